@@ -1,0 +1,70 @@
+"""Errors that a user reads: what is wrong, where, the nearest valid word, and what to do next."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["EngineError", "ImmunescapeError", "InputError", "ModelError", "nearest", "unknown_word"]
+
+
+class ImmunescapeError(Exception):
+    """Base of every error that immunescape raises on purpose.
+
+    Parameters
+    ----------
+    message
+        What is wrong, in one sentence.
+    where
+        File, row or field that it was found in, e.g. ``"my_trial.yaml, line 12"``.
+    hint
+        The next action: the nearest valid word, a command, an option.
+    """
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        self.message = message
+        self.where = where
+        self.hint = hint
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text}\n  {self.hint}" if self.hint else text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.where, self.hint))
+
+
+def _rebuild(kind: type[ImmunescapeError], message: str, where: str | None, hint: str | None) -> ImmunescapeError:
+    return kind(message, where=where, hint=hint)
+
+
+class InputError(ImmunescapeError):
+    """A file, option or argument that cannot be used as it is."""
+
+
+class ModelError(ImmunescapeError):
+    """A mechanism, drug or parameter table that does not make a valid model."""
+
+
+class EngineError(ImmunescapeError):
+    """A model that an engine cannot compile or integrate."""
+
+
+def nearest(word: str, candidates: Iterable[str], n: int = 3) -> list[str]:
+    """Return up to `n` candidates that look most like `word`, best first."""
+    pool = {c.casefold(): c for c in candidates}
+    return [pool[m] for m in difflib.get_close_matches(word.casefold(), list(pool), n=n, cutoff=0.5)]
+
+
+def unknown_word(
+    kind: str, word: str, candidates: Iterable[str], *, where: str | None = None, error: type[ImmunescapeError] = InputError
+) -> ImmunescapeError:
+    """Build the error for a misspelt word: names the nearest valid words, or lists them all where none is near."""
+    known = sorted(candidates)
+    close = nearest(word, known)
+    if close:
+        hint = "Did you mean " + " or ".join(f"'{c}'" for c in close) + "?"
+    else:
+        hint = f"Known: {', '.join(known[:40])}{' …' if len(known) > 40 else ''}."
+    return error(f"unknown {kind} '{word}'", where=where, hint=hint)
