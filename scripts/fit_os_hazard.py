@@ -1,0 +1,262 @@
+"""Fits the hazard of death to the OAK trial and writes its coefficients.
+
+The hazard (per month) of a patient with covariates x is
+
+    h(t) = exp(b0 + b_S ln(SLD(t) / 70 mm) + b_P progressed(t) + b_R responding(t) + b'x)
+
+`progressed` is 1 after RECIST progression on the present line of therapy, `responding` is 1 from the first response to
+progression. OAK has no sums of diameters after baseline for the patients whose survival is known, so SLD(t) is built
+from what is: baseline sum, best response, time of progression (function `sld_ratio`). Poisson likelihood on weekly
+person-time, training patients only (70 %, by a hash of the patient's number).
+
+Albumin and the neutrophil-lymphocyte ratio are not in OAK: their coefficients come from the LORIS cohort (same form of
+hazard: progressed, responding), and enter centred so that the mean hazard of the reference population stays the fitted.
+
+    python scripts/fit_os_hazard.py SHARED_DATA [--write]
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+MONTH = 30.4375
+SLD_REFERENCE = 70.0
+OUT = Path(__file__).parents[1] / "src/immunescape/knowledge/data/os_hazard.csv"
+
+
+def in_training(patient: int) -> bool:
+    """Whether an OAK patient belongs to the 70 % that may be fitted to."""
+    return int(hashlib.sha256(f"oak:{patient}".encode()).hexdigest(), 16) % 100 < 70
+
+
+def read_oak(shared: Path) -> pd.DataFrame:
+    """OAK patients with the columns that the fit needs; a missing baseline sum takes the median."""
+    raw = pd.read_csv(shared / "oak/oak_clinical.csv", na_values=["."])
+    out = pd.DataFrame({"patient": raw["PtID"], "os": raw["OS"].clip(lower=0.03), "dead": raw["OS.CNSR"] == 0})
+    out["pfs"] = np.minimum(raw["PFS"], out["os"])
+    pfs_event = raw["PFS.CNSR"] == 0
+    died = out["dead"] & (np.abs(raw["OS"] - raw["PFS"]) < 0.05)
+    out["progressed"] = pfs_event & ~died
+    out["best"] = raw["BCOR"].fillna("NE")
+    out["ecog"] = raw["ECOGGR"].astype(float)
+    sld = pd.to_numeric(raw["blSLD"], errors="coerce")
+    out["sld"] = sld.fillna(sld.median()).clip(lower=10)
+    out["sites"] = pd.to_numeric(raw["METSITES"], errors="coerce") - 3.0
+    out["squamous"] = (raw["HIST"] == "SQUAMOUS").astype(float)
+    out["never"] = (raw["TOBHX"] == "NEVER").astype(float)
+    out["arm"] = np.where(raw["TRT01P"] == "Docetaxel", "docetaxel", "atezolizumab")
+    out["training"] = [in_training(p) for p in raw["PtID"]]
+    return out
+
+
+def sld_ratio(t: float, best: str, progression: float) -> float:
+    """Ln of SLD over baseline at month t, from best response and month of progression (inf: none).
+
+    Down to the nadir typical of the best response (half for a response, 0.9 for stable disease) at the first scan
+    (6 weeks, 1.4 months) or half way to an earlier progression; from there exponential growth that passes +20 % at
+    progression and goes on, at most to three times the baseline.
+    """
+    depth = {"CR": math.log(0.5), "PR": math.log(0.5), "SD": math.log(0.9)}.get(best, 0.0)
+    nadir = 1.4 if depth else 0.0
+    if math.isinf(progression):
+        return depth * min(1.0, t / nadir) if depth else 0.0
+    nadir = min(nadir, progression / 2)
+    if t < nadir:
+        return depth * t / nadir
+    return min(depth + math.log(1.2) * (t - nadir) / max(progression - nadir, 1.0), math.log(3.0))
+
+
+def person_time(patients: pd.DataFrame, step: float = 7 / MONTH) -> pd.DataFrame:
+    """One row per patient and week (split at progression): months at risk, death, state, ln(SLD / 70 mm)."""
+    rows = []
+    for index, p in patients.iterrows():
+        progression = p["pfs"] if p["progressed"] else math.inf
+        start = 0.0
+        while start < p["os"] - 1e-9:
+            end = min(start + step, p["os"])
+            if start < progression < end:
+                end = progression
+            middle = (start + end) / 2
+            after = middle >= progression
+            ratio = sld_ratio(middle, p["best"], progression) if "sld" in p else 0.0
+            responding = p["best"] in ("CR", "PR") and not after and middle > 1.4
+            rows.append((index, end - start, p["dead"] and end >= p["os"] - 1e-9, after, responding, ratio))
+            start = end
+    out = pd.DataFrame(rows, columns=["row", "months", "death", "progressed", "responding", "ratio"])
+    return out.astype({"death": float, "progressed": float, "responding": float})
+
+
+def poisson(design: np.ndarray, events: np.ndarray, exposure: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Maximum likelihood of a piecewise constant log-linear hazard: coefficients, standard errors, log-likelihood."""
+    beta = np.zeros(design.shape[1])
+    beta[0] = math.log(events.sum() / exposure.sum())
+    for _ in range(100):
+        mean = exposure * np.exp(design @ beta)
+        information = (design * mean[:, None]).T @ design
+        step = np.linalg.solve(information, design.T @ (events - mean))
+        beta += step
+        if np.abs(step).max() < 1e-10:
+            break
+    errors = np.sqrt(np.diag(np.linalg.inv(information)))
+    return beta, errors, float((events * (design @ beta)).sum() - mean.sum())
+
+
+TERMS = ("log_sld", "progressed", "responding", "ecog", "sites", "squamous", "never")
+
+
+def design_of(patients: pd.DataFrame, time: pd.DataFrame) -> np.ndarray:
+    """Design matrix (rows of person-time, 1 + 7 terms) in the order of `TERMS`."""
+    p = patients.loc[time["row"]]
+    columns = {
+        "log_sld": np.log(p["sld"].to_numpy() / SLD_REFERENCE) + time["ratio"].to_numpy(),
+        "progressed": time["progressed"].to_numpy(),
+        "responding": time["responding"].to_numpy(),
+        **{name: p[name].to_numpy() for name in TERMS[3:]},
+    }
+    return np.column_stack([np.ones(len(time)), *(columns[name] for name in TERMS)])
+
+
+def read_loris(shared: Path) -> pd.DataFrame:
+    """LORIS training cohort (NSCLC on checkpoint inhibitors) with albumin in g/L and ln NLR."""
+    raw = pd.read_csv(shared / "loris/chowell_train_nsclc.csv")
+    out = pd.DataFrame({"os": raw["OS_Months"].clip(lower=0.03), "dead": raw["OS_Event"] == 1})
+    out["pfs"] = np.minimum(raw["PFS_Months"], out["os"])
+    died = out["dead"] & (np.abs(raw["OS_Months"] - raw["PFS_Months"]) < 0.05)
+    out["progressed"] = (raw["PFS_Event"] == 1) & ~died
+    out["best"] = np.where(raw["Response"] == 1, "PR", "SD")
+    out["albumin"] = raw["Albumin"] * 10.0
+    out["log_nlr"] = np.log(raw["NLR"].clip(0.3, 100))
+    out["prior"] = raw["Systemic_therapy_history"].astype(float)
+    return out[out[["os", "pfs", "albumin", "log_nlr", "prior"]].notna().all(axis=1)].reset_index(drop=True)
+
+
+def fit_laboratory(loris: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """Coefficients (and errors) of albumin (per g/L) and ln NLR, given the state and prior therapy."""
+    time = person_time(loris)
+    p = loris.loc[time["row"]]
+    design = np.column_stack(
+        [np.ones(len(time)), time["progressed"], time["responding"], p["prior"], p["albumin"] - 39.0, p["log_nlr"] - 1.5]
+    )
+    beta, errors, _ = poisson(design, time["death"].to_numpy(), time["months"].to_numpy())
+    return {"albumin": (beta[4], errors[4]), "log_nlr": (beta[5], errors[5])}
+
+
+def held_out_report(test: pd.DataFrame, beta: np.ndarray, seed: int = 1) -> None:
+    """Print concordance, and predicted beside observed medians, of patients that the fit has not seen."""
+    from lifelines import KaplanMeierFitter
+    from lifelines.utils import concordance_index
+
+    b = dict(zip(("intercept", *TERMS), beta, strict=True))
+    base = b["log_sld"] * np.log(test["sld"] / SLD_REFERENCE) + sum(b[n] * test[n] for n in TERMS[3:])
+    print(f"held out: n = {len(test)}, C-index of baseline terms {concordance_index(test['os'], -base, test['dead']):.3f}")
+    post = test[test["progressed"]]
+    at_progression = base[post.index] + b["log_sld"] * np.array(
+        [sld_ratio(p.pfs, p.best, p.pfs) for p in post.itertuples()]
+    )
+    after = (post["os"] - post["pfs"]).clip(lower=0.01)
+    print(f"  from progression on: C-index {concordance_index(after, -at_progression, post['dead']):.3f} (n = {len(post)})")
+    rng = np.random.default_rng(seed)
+    step = 7 / MONTH
+    for arm, group in test.groupby("arm"):
+        observed = KaplanMeierFitter().fit(group["os"], group["dead"]).median_survival_time_
+        # Progression: cause-specific hazard of this arm, as observed; response: as observed, with its own progression.
+        medians = []
+        copies = 40
+        for responder in (True, False):
+            sub = group[group["best"].isin(["CR", "PR"]) == responder]
+            fit = KaplanMeierFitter().fit(sub["pfs"], sub["progressed"])
+            grid, surv = fit.survival_function_.index.to_numpy(), fit.survival_function_.iloc[:, 0].to_numpy()
+            for _ in range(copies):
+                for p, lp in zip(sub.itertuples(), base[sub.index], strict=True):
+                    u = rng.uniform()
+                    below = np.flatnonzero(surv <= u)
+                    tp = grid[below[0]] if len(below) else math.inf
+                    need, t = rng.exponential(), 0.0
+                    best = p.best if (responder or tp > 1.8) else "PD"
+                    best = "SD" if best in ("PD", "NE") and tp > 1.8 else best
+                    while t < 60 and need > 0:
+                        post_now = t >= tp
+                        rate = math.exp(
+                            b["intercept"] + lp + b["log_sld"] * sld_ratio(t, best, tp) + b["progressed"] * post_now
+                            + b["responding"] * (responder and not post_now and t > 1.4)
+                        )  # fmt: skip
+                        need -= rate * step
+                        t += step
+                    medians.append(t)
+        print(f"  {arm}: median OS predicted {np.median(medians):.1f}, observed {observed:.1f} months (n = {len(group)})")
+
+
+def main() -> None:
+    """Fit, report, and write with ``--write``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("shared", type=Path)
+    parser.add_argument("--write", action="store_true")
+    args = parser.parse_args()
+    oak = read_oak(args.shared)
+    train = oak[oak["training"]]
+    time = person_time(train)
+    beta, errors, likelihood = poisson(design_of(train, time), time["death"].to_numpy(), time["months"].to_numpy())
+    print(f"training: n = {len(train)}, deaths {int(train['dead'].sum())}, log-likelihood {likelihood:.1f}")
+    for name, value, error in zip(("intercept", *TERMS), beta, errors, strict=True):
+        print(f"  {name:12s} {value:7.3f}  SE {error:.3f}")
+    arm = np.column_stack([design_of(train, time), (train.loc[time["row"], "arm"] == "atezolizumab").astype(float)])
+    value, error, better = poisson(arm, time["death"].to_numpy(), time["months"].to_numpy())
+    print(f"  left over for the arm (not in the model): {value[-1]:.3f} SE {error[-1]:.3f}, dLL {better - likelihood:.1f}")
+    loris = read_loris(args.shared)
+    laboratory = fit_laboratory(loris)
+    print(f"laboratory values (LORIS, n = {len(loris)}, deaths {int(loris['dead'].sum())}): {laboratory}")
+    held_out_report(oak[~oak["training"]].reset_index(drop=True), beta)
+    if args.write:
+        write(beta, errors, laboratory, loris, len(train), int(train["dead"].sum()))
+
+
+def write(
+    beta: np.ndarray, errors: np.ndarray, laboratory: dict[str, tuple[float, float]], loris: pd.DataFrame, n: int, deaths: int
+) -> None:
+    """Write the table that the package reads."""
+    oak = f"OAK training patients (n={n}; {deaths} deaths; 70 % by hash); SE "
+    key = "gandara2018"
+    meaning = {
+        "intercept": ("1/month (ln)", "ln of the hazard of a patient with SLD 70 mm, ECOG 0, 3 sites, non-squamous, smoker, not progressed"),
+        "log_sld": ("dimensionless", "per ln(SLD / 70 mm), SLD as it is now"),
+        "progressed": ("dimensionless", "after progression on the present line"),
+        "responding": ("dimensionless", "from first response to progression; few events"),
+        "ecog": ("dimensionless", "per point of ECOG performance status; OAK has 0 and 1 only"),
+        "sites": ("dimensionless", "per metastatic site above 3"),
+        "squamous": ("dimensionless", "squamous histology"),
+        "never": ("dimensionless", "never smoker"),
+    }  # fmt: skip
+    rows = [
+        (name, f"{value:.4g}", meaning[name][0], key, "fitted", f"{meaning[name][1]}; {oak}{error:.2g}")
+        for name, value, error in zip(("intercept", *TERMS), beta, errors, strict=True)
+    ]
+    labs = f"LORIS training cohort (n={len(loris)}; {int(loris['dead'].sum())} deaths), given progression and response; SE "
+    rows += [
+        ("albumin", f"{laboratory['albumin'][0]:.4g}", "L/g", "chang2024", "fitted", f"per g/L; {labs}{laboratory['albumin'][1]:.2g}"),
+        ("log_nlr", f"{laboratory['log_nlr'][0]:.4g}", "dimensionless", "chang2024", "fitted", f"per ln of the ratio; {labs}{laboratory['log_nlr'][1]:.2g}"),
+        ("ldh_high", f"{math.log(1 / 0.66):.4g}", "dimensionless", "prelaj2019", "assumed", "LDH above the upper limit; ln of the multivariable hazard ratio of progression or death (1/0.66) taken for death"),
+        ("liver_mets", f"{math.log(1.48):.4g}", "dimensionless", "prelaj2019", "assumed", "liver metastases; ln of the multivariable hazard ratio of progression or death (1.48) taken for death"),
+        ("albumin_reference", f"{loris['albumin'].mean():.4g}", "g/L", "chang2024", "measured", "mean of the LORIS training cohort; taken for OAK too"),
+        ("albumin_sd", f"{loris['albumin'].std():.4g}", "g/L", "chang2024", "measured", "spread in the same cohort; used to keep the mean hazard of the reference population"),
+        ("log_nlr_reference", f"{loris['log_nlr'].mean():.4g}", "dimensionless", "chang2024", "measured", "mean ln NLR of the same cohort"),
+        ("log_nlr_sd", f"{loris['log_nlr'].std():.4g}", "dimensionless", "chang2024", "measured", "spread of ln NLR in the same cohort"),
+        ("ldh_high_share", "0.4", "dimensionless", "assumed", "assumed", "share of the reference population with LDH above the upper limit"),
+        ("liver_mets_share", "0.2", "dimensionless", "rittmeyer2017", "assumed", "share of the reference population with liver metastases"),
+        ("lethal_volume", "1000", "mL", "friberg1997", "assumed", "tumour volume that nobody survives; about 1e12 cells"),
+    ]  # fmt: skip
+    with OUT.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("name", "value", "unit", "source", "grade", "note"))
+        writer.writerows(rows)
+    print(f"wrote {OUT}")
+
+
+if __name__ == "__main__":
+    main()

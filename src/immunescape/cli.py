@@ -1,0 +1,276 @@
+"""The command line: a thin face over the Python interface. Heavy imports happen inside the commands."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, Optional
+
+import typer
+
+from immunescape.errors import ImmunescapeError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="immunescape",
+    help="How a lung tumour escapes immunotherapy: mechanistic model, virtual patients, virtual trials. "
+    "Research software; no medical device, no treatment advice.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+bench_app = typer.Typer(help="Measure speed and accuracy side by side.", no_args_is_help=True)
+app.add_typer(bench_app, name="bench")
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        import immunescape
+
+        typer.echo(f"immunescape {immunescape.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+# --- trials -----------------------------------------------------------------------------------------------------------
+
+
+@app.command("trial")
+def trial_command(
+    name: Annotated[Optional[str], typer.Argument(help="A trial that ships (see `trials`) or a YAML file.")] = None,  # noqa: UP045
+    patients: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--patients", "-n", min=1, max=1_000_000, help="Virtual patients per arm [default: the protocol's, at most 150]."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Everything random follows from it.")] = 1,
+    workers: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: the cores at hand]. Results do not depend on it."),
+    ] = None,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", "-o", help="Folder for result.json, patients.parquet, report.html [default: immunescape-results/NAME]."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print result.json instead of tables.")] = False,
+    engine: Annotated[str, typer.Option("--engine", help="auto, native, roadrunner or reference.")] = "auto",
+    paired: Annotated[
+        bool, typer.Option("--paired", help="Both arms share the same patients; differences by paired bootstrap.")
+    ] = False,
+    template: Annotated[bool, typer.Option("--template", help="Print a commented YAML file to start from.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of a trial file.")] = False,
+) -> None:
+    """Run a virtual trial and compare it with the published one."""
+    if template or schema:
+        from immunescape.trial.spec import trial_schema, trial_template
+
+        typer.echo(trial_template() if template else json_module.dumps(trial_schema(), indent=2))
+        return
+    if name is None:
+        _stop("name a trial or a YAML file", "`immunescape trials` lists those that ship; `--template` writes one to start from.")
+    from immunescape.face import trial
+
+    virtual = trial(name)
+    folder = out or Path("immunescape-results") / virtual.name
+    with _progress(quiet=as_json) as advance:
+        result = virtual.run(
+            patients=patients, seed=seed, workers=workers, out=folder, engine=engine, paired=paired, progress=advance
+        )
+    written = result.save(folder)
+    if as_json:
+        typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
+        return
+    result.show()
+    typer.echo("\nWritten: " + ", ".join(str(p) for p in written))
+
+
+@app.command("trials")
+def trials_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the trials that ship."""
+    from immunescape.face import trials_table
+
+    _table("Trials", trials_table(), as_json)
+
+
+@app.command("drugs")
+def drugs_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the drugs that a regimen may name."""
+    from immunescape.face import drugs_table
+
+    _table("Drugs", drugs_table(), as_json)
+
+
+@app.command("mechanisms")
+def mechanisms_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the mechanisms that the model is made of."""
+    from immunescape.face import mechanisms_table
+
+    _table("Mechanisms", mechanisms_table(), as_json)
+
+
+@app.command("show")
+def show_command(name: Annotated[str, typer.Argument(help="A drug, mechanism or trial.")]) -> None:
+    """Show one drug, mechanism or trial with its parameters, sources and equations."""
+    from immunescape.face import show
+
+    show(name)
+
+
+# --- the model --------------------------------------------------------------------------------------------------------
+
+
+@app.command("model")
+def model_command(
+    drugs: Annotated[
+        str, typer.Option("--drugs", help="Comma-separated drugs to include; 'all' for every drug, '' for none.")
+    ] = "all",
+    without: Annotated[str, typer.Option("--without", help="Comma-separated mechanisms to leave out.")] = "",
+    equations: Annotated[bool, typer.Option("--equations", help="Print the assembled equations.")] = False,
+    cite: Annotated[bool, typer.Option("--cite", help="Print the bibliography of what is switched on.")] = False,
+    sbml: Annotated[Optional[Path], typer.Option("--sbml", help="Write SBML Level 3 Version 2 to this file.")] = None,  # noqa: UP045
+    as_json: Annotated[bool, typer.Option("--json", help="Print states and parameters as JSON.")] = False,
+) -> None:
+    """Print the model: mechanisms, states, parameters with their grade."""
+    from immunescape.face import build_model, model_summary, print_model
+
+    model = build_model(drugs=drugs, without=without)
+    if sbml is not None:
+        try:
+            sbml.write_text(model.to_sbml(), encoding="utf-8")
+        except OSError as error:
+            _stop(f"cannot write {sbml}: {error.strerror}", "Name a file in a folder that exists and has room.")
+        typer.echo(f"Written: {sbml}")
+    if equations:
+        typer.echo(model.equations())
+    if cite:
+        typer.echo(model.cite())
+    if as_json:
+        typer.echo(json_module.dumps(model_summary(model), indent=2))
+    if sbml is None and not (equations or cite or as_json):
+        print_model(model)
+
+
+# --- the engine -------------------------------------------------------------------------------------------------------
+
+
+@app.command("check-sbml")
+def check_sbml_command(
+    folder: Annotated[Path, typer.Argument(help="Folder of cases: one folder each, as in the SBML Test Suite.")],
+    engine: Annotated[str, typer.Option("--engine", help="native, roadrunner or reference.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Run a folder of SBML test cases and judge the engine by their expected results."""
+    from immunescape.engine.check_sbml import check_folder
+
+    report = check_folder(folder, engine)
+    if as_json:
+        typer.echo(json_module.dumps(report, indent=2))
+    else:
+        typer.echo(f"passed {len(report['passed'])}, refused {len(report['refused'])}, wrong {len(report['wrong'])}")
+        for case, reason in report["refused"].items():
+            typer.echo(f"  refused {case}: {reason}")
+        for case in report["wrong"]:
+            typer.echo(f"  wrong   {case}")
+    if report["wrong"]:
+        raise typer.Exit(1)
+
+
+@bench_app.command("engine")
+def bench_engine_command(
+    model: Annotated[Optional[Path], typer.Option("--model", help="SBML file [default: immunescape's own model].")] = None,  # noqa: UP045
+    patients: Annotated[int, typer.Option("--patients", "-n", min=1, help="Patients for the native engine.")] = 64,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Time the engines side by side: milliseconds per patient, error against a tight reference, compile time."""
+    from immunescape.engine.bench import bench_engine, format_bench
+
+    if model is None:
+        from immunescape.face import bench_example
+
+        report = bench_engine(*bench_example(), patients=patients)
+    else:
+        report = bench_engine(_read(model), model.stem, patients=patients)
+    typer.echo(json_module.dumps(report, indent=2) if as_json else format_bench(report))
+
+
+# --- helpers ----------------------------------------------------------------------------------------------------------
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        _stop(f"cannot read {path}: {error}", "Name a readable text file.")
+
+
+def _stop(message: str, hint: str) -> NoReturn:
+    raise ImmunescapeError(message, hint=hint)
+
+
+def _table(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json_module.dumps(rows, indent=2))
+        return
+    from immunescape.face import print_table
+
+    print_table(title, rows)
+
+
+class _progress:
+    """A progress bar on standard error; silent where that is not a terminal or `quiet` is set."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+        self._quiet = quiet
+
+    def __enter__(self) -> Any:
+        if self._quiet or not sys.stderr.isatty():
+            return None
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._bar.start()
+        self._task = self._bar.add_task("virtual patients", total=None)
+        return self._advance
+
+    def _advance(self, done: int, total: int) -> None:
+        self._bar.update(self._task, completed=done, total=total)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def main() -> None:
+    """Entry point: prints errors as a user should read them, and exits with 2 for bad input, 130 for Ctrl-C."""
+    try:
+        app()
+    except ImmunescapeError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("Interrupted. What was finished is kept; the same command resumes.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

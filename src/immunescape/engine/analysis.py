@@ -1,0 +1,162 @@
+"""What code generation needs to know of a system: rates without intermediate names, Jacobian, order of elimination, switches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from immunescape.engine import ir
+from immunescape.engine.ir import COMPARISONS, ZERO, Expr, postorder
+from immunescape.engine.ir_calculus import derivatives, free_symbols, substitute
+from immunescape.engine.ir_system import System
+
+__all__ = ["CLOCK", "Plan", "analyse", "elimination_order", "unsupported"]
+
+CLOCK = "\0time"
+"""Name that stands for model time in expressions that are differentiated by it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A system ready for code generation. All expressions are free of assignments; time is the name `CLOCK`.
+
+    Attributes
+    ----------
+    system : what it was made from.
+    states : names of the states that are integrated. fixed : names that are constant between events: parameters, constants,
+        and states that only events and doses change.
+    rates : rate of each state. jacobian : (row, column) -> derivative, zero entries left out.
+    slopes : row -> derivative of the rate by time; empty where time does not occur.
+    order : order of elimination.
+    quantities : names beyond states and constants that can be read out, with their expressions.
+    triggers : of the events. switches : conditions on which the rates' form depends.
+    breaks : times at which one of those conditions changes by time alone (they hold fixed names only).
+    """
+
+    system: System
+    states: tuple[str, ...]
+    fixed: tuple[str, ...]
+    rates: tuple[Expr, ...]
+    jacobian: Mapping[tuple[int, int], Expr]
+    slopes: Mapping[int, Expr]
+    order: tuple[int, ...]
+    quantities: Mapping[str, Expr]
+    triggers: tuple[Expr, ...]
+    switches: tuple[Expr, ...]
+    breaks: tuple[Expr, ...]
+    changes: tuple[tuple[tuple[str, Expr], ...], ...]
+
+
+def unsupported(system: System) -> str | None:
+    """The construct that generated code does not handle, if there is one."""
+    if system.residuals:
+        return "algebraic rules"
+    for event in system.events:
+        if event.delay is not None:
+            return "event delays"
+        if event.priority is not None and len(system.events) > 1:
+            return "event priorities"
+        if not event.persistent and len(system.events) > 1:
+            return "events that are not persistent"
+    for node in postorder([*system.rates, *(a.expression for a in system.assignments), *(e.trigger for e in system.events)]):
+        if node.op == "gamma":
+            return "the gamma function"
+    return None
+
+
+def analyse(system: System) -> Plan | str:
+    """Prepare a system for code generation.
+
+    Returns
+    -------
+    The plan, or the name of the construct that generated code does not handle.
+    """
+    reason = unsupported(system)
+    if reason:
+        return reason
+    clock = ir.sym(CLOCK)
+    known: dict[str, Expr] = {}
+    for item in system.assignments:
+        (known[item.name],) = substitute([item.expression], known, time=clock)
+
+    def inline(roots: Sequence[Expr]) -> list[Expr]:
+        return substitute(roots, known, time=clock)
+
+    moving = [s for s in system.states if not s.rate.is_num(0.0)]
+    states = tuple(s.name for s in moving)
+    still = tuple(s.name for s in system.states if s.rate.is_num(0.0))
+    fixed = (*system.constant_names, *still)
+    rates = tuple(inline([s.rate for s in moving]))
+    triggers = tuple(inline([e.trigger for e in system.events]))
+    changes = tuple(
+        tuple(zip([n for n, _ in e.assignments], inline([v for _, v in e.assignments]), strict=True)) for e in system.events
+    )
+    names = [s.name for s in system.species]
+    readable = dict.fromkeys((*system.quantities, *names))
+    quantities = dict(zip(readable, inline([system.value(n) for n in readable]), strict=True))
+    conditions = _conditions(rates)
+    breaks: dict[Expr, None] = {}
+    switches: dict[Expr, None] = {}
+    for node in (*conditions, *_conditions(triggers)):
+        gap = node.args[0] - node.args[1]
+        if CLOCK not in free_symbols(gap):
+            continue
+        if free_symbols(gap) & set(states):
+            continue
+        (slope,) = (d.get(CLOCK, ZERO) for d in derivatives([gap], [CLOCK]))
+        if CLOCK in free_symbols(slope):
+            return "conditions on a curved function of time"
+        (start,) = substitute([gap], {CLOCK: ZERO})
+        breaks[-(start / slope)] = None
+    for node in conditions:
+        if node.op in ("eq", "ne"):
+            return "tests for equality in rates"
+        if free_symbols(node) & set(states):
+            switches[node] = None
+    if any(node.op in ("floor", "ceil") for node in postorder([*rates, *triggers])):
+        return "steps (floor, ceil) in rates"
+    partials = derivatives(rates, [*states, CLOCK])
+    column = {name: j for j, name in enumerate(states)}
+    jacobian = {(i, column[n]): e for i, row in enumerate(partials) for n, e in row.items() if n != CLOCK}
+    slopes = {i: row[CLOCK] for i, row in enumerate(partials) if CLOCK in row}
+    order = elimination_order(len(states), set(jacobian))
+    return Plan(
+        system, states, fixed, rates, jacobian, slopes, tuple(order), quantities, triggers, tuple(switches), tuple(breaks), changes
+    )
+
+
+def _conditions(roots: Sequence[Expr]) -> list[Expr]:
+    return [node for node in postorder(roots) if node.op in COMPARISONS]
+
+
+def elimination_order(n: int, pattern: set[tuple[int, int]]) -> list[int]:
+    """Order of pivots on the diagonal that keeps fill low: always the one with the least Markowitz cost.
+
+    Parameters
+    ----------
+    n
+        Number of unknowns.
+    pattern
+        Positions that are not zero; the diagonal is counted in.
+    """
+    rows: list[set[int]] = [{i} for i in range(n)]
+    columns: list[set[int]] = [{i} for i in range(n)]
+    for i, j in pattern:
+        rows[i].add(j)
+        columns[j].add(i)
+    left = set(range(n))
+    order: list[int] = []
+    while left:
+        pivot = min(left, key=lambda i: ((len(rows[i]) - 1) * (len(columns[i]) - 1), len(rows[i]) + len(columns[i]), i))
+        order.append(pivot)
+        left.remove(pivot)
+        row = rows[pivot] - {pivot}
+        column = columns[pivot] - {pivot}
+        for i in column:
+            rows[i].discard(pivot)
+            for j in row - rows[i]:
+                rows[i].add(j)
+                columns[j].add(i)
+        for j in row:
+            columns[j].discard(pivot)
+    return order

@@ -1,0 +1,511 @@
+"""Writes a plan as C: one function each for the start, hoisted values, stages, quantities, triggers and events.
+
+The C code holds positions only (``x[3]``, ``z[7]``), never a name from the model. ``x`` are integrated states, ``z`` values
+that are constant between events, ``c`` values that follow from ``z``, ``lu`` the factors of ``I fac - J``.
+The same functions, with another set of vector types in place of ``lanes.h``, would serve one patient per thread of a GPU;
+nothing but the headers in ``kernels/`` knows how patients are laid out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+
+from immunescape.engine import ir
+from immunescape.engine.analysis import CLOCK, Plan
+from immunescape.engine.ir import Expr
+from immunescape.engine.ir_calculus import free_symbols
+from immunescape.engine.rosenbrock import METHODS, Rosenbrock
+from immunescape.engine.tape import Hoist, Tape, literal
+
+__all__ = ["Layout", "generate"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a compiled model keeps what: all that is needed to run it without reading the model again.
+
+    Attributes
+    ----------
+    states : all state names, in the order of results. integrated : those in ``x``. fixed : names in ``z``; the first
+        `parameters` of them can be overridden as parameters.
+    defaults : default value of the parameters and constants. alias : output name -> name that holds the same value.
+    quantities : names of the values that are computed for output, and the states that each needs.
+    events, switches, breaks : how many. initial_triggers : value of each trigger before the start.
+    snapshot : for each event, whether its new values are computed when it fires.
+    counts : operations, non-zeros and the like.
+    """
+
+    states: tuple[str, ...]
+    integrated: tuple[str, ...]
+    fixed: tuple[str, ...]
+    parameters: int
+    defaults: Mapping[str, float]
+    alias: Mapping[str, str]
+    quantities: tuple[str, ...]
+    needs: tuple[tuple[int, ...], ...]
+    closure: tuple[tuple[int, ...], ...]
+    names: tuple[str, ...]
+    events: int
+    initial_triggers: tuple[bool, ...]
+    counts: Mapping[str, int]
+
+    def record(self) -> dict[str, object]:
+        """As plain data for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, object]) -> Layout:
+        """Rebuild from `record`."""
+        data = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+        for key in ("needs", "closure"):
+            data[key] = tuple(tuple(v) for v in data[key])  # type: ignore[union-attr]
+        return cls(**data)  # type: ignore[arg-type]
+
+
+class _Writer:
+    """Collects the functions of one model."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.z = {name: f"z[{i}]" for i, name in enumerate(plan.fixed)}
+        self.x = {name: f"x[{i}]" for i, name in enumerate(plan.states)}
+        self.symbols = {**self.z, **self.x, CLOCK: "t"}
+        self.hoist = Hoist(frozenset(plan.fixed))
+        self.counts: dict[str, int] = {"states": len(plan.states)}
+
+    def tape(self) -> Tape:
+        return Tape(self.symbols, self.hoist)
+
+    @staticmethod
+    def function(head: str, lines: Sequence[str]) -> str:
+        return "\n".join([head, "{", *lines, "}", ""])
+
+    def start(self) -> str:
+        """Constants and initial states, unless overridden."""
+        system, lines = self.plan.system, []
+        for constant in system.constants:
+            lines += self._assign(self.z[constant.name], "z_fixed", constant.expression)
+        for state in system.states:
+            where = self.z.get(state.name) or self.x[state.name]
+            lines += self._assign(where, "z_fixed" if state.name in self.z else "x_fixed", state.initial)
+        return self.function(
+            "static void start(V *restrict z, V *restrict x, const V t, const unsigned char *z_fixed, "
+            "const unsigned char *x_fixed)",
+            lines,
+        )
+
+    def _assign(self, target: str, flags: str, value: Expr) -> list[str]:
+        tape = Tape(self.symbols)
+        root = tape.share(tape.lower([value]))[0]
+        position = target[2:-1]
+        return [f"    if (!{flags}[{position}]) {{", *tape.program([(target, tape.value(root))]), "    }"]
+
+    def hoisted(self) -> str:
+        """Values that follow from the fixed ones (written last: the other functions collect them)."""
+        lines: list[str] = []
+        expressions = sorted(self.hoist.slots.items(), key=lambda item: item[1])
+        if expressions:
+            tape = Tape(self.symbols)
+            roots = tape.share(tape.lower([e for e, _ in expressions]))
+            lines = tape.program([(f"c[{slot}]", tape.value(root)) for (_, slot), root in zip(expressions, roots, strict=True)])
+        self.counts["hoisted"] = len(expressions)
+        return self.function("static void hoist(const V *restrict z, V *restrict c)", lines)
+
+    def stages(self) -> str:
+        """First stage with the factorisation, and the stages after it."""
+        plan = self.plan
+        n = len(plan.states)
+        tape = self.tape()
+        keys = sorted(plan.jacobian)
+        slope_rows = sorted(plan.slopes)
+        roots = tape.lower([*plan.rates, *(plan.jacobian[k] for k in keys), *(plan.slopes[i] for i in slope_rows)])
+        roots = tape.share([tape.value(r) for r in roots])
+        self.counts["rates_and_jacobian"] = tape.count(roots)
+        rates = roots[:n]
+        matrix = {key: tape.neg(r) for key, r in zip(keys, roots[n : n + len(keys)], strict=True)}
+        self.counts["jacobian_nonzeros"] = len(keys)
+        factors, targets = self._factor(tape, matrix)
+        for i, root in zip(slope_rows, roots[n + len(keys) :], strict=True):
+            targets.append((f"slope[{i}]", root))
+        solution = self._solve(tape, [tape.add(r, tape.leaf(f"r[{i}]")) for i, r in enumerate(rates)], factors, symbolic=True)
+        if slope_rows:  # the derivative by time is part of the right-hand side, so it has to be known first
+            targets = [t for t in targets if t[0].startswith("slope")] + [t for t in targets if not t[0].startswith("slope")]
+            extra = {i: r for i, r in zip(slope_rows, roots[n + len(keys) :], strict=True)}
+            right = [tape.add(r, tape.leaf(f"r[{i}]")) for i, r in enumerate(rates)]
+            for i, root in extra.items():
+                right[i] = tape.add(right[i], tape.mul(tape.leaf("hd"), root))
+            solution = self._solve(tape, right, factors, symbolic=True)
+        targets += [(f"k[{i}]", s) for i, s in enumerate(solution)]
+        self.counts["first_stage"] = tape.count([r for _, r in targets])
+        first = self.function(
+            "static NOINLINE void first_stage(const V *restrict x, const V *restrict z, const V *restrict c, const V t, "
+            "const V fac, const V hd,\n        const V *restrict r, V *restrict slope, V *restrict lu, V *restrict k, "
+            "V *restrict growth)",
+            tape.program(targets),
+        )
+        tape = self.tape()
+        rates = tape.share([tape.value(r) for r in tape.lower(plan.rates)])
+        self.counts["rates"] = tape.count(rates)
+        solution = self._solve(tape, [tape.add(r, tape.leaf(f"r[{i}]")) for i, r in enumerate(rates)], factors, symbolic=False)
+        self.counts["stage"] = tape.count(solution)
+        stage = self.function(
+            "static NOINLINE void stage(const V *restrict x, const V *restrict z, const V *restrict c, const V t,\n"
+            "        const V *restrict r, const V *restrict lu, V *restrict k)",
+            tape.program([(f"k[{i}]", s) for i, s in enumerate(solution)]),
+        )
+        tape = self.tape()
+        rates = tape.share([tape.value(r) for r in tape.lower(plan.rates)])
+        plain = self.function(
+            "static NOINLINE void rates(const V *restrict x, const V *restrict z, const V *restrict c, const V t, "
+            "V *restrict k)",
+            tape.program([(f"k[{i}]", s) for i, s in enumerate(rates)]),
+        )
+        return "\n".join([first, stage, plain])
+
+    def _factor(self, tape: Tape, matrix: dict[tuple[int, int], int]) -> tuple[_Factors, list[tuple[str, int]]]:
+        """Static LU of ``fac I + matrix`` without row exchanges; watches how much the pivots shrink."""
+        plan = self.plan
+        n = len(plan.states)
+        fac = tape.leaf("fac")
+        a = dict(matrix)
+        for i in range(n):
+            a[i, i] = tape.add(a[i, i], fac) if (i, i) in a else fac
+        diagonal = {i: a[i, i] for i in range(n)}
+        rows: list[set[int]] = [set() for _ in range(n)]
+        columns: list[set[int]] = [set() for _ in range(n)]
+        for i, j in a:
+            rows[i].add(j)
+            columns[j].add(i)
+        done: set[int] = set()
+        lower: dict[tuple[int, int], int] = {}
+        inverse: dict[int, int] = {}
+        checks: list[int] = []
+        for p in plan.order:
+            done.add(p)
+            inverse[p] = tape.node("rcp", a[p, p])
+            if a[p, p] != diagonal[p]:
+                checks.append(tape.mul(inverse[p], diagonal[p]))
+            for i in sorted(columns[p] - done):
+                factor = tape.mul(a[i, p], inverse[p])
+                lower[i, p] = factor
+                for j in sorted(rows[p] - done):
+                    product = tape.mul(factor, a[p, j])
+                    a[i, j] = tape.sub(a[i, j], product) if (i, j) in a else tape.neg(product)
+                    rows[i].add(j)
+                    columns[j].add(i)
+        position = {p: k for k, p in enumerate(plan.order)}
+        upper = {(i, j): v for (i, j), v in a.items() if position[j] > position[i]}
+        targets: list[tuple[str, int]] = []
+        slots: dict[int, str] = {}
+
+        def store(index: int) -> str | None:
+            base = tape.nodes[index][1] if tape.nodes[index][0] == "neg" else index
+            if tape.nodes[base][0] == "num" or (tape.nodes[base][0] == "leaf" and tape.nodes[base][1] != "fac"):
+                return None
+            if base not in slots:
+                slots[base] = f"lu[{len(slots)}]"
+                targets.append((slots[base], base))
+            return slots[base]
+
+        for p in plan.order:
+            for key in [(i, p) for i in sorted(columns[p]) if (i, p) in lower]:
+                store(lower[key])
+            for j in sorted(rows[p]):
+                if (p, j) in upper:
+                    store(upper[p, j])
+            store(inverse[p])
+        growth = None
+        for check in checks:
+            size = tape.node("call", "v_abs", check)
+            growth = size if growth is None else tape.node("call", "v_max", growth, size)
+        targets.append(("*growth", growth if growth is not None else tape.number(1.0)))
+        self.counts["factor_nonzeros"] = len(lower) + len(upper) + n
+        self.counts["factor_slots"] = len(slots)
+        return _Factors(lower, upper, inverse, slots, {i: tape.nodes[i] for i in _all(lower, upper, inverse, tape)}), targets
+
+    def _solve(self, tape: Tape, right: list[int], factors: _Factors, *, symbolic: bool) -> list[int]:
+        """Forward and backward substitution; with `symbolic` the factors are nodes of this tape, else read from ``lu``."""
+        plan = self.plan
+        y = list(right)
+
+        def value(index: int) -> int:
+            return index if symbolic else factors.read(tape, index)
+
+        by_column: dict[int, list[int]] = {}
+        for i, p in factors.lower:
+            by_column.setdefault(p, []).append(i)
+        by_row: dict[int, list[int]] = {}
+        for i, j in factors.upper:
+            by_row.setdefault(i, []).append(j)
+        position = {p: k for k, p in enumerate(plan.order)}
+        for p in plan.order:
+            for i in sorted(by_column.get(p, ())):
+                y[i] = tape.sub(y[i], tape.mul(value(factors.lower[i, p]), y[p]))
+        for p in reversed(plan.order):
+            for j in sorted(by_row.get(p, ()), key=position.__getitem__, reverse=True):
+                y[p] = tape.sub(y[p], tape.mul(value(factors.upper[p, j]), y[j]))
+            y[p] = tape.mul(y[p], value(factors.inverse[p]))
+        return y
+
+    def quantities(self) -> tuple[str, tuple[str, ...], list[tuple[int, ...]], list[tuple[int, ...]], dict[str, str]]:
+        """Values for output, in segments that are computed only where they are asked for."""
+        plan = self.plan
+        alias = {n: e.name for n, e in plan.quantities.items() if e.op == "sym"}
+        names = tuple(n for n, e in plan.quantities.items() if e.op != "sym")
+        column = {name: j for j, name in enumerate(plan.states)}
+        needs = [tuple(sorted(column[s] for s in free_symbols(plan.quantities[n]) if s in column)) for n in names]
+        tape = self.tape()
+        roots = tape.share([tape.value(r) for r in tape.lower([plan.quantities[n] for n in names])])
+        owner: dict[int, int] = {}
+        segments: list[list[int]] = []
+        for k, root in enumerate(roots):
+            mine = [i for i in tape.order([root]) if i not in owner]
+            owner.update(dict.fromkeys(mine, k))
+            segments.append(mine)
+        outside: dict[int, str] = {}
+        closure: list[set[int]] = []
+        for k, mine in enumerate(segments):
+            needed = {k}
+            for i in [*mine, roots[k]]:
+                for child in [*tape._children(tape.nodes[i]), *([roots[k]] if i == roots[k] else [])]:
+                    if owner[child] != k and tape.statement(child) is not None:
+                        outside.setdefault(child, "")
+                        needed |= closure[owner[child]]
+            closure.append(needed)
+        reals = [i for i in outside if not tape._is_mask(i)]
+        masks = [i for i in outside if tape._is_mask(i)]
+        lines = [f"    V w[{max(len(reals), 1)}];", f"    I m[{max(len(masks), 1)}];", "    (void)w; (void)m;"]
+        place = {i: f"w[{n}]" for n, i in enumerate(reals)} | {i: f"m[{n}]" for n, i in enumerate(masks)}
+        for k, mine in enumerate(segments):
+            lines.append(f"    if (need[{k}]) {{")
+            for i in mine:
+                statement = tape.statement(i)
+                if statement:
+                    lines.append(_rename(statement, i, place, tape))
+                    if i in place:
+                        lines.append(f"    {place[i]} = v{i};")
+            text = tape.text(roots[k])
+            lines += [f"    q[{k}] = {place[roots[k]] if roots[k] in place and owner[roots[k]] != k else text};", "    }"]
+        code = self.function(
+            "static NOINLINE void quantities(const V *restrict x, const V *restrict z, const V *restrict c, const V t, "
+            "V *restrict q,\n        const unsigned char *restrict need)",
+            lines,
+        )
+        return code, names, needs, [tuple(sorted(s)) for s in closure], alias
+
+    def triggers(self) -> str:
+        """Truth of each event trigger, then of each switch."""
+        plan = self.plan
+        tape = self.tape()
+        roots = tape.share([tape.value(r) for r in tape.lower([*plan.triggers, *plan.switches])])
+        return self.function(
+            "static NOINLINE void triggers(const V *restrict x, const V *restrict z, const V *restrict c, const V t, "
+            "V *restrict q)",
+            tape.program([(f"q[{i}]", tape.node("truth", tape.node("ne", r, tape.number(0.0)))) for i, r in enumerate(roots)]),
+        )
+
+    def events(self) -> str:
+        """New values of the targets of each event."""
+        plan = self.plan
+        lines = ["    switch (event) {"]
+        for k, changes in enumerate(plan.changes):
+            tape = self.tape()
+            roots = tape.share([tape.value(r) for r in tape.lower([e for _, e in changes])])
+            lines.append(f"    case {k}: {{")
+            lines += tape.program([(f"q[{i}]", r) for i, r in enumerate(roots)])
+            lines += ["    break; }"]
+        lines.append("    }")
+        table = []
+        for changes in plan.changes:
+            places = []
+            for name, _ in changes:
+                where = self.z.get(name) or self.x[name]
+                places.append(f"{{{int(where[0] == 'z')}, {where[2:-1]}}}")
+            table.append(places)
+        longest = max((len(p) for p in table), default=0) or 1
+        rows = ", ".join("{" + ", ".join(p or ["{0, 0}"]) + "}" for p in table) or "{{0, 0}}"
+        sizes = ", ".join(str(len(p)) for p in table) or "0"
+        flags = ", ".join(str(int(e.use_trigger_values)) for e in plan.system.events) or "0"
+        head = (
+            f"#define LONGEST_EVENT {longest}\n"
+            f"static const int event_size[] = {{{sizes}}};\n"
+            f"static const int event_target[][{longest}][2] = {{{rows}}};\n"
+            f"static const int event_snapshot[] = {{{flags}}};\n"
+        )
+        return head + self.function(
+            "static NOINLINE void event_values(const int event, const V *restrict x, const V *restrict z, "
+            "const V *restrict c, const V t, V *restrict q)",
+            lines,
+        )
+
+    def breaks(self) -> str:
+        """Times at which a condition changes by time alone."""
+        tape = self.tape()
+        roots = tape.share([tape.value(r) for r in tape.lower(self.plan.breaks)])
+        return self.function(
+            "static void breaks(const V *restrict z, const V *restrict c, V *restrict q)",
+            tape.program([(f"q[{i}]", r) for i, r in enumerate(roots)]),
+        )
+
+
+def _all(lower: Mapping[object, int], upper: Mapping[object, int], inverse: Mapping[object, int], tape: Tape) -> set[int]:
+    found = {*lower.values(), *upper.values(), *inverse.values()}
+    return found | {tape.nodes[i][1] for i in found if tape.nodes[i][0] == "neg"}
+
+
+@dataclass(frozen=True)
+class _Factors:
+    """The factors as nodes of the tape that made them, and where they are stored."""
+
+    lower: Mapping[tuple[int, int], int]
+    upper: Mapping[tuple[int, int], int]
+    inverse: Mapping[int, int]
+    slots: Mapping[int, str]
+    nodes: Mapping[int, tuple]
+
+    def read(self, tape: Tape, index: int) -> int:
+        """The factor as a value of another tape."""
+        node = self.nodes[index]
+        if node[0] == "neg":
+            return tape.neg(self.read(tape, node[1]))
+        if index in self.slots:
+            return tape.leaf(self.slots[index])
+        return tape.number(node[1]) if node[0] == "num" else tape.leaf(node[1])
+
+
+def _rename(statement: str, index: int, place: Mapping[int, str], tape: Tape) -> str:
+    """Read values of other segments from where they are kept."""
+    head, body = statement.split(" = ", 1)
+    for child in tape._children(tape.nodes[index]):
+        if child in place and tape.statement(child) is not None:
+            body = _replace_word(body, f"v{child}", place[child])
+    return f"{head} = {body}"
+
+
+def _replace_word(text: str, word: str, by: str) -> str:
+    out, start = [], 0
+    while (at := text.find(word, start)) >= 0:
+        end = at + len(word)
+        alone = not (end < len(text) and text[end].isalnum()) and not (at and (text[at - 1].isalnum() or text[at - 1] == "_"))
+        out += [text[start:at], by if alone else word]
+        start = end
+    return "".join([*out, text[start:]])
+
+
+def _step(method: Rosenbrock, timed: bool) -> str:
+    """One step for all lanes: stages in `k`, the new value in `y`."""
+    s = method.stages
+    lines = [
+        "static void attempt(const V *restrict x, const V *restrict z, const V *restrict c, const V t, const V h, const V lo,",
+        "        const V hi, const struct rates_in *in, V *restrict k, V *restrict y, V *restrict r, V *restrict lu,",
+        "        V *restrict slope, V *restrict growth)",
+        "{",
+        "    const V ih = all(1.0) / h;",
+        "    for (int i = 0; i < NX; i++) r[i] = all(0.0);",
+        "    infuse(in, r);",
+        f"    first_stage(x, z, c, {_clock(0.0, timed)}, ih * all({literal(1.0 / method.gamma)}), "
+        f"h * all({literal(method.slopes[0])}), r, slope, lu, k, growth);",
+    ]
+    for stage in range(2, s + 1):
+        loads = ", ".join(f"k{j} = k[{j - 1} * NX + i]" for j in range(1, stage))
+        if stage <= s - 2 or len(method.a) >= stage - 1:
+            row = method.a[stage - 2]
+            value = "x[i]" + "".join(f" + all({literal(a)}) * k{j}" for j, a in enumerate(row, 1) if a)
+        else:
+            value = f"y[i] + k{stage - 1}"
+        sums = " + ".join(f"all({literal(c)}) * k{j}" for j, c in enumerate(method.c[stage - 2], 1) if c)
+        lines += [
+            "    for (int i = 0; i < NX; i++) {",
+            f"        const V {loads};",
+            f"        y[i] = {value};",
+            f"        r[i] = ({sums}) * ih;",
+            "    }",
+        ]
+        if timed and method.slopes[stage - 1]:
+            lines.append(f"    for (int i = 0; i < NX; i++) r[i] = r[i] + h * all({literal(method.slopes[stage - 1])}) * slope[i];")
+        lines += ["    infuse(in, r);", f"    stage(y, z, c, {_clock(method.nodes[stage - 1], timed)}, r, lu, k + {stage - 1} * NX);"]
+    lines += [f"    for (int i = 0; i < NX; i++) y[i] = y[i] + k[{s - 1} * NX + i];", "}", ""]
+    rows = len(method.dense)
+    lines += ["static void dense_rows(const V *restrict k, const int i, V *restrict d)", "{"]
+    lines.append("    const V " + ", ".join(f"k{j} = k[{j - 1} * NX + i]" for j in range(1, len(method.dense[0]) + 1)) + ";")
+    for m, row in enumerate(method.dense):
+        lines.append(f"    d[{m}] = " + " + ".join(f"all({literal(v)}) * k{j}" for j, v in enumerate(row, 1) if v) + ";")
+    lines += ["}", ""]
+    head = [
+        f"/* {method.name}: {method.source} */",
+        f"#define STAGES {s}",
+        f"#define DENSE {rows}",
+        f"#define ERROR_EXPONENT {literal(1.0 / (method.error_order + 1))}",
+    ]
+    return "\n".join([*head, *lines])
+
+
+def _clock(node: float, timed: bool) -> str:
+    if not timed:
+        return "t"
+    value = "t" if node == 0.0 else ("t + h" if node == 1.0 else f"t + all({literal(node)}) * h")
+    return f"within({value}, lo, hi)"
+
+
+def generate(plan: Plan, *, method: str = "rodas5p") -> tuple[str, Layout]:
+    """Write a model as one C file.
+
+    Parameters
+    ----------
+    plan
+        See `analyse`.
+    method
+        Integration method, one of `METHODS`.
+
+    Returns
+    -------
+    The text (it includes the headers of ``kernels/``), and where things are.
+    """
+    writer = _Writer(plan)
+    stages = writer.stages()
+    quantities, names, needs, closure, alias = writer.quantities()
+    parts = [stages, quantities, writer.triggers(), writer.events(), writer.breaks(), writer.start()]
+    parts.append(writer.hoisted())
+    timed = bool(plan.slopes) or any(CLOCK in free_symbols(r) for r in plan.rates)
+    sizes = {
+        "NX": len(plan.states), "NZ": len(plan.fixed), "NC": writer.counts["hoisted"], "NLU": writer.counts["factor_slots"],
+        "NQ": len(names), "NEVENT": len(plan.triggers), "NSWITCH": len(plan.switches), "NBREAK": len(plan.breaks),
+        "TIMED": int(timed),
+    }  # fmt: skip
+    text = "\n".join(
+        [
+            "/* Generated: a model as straight-line code. x: states; z: fixed values; c: values that follow from z. */",
+            '#include "lanes.h"',
+            *(f"#define {k} {v}" for k, v in sizes.items()),
+            '#include "model.h"',
+            *parts,
+            _step(METHODS[method], timed),
+            '#include "driver.h"',
+            "",
+        ]
+    )
+    system = plan.system
+    layout = Layout(
+        states=system.state_names,
+        integrated=plan.states,
+        fixed=plan.fixed,
+        parameters=len(system.constant_names),
+        defaults=system.defaults,
+        alias=alias,
+        quantities=names,
+        needs=tuple(needs),
+        closure=tuple(closure),
+        names=system.quantities,
+        events=len(plan.triggers),
+        initial_triggers=tuple(e.initial_value for e in system.events),
+        counts=writer.counts,
+    )
+    return text, layout
+
+
+def headers() -> dict[str, str]:
+    """Texts of the headers that generated code includes."""
+    folder = resources.files("immunescape.engine") / "kernels"
+    return {n: (folder / n).read_text(encoding="utf-8") for n in ("lanes.h", "model.h", "driver.h")}

@@ -1,0 +1,427 @@
+/* Integrates a queue of patients, W at a time. Each lane has its own time, step, doses and events; a lane that is done takes
+ * the next patient. Nothing that one lane computes enters another. */
+#ifndef DRIVER_H
+#define DRIVER_H
+
+#include <stdlib.h>
+
+enum { OK = 0, STOPPED = 1, FAILED = 2 };
+enum { FINE = 0, TOO_MANY_STEPS, STEP_TOO_SMALL, NOT_FINITE, ENDLESS_EVENTS };
+enum { IN_X = 0, IN_Z = 1, IN_Q = 2 };
+enum { ADD_X = 0, ADD_Z = 1, SET_RATE = 2 };
+
+struct job {
+    int64_t n, nt, nout, npz, npx, nslot, ndense, nstate, max_steps;
+    const double *times, *z_default, *pz, *px, *action_time, *action_value, *stop_value, *until, *atol;
+    const int32_t *pz_index, *px_index, *action_kind, *action_index, *slot_state, *out_kind, *out_index, *dense_state;
+    const int32_t *final_kind, *final_index;
+    const int64_t *action_row, *action_start;
+    const unsigned char *z_fixed, *x_fixed, *need, *stop_need, *initial_trigger;
+    double rtol;
+    int64_t stop_kind, stop_index, stop_rising, has_stop;
+    double *values, *final, *end_time;
+    int64_t *steps, *rejected;
+    int8_t *status;
+    int32_t *code;
+    int64_t *next, *done;
+    const int32_t *cancel;
+};
+
+#define NTRIGGER (NEVENT + NSWITCH)
+
+struct lanes {
+    const struct job *job;
+    struct rates_in in;
+    int64_t id[W], action[W], action_end[W], out[W], taken[W], refused[W];
+    double end[W], stop_at[W];
+    int fresh[W]; /* a discontinuity lies behind: choose a new step */
+    V t, h, lo, hi;
+    V x[SPAN(NX)], y[SPAN(NX)], xd[SPAN(NX)], r[SPAN(NX)], slope[SPAN(NX)], atol[SPAN(NX)];
+    V k[SPAN(NX) * STAGES], d[SPAN(NX) * DENSE], lu[SPAN(NLU)];
+    V z[SPAN(NZ)], zs[SPAN(NZ)], c[SPAN(NC)], q[SPAN(NQ)];
+    V was[SPAN(NTRIGGER)], is[SPAN(NTRIGGER)], values[SPAN(NEVENT) * LONGEST_EVENT], moment[SPAN(NBREAK)];
+    V rate[]; /* one for each infused state */
+};
+
+static inline double value_of(struct lanes *s, int32_t kind, int32_t index, const V *x, int l) {
+    return kind == IN_X ? LANE(x[index], l) : kind == IN_Z ? LANE(s->z[index], l) : LANE(s->q[index], l);
+}
+
+static void write_row(struct lanes *s, const V *x, int l) {
+    const struct job *j = s->job;
+    double *row = j->values + (s->id[l] * j->nt + s->out[l]) * j->nout;
+    for (int64_t o = 0; o < j->nout; o++) row[o] = value_of(s, j->out_kind[o], j->out_index[o], x, l);
+    s->out[l]++;
+}
+
+static void finish(struct lanes *s, int l, int status, int code) {
+    const struct job *j = s->job;
+    int64_t id = s->id[l];
+    double *end = j->values + (id + 1) * j->nt * j->nout;
+    for (double *v = j->values + (id * j->nt + s->out[l]) * j->nout; v < end; v++) *v = NAN;
+    for (int64_t i = 0; i < j->nstate; i++)
+        j->final[id * j->nstate + i] = value_of(s, j->final_kind[i], j->final_index[i], s->x, l);
+    j->end_time[id] = LANE(s->t, l);
+    j->steps[id] = s->taken[l];
+    j->rejected[id] = s->refused[l];
+    j->status[id] = (int8_t)status;
+    j->code[id] = code;
+    s->id[l] = -1;
+    __atomic_fetch_add(j->done, 1, __ATOMIC_RELAXED);
+}
+
+static int beyond(struct lanes *s, const V *x, int l) {
+    const struct job *j = s->job;
+    double v = value_of(s, (int32_t)j->stop_kind, (int32_t)j->stop_index, x, l), limit = j->stop_value[s->id[l]];
+    return j->stop_rising ? v >= limit : v <= limit;
+}
+
+/* Root mean square of v over the weights at x and y. */
+static V norm(struct lanes *s, const V *v, const V *x, const V *y) {
+    V sum = all(0.0), rtol = all(s->job->rtol);
+    for (int i = 0; i < NX; i++) {
+        V a = v_abs(x[i]), b = v_abs(y[i]);
+        V e = v[i] / (s->atol[i] + rtol * pick(MASK(a > b), a, b));
+        sum = sum + e * e;
+    }
+    return v_sqrt(sum * all(1.0 / SPAN(NX)));
+}
+
+/* A first step for lanes that start afresh: one hundredth of the time in which the weighted state would move by itself. */
+static void choose_steps(struct lanes *s) {
+    int wanted = 0;
+    for (int l = 0; l < W; l++) wanted |= s->id[l] >= 0 && s->fresh[l];
+    if (!wanted) return;
+    rates(s->x, s->z, s->c, within(s->t, s->lo, s->hi), s->r);
+    infuse(&s->in, s->r);
+    V size = norm(s, s->x, s->x, s->x), speed = norm(s, s->r, s->x, s->x);
+    for (int l = 0; l < W; l++) {
+        if (s->id[l] < 0 || !s->fresh[l]) continue;
+        s->fresh[l] = 0;
+        double span = s->end[l] - LANE(s->t, l), a = LANE(size, l), b = LANE(speed, l);
+        if (!(b < INFINITY)) { /* also NaN */
+            finish(s, l, FAILED, NOT_FINITE);
+            continue;
+        }
+        double h = b * span > 1e-5 * (a + 1.0) ? 0.01 * (a + 1e-3) / b : span * 1e-3;
+        LANE(s->h, l) = h < span ? h : span;
+    }
+}
+
+/* Everything that happens at a point where lanes have arrived: doses, events, stop, output, the next point to step onto. */
+static void settle(struct lanes *s, const int *arrived) {
+    const struct job *j = s->job;
+    int moved = 0;
+    for (int l = 0; l < W; l++) {
+        if (!arrived[l]) continue;
+        double now = LANE(s->t, l);
+        for (; s->action[l] < s->action_end[l] && j->action_time[s->action[l]] <= now; s->action[l]++) {
+            int32_t index = j->action_index[s->action[l]];
+            double v = j->action_value[s->action[l]];
+            switch (j->action_kind[s->action[l]]) {
+            case ADD_X: LANE(s->x[index], l) += v; break;
+            case ADD_Z: LANE(s->z[index], l) += v; moved = 1; break;
+            default: LANE(s->rate[index], l) = v;
+            }
+            s->fresh[l] = 1;
+        }
+    }
+    if (moved) hoist(s->z, s->c);
+#if NTRIGGER > 0
+    for (int round = 0;; round++) {
+        int fired[SPAN(NEVENT)][W], any_fired = 0;
+        triggers(s->x, s->z, s->c, s->t, s->is);
+        for (int e = 0; e < NTRIGGER; e++)
+            for (int l = 0; l < W; l++) {
+                if (e < NEVENT) fired[e][l] = 0;
+                if (!arrived[l] || s->id[l] < 0) continue;
+                if (e < NEVENT && LANE(s->is[e], l) != 0.0 && LANE(s->was[e], l) == 0.0) fired[e][l] = any_fired = 1;
+                LANE(s->was[e], l) = LANE(s->is[e], l);
+            }
+        if (!any_fired) break;
+        for (int e = 0; e < NEVENT; e++) event_values(e, s->x, s->z, s->c, s->t, s->values + e * LONGEST_EVENT);
+        for (int e = 0; e < NEVENT; e++) {
+            int now = 0;
+            for (int l = 0; l < W; l++) now |= fired[e][l];
+            if (!now) continue;
+            if (!event_snapshot[e]) event_values(e, s->x, s->z, s->c, s->t, s->values + e * LONGEST_EVENT);
+            for (int l = 0; l < W; l++) {
+                if (!fired[e][l]) continue;
+                s->fresh[l] = 1;
+                for (int i = 0; i < event_size[e]; i++) {
+                    const int *target = event_target[e][i];
+                    V *where = (target[0] ? s->z : s->x) + target[1];
+                    LANE(*where, l) = LANE(s->values[e * LONGEST_EVENT + i], l);
+                    if (round > 1000) LANE(s->t, l) = LANE(s->t, l); 
+                }
+            }
+            hoist(s->z, s->c);
+        }
+        if (round >= 100) {
+            for (int l = 0; l < W; l++)
+                if (arrived[l] && s->id[l] >= 0) finish(s, l, FAILED, ENDLESS_EVENTS);
+            break;
+        }
+    }
+#endif
+    int stopped[W] = {0};
+    if (j->has_stop) {
+        if (j->stop_kind == IN_Q) quantities(s->x, s->z, s->c, s->t, s->q, j->stop_need);
+        for (int l = 0; l < W; l++) stopped[l] = arrived[l] && s->id[l] >= 0 && beyond(s, s->x, l);
+    }
+    int due = 0;
+    for (int l = 0; l < W; l++)
+        due |= arrived[l] && s->id[l] >= 0 && s->out[l] < j->nt && j->times[s->out[l]] <= LANE(s->t, l);
+    if (due) {
+        quantities(s->x, s->z, s->c, s->t, s->q, j->need);
+        for (int l = 0; l < W; l++)
+            if (arrived[l] && s->id[l] >= 0 && s->out[l] < j->nt && j->times[s->out[l]] <= LANE(s->t, l)) write_row(s, s->x, l);
+    }
+    if (NBREAK > 0) breaks(s->z, s->c, s->moment);
+    for (int l = 0; l < W; l++) {
+        if (!arrived[l] || s->id[l] < 0) continue;
+        double now = LANE(s->t, l);
+        if (stopped[l]) {
+            finish(s, l, STOPPED, FINE);
+            continue;
+        }
+        if (now >= s->end[l]) {
+            finish(s, l, OK, FINE);
+            continue;
+        }
+        double next = s->end[l];
+        if (s->action[l] < s->action_end[l] && j->action_time[s->action[l]] < next) next = j->action_time[s->action[l]];
+        for (int b = 0; b < NBREAK; b++) {
+            double m = LANE(s->moment[b], l);
+            if (m > now && m < next) next = m;
+        }
+        s->stop_at[l] = next;
+        if (TIMED) {
+            double margin = 1e-12 * (next - now), least = 4e-16 * (fabs(now) > fabs(next) ? fabs(now) : fabs(next));
+            if (margin < least) margin = least;
+            LANE(s->lo, l) = now + margin;
+            LANE(s->hi, l) = next - margin;
+            if (NBREAK > 0) s->fresh[l] = 1;
+        }
+    }
+}
+
+/* Give idle lanes the next patients. */
+static void refill(struct lanes *s) {
+    const struct job *j = s->job;
+    int loaded[W], any_loaded = 0;
+    for (int l = 0; l < W; l++) {
+        loaded[l] = 0;
+        if (s->id[l] >= 0) continue;
+        int64_t id = __atomic_load_n(j->next, __ATOMIC_RELAXED) < j->n ? __atomic_fetch_add(j->next, 1, __ATOMIC_RELAXED) : j->n;
+        if (id >= j->n) continue;
+        s->id[l] = id;
+        loaded[l] = any_loaded = 1;
+        for (int i = 0; i < NZ; i++) LANE(s->zs[i], l) = j->z_default[i];
+        for (int64_t i = 0; i < j->npz; i++) LANE(s->zs[j->pz_index[i]], l) = j->pz[id * j->npz + i];
+        for (int64_t i = 0; i < j->npx; i++) LANE(s->xd[j->px_index[i]], l) = j->px[id * j->npx + i];
+    }
+    if (!any_loaded) return;
+    start(s->zs, s->xd, all(j->times[0]), j->z_fixed, j->x_fixed);
+    for (int l = 0; l < W; l++) {
+        if (!loaded[l]) continue;
+        int64_t id = s->id[l], row = j->action_row[id];
+        for (int i = 0; i < NZ; i++) LANE(s->z[i], l) = LANE(s->zs[i], l);
+        for (int i = 0; i < NX; i++) LANE(s->x[i], l) = LANE(s->xd[i], l);
+        for (int64_t i = 0; i < j->nslot; i++) LANE(s->rate[i], l) = 0.0;
+        for (int e = 0; e < NEVENT; e++) LANE(s->was[e], l) = (double)j->initial_trigger[e];
+        s->action[l] = j->action_start[row];
+        s->action_end[l] = j->action_start[row + 1];
+        s->out[l] = s->taken[l] = s->refused[l] = 0;
+        LANE(s->t, l) = j->times[0];
+        s->end[l] = j->times[j->nt - 1];
+        if (j->until && j->until[id] < s->end[l]) s->end[l] = j->until[id];
+        s->fresh[l] = 1;
+    }
+    hoist(s->z, s->c);
+    settle(s, loaded);
+}
+
+static void dense_at(struct lanes *s, V theta, const int32_t *list, int64_t n) {
+    V rest = all(1.0) - theta;
+    for (int64_t m = 0; m < n; m++) {
+        int64_t i = list ? list[m] : m;
+        V p = s->d[i * DENSE + DENSE - 1];
+        for (int row = DENSE - 2; row >= 0; row--) p = s->d[i * DENSE + row] + theta * p;
+        s->xd[i] = rest * s->x[i] + theta * (s->y[i] + rest * p);
+    }
+}
+
+/* Does anything that ends the step lie at or before (xd or y, time)? Lanes as a bit set. */
+static unsigned crossed(struct lanes *s, const V *x, V time, const int *accepted) {
+    const struct job *j = s->job;
+    unsigned hit = 0;
+#if NTRIGGER > 0
+    triggers(x, s->z, s->c, time, s->is);
+    for (int e = 0; e < NTRIGGER; e++)
+        for (int l = 0; l < W; l++) {
+            double is = LANE(s->is[e], l), was = LANE(s->was[e], l);
+            if (accepted[l] && (e < NEVENT ? is > was : is != was)) hit |= 1u << l;
+        }
+#endif
+    if (j->has_stop) {
+        if (j->stop_kind == IN_Q) quantities(x, s->z, s->c, time, s->q, j->stop_need);
+        for (int l = 0; l < W; l++)
+            if (accepted[l] && beyond(s, x, l)) hit |= 1u << l;
+    }
+    return hit;
+}
+
+static int step_all(struct lanes *s) {
+    const struct job *j = s->job;
+    V h = s->h, growth;
+    int arrived[W], accepted[W], active = 0;
+    for (int l = 0; l < W; l++) {
+        arrived[l] = accepted[l] = 0;
+        if (s->id[l] < 0) continue;
+        active = 1;
+        double left = s->stop_at[l] - LANE(s->t, l), step = LANE(s->h, l);
+        if (step >= left * 0.999999) arrived[l] = 1, step = left;
+        else if (2.0 * step > left) step = 0.5 * left;
+        LANE(h, l) = step;
+    }
+    if (!active) return 0;
+    attempt(s->x, s->z, s->c, s->t, h, s->lo, s->hi, &s->in, s->k, s->y, s->r, s->lu, s->slope, &growth);
+    V error = norm(s, s->k + (STAGES - 1) * NX, s->x, s->y);
+    V factor = all(0.9) * v_exp(v_log(error) * all(-ERROR_EXPONENT));
+    V after = s->t + h;
+    int any_accepted = 0;
+    for (int l = 0; l < W; l++) {
+        if (s->id[l] < 0) continue;
+        s->taken[l]++;
+        double e = LANE(error, l), f = LANE(factor, l), step = LANE(h, l), now = LANE(s->t, l);
+        if (e <= 1.0 && LANE(growth, l) < 1e13) {
+            accepted[l] = any_accepted = 1;
+            double most = s->refused[l] & ((int64_t)1 << 40) ? 1.0 : 6.0;
+            s->refused[l] &= ~((int64_t)1 << 40);
+            f = f < most ? f : most;
+            f = f > 0.2 ? f : 0.2;
+            double proposed = step * f;
+            if (step < LANE(s->h, l) && proposed < LANE(s->h, l)) proposed = f >= 1.0 ? LANE(s->h, l) : proposed;
+            LANE(s->h, l) = proposed;
+            if (arrived[l]) LANE(after, l) = s->stop_at[l];
+        } else {
+            arrived[l] = 0;
+            f = f < 0.9 ? f : 0.9; /* false for NaN */
+            if (!(f > 0.1) || !(e < INFINITY) || !(LANE(growth, l) < 1e13)) f = 0.1;
+            LANE(s->h, l) = step * f;
+            s->refused[l]++;
+            s->refused[l] |= (int64_t)1 << 40;
+            if (!(0.1 * step * f > 1.2e-16 * fabs(now)) || step < 1e-290) finish(s, l, FAILED, e < INFINITY ? STEP_TOO_SMALL : NOT_FINITE);
+        }
+        if (s->id[l] >= 0 && s->taken[l] >= j->max_steps && !(accepted[l] && LANE(after, l) >= s->end[l])) {
+            finish(s, l, FAILED, TOO_MANY_STEPS);
+            accepted[l] = arrived[l] = 0;
+        }
+    }
+    if (!any_accepted) return 1;
+
+    int dense_all = 0;
+    V theta_end = all(1.0);
+    unsigned hit = (NTRIGGER > 0 || j->has_stop) ? crossed(s, s->y, after, accepted) : 0;
+    for (int l = 0; l < W; l++)
+        if (arrived[l] && (hit >> l & 1)) {
+            /* what is true only from the very end on happens there, after the doses of that moment */
+        }
+    if (hit) {
+        for (int i = 0; i < NX; i++) dense_rows(s->k, i, s->d + i * DENSE);
+        dense_all = 1;
+        V low = all(0.0), high = all(1.0);
+        for (int n = 0; n < 52; n++) {
+            V middle = all(0.5) * (low + high);
+            dense_at(s, middle, NULL, NX);
+            unsigned m = crossed(s, s->xd, s->t + middle * h, accepted);
+            for (int l = 0; l < W; l++) {
+                if (m >> l & 1) LANE(high, l) = LANE(middle, l);
+                else LANE(low, l) = LANE(middle, l);
+            }
+        }
+        for (int l = 0; l < W; l++)
+            if ((hit >> l & 1) && LANE(high, l) < 1.0) {
+                LANE(theta_end, l) = LANE(high, l);
+                LANE(after, l) = LANE(s->t, l) + LANE(high, l) * LANE(h, l);
+                arrived[l] = 1;
+            } else if (hit >> l & 1) {
+                arrived[l] = 1;
+            }
+    }
+
+    /* Output inside the step. */
+    for (;;) {
+        V theta = all(1.0);
+        int due[W], any_due = 0;
+        for (int l = 0; l < W; l++) {
+            due[l] = 0;
+            if (!accepted[l] || s->out[l] >= j->nt) continue;
+            double at = j->times[s->out[l]];
+            if (arrived[l] ? at < LANE(after, l) : at <= LANE(after, l)) {
+                due[l] = any_due = 1;
+                double share = (at - LANE(s->t, l)) / LANE(h, l);
+                LANE(theta, l) = share < 1.0 ? share : 1.0;
+            }
+        }
+        if (!any_due) break;
+        if (!dense_all) {
+            for (int64_t m = 0; m < j->ndense; m++) dense_rows(s->k, j->dense_state[m], s->d + j->dense_state[m] * DENSE);
+            dense_all = 1;
+        }
+        dense_at(s, theta, j->dense_state, j->ndense);
+        quantities(s->xd, s->z, s->c, s->t + theta * h, s->q, j->need);
+        for (int l = 0; l < W; l++)
+            if (due[l]) write_row(s, s->xd, l);
+    }
+
+    /* Move on. */
+    I keep;
+    for (int l = 0; l < W; l++) MLANE(keep, l) = accepted[l] ? -1 : 0;
+    if (hit) {
+        dense_at(s, theta_end, NULL, NX);
+        I inside;
+        for (int l = 0; l < W; l++) MLANE(inside, l) = LANE(theta_end, l) < 1.0 ? -1 : 0;
+        for (int i = 0; i < NX; i++) s->y[i] = pick(inside, s->xd[i], s->y[i]);
+    }
+    for (int i = 0; i < NX; i++) s->x[i] = pick(keep, s->y[i], s->x[i]);
+    s->t = pick(keep, after, s->t);
+    int any_arrived = 0;
+    for (int l = 0; l < W; l++) any_arrived |= arrived[l];
+#if NTRIGGER > 0
+    if (!hit || any_arrived) triggers(s->x, s->z, s->c, s->t, s->is);
+    for (int e = 0; e < NTRIGGER; e++)
+        for (int l = 0; l < W; l++)
+            if (accepted[l] && !arrived[l]) LANE(s->was[e], l) = LANE(s->is[e], l);
+#endif
+    if (any_arrived) settle(s, arrived);
+    return 1;
+}
+
+/* Integrate patients until the queue is empty or `cancel` is set. Returns 0, or 1 where memory is missing. */
+int immunescape_run(const struct job *job) {
+    size_t size = sizeof(struct lanes) + sizeof(V) * (size_t)SPAN(job->nslot);
+    size = (size + 63) / 64 * 64;
+    struct lanes *s = aligned_alloc(64, size);
+    if (!s) return 1;
+    memset(s, 0, size);
+    s->job = job;
+    s->in.n = job->nslot;
+    s->in.state = job->slot_state;
+    s->in.rate = s->rate;
+    s->h = s->hi = all(1.0);
+    for (int i = 0; i < NX; i++) s->atol[i] = all(job->atol[i]);
+    for (int l = 0; l < W; l++) s->id[l] = -1;
+    do {
+        refill(s);
+        choose_steps(s);
+        if (__atomic_load_n(job->cancel, __ATOMIC_RELAXED)) break;
+    } while (step_all(s) || __atomic_load_n(job->next, __ATOMIC_RELAXED) < job->n);
+    free(s);
+    return 0;
+}
+
+int immunescape_lanes(void) { return W; }
+
+#endif

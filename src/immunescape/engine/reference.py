@@ -1,0 +1,132 @@
+"""The reference engine: slow, tight and complete. Other engines are checked against it.
+
+Each patient is integrated with LSODA (Radau where it fails) between the moments at which something jumps: doses, events, and changes
+of branch in formulas, which are located to the last digit on the integrator's own dense output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.engine.api import FAILED, OK, Doses, Job, Result
+from immunescape.engine.ir_system import System
+from immunescape.engine.reference_events import EventTable
+from immunescape.engine.reference_patient import Patient, Plan
+from immunescape.engine.reference_problem import Problem
+from immunescape.engine.sbml_reader import read_sbml
+from immunescape.errors import EngineError, unknown_word
+
+__all__ = ["ReferenceCompiled", "ReferenceEngine"]
+
+FloatArray = NDArray[np.float64]
+
+
+class ReferenceEngine:
+    """Integrates one patient after the other in Python, with the full semantics of SBML."""
+
+    name = "reference"
+
+    def compile(self, sbml: str) -> ReferenceCompiled:
+        """Make an SBML document (text) ready to run."""
+        return self.compile_system(read_sbml(sbml))
+
+    def compile_system(self, system: System) -> ReferenceCompiled:
+        """Make a system ready to run."""
+        return ReferenceCompiled(system)
+
+
+class ReferenceCompiled:
+    """A system that the reference engine has made ready to run."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.states: tuple[str, ...] = system.state_names
+        self.quantities: tuple[str, ...] = system.quantities
+        self.parameters: Mapping[str, float] = system.defaults
+        self._problem = Problem(system)
+        self._events = EventTable(self._problem)
+
+    def run(self, job: Job, *, progress: Callable[[int], None] | None = None) -> Result:
+        """Integrate a batch of patients, one after the other.
+
+        Raises
+        ------
+        EngineError
+            For unknown names or values that do not fit the job. A patient that fails is reported in the result.
+        """
+        times = np.asarray(job.times, dtype=float)
+        if times.ndim != 1 or not len(times) or not np.all(np.isfinite(times)) or np.any(np.diff(times) <= 0):
+            raise EngineError("output times must increase")
+        n, system = job.n, self.system
+        constants, start = system.resolve(n, job.parameters, job.initial, float(times[0]))
+        output = self._problem.outputs(job.outputs)
+        atol = self._tolerances(job.atol)
+        doses = self._doses(job)
+        until = np.full(n, times[-1]) if job.until is None else np.asarray(job.until, dtype=float)
+        if until.shape != (n,):
+            raise EngineError(f"'until' has shape {until.shape}; ({n},) is needed")
+        threshold = None if job.stop is None else np.broadcast_to(np.asarray(job.stop.value, dtype=float), (n,))
+        watch = None if job.stop is None else self._problem.outputs([job.stop.quantity])
+        values = np.full((n, len(times), len(job.outputs)), np.nan)
+        final = start.copy()
+        status = np.full(n, OK, dtype=np.int8)
+        end_time = np.full(n, times[0])
+        steps = np.zeros(n, dtype=np.int64)
+        messages: dict[int, str] = {}
+        for i in range(n):
+            plan = Plan(
+                times=times,
+                end=min(float(until[i]), float(times[-1])),
+                doses=doses[i],
+                rtol=job.rtol,
+                atol=atol,
+                max_steps=job.max_steps,
+                output=output,
+                watch=watch,
+                threshold=float(threshold[i]) if threshold is not None else 0.0,
+                rising=job.stop.rising if job.stop is not None else True,
+            )
+            patient = Patient(self._problem, self._events, plan, constants[i], start[i])
+            status[i] = patient.run()
+            values[i] = patient.values
+            final[i] = patient.x[: len(system.states)]
+            end_time[i], steps[i] = patient.t, patient.steps
+            if status[i] == FAILED:
+                messages[i] = patient.message
+            if progress is not None:
+                progress(1)
+        return Result(times, job.outputs, values, self.states, final, status, end_time, steps, messages)
+
+    def _tolerances(self, atol: float | Mapping[str, float]) -> FloatArray:
+        if not isinstance(atol, Mapping):
+            return np.full(len(self.states), float(atol))
+        for name in atol:
+            if name not in self.states:
+                raise unknown_word("state", name, self.states, error=EngineError)
+        return np.array([atol.get(name, Job.atol) for name in self.states], dtype=float)
+
+    def _doses(self, job: Job) -> Sequence[tuple[FloatArray, ...]]:
+        """Doses of each patient as columns: start, index of the state, amount, duration."""
+        tables = [job.doses or Doses.none()] * job.n if isinstance(job.doses, Doses | None) else list(job.doses)
+        if len(tables) != job.n:
+            raise EngineError(f"{len(tables)} dose tables for {job.n} patients")
+        known: dict[int, tuple[FloatArray, ...]] = {}
+        for table in tables:
+            if id(table) not in known:
+                known[id(table)] = self._dose_columns(table, float(job.times[0]))
+        return [known[id(table)] for table in tables]
+
+    def _dose_columns(self, table: Doses, origin: float) -> tuple[FloatArray, ...]:
+        for name in table.target:
+            if name not in self.states:
+                raise unknown_word("dosed state", name, self.states, error=EngineError)
+        index = np.array([self.states.index(name) for name in table.target], dtype=float)
+        columns = [np.asarray(c, dtype=float) for c in (table.time, table.amount, table.duration)]
+        if any(c.shape != index.shape or not np.all(np.isfinite(c)) for c in columns):
+            raise EngineError("the columns of a dose table differ in length or hold values that are not numbers")
+        if np.any(columns[0] < 0) or np.any(columns[2] < 0):
+            raise EngineError("a dose starts before the start of the job or has a negative duration")
+        return columns[0] + origin, index, columns[1], columns[2]

@@ -1,0 +1,310 @@
+"""Integration of one patient by the reference engine."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.integrate import LSODA, Radau
+
+from immunescape.engine.api import FAILED, OK, STOPPED
+from immunescape.engine.ir_python import Function
+from immunescape.engine.reference_events import EventQueue, EventTable
+from immunescape.engine.reference_problem import Problem
+from immunescape.errors import EngineError
+
+__all__ = ["Patient", "Plan"]
+
+FloatArray = NDArray[np.float64]
+_SAMPLES = (0.2, 0.4, 0.6, 0.8, 1.0)
+_NEWTON_STEPS = 50
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done with one patient: see `Job`; doses are columns start, state, amount, duration."""
+
+    times: FloatArray
+    end: float
+    doses: tuple[FloatArray, ...]
+    rtol: float
+    atol: FloatArray
+    max_steps: int
+    output: Function
+    watch: Function | None
+    threshold: float
+    rising: bool
+
+
+class _Failure(Exception):
+    """Integration cannot go on."""
+
+
+class Patient:
+    """One patient on its way; `run` integrates to the end.
+
+    Attributes
+    ----------
+    t : time reached. x : states and algebraic variables there. values : (t, k) outputs. steps : integrator steps.
+    message : why it failed.
+    """
+
+    def __init__(
+        self, problem: Problem, events: EventTable, plan: Plan, constants: FloatArray, start: FloatArray
+    ) -> None:
+        self.problem, self.plan = problem, plan
+        self.p = constants.tolist()
+        guess = problem.function([a.expression for a in problem.system.algebraic])(plan.times[0], [], self.p)
+        self.x = np.concatenate([start, guess])
+        self.t = float(plan.times[0])
+        self.queue = EventQueue(events)
+        self.values = np.full((len(plan.times), len(plan.output(self.t, self.x.tolist(), self.p))), np.nan)
+        self.written = 0
+        self.steps = 0
+        self.message = ""
+        self.infusion = np.zeros(problem.n)
+        self._infusing = False
+        self._schedule()
+
+    def _schedule(self) -> None:
+        """Moments at which doses change something: time -> [(kind, state, amount)]."""
+        self.agenda: dict[float, list[tuple[bool, int, float]]] = {}
+        for start, state, amount, duration in zip(*self.plan.doses, strict=True):
+            if duration > 0:
+                rate = amount / duration
+                self.agenda.setdefault(float(start), []).append((True, int(state), float(rate)))
+                self.agenda.setdefault(float(start + duration), []).append((True, int(state), -float(rate)))
+            else:
+                self.agenda.setdefault(float(start), []).append((False, int(state), float(amount)))
+        self.moments = sorted(self.agenda)
+
+    # ---- the course -----------------------------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Integrate to the end, the stop or a failure; returns the status."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return self._run()
+        except (_Failure, EngineError) as failure:
+            self.message = f"at time {self.t:g}: {failure}"
+            return FAILED
+
+    def _run(self) -> int:
+        plan = self.plan
+        self._settle()
+        self.queue.update(self.t, self.x, self.p)
+        while True:
+            if self._act():
+                self._write(self.t, inclusive=True)
+                return STOPPED
+            self._write(self.t, inclusive=True)
+            if self.t >= plan.end:
+                return OK
+            goal = min(plan.end, self.queue.next_time, self._next_moment(), self._next_break())
+            if goal <= self.t:
+                raise _Failure("time does not advance")
+            self._advance(goal)
+
+    def _act(self) -> bool:
+        """Do everything that happens at this moment. Whether the stop condition holds."""
+        for _ in range(10_000):
+            changed = self._dose()
+            self.queue.update(self.t, self.x, self.p)
+            changed = self.queue.execute(self.t, self.x, self.p) or changed
+            if changed:
+                self._settle()
+                self.queue.update(self.t, self.x, self.p)
+            if not changed and self.queue.next_time > self.t:
+                return self._stopping(self.t, self.x)
+        raise _Failure("events keep firing each other")
+
+    def _dose(self) -> bool:
+        changed = False
+        while self.moments and self.moments[0] <= self.t:
+            for lasting, state, amount in self.agenda[self.moments.pop(0)]:
+                if lasting:
+                    self.infusion[state] += amount
+                else:
+                    self.x[state] += amount
+                changed = True
+        ahead = [a for m in self.moments for a in self.agenda[m] if a[0]]
+        if not ahead:
+            self.infusion[:] = 0.0
+        self._infusing = bool(np.any(self.infusion != 0.0))
+        return changed
+
+    def _next_moment(self) -> float:
+        return self.moments[0] if self.moments else np.inf
+
+    def _next_break(self) -> float:
+        """Next time at which a switch that depends on time alone jumps; just after now for a strict comparison."""
+        x = self.x.tolist()
+        times = self.problem.breaks(self.t, x, self.p)
+        ahead = np.nextafter(self.t, np.inf)
+        if any(t == self.t for t in times) and self._pattern(ahead, x) != self._pattern(self.t, x):
+            return float(ahead)
+        return min((t for t in times if t > self.t), default=np.inf)
+
+    def _stopping(self, t: float, x: FloatArray) -> bool:
+        if self.plan.watch is None:
+            return False
+        (value,) = self.plan.watch(t, x.tolist(), self.p)
+        return value >= self.plan.threshold if self.plan.rising else value <= self.plan.threshold
+
+    def _pattern(self, t: float, x: Any) -> tuple[float | bool, ...]:
+        """Values that jump where integration has to stop."""
+        x = x if isinstance(x, list) else x.tolist()
+        pattern = self.problem.switches(t, x, self.p)
+        return (*pattern, self._stopping(t, np.asarray(x))) if self.plan.watch is not None else pattern
+
+    def _write(self, upto: float, *, inclusive: bool, dense: Any = None) -> None:
+        """Write the outputs that are due."""
+        times = self.plan.times
+        while self.written < len(times):
+            t = float(times[self.written])
+            if t > upto or t > self.plan.end or (t == upto and not inclusive):
+                return
+            x = self.x if dense is None else self._complete(t, dense(t))
+            self.values[self.written] = self.plan.output(t, x.tolist(), self.p)
+            self.written += 1
+
+    # ---- integration ----------------------------------------------------------------------------------------------
+
+    def _advance(self, goal: float) -> None:
+        """Integrate until `goal`, or until a switch jumps; `t` and `x` are then there."""
+        n = self.problem.n
+        if n == 0:
+            self._leap(goal, lambda t: self.x[:0])
+            return
+        pattern = self._pattern(self.t, self.x)
+        solver = self._solver(LSODA, goal)
+        while True:
+            before = solver.t
+            failure = solver.step()
+            self.steps += 1
+            if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
+                if isinstance(solver, Radau):
+                    raise _Failure(failure or "the solution is not finite")
+                solver = self._solver(Radau, goal)
+                continue
+            if self.steps > self.plan.max_steps:
+                raise _Failure(f"more than {self.plan.max_steps} steps")
+            dense = solver.dense_output()
+            jump = self._first_jump(dense, before, solver.t, pattern) if pattern else None
+            if jump is not None:
+                self._arrive(jump, dense(jump), dense)
+                return
+            if solver.t >= goal:
+                self._arrive(goal, solver.y, dense)
+                return
+            self._arrive(solver.t, solver.y, dense)
+            self._write(solver.t, inclusive=True)
+
+    def _leap(self, goal: float, dense: Any) -> None:
+        """Go on without anything to integrate."""
+        pattern = self._pattern(self.t, self.x)
+        while pattern and self.t < goal:
+            ahead = min(goal, self.t + self._longest())
+            jump = self._first_jump(dense, self.t, ahead, pattern)
+            self._arrive(jump if jump is not None else ahead, self.x[:0], dense)
+            if jump is not None:
+                return
+        self._arrive(goal, self.x[:0], dense)
+
+    def _arrive(self, t: float, y: FloatArray, dense: Any) -> None:
+        """Move to a time, writing the outputs before it."""
+        self._write(t, inclusive=False, dense=dense)
+        self.x = self._complete(t, y)
+        self.t = float(t)
+
+    def _longest(self) -> float:
+        """Longest step where something may jump inside it."""
+        times = self.plan.times
+        spacing = float(np.max(np.diff(times))) if len(times) > 1 else 1.0
+        return min(spacing, (self.plan.end - float(times[0])) / 20)
+
+    def _solver(self, method: Any, goal: float) -> Any:
+        problem, n = self.problem, self.problem.n
+        infusion = self.infusion.copy() if self._infusing else None
+
+        def rates(t: float, y: FloatArray) -> FloatArray:
+            out = np.array(problem.rates(t, self._complete(t, y).tolist(), self.p))
+            return out if infusion is None else out + infusion
+
+        jacobian = problem.jacobian
+        options: dict[str, Any] = {"rtol": self.plan.rtol, "atol": self.plan.atol}
+        if self.problem.switches(self.t, self.x.tolist(), self.p):
+            options["max_step"] = max(self._longest(), 4 * np.spacing(goal))
+        if jacobian is not None:
+            options["jac"] = lambda t, y: np.array(jacobian(t, y.tolist(), self.p)).reshape(n, n)
+        if not np.all(np.isfinite(rates(self.t, self.x[:n]))):
+            names = np.array(self.problem.system.state_names)[~np.isfinite(rates(self.t, self.x[:n]))]
+            raise _Failure(f"the rate of {', '.join(names[:5])} is not finite")
+        return method(rates, self.t, self.x[:n].copy(), goal, **options)
+
+    def _first_jump(self, dense: Any, a: float, b: float, pattern: tuple[float | bool, ...]) -> float | None:
+        """First time in (a, b] at which the pattern differs; None where it does not."""
+        for fraction in _SAMPLES:
+            t = b if fraction == 1.0 else a + fraction * (b - a)
+            if self._pattern(t, self._complete(t, dense(t))) == pattern:
+                continue
+            low, high = a, t
+            while True:
+                middle = 0.5 * (low + high)
+                if not low < middle < high:
+                    return high
+                if self._pattern(middle, self._complete(middle, dense(middle))) == pattern:
+                    low = middle
+                else:
+                    high = middle
+        return None
+
+    # ---- constraints ----------------------------------------------------------------------------------------------
+
+    def _complete(self, t: float, y: FloatArray) -> FloatArray:
+        """States with their algebraic variables, solved by Newton's method from the last ones."""
+        m = len(self.problem.system.algebraic)
+        if m == 0:
+            return y
+        x = np.concatenate([y, self.x[self.problem.n :]])
+        for _ in range(_NEWTON_STEPS):
+            values = x.tolist()
+            residual = np.array(self.problem.residuals(t, values, self.p))
+            slopes = np.array(self.problem.slopes(t, values, self.p)).reshape(m, m)
+            step = self._newton(slopes, residual)
+            x[self.problem.n :] -= step
+            if np.all(np.abs(step) <= 1e-12 * (1.0 + np.abs(x[self.problem.n :]))):
+                return x
+        raise _Failure("the algebraic equations have no solution near the last one")
+
+    def _settle(self) -> None:
+        """Meet all constraints after a jump."""
+        system, n = self.problem.system, self.problem.n
+        if system.equilibria:
+            m = len(system.equilibria)
+            moves = np.array(self.problem.directions(self.t, self.x.tolist(), self.p)).reshape(m, n)
+            for _ in range(_NEWTON_STEPS):
+                values = self.x.tolist()
+                residual = np.array(self.problem.imbalance(self.t, values, self.p))
+                slopes = np.array(self.problem.imbalance_slopes(self.t, values, self.p)).reshape(m, m)
+                step = self._newton(slopes, residual) @ moves
+                self.x[:n] -= step
+                if np.all(np.abs(step) <= 1e-13 * (1.0 + np.abs(self.x[:n]))):
+                    break
+            else:
+                raise _Failure("the fast reactions reach no equilibrium")
+        self.x = self._complete(self.t, self.x[:n])
+
+    @staticmethod
+    def _newton(slopes: FloatArray, residual: FloatArray) -> FloatArray:
+        try:
+            step = np.linalg.solve(slopes, residual)
+        except np.linalg.LinAlgError:
+            raise _Failure("a constraint does not determine its variables") from None
+        if not np.all(np.isfinite(step)):
+            raise _Failure("a constraint cannot be met")
+        return step

@@ -1,0 +1,120 @@
+"""Everything about a system that the reference engine evaluates, as Python functions of time, states and constants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.engine import ir
+from immunescape.engine.ir import COMPARISONS, ZERO, Expr, postorder, sym
+from immunescape.engine.ir_calculus import derivatives, free_symbols, substitute
+from immunescape.engine.ir_python import Function, make_function
+from immunescape.engine.ir_system import System
+from immunescape.errors import EngineError
+
+__all__ = ["Problem"]
+
+FloatArray = NDArray[np.float64]
+_CLOCK = "\0time"
+
+
+class Problem:
+    """A system with its assignments written out.
+
+    The vector ``x`` holds the states and then the algebraic variables; ``p`` the constants.
+
+    Attributes
+    ----------
+    rates : time derivatives of the states. jacobian : their partial derivatives, row by row (None with algebraic
+        variables). triggers : of all events. switches : values that jump where a formula changes branch or a trigger
+        may change. breaks : times at which a switch that depends on time alone jumps (NaN for none).
+    """
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.n = len(system.states)
+        order = [*system.state_names, *(a.name for a in system.algebraic)]
+        self.names = {name: ("x", i) for i, name in enumerate(order)}
+        self.names |= {name: ("p", i) for i, name in enumerate(system.constant_names)}
+        self._inlined: dict[str, Expr] = {}
+        for item in system.assignments:
+            self._inlined[item.name] = self._write_out([item.expression])[0]
+        rates = self._write_out(system.rates)
+        self.rates = self.function(rates)
+        self.jacobian: Function | None = None
+        triggers = self._write_out([event.trigger for event in system.events])
+        self.triggers = self.function(triggers)
+        found = _switches([*rates, *triggers, *self._write_out(system.residuals)])
+        self.switches = self.function([switch for switch, _ in found])
+        self.breaks = self.function(self._breaks([edge for _, edge in found if edge is not None]))
+        if system.algebraic:
+            unknown = [a.name for a in system.algebraic]
+            self._residuals = self._write_out(system.residuals)
+            self.residuals = self.function(self._residuals)
+            slopes = derivatives(self._residuals, unknown)
+            self.slopes = self.function([row.get(name, ZERO) for row in slopes for name in unknown])
+        elif self.n:
+            partials = derivatives(rates, system.state_names)
+            self.jacobian = self.function([row.get(name, ZERO) for row in partials for name in system.state_names])
+        self._equilibria()
+
+    def _write_out(self, roots: Sequence[Expr]) -> list[Expr]:
+        return substitute(list(roots), self._inlined)
+
+    def function(self, roots: Sequence[Expr]) -> Function:
+        """Compile expressions in which assignments may occur."""
+        return make_function(self._write_out(roots), self.names)
+
+    def outputs(self, names: Sequence[str]) -> Function:
+        """Function that gives the values of named outputs."""
+        return self.function([self.system.value(name) for name in names])
+
+    def _breaks(self, edges: Sequence[Expr]) -> list[Expr]:
+        """Times at which edges are zero, for those that move with time only and at a steady pace."""
+        fixed = {s.name for s in self.system.states if s.rate.is_num(0.0)} | set(self.system.constant_names)
+        times: dict[Expr, None] = {}
+        for edge in edges:
+            (moved,) = substitute([edge], {}, time=sym(_CLOCK))
+            if not free_symbols(moved) <= fixed | {_CLOCK}:
+                continue
+            try:
+                slope = derivatives([moved], [_CLOCK])[0].get(_CLOCK, ZERO)
+            except EngineError:
+                continue
+            if slope.is_num(0.0) or _CLOCK in free_symbols(slope) or _switches([moved]):
+                continue
+            (offset,) = substitute([moved], {_CLOCK: ZERO})
+            times[-offset / slope] = None
+        return list(times)
+
+    def _equilibria(self) -> None:
+        """Functions that bring fast reactions to equilibrium: residuals, their slopes along reactions, directions."""
+        items = self.system.equilibria
+        residuals = self._write_out([e.residual for e in items])
+        moves = [{name: self._write_out([value])[0] for name, value in e.directions} for e in items]
+        partials = derivatives(residuals, self.system.state_names)
+        along = [ir.add(*(row.get(n, ZERO) * v for n, v in move.items())) for row in partials for move in moves]
+        self.imbalance = self.function(residuals)
+        self.imbalance_slopes = self.function(along)
+        self.directions = self.function([move.get(n, ZERO) for move in moves for n in self.system.state_names])
+
+
+def _switches(roots: Sequence[Expr]) -> list[tuple[Expr, Expr | None]]:
+    """What jumps where a formula changes branch, with the expression that is zero there."""
+    found: dict[Expr, Expr | None] = {}
+    for node in postorder(roots):
+        if node.op in COMPARISONS:
+            found[node] = node.args[0] - node.args[1]
+        elif node.op in ("min", "max"):
+            found[ir.compare("le", *node.args)] = node.args[0] - node.args[1]
+        elif node.op == "abs":
+            found[ir.compare("lt", node.args[0], ZERO)] = node.args[0]
+        elif node.op in ("floor", "ceil"):
+            found[node] = None
+        elif node.op in ("if", "and", "or", "not"):
+            for arg in node.args[:1] if node.op == "if" else node.args:
+                if arg.op not in (*COMPARISONS, "and", "or", "not"):
+                    found[ir.compare("ne", arg, ZERO)] = None
+    return [(switch, edge) for switch, edge in found.items() if switch.op != "num"]

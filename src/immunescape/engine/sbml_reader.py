@@ -1,0 +1,132 @@
+"""Reads SBML (Level 1 to Level 3 Version 2) into the engine's own description of a system.
+
+Text is parsed by libsbml; documents that declare XML entities are refused, and nothing in a document is ever executed.
+Hierarchical models (package ``comp``) are flattened. Units have no influence on values, except that the symbols
+``time`` and ``avogadro`` have theirs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import libsbml
+
+from immunescape.engine.ir_system import System
+from immunescape.engine.sbml_reader_model import ModelReader
+from immunescape.errors import EngineError, InputError
+
+__all__ = ["read_sbml", "read_sbml_file"]
+
+_ENTITIES = re.compile(r"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
+_IGNORED_PACKAGES = frozenset({"layout", "render", "groups", "comp", "l3v2extendedmath"})
+
+
+def read_sbml_file(path: str | Path) -> System:
+    """Read a file, with models in other files of its folder that it refers to.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as text.
+    EngineError
+        See `read_sbml`.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read the model: {error.strerror}", where=str(path)) from None
+    for encoding in ("utf-8-sig", "utf-16") if data[:2] not in (b"\xff\xfe", b"\xfe\xff") else ("utf-16",):
+        try:
+            return read_sbml(data.decode(encoding), source=path)
+        except UnicodeError:
+            continue
+    raise InputError("the model is not text in UTF-8", where=str(path))
+
+
+def read_sbml(text: str, *, source: Path | None = None) -> System:
+    """Read an SBML document.
+
+    Parameters
+    ----------
+    text
+        The document.
+    source
+        File that it comes from: named in messages, and the place from which external model definitions are found.
+
+    Raises
+    ------
+    EngineError
+        If the document is not valid or needs something that cannot be integrated; the message names the construct.
+    """
+    where = str(source) if source else "SBML"
+    if _ENTITIES.search(text):
+        raise EngineError(
+            "the document declares XML entities or a document type, which SBML does not need", where=where
+        )
+    body = re.sub(r"^\s*<\?xml.*?\?>", "", text, count=1, flags=re.DOTALL)
+    document = libsbml.readSBMLFromString(f'<?xml version="1.0" encoding="UTF-8"?>{body}')
+    _check(document, where)
+    if source is not None:
+        document.setLocationURI(f"file:{os.path.abspath(source)}")
+    _flatten(document, where)
+    _packages(document, where)
+    model = document.getModel()
+    if model is None:
+        raise EngineError("the document holds no model", where=where)
+    return ModelReader(model, where).read()
+
+
+def _check(document: Any, where: str) -> None:
+    """Refuse a document that libsbml could not read."""
+    for i in range(document.getNumErrors()):
+        error = document.getError(i)
+        if error.getSeverity() >= libsbml.LIBSBML_SEV_ERROR:
+            message = error.getShortMessage() or error.getMessage().strip()
+            raise EngineError(f"not valid SBML: {message}", where=f"{where}, line {error.getLine()}")
+
+
+def _flatten(document: Any, where: str) -> None:
+    """Replace a hierarchical model by the flat model that it stands for."""
+    plugin = document.getPlugin("comp")
+    if plugin is None:
+        return
+    for i in range(plugin.getNumExternalModelDefinitions()):
+        target = plugin.getExternalModelDefinition(i).getSource()
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", target) or target.startswith(("/", "\\")) or ".." in target:
+            raise EngineError(f"external model '{target}' is not a file beside the document", where=where)
+        if not document.getLocationURI():
+            raise EngineError(f"external model '{target}' cannot be found: the document has no folder", where=where)
+        beside = Path(document.getLocationURI().removeprefix("file:")).parent / target
+        if beside.is_file() and _ENTITIES.search(beside.read_text(encoding="utf-8", errors="replace")):
+            raise EngineError(f"external model '{target}' declares XML entities", where=where)
+    properties = libsbml.ConversionProperties()
+    properties.addOption("flatten comp", True)
+    properties.addOption("performValidation", False)
+    properties.addOption("leavePorts", False)
+    if document.convert(properties) != libsbml.LIBSBML_OPERATION_SUCCESS:
+        messages = [document.getError(i) for i in range(document.getNumErrors())]
+        reasons = [e.getShortMessage() for e in messages if e.getSeverity() >= libsbml.LIBSBML_SEV_ERROR]
+        raise EngineError(
+            f"package 'comp' could not be flattened: {'; '.join(reasons) or 'unknown reason'}", where=where
+        )
+
+
+def _packages(document: Any, where: str) -> None:
+    """Refuse packages that change what the model means."""
+    model = document.getModel()
+    for i in range(document.getNumPlugins()):
+        name = document.getPlugin(i).getPackageName()
+        if name in _IGNORED_PACKAGES:
+            continue
+        if name == "fbc":
+            balance = model.getPlugin("fbc") if model is not None else None
+            if balance is not None and balance.getNumObjectives() > 0:
+                raise EngineError(
+                    "package 'fbc': flux balance with an objective is an optimisation, not a time course", where=where
+                )
+        elif document.getPackageRequired(name):
+            raise EngineError(f"package '{name}' is required by the document and not supported", where=where)

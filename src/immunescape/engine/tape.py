@@ -1,0 +1,500 @@
+"""Straight-line programs: expressions lowered to two-argument operations, each computed once, and printed as C.
+
+Lowering keeps every sum and product as a list of operands first, so that parts which several of them share (found
+greedily, the most frequent pair first) are computed once. Parts that depend on parameters only are handed to a `Hoist`:
+they are computed once for each patient. Quotients become products with one shared reciprocal.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from immunescape.engine import ir
+from immunescape.engine.ir import COMPARISONS, Expr, postorder
+from immunescape.errors import EngineError
+
+__all__ = ["Hoist", "Tape"]
+
+_COMPARE = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
+_MASKS = frozenset((*COMPARISONS, "and", "or", "not"))
+_LONGEST_POWER = 64
+_LONGEST_SHARED = 60  # operands of one sum or product beyond which shared pairs are not searched
+
+
+@dataclass
+class Hoist:
+    """Values that depend on parameters only; each becomes an element of one array.
+
+    Attributes
+    ----------
+    constant : names that are constant while a patient is integrated (between events).
+    slots : expression -> index in the array.
+    """
+
+    constant: frozenset[str]
+    slots: dict[Expr, int] = field(default_factory=dict)
+    _fixed: dict[Expr, bool] = field(default_factory=dict)
+
+    def fixed(self, node: Expr) -> bool:
+        """Whether the expression depends on constants only."""
+        if node not in self._fixed:
+            for part in postorder([node]):
+                if part not in self._fixed:
+                    own = part.op != "time" and (part.op != "sym" or part.name in self.constant)
+                    self._fixed[part] = own and all(self._fixed[a] for a in part.args)
+        return self._fixed[node]
+
+    def slot(self, node: Expr) -> int:
+        """Index of the value."""
+        return self.slots.setdefault(node, len(self.slots))
+
+
+Node = tuple  # (op, *arguments): arguments are indices of earlier nodes, or names and numbers for leaves
+
+
+class Tape:
+    """A straight-line program over lanes.
+
+    Parameters
+    ----------
+    symbols
+        Name -> C expression of its value.
+    hoist
+        Where parameter-only parts go; None computes them in place.
+    """
+
+    def __init__(self, symbols: Mapping[str, str], hoist: Hoist | None = None) -> None:
+        self.symbols = symbols
+        self.hoist = hoist
+        self.nodes: list[Node] = []
+        self._index: dict[Node, int] = {}
+        self._lowered: dict[Expr, int] = {}
+        self._lists: dict[int, list[tuple[int, int]]] = {}  # n-ary node -> its (operand, sign) list, until `share`
+        self._resolved: dict[int, int] = {}
+
+    # ---- building -------------------------------------------------------------------------------------------------
+    def node(self, *content: object) -> int:
+        """Index of the node with this content, made where it is new."""
+        key = content
+        if key not in self._index:
+            self._index[key] = len(self.nodes)
+            self.nodes.append(key)
+        return self._index[key]
+
+    def leaf(self, text: str) -> int:
+        """A value that C already has a name for."""
+        return self.node("leaf", text)
+
+    def number(self, value: float) -> int:
+        """A literal."""
+        return self.node("num", float(value))
+
+    def lower(self, roots: Sequence[Expr]) -> list[int]:
+        """Indices of the expressions. All expressions of a tape are lowered before `share` is called."""
+        for root in roots:
+            if root not in self._lowered:
+                for node in self._order([root]):
+                    if node not in self._lowered:
+                        self._lowered[node] = self._lower(node)
+        return [self._lowered[root] for root in roots]
+
+    def _leafy(self, node: Expr) -> bool:
+        return node.op in ("num", "sym", "time") or (self.hoist is not None and self.hoist.fixed(node))
+
+    def _order(self, roots: Sequence[Expr]) -> list[Expr]:
+        """Post-order that does not descend into hoisted parts (products and sums ask for their own)."""
+        seen: set[Expr] = set()
+        order: list[Expr] = []
+        stack: list[tuple[Expr, bool]] = [(root, False) for root in reversed(roots)]
+        while stack:
+            node, ready = stack.pop()
+            if ready:
+                order.append(node)
+                continue
+            if node in seen:
+                continue
+            seen.add(node)
+            stack.append((node, True))
+            if not self._leafy(node):
+                joins = node.op in ("mul", "add", "div")
+                stack.extend((a, False) for a in reversed(node.args) if not (joins and self._leafy(a)))
+        return order
+
+    def _lower(self, node: Expr) -> int:
+        op = node.op
+        if op == "num":
+            return self.number(node.value)
+        if op == "sym":
+            try:
+                return self.leaf(self.symbols[node.name])
+            except KeyError:
+                raise EngineError(f"'{node.name}' has no value where it is used") from None
+        if self.hoist is not None and self.hoist.fixed(node):
+            return self.leaf(f"c[{self.hoist.slot(node)}]")
+        if op == "time":
+            return self.leaf("t")
+        if op in ("mul", "div"):
+            return self._product(node)
+        if op == "add":
+            return self._sum(node)
+        args = [self._lowered[a] for a in node.args]
+        if op == "pow":
+            return self._power(node, args)
+        if op in _MASKS:
+            if op in COMPARISONS:
+                return self.node(op, *args)
+            return self.node(op, *(self._mask(a, i) for a, i in zip(node.args, args, strict=True)))
+        if op == "if":
+            return self.node("if", self._mask(node.args[0], args[0]), *(self._value(i) for i in args[1:]))
+        args = [self._value(i) for i in args]
+        if op == "ln":
+            return self.node("call", "v_log", *args)
+        if op == "gamma":
+            raise EngineError("the native engine has no gamma function")
+        return self.node("call", f"v_{op}", *args)
+
+    def _mask(self, expr: Expr, index: int) -> int:
+        return index if self.nodes[index][0] in _MASKS else self.node("ne", self._value(index), self.number(0.0))
+
+    def _value(self, index: int) -> int:
+        return self.node("truth", index) if self.nodes[index][0] in _MASKS else index
+
+    def _fixed_part(self, parts: list[Expr], join: str) -> list[Expr]:
+        """Join the operands that are constant to one that is hoisted."""
+        if self.hoist is None:
+            return parts
+        fixed = [p for p in parts if self.hoist.fixed(p)]
+        if len(fixed) < 2:
+            return parts
+        joined = ir.mul(*fixed) if join == "mul" else ir.add(*fixed)
+        if joined not in self._lowered:
+            self._lowered[joined] = self._lower(joined)
+        return [joined, *(p for p in parts if not self.hoist.fixed(p))]
+
+    def _factors(self, node: Expr, top: list[Expr], bottom: list[Expr]) -> None:
+        if node.op == "mul":
+            for arg in node.args:
+                self._factors(arg, top, bottom)
+        elif node.op == "div" and not (self.hoist is not None and self.hoist.fixed(node)):
+            self._factors(node.args[0], top, bottom)
+            bottom.append(node.args[1])
+        else:
+            top.append(node)
+
+    def _product(self, node: Expr) -> int:
+        top: list[Expr] = []
+        bottom: list[Expr] = []
+        self._factors(node, top, bottom)
+        if self.hoist is not None:
+            top += [ir.ONE / b for b in bottom if self.hoist.fixed(b)]
+            bottom = [b for b in bottom if not self.hoist.fixed(b)]
+        sign = 1
+        for i, part in enumerate(top):
+            if part.op == "num" and part.value < 0:
+                sign, top[i] = -sign, ir.num(-part.value)
+        top = [p for p in self._fixed_part(top, "mul") if not p.is_num(1.0)]
+        operands = [self._value(self.lower([p])[0]) for p in top]
+        operands += [self.node("rcp", self._value(self.lower([b])[0])) for b in bottom]
+        if not operands:
+            return self.number(float(sign))
+        if len(operands) == 1:
+            return operands[0] if sign > 0 else self.node("neg", operands[0])
+        key = self.node("product", *sorted(operands))
+        self._lists.setdefault(key, [(i, 1) for i in sorted(operands)])
+        return key if sign > 0 else self.node("neg", key)
+
+    def _sum(self, node: Expr) -> int:
+        parts = self._fixed_part(list(node.args), "add")
+        terms: list[tuple[int, int]] = []
+        for part in parts:
+            index = self._value(self.lower([part])[0])
+            if self.nodes[index][0] == "neg":
+                terms.append((self.nodes[index][1], -1))
+            else:
+                terms.append((index, 1))
+        terms.sort()
+        flip = terms[0][1] < 0
+        if flip:
+            terms = [(i, -s) for i, s in terms]
+        key = self.node("sum", *(v for term in terms for v in term))
+        self._lists.setdefault(key, terms)
+        return self.node("neg", key) if flip else key
+
+    def _power(self, node: Expr, args: list[int]) -> int:
+        base, exponent = node.args
+        x = self._value(args[0])
+        if exponent.op == "num":
+            value = exponent.value
+            if value.is_integer() and abs(value) <= _LONGEST_POWER:
+                power = self._whole_power(x, int(abs(value)))
+                return power if value > 0 else self.node("rcp", power)
+            if value == 0.5:
+                return self.node("call", "v_sqrt", x)
+            if value == 1.5:
+                return self._multiply(x, self.node("call", "v_sqrt", x))
+        return self.node("call", "v_pow", x, self._value(args[1]), self.node("call", "v_logabs", x))
+
+    def _whole_power(self, x: int, n: int) -> int:
+        result, square = -1, x
+        while n:
+            if n & 1:
+                result = square if result < 0 else self._multiply(result, square)
+            n >>= 1
+            if n:
+                square = self._multiply(square, square)
+        return result
+
+    # ---- arithmetic on finished nodes --------------------------------------------------------------------------
+    def _multiply(self, a: int, b: int) -> int:
+        return self.node("mul", *sorted((a, b)))
+
+    def is_number(self, a: int, value: float) -> bool:
+        """Whether the node is this literal."""
+        return self.nodes[a] == ("num", float(value))
+
+    def mul(self, a: int, b: int) -> int:
+        """Product; 0 and 1 vanish, signs move outwards."""
+        if self.is_number(a, 0.0) or self.is_number(b, 0.0):
+            return self.number(0.0)
+        if self.is_number(a, 1.0):
+            return b
+        if self.is_number(b, 1.0):
+            return a
+        if self.nodes[a][0] == "neg":
+            return self.neg(self.mul(self.nodes[a][1], b))
+        if self.nodes[b][0] == "neg":
+            return self.neg(self.mul(a, self.nodes[b][1]))
+        return self._multiply(a, b)
+
+    def neg(self, a: int) -> int:
+        """Negation."""
+        if self.nodes[a][0] == "num":
+            return self.number(-self.nodes[a][1])
+        return self.nodes[a][1] if self.nodes[a][0] == "neg" else self.node("neg", a)
+
+    def sub(self, a: int, b: int) -> int:
+        """Difference."""
+        if self.is_number(b, 0.0):
+            return a
+        if self.is_number(a, 0.0):
+            return self.neg(b)
+        if self.nodes[b][0] == "neg":
+            return self.add(a, self.nodes[b][1])
+        return self.node("sub", a, b)
+
+    def add(self, a: int, b: int) -> int:
+        """Sum."""
+        if self.is_number(a, 0.0):
+            return b
+        if self.is_number(b, 0.0):
+            return a
+        if self.nodes[b][0] == "neg":
+            return self.sub(a, self.nodes[b][1])
+        if self.nodes[a][0] == "neg":
+            return self.sub(b, self.nodes[a][1])
+        return self.node("add", *sorted((a, b)))
+
+    # ---- sharing parts of sums and products -----------------------------------------------------------------
+    def share(self, roots: Iterable[int]) -> list[int]:
+        """Turn all sums and products below the roots into operations on two operands, common pairs first.
+
+        Returns
+        -------
+        The roots in their new form; from here on only `add`, `sub`, `mul` and `neg` make new nodes.
+        """
+        roots = list(roots)
+        used = set(self.order(roots))
+        for kind in ("product", "sum"):
+            self._share(kind, {i: terms for i, terms in self._lists.items() if i in used and self.nodes[i][0] == kind})
+        return [self.final(root) for root in roots]
+
+    def _share(self, kind: str, lists: dict[int, list[tuple[int, int]]]) -> None:
+        make = self._multiply if kind == "product" else None
+        where: dict[tuple[int, int, int], set[int]] = defaultdict(set)
+
+        def pairs(terms: list[tuple[int, int]]) -> Iterable[tuple[int, int, int]]:
+            for i, (a, s) in enumerate(terms):
+                for b, r in terms[i + 1 :]:
+                    yield (a, b, s * r) if a <= b else (b, a, s * r)
+
+        for key, terms in lists.items():
+            if len(terms) <= _LONGEST_SHARED:
+                for pair in pairs(terms):
+                    where[pair].add(key)
+        heap = [(-len(keys), pair) for pair, keys in where.items() if len(keys) > 1]
+        heapq.heapify(heap)
+        while heap:
+            count, pair = heapq.heappop(heap)
+            keys = where[pair]
+            if len(keys) < 2:
+                continue
+            if -count != len(keys):
+                heapq.heappush(heap, (-len(keys), pair))
+                continue
+            a, b, sign = pair
+            joint = make(a, b) if make else (self.node("add", a, b) if sign > 0 else self.node("sub", a, b))
+            for key in sorted(keys):
+                terms = lists[key]
+                signs = dict(terms)
+                if a not in signs or b not in signs or (a == b and terms.count((a, 1)) < 2):
+                    continue
+                for old in pairs(terms):
+                    where[old].discard(key)
+                first = signs[a]
+                terms.remove((a, signs[a]))
+                terms.remove((b, signs[b]))
+                terms.append((joint, first))
+                for new in pairs(terms):
+                    members = where[new]
+                    members.add(key)
+                    if len(members) == 2:
+                        heapq.heappush(heap, (-2, new))
+            where[pair] = set()
+
+    def final(self, index: int) -> int:
+        """Index of the two-operand form of a node (after `share`)."""
+        stack = [index]
+        while stack:
+            i = stack[-1]
+            if i in self._resolved:
+                stack.pop()
+                continue
+            node = self.nodes[i]
+            missing = [a for a in self._below(i) if a not in self._resolved]
+            if missing:
+                stack.extend(missing)
+                continue
+            self._resolved[i] = self._finish(i, node)
+            stack.pop()
+        return self._resolved[index]
+
+    def _below(self, index: int) -> Iterable[int]:
+        node = self.nodes[index]
+        return [a for a, _ in self._lists[index]] if node[0] in ("product", "sum") else self._children(node)
+
+    @staticmethod
+    def _children(node: Node) -> tuple[int, ...]:
+        if node[0] in ("leaf", "num"):
+            return ()
+        return node[2:] if node[0] == "call" else node[1:]
+
+    def _finish(self, i: int, node: Node) -> int:
+        done = self._resolved
+        if node[0] == "product":
+            operands = [done[a] for a, _ in self._lists[i]]
+            result = operands[0]
+            for a in operands[1:]:
+                result = self.mul(result, a)
+            return result
+        if node[0] == "sum":
+            terms = sorted(((done[a], s) for a, s in self._lists[i]), key=lambda term: -term[1])
+            result = terms[0][0] if terms[0][1] > 0 else self.neg(terms[0][0])
+            for a, s in terms[1:]:
+                result = self.add(result, a) if s > 0 else self.sub(result, a)
+            return result
+        children = tuple(done[a] for a in self._children(node))
+        if node[0] in ("leaf", "num"):
+            return i
+        if node[0] == "neg":
+            return self.neg(children[0])
+        if node[0] == "mul":
+            return self.mul(*children)
+        if node[0] == "add":
+            return self.add(*children)
+        if node[0] == "sub":
+            return self.sub(*children)
+        return self.node(*((node[0], node[1]) if node[0] == "call" else (node[0],)), *children)
+
+    # ---- printing ------------------------------------------------------------------------------------------------
+    def order(self, roots: Iterable[int]) -> list[int]:
+        """Nodes below the roots, arguments first."""
+        seen: set[int] = set()
+        order: list[int] = []
+        for root in roots:
+            stack: list[tuple[int, bool]] = [(root, False)]
+            while stack:
+                i, ready = stack.pop()
+                if ready:
+                    order.append(i)
+                elif i not in seen:
+                    seen.add(i)
+                    stack.append((i, True))
+                    stack.extend((a, False) for a in reversed(list(self._below(i))) if a not in seen)
+        return order
+
+    def text(self, index: int) -> str:
+        """How the value of a node is written where it is used."""
+        node = self.nodes[index]
+        if node[0] == "leaf":
+            return str(node[1])
+        if node[0] == "num":
+            return f"all({literal(node[1])})"
+        return f"v{index}"
+
+    def statement(self, index: int) -> str | None:
+        """C statement that computes a node; None for a leaf."""
+        node = self.nodes[index]
+        op = node[0]
+        if op in ("leaf", "num"):
+            return None
+        args = [self.text(a) for a in self._children(node)]
+        kind = "I" if op in _MASKS else "V"
+        if op in ("mul", "add", "sub"):
+            body = f" {dict(mul='*', add='+', sub='-')[op]} ".join(args)
+        elif op == "neg":
+            body = f"-{args[0]}"
+        elif op == "rcp":
+            body = f"all(1.0) / {args[0]}"
+        elif op == "call":
+            body = f"{node[1]}({', '.join(args)})"
+        elif op == "if":
+            body = f"pick({', '.join(args)})"
+        elif op in COMPARISONS:
+            left, right = (f"truth({a})" if self._is_mask(i) else a for a, i in zip(args, node[1:], strict=True))
+            body = f"MASK({left} {_COMPARE[op]} {right})"
+        elif op in ("and", "or"):
+            body = (" & " if op == "and" else " | ").join(args)
+        elif op == "not":
+            body = f"~{args[0]}"
+        elif op == "truth":
+            body = f"truth({args[0]})"
+        else:
+            raise EngineError(f"cannot write '{op}' as C")
+        return f"    const {kind} v{index} = {body};"
+
+    def _is_mask(self, index: int) -> bool:
+        return self.nodes[index][0] in _MASKS
+
+    def value(self, index: int) -> int:
+        """The node as a number: a truth value becomes 1.0 or 0.0."""
+        return self._value(index)
+
+    def program(self, targets: Sequence[tuple[str, int]]) -> list[str]:
+        """Statements that compute the nodes and assign them: pairs (C variable, node), in order."""
+        lines: list[str] = []
+        seen: set[int] = set()
+        for target, root in targets:
+            for i in self.order([root]):
+                if i not in seen:
+                    seen.add(i)
+                    statement = self.statement(i)
+                    if statement:
+                        lines.append(statement)
+            lines.append(f"    {target} = {self.text(root)};")
+        return lines
+
+    def count(self, roots: Iterable[int]) -> int:
+        """Number of operations below the roots."""
+        return sum(self.nodes[i][0] not in ("leaf", "num") for i in self.order(roots))
+
+
+def literal(value: float) -> str:
+    """A double as a C literal."""
+    if value != value:
+        return "NAN"
+    if value in (float("inf"), float("-inf")):
+        return "INFINITY" if value > 0 else "(-INFINITY)"
+    return repr(value) if value >= 0 else f"({value!r})"

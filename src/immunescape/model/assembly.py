@@ -1,0 +1,275 @@
+"""Assembly: mechanisms and drugs -> one checked `Model`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from immunescape.errors import ModelError, unknown_word
+from immunescape.model.couplings import add_clones, add_pools, add_processes
+from immunescape.model.declarations import Clone, Drug, Mechanism
+from immunescape.model.dimensions import check
+from immunescape.model.draft import Draft
+from immunescape.model.expressions import Expression, names
+from immunescape.model.parameters import Parameter
+from immunescape.model.records import ModelEvent, ModelQuantity, ModelReaction, ModelState
+from immunescape.model.reference import Key, load_strengths
+from immunescape.model.selection import label, select
+from immunescape.model.units import RATE, VOLUME, multiply
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Model"]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """An assembled model: what is integrated, in base units (day, cm, cell, nanomole, milligram).
+
+    Attributes
+    ----------
+    mechanisms, drugs : what it is made of.
+    states, parameters, quantities, reactions, events : by name; quantities stand in the order of computation.
+    compartments : compartment -> name of the parameter or quantity that is its volume (mL).
+    clones : clones of cancer cells.
+    modulations : (process, pathway, mechanism) of every modulation.
+    missing_strengths : modulations whose reference strength is not stored yet; it is taken as 0.
+    """
+
+    mechanisms: tuple[Mechanism, ...]
+    drugs: tuple[Drug, ...]
+    states: Mapping[str, ModelState]
+    parameters: Mapping[str, Parameter]
+    quantities: Mapping[str, ModelQuantity]
+    reactions: Mapping[str, ModelReaction]
+    events: Mapping[str, ModelEvent]
+    compartments: Mapping[str, str]
+    clones: tuple[Clone, ...]
+    modulations: tuple[Key, ...]
+    missing_strengths: tuple[Key, ...]
+
+    @classmethod
+    def build(
+        cls,
+        mechanisms: Iterable[str | Mechanism] | None = None,
+        drugs: Iterable[str | Drug] = (),
+        without: Iterable[str] = (),
+        *,
+        check_units: bool = True,
+        strengths: Mapping[Key, float] | None = None,
+    ) -> Model:
+        """Assemble a model.
+
+        Parameters
+        ----------
+        mechanisms
+            Names or declarations; None takes every registered mechanism.
+        drugs
+            Names, synonyms or declarations of drugs that may be dosed.
+        without
+            Mechanisms to leave out.
+        check_units
+            Check the units of every expression.
+        strengths
+            Reference strengths of the modulations in place of the stored ones.
+
+        Raises
+        ------
+        InputError
+            For an unknown mechanism or drug, with the nearest name.
+        ModelError
+            For a declaration that does not fit: it names the mechanism and the expression.
+        """
+        chosen = select(mechanisms, drugs, without)
+        draft = Draft(chosen)
+        for mechanism in chosen:
+            draft.announce(mechanism)
+        for mechanism in chosen:
+            draft.announce_pools(mechanism)
+        for mechanism in chosen:
+            draft.add_states(mechanism)
+        add_clones(draft)
+        for mechanism in chosen:
+            draft.add_dynamics(mechanism)
+        add_pools(draft)
+        keys, missing = add_processes(draft, load_strengths() if strengths is None else strengths)
+        draft.check_names()
+        _check_order(draft)
+        if check_units:
+            _check_units(draft)
+        return cls(
+            tuple(m for m in chosen if not isinstance(m, Drug)),
+            tuple(m for m in chosen if isinstance(m, Drug)),
+            draft.states,
+            draft.parameters,
+            draft.quantities,
+            draft.reactions,
+            draft.events,
+            draft.compartments,
+            tuple(c for c, _ in draft.clones.values()),
+            tuple(keys),
+            tuple(missing),
+        )
+
+    @property
+    def observables(self) -> dict[str, ModelQuantity]:
+        """Quantities that are shown to users, with their units."""
+        return {n: q for n, q in self.quantities.items() if q.observable}
+
+    @property
+    def unreferenced(self) -> bool:
+        """Whether some modulation has no stored reference strength."""
+        return bool(self.missing_strengths)
+
+    def drug(self, name: str) -> Drug:
+        """Return a drug of this model by name or synonym."""
+        words = {w.casefold(): d for d in self.drugs for w in (d.name, *d.synonyms)}
+        if name.casefold() not in words:
+            raise unknown_word("drug of this model", name, words)
+        return words[name.casefold()]
+
+    def to_base(self, parameter: str, values: float | NDArray[Any]) -> float | NDArray[Any]:
+        """Convert values of a parameter from the unit of its table to base units."""
+        if parameter not in self.parameters:
+            raise unknown_word("parameter", parameter, self.parameters)
+        return self.parameters[parameter].to_base(values)
+
+    def scale(self, name: str) -> float:
+        """Return what to multiply a raw output (base units) by, to have it in its declared unit."""
+        for table in (self.quantities, self.states, self.parameters):
+            if name in table:
+                return 1.0 / table[name].factor  # type: ignore[index]
+        raise unknown_word("quantity", name, [*self.quantities, *self.states, *self.parameters])
+
+    def unit(self, name: str) -> str:
+        """Return the declared unit of a quantity, state or parameter."""
+        for table in (self.quantities, self.states, self.parameters):
+            if name in table:
+                return table[name].unit  # type: ignore[index]
+        raise unknown_word("quantity", name, [*self.quantities, *self.states, *self.parameters])
+
+    def atol(self) -> dict[str, float]:
+        """Return the absolute tolerance of every state, in base units."""
+        return {n: s.atol for n, s in self.states.items()}
+
+    def initial(self, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the initial value of every state, for parameters in base units (others at their table value)."""
+        from immunescape.model.values import initial
+
+        return initial(self, parameters or {})
+
+    def evaluate(
+        self, states: Mapping[str, Any], parameters: Mapping[str, Any] | None = None, time: float = 0.0
+    ) -> dict[str, Any]:
+        """Return the value of every quantity (base units) at given states and parameters (base units)."""
+        from immunescape.model.values import evaluate_quantities
+
+        return evaluate_quantities(self, states, parameters or {}, time)
+
+    def derivatives(
+        self, states: Mapping[str, Any], parameters: Mapping[str, Any] | None = None, time: float = 0.0
+    ) -> dict[str, Any]:
+        """Return the rate of change of every state, in base units per day. Slow: for checks, not for simulation."""
+        from immunescape.model.values import derivatives
+
+        return derivatives(self, states, parameters or {}, time)
+
+    def to_sbml(self) -> str:
+        """Return the model as SBML Level 3 Version 2; ids equal the names here, values are in base units."""
+        from immunescape.model.sbml import write_sbml
+
+        return write_sbml(self)
+
+    def equations(self, mechanism: str | None = None) -> str:
+        """Return the assembled equations as text, mechanism by mechanism, or those of one."""
+        from immunescape.model.describe import equations
+
+        return equations(self, mechanism)
+
+    def citation_keys(self) -> list[str]:
+        """Return the bibliography keys of all mechanisms and parameters in this model, sorted."""
+        from immunescape.model.describe import citation_keys
+
+        return citation_keys(self)
+
+    def cite(self, style: str = "text") -> str:
+        """Return the bibliography of exactly what this model uses, as text or as BibTeX (``style="bibtex"``)."""
+        from immunescape.model.describe import bibliography
+
+        return bibliography(self, style)
+
+    def describe(self) -> str:
+        """Return a summary: mechanisms, counts, grades of the parameters."""
+        from immunescape.model.describe import summary
+
+        return summary(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"Model({len(self.mechanisms)} mechanisms, {len(self.drugs)} drugs, {len(self.states)} states, "
+            f"{len(self.reactions)} reactions, {len(self.parameters)} parameters)"
+        )
+
+
+def _check_order(draft: Draft) -> None:
+    """Put quantities into an order of computation; refuse quantities or initial values that need themselves."""
+    quantities = {n: [m for m in names(q.expression) if m in draft.quantities] for n, q in draft.quantities.items()}
+    order = _ordered(quantities, "quantity")
+    draft.quantities = {n: draft.quantities[n] for n in order}
+    initial = {n: names(s.initial) for n, s in draft.states.items()}
+    initial |= {n: names(q.expression) for n, q in draft.quantities.items()}
+    _ordered({n: [m for m in uses if m in initial] for n, uses in initial.items()}, "initial value of")
+
+
+def _ordered(graph: Mapping[str, list[str]], word: str) -> list[str]:
+    """Return the nodes with each after all that it uses."""
+    order: list[str] = []
+    state: dict[str, int] = {}
+    for root in graph:
+        stack = [(root, iter(graph[root]))] if root not in state else []
+        state.setdefault(root, 1)
+        while stack:
+            node, rest = stack[-1]
+            following = next((n for n in rest if state.get(n) != 2), None)
+            if following is None:
+                state[node] = 2
+                order.append(node)
+                stack.pop()
+            elif state.get(following) == 1:
+                ring = [n for n, _ in stack]
+                ring = [*ring[ring.index(following) :], following]
+                raise ModelError(f"{word} '{following}' needs itself: {' -> '.join(ring)}")
+            else:
+                state[following] = 1
+                stack.append((following, iter(graph[following])))
+    return order
+
+
+def _check_units(draft: Draft) -> None:
+    """Check the units of every expression, and settle the dimension of literals."""
+
+    def settled(tree: Expression, expected: Any, owner: str, what: str) -> Expression:
+        return check(tree, draft.dimension_of, expected, f"{label(draft.by_name[owner])}, {what}")
+
+    for name, state in draft.states.items():
+        tree = settled(state.initial, state.dimension, state.owner, f"initial value of state '{name}'")
+        draft.states[name] = replace(state, initial=tree)
+    for name, reaction in draft.reactions.items():
+        wanted = multiply(reaction.dimension, RATE)
+        tree = settled(reaction.rate, wanted, reaction.owner, f"rate of reaction '{name}'")
+        draft.reactions[name] = replace(reaction, rate=tree)
+    for name, quantity in draft.quantities.items():
+        tree = settled(quantity.expression, quantity.dimension, quantity.owner, f"{quantity.kind} '{name}'")
+        draft.quantities[name] = replace(quantity, expression=tree)
+    for name, event in draft.events.items():
+        trigger = settled(event.trigger, None, event.owner, f"trigger of event '{name}'")
+        assignments = {
+            s: settled(t, draft.states[s].dimension, event.owner, f"event '{name}', assignment to '{s}'")
+            for s, t in event.assignments.items()
+        }
+        draft.events[name] = replace(event, trigger=trigger, assignments=assignments)
+    for compartment, volume in draft.compartments.items():
+        if draft.dimension_of(volume) != VOLUME:
+            raise ModelError(f"'{volume}', the volume of compartment '{compartment}', is not a volume")

@@ -1,0 +1,147 @@
+"""Chemotherapy: published plasma kinetics, and an effect compartment that carries the exposure to its effects.
+
+Plasma kinetics are one of three published forms, in nanomole; the central volume is the drug's own.
+
+The effect compartment follows plasma with rate ``k_e0`` (``dE/dt = k_e0 * (C - E)``, as amounts on the central volume),
+so that a dose acts for days after plasma is clear, and its time integral is the plasma AUC whatever ``k_e0``. Hence
+
+- killing of chemo-sensitive cancer cells: ``kill_log * E / (auc_ref * V1)`` per day, which integrates to ``kill_log``
+  natural logarithms over one standard dose (``auc_ref`` is the plasma AUC of the standard dose);
+- loss of lymphocytes: the same with ``lympho_log``.
+
+Partners of a combination add up, as independent log kills do.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from immunescape.model.declarations import Contribution, Drug, Quantity, Reaction, State
+
+__all__ = ["chemotherapy"]
+
+
+def chemotherapy(
+    name: str,
+    *,
+    title: str,
+    drug_class: str,
+    target: str,
+    molar_mass: float,
+    dose_units: tuple[str, ...],
+    infusion_hours: float,
+    synonyms: tuple[str, ...],
+    references: tuple[str, ...],
+    note: str,
+    kinetics: Literal["linear", "saturable", "saturable_both_ways"] = "linear",
+    peripheral: int = 1,
+    clearance: str = "",
+    volume: str = "",
+    elimination_scale: str = "1",
+) -> Drug:
+    """Write the declaration of a cytotoxic drug.
+
+    Parameters
+    ----------
+    name
+        Lower-case name; the parameter table is ``<name>.csv`` and every parameter ends in ``_<name>``.
+    title, drug_class, target, molar_mass, dose_units, infusion_hours, synonyms, references, note
+        As in `Drug`; `note` says where the kinetics come from.
+    kinetics
+        ``linear``: clearance ``clearance``, and for each peripheral compartment i ``q{i}``, ``v{i + 1}``.
+        ``saturable``: three compartments, elimination ``vm_el C / (km_el + C)``, uptake into the first peripheral
+        compartment ``vm_tr C / (km_tr + C)`` with linear return ``k21``, linear exchange ``q2`` with the second.
+        ``saturable_both_ways``: the same, with the return saturable by the same carrier (``v2``).
+    peripheral
+        Number of peripheral compartments of the linear form.
+    clearance
+        Expression of the total clearance of the linear form.
+    volume
+        Expression of the central volume (default ``v1_<name>``).
+    elimination_scale
+        Factor of the maximal elimination rate of the saturable forms (body surface).
+    """
+    d = name
+    central, effect = f"{d}_C", f"{d}_E"
+    plasma = f"{central} / vd_{d}"
+    states = [State(central, "nanomole", "central", f"{title} in plasma")]
+    reactions: list[Reaction] = []
+
+    def outer(i: int) -> str:
+        return f"{d}_P" if i == 1 else f"{d}_P{i}"
+
+    def exchange(i: int) -> Reaction:
+        return Reaction(
+            f"{d}_distribution_{i}",
+            f"q{i}_{d} * ({plasma} - {outer(i)} / v{i + 1}_{d})",
+            f"Exchange of {d} between plasma and peripheral compartment {i}",
+            {central: 1},
+            {outer(i): 1},
+        )
+
+    count = peripheral if kinetics == "linear" else 2
+    states += [
+        State(outer(i), "nanomole", "peripheral", f"{title} in peripheral compartment {i}") for i in range(1, count + 1)
+    ]
+    if kinetics == "linear":
+        reactions += [exchange(i) for i in range(1, count + 1)]
+        eliminated = f"({clearance}) * {plasma}"
+    else:
+        back = (
+            f"k21_{d} * {outer(1)}"
+            if kinetics == "saturable"
+            else f"vm_tr_{d} * ({outer(1)} / v2_{d}) / (km_tr_{d} + {outer(1)} / v2_{d})"
+        )
+        reactions += [
+            Reaction(
+                f"{d}_distribution_1",
+                f"vm_tr_{d} * {plasma} / (km_tr_{d} + {plasma}) - {back}",
+                f"Saturable distribution of {d} into peripheral compartment 1",
+                {central: 1},
+                {outer(1): 1},
+            ),
+            exchange(2),
+        ]
+        eliminated = f"vm_el_{d} * {elimination_scale} * {plasma} / (km_el_{d} + {plasma})"
+    reactions.append(Reaction(f"{d}_elimination", eliminated, f"Elimination of {d}", {central: 1}))
+
+    states.append(State(effect, "nanomole", "central", f"{title} at its site of action (effect compartment)"))
+    reactions += [
+        Reaction(f"{d}_uptake", f"k_e0_{d} * {central}", f"Effect compartment of {d} follows plasma", {}, {effect: 1}),
+        Reaction(f"{d}_repair", f"k_e0_{d} * {effect}", f"The effect of {d} fades", {effect: 1}),
+    ]
+    exposure = f"{effect} / (vd_{d} * auc_ref_{d})"
+    return Drug(
+        name=d,
+        title=title,
+        summary=f"{drug_class.capitalize()}. {note}",
+        references=references,
+        parameters=f"{d}.csv",
+        requires=("body",),
+        states=tuple(states),
+        reactions=tuple(reactions),
+        quantities=(
+            Quantity(f"vd_{d}", volume or f"v1_{d}", "liter", f"Central volume of distribution of {d}"),
+            Quantity(
+                f"conc_{d}",
+                f"{plasma} * molar_mass_{d}",
+                "microgram/milliliter",
+                f"Plasma concentration of {d}",
+                observable=True,
+            ),
+            Quantity(
+                f"exposure_{d}", exposure, "1/day", f"Rate at which the exposure to {d} acts, in standard doses per day"
+            ),
+        ),
+        contributions=(
+            Contribution("chemo_kill", f"kill_log_{d} * exposure_{d}"),
+            Contribution("lymphodepletion", f"lympho_log_{d} * exposure_{d}"),
+        ),
+        drug_class=drug_class,
+        targets=(target,),
+        dose_state=central,
+        molar_mass=molar_mass,
+        dose_units=dose_units,
+        infusion_hours=infusion_hours,
+        synonyms=synonyms,
+    )

@@ -1,0 +1,31 @@
+"""Which parameters of the drugs are covariates of the patient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = ["COVARIATES", "covariate_parameters"]
+
+COVARIATES = {"weight_": "weight_kg", "bsa_": "bsa_m2", "crcl_": "crcl_ml_min"}
+"""Prefix of a parameter (before ``<drug>``) -> column of the patient table that it takes, in the same unit."""
+
+
+def covariate_parameters(parameters: Iterable[str]) -> dict[str, str]:
+    """Return the parameters that a patient's covariates set, with the covariate's column.
+
+    ``weight_pembrolizumab`` -> ``weight_kg`` (kg), ``bsa_docetaxel`` -> ``bsa_m2`` (m^2), ``crcl_carboplatin`` ->
+    ``crcl_ml_min`` (mL/min). Where they are not set, a drug has its reference patient's values. Carboplatin that is
+    dosed to a target AUC reaches it only where ``crcl_carboplatin`` is the filtration rate that the dose was computed
+    with.
+
+    Parameters
+    ----------
+    parameters
+        Names of a model's parameters.
+    """
+    return {
+        name: column
+        for name in parameters
+        for prefix, column in COVARIATES.items()
+        if name.startswith(prefix) and not name.startswith(f"{prefix}ref_")
+    }

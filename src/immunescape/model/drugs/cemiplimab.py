@@ -1,0 +1,18 @@
+"""Cemiplimab: IgG4 antibody against PD-1."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._antibody import antibody
+
+DRUG = antibody(
+    "cemiplimab",
+    target="PD-1",
+    isotype="IgG4",
+    molar_mass=146_000,
+    dose_units=("mg", "mg/kg"),
+    infusion_hours=0.5,
+    synonyms=("REGN2810", "Libtayo", "cemiplimab-rwlc"),
+    references=("nguyen2022", "yang2021"),
+    note="Population kinetics with clearance falling over time on treatment.",
+    declining_clearance=True,
+)

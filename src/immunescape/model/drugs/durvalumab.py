@@ -1,0 +1,19 @@
+"""Durvalumab: Fc-silent IgG1 antibody against PD-L1."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._antibody import antibody
+
+DRUG = antibody(
+    "durvalumab",
+    target="PD-L1",
+    isotype="Fc-silent IgG1",
+    molar_mass=146_000,
+    dose_units=("mg", "mg/kg"),
+    infusion_hours=1.0,
+    synonyms=("MEDI4736", "Imfinzi"),
+    references=("baverel2018",),
+    note="Population kinetics with linear clearance that falls over time and saturable clearance.",
+    declining_clearance=True,
+    saturable_clearance=True,
+)

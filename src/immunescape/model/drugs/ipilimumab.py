@@ -1,0 +1,18 @@
+"""Ipilimumab: IgG1 antibody against CTLA-4."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._antibody import antibody
+
+DRUG = antibody(
+    "ipilimumab",
+    target="CTLA-4",
+    isotype="IgG1",
+    molar_mass=148_000,
+    dose_units=("mg", "mg/kg"),
+    infusion_hours=0.5,
+    synonyms=("BMS-734016", "MDX-010", "Yervoy"),
+    references=("feng2014", "he2017", "richards2008"),
+    note="Linear population kinetics; its Fc depletes regulatory T cells in the tumour.",
+    depletes_treg=True,
+)

@@ -1,0 +1,18 @@
+"""Nivolumab: IgG4 antibody against PD-1."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._antibody import antibody
+
+DRUG = antibody(
+    "nivolumab",
+    target="PD-1",
+    isotype="IgG4",
+    molar_mass=146_000,
+    dose_units=("mg", "mg/kg"),
+    infusion_hours=0.5,
+    synonyms=("BMS-936558", "MDX-1106", "ONO-4538", "Opdivo"),
+    references=("bajaj2017",),
+    note="Population kinetics with clearance falling over time on treatment.",
+    declining_clearance=True,
+)

@@ -1,0 +1,18 @@
+"""Pembrolizumab: IgG4 antibody against PD-1."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._antibody import antibody
+
+DRUG = antibody(
+    "pembrolizumab",
+    target="PD-1",
+    isotype="IgG4",
+    molar_mass=149_000,
+    dose_units=("mg", "mg/kg"),
+    infusion_hours=0.5,
+    synonyms=("MK-3475", "lambrolizumab", "Keytruda", "SCH 900475"),
+    references=("ahamadi2017", "li2017"),
+    note="Population kinetics with clearance falling over time on treatment.",
+    declining_clearance=True,
+)

@@ -1,0 +1,39 @@
+"""Terminal exhaustion of effectors under chronic antigen."""
+
+from __future__ import annotations
+
+from immunescape.model.declarations import Contribution, Mechanism, Quantity, Reaction, State
+
+MECHANISM = Mechanism(
+    name="exhaustion",
+    title="Exhaustion of CD8 T cells",
+    summary=(
+        "Effectors that meet antigen chronically become terminally exhausted: they neither kill nor return. What is left "
+        "are the TCF1+ progenitors, whose output PD-1 restrains."
+    ),
+    references=("siddiqui2019", "im2016", "thommen2018", "wang2023b"),
+    parameters="exhaustion.csv",
+    requires=("cd8", "tumour_growth"),
+    processes={"exhaustion": "terminal exhaustion of effector CD8 T cells"},
+    states=(State("CD8_exh_T", "cell", "tumour", "Terminally exhausted CD8 T cells"),),
+    reactions=(
+        Reaction(
+            "CD8_exhaustion",
+            "k_exhaust * f_exhaustion * C_total / (C_total + CD8_T + one_cell) * CD8_eff_T",
+            "Terminal exhaustion by chronic antigen",
+            reactants={"CD8_eff_T": 1},
+            products={"CD8_exh_T": 1},
+        ),
+        Reaction("CD8_exh_death", "k_exh_death * CD8_exh_T", "Death of exhausted cells", reactants={"CD8_exh_T": 1}),
+    ),
+    quantities=(
+        Quantity(
+            "exhausted_share_T",
+            "CD8_exh_T / (CD8_T + one_cell)",
+            "dimensionless",
+            "Terminally exhausted share of CD8 T cells in the tumour",
+            observable=True,
+        ),
+    ),
+    contributions=(Contribution("CD8_T", "CD8_exh_T"),),
+)

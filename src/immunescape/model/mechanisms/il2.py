@@ -1,0 +1,41 @@
+"""Interleukin-2 in the draining nodes: who makes it, who consumes it, how far primed cells divide."""
+
+from __future__ import annotations
+
+from immunescape.model.declarations import Contribution, Mechanism, Modulation, Pool, Quantity, Reaction, State
+
+MECHANISM = Mechanism(
+    name="il2",
+    title="Interleukin-2",
+    summary=(
+        "Primed T cells secrete IL-2 in the node; activated T cells, regulatory T cells among them, consume it. It adds up "
+        "to N_IL2_CD8 divisions of primed CD8 T cells: strength 2^(divisions added) - 1."
+    ),
+    references=("lotze1985", "marchingo2014", "han2012", "thurley2015"),
+    parameters="il2.csv",
+    requires=("cd8",),
+    states=(State("IL2_LN", "nanomole", "lymph_node", "Interleukin-2 in the draining nodes", atol=1e-12),),
+    reactions=(
+        Reaction("IL2_secretion", "il2_secretion", "Secretion by primed T cells", products={"IL2_LN": 1}),
+        Reaction("IL2_degradation", "k_IL2_deg * IL2_LN", "Degradation and outflow", reactants={"IL2_LN": 1}),
+        Reaction(
+            "IL2_consumption",
+            "k_IL2_cons * T_active_LN * IL2_conc_LN / (IL2_conc_LN + IL2_50)",
+            "Consumption by activated T cells",
+            reactants={"IL2_LN": 1},
+        ),
+    ),
+    quantities=(
+        Quantity("IL2_conc_LN", "IL2_LN / V_LN", "nanomole/liter", "Interleukin-2 in the node", observable=True),
+    ),
+    pools=(Pool("il2_secretion", "nanomole/day", "Secretion of interleukin-2 in the draining nodes"),),
+    contributions=(Contribution("il2_secretion", "k_IL2_sec * aCD8_LN"),),
+    modulations=(
+        Modulation(
+            "proliferation",
+            "il2",
+            "promotes",
+            "exp(0.6931471805599453 * N_IL2_CD8 * IL2_conc_LN / (IL2_conc_LN + IL2_50)) - 1",
+        ),
+    ),
+)

@@ -1,0 +1,35 @@
+"""MHC class I on cancer cells: how well they are recognised."""
+
+from __future__ import annotations
+
+from immunescape.model.declarations import Mechanism, Quantity, Trait
+
+MECHANISM = Mechanism(
+    name="mhc1",
+    title="MHC class I on cancer cells",
+    summary=(
+        "Recognition of a clone saturates with its MHC-I, which is its own level (trait mhc1; 0 after loss of B2M) times "
+        "the factor that interferon-gamma and other mechanisms set. Recognition is 1 at the reference level."
+    ),
+    references=("propper2003", "martinkova2020"),
+    parameters="mhc1.csv",
+    requires=("tumour_growth",),
+    processes={"mhc1_expression": "MHC-I on cancer cells"},
+    traits=(Trait("mhc1", "1", "MHC-I relative to the reference clone"),),
+    quantities=(
+        Quantity(
+            "recognition_{clone}",
+            "antigenicity_{clone} * mhc1_{clone} * f_mhc1_expression * (1 + K_mhc1)"
+            " / (mhc1_{clone} * f_mhc1_expression + K_mhc1)",
+            "dimensionless",
+            "Recognition by specific CD8 T cells, relative to the reference clone at the reference baseline",
+        ),
+        Quantity(
+            "MHC1_T",
+            "f_mhc1_expression * SUM(mhc1_{clone} * C_{clone}) / (C_total + one_cell)",
+            "dimensionless",
+            "Mean MHC-I of cancer cells, relative to the reference baseline",
+            observable=True,
+        ),
+    ),
+)

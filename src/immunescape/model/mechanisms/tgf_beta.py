@@ -1,0 +1,40 @@
+"""TGF-beta: made by regulatory T cells, M2 macrophages and stroma; excludes and suppresses T cells."""
+
+from __future__ import annotations
+
+from immunescape.model.declarations import Contribution, Mechanism, Modulation, Pool, Quantity, Reaction, State
+
+MECHANISM = Mechanism(
+    name="tgf_beta",
+    title="TGF-beta",
+    summary=(
+        "Active TGF-beta in the tumour: a basal production by stroma and cancer cells, regulatory T cells and M2 "
+        "macrophages. It keeps T cells out, inhibits killing, turns helper into regulatory T cells and macrophages to M2."
+    ),
+    references=("robertsontessi2012", "liyanage2002", "mariathasan2018", "ivanovic2003"),
+    parameters="tgf_beta.csv",
+    requires=("tumour_growth", "helper_t", "treg"),
+    states=(State("TGFb_T", "nanomole", "tumour", "Active TGF-beta in the tumour", atol=1e-12),),
+    reactions=(
+        Reaction("TGFb_secretion", "tgfb_secretion", "Secretion", products={"TGFb_T": 1}),
+        Reaction("TGFb_degradation", "k_TGFb_deg * TGFb_T", "Degradation", reactants={"TGFb_T": 1}),
+        Reaction(
+            "Th_to_Treg",
+            "k_Th_Treg * TGFb_conc_T / (TGFb_conc_T + TGFb_50) * Th_T",
+            "Helper T cells become regulatory",
+            reactants={"Th_T": 1},
+            products={"Treg_T": 1},
+        ),
+    ),
+    quantities=(
+        Quantity("TGFb_conc_T", "TGFb_T / V_T", "nanomole/liter", "Active TGF-beta in the tumour", observable=True),
+    ),
+    pools=(Pool("tgfb_secretion", "nanomole/day", "Production of active TGF-beta in the tumour"),),
+    contributions=(Contribution("tgfb_secretion", "k_TGFb_deg * TGFb_base * V_T + k_TGFb_sec_Treg * Treg_T"),),
+    modulations=(
+        Modulation("killing", "tgf_beta", "inhibits", "TGFb_conc_T / TGFb_50_killing"),
+        Modulation("infiltration", "tgf_beta", "inhibits", "TGFb_conc_T / TGFb_50_infiltration"),
+        Modulation("treg_recruitment", "tgf_beta", "promotes", "TGFb_conc_T / TGFb_50"),
+        Modulation("macrophage_m2", "m2_cytokines", "promotes", "r_M2_TGFb * TGFb_conc_T / (TGFb_conc_T + TGFb_50)"),
+    ),
+)

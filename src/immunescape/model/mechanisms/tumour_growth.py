@@ -1,0 +1,109 @@
+"""Cancer cells: clones, growth with capacity, death, clearance of dead cells, volume and diameter."""
+
+from __future__ import annotations
+
+from immunescape.model.declarations import Clone, Contribution, Event, Mechanism, Pool, Quantity, Reaction, State, Trait
+
+MECHANISM = Mechanism(
+    name="tumour_growth",
+    title="Tumour growth and clones of cancer cells",
+    summary=(
+        "Logistic growth of clones that share one capacity, natural death, death by chemotherapy in proportion to each "
+        "clone's sensitivity, clearance of dead cells. The volume follows from living and dead cancer cells at the cell "
+        "density of solid tumours. A clone below one cell is extinct and does not return."
+    ),
+    references=("usuda1994", "mackintosh2014", "wang2012", "delmonte2009", "palsson2013"),
+    parameters="tumour_growth.csv",
+    requires=("body",),
+    compartments={"tumour": "V_T"},
+    processes={"growth": "division of cancer cells"},
+    states=(
+        State(
+            "C_{clone}",
+            "cell",
+            "tumour",
+            "Living cancer cells",
+            initial="C_seed * fraction_{clone}",
+            atol=1e-2,
+        ),
+        State("C_dead_T", "cell", "tumour", "Dead cancer cells not yet cleared", atol=1e-2),
+    ),
+    reactions=(
+        Reaction(
+            "growth_{clone}",
+            "k_growth * f_growth * C_{clone} * (1 - C_total / C_max)",
+            "Growth towards the capacity that all clones share",
+            products={"C_{clone}": 1},
+        ),
+        Reaction(
+            "natural_death_{clone}",
+            "k_C_death * C_{clone}",
+            "Spontaneous death of cancer cells",
+            reactants={"C_{clone}": 1},
+            products={"C_dead_T": 1},
+        ),
+        Reaction(
+            "chemo_death_{clone}",
+            "chemo_kill * chemo_sensitivity_{clone} * C_{clone}",
+            "Death by chemotherapy",
+            reactants={"C_{clone}": 1},
+            products={"C_dead_T": 1},
+        ),
+        Reaction(
+            "dead_cell_clearance",
+            "k_cell_clear * C_dead_T",
+            "Clearance of dead cancer cells",
+            reactants={"C_dead_T": 1},
+        ),
+    ),
+    quantities=(
+        Quantity("C_total", "SUM(C_{clone})", "cell", "Living cancer cells of all clones", observable=True),
+        Quantity(
+            "V_T",
+            "V_T_min + (C_total + C_dead_T) / rho_tumour",
+            "milliliter",
+            "Tumour volume",
+            observable=True,
+        ),
+        Quantity(
+            "diameter_T",
+            "2 * (3 * V_T / (4 * pi))^(1 / 3)",
+            "centimeter",
+            "Diameter of the sphere that has the tumour's volume",
+            observable=True,
+        ),
+        Quantity(
+            "resistant_share_T",
+            "C_resistant / (C_total + one_cell)",
+            "dimensionless",
+            "Chemotherapy-resistant share of living cancer cells",
+            observable=True,
+        ),
+    ),
+    pools=(
+        Pool("chemo_kill", "1/day", "Rate at which chemotherapy kills fully sensitive cancer cells"),
+        Pool("dying_T", "cell/day", "Cancer cells that die, whatever the cause; they release danger signals"),
+        Pool("dying_antigenic_T", "cell/day", "Cancer cells that die, weighted by the antigenicity of their clone"),
+    ),
+    contributions=(
+        Contribution("dying_T", "SUM((k_C_death + chemo_kill * chemo_sensitivity_{clone}) * C_{clone})"),
+        Contribution(
+            "dying_antigenic_T",
+            "SUM(antigenicity_{clone} * (k_C_death + chemo_kill * chemo_sensitivity_{clone}) * C_{clone})",
+        ),
+    ),
+    traits=(
+        Trait("antigenicity", "1", "Neoantigens presented, relative to the reference clone"),
+        Trait("chemo_sensitivity", "1", "Sensitivity to chemotherapy, relative to the sensitive clone"),
+    ),
+    clones=(
+        Clone("sensitive", "Cancer cells sensitive to chemotherapy"),
+        Clone(
+            "resistant",
+            "Cancer cells resistant to chemotherapy",
+            fraction="f_resistant",
+            traits={"chemo_sensitivity": "1 / r_resist"},
+        ),
+    ),
+    events=(Event("extinction_{clone}", "C_{clone} < 1", {"C_{clone}": "0"}),),
+)

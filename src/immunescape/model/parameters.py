@@ -1,0 +1,228 @@
+"""Parameter tables: one CSV file for each mechanism; every row with value, unit, source and grade, or it is refused."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+from immunescape.errors import ModelError, unknown_word
+from immunescape.model.expressions import RESERVED
+from immunescape.model.units import DIMENSIONLESS, Dimension, parse_unit
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["COLUMNS", "DISTRIBUTIONS", "FOLDER", "GRADES", "Parameter", "load_parameters", "table_path"]
+
+FOLDER = Path(__file__).parent / "parameters"
+COLUMNS = ("name", "value", "unit", "distribution", "spread", "lower", "upper", "source", "grade", "note")
+GRADES = ("measured", "fitted", "assumed")
+DISTRIBUTIONS = ("lognormal", "normal", "loguniform", "uniform")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number of the model, as its table gives it.
+
+    Attributes
+    ----------
+    name, value, unit : as in the table; the reference patient has this value.
+    factor : value in base units = value in `unit` times factor.
+    dimension : exponents of the base units.
+    distribution : across patients: empty (fixed), lognormal (median `value`, `spread` = SD of ln), normal (`spread` =
+        SD), loguniform or uniform (between `lower` and `upper`, which else truncate). Bounds and a normal's spread
+        are in `unit`.
+    sources : keys of the bibliography; for an assumed value, what motivates it, possibly nothing.
+    grade : measured, fitted, assumed; `defined` for switches and stored reference strengths, which no table holds.
+    owner : mechanism. origin : file and row.
+    """
+
+    name: str
+    value: float
+    unit: str
+    factor: float = 1.0
+    dimension: Dimension = DIMENSIONLESS
+    distribution: str = ""
+    spread: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    sources: tuple[str, ...] = ()
+    grade: str = "defined"
+    note: str = ""
+    owner: str = ""
+    origin: str = ""
+
+    @property
+    def base(self) -> float:
+        """Value in base units, as the model and its SBML hold it."""
+        return self.to_base(self.value)
+
+    @overload
+    def to_base(self, values: float) -> float: ...
+    @overload
+    def to_base(self, values: NDArray[np.float64]) -> NDArray[np.float64]: ...
+    def to_base(self, values: float | NDArray[np.float64]) -> float | NDArray[np.float64]:
+        """Convert values from the unit of the table to base units."""
+        return values * self.factor
+
+    @overload
+    def from_base(self, values: float) -> float: ...
+    @overload
+    def from_base(self, values: NDArray[np.float64]) -> NDArray[np.float64]: ...
+    def from_base(self, values: float | NDArray[np.float64]) -> float | NDArray[np.float64]:
+        """Convert values from base units to the unit of the table."""
+        return values / self.factor
+
+
+def table_path(table: str | Path) -> Path:
+    """Return the file of a mechanism's table: an absolute path as it is, else below ``model/parameters/``."""
+    path = Path(table)
+    return path if path.is_absolute() else FOLDER / path
+
+
+@lru_cache(maxsize=512)
+def _cached(path: Path, owner: str, changed: int) -> tuple[Parameter, ...]:
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        header = next(reader, None)
+        if header is None:
+            raise ModelError("the table is empty", where=str(path), hint=f"Its first line is: {','.join(COLUMNS)}")
+        _check_header([h.strip() for h in header], path)
+        found: dict[str, Parameter] = {}
+        for cells in reader:
+            where = f"{path}, row {reader.line_num}"
+            if not any(c.strip() for c in cells):
+                continue
+            if len(cells) > len(header):
+                raise ModelError(
+                    f"{len(cells)} cells where the header has {len(header)}",
+                    where=where,
+                    hint='A cell that holds a comma needs quotes: "a, b".',
+                )
+            row = {h.strip(): c.strip() for h, c in zip(header, cells, strict=False)}
+            parameter = _read(row, owner, where)
+            if parameter.name in found:
+                raise ModelError(
+                    f"'{parameter.name}' stands twice; first in {found[parameter.name].origin}", where=where
+                )
+            found[parameter.name] = parameter
+    return tuple(found.values())
+
+
+def load_parameters(table: str | Path, owner: str) -> dict[str, Parameter]:
+    """Read a parameter table.
+
+    Parameters
+    ----------
+    table
+        File name within ``model/parameters/``, or an absolute path.
+    owner
+        Mechanism that the table belongs to.
+
+    Returns
+    -------
+    dict
+        Name -> parameter, in the order of the file.
+
+    Raises
+    ------
+    ModelError
+        Naming file and row: a row without unit, source or grade; a number that is none; an unknown column, grade,
+        distribution or unit; a distribution without what it needs; a value outside its bounds; a name that stands
+        twice.
+    """
+    path = table_path(table)
+    if not path.is_file():
+        raise ModelError(f"mechanism '{owner}' has no parameter table", where=str(path))
+    return {p.name: p for p in _cached(path, owner, path.stat().st_mtime_ns)}
+
+
+def _check_header(header: list[str], path: Path) -> None:
+    for column in header:
+        if column not in COLUMNS:
+            raise unknown_word("column", column, COLUMNS, where=f"{path}, row 1", error=ModelError)
+    missing = [c for c in COLUMNS if c not in header]
+    if missing:
+        raise ModelError(f"column(s) missing: {', '.join(missing)}", where=f"{path}, row 1")
+
+
+def _read(row: dict[str, str], owner: str, where: str) -> Parameter:
+    name = row.get("name", "")
+    if not _NAME.fullmatch(name) or name in RESERVED:
+        raise ModelError(f"'{name}' cannot name a parameter", where=where, hint="Letters, digits, _; a letter first.")
+    where = f"{where} ('{name}')"
+    for column in ("value", "unit", "source", "grade"):
+        if not row.get(column):
+            hint = "A plain number has the unit 'dimensionless'." if column == "unit" else None
+            hint = "Write 'assumed' with grade 'assumed' where there is none." if column == "source" else hint
+            raise ModelError(f"no {column}", where=where, hint=hint)
+    grade, distribution = row["grade"], row.get("distribution", "")
+    if grade not in GRADES:
+        raise unknown_word("grade", grade, GRADES, where=where, error=ModelError)
+    if distribution and distribution not in DISTRIBUTIONS:
+        raise unknown_word("distribution", distribution, DISTRIBUTIONS, where=where, error=ModelError)
+    words = [s.strip() for s in row["source"].split(";") if s.strip()]
+    sources = tuple(w for w in words if w != "assumed")
+    if grade != "assumed" and (not sources or len(sources) < len(words)):
+        raise ModelError(f"grade '{grade}' needs a source that is not 'assumed'", where=where)
+    value = _number(row, "value", where)
+    assert value is not None
+    unit = parse_unit(row["unit"], where)
+    parameter = Parameter(
+        name,
+        value,
+        row["unit"],
+        unit.factor,
+        unit.dimension,
+        distribution,
+        _number(row, "spread", where),
+        _number(row, "lower", where),
+        _number(row, "upper", where),
+        sources,
+        grade,
+        row.get("note", ""),
+        owner,
+        where,
+    )
+    _check_distribution(parameter)
+    return parameter
+
+
+def _number(row: dict[str, str], column: str, where: str) -> float | None:
+    text = row.get(column, "")
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ModelError(f"{column} '{text}' is not a number", where=where)
+    return value
+
+
+def _check_distribution(p: Parameter) -> None:
+    def refuse(message: str) -> None:
+        raise ModelError(message, where=p.origin)
+
+    if p.distribution in ("lognormal", "normal") and not (p.spread is not None and p.spread > 0):
+        refuse(f"a {p.distribution} distribution needs a spread above 0")
+    if p.distribution in ("uniform", "loguniform") and (p.lower is None or p.upper is None):
+        refuse(f"a {p.distribution} distribution needs lower and upper")
+    if not p.distribution and p.spread is not None:
+        refuse("a spread without a distribution")
+    if p.distribution in ("lognormal", "loguniform") and p.value <= 0:
+        refuse(f"a {p.distribution} distribution needs a value above 0")
+    if p.distribution == "loguniform" and p.lower is not None and p.lower <= 0:
+        refuse("a loguniform distribution needs a lower bound above 0")
+    if p.lower is not None and p.upper is not None and p.lower >= p.upper:
+        refuse(f"lower {p.lower:g} is not below upper {p.upper:g}")
+    if (p.lower is not None and p.value < p.lower) or (p.upper is not None and p.value > p.upper):
+        refuse(f"the value {p.value:g} lies outside its bounds")

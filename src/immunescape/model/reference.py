@@ -1,0 +1,106 @@
+"""Reference strengths: how strong each modulation is in the untreated reference patient at diagnosis.
+
+They make every factor 1 at the reference baseline, so that a mechanism can be added without moving it. They are
+computed from a simulation and stored in ``model/parameters/reference_strengths.csv``; here they are read and written.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from immunescape.errors import ModelError
+from immunescape.model.parameters import FOLDER
+
+if TYPE_CHECKING:
+    from immunescape.model.assembly import Model
+
+__all__ = ["FILE", "Key", "load_strengths", "reference_id", "strength_id", "strengths_from_state", "write_strengths"]
+
+FILE = FOLDER / "reference_strengths.csv"
+_COLUMNS = ["process", "pathway", "mechanism", "strength"]
+
+Key = tuple[str, str, str]
+"""(process, pathway, mechanism)."""
+
+
+def strength_id(key: Key) -> str:
+    """Return the name of the quantity that holds the raw strength X of a modulation."""
+    return "x_" + "_".join(key)
+
+
+def reference_id(key: Key) -> str:
+    """Return the name of the parameter that holds the reference strength X0 of a modulation."""
+    return "X0_" + "_".join(key)
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, changed: int) -> dict[Key, float]:
+    found: dict[Key, float] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        if reader.fieldnames != _COLUMNS:
+            raise ModelError(f"the columns must be {','.join(_COLUMNS)}", where=f"{path}, row 1")
+        for row in reader:
+            where = f"{path}, row {reader.line_num}"
+            try:
+                value = float(row["strength"])
+            except (TypeError, ValueError):
+                value = math.nan
+            if not (math.isfinite(value) and value >= 0):
+                raise ModelError(f"strength '{row['strength']}' is not a number >= 0", where=where)
+            key = (row["process"], row["pathway"], row["mechanism"])
+            if key in found:
+                raise ModelError(f"{' '.join(key)} stands twice", where=where)
+            found[key] = value
+    return found
+
+
+def load_strengths(path: Path | None = None) -> dict[Key, float]:
+    """Read the stored reference strengths: (process, pathway, mechanism) -> X0; none where the file is absent."""
+    file = FILE if path is None else path
+    return dict(_read(file, file.stat().st_mtime_ns)) if file.is_file() else {}
+
+
+def strengths_from_state(model: Model, quantities: Mapping[str, float]) -> dict[Key, float]:
+    """Take the reference strengths of a model from the values of its quantities.
+
+    Parameters
+    ----------
+    model
+        The model, without drugs, whose modulations are wanted.
+    quantities
+        Value of every raw strength ``x_<process>_<pathway>_<mechanism>`` (and of whatever else was put out) in the
+        untreated reference patient at diagnosis.
+
+    Raises
+    ------
+    ModelError
+        If a strength is missing, negative or not finite.
+    """
+    found: dict[Key, float] = {}
+    for key in model.modulations:
+        name = strength_id(key)
+        if name not in quantities:
+            raise ModelError(f"the value of '{name}' is missing", hint="Put out every name of model.modulations.")
+        value = float(quantities[name])
+        if not (math.isfinite(value) and value >= -1e-12):
+            raise ModelError(f"the strength '{name}' is {value:g}; a strength is a number >= 0")
+        found[key] = max(value, 0.0)
+    return found
+
+
+def write_strengths(strengths: Mapping[Key, float], path: Path | None = None) -> Path:
+    """Write reference strengths, sorted, so that a change shows as a small difference; return the file."""
+    file = FILE if path is None else path
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    writer.writerows([*key, f"{value:.12g}"] for key, value in sorted(strengths.items()))
+    file.write_text(text.getvalue(), encoding="utf-8")
+    return file

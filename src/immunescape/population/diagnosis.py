@@ -1,0 +1,153 @@
+"""Growth from the seed to the diameter at diagnosis, and the clones that have emerged by then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.population.sampling import patient_generator
+
+if TYPE_CHECKING:
+    from immunescape.engine.api import Engine
+    from immunescape.model.assembly import Model
+
+__all__ = ["DIAMETER_QUANTITY", "MAX_DAYS", "Grower", "Growth", "emerge"]
+
+FloatArray = NDArray[np.float64]
+MAX_DAYS = 8000.0
+"""Days from the seed within which a tumour has to be diagnosed (wang2023)."""
+DIAMETER_QUANTITY = "diameter_T"
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What became of n seeds.
+
+    Attributes
+    ----------
+    states : state -> (n,) amount at diagnosis, in base units; NaN where diagnosis was not reached.
+    days : (n,) days from the seed to diagnosis; NaN where it was not reached.
+    reached, failed : (n,) diameter reached; integration failed. Neither: never diagnosed.
+    messages : patient (position) -> why its integration failed.
+    """
+
+    states: Mapping[str, FloatArray]
+    days: FloatArray
+    reached: NDArray[np.bool_]
+    failed: NDArray[np.bool_]
+    messages: Mapping[int, str]
+
+
+class Grower:
+    """Grows tumours with one engine; the model is compiled once.
+
+    Untreated growth needs no drugs: they are left out of the compiled model, and their states are zero at diagnosis.
+    Clones that emerge (those with a share) do not grow along; `emerge` draws them at diagnosis.
+    """
+
+    def __init__(
+        self, model: Model, engine: Engine, *, rtol: float = 1e-6, max_days: float = MAX_DAYS, check_every: float = 50.0
+    ) -> None:
+        from immunescape.model.assembly import Model as _Model
+
+        self.model, self.rtol, self.max_days, self.check_every = model, rtol, float(max_days), check_every
+        self._bare = _Model.build(model.mechanisms, drugs=(), check_units=False) if model.drugs else model
+        self._compiled = engine.compile(self._bare.to_sbml())
+        self._changed = {
+            name: p.base
+            for name, p in model.parameters.items()
+            if name in self._bare.parameters and p.base != self._bare.parameters[name].base
+        }
+        self._shares = [c.fraction for c in model.clones if c.fraction and c.fraction in self._bare.parameters]
+
+    def grow(self, parameters: Mapping[str, FloatArray], diameter: FloatArray) -> Growth:
+        """Integrate from the model's initial state until `diameter_T` reaches `diameter` (cm), by root finding.
+
+        Parameters
+        ----------
+        parameters
+            Name -> (n,) values in base units; those that the growing model does not have are ignored.
+        diameter
+            (n,) cm.
+        """
+        from immunescape.engine.api import FAILED, STOPPED, Job, Stop
+
+        n = len(diameter)
+        own = {k: v for k, v in parameters.items() if k in self._bare.parameters}
+        job = Job(
+            n=n,
+            times=np.linspace(0.0, self.max_days, max(2, round(self.max_days / self.check_every) + 1)),
+            outputs=(DIAMETER_QUANTITY,),
+            parameters={**self._changed, **own, **dict.fromkeys(self._shares, 0.0)},
+            stop=Stop(DIAMETER_QUANTITY, np.asarray(diameter, dtype=float)),
+            rtol=self.rtol,
+            atol=self._bare.atol(),
+        )
+        result = self._compiled.run(job)
+        reached, failed = result.status == STOPPED, result.status == FAILED
+        finite = np.isfinite(result.final).all(axis=1)
+        failed |= reached & ~finite
+        reached &= finite
+        states = {s: np.where(reached, result.final[:, k], np.nan) for k, s in enumerate(result.states) if s in self.model.states}
+        for name in self.model.states:
+            if name not in states:
+                states[name] = np.where(reached, 0.0, np.nan)
+        messages = dict(result.messages)
+        for i in np.flatnonzero(failed):
+            messages.setdefault(int(i), "the state at diagnosis is not finite")
+        return Growth(states, np.where(reached, result.end_time, np.nan), reached, failed, messages)
+
+
+def emerge(
+    model: Model,
+    states: Mapping[str, FloatArray],
+    parameters: Mapping[str, FloatArray],
+    ids: Sequence[int],
+    seed: int,
+    stream: int = 0,
+) -> dict[str, FloatArray]:
+    """Draw the clones that exist at diagnosis.
+
+    The number of cells of a clone with share f of a tumour of N cells is Poisson distributed with mean f N, drawn from
+    the patient's own seed. A tumour has whole cells of it or none. The clone without a share keeps the rest.
+
+    Parameters
+    ----------
+    model
+        For its clones.
+    states
+        State -> (n,) amounts, base units.
+    parameters
+        Name -> (n,) shares (dimensionless); a clone whose share is not there has the model's.
+    ids
+        Numbers of the n patients.
+    seed, stream
+        Those of the population.
+
+    Returns
+    -------
+    The states, with the cells of each clone replaced.
+    """
+    out = {k: np.array(v, dtype=float) for k, v in states.items()}
+    emerging = [c for c in model.clones if c.fraction]
+    rest = [c for c in model.clones if not c.fraction]
+    if not emerging or not rest:
+        return out
+    total = np.sum([out[f"C_{c.name}"] for c in model.clones], axis=0)
+    left = total.copy()
+    for clone in emerging:
+        share = np.broadcast_to(parameters.get(clone.fraction, model.parameters[clone.fraction].base), total.shape)
+        for k, patient in enumerate(ids):
+            mean = float(np.clip(share[k], 0.0, 1.0)) * total[k]
+            cells = float(patient_generator(seed, stream, patient, f"emergence:{clone.name}").poisson(mean))
+            out[f"C_{clone.name}"][k] = min(cells, left[k]) if cells >= 1.0 else 0.0
+        left = left - out[f"C_{clone.name}"]
+    first, *others = rest
+    out[f"C_{first.name}"] = left
+    for clone in others:
+        out[f"C_{clone.name}"] = np.zeros_like(left)
+    return out

@@ -1,0 +1,194 @@
+"""Distributions of parameters across patients, drawn by their inverse cumulative distribution functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from immunescape.errors import InputError, unknown_word
+
+__all__ = ["KINDS", "Distribution", "latent_correlation", "nearest_correlation", "normal_copula"]
+
+KINDS = ("lognormal", "normal", "loguniform", "uniform")
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How one number varies across patients.
+
+    Attributes
+    ----------
+    name : what it is the distribution of.
+    kind : ``""`` (the same for all), ``lognormal``, ``normal``, ``loguniform`` or ``uniform``.
+    value : the value of the reference patient; the median of a lognormal, the mean of a normal before truncation.
+    spread : standard deviation of ln(x) (lognormal) or of x (normal).
+    lower, upper : bounds; required for (log)uniform, truncation of the others (None: none).
+    """
+
+    name: str
+    kind: str = ""
+    value: float = math.nan
+    spread: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+    def __post_init__(self) -> None:
+        where = f"distribution of '{self.name}'"
+        if self.kind not in ("", *KINDS):
+            raise unknown_word("distribution", self.kind, KINDS, where=where)
+        lower, upper = self.lower, self.upper
+        if lower is not None and upper is not None and not lower < upper:
+            raise InputError(f"lower bound {lower:g} is not below upper bound {upper:g}", where=where)
+        if self.kind in ("lognormal", "normal"):
+            if self.spread is None or not self.spread > 0.0 or not math.isfinite(self.spread):
+                raise InputError(f"{self.kind} needs a positive spread", where=where, hint="Give the standard deviation.")
+            if not math.isfinite(self.value) or (self.kind == "lognormal" and self.value <= 0.0):
+                raise InputError(f"{self.kind} needs a finite{' positive' * (self.kind == 'lognormal')} value", where=where)
+            if self.kind == "lognormal" and lower is not None and lower < 0.0:
+                raise InputError("lower bound of a lognormal is negative", where=where)
+        if self.kind in ("loguniform", "uniform"):
+            if lower is None or upper is None:
+                raise InputError(f"{self.kind} needs a lower and an upper bound", where=where)
+            if self.kind == "loguniform" and lower <= 0.0:
+                raise InputError("loguniform needs positive bounds", where=where)
+
+    @classmethod
+    def from_row(cls, row: Any) -> Distribution:
+        """Read the fields name, value, distribution, spread, lower, upper of a parameter table's row.
+
+        `row` is a mapping or an object with these attributes; empty text, None and NaN are "not given".
+        """
+        get = row.get if isinstance(row, Mapping) else lambda key: getattr(row, key, None)
+
+        def number(key: str) -> float | None:
+            raw = get(key)
+            if raw is None or (isinstance(raw, str) and not raw.strip()):
+                return None
+            value = float(raw)
+            return None if math.isnan(value) else value
+
+        kind = get("distribution") or ""
+        value = number("value")
+        return cls(
+            str(get("name")),
+            "" if isinstance(kind, float) else str(kind).strip(),
+            math.nan if value is None else value,
+            number("spread"),
+            number("lower"),
+            number("upper"),
+        )
+
+    @property
+    def varies(self) -> bool:
+        """Whether patients differ."""
+        return self.kind != ""
+
+    def _transform(self) -> tuple[float, float, float, float]:
+        """Mean and standard deviation on the normal scale and the bounds as standard scores."""
+        assert self.spread is not None
+        log = self.kind == "lognormal"
+        mean = math.log(self.value) if log else self.value
+        bounds = []
+        for bound, default in ((self.lower, -math.inf), (self.upper, math.inf)):
+            if bound is None or (log and bound == 0.0):
+                bounds.append(default)
+            else:
+                bounds.append(((math.log(bound) if log else bound) - mean) / self.spread)
+        return mean, self.spread, bounds[0], bounds[1]
+
+    def ppf(self, u: ArrayLike) -> NDArray[np.float64]:
+        """Inverse cumulative distribution function of `u` in (0, 1), same shape; constant where nothing varies."""
+        from scipy.special import ndtr, ndtri
+
+        p = np.asarray(u, dtype=float)
+        if not self.varies:
+            return np.full(p.shape, self.value)
+        if self.kind in ("uniform", "loguniform"):
+            assert self.lower is not None and self.upper is not None
+            if self.kind == "uniform":
+                x = self.lower + p * (self.upper - self.lower)
+            else:
+                x = np.exp(math.log(self.lower) + p * (math.log(self.upper) - math.log(self.lower)))
+        else:
+            mean, spread, low, high = self._transform()
+            a, b = float(ndtr(low)), float(ndtr(high))
+            if b - a < 1e-12:
+                raise InputError("the bounds cut off the whole distribution", where=f"distribution of '{self.name}'")
+            z = mean + spread * ndtri(a + p * (b - a))
+            x = np.exp(z) if self.kind == "lognormal" else z
+        return np.clip(x, self.lower, self.upper) if not (self.lower is None and self.upper is None) else x
+
+    def cdf(self, x: ArrayLike) -> NDArray[np.float64]:
+        """Cumulative distribution function."""
+        from scipy.special import ndtr
+
+        v = np.asarray(x, dtype=float)
+        if not self.varies:
+            return (v >= self.value).astype(float)
+        if self.kind in ("uniform", "loguniform"):
+            assert self.lower is not None and self.upper is not None
+            v = np.clip(v, self.lower, self.upper)
+            if self.kind == "uniform":
+                return (v - self.lower) / (self.upper - self.lower)
+            return np.log(v / self.lower) / math.log(self.upper / self.lower)
+        mean, spread, low, high = self._transform()
+        with np.errstate(divide="ignore"):
+            z = ((np.log(np.maximum(v, 0.0)) if self.kind == "lognormal" else v) - mean) / spread
+        a, b = ndtr(low), ndtr(high)
+        return np.clip((ndtr(z) - a) / (b - a), 0.0, 1.0)
+
+
+def latent_correlation(spearman: float) -> float:
+    """Correlation of the normal copula that gives this rank correlation (exact for continuous marginals)."""
+    return 2.0 * math.sin(math.pi * spearman / 6.0)
+
+
+def nearest_correlation(matrix: NDArray[np.float64], floor: float = 1e-6) -> NDArray[np.float64]:
+    """Clip negative eigenvalues of a symmetric matrix with unit diagonal and rescale it to a correlation matrix."""
+    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2.0)
+    if values.min() >= floor:
+        return matrix
+    fixed = (vectors * np.maximum(values, floor)) @ vectors.T
+    scale = 1.0 / np.sqrt(np.diag(fixed))
+    return fixed * np.outer(scale, scale)
+
+
+def normal_copula(
+    u: NDArray[np.float64], names: Sequence[str], pairs: Mapping[tuple[str, str], float]
+) -> NDArray[np.float64]:
+    """Standard normal scores with the given correlations from independent uniforms.
+
+    Parameters
+    ----------
+    u
+        (n, d) independent numbers in (0, 1).
+    names
+        The d names.
+    pairs
+        (name, name) -> correlation of the normal scores; pairs not named are uncorrelated.
+
+    Returns
+    -------
+    (n, d) normal scores. A matrix that is not positive definite is replaced by the nearest one after eigenvalue
+    clipping; a change of more than 0.02 in any entry raises InputError.
+    """
+    from scipy.special import ndtri
+
+    index = {name: i for i, name in enumerate(names)}
+    matrix = np.eye(len(names))
+    for (a, b), rho in pairs.items():
+        for name in (a, b):
+            if name not in index:
+                raise unknown_word("name in a correlation", name, names)
+        if not -1.0 < rho < 1.0:
+            raise InputError(f"correlation of '{a}' and '{b}' is {rho:g}, not inside (-1, 1)")
+        matrix[index[a], index[b]] = matrix[index[b], index[a]] = rho
+    fixed = nearest_correlation(matrix)
+    if np.abs(fixed - matrix).max() > 0.02:
+        raise InputError("the correlations contradict each other: the matrix is far from positive definite")
+    return ndtri(u) @ np.linalg.cholesky(fixed).T

@@ -1,0 +1,171 @@
+"""From covariates to model parameters: each patient's parameter values, in the units of the parameter tables.
+
+Four ways, all in tables with source and grade:
+
+- a parameter with a distribution takes its own number, correlated with covariates (``covariate_links.csv``): with S the
+  standardised scores and w their weights, its normal score is ``S w + sqrt(1 - w' corr(S) w) z``;
+- ``pdl1_tumour`` follows the tumour proportion score: a share TPS of the cells has level 1, the others the level of a
+  negative cell, relative to the reference score (``covariate_maps.csv``), with a lognormal residual;
+- ``diameter_diagnosis`` is the diameter of the sphere that has the volume of all target lesions;
+- ``weight_<drug>``, ``bsa_<drug>`` and ``crcl_<drug>`` are covariates themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.errors import InputError, unknown_word
+from immunescape.population.covariates import COLUMNS, LEVELS, Region, sample_covariates
+from immunescape.population.distributions import Distribution
+from immunescape.population.sampling import Method, uniforms
+from immunescape.population.tables import ConditionalTable, Row, read_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from immunescape.model.parameters import Parameter
+
+__all__ = ["DIAMETER", "equivalent_diameter", "links", "patient_parameters", "pdl1_level", "score"]
+
+FloatArray = NDArray[np.float64]
+DIAMETER = "diameter_diagnosis"
+_PDL1 = "pdl1_tumour"
+_REFERENCE_PATIENTS = 2048
+
+
+@lru_cache(maxsize=1)
+def _maps() -> ConditionalTable:
+    return ConditionalTable(read_rows("covariate_maps", ConditionalTable.columns))
+
+
+@lru_cache(maxsize=1)
+def links() -> dict[str, tuple[Row, ...]]:
+    """Rows of ``covariate_links.csv`` by parameter."""
+    found: dict[str, list[Row]] = {}
+    for row in read_rows("covariate_links", ("parameter", "score", "weight", "source", "grade", "note")):
+        found.setdefault(row["parameter"], []).append(row)
+    return {name: tuple(rows) for name, rows in found.items()}
+
+
+def score(text: str, covariates: pd.DataFrame, where: str | None = None) -> FloatArray:
+    """Turn a covariate into a number.
+
+    ``column`` (numbers and truth values), ``ln:column``, ``ln1p:column``, or ``column=level|level`` (1 where it holds).
+    """
+    kind, _, rest = text.partition(":") if ":" in text else ("", "", text)
+    column, equals, levels = rest.partition("=")
+    if column not in covariates:
+        raise unknown_word("covariate", column, COLUMNS, where=where)
+    values = np.asarray(covariates[column])
+    if equals:
+        wanted = levels.split("|")
+        for level in wanted:
+            if column in LEVELS and level not in LEVELS[column]:
+                raise unknown_word(f"level of {column}", level, LEVELS[column], where=where)
+        return np.isin(values.astype(str), wanted).astype(float)
+    if column in LEVELS:
+        raise InputError(f"'{column}' holds words; name a level: {column}={LEVELS[column][0]}", where=where)
+    numbers = values.astype(float)
+    functions: Mapping[str, Any] = {"": lambda x: x, "ln": np.log, "ln1p": np.log1p}
+    if kind not in functions:
+        raise unknown_word("function of a covariate", kind, functions, where=where)
+    return functions[kind](numbers)
+
+
+@lru_cache(maxsize=4)
+def _reference(region: Region) -> pd.DataFrame:
+    """Fixed sample of the covariate population that standardises the scores."""
+    return sample_covariates(0, _REFERENCE_PATIENTS, seed=0, stream=0, region=region, method="sobol")
+
+
+@lru_cache(maxsize=64)
+def _standard(name: str, region: Region) -> tuple[FloatArray, FloatArray, FloatArray, float]:
+    """Means, standard deviations and weights of a parameter's scores, and the share of variance that they leave."""
+    rows = links()[name]
+    table = np.stack([score(row["score"], _reference(region), row.where) for row in rows])
+    mean, spread = table.mean(axis=1), table.std(axis=1)
+    spread = np.where(spread > 0.0, spread, 1.0)
+    weights = np.array([row.number("weight") for row in rows])
+    explained = float(weights @ np.atleast_2d(np.cov((table - mean[:, None]) / spread[:, None], bias=True)) @ weights)
+    if not explained < 1.0:
+        raise InputError(f"the links of '{name}' explain {explained:.2f} of its variance, more than all", where=rows[0].where)
+    return mean, spread, weights, 1.0 - explained
+
+
+def equivalent_diameter(sld_mm: FloatArray, n_lesions: NDArray[Any]) -> FloatArray:
+    """Diameter (cm) of the sphere with the volume of `n_lesions` equal spheres whose diameters add up to `sld_mm`."""
+    maps = _maps()
+    diameter = sld_mm / 10.0 * n_lesions.astype(float) ** maps.number("lesion_exponent")
+    return np.minimum(diameter, maps.number("diameter_upper"))
+
+
+def pdl1_level(tps: FloatArray, u: FloatArray | float = 0.5) -> FloatArray:
+    """Mean PD-L1 level of the tumour's cells (1 in the reference patient) at a tumour proportion score in percent."""
+    from scipy.special import ndtri
+
+    maps = _maps()
+    negative = maps.number("pdl1_negative_level")
+
+    def level(percent: Any) -> Any:
+        return negative + (1.0 - negative) * percent / 100.0
+
+    return level(tps) / level(maps.number("pdl1_reference_tps")) * np.exp(maps.number("pdl1_residual_sd_ln") * ndtri(u))
+
+
+def patient_parameters(
+    parameters: Mapping[str, Parameter],
+    covariates: pd.DataFrame,
+    seed: int,
+    stream: int = 0,
+    *,
+    method: Method = "auto",
+) -> dict[str, FloatArray]:
+    """Parameters of patients that differ from the reference patient's, in the units of the parameter tables.
+
+    Parameters
+    ----------
+    parameters
+        Those of the model.
+    covariates
+        Rows of consecutive patients, as `sample_covariates` gives them.
+    seed, stream
+        Those that the covariates were drawn with.
+    method
+        See `immunescape.population.sampling`; ``auto`` is a Latin hypercube here.
+
+    Returns
+    -------
+    Name -> (n,) values. ``diameter_diagnosis`` (cm) is always there, in the model or not.
+    """
+    from scipy.special import ndtr, ndtri
+
+    from immunescape.model.drugs._covariates import covariate_parameters
+
+    start, n = int(covariates.index[0]), len(covariates)
+    region: Region = covariates["region"].iloc[0]
+    varying = {name: d for name, p in parameters.items() if (d := Distribution.from_row(p)).varies and name != DIAMETER}
+    names = sorted({*varying, _PDL1})
+    u = uniforms([f"parameter:{name}" for name in names], start, n, seed, stream, "latin" if method == "auto" else method)
+    numbers = dict(zip(names, u.T, strict=True))
+    out: dict[str, FloatArray] = {}
+    for name, distribution in varying.items():
+        if name == _PDL1:
+            continue
+        if name in links():
+            mean, spread, weights, left = _standard(name, region)
+            table = np.stack([score(row["score"], covariates, row.where) for row in links()[name]])
+            z = weights @ ((table - mean[:, None]) / spread[:, None]) + np.sqrt(left) * ndtri(numbers[name])
+            out[name] = distribution.ppf(np.clip(ndtr(z), 2.0**-40, 1.0 - 2.0**-40))
+        else:
+            out[name] = distribution.ppf(numbers[name])
+    if _PDL1 in parameters:
+        out[_PDL1] = pdl1_level(np.asarray(covariates["pdl1_tps"]), numbers[_PDL1])
+    for name, column in covariate_parameters(parameters).items():
+        out[name] = np.asarray(covariates[column], dtype=float)
+    out[DIAMETER] = equivalent_diameter(np.asarray(covariates["sld_mm"]), np.asarray(covariates["n_target_lesions"]))
+    return out

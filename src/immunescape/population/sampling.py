@@ -1,0 +1,137 @@
+"""Uniform numbers for virtual patients: patient `i` depends only on (seed, stream, i, name of the dimension).
+
+Two constructions fill the unit cube evenly, and both can be extended without changing earlier points:
+
+``sobol``
+    Point `i` of the Sobol sequence, each dimension scrambled by Owen's nested uniform scramble (hash-based, Burley
+    2020) with a key made from the seed, the stream and the name of the dimension.
+``latin``
+    Consecutive blocks of 256 patients, each a Latin hypercube: every dimension is stratified into 256 cells, visited in
+    an order and with a jitter keyed by seed, stream, block and name.
+
+Sobol points couple their dimensions: with 80 dimensions and 512 points the largest correlation between two dimensions
+is 0.27, where independent numbers give 0.16 (30 dimensions: 0.13 and 0.14). A Latin hypercube couples nothing, and a
+dimension keeps its numbers when others are added. So covariates (few, in a fixed order) take Sobol points and model
+parameters (many, depending on the mechanisms) take the Latin hypercube; that is method ``auto``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.errors import unknown_word
+
+__all__ = ["BLOCK", "Method", "check_method", "patient_generator", "uniforms"]
+
+Method = Literal["auto", "sobol", "latin", "random"]
+BLOCK = 256
+"""Patients in one Latin hypercube."""
+
+_BITS = 30
+
+
+def check_method(method: str) -> str:
+    """Return `method`, or raise InputError with the nearest valid word."""
+    if method not in get_args(Method):
+        raise unknown_word("sampling method", method, get_args(Method))
+    return method
+
+
+def _digest(*parts: object) -> bytes:
+    return hashlib.sha256("\x1f".join(str(p) for p in parts).encode()).digest()
+
+
+def _key(*parts: object) -> int:
+    return int.from_bytes(_digest(*parts)[:16], "little")
+
+
+def patient_generator(seed: int, stream: int, index: int, purpose: str) -> np.random.Generator:
+    """Random generator of one patient for one purpose, independent of every other patient and purpose."""
+    return np.random.Generator(np.random.Philox(key=_key(seed, stream, index, purpose)))
+
+
+def _reverse_bits(x: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    x = ((x >> np.uint32(1)) & np.uint32(0x55555555)) | ((x & np.uint32(0x55555555)) << np.uint32(1))
+    x = ((x >> np.uint32(2)) & np.uint32(0x33333333)) | ((x & np.uint32(0x33333333)) << np.uint32(2))
+    x = ((x >> np.uint32(4)) & np.uint32(0x0F0F0F0F)) | ((x & np.uint32(0x0F0F0F0F)) << np.uint32(4))
+    return x.byteswap()
+
+
+def _owen(x: NDArray[np.uint32], key: int) -> NDArray[np.uint32]:
+    """Nested uniform scramble of 32-bit fractions by the Laine-Karras hash on reversed bits (burley2020)."""
+    y = _reverse_bits(x) + np.uint32(key & 0xFFFFFFFF)
+    for multiplier in (0x6C50B47C, 0xB82F1E52, 0xC7AFE638, 0x8D22F6E6):
+        y = y ^ (y * np.uint32(multiplier))
+    return _reverse_bits(y)
+
+
+def _sobol(names: Sequence[str], start: int, stop: int, seed: int, stream: int) -> NDArray[np.float64]:
+    from scipy.stats import qmc
+
+    first, last = start // BLOCK, -(-stop // BLOCK)
+    engine = qmc.Sobol(len(names), scramble=False, bits=_BITS)
+    if first:
+        engine.fast_forward(first * BLOCK)
+    raw = np.concatenate([engine.random(BLOCK) for _ in range(first, last)])[start - first * BLOCK : stop - first * BLOCK]
+    points = (raw * 2.0**_BITS).astype(np.uint32) << np.uint32(32 - _BITS)
+    out = np.empty(points.shape)
+    for j, name in enumerate(names):
+        out[:, j] = (_owen(points[:, j].copy(), _key(seed, stream, "sobol", name)) + 0.5) / 2.0**32
+    return out
+
+
+def _latin(names: Sequence[str], start: int, stop: int, seed: int, stream: int) -> NDArray[np.float64]:
+    first, last = start // BLOCK, -(-stop // BLOCK)
+    out = np.empty(((last - first) * BLOCK, len(names)))
+    for b in range(first, last):
+        rows = slice((b - first) * BLOCK, (b - first + 1) * BLOCK)
+        for j, name in enumerate(names):
+            rng = np.random.Generator(np.random.Philox(key=_key(seed, stream, "latin", b, name)))
+            out[rows, j] = (rng.permutation(BLOCK) + rng.random(BLOCK)) / BLOCK
+    return out[start - first * BLOCK : stop - first * BLOCK]
+
+
+def _random(names: Sequence[str], start: int, stop: int, seed: int, stream: int) -> NDArray[np.float64]:
+    first, last = start // BLOCK, -(-stop // BLOCK)
+    out = np.empty(((last - first) * BLOCK, len(names)))
+    for b in range(first, last):
+        for j, name in enumerate(names):
+            rng = np.random.Generator(np.random.Philox(key=_key(seed, stream, "random", b, name)))
+            out[(b - first) * BLOCK : (b - first + 1) * BLOCK, j] = rng.random(BLOCK)
+    return out[start - first * BLOCK : stop - first * BLOCK]
+
+
+def uniforms(
+    names: Sequence[str], start: int, n: int, seed: int, stream: int = 0, method: Method = "sobol"
+) -> NDArray[np.float64]:
+    """Draw numbers in (0, 1) for patients ``start .. start + n - 1``.
+
+    Parameters
+    ----------
+    names
+        One name for each dimension; no name twice. ``sobol`` uses them in this order, ``latin`` and ``random`` do not
+        care about the order.
+    start, n
+        First patient and number of patients.
+    seed, stream
+        Patients of different streams (arms, bootstrap repeats) are independent.
+    method
+        ``sobol`` (also taken for ``auto``), ``latin`` or ``random``.
+
+    Returns
+    -------
+    (n, len(names)) array, strictly inside (0, 1).
+    """
+    check_method(method)
+    if len(set(names)) != len(names):
+        raise ValueError("names of dimensions must differ")
+    if n <= 0 or not names:
+        return np.empty((max(n, 0), len(names)))
+    draw = {"sobol": _sobol, "auto": _sobol, "latin": _latin, "random": _random}[method]
+    tiny = 2.0**-40
+    return np.clip(draw(names, start, start + n, seed, stream), tiny, 1.0 - tiny)

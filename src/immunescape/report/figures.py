@@ -1,0 +1,186 @@
+"""Interactive pictures (plotly) of a virtual trial: Kaplan-Meier, waterfall and spider plots, units on both axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+__all__ = [
+    "ARM_COLOURS",
+    "RESPONSE_COLOURS",
+    "Curve",
+    "PublishedCurve",
+    "figure_html",
+    "kaplan_meier_figure",
+    "spider_figure",
+    "waterfall_figure",
+]
+
+ARM_COLOURS = ("#0b6e99", "#c4621a", "#5b8c3a", "#7d4e9e", "#8a6d3b", "#444444")
+RESPONSE_COLOURS = {"CR": "#1a7f4b", "PR": "#6cc08b", "SD": "#e0b84c", "PD": "#c0504d", "NE": "#9a9a9a"}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A predicted Kaplan-Meier curve: times in months, survival and its 95 % band as fractions, numbers at risk."""
+
+    arm: str
+    months: NDArray[np.float64]
+    survival: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    at_risk: Mapping[float, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PublishedCurve:
+    """What was published for one arm: landmark points, and optionally a digitised curve, as fractions."""
+
+    arm: str
+    months: Sequence[float] = ()
+    survival: Sequence[float] = ()
+    curve_months: Sequence[float] = ()
+    curve_survival: Sequence[float] = ()
+    median_months: float | None = None
+
+
+def _layout(figure: go.Figure, title: str, x: str, y: str, height: int = 420) -> go.Figure:
+    figure.update_layout(
+        title={"text": title, "font": {"size": 16}},
+        template="plotly_white",
+        height=height,
+        margin={"l": 64, "r": 24, "t": 56, "b": 56},
+        xaxis_title=x,
+        yaxis_title=y,
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "right", "x": 1.0},
+        font={"family": "system-ui, sans-serif", "size": 13},
+    )
+    return figure
+
+
+def _rgba(colour: str, alpha: float) -> str:
+    r, g, b = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({r},{g},{b},{alpha})"
+
+
+def kaplan_meier_figure(title: str, curves: Sequence[Curve], published: Sequence[PublishedCurve] = ()) -> go.Figure:
+    """Predicted curves with 95 % bands, and the published ones in the same colours.
+
+    Published landmarks are diamonds, a published digitised curve is dotted, a published median is a cross at 50 %.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    colour = {curve.arm: ARM_COLOURS[i % len(ARM_COLOURS)] for i, curve in enumerate(curves)}
+    for curve in curves:
+        c = colour[curve.arm]
+        band_x = np.concatenate([curve.months, curve.months[::-1]])
+        band_y = 100 * np.concatenate([curve.high, curve.low[::-1]])
+        figure.add_scatter(
+            x=band_x, y=band_y, fill="toself", fillcolor=_rgba(c, 0.13), line={"width": 0}, hoverinfo="skip", showlegend=False
+        )
+        figure.add_scatter(
+            x=curve.months,
+            y=100 * curve.survival,
+            mode="lines",
+            line={"shape": "hv", "color": c, "width": 2.5},
+            name=f"{curve.arm}, predicted",
+            hovertemplate="%{x:.1f} months: %{y:.1f} %<extra></extra>",
+        )
+    for known in published:
+        c = colour.get(known.arm, "#333333")
+        if len(known.curve_months):
+            figure.add_scatter(
+                x=known.curve_months,
+                y=100 * np.asarray(known.curve_survival),
+                mode="lines",
+                line={"shape": "hv", "color": c, "width": 1.5, "dash": "dot"},
+                name=f"{known.arm}, published curve",
+            )
+        if len(known.months):
+            figure.add_scatter(
+                x=known.months,
+                y=100 * np.asarray(known.survival),
+                mode="markers",
+                marker={"symbol": "diamond", "size": 10, "color": c, "line": {"color": "white", "width": 1}},
+                name=f"{known.arm}, published",
+                hovertemplate="published, %{x:g} months: %{y:.1f} %<extra></extra>",
+            )
+        if known.median_months is not None:
+            figure.add_scatter(
+                x=[known.median_months],
+                y=[50],
+                mode="markers",
+                marker={"symbol": "x", "size": 11, "color": c, "line": {"color": "white", "width": 1}},
+                name=f"{known.arm}, published median",
+                hovertemplate="published median %{x:.1f} months<extra></extra>",
+            )
+    _layout(figure, title, "Months since randomisation", "Patients without event (%)", height=460)
+    figure.update_yaxes(range=[0, 102])
+    figure.update_xaxes(rangemode="tozero")
+    figure.update_layout(legend={"orientation": "v", "y": 0.99, "x": 0.99, "yanchor": "top", "xanchor": "right"})
+    return figure
+
+
+def waterfall_figure(arm: str, best_change_pct: NDArray[np.float64], response: Sequence[str]) -> go.Figure:
+    """Best change of the sum of diameters of each patient, sorted, coloured by best overall response."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    change = np.asarray(best_change_pct, dtype=float)
+    known = np.isfinite(change)
+    order = np.argsort(-change[known], kind="stable")
+    values = np.clip(change[known][order], -100, 150)
+    labels = np.asarray(response, dtype=object)[known][order]
+    for label, colour in RESPONSE_COLOURS.items():
+        here = labels == label
+        if here.any():
+            figure.add_bar(
+                x=np.flatnonzero(here) + 1,
+                y=values[here],
+                marker_color=colour,
+                name=f"{label} ({int(here.sum())})",
+                hovertemplate="%{y:.0f} %<extra>" + label + "</extra>",
+            )
+    figure.add_hline(y=-30, line_dash="dash", line_color="#666", line_width=1)
+    figure.add_hline(y=20, line_dash="dash", line_color="#666", line_width=1)
+    _layout(figure, arm, "Patients, by best change", "Best change of sum of diameters (%)", height=360)
+    figure.update_layout(bargap=0.05, barmode="overlay")
+    return figure
+
+
+def spider_figure(
+    arm: str, months: Sequence[NDArray[np.float64]], change_pct: Sequence[NDArray[np.float64]], response: Sequence[str]
+) -> go.Figure:
+    """Change of the sum of diameters over time; one line a patient, coloured by best overall response."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    shown: set[str] = set()
+    for x, y, label in zip(months, change_pct, response, strict=True):
+        figure.add_scattergl(
+            x=x,
+            y=np.clip(y, -100, 150),
+            mode="lines",
+            line={"color": _rgba(RESPONSE_COLOURS.get(label, "#9a9a9a"), 0.55), "width": 1.1},
+            name=label,
+            legendgroup=label,
+            showlegend=label not in shown,
+            hovertemplate="%{x:.1f} months: %{y:.0f} %<extra>" + label + "</extra>",
+        )
+        shown.add(label)
+    for y in (-30, 0, 20):
+        figure.add_hline(y=y, line_dash="dash" if y else "solid", line_color="#888", line_width=1)
+    return _layout(figure, arm, "Months since first dose", "Change of sum of diameters from baseline (%)", height=400)
+
+
+def figure_html(figure: go.Figure) -> str:
+    """HTML of one picture, without the plotly library itself (a report carries it once)."""
+    return str(figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True}))

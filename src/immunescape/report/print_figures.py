@@ -1,0 +1,75 @@
+"""Print-quality pictures (matplotlib)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from immunescape.report.figures import ARM_COLOURS, Curve, PublishedCurve
+
+__all__ = ["kaplan_meier_png"]
+
+
+def kaplan_meier_png(
+    path: Path, panels: Sequence[tuple[str, Sequence[Curve], Sequence[PublishedCurve]]], *, subtitle: str = ""
+) -> None:
+    """Write predicted and published Kaplan-Meier curves, one panel per endpoint, with numbers at risk, to a PNG file."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.6 * len(panels), 4.7), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for ax, (title, curves, published) in zip(axes, panels, strict=True):
+        colour = {curve.arm: ARM_COLOURS[i % len(ARM_COLOURS)] for i, curve in enumerate(curves)}
+        for curve in curves:
+            c = colour[curve.arm]
+            ax.fill_between(curve.months, 100 * curve.low, 100 * curve.high, step="post", color=c, alpha=0.13, lw=0)
+            ax.step(curve.months, 100 * curve.survival, where="post", color=c, lw=2, label=f"{curve.arm}, predicted")
+        for known in published:
+            c = colour.get(known.arm, "#333333")
+            if len(known.curve_months):
+                ax.step(
+                    known.curve_months,
+                    100 * np.asarray(known.curve_survival),
+                    where="post",
+                    color=c,
+                    lw=1.2,
+                    ls=":",
+                    label=f"{known.arm}, published curve",
+                )
+            if len(known.months):
+                ax.plot(
+                    known.months, 100 * np.asarray(known.survival), "D", color=c, mec="white", ms=7, label=f"{known.arm}, published"
+                )
+            if known.median_months is not None:
+                ax.plot([known.median_months], [50], "X", color=c, mec="white", ms=9)
+        ticks = sorted({t for curve in curves for t in curve.at_risk})
+        if ticks:
+            ax.set_xticks(ticks)
+            for row, curve in enumerate(curves):
+                for tick in ticks:
+                    ax.annotate(
+                        str(curve.at_risk.get(tick, "")),
+                        (tick, 0),
+                        xytext=(0, -44 - 12 * row),
+                        xycoords=("data", "axes fraction"),
+                        textcoords="offset points",
+                        ha="center",
+                        fontsize=8,
+                        color=colour[curve.arm],
+                    )
+        ax.set(title=title, ylabel="Patients without event (%)", ylim=(0, 102))
+        ax.set_xlim(left=0)
+        ax.set_xlabel("Months since randomisation; below: predicted patients at risk")
+        ax.xaxis.labelpad = 4
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(alpha=0.25)
+        ax.legend(fontsize=8, frameon=False, loc="upper right")
+        if ticks:
+            ax.xaxis.labelpad = 6 + 13 * len(curves)
+    if subtitle:
+        figure.suptitle(subtitle, fontsize=11)
+    figure.savefig(path)

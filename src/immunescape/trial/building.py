@@ -1,0 +1,416 @@
+"""From a validated trial file to the frozen records: texts are read, words checked, everything with its line."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from immunescape.errors import InputError, unknown_word
+from immunescape.trial.covariates import COVARIATES, Covariate, Criterion
+from immunescape.trial.loading import Location, Source, join
+from immunescape.trial.regimen import Regimen, parse_regimen
+from immunescape.trial.schedule import parse_schedule
+from immunescape.trial.spec import (
+    Arm,
+    Choice,
+    Crossover,
+    DataCut,
+    Endpoints,
+    PopulationSpec,
+    PriorLine,
+    Published,
+    PublishedArm,
+    Subsequent,
+    Trial,
+)
+
+if TYPE_CHECKING:
+    from immunescape.trial import schema
+
+__all__ = ["Builder"]
+
+T = TypeVar("T")
+
+_TPS_ASSAYS = ("22C3", "28-8", "SP263")
+"""Assays whose tumour proportion scores agree closely enough to share one scale."""
+
+_LEVEL = re.compile(
+    r"(?P<below><=?)\s*(?P<a>[\d.]+)|(?P<above>>=?)\s*(?P<b>[\d.]+)|(?P<low>[\d.]+)\s*[-–]\s*(?P<high>[\d.]+)"
+)
+
+
+class Builder:
+    """Makes a :class:`Trial` of a validated file, collecting every problem before it refuses."""
+
+    def __init__(self, source: Source, drugs: Mapping[str, Any] | Iterable[str] | None) -> None:
+        self.source = source
+        if drugs is None:
+            from immunescape.model.registry import drugs as registered
+
+            drugs = registered()
+        self.drugs = drugs if isinstance(drugs, Mapping) else dict.fromkeys(drugs)
+        self.problems: list[InputError] = []
+
+    def attempt(self, default: T, make: Callable[[], T]) -> T:
+        """Run `make`; note its refusal and go on with `default`."""
+        try:
+            return make()
+        except InputError as error:
+            self.problems.append(error)
+            return default
+
+    def refuse(self, message: str, path: Location, hint: str | None = None) -> None:
+        """Note a problem at a field."""
+        self.problems.append(InputError(message, where=self.source.where(path), hint=hint))
+
+    def trial(self, block: schema.TrialFile) -> Trial:
+        """Build the trial, or raise one error that names every problem."""
+        population = self.population(block.population)
+        prior = tuple(
+            PriorLine(self.choices(line, ("prior", i)), line.outcome, line.months, line.washout_days)
+            for i, line in enumerate(block.prior)
+        )
+        arms = tuple(self.arm(arm, ("arms", i)) for i, arm in enumerate(block.arms))
+        self.check_arms(arms)
+        self.check_line(population, prior)
+        for i, name in enumerate(block.randomisation.stratify_by):
+            if name not in COVARIATES and name != "region":
+                path = ("randomisation", "stratify_by", i)
+                self.problems.append(
+                    _input(unknown_word("covariate", name, [*COVARIATES, "region"], where=self.source.where(path)))
+                )
+        visits = self.attempt(None, lambda: parse_schedule(block.visits, where=self.source.where(("visits",))))
+        published = self.published(block.published, arms) if block.published else None
+        if self.problems or visits is None:
+            raise join(self.problems, self.source.file)
+        ends = block.endpoints
+        order = sorted(arms, key=lambda arm: arm.role == "control")
+        return Trial(
+            name=block.name,
+            title=block.title,
+            population=population,
+            arms=tuple(order),
+            visits=visits,
+            follow_up_months=block.follow_up_months,
+            endpoints=Endpoints(tuple(ends.primary), tuple(ends.secondary), ends.confirmation, ends.assessor),
+            description=block.description.strip(),
+            registry=block.registry,
+            references=tuple(block.references),
+            prior=prior,
+            stratify_by=tuple(block.randomisation.stratify_by),
+            accrual_months=block.randomisation.accrual_months,
+            data_cuts=tuple(DataCut(tuple(cut.endpoints), cut.months, cut.label) for cut in block.data_cuts),
+            published=published,
+            file=self.source.file,
+            text=self.source.text,
+        )
+
+    # population ---------------------------------------------------------------------------------------------------
+
+    def population(self, block: schema.PopulationBlock) -> PopulationSpec:
+        """Who is enrolled."""
+        path: Location = ("population",)
+        criteria = [self.criterion("stage", block.stage, (*path, "stage"))]
+        if block.histology != "any":
+            criteria.append(self.criterion("histology", block.histology, (*path, "histology")))
+        if block.ecog is not None:
+            criteria.append(self.criterion("ecog", block.ecog, (*path, "ecog")))
+        if block.drivers is not None:
+            criteria.append(self.drivers(block.drivers, (*path, "drivers")))
+        if block.pdl1 is not None and tuple(block.pdl1.range) != (0, 100):
+            low, high = block.pdl1.range
+            where = (*path, "pdl1", "range")
+            if low > high:
+                self.refuse("the range is upside down", where, "Write [lowest, highest].")
+            if block.pdl1.assay not in _TPS_ASSAYS:
+                self.refuse(
+                    f"{block.pdl1.assay} does not score tumour proportion alone", where,
+                    f"State the range for one of {', '.join(_TPS_ASSAYS)}.",
+                )  # fmt: skip
+            criteria.append(Criterion("pdl1_tps", low=low, high=high))
+        criteria += self.conditions(block.covariates, (*path, "covariates"))
+        for i, one in enumerate(criteria):
+            if one is not None and any(one.covariate == other.covariate for other in criteria[:i] if other is not None):
+                self.refuse(f"two criteria on '{one.covariate}'", (*path, "covariates", one.covariate))
+        mix = {name: self.shares(name, shares, (*path, "mix", name)) for name, shares in block.mix.items()}
+        default: tuple[int, int | None] = (1, 1)
+        line = self.attempt(default, lambda: self.line(block.line, (*path, "line")))
+        return PopulationSpec(
+            tuple(c for c in criteria if c is not None), line,
+            {name: shares for name, shares in mix.items() if shares},
+            block.pdl1.assay if block.pdl1 else None, block.region,
+        )  # fmt: skip
+
+    def line(self, value: int | str, path: Location) -> tuple[int, int | None]:
+        """Line of treatment: first and last (None: open)."""
+        match = re.fullmatch(r"([1-9])(\+?)", str(value).strip())
+        if match is None:
+            raise InputError(
+                f"'{value}' is no line of treatment", where=self.source.where(path), hint="Write 1, 2 or '2+'."
+            )
+        first = int(match.group(1))
+        return first, None if match.group(2) else first
+
+    def drivers(self, block: schema.Drivers, path: Location) -> Criterion | None:
+        """Drivers that are allowed."""
+        words = COVARIATES["driver"].values
+        for name in ("exclude", "require"):
+            for i, word in enumerate(getattr(block, name)):
+                if word not in words or word == "none":
+                    where = self.source.where((*path, name, i))
+                    self.problems.append(_input(unknown_word("driver", word, set(words) - {"none"}, where=where)))
+                    return None
+        allowed = tuple(w for w in (block.require or words) if w not in block.exclude)
+        if not allowed:
+            self.refuse("no driver is left: what is required is also excluded", path)
+            return None
+        return Criterion("driver", allowed)
+
+    def conditions(self, block: Mapping[str, Any], path: Location) -> list[Criterion | None]:
+        """Criteria of a mapping covariate -> value, list of values or {low, high}."""
+        found: list[Criterion | None] = []
+        for name, value in block.items():
+            if name not in COVARIATES:
+                where = self.source.where((*path, name))
+                self.problems.append(_input(unknown_word("covariate", name, COVARIATES, where=where)))
+            else:
+                found.append(self.criterion(name, value, (*path, name)))
+        return found
+
+    def criterion(self, name: str, value: Any, path: Location) -> Criterion | None:
+        """One condition on one covariate."""
+        known = COVARIATES[name]
+        if known.is_number:
+            return self.attempt(None, lambda: self.number_range(name, known, value, path))
+        values = value if isinstance(value, list) else [value]
+        if not values:
+            self.refuse(f"no value of '{name}' is allowed", path)
+        for i, one in enumerate(values):
+            if not any(one == v and type(one) is type(v) for v in known.values):
+                where = self.source.where((*path, i))
+                words = [_value_text(v) for v in known.values]
+                self.problems.append(_input(unknown_word(f"value of {name}", _value_text(one), words, where=where)))
+                return None
+        return Criterion(name, tuple(values))
+
+    def number_range(self, name: str, known: Covariate, value: Any, path: Location) -> Criterion:
+        """A condition on a number."""
+        where = self.source.where(path)
+        hint = f"Write {{low: …}}, {{high: …}} or both, in {known.unit or 'plain numbers'}."
+        if isinstance(value, list) and len(value) == 2:
+            value = {k: v for k, v in zip(("low", "high"), value, strict=True) if v is not None}
+        if not isinstance(value, dict) or not value:
+            raise InputError(f"'{name}' needs a range", where=where, hint=hint)
+        bounds: dict[str, float] = {}
+        for key, bound in value.items():
+            if key not in ("low", "high"):
+                raise unknown_word("field", str(key), ("low", "high"), where=self.source.where((*path, key)))
+            if isinstance(bound, bool) or not isinstance(bound, (int, float)) or not math.isfinite(bound):
+                raise InputError(f"{bound!r} is no number", where=self.source.where((*path, key)), hint=hint)
+            if not known.low <= bound <= known.high:
+                raise InputError(
+                    f"{bound:g} is outside what {known.meaning} can be ({known.low:g} to {known.high:g} {known.unit})",
+                    where=self.source.where((*path, key)),
+                    hint="Check the unit.",
+                )
+            bounds[key] = float(bound)
+        criterion = Criterion(name, low=bounds.get("low", -math.inf), high=bounds.get("high", math.inf))
+        if criterion.low > criterion.high:
+            raise InputError("the range is upside down", where=where)
+        return criterion
+
+    def shares(self, name: str, shares: Mapping[str, float], path: Location) -> tuple[tuple[Criterion, float], ...]:
+        """Shares of levels of one covariate in the enrolled population."""
+        if name not in COVARIATES:
+            self.problems.append(_input(unknown_word("covariate", name, COVARIATES, where=self.source.where(path))))
+            return ()
+        known = COVARIATES[name]
+        found = []
+        for level, share in shares.items():
+            one = self.attempt(None, partial(self.level, name, known, level, (*path, level)))
+            if one is not None:
+                found.append((one, share))
+        total = sum(shares.values())
+        if total > 1 + 1e-9:
+            self.refuse(
+                f"the shares of '{name}' add up to {total:g}", path, "They are fractions of one population: at most 1."
+            )
+        return tuple(found)
+
+    def level(self, name: str, known: Covariate, level: str, path: Location) -> Criterion | None:
+        """One level of a covariate, e.g. ``1-49``."""
+        if not known.is_number:
+            words = {_value_text(v): v for v in known.values}
+            if level not in words:
+                raise unknown_word(f"value of {name}", level, words, where=self.source.where(path))
+            return Criterion(name, (words[level],))
+        match = _LEVEL.fullmatch(level.strip())
+        if match is None:
+            raise InputError(
+                f"'{level}' is no level of {name}", where=self.source.where(path), hint="Write '<1', '1-49' or '>=50'."
+            )
+        if match["below"]:
+            edge = float(match["a"])
+            return Criterion(name, high=edge if match["below"] == "<=" else math.nextafter(edge, -math.inf))
+        if match["above"]:
+            edge = float(match["b"])
+            return Criterion(name, low=edge if match["above"] == ">=" else math.nextafter(edge, math.inf))
+        low, high = float(match["low"]), float(match["high"])
+        if high == int(high) and known.unit == "%" and high < 100:  # 1-49 % ends where 50 % begins
+            high = math.nextafter(high + 1, -math.inf)
+        return Criterion(name, low=low, high=high)
+
+    # arms ---------------------------------------------------------------------------------------------------------
+
+    def regimen(self, text: str, path: Location) -> Regimen:
+        """A regimen text."""
+        return self.attempt(Regimen(), lambda: parse_regimen(text, self.drugs, where=self.source.where(path)))
+
+    def choices(self, block: Any, path: Location) -> tuple[Choice, ...]:
+        """Choices of a block with `regimen` or `choice`, of a text, or of a list of choices."""
+        regimen = block if isinstance(block, str) else getattr(block, "regimen", None)
+        if isinstance(regimen, str):
+            where = path if isinstance(block, str) else (*path, "regimen")
+            return (Choice(self.regimen(regimen, where)),)
+        blocks = block if isinstance(block, list) else block.choice
+        path = path if isinstance(block, list) else (*path, "choice")
+        found = tuple(
+            Choice(
+                self.regimen(one.regimen, (*path, i, "regimen")),
+                one.weight,
+                tuple(c for c in self.conditions(one.when, (*path, i, "when")) if c is not None),
+            )
+            for i, one in enumerate(blocks)
+        )
+        self.check_cover(found, path)
+        return found
+
+    def check_cover(self, choices: tuple[Choice, ...], path: Location) -> None:
+        """Refuse choices that leave some patient without a regimen (as far as one category can tell)."""
+        if any(not choice.when for choice in choices):
+            return
+        names = {criterion.covariate for choice in choices for criterion in choice.when}
+        for name in sorted(names):
+            known = COVARIATES[name]
+            if known.is_number or not all(any(c.covariate == name for c in choice.when) for choice in choices):
+                continue
+            covered = {value for choice in choices for c in choice.when if c.covariate == name for value in c.allowed}
+            left = [str(value) for value in known.values if value not in covered]
+            if left:
+                self.refuse(
+                    f"no choice for patients with {name} {', '.join(left)}", path, "Add one, or one without 'when'."
+                )
+
+    def arm(self, block: schema.ArmBlock, path: Location) -> Arm:
+        """One arm."""
+        crossover = None
+        if block.crossover is not None:
+            cross = block.crossover
+            crossover = Crossover(
+                self.choices(cross.to, (*path, "crossover", "to")), cross.fraction, cross.of, cross.when
+            )
+        later = tuple(
+            Subsequent(self.choices(one, (*path, "subsequent", i)), one.fraction)
+            for i, one in enumerate(block.subsequent)
+        )
+        if sum(one.fraction for one in later) > 1 + 1e-9:
+            self.refuse("the fractions of later therapy add up to more than 1", (*path, "subsequent"))
+        return Arm(
+            block.name, block.role, block.n, self.choices(block, path),
+            block.stop_at_progression, block.beyond_progression, crossover, later,
+        )  # fmt: skip
+
+    def check_arms(self, arms: tuple[Arm, ...]) -> None:
+        """Refuse arms without a control, and names given twice."""
+        names = [arm.name for arm in arms]
+        for i, name in enumerate(names):
+            if name in names[:i]:
+                self.refuse(f"two arms are named '{name}'", ("arms", i, "name"))
+        controls = [i for i, arm in enumerate(arms) if arm.role == "control"]
+        if len(controls) > 1:
+            self.refuse(
+                "two control arms",
+                ("arms", controls[1], "role"),
+                "One arm is the control; the others are experimental.",
+            )
+        if len(arms) > 1 and not controls:
+            self.refuse("no arm is the control", ("arms",), "Give one arm 'role: control'.")
+
+    def check_line(self, population: PopulationSpec, prior: tuple[PriorLine, ...]) -> None:
+        """Refuse a line of treatment that the prior lines do not lead to."""
+        first, last = population.line
+        if len(prior) < first - 1:
+            self.refuse(
+                f"line {first} of treatment needs {first - 1} before it, 'prior' has {len(prior)}",
+                ("population", "line"), "Say under 'prior:' what patients had received, and with what outcome.",
+            )  # fmt: skip
+        stage = next((c.allowed for c in population.criteria if c.covariate == "stage"), ())
+        if last is not None and len(prior) > last - 1 and "IV" in stage:
+            self.refuse(f"'prior' has {len(prior)} lines, but the trial gives line {last}", ("prior",))
+
+    # published ----------------------------------------------------------------------------------------------------
+
+    def published(self, block: schema.PublishedBlock, arms: tuple[Arm, ...]) -> Published:
+        """Published results, ordered as the arms."""
+        path: Location = ("published",)
+        names = [arm.name for arm in arms]
+        found = []
+        for i, arm in enumerate(block.arms):
+            where: Location = (*path, "arms", i)
+            if arm.name not in names:
+                self.problems.append(
+                    _input(unknown_word("arm", arm.name, names, where=self.source.where((*where, "name"))))
+                )
+            for value, interval in (
+                ("orr_pct", "orr_ci"), ("pfs_median_months", "pfs_median_ci"), ("os_median_months", "os_median_ci"),
+            ):  # fmt: skip
+                self.check_interval(getattr(arm, value), getattr(arm, interval), (*where, interval))
+            km: dict[str, Any] = {end: tuple((p.months, p.percent) for p in points) for end, points in arm.km.items()}
+            for end, points in km.items():
+                if any(a[0] >= b[0] or a[1] < b[1] for a, b in itertools.pairwise(points)):
+                    self.refuse("a survival curve goes forward in time and never up", (*where, "km", end))
+            fields: dict[str, Any] = {n: getattr(arm, n) for n in type(arm).model_fields}
+            found.append(PublishedArm(**{**fields, "km": km}))
+        order = [arm.name for arm in sorted(arms, key=lambda arm: arm.role == "control")]
+        found.sort(key=lambda arm: order.index(arm.name) if arm.name in order else len(order))
+        compare = (
+            {n: getattr(block.comparison, n) for n in ("pfs_hr", "pfs_hr_ci", "os_hr", "os_hr_ci")}
+            if block.comparison
+            else {}
+        )
+        for end in ("pfs", "os"):
+            self.check_interval(
+                compare.get(f"{end}_hr"), compare.get(f"{end}_hr_ci"), (*path, "comparison", f"{end}_hr_ci")
+            )
+        files: dict[str, Path] = {}
+        for end, name in block.km_file.items():
+            file = Path(self.source.file).parent / name
+            if not file.is_file():
+                self.refuse(f"no such file: {file}", (*path, "km_file", end))
+            files[end] = file
+        return Published(tuple(found), **compare, sources=dict(block.sources), km_files=files)
+
+    def check_interval(self, value: float | None, interval: Any, path: Location) -> None:
+        """Refuse an interval that does not hold its value."""
+        if interval is None:
+            return
+        low, high = interval
+        if high is not None and low > high:
+            self.refuse("the interval is upside down", path)
+        elif value is not None and not (low <= value and (high is None or value <= high)):
+            self.refuse(f"the value {value:g} lies outside its interval", path)
+
+
+def _value_text(value: Any) -> str:
+    """A value as written in YAML."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _input(error: Exception) -> InputError:
+    assert isinstance(error, InputError)
+    return error

@@ -1,0 +1,108 @@
+"""The covariates that a trial file may speak of: their names, units and possible values.
+
+They are columns of the table of virtual patients. A criterion is one condition on one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["COVARIATES", "DRIVERS", "STAGES", "Covariate", "Criterion"]
+
+DRIVERS = ("none", "EGFR", "ALK", "ROS1", "BRAF", "MET", "RET", "NTRK", "ERBB2")
+STAGES = ("I", "II", "III", "IIIA", "IIIB", "IIIC", "IV", "IVA", "IVB")
+
+
+@dataclass(frozen=True)
+class Covariate:
+    """One covariate: `values` for a category, `low`..`high` (the range that can occur) for a number."""
+
+    meaning: str
+    unit: str = ""
+    values: tuple[Any, ...] = ()
+    low: float = -np.inf
+    high: float = np.inf
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is measured on a scale (else it is one of `values`)."""
+        return not self.values
+
+
+_YES_NO = (True, False)
+COVARIATES: Mapping[str, Covariate] = {
+    "age": Covariate("age", "year", low=18, high=110),
+    "sex": Covariate("sex", values=("F", "M")),
+    "weight_kg": Covariate("body weight", "kg", low=20, high=300),
+    "height_cm": Covariate("height", "cm", low=100, high=250),
+    "bsa_m2": Covariate("body surface area", "m2", low=0.7, high=4),
+    "creatinine_umol_l": Covariate("serum creatinine", "umol/L", low=10, high=2000),
+    "crcl_ml_min": Covariate("creatinine clearance", "mL/min", low=0, high=400),
+    "albumin_g_l": Covariate("serum albumin", "g/L", low=5, high=70),
+    "ldh_uln": Covariate("lactate dehydrogenase", "upper limits of normal", low=0, high=100),
+    "nlr": Covariate("ratio of neutrophils to lymphocytes", "", low=0, high=500),
+    "ecog": Covariate("ECOG performance status", values=(0, 1, 2, 3, 4)),
+    "smoking": Covariate("smoking", values=("never", "former", "current")),
+    "histology": Covariate("histology", values=("nonsquamous", "squamous")),
+    "driver": Covariate("oncogenic driver", values=DRIVERS),
+    "kras_g12c": Covariate("KRAS G12C mutation", values=_YES_NO),
+    "stk11": Covariate("STK11 mutation", values=_YES_NO),
+    "keap1": Covariate("KEAP1 mutation", values=_YES_NO),
+    "pdl1_tps": Covariate("PD-L1 tumour proportion score", "%", low=0, high=100),
+    "tmb_mut_mb": Covariate("tumour mutational burden", "1/Mb", low=0, high=5000),
+    "n_target_lesions": Covariate("target lesions", "", low=0, high=10),
+    "n_lesions": Covariate("lesions", "", low=0, high=1000),
+    "liver_mets": Covariate("liver metastases", values=_YES_NO),
+    "brain_mets": Covariate("brain metastases", values=_YES_NO),
+    "stage": Covariate("stage", values=STAGES),
+}
+"""Every covariate by name."""
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One condition on one covariate: among `allowed`, or within ``low..high`` (both included).
+
+    A stage without a letter includes its sub-stages: ``IV`` allows ``IVA`` and ``IVB``.
+    """
+
+    covariate: str
+    allowed: tuple[Any, ...] = ()
+    low: float = -np.inf
+    high: float = np.inf
+
+    def met(self, table: pd.DataFrame) -> NDArray[np.bool_]:
+        """Which patients meet it: (n,) for a table of n rows. A missing value does not meet it."""
+        column = table[self.covariate]
+        if COVARIATES[self.covariate].is_number:
+            values = column.to_numpy(dtype=np.float64)
+            return np.asarray((values >= self.low) & (values <= self.high))
+        allowed = set(self.allowed)
+        if self.covariate == "stage":
+            allowed |= {s for s in STAGES if s.rstrip("ABC") in allowed}
+        return np.asarray(column.isin(list(allowed)).to_numpy(dtype=bool))
+
+    def __str__(self) -> str:
+        known = COVARIATES[self.covariate]
+        unit = f" {known.unit}" if known.unit else ""
+        if not known.is_number:
+            if len(self.allowed) > len(known.values) / 2 and len(known.values) > 3:
+                return f"{self.covariate} not {', '.join(str(v) for v in known.values if v not in self.allowed)}"
+            return f"{self.covariate} {' or '.join(_word(v) for v in self.allowed)}"
+        if np.isinf(self.high):
+            return f"{self.covariate} >= {self.low:g}{unit}"
+        if np.isinf(self.low):
+            return f"{self.covariate} <= {self.high:g}{unit}"
+        return f"{self.covariate} {self.low:g}-{self.high:g}{unit}"
+
+
+def _word(value: Any) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)

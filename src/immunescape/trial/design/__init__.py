@@ -1,0 +1,1 @@
+"""Trial designs: boundaries, sample size, interim decisions, and their operating characteristics."""

@@ -1,0 +1,203 @@
+"""Efficacy and futility boundaries of group-sequential tests, one-sided.
+
+Families with a fixed shape (O'Brien-Fleming, Pocock, Wang-Tsiatis) and alpha-spending functions (Lan-DeMets versions of
+O'Brien-Fleming and Pocock, Hwang-Shih-DeCani, power family); futility by beta spending, binding or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import optimize, stats
+
+from immunescape.errors import InputError, unknown_word
+from immunescape.trial.design.recursion import exit_probabilities, next_critical_value, running_density
+
+__all__ = ["EFFICACY_FAMILIES", "SPENDING", "Boundaries", "boundaries", "spend"]
+
+
+def _ld_of(t: NDArray[np.float64], alpha: float, _: float) -> NDArray[np.float64]:
+    return 2 * stats.norm.sf(stats.norm.isf(alpha / 2) / np.sqrt(t))
+
+
+def _ld_pocock(t: NDArray[np.float64], alpha: float, _: float) -> NDArray[np.float64]:
+    return alpha * np.log(1 + (np.e - 1) * t)
+
+
+def _hsd(t: NDArray[np.float64], alpha: float, gamma: float) -> NDArray[np.float64]:
+    return alpha * t if abs(gamma) < 1e-12 else alpha * -np.expm1(-gamma * t) / -np.expm1(-gamma)
+
+
+def _power(t: NDArray[np.float64], alpha: float, rho: float) -> NDArray[np.float64]:
+    if rho <= 0:
+        raise InputError(f"the power family needs an exponent above 0, not {rho}")
+    return alpha * t**rho
+
+
+SPENDING: dict[str, Callable[[NDArray[np.float64], float, float], NDArray[np.float64]]] = {
+    "lan-demets-obrien-fleming": _ld_of,
+    "lan-demets-pocock": _ld_pocock,
+    "hwang-shih-decani": _hsd,
+    "power": _power,
+}
+"""Cumulative error spent at information fraction t: Lan & DeMets 1983, Hwang, Shih & DeCani 1990, Kim & DeMets 1987."""
+
+EFFICACY_FAMILIES = ("fixed", "obrien-fleming", "pocock", "wang-tsiatis", *SPENDING)
+
+
+def spend(name: str, fraction: ArrayLike, error: float, parameter: float = 0.0) -> NDArray[np.float64]:
+    """Cumulative error that a spending function has spent at each information fraction."""
+    if name not in SPENDING:
+        raise unknown_word("spending function", name, SPENDING)
+    t = np.asarray(fraction, dtype=float)
+    return SPENDING[name](t, error, parameter)
+
+
+@dataclass(frozen=True)
+class Boundaries:
+    """Boundaries on the scale of Z, with the error that they spend.
+
+    Attributes
+    ----------
+    family : name of the efficacy family. fraction : (K,) information fractions.
+    efficacy, futility : (K,) critical values (futility -inf where there is none).
+    alpha_spent : (K,) cumulative one-sided type-I error (futility ignored where it is not binding).
+    binding : whether the efficacy bounds count on stopping for futility.
+    inflation : maximum information relative to a fixed design of the same power; NaN where no power was asked for.
+    drift : drift at the final look (theta * sqrt(I_K)) that gives the power asked for; NaN likewise.
+    """
+
+    family: str
+    fraction: NDArray[np.float64]
+    efficacy: NDArray[np.float64]
+    futility: NDArray[np.float64]
+    alpha_spent: NDArray[np.float64]
+    binding: bool
+    inflation: float
+    drift: float
+
+    def power(self, drift: float) -> NDArray[np.float64]:
+        """Cumulative probability of an efficacy stop at each look for a drift at the final look."""
+        gone = exit_probabilities(self.efficacy, self.fraction, lower=self.futility, theta=drift)
+        return np.cumsum(gone.upper)
+
+    @property
+    def p_values(self) -> NDArray[np.float64]:
+        """One-sided nominal significance levels."""
+        return stats.norm.sf(self.efficacy)
+
+
+def boundaries(
+    family: str,
+    fraction: ArrayLike,
+    *,
+    alpha: float = 0.025,
+    parameter: float = 0.0,
+    beta: float | None = None,
+    futility: str | None = None,
+    futility_parameter: float = 0.0,
+    binding: bool = False,
+) -> Boundaries:
+    """Boundaries of a one-sided group-sequential test.
+
+    Parameters
+    ----------
+    family : one of `EFFICACY_FAMILIES`. `parameter` is Delta of Wang-Tsiatis, gamma of Hwang-Shih-DeCani or rho.
+    fraction : (K,) information fractions, increasing, the last one 1.
+    alpha : one-sided type-I error.
+    beta : type-II error; with it the drift that reaches power 1 - beta (and the inflation factor) is found.
+    futility : spending function for beta; needs `beta`. Not binding by default: the efficacy bounds ignore it.
+    """
+    t = np.asarray(fraction, dtype=float)
+    if t.ndim != 1 or len(t) == 0 or t[0] <= 0 or np.any(np.diff(t) <= 0) or abs(t[-1] - 1) > 1e-9:
+        raise InputError(
+            f"information fractions must increase and end at 1, not {t.tolist()}", hint="For example 0.5, 0.75, 1."
+        )
+    if not 0 < alpha < 0.5:
+        raise InputError(f"a one-sided alpha lies between 0 and 0.5, not {alpha}")
+    if beta is not None and not 0 < beta < 1 - alpha:
+        raise InputError(f"beta lies between 0 and 1 - alpha, not {beta}")
+    if family not in EFFICACY_FAMILIES:
+        raise unknown_word("boundary family", family, EFFICACY_FAMILIES)
+    if futility is not None and beta is None:
+        raise InputError("a futility boundary spends beta", hint="Give beta, e.g. 0.1 for 90 % power.")
+    if family == "fixed" and len(t) > 1:
+        raise InputError("a fixed design has one look", hint="Choose a group-sequential family for several looks.")
+    none = np.full(len(t), -np.inf)
+    efficacy = _efficacy(family, t, alpha, parameter, none)
+    lower, drift = none, np.nan
+    if beta is not None and futility is None:
+        drift = _drift(efficacy, t, none, 1 - beta)
+    elif beta is not None and futility is not None:
+        lower, drift = _futility(efficacy, t, beta, futility, futility_parameter)
+        for _ in range(60 if binding else 0):
+            before = efficacy
+            efficacy = _efficacy(family, t, alpha, parameter, lower)
+            lower, drift = _futility(efficacy, t, beta, futility, futility_parameter)
+            if np.max(np.abs(efficacy - before)) < 1e-9:
+                break
+    fixed = stats.norm.isf(alpha) + (stats.norm.isf(beta) if beta is not None else np.nan)
+    spent = np.cumsum(exit_probabilities(efficacy, t, lower=_open_end(lower, efficacy) if binding else none).upper)
+    return Boundaries(family, t, efficacy, lower, spent, binding, float((drift / fixed) ** 2), float(drift))
+
+
+def _open_end(lower: NDArray[np.float64], efficacy: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.minimum(lower, efficacy)
+
+
+def _efficacy(
+    family: str, t: NDArray[np.float64], alpha: float, parameter: float, lower: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    shapes = {"obrien-fleming": t**-0.5, "pocock": np.ones_like(t), "wang-tsiatis": t ** (parameter - 0.5)}
+    if family == "fixed":
+        return np.array([stats.norm.isf(alpha)])
+    if family in shapes:
+        shape = shapes[family]
+
+        def gap(c: float) -> float:
+            return exit_probabilities(c * shape, t, lower=np.minimum(lower, c * shape)).upper.sum() - alpha
+
+        return float(optimize.brentq(gap, 0.1, 12.0, xtol=1e-10)) * shape
+    spent = np.diff(spend(family, t, alpha, parameter), prepend=0.0)
+    values = np.empty_like(t)
+    density = None
+    for k, (i, p) in enumerate(zip(t, spent, strict=True)):
+        values[k] = next_critical_value(density, i, p)
+        density = running_density(density, i, 0.0, min(lower[k], values[k]), values[k])
+    return values
+
+
+def _drift(
+    efficacy: NDArray[np.float64], t: NDArray[np.float64], lower: NDArray[np.float64], power: float
+) -> float:
+    def gap(drift: float) -> float:
+        return exit_probabilities(efficacy, t, lower=lower, theta=drift).upper.sum() - power
+
+    return float(optimize.brentq(gap, 0.0, 15.0, xtol=1e-10))
+
+
+def _futility(
+    efficacy: NDArray[np.float64], t: NDArray[np.float64], beta: float, name: str, parameter: float
+) -> tuple[NDArray[np.float64], float]:
+    """Lower bounds that spend beta, and the drift at which they meet the efficacy bound at the last look."""
+    increments = np.diff(spend(name, t, beta, parameter), prepend=0.0)
+
+    def bounds(drift: float) -> NDArray[np.float64]:
+        values = np.empty_like(t)
+        density = None
+        for k, (i, p) in enumerate(zip(t, increments, strict=True)):
+            values[k] = next_critical_value(density, i, p, theta=drift, upper=False)
+            if k + 1 < len(t):
+                density = running_density(density, i, drift, min(values[k], efficacy[k]), efficacy[k])
+        return values
+
+    def gap(drift: float) -> float:
+        return bounds(drift)[-1] - efficacy[-1]
+
+    drift = float(optimize.brentq(gap, 0.2, 12.0, xtol=1e-10))
+    lower = bounds(drift)
+    lower[-1] = efficacy[-1]
+    return lower, drift

@@ -1,0 +1,130 @@
+"""The hazard of death, from tumour dynamics and covariates.
+
+Per month, for a patient with covariates x,
+
+    h(t) = exp(b0 + b_S ln(SLD(t) / 70 mm) + b_P progressed(t) + b_R responding(t) + b'x)
+
+where SLD is the true sum of the longest diameters of the target lesions at t, `progressed` is 1 after RECIST
+progression on the present line of therapy and `responding` is 1 from the first response to progression. The
+coefficients are fitted to patients of OAK and LORIS (``knowledge/data/os_hazard.csv``; the fitting script is
+``scripts/fit_os_hazard.py``); none of them belongs to a drug, an arm or a trial. Form and covariates follow the
+published models that link tumour growth and survival in lung cancer (``claret2018``, ``chan2021``, ``struemper2025``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from immunescape.trial.coefficients import coefficients
+from immunescape.trial.recist import DAYS_PER_MONTH
+
+__all__ = ["HazardModel", "event_time"]
+
+FloatArray = NDArray[np.float64]
+
+SLD_REFERENCE_MM = 70.0
+SLD_FLOOR_MM = 5.0
+"""A tumour that is gone counts as one of 5 mm (too small to measure, eisenhauer2009): the logarithm needs a floor."""
+
+
+@dataclass(frozen=True)
+class HazardModel:
+    """Coefficients of the hazard of death (per month), by name."""
+
+    value: Mapping[str, float]
+
+    @classmethod
+    def load(cls) -> HazardModel:
+        """The model that ships, from ``knowledge/data/os_hazard.csv``."""
+        return cls({name: row.value for name, row in coefficients("os_hazard").items()})
+
+    @property
+    def lethal_volume_ml(self) -> float:
+        """Tumour volume (mL) at which every patient has died."""
+        return self.value["lethal_volume"]
+
+    @property
+    def laboratory_offset(self) -> float:
+        """Ln of the mean factor that the laboratory and liver terms have in the reference population.
+
+        Subtracted, so that these terms, which OAK's public data lack, redistribute its hazard and do not move it.
+        """
+        b = self.value
+        spread = 0.5 * ((b["albumin"] * b["albumin_sd"]) ** 2 + (b["log_nlr"] * b["log_nlr_sd"]) ** 2)
+        ldh = math.log1p(b["ldh_high_share"] * math.expm1(b["ldh_high"]))
+        liver = math.log1p(b["liver_mets_share"] * math.expm1(b["liver_mets"]))
+        return spread + ldh + liver
+
+    def linear_predictor(self, patient: Mapping[str, Any]) -> float:
+        """Ln of the hazard (per month) before tumour size and state: intercept and covariates of one patient.
+
+        `patient` holds ``ecog``, ``histology``, ``smoking``, ``albumin_g_l``, ``nlr``, ``ldh_uln``, ``liver_mets``
+        and ``n_metastatic_sites`` (the reference number of 3 where it is absent).
+        """
+        b = self.value
+        eta = b["intercept"] - self.laboratory_offset
+        eta += b["ecog"] * float(patient["ecog"])
+        eta += b["sites"] * (float(patient.get("n_metastatic_sites", 3.0)) - 3.0)
+        eta += b["squamous"] * (str(patient["histology"]) == "squamous")
+        eta += b["never"] * (str(patient["smoking"]) == "never")
+        eta += b["albumin"] * (float(patient["albumin_g_l"]) - b["albumin_reference"])
+        eta += b["log_nlr"] * (math.log(max(float(patient["nlr"]), 0.1)) - b["log_nlr_reference"])
+        eta += b["ldh_high"] * (float(patient["ldh_uln"]) > 1.0)
+        eta += b["liver_mets"] * bool(patient["liver_mets"])
+        return eta
+
+    def rate(
+        self, linear_predictor: float, sld_mm: ArrayLike, progressed: ArrayLike, responding: ArrayLike
+    ) -> FloatArray:
+        """Hazard per day along a trajectory.
+
+        Parameters
+        ----------
+        linear_predictor
+            From :meth:`linear_predictor`.
+        sld_mm, progressed, responding
+            (t,) true SLD and the two states.
+
+        Returns
+        -------
+        (t,) hazard per day.
+        """
+        b = self.value
+        size = np.maximum(np.asarray(sld_mm, dtype=np.float64), SLD_FLOOR_MM)
+        eta = linear_predictor + b["log_sld"] * np.log(size / SLD_REFERENCE_MM)
+        eta = eta + b["progressed"] * np.asarray(progressed, dtype=np.float64)
+        eta = eta + b["responding"] * np.asarray(responding, dtype=np.float64)
+        return np.exp(eta) / DAYS_PER_MONTH
+
+
+def event_time(days: ArrayLike, rate_per_day: ArrayLike, threshold: float) -> tuple[float | None, float]:
+    """First time at which the cumulated hazard reaches `threshold` (a standard exponential draw).
+
+    Parameters
+    ----------
+    days : (t,) increasing times.
+    rate_per_day : (t,) hazard at these times; between them the mean of both ends holds. NaN counts as 0.
+    threshold : what is left of the draw.
+
+    Returns
+    -------
+    tuple
+        Day of the event, or None, and what is left of the threshold at the last time (for a following segment).
+    """
+    t = np.asarray(days, dtype=np.float64)
+    rate = np.nan_to_num(np.asarray(rate_per_day, dtype=np.float64))
+    steps = np.diff(t) * 0.5 * (rate[1:] + rate[:-1])
+    total = np.concatenate([[0.0], np.cumsum(steps)])
+    if total[-1] < threshold:
+        return None, float(threshold - total[-1])
+    i = int(np.searchsorted(total, threshold, side="left"))
+    if i == 0:
+        return float(t[0]), 0.0
+    part = (threshold - total[i - 1]) / (total[i] - total[i - 1])
+    return float(t[i - 1] + part * (t[i] - t[i - 1])), 0.0

@@ -1,0 +1,183 @@
+"""Reading trial files: YAML with line numbers, validation, and the frozen records made from it.
+
+Every problem is reported with file, line and field, and the nearest valid word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from immunescape.errors import InputError, unknown_word
+
+__all__ = ["Source", "check_yaml", "read_trial", "resolve", "template"]
+
+Location = tuple[str | int, ...]
+_MAX_NODES, _MAX_DEPTH = 50_000, 40
+
+
+class Source:
+    """A YAML text with the line of every field.
+
+    Attributes
+    ----------
+    file : its name in messages. text : its content. data : plain Python values.
+    """
+
+    def __init__(self, file: str, text: str) -> None:
+        import yaml
+
+        self.file = file
+        self.text = text
+        self.lines: dict[Location, int] = {}
+        loader = yaml.SafeLoader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                raise InputError("the file is empty", where=file, hint="Start from 'immunescape trial --template'.")
+            self._walk(node, (), [0])
+            self.data: Any = loader.construct_document(node)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            line = f", line {mark.line + 1}" if mark else ""
+            raise InputError(
+                f"not valid YAML: {error.problem or error.context}",
+                where=f"{file}{line}",
+                hint="Check the indentation, and quote texts that hold ': ' or start with a special sign.",
+            ) from error
+        except (yaml.YAMLError, ValueError) as error:
+            raise InputError(f"not valid YAML: {error}", where=file) from error
+        finally:
+            loader.dispose()
+
+    def _walk(self, node: Any, path: Location, count: list[int]) -> None:
+        import yaml
+
+        count[0] += 1
+        if count[0] > _MAX_NODES or len(path) > _MAX_DEPTH:
+            raise InputError("the file is too large or too deep for a trial", where=self.file)
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in node.value:
+                name = str(key.value)
+                if name in seen and name != "<<":
+                    raise InputError(
+                        f"field '{name}' is given twice", where=f"{self.file}, line {key.start_mark.line + 1}"
+                    )
+                seen.add(name)
+                self.lines[(*path, name)] = key.start_mark.line + 1
+                self._walk(value, (*path, name), count)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                self._walk(value, (*path, index), count)
+
+    def known(self, path: Location) -> Location:
+        """The longest part of a path that exists in the file (validators add steps of their own)."""
+        kept: list[str | int] = []
+        for step in path:
+            if (*kept, step) in self.lines:
+                kept.append(step)
+        return tuple(kept)
+
+    def where(self, path: Location) -> str:
+        """File, line and field of a path, for messages."""
+        kept = self.known(path)
+        field = "".join(f"[{step + 1}]" if isinstance(step, int) else f".{step}" for step in kept).lstrip(".")
+        return f"{self.file}, line {self.lines.get(kept, 1)}" + (f", {field}" if field else "")
+
+
+def resolve(name_or_path: str | Path) -> tuple[str, str]:
+    """File name and content of a trial that ships with the package (by name) or of a user's file (by path).
+
+    Raises
+    ------
+    InputError
+        If there is neither, with the nearest name.
+    """
+    from importlib.resources import files
+
+    from immunescape.trial.spec import list_trials
+
+    name = str(name_or_path)
+    path = Path(name_or_path)
+    shipped = {trial.casefold(): trial for trial in list_trials()}
+    if name.casefold() in shipped:
+        entry = files("immunescape.trial") / "library" / f"{shipped[name.casefold()]}.yaml"
+        return entry.name, entry.read_text(encoding="utf-8")
+    if path.is_file():
+        try:
+            return str(path), path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"cannot be read: {error}", where=str(path)) from error
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        raise InputError("no such file", where=name, hint="Start one with 'immunescape trial --template'.")
+    raise unknown_word("trial", name, list_trials())
+
+
+def template() -> str:
+    """A commented trial file to start from; it loads as it stands."""
+    from importlib.resources import files
+
+    return (files("immunescape.trial") / "library" / "template.yaml.txt").read_text(encoding="utf-8")
+
+
+def check_yaml(file: str, text: str) -> tuple[Source, Any]:
+    """Parse and validate against the schema; return the source and the validated :class:`TrialFile`.
+
+    Raises
+    ------
+    InputError
+        Naming every problem.
+    """
+    from pydantic import ValidationError
+
+    from immunescape.trial.schema import TrialFile
+
+    source = Source(file, text)
+    try:
+        return source, TrialFile.model_validate(source.data)
+    except ValidationError as error:
+        problems = [_problem(source, detail) for detail in error.errors(include_url=False)]
+    raise join(problems, file)
+
+
+def join(problems: list[InputError], file: str) -> InputError:
+    """One error for several problems."""
+    unique = list({str(problem): problem for problem in problems}.values())
+    if len(unique) == 1:
+        return unique[0]
+    return InputError(f"{len(unique)} problems", where=file, hint="\n  ".join(str(problem) for problem in unique))
+
+
+def _problem(source: Source, detail: Mapping[str, Any]) -> InputError:
+    path: Location = tuple(detail["loc"])
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "unknown_field":
+        where = source.where((*source.known(path), context["key"]))
+        return unknown_word("field", context["key"], context["known"], where=where)  # type: ignore[return-value]
+    where = source.where(path)
+    given = detail.get("input")
+    if kind == "missing":
+        return InputError(f"field '{path[-1]}' is missing", where=where)
+    if kind == "literal_error":
+        words = re.findall(r"'([^']*)'", context["expected"])
+        return unknown_word("word", str(given), words, where=where)  # type: ignore[return-value]
+    if kind == "string_type" and not isinstance(given, (dict, list)):
+        return InputError(f"a text is expected, not {given!r}", where=where, hint="Put it into quotes.")
+    if kind == "string_pattern_mismatch":
+        return InputError(f"'{given}' is no valid name", where=where, hint="Use lower case, digits and hyphens only.")
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    shown = f" (given: {given!r})" if isinstance(given, (str, int, float, bool)) else ""
+    return InputError(f"{message}{shown}", where=where)
+
+
+def read_trial(file: str, text: str, *, drugs: Mapping[str, Any] | Iterable[str] | None = None) -> Any:
+    """Read a trial from YAML text; see :func:`immunescape.trial.spec.load_trial`."""
+    from immunescape.trial.building import Builder
+
+    source, block = check_yaml(file, text)
+    return Builder(source, drugs).trial(block)

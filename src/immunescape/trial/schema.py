@@ -1,0 +1,235 @@
+"""The fields of a trial file, as pydantic models: types, ranges and meanings; the source of its JSON schema.
+
+Texts (regimens, visits) are read later, by :mod:`immunescape.trial.loading`, which knows their lines.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+__all__ = ["ENDPOINTS", "TrialFile", "json_schema"]
+
+ENDPOINTS = ("orr", "dcr", "dor", "pfs", "os", "grade3", "discontinued")
+
+Percent = Annotated[float, Field(ge=0, le=100)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Months = Annotated[float, Field(ge=0, le=600)]
+Ratio = Annotated[float, Field(gt=0, le=100)]
+Endpoint = Literal["orr", "dcr", "dor", "pfs", "os", "grade3", "discontinued"]
+Bound = float | None
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_fields(cls, data: Any) -> Any:
+        """Refuse a block that is not a mapping, and unknown fields, naming the known ones."""
+        if not isinstance(data, dict):
+            known = ", ".join(cls.model_fields)
+            raise PydanticCustomError("not_a_block", "a block with the fields {known} is expected", {"known": known})
+        for key in data:
+            if key not in cls.model_fields:
+                raise PydanticCustomError(
+                    "unknown_field", "unknown field '{key}'", {"key": str(key), "known": list(cls.model_fields)}
+                )
+        return data
+
+
+class PdL1(_Block):
+    """PD-L1 criterion."""
+
+    assay: Literal["22C3", "28-8", "SP263", "SP142"] = Field(description="Assay by which PD-L1 was scored.")
+    range: tuple[Percent, Percent] = Field(
+        default=(0, 100), description="Tumour proportion score in percent, lowest and highest, both included."
+    )
+
+
+class Drivers(_Block):
+    """Oncogenic drivers."""
+
+    exclude: list[str] = Field(default=[], description="Drivers that keep a patient out, e.g. [EGFR, ALK].")
+    require: list[str] = Field(default=[], description="Drivers of which a patient must have one.")
+
+
+class PopulationBlock(_Block):
+    """Who is enrolled."""
+
+    stage: list[str] | str = Field(description="Stage or stages: III, IV, IIIB, …; IV includes IVA and IVB.")
+    line: int | str = Field(description="Line of treatment that the trial gives: 1, 2 or '2+'.")
+    histology: list[str] | str = Field(default="any", description="squamous, nonsquamous or any.")
+    pdl1: PdL1 | None = Field(default=None, description="PD-L1 criterion; leave out where it plays no part.")
+    drivers: Drivers | None = Field(default=None, description="Oncogenic drivers; leave out where they play no part.")
+    ecog: list[int] | None = Field(default=None, description="Allowed ECOG performance status, e.g. [0, 1].")
+    covariates: dict[str, Any] = Field(
+        default={},
+        description="Further criteria: a covariate and its allowed value, list of values, or {low: …, high: …}.",
+    )
+    mix: dict[str, dict[str, Share]] = Field(
+        default={},
+        description="Shares that the enrolled patients are to have, where published: covariate, then level and share;"
+        " a level of a number is written '<1', '1-49' or '>=50'.",
+    )
+    region: str | None = Field(default=None, description="Where patients were enrolled (a note).")
+
+
+class ChoiceBlock(_Block):
+    """One of several regimens."""
+
+    regimen: str = Field(description="Regimen text.")
+    weight: float = Field(default=1.0, gt=0, description="Relative frequency among those whose condition is met.")
+    when: dict[str, Any] = Field(default={}, description="Condition on covariates, e.g. {histology: squamous}.")
+
+
+class _Treatment(_Block):
+    regimen: str | None = Field(default=None, description="Regimen text; or `choice`.")
+    choice: list[ChoiceBlock] | None = Field(default=None, description="Several regimens, by condition and weight.")
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Any:
+        if (self.regimen is None) == (not self.choice):
+            raise PydanticCustomError("one_of", "either 'regimen' or 'choice' is needed, and not both")
+        return self
+
+
+class PriorBlock(_Treatment):
+    """A line of treatment before the trial."""
+
+    outcome: Literal["progressed", "not progressed"] = Field(
+        description="What must have happened before the patient may enter."
+    )
+    months: float = Field(gt=0, le=600, description="Within how many months (progressed), or after how many (not).")
+    washout_days: float = Field(default=0, ge=0, le=3650, description="Pause before the trial's first dose.")
+
+
+class CrossoverBlock(_Block):
+    """Switch at progression."""
+
+    to: str | list[ChoiceBlock] = Field(description="Regimen text, or a list of choices.")
+    fraction: Share = Field(description="Share of patients who switch.")
+    of: Literal["progressed", "randomised"] = Field(
+        default="progressed", description="Whom the share counts: those who progressed, or all of the arm."
+    )
+    when: Literal["progression"] = Field(default="progression", description="The moment of the switch.")
+
+
+class SubsequentBlock(_Treatment):
+    """Therapy after progression that is not the trial's own."""
+
+    fraction: Share = Field(description="Share of the patients who progressed and did not cross over.")
+
+
+class ArmBlock(_Treatment):
+    """One arm."""
+
+    name: str = Field(min_length=1, description="Name of the arm.")
+    role: Literal["experimental", "control"] = Field(description="experimental or control.")
+    n: int = Field(ge=1, le=100_000, description="Number of patients as published or planned.")
+    stop_at_progression: bool = Field(default=True, description="Whether treatment stops at progression.")
+    beyond_progression: Share = Field(default=0.0, description="Share of patients treated beyond progression.")
+    crossover: CrossoverBlock | None = Field(default=None, description="Switch at progression.")
+    subsequent: list[SubsequentBlock] = Field(default=[], description="Later therapy.")
+
+
+class RandomisationBlock(_Block):
+    """How patients were assigned (the ratio follows from the arms' n)."""
+
+    stratify_by: list[str] = Field(default=[], description="Covariates (or region) by which it was stratified.")
+    accrual_months: Months = Field(default=0.0, description="From the first to the last randomised patient.")
+
+
+class EndpointsBlock(_Block):
+    """What is measured."""
+
+    primary: list[Endpoint] = Field(min_length=1, description=f"Primary endpoints, of {', '.join(ENDPOINTS)}.")
+    secondary: list[Endpoint] = Field(default=[], description="Secondary endpoints.")
+    confirmation: bool = Field(default=True, description="Whether a response must be confirmed by a later scan.")
+    assessor: Literal["central", "investigator"] = Field(default="investigator", description="Who reads the scans.")
+
+
+class DataCutBlock(_Block):
+    """One analysis."""
+
+    endpoints: list[Endpoint] = Field(min_length=1, description="Endpoints analysed.")
+    months: Months = Field(description="Months from the first randomised patient to the data cut.")
+    label: str = Field(default="", description="Date or name of the cut.")
+
+
+class KmPoint(_Block):
+    """A point read off or stated for a published Kaplan-Meier curve."""
+
+    months: Months = Field(description="Time since randomisation.")
+    percent: Percent = Field(description="Percent without an event.")
+
+
+class PublishedArmBlock(_Block):
+    """Published results of one arm."""
+
+    name: str = Field(description="Name of the arm, as above.")
+    n: int | None = Field(default=None, ge=1, description="Patients analysed.")
+    orr_pct: Percent | None = Field(default=None, description="Objective response rate.")
+    orr_ci: tuple[Percent, Percent] | None = Field(default=None, description="Its 95 % interval.")
+    dor_median_months: Months | None = Field(default=None, description="Median duration of response.")
+    pfs_median_months: Months | None = Field(default=None, description="Median progression-free survival.")
+    pfs_median_ci: tuple[Months, Months | None] | None = Field(
+        default=None, description="95 % interval; null: not reached."
+    )
+    os_median_months: Months | None = Field(default=None, description="Median overall survival.")
+    os_median_ci: tuple[Months, Months | None] | None = Field(
+        default=None, description="95 % interval; null: not reached."
+    )
+    grade3_pct: Percent | None = Field(default=None, description="Patients with treatment-related grade 3-5 toxicity.")
+    discontinued_pct: Percent | None = Field(default=None, description="Patients who stopped because of toxicity.")
+    km: dict[Literal["pfs", "os", "dor"], list[KmPoint]] = Field(default={}, description="Landmarks by endpoint.")
+
+
+class ComparisonBlock(_Block):
+    """Published hazard ratios, experimental over control."""
+
+    pfs_hr: Ratio | None = Field(default=None, description="Hazard ratio of progression or death.")
+    pfs_hr_ci: tuple[Ratio, Ratio] | None = Field(default=None, description="Its 95 % interval.")
+    os_hr: Ratio | None = Field(default=None, description="Hazard ratio of death.")
+    os_hr_ci: tuple[Ratio, Ratio] | None = Field(default=None, description="Its 95 % interval.")
+
+
+class PublishedBlock(_Block):
+    """Published results, to show beside the prediction."""
+
+    arms: list[PublishedArmBlock] = Field(default=[], description="By arm.")
+    comparison: ComparisonBlock | None = Field(default=None, description="Hazard ratios.")
+    sources: dict[str, str] = Field(default={}, description="Endpoint -> key of the reference it is taken from.")
+    km_file: dict[Literal["pfs", "os", "dor"], str] = Field(
+        default={},
+        description="Endpoint -> CSV file with columns time (months), event (1 or 0), arm; beside this file.",
+    )
+
+
+class TrialFile(_Block):
+    """A trial."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Short name: lower case, digits and hyphens.")
+    title: str = Field(min_length=1, description="One line for reports.")
+    description: str = Field(default="", description="What the trial asked; anything a reader should know.")
+    registry: str | None = Field(default=None, description="Registry number, e.g. NCT02142738.")
+    references: list[str] = Field(default=[], description="Keys of the bibliography, or free text.")
+    population: PopulationBlock = Field(description="Who is enrolled.")
+    prior: list[PriorBlock] = Field(
+        default=[], description="Lines before the trial, simulated as a run-in; oldest first."
+    )
+    arms: list[ArmBlock] = Field(min_length=1, description="Experimental arms first, the control last.")
+    randomisation: RandomisationBlock = Field(default=RandomisationBlock(), description="How patients were assigned.")
+    visits: str = Field(description="When tumours are scanned, e.g. 'weeks 6 and 12 then every 9 weeks'.")
+    follow_up_months: float = Field(gt=0, le=600, description="Months for which each patient is followed.")
+    endpoints: EndpointsBlock = Field(description="What is measured.")
+    data_cuts: list[DataCutBlock] = Field(default=[], description="Analyses as published.")
+    published: PublishedBlock | None = Field(default=None, description="Published results.")
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of a trial file, for editors and validators."""
+    schema = TrialFile.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "immunescape trial file"}

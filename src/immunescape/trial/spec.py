@@ -1,0 +1,288 @@
+"""What a trial is: population, prior lines, arms, visits, endpoints, published results.
+
+A trial is written as a YAML file; :func:`load_trial` reads one that ships with the package or one of a user. All
+records are frozen and hold plain values and parsed texts (:class:`~immunescape.trial.regimen.Regimen`,
+:class:`~immunescape.trial.schedule.Schedule`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from immunescape.trial.covariates import Criterion
+from immunescape.trial.regimen import Regimen
+from immunescape.trial.schedule import Schedule
+
+__all__ = [
+    "Arm",
+    "Choice",
+    "Crossover",
+    "DataCut",
+    "Endpoints",
+    "PopulationSpec",
+    "PriorLine",
+    "Published",
+    "PublishedArm",
+    "Subsequent",
+    "Trial",
+    "list_trials",
+    "load_trial",
+]
+
+Interval = tuple[float, float]
+Curve = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of the regimens among which patients are divided by condition and weight."""
+
+    regimen: Regimen
+    weight: float = 1.0
+    when: tuple[Criterion, ...] = ()
+
+
+@dataclass(frozen=True)
+class PriorLine:
+    """A line of treatment before the trial, simulated as a run-in.
+
+    The patient enters the trial if, within `months`, the tumour has (`progressed`) or has not progressed.
+    """
+
+    choices: tuple[Choice, ...]
+    outcome: Literal["progressed", "not progressed"]
+    months: float
+    washout_days: float = 0.0
+
+
+@dataclass(frozen=True)
+class Crossover:
+    """Switch to another regimen at progression.
+
+    `fraction` is a share of the arm's patients who progressed (`of` = "progressed") or of all patients of the arm
+    (`of` = "randomised").
+    """
+
+    choices: tuple[Choice, ...]
+    fraction: float
+    of: Literal["progressed", "randomised"] = "progressed"
+    when: Literal["progression"] = "progression"
+
+    def probability(self, progressed_share: float) -> float:
+        """Probability that a patient whose disease has progressed crosses over.
+
+        Parameters
+        ----------
+        progressed_share
+            Share of the arm's patients with progression (alive); used for a `fraction` of all randomised patients.
+        """
+        if self.of == "progressed" or progressed_share <= 0:
+            return self.fraction
+        return min(1.0, self.fraction / progressed_share)
+
+
+@dataclass(frozen=True)
+class Subsequent:
+    """Therapy after the trial's own: a share of the patients who progressed and did not cross over."""
+
+    choices: tuple[Choice, ...]
+    fraction: float
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm. Treatment stops at progression, but for the share `beyond_progression` of the patients."""
+
+    name: str
+    role: Literal["experimental", "control"]
+    n: int
+    choices: tuple[Choice, ...]
+    stop_at_progression: bool = True
+    beyond_progression: float = 0.0
+    crossover: Crossover | None = None
+    subsequent: tuple[Subsequent, ...] = ()
+
+    @property
+    def regimen(self) -> str:
+        """The arm's treatment as one text."""
+        texts = []
+        for choice in self.choices:
+            when = f" if {' and '.join(str(c) for c in choice.when)}" if choice.when else ""
+            texts.append(f"{choice.regimen}{when}")
+        return "; or ".join(texts)
+
+    @property
+    def drugs(self) -> tuple[str, ...]:
+        """All drugs that a patient of this arm may receive, crossover and later therapy included."""
+        found: dict[str, None] = {}
+        later = [self.crossover.choices] if self.crossover else []
+        for choices in [self.choices, *later, *(s.choices for s in self.subsequent)]:
+            for choice in choices:
+                found.update(dict.fromkeys(choice.regimen.drugs))
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class PopulationSpec:
+    """Who is enrolled.
+
+    Attributes
+    ----------
+    criteria : conditions on covariates; all must be met.
+    mix : shares that the enrolled population is to have: covariate -> ((criterion, share), ...).
+    line : line of treatment that the trial gives, (first, last); last None is open ("2+").
+    pdl1_assay : assay of the PD-L1 criterion, None where PD-L1 plays no part.
+    region : where patients were enrolled (a note; nothing depends on it).
+    """
+
+    criteria: tuple[Criterion, ...]
+    line: tuple[int, int | None]
+    mix: Mapping[str, tuple[tuple[Criterion, float], ...]] = field(default_factory=dict)
+    pdl1_assay: str | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """What is measured, and how responses are assessed."""
+
+    primary: tuple[str, ...]
+    secondary: tuple[str, ...] = ()
+    confirmation: bool = True
+    assessor: Literal["central", "investigator"] = "investigator"
+
+
+@dataclass(frozen=True)
+class DataCut:
+    """An analysis: which endpoints, and how many months after the first patient was randomised."""
+
+    endpoints: tuple[str, ...]
+    months: float
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class PublishedArm:
+    """Published results of one arm; None where not published or not reached. Same names as in ``result.json``."""
+
+    name: str
+    n: int | None = None
+    orr_pct: float | None = None
+    orr_ci: Interval | None = None
+    dor_median_months: float | None = None
+    pfs_median_months: float | None = None
+    pfs_median_ci: Interval | None = None
+    os_median_months: float | None = None
+    os_median_ci: Interval | None = None
+    grade3_pct: float | None = None
+    discontinued_pct: float | None = None
+    km: Mapping[str, Curve] = field(default_factory=dict)
+    """Endpoint (``pfs``, ``os``) -> published points (months, percent event-free)."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """Published results of a trial.
+
+    `km_files`: endpoint -> CSV file with columns ``time`` (months), ``event`` (1 or 0) and ``arm``.
+    """
+
+    arms: tuple[PublishedArm, ...]
+    pfs_hr: float | None = None
+    pfs_hr_ci: Interval | None = None
+    os_hr: float | None = None
+    os_hr_ci: Interval | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+    km_files: Mapping[str, Path] = field(default_factory=dict)
+
+    def arm(self, name: str) -> PublishedArm | None:
+        """Published results of the arm of that name, if any."""
+        return next((arm for arm in self.arms if arm.name == name), None)
+
+    def as_result(self) -> dict[str, Any]:
+        """The block in the shape of ``result.json``: ``{"arms": [...], "comparison": {...}}``."""
+        names = ("name", "n", "orr_pct", "orr_ci", "dor_median_months", "pfs_median_months", "os_median_months",
+                 "grade3_pct", "discontinued_pct")  # fmt: skip
+        arms = [{name: _plain(getattr(arm, name)) for name in names} for arm in self.arms]
+        comparison = {name: _plain(getattr(self, name)) for name in ("pfs_hr", "pfs_hr_ci", "os_hr", "os_hr_ci")}
+        return {"arms": arms, "comparison": comparison}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial as read from its file; experimental arms first, the control last."""
+
+    name: str
+    title: str
+    population: PopulationSpec
+    arms: tuple[Arm, ...]
+    visits: Schedule
+    follow_up_months: float
+    endpoints: Endpoints
+    description: str = ""
+    registry: str | None = None
+    references: tuple[str, ...] = ()
+    prior: tuple[PriorLine, ...] = ()
+    stratify_by: tuple[str, ...] = ()
+    accrual_months: float = 0.0
+    data_cuts: tuple[DataCut, ...] = ()
+    published: Published | None = None
+    file: str = ""
+    text: str = field(default="", repr=False, compare=False)
+    """The file's content as read."""
+
+    @property
+    def control(self) -> Arm | None:
+        """The control arm; None in a trial without one."""
+        return next((arm for arm in self.arms if arm.role == "control"), None)
+
+    @property
+    def experimental(self) -> tuple[Arm, ...]:
+        """The experimental arms."""
+        return tuple(arm for arm in self.arms if arm.role == "experimental")
+
+    @property
+    def drugs(self) -> tuple[str, ...]:
+        """All drugs that the trial, its prior lines and its later therapy may give, in order of appearance."""
+        found: dict[str, None] = {}
+        for line in self.prior:
+            for choice in line.choices:
+                found.update(dict.fromkeys(choice.regimen.drugs))
+        for arm in self.arms:
+            found.update(dict.fromkeys(arm.drugs))
+        return tuple(found)
+
+
+def load_trial(name_or_path: str | Path, *, drugs: Mapping[str, Any] | Iterable[str] | None = None) -> Trial:
+    """Read a trial.
+
+    Parameters
+    ----------
+    name_or_path
+        Name of a trial that ships with the package (see :func:`list_trials`) or the path of a YAML file.
+    drugs
+        Drugs that regimens may name; None takes every registered drug.
+
+    Raises
+    ------
+    InputError
+        Naming file, line and field of every problem, with the nearest valid word.
+    """
+    from immunescape.trial.loading import read_trial, resolve
+
+    return read_trial(*resolve(name_or_path), drugs=drugs)
+
+
+def list_trials() -> list[str]:
+    """Names of the trials that ship with the package, sorted."""
+    from importlib.resources import files
+
+    library = files("immunescape.trial") / "library"
+    return sorted(entry.name[:-5] for entry in library.iterdir() if entry.name.endswith(".yaml"))
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
