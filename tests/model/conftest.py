@@ -129,9 +129,7 @@ def toys(tmp_path: Path) -> Toys:
         requires=("toy_growth",),
         clones=(Clone("resistant", "does not respond", "f_resistant", {"chemo_sensitivity": "sensitivity"}),),
         reactions=(
-            Reaction(
-                "mutation", "k_mutation * C_sensitive", "mutation", {"C_sensitive": 1}, {"C_resistant": 1}
-            ),
+            Reaction("mutation", "k_mutation * C_sensitive", "mutation", {"C_sensitive": 1}, {"C_resistant": 1}),
         ),
     )
     killing = Mechanism(

@@ -127,16 +127,11 @@ class _Writer:
         matrix = {key: tape.neg(r) for key, r in zip(keys, roots[n : n + len(keys)], strict=True)}
         self.counts["jacobian_nonzeros"] = len(keys)
         factors, targets = self._factor(tape, matrix)
+        right = [tape.add(r, tape.leaf(f"r[{i}]")) for i, r in enumerate(rates)]
         for i, root in zip(slope_rows, roots[n + len(keys) :], strict=True):
             targets.append((f"slope[{i}]", root))
-        solution = self._solve(tape, [tape.add(r, tape.leaf(f"r[{i}]")) for i, r in enumerate(rates)], factors, symbolic=True)
-        if slope_rows:  # the derivative by time is part of the right-hand side, so it has to be known first
-            targets = [t for t in targets if t[0].startswith("slope")] + [t for t in targets if not t[0].startswith("slope")]
-            extra = {i: r for i, r in zip(slope_rows, roots[n + len(keys) :], strict=True)}
-            right = [tape.add(r, tape.leaf(f"r[{i}]")) for i, r in enumerate(rates)]
-            for i, root in extra.items():
-                right[i] = tape.add(right[i], tape.mul(tape.leaf("hd"), root))
-            solution = self._solve(tape, right, factors, symbolic=True)
+            right[i] = tape.add(right[i], tape.mul(tape.leaf("hd"), root))
+        solution = self._solve(tape, right, factors, symbolic=True)
         targets += [(f"k[{i}]", s) for i, s in enumerate(solution)]
         self.counts["first_stage"] = tape.count([r for _, r in targets])
         first = self.function(
@@ -202,7 +197,7 @@ class _Writer:
 
         def store(index: int) -> str | None:
             base = tape.nodes[index][1] if tape.nodes[index][0] == "neg" else index
-            if tape.nodes[base][0] == "num" or (tape.nodes[base][0] == "leaf" and tape.nodes[base][1] != "fac"):
+            if tape.nodes[base][0] == "num" or (tape.nodes[base][0] == "leaf" and tape.nodes[base][1][0] in "cz"):
                 return None
             if base not in slots:
                 slots[base] = f"lu[{len(slots)}]"

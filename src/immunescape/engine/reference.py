@@ -1,7 +1,7 @@
 """The reference engine: slow, tight and complete. Other engines are checked against it.
 
-Each patient is integrated with LSODA (Radau where it fails) between the moments at which something jumps: doses, events, and changes
-of branch in formulas, which are located to the last digit on the integrator's own dense output.
+Each patient is integrated with LSODA (Radau where it fails) between the moments at which something jumps: doses,
+events, and changes of branch in formulas, which are located to the last digit on the integrator's own dense output.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,10 +44,11 @@ class _Pending:
 
 
 class EventQueue:
-    """Fires and executes the events of one patient."""
+    """Fires and executes the events of one patient; among equal priorities the order is drawn, always the same way."""
 
     def __init__(self, table: EventTable) -> None:
         self.table = table
+        self.draw = np.random.default_rng(0)
         self.before = [event.initial_value for event in table.events]
         self.pending: list[_Pending] = []
 
@@ -55,35 +57,37 @@ class EventQueue:
         """Time of the next delayed execution."""
         return min((item.time for item in self.pending), default=np.inf)
 
-    def update(self, t: float, x: FloatArray, p: FloatArray) -> None:
+    def update(self, t: float, x: FloatArray, p: Sequence[float]) -> None:
         """Fire events whose trigger has turned true, and drop those that must not wait any longer."""
         table = self.table
         if not table.events:
             return
-        now = [value != 0.0 for value in table.triggers(t, x, p)]
+        now = [value != 0.0 for value in table.triggers(t, x.tolist(), p)]
         delays: tuple[float, ...] | None = None
         for i, (event, new, old) in enumerate(zip(table.events, now, self.before, strict=True)):
             if old and not new and not event.persistent:
                 self.pending = [item for item in self.pending if item.event != i]
             if new and not old:
-                delays = delays or table.delays(t, x, p)
+                delays = delays or table.delays(t, x.tolist(), p)
                 if not delays[i] >= 0.0:
                     raise EngineError(f"event '{event.name}' has a delay of {delays[i]} at time {t:g}")
-                values = table.values[i](t, x, p) if event.use_trigger_values else None
+                values = table.values[i](t, x.tolist(), p) if event.use_trigger_values else None
                 self.pending.append(_Pending(i, t + delays[i], values))
         self.before = now
 
-    def execute(self, t: float, x: FloatArray, p: FloatArray) -> bool:
+    def execute(self, t: float, x: FloatArray, p: Sequence[float]) -> bool:
         """Run all events that are due, highest priority first; changes `x`. Whether any ran."""
         ran = 0
         while due := [item for item in self.pending if item.time <= t]:
             item = due[0]
             if len(due) > 1:
-                priorities = self.table.priorities(t, x, p)
+                priorities = self.table.priorities(t, x.tolist(), p)
                 events = self.table.events
-                item = max(due, key=lambda d: priorities[d.event] if events[d.event].priority else -np.inf)
+                ranks = [priorities[d.event] if events[d.event].priority else -np.inf for d in due]
+                best = [d for d, rank in zip(due, ranks, strict=True) if rank == max(ranks)]
+                item = best[int(self.draw.integers(len(best)))] if max(ranks) > -np.inf else best[0]
             self.pending.remove(item)
-            values = item.values if item.values is not None else self.table.values[item.event](t, x, p)
+            values = item.values if item.values is not None else self.table.values[item.event](t, x.tolist(), p)
             x[self.table.targets[item.event]] = values
             self.update(t, x, p)
             ran += 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import LSODA, Radau
+from scipy.integrate import LSODA, Radau, solve_ivp
 
 from immunescape.engine.api import FAILED, OK, STOPPED
 from immunescape.engine.ir_python import Function
@@ -21,6 +21,8 @@ __all__ = ["Patient", "Plan"]
 FloatArray = NDArray[np.float64]
 _SAMPLES = (0.2, 0.4, 0.6, 0.8, 1.0)
 _NEWTON_STEPS = 50
+_PATIENCE, _CRAWL = 2_000, 5e-5
+"""LSODA is given up for Radau where, after so many steps, the mean step is below this share of the stretch."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Patient:
         self.message = ""
         self.infusion = np.zeros(problem.n)
         self._infusing = False
+        self._stiff = False
         self._schedule()
 
     def _schedule(self) -> None:
@@ -142,11 +145,11 @@ class Patient:
 
     def _next_break(self) -> float:
         """Next time at which a switch that depends on time alone jumps; just after now for a strict comparison."""
-        x = self.x.tolist()
-        times = self.problem.breaks(self.t, x, self.p)
-        ahead = np.nextafter(self.t, np.inf)
-        if any(t == self.t for t in times) and self._pattern(ahead, x) != self._pattern(self.t, x):
-            return float(ahead)
+        x, problem = self.x.tolist(), self.problem
+        times = problem.breaks(self.t, x, self.p)
+        ahead = float(np.nextafter(self.t, np.inf))
+        if any(t == self.t for t in times) and problem.timed(ahead, x, self.p) != problem.timed(self.t, x, self.p):
+            return ahead
         return min((t for t in times if t > self.t), default=np.inf)
 
     def _stopping(self, t: float, x: FloatArray) -> bool:
@@ -176,12 +179,12 @@ class Patient:
 
     def _advance(self, goal: float) -> None:
         """Integrate until `goal`, or until a switch jumps; `t` and `x` are then there."""
-        n = self.problem.n
-        if n == 0:
-            self._leap(goal, lambda t: self.x[:0])
+        if (self.problem.static and not self._infusing) or goal <= self.t + 2 * np.spacing(self.t):
+            self._leap(goal)
             return
         pattern = self._pattern(self.t, self.x)
-        solver = self._solver(LSODA, goal)
+        solver = self._solver(Radau if self._stiff else LSODA, goal)
+        origin, first = self.t, self.steps
         while True:
             before = solver.t
             failure = solver.step()
@@ -191,6 +194,9 @@ class Patient:
                     raise _Failure(failure or "the solution is not finite")
                 solver = self._solver(Radau, goal)
                 continue
+            taken = self.steps - first
+            if taken >= _PATIENCE and not self._stiff and solver.t - origin < _CRAWL * taken * (goal - origin):
+                self._stiff = True
             if self.steps > self.plan.max_steps:
                 raise _Failure(f"more than {self.plan.max_steps} steps")
             dense = solver.dense_output()
@@ -203,17 +209,21 @@ class Patient:
                 return
             self._arrive(solver.t, solver.y, dense)
             self._write(solver.t, inclusive=True)
+            if self._stiff and not isinstance(solver, Radau):
+                solver = self._solver(Radau, goal)
 
-    def _leap(self, goal: float, dense: Any) -> None:
-        """Go on without anything to integrate."""
+    def _leap(self, goal: float) -> None:
+        """Go on while nothing moves but time."""
+        y = self.x[: self.problem.n].copy()
         pattern = self._pattern(self.t, self.x)
         while pattern and self.t < goal:
-            ahead = min(goal, self.t + self._longest())
-            jump = self._first_jump(dense, self.t, ahead, pattern)
-            self._arrive(jump if jump is not None else ahead, self.x[:0], dense)
+            ahead = min(goal, max(self.t + self._longest(), np.nextafter(self.t, np.inf)))
+            jump = self._first_jump(lambda t: y, self.t, ahead, pattern)
+            self._arrive(jump if jump is not None else ahead, y, lambda t: y)
             if jump is not None:
                 return
-        self._arrive(goal, self.x[:0], dense)
+            self._write(self.t, inclusive=self.t < goal)
+        self._arrive(goal, y, lambda t: y)
 
     def _arrive(self, t: float, y: FloatArray, dense: Any) -> None:
         """Move to a time, writing the outputs before it."""
@@ -237,7 +247,7 @@ class Patient:
 
         jacobian = problem.jacobian
         options: dict[str, Any] = {"rtol": self.plan.rtol, "atol": self.plan.atol}
-        if self.problem.switches(self.t, self.x.tolist(), self.p):
+        if self.problem.sampled or self.plan.watch is not None:
             options["max_step"] = max(self._longest(), 4 * np.spacing(goal))
         if jacobian is not None:
             options["jac"] = lambda t, y: np.array(jacobian(t, y.tolist(), self.p)).reshape(n, n)
@@ -283,26 +293,36 @@ class Patient:
 
     def _settle(self) -> None:
         """Meet all constraints after a jump."""
-        system, n = self.problem.system, self.problem.n
-        if system.equilibria:
-            m = len(system.equilibria)
-            moves = np.array(self.problem.directions(self.t, self.x.tolist(), self.p)).reshape(m, n)
-            for _ in range(_NEWTON_STEPS):
-                values = self.x.tolist()
-                residual = np.array(self.problem.imbalance(self.t, values, self.p))
-                slopes = np.array(self.problem.imbalance_slopes(self.t, values, self.p)).reshape(m, m)
-                step = self._newton(slopes, residual) @ moves
-                self.x[:n] -= step
-                if np.all(np.abs(step) <= 1e-13 * (1.0 + np.abs(self.x[:n]))):
-                    break
-            else:
-                raise _Failure("the fast reactions reach no equilibrium")
+        n = self.problem.n
+        if self.problem.system.equilibria:
+            self._equilibrate()
         self.x = self._complete(self.t, self.x[:n])
+
+    def _equilibrate(self) -> None:
+        """Let the fast reactions run, everything else standing still, until they are at rest."""
+        problem, n = self.problem, self.problem.n
+        m = len(problem.system.equilibria)
+        moves = np.array(problem.directions(self.t, self.x.tolist(), self.p)).reshape(m, n)
+
+        def flow(_: float, y: FloatArray) -> FloatArray:
+            return np.array(problem.imbalance(self.t, y.tolist(), self.p)) @ moves
+
+        span = 1.0
+        for _ in range(40):
+            course = solve_ivp(flow, (0.0, span), self.x[:n], method="LSODA", rtol=1e-11, atol=1e-14)
+            if not course.success or not np.all(np.isfinite(course.y)):
+                break
+            change = np.abs(course.y[:, -1] - self.x[:n])
+            self.x[:n] = course.y[:, -1]
+            if np.all(change <= 1e-13 * (1.0 + np.abs(self.x[:n]))) and (span > 1e3 or not np.any(flow(0.0, self.x))):
+                return
+            span *= 4.0
+        raise _Failure("the fast reactions reach no equilibrium")
 
     @staticmethod
     def _newton(slopes: FloatArray, residual: FloatArray) -> FloatArray:
         try:
-            step = np.linalg.solve(slopes, residual)
+            step: FloatArray = np.linalg.solve(slopes, residual)
         except np.linalg.LinAlgError:
             raise _Failure("a constraint does not determine its variables") from None
         if not np.all(np.isfinite(step)):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.engine import ir
-from immunescape.engine.ir import COMPARISONS, ZERO, Expr, postorder, sym
+from immunescape.engine.ir import COMPARISONS, TIME, ZERO, Expr, postorder, sym
 from immunescape.engine.ir_calculus import derivatives, free_symbols, substitute
 from immunescape.engine.ir_python import Function, make_function
 from immunescape.engine.ir_system import System
@@ -29,7 +29,8 @@ class Problem:
     ----------
     rates : time derivatives of the states. jacobian : their partial derivatives, row by row (None with algebraic
         variables). triggers : of all events. switches : values that jump where a formula changes branch or a trigger
-        may change. breaks : times at which a switch that depends on time alone jumps (NaN for none).
+        may change; timed : those that depend on time alone, breaks : the times at which they do. sampled : whether
+        there are any of the first kind. static : whether no state moves by itself.
     """
 
     def __init__(self, system: System) -> None:
@@ -46,9 +47,22 @@ class Problem:
         self.jacobian: Function | None = None
         triggers = self._write_out([event.trigger for event in system.events])
         self.triggers = self.function(triggers)
-        found = _switches([*rates, *triggers, *self._write_out(system.residuals)])
-        self.switches = self.function([switch for switch, _ in found])
-        self.breaks = self.function(self._breaks([edge for _, edge in found if edge is not None]))
+        self.static = all(rate.is_num(0.0) for rate in rates)
+        self._fixed = {s.name for s in system.states if s.rate.is_num(0.0)} | set(system.constant_names)
+        sampled: list[Expr] = []
+        timed: list[Expr] = []
+        breaks: dict[Expr, None] = {}
+        for switch, edge in _switches([*rates, *triggers, *self._write_out(system.residuals)]):
+            moment = None if edge is None else self._moment(edge)
+            if moment is not None:
+                timed.append(switch)
+                breaks[moment] = None
+            elif not free_symbols(switch) <= self._fixed or TIME in postorder([switch]):
+                sampled.append(switch)
+        self.switches = self.function(sampled)
+        self.timed = self.function(timed)
+        self.breaks = self.function(list(breaks))
+        self.sampled = bool(sampled)
         if system.algebraic:
             unknown = [a.name for a in system.algebraic]
             self._residuals = self._write_out(system.residuals)
@@ -71,33 +85,26 @@ class Problem:
         """Function that gives the values of named outputs."""
         return self.function([self.system.value(name) for name in names])
 
-    def _breaks(self, edges: Sequence[Expr]) -> list[Expr]:
-        """Times at which edges are zero, for those that move with time only and at a steady pace."""
-        fixed = {s.name for s in self.system.states if s.rate.is_num(0.0)} | set(self.system.constant_names)
-        times: dict[Expr, None] = {}
-        for edge in edges:
-            (moved,) = substitute([edge], {}, time=sym(_CLOCK))
-            if not free_symbols(moved) <= fixed | {_CLOCK}:
-                continue
-            try:
-                slope = derivatives([moved], [_CLOCK])[0].get(_CLOCK, ZERO)
-            except EngineError:
-                continue
-            if slope.is_num(0.0) or _CLOCK in free_symbols(slope) or _switches([moved]):
-                continue
-            (offset,) = substitute([moved], {_CLOCK: ZERO})
-            times[-offset / slope] = None
-        return list(times)
+    def _moment(self, edge: Expr) -> Expr | None:
+        """Time at which an edge is zero, for one that moves with time only and at a steady pace."""
+        (moved,) = substitute([edge], {}, time=sym(_CLOCK))
+        if _CLOCK not in free_symbols(moved) or not free_symbols(moved) <= self._fixed | {_CLOCK} or _switches([moved]):
+            return None
+        try:
+            slope = derivatives([moved], [_CLOCK])[0].get(_CLOCK, ZERO)
+        except EngineError:
+            return None
+        if slope.is_num(0.0) or _CLOCK in free_symbols(slope):
+            return None
+        (offset,) = substitute([moved], {_CLOCK: ZERO})
+        return -offset / slope
 
     def _equilibria(self) -> None:
-        """Functions that bring fast reactions to equilibrium: residuals, their slopes along reactions, directions."""
+        """Functions that bring fast reactions to equilibrium: their rates, and the directions in which states move."""
         items = self.system.equilibria
         residuals = self._write_out([e.residual for e in items])
         moves = [{name: self._write_out([value])[0] for name, value in e.directions} for e in items]
-        partials = derivatives(residuals, self.system.state_names)
-        along = [ir.add(*(row.get(n, ZERO) * v for n, v in move.items())) for row in partials for move in moves]
         self.imbalance = self.function(residuals)
-        self.imbalance_slopes = self.function(along)
         self.directions = self.function([move.get(n, ZERO) for move in moves for n in self.system.state_names])
 
 

@@ -55,8 +55,17 @@ def sort_assignments(table: Mapping[str, Expr], where: str) -> list[tuple[str, E
     return [(name, table[name]) for name in order]
 
 
-def solve_linear(matrix: Sequence[Sequence[Expr]], right: Sequence[Expr]) -> list[Expr] | None:
-    """Solution of ``matrix x = right`` by elimination; None where the matrix is singular whatever its values."""
+def solve_linear(matrix: Sequence[Sequence[Expr]], right: Sequence[Expr], *, guard: bool = False) -> list[Expr] | None:
+    """Solution of ``matrix x = right`` by elimination; None where the matrix is singular whatever its values.
+
+    With `guard`, an unknown whose pivot is zero while the model runs is zero.
+    """
+
+    def quotient(a: Expr, b: Expr) -> Expr:
+        if guard and b.op != "num":
+            return ir.if_(ir.compare("eq", b, ZERO), ZERO, a / ir.if_(ir.compare("eq", b, ZERO), ir.ONE, b))
+        return a / b
+
     n = len(right)
     rows = [[*row, b] for row, b in zip(matrix, right, strict=True)]
     for k in range(n):
@@ -68,14 +77,12 @@ def solve_linear(matrix: Sequence[Sequence[Expr]], right: Sequence[Expr]) -> lis
         for i in range(k + 1, n):
             if rows[i][k].is_num(0.0):
                 continue
-            factor = rows[i][k] / rows[k][k]
-            rows[i] = [
-                ZERO if j <= k else a - factor * b for j, (a, b) in enumerate(zip(rows[i], rows[k], strict=True))
-            ]
+            factor = quotient(rows[i][k], rows[k][k])
+            rows[i] = [ZERO if j <= k else rows[i][j] - factor * rows[k][j] for j in range(n + 1)]
     solution: list[Expr] = [ZERO] * n
     for k in reversed(range(n)):
         known = ir.add(*(rows[k][j] * solution[j] for j in range(k + 1, n)))
-        solution[k] = (rows[k][n] - known) / rows[k][k]
+        solution[k] = quotient(rows[k][n] - known, rows[k][k])
     return solution
 
 
@@ -206,7 +213,7 @@ def equilibria(
     flows[clock] = ir.ONE
     drift = [ir.add(*(s * flows.get(n, ZERO) for n, s in row.items())) for row in slopes]
     matrix = [[ir.add(*(s * move.get(n, ZERO) for n, s in row.items())) for _, _, move in fast] for row in slopes]
-    speeds = solve_linear(matrix, [-d for d in drift])
+    speeds = solve_linear(matrix, [-d for d in drift], guard=True)
     if speeds is None:
         names = ", ".join(name for name, _, _ in fast)
         raise EngineError(f"the equilibrium of fast reactions ({names}) does not determine their rates", where=where)

@@ -260,12 +260,10 @@ class ModelReader:
         for item in event.getListOfEventAssignments():
             if item.isSetMath():
                 targets[item.getVariable()] = self._math(item, where)
-        values = dict(targets)
-        for target, value in targets.items():
-            if target in self.species and not self._substance_only(target):
-                (size,) = inline([self._size(target)], assignments, self.where)
-                (size,) = substitute([size], {t: v for t, v in targets.items() if t not in self.species})
-                values[target] = value * size
+        values = {
+            target: value if target not in self.species or self._substance_only(target) else value * self._size(target)
+            for target, value in targets.items()
+        }
         trigger, level3 = event.getTrigger(), self.model.getLevel() > 2
         delay = self._math(event.getDelay(), f"delay of {where}") if _has(event, "Delay") else None
         priority = self._math(event.getPriority(), f"priority of {where}") if _has(event, "Priority") else None

@@ -126,7 +126,8 @@ class Clone:
     """A configured phenotype of cancer cells.
 
     `fraction` names the parameter that holds its share of the cancer cells at the start (empty: it takes the rest);
-    `traits` maps a trait to the expression that replaces its default.
+    expressions use the shares as ``fraction_{clone}``. `traits` maps a trait to the expression that replaces its
+    default.
     """
 
     name: str

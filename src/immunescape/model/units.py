@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import ModelError
 
@@ -93,8 +93,8 @@ def _parse(text: str) -> Unit:
             raise ModelError(f"unit '{text}' has the dimension {name}, which the model does not know")
         exponents[_DIMENSION_NAMES[str(name)]] = round(float(exponent), 9)
     base = units.UnitsContainer({b: e for b, e in zip(BASE, exponents, strict=True) if e})
-    factor = float(f"{units.convert(1.0, parsed, units.Unit(base)):.14g}")
-    return Unit(text, factor, tuple(exponents))
+    ratio: Any = units.convert(1.0, parsed, units.Unit(base))
+    return Unit(text, float(f"{ratio:.14g}"), tuple(exponents))  # 14 digits: 1 mL/day is 1, not 0.9999999999999999
 
 
 def parse_unit(text: str, where: str | None = None) -> Unit:

@@ -136,7 +136,9 @@ def _categories(u: FloatArray, shares: list[FloatArray]) -> NDArray[np.int64]:
     return np.sum(u[None, :] >= edges, axis=0)
 
 
-def _truncated(kind: str, u: FloatArray, value: FloatArray, spread: FloatArray, lower: float, upper: float) -> FloatArray:
+def _truncated(
+    kind: str, u: FloatArray, value: FloatArray, spread: FloatArray, lower: float, upper: float
+) -> FloatArray:
     """Truncated (log)normal whose parameters may differ between patients."""
     out = np.empty(u.shape)
     for pair in {*zip(value.tolist(), spread.tolist(), strict=True)}:
@@ -231,7 +233,7 @@ def _biomarkers(c: dict[str, NDArray], z: dict[str, FloatArray], t: ConditionalT
 
 @lru_cache(maxsize=4)
 def _shift_moments(region: str) -> tuple[float, float]:
-    """Mean and variance of the PD-L1 shift in nonsquamous tumours without a driver, by enumeration of the prevalences."""
+    """Mean and variance of the PD-L1 shift in nonsquamous tumours without a driver, by enumeration."""
     t = covariate_table()
     total = mean = square = 0.0
     for sex in LEVELS["sex"]:
@@ -272,7 +274,12 @@ def _body(c: dict[str, NDArray], z: dict[str, FloatArray], p: dict[str, FloatArr
     from scipy.special import ndtr, ndtri
 
     c["age"] = _truncated(
-        "normal", ndtr(z["age"]), t.values("age_mean", c), t.values("age_sd", c), t.number("age_lower"), t.number("age_upper")
+        "normal",
+        ndtr(z["age"]),
+        t.values("age_mean", c),
+        t.values("age_sd", c),
+        t.number("age_lower"),
+        t.number("age_upper"),
     )
     c["height_cm"] = t.values("height_mean", c) + t.values("height_sd", c) * np.clip(ndtri(p["height"]), -3.5, 3.5)
     bmi = _truncated(
@@ -285,7 +292,9 @@ def _body(c: dict[str, NDArray], z: dict[str, FloatArray], p: dict[str, FloatArr
     )
     c["weight_kg"] = bmi * (c["height_cm"] / 100.0) ** 2
     c["bsa_m2"] = body_surface_area(c["weight_kg"], c["height_cm"])
-    centre = np.log(t.values("creatinine_median", c)) + t.number("creatinine_age_slope") * (c["age"] - t.number("age_mean"))
+    centre = np.log(t.values("creatinine_median", c)) + t.number("creatinine_age_slope") * (
+        c["age"] - t.number("age_mean")
+    )
     creatinine = np.exp(centre + t.number("creatinine_sd_ln") * ndtri(p["creatinine"]))
     c["creatinine_umol_l"] = np.clip(creatinine, t.number("creatinine_lower"), t.number("creatinine_upper"))
     c["crcl_ml_min"] = creatinine_clearance(c["age"], c["weight_kg"], c["creatinine_umol_l"], c["sex"] == "F")
@@ -299,12 +308,19 @@ def _blood(c: dict[str, NDArray], z: dict[str, FloatArray], t: ConditionalTable)
 
     number = t.number
     c["albumin_g_l"] = draw(
-        "albumin", "normal", number("albumin_mean"), number("albumin_sd"), number("albumin_lower"), number("albumin_upper")
+        "albumin",
+        "normal",
+        number("albumin_mean"),
+        number("albumin_sd"),
+        number("albumin_lower"),
+        number("albumin_upper"),
     )
     spread = number("ldh_sd_ln")
     median = float(np.exp(spread * ndtri(number("ldh_above_uln"))))
     c["ldh_uln"] = draw("ldh", "lognormal", median, spread, None, number("ldh_upper"))
-    c["nlr"] = draw("nlr", "lognormal", number("nlr_median"), number("nlr_sd_ln"), number("nlr_lower"), number("nlr_upper"))
+    c["nlr"] = draw(
+        "nlr", "lognormal", number("nlr_median"), number("nlr_sd_ln"), number("nlr_lower"), number("nlr_upper")
+    )
     shares = [np.full(len(z["ecog"]), number(f"ecog_{k}")) for k in (0, 1)]
     c["ecog"] = _categories(ndtr(z["ecog"]), shares)
 
@@ -325,5 +341,7 @@ def _extent(c: dict[str, NDArray], z: dict[str, FloatArray], t: ConditionalTable
     c["n_target_lesions"] = count("targets", 5)
     c["n_lesions"] = np.maximum(c["n_target_lesions"], c["n_sites"] + 1)
     smallest = t.number("sld_lower")
-    sld = Distribution("sld", "lognormal", t.number("sld_median"), t.number("sld_sd_ln"), smallest, t.number("sld_upper"))
+    sld = Distribution(
+        "sld", "lognormal", t.number("sld_median"), t.number("sld_sd_ln"), smallest, t.number("sld_upper")
+    )
     c["sld_mm"] = np.maximum(sld.ppf(ndtr(z["sld"])), smallest * c["n_target_lesions"])

@@ -92,7 +92,11 @@ class Grower:
         finite = np.isfinite(result.final).all(axis=1)
         failed |= reached & ~finite
         reached &= finite
-        states = {s: np.where(reached, result.final[:, k], np.nan) for k, s in enumerate(result.states) if s in self.model.states}
+        states = {
+            s: np.where(reached, result.final[:, k], np.nan)
+            for k, s in enumerate(result.states)
+            if s in self.model.states
+        }
         for name in self.model.states:
             if name not in states:
                 states[name] = np.where(reached, 0.0, np.nan)

@@ -46,9 +46,13 @@ class Distribution:
             raise InputError(f"lower bound {lower:g} is not below upper bound {upper:g}", where=where)
         if self.kind in ("lognormal", "normal"):
             if self.spread is None or not self.spread > 0.0 or not math.isfinite(self.spread):
-                raise InputError(f"{self.kind} needs a positive spread", where=where, hint="Give the standard deviation.")
+                raise InputError(
+                    f"{self.kind} needs a positive spread", where=where, hint="Give the standard deviation."
+                )
             if not math.isfinite(self.value) or (self.kind == "lognormal" and self.value <= 0.0):
-                raise InputError(f"{self.kind} needs a finite{' positive' * (self.kind == 'lognormal')} value", where=where)
+                raise InputError(
+                    f"{self.kind} needs a finite{' positive' * (self.kind == 'lognormal')} value", where=where
+                )
             if self.kind == "lognormal" and lower is not None and lower < 0.0:
                 raise InputError("lower bound of a lognormal is negative", where=where)
         if self.kind in ("loguniform", "uniform"):
@@ -101,6 +105,12 @@ class Distribution:
                 bounds.append(((math.log(bound) if log else bound) - mean) / self.spread)
         return mean, self.spread, bounds[0], bounds[1]
 
+    def _range(self) -> tuple[float, float]:
+        """Both bounds of a (log)uniform."""
+        assert self.lower is not None
+        assert self.upper is not None
+        return self.lower, self.upper
+
     def ppf(self, u: ArrayLike) -> NDArray[np.float64]:
         """Inverse cumulative distribution function of `u` in (0, 1), same shape; constant where nothing varies."""
         from scipy.special import ndtr, ndtri
@@ -109,11 +119,11 @@ class Distribution:
         if not self.varies:
             return np.full(p.shape, self.value)
         if self.kind in ("uniform", "loguniform"):
-            assert self.lower is not None and self.upper is not None
+            lower, upper = self._range()
             if self.kind == "uniform":
-                x = self.lower + p * (self.upper - self.lower)
+                x = lower + p * (upper - lower)
             else:
-                x = np.exp(math.log(self.lower) + p * (math.log(self.upper) - math.log(self.lower)))
+                x = np.exp(math.log(lower) + p * (math.log(upper) - math.log(lower)))
         else:
             mean, spread, low, high = self._transform()
             a, b = float(ndtr(low)), float(ndtr(high))
@@ -131,11 +141,11 @@ class Distribution:
         if not self.varies:
             return (v >= self.value).astype(float)
         if self.kind in ("uniform", "loguniform"):
-            assert self.lower is not None and self.upper is not None
-            v = np.clip(v, self.lower, self.upper)
+            lower, upper = self._range()
+            v = np.clip(v, lower, upper)
             if self.kind == "uniform":
-                return (v - self.lower) / (self.upper - self.lower)
-            return np.log(v / self.lower) / math.log(self.upper / self.lower)
+                return (v - lower) / (upper - lower)
+            return np.log(v / lower) / math.log(upper / lower)
         mean, spread, low, high = self._transform()
         with np.errstate(divide="ignore"):
             z = ((np.log(np.maximum(v, 0.0)) if self.kind == "lognormal" else v) - mean) / spread

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["Eligibility", "check_eligibility", "eligible"]
 
 Eligibility = Callable[["pd.DataFrame"], "NDArray[np.bool_]"] | Mapping[str, Any]
-"""A vectorised predicate, or column -> condition: a level or a list of them, ``{"not": [...]}``, ``{"min": a, "max": b}``."""
+"""A vectorised predicate, or column -> condition.
+
+A condition is a level or a list of levels, ``{"not": [...]}``, or ``{"min": a, "max": b}`` (both ends included).
+"""
 
 
 def _levels(column: str, wanted: Any) -> list[Any]:

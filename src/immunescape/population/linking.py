@@ -1,11 +1,9 @@
 """From covariates to model parameters: each patient's parameter values, in the units of the parameter tables.
 
-Four ways, all in tables with source and grade:
+Three ways, all in tables with source and grade:
 
 - a parameter with a distribution takes its own number, correlated with covariates (``covariate_links.csv``): with S the
   standardised scores and w their weights, its normal score is ``S w + sqrt(1 - w' corr(S) w) z``;
-- ``pdl1_tumour`` follows the tumour proportion score: a share TPS of the cells has level 1, the others the level of a
-  negative cell, relative to the reference score (``covariate_maps.csv``), with a lognormal residual;
 - ``diameter_diagnosis`` is the diameter of the sphere that has the volume of all target lesions;
 - ``weight_<drug>``, ``bsa_<drug>`` and ``crcl_<drug>`` are covariates themselves.
 """
@@ -30,11 +28,10 @@ if TYPE_CHECKING:
 
     from immunescape.model.parameters import Parameter
 
-__all__ = ["DIAMETER", "equivalent_diameter", "links", "patient_parameters", "pdl1_level", "score"]
+__all__ = ["DIAMETER", "equivalent_diameter", "links", "patient_parameters", "score"]
 
 FloatArray = NDArray[np.float64]
 DIAMETER = "diameter_diagnosis"
-_PDL1 = "pdl1_tumour"
 _REFERENCE_PATIENTS = 2048
 
 
@@ -55,7 +52,8 @@ def links() -> dict[str, tuple[Row, ...]]:
 def score(text: str, covariates: pd.DataFrame, where: str | None = None) -> FloatArray:
     """Turn a covariate into a number.
 
-    ``column`` (numbers and truth values), ``ln:column``, ``ln1p:column``, or ``column=level|level`` (1 where it holds).
+    ``column`` (numbers and truth values), ``ln:column``, ``rank:column`` (normal score of the rank in the covariate
+    population, ties share one), or ``column=level|level`` (1 where it holds).
     """
     kind, _, rest = text.partition(":") if ":" in text else ("", "", text)
     column, equals, levels = rest.partition("=")
@@ -71,10 +69,22 @@ def score(text: str, covariates: pd.DataFrame, where: str | None = None) -> Floa
     if column in LEVELS:
         raise InputError(f"'{column}' holds words; name a level: {column}={LEVELS[column][0]}", where=where)
     numbers = values.astype(float)
-    functions: Mapping[str, Any] = {"": lambda x: x, "ln": np.log, "ln1p": np.log1p}
+    functions: Mapping[str, Any] = {
+        "": lambda x: x,
+        "ln": np.log,
+        "rank": lambda x: _normal_rank(x, column, covariates["region"].iloc[0]),
+    }
     if kind not in functions:
         raise unknown_word("function of a covariate", kind, functions, where=where)
     return functions[kind](numbers)
+
+
+def _normal_rank(values: FloatArray, column: str, region: Region) -> FloatArray:
+    from scipy.special import ndtri
+
+    known = np.sort(np.asarray(_reference(region)[column], dtype=float))
+    below, upto = np.searchsorted(known, values, "left"), np.searchsorted(known, values, "right")
+    return ndtri((below + upto + 1.0) / (2.0 * len(known) + 2.0))
 
 
 @lru_cache(maxsize=4)
@@ -93,7 +103,9 @@ def _standard(name: str, region: Region) -> tuple[FloatArray, FloatArray, FloatA
     weights = np.array([row.number("weight") for row in rows])
     explained = float(weights @ np.atleast_2d(np.cov((table - mean[:, None]) / spread[:, None], bias=True)) @ weights)
     if not explained < 1.0:
-        raise InputError(f"the links of '{name}' explain {explained:.2f} of its variance, more than all", where=rows[0].where)
+        raise InputError(
+            f"the links of '{name}' explain {explained:.2f} of its variance, more than all", where=rows[0].where
+        )
     return mean, spread, weights, 1.0 - explained
 
 
@@ -102,19 +114,6 @@ def equivalent_diameter(sld_mm: FloatArray, n_lesions: NDArray[Any]) -> FloatArr
     maps = _maps()
     diameter = sld_mm / 10.0 * n_lesions.astype(float) ** maps.number("lesion_exponent")
     return np.minimum(diameter, maps.number("diameter_upper"))
-
-
-def pdl1_level(tps: FloatArray, u: FloatArray | float = 0.5) -> FloatArray:
-    """Mean PD-L1 level of the tumour's cells (1 in the reference patient) at a tumour proportion score in percent."""
-    from scipy.special import ndtri
-
-    maps = _maps()
-    negative = maps.number("pdl1_negative_level")
-
-    def level(percent: Any) -> Any:
-        return negative + (1.0 - negative) * percent / 100.0
-
-    return level(tps) / level(maps.number("pdl1_reference_tps")) * np.exp(maps.number("pdl1_residual_sd_ln") * ndtri(u))
 
 
 def patient_parameters(
@@ -149,13 +148,13 @@ def patient_parameters(
     start, n = int(covariates.index[0]), len(covariates)
     region: Region = covariates["region"].iloc[0]
     varying = {name: d for name, p in parameters.items() if (d := Distribution.from_row(p)).varies and name != DIAMETER}
-    names = sorted({*varying, _PDL1})
-    u = uniforms([f"parameter:{name}" for name in names], start, n, seed, stream, "latin" if method == "auto" else method)
+    names = sorted(varying)
+    u = uniforms(
+        [f"parameter:{name}" for name in names], start, n, seed, stream, "latin" if method == "auto" else method
+    )
     numbers = dict(zip(names, u.T, strict=True))
     out: dict[str, FloatArray] = {}
     for name, distribution in varying.items():
-        if name == _PDL1:
-            continue
         if name in links():
             mean, spread, weights, left = _standard(name, region)
             table = np.stack([score(row["score"], covariates, row.where) for row in links()[name]])
@@ -163,8 +162,6 @@ def patient_parameters(
             out[name] = distribution.ppf(np.clip(ndtr(z), 2.0**-40, 1.0 - 2.0**-40))
         else:
             out[name] = distribution.ppf(numbers[name])
-    if _PDL1 in parameters:
-        out[_PDL1] = pdl1_level(np.asarray(covariates["pdl1_tps"]), numbers[_PDL1])
     for name, column in covariate_parameters(parameters).items():
         out[name] = np.asarray(covariates[column], dtype=float)
     out[DIAMETER] = equivalent_diameter(np.asarray(covariates["sld_mm"]), np.asarray(covariates["n_target_lesions"]))

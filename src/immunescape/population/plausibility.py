@@ -48,7 +48,9 @@ def bounds() -> tuple[Bound, ...]:
     return tuple(found)
 
 
-def baseline(model: Model, states: Mapping[str, FloatArray], parameters: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+def baseline(
+    model: Model, states: Mapping[str, FloatArray], parameters: Mapping[str, FloatArray]
+) -> dict[str, FloatArray]:
     """Observables at diagnosis, in their declared units, and the volume doubling time of the untreated tumour (days).
 
     Parameters

@@ -3,8 +3,9 @@
 Two constructions fill the unit cube evenly, and both can be extended without changing earlier points:
 
 ``sobol``
-    Point `i` of the Sobol sequence, each dimension scrambled by Owen's nested uniform scramble (hash-based, Burley
-    2020) with a key made from the seed, the stream and the name of the dimension.
+    The Sobol sequence, each dimension scrambled by Owen's nested uniform scramble (hash-based, Burley 2020) with a key
+    made from the seed, the stream and the name of the dimension. Within each block of 256 points the order is shuffled,
+    keyed by seed, stream and block: else patient `i` of two streams would share bits of every number.
 ``latin``
     Consecutive blocks of 256 patients, each a Latin hypercube: every dimension is stratified into 256 cells, visited in
     an order and with a jitter keyed by seed, stream, block and name.
@@ -77,7 +78,11 @@ def _sobol(names: Sequence[str], start: int, stop: int, seed: int, stream: int) 
     engine = qmc.Sobol(len(names), scramble=False, bits=_BITS)
     if first:
         engine.fast_forward(first * BLOCK)
-    raw = np.concatenate([engine.random(BLOCK) for _ in range(first, last)])[start - first * BLOCK : stop - first * BLOCK]
+    blocks = []
+    for b in range(first, last):
+        order = np.random.Generator(np.random.Philox(key=_key(seed, stream, "sobol order", b))).permutation(BLOCK)
+        blocks.append(engine.random(BLOCK)[order])
+    raw = np.concatenate(blocks)[start - first * BLOCK : stop - first * BLOCK]
     points = (raw * 2.0**_BITS).astype(np.uint32) << np.uint32(32 - _BITS)
     out = np.empty(points.shape)
     for j, name in enumerate(names):

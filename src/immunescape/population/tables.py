@@ -59,7 +59,9 @@ def parse_rows(text: str, columns: tuple[str, ...], origin: str) -> tuple[Row, .
     for number, cells in enumerate(reader, start=2):
         where = f"{origin}, line {number}"
         if None in cells or None in cells.values():
-            raise InputError("the number of cells differs from the header's", where=where, hint="Quote text with commas.")
+            raise InputError(
+                "the number of cells differs from the header's", where=where, hint="Quote text with commas."
+            )
         clean = {k: v.strip() for k, v in cells.items()}
         for needed in ("unit", "source", "grade"):
             if needed in clean and not clean[needed]:
@@ -116,7 +118,9 @@ class ConditionalTable:
             raise InputError(f"'{name}' has a value only under conditions")
         return plain[-1]
 
-    def values(self, name: str, frame: pd.DataFrame | Mapping[str, Any], default: float | None = None) -> NDArray[np.float64]:
+    def values(
+        self, name: str, frame: pd.DataFrame | Mapping[str, Any], default: float | None = None
+    ) -> NDArray[np.float64]:
         """Value of each patient.
 
         Parameters

@@ -315,7 +315,7 @@ class Builder:
                 self.choices(cross.to, (*path, "crossover", "to")), cross.fraction, cross.of, cross.when
             )
         later = tuple(
-            Subsequent(self.choices(one, (*path, "subsequent", i)), one.fraction)
+            Subsequent(self.choices(one, (*path, "subsequent", i)), one.fraction, one.of)
             for i, one in enumerate(block.subsequent)
         )
         if sum(one.fraction for one in later) > 1 + 1e-9:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COVARIATES", "DRIVERS", "STAGES", "Covariate", "Criterion"]
+__all__ = ["COVARIATES", "DRIVERS", "REGIONS", "STAGES", "Covariate", "Criterion"]
 
-DRIVERS = ("none", "EGFR", "ALK", "ROS1", "BRAF", "MET", "RET", "NTRK", "ERBB2")
-STAGES = ("I", "II", "III", "IIIA", "IIIB", "IIIC", "IV", "IVA", "IVB")
+DRIVERS = ("none", "EGFR", "ALK", "ROS1", "BRAF", "MET", "RET", "HER2")
+REGIONS = ("western", "east_asian")
+STAGES = ("III", "IV")
 
 
 @dataclass(frozen=True)
@@ -49,19 +50,22 @@ COVARIATES: Mapping[str, Covariate] = {
     "albumin_g_l": Covariate("serum albumin", "g/L", low=5, high=70),
     "ldh_uln": Covariate("lactate dehydrogenase", "upper limits of normal", low=0, high=100),
     "nlr": Covariate("ratio of neutrophils to lymphocytes", "", low=0, high=500),
-    "ecog": Covariate("ECOG performance status", values=(0, 1, 2, 3, 4)),
+    "ecog": Covariate("ECOG performance status", values=(0, 1, 2)),
     "smoking": Covariate("smoking", values=("never", "former", "current")),
     "histology": Covariate("histology", values=("nonsquamous", "squamous")),
     "driver": Covariate("oncogenic driver", values=DRIVERS),
+    "kras": Covariate("KRAS mutation", values=_YES_NO),
     "kras_g12c": Covariate("KRAS G12C mutation", values=_YES_NO),
     "stk11": Covariate("STK11 mutation", values=_YES_NO),
     "keap1": Covariate("KEAP1 mutation", values=_YES_NO),
     "pdl1_tps": Covariate("PD-L1 tumour proportion score", "%", low=0, high=100),
     "tmb_mut_mb": Covariate("tumour mutational burden", "1/Mb", low=0, high=5000),
+    "n_sites": Covariate("metastatic sites", "", low=0, high=100),
     "n_target_lesions": Covariate("target lesions", "", low=0, high=10),
     "n_lesions": Covariate("lesions", "", low=0, high=1000),
     "liver_mets": Covariate("liver metastases", values=_YES_NO),
     "brain_mets": Covariate("brain metastases", values=_YES_NO),
+    "sld_mm": Covariate("sum of the longest diameters of target lesions", "mm", low=0, high=1500),
     "stage": Covariate("stage", values=STAGES),
 }
 """Every covariate by name."""
@@ -69,10 +73,7 @@ COVARIATES: Mapping[str, Covariate] = {
 
 @dataclass(frozen=True)
 class Criterion:
-    """One condition on one covariate: among `allowed`, or within ``low..high`` (both included).
-
-    A stage without a letter includes its sub-stages: ``IV`` allows ``IVA`` and ``IVB``.
-    """
+    """One condition on one covariate: among `allowed`, or within ``low..high`` (both included)."""
 
     covariate: str
     allowed: tuple[Any, ...] = ()
@@ -85,10 +86,7 @@ class Criterion:
         if COVARIATES[self.covariate].is_number:
             values = column.to_numpy(dtype=np.float64)
             return np.asarray((values >= self.low) & (values <= self.high))
-        allowed = set(self.allowed)
-        if self.covariate == "stage":
-            allowed |= {s for s in STAGES if s.rstrip("ABC") in allowed}
-        return np.asarray(column.isin(list(allowed)).to_numpy(dtype=bool))
+        return np.asarray(column.isin(list(self.allowed)).to_numpy(dtype=bool))
 
     def __str__(self) -> str:
         known = COVARIATES[self.covariate]

@@ -26,6 +26,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from immunescape.trial.dosing import dose_problem
 from immunescape.trial.regimen import INACTIVE, UNITS, DoseRule, Duration, Phase, Regimen
 from immunescape.trial.tokens import Cursor, Token, number_text
 
@@ -200,12 +201,13 @@ class _Reader:
                 hint=f"Give it in {example}.",
             )
         last = cursor.peek(-1)
-        if amount <= 0:
-            raise cursor.error("a dose must be greater than zero", token=first, last=last)
         if _family(unit) not in {_family(u) for u in accepted}:
             raise cursor.error(
                 f"{part.drug} is not dosed in {unit}", token=first, last=last, hint=f"Give it in {example}."
             )
+        problem = dose_problem(part.drug, amount, unit)
+        if problem is not None:
+            raise cursor.error(problem, token=first, last=last)
         return amount, unit
 
     def unit(self, part: _Part, example: str) -> str:

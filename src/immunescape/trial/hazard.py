@@ -65,12 +65,12 @@ class HazardModel:
         """Ln of the hazard (per month) before tumour size and state: intercept and covariates of one patient.
 
         `patient` holds ``ecog``, ``histology``, ``smoking``, ``albumin_g_l``, ``nlr``, ``ldh_uln``, ``liver_mets``
-        and ``n_metastatic_sites`` (the reference number of 3 where it is absent).
+        and ``n_sites`` (the reference number of 3 where it is absent).
         """
         b = self.value
         eta = b["intercept"] - self.laboratory_offset
         eta += b["ecog"] * float(patient["ecog"])
-        eta += b["sites"] * (float(patient.get("n_metastatic_sites", 3.0)) - 3.0)
+        eta += b["sites"] * (float(patient.get("n_sites", 3.0)) - 3.0)
         eta += b["squamous"] * (str(patient["histology"]) == "squamous")
         eta += b["never"] * (str(patient["smoking"]) == "never")
         eta += b["albumin"] * (float(patient["albumin_g_l"]) - b["albumin_reference"])

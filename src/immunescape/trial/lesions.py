@@ -1,8 +1,10 @@
 """Target lesions, their measurement, and new lesions, from one simulated tumour volume.
 
-The model follows one tumour; a patient has several lesions. The approximation: the simulated volume is the volume of
-all target lesions together. At baseline it is split over them by a Dirichlet distribution; then every lesion follows
-the relative change of the simulated volume, to a power of its own (lesion-to-lesion heterogeneity of response)::
+The model follows one tumour; a patient has several lesions. The approximation: the simulated volume V is the volume of
+all n target lesions together, and their sum of diameters at baseline is that of n equal spheres, n^(2/3) d(V) (the
+relation by which the population links the sum of diameters to the size at diagnosis). It is split over the lesions by a
+Dirichlet distribution of volumes; then every lesion follows the relative change of the simulated volume, to a power of
+its own (lesion-to-lesion heterogeneity of response)::
 
     ln(v_i(t) / v_i(0)) = s_i ln(V(t) / V(0)),   s_i ~ normal(1, lesion_heterogeneity), at least 0
 
@@ -66,9 +68,9 @@ class LesionModel:
         return cls(**{field: table[field].value for field in cls.__dataclass_fields__})
 
     def draw(self, volume_ml: float, count: int, rng: np.random.Generator) -> Lesions:
-        """Split a tumour volume into at most `count` (1 to 5) target lesions of at least 10 mm each.
+        """Split a tumour volume (mL) into at most `count` (1 to 5) target lesions.
 
-        A lesion that would be smaller is no target lesion (RECIST 1.1) and its volume goes to the others. Five random
+        A lesion that would be smaller than 10 mm is no target lesion (RECIST 1.1); the others take its part. Five random
         numbers of each kind are drawn whatever the count, so that other draws of the patient do not shift.
         """
         if not volume_ml > 0:
@@ -76,12 +78,13 @@ class LesionModel:
         weights = rng.standard_gamma(self.concentration, 5)
         spread = rng.standard_normal(5)
         k = int(min(max(count, 1), 5))
-        share = np.sort(weights[:k])[::-1]
-        share = share / share.sum()
-        while len(share) > 1 and _diameter_mm(volume_ml * share[-1]) < self.minimum_target_mm:
-            share = share[:-1] / share[:-1].sum()
-        exponent = np.maximum(1.0 + self.heterogeneity * spread[: len(share)], 0.0)
-        return Lesions(_diameter_mm(volume_ml * share), exponent)
+        total = k ** (2.0 / 3.0) * float(_diameter_mm(volume_ml))
+        size = np.sort(np.cbrt(weights[:k]))[::-1]
+        size = size / size.sum()
+        while len(size) > 1 and total * size[-1] < self.minimum_target_mm:
+            size = size[:-1] / size[:-1].sum()
+        exponent = np.maximum(1.0 + self.heterogeneity * spread[: len(size)], 0.0)
+        return Lesions(total * size, exponent)
 
     def measure(self, diameters_mm: FloatArray, errors: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
         """What a reader reports.

@@ -59,7 +59,7 @@ class Drivers(_Block):
 class PopulationBlock(_Block):
     """Who is enrolled."""
 
-    stage: list[str] | str = Field(description="Stage or stages: III, IV, IIIB, …; IV includes IVA and IVB.")
+    stage: list[str] | str = Field(description="Stage or stages: III, IV.")
     line: int | str = Field(description="Line of treatment that the trial gives: 1, 2 or '2+'.")
     histology: list[str] | str = Field(default="any", description="squamous, nonsquamous or any.")
     pdl1: PdL1 | None = Field(default=None, description="PD-L1 criterion; leave out where it plays no part.")
@@ -74,7 +74,9 @@ class PopulationBlock(_Block):
         description="Shares that the enrolled patients are to have, where published: covariate, then level and share;"
         " a level of a number is written '<1', '1-49' or '>=50'.",
     )
-    region: str | None = Field(default=None, description="Where patients were enrolled (a note).")
+    region: Literal["western", "east_asian"] = Field(
+        default="western", description="Region whose prevalences (smoking, drivers, body size) apply."
+    )
 
 
 class ChoiceBlock(_Block):
@@ -120,7 +122,10 @@ class CrossoverBlock(_Block):
 class SubsequentBlock(_Treatment):
     """Therapy after progression that is not the trial's own."""
 
-    fraction: Share = Field(description="Share of the patients who progressed and did not cross over.")
+    fraction: Share = Field(description="Share of patients who receive it.")
+    of: Literal["progressed", "randomised"] = Field(
+        default="progressed", description="Whom the share counts: those who progressed without crossover, or all."
+    )
 
 
 class ArmBlock(_Treatment):

@@ -86,10 +86,14 @@ class Crossover:
 
 @dataclass(frozen=True)
 class Subsequent:
-    """Therapy after the trial's own: a share of the patients who progressed and did not cross over."""
+    """Therapy after the trial's own, for patients who progressed and did not cross over.
+
+    `fraction` is a share of those patients (`of` = "progressed") or of all patients of the arm (`of` = "randomised").
+    """
 
     choices: tuple[Choice, ...]
     fraction: float
+    of: Literal["progressed", "randomised"] = "progressed"
 
 
 @dataclass(frozen=True)
@@ -135,14 +139,14 @@ class PopulationSpec:
     mix : shares that the enrolled population is to have: covariate -> ((criterion, share), ...).
     line : line of treatment that the trial gives, (first, last); last None is open ("2+").
     pdl1_assay : assay of the PD-L1 criterion, None where PD-L1 plays no part.
-    region : where patients were enrolled (a note; nothing depends on it).
+    region : region whose prevalences apply.
     """
 
     criteria: tuple[Criterion, ...]
     line: tuple[int, int | None]
     mix: Mapping[str, tuple[tuple[Criterion, float], ...]] = field(default_factory=dict)
     pdl1_assay: str | None = None
-    region: str | None = None
+    region: Literal["western", "east_asian"] = "western"
 
 
 @dataclass(frozen=True)

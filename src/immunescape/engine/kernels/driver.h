@@ -35,6 +35,7 @@ struct lanes {
     int64_t id[W], action[W], action_end[W], out[W], taken[W], refused[W];
     double end[W], stop_at[W];
     int fresh[W]; /* a discontinuity lies behind: choose a new step */
+    int shy[W];   /* the step before was refused: do not grow */
     V t, h, lo, hi;
     V x[SPAN(NX)], y[SPAN(NX)], xd[SPAN(NX)], r[SPAN(NX)], slope[SPAN(NX)], atol[SPAN(NX)];
     V k[SPAN(NX) * STAGES], d[SPAN(NX) * DENSE], lu[SPAN(NLU)];
@@ -152,7 +153,6 @@ static void settle(struct lanes *s, const int *arrived) {
                     const int *target = event_target[e][i];
                     V *where = (target[0] ? s->z : s->x) + target[1];
                     LANE(*where, l) = LANE(s->values[e * LONGEST_EVENT + i], l);
-                    if (round > 1000) LANE(s->t, l) = LANE(s->t, l); 
                 }
             }
             hoist(s->z, s->c);
@@ -233,6 +233,7 @@ static void refill(struct lanes *s) {
         s->action[l] = j->action_start[row];
         s->action_end[l] = j->action_start[row + 1];
         s->out[l] = s->taken[l] = s->refused[l] = 0;
+        s->shy[l] = 0;
         LANE(s->t, l) = j->times[0];
         s->end[l] = j->times[j->nt - 1];
         if (j->until && j->until[id] < s->end[l]) s->end[l] = j->until[id];
@@ -297,8 +298,8 @@ static int step_all(struct lanes *s) {
         double e = LANE(error, l), f = LANE(factor, l), step = LANE(h, l), now = LANE(s->t, l);
         if (e <= 1.0 && LANE(growth, l) < 1e13) {
             accepted[l] = any_accepted = 1;
-            double most = s->refused[l] & ((int64_t)1 << 40) ? 1.0 : 6.0;
-            s->refused[l] &= ~((int64_t)1 << 40);
+            double most = s->shy[l] ? 1.0 : 6.0;
+            s->shy[l] = 0;
             f = f < most ? f : most;
             f = f > 0.2 ? f : 0.2;
             double proposed = step * f;
@@ -311,8 +312,9 @@ static int step_all(struct lanes *s) {
             if (!(f > 0.1) || !(e < INFINITY) || !(LANE(growth, l) < 1e13)) f = 0.1;
             LANE(s->h, l) = step * f;
             s->refused[l]++;
-            s->refused[l] |= (int64_t)1 << 40;
-            if (!(0.1 * step * f > 1.2e-16 * fabs(now)) || step < 1e-290) finish(s, l, FAILED, e < INFINITY ? STEP_TOO_SMALL : NOT_FINITE);
+            s->shy[l] = 1;
+            if (!(0.1 * step * f > 1.2e-16 * fabs(now)) || step < 1e-290)
+                finish(s, l, FAILED, e < INFINITY ? STEP_TOO_SMALL : NOT_FINITE);
         }
         if (s->id[l] >= 0 && s->taken[l] >= j->max_steps && !(accepted[l] && LANE(after, l) >= s->end[l])) {
             finish(s, l, FAILED, TOO_MANY_STEPS);
@@ -324,10 +326,6 @@ static int step_all(struct lanes *s) {
     int dense_all = 0;
     V theta_end = all(1.0);
     unsigned hit = (NTRIGGER > 0 || j->has_stop) ? crossed(s, s->y, after, accepted) : 0;
-    for (int l = 0; l < W; l++)
-        if (arrived[l] && (hit >> l & 1)) {
-            /* what is true only from the very end on happens there, after the doses of that moment */
-        }
     if (hit) {
         for (int i = 0; i < NX; i++) dense_rows(s->k, i, s->d + i * DENSE);
         dense_all = 1;
@@ -342,12 +340,11 @@ static int step_all(struct lanes *s) {
             }
         }
         for (int l = 0; l < W; l++)
-            if ((hit >> l & 1) && LANE(high, l) < 1.0) {
+            if (hit >> l & 1) {
+                arrived[l] = 1;
+                if (LANE(high, l) == 1.0) continue;
                 LANE(theta_end, l) = LANE(high, l);
                 LANE(after, l) = LANE(s->t, l) + LANE(high, l) * LANE(h, l);
-                arrived[l] = 1;
-            } else if (hit >> l & 1) {
-                arrived[l] = 1;
             }
     }
 

@@ -1,24 +1,29 @@
-"""Equilibrium binding in a synapse, written as chains of quantities: Newton steps, unrolled.
+"""Binding in a synapse, in equilibrium: what is free follows its equilibrium by Newton's method in continuous time.
 
-All amounts are surface densities (substance per area), so are dissociation constants (3D constant times synapse gap).
+The rates of binding (1e5 per day and more) would make the model very stiff. Instead, what is free of a receptor (a share
+of its total) is a state u that flows to the root of its mass balance F(u) = 0 by ``du/dt = -k_equilibrium F / F'``. Along
+this flow F falls as ``exp(-k_equilibrium t)`` from whatever start: no overshoot, no stiffness, and the exact equilibrium
+of competitive binding at rest. ``1 / k_equilibrium`` is a quarter of an hour, the time scale of antibody binding.
 
-An antibody against receptor R binds with one arm (2 arms free: ``RA = 2 a R``) and crosslinks with the other
-(``RAR = chi a R^2``), where ``a`` = free concentration / intrinsic Kd and ``chi`` = crosslinking factor / (gap Kd). The
-pools hold ``e`` = free concentration / (concentration that half blocks the receptor on cells), where both arms bind. At
-half blockade ``R/2 + 2 a R/2 + 2 chi a (R/2)^2 = R``, so ``a = e / (2 + chi R_ref)`` with ``R_ref`` the density of the
-receptor on cells. The total is then ``R (1 + 2 a) + 2 chi a R^2 + ligand complexes``.
+Amounts are surface densities (substance per area), and so are dissociation constants (3D constant times synapse gap).
+
+An antibody against receptor R binds with one arm (``RA = 2 a R``) and crosslinks with the other (``RAR = chi a R^2``),
+where ``a`` = free concentration / intrinsic Kd and ``chi`` = crosslinking factor / (gap Kd). The pools hold ``e`` = free
+concentration / (concentration that half blocks the receptor on cells), where both arms bind. At half blockade
+``R_ref / 2 = a R_ref + chi a R_ref^2 / 2``, so ``a = e / (2 + chi R_ref)`` with ``R_ref`` the density of the receptor on
+those cells. The total is then ``R (1 + 2 a) + 2 chi a R^2 + ligand complexes``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from immunescape.model.declarations import Quantity
+from immunescape.model.declarations import Compartment, Quantity, Reaction, State
 
-__all__ = ["Antibody", "costimulation", "pd1_synapse"]
+__all__ = ["Antibody", "Synapse", "costimulation", "pd1_synapse"]
 
 _DENSITY = "molecule/micrometer^2"
-_INVERSE = "micrometer^2/molecule"
+_PLAIN = "dimensionless"
 
 
 @dataclass(frozen=True)
@@ -30,17 +35,28 @@ class Antibody:
 
     @classmethod
     def on(cls, tag: str, pool: str, chi: str, reference: str) -> tuple[Antibody, tuple[Quantity, ...]]:
-        """Return the names and the quantities that convert a pool; `chi` and `reference` are expressions."""
+        """Return the names, and the quantities that convert a pool; `chi` and `reference` are expressions."""
         names = cls(f"{tag}_arm", f"{tag}_cross")
         return names, (
             Quantity(
-                names.one_arm,
-                f"{pool} / (2 + {chi} * {reference})",
-                "dimensionless",
-                f"{pool} by the intrinsic affinity of one arm",
+                names.one_arm, f"{pool} / (2 + {chi} * {reference})", _PLAIN, f"{pool} by the affinity of one arm"
             ),
-            Quantity(names.two_arms, f"2 * {chi} * {names.one_arm}", _INVERSE, f"{pool}: crosslinking by the second arm"),
+            Quantity(
+                names.two_arms,
+                f"2 * {chi} * {names.one_arm}",
+                "micrometer^2/molecule",
+                f"{pool}: crosslinking by the second arm",
+            ),
         )
+
+
+@dataclass(frozen=True)
+class Synapse:
+    """What a synapse adds to a mechanism."""
+
+    states: tuple[State, ...]
+    reactions: tuple[Reaction, ...]
+    quantities: tuple[Quantity, ...]
 
 
 def _root(total: str, linear: str, square: str) -> str:
@@ -48,91 +64,82 @@ def _root(total: str, linear: str, square: str) -> str:
     return f"2 * {total} / ({linear} + sqrt({linear} * {linear} + 4 * {square} * {total}))"
 
 
-def pd1_synapse(
-    tag: str, *, pd1: str, pdl1: str, pdl2: str, on_pd1: Antibody, on_pdl1: Antibody, steps: int = 4
-) -> tuple[Quantity, ...]:
-    """PD-1 against PD-L1 and PD-L2 with antibodies on either side.
+def _free(name: str, compartment: Compartment, what: str, start: str) -> State:
+    return State(name, _PLAIN, compartment, f"Free share of {what}", start, atol=1e-9)
 
-    Newton's method on free PD-1 from a lower bound (ligands taken as not depleted); it then approaches from below.
+
+def pd1_synapse(
+    tag: str, *, where: str, pd1: str, pdl1: str, pdl2: str, on_pd1: Antibody, on_pdl1: Antibody
+) -> Synapse:
+    """PD-1 against PD-L1 and PD-L2 in the tumour, with antibodies on either side; PD-L1 is eliminated exactly.
 
     Parameters
     ----------
     tag
-        Prefix of the names; ``<tag>_complex`` is PD-1 bound to either ligand, ``<tag>_free`` is free PD-1.
+        Prefix of the names; ``<tag>_complex`` is PD-1 bound to either ligand (density).
+    where
+        The other cell of the synapse, in words.
     pd1, pdl1, pdl2
         Names of the total densities.
     on_pd1, on_pdl1
         Antibodies.
-    steps
-        Newton steps.
     """
     a, x = on_pd1.one_arm, on_pd1.two_arms
     b, y = on_pdl1.one_arm, on_pdl1.two_arms
-    made: list[Quantity] = [
-        Quantity(
-            f"{tag}_bound0",
-            f"1 + 2 * {a} + {pdl1} / (K_PD1_PDL1 * (1 + 2 * {b})) + {pdl2} / K_PD1_PDL2",
-            "dimensionless",
-            "Upper bound of PD-1 per free PD-1",
+    u, r, free = f"{tag}_PD1_free", f"{tag}_R", f"{tag}_L"
+    bound = f"{tag}_B"
+    return Synapse(
+        (_free(u, "tumour", f"PD-1 in the synapse with {where}", "0.1"),),
+        (
+            Reaction(
+                f"{tag}_equilibration",
+                f"k_equilibrium * ({pd1} - {r} * (1 + 2 * {a} + {x} * {r}) - {tag}_complex) / ({tag}_slope * {pd1})",
+                f"PD-1 in the synapse with {where} follows its equilibrium",
+                products={u: 1},
+            ),
         ),
-        Quantity(f"{tag}_R0", _root(pd1, f"{tag}_bound0", x), _DENSITY, "Free PD-1, lower bound"),
-    ]
-    for i in range(steps):
-        r, new = f"{tag}_R{i}", f"{tag}_R{i + 1}" if i < steps - 1 else f"{tag}_free"
-        made += _pd1_step(tag, i, r, new, pd1, pdl1, pdl2, a, x, b, y)
-    r = f"{tag}_free"
-    made += [
-        Quantity(f"{tag}_B{steps}", f"1 + 2 * {b} + {r} / K_PD1_PDL1", "dimensionless", "PD-L1 per free PD-L1"),
-        Quantity(f"{tag}_L{steps}", _root(pdl1, f"{tag}_B{steps}", y), _DENSITY, "Free PD-L1"),
-        Quantity(
-            f"{tag}_complex",
-            f"{r} * {tag}_L{steps} / K_PD1_PDL1 + {pdl2} * {r} / (K_PD1_PDL2 + {r})",
-            _DENSITY,
-            "PD-1 bound to PD-L1 or PD-L2",
+        (
+            Quantity(r, f"{u} * {pd1}", _DENSITY, f"Free PD-1 in the synapse with {where}"),
+            Quantity(bound, f"1 + 2 * {b} + {r} / K_PD1_PDL1", _PLAIN, "PD-L1, its crosslinks aside, per free PD-L1"),
+            Quantity(free, _root(pdl1, bound, y), _DENSITY, f"Free PD-L1 in the synapse with {where}"),
+            Quantity(
+                f"{tag}_slope",
+                f"1 + 2 * {a} + 2 * {x} * {r}"
+                f" + {free} / K_PD1_PDL1 * (1 - {r} / K_PD1_PDL1 / ({bound} + 2 * {y} * {free}))"
+                f" + {pdl2} * K_PD1_PDL2 / ((K_PD1_PDL2 + {r}) * (K_PD1_PDL2 + {r}))",
+                _PLAIN,
+                "Slope of total in free PD-1",
+            ),
+            Quantity(
+                f"{tag}_complex",
+                f"{r} * {free} / K_PD1_PDL1 + {pdl2} * {r} / (K_PD1_PDL2 + {r})",
+                _DENSITY,
+                f"PD-1 bound to PD-L1 or PD-L2 in the synapse with {where}",
+            ),
         ),
-    ]
-    return tuple(made)
+    )
 
 
-def _pd1_step(
-    tag: str, i: int, r: str, new: str, pd1: str, pdl1: str, pdl2: str, a: str, x: str, b: str, y: str, cis: str = ""
-) -> list[Quantity]:
-    """One Newton step on free PD-1; `cis` is a further binding of PD-L1 per free PD-L1."""
-    bound, free, slope = f"{tag}_B{i}", f"{tag}_L{i}", f"{tag}_S{i}"
-    extra = f" + {cis}" if cis else ""
-    return [
-        Quantity(bound, f"1 + 2 * {b} + {r} / K_PD1_PDL1{extra}", "dimensionless", "PD-L1 per free PD-L1"),
-        Quantity(free, _root(pdl1, bound, y), _DENSITY, "Free PD-L1"),
-        Quantity(
-            slope,
-            f"1 + 2 * {a} + 2 * {x} * {r} + {free} / K_PD1_PDL1 * (1 - {r} / K_PD1_PDL1 / ({bound} + 2 * {y} * {free}))"
-            f" + {pdl2} * K_PD1_PDL2 / ((K_PD1_PDL2 + {r}) * (K_PD1_PDL2 + {r}))",
-            "dimensionless",
-            "Slope of total PD-1 in free PD-1",
+def _newton(tag: str, k: str, first: tuple[str, str, str], second: tuple[str, str, str]) -> tuple[Reaction, Reaction]:
+    """Return the flow of two unknowns, each (state, total, what); ``<tag>_f1 .. j22`` are balances and their slopes."""
+    f1, f2, j11, j12, j21, j22 = (f"{tag}_{w}" for w in ("f1", "f2", "j11", "j12", "j21", "j22"))
+    det = f"({j11} * {j22} - {j12} * {j21})"
+    u, total_u, what_u = first
+    v, total_v, what_v = second
+    return (
+        Reaction(
+            f"{u}_equilibration",
+            f"{k} * ({j12} * {f2} - {j22} * {f1}) / ({det} * {total_u})",
+            f"{what_u} follows its equilibrium",
+            products={u: 1},
         ),
-        Quantity(
-            new,
-            f"{r} - ({r} * (1 + 2 * {a} + {x} * {r} + {free} / K_PD1_PDL1 + {pdl2} / (K_PD1_PDL2 + {r})) - {pd1}) / {slope}",
-            _DENSITY,
-            "Free PD-1",
+        Reaction(
+            f"{v}_equilibration",
+            f"{k} * ({j21} * {f1} - {j11} * {f2}) / ({det} * {total_v})",
+            f"{what_v} follows its equilibrium",
+            products={v: 1},
         ),
-    ]
-
-
-@dataclass(frozen=True)
-class _Names:
-    """Total densities and antibodies of the node synapse."""
-
-    cd28: str
-    ctla4: str
-    cd80: str
-    cd86: str
-    pd1: str
-    pdl1: str
-    pdl2: str
-    on_pd1: Antibody
-    on_pdl1: Antibody
-    on_ctla4: Antibody
+    )
 
 
 def costimulation(
@@ -148,130 +155,92 @@ def costimulation(
     on_pd1: Antibody,
     on_pdl1: Antibody,
     on_ctla4: Antibody,
-    sweeps: tuple[tuple[int, int], ...] = ((3, 3), (2, 2)),
-) -> tuple[Quantity, ...]:
+) -> Synapse:
     """CD28 and CTLA-4 against CD80 and CD86, PD-1 against PD-L1 and PD-L2, PD-L1 with CD80 in cis, antibodies.
 
-    Two blocks in turn: (free CD28, free CTLA-4) by a Newton step of two unknowns with CD80 and CD86 eliminated, then free
-    PD-1 with PD-L1 eliminated. They meet only in the cis complex PD-L1:CD80, so two sweeps are enough.
+    Two Newton flows of two unknowns: (free CD28, free CTLA-4) with CD80 and CD86 eliminated, and (free PD-1, free PD-L1)
+    with PD-L2 and the cis complex eliminated. They meet only in the cis complex.
 
-    ``<tag>_CD28`` is CD28 bound to CD80 or CD86, ``<tag>_PD1`` is PD-1 bound to PD-L1 or PD-L2. `sweeps` gives the Newton
-    steps of both blocks in each sweep.
+    ``<tag>_CD28`` is CD28 bound to CD80 or CD86, ``<tag>_PD1`` is PD-1 bound to PD-L1 or PD-L2 (densities).
     """
-    n = _Names(cd28, ctla4, cd80, cd86, pd1, pdl1, pdl2, on_pd1, on_pdl1, on_ctla4)
-    a4, x4 = on_ctla4.one_arm, on_ctla4.two_arms
-    made = [
-        Quantity(
-            f"{tag}_s0", f"{cd28} / (1 + {cd80} / K_CD28_CD80 + {cd86} / K_CD28_CD86)", _DENSITY, "Free CD28, lower bound"
-        ),
-        Quantity(
-            f"{tag}_xb",
-            f"1 + 2 * {a4} + {cd80} / K_CTLA4_CD80 + {cd86} / K_CTLA4_CD86",
-            "dimensionless",
-            "Upper bound of CTLA-4 per free CTLA-4",
-        ),
-        Quantity(f"{tag}_x0", _root(ctla4, f"{tag}_xb", x4), _DENSITY, "Free CTLA-4, lower bound"),
-        Quantity(f"{tag}_lb", f"1 + 2 * {on_pdl1.one_arm}", "dimensionless", "PD-L1 per PD-L1 without PD-1"),
-        Quantity(f"{tag}_l0", _root(pdl1, f"{tag}_lb", on_pdl1.two_arms), _DENSITY, "Free PD-L1 without PD-1"),
-        Quantity(
-            f"{tag}_rb",
-            f"1 + 2 * {on_pd1.one_arm} + {tag}_l0 / K_PD1_PDL1 + {pdl2} / K_PD1_PDL2",
-            "dimensionless",
-            "Upper bound of PD-1 per free PD-1",
-        ),
-        Quantity(f"{tag}_r0", _root(pd1, f"{tag}_rb", on_pd1.two_arms), _DENSITY, "Free PD-1, lower bound"),
-    ]
-    s, x, r, free = f"{tag}_s0", f"{tag}_x0", f"{tag}_r0", f"{tag}_l0"
-    k = 0
-    for first, second in sweeps:
-        for _ in range(first):
-            k += 1
-            made += _cd28_step(f"{tag}_{k}", n, s, x, free)
-            s, x = f"{tag}_{k}_s", f"{tag}_{k}_x"
-        for _ in range(second):
-            k += 1
-            cis = f"{cd80} / (K_CD80_PDL1 * (1 + {s} / K_CD28_CD80 + {x} / K_CTLA4_CD80) + {free})"
-            step = f"{tag}_{k}"
-            made += _pd1_step(
-                step, 0, r, f"{step}_r", pd1, pdl1, pdl2, on_pd1.one_arm, on_pd1.two_arms, on_pdl1.one_arm,
-                on_pdl1.two_arms, cis,
-            )  # fmt: skip
-            r, free = f"{step}_r", f"{step}_L0"
-    made += [
-        Quantity(
-            f"{tag}_b0",
-            f"{cd80} / (1 + {s} / K_CD28_CD80 + {x} / K_CTLA4_CD80 + {free} / K_CD80_PDL1)",
-            _DENSITY,
-            "Free CD80",
-        ),
-        Quantity(f"{tag}_b6", f"{cd86} / (1 + {s} / K_CD28_CD86 + {x} / K_CTLA4_CD86)", _DENSITY, "Free CD86"),
-        Quantity(
-            f"{tag}_CD28",
-            f"{s} * ({tag}_b0 / K_CD28_CD80 + {tag}_b6 / K_CD28_CD86)",
-            _DENSITY,
-            "CD28 bound to CD80 or CD86",
-        ),
-        Quantity(
-            f"{tag}_PD1",
-            f"{r} * ({free} / K_PD1_PDL1 + {pdl2} / (K_PD1_PDL2 + {r}))",
-            _DENSITY,
-            "PD-1 bound to PD-L1 or PD-L2",
-        ),
-    ]
-    return tuple(made)
-
-
-def _cd28_step(step: str, n: _Names, s: str, x: str, free: str) -> list[Quantity]:
-    """One Newton step of free CD28 (`s`) and free CTLA-4 (`x`), with CD80 and CD86 eliminated."""
-    d0, d6, b0, b6 = (f"{step}_{w}" for w in ("d0", "d6", "b0", "b6"))
-    f1, f2, j11, j12, j21, j22 = (f"{step}_{w}" for w in ("f1", "f2", "j11", "j12", "j21", "j22"))
+    s, x, r, free = (f"{tag}_{w}" for w in ("S", "X", "R", "L"))
+    d0, d6, b0, b6 = (f"{tag}_{w}" for w in ("d0", "d6", "b0", "b6"))
     p0, p6, q0, q6 = "K_CD28_CD80", "K_CD28_CD86", "K_CTLA4_CD80", "K_CTLA4_CD86"
-    a4, x4 = n.on_ctla4.one_arm, n.on_ctla4.two_arms
-    density, plain = _DENSITY, "dimensionless"
-    return [
-        Quantity(d0, f"1 + {s} / {p0} + {x} / {q0} + {free} / K_CD80_PDL1", plain, "CD80 per free CD80"),
-        Quantity(d6, f"1 + {s} / {p6} + {x} / {q6}", plain, "CD86 per free CD86"),
-        Quantity(b0, f"{n.cd80} / {d0}", density, "Free CD80"),
-        Quantity(b6, f"{n.cd86} / {d6}", density, "Free CD86"),
-        Quantity(f1, f"{s} * (1 + {b0} / {p0} + {b6} / {p6}) - {n.cd28}", density, "CD28 balance"),
+    k1, k2, kc = "K_PD1_PDL1", "K_PD1_PDL2", "K_CD80_PDL1"
+    a4, x4 = on_ctla4.one_arm, on_ctla4.two_arms
+    a1, x1 = on_pd1.one_arm, on_pd1.two_arms
+    al, xl = on_pdl1.one_arm, on_pdl1.two_arms
+    c, p = f"{tag}_c", f"{tag}_p"
+    free_states = ((s, "CD28"), (x, "CTLA4"), (r, "PD1"), (free, "PDL1"))
+    totals = dict(zip((s, x, r, free), (cd28, ctla4, pd1, pdl1), strict=True))
+    quantities = [
+        *(
+            Quantity(name, f"{tag}_{receptor}_free * {totals[name]}", _DENSITY, f"Free {receptor} in the node synapse")
+            for name, receptor in free_states
+        ),
+        Quantity(d0, f"1 + {s} / {p0} + {x} / {q0} + {free} / {kc}", _PLAIN, "CD80 per free CD80"),
+        Quantity(d6, f"1 + {s} / {p6} + {x} / {q6}", _PLAIN, "CD86 per free CD86"),
+        Quantity(b0, f"{cd80} / {d0}", _DENSITY, "Free CD80"),
+        Quantity(b6, f"{cd86} / {d6}", _DENSITY, "Free CD86"),
+        Quantity(f"{tag}_CD28", f"{s} * ({b0} / {p0} + {b6} / {p6})", _DENSITY, "CD28 bound to CD80 or CD86"),
+        Quantity(f"{tag}_PD1", f"{r} * ({free} / {k1} + {pdl2} / ({k2} + {r}))", _DENSITY, "PD-1 bound to its ligands"),
+        Quantity(f"{c}_f1", f"{s} + {tag}_CD28 - {cd28}", _DENSITY, "Balance of CD28"),
         Quantity(
-            f2, f"{x} * (1 + 2 * {a4} + {x4} * {x} + {b0} / {q0} + {b6} / {q6}) - {n.ctla4}", density, "CTLA-4 balance"
+            f"{c}_f2", f"{x} * (1 + 2 * {a4} + {x4} * {x} + {b0} / {q0} + {b6} / {q6}) - {ctla4}", _DENSITY,
+            "Balance of CTLA-4",
         ),
         Quantity(
-            j11,
+            f"{c}_j11",
             f"1 + {b0} / {p0} * (1 - {s} / ({d0} * {p0})) + {b6} / {p6} * (1 - {s} / ({d6} * {p6}))",
-            plain,
-            "Slope of the CD28 balance in CD28",
+            _PLAIN,
+            "Slope of the balance of CD28 in free CD28",
         ),
         Quantity(
-            j12,
+            f"{c}_j12",
             f"-{s} * ({b0} / ({d0} * {p0} * {q0}) + {b6} / ({d6} * {p6} * {q6}))",
-            plain,
-            "Slope of the CD28 balance in CTLA-4",
+            _PLAIN,
+            "Slope of the balance of CD28 in free CTLA-4",
         ),
         Quantity(
-            j21,
+            f"{c}_j21",
             f"-{x} * ({b0} / ({d0} * {p0} * {q0}) + {b6} / ({d6} * {p6} * {q6}))",
-            plain,
-            "Slope of the CTLA-4 balance in CD28",
+            _PLAIN,
+            "Slope of the balance of CTLA-4 in free CD28",
         ),
         Quantity(
-            j22,
+            f"{c}_j22",
             f"1 + 2 * {a4} + 2 * {x4} * {x} + {b0} / {q0} * (1 - {x} / ({d0} * {q0}))"
             f" + {b6} / {q6} * (1 - {x} / ({d6} * {q6}))",
-            plain,
-            "Slope of the CTLA-4 balance in CTLA-4",
+            _PLAIN,
+            "Slope of the balance of CTLA-4 in free CTLA-4",
+        ),
+        Quantity(f"{p}_f1", f"{r} * (1 + 2 * {a1} + {x1} * {r}) + {tag}_PD1 - {pd1}", _DENSITY, "Balance of PD-1"),
+        Quantity(
+            f"{p}_f2",
+            f"{free} * (1 + 2 * {al} + {xl} * {free} + {r} / {k1} + {b0} / {kc}) - {pdl1}",
+            _DENSITY,
+            "Balance of PD-L1",
         ),
         Quantity(
-            f"{step}_s",
-            f"{s} - ({j22} * {f1} - {j12} * {f2}) / ({j11} * {j22} - {j12} * {j21})",
-            density,
-            "Free CD28",
+            f"{p}_j11",
+            f"1 + 2 * {a1} + 2 * {x1} * {r} + {free} / {k1} + {pdl2} * {k2} / (({k2} + {r}) * ({k2} + {r}))",
+            _PLAIN,
+            "Slope of the balance of PD-1 in free PD-1",
         ),
+        Quantity(f"{p}_j12", f"{r} / {k1}", _PLAIN, "Slope of the balance of PD-1 in free PD-L1"),
+        Quantity(f"{p}_j21", f"{free} / {k1}", _PLAIN, "Slope of the balance of PD-L1 in free PD-1"),
         Quantity(
-            f"{step}_x",
-            f"{x} - ({j11} * {f2} - {j21} * {f1}) / ({j11} * {j22} - {j12} * {j21})",
-            density,
-            "Free CTLA-4",
+            f"{p}_j22",
+            f"1 + 2 * {al} + 2 * {xl} * {free} + {r} / {k1} + {b0} / {kc} * (1 - {free} / ({d0} * {kc}))",
+            _PLAIN,
+            "Slope of the balance of PD-L1 in free PD-L1",
         ),
-    ]
+    ]  # fmt: skip
+    return Synapse(
+        tuple(_free(f"{tag}_{w}_free", "lymph_node", f"{w} in the node synapse", "0.1") for _, w in free_states),
+        (
+            *_newton(c, "k_equilibrium", (f"{tag}_CD28_free", cd28, "CD28"), (f"{tag}_CTLA4_free", ctla4, "CTLA-4")),
+            *_newton(p, "k_equilibrium", (f"{tag}_PD1_free", pd1, "PD-1"), (f"{tag}_PDL1_free", pdl1, "PD-L1")),
+        ),
+        tuple(quantities),
+    )

@@ -9,6 +9,19 @@ _DENSITY = "molecule/micrometer^2"
 _ON_PD1, _PD1_ARMS = Antibody.on("aPD1_LN", "pd1_antibody_LN", "chi_PD1", "PD1_CD8")
 _ON_PDL1, _PDL1_ARMS = Antibody.on("aPDL1_LN", "pdl1_antibody_LN", "chi_PDL1", "C_PDL1 / A_cell")
 _ON_CTLA4, _CTLA4_ARMS = Antibody.on("aCTLA4_LN", "ctla4_antibody_LN", "chi_CTLA4", "CTLA4_CD8")
+_SYNAPSE = costimulation(
+    "synN",
+    cd28="CD28_CD8",
+    ctla4="CTLA4_CD8",
+    cd80="CD80_LN",
+    cd86="CD86_LN",
+    pd1="PD1_LN",
+    pdl1="PDL1_LN",
+    pdl2="PDL2_LN",
+    on_pd1=_ON_PD1,
+    on_pdl1=_ON_PDL1,
+    on_ctla4=_ON_CTLA4,
+)
 
 MECHANISM = Mechanism(
     name="checkpoints_ctla4",
@@ -21,6 +34,8 @@ MECHANISM = Mechanism(
     references=("jansson2005", "vandermerwe1997", "collins2002", "parry2005", "qureshi2011", "cheng2013", "butte2008"),
     parameters="checkpoints_ctla4.csv",
     requires=("cd8", "checkpoints_pd1", "treg", "body"),
+    states=_SYNAPSE.states,
+    reactions=_SYNAPSE.reactions,
     quantities=(
         Quantity("K_CD28_CD80", "kd_CD28_CD80 * d_syn", _DENSITY, "Dissociation of CD28 and CD80 in the synapse"),
         Quantity("K_CD28_CD86", "kd_CD28_CD86 * d_syn", _DENSITY, "Dissociation of CD28 and CD86 in the synapse"),
@@ -51,19 +66,7 @@ MECHANISM = Mechanism(
         ),
         Quantity("CD80_LN", "APC_CD80 / A_APC / (1 + stripping_LN)", _DENSITY, "CD80 on mature dendritic cells"),
         Quantity("CD86_LN", "APC_CD86 / A_APC / (1 + stripping_LN)", _DENSITY, "CD86 on mature dendritic cells"),
-        *costimulation(
-            "synN",
-            cd28="CD28_CD8",
-            ctla4="CTLA4_CD8",
-            cd80="CD80_LN",
-            cd86="CD86_LN",
-            pd1="PD1_LN",
-            pdl1="PDL1_LN",
-            pdl2="PDL2_LN",
-            on_pd1=_ON_PD1,
-            on_pdl1=_ON_PDL1,
-            on_ctla4=_ON_CTLA4,
-        ),
+        *_SYNAPSE.quantities,
         Quantity(
             "H_CD28",
             "synN_CD28 * synN_CD28 / (synN_CD28 * synN_CD28 + CD28_50 * CD28_50)",

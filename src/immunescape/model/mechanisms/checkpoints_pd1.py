@@ -7,6 +7,18 @@ from immunescape.model.mechanisms._binding import Antibody, pd1_synapse
 
 _ON_PD1, _PD1_ARMS = Antibody.on("aPD1_T", "pd1_antibody_T", "chi_PD1", "PD1_CD8")
 _ON_PDL1, _PDL1_ARMS = Antibody.on("aPDL1_T", "pdl1_antibody_T", "chi_PDL1", "C_PDL1 / A_cell")
+_CANCER = pd1_synapse(
+    "synC", where="cancer cells", pd1="PD1_CD8", pdl1="PDL1_C", pdl2="PDL2_C", on_pd1=_ON_PD1, on_pdl1=_ON_PDL1
+)
+_APC = pd1_synapse(
+    "synA",
+    where="antigen-presenting cells",
+    pd1="PD1_CD8",
+    pdl1="PDL1_APC",
+    pdl2="PDL2_APC",
+    on_pd1=_ON_PD1,
+    on_pdl1=_ON_PDL1,
+)
 _DENSITY = "molecule/micrometer^2"
 
 MECHANISM = Mechanism(
@@ -21,6 +33,8 @@ MECHANISM = Mechanism(
     parameters="checkpoints_pd1.csv",
     requires=("cd8", "tumour_growth"),
     processes={"pdl1_expression": "PD-L1 and PD-L2 on cancer cells and antigen-presenting cells"},
+    states=(*_CANCER.states, *_APC.states),
+    reactions=(*_CANCER.reactions, *_APC.reactions),
     quantities=(
         Quantity("K_PD1_PDL1", "kd_PD1_PDL1 * d_syn", _DENSITY, "Dissociation of PD-1 and PD-L1 in the synapse"),
         Quantity("K_PD1_PDL2", "kd_PD1_PDL2 * d_syn", _DENSITY, "Dissociation of PD-1 and PD-L2 in the synapse"),
@@ -37,11 +51,11 @@ MECHANISM = Mechanism(
         Quantity("PDL2_APC", "r_PDL2_APC * PDL1_APC", _DENSITY, "PD-L2 on antigen-presenting cells"),
         *_PD1_ARMS,
         *_PDL1_ARMS,
-        *pd1_synapse("synC", pd1="PD1_CD8", pdl1="PDL1_C", pdl2="PDL2_C", on_pd1=_ON_PD1, on_pdl1=_ON_PDL1),
-        *pd1_synapse("synA", pd1="PD1_CD8", pdl1="PDL1_APC", pdl2="PDL2_APC", on_pd1=_ON_PD1, on_pdl1=_ON_PDL1),
+        *_CANCER.quantities,
+        *_APC.quantities,
         Quantity(
             "PD1_occupancy_T",
-            "1 - synC_free / PD1_CD8 - synC_complex / PD1_CD8",
+            "1 - synC_PD1_free - synC_complex / PD1_CD8",
             "dimensionless",
             "Share of PD-1 on CD8 T cells in the tumour that antibody holds",
             observable=True,

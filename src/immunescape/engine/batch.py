@@ -1,0 +1,350 @@
+"""Turns a job into the flat arrays that compiled code reads, and runs it in threads that can be interrupted."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.engine.api import FAILED, Doses, Job, Result
+from immunescape.engine.codegen import Layout
+from immunescape.errors import EngineError, unknown_word
+
+__all__ = ["Outcome", "check_times", "run_batch"]
+
+FloatArray = NDArray[np.float64]
+
+_POINTERS = (
+    ("times", "f8"), ("z_default", "f8"), ("pz", "f8"), ("px", "f8"), ("action_time", "f8"), ("action_value", "f8"),
+    ("stop_value", "f8"), ("until", "f8"), ("atol", "f8"), ("pz_index", "i4"), ("px_index", "i4"), ("action_kind", "i4"),
+    ("action_index", "i4"), ("slot_state", "i4"), ("out_kind", "i4"), ("out_index", "i4"), ("dense_state", "i4"),
+    ("final_kind", "i4"), ("final_index", "i4"), ("action_row", "i8"), ("action_start", "i8"), ("z_fixed", "u1"),
+    ("x_fixed", "u1"), ("need", "u1"), ("stop_need", "u1"), ("initial_trigger", "u1"),
+)  # fmt: skip
+_SIZES = ("n", "nt", "nout", "npz", "npx", "nslot", "ndense", "nstate", "max_steps")
+_STOPS = ("stop_kind", "stop_index", "stop_rising", "has_stop")
+_RESULTS = ("values", "final", "end_time", "steps", "rejected", "status", "code", "next", "done", "cancel")
+_IN_X, _IN_Z, _IN_Q = 0, 1, 2
+_ADD_X, _ADD_Z, _SET_RATE = 0, 1, 2
+_POLL = 0.05  # seconds between looks at progress and interrupts
+
+
+class _Struct(ctypes.Structure):
+    """``struct job`` of ``driver.h``, field by field."""
+
+    _fields_ = (  # noqa: RUF012
+        [(name, ctypes.c_int64) for name in _SIZES]
+        + [(name, ctypes.c_void_p) for name, _ in _POINTERS]
+        + [("rtol", ctypes.c_double)]
+        + [(name, ctypes.c_int64) for name in _STOPS]
+        + [(name, ctypes.c_void_p) for name in _RESULTS]
+    )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What compiled code says of a batch: the result (without messages), why patients failed, and refused steps."""
+
+    result: Result
+    code: NDArray[np.int32]
+    rejected: NDArray[np.int64]
+
+
+def check_times(job: Job) -> FloatArray:
+    """Output times as an array.
+
+    Raises
+    ------
+    EngineError
+        Where there are fewer than two, or they do not increase.
+    """
+    times = np.ascontiguousarray(job.times, dtype=float)
+    if times.ndim != 1 or len(times) < 2 or not np.all(np.diff(times) > 0) or not np.all(np.isfinite(times)):
+        raise EngineError("output times must be at least two finite numbers, increasing")
+    return times
+
+
+class _Places:
+    """Where names are kept."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.x = {name: i for i, name in enumerate(layout.integrated)}
+        self.z = {name: i for i, name in enumerate(layout.fixed)}
+        self.q = {name: i for i, name in enumerate(layout.quantities)}
+
+    def find(self, name: str, kind: str = "output") -> tuple[int, int]:
+        """Array and index of a value that can be read."""
+        name = self.layout.alias.get(name, name)
+        for where, table in ((_IN_Q, self.q), (_IN_X, self.x), (_IN_Z, self.z)):
+            if name in table:
+                return where, table[name]
+        raise unknown_word(kind, name, [*self.x, *self.z, *self.q, *self.layout.alias], error=EngineError)
+
+    def state(self, name: str, kind: str) -> tuple[int, int]:
+        """Array and index of a state."""
+        if name in self.x:
+            return _IN_X, self.x[name]
+        if name in self.layout.states:
+            return _IN_Z, self.z[name]
+        raise unknown_word(kind, name, self.layout.states, error=EngineError)
+
+
+def _columns(
+    values: Mapping[str, float | FloatArray], n: int, place: Callable[[str], int]
+) -> tuple[NDArray[np.int32], FloatArray]:
+    """Overrides as positions (m,) and values (n, m)."""
+    index = np.array([place(name) for name in values], dtype=np.int32)
+    table = np.empty((n, len(values)))
+    for column, (name, value) in enumerate(values.items()):
+        array = np.asarray(value, dtype=float)
+        if array.shape not in ((), (1,), (n,)):
+            raise EngineError(f"'{name}' has shape {array.shape}; a number or ({n},) is needed")
+        table[:, column] = array
+    return index, table
+
+
+@dataclass
+class _Actions:
+    """Doses of all patients as one table of changes, sorted within each row."""
+
+    row: NDArray[np.int64]
+    start: NDArray[np.int64]
+    time: FloatArray
+    kind: NDArray[np.int32]
+    index: NDArray[np.int32]
+    value: FloatArray
+    slots: NDArray[np.int32]
+
+
+def _actions(job: Job, start: float, places: _Places) -> _Actions:
+    if job.doses is None:
+        tables: list[Doses] = [Doses.none()]
+        row = np.zeros(job.n, dtype=np.int64)
+    elif isinstance(job.doses, Doses):
+        tables = [job.doses]
+        row = np.zeros(job.n, dtype=np.int64)
+    else:
+        if len(job.doses) != job.n:
+            raise EngineError(f"{len(job.doses)} dose tables for {job.n} patients")
+        position: dict[int, int] = {}
+        tables = []
+        row = np.empty(job.n, dtype=np.int64)
+        for i, doses in enumerate(job.doses):
+            if id(doses) not in position:
+                position[id(doses)] = len(tables)
+                tables.append(doses)
+            row[i] = position[id(doses)]
+    names: dict[str, int] = {}
+    targets = np.array([names.setdefault(t, len(names)) for d in tables for t in d.target], dtype=np.int64)
+    length = np.array([len(d.target) for d in tables])
+    if any(len(np.atleast_1d(a)) != m for d, m in zip(tables, length, strict=True) for a in (d.time, d.amount, d.duration)):
+        raise EngineError("a dose table needs as many times, amounts and durations as targets")
+
+    def join(arrays: Sequence[FloatArray]) -> FloatArray:
+        return np.concatenate([np.asarray(a, dtype=float).reshape(-1) for a in arrays]) if arrays else np.empty(0)
+
+    time, amount, duration = join([d.time for d in tables]), join([d.amount for d in tables]), join([d.duration for d in tables])
+    owner = np.repeat(np.arange(len(tables)), length)
+    if not (np.all(np.isfinite(time)) and np.all(np.isfinite(amount)) and np.all(duration >= 0)):
+        raise EngineError("dose times and amounts must be finite, durations zero or more")
+    found = [places.state(name, "dosed state") for name in names]
+    where = np.array([w for w, _ in found], dtype=np.int64)
+    index = np.array([i for _, i in found], dtype=np.int64)
+    bolus = (duration == 0) & (time >= start)
+    infusion = (duration > 0) & (time + duration > start)
+    infused = np.unique(targets[infusion])
+    if np.any(where[infused] == _IN_Z):
+        raise EngineError("an infusion needs a state with a rate of its own")
+    slot = np.full(len(names), -1)
+    slot[infused] = np.arange(len(infused))
+    rates = _infusions(owner[infusion], slot[targets[infusion]], time[infusion], duration[infusion], amount[infusion], start)
+    target = targets[bolus]
+    columns = [
+        np.concatenate([owner[bolus], rates[0]]),
+        np.concatenate([time[bolus], rates[1]]),
+        np.concatenate([np.where(where[target] == _IN_X, _ADD_X, _ADD_Z) if len(target) else target, np.full(len(rates[0]), _SET_RATE)]),
+        np.concatenate([index[target] if len(target) else target, rates[2]]),
+        np.concatenate([amount[bolus], rates[3]]),
+    ]
+    order = np.lexsort((columns[3], columns[2], columns[1], columns[0]))
+    owner, time, kind, position_, value = (c[order] for c in columns)
+    first = np.searchsorted(owner, np.arange(len(tables) + 1)).astype(np.int64)
+    return _Actions(
+        row, first, np.ascontiguousarray(time, dtype=float), kind.astype(np.int32), position_.astype(np.int32),
+        np.ascontiguousarray(value, dtype=float), (index[infused] if len(infused) else infused).astype(np.int32),
+    )  # fmt: skip
+
+
+def _infusions(
+    owner: NDArray[np.int64], slot: NDArray[np.int64], time: FloatArray, duration: FloatArray, amount: FloatArray, start: float
+) -> tuple[NDArray[np.int64], FloatArray, NDArray[np.int64], FloatArray]:
+    """Total input rate of each owner and slot from each change on: (owner, time, slot, rate), one row for each moment."""
+    if not len(owner):
+        empty = np.empty(0, dtype=np.int64)
+        return empty, np.empty(0), empty, np.empty(0)
+    rate = amount / duration
+    changes: list[tuple[int, float, int, float]] = []
+    begins, ends = np.maximum(time, start), time + duration
+    groups: dict[tuple[int, int], list[int]] = {}
+    for k, key in enumerate(zip(owner.tolist(), slot.tolist(), strict=True)):
+        groups.setdefault(key, []).append(k)
+    for (who, which), members in groups.items():
+        moments = np.unique(np.concatenate([begins[members], ends[members]]))
+        for moment in moments.tolist():
+            total = sum(float(rate[k]) for k in members if begins[k] <= moment < ends[k])
+            changes.append((who, moment, which, total))
+    o, t, s, r = zip(*changes, strict=True)
+    return np.array(o, dtype=np.int64), np.array(t), np.array(s, dtype=np.int64), np.array(r)
+
+
+def run_batch(
+    function: Any, layout: Layout, job: Job, *, threads: int = 1, progress: Callable[[int], None] | None = None
+) -> Outcome:
+    """Integrate a job with compiled code.
+
+    Parameters
+    ----------
+    function
+        ``immunescape_run`` of the library.
+    layout
+        Where the model keeps what.
+    job
+        What to integrate.
+    threads
+        How many threads take patients from the queue; results do not depend on it.
+    progress
+        Called with the number of patients done since the last call.
+    """
+    times = check_times(job)
+    places = _Places(layout)
+    n, nstate = int(job.n), len(layout.states)
+    actions = _actions(job, float(times[0]), places)
+
+    def parameter(name: str) -> int:
+        if places.z.get(name, layout.parameters) >= layout.parameters:
+            raise unknown_word("parameter", name, layout.fixed[: layout.parameters], error=EngineError)
+        return places.z[name]
+
+    initial = {name: places.state(name, "state") for name in job.initial}
+    still = {name: job.initial[name] for name, (where, _) in initial.items() if where == _IN_Z}
+    moving = {name: job.initial[name] for name, (where, _) in initial.items() if where == _IN_X}
+    pz_index, pz = _columns({**job.parameters, **still}, n, lambda m: parameter(m) if m in job.parameters else places.z[m])
+    px_index, px = _columns(moving, n, places.x.__getitem__)
+    outputs = [places.find(name) for name in job.outputs]
+    finals = [places.state(name, "state") for name in layout.states]
+    wanted = [i for where, i in outputs if where == _IN_Q]
+    dense = {i for where, i in outputs if where == _IN_X}.union(*(layout.needs[k] for q in wanted for k in layout.closure[q]))
+    stop = places.find(job.stop.quantity, "stop quantity") if job.stop is not None else (0, 0)
+    atol = np.empty(len(layout.integrated))
+    if isinstance(job.atol, Mapping):
+        for name in job.atol:
+            places.state(name, "state (absolute tolerance)")
+        atol[:] = [job.atol.get(name, 1e-9) for name in layout.integrated]
+    else:
+        atol[:] = job.atol
+    if not (job.rtol > 0 and np.all(atol >= 0)):
+        raise EngineError("tolerances must be positive")
+    arrays: dict[str, Any] = {
+        "times": times,
+        "z_default": np.array([layout.defaults.get(name, 0.0) for name in layout.fixed]),
+        "pz": pz, "px": px, "pz_index": pz_index, "px_index": px_index,
+        "action_time": actions.time, "action_value": actions.value, "action_kind": actions.kind,
+        "action_index": actions.index, "action_row": actions.row, "action_start": actions.start, "slot_state": actions.slots,
+        "stop_value": None if job.stop is None else _full(job.stop.value, n),
+        "until": None if job.until is None else _full(job.until, n),
+        "atol": atol,
+        "out_kind": np.array([w for w, _ in outputs]), "out_index": np.array([i for _, i in outputs]),
+        "dense_state": np.array(sorted(dense)),
+        "final_kind": np.array([w for w, _ in finals]), "final_index": np.array([i for _, i in finals]),
+        "z_fixed": _flags(len(layout.fixed), pz_index), "x_fixed": _flags(len(layout.integrated), px_index),
+        "need": _flags(len(layout.quantities), [k for q in wanted for k in layout.closure[q]]),
+        "stop_need": _flags(len(layout.quantities), layout.closure[stop[1]] if stop[0] == _IN_Q else ()),
+        "initial_trigger": np.array(layout.initial_triggers),
+    }  # fmt: skip
+    results = {
+        "values": np.empty((n, len(times), len(job.outputs))),
+        "final": np.full((n, nstate), np.nan),
+        "end_time": np.full(n, times[0]),
+        "steps": np.zeros(n, dtype=np.int64),
+        "rejected": np.zeros(n, dtype=np.int64),
+        "status": np.full(n, FAILED, dtype=np.int8),
+        "code": np.zeros(n, dtype=np.int32),
+        "next": np.zeros(1, dtype=np.int64),
+        "done": np.zeros(1, dtype=np.int64),
+        "cancel": np.zeros(1, dtype=np.int32),
+    }
+    struct = _Struct()
+    sizes = (n, len(times), len(job.outputs), len(pz_index), len(px_index), len(actions.slots), len(dense), nstate, job.max_steps)
+    for name, size in zip(_SIZES, sizes, strict=True):
+        setattr(struct, name, int(size))
+    kept = []
+    for name, kind in _POINTERS:
+        if arrays[name] is not None:
+            array = np.ascontiguousarray(arrays[name], dtype=kind)
+            kept.append(array)
+            setattr(struct, name, array.ctypes.data)
+    for name in _RESULTS:
+        setattr(struct, name, results[name].ctypes.data)
+    struct.rtol = float(job.rtol)
+    struct.has_stop = int(job.stop is not None)
+    struct.stop_kind, struct.stop_index = stop
+    struct.stop_rising = int(job.stop is not None and job.stop.rising)
+    if n:
+        _work(function, struct, results, max(1, min(threads, n)), progress)
+    result = Result(
+        times, job.outputs, results["values"], layout.states, results["final"], results["status"], results["end_time"],
+        results["steps"], {},
+    )  # fmt: skip
+    return Outcome(result, results["code"], results["rejected"])
+
+
+def _full(value: FloatArray | float, n: int) -> FloatArray:
+    return np.ascontiguousarray(np.broadcast_to(np.asarray(value, dtype=float), (n,)))
+
+
+def _flags(size: int, places: Any) -> NDArray[np.uint8]:
+    flags = np.zeros(size, dtype=np.uint8)
+    flags[np.array(list(places), dtype=np.int64)] = 1
+    return flags
+
+
+def _work(
+    function: Any, struct: _Struct, results: Mapping[str, Any], threads: int, progress: Callable[[int], None] | None
+) -> None:
+    """Run the queue in threads; an interrupt stops them after their current step."""
+    problems: list[int] = []
+
+    def target() -> None:
+        code = function(ctypes.byref(struct))
+        if code:
+            problems.append(code)
+
+    workers = [threading.Thread(target=target, daemon=True) for _ in range(threads)]
+    told = 0
+    try:
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            while worker.is_alive():
+                worker.join(_POLL)
+                done = int(results["done"][0])
+                if progress is not None and done > told:
+                    progress(done - told)
+                    told = done
+    except BaseException:
+        results["cancel"][0] = 1
+        for worker in workers:
+            if worker.ident is not None:
+                worker.join()
+        raise
+    done = int(results["done"][0])
+    if progress is not None and done > told:
+        progress(done - told)
+    if problems:
+        raise EngineError("not enough memory to integrate")

@@ -1,0 +1,240 @@
+"""The native engine: a model as generated C, compiled once, kept in a cache, integrated many patients at a time.
+
+What generated code does not handle (algebraic rules, event delays and the like) goes to the reference engine, and
+``compiled.backend`` says so. A patient that fails is integrated again, more carefully, before it counts as failed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from hashlib import blake2b
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from immunescape.engine.api import FAILED, Compiled, Doses, Job, Result
+from immunescape.engine.batch import run_batch
+from immunescape.engine.cache import fetch, fingerprint
+from immunescape.engine.codegen import Layout
+from immunescape.engine.toolchain import Toolchain, find_toolchain, machine_lanes
+from immunescape.errors import EngineError
+
+if TYPE_CHECKING:
+    from immunescape.engine.ir_system import System
+
+__all__ = ["NativeEngine", "NativeModel"]
+
+_log = logging.getLogger(__name__)
+
+_REASONS = {
+    1: "took more than the permitted number of steps",
+    2: "needs a step below the precision of time",
+    3: "reached a value that is not a finite number",
+    4: "events that trigger each other without end",
+}
+_SAFE_LIMIT = 32  # patients of one job that the slow reference engine is asked to rescue
+_SHOWN = 12  # parameters named in the message about a failed patient
+_TIGHTER = 0.1
+
+
+class NativeEngine:
+    """Engine ``native``.
+
+    Parameters
+    ----------
+    lanes
+        Patients side by side in one vector: 1, 2, 4 or 8; None takes what this processor has. Results do not depend on it.
+    threads
+        Threads that share a batch. Results do not depend on it.
+    method
+        ``rodas5p`` (order 5) or ``rodasp`` (order 4).
+
+    Raises
+    ------
+    EngineError
+        Where there is no C compiler; the message says how to get one.
+    """
+
+    name = "native"
+
+    def __init__(self, *, lanes: int | None = None, threads: int = 1, method: str = "rodas5p") -> None:
+        if lanes not in (None, 1, 2, 4, 8):
+            raise EngineError(f"{lanes} lanes cannot be compiled", hint="Use 1, 2, 4 or 8.")
+        if lanes is not None and lanes > machine_lanes():
+            raise EngineError(f"this processor has no vectors of {lanes} doubles", hint=f"Use at most {machine_lanes()}.")
+        self.lanes = lanes or machine_lanes()
+        self.threads = threads
+        self.method = method
+        self.toolchain = find_toolchain()
+
+    def compile(self, sbml: str) -> Compiled:
+        """Make an SBML document (text) ready to run; from the cache where it was compiled before."""
+        from immunescape.engine.sbml_reader import read_sbml
+
+        return self._compile(sbml, lambda: read_sbml(sbml))
+
+    def compile_system(self, system: System) -> Compiled:
+        """Make a system that was read already ready to run."""
+        return self._compile(_content(system), lambda: system)
+
+    def _compile(self, content: str, system: Callable[[], System]) -> Compiled:
+        key = _key(content, self.toolchain, self.lanes, self.method)
+        entry, record = fetch(key, lambda folder: _build(system(), folder, self.toolchain, self.lanes, self.method))
+        if "unsupported" in record:
+            from immunescape.engine.reference import ReferenceEngine
+
+            return _Delegated(ReferenceEngine().compile_system(system()), record["unsupported"])
+        return NativeModel(system, entry, Layout.from_record(record["layout"]), self.threads)
+
+
+class _Delegated:
+    """A model that the reference engine runs, because generated code does not handle something in it."""
+
+    def __init__(self, model: Compiled, reason: str) -> None:
+        self._model = model
+        self.backend = f"reference ({reason})"
+        self.states, self.quantities, self.parameters = model.states, model.quantities, model.parameters
+
+    def run(self, job: Job, *, progress: Callable[[int], None] | None = None) -> Result:
+        """Integrate a batch with the reference engine."""
+        return self._model.run(job, progress=progress)
+
+
+class NativeModel:
+    """A compiled model.
+
+    Attributes
+    ----------
+    states, quantities, parameters : see `immunescape.engine.api.Compiled`.
+    backend : ``native``. layout : where values are kept, with counts of operations.
+    rescued : patients that failed at first and were integrated on the safe path, over all runs.
+    source : the generated C file.
+    """
+
+    backend = "native"
+
+    def __init__(self, system: Callable[[], System], folder: Path, layout: Layout, threads: int) -> None:
+        self._system = system
+        self.layout = layout
+        self.states: tuple[str, ...] = layout.states
+        self.quantities: tuple[str, ...] = layout.names
+        self.parameters: Mapping[str, float] = dict(layout.defaults)
+        self.threads = threads
+        self.rescued = 0
+        self.source = folder / "model.c"
+        try:
+            library = ctypes.CDLL(str(folder / "model.so"))
+        except OSError as error:
+            raise EngineError(f"a compiled model could not be loaded: {error}", where=str(folder)) from None
+        self._run = library.immunescape_run
+        self._run.restype = ctypes.c_int
+
+    def run(self, job: Job, *, progress: Callable[[int], None] | None = None) -> Result:
+        """Integrate a batch; failed patients are tried again on the safe path and then named in `Result.messages`."""
+        outcome = run_batch(self._run, self.layout, job, threads=self.threads, progress=progress)
+        result = outcome.result
+        failed = np.flatnonzero(result.status == FAILED)
+        if not len(failed):
+            return result
+        messages = {int(i): _message(job, int(i), int(outcome.code[i]), float(result.end_time[i])) for i in failed}
+        left = self._again(job, failed, result, lambda part: self._tighter(part))
+        if len(left):
+            left = np.concatenate([self._again(job, left[:_SAFE_LIMIT], result, self._reference), left[_SAFE_LIMIT:]])
+        kept = {int(i): messages[int(i)] for i in left}
+        self.rescued += len(failed) - len(kept)
+        _log.info("%d of %d patients failed; %d of them were rescued", len(failed), job.n, len(failed) - len(kept))
+        return replace(result, messages=kept)
+
+    def _tighter(self, job: Job) -> Result:
+        atol = {k: v * _TIGHTER for k, v in job.atol.items()} if isinstance(job.atol, Mapping) else job.atol * _TIGHTER
+        return run_batch(self._run, self.layout, replace(job, rtol=job.rtol * _TIGHTER, atol=atol), threads=self.threads).result
+
+    def _reference(self, job: Job) -> Result:
+        from immunescape.engine.reference import ReferenceEngine
+
+        return ReferenceEngine().compile_system(self._system()).run(job)
+
+    def _again(self, job: Job, which: Any, result: Result, run: Callable[[Job], Result]) -> Any:
+        """Integrate some patients otherwise and put what succeeds into the result; returns those that failed again."""
+        try:
+            again = run(_part(job, which))
+        except EngineError as error:
+            _log.info("safe path: %s", error)
+            return which
+        good = again.status != FAILED
+        for name in ("values", "final", "status", "end_time", "steps"):
+            getattr(result, name)[which[good]] = getattr(again, name)[good]
+        return which[~good]
+
+
+def _part(job: Job, which: Any) -> Job:
+    """The job of some of its patients."""
+
+    def pick(value: Any) -> Any:
+        array = np.asarray(value, dtype=float)
+        return array[which] if array.shape == (job.n,) else value
+
+    return replace(
+        job,
+        n=len(which),
+        parameters={k: pick(v) for k, v in job.parameters.items()},
+        initial={k: pick(v) for k, v in job.initial.items()},
+        doses=job.doses if job.doses is None or isinstance(job.doses, Doses) else [job.doses[int(i)] for i in which],
+        stop=None if job.stop is None else replace(job.stop, value=np.asarray(pick(job.stop.value))),
+        until=None if job.until is None else pick(job.until),
+    )
+
+
+def _message(job: Job, i: int, code: int, time: float) -> str:
+    own = {**job.parameters, **job.initial}
+    values = [f"{name}={float(np.broadcast_to(np.asarray(v, dtype=float), (job.n,))[i]):.6g}" for name, v in own.items()]
+    shown = ", ".join(values[:_SHOWN]) + (f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else "")
+    return f"{_REASONS.get(code, 'failed')} at time {time:g}" + (f" ({shown})" if shown else "")
+
+
+def _content(system: System) -> str:
+    """Text that stands for a system with its values."""
+    parts = [system.digest, json.dumps(dict(system.parameters))]
+    parts += [f"{c.name} {c.expression.digest.hex()}" for c in system.constants]
+    parts += [f"{s.name} {s.initial.digest.hex()}" for s in system.states]
+    return "\n".join(parts)
+
+
+def _key(sbml: str, toolchain: Toolchain, lanes: int, method: str) -> str:
+    settings = [toolchain.version, *toolchain.command, *toolchain.flags(lanes), platform.machine(), str(lanes), method]
+    return fingerprint(sbml, _own_source(), json.dumps(settings))
+
+
+@cache
+def _own_source() -> str:
+    """Fingerprint of everything that generated code follows from."""
+    hasher = blake2b(digest_size=16)
+    folder = resources.files("immunescape.engine")
+    files = [*folder.iterdir(), *(folder / "kernels").iterdir()]
+    for file in sorted(files, key=lambda f: f.name):
+        if file.name.endswith((".py", ".h")):
+            hasher.update(file.name.encode() + b"\0" + file.read_bytes())
+    return hasher.hexdigest()
+
+
+def _build(system: System, folder: Path, toolchain: Toolchain, lanes: int, method: str) -> dict[str, Any]:
+    """Analyse, generate and compile a model into `folder`."""
+    from immunescape.engine.analysis import analyse
+    from immunescape.engine.codegen import generate, headers
+
+    plan = analyse(system)
+    if isinstance(plan, str):
+        return {"unsupported": plan}
+    text, layout = generate(plan, method=method)
+    for name, content in {**headers(), "model.c": text}.items():
+        (folder / name).write_text(content, encoding="utf-8")
+    toolchain.build(folder / "model.c", folder / "model.so", lanes)
+    return {"layout": layout.record()}

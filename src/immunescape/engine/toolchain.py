@@ -1,0 +1,127 @@
+"""Finds a C compiler: the system's, else the one in the ``ziglang`` wheel, and turns a C file into a shared library."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from immunescape.errors import EngineError
+
+__all__ = ["Toolchain", "find_toolchain", "machine_lanes"]
+
+_FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-shared", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-w")
+_TARGETS = {8: ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"), 4: ("-mavx2",), 2: (), 1: ()}
+_ZIG_TARGETS = {8: ("-mcpu=x86_64_v4",), 4: ("-mcpu=x86_64_v3",), 2: ("-mcpu=x86_64",), 1: ("-mcpu=x86_64",)}
+_HINT = "Install a C compiler (gcc or clang), or the one that comes as a wheel: pip install 'immunescape[compiler]'."
+_LIMIT = 600  # seconds that one compilation may take
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A C compiler.
+
+    Attributes
+    ----------
+    command : how it is called. version : first line of what it says about itself; part of the cache's key.
+    """
+
+    command: tuple[str, ...]
+    version: str
+
+    @property
+    def is_zig(self) -> bool:
+        """Whether this is the compiler of the ``ziglang`` wheel."""
+        return "ziglang" in self.command
+
+    def flags(self, lanes: int) -> tuple[str, ...]:
+        """Options for a library with so many lanes."""
+        if platform.machine().lower() not in ("x86_64", "amd64"):
+            return (*_FLAGS, *(("-fno-sanitize=all",) if self.is_zig else ()))
+        if self.is_zig:
+            return (*_FLAGS, "-fno-sanitize=all", *_ZIG_TARGETS[lanes])
+        return (*_FLAGS, *_TARGETS[lanes])
+
+    def build(self, source: Path, library: Path, lanes: int) -> None:
+        """Compile `source` to `library`; headers lie beside the source.
+
+        Raises
+        ------
+        EngineError
+            Where the compiler fails, with the end of what it said.
+        """
+        command = [*self.command, *self.flags(lanes), f"-DW={lanes}", str(source), "-o", str(library), "-lm"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise EngineError(f"the C compiler could not be run: {error}", where=" ".join(self.command), hint=_HINT) from None
+        if done.returncode != 0:
+            raise EngineError(
+                f"the C compiler failed (exit {done.returncode}): {done.stderr.strip()[-500:]}",
+                where=" ".join(self.command),
+                hint="Use another compiler (environment variable CC), or the engine 'roadrunner'.",
+            )
+
+
+def find_toolchain() -> Toolchain:
+    """Return the compiler to use: ``$CC``, else cc, gcc or clang on the path, else ``python -m ziglang cc``.
+
+    Raises
+    ------
+    EngineError
+        Where there is none, with what to install.
+    """
+    named = os.environ.get("CC")
+    for name in (named,) if named else ("cc", "gcc", "clang"):
+        path = shutil.which(name)
+        if path:
+            version = _version((path,))
+            if version:
+                return Toolchain((path,), version)
+    if _has_ziglang():
+        command = (sys.executable, "-m", "ziglang", "cc")
+        version = _version(command)
+        if version:
+            return Toolchain(command, version)
+    raise EngineError("the native engine needs a C compiler, and none was found", hint=_HINT)
+
+
+def _has_ziglang() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("ziglang") is not None
+
+
+@cache
+def _version(command: tuple[str, ...]) -> str:
+    """First line of ``--version``; empty where the command does not work. Asked once in a process."""
+    try:
+        done = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.splitlines()[0].strip() if done.returncode == 0 and done.stdout else ""
+
+
+@cache
+def machine_lanes() -> int:
+    """Doubles in the widest vector of this processor: 8 (AVX-512), 4 (AVX2) or 2."""
+    flags = _cpu_flags()
+    if {"avx512f", "avx512dq", "avx512vl"} <= flags:
+        return 8
+    return 4 if "avx2" in flags else 2
+
+
+def _cpu_flags() -> set[str]:
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            for line in file:
+                if line.startswith(("flags", "Features")):
+                    return set(line.split(":", 1)[1].split())
+    except OSError:
+        pass
+    return set()

@@ -1,0 +1,315 @@
+"""The package's face: what `import immunescape` offers, and how results show themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from immunescape.errors import InputError, unknown_word
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from immunescape.model import Model
+    from immunescape.trial.result import TrialResult
+    from immunescape.trial.spec import Trial
+
+__all__ = [
+    "VirtualResult",
+    "VirtualTrial",
+    "bench_example",
+    "build_model",
+    "drugs_table",
+    "mechanisms_table",
+    "model_summary",
+    "print_model",
+    "print_table",
+    "show",
+    "trial",
+    "trials_table",
+]
+
+NOTICE = (
+    "immunescape is research software. It is no medical device, it has not been validated for clinical use, and nothing "
+    "that it prints is treatment advice."
+)
+
+
+@dataclass(frozen=True)
+class VirtualTrial:
+    """A trial that is ready to run; made by :func:`trial`."""
+
+    spec: Trial
+
+    @property
+    def name(self) -> str:
+        """Name of the trial."""
+        return self.spec.name
+
+    def run(
+        self,
+        patients: int | None = None,
+        seed: int = 1,
+        workers: int | None = None,
+        out: str | Path | None = None,
+        engine: str = "auto",
+        paired: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> VirtualResult:
+        """Simulate the trial.
+
+        Parameters
+        ----------
+        patients
+            Virtual patients per arm; None takes the protocol's numbers, at most 150.
+        seed
+            Everything random follows from it; the same seed gives bit-identical results on one machine.
+        workers
+            Processes; None takes the cores at hand. Results do not depend on it.
+        out
+            Folder that keeps finished blocks of patients, so that an interrupted run resumes; None keeps nothing.
+        engine
+            ``auto``, ``native``, ``roadrunner`` or ``reference``.
+        paired
+            Both arms share the same patients; differences are then estimated by a paired bootstrap.
+        progress
+            Called with (patients done, patients in all).
+        """
+        from immunescape.trial.runner import run_trial
+
+        result = run_trial(
+            self.spec,
+            patients=patients,
+            seed=seed,
+            workers=workers,
+            out=None if out is None else Path(out),
+            engine=engine,
+            paired=paired,
+            progress=progress,
+        )
+        return VirtualResult(result)
+
+    def _repr_html_(self) -> str:
+        return f"<p><b>{self.spec.title}</b><br>" + "<br>".join(f"{a.name}: {a.regimen}" for a in self.spec.arms) + "</p>"
+
+
+@dataclass(frozen=True)
+class VirtualResult:
+    """Result of a virtual trial, with ways to look at it."""
+
+    result: TrialResult
+
+    @property
+    def patients(self) -> pd.DataFrame:
+        """One row per virtual patient: covariates, response, times (months) and events."""
+        return self.result.patients
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of ``result.json``."""
+        return self.result.to_json()
+
+    def show(self) -> None:
+        """Print predicted beside published results."""
+        from immunescape.report.text import print_result
+
+        print_result(self.result, NOTICE)
+
+    def report(self, path: str | Path) -> Path:
+        """Write the one-file HTML report."""
+        from immunescape.report.trial_report import write_report
+
+        return write_report(self.result, Path(path), NOTICE)
+
+    def figure(self, path: str | Path) -> Path:
+        """Write predicted and published Kaplan-Meier curves as a PNG picture."""
+        from immunescape.report.trial_report import write_figure
+
+        return write_figure(self.result, Path(path))
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write ``result.json``, ``patients.parquet``, ``report.html`` and ``survival.png`` into a folder."""
+        from immunescape.report.trial_report import save
+
+        return save(self.result, Path(folder), NOTICE)
+
+    def _repr_html_(self) -> str:
+        from immunescape.report.text import result_html
+
+        return result_html(self.result, NOTICE)
+
+
+def trial(name: str | Path) -> VirtualTrial:
+    """Load a trial that ships with the package, by name, or one of your own, by the path of its YAML file."""
+    from immunescape.trial.spec import load_trial
+
+    return VirtualTrial(load_trial(name))
+
+
+def trials_table() -> list[dict[str, Any]]:
+    """One row for each trial that ships."""
+    from immunescape.trial.spec import list_trials, load_trial
+
+    rows = []
+    for name in list_trials():
+        spec = load_trial(name)
+        rows.append(
+            {
+                "name": name,
+                "title": spec.title,
+                "arms": " | ".join(arm.name for arm in spec.arms),
+                "n": "/".join(str(arm.n) for arm in spec.arms),
+                "registry": spec.registry or "",
+            }
+        )
+    return rows
+
+
+def drugs_table() -> list[dict[str, Any]]:
+    """One row for each drug that a regimen may name."""
+    from immunescape.model.registry import drugs
+
+    return [
+        {
+            "name": d.name,
+            "class": d.drug_class,
+            "targets": ", ".join(d.targets),
+            "doses": ", ".join(d.dose_units),
+            "synonyms": ", ".join(d.synonyms),
+        }
+        for d in drugs().values()
+    ]
+
+
+def mechanisms_table() -> list[dict[str, Any]]:
+    """One row for each mechanism of the model."""
+    from immunescape.model.registry import mechanisms
+
+    return [
+        {"name": m.name, "title": m.title, "states": len(m.states), "requires": ", ".join(m.requires), "summary": m.summary}
+        for m in mechanisms().values()
+    ]
+
+
+def _words(text: str) -> list[str]:
+    return [w.strip() for w in text.split(",") if w.strip()]
+
+
+def build_model(*, drugs: str | Sequence[str] = "all", without: str | Sequence[str] = ()) -> Model:
+    """Assemble the model.
+
+    Parameters
+    ----------
+    drugs
+        Names, or one comma-separated text; ``"all"`` takes every registered drug, ``""`` none.
+    without
+        Mechanisms to leave out, likewise.
+    """
+    from immunescape.model import Model
+    from immunescape.model.registry import drugs as registered
+
+    if isinstance(drugs, str):
+        drugs = list(registered()) if drugs.strip() == "all" else _words(drugs)
+    if isinstance(without, str):
+        without = _words(without)
+    return Model.build(drugs=drugs, without=without)
+
+
+def model_summary(model: Model) -> dict[str, Any]:
+    """States and parameters of a model as plain data."""
+    from immunescape.model.describe import parameter_table, state_table
+
+    return {
+        "mechanisms": [m.name for m in model.mechanisms],
+        "drugs": [d.name for d in model.drugs],
+        "states": state_table(model),
+        "parameters": parameter_table(model),
+    }
+
+
+def print_model(model: Model) -> None:
+    """Print mechanisms, states and parameters with their grades."""
+    from immunescape.model.describe import parameter_table, state_table, summary
+
+    print(summary(model))
+    print_table("States (amounts)", state_table(model))
+    print_table("Parameters", [{k: v for k, v in row.items() if k != "note"} for row in parameter_table(model)])
+
+
+def show(name: str) -> None:
+    """Print one trial, drug or mechanism: what it is, its parameters with sources, its equations."""
+    from immunescape.model.registry import drugs, get_drug, mechanisms
+    from immunescape.trial.spec import list_trials
+
+    if name in list_trials() or name.endswith((".yaml", ".yml")):
+        from immunescape.report.text import print_trial
+        from immunescape.trial.spec import load_trial
+
+        print_trial(load_trial(name))
+        return
+    if name in mechanisms():
+        _show_part(name, None)
+        return
+    try:
+        drug = get_drug(name)
+    except InputError:
+        known = [*list_trials(), *mechanisms(), *drugs()]
+        raise unknown_word("trial, drug or mechanism", name, known) from None
+    _show_part(drug.name, drug.name)
+
+
+def _show_part(name: str, drug: str | None) -> None:
+    from immunescape.knowledge.references import format_reference, get_reference, load_references
+    from immunescape.model import Model
+    from immunescape.model.describe import parameter_table
+
+    model = Model.build(drugs=[drug] if drug else [])
+    part = next(m for m in (*model.mechanisms, *model.drugs) if m.name == name)
+    print(f"{part.title}\n{'=' * len(part.title)}\n{part.summary}\n")
+    if drug:
+        row = next(r for r in drugs_table() if r["name"] == name)
+        print("\n".join(f"{k}: {v}" for k, v in row.items() if k != "name" and v) + "\n")
+    rows = [r for r in parameter_table(model) if r["mechanism"] == name]
+    print_table("Parameters", [{k: v for k, v in r.items() if k != "mechanism"} for r in rows])
+    print(model.equations(name))
+    if drug:
+        _show_toxicity(name)
+    keys = {*part.references, *(k for p in model.parameters.values() if p.owner == name for k in p.sources)}
+    references = load_references()
+    print("References\n" + "\n".join(f"  [{k}] {format_reference(get_reference(k, references))}" for k in sorted(keys)))
+
+
+def _show_toxicity(drug: str) -> None:
+    from immunescape.report.text import toxicity_rows
+
+    rows = toxicity_rows([drug])
+    if rows:
+        print_table("Toxicity (knowledge/data/toxicity.csv)", rows)
+
+
+def bench_example() -> tuple[str, str]:
+    """SBML and name of the model that ``immunescape bench engine`` times when none is named."""
+    from immunescape.model import Model
+    from immunescape.trial.spec import load_trial
+
+    return Model.build(drugs=load_trial("keynote-024").drugs).to_sbml(), "immunescape, keynote-024"
+
+
+def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Print rows as a table that fits the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not rows:
+        console.print(f"{title}: none")
+        return
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in rows[0]:
+        numeric = all(isinstance(r[column], int | float) for r in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*[Text(f"{v:g}" if isinstance(v, float) else str(v)) for v in row.values()])
+    console.print(table)

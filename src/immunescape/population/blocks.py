@@ -1,0 +1,158 @@
+"""One block of candidates: covariates, eligibility, growth to diagnosis, emergence of clones, plausibility.
+
+A block depends only on the model, the specification and its number, so blocks may be made in any order and by any
+number of processes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from immunescape.errors import InputError, unknown_word
+from immunescape.population.covariates import REGIONS, Region, sample_covariates
+from immunescape.population.diagnosis import MAX_DAYS, Grower, emerge
+from immunescape.population.eligibility import Eligibility, check_eligibility, eligible
+from immunescape.population.linking import DIAMETER, patient_parameters
+from immunescape.population.plausibility import baseline, implausible
+from immunescape.population.sampling import Method, check_method
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from immunescape.engine.api import Engine
+    from immunescape.model.assembly import Model
+
+__all__ = ["FATES", "Block", "BlockMaker", "PopulationSpec", "generate_block"]
+
+FATES = ("accepted", "ineligible", "never diagnosed", "failed", "implausible")
+
+
+@dataclass(frozen=True)
+class PopulationSpec:
+    """What a population is drawn from.
+
+    Attributes
+    ----------
+    seed, stream : candidate i depends only on (seed, stream, i).
+    region : whose prevalences.
+    eligibility : see `immunescape.population.eligibility`; None admits all.
+    max_days : days from the seed within which the tumour has to reach its diameter at diagnosis.
+    rtol : relative tolerance of the growth.
+    plausibility : reject patients out of the plausibility bounds.
+    method : see `immunescape.population.sampling`.
+    block_size : candidates in one block; the patients do not depend on it.
+    """
+
+    seed: int
+    stream: int = 0
+    region: Region = "western"
+    eligibility: Eligibility | None = None
+    max_days: float = MAX_DAYS
+    rtol: float = 1e-6
+    plausibility: bool = True
+    method: Method = "auto"
+    block_size: int = 64
+
+    def __post_init__(self) -> None:
+        check_method(self.method)
+        if self.region not in REGIONS:
+            raise unknown_word("region", self.region, REGIONS)
+        if self.eligibility is not None and not callable(self.eligibility):
+            check_eligibility(self.eligibility)
+        for name in ("seed", "stream"):
+            if int(getattr(self, name)) < 0:
+                raise InputError(f"{name} is negative")
+        if self.block_size < 1:
+            raise InputError(f"block_size is {self.block_size}; a block has at least one candidate")
+        if not self.max_days > 0.0:
+            raise InputError(f"max_days is {self.max_days:g}; it must be positive")
+        if not 0.0 < self.rtol < 0.1:
+            raise InputError(f"rtol is {self.rtol:g}; it lies between 0 and 0.1")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Candidates ``index * size .. (index + 1) * size - 1``.
+
+    Attributes
+    ----------
+    index : number of the block.
+    table : one row for each accepted patient (see `Population`).
+    fates : fate of every candidate, by id: one of `FATES`, ``implausible: <observable>`` where out of bounds.
+    messages : id -> why its growth failed.
+    """
+
+    index: int
+    table: pd.DataFrame
+    fates: pd.Series
+    messages: dict[int, str] = field(default_factory=dict)
+
+
+class BlockMaker:
+    """Makes blocks of one population; the model is compiled once, at the first block that has somebody to grow."""
+
+    def __init__(self, model: Model, spec: PopulationSpec, engine: Engine | None = None) -> None:
+        self.model, self.spec, self._engine = model, spec, engine
+        self._grower: Grower | None = None
+
+    @property
+    def grower(self) -> Grower:
+        """The compiled model that grows tumours."""
+        if self._grower is None:
+            from immunescape.engine import get_engine
+
+            engine = self._engine or get_engine("auto")
+            self._grower = Grower(self.model, engine, rtol=self.spec.rtol, max_days=self.spec.max_days)
+        return self._grower
+
+    def block(self, index: int, *, limit: int | None = None) -> Block:
+        """Make a block; `limit` cuts it to its first candidates."""
+        import pandas as pd
+
+        spec, size = self.spec, self.spec.block_size
+        n = size if limit is None else min(size, limit)
+        covariates = sample_covariates(index * size, n, spec.seed, spec.stream, region=spec.region, method=spec.method)
+        fates = pd.Series("ineligible", index=covariates.index, dtype=object, name="fate")
+        chosen = eligible(spec.eligibility, covariates)
+        if not chosen.any():
+            return Block(index, pd.DataFrame(), fates)
+        values = patient_parameters(self.model.parameters, covariates, spec.seed, spec.stream, method=spec.method)
+        values = {k: v[chosen] for k, v in values.items()}
+        covariates = covariates[chosen]
+        ids = covariates.index.to_numpy()
+        own = {k: np.asarray(self.model.to_base(k, v)) for k, v in values.items() if k in self.model.parameters}
+        growth = self.grower.grow(own, values[DIAMETER])
+        messages = {int(ids[i]): text for i, text in growth.messages.items()}
+        fates[ids[growth.failed]] = "failed"
+        fates[ids[~growth.failed & ~growth.reached]] = "never diagnosed"
+        grown = growth.reached
+        if not grown.any():
+            return Block(index, pd.DataFrame(), fates, messages)
+
+        ids, covariates = ids[grown], covariates[grown]
+        values = {k: v[grown] for k, v in values.items()}
+        own = {k: v[grown] for k, v in own.items()}
+        states = emerge(
+            self.model, {k: v[grown] for k, v in growth.states.items()}, own, ids.tolist(), spec.seed, spec.stream
+        )
+        observed = baseline(self.model, states, own)
+        reason = implausible(self.model, observed) if spec.plausibility else np.full(len(ids), "", dtype=object)
+        good = reason == ""
+        fates[ids] = np.where(good, "accepted", "implausible: " + reason.astype(str))
+        columns: dict[str, Any] = {
+            "weight": np.ones(len(ids)),
+            "days_to_diagnosis": growth.days[grown],
+            **{f"p:{k}": values[k] for k in sorted(values)},
+            **{f"b:{k}": v for k, v in observed.items()},
+            **{f"x:{k}": v for k, v in states.items()},
+        }
+        table = pd.concat([covariates, pd.DataFrame(columns, index=covariates.index)], axis=1)[good]
+        return Block(index, table, fates, messages)
+
+
+def generate_block(model: Model, spec: PopulationSpec, index: int, *, engine: Engine | None = None) -> Block:
+    """Make one block of candidates. To make many, keep a `BlockMaker`: it compiles the model once."""
+    return BlockMaker(model, spec, engine).block(index)

@@ -1,0 +1,271 @@
+"""The course of one patient: scans, response, progression, death, treatment, along a tumour volume that the engine gives.
+
+A :class:`Course` is fed with pieces of the simulated trajectory (:meth:`Course.advance`). It reads the scans off them,
+decides by RECIST 1.1, draws new lesions and death, and says where the present line of treatment ends, so that the
+next piece can start from the model's state at that scan. Every random number comes from the patient's own named
+streams: a patient's course depends on nothing but (seed, stream, number of the patient) and the tumour.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.trial.dosing import BodySize, DoseRecord, administered
+from immunescape.trial.hazard import HazardModel, event_time
+from immunescape.trial.lesions import LesionModel, Lesions
+from immunescape.trial.recist import timepoint_responses
+from immunescape.trial.regimen import Regimen
+from immunescape.trial.toxicity import ToxicityCourse, ToxicityRisk, simulate_toxicity
+
+__all__ = ["Course", "Line", "Models", "Streams"]
+
+FloatArray = NDArray[np.float64]
+AFTER_VISIT = 0.05
+"""Days by which doses follow a scan of the same day: the scan is read before the dose is given."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """Endpoint models that all patients share."""
+
+    lesions: LesionModel
+    hazard: HazardModel
+
+    @classmethod
+    def load(cls) -> Models:
+        """Those that ship."""
+        return cls(LesionModel.load(), HazardModel.load())
+
+
+class Streams:
+    """Named random streams of one patient; the same name always gives the same numbers."""
+
+    def __init__(self, seed: int, stream: int, patient: int) -> None:
+        self._key = (seed, stream, patient)
+        self._made: dict[str, np.random.Generator] = {}
+
+    def __getitem__(self, purpose: str) -> np.random.Generator:
+        from immunescape.population.sampling import patient_generator
+
+        if purpose not in self._made:
+            self._made[purpose] = patient_generator(*self._key, f"trial:{purpose}")
+        return self._made[purpose]
+
+
+@dataclass
+class Line:
+    """A line of treatment (or its absence): what is given from `start` (day of the course) on, and what was seen.
+
+    `visits` are planned scans (days from `start`); without any, nothing is assessed. `fallback` marks the time after
+    progression in which the trial gives nothing.
+    """
+
+    name: str
+    start: float
+    regimen: Regimen
+    visits: FloatArray
+    doses: list[DoseRecord]
+    toxicity: ToxicityCourse
+    fallback: bool = False
+    baseline_mm: float = math.nan
+    days: list[float] = field(default_factory=list)
+    sld_mm: list[float] = field(default_factory=list)
+    new_lesion: list[bool] = field(default_factory=list)
+    gone: list[bool] = field(default_factory=list)
+    responses: list[str] = field(default_factory=list)
+    new_lesion_left: float = math.nan
+    new_lesion_day: float = math.inf
+    progression: float = math.inf
+    response: float = math.inf
+    treatment_end: float = math.inf
+
+
+class Course:
+    """One patient from a state of the model on: see the module.
+
+    Parameters
+    ----------
+    patient
+        Covariates.
+    volume_ml
+        Tumour volume at day 0 of the course.
+    streams, models
+        The patient's random streams and the endpoint models.
+    """
+
+    def __init__(self, patient: Mapping[str, Any], volume_ml: float, streams: Streams, models: Models) -> None:
+        self.patient, self.streams, self.models = patient, streams, models
+        self.volume0 = volume_ml
+        self.lesions: Lesions = models.lesions.draw(volume_ml, int(patient["n_target_lesions"]), streams["lesions"])
+        self.linear_predictor = models.hazard.linear_predictor(patient)
+        self.death_left = float(streams["death"].exponential())
+        self.day = 0.0
+        self.death: float | None = None
+        self.death_cause = ""
+        self.lines: list[Line] = []
+
+    @property
+    def line(self) -> Line:
+        """The present line."""
+        return self.lines[-1]
+
+    def start_line(
+        self,
+        name: str,
+        start: float,
+        regimen: Regimen,
+        visits: FloatArray,
+        horizon: float,
+        risks: tuple[ToxicityRisk, ...],
+        *,
+        fallback: bool = False,
+    ) -> Line:
+        """Begin a line of treatment at day `start`; doses are planned up to day `horizon` of the course."""
+        until = max(horizon - start, 0.0)
+        planned = regimen.planned(until) if regimen.rules else []
+        exposure: dict[str, tuple[float, float]] = {}
+        for dose in planned:
+            drug = regimen.phases[dose.phase].rules[dose.rule].drug
+            first, last = exposure.get(drug, (dose.time_days, dose.time_days))
+            exposure[drug] = (min(first, dose.time_days), max(last, dose.time_days))
+        course = simulate_toxicity(risks, exposure, self.streams[f"toxicity {name}"])
+        doses: list[DoseRecord] = []
+        if planned:
+            doses = administered(regimen, BodySize.of(self.patient), until_days=until, changes=course.changes)
+        line = Line(name, start, regimen, visits, doses, course, fallback)
+        line.new_lesion_left = float(self.streams[f"new lesion {name}"].exponential())
+        line.treatment_end = self._planned_end(line)
+        self.lines.append(line)
+        return line
+
+    def _planned_end(self, line: Line) -> float:
+        """Day of the course on which treatment ends by plan or toxicity: a cycle after the last dose."""
+        if not line.doses:
+            return line.start
+        last = line.doses[-1]
+        rule = line.regimen.phases[last.phase].rules[last.rule]
+        end = line.start + last.time_days + float(rule.interval_days or 0)
+        fatal = line.toxicity.death_day
+        return min(end, line.start + fatal) if fatal is not None else end
+
+    def dose_times(self, start: float, end: float) -> list[tuple[float, DoseRecord]]:
+        """Doses of the present line in ``[start, end)`` (days of the course), as (days after `start`, dose)."""
+        line = self.line
+        found = []
+        for dose in line.doses:
+            day = line.start + dose.time_days
+            if start - 1e-9 <= day < end - 1e-9 and day < line.treatment_end + 1e-9:
+                found.append((day - start + AFTER_VISIT, dose))
+        return found
+
+    def advance(self, days: FloatArray, volume_ml: FloatArray, *, stop_at_progression: bool) -> int | None:
+        """Take a piece of the trajectory.
+
+        Parameters
+        ----------
+        days
+            (t,) days of the course; the first is the present day.
+        volume_ml
+            (t,) tumour volume.
+        stop_at_progression
+            Whether the present line ends at progression.
+
+        Returns
+        -------
+        int or None
+            Index of `days` at which the present line ended with progression: the next piece starts there. None: the
+            piece was used to its end, or to the patient's death.
+        """
+        line, models = self.line, self.models
+        sld = self.lesions.diameters(volume_ml / self.volume0).sum(axis=0)
+        if line.visits.size:
+            self._scan(line, days, volume_ml, sld, cut=stop_at_progression)
+        ends = stop_at_progression and math.isfinite(line.progression) and not line.fallback
+        stop = len(days) - 1
+        if ends:
+            stop = min(int(np.searchsorted(days, line.progression - 1e-6)), stop)
+        use = slice(0, stop + 1)
+        after = (days >= line.progression) | line.fallback | (days < line.start)
+        responding = (days >= line.response) & (days < line.progression)
+        rate = models.hazard.rate(self.linear_predictor, sld, after, responding)
+        death, left = event_time(days[use], rate[use], self.death_left)
+        self._decide_death(line, days[use], volume_ml[use], death)
+        self.death_left = left
+        self.day = float(days[stop]) if self.death is None else self.death
+        if ends and self.death is None:
+            line.treatment_end = min(line.treatment_end, line.progression)
+            return stop
+        if self.death is not None:
+            line.treatment_end = min(line.treatment_end, self.death)
+        return None
+
+    def _decide_death(self, line: Line, days: FloatArray, volume: FloatArray, death: float | None) -> None:
+        """Earliest of disease (hazard), tumour volume and fatal toxicity within the piece."""
+        causes: list[tuple[float, str]] = []
+        if death is not None:
+            causes.append((death, "disease"))
+        lethal = np.flatnonzero(volume >= self.models.hazard.lethal_volume_ml)
+        if len(lethal):
+            causes.append((float(days[lethal[0]]), "tumour volume"))
+        toxic = line.toxicity.death_day
+        if toxic is not None:
+            day = line.start + toxic
+            if days[0] <= day <= min(float(days[-1]), line.treatment_end + 1e-9):
+                causes.append((day, "toxicity"))
+        if causes:
+            self.death, self.death_cause = min(causes)
+
+    def _scan(self, line: Line, days: FloatArray, volume: FloatArray, sld: FloatArray, *, cut: bool) -> None:
+        """Read the scans that fall into the piece, and assess them; with `cut` none after progression."""
+        models = self.models
+        if math.isinf(line.new_lesion_day):
+            inside = days >= line.start - 1e-9
+            if inside.sum() > 1:
+                rate = models.lesions.new_lesion_rate(days, sld)
+                found, line.new_lesion_left = event_time(days[inside], rate[inside], line.new_lesion_left)
+                line.new_lesion_day = math.inf if found is None else found
+        noise = self.streams[f"measurement {line.name}"]
+        log_volume = np.log(np.maximum(volume, 1e-30))
+
+        def look(day: float) -> tuple[float, bool]:
+            ratio = math.exp(float(np.interp(day, days, log_volume))) / self.volume0
+            true = self.lesions.diameters([ratio])
+            errors = noise.standard_normal(5)[: len(true), None]
+            size, gone = models.lesions.measure(true, errors)
+            return float(size[0]), bool(gone[0])
+
+        low, high = float(days[0]), float(days[-1])
+        if math.isnan(line.baseline_mm) and low - 1e-9 <= line.start <= high + 1e-9:
+            line.baseline_mm = max(look(line.start)[0], models.lesions.too_small_mm)
+        if math.isnan(line.baseline_mm):
+            return
+        for visit in line.start + line.visits:
+            if not low + 1e-9 < visit <= high + 1e-9 or (line.days and visit <= line.days[-1]):
+                continue
+            size, gone = look(float(visit))
+            line.days.append(float(visit))
+            line.sld_mm.append(size)
+            line.gone.append(gone)
+            line.new_lesion.append(line.new_lesion_day <= visit)
+        if line.days:
+            line.responses = timepoint_responses(line.baseline_mm, line.sld_mm, line.new_lesion, line.gone)
+            for day, response in zip(line.days, line.responses, strict=True):
+                if response == "PD":
+                    line.progression = min(line.progression, day)
+                    if cut:
+                        self._forget(line, line.responses.index("PD") + 1)
+                    break
+                if response in ("CR", "PR"):
+                    line.response = min(line.response, day)
+
+    @staticmethod
+    def _forget(line: Line, keep: int) -> None:
+        """Drop the scans after the first `keep`: the line ended before them."""
+        for rows in (line.days, line.sld_mm, line.new_lesion, line.gone, line.responses):
+            del rows[keep:]

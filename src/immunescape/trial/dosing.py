@@ -1,0 +1,286 @@
+"""From a regimen and a patient to the doses that are given: milligrams, delays, reductions; nanomoles for the engine.
+
+Doses by body surface take the patient's surface, doses by AUC the Calvert formula [calvert1989] with a filtration rate
+of at most 125 mL/min [fda2010].
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from immunescape.errors import InputError
+from immunescape.trial.regimen import DoseRule, PlannedDose, Regimen
+
+if TYPE_CHECKING:
+    from immunescape.engine.api import Doses
+
+__all__ = [
+    "CALVERT_NONRENAL",
+    "MAX_GFR",
+    "BodySize",
+    "DoseChange",
+    "DoseRecord",
+    "administered",
+    "body_surface_area",
+    "calvert_mg",
+    "dose_mg",
+    "dose_problem",
+    "to_doses",
+]
+
+MAX_GFR = 125.0
+"""Largest filtration rate (mL/min) that a carboplatin dose is computed with [fda2010]."""
+CALVERT_NONRENAL = 25.0
+"""Clearance of carboplatin that is not renal, mL/min [calvert1989]."""
+TOO_MUCH = 20.0
+"""A dose of more than this many times the largest usual one is refused: a slip of the pen, such as mg/kg for mg."""
+_MASS = {"mg": 1.0, "g": 1000.0, "ug": 1e-3}
+
+
+@dataclass(frozen=True)
+class BodySize:
+    """What doses depend on. Without further information, a reference patient."""
+
+    weight_kg: float = 70.0
+    bsa_m2: float = 1.8
+    crcl_ml_min: float = 90.0
+
+    @classmethod
+    def of(cls, covariates: Mapping[str, Any]) -> BodySize:
+        """Take it from a patient's covariates (a row of the patient table).
+
+        Raises
+        ------
+        InputError
+            If a value is missing or not positive.
+        """
+        values = {}
+        for name in ("weight_kg", "bsa_m2", "crcl_ml_min"):
+            value = float(covariates[name]) if name in covariates else math.nan
+            if not (math.isfinite(value) and value > 0):
+                raise InputError(
+                    f"'{name}' of the patient is {value:g}", hint="Doses need weight, surface and creatinine clearance."
+                )
+            values[name] = value
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class DoseChange:
+    """What toxicity does to a patient's doses from `time_days` (time on treatment) on.
+
+    Attributes
+    ----------
+    kind : ``delay`` (all later doses are moved by `value` days), ``skip`` (doses within `value` days are left out),
+        ``reduce`` (all later doses are multiplied by `value`) or ``stop``.
+    drugs : the drugs that it concerns; None: all.
+    """
+
+    time_days: float
+    kind: Literal["delay", "skip", "reduce", "stop"]
+    value: float = 0.0
+    drugs: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        good = {"delay": self.value > 0, "skip": self.value > 0, "reduce": 0 < self.value <= 1, "stop": True}
+        if not (math.isfinite(self.time_days) and math.isfinite(self.value) and good[self.kind]):
+            raise InputError(f"a dose cannot be changed by '{self.kind}' {self.value:g} at day {self.time_days:g}")
+
+
+@dataclass(frozen=True)
+class DoseRecord:
+    """One dose as given. `phase` and `rule` index into the regimen; `planned_mg` is before reductions."""
+
+    time_days: float
+    drug: str
+    mg: float
+    planned_mg: float
+    planned_days: float
+    duration_hours: float | None
+    phase: int
+    rule: int
+    cycle: int
+    day: int
+
+
+def body_surface_area(weight_kg: float, height_cm: float, formula: Literal["dubois", "mosteller"] = "dubois") -> float:
+    """Body surface area in m2 by the formula of Du Bois [dubois1916] or of Mosteller [mosteller1987]."""
+    if not (weight_kg > 0 and height_cm > 0):
+        raise InputError(f"no body surface for {weight_kg:g} kg and {height_cm:g} cm")
+    if formula == "mosteller":
+        return math.sqrt(weight_kg * height_cm / 3600.0)
+    return float(0.007184 * weight_kg**0.425 * height_cm**0.725)
+
+
+def calvert_mg(auc: float, crcl_ml_min: float) -> float:
+    """Dose of carboplatin in mg for a target AUC (mg/mL·min): ``AUC · (min(GFR, 125) + 25)`` [calvert1989, fda2010]."""
+    return auc * (min(crcl_ml_min, MAX_GFR) + CALVERT_NONRENAL)
+
+
+def dose_mg(amount: float, unit: str, size: BodySize, *, max_mg: float | None = None) -> float:
+    """Convert a dose to mg for one patient.
+
+    Parameters
+    ----------
+    amount, unit
+        As in :class:`~immunescape.trial.regimen.DoseRule`.
+    size
+        The patient's weight, surface and creatinine clearance.
+    max_mg
+        Cap of the dose.
+
+    Raises
+    ------
+    InputError
+        For an amount that is not positive, and for units of activity or of cells, which have no mass.
+    """
+    if not (math.isfinite(amount) and amount > 0):
+        raise InputError(f"a dose of {amount:g} {unit} cannot be given", hint="Doses are greater than zero.")
+    top, _, below = unit.partition("/")
+    if unit == "AUC":
+        mg = calvert_mg(amount, size.crcl_ml_min)
+    elif top in _MASS and below in ("", "kg", "m2"):
+        mg = amount * _MASS[top] * {"": 1.0, "kg": size.weight_kg, "m2": size.bsa_m2}[below]
+    else:
+        raise InputError(f"a dose in {unit} has no mass in mg", hint="Write it in mg, mg/kg, mg/m2 or AUC.")
+    return mg if max_mg is None else min(mg, max_mg)
+
+
+def dose_problem(drug: str, amount: float, unit: str) -> str | None:
+    """Why a dose is impossible, or None. Compared with the largest usual dose in a patient of 70 kg and 1.8 m2."""
+    from immunescape.trial.coefficients import coefficients
+
+    if not (math.isfinite(amount) and amount > 0):
+        return "a dose must be greater than zero"
+    usual = coefficients("usual_doses").get(drug)
+    if usual is None or unit == "cells" or "IU" in unit:
+        return None
+    reference = BodySize()
+    times = dose_mg(amount, unit, reference) / dose_mg(usual.value, usual.unit, reference)
+    if times <= TOO_MUCH:
+        return None
+    return f"{amount:g} {unit} is {times:.0f} times the largest usual dose of {drug} ({usual.value:g} {usual.unit})"
+
+
+def administered(
+    regimen: Regimen,
+    size: BodySize,
+    *,
+    until_days: float,
+    changes: Sequence[DoseChange] = (),
+) -> list[DoseRecord]:
+    """Doses that a patient is given from day 0 to before `until_days`, in time order.
+
+    Parameters
+    ----------
+    regimen
+        The planned treatment.
+    size
+        The patient's weight, surface and creatinine clearance.
+    until_days
+        When treatment ends at the latest (progression, death, end of follow-up).
+    changes
+        Delays, omissions, reductions and stops. A delay moves all later doses of its drugs, and with them later
+        phases; a limit in cycles is then reached later, a limit in months holds by the calendar.
+
+    Returns
+    -------
+    list of DoseRecord
+        mg after caps and reductions.
+    """
+    planned = regimen.planned(until_days)
+    records: list[DoseRecord] = []
+    for drug in regimen.drugs:
+        rows = [dose for dose in planned if regimen.phases[dose.phase].rules[dose.rule].drug == drug]
+        mine = sorted((c for c in changes if c.drugs is None or drug in c.drugs), key=lambda c: c.time_days)
+        records += _given(regimen, drug, rows, mine, size, until_days)
+    return sorted(records, key=lambda r: (r.time_days, r.phase, r.rule))
+
+
+def _given(
+    regimen: Regimen, drug: str, rows: list[PlannedDose], changes: list[DoseChange], size: BodySize, until_days: float
+) -> list[DoseRecord]:
+    shift, factor, skip_until, done = 0.0, 1.0, -math.inf, 0
+    started: dict[tuple[int, int], float] = {}
+    records: list[DoseRecord] = []
+    for dose in rows:
+        rule: DoseRule = regimen.phases[dose.phase].rules[dose.rule]
+        while done < len(changes) and changes[done].time_days <= dose.time_days + shift + 1e-9:
+            change = changes[done]
+            done += 1
+            if change.kind == "stop":
+                return records
+            if change.kind == "delay":
+                shift += change.value
+            elif change.kind == "reduce":
+                factor *= change.value
+            else:
+                skip_until = max(skip_until, change.time_days + change.value)
+        time = dose.time_days + shift
+        first = started.setdefault((dose.phase, dose.rule), time)
+        if time >= until_days or time < skip_until - 1e-9:
+            continue
+        if rule.limit is not None and time >= first + rule.limit.days:
+            continue
+        amount = rule.loading if dose.first and rule.loading is not None else rule.amount
+        mg = dose_mg(amount, rule.unit, size, max_mg=rule.max_mg)
+        records.append(
+            DoseRecord(
+                time,
+                drug,
+                mg * factor,
+                mg,
+                dose.time_days,
+                rule.infusion_hours,
+                dose.phase,
+                dose.rule,
+                dose.cycle,
+                dose.day,
+            )
+        )
+    return records
+
+
+def to_doses(
+    records: Iterable[DoseRecord], drugs: Mapping[str, Any] | None = None, *, start_days: float = 0.0
+) -> Doses:
+    """Doses in the engine's terms: nanomoles into the state that each drug declares.
+
+    Parameters
+    ----------
+    records
+        As from :func:`administered`.
+    drugs
+        Drug records by name (``molar_mass``, ``dose_state``, ``infusion_hours``); None takes the registered ones.
+    start_days
+        Model time at which treatment starts; added to all times.
+
+    Raises
+    ------
+    InputError
+        For a drug without molar mass or dosed state, or an amount that is negative or not finite.
+    """
+    from immunescape.engine.api import Doses
+
+    if drugs is None:
+        from immunescape.model.registry import drugs as registered
+
+        drugs = registered()
+    times, targets, amounts, durations = [], [], [], []
+    for record in records:
+        drug = drugs[record.drug]
+        if not (drug.molar_mass > 0 and drug.dose_state):
+            raise InputError(f"'{record.drug}' cannot be dosed", hint="Its record needs molar_mass and dose_state.")
+        if not (math.isfinite(record.mg) and record.mg >= 0):
+            raise InputError(f"a dose of {record.mg:g} mg of {record.drug} at day {record.time_days:g}")
+        hours = drug.infusion_hours if record.duration_hours is None else record.duration_hours
+        times.append(start_days + record.time_days)
+        targets.append(drug.dose_state)
+        amounts.append(record.mg * 1e6 / drug.molar_mass)
+        durations.append(hours / 24.0)
+    return Doses(np.array(times, float), tuple(targets), np.array(amounts, float), np.array(durations, float))

@@ -1,0 +1,86 @@
+"""The bibliography: BibTeX as it is written in the wild, disagreeing duplicates, unknown keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from immunescape.errors import InputError
+from immunescape.knowledge.references import (
+    bib_files,
+    format_reference,
+    get_reference,
+    load_references,
+    parse_bibtex,
+)
+
+ENTRY = r"""
+% a comment line
+@string{jt = "J Toy"}
+@Article{muller1990,
+  author  = {M{\"u}ller, Hans-Peter and {\O}stergaard, K. and Garc{\'i}a, A and B, B and C, C and D, D and E, E},
+  title   = "The {PD-1} axis \& its {{ligands}}",
+  journal = {J Toy}, year = 1990, volume = {7}, number={2}, pages = {1--12},
+  doi = {https://doi.org/10.1/x}, note = {PMID: 42},
+}
+@misc{site2020, title={A site}, year={2020}, url={https://example.org}, author={Some Body}}
+"""
+
+
+def test_parse_and_format() -> None:
+    first, second = parse_bibtex(ENTRY)
+    assert (first.key, first.kind, first.pmid, first.doi) == ("muller1990", "article", "42", "10.1/x")
+    assert format_reference(first) == (
+        "Müller HP, Østergaard K, García A, et al. The PD-1 axis & its ligands. J Toy. 1990;7(2):1–12. "
+        "doi:10.1/x. PMID: 42."
+    )
+    assert format_reference(second) == "Body S. A site. 2020. https://example.org"
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("\n\n@article{a, title={x}, year={2000}", "not closed"),
+        ("\n\n@article{a, title={x}}", "no year"),
+        ("\n\n@article{a, title={x, year={2000}}", "closed"),
+        ("\n\n@article{a, title, year={2000}}", "expected"),
+        ("\n\n@article{ title={x}}", "no key"),
+    ],
+)
+def test_broken_entries_name_file_and_line(text: str, word: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_bibtex(text, "my.bib")
+    assert word in str(caught.value)
+    assert "my.bib, line 3" in str(caught.value)
+
+
+def test_duplicates_must_agree(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.bib", tmp_path / "two.bib"
+    one.write_text("@article{zz1, title={Of Toys}, year={2001}}")
+    two.write_text("@article{zz1, title={of {Toys}.}, year={2001}, doi={10.1/y}}")
+    assert load_references([one, two])["zz1"].doi == "10.1/y"
+    two.write_text("@article{zz1, title={Of other toys}, year={2001}, doi={10.1/yyyy}}")
+    with pytest.raises(InputError, match="zz1") as caught:
+        load_references([one, two])
+    assert "one.bib" in str(caught.value)
+    assert "two.bib" in str(caught.value)
+
+
+def test_unknown_key_names_the_nearest() -> None:
+    known = {e.key: e for e in parse_bibtex(ENTRY)}
+    with pytest.raises(InputError, match="Did you mean 'muller1990'"):
+        get_reference("mueller1990", known)
+
+
+def test_the_package_bibliography_reads() -> None:
+    assert bib_files(), "the package has no bibliography"
+    found = load_references()
+    for entry in found.values():
+        text = format_reference(entry)
+        assert entry.fields["title"].rstrip(".") in text
+        assert not any(c in text for c in "{}\\"), f"{entry.origin}: BibTeX left in: {text}"
+        printed = all(entry.fields.get(k) for k in ("journal", "volume", "pages"))
+        book = entry.kind in ("book", "manual") and bool(entry.fields.get("publisher"))
+        findable = entry.doi or entry.pmid or entry.fields.get("url") or printed or book
+        assert findable, f"{entry.origin}: '{entry.key}' cannot be looked up: give doi, PMID, url, or volume and pages"

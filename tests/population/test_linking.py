@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import kstest, spearmanr
+
+from immunescape.errors import InputError
+from immunescape.population.covariates import sample_covariates
+from immunescape.population.distributions import Distribution
+from immunescape.population.linking import (
+    DIAMETER,
+    equivalent_diameter,
+    links,
+    patient_parameters,
+    score,
+)
+from immunescape.population.plausibility import bounds
+
+N = 4096
+
+
+@pytest.fixture(scope="module")
+def covariates():
+    return sample_covariates(0, N, seed=2)
+
+
+@pytest.fixture(scope="module")
+def values(small_model, covariates):
+    return patient_parameters(small_model.parameters, covariates, 2)
+
+
+def test_marginals_of_linked_and_free_parameters_are_those_of_the_table(small_model, values):
+    for name in ("k_growth", "n_clones_tum", "k_infiltrate", "k_kill_small", "f_small"):
+        distribution = Distribution.from_row(small_model.parameters[name])
+        assert kstest(distribution.cdf(values[name]), "uniform").statistic < 0.03, name
+
+
+def test_links_give_the_correlations_of_the_table(covariates, values):
+    # 0.90 on the normal scores; TMB is a mixture of lognormals, so the rank correlation is slightly lower
+    assert spearmanr(values["n_clones_tum"], covariates.tmb_mut_mb).statistic == pytest.approx(0.89, abs=0.02)
+    squamous = covariates.histology == "squamous"
+    assert np.median(values["k_growth"][squamous]) > np.median(values["k_growth"][~squamous])
+    assert spearmanr(values["k_infiltrate"], covariates.tmb_mut_mb).statistic == pytest.approx(0.0, abs=0.05)
+
+
+def test_pdl1_level_follows_tps(small_model, covariates, values):
+    assert spearmanr(values["pdl1_tumour"], covariates.pdl1_tps).statistic == pytest.approx(0.87, abs=0.04)
+    distribution = Distribution.from_row(small_model.parameters["pdl1_tumour"])
+    # a third of all tumours share the score 0, so that the marginal is kept only nearly
+    assert kstest(distribution.cdf(values["pdl1_tumour"]), "uniform").statistic < 0.06
+    medians = [np.median(values["pdl1_tumour"][m]) for m in (covariates.pdl1_tps < 1, covariates.pdl1_tps >= 50)]
+    assert medians[1] > 2 * medians[0]
+
+
+def test_equivalent_diameter_keeps_the_volume():
+    # three lesions of 20 mm: 3 (2 cm)^3 = D^3
+    assert equivalent_diameter(np.array([60.0]), np.array([3]))[0] == pytest.approx((3 * 2.0**3) ** (1 / 3), rel=1e-6)
+    assert equivalent_diameter(np.array([1000.0]), np.array([1]))[0] == pytest.approx(18.6)
+
+
+def test_diameter_at_diagnosis_is_that_of_oak(values):
+    assert np.quantile(values[DIAMETER], 0.01) >= 1.0
+    assert 3.7 <= np.median(values[DIAMETER]) <= 5.5
+
+
+def test_parameters_of_a_patient_do_not_depend_on_the_batch(small_model, covariates, values):
+    part = patient_parameters(small_model.parameters, covariates.iloc[500:520], 2)
+    for name, numbers in part.items():
+        np.testing.assert_array_equal(numbers, values[name][500:520])
+
+
+def test_body_enters_the_drugs(covariates, values):
+    np.testing.assert_array_equal(values["weight_toxin"], covariates.weight_kg)
+
+
+def test_every_link_reads_and_leaves_variance(covariates):
+    for rows in links().values():
+        total = 0.0
+        for row in rows:
+            assert np.isfinite(score(row["score"], covariates, row.where)).all()
+            total += row.number("weight") ** 2
+        assert total < 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("ln:nlrr", "nlr"), ("log:nlr", "function"), ("driver", "holds words"), ("driver=EGFRR", "EGFR")],
+)
+def test_wrong_scores_are_refused(covariates, text, message):
+    with pytest.raises(InputError, match=message):
+        score(text, covariates)
+
+
+def test_plausibility_bounds_span_the_observed_tumours(shared_data):
+    observed = np.exp(
+        np.genfromtxt(shared_data / "qsp_io" / "observed_immune_ratios_log.csv", delimiter=",", skip_header=1)
+    )
+    by_name = {b.observable: b for b in bounds()}
+    for column, name in enumerate(("M1_M2_ratio", "Treg_CD8_ratio", "CD8_CD4_ratio")):
+        assert by_name[name].lower == pytest.approx(observed[:, column].min(), rel=0.02)
+        assert by_name[name].upper == pytest.approx(observed[:, column].max(), rel=0.02)

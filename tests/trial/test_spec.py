@@ -1,0 +1,435 @@
+"""Trial files: those that ship, the template, and every way in which a file is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from immunescape.errors import InputError
+from immunescape.trial.loading import read_trial, template
+from immunescape.trial.regimen import parse_regimen
+from immunescape.trial.schema import json_schema
+from immunescape.trial.spec import Trial, list_trials, load_trial
+
+BASIC = """\
+name: my-trial
+title: My trial
+population:
+  stage: IV
+  line: 1
+  pdl1: {assay: 22C3, range: [50, 100]}
+arms:
+  - name: new
+    role: experimental
+    n: 10
+    regimen: pembrolizumab 200 mg every 3 weeks
+  - name: old
+    role: control
+    n: 10
+    choice:
+      - regimen: docetaxel 75 mg/m2 every 3 weeks
+        when: {histology: squamous}
+      - regimen: pemetrexed 500 mg/m2 every 3 weeks
+        when: {histology: nonsquamous}
+visits: every 9 weeks
+follow_up_months: 24
+endpoints:
+  primary: [pfs]
+published:
+  arms:
+    - name: new
+      orr_pct: 40
+      orr_ci: [30, 50]
+"""
+
+
+def read(text: str) -> Trial:
+    return read_trial("t.yaml", text)
+
+
+def edit(old: str, new: str) -> str:
+    assert BASIC.count(old) == 1, old
+    return BASIC.replace(old, new)
+
+
+def test_reads_a_small_file() -> None:
+    trial = read(BASIC)
+    assert trial.name == "my-trial"
+    assert [arm.name for arm in trial.arms] == ["new", "old"]
+    assert trial.control is not None
+    assert trial.control.name == "old"
+    assert trial.drugs == ("pembrolizumab", "docetaxel", "pemetrexed")
+    assert trial.arms[0].stop_at_progression
+    assert [str(c) for c in trial.population.criteria] == ["stage IV", "pdl1_tps 50-100 %"]
+    assert "if histology squamous" in trial.arms[1].regimen
+    assert trial.published is not None
+    assert trial.published.as_result()["arms"][0]["orr_ci"] == [30, 50]
+
+
+def test_the_control_comes_last_whatever_the_order() -> None:
+    first, second = BASIC.index("  - name: new"), BASIC.index("  - name: old")
+    end = BASIC.index("visits:")
+    swapped = BASIC[:first] + BASIC[second:end] + BASIC[first:second] + BASIC[end:]
+    assert [arm.role for arm in read(swapped).arms] == ["experimental", "control"]
+
+
+REFUSED = [
+    # what is written instead, what it is written for, line, field, message, hint
+    ("  stage: IV", "  stag: IV", 4, "population.stag", "unknown field 'stag'", "Did you mean 'stage'?"),
+    ("title: My trial\n", "", 1, "", "field 'title' is missing", ""),
+    ("name: my-trial", "name: My Trial", 1, "name", "'My Trial' is no valid name", "lower case"),
+    ("stage: IV", "stage: V", 4, "population.stage", "unknown value of stage 'V'", "'IV'"),
+    ("line: 1", "line: first", 5, "population.line", "'first' is no line of treatment", "'2+'"),
+    ("line: 1", "line: 2", 5, "population.line", "line 2 of treatment needs 1 before it, 'prior' has 0", "prior:"),
+    ("assay: 22C3", "assay: 22C4", 6, "population.pdl1.assay", "unknown word '22C4'", "'22C3'"),
+    ("assay: 22C3", "assay: SP142", 6, "population.pdl1.range", "SP142 does not score tumour proportion", "22C3"),
+    ("range: [50, 100]", "range: [100, 50]", 6, "population.pdl1.range", "the range is upside down", "lowest"),
+    ("range: [50, 100]", "range: [50, 101]", 6, "population.pdl1.range[2]", "less than or equal to 100", ""),
+    ("role: control", "role: controll", 13, "arms[2].role", "unknown word 'controll'", "'control'"),
+    ("role: control", "role: experimental", 7, "arms", "no arm is the control", "role: control"),
+    ("role: experimental", "role: control", 13, "arms[2].role", "two control arms", "experimental"),
+    ("name: old", "name: new", 12, "arms[2].name", "two arms are named 'new'", ""),
+    (
+        "pembrolizumab 200 mg every",
+        "pembrolizumab 200 mgg every",
+        11,
+        "arms[1].regimen",
+        "unknown unit 'mgg'",
+        "^^^\n  Did you mean 'mg'",
+    ),
+    ("docetaxel 75", "docetaxl 75", 16, "arms[2].choice[1].regimen", "unknown drug 'docetaxl'", "'docetaxel'"),
+    ("75 mg/m2", "7500 mg/m2", 16, "arms[2].choice[1].regimen", "75 times the largest usual dose", "^^^^"),
+    (
+        "{histology: squamous}",
+        "{histolgy: squamous}",
+        17,
+        "arms[2].choice[1].when.histolgy",
+        "unknown covariate 'histolgy'",
+        "'histology'",
+    ),
+    (
+        "{histology: squamous}",
+        "{histology: squamus}",
+        17,
+        "arms[2].choice[1].when.histology",
+        "unknown value of histology 'squamus'",
+        "'squamous'",
+    ),
+    (
+        "{histology: nonsquamous}",
+        "{histology: squamous}",
+        15,
+        "arms[2].choice",
+        "no choice for patients with histology nonsquamous",
+        "without 'when'",
+    ),
+    ("visits: every 9 weeks", "visits: every 9 weaks", 20, "visits", "unknown unit of time 'weaks'", "'weeks'"),
+    ("follow_up_months: 24", "follow_up_months: -1", 21, "follow_up_months", "greater than 0", ""),
+    ("follow_up_months: 24", "follow_up_months: long", 21, "follow_up_months", "valid number", "given: 'long'"),
+    ("primary: [pfs]", "primary: [psf]", 23, "endpoints.primary[1]", "unknown word 'psf'", "'pfs'"),
+    (
+        "    - name: new\n      orr",
+        "    - name: nwe\n      orr",
+        26,
+        "published.arms[1].name",
+        "unknown arm 'nwe'",
+        "'new'",
+    ),
+    (
+        "orr_ci: [30, 50]",
+        "orr_ci: [41, 50]",
+        28,
+        "published.arms[1].orr_ci",
+        "the value 40 lies outside its interval",
+        "",
+    ),
+    ("orr_ci: [30, 50]", "orr_ci: [50, 30]", 28, "published.arms[1].orr_ci", "the interval is upside down", ""),
+    (
+        "orr_ci: [30, 50]",
+        "km: {pfs: [{months: 6, percent: 40}, {months: 3, percent: 60}]}",
+        28,
+        "published.arms[1].km.pfs",
+        "a survival curve goes forward in time and never up",
+        "",
+    ),
+    ("    n: 10\n    regimen", "    n: 0\n    regimen", 10, "arms[1].n", "greater than or equal to 1", "given: 0"),
+    (
+        "    n: 10\n    choice",
+        "    n: 10\n    regimen: placebo\n    choice",
+        12,
+        "arms[2]",
+        "either 'regimen' or 'choice'",
+        "",
+    ),
+    ("    n: 10\n    regimen", "    n: 10\n    n: 11\n    regimen", 11, "", "field 'n' is given twice", ""),
+    (
+        "  line: 1",
+        "  line: 1\n  covariates: {aeg: {low: 18}}",
+        6,
+        "population.covariates.aeg",
+        "unknown covariate",
+        "'age'",
+    ),
+    (
+        "  line: 1",
+        "  line: 1\n  covariates: {age: {lo: 18}}",
+        6,
+        "population.covariates.age.lo",
+        "unknown field 'lo'",
+        "'low'",
+    ),
+    ("  line: 1", "  line: 1\n  covariates: {age: 18}", 6, "population.covariates.age", "'age' needs a range", "low"),
+    (
+        "  line: 1",
+        "  line: 1\n  covariates: {albumin_g_l: {low: 350}}",
+        6,
+        "population.covariates.albumin_g_l.low",
+        "350 is outside what serum albumin can be",
+        "unit",
+    ),
+    (
+        "  line: 1",
+        "  line: 1\n  covariates: {ecog: 1}\n  ecog: [0]",
+        6,
+        "population.covariates.ecog",
+        "two criteria",
+        "",
+    ),
+    (
+        "  line: 1",
+        "  line: 1\n  drivers: {exclude: [EGRF]}",
+        6,
+        "population.drivers.exclude[1]",
+        "unknown driver",
+        "'EGFR'",
+    ),
+    (
+        "  line: 1",
+        "  line: 1\n  drivers: {exclude: [EGFR], require: [EGFR]}",
+        6,
+        "population.drivers",
+        "no driver is left",
+        "",
+    ),
+    (
+        "  line: 1",
+        "  line: 1\n  mix: {histology: {squamous: 0.8, nonsquamous: 0.4}}",
+        6,
+        "mix.histology",
+        "add up to 1.2",
+        "",
+    ),
+    (
+        "  line: 1",
+        "  line: 1\n  mix: {pdl1_tps: {high: 0.4}}",
+        6,
+        "mix.pdl1_tps.high",
+        "no level of pdl1_tps",
+        "'>=50'",
+    ),
+    ("  line: 1", "  line: 1\n  region: europe", 6, "population.region", "unknown word 'europe'", "western"),
+    (
+        "visits:",
+        "randomisation: {stratify_by: [ecg]}\nvisits:",
+        20,
+        "stratify_by[1]",
+        "unknown covariate 'ecg'",
+        "'ecog'",
+    ),
+    (
+        "  arms:\n    - name: new",
+        "  km_file: {os: no.csv}\n  arms:\n    - name: new",
+        25,
+        "km_file.os",
+        "no such file",
+        "",
+    ),
+    ("population:\n", "prior: [a]\npopulation:\n", 3, "prior[1]", "a block with the fields", "outcome"),
+    ("title: My trial", "title: [", 4, "", "not valid YAML", "indentation"),
+    ("title: My trial", "title: 5", 2, "title", "a text is expected, not 5", "quotes"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "line", "field", "message", "hint"), REFUSED, ids=[r[1][:40] for r in REFUSED])
+def test_refuses(old: str, new: str, line: int, field: str, message: str, hint: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read(edit(old, new))
+    shown = str(caught.value)
+    assert f"t.yaml, line {line}" in shown
+    assert field in shown
+    assert message in shown
+    assert hint in shown
+
+
+def test_all_problems_are_told_at_once() -> None:
+    text = edit("visits: every 9 weeks", "visits: every 9 weaks").replace("docetaxel 75", "docetaxl 75")
+    with pytest.raises(InputError) as caught:
+        read(text)
+    assert "2 problems" in str(caught.value)
+    assert "line 16" in str(caught.value)
+    assert "line 20" in str(caught.value)
+    text = edit("  stage: IV", "  stag: IV").replace("role: control", "role: controll")
+    with pytest.raises(InputError, match="2 problems"):
+        read(text)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n"])
+def test_an_empty_file(text: str) -> None:
+    with pytest.raises(InputError, match="the file is empty"):
+        read(text)
+
+
+def test_a_list_is_no_trial() -> None:
+    with pytest.raises(InputError, match="a block with the fields name, title"):
+        read("- a\n- b\n")
+
+
+def test_a_bomb_of_references_is_refused() -> None:
+    bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+        f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(8)
+    )
+    with pytest.raises(InputError, match="too large or too deep"):
+        read(bomb)
+
+
+def test_no_python_object_is_made() -> None:
+    with pytest.raises(InputError, match="not valid YAML"):
+        read("name: !!python/object/apply:os.system ['true']\n")
+
+
+# --- what ships -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", list_trials())
+def test_shipped_trials_load_and_their_texts_read_back(name: str) -> None:
+    trial = load_trial(name)
+    assert trial.name == name
+    assert trial.published is not None
+    assert [arm.name for arm in trial.published.arms] == [arm.name for arm in trial.arms]
+    assert trial.arms[-1].role == "control"
+    for arm in trial.arms:
+        for choice in arm.choices:
+            assert parse_regimen(str(choice.regimen)) == choice.regimen
+
+
+@pytest.mark.parametrize("name", list_trials())
+def test_references_of_shipped_trials_are_in_the_bibliography(name: str) -> None:
+    from immunescape.knowledge.references import load_references
+
+    known = load_references()
+    trial = load_trial(name)
+    assert trial.published is not None
+    keys = set(trial.references)
+    for sources in trial.published.sources.values():
+        keys |= {key.strip() for key in sources.split(";")}
+    assert keys
+    assert keys <= set(known)
+
+
+@pytest.mark.parametrize("name", list_trials())
+def test_shipped_results_agree_with_the_table_of_published_trials(name: str, shared_data: Path) -> None:
+    import pandas as pd
+
+    table = pd.read_csv(shared_data / "trials.csv")
+    trial = load_trial(name)
+    rows = table[table.trial.str.casefold().str.replace(" ", "-") == name]
+    assert len(rows) == 2
+    assert trial.published is not None
+    for row, arm, design in zip(rows.itertuples(), trial.published.arms, trial.arms, strict=True):
+        assert design.n == row.n
+        assert arm.orr_pct == pytest.approx(row.orr_pct, abs=0.5)
+        assert arm.pfs_median_months == pytest.approx(row.pfs_median_months)
+        assert arm.os_median_months == pytest.approx(row.os_median_months)
+    first = rows.iloc[0]
+    assert trial.published.pfs_hr == pytest.approx(first.pfs_hr)
+    assert trial.published.os_hr == pytest.approx(first.os_hr)
+    assert trial.published.os_hr_ci == pytest.approx((first.os_hr_low, first.os_hr_high))
+    assert str(trial.visits) == first.scan_schedule
+    assert trial.endpoints.assessor == first.assessor
+
+
+def test_keynote_024() -> None:
+    trial = load_trial("KEYNOTE-024")
+    control = trial.arms[-1]
+    assert trial.arms[0].regimen == "pembrolizumab 200 mg every 3 weeks for up to 35 cycles"
+    assert trial.follow_up_months == 60
+    assert control.crossover is not None
+    assert control.crossover.of == "randomised"
+    assert control.crossover.probability(0.8) == pytest.approx(0.66 / 0.8)
+    assert control.crossover.probability(0.5) == 1.0
+    weights = {c.regimen.drugs: 0.0 for c in control.choices}
+    for choice in control.choices:
+        weights[choice.regimen.drugs] += choice.weight
+    counts = {"pemetrexed": 103, "carboplatin": 67 + 20 + 17}
+    assert weights["carboplatin", "pemetrexed"] + weights["cisplatin", "pemetrexed"] == counts["pemetrexed"]
+
+
+def test_the_template_loads() -> None:
+    trial = read_trial("template.yaml", template())
+    assert [arm.role for arm in trial.arms] == ["experimental", "control"]
+    assert trial.prior[0].outcome == "progressed"
+    assert trial.arms[1].subsequent[0].fraction == 0.3
+
+
+def test_the_json_schema_accepts_what_ships_and_refuses_what_is_misspelt() -> None:
+    import jsonschema
+    import yaml
+
+    schema = json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    for text in [template(), *(load_trial(name).text for name in list_trials())]:
+        assert list(validator.iter_errors(yaml.safe_load(text))) == []
+    wrong = yaml.safe_load(edit("  stage: IV", "  stag: IV"))
+    assert list(validator.iter_errors(wrong)) != []
+    assert json.loads(json.dumps(schema)) == schema
+
+
+def test_every_field_has_a_meaning() -> None:
+    schema = json_schema()
+    blocks = [schema, *schema["$defs"].values()]
+    without = [
+        f"{block.get('title')}.{name}"
+        for block in blocks
+        for name, field in block.get("properties", {}).items()
+        if not field.get("description") and "$ref" not in field
+    ]
+    assert without == []
+    assert all(block.get("description") for block in schema["$defs"].values())
+
+
+def test_files_and_names(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(BASIC)
+    trial = load_trial(path)
+    assert trial.file == str(path)
+    assert trial.text == BASIC
+    with pytest.raises(InputError, match="unknown trial 'keynote-24'") as caught:
+        load_trial("keynote-24")
+    assert "'keynote-024'" in str(caught.value)
+    with pytest.raises(InputError, match="no such file"):
+        load_trial(tmp_path / "missing.yaml")
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_trial(path)
+
+
+def test_curves_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "os.csv").write_text("time,event,arm\n3.0,1,new\n5.0,0,old\n")
+    path = tmp_path / "mine.yaml"
+    path.write_text(BASIC + "  km_file: {os: os.csv}\n")
+    trial = load_trial(path)
+    assert trial.published is not None
+    assert trial.published.km_files["os"] == tmp_path / "os.csv"
+
+
+def test_light_import() -> None:
+    import subprocess
+    import sys
+
+    heavy = "('yaml', 'pydantic', 'pandas')"
+    code = f"import sys, immunescape.trial.spec as s; s.list_trials(); print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
