@@ -50,16 +50,32 @@ def trial_command(
     name: Annotated[Optional[str], typer.Argument(help="A trial that ships (see `trials`) or a YAML file.")] = None,  # noqa: UP045
     patients: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option("--patients", "-n", min=1, max=1_000_000, help="Virtual patients per arm [default: the protocol's, at most 150]."),
+        typer.Option(
+            "--patients",
+            "-n",
+            min=1,
+            max=1_000_000,
+            help="Virtual patients per arm [default: the protocol's, at most 150].",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Everything random follows from it.")] = 1,
     workers: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: the cores at hand]. Results do not depend on it."),
+        typer.Option(
+            "--workers",
+            "-w",
+            min=1,
+            max=1024,
+            help="Processes [default: the cores at hand]. Results do not depend on it.",
+        ),
     ] = None,
     out: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("--out", "-o", help="Folder for result.json, patients.parquet, report.html [default: immunescape-results/NAME]."),
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder for result.json, patients.parquet, report.html [default: immunescape-results/NAME].",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print result.json instead of tables.")] = False,
     engine: Annotated[str, typer.Option("--engine", help="auto, native, roadrunner or reference.")] = "auto",
@@ -76,7 +92,10 @@ def trial_command(
         typer.echo(trial_template() if template else json_module.dumps(trial_schema(), indent=2))
         return
     if name is None:
-        _stop("name a trial or a YAML file", "`immunescape trials` lists those that ship; `--template` writes one to start from.")
+        _stop(
+            "name a trial or a YAML file",
+            "`immunescape trials` lists those that ship; `--template` writes one to start from.",
+        )
     from immunescape.face import trial
 
     virtual = trial(name)
@@ -186,7 +205,9 @@ def check_sbml_command(
 
 @bench_app.command("engine")
 def bench_engine_command(
-    model: Annotated[Optional[Path], typer.Option("--model", help="SBML file [default: immunescape's own model].")] = None,  # noqa: UP045
+    model: Annotated[
+        Optional[Path], typer.Option("--model", help="SBML file [default: immunescape's own model].")
+    ] = None,  # noqa: UP045
     patients: Annotated[int, typer.Option("--patients", "-n", min=1, help="Patients for the native engine.")] = 64,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -58,7 +58,12 @@ def nearest(word: str, candidates: Iterable[str], n: int = 3) -> list[str]:
 
 
 def unknown_word(
-    kind: str, word: str, candidates: Iterable[str], *, where: str | None = None, error: type[ImmunescapeError] = InputError
+    kind: str,
+    word: str,
+    candidates: Iterable[str],
+    *,
+    where: str | None = None,
+    error: type[ImmunescapeError] = InputError,
 ) -> ImmunescapeError:
     """Build the error for a misspelt word: names the nearest valid words, or lists them all where none is near."""
     known = sorted(candidates)

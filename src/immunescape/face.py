@@ -92,7 +92,9 @@ class VirtualTrial:
         return VirtualResult(result)
 
     def _repr_html_(self) -> str:
-        return f"<p><b>{self.spec.title}</b><br>" + "<br>".join(f"{a.name}: {a.regimen}" for a in self.spec.arms) + "</p>"
+        return (
+            f"<p><b>{self.spec.title}</b><br>" + "<br>".join(f"{a.name}: {a.regimen}" for a in self.spec.arms) + "</p>"
+        )
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,13 @@ def mechanisms_table() -> list[dict[str, Any]]:
     from immunescape.model.registry import mechanisms
 
     return [
-        {"name": m.name, "title": m.title, "states": len(m.states), "requires": ", ".join(m.requires), "summary": m.summary}
+        {
+            "name": m.name,
+            "title": m.title,
+            "states": len(m.states),
+            "requires": ", ".join(m.requires),
+            "summary": m.summary,
+        }
         for m in mechanisms().values()
     ]
 

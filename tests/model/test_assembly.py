@@ -154,6 +154,7 @@ def test_quantities_come_in_order(toys: Toys) -> None:
 def test_acting_on_what_a_mechanism_that_is_left_out_owns_is_dropped(
     toys: Toys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(registry, "mechanisms", lambda: {toys.growth.name: toys.growth})
     with pytest.raises(ModelError, match="unknown process 'killing'"):
         Model.build([toys.growth, toys.suppression])
     monkeypatch.setattr(registry, "mechanisms", lambda: {m.name: m for m in toys.mechanisms})
@@ -334,10 +335,13 @@ def test_units_can_be_left_unchecked(toys: Toys) -> None:
 
 
 def test_event_on_a_foreign_state_obeys_the_switch(toys: Toys) -> None:
-    event = Event("burst", "S_T > 5", {"T_T": "0"})
+    event = Event("burst", "S_T > 5", {"T_T": "0", "C_sensitive": "C_start"})
     model = build(toys, replace(add(toys.suppression, events=event), requires=("toy_growth", "toy_killing")))
-    tree = model.events["burst"].assignments["T_T"]
-    assert write(tree) == "switch_toy_suppression * 0 + (1 - switch_toy_suppression) * T_T"
+    found = {k: write(v) for k, v in model.events["burst"].assignments.items()}
+    assert found == {
+        "T_T": "(1 - switch_toy_suppression) * T_T",
+        "C_sensitive": "switch_toy_suppression * C_start + (1 - switch_toy_suppression) * C_sensitive",
+    }
 
 
 def test_text_of_a_model(toys: Toys) -> None:

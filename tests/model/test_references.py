@@ -24,17 +24,19 @@ ENTRY = r"""
   journal = {J Toy}, year = 1990, volume = {7}, number={2}, pages = {1--12},
   doi = {https://doi.org/10.1/x}, note = {PMID: 42},
 }
+@manual{label2024, title={A label}, author={{Toys and Sons LLC}}, organization={Toys \& Sons}, year={2024}}
 @misc{site2020, title={A site}, year={2020}, url={https://example.org}, author={Some Body}}
 """
 
 
 def test_parse_and_format() -> None:
-    first, second = parse_bibtex(ENTRY)
+    first, label, second = parse_bibtex(ENTRY)
     assert (first.key, first.kind, first.pmid, first.doi) == ("muller1990", "article", "42", "10.1/x")
     assert format_reference(first) == (
         "Müller HP, Østergaard K, García A, et al. The PD-1 axis & its ligands. J Toy. 1990;7(2):1–12. "
         "doi:10.1/x. PMID: 42."
     )
+    assert format_reference(label) == "Toys and Sons LLC. A label. Toys & Sons. 2024."
     assert format_reference(second) == "Body S. A site. 2020. https://example.org"
 
 
@@ -81,6 +83,7 @@ def test_the_package_bibliography_reads() -> None:
         assert entry.fields["title"].rstrip(".") in text
         assert not any(c in text for c in "{}\\"), f"{entry.origin}: BibTeX left in: {text}"
         printed = all(entry.fields.get(k) for k in ("journal", "volume", "pages"))
-        book = entry.kind in ("book", "manual") and bool(entry.fields.get("publisher"))
+        maker = entry.fields.get("publisher") or entry.fields.get("organization") or entry.fields.get("institution")
+        book = entry.kind in ("book", "manual", "techreport") and bool(maker)
         findable = entry.doi or entry.pmid or entry.fields.get("url") or printed or book
         assert findable, f"{entry.origin}: '{entry.key}' cannot be looked up: give doi, PMID, url, or volume and pages"

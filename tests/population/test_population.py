@@ -49,14 +49,17 @@ def test_fates_add_up_and_the_never_diagnosed_are_counted(population):
     assert sum(counts.values()) == total == population.table.index[-1] + 1
     assert counts["accepted"] == 30
     assert counts["ineligible"] > 0
-    # some draw a killing rate above their growth rate: k_kill is uniform up to 0.03, k_growth has median 0.02
-    assert counts["never diagnosed"] > 0
     assert counts.get("failed", 0) == 0
+    draws = dict(population.draws)
+    assert sum(v for k, v in draws.items() if k != "draws") == draws["draws"] > 30
+    assert draws["accepted"] == 30
+    # some draw a killing rate above their growth rate: k_kill is uniform up to 0.03, k_growth has median 0.02
+    assert draws["never diagnosed"] > 0
     assert 0.0 < population.acceptance < 1.0
 
 
 def test_never_diagnosed_are_those_that_cannot_grow(small_model, roadrunner):
-    maker = BlockMaker(small_model, PopulationSpec(seed=5, block_size=40), roadrunner)
+    maker = BlockMaker(small_model, PopulationSpec(seed=5, block_size=40, draws=1), roadrunner)
     block = maker.block(0)
     from immunescape.population.covariates import sample_covariates
     from immunescape.population.linking import patient_parameters
@@ -69,6 +72,21 @@ def test_never_diagnosed_are_those_that_cannot_grow(small_model, roadrunner):
         in_time = (rate > 0) & (np.log(cells) / np.maximum(rate, 1e-12) < 8000.0)
     assert 0 < (~in_time).sum() < 40
     np.testing.assert_array_equal((block.fates == "never diagnosed").to_numpy(), ~in_time)
+
+
+def test_diagnosis_conditions_parameters_but_not_covariates(small_model, roadrunner):
+    population = Population.generate(small_model, seed=9, candidates=200, engine=roadrunner, draws=20)
+    from immunescape.population.covariates import sample_covariates
+
+    assert population.counts["accepted"] == 200  # nobody is lost
+    assert population.draws["never diagnosed"] > 30
+    pd.testing.assert_frame_equal(population.covariates, sample_covariates(0, 200, 9), check_exact=True)
+    assert (population.table["p:k_growth"] > population.table["p:k_kill_small"]).all()
+    again = population.table[population.table.draw > 0]
+    assert 0 < len(again) < 200
+    # the first draw is the same as where only one is tried
+    once = Population.generate(small_model, seed=9, candidates=200, engine=roadrunner, draws=1).table
+    pd.testing.assert_frame_equal(once, population.table[population.table.draw == 0], check_exact=True)
 
 
 def test_same_seed_same_patients_whatever_the_blocks(population, small_model, roadrunner):
@@ -114,6 +132,7 @@ def test_round_trip_through_parquet(population, small_model, tmp_path):
     back = Population.from_parquet(path, small_model)
     pd.testing.assert_frame_equal(population.table, back.table, check_exact=True)
     assert (back.seed, back.stream, dict(back.counts)) == (3, 0, dict(population.counts))
+    assert dict(back.draws) == dict(population.draws)
     np.testing.assert_array_equal(back.parameters()["k_growth"], population.parameters()["k_growth"])
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "other.parquet")
     with pytest.raises(InputError, match="no population"):
@@ -147,11 +166,13 @@ def test_emergence_is_poisson_and_whole(small_model):
 def test_a_failed_integration_is_counted_with_its_reason(small_model, roadrunner):
     from dataclasses import replace
 
-    maker = BlockMaker(small_model, PopulationSpec(seed=5, block_size=10), roadrunner)
+    maker = BlockMaker(small_model, PopulationSpec(seed=5, block_size=10, draws=1), roadrunner)
     grower: Grower = maker.grower
     compiled = grower._compiled
 
     class Failing:
+        states = compiled.states
+
         def run(self, job, progress=None):
             return compiled.run(replace(job, max_steps=3))
 
@@ -168,8 +189,8 @@ def test_implausible_patients_are_counted_by_reason(small_model, roadrunner, mon
 
     tight = plausibility.Bound("CD8_density_T", 1e4, 2e4, "cell/milliliter", (), "assumed", "")
     monkeypatch.setattr(plausibility, "bounds", lambda: (tight,))
-    strict = Population.generate(small_model, seed=3, candidates=40, engine=roadrunner)
-    loose = Population.generate(small_model, seed=3, candidates=40, engine=roadrunner, plausibility=False)
+    strict = Population.generate(small_model, seed=3, candidates=40, draws=1, engine=roadrunner)
+    loose = Population.generate(small_model, seed=3, candidates=40, draws=1, engine=roadrunner, plausibility=False)
     reason = "implausible: CD8_density_T"
     assert strict.counts[reason] > 0
     assert reason not in loose.counts
@@ -189,6 +210,7 @@ def test_implausible_patients_are_counted_by_reason(small_model, roadrunner, mon
         ({"n": 3, "seed": 1, "block_size": 0}, "block_size"),
         ({"n": 3, "seed": 1, "max_days": 0.0}, "max_days"),
         ({"n": 3, "seed": 1, "rtol": 1.0}, "rtol"),
+        ({"n": 3, "seed": 1, "draws": 0}, "draws"),
         ({"n": 3, "seed": 1, "eligibility": {"pdl1_tpss": 1}}, "pdl1_tps"),
         ({"n": 3, "seed": 1, "eligibility": {"driver": "EGFRR"}}, "EGFR"),
         ({"n": 3, "seed": 1, "eligibility": {"age": {"maximum": 3}}}, "max"),

@@ -350,6 +350,53 @@ def test_shipped_results_agree_with_the_table_of_published_trials(name: str, sha
     assert trial.endpoints.assessor == first.assessor
 
 
+@pytest.mark.parametrize(
+    ("name", "file", "arms"),
+    [
+        ("keynote-024", "keynote024", {"pembrolizumab": "pembrolizumab", "chemo": "platinum doublet"}),
+        ("checkmate-017", "checkmate017", {"nivolumab": "nivolumab", "d1": "docetaxel"}),
+        ("checkmate-057", "checkmate057", {"nivolumab": "nivolumab", "d1": "docetaxel"}),
+    ],
+)
+def test_landmarks_agree_with_the_digitised_curves(
+    name: str, file: str, arms: dict[str, str], shared_data: Path
+) -> None:
+    """Stated survival at up to 12 months within 2.5 points of a Kaplan-Meier estimate from digitised event times."""
+    import pandas as pd
+    from lifelines import KaplanMeierFitter
+
+    published = load_trial(name).published
+    assert published is not None
+    compared = 0
+    for endpoint in ("pfs", "os"):
+        table = pd.read_csv(shared_data / "km" / f"{file}_{endpoint}.csv")
+        for label, arm_name in arms.items():
+            rows = table[table.arm == label]
+            curve = KaplanMeierFitter().fit(rows.time, rows.event)
+            arm = published.arm(arm_name)
+            assert arm is not None
+            for months, percent in arm.km.get(endpoint, ()):
+                if months <= 12:
+                    assert 100 * float(curve.predict(months)) == pytest.approx(percent, abs=2.5)
+                    compared += 1
+            if endpoint == "pfs":
+                assert curve.median_survival_time_ == pytest.approx(arm.pfs_median_months, abs=0.15)
+    assert compared >= 2
+
+
+def test_response_intervals_are_exact_binomial_ones() -> None:
+    """69 of 154 and 42 of 151 responded in KEYNOTE-024; its intervals are those of Clopper and Pearson."""
+    from scipy.stats import binomtest
+
+    published = load_trial("keynote-024").published
+    assert published is not None
+    for arm, responders in zip(published.arms, (69, 42), strict=True):
+        assert arm.n is not None
+        exact = binomtest(responders, arm.n).proportion_ci(method="exact")
+        assert arm.orr_pct == pytest.approx(100 * responders / arm.n, abs=0.05)
+        assert arm.orr_ci == pytest.approx((100 * exact.low, 100 * exact.high), abs=0.05)
+
+
 def test_keynote_024() -> None:
     trial = load_trial("KEYNOTE-024")
     control = trial.arms[-1]

@@ -247,8 +247,8 @@ class _Writer:
     def quantities(self) -> tuple[str, tuple[str, ...], list[tuple[int, ...]], list[tuple[int, ...]], dict[str, str]]:
         """Values for output, in segments that are computed only where they are asked for."""
         plan = self.plan
-        alias = {n: e.name for n, e in plan.quantities.items() if e.op == "sym"}
-        names = tuple(n for n, e in plan.quantities.items() if e.op != "sym")
+        alias = {n: e.name for n, e in plan.quantities.items() if e.op == "sym" and e.name != CLOCK}
+        names = tuple(n for n in plan.quantities if n not in alias)
         column = {name: j for j, name in enumerate(plan.states)}
         needs = [tuple(sorted(column[s] for s in free_symbols(plan.quantities[n]) if s in column)) for n in names]
         tape = self.tape()

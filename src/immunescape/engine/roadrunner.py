@@ -6,6 +6,7 @@ added to the SBML model for every state that is infused.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -37,6 +38,7 @@ class RoadRunnerModel:
     def __init__(self, sbml: str) -> None:
         self._sbml = sbml
         self._loaded: dict[frozenset[str], Any] = {}
+        self._touched: dict[frozenset[str], set[str]] = {}
         model = _document(sbml).getModel()
         assigned = [r.getVariable() for r in model.getListOfRules() if r.isAssignment()]
         rated = [r.getVariable() for r in model.getListOfRules() if r.isRate()]
@@ -90,6 +92,7 @@ class RoadRunnerModel:
         messages: dict[int, str] = {}
         _set_tolerances(runner, job, self.states)
         one = _Patient(runner, self.states, self.parameters, job, times)
+        one.touched = self._touched.get(infused, set())
         for i in range(job.n):
             try:
                 status[i], end_time[i] = one.integrate(
@@ -107,6 +110,7 @@ class RoadRunnerModel:
                 messages[i] = " ".join(str(error).split())[:300]
             if progress is not None:
                 progress(1)
+        self._touched[infused] = one.touched
         return Result(
             times, job.outputs, values, self.states, final, status, end_time, np.zeros(job.n, dtype=np.int64), messages
         )
@@ -121,7 +125,7 @@ class _Patient:
         self.runner, self.states, self.defaults, self.job, self.times = runner, states, defaults, job, times
         self.columns = [*job.outputs, *([job.stop.quantity] if job.stop else []), *(states if job.stop else ())]
         self.reached = float(times[0])
-        self.touched: set[str] = set()
+        self.touched: set[str] = set(defaults)  # an earlier run on this model may have left its values
 
     def integrate(
         self,
@@ -155,7 +159,7 @@ class _Patient:
         for time, target, kind, amount in changes:
             if time == start:
                 _apply(runner, target, kind, amount)
-        for a, b in zip(edges[:-1], edges[1:], strict=True):
+        for a, b in itertools.pairwise(edges):
             inside = times[(times > a) & (times < b)]
             grid = np.concatenate([[a], inside, [b]])
             rows = np.asarray(runner.simulate(times=grid.tolist()))[:, 1:]

@@ -45,6 +45,7 @@ class Reference:
     ----------
     key, kind : ``usuda1994``, ``article``.
     fields : lower-case field name -> text, without BibTeX braces and accents.
+    authors : as ``Usuda K``, in order; ``others`` last where the entry names not all.
     raw : the entry as it stands in its file.
     origin : file and line.
     """
@@ -52,6 +53,7 @@ class Reference:
     key: str
     kind: str
     fields: Mapping[str, str]
+    authors: tuple[str, ...]
     raw: str
     origin: str
 
@@ -113,8 +115,10 @@ class _Reader:
             if key is None:
                 raise self.fail("the entry has no key")
             self.at = key.end()
-            fields = self.fields(key.group(1))
-            found.append(Reference(key.group(1), kind, fields, self.text[start : self.at], where))
+            values = self.fields(key.group(1))
+            authors = tuple(_person(p) for p in _split_people(values.get("author", "")))
+            fields = {n: _plain(v) for n, v in values.items()}
+            found.append(Reference(key.group(1), kind, fields, authors, self.text[start : self.at], where))
         return found
 
     def fields(self, key: str) -> dict[str, str]:
@@ -130,7 +134,7 @@ class _Reader:
             if name is None:
                 raise self.fail(f"'field = {{text}}' expected in the entry '{key}'")
             self.at = name.end()
-            fields[name.group(1).lower()] = _plain(self.value(key))
+            fields[name.group(1).lower()] = self.value(key)
 
     def value(self, key: str) -> str:
         first = self.text[self.at : self.at + 1]
@@ -233,32 +237,54 @@ def get_reference(key: str, references: Mapping[str, Reference] | None = None, w
     return known[key]
 
 
-def _authors(text: str) -> str:
-    """Write authors as ``Usuda K, Saito Y, et al.``; more than six are cut after three."""
-    people = [p.strip() for p in re.split(r"\s+and\s+", text) if p.strip()]
-    names: list[str] = []
-    for person in people:
-        if person.casefold() == "others":
-            continue
-        family, _, given = person.partition(",")
-        if not given and " " in person:
-            given, _, family = person.rpartition(" ")
-        initials = "".join(g[0] for g in re.split(r"[\s.\-]+", given.strip()) if g)
-        names.append(f"{family.strip()} {initials}".strip())
-    many = len(names) > 6 or any(p.casefold() == "others" for p in people)
-    return ", ".join(names[:3] if len(names) > 6 else names) + (", et al." if many else "")
+def _split_people(text: str) -> list[str]:
+    """Split BibTeX authors at each ``and`` that stands outside braces."""
+    people, depth, start = [], 0, 0
+    for match in re.finditer(r"[{}]|\s+and\s+", text):
+        if match.group(0) in "{}":
+            depth += 1 if match.group(0) == "{" else -1
+        elif depth == 0:
+            people.append(text[start : match.start()])
+            start = match.end()
+    return [p.strip() for p in (*people, text[start:]) if p.strip()]
+
+
+def _person(text: str) -> str:
+    """Write one author as ``Usuda K``; a name in braces is an organisation and stays as it is."""
+    if text.startswith("{") and text.endswith("}"):
+        return _plain(text)
+    plain = _plain(text)
+    family, _, given = plain.partition(",")
+    if not given and " " in plain:
+        given, _, family = plain.rpartition(" ")
+    initials = "".join(g[0] for g in re.split(r"[\s.\-]+", given.strip()) if g)
+    return f"{family.strip()} {initials}".strip()
+
+
+def _authors(people: Sequence[str]) -> str:
+    """Join authors; more than six are cut after three."""
+    named = [p for p in people if p.casefold() != "others"]
+    many = len(named) > 6 or len(named) < len(people)
+    return ", ".join(named[:3] if len(named) > 6 else named) + (", et al." if many else "")
 
 
 def format_reference(reference: Reference) -> str:
     """Write an entry as one line: authors, title, journal, year, volume, pages, DOI, PMID."""
     f = reference.fields
-    journal = f.get("journal") or f.get("booktitle") or f.get("publisher") or f.get("institution") or ""
+    journal = (
+        f.get("journal")
+        or f.get("booktitle")
+        or f.get("institution")
+        or f.get("publisher")
+        or f.get("organization")
+        or ""
+    )
     place = f["year"]
     if volume := f.get("volume"):
         place += f";{volume}" + (f"({f['number']})" if f.get("number") else "")
     if pages := f.get("pages"):
         place += f":{pages}"
-    authors = _authors(f.get("author", "")).rstrip(".")
+    authors = _authors(reference.authors).rstrip(".")
     parts: Sequence[str] = [authors, f["title"].rstrip("."), f"{journal}. {place}" if journal else place]
     text = ". ".join(p for p in parts if p) + "."
     if reference.doi:

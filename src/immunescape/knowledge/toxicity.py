@@ -7,9 +7,9 @@ drugs:
 1. Each quantity comes from the most specific listed regimen that holds it (a drug is more specific than a class).
    Trials of one regimen are pooled by size. Where only events of any cause are published, their hazard times the share
    that is attributed to treatment (``attributed_...``) is used.
-2. A set that no regimen covers is split into listed regimens, as few as possible. Their hazards, ``-ln(1 - p)``, add up,
-   times a factor where parts interact (``data/toxicity_interactions.csv``: fitted for antibodies with chemotherapy, else
-   assumed 1). The record then says ``combined`` and its grade is ``assumed``.
+2. A set that no regimen covers is split into listed regimens, as few as possible. Their hazards, ``-ln(1 - p)``, add
+   up, times a factor where parts interact (``data/toxicity_interactions.csv``: fitted for antibodies with chemotherapy,
+   else assumed 1). The record then says ``combined`` and its grade is ``assumed``.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Toxicity:
     death : probability of a treatment-related death.
     onset_median_weeks, onset_spread : log-normal time from the first dose to the first event of grade >= 3.
     delay_per_cycle, delay_weeks : probability that a cycle is late because of toxicity, and by how much.
-    dose_reduction, reduced_dose : probability that cytotoxic doses are ever reduced, and the fraction that is then given.
+    dose_reduction, reduced_dose : probability that cytotoxic doses are ever reduced, and the fraction given after it.
     combined : whether the combination rule was used.
     grade : measured, fitted or assumed: the weakest of what `grade3`, `discontinuation` and `death` rest on.
     facts : every row that was used.

@@ -243,7 +243,8 @@ class Draft:
             if self.states[state].owner != mechanism.name:
                 switch = Name(switch_id(mechanism.name))
                 keep = product([Apply("-", (Number(1.0), switch)), Name(state)])
-                value = total([product([switch, value]), keep])
+                zero = isinstance(value, Number) and value.value == 0
+                value = keep if zero else total([product([switch, value]), keep])
             assignments[state] = value
         self.events[name] = ModelEvent(name, trigger, assignments, mechanism.name)
 

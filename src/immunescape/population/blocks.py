@@ -1,5 +1,9 @@
 """One block of candidates: covariates, eligibility, growth to diagnosis, emergence of clones, plausibility.
 
+Prevalences are known among diagnosed patients, so a candidate keeps its covariates, and its model parameters are drawn
+again, up to `PopulationSpec.draws` times, until its tumour is diagnosed and plausible: parameters are conditioned on
+diagnosis, covariates are not distorted by it. Every draw is counted, and so is a candidate whom no draw makes a patient.
+
 A block depends only on the model, the specification and its number, so blocks may be made in any order and by any
 number of processes.
 """
@@ -10,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.population.covariates import REGIONS, Region, sample_covariates
@@ -43,6 +48,7 @@ class PopulationSpec:
     rtol : relative tolerance of the growth.
     plausibility : reject patients out of the plausibility bounds.
     method : see `immunescape.population.sampling`.
+    draws : parameter sets tried for one candidate.
     block_size : candidates in one block; the patients do not depend on it.
     """
 
@@ -54,6 +60,7 @@ class PopulationSpec:
     rtol: float = 1e-6
     plausibility: bool = True
     method: Method = "auto"
+    draws: int = 10
     block_size: int = 64
 
     def __post_init__(self) -> None:
@@ -65,6 +72,8 @@ class PopulationSpec:
         for name in ("seed", "stream"):
             if int(getattr(self, name)) < 0:
                 raise InputError(f"{name} is negative")
+        if self.draws < 1:
+            raise InputError(f"draws is {self.draws}; at least one parameter set is tried")
         if self.block_size < 1:
             raise InputError(f"block_size is {self.block_size}; a block has at least one candidate")
         if not self.max_days > 0.0:
@@ -81,13 +90,15 @@ class Block:
     ----------
     index : number of the block.
     table : one row for each accepted patient (see `Population`).
-    fates : fate of every candidate, by id: one of `FATES`, ``implausible: <observable>`` where out of bounds.
-    messages : id -> why its growth failed.
+    fates : last fate of every candidate, by id: one of `FATES`, ``implausible: <observable>`` where out of bounds.
+    draws : one row for each parameter set tried: ``id``, ``draw``, ``fate``.
+    messages : id -> why its growth failed, of the last draw that failed.
     """
 
     index: int
     table: pd.DataFrame
     fates: pd.Series
+    draws: pd.DataFrame
     messages: dict[int, str] = field(default_factory=dict)
 
 
@@ -116,41 +127,59 @@ class BlockMaker:
         n = size if limit is None else min(size, limit)
         covariates = sample_covariates(index * size, n, spec.seed, spec.stream, region=spec.region, method=spec.method)
         fates = pd.Series("ineligible", index=covariates.index, dtype=object, name="fate")
-        chosen = eligible(spec.eligibility, covariates)
-        if not chosen.any():
-            return Block(index, pd.DataFrame(), fates)
-        values = patient_parameters(self.model.parameters, covariates, spec.seed, spec.stream, method=spec.method)
-        values = {k: v[chosen] for k, v in values.items()}
-        covariates = covariates[chosen]
+        waiting = covariates[eligible(spec.eligibility, covariates)]
+        tables, draws = [], []
+        messages: dict[int, str] = {}
+        for draw in range(spec.draws):
+            if not len(waiting):
+                break
+            table, fate, failures = self._try(waiting, draw)
+            fates[waiting.index] = fate
+            messages.update(failures)
+            draws.append(pd.DataFrame({"id": waiting.index, "draw": draw, "fate": fate}))
+            if len(table):
+                tables.append(table)
+            waiting = waiting[fate != "accepted"]
+        return Block(
+            index,
+            pd.concat(tables).sort_index() if tables else pd.DataFrame(),
+            fates,
+            pd.concat(draws, ignore_index=True) if draws else pd.DataFrame(columns=["id", "draw", "fate"]),
+            messages,
+        )
+
+    def _try(self, covariates: pd.DataFrame, draw: int) -> tuple[pd.DataFrame, NDArray[np.object_], dict[int, str]]:
+        """Draw parameters for candidates and grow them: accepted patients, fate of each, messages of failures."""
+        import pandas as pd
+
+        spec, model = self.spec, self.model
         ids = covariates.index.to_numpy()
-        own = {k: np.asarray(self.model.to_base(k, v)) for k, v in values.items() if k in self.model.parameters}
+        values = patient_parameters(model.parameters, covariates, spec.seed, spec.stream, method=spec.method, draw=draw)
+        own = {k: np.asarray(model.to_base(k, v)) for k, v in values.items() if k in model.parameters}
         growth = self.grower.grow(own, values[DIAMETER])
         messages = {int(ids[i]): text for i, text in growth.messages.items()}
-        fates[ids[growth.failed]] = "failed"
-        fates[ids[~growth.failed & ~growth.reached]] = "never diagnosed"
-        grown = growth.reached
-        if not grown.any():
-            return Block(index, pd.DataFrame(), fates, messages)
-
-        ids, covariates = ids[grown], covariates[grown]
+        fate = np.where(growth.failed, "failed", np.where(growth.reached, "accepted", "never diagnosed")).astype(object)
+        grown = np.flatnonzero(growth.reached)
+        if not len(grown):
+            return pd.DataFrame(), fate, messages
         values = {k: v[grown] for k, v in values.items()}
         own = {k: v[grown] for k, v in own.items()}
-        states = emerge(
-            self.model, {k: v[grown] for k, v in growth.states.items()}, own, ids.tolist(), spec.seed, spec.stream
-        )
-        observed = baseline(self.model, states, own)
-        reason = implausible(self.model, observed) if spec.plausibility else np.full(len(ids), "", dtype=object)
-        good = reason == ""
-        fates[ids] = np.where(good, "accepted", "implausible: " + reason.astype(str))
+        states = {k: v[grown] for k, v in growth.states.items()}
+        states = emerge(model, states, own, ids[grown].tolist(), spec.seed, spec.stream)
+        observed = baseline(model, states, own)
+        if spec.plausibility:
+            reason = implausible(model, observed)
+            fate[grown] = np.where(reason == "", "accepted", "implausible: " + reason.astype(str))
         columns: dict[str, Any] = {
-            "weight": np.ones(len(ids)),
+            "weight": np.ones(len(grown)),
+            "draw": np.full(len(grown), draw),
             "days_to_diagnosis": growth.days[grown],
             **{f"p:{k}": values[k] for k in sorted(values)},
             **{f"b:{k}": v for k, v in observed.items()},
             **{f"x:{k}": v for k, v in states.items()},
         }
-        table = pd.concat([covariates, pd.DataFrame(columns, index=covariates.index)], axis=1)[good]
-        return Block(index, table, fates, messages)
+        table = pd.concat([covariates.iloc[grown], pd.DataFrame(columns, index=covariates.index[grown])], axis=1)
+        return table[fate[grown] == "accepted"], fate, messages
 
 
 def generate_block(model: Model, spec: PopulationSpec, index: int, *, engine: Engine | None = None) -> Block:

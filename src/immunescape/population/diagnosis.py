@@ -21,6 +21,7 @@ FloatArray = NDArray[np.float64]
 MAX_DAYS = 8000.0
 """Days from the seed within which a tumour has to be diagnosed (wang2023)."""
 DIAMETER_QUANTITY = "diameter_T"
+_PIECE = 400.0
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Grower:
         from immunescape.model.assembly import Model as _Model
 
         self.model, self.rtol, self.max_days, self.check_every = model, rtol, float(max_days), check_every
+        # libroadrunner looks for the crossing only when a piece of the trajectory is done, so pieces are short
+        self._piece = self.max_days if engine.name == "native" else min(_PIECE, self.max_days)
         self._bare = _Model.build(model.mechanisms, drugs=(), check_units=False) if model.drugs else model
         self._compiled = engine.compile(self._bare.to_sbml())
         self._changed = {
@@ -74,36 +77,50 @@ class Grower:
         diameter
             (n,) cm.
         """
-        from immunescape.engine.api import FAILED, STOPPED, Job, Stop
+        from immunescape.engine.api import FAILED, OK, STOPPED, Job, Stop
 
         n = len(diameter)
-        own = {k: v for k, v in parameters.items() if k in self._bare.parameters}
-        job = Job(
-            n=n,
-            times=np.linspace(0.0, self.max_days, max(2, round(self.max_days / self.check_every) + 1)),
-            outputs=(DIAMETER_QUANTITY,),
-            parameters={**self._changed, **own, **dict.fromkeys(self._shares, 0.0)},
-            stop=Stop(DIAMETER_QUANTITY, np.asarray(diameter, dtype=float)),
-            rtol=self.rtol,
-            atol=self._bare.atol(),
-        )
-        result = self._compiled.run(job)
-        reached, failed = result.status == STOPPED, result.status == FAILED
-        finite = np.isfinite(result.final).all(axis=1)
-        failed |= reached & ~finite
-        reached &= finite
-        states = {
-            s: np.where(reached, result.final[:, k], np.nan)
-            for k, s in enumerate(result.states)
-            if s in self.model.states
-        }
+        goal = np.asarray(diameter, dtype=float)
+        own = {k: np.asarray(v) for k, v in parameters.items() if k in self._bare.parameters}
+        names = [s for s in self._compiled.states if s in self.model.states]
+        final = np.full((n, len(self._compiled.states)), np.nan)
+        status = np.zeros(n, dtype=np.int8)
+        days = np.full(n, np.nan)
+        messages: dict[int, str] = {}
+        going, start = np.arange(n), 0.0
+        while len(going) and start < self.max_days:
+            end = min(start + self._piece, self.max_days)
+            points = max(2, round((end - start) / self.check_every) + 1)
+            job = Job(
+                n=len(going),
+                times=np.linspace(start, end, points),
+                outputs=(DIAMETER_QUANTITY,),
+                parameters={
+                    **self._changed,
+                    **{k: v[going] for k, v in own.items()},
+                    **dict.fromkeys(self._shares, 0.0),
+                },
+                initial={s: final[going, k] for k, s in enumerate(self._compiled.states)} if start > 0.0 else {},
+                stop=Stop(DIAMETER_QUANTITY, goal[going]),
+                rtol=self.rtol,
+                atol=self._bare.atol(),
+            )
+            result = self._compiled.run(job)
+            status[going], final[going] = result.status, result.final
+            days[going] = result.end_time
+            messages.update({int(going[i]): text for i, text in result.messages.items()})
+            going, start = going[result.status == OK], end
+        reached, failed = status == STOPPED, status == FAILED
+        bad = reached & ~np.isfinite(final).all(axis=1)
+        for i in np.flatnonzero(bad):
+            messages[int(i)] = "the state at diagnosis is not finite"
+        failed |= bad
+        reached &= ~bad
+        states = {s: np.where(reached, final[:, self._compiled.states.index(s)], np.nan) for s in names}
         for name in self.model.states:
             if name not in states:
                 states[name] = np.where(reached, 0.0, np.nan)
-        messages = dict(result.messages)
-        for i in np.flatnonzero(failed):
-            messages.setdefault(int(i), "the state at diagnosis is not finite")
-        return Growth(states, np.where(reached, result.end_time, np.nan), reached, failed, messages)
+        return Growth(states, np.where(reached, days, np.nan), reached, failed, messages)
 
 
 def emerge(

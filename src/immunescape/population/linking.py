@@ -123,6 +123,7 @@ def patient_parameters(
     stream: int = 0,
     *,
     method: Method = "auto",
+    draw: int = 0,
 ) -> dict[str, FloatArray]:
     """Parameters of patients that differ from the reference patient's, in the units of the parameter tables.
 
@@ -131,11 +132,13 @@ def patient_parameters(
     parameters
         Those of the model.
     covariates
-        Rows of consecutive patients, as `sample_covariates` gives them.
+        Rows of patients in increasing order of their numbers, as `sample_covariates` gives them.
     seed, stream
         Those that the covariates were drawn with.
     method
         See `immunescape.population.sampling`; ``auto`` is a Latin hypercube here.
+    draw
+        Number of the draw; each gives the same patients other parameters, independent of the draws before.
 
     Returns
     -------
@@ -145,13 +148,13 @@ def patient_parameters(
 
     from immunescape.model.drugs._covariates import covariate_parameters
 
-    start, n = int(covariates.index[0]), len(covariates)
+    ids = covariates.index.to_numpy()
+    start, n = int(ids[0]), int(ids[-1] - ids[0]) + 1
     region: Region = covariates["region"].iloc[0]
     varying = {name: d for name, p in parameters.items() if (d := Distribution.from_row(p)).varies and name != DIAMETER}
     names = sorted(varying)
-    u = uniforms(
-        [f"parameter:{name}" for name in names], start, n, seed, stream, "latin" if method == "auto" else method
-    )
+    dimensions = [f"parameter:{name}" if draw == 0 else f"parameter:{name}:{draw}" for name in names]
+    u = uniforms(dimensions, start, n, seed, stream, "latin" if method == "auto" else method)[ids - start]
     numbers = dict(zip(names, u.T, strict=True))
     out: dict[str, FloatArray] = {}
     for name, distribution in varying.items():

@@ -41,7 +41,9 @@ class Population:
         declared unit; ``x:<state>`` at diagnosis in base units.
     model : the model, or None where the population was read from a file without one.
     seed, stream : candidate i depends only on (seed, stream, i).
-    counts : candidates by fate: accepted, ineligible, never diagnosed, failed, ``implausible: <observable>``.
+    counts : candidates, and how many of them met each fate: accepted, ineligible, never diagnosed, failed,
+        ``implausible: <observable>`` (the last draw's).
+    draws : the same for every parameter set tried, over all eligible candidates.
     messages : id -> why its growth failed.
     """
 
@@ -50,6 +52,7 @@ class Population:
     seed: int
     stream: int
     counts: Mapping[str, int]
+    draws: Mapping[str, int] = field(default_factory=dict)
     messages: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -71,6 +74,7 @@ class Population:
         max_days: float = MAX_DAYS,
         plausibility: bool = True,
         method: Method = "auto",
+        draws: int = 10,
         block_size: int = 64,
         start_block: int = 0,
         max_candidates: int | None = None,
@@ -90,7 +94,7 @@ class Population:
             Candidate i of a stream depends only on (seed, stream, i), whatever `n` and `block_size`.
         candidates
             Number of candidates to draw where `n` is None.
-        eligibility, region, max_days, rtol, plausibility, method, block_size
+        eligibility, region, max_days, rtol, plausibility, method, draws, block_size
             See `PopulationSpec`.
         engine
             Engine that grows the tumours; None takes the fastest.
@@ -110,7 +114,9 @@ class Population:
             raise InputError("give either n, the patients wanted, or candidates, the number to draw")
         if (n is not None and n < 1) or (candidates is not None and candidates < 1):
             raise InputError("the number of patients or candidates must be at least 1")
-        spec = PopulationSpec(seed, stream, region, eligibility, max_days, rtol, plausibility, method, block_size)
+        spec = PopulationSpec(
+            seed, stream, region, eligibility, max_days, rtol, plausibility, method, draws, block_size
+        )
         maker = BlockMaker(model, spec, engine)
         limit = candidates if candidates is not None else (max_candidates or 1000 * (n or 1))
         blocks: list[Block] = []
@@ -126,7 +132,8 @@ class Population:
         if n is not None and len(population) < n:
             raise InputError(
                 f"{drawn} candidates gave {len(population)} of {n} patients",
-                hint=f"Fates: {dict(population.counts)}. Widen the eligibility or raise max_candidates.",
+                hint=f"Fates: {dict(population.counts)}; draws: {dict(population.draws)}. "
+                "Widen the eligibility or raise max_candidates.",
             )
         return population
 
@@ -145,13 +152,19 @@ class Population:
         filled = [b.table for b in ordered if len(b.table)]
         table = pd.concat(filled) if filled else pd.DataFrame(index=pd.RangeIndex(0, name="id"))
         fates = pd.concat([b.fates for b in ordered]) if ordered else pd.Series(dtype=object)
+        draws = pd.concat([b.draws for b in ordered]) if ordered else pd.DataFrame(columns=["id", "fate"])
         messages = {k: v for b in ordered for k, v in b.messages.items()}
         if n is not None and len(table) >= n:
             table = table.iloc[:n]
             fates = fates.loc[: table.index[-1]]
+            draws = draws[draws["id"] <= table.index[-1]]
             messages = {k: v for k, v in messages.items() if k <= table.index[-1]}
-        counts = {str(k): int(v) for k, v in fates.value_counts().sort_index().items()}
-        return cls(table, model, seed, stream, {"candidates": len(fates), **counts}, messages)
+
+        def count(values: pd.Series) -> dict[str, int]:
+            return {str(k): int(v) for k, v in values.value_counts().sort_index().items()}
+
+        counts = {"candidates": len(fates), **count(fates)}
+        return cls(table, model, seed, stream, counts, {"draws": len(draws), **count(draws["fate"])}, messages)
 
     def _named(self, prefix: str) -> list[str]:
         return [c[len(prefix) :] for c in self.table.columns if str(c).startswith(prefix)]
@@ -182,9 +195,8 @@ class Population:
 
     @property
     def acceptance(self) -> float:
-        """Share of the eligible candidates that became patients."""
-        eligible = self.counts["candidates"] - self.counts.get("ineligible", 0)
-        return self.counts.get("accepted", 0) / eligible if eligible else float("nan")
+        """Share of the parameter sets tried that gave a patient."""
+        return self.draws.get("accepted", 0) / self.draws["draws"] if self.draws.get("draws") else float("nan")
 
     def summary(self) -> pd.DataFrame:
         """Weighted mean, and median and quartiles, of every numeric column; shares of truth values."""
@@ -211,6 +223,7 @@ class Population:
             "seed": self.seed,
             "stream": self.stream,
             "counts": dict(self.counts),
+            "draws": dict(self.draws),
             "messages": {str(k): v for k, v in self.messages.items()},
         }
         table = pa.Table.from_pandas(self.table)
@@ -230,4 +243,4 @@ class Population:
             )
         meta = json.loads(stored)
         messages = {int(k): v for k, v in meta["messages"].items()}
-        return cls(table.to_pandas(), model, meta["seed"], meta["stream"], meta["counts"], messages)
+        return cls(table.to_pandas(), model, meta["seed"], meta["stream"], meta["counts"], meta["draws"], messages)

@@ -84,7 +84,13 @@ def kaplan_meier_figure(title: str, curves: Sequence[Curve], published: Sequence
         band_x = np.concatenate([curve.months, curve.months[::-1]])
         band_y = 100 * np.concatenate([curve.high, curve.low[::-1]])
         figure.add_scatter(
-            x=band_x, y=band_y, fill="toself", fillcolor=_rgba(c, 0.13), line={"width": 0}, hoverinfo="skip", showlegend=False
+            x=band_x,
+            y=band_y,
+            fill="toself",
+            fillcolor=_rgba(c, 0.13),
+            line={"width": 0},
+            hoverinfo="skip",
+            showlegend=False,
         )
         figure.add_scatter(
             x=curve.months,
@@ -183,4 +189,6 @@ def spider_figure(
 
 def figure_html(figure: go.Figure) -> str:
     """HTML of one picture, without the plotly library itself (a report carries it once)."""
-    return str(figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True}))
+    return str(
+        figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True})
+    )

@@ -42,7 +42,13 @@ def kaplan_meier_png(
                 )
             if len(known.months):
                 ax.plot(
-                    known.months, 100 * np.asarray(known.survival), "D", color=c, mec="white", ms=7, label=f"{known.arm}, published"
+                    known.months,
+                    100 * np.asarray(known.survival),
+                    "D",
+                    color=c,
+                    mec="white",
+                    ms=7,
+                    label=f"{known.arm}, published",
                 )
             if known.median_months is not None:
                 ax.plot([known.median_months], [50], "X", color=c, mec="white", ms=9)

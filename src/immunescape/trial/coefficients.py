@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 
 from immunescape.errors import InputError
@@ -28,7 +28,7 @@ class Coefficient:
     note: str
 
 
-@lru_cache(maxsize=None)
+@cache
 def _read(table: str) -> tuple[Coefficient, ...]:
     path = files("immunescape.knowledge") / "data" / f"{table}.csv"
     rows = []

@@ -20,8 +20,8 @@ from immunescape.trial.dosing import BodySize, DoseRecord, administered
 from immunescape.trial.hazard import HazardModel, event_time
 from immunescape.trial.lesions import LesionModel, Lesions
 from immunescape.trial.recist import timepoint_responses
-from immunescape.trial.regimen import Regimen
-from immunescape.trial.toxicity import ToxicityCourse, ToxicityRisk, simulate_toxicity
+from immunescape.trial.regimen import PlannedDose, Regimen
+from immunescape.trial.toxicity import ToxicityCourse, regimen_toxicity, simulate_toxicity
 
 __all__ = ["Course", "Line", "Models", "Streams"]
 
@@ -122,19 +122,14 @@ class Course:
         regimen: Regimen,
         visits: FloatArray,
         horizon: float,
-        risks: tuple[ToxicityRisk, ...],
         *,
         fallback: bool = False,
     ) -> Line:
         """Begin a line of treatment at day `start`; doses are planned up to day `horizon` of the course."""
         until = max(horizon - start, 0.0)
         planned = regimen.planned(until) if regimen.rules else []
-        exposure: dict[str, tuple[float, float]] = {}
-        for dose in planned:
-            drug = regimen.phases[dose.phase].rules[dose.rule].drug
-            first, last = exposure.get(drug, (dose.time_days, dose.time_days))
-            exposure[drug] = (min(first, dose.time_days), max(last, dose.time_days))
-        course = simulate_toxicity(risks, exposure, self.streams[f"toxicity {name}"])
+        cycles, end = _cycles(regimen, planned)
+        course = simulate_toxicity(regimen_toxicity(regimen), cycles, end, self.streams[f"toxicity {name}"])
         doses: list[DoseRecord] = []
         if planned:
             doses = administered(regimen, BodySize.of(self.patient), until_days=until, changes=course.changes)
@@ -150,9 +145,9 @@ class Course:
             return line.start
         last = line.doses[-1]
         rule = line.regimen.phases[last.phase].rules[last.rule]
-        end = line.start + last.time_days + float(rule.interval_days or 0)
-        fatal = line.toxicity.death_day
-        return min(end, line.start + fatal) if fatal is not None else end
+        end = last.time_days + float(rule.interval_days or 0)
+        stop = line.toxicity.stop_day
+        return line.start + (end if stop is None else min(end, stop))
 
     def dose_times(self, start: float, end: float) -> list[tuple[float, DoseRecord]]:
         """Doses of the present line in ``[start, end)`` (days of the course), as (days after `start`, dose)."""
@@ -269,3 +264,15 @@ class Course:
         """Drop the scans after the first `keep`: the line ended before them."""
         for rows in (line.days, line.sld_mm, line.new_lesion, line.gone, line.responses):
             del rows[keep:]
+
+
+def _cycles(regimen: Regimen, planned: list[PlannedDose]) -> tuple[list[float], float]:
+    """Planned starts of the cycles, and the planned end of treatment: a cycle after the last dose."""
+    starts: dict[tuple[int, int], float] = {}
+    end = 0.0
+    for dose in planned:
+        rule = regimen.phases[dose.phase].rules[dose.rule]
+        key = (dose.phase, dose.cycle)
+        starts[key] = min(starts.get(key, math.inf), dose.time_days)
+        end = max(end, dose.time_days + float(rule.interval_days or 0))
+    return sorted(set(starts.values())), end

@@ -23,7 +23,7 @@ from immunescape.trial.eligibility import assign_choices
 from immunescape.trial.recist import DAYS_PER_MONTH, best_overall_response
 from immunescape.trial.regimen import Regimen
 from immunescape.trial.spec import Arm, Choice, PriorLine, Trial
-from immunescape.trial.toxicity import regimen_risks
+from immunescape.trial.toxicity import contains_class
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,8 +82,7 @@ class BlockSimulator:
 
         self.trial, self.model, self.compiled, self.seed, self.rtol = trial, model, compiled, seed, rtol
         self.models = Models.load()
-        self.numbers = {name: c.value for name, c in coefficients("dose_modification").items()}
-        self.dropout = coefficients("lesions")["dropout"].value
+        self.numbers = {name: c.value for name, c in coefficients("trial_conduct").items()}
         self._drugs = drugs()
         self._atol = model.atol()
         self._outputs = (VOLUME, *[s for s in compiled.states if s != VOLUME])
@@ -161,7 +160,7 @@ class BlockSimulator:
         regimens = self._choose(line.choices, patients, name)
         for p, regimen in zip(patients, regimens, strict=True):
             p.horizon = horizon
-            p.course.start_line(name, 0.0, regimen, visits, horizon, regimen_risks(regimen))
+            p.course.start_line(name, 0.0, regimen, visits, horizon)
         self._integrate(patients, None)
         kept = []
         for p in patients:
@@ -206,12 +205,12 @@ class BlockSimulator:
         for p, regimen in zip(patients, self._choose(arm.choices, patients, "trial"), strict=True):
             streams = p.course.streams
             p.context["entry_months"] = float(streams["entry"].uniform()) * self.trial.accrual_months
-            p.context["dropout_day"] = float(streams["dropout"].exponential()) * DAYS_PER_MONTH / self.dropout
+            p.context["dropout_day"] = float(streams["dropout"].exponential()) * DAYS_PER_MONTH / self.numbers["dropout"]
             beyond = float(streams["beyond progression"].uniform()) < arm.beyond_progression
             p.context["stop"] = arm.stop_at_progression and not beyond
             p.horizon = min(follow_up, p.context["dropout_day"])
             visits = self.trial.visits.times(follow_up)
-            p.course.start_line("trial", 0.0, regimen, visits, p.horizon, regimen_risks(regimen))
+            p.course.start_line("trial", 0.0, regimen, visits, p.horizon)
 
     def _next_line(self, p: SimulatedPatient, arm: Arm | None) -> None:
         """What follows progression: crossover, later therapy, or nothing."""
@@ -228,17 +227,18 @@ class BlockSimulator:
                 choices, name = cross.choices, "crossover"
             else:
                 for option in arm.subsequent:
-                    if later < option.fraction:
+                    chance = option.probability(share)
+                    if later < chance:
                         choices, name = option.choices, "subsequent"
                         break
-                    later -= option.fraction
+                    later -= chance
             if choices:
                 regimen = self._choose(choices, [p], name)[0]
                 visits = self.trial.visits.times(self.trial.follow_up_months * DAYS_PER_MONTH)
-                course.start_line(name, course.day + gap, regimen, visits, p.horizon, regimen_risks(regimen))
+                course.start_line(name, course.day + gap, regimen, visits, p.horizon)
                 p.context["stop"] = True
                 return
-        course.start_line("after", course.day, NONE, np.empty(0), p.horizon, (), fallback=True)
+        course.start_line("after", course.day, NONE, np.empty(0), p.horizon, fallback=True)
 
     # --- integration ------------------------------------------------------------------------------------------------
 
@@ -352,8 +352,12 @@ class BlockSimulator:
             "doses": len(given),
             "grade3_day": events[0].day if events else None,
             "grade3_events": len(events),
-            "toxicity_stop_day": next((e.day for e in events if e.outcome in ("stop", "fatal")), None),
-            "dose_reductions": sum(e.outcome == "reduce" for e in events),
+            "toxicity_stop_day": next((e.day for e in events if e.outcome != "continue"), None),
+            "late_cycles": sum(c.kind == "delay" and c.time_days <= end for c in line.toxicity.changes),
+            "dose_reduced": any(c.kind == "reduce" and c.time_days <= end for c in line.toxicity.changes),
+            "checkpoint_inhibitor": contains_class(line.regimen.drugs, "ici"),
+            "ici_with_chemotherapy": contains_class(line.regimen.drugs, "ici")
+            and contains_class(line.regimen.drugs, "cytotoxic"),
             "next_line": None if later is None else later.name,
             "next_line_regimen": None if later is None else str(later.regimen),
             "next_line_day": None if later is None else later.start,

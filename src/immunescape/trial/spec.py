@@ -30,6 +30,8 @@ __all__ = [
     "Trial",
     "list_trials",
     "load_trial",
+    "trial_schema",
+    "trial_template",
 ]
 
 Interval = tuple[float, float]
@@ -79,9 +81,7 @@ class Crossover:
         progressed_share
             Share of the arm's patients with progression (alive); used for a `fraction` of all randomised patients.
         """
-        if self.of == "progressed" or progressed_share <= 0:
-            return self.fraction
-        return min(1.0, self.fraction / progressed_share)
+        return _probability(self.fraction, self.of, progressed_share)
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,10 @@ class Subsequent:
     choices: tuple[Choice, ...]
     fraction: float
     of: Literal["progressed", "randomised"] = "progressed"
+
+    def probability(self, progressed_share: float) -> float:
+        """Probability that a patient who progressed and did not cross over receives it; see :class:`Crossover`."""
+        return _probability(self.fraction, self.of, progressed_share)
 
 
 @dataclass(frozen=True)
@@ -286,6 +290,27 @@ def list_trials() -> list[str]:
 
     library = files("immunescape.trial") / "library"
     return sorted(entry.name[:-5] for entry in library.iterdir() if entry.name.endswith(".yaml"))
+
+
+def trial_template() -> str:
+    """A commented trial file to start from; it loads as it stands."""
+    from immunescape.trial.loading import template
+
+    return template()
+
+
+def trial_schema() -> dict[str, Any]:
+    """JSON schema of a trial file."""
+    from immunescape.trial.schema import json_schema
+
+    return json_schema()
+
+
+def _probability(fraction: float, of: str, progressed_share: float) -> float:
+    """Turn a share of randomised patients into a share of those who progressed."""
+    if of == "progressed" or progressed_share <= 0:
+        return fraction
+    return min(1.0, fraction / progressed_share)
 
 
 def _plain(value: Any) -> Any:

@@ -1,97 +1,61 @@
 """Severe toxicity over time, and what it does to the treatment: delay, reduction, stop, death.
 
-The knowledge base holds, per regimen, the share of patients with a treatment-related adverse event of grade 3 to 5, who
-stopped because of toxicity, and who died of it, over the treatment as it was given in the source. Here they become one
-process in time:
+The knowledge base (:mod:`immunescape.knowledge.toxicity`) holds, for any set of drugs, the shares of patients with a
+treatment-related adverse event of grade >= 3, who stopped because of toxicity, and who died of it, over a full course; the
+lognormal time to the first such event; how often a cycle is late; how often cytotoxic doses are reduced. Here they become
+a course of one patient:
 
-- events of grade >= 3 come with a hazard while the treatment is given. With p the share of patients over a mean time on
-  treatment T, the hazard is -ln(1 - p) / T;
-- an event is fatal with probability (share of deaths) / (share of grade >= 3). Else it ends the treatment of the
-  component that caused it, with probability (share of stops - share of deaths) / (share of grade >= 3), at most the rest;
-- else the next doses are delayed by whole weeks, and cytotoxic drugs are given at a reduced dose from then on, at most
-  twice.
-
-Stops because of milder events are so counted as severe ones; trials report the two together.
+- the patient is one with a severe event or not, by the share; the event comes at its lognormal time. If treatment has ended
+  by then (a cycle after the last dose), it does not come;
+- an event is fatal, ends all treatment, or neither, by the shares of deaths and stops among the patients with an event.
+  Stops because of milder events are so counted as severe ones;
+- each cycle after the first is late with the share of late cycles, by whole weeks; cytotoxic doses are reduced with the
+  share of reductions, from the event on where there is one, else from one of the cycles 2 to 4.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from immunescape.trial.coefficients import coefficients
-from immunescape.trial.recist import DAYS_PER_MONTH
-
 if TYPE_CHECKING:
+    from immunescape.knowledge.toxicity import Toxicity
     from immunescape.trial.dosing import DoseChange
+    from immunescape.trial.regimen import Regimen
 
-__all__ = ["ToxicityCourse", "ToxicityEvent", "ToxicityRisk", "regimen_risks", "simulate_toxicity"]
-
-
-@dataclass(frozen=True)
-class ToxicityRisk:
-    """Risk of one component of a treatment: one or several drugs given together.
-
-    Attributes
-    ----------
-    drugs : the drugs.
-    grade3, stop, death : shares (0 to 1) of patients with an event of grade >= 3, who stopped, who died of toxicity.
-    months : mean time on treatment over which these shares were seen.
-    reducible : whether its dose is reduced after an event (cytotoxic drugs; antibodies are not).
-    """
-
-    drugs: tuple[str, ...]
-    grade3: float
-    stop: float
-    death: float
-    months: float
-    reducible: bool
-
-    @property
-    def rate_per_day(self) -> float:
-        """Hazard of an event of grade >= 3 on treatment."""
-        return -math.log1p(-min(self.grade3, 0.999)) / (self.months * DAYS_PER_MONTH)
-
-    @property
-    def fatal(self) -> float:
-        """Probability that an event is fatal."""
-        return min(self.death / self.grade3, 1.0) if self.grade3 > 0 else 0.0
-
-    @property
-    def ends(self) -> float:
-        """Probability that an event ends the treatment without being fatal."""
-        if self.grade3 <= 0:
-            return 0.0
-        return min(max(self.stop - self.death, 0.0) / self.grade3, 1.0 - self.fatal)
+__all__ = ["NO_TOXICITY", "ToxicityCourse", "ToxicityEvent", "contains_class", "regimen_toxicity", "simulate_toxicity"]
 
 
 @dataclass(frozen=True)
 class ToxicityEvent:
-    """One event of grade >= 3: day on treatment, drugs blamed, and outcome."""
+    """One event of grade >= 3: days since the start of the regimen, and outcome.
+
+    `outcome` is ``fatal``, ``stop`` (all treatment) or ``continue``.
+    """
 
     day: float
-    drugs: tuple[str, ...]
     outcome: str
-    """``fatal``, ``stop``, ``reduce`` or ``delay``."""
 
 
 @dataclass(frozen=True)
 class ToxicityCourse:
     """What toxicity does to one patient on one regimen, were the treatment never stopped for another reason.
 
-    `events` in time order, `changes` for the dosing. All times are days since the start of the regimen.
+    Attributes
+    ----------
+    events : in time order. changes : what they do to the doses. delays, reductions : number of late cycles and reductions.
     """
 
-    events: tuple[ToxicityEvent, ...]
-    changes: tuple[DoseChange, ...]
+    events: tuple[ToxicityEvent, ...] = ()
+    changes: tuple[DoseChange, ...] = ()
 
     def before(self, day: float) -> tuple[ToxicityEvent, ...]:
-        """Events before a day (end of treatment)."""
-        return tuple(event for event in self.events if event.day < day)
+        """Events up to a day (end of treatment)."""
+        return tuple(event for event in self.events if event.day <= day)
 
     @property
     def death_day(self) -> float | None:
@@ -100,74 +64,77 @@ class ToxicityCourse:
 
     @property
     def stop_day(self) -> float | None:
-        """Day of the first event that ended the treatment of some component; None without one."""
-        return next((event.day for event in self.events if event.outcome in ("stop", "fatal")), None)
+        """Day of the event that ended treatment, fatal or not; None without one."""
+        return next((event.day for event in self.events if event.outcome != "continue"), None)
+
+
+NO_TOXICITY = ToxicityCourse()
+
+
+def regimen_toxicity(regimen: Regimen) -> Toxicity | None:
+    """Harm of all drugs of a regimen, taken as given together; None for a regimen without drugs."""
+    if not regimen.drugs:
+        return None
+    from immunescape.knowledge.toxicity import toxicity
+
+    return toxicity(regimen.drugs)
+
+
+def contains_class(drugs: Iterable[str], name: str) -> bool:
+    """Whether some drug belongs to a class of the toxicity tables, such as ``cytotoxic`` or ``ici``."""
+    from immunescape.knowledge.toxicity import drug_classes
+
+    known = drug_classes()
+    return any(name in known.get(drug, frozenset()) for drug in drugs)
 
 
 def simulate_toxicity(
-    risks: Sequence[ToxicityRisk],
-    exposure: Mapping[str, tuple[float, float]],
-    rng: np.random.Generator,
-    *,
-    cycle_days: float = 21.0,
+    harm: Toxicity | None, cycle_starts: Iterable[float], last_day: float, rng: np.random.Generator
 ) -> ToxicityCourse:
-    """Draw the severe events of one patient on one regimen.
+    """Draw the toxicity of one patient on one regimen.
 
     Parameters
     ----------
-    risks
-        Components of the regimen; see :func:`regimen_risks`.
-    exposure
-        Drug -> (first, last) day on which it is planned; an event of a component needs one of its drugs to be given.
-        A drug counts as given until one cycle after its last dose.
+    harm
+        Of the regimen's drugs; None: no drug, no toxicity.
+    cycle_starts
+        Planned starts of the cycles, days since the start of the regimen.
+    last_day
+        Planned end of treatment: a cycle after the last dose.
     rng
-        The patient's own generator. Components are drawn one after the other, each from its own child generator.
-    cycle_days
-        Length of a cycle.
+        The patient's own generator.
 
     Returns
     -------
     ToxicityCourse
-        After a fatal event nothing follows.
+        Delays are whole weeks. Nothing follows a fatal event or a stop.
     """
+    if harm is None:
+        return NO_TOXICITY
+    from immunescape.knowledge.toxicity import drug_classes
     from immunescape.trial.dosing import DoseChange
 
-    table = coefficients("dose_modification")
-    delay_days = round(table["delay"].value / 7.0) * 7.0
-    factor, most = table["reduction"].value, int(table["most_reductions"].value)
-    events: list[ToxicityEvent] = []
-    changes: list[tuple[float, DoseChange]] = []
-    for risk, own in zip(risks, rng.spawn(len(risks)), strict=True):
-        spans = [exposure[drug] for drug in risk.drugs if drug in exposure]
-        if not spans or risk.grade3 <= 0:
-            continue
-        day = min(first for first, _ in spans)
-        end = max(last for _, last in spans) + cycle_days
-        reductions = 0
-        while True:
-            day += own.exponential(1.0 / risk.rate_per_day)
-            verdict = own.uniform()
-            if day >= end:
-                break
-            if verdict < risk.fatal:
-                outcome = "fatal"
-                changes.append((day, DoseChange(day, "stop")))
-            elif verdict < risk.fatal + risk.ends:
-                outcome = "stop"
-                changes.append((day, DoseChange(day, "stop", drugs=risk.drugs)))
-            else:
-                outcome = "delay"
-                changes.append((day, DoseChange(day, "delay", delay_days)))
-                end += delay_days
-                if risk.reducible and reductions < most:
-                    outcome, reductions = "reduce", reductions + 1
-                    changes.append((day, DoseChange(day, "reduce", factor, risk.drugs)))
-            events.append(ToxicityEvent(day, risk.drugs, outcome))
-            if outcome in ("fatal", "stop"):
-                break
-    events.sort(key=lambda event: event.day)
-    fatal = next((event.day for event in events if event.outcome == "fatal"), math.inf)
-    return ToxicityCourse(
-        tuple(event for event in events if event.day <= fatal),
-        tuple(change for day, change in sorted(changes, key=lambda pair: pair[0]) if day <= fatal),
-    )
+    severe, verdict, reduce, at_cycle = (float(u) for u in rng.uniform(size=4))
+    onset = 7.0 * harm.onset_median_weeks * math.exp(harm.onset_spread * float(rng.standard_normal()))
+    starts = sorted(cycle_starts)
+    late = rng.uniform(size=len(starts))
+    weeks = max(round(harm.delay_weeks), 1)
+    changes = []
+    delayed = 0.0
+    for start, draw in zip(starts[1:], late[1:], strict=True):
+        if draw < harm.delay_per_cycle:
+            changes.append(DoseChange(start + delayed, "delay", 7.0 * weeks))
+            delayed += 7.0 * weeks
+    events: tuple[ToxicityEvent, ...] = ()
+    if severe < harm.grade3 and onset <= last_day + delayed:
+        fatal = min(harm.death / harm.grade3, 1.0)
+        ends = max(harm.discontinuation - harm.death, 0.0) / harm.grade3
+        outcome = "fatal" if verdict < fatal else "stop" if verdict < fatal + ends else "continue"
+        events = (ToxicityEvent(onset, outcome),)
+        if outcome != "continue":
+            return ToxicityCourse(events, (*(c for c in changes if c.time_days < onset), DoseChange(onset, "stop")))
+    cytotoxic = tuple(d for d in harm.drugs if "cytotoxic" in drug_classes().get(d, frozenset()))
+    if cytotoxic and reduce < harm.dose_reduction and 0 < harm.reduced_dose < 1 and len(starts) > 1:
+        pick = starts[min(1 + int(3 * at_cycle), len(starts) - 1)]
+        changes.append(DoseChange(events[0].day if events else pick, "reduce", harm.reduced_dose, cytotoxic))
+    return ToxicityCourse(events, tuple(sorted(changes, key=lambda c: c.time_days)))

@@ -8,10 +8,10 @@ of competitive binding at rest. ``1 / k_equilibrium`` is a quarter of an hour, t
 Amounts are surface densities (substance per area), and so are dissociation constants (3D constant times synapse gap).
 
 An antibody against receptor R binds with one arm (``RA = 2 a R``) and crosslinks with the other (``RAR = chi a R^2``),
-where ``a`` = free concentration / intrinsic Kd and ``chi`` = crosslinking factor / (gap Kd). The pools hold ``e`` = free
-concentration / (concentration that half blocks the receptor on cells), where both arms bind. At half blockade
-``R_ref / 2 = a R_ref + chi a R_ref^2 / 2``, so ``a = e / (2 + chi R_ref)`` with ``R_ref`` the density of the receptor on
-those cells. The total is then ``R (1 + 2 a) + 2 chi a R^2 + ligand complexes``.
+where ``a`` = free concentration / intrinsic Kd. The pools hold ``e`` = free concentration / (concentration that half
+blocks the receptor on cells), where both arms bind. With `avidity` = intrinsic Kd / that concentration, ``a = e /
+avidity``; and as half of ``R_ref``, the density on those cells, is free at ``e = 1``, ``chi = (avidity - 2) / R_ref``. The
+total is then ``R (1 + 2 a) + 2 chi a R^2 + ligand complexes``.
 """
 
 from __future__ import annotations
@@ -34,16 +34,14 @@ class Antibody:
     two_arms: str
 
     @classmethod
-    def on(cls, tag: str, pool: str, chi: str, reference: str) -> tuple[Antibody, tuple[Quantity, ...]]:
-        """Return the names, and the quantities that convert a pool; `chi` and `reference` are expressions."""
+    def on(cls, tag: str, pool: str, avidity: str, reference: str) -> tuple[Antibody, tuple[Quantity, ...]]:
+        """Return the names, and the quantities that convert a pool; `reference` is the expression of ``R_ref``."""
         names = cls(f"{tag}_arm", f"{tag}_cross")
         return names, (
-            Quantity(
-                names.one_arm, f"{pool} / (2 + {chi} * {reference})", _PLAIN, f"{pool} by the affinity of one arm"
-            ),
+            Quantity(names.one_arm, f"{pool} / {avidity}", _PLAIN, f"{pool} by the affinity of one arm"),
             Quantity(
                 names.two_arms,
-                f"2 * {chi} * {names.one_arm}",
+                f"2 * ({avidity} - 2) / ({reference}) * {names.one_arm}",
                 "micrometer^2/molecule",
                 f"{pool}: crosslinking by the second arm",
             ),

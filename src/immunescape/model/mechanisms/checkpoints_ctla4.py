@@ -6,9 +6,9 @@ from immunescape.model.declarations import Mechanism, Modulation, Pool, Quantity
 from immunescape.model.mechanisms._binding import Antibody, costimulation
 
 _DENSITY = "molecule/micrometer^2"
-_ON_PD1, _PD1_ARMS = Antibody.on("aPD1_LN", "pd1_antibody_LN", "chi_PD1", "PD1_CD8")
-_ON_PDL1, _PDL1_ARMS = Antibody.on("aPDL1_LN", "pdl1_antibody_LN", "chi_PDL1", "C_PDL1 / A_cell")
-_ON_CTLA4, _CTLA4_ARMS = Antibody.on("aCTLA4_LN", "ctla4_antibody_LN", "chi_CTLA4", "CTLA4_CD8")
+_ON_PD1, _PD1_ARMS = Antibody.on("aPD1_LN", "pd1_antibody_LN", "avidity_PD1", "PD1_CD8")
+_ON_PDL1, _PDL1_ARMS = Antibody.on("aPDL1_LN", "pdl1_antibody_LN", "avidity_PDL1", "C_PDL1 / A_cell")
+_ON_CTLA4, _CTLA4_ARMS = Antibody.on("aCTLA4_LN", "ctla4_antibody_LN", "avidity_CTLA4", "CTLA4_CD8")
 _SYNAPSE = costimulation(
     "synN",
     cd28="CD28_CD8",
@@ -42,7 +42,6 @@ MECHANISM = Mechanism(
         Quantity("K_CTLA4_CD80", "kd_CTLA4_CD80 * d_syn", _DENSITY, "Dissociation of CTLA-4 and CD80 in the synapse"),
         Quantity("K_CTLA4_CD86", "kd_CTLA4_CD86 * d_syn", _DENSITY, "Dissociation of CTLA-4 and CD86 in the synapse"),
         Quantity("K_CD80_PDL1", "kd_CD80_PDL1 * d_syn", _DENSITY, "Dissociation of CD80 and PD-L1 in cis"),
-        Quantity("chi_CTLA4", "Chi_CTLA4_3D / (d_syn * kd_CTLA4_aCTLA4)", "micrometer^2/molecule", "Crosslinking of CTLA-4"),
         Quantity("CD28_CD8", "T8_CD28 / A_Tcell", _DENSITY, "CD28 on naive CD8 T cells"),
         Quantity("CTLA4_CD8", "T8_CTLA4 / A_Tcell", _DENSITY, "CTLA-4 on primed CD8 T cells"),
         Quantity("PD1_LN", "r_PD1_LN * PD1_CD8", _DENSITY, "PD-1 on CD8 T cells at priming"),

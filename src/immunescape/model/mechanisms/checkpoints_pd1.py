@@ -5,8 +5,8 @@ from __future__ import annotations
 from immunescape.model.declarations import Mechanism, Modulation, Pool, Quantity
 from immunescape.model.mechanisms._binding import Antibody, pd1_synapse
 
-_ON_PD1, _PD1_ARMS = Antibody.on("aPD1_T", "pd1_antibody_T", "chi_PD1", "PD1_CD8")
-_ON_PDL1, _PDL1_ARMS = Antibody.on("aPDL1_T", "pdl1_antibody_T", "chi_PDL1", "C_PDL1 / A_cell")
+_ON_PD1, _PD1_ARMS = Antibody.on("aPD1_T", "pd1_antibody_T", "avidity_PD1", "PD1_CD8")
+_ON_PDL1, _PDL1_ARMS = Antibody.on("aPDL1_T", "pdl1_antibody_T", "avidity_PDL1", "C_PDL1 / A_cell")
 _CANCER = pd1_synapse(
     "synC", where="cancer cells", pd1="PD1_CD8", pdl1="PDL1_C", pdl2="PDL2_C", on_pd1=_ON_PD1, on_pdl1=_ON_PDL1
 )
@@ -38,8 +38,6 @@ MECHANISM = Mechanism(
     quantities=(
         Quantity("K_PD1_PDL1", "kd_PD1_PDL1 * d_syn", _DENSITY, "Dissociation of PD-1 and PD-L1 in the synapse"),
         Quantity("K_PD1_PDL2", "kd_PD1_PDL2 * d_syn", _DENSITY, "Dissociation of PD-1 and PD-L2 in the synapse"),
-        Quantity("chi_PD1", "Chi_PD1_3D / (d_syn * kd_PD1_aPD1)", "micrometer^2/molecule", "Crosslinking of PD-1"),
-        Quantity("chi_PDL1", "Chi_PDL1_3D / (d_syn * kd_PDL1_aPDL1)", "micrometer^2/molecule", "Crosslinking of PD-L1"),
         Quantity("PD1_CD8", "T8_PD1 / A_Tcell", _DENSITY, "PD-1 on CD8 T cells in the tumour"),
         Quantity(
             "PDL1_C", "pdl1_tumour * f_pdl1_expression * C_PDL1 / A_cell", _DENSITY, "PD-L1 on cancer cells"

@@ -8,11 +8,11 @@ MECHANISM = Mechanism(
     name="tumour_growth",
     title="Tumour growth and clones of cancer cells",
     summary=(
-        "Logistic growth of clones that share one capacity, natural death, death by chemotherapy in proportion to each "
+        "Logistic growth of clones that share one capacity, on top of the spontaneous loss and replacement of cells, death by chemotherapy in proportion to each "
         "clone's sensitivity, clearance of dead cells. The volume follows from living and dead cancer cells at the cell "
         "density of solid tumours. A clone below one cell is extinct and does not return."
     ),
-    references=("usuda1994", "mackintosh2014", "wang2012", "delmonte2009", "palsson2013"),
+    references=("usuda1994", "mackintosh2014", "wang2012", "delmonte2009", "steel1967"),
     parameters="tumour_growth.csv",
     requires=("body",),
     compartments={"tumour": "V_T"},
@@ -31,14 +31,14 @@ MECHANISM = Mechanism(
     reactions=(
         Reaction(
             "growth_{clone}",
-            "k_growth * f_growth * C_{clone} * (1 - C_total / C_max)",
-            "Growth towards the capacity that all clones share",
+            "(k_growth * (1 - C_total / C_max) + k_turnover) * f_growth * C_{clone}",
+            "Division: net growth towards the capacity that all clones share, and replacement of spontaneous loss",
             products={"C_{clone}": 1},
         ),
         Reaction(
             "natural_death_{clone}",
-            "k_C_death * C_{clone}",
-            "Spontaneous death of cancer cells",
+            "k_turnover * C_{clone}",
+            "Spontaneous loss of cancer cells",
             reactants={"C_{clone}": 1},
             products={"C_dead_T": 1},
         ),
@@ -86,10 +86,10 @@ MECHANISM = Mechanism(
         Pool("dying_antigenic_T", "cell/day", "Cancer cells that die, weighted by the antigenicity of their clone"),
     ),
     contributions=(
-        Contribution("dying_T", "SUM((k_C_death + chemo_kill * chemo_sensitivity_{clone}) * C_{clone})"),
+        Contribution("dying_T", "SUM((k_turnover + chemo_kill * chemo_sensitivity_{clone}) * C_{clone})"),
         Contribution(
             "dying_antigenic_T",
-            "SUM(antigenicity_{clone} * (k_C_death + chemo_kill * chemo_sensitivity_{clone}) * C_{clone})",
+            "SUM(antigenicity_{clone} * (k_turnover + chemo_kill * chemo_sensitivity_{clone}) * C_{clone})",
         ),
     ),
     traits=(

@@ -170,9 +170,7 @@ def _efficacy(
     return values
 
 
-def _drift(
-    efficacy: NDArray[np.float64], t: NDArray[np.float64], lower: NDArray[np.float64], power: float
-) -> float:
+def _drift(efficacy: NDArray[np.float64], t: NDArray[np.float64], lower: NDArray[np.float64], power: float) -> float:
     def gap(drift: float) -> float:
         return exit_probabilities(efficacy, t, lower=lower, theta=drift).upper.sum() - power
 

@@ -79,9 +79,7 @@ def _tail(density: _Density | None, information: float, theta: float, value: flo
     return float(density.mass @ tail)
 
 
-def running_density(
-    density: _Density | None, information: float, theta: float, low: float, high: float
-) -> _Density:
+def running_density(density: _Density | None, information: float, theta: float, low: float, high: float) -> _Density:
     """Carry the sub-density one look on, keeping what falls between `low` and `high`."""
     z, w = _grid(low, high, theta * np.sqrt(information))
     if density is None:

@@ -6,6 +6,7 @@ Times are in months. All quantities follow from closed forms and one-dimensional
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -162,9 +163,7 @@ def event_probability(survival: PiecewiseExponential, followed: ArrayLike, dropo
     return (1 - survival.cured) * seen
 
 
-def expected_events(
-    survival: PiecewiseExponential, accrual: Accrual, month: float, dropout: float = 0.0
-) -> float:
+def expected_events(survival: PiecewiseExponential, accrual: Accrual, month: float, dropout: float = 0.0) -> float:
     """Expected events by a calendar month, if all of `accrual` is treated like `survival`."""
     nodes, weights = np.polynomial.legendre.leggauss(24)
     total, start = 0.0, 0.0
@@ -174,7 +173,7 @@ def expected_events(
             break
         # split at the points where the age at analysis crosses a change of hazard: the integrand has kinks there
         cuts = sorted({start, end, *[month - c for c in survival.changes if start < month - c < end]})
-        for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+        for a, b in itertools.pairwise(cuts):
             u = (a + b) / 2 + (b - a) / 2 * nodes
             total += rate * (b - a) / 2 * float(weights @ event_probability(survival, month - u, dropout))
         start += length

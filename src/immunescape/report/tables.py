@@ -1,0 +1,308 @@
+"""Tables of a virtual trial, as plain rows, for the terminal and for HTML alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from immunescape.model import Model
+    from immunescape.trial.result import TrialResult
+    from immunescape.trial.spec import Trial
+
+__all__ = [
+    "Table",
+    "baseline_table",
+    "comparison_table",
+    "flow_table",
+    "grades_table",
+    "protocol_table",
+    "response_table",
+    "results_table",
+    "safety_table",
+]
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of one table; `numeric` names the columns that are set flush right."""
+
+    rows: list[Row]
+    numeric: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """Column names, in order."""
+        return list(self.rows[0]) if self.rows else []
+
+
+def number(value: Any, digits: int = 1) -> str:
+    """Format a number; what is not known or not reached is a dash."""
+    if value is None or (isinstance(value, float) and not np.isfinite(value)):
+        return "–"
+    return f"{value:.{digits}f}"
+
+
+def with_interval(value: Any, interval: Any, digits: int = 1) -> str:
+    """Format ``value (low to high)``."""
+    text = number(value, digits)
+    if text == "–" or not interval:
+        return text
+    low, high = (number(v, digits) if v is not None else "not reached" for v in interval)
+    return f"{text} ({low} to {high})"
+
+
+_ENDPOINTS = (
+    ("Objective response (%)", "orr_pct", "orr_ci"),
+    ("Duration of response, median (months)", "dor_median_months", "dor_median_ci"),
+    ("Progression-free survival, median (months)", "pfs_median_months", "pfs_median_ci"),
+    ("Overall survival, median (months)", "os_median_months", "os_median_ci"),
+    ("Grade 3 or higher toxicity (%)", "grade3_pct", None),
+    ("Stopped for toxicity (%)", "discontinued_pct", None),
+)
+
+
+def results_table(result: TrialResult) -> Table:
+    """Each endpoint and arm, predicted beside published."""
+    published = result.trial.published
+    rows: list[Row] = []
+    for title, key, interval in _ENDPOINTS:
+        for arm in result.arms:
+            known = published.arm(arm["name"]) if published else None
+            value = getattr(known, key, None) if known else None
+            bounds = getattr(known, interval, None) if known and interval else None
+            rows.append(
+                {
+                    "Endpoint": title,
+                    "Arm": arm["name"],
+                    "n": arm["n"],
+                    "Predicted (95 % interval)": with_interval(arm.get(key), arm.get(interval) if interval else None),
+                    "Published": with_interval(value, bounds),
+                    "Ratio": _ratio(arm.get(key), value),
+                }
+            )
+    return Table(rows, ("n", "Predicted (95 % interval)", "Published", "Ratio"))
+
+
+def _ratio(predicted: Any, published: Any) -> str:
+    return f"{predicted / published:.2f}" if predicted is not None and published else "–"
+
+
+def comparison_table(result: TrialResult) -> Table:
+    """Hazard ratios, predicted beside published."""
+    known = result.trial.published
+    rows = []
+    for title, key in (("Progression-free survival", "pfs_hr"), ("Overall survival", "os_hr")):
+        c = result.comparison
+        if key not in c:
+            continue
+        rows.append(
+            {
+                "Hazard ratio": title,
+                "Predicted (95 % interval)": with_interval(c[key], c.get(f"{key}_ci"), 2),
+                "Published": with_interval(getattr(known, key, None), getattr(known, f"{key}_ci", None), 2)
+                if known
+                else "–",
+                "Log-rank p (predicted)": f"{c[p]:.3g}"
+                if (p := f"{key[:-3]}_log_rank_p") in c and c[p] is not None
+                else "–",
+            }
+        )
+    return Table(rows, ("Predicted (95 % interval)", "Published", "Log-rank p (predicted)"))
+
+
+def response_table(result: TrialResult) -> Table:
+    """Best overall response and resistance by SITC's definitions, per arm."""
+    rows = []
+    for arm in result.arms:
+        n = max(arm["n"], 1)
+        row: Row = {"Arm": arm["name"], "n": arm["n"]}
+        row |= {k: f"{v} ({100 * v / n:.0f} %)" for k, v in arm["best_response"].items()}
+        row |= {
+            "Primary resistance": arm["resistance"].get("primary", 0),
+            "Acquired resistance": arm["resistance"].get("acquired", 0),
+            "Events: progression / death": f"{arm['pfs_events'].get('progression', 0)} / {arm['pfs_events'].get('death', 0)}",
+            "Next line (%)": number(arm.get("next_line_pct")),
+        }
+        rows.append(row)
+    return Table(rows, ("n", *list(rows[0])[2:]))
+
+
+def safety_table(result: TrialResult) -> Table:
+    """Toxicity and stopping, per arm."""
+    known = result.trial.published
+    rows = []
+    for arm in result.arms:
+        pub = known.arm(arm["name"]) if known else None
+        rows.append(
+            {
+                "Arm": arm["name"],
+                "Grade 3 or higher (%)": number(arm["grade3_pct"]),
+                "Published": number(pub.grade3_pct if pub else None),
+                "Stopped for toxicity (%)": number(arm["discontinued_pct"]),
+                "Published ": number(pub.discontinued_pct if pub else None),
+                "Deaths from toxicity": arm["toxic_deaths"],
+            }
+        )
+    return Table(rows, tuple(rows[0])[1:])
+
+
+def survival_table(result: TrialResult, months: tuple[float, ...] = (6, 12, 24, 36, 48, 60)) -> Table:
+    """Predicted and published event-free shares at landmarks (%)."""
+    known = result.trial.published
+    rows = []
+    for endpoint, title in (("pfs", "Progression-free survival"), ("os", "Overall survival")):
+        for arm in result.arms:
+            curve = result.curves[endpoint, arm["name"]]
+            pub = known.arm(arm["name"]) if known else None
+            points = dict(pub.km.get(endpoint, ())) if pub else {}
+            row: Row = {"Endpoint (%)": title, "Arm": arm["name"]}
+            for m in months:
+                text = number(100 * step_at(curve, m)) if m <= curve["time"].max() else "–"
+                row[f"{m:g} months"] = f"{text} (published {points[m]:g})" if m in points else text
+            rows.append(row)
+    return Table(rows, tuple(f"{m:g} months" for m in months))
+
+
+def at_risk_table(result: TrialResult, endpoint: str = "os", every: float = 12.0) -> Table:
+    """Numbers at risk for overall survival."""
+    rows = []
+    for arm in result.arms:
+        curve = result.curves[endpoint, arm["name"]]
+        row: Row = {"Overall survival, months": arm["name"]}
+        row |= {f"{t:g}": at_risk(curve, t) for t in np.arange(0, curve["time"].max() + 1e-9, every)}
+        rows.append(row)
+    columns = max((list(r) for r in rows), key=len)
+    return Table([{c: r.get(c, 0) for c in columns} for r in rows], tuple(columns[1:]))
+
+
+def step_at(curve: pd.DataFrame, month: float, column: str = "survival") -> float:
+    """Value of a step curve at a month."""
+    k = int(np.searchsorted(curve["time"].to_numpy(), month, side="right")) - 1
+    return float(curve[column].to_numpy()[max(k, 0)])
+
+
+def at_risk(curve: pd.DataFrame, month: float) -> int:
+    """Patients still at risk just before a month."""
+    times = curve["time"].to_numpy()
+    k = int(np.searchsorted(times, month, side="left"))
+    return int(curve["at_risk"].to_numpy()[k]) if k < len(times) else 0
+
+
+def protocol_table(trial: Trial) -> Table:
+    """The protocol in short."""
+    population = trial.population
+    rows: list[Row] = [
+        {"Item": "Trial", "Protocol": f"{trial.title} ({trial.registry})" if trial.registry else trial.title},
+        {"Item": "Eligibility", "Protocol": "; ".join(str(c) for c in population.criteria)},
+    ]
+    rows += [
+        {
+            "Item": "Earlier treatment (simulated)",
+            "Protocol": f"{' or '.join(str(c.regimen) for c in line.choices)}; then {line.outcome} within {line.months:g} months",
+        }
+        for line in trial.prior
+    ]
+    for arm in trial.arms:
+        for k, choice in enumerate(arm.choices):
+            when = f" if {' and '.join(str(c) for c in choice.when)}" if choice.when else ""
+            share = f" [weight {choice.weight:g}]" if len(arm.choices) > 1 else ""
+            rows.append(
+                {"Item": f"{arm.name} ({arm.role})" if k == 0 else "", "Protocol": f"{choice.regimen}{when}{share}"}
+            )
+        if arm.crossover:
+            to = " or ".join(str(c.regimen) for c in arm.crossover.choices)
+            rows.append(
+                {
+                    "Item": "  crossover",
+                    "Protocol": f"{100 * arm.crossover.fraction:g} % of {arm.crossover.of}, to {to}",
+                }
+            )
+    rows += [
+        {"Item": "Scans", "Protocol": str(trial.visits)},
+        {
+            "Item": "Response",
+            "Protocol": f"RECIST 1.1, confirmation {'required' if trial.endpoints.confirmation else 'not required'}, {trial.endpoints.assessor} assessor",
+        },
+        {
+            "Item": "Follow-up",
+            "Protocol": f"{trial.follow_up_months:g} months; accrual {trial.accrual_months:g} months",
+        },
+    ]
+    rows += [
+        {"Item": "Data cut", "Protocol": f"{cut.months:g} months: {', '.join(cut.endpoints)} {cut.label}"}
+        for cut in trial.data_cuts
+    ]
+    return Table(rows)
+
+
+def flow_table(result: TrialResult) -> Table:
+    """Candidates by fate, per arm."""
+    fates: dict[str, None] = {}
+    for counts in result.candidates.values():
+        fates.update(dict.fromkeys(counts))
+    rows = [
+        {"Candidates": fate, **{arm: counts.get(fate, 0) for arm, counts in result.candidates.items()}}
+        for fate in fates
+    ]
+    return Table(rows, tuple(result.candidates))
+
+
+_BASELINE = (
+    ("Age (years)", "age"), ("Weight (kg)", "weight_kg"), ("Body surface (m²)", "bsa_m2"),
+    ("Creatinine clearance (mL/min)", "crcl_ml_min"), ("Albumin (g/L)", "albumin_g_l"),
+    ("LDH (times upper limit)", "ldh_uln"), ("Neutrophil-to-lymphocyte ratio", "nlr"), ("PD-L1 TPS (%)", "pdl1_tps"),
+    ("TMB (mutations/Mb)", "tmb_mut_mb"), ("Target lesions", "n_target_lesions"), ("Lesions", "n_lesions"),
+    ("Sum of diameters (mm)", "sld_mm"), ("Sum of diameters (mm)", "baseline_sld_mm"),
+)  # fmt: skip
+_SHARES = ("sex", "ecog", "smoking", "histology", "driver", "kras_g12c", "stk11", "keap1", "liver_mets", "brain_mets")
+
+
+def baseline_table(result: TrialResult) -> Table:
+    """Baseline of the enrolled patients: medians with quartiles, shares."""
+    rows: list[Row] = []
+    groups = {arm["name"]: result.patients[result.patients["arm"] == arm["name"]] for arm in result.arms}
+    for title, column in _BASELINE:
+        if column not in result.patients.columns:
+            continue
+        row: Row = {"Baseline": title}
+        for arm, table in groups.items():
+            q = np.nanpercentile(table[column].astype(float), [25, 50, 75]) if len(table) else [np.nan] * 3
+            row[arm] = f"{q[1]:.3g} [{q[0]:.3g}–{q[2]:.3g}]"
+        rows.append(row)
+    for column in _SHARES:
+        if column not in result.patients.columns:
+            continue
+        for level in sorted(result.patients[column].dropna().unique(), key=str):
+            if level is False or (isinstance(level, np.bool_) and not level):
+                continue
+            shown = column.replace("_", " ") if isinstance(level, bool | np.bool_) else f"{column}: {level}"
+            rows.append(
+                {
+                    "Baseline": f"{shown} (%)",
+                    **{a: number(100 * float((t[column] == level).mean())) for a, t in groups.items()},
+                }
+            )
+    return Table(rows, tuple(groups))
+
+
+def grades_table(model: Model) -> Table:
+    """How many parameters of each mechanism and drug are measured, fitted, assumed."""
+    rows = []
+    for part in (*model.mechanisms, *model.drugs):
+        grades = Counter(p.grade for p in model.parameters.values() if p.owner == part.name)
+        rows.append(
+            {
+                "Mechanism or drug": part.title,
+                "States": sum(s.owner == part.name for s in model.states.values()),
+                **{g: grades.get(g, 0) for g in ("measured", "fitted", "assumed")},
+            }
+        )
+    return Table(rows, ("States", "measured", "fitted", "assumed"))

@@ -1,0 +1,82 @@
+"""What a terminal and a notebook show of a trial and its result."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from immunescape.report.tables import Table, comparison_table, flow_table, protocol_table, results_table
+
+if TYPE_CHECKING:
+    from immunescape.trial.result import TrialResult
+    from immunescape.trial.spec import Trial
+
+__all__ = ["print_result", "print_trial", "result_html", "toxicity_rows"]
+
+
+def _print(title: str, table: Table) -> None:
+    from immunescape.face import print_table
+
+    print_table(title, table.rows)
+    print()
+
+
+def print_result(result: TrialResult, notice: str) -> None:
+    """Print predicted beside published results of a virtual trial."""
+    print(f"\n{result.trial.title}\nseed {result.seed}, engine {result.engine}, {result.wall_s:.0f} s\n")
+    _print("Predicted beside published", results_table(result))
+    if result.comparison:
+        c = result.comparison
+        _print(f"{c['experimental']} against {c['control']} ({c['method']})", comparison_table(result))
+    _print("From candidates to enrolled", flow_table(result))
+    failed = sum(arm["failed"] for arm in result.arms)
+    print(f"Patients whose simulation failed: {failed} (counted, not enrolled)")
+    print(notice)
+
+
+def print_trial(trial: Trial) -> None:
+    """Print the protocol of a trial and its published results."""
+    _print(trial.title, protocol_table(trial))
+    if trial.description:
+        print(trial.description)
+    if trial.published:
+        from immunescape.face import print_table
+
+        block = trial.published.as_result()
+        print_table("Published", [{k: "" if v is None else v for k, v in arm.items()} for arm in block["arms"]])
+    from immunescape.knowledge.references import format_reference, get_reference, load_references
+
+    references = load_references()
+    print("\n".join(f"[{k}] {format_reference(get_reference(k, references))}" for k in trial.references))
+
+
+def result_html(result: TrialResult, notice: str) -> str:
+    """HTML of a result for a notebook."""
+    parts = [f"<h4>{escape(result.trial.title)}</h4>"]
+    for table in (results_table(result), comparison_table(result)):
+        head = "".join(f"<th>{escape(c)}</th>" for c in table.columns)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(str(v))}</td>" for v in row.values()) + "</tr>" for row in table.rows
+        )
+        parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+    return "".join(parts) + f"<p><i>{escape(notice)}</i></p>"
+
+
+def toxicity_rows(drugs: list[str]) -> list[dict[str, Any]]:
+    """Toxicity facts that apply to a set of drugs, as table rows."""
+    from immunescape.knowledge.toxicity import drug_classes, toxicity_facts
+
+    wanted = set(drugs)
+    classes = {name for name, members in drug_classes().items() if wanted & members}
+    return [
+        {
+            "regimen": f.regimen,
+            "quantity": f.quantity,
+            "value": f.value,
+            "unit": f.unit,
+            "grade": f.grade,
+            "source": "; ".join(f.sources) or "assumed",
+        }
+        for f in toxicity_facts()
+        if set(f.regimen.split("+")) & (wanted | classes)
+    ]

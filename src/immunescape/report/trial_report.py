@@ -1,0 +1,295 @@
+"""The one-file HTML report of a virtual trial, its picture for print, and the files of a result folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from immunescape.errors import InputError, unknown_word
+from immunescape.report import tables
+from immunescape.report.figures import (
+    Curve,
+    PublishedCurve,
+    figure_html,
+    kaplan_meier_figure,
+    spider_figure,
+    waterfall_figure,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from immunescape.model import Model
+    from immunescape.trial.result import TrialResult
+
+__all__ = ["save", "write_figure", "write_report"]
+
+_TITLES = {"pfs": "Progression-free survival", "os": "Overall survival"}
+
+
+def _curves(result: TrialResult, endpoint: str) -> list[Curve]:
+    curves = []
+    last = max(float(result.curves[endpoint, arm["name"]]["time"].max()) for arm in result.arms)
+    ticks = np.arange(0, last + 1e-9, 12.0 if last > 30 else 6.0)
+    for arm in result.arms:
+        table = result.curves[endpoint, arm["name"]]
+        curves.append(
+            Curve(
+                arm["name"],
+                table["time"].to_numpy(dtype=float),
+                table["survival"].to_numpy(dtype=float),
+                table["low"].to_numpy(dtype=float),
+                table["high"].to_numpy(dtype=float),
+                {float(t): tables.at_risk(table, float(t)) for t in ticks},
+            )
+        )
+    return curves
+
+
+def _published(result: TrialResult, endpoint: str) -> list[PublishedCurve]:
+    known = result.trial.published
+    if known is None:
+        return []
+    digitised = _digitised(result, endpoint)
+    curves = []
+    for arm in known.arms:
+        points = arm.km.get(endpoint, ())
+        months, survival = digitised.get(arm.name, ((), ()))
+        curves.append(
+            PublishedCurve(
+                arm.name,
+                [m for m, _ in points],
+                [p / 100 for _, p in points],
+                months,
+                survival,
+                getattr(arm, f"{endpoint}_median_months"),
+            )
+        )
+    return curves
+
+
+def _digitised(result: TrialResult, endpoint: str) -> dict[str, tuple[Sequence[float], Sequence[float]]]:
+    """Kaplan-Meier curves of the event times that a trial file names (columns time in months, event, arm)."""
+    known = result.trial.published
+    path = known.km_files.get(endpoint) if known else None
+    if path is None:
+        return {}
+    from immunescape.trial.stats import kaplan_meier
+
+    times: dict[str, list[tuple[float, int]]] = {}
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as handle:
+            for line, row in enumerate(csv.DictReader(handle), start=2):
+                try:
+                    times.setdefault(row["arm"], []).append((float(row["time"]), int(row["event"])))
+                except (KeyError, TypeError, ValueError):
+                    raise InputError(
+                        "a row needs time (months), event (1 or 0) and arm",
+                        where=f"{path}, line {line}",
+                        hint=f"Found {row}.",
+                    ) from None
+    except OSError as error:
+        raise InputError(f"cannot read the published curve: {error.strerror}", where=str(path)) from None
+    names = [arm["name"] for arm in result.arms]
+    curves = {}
+    for arm, rows in times.items():
+        if arm not in names:
+            raise unknown_word("arm", arm, names, where=str(path))
+        table = kaplan_meier([t for t, _ in rows], [e for _, e in rows])
+        curves[arm] = (table["time"].tolist(), table["survival"].tolist())
+    return curves
+
+
+def write_figure(result: TrialResult, path: Path) -> Path:
+    """Write predicted and published Kaplan-Meier curves as a PNG picture."""
+    from immunescape.report.print_figures import kaplan_meier_png
+
+    panels = [(title, _curves(result, e), _published(result, e)) for e, title in _TITLES.items()]
+    n = "/".join(str(arm["n"]) for arm in result.arms)
+    kaplan_meier_png(path, panels, subtitle=f"{result.trial.name}: {n} virtual patients, seed {result.seed}")
+    return path
+
+
+def _spiders(result: TrialResult) -> list[str]:
+    figures = []
+    for arm in result.arms:
+        best = result.patients[result.patients["arm"] == arm["name"]].set_index("id")["best_response"]
+        lines = result.change_by_visit(arm["name"])
+        figures.append(
+            figure_html(
+                spider_figure(
+                    arm["name"],
+                    [np.asarray(m, dtype=float) for m, _ in lines.values()],
+                    [np.asarray(c, dtype=float) for _, c in lines.values()],
+                    [str(best.get(k, "NE")) for k in lines],
+                )
+            )
+        )
+    return figures
+
+
+def _waterfalls(result: TrialResult) -> list[str]:
+    figures = []
+    for arm in result.arms:
+        rows = result.patients[result.patients["arm"] == arm["name"]]
+        figures.append(
+            figure_html(
+                waterfall_figure(
+                    arm["name"], rows["best_change_pct"].to_numpy(dtype=float), [str(r) for r in rows["best_response"]]
+                )
+            )
+        )
+    return figures
+
+
+def _references(result: TrialResult, model: Model) -> list[str]:
+    from immunescape.knowledge.references import format_reference, get_reference, load_references
+    from immunescape.knowledge.toxicity import toxicity
+
+    keys = {*model.citation_keys(), *result.trial.references}
+    for arm in result.trial.arms:
+        for choice in arm.choices:
+            keys.update(toxicity(choice.regimen.drugs).sources)
+    references = load_references()
+    return [f"[{k}] {format_reference(get_reference(k, references))}" for k in sorted(keys) if k in references]
+
+
+def _safety_note(result: TrialResult) -> str:
+    return (
+        "Toxicity is drawn from published rates of each drug or combination (sources in the references); it is an input of "
+        "the simulation, so that its agreement with the published rate is no test of the model."
+    )
+
+
+def context(result: TrialResult, notice: str) -> dict[str, Any]:
+    """Everything that the template shows."""
+    import plotly.offline
+
+    from immunescape.model import Model
+    from immunescape.model.describe import parameter_table
+
+    model = Model.build(drugs=result.trial.drugs, check_units=False)
+    parameters = parameter_table(model)
+    grades = {g: sum(p["grade"] == g for p in parameters) for g in ("measured", "fitted", "assumed")}
+    method = result.comparison.get("method", "")
+    return {
+        "title": result.trial.title,
+        "lead": f"Virtual trial; {' and '.join(str(a['n']) for a in result.arms)} virtual patients; immunescape {result.version}, "
+        f"engine {result.engine}, seed {result.seed}.",
+        "notice": notice,
+        "plotly_js": plotly.offline.get_plotlyjs(),
+        "results": tables.results_table(result),
+        "results_note": "Intervals reflect the number of virtual patients only, not the uncertainty of the model's parameters. "
+        "Ratio is predicted over published. A dash: not reached or not published.",
+        "comparison": tables.comparison_table(result),
+        "comparison_note": {
+            "Cox": "Arms are independent draws; hazard ratios by Cox regression.",
+            "paired bootstrap": "Both arms hold the same virtual patients; intervals by a paired bootstrap.",
+        }.get(method, ""),
+        "survival_figures": [
+            figure_html(kaplan_meier_figure(title, _curves(result, e), _published(result, e)))
+            for e, title in _TITLES.items()
+        ],
+        "survival": tables.survival_table(result),
+        "at_risk": tables.at_risk_table(result),
+        "waterfall_figures": _waterfalls(result),
+        "spider_figures": _spiders(result),
+        "response": tables.response_table(result),
+        "response_note": "Best overall response by RECIST 1.1. Dashed lines: −30 % (partial response) and +20 %. "
+        "Primary and acquired resistance by the definitions of the Society for Immunotherapy of Cancer; they apply to "
+        "checkpoint inhibitors.",
+        "safety": tables.safety_table(result),
+        "safety_note": _safety_note(result),
+        "protocol": tables.protocol_table(result.trial),
+        "flow": tables.flow_table(result),
+        "baseline": tables.baseline_table(result),
+        "model_note": f"{len(model.states)} states, {len(model.reactions)} reactions, {len(parameters)} parameters: "
+        f"{grades['measured']} measured, {grades['fitted']} fitted, {grades['assumed']} assumed.",
+        "mechanisms": tables.Table(
+            [{"Mechanism": m.title, "What it does": m.summary} for m in (*model.mechanisms, *model.drugs)]
+        ),
+        "grades": tables.grades_table(model),
+        "parameters": tables.Table([{**p, "value": f"{p['value']:.4g}"} for p in parameters], ("value",)),
+        "references": _references(result, model),
+        "provenance": tables.Table(
+            [
+                {"Item": "Command", "Value": _command(result)},
+                {"Item": "Version", "Value": f"immunescape {result.version}, Python {platform.python_version()}"},
+                {"Item": "Engine", "Value": result.engine},
+                {"Item": "Seed", "Value": result.seed},
+                {"Item": "Failed patients", "Value": sum(arm["failed"] for arm in result.arms)},
+                {"Item": "Seconds", "Value": f"{result.wall_s:.0f}"},
+            ]
+        ),
+    }
+
+
+def _command(result: TrialResult) -> str:
+    from immunescape.trial.spec import list_trials
+
+    name = result.trial.name if result.trial.name in list_trials() else result.trial.file
+    n = max(arm["n"] for arm in result.arms)
+    return f"immunescape trial {name} --patients {n} --seed {result.seed}" + (" --paired" if result.paired else "")
+
+
+def write_report(result: TrialResult, path: Path, notice: str) -> Path:
+    """Write the HTML report: one file, no network needed to read it."""
+    from jinja2 import Environment, PackageLoader, select_autoescape
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("immunescape.report"),
+        autoescape=select_autoescape(["html"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    values = context(result, notice)
+    values["plotly_js"] = Markup(values["plotly_js"])
+    _write(path, environment.get_template("trial.html").render(values).encode("utf-8"))
+    return path
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InputError(
+            f"cannot write {path}: {error.strerror}",
+            hint="Free some space or choose another folder with --out; a rerun resumes.",
+        ) from None
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    import io
+
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def save(result: TrialResult, folder: Path, notice: str) -> list[Path]:
+    """Write ``result.json``, ``patients.parquet``, ``survival.png`` and ``report.html``; returns their paths."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot make the folder {folder}: {error.strerror}", hint="Choose another with --out."
+        ) from None
+    names = ("result.json", "patients.parquet", "survival.png", "report.html")
+    paths = [folder / name for name in names]
+    _write(paths[0], (json.dumps(result.to_json(), indent=2, allow_nan=False) + "\n").encode("utf-8"))
+    _write(paths[1], _parquet(result.patients))
+    write_figure(result, paths[2])
+    write_report(result, paths[3], notice)
+    return paths

@@ -1,0 +1,220 @@
+"""From simulated patients to the figures of a trial: endpoints at a data cut, arm by arm, and the comparison."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from immunescape.trial.recist import (
+    DAYS_PER_MONTH,
+    best_overall_response,
+    duration_of_response,
+    progression_free_survival,
+    resistance_class,
+)
+from immunescape.trial.stats import (
+    Estimate,
+    clopper_pearson,
+    cox_hazard_ratio,
+    log_rank_p,
+    median_survival,
+    paired_bootstrap,
+    restricted_mean,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from immunescape.trial.spec import Arm, Trial
+
+__all__ = ["analyse_arm", "compare", "cut_months", "endpoints_at_cut"]
+
+RMST_MONTHS = (12.0, 24.0)
+
+
+def cut_months(trial: Trial, endpoint: str, which: Literal["first", "last"]) -> float:
+    """Months from the first patient's randomisation to the data cut of an endpoint; infinite where none is named."""
+    months = [cut.months for cut in trial.data_cuts if endpoint in cut.endpoints]
+    if not months:
+        return math.inf
+    return min(months) if which == "first" else max(months)
+
+
+def censor_days(patients: pd.DataFrame, cut: float) -> np.ndarray:
+    """(n,) day on which the observation of each patient ends: data cut, end of follow-up or dropout."""
+    since_entry = (cut - patients["entry_months"].to_numpy(dtype=float)) * DAYS_PER_MONTH
+    end = np.minimum(patients["follow_up_day"].to_numpy(dtype=float), patients["dropout_day"].to_numpy(dtype=float))
+    return np.maximum(np.minimum(end, since_entry), 1.0)
+
+
+def scans_by_patient(visits: pd.DataFrame) -> dict[tuple[str, int], tuple[list[float], list[str]]]:
+    """Scans: (arm, patient) -> (days, responses)."""
+    found: dict[tuple[str, int], tuple[list[float], list[str]]] = {}
+    for arm, number, day, response in zip(
+        visits["arm"], visits["id"], visits["day"], visits["response"], strict=True
+    ):
+        days, words = found.setdefault((arm, int(number)), ([], []))
+        days.append(float(day))
+        words.append(str(response))
+    return found
+
+
+def _death(value: Any) -> float | None:
+    return None if value is None or math.isnan(value) else float(value)
+
+
+def endpoints_at_cut(
+    patients: pd.DataFrame, visits: pd.DataFrame, trial: Trial, endpoint: str, cut: float
+) -> dict[str, list[Any]]:
+    """Columns ``<endpoint>_months`` and ``<endpoint>_event`` at a data cut, one value per patient.
+
+    ``dor`` is None without a response; ``pfs`` adds ``pfs_reason`` and ``resistance`` (SITC).
+    """
+    scans = scans_by_patient(visits)
+    confirm = trial.endpoints.confirmation
+    months: list[Any] = []
+    events: list[Any] = []
+    reasons: list[str] = []
+    classes: list[str] = []
+    for row, censor in zip(patients.to_dict("records"), censor_days(patients, cut), strict=True):
+        days, words = scans.get((row["arm"], int(row["id"])), ([], []))
+        death = _death(row["death_day"])
+        if endpoint == "os":
+            dead = death is not None and death <= censor
+            months.append((death if dead and death is not None else float(censor)) / DAYS_PER_MONTH)
+            events.append(bool(dead))
+            continue
+        if endpoint == "dor":
+            held = duration_of_response(days, words, death, censor, confirm=confirm)
+            months.append(None if held is None else held.days / DAYS_PER_MONTH)
+            events.append(None if held is None else held.event)
+            continue
+        free = progression_free_survival(days, words, death, censor)
+        months.append(free.days / DAYS_PER_MONTH)
+        events.append(free.event)
+        reasons.append(free.reason)
+        seen = [k for k, day in enumerate(days) if day <= censor]
+        classes.append(
+            resistance_class(
+                [days[k] for k in seen],
+                [words[k] for k in seen],
+                float(row["treatment_end_day"]),
+                end_of_treatment_day=float(row["treatment_end_day"]),
+                combination_with_chemotherapy=bool(row.get("ici_with_chemotherapy", False)),
+            )
+            if row.get("checkpoint_inhibitor", True)
+            else "not applicable"
+        )
+    out: dict[str, list[Any]] = {f"{endpoint}_months": months, f"{endpoint}_event": events}
+    if endpoint == "pfs":
+        out |= {"pfs_reason": reasons, "resistance": classes}
+    return out
+
+
+def _interval(estimate: Estimate, factor: float = 1.0, digits: int = 2) -> list[float | None] | None:
+    if estimate.interval is None:
+        return None
+    return [None if v is None else round(factor * v, digits) for v in estimate.interval]
+
+
+def _value(estimate: Estimate, factor: float = 1.0, digits: int = 2) -> float | None:
+    return None if estimate.value is None else round(factor * estimate.value, digits)
+
+
+def _share(count: int, n: int) -> float | None:
+    return round(100.0 * count / n, 2) if n else None
+
+
+def analyse_arm(trial: Trial, arm: Arm, rows: pd.DataFrame, visits: pd.DataFrame, failed: int) -> dict[str, Any]:
+    """The figures of one arm, by the names of ``result.json``.
+
+    Parameters
+    ----------
+    trial, arm
+        The protocol.
+    rows
+        The arm's patients with the columns of :func:`endpoints_at_cut` for ``pfs``, ``os`` and ``dor``.
+    visits
+        Their scans.
+    failed
+        Patients that could not be simulated.
+    """
+    n = len(rows)
+    best = _best_at_cut(trial, rows, visits)
+    responders = sum(word in ("CR", "PR") for word in best)
+    rate = clopper_pearson(responders, n)
+    pfs = median_survival(rows["pfs_months"], rows["pfs_event"])
+    overall = median_survival(rows["os_months"], rows["os_event"])
+    has = rows["dor_months"].notna()
+    dor = median_survival(rows.loc[has, "dor_months"].astype(float), rows.loc[has, "dor_event"].astype(bool))
+    toxic = censor_days(rows, cut_months(trial, "grade3", "first"))
+    grade3 = int((rows["grade3_day"].astype(float).to_numpy() <= toxic).sum())
+    stopped = int((rows["toxicity_stop_day"].astype(float).to_numpy() <= toxic).sum())
+    classes = rows["resistance"].value_counts().to_dict()
+    reasons = rows.loc[rows["pfs_event"].astype(bool), "pfs_reason"].value_counts().to_dict()
+    out: dict[str, Any] = {
+        "name": arm.name,
+        "role": arm.role,
+        "regimen": arm.regimen,
+        "n": n,
+        "failed": failed,
+        "orr_pct": _value(rate, 100.0),
+        "orr_ci": _interval(rate, 100.0),
+        "dor_median_months": _value(dor),
+        "dor_median_ci": _interval(dor),
+        "pfs_median_months": _value(pfs),
+        "pfs_median_ci": _interval(pfs),
+        "os_median_months": _value(overall),
+        "os_median_ci": _interval(overall),
+        "grade3_pct": _share(grade3, n),
+        "discontinued_pct": _share(stopped, n),
+        "best_response": {word: best.count(word) for word in ("CR", "PR", "SD", "PD", "NE")},
+        "resistance": {str(k): int(v) for k, v in sorted(classes.items())},
+        "pfs_events": {str(k): int(v) for k, v in sorted(reasons.items())},
+        "next_line_pct": _share(int(rows["next_line"].notna().sum()), n),
+        "toxic_deaths": int((rows["death_cause"] == "toxicity").sum()),
+    }
+    for months in RMST_MONTHS:
+        out[f"pfs_rmst_{months:g}_months"] = _value(restricted_mean(rows["pfs_months"], rows["pfs_event"], months))
+        out[f"os_rmst_{months:g}_months"] = _value(restricted_mean(rows["os_months"], rows["os_event"], months))
+    return out
+
+
+def _best_at_cut(trial: Trial, rows: pd.DataFrame, visits: pd.DataFrame) -> list[str]:
+    scans = scans_by_patient(visits)
+    censor = censor_days(rows, cut_months(trial, "orr", "first"))
+    best = []
+    for arm, number, last in zip(rows["arm"], rows["id"], censor, strict=True):
+        days, words = scans.get((arm, int(number)), ([], []))
+        seen = [k for k, day in enumerate(days) if day <= last]
+        best.append(
+            best_overall_response(
+                [days[k] for k in seen], [words[k] for k in seen], confirm=trial.endpoints.confirmation
+            )
+        )
+    return best
+
+
+def compare(trial: Trial, tables: Mapping[str, pd.DataFrame], *, seed: int, paired: bool) -> dict[str, Any]:
+    """First experimental arm against the control: hazard ratios with interval, log-rank, difference of response.
+
+    Arms that share their patients (`paired`) are compared by a paired bootstrap; then the log-rank test, which takes them
+    for independent, is not given.
+    """
+    if trial.control is None or not trial.experimental:
+        return {}
+    a, b = tables[trial.experimental[0].name], tables[trial.control.name]
+    out: dict[str, Any] = {"experimental": trial.experimental[0].name, "control": trial.control.name}
+    out["method"] = "paired bootstrap" if paired else "Cox"
+    for name in ("pfs", "os"):
+        samples = (a[f"{name}_months"], a[f"{name}_event"], b[f"{name}_months"], b[f"{name}_event"])
+        arrays = [np.asarray(s) for s in samples]
+        ratio = paired_bootstrap(*arrays, seed=seed) if paired else cox_hazard_ratio(*arrays)
+        out[f"{name}_hr"] = _value(ratio, digits=3)
+        out[f"{name}_hr_ci"] = _interval(ratio, digits=3)
+        if not paired:
+            out[f"{name}_log_rank_p"] = log_rank_p(*arrays)
+    return out

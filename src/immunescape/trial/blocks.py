@@ -1,0 +1,214 @@
+"""A block of a trial in a worker process: candidates, eligibility, growth to diagnosis, the trial's course."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.errors import InputError
+from immunescape.trial.eligibility import enrolment_weights, screen
+from immunescape.trial.spec import PopulationSpec as Enrolment
+from immunescape.trial.spec import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from immunescape.population.blocks import BlockMaker
+    from immunescape.population.covariates import Region
+    from immunescape.trial.simulate import BlockSimulator
+
+__all__ = ["BlockTask", "Enroller", "TrialBlock", "candidates_per_block", "simulate_block", "start_worker"]
+
+REFERENCE = 4096
+"""Candidates of the fixed sample from which enrolment weights and the size of blocks are taken."""
+ELIGIBLE_PER_BLOCK = 24
+MAX_CANDIDATES = 4096
+
+
+@dataclass(frozen=True)
+class BlockTask:
+    """What all blocks of a run share; sent to each worker once."""
+
+    trial: Trial
+    seed: int
+    engine: str
+    rtol: float
+    candidates: int
+
+
+@dataclass(frozen=True)
+class TrialBlock:
+    """A finished block.
+
+    Attributes
+    ----------
+    index, first : number of the block and of its first candidate.
+    complete : numbers of the patients that were simulated in every arm of the block.
+    fates : candidates by fate.
+    arms : one record per arm, with the lists ``patients``, ``visits`` and ``failures``.
+    """
+
+    index: int
+    first: int
+    complete: list[int]
+    fates: dict[str, int]
+    arms: list[dict[str, list[dict[str, Any]]]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain content; numbers keep all their digits, NaN becomes null."""
+        return {
+            "index": self.index,
+            "first": self.first,
+            "complete": self.complete,
+            "fates": self.fates,
+            "arms": _without_nan(self.arms),
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> TrialBlock:
+        """Rebuild a block."""
+        return cls(
+            int(content["index"]), int(content["first"]), content["complete"], content["fates"], content["arms"]
+        )
+
+
+class Enroller:
+    """Decides which candidates enter a trial: its criteria, and thinning to the published shares.
+
+    Candidates are thinned with probability proportional to their enrolment weight (from a fixed reference sample), by a
+    number of their own, so that whether a candidate enters depends on nothing but seed, stream and its number.
+    """
+
+    def __init__(self, enrolment: Enrolment, where: str | None = None) -> None:
+        from immunescape.population.covariates import sample_covariates
+
+        self.enrolment = enrolment
+        reference = sample_covariates(0, REFERENCE, 0, 0, region=region_of(enrolment))
+        eligible = screen(enrolment, reference, where=where).eligible
+        table = reference[eligible]
+        weights = enrolment_weights(enrolment, table, where=where)
+        cells = self._cells(table)
+        self._weight: dict[tuple[bool, ...], float] = {}
+        for cell, weight in zip(cells, weights, strict=True):
+            self._weight.setdefault(cell, float(weight))
+        self._top = max(self._weight.values())
+        self.rate = float(eligible.mean()) * float(np.mean(weights)) / self._top
+
+    def _cells(self, table: pd.DataFrame) -> list[tuple[bool, ...]]:
+        marks = [c.met(table) for shares in self.enrolment.mix.values() for c, _ in shares]
+        return [tuple(bool(m[i]) for m in marks) for i in range(len(table))]
+
+    def mask(self, table: pd.DataFrame, seed: int, stream: int) -> NDArray[np.bool_]:
+        """Which candidates (rows, indexed by their numbers) enter."""
+        from immunescape.population.sampling import uniforms
+
+        met = np.ones(len(table), dtype=bool)
+        for criterion in self.enrolment.criteria:
+            met &= criterion.met(table)
+        if not self.enrolment.mix or not met.any():
+            return met
+        draw = uniforms(["enrolment"], int(table.index[0]), len(table), seed, stream, "random")[:, 0]
+        chance = np.array([self._weight.get(cell, self._top) for cell in self._cells(table)]) / self._top
+        return met & (draw < chance)
+
+
+def region_of(enrolment: Enrolment) -> Region:
+    """Region whose prevalences the candidates have."""
+    from immunescape.population.covariates import REGIONS
+
+    for region in REGIONS:
+        if enrolment.region == region:
+            return region  # type: ignore[return-value]
+    return "western"
+
+
+def candidates_per_block(trial: Trial) -> int:
+    """Candidates in a block: about as many as give 24 that enter; a multiple of 16."""
+    rate = Enroller(trial.population, trial.file or None).rate
+    if not rate > 0:
+        raise InputError("no candidate is eligible", where=trial.file or None)
+    return min(MAX_CANDIDATES, max(16, math.ceil(ELIGIBLE_PER_BLOCK / rate / 16) * 16))
+
+
+class _Worker:
+    """What a worker keeps between blocks: the assembled and compiled model."""
+
+    def __init__(self, task: BlockTask) -> None:
+        from immunescape.engine import get_engine
+        from immunescape.model.assembly import Model
+        from immunescape.trial.simulate import BlockSimulator
+
+        self.task = task
+        self.engine = get_engine(task.engine)
+        self.model = Model.build(drugs=task.trial.drugs, check_units=False)
+        compiled = self.engine.compile(self.model.to_sbml())
+        self.simulator: BlockSimulator = BlockSimulator(task.trial, self.model, compiled, task.seed, task.rtol)
+        self.enroller = Enroller(task.trial.population)
+        self._makers: dict[int, BlockMaker] = {}
+
+    def maker(self, stream: int) -> BlockMaker:
+        """Population of one stream."""
+        from immunescape.population.blocks import BlockMaker, PopulationSpec
+
+        if stream not in self._makers:
+            task = self.task
+            spec = PopulationSpec(
+                task.seed,
+                stream,
+                region=region_of(task.trial.population),
+                eligibility=lambda table: self.enroller.mask(table, task.seed, stream),
+                rtol=task.rtol,
+                block_size=task.candidates,
+            )
+            self._makers[stream] = BlockMaker(self.model, spec, self.engine)
+            for other in self._makers.values():  # one compiled growth model serves all streams
+                if other._grower is not None:
+                    self._makers[stream]._grower = other._grower
+        return self._makers[stream]
+
+
+_WORKERS: dict[str, _Worker] = {}
+
+
+def start_worker(task: BlockTask) -> None:
+    """Prepare this process for the blocks of a run (once per worker process, or per run where there is one process)."""
+    _WORKERS["current"] = _Worker(task)
+
+
+def simulate_block(stream: int, arms: tuple[int, ...], index: int) -> TrialBlock:
+    """Make one block; see :func:`start_worker`."""
+    worker = _WORKERS["current"]
+    maker = worker.maker(stream)
+    block = maker.block(index)
+    parts = worker.simulator.run(block.table, arms, stream)
+    fates = {str(k): int(v) for k, v in block.fates.value_counts().sort_index().items()}
+    grown = [
+        {"id": int(k), "arm": worker.task.trial.arms[a].name, "reason": f"growth to diagnosis: {text}", "parameters": {}}
+        for a in arms
+        for k, text in sorted(block.messages.items())
+    ]
+    complete: set[int] | None = None
+    records = []
+    for part in parts:
+        numbers = {int(row["id"]) for row in part.patients}
+        complete = numbers if complete is None else complete & numbers
+        name = worker.task.trial.arms[part.arm].name
+        failures = [f for f in grown if f["arm"] == name] + part.failures
+        records.append({"patients": part.patients, "visits": part.visits, "failures": failures})
+    return TrialBlock(index, index * worker.task.candidates, sorted(complete or ()), fates, records)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_nan(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

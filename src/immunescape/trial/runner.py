@@ -1,0 +1,337 @@
+"""Runs a virtual trial: blocks of candidates over worker processes, stored as they finish, so that a run resumes.
+
+A block depends only on the trial, the model, the seed and its number; the parent takes blocks in order until every arm
+has its patients. So results are the same, bit for bit, whatever the number of workers and wherever a run was
+interrupted. Finished blocks lie in ``OUT/.blocks/<key>/``, the key being a hash of all that matters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from immunescape.errors import ImmunescapeError, InputError
+from immunescape.trial.blocks import BlockTask, TrialBlock, candidates_per_block, simulate_block, start_worker
+
+if TYPE_CHECKING:
+    from immunescape.trial.result import TrialResult
+    from immunescape.trial.spec import Trial
+
+__all__ = ["BlockStore", "run_trial"]
+
+DEFAULT_PATIENTS = 150
+RTOL = 1e-6
+TASKS_PER_WORKER = 200
+"""Blocks after which a worker process is replaced: libraries may leak memory over many runs."""
+GIVE_UP = 200_000
+"""Candidates after which an arm without a patient is given up."""
+
+Progress = Callable[[int, int], None]
+
+
+def run_trial(
+    trial: Trial,
+    patients: int | None = None,
+    seed: int = 1,
+    workers: int | None = None,
+    out: str | Path | None = None,
+    engine: str = "auto",
+    paired: bool = False,
+    progress: Progress | None = None,
+) -> TrialResult:
+    """Simulate a trial.
+
+    Parameters
+    ----------
+    trial
+        The protocol; see :func:`immunescape.trial.spec.load_trial`.
+    patients
+        Patients per arm that could be simulated; None takes the protocol's numbers, at most 150.
+    seed
+        Everything random follows from it.
+    workers
+        Processes; None takes the cores at hand. Results do not depend on it.
+    out
+        Folder for finished blocks (``.blocks/``); None keeps nothing.
+    engine
+        ``auto``, ``native``, ``roadrunner`` or ``reference``.
+    paired
+        The arms share their patients and all their random numbers.
+    progress
+        Called with (patients done, patients in all).
+
+    Raises
+    ------
+    InputError
+        For an impossible request, or where no candidate is eligible.
+    KeyboardInterrupt
+        Finished blocks are kept; the same call resumes.
+    """
+    import pandas as pd
+
+    from immunescape.engine import get_engine
+    from immunescape.trial.result import build_result
+
+    began = time.perf_counter()
+    if patients is not None and patients < 1:
+        raise InputError(f"{patients} patients per arm", hint="At least one.")
+    if seed < 0:
+        raise InputError(f"the seed is {seed}", hint="Seeds are 0 or more.")
+    cores = workers if workers is not None else _cores()
+    if cores < 1:
+        raise InputError(f"{workers} workers", hint="At least one.")
+    wanted = [min(arm.n, DEFAULT_PATIENTS) if patients is None else patients for arm in trial.arms]
+    if paired:
+        wanted = [max(wanted)] * len(wanted)
+    engine_name = get_engine(engine).name
+    size = candidates_per_block(trial)
+    task = BlockTask(trial, seed, engine_name, RTOL, size)
+    store = BlockStore(None if out is None else Path(out) / ".blocks", _key(trial, seed, engine_name, size, paired))
+    groups = [tuple(range(len(trial.arms)))] if paired else [(k,) for k in range(len(trial.arms))]
+    total = sum(wanted)
+    gathered = [_Gathered(0 if paired else group[0], group, max(wanted[k] for k in group)) for group in groups]
+
+    def report() -> None:
+        if progress is not None:
+            progress(sum(min(g.found, g.wanted) * len(g.arms) for g in gathered), total)
+
+    report()
+    _gather(task, gathered, store, cores, report)
+    tables = [g.finish(trial) for g in gathered]
+    rows = [row for rows, _, _, _ in tables for row in rows]
+    visits = [row for _, scans, _, _ in tables for row in scans]
+    columns = ["id", "arm", "day", "sld_mm", "change_pct", "new_lesion", "response"]
+    return build_result(
+        trial,
+        seed=seed,
+        engine=engine_name,
+        version=_version(),
+        paired=paired,
+        wall_s=time.perf_counter() - began,
+        patients=pd.DataFrame(rows),
+        visits=pd.DataFrame(visits, columns=columns),
+        failures=[f for _, _, failures, _ in tables for f in failures],
+        candidates={arm: fates for _, _, _, counts in tables for arm, fates in counts.items()},
+    )
+
+
+@dataclass
+class _Gathered:
+    """Blocks of one stream of candidates, for one arm or, where arms share their patients, for all."""
+
+    stream: int
+    arms: tuple[int, ...]
+    wanted: int
+
+    def __post_init__(self) -> None:
+        self.blocks: dict[int, TrialBlock] = {}
+        self.next = 0
+        self.found = 0
+        self.candidates = 0
+
+    def add(self, block: TrialBlock) -> None:
+        """Take a block, in any order; counts go on with the first gap."""
+        self.blocks[block.index] = block
+        while self.next in self.blocks:
+            self.found += len(self.blocks[self.next].complete)
+            self.candidates += sum(self.blocks[self.next].fates.values())
+            self.next += 1
+        if not self.found and self.candidates >= GIVE_UP:
+            raise InputError(
+                f"none of {self.candidates} candidates could enter the trial",
+                hint="Widen the eligibility, or ask less of the prior lines.",
+            )
+
+    @property
+    def done(self) -> bool:
+        """Whether enough patients are at hand."""
+        return self.found >= self.wanted
+
+    def finish(
+        self, trial: Trial
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]], dict[str, dict[str, int]]]:
+        """Rows, scans, failures and candidates by fate, up to the last patient wanted in the order of candidates."""
+        numbers = [number for i in range(self.next) for number in self.blocks[i].complete][: self.wanted]
+        last, chosen = numbers[-1], set(numbers)
+        rows: list[dict[str, Any]] = []
+        scans: list[dict[str, Any]] = []
+        failures: list[dict[str, Any]] = []
+        counts: dict[str, dict[str, int]] = {}
+        used = [self.blocks[i] for i in range(self.next) if self.blocks[i].first <= last]
+        for position, arm in enumerate(self.arms):
+            for block in used:
+                part = block.arms[position]
+                rows += [r for r in part["patients"] if r["id"] in chosen]
+                scans += [r for r in part["visits"] if r["id"] in chosen]
+                failures += [f for f in part["failures"] if f["id"] <= last]
+            fates: dict[str, int] = {}
+            for block in used:
+                for fate, count in block.fates.items():
+                    fates[fate] = fates.get(fate, 0) + count
+            counts[trial.arms[arm].name] = dict(sorted(fates.items()))
+        return rows, scans, failures, counts
+
+
+def _gather(
+    task: BlockTask, gathered: Sequence[_Gathered], store: BlockStore, workers: int, report: Callable[[], None]
+) -> None:
+    """Make blocks until every stream has its patients."""
+
+    def pending() -> Iterator[tuple[_Gathered, int]]:
+        """Blocks to make, most urgent first, without end."""
+        ahead = [0] * len(gathered)
+        while True:
+            open_streams = [k for k, g in enumerate(gathered) if not g.done]
+            if not open_streams:
+                return
+            k = min(open_streams, key=lambda j: (ahead[j], j))
+            index = ahead[k]
+            ahead[k] += 1
+            yield gathered[k], index
+
+    def stored(g: _Gathered, index: int) -> bool:
+        block = store.read(g.stream, g.arms, index)
+        if block is None:
+            return False
+        g.add(block)
+        report()
+        return True
+
+    def keep(g: _Gathered, block: TrialBlock) -> None:
+        g.add(store.write(g.stream, g.arms, block))
+        report()
+
+    queue = pending()
+    if workers == 1:
+        start_worker(task)
+        for g, index in queue:
+            if not g.done and not stored(g, index):
+                keep(g, simulate_block(g.stream, g.arms, index))
+        return
+    todo = [(g, index) for g, index in _take_stored(queue, stored)]
+    if not todo:
+        return
+    import multiprocessing
+
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        workers, mp_context=context, initializer=start_worker, initargs=(task,), max_tasks_per_child=TASKS_PER_WORKER
+    ) as pool:
+        running: dict[Future[TrialBlock], _Gathered] = {}
+
+        def submit(g: _Gathered, index: int) -> None:
+            running[pool.submit(simulate_block, g.stream, g.arms, index)] = g
+
+        try:
+            for g, index in todo:
+                submit(g, index)
+            while not all(g.done for g in gathered):
+                while len(running) < workers + 1:
+                    following = next(queue, None)
+                    if following is None:
+                        break
+                    g, index = following
+                    if not stored(g, index):
+                        submit(g, index)
+                if not running:
+                    break
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    keep(running.pop(future), future.result())
+        finally:
+            for future in running:
+                future.cancel()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _take_stored(
+    queue: Iterator[tuple[_Gathered, int]], stored: Callable[[_Gathered, int], bool]
+) -> Iterator[tuple[_Gathered, int]]:
+    """Use stored blocks until one is missing; give that one."""
+    for g, index in queue:
+        if not stored(g, index):
+            yield g, index
+            return
+
+
+class BlockStore:
+    """Finished blocks on disk, one file each; without a folder nothing is kept.
+
+    A file holds the block and its SHA-256, and appears in one step. One that is damaged is taken as absent.
+    """
+
+    def __init__(self, folder: Path | None, key: str) -> None:
+        self.folder = None if folder is None else folder / key[:16]
+
+    def _path(self, stream: int, arms: Sequence[int], index: int) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{stream}-{'_'.join(str(a) for a in arms)}-{index:06d}.json"
+
+    def read(self, stream: int, arms: Sequence[int], index: int) -> TrialBlock | None:
+        """Return a stored block; None where there is none, or a damaged one."""
+        if self.folder is None:
+            return None
+        try:
+            text = self._path(stream, arms, index).read_text(encoding="utf-8")
+            digest, _, payload = text.partition("\n")
+            if hashlib.sha256(payload.encode()).hexdigest() != digest:
+                return None
+            return TrialBlock.from_json(json.loads(payload))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, stream: int, arms: Sequence[int], block: TrialBlock) -> TrialBlock:
+        """Store a block; returns it as it will be read back."""
+        payload = json.dumps(block.to_json(), separators=(",", ":"))
+        if self.folder is not None:
+            path = self._path(stream, arms, block.index)
+            part = path.with_suffix(f".{os.getpid()}.part")
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                part.write_text(f"{hashlib.sha256(payload.encode()).hexdigest()}\n{payload}", encoding="utf-8")
+                part.replace(path)
+            except OSError as error:
+                part.unlink(missing_ok=True)
+                raise ImmunescapeError(
+                    f"cannot store a finished block: {error.strerror or error}",
+                    where=str(path),
+                    hint="Make room or choose another folder (--out); the same command resumes from what is stored.",
+                ) from error
+        return TrialBlock.from_json(json.loads(payload))
+
+
+def _key(trial: Trial, seed: int, engine: str, size: int, paired: bool) -> str:
+    """Hash of all that a block's content depends on: protocol, seed, engine, tolerance, and the package's own files."""
+    parts = [trial.text or repr(trial), str(seed), engine, repr(RTOL), str(size), str(paired), _version()]
+    digest = hashlib.sha256("\x1f".join(parts).encode())
+    root = Path(str(files("immunescape")))
+    for room in ("model", "engine", "population", "trial", "knowledge"):
+        for path in sorted((root / room).rglob("*")):
+            if path.suffix in (".py", ".csv", ".c", ".h", ".in"):
+                digest.update(path.relative_to(root).as_posix().encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("immunescape")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return max(1, math.floor(count))

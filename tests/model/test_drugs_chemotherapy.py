@@ -1,0 +1,132 @@
+"""Chemotherapy: plasma kinetics against published figures, and the exposure's way to its effects."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from drug_simulation import compiled, simulate
+from scipy.integrate import trapezoid
+
+from immunescape.model import registry
+
+CYTOTOXIC = [d.name for d in registry.drugs().values() if "antibody" not in d.drug_class]
+BSA = 1.8
+
+# drug, mg, hours, published AUC (ug h/mL), published peak (ug/mL; None where not compared), source
+PUBLISHED = [
+    ("carboplatin", 5 * (90 + 25), 0.5, 5 / 60 * 1000, None, "Calvert: AUC 5 mg/mL min at a filtration rate of 90"),
+    ("paclitaxel", 175 * BSA, 3, 15.0, 3.65, "TAXOL label, 175 mg/m2 over 3 h: AUC 15,007, peak 3,650 ng/mL"),
+    ("docetaxel", 100 * BSA, 1, 4.6, 3.7, "TAXOTERE label, 100 mg/m2 over 1 h"),
+    ("pemetrexed", 783, 1 / 6, 158.0, None, "500 mg/m2 (783 mg), Br J Cancer 2006, table of the phase I study"),
+    ("nab_paclitaxel", 260 * BSA, 0.5, 260 / 15, None, "clearance 15 L/h/m2 at 260 mg/m2, ABRAXANE label"),
+]
+
+
+@pytest.mark.parametrize(("drug", "mg", "hours", "auc", "peak", "source"), PUBLISHED)
+def test_auc_and_peak(drug: str, mg: float, hours: float, auc: float, peak: float | None, source: str):
+    assert registry.get_drug(drug).infusion_hours == pytest.approx(hours, abs=0.001)
+    times = np.unique(np.r_[0, np.linspace(0, hours / 24, 60), hours / 24 + np.geomspace(1e-5, 20, 900)])
+    c = simulate((drug,), [(drug, 0, mg)], times, (f"conc_{drug}",))[f"conc_{drug}"]
+    assert trapezoid(c, times) * 24 == pytest.approx(auc, rel=0.10), source
+    if peak is not None:
+        assert c.max() == pytest.approx(peak, rel=0.15), source
+
+
+# drug, mg, published half-life (hours), hours after the dose between which it is seen
+HALF_LIVES = [
+    ("pemetrexed", 900, 3.5, (6, 18)),
+    ("docetaxel", 180, 11.1, (12, 36)),
+    ("gemcitabine", 2250, 0.28, (1.0, 1.6)),
+]
+
+
+@pytest.mark.parametrize(("drug", "mg", "published", "between"), HALF_LIVES)
+def test_half_life(drug: str, mg: float, published: float, between: tuple[float, float]):
+    c = simulate((drug,), [(drug, 0, mg)], [0, *(h / 24 for h in between)], (f"conc_{drug}",))[f"conc_{drug}"]
+    hours = (between[1] - between[0]) * np.log(2) / np.log(c[1] / c[2])
+    assert hours == pytest.approx(published, rel=0.25)
+
+
+# drug, mg of the standard dose
+STANDARD = {
+    "carboplatin": 5 * (90 + 25),
+    "cisplatin": 75 * BSA,
+    "pemetrexed": 500 * BSA,
+    "gemcitabine": 1250 * BSA,
+    "docetaxel": 75 * BSA,
+    "paclitaxel": 200 * BSA,
+    "nab_paclitaxel": 100 * BSA,
+}
+
+
+def test_every_cytotoxic_drug_has_a_standard_dose():
+    assert set(STANDARD) == set(CYTOTOXIC)
+
+
+@pytest.mark.parametrize("drug", CYTOTOXIC)
+def test_standard_dose_kills_what_the_table_says(drug: str):
+    """The exposure of one standard dose integrates to 1, so the log kill is kill_log; most of it within the cycle."""
+    times = np.unique(np.r_[np.linspace(0, 1, 200), np.linspace(1, 60, 600)])
+    found = simulate((drug,), [(drug, 0, STANDARD[drug])], times, (f"exposure_{drug}", "chemo_kill"))
+    assert trapezoid(found[f"exposure_{drug}"], times) == pytest.approx(1, rel=0.01)
+    model, _ = compiled((drug,))
+    kill = model.parameters[f"kill_log_{drug}"].value
+    assert trapezoid(found["chemo_kill"], times) == pytest.approx(kill, rel=0.01)
+    assert found["chemo_kill"].max() < 0.1
+    assert np.interp(21, times, found["chemo_kill"]) < 0.1 * found["chemo_kill"].max()
+
+
+@pytest.mark.parametrize("partner", ["pemetrexed", "paclitaxel"])
+def test_partners_add_up(partner: str):
+    drugs = ("carboplatin", partner)
+    times = [0, 0.5, 3, 10]
+    both = simulate(drugs, [(d, 0, STANDARD[d]) for d in drugs], times, ("chemo_kill",))["chemo_kill"]
+    alone = [simulate(drugs, [(d, 0, STANDARD[d])], times, ("chemo_kill",))["chemo_kill"] for d in drugs]
+    assert both == pytest.approx(alone[0] + alone[1], rel=1e-4)
+
+
+def test_resistant_clone_survives_what_the_sensitive_does_not():
+    given = [("docetaxel", 21.0 * i, STANDARD["docetaxel"]) for i in range(4)]
+    found = simulate(("docetaxel",), given, [0, 84], ("C_sensitive", "resistant_share_T"), k_growth=0.0)
+    model, _ = compiled(("docetaxel",))
+    lost = np.log(found["C_sensitive"][0] / found["C_sensitive"][1])
+    assert lost == pytest.approx(4 * model.parameters["kill_log_docetaxel"].value, rel=0.1)
+    assert found["resistant_share_T"][1] >= found["resistant_share_T"][0]
+
+
+def test_renal_function_and_body_surface():
+    def auc(drug: str, mg: float, **parameters: float) -> float:
+        times = np.unique(np.r_[np.linspace(0, 0.3, 200), np.geomspace(0.3, 20, 200)])
+        return float(
+            trapezoid(simulate((drug,), [(drug, 0, mg)], times, (f"conc_{drug}",), **parameters)[f"conc_{drug}"], times)
+        )
+
+    assert auc("carboplatin", 5 * (45 + 25), crcl_carboplatin=45) == pytest.approx(
+        auc("carboplatin", 5 * 115), rel=0.01
+    )
+    assert auc("pemetrexed", 900, crcl_pemetrexed=45) / auc("pemetrexed", 900) == pytest.approx(1 / 0.75, rel=0.01)
+    assert auc("docetaxel", 150, bsa_docetaxel=2.0) == pytest.approx(auc("docetaxel", 135), rel=0.01)
+
+
+@pytest.mark.parametrize("drug", CYTOTOXIC)
+def test_without_a_dose_nothing_happens(drug: str):
+    names = [s.name for s in registry.get_drug(drug).states]
+    found = simulate((drug,), [], [0, 300], [*names, "chemo_kill"])
+    assert all(v[-1] == 0 for v in found.values())
+
+
+@pytest.mark.slow
+def test_docetaxel_lowers_lymphocytes_that_recover_and_platinum_hardly():
+    """T cells fall from the first docetaxel cycle on, recover within 3 months of stopping (Kotsakis 2000); counts are
+    unchanged after two cycles of platinum and taxane (Campian 2013)."""
+    drugs = ("docetaxel", "carboplatin")
+    days = np.arange(0, 220, 2.0)
+    base = simulate(drugs, [], days, ("nCD8_C",), mechanisms=None)["nCD8_C"]
+    four = [("docetaxel", 21.0 * i, STANDARD["docetaxel"]) for i in range(4)]
+    treated = simulate(drugs, four, days, ("nCD8_C",), mechanisms=None)["nCD8_C"] / base
+    first = treated[(days > 0) & (days < 21)].min()
+    assert 0.70 < first < 0.95
+    assert treated.min() <= first
+    assert treated[np.searchsorted(days, 63 + 90)] > 0.9
+    two = [("carboplatin", 21.0 * i, STANDARD["carboplatin"]) for i in range(2)]
+    assert (simulate(drugs, two, days, ("nCD8_C",), mechanisms=None)["nCD8_C"] / base).min() > 0.9
