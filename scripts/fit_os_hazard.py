@@ -9,8 +9,11 @@ progression. OAK has no sums of diameters after baseline for the patients whose 
 from what is: baseline sum, best response, time of progression (function `sld_ratio`). Poisson likelihood on weekly
 person-time, training patients only (70 %, by a hash of the patient's number).
 
-Albumin and the neutrophil-lymphocyte ratio are not in OAK: their coefficients come from the LORIS cohort (same form of
-hazard: progressed, responding), and enter centred so that the mean hazard of the reference population stays the fitted.
+Albumin, the neutrophil-lymphocyte ratio (NLR), LDH and liver metastases are not in OAK's public data. The coefficients of
+the first two come from the LORIS cohort (same form of hazard: progressed, responding), those of the others from the
+literature. So that they add to what OAK says and do not move it, their joint part L of the linear predictor is regressed, in
+virtual candidates of the package (ECOG 0-1), on the covariates that OAK has: L = g0 + g'x + e. OAK is then fitted with
+a normal frailty of the standard deviation of e (Gauss-Hermite), and g is taken off its coefficients.
 
     python scripts/fit_os_hazard.py SHARED_DATA [--write]
 """
@@ -108,6 +111,34 @@ def poisson(design: np.ndarray, events: np.ndarray, exposure: np.ndarray) -> tup
     return beta, errors, float((events * (design @ beta)).sum() - mean.sum())
 
 
+def poisson_frailty(
+    design: np.ndarray, events: np.ndarray, exposure: np.ndarray, patient: np.ndarray, spread: float, start: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """As `poisson`, with a normal frailty of known standard deviation shared by a patient's rows."""
+    from scipy.optimize import minimize
+
+    _, member = np.unique(patient, return_inverse=True)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(24)
+    u, log_weight = spread * nodes, np.log(weights / weights.sum())
+    died = np.bincount(member, weights=events)
+    of_death = design.T @ events
+
+    def negative(beta: np.ndarray) -> tuple[float, np.ndarray]:
+        risk = exposure * np.exp(design @ beta)
+        total = np.bincount(member, weights=risk)
+        inside = died[:, None] * u - np.exp(u) * total[:, None] + log_weight
+        top = inside.max(axis=1, keepdims=True)
+        share = np.exp(inside - top)
+        norm = share.sum(axis=1)
+        mean_frailty = (share * np.exp(u)).sum(axis=1) / norm
+        value = float(of_death @ beta + (np.log(norm) + top[:, 0]).sum())
+        gradient = of_death - design.T @ (risk * mean_frailty[member])
+        return -value, -gradient
+
+    fit = minimize(negative, start, jac=True, method="BFGS", options={"gtol": 1e-4})
+    return fit.x, np.sqrt(np.diag(fit.hess_inv)), -float(fit.fun)
+
+
 TERMS = ("log_sld", "progressed", "responding", "ecog", "sites", "squamous", "never")
 
 
@@ -148,7 +179,26 @@ def fit_laboratory(loris: pd.DataFrame) -> dict[str, tuple[float, float]]:
     return {"albumin": (beta[4], errors[4]), "log_nlr": (beta[5], errors[5])}
 
 
-def held_out_report(test: pd.DataFrame, beta: np.ndarray, seed: int = 1) -> None:
+LITERATURE = {"ldh_high": math.log(1 / 0.66), "liver_mets": math.log(1.48)}
+
+
+def unseen_part(laboratory: dict[str, tuple[float, float]], reference: dict[str, float]) -> tuple[np.ndarray, float]:
+    """Regression (intercept, one per covariate term of OAK) of the part that OAK lacks, and SD of what is left."""
+    from immunescape.population.covariates import sample_covariates
+
+    t = sample_covariates(0, 4096, 0, 0)
+    t = t[t["ecog"] <= 1]
+    part = laboratory["albumin"][0] * (t["albumin_g_l"] - reference["albumin"])
+    part = part + laboratory["log_nlr"][0] * (np.log(t["nlr"]) - reference["log_nlr"])
+    part = part + LITERATURE["ldh_high"] * (t["ldh_uln"] > 1) + LITERATURE["liver_mets"] * t["liver_mets"]
+    columns = [np.ones(len(t)), np.log(t["sld_mm"] / SLD_REFERENCE), t["ecog"], t["n_sites"] - 3.0]
+    columns += [t["histology"] == "squamous", t["smoking"] == "never"]
+    x = np.column_stack([np.asarray(c, dtype=float) for c in columns])
+    g, *_ = np.linalg.lstsq(x, part.to_numpy(dtype=float), rcond=None)
+    return g, float(np.std(part.to_numpy(dtype=float) - x @ g))
+
+
+def held_out_report(test: pd.DataFrame, beta: np.ndarray, spread: float, seed: int = 1) -> None:
     """Print concordance, and predicted beside observed medians, of patients that the fit has not seen."""
     from lifelines import KaplanMeierFitter
     from lifelines.utils import concordance_index
@@ -178,7 +228,7 @@ def held_out_report(test: pd.DataFrame, beta: np.ndarray, seed: int = 1) -> None
                     u = rng.uniform()
                     below = np.flatnonzero(surv <= u)
                     tp = grid[below[0]] if len(below) else math.inf
-                    need, t = rng.exponential(), 0.0
+                    need, t = rng.exponential() / math.exp(spread * rng.standard_normal()), 0.0
                     best = p.best if (responder or tp > 1.8) else "PD"
                     best = "SD" if best in ("PD", "NE") and tp > 1.8 else best
                     while t < 60 and need > 0:
@@ -202,55 +252,73 @@ def main() -> None:
     oak = read_oak(args.shared)
     train = oak[oak["training"]]
     time = person_time(train)
-    beta, errors, likelihood = poisson(design_of(train, time), time["death"].to_numpy(), time["months"].to_numpy())
+    design, events, months = design_of(train, time), time["death"].to_numpy(), time["months"].to_numpy()
+    plain, errors, likelihood = poisson(design, events, months)
     print(f"training: n = {len(train)}, deaths {int(train['dead'].sum())}, log-likelihood {likelihood:.1f}")
-    for name, value, error in zip(("intercept", *TERMS), beta, errors, strict=True):
+    for name, value, error in zip(("intercept", *TERMS), plain, errors, strict=True):
         print(f"  {name:12s} {value:7.3f}  SE {error:.3f}")
-    arm = np.column_stack([design_of(train, time), (train.loc[time["row"], "arm"] == "atezolizumab").astype(float)])
-    value, error, better = poisson(arm, time["death"].to_numpy(), time["months"].to_numpy())
+    arm = np.column_stack([design, (train.loc[time["row"], "arm"] == "atezolizumab").astype(float)])
+    value, error, better = poisson(arm, events, months)
     print(f"  left over for the arm (not in the model): {value[-1]:.3f} SE {error[-1]:.3f}, dLL {better - likelihood:.1f}")
     loris = read_loris(args.shared)
     laboratory = fit_laboratory(loris)
     print(f"laboratory values (LORIS, n = {len(loris)}, deaths {int(loris['dead'].sum())}): {laboratory}")
-    held_out_report(oak[~oak["training"]].reset_index(drop=True), beta)
+    reference = {"albumin": float(loris["albumin"].mean()), "log_nlr": float(loris["log_nlr"].mean())}
+    g, spread = unseen_part(laboratory, reference)
+    marginal, errors, likelihood = poisson_frailty(design, events, months, time["row"].to_numpy(), spread, plain)
+    print(f"with a frailty of SD {spread:.3f}: log-likelihood {likelihood:.1f}")
+    conditional = marginal.copy()
+    for position, column in enumerate(("intercept", "log_sld", "ecog", "sites", "squamous", "never")):
+        conditional[("intercept", *TERMS).index(column)] -= g[position]
+    for name, value, error, final in zip(("intercept", *TERMS), marginal, errors, conditional, strict=True):
+        print(f"  {name:12s} {value:7.3f}  SE {error:.3f}, given the unseen part {final:7.3f}")
+    held_out_report(oak[~oak["training"]].reset_index(drop=True), marginal, spread)
     if args.write:
-        write(beta, errors, laboratory, loris, len(train), int(train["dead"].sum()))
+        write(conditional, errors, laboratory, reference, train, len(loris), int(loris["dead"].sum()))
+
+
+MEANING = {
+    "intercept": ("1/month", "ln of the hazard (1/month): 70 mm, ECOG 0, 3 sites, non-squamous, smoker, not progressed"),
+    "log_sld": ("dimensionless", "per ln(SLD / 70 mm), SLD as it is now"),
+    "progressed": ("dimensionless", "after progression on the present line"),
+    "responding": ("dimensionless", "from first response to progression; few events"),
+    "ecog": ("dimensionless", "per point of ECOG performance status; OAK has 0 and 1 only"),
+    "sites": ("dimensionless", "per metastatic site above 3"),
+    "squamous": ("dimensionless", "squamous histology"),
+    "never": ("dimensionless", "never smoker"),
+}
+TAKEN = "ln of the multivariable hazard ratio of progression or death, taken for death"
 
 
 def write(
-    beta: np.ndarray, errors: np.ndarray, laboratory: dict[str, tuple[float, float]], loris: pd.DataFrame, n: int, deaths: int
+    beta: np.ndarray,
+    errors: np.ndarray,
+    laboratory: dict[str, tuple[float, float]],
+    reference: dict[str, float],
+    train: pd.DataFrame,
+    n: int,
+    deaths: int,
 ) -> None:
     """Write the table that the package reads."""
-    oak = f"OAK training patients (n={n}; {deaths} deaths; 70 % by hash); SE "
-    key = "gandara2018"
-    meaning = {
-        "intercept": ("1/month (ln)", "ln of the hazard of a patient with SLD 70 mm, ECOG 0, 3 sites, non-squamous, smoker, not progressed"),
-        "log_sld": ("dimensionless", "per ln(SLD / 70 mm), SLD as it is now"),
-        "progressed": ("dimensionless", "after progression on the present line"),
-        "responding": ("dimensionless", "from first response to progression; few events"),
-        "ecog": ("dimensionless", "per point of ECOG performance status; OAK has 0 and 1 only"),
-        "sites": ("dimensionless", "per metastatic site above 3"),
-        "squamous": ("dimensionless", "squamous histology"),
-        "never": ("dimensionless", "never smoker"),
-    }  # fmt: skip
+    oak = f"OAK training patients (n={len(train)}; {int(train['dead'].sum())} deaths; 70 % by hash); SE "
+    one = "dimensionless"
     rows = [
-        (name, f"{value:.4g}", meaning[name][0], key, "fitted", f"{meaning[name][1]}; {oak}{error:.2g}")
+        (name, f"{value:.4g}", MEANING[name][0], "gandara2018", "fitted", f"{MEANING[name][1]}; {oak}{error:.2g}")
         for name, value, error in zip(("intercept", *TERMS), beta, errors, strict=True)
     ]
-    labs = f"LORIS training cohort (n={len(loris)}; {int(loris['dead'].sum())} deaths), given progression and response; SE "
+    loris = f"LORIS training cohort (n={n}; {deaths} deaths) given progression and response; SE "
+    both = "chowell2022;chang2024"
+    for name, unit, what in (("albumin", "L/g", "per g/L"), ("log_nlr", one, "per ln of the ratio")):
+        value, error = laboratory[name]
+        rows.append((name, f"{value:.4g}", unit, both, "fitted", f"{what}; {loris}{error:.2g}"))
+    ldh, liver = (f"{LITERATURE[k]:.4g}" for k in ("ldh_high", "liver_mets"))
     rows += [
-        ("albumin", f"{laboratory['albumin'][0]:.4g}", "L/g", "chang2024", "fitted", f"per g/L; {labs}{laboratory['albumin'][1]:.2g}"),
-        ("log_nlr", f"{laboratory['log_nlr'][0]:.4g}", "dimensionless", "chang2024", "fitted", f"per ln of the ratio; {labs}{laboratory['log_nlr'][1]:.2g}"),
-        ("ldh_high", f"{math.log(1 / 0.66):.4g}", "dimensionless", "prelaj2019", "assumed", "LDH above the upper limit; ln of the multivariable hazard ratio of progression or death (1/0.66) taken for death"),
-        ("liver_mets", f"{math.log(1.48):.4g}", "dimensionless", "prelaj2019", "assumed", "liver metastases; ln of the multivariable hazard ratio of progression or death (1.48) taken for death"),
-        ("albumin_reference", f"{loris['albumin'].mean():.4g}", "g/L", "chang2024", "measured", "mean of the LORIS training cohort; taken for OAK too"),
-        ("albumin_sd", f"{loris['albumin'].std():.4g}", "g/L", "chang2024", "measured", "spread in the same cohort; used to keep the mean hazard of the reference population"),
-        ("log_nlr_reference", f"{loris['log_nlr'].mean():.4g}", "dimensionless", "chang2024", "measured", "mean ln NLR of the same cohort"),
-        ("log_nlr_sd", f"{loris['log_nlr'].std():.4g}", "dimensionless", "chang2024", "measured", "spread of ln NLR in the same cohort"),
-        ("ldh_high_share", "0.4", "dimensionless", "assumed", "assumed", "share of the reference population with LDH above the upper limit"),
-        ("liver_mets_share", "0.2", "dimensionless", "rittmeyer2017", "assumed", "share of the reference population with liver metastases"),
-        ("lethal_volume", "1000", "mL", "friberg1997", "assumed", "tumour volume that nobody survives; about 1e12 cells"),
-    ]  # fmt: skip
+        ("ldh_high", ldh, one, "prelaj2019", "assumed", f"LDH above the upper limit; {TAKEN} (1/0.66)"),
+        ("liver_mets", liver, one, "prelaj2019", "assumed", f"liver metastases; {TAKEN} (1.48)"),
+        ("albumin_reference", f"{reference['albumin']:.4g}", "g/L", both, "measured", "mean of the LORIS training cohort"),
+        ("log_nlr_reference", f"{reference['log_nlr']:.4g}", one, both, "measured", "mean ln NLR of the same cohort"),
+        ("lethal_volume", "1000", "mL", "friberg1997", "assumed", "volume that nobody survives; about 1e12 cells"),
+    ]
     with OUT.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("name", "value", "unit", "source", "grade", "note"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_module
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, Optional
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -47,9 +47,9 @@ def _root(
 
 @app.command("trial")
 def trial_command(
-    name: Annotated[Optional[str], typer.Argument(help="A trial that ships (see `trials`) or a YAML file.")] = None,  # noqa: UP045
+    name: Annotated[str | None, typer.Argument(help="A trial that ships (see `trials`) or a YAML file.")] = None,
     patients: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(
             "--patients",
             "-n",
@@ -60,7 +60,7 @@ def trial_command(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Everything random follows from it.")] = 1,
     workers: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(
             "--workers",
             "-w",
@@ -70,7 +70,7 @@ def trial_command(
         ),
     ] = None,
     out: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(
             "--out",
             "-o",
@@ -155,7 +155,7 @@ def model_command(
     without: Annotated[str, typer.Option("--without", help="Comma-separated mechanisms to leave out.")] = "",
     equations: Annotated[bool, typer.Option("--equations", help="Print the assembled equations.")] = False,
     cite: Annotated[bool, typer.Option("--cite", help="Print the bibliography of what is switched on.")] = False,
-    sbml: Annotated[Optional[Path], typer.Option("--sbml", help="Write SBML Level 3 Version 2 to this file.")] = None,  # noqa: UP045
+    sbml: Annotated[Path | None, typer.Option("--sbml", help="Write SBML Level 3 Version 2 to this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print states and parameters as JSON.")] = False,
 ) -> None:
     """Print the model: mechanisms, states, parameters with their grade."""
@@ -205,9 +205,7 @@ def check_sbml_command(
 
 @bench_app.command("engine")
 def bench_engine_command(
-    model: Annotated[
-        Optional[Path], typer.Option("--model", help="SBML file [default: immunescape's own model].")
-    ] = None,  # noqa: UP045
+    model: Annotated[Path | None, typer.Option("--model", help="SBML file [default: immunescape's own model].")] = None,
     patients: Annotated[int, typer.Option("--patients", "-n", min=1, help="Patients for the native engine.")] = 64,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -32,8 +32,8 @@ __all__ = [
 ]
 
 NOTICE = (
-    "immunescape is research software. It is no medical device, it has not been validated for clinical use, and nothing "
-    "that it prints is treatment advice."
+    "immunescape is research software. It is no medical device, it has not been validated for clinical use, and "
+    "nothing that it prints is treatment advice."
 )
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from toys import Toys, table
 
-from conftest import Toys, table
 from immunescape.errors import ImmunescapeError, InputError, ModelError
 from immunescape.model import Contribution, Event, Model, Modulation, Pool, Quantity, Reaction, State, registry
 from immunescape.model.declarations import Clone, Mechanism
 from immunescape.model.expansion import explicit_names, write_out
 from immunescape.model.expressions import write
-from immunescape.model.reference import load_strengths, strengths_from_state, write_strengths
+from immunescape.model.reference import load_strengths, settle_strengths, strengths_from_state, write_strengths
 
 KEY = ("killing", "cytokine", "toy_suppression")
 
@@ -139,6 +140,19 @@ def test_strengths_are_kept_in_a_file(toys: Toys, tmp_path: Path) -> None:
         load_strengths(file)
     with pytest.raises(ModelError, match="missing"):
         strengths_from_state(build(toys), {})
+
+
+def test_strengths_settle(toys: Toys) -> None:
+    """The level of the suppressor depends on the factor it lowers; the settled strength solves x = 3 (1 + x) / 7."""
+    model = build(toys, drugs=False)
+    name = "x_killing_cytokine_toy_suppression"
+
+    def baseline(overrides: Mapping[str, float]) -> dict[str, float]:
+        return {name: 3 * (1 + overrides["X0_killing_cytokine_toy_suppression"]) / 7}
+
+    assert settle_strengths(model, baseline)[KEY] == pytest.approx(0.75, rel=1e-5)
+    with pytest.raises(ModelError, match="do not settle; killing / cytokine"):
+        settle_strengths(model, lambda o: {name: 2 * (1 + o["X0_killing_cytokine_toy_suppression"])})
 
 
 def test_quantities_come_in_order(toys: Toys) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import roadrunner
 from scipy.integrate import solve_ivp
+from toys import Toys
 
-from conftest import Toys
 from immunescape.model import Model, Quantity
 
 

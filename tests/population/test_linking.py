@@ -69,6 +69,19 @@ def test_parameters_of_a_patient_do_not_depend_on_the_batch(small_model, covaria
         np.testing.assert_array_equal(numbers, values[name][500:520])
 
 
+@pytest.mark.parametrize("method", ["auto", "sobol", "latin", "random"])
+def test_free_parameters_are_independent_of_covariates_and_of_other_draws(small_model, method):
+    covariates = sample_covariates(0, 2048, seed=4, method=method)
+    first = patient_parameters(small_model.parameters, covariates, 4, method=method)
+    second = patient_parameters(small_model.parameters, covariates, 4, method=method, draw=1)
+    third = patient_parameters(small_model.parameters, covariates, 4, method=method, draw=2)
+    columns = [first[k] for k in ("k_kill_small", "k_infiltrate", "f_small")]
+    columns += [second["k_infiltrate"], third["k_infiltrate"]]
+    columns += [covariates[c] for c in ("age", "albumin_g_l", "nlr", "height_cm", "weight_kg", "creatinine_umol_l")]
+    rho = spearmanr(np.column_stack(columns)).statistic
+    assert np.abs(rho[:5] - np.eye(11)[:5]).max() < 4.5 / np.sqrt(2048)
+
+
 def test_body_enters_the_drugs(covariates, values):
     np.testing.assert_array_equal(values["weight_toxin"], covariates.weight_kg)
 

@@ -166,7 +166,7 @@ def test_emergence_is_poisson_and_whole(small_model):
 def test_a_failed_integration_is_counted_with_its_reason(small_model, roadrunner):
     from dataclasses import replace
 
-    maker = BlockMaker(small_model, PopulationSpec(seed=5, block_size=10, draws=1), roadrunner)
+    maker = BlockMaker(small_model, PopulationSpec(seed=5, block_size=10), roadrunner)
     grower: Grower = maker.grower
     compiled = grower._compiled
 
@@ -182,6 +182,7 @@ def test_a_failed_integration_is_counted_with_its_reason(small_model, roadrunner
     assert failed.sum() >= 8  # a seed that dies at once needs few steps
     assert set(block.messages) == set(block.fates.index[failed])
     assert all(block.messages.values())
+    assert (block.draws[block.draws.fate == "failed"].groupby("id").size() == 1).all()  # not drawn again
 
 
 def test_implausible_patients_are_counted_by_reason(small_model, roadrunner, monkeypatch):

@@ -464,12 +464,34 @@ def test_files_and_names(tmp_path: Path) -> None:
 
 
 def test_curves_from_a_file(tmp_path: Path) -> None:
-    (tmp_path / "os.csv").write_text("time,event,arm\n3.0,1,new\n5.0,0,old\n")
+    (tmp_path / "os.csv").write_text("time,event,arm\n5.0,0,new\n3.0,1,new\n4.5,1,old\n")
     path = tmp_path / "mine.yaml"
     path.write_text(BASIC + "  km_file: {os: os.csv}\n")
     trial = load_trial(path)
     assert trial.published is not None
-    assert trial.published.km_files["os"] == tmp_path / "os.csv"
+    assert trial.published.curves == {"os": {"new": ((3.0, True), (5.0, False)), "old": ((4.5, True),)}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("time,event\n1,1\n", "os.csv: the column 'arm' is missing"),
+        ("time,event,arm\n1,1,new\n-2,1,new\n", "os.csv, line 3: '-2' is no time in months"),
+        ("time,event,arm\nlong,1,new\n", "os.csv, line 2: 'long' is no time in months"),
+        ("time,event,arm\n1,2,new\n", "os.csv, line 2: '2' is no event"),
+        ("time,event,arm\n1,1,nwe\n", "os.csv, line 2: unknown arm 'nwe'\n  Did you mean 'new'?"),
+        ("time,event,arm\n1,1\n", "os.csv, line 2: unknown arm 'None'"),
+        ("time,event,arm\n", "os.csv: the file holds no event time"),
+        ("", "os.csv: the column 'time' is missing"),
+    ],
+)
+def test_curves_that_cannot_be_read(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "os.csv").write_text(text)
+    path = tmp_path / "mine.yaml"
+    path.write_text(BASIC + "  km_file: {os: os.csv}\n")
+    with pytest.raises(InputError) as caught:
+        load_trial(path)
+    assert message in str(caught.value)
 
 
 def test_light_import() -> None:

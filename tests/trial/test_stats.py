@@ -74,6 +74,20 @@ def test_restricted_mean_of_complete_data_is_the_mean_of_the_minimum():
     assert estimate.low < estimate.value < estimate.high
 
 
+def test_restricted_mean_equals_lifelines():
+    from lifelines import KaplanMeierFitter
+    from lifelines.utils import restricted_mean_survival_time
+
+    theirs = restricted_mean_survival_time(KaplanMeierFitter().fit(*MP), t=20)
+    estimate = stats.restricted_mean(*MP, 20)
+    assert estimate.value == pytest.approx(theirs, rel=1e-6)
+    # Without censoring the Greenwood variance is the empirical variance of min(T, horizon) over n.
+    time = np.random.default_rng(1).exponential(10, 400)
+    ours = stats.restricted_mean(time, np.ones(400), 12.0)
+    half = 1.96 * np.minimum(time, 12).std() / 20
+    assert ours.high - ours.value == pytest.approx(half, rel=1e-3)
+
+
 def test_clopper_pearson_known_values():
     estimate = stats.clopper_pearson(7, 20)
     assert (estimate.low, estimate.high) == (pytest.approx(0.1539, abs=1e-4), pytest.approx(0.5922, abs=1e-4))

@@ -58,7 +58,9 @@ def unsupported(system: System) -> str | None:
             return "event priorities"
         if not event.persistent and len(system.events) > 1:
             return "events that are not persistent"
-    for node in postorder([*system.rates, *(a.expression for a in system.assignments), *(e.trigger for e in system.events)]):
+    for node in postorder(
+        [*system.rates, *(a.expression for a in system.assignments), *(e.trigger for e in system.events)]
+    ):
         if node.op == "gamma":
             return "the gamma function"
     return None
@@ -89,7 +91,8 @@ def analyse(system: System) -> Plan | str:
     rates = tuple(inline([s.rate for s in moving]))
     triggers = tuple(inline([e.trigger for e in system.events]))
     changes = tuple(
-        tuple(zip([n for n, _ in e.assignments], inline([v for _, v in e.assignments]), strict=True)) for e in system.events
+        tuple(zip([n for n, _ in e.assignments], inline([v for _, v in e.assignments]), strict=True))
+        for e in system.events
     )
     names = [s.name for s in system.species]
     readable = dict.fromkeys((*system.quantities, *names))
@@ -121,7 +124,18 @@ def analyse(system: System) -> Plan | str:
     slopes = {i: row[CLOCK] for i, row in enumerate(partials) if CLOCK in row}
     order = elimination_order(len(states), set(jacobian))
     return Plan(
-        system, states, fixed, rates, jacobian, slopes, tuple(order), quantities, triggers, tuple(switches), tuple(breaks), changes
+        system,
+        states,
+        fixed,
+        rates,
+        jacobian,
+        slopes,
+        tuple(order),
+        quantities,
+        triggers,
+        tuple(switches),
+        tuple(breaks),
+        changes,
     )
 
 

@@ -143,13 +143,19 @@ def _actions(job: Job, start: float, places: _Places) -> _Actions:
     names: dict[str, int] = {}
     targets = np.array([names.setdefault(t, len(names)) for d in tables for t in d.target], dtype=np.int64)
     length = np.array([len(d.target) for d in tables])
-    if any(len(np.atleast_1d(a)) != m for d, m in zip(tables, length, strict=True) for a in (d.time, d.amount, d.duration)):
+    if any(
+        len(np.atleast_1d(a)) != m for d, m in zip(tables, length, strict=True) for a in (d.time, d.amount, d.duration)
+    ):
         raise EngineError("a dose table needs as many times, amounts and durations as targets")
 
     def join(arrays: Sequence[FloatArray]) -> FloatArray:
         return np.concatenate([np.asarray(a, dtype=float).reshape(-1) for a in arrays]) if arrays else np.empty(0)
 
-    time, amount, duration = join([d.time for d in tables]), join([d.amount for d in tables]), join([d.duration for d in tables])
+    time, amount, duration = (
+        join([d.time for d in tables]),
+        join([d.amount for d in tables]),
+        join([d.duration for d in tables]),
+    )
     owner = np.repeat(np.arange(len(tables)), length)
     if not (np.all(np.isfinite(time)) and np.all(np.isfinite(amount)) and np.all(duration >= 0)):
         raise EngineError("dose times and amounts must be finite, durations zero or more")
@@ -163,12 +169,19 @@ def _actions(job: Job, start: float, places: _Places) -> _Actions:
         raise EngineError("an infusion needs a state with a rate of its own")
     slot = np.full(len(names), -1)
     slot[infused] = np.arange(len(infused))
-    rates = _infusions(owner[infusion], slot[targets[infusion]], time[infusion], duration[infusion], amount[infusion], start)
+    rates = _infusions(
+        owner[infusion], slot[targets[infusion]], time[infusion], duration[infusion], amount[infusion], start
+    )
     target = targets[bolus]
     columns = [
         np.concatenate([owner[bolus], rates[0]]),
         np.concatenate([time[bolus], rates[1]]),
-        np.concatenate([np.where(where[target] == _IN_X, _ADD_X, _ADD_Z) if len(target) else target, np.full(len(rates[0]), _SET_RATE)]),
+        np.concatenate(
+            [
+                np.where(where[target] == _IN_X, _ADD_X, _ADD_Z) if len(target) else target,
+                np.full(len(rates[0]), _SET_RATE),
+            ]
+        ),
         np.concatenate([index[target] if len(target) else target, rates[2]]),
         np.concatenate([amount[bolus], rates[3]]),
     ]
@@ -182,7 +195,12 @@ def _actions(job: Job, start: float, places: _Places) -> _Actions:
 
 
 def _infusions(
-    owner: NDArray[np.int64], slot: NDArray[np.int64], time: FloatArray, duration: FloatArray, amount: FloatArray, start: float
+    owner: NDArray[np.int64],
+    slot: NDArray[np.int64],
+    time: FloatArray,
+    duration: FloatArray,
+    amount: FloatArray,
+    start: float,
 ) -> tuple[NDArray[np.int64], FloatArray, NDArray[np.int64], FloatArray]:
     """Total input rate of each owner and slot from each change on: (owner, time, slot, rate), one row for each moment."""
     if not len(owner):
@@ -234,12 +252,16 @@ def run_batch(
     initial = {name: places.state(name, "state") for name in job.initial}
     still = {name: job.initial[name] for name, (where, _) in initial.items() if where == _IN_Z}
     moving = {name: job.initial[name] for name, (where, _) in initial.items() if where == _IN_X}
-    pz_index, pz = _columns({**job.parameters, **still}, n, lambda m: parameter(m) if m in job.parameters else places.z[m])
+    pz_index, pz = _columns(
+        {**job.parameters, **still}, n, lambda m: parameter(m) if m in job.parameters else places.z[m]
+    )
     px_index, px = _columns(moving, n, places.x.__getitem__)
     outputs = [places.find(name) for name in job.outputs]
     finals = [places.state(name, "state") for name in layout.states]
     wanted = [i for where, i in outputs if where == _IN_Q]
-    dense = {i for where, i in outputs if where == _IN_X}.union(*(layout.needs[k] for q in wanted for k in layout.closure[q]))
+    dense = {i for where, i in outputs if where == _IN_X}.union(
+        *(layout.needs[k] for q in wanted for k in layout.closure[q])
+    )
     stop = places.find(job.stop.quantity, "stop quantity") if job.stop is not None else (0, 0)
     atol = np.empty(len(layout.integrated))
     if isinstance(job.atol, Mapping):
@@ -280,7 +302,17 @@ def run_batch(
         "cancel": np.zeros(1, dtype=np.int32),
     }
     struct = _Struct()
-    sizes = (n, len(times), len(job.outputs), len(pz_index), len(px_index), len(actions.slots), len(dense), nstate, job.max_steps)
+    sizes = (
+        n,
+        len(times),
+        len(job.outputs),
+        len(pz_index),
+        len(px_index),
+        len(actions.slots),
+        len(dense),
+        nstate,
+        job.max_steps,
+    )
     for name, size in zip(_SIZES, sizes, strict=True):
         setattr(struct, name, int(size))
     kept = []

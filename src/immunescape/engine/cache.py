@@ -60,7 +60,9 @@ def fetch(key: str, build: Callable[[Path], dict[str, Any]]) -> tuple[Path, dict
         aside = Path(tempfile.mkdtemp(prefix=f".{key[:8]}-", dir=entry.parent))
     except OSError as error:
         raise EngineError(
-            f"cannot write to the cache: {error.strerror}", where=str(entry.parent), hint="Set IMMUNESCAPE_CACHE to another folder."
+            f"cannot write to the cache: {error.strerror}",
+            where=str(entry.parent),
+            hint="Set IMMUNESCAPE_CACHE to another folder.",
         ) from None
     try:
         record = build(aside)

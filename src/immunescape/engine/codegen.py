@@ -109,7 +109,9 @@ class _Writer:
         if expressions:
             tape = Tape(self.symbols)
             roots = tape.share(tape.lower([e for e, _ in expressions]))
-            lines = tape.program([(f"c[{slot}]", tape.value(root)) for (_, slot), root in zip(expressions, roots, strict=True)])
+            lines = tape.program(
+                [(f"c[{slot}]", tape.value(root)) for (_, slot), root in zip(expressions, roots, strict=True)]
+            )
         self.counts["hoisted"] = len(expressions)
         return self.function("static void hoist(const V *restrict z, V *restrict c)", lines)
 
@@ -143,7 +145,9 @@ class _Writer:
         tape = self.tape()
         rates = tape.share([tape.value(r) for r in tape.lower(plan.rates)])
         self.counts["rates"] = tape.count(rates)
-        solution = self._solve(tape, [tape.add(r, tape.leaf(f"r[{i}]")) for i, r in enumerate(rates)], factors, symbolic=False)
+        solution = self._solve(
+            tape, [tape.add(r, tape.leaf(f"r[{i}]")) for i, r in enumerate(rates)], factors, symbolic=False
+        )
         self.counts["stage"] = tape.count(solution)
         stage = self.function(
             "static NOINLINE void stage(const V *restrict x, const V *restrict z, const V *restrict c, const V t,\n"
@@ -218,7 +222,9 @@ class _Writer:
         targets.append(("*growth", growth if growth is not None else tape.number(1.0)))
         self.counts["factor_nonzeros"] = len(lower) + len(upper) + n
         self.counts["factor_slots"] = len(slots)
-        return _Factors(lower, upper, inverse, slots, {i: tape.nodes[i] for i in _all(lower, upper, inverse, tape)}), targets
+        return _Factors(
+            lower, upper, inverse, slots, {i: tape.nodes[i] for i in _all(lower, upper, inverse, tape)}
+        ), targets
 
     def _solve(self, tape: Tape, right: list[int], factors: _Factors, *, symbolic: bool) -> list[int]:
         """Forward and backward substitution; with `symbolic` the factors are nodes of this tape, else read from ``lu``."""
@@ -282,7 +288,10 @@ class _Writer:
                     if i in place:
                         lines.append(f"    {place[i]} = v{i};")
             text = tape.text(roots[k])
-            lines += [f"    q[{k}] = {place[roots[k]] if roots[k] in place and owner[roots[k]] != k else text};", "    }"]
+            lines += [
+                f"    q[{k}] = {place[roots[k]] if roots[k] in place and owner[roots[k]] != k else text};",
+                "    }",
+            ]
         code = self.function(
             "static NOINLINE void quantities(const V *restrict x, const V *restrict z, const V *restrict c, const V t, "
             "V *restrict q,\n        const unsigned char *restrict need)",
@@ -298,7 +307,9 @@ class _Writer:
         return self.function(
             "static NOINLINE void triggers(const V *restrict x, const V *restrict z, const V *restrict c, const V t, "
             "V *restrict q)",
-            tape.program([(f"q[{i}]", tape.node("truth", tape.node("ne", r, tape.number(0.0)))) for i, r in enumerate(roots)]),
+            tape.program(
+                [(f"q[{i}]", tape.node("truth", tape.node("ne", r, tape.number(0.0)))) for i, r in enumerate(roots)]
+            ),
         )
 
     def events(self) -> str:
@@ -345,7 +356,9 @@ class _Writer:
         )
 
 
-def _all(lower: Mapping[object, int], upper: Mapping[object, int], inverse: Mapping[object, int], tape: Tape) -> set[int]:
+def _all(
+    lower: Mapping[object, int], upper: Mapping[object, int], inverse: Mapping[object, int], tape: Tape
+) -> set[int]:
     found = {*lower.values(), *upper.values(), *inverse.values()}
     return found | {tape.nodes[i][1] for i in found if tape.nodes[i][0] == "neg"}
 
@@ -383,7 +396,9 @@ def _replace_word(text: str, word: str, by: str) -> str:
     out, start = [], 0
     while (at := text.find(word, start)) >= 0:
         end = at + len(word)
-        alone = not (end < len(text) and text[end].isalnum()) and not (at and (text[at - 1].isalnum() or text[at - 1] == "_"))
+        alone = not (end < len(text) and text[end].isalnum()) and not (
+            at and (text[at - 1].isalnum() or text[at - 1] == "_")
+        )
         out += [text[start:at], by if alone else word]
         start = end
     return "".join([*out, text[start:]])
@@ -419,14 +434,23 @@ def _step(method: Rosenbrock, timed: bool) -> str:
             "    }",
         ]
         if timed and method.slopes[stage - 1]:
-            lines.append(f"    for (int i = 0; i < NX; i++) r[i] = r[i] + h * all({literal(method.slopes[stage - 1])}) * slope[i];")
-        lines += ["    infuse(in, r);", f"    stage(y, z, c, {_clock(method.nodes[stage - 1], timed)}, r, lu, k + {stage - 1} * NX);"]
+            lines.append(
+                f"    for (int i = 0; i < NX; i++) r[i] = r[i] + h * all({literal(method.slopes[stage - 1])}) * slope[i];"
+            )
+        lines += [
+            "    infuse(in, r);",
+            f"    stage(y, z, c, {_clock(method.nodes[stage - 1], timed)}, r, lu, k + {stage - 1} * NX);",
+        ]
     lines += [f"    for (int i = 0; i < NX; i++) y[i] = y[i] + k[{s - 1} * NX + i];", "}", ""]
     rows = len(method.dense)
     lines += ["static void dense_rows(const V *restrict k, const int i, V *restrict d)", "{"]
-    lines.append("    const V " + ", ".join(f"k{j} = k[{j - 1} * NX + i]" for j in range(1, len(method.dense[0]) + 1)) + ";")
+    lines.append(
+        "    const V " + ", ".join(f"k{j} = k[{j - 1} * NX + i]" for j in range(1, len(method.dense[0]) + 1)) + ";"
+    )
     for m, row in enumerate(method.dense):
-        lines.append(f"    d[{m}] = " + " + ".join(f"all({literal(v)}) * k{j}" for j, v in enumerate(row, 1) if v) + ";")
+        lines.append(
+            f"    d[{m}] = " + " + ".join(f"all({literal(v)}) * k{j}" for j, v in enumerate(row, 1) if v) + ";"
+        )
     lines += ["}", ""]
     head = [
         f"/* {method.name}: {method.source} */",

@@ -69,7 +69,9 @@ class NativeEngine:
         if lanes not in (None, 1, 2, 4, 8):
             raise EngineError(f"{lanes} lanes cannot be compiled", hint="Use 1, 2, 4 or 8.")
         if lanes is not None and lanes > machine_lanes():
-            raise EngineError(f"this processor has no vectors of {lanes} doubles", hint=f"Use at most {machine_lanes()}.")
+            raise EngineError(
+                f"this processor has no vectors of {lanes} doubles", hint=f"Use at most {machine_lanes()}."
+            )
         self.lanes = lanes or machine_lanes()
         self.threads = threads
         self.method = method
@@ -155,7 +157,9 @@ class NativeModel:
 
     def _tighter(self, job: Job) -> Result:
         atol = {k: v * _TIGHTER for k, v in job.atol.items()} if isinstance(job.atol, Mapping) else job.atol * _TIGHTER
-        return run_batch(self._run, self.layout, replace(job, rtol=job.rtol * _TIGHTER, atol=atol), threads=self.threads).result
+        return run_batch(
+            self._run, self.layout, replace(job, rtol=job.rtol * _TIGHTER, atol=atol), threads=self.threads
+        ).result
 
     def _reference(self, job: Job) -> Result:
         from immunescape.engine.reference import ReferenceEngine
@@ -195,7 +199,9 @@ def _part(job: Job, which: Any) -> Job:
 
 def _message(job: Job, i: int, code: int, time: float) -> str:
     own = {**job.parameters, **job.initial}
-    values = [f"{name}={float(np.broadcast_to(np.asarray(v, dtype=float), (job.n,))[i]):.6g}" for name, v in own.items()]
+    values = [
+        f"{name}={float(np.broadcast_to(np.asarray(v, dtype=float), (job.n,))[i]):.6g}" for name, v in own.items()
+    ]
     shown = ", ".join(values[:_SHOWN]) + (f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else "")
     return f"{_REASONS.get(code, 'failed')} at time {time:g}" + (f" ({shown})" if shown else "")
 

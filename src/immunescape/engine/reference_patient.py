@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import LSODA, Radau, solve_ivp
+from scipy.integrate import solve_ivp
 
 from immunescape.engine.api import FAILED, OK, STOPPED
 from immunescape.engine.ir_python import Function
+from immunescape.engine.reference_course import Course
 from immunescape.engine.reference_events import EventQueue, EventTable
 from immunescape.engine.reference_problem import Problem
 from immunescape.errors import EngineError
@@ -21,8 +22,6 @@ __all__ = ["Patient", "Plan"]
 FloatArray = NDArray[np.float64]
 _SAMPLES = (0.2, 0.4, 0.6, 0.8, 1.0)
 _NEWTON_STEPS = 50
-_PATIENCE, _CRAWL = 2_000, 5e-5
-"""LSODA is given up for Radau where, after so many steps, the mean step is below this share of the stretch."""
 
 
 @dataclass(frozen=True)
@@ -183,34 +182,27 @@ class Patient:
             self._leap(goal)
             return
         pattern = self._pattern(self.t, self.x)
-        solver = self._solver(Radau if self._stiff else LSODA, goal)
-        origin, first = self.t, self.steps
+        course = self._course(goal)
         while True:
-            before = solver.t
-            failure = solver.step()
+            before = course.t
+            failure = course.step()
             self.steps += 1
-            if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
-                if isinstance(solver, Radau):
-                    raise _Failure(failure or "the solution is not finite")
-                solver = self._solver(Radau, goal)
-                continue
-            taken = self.steps - first
-            if taken >= _PATIENCE and not self._stiff and solver.t - origin < _CRAWL * taken * (goal - origin):
-                self._stiff = True
+            self._stiff = course.stiff
+            if failure is not None:
+                raise _Failure(failure)
             if self.steps > self.plan.max_steps:
                 raise _Failure(f"more than {self.plan.max_steps} steps")
-            dense = solver.dense_output()
-            jump = self._first_jump(dense, before, solver.t, pattern) if pattern else None
+            dense = course.dense()
+            jump = self._first_jump(dense, before, course.t, pattern) if pattern else None
             if jump is not None:
                 self._arrive(jump, dense(jump), dense)
                 return
-            if solver.t >= goal:
-                self._arrive(goal, solver.y, dense)
+            if course.t >= goal:
+                self._arrive(goal, course.y, dense)
                 return
-            self._arrive(solver.t, solver.y, dense)
-            self._write(solver.t, inclusive=True)
-            if self._stiff and not isinstance(solver, Radau):
-                solver = self._solver(Radau, goal)
+            self._arrive(course.t, course.y, dense)
+            self._write(course.t, inclusive=True)
+            course.renew()
 
     def _leap(self, goal: float) -> None:
         """Go on while nothing moves but time."""
@@ -237,7 +229,7 @@ class Patient:
         spacing = float(np.max(np.diff(times))) if len(times) > 1 else 1.0
         return min(spacing, (self.plan.end - float(times[0])) / 20)
 
-    def _solver(self, method: Any, goal: float) -> Any:
+    def _course(self, goal: float) -> Course:
         problem, n = self.problem, self.problem.n
         infusion = self.infusion.copy() if self._infusing else None
 
@@ -245,16 +237,26 @@ class Patient:
             out = np.array(problem.rates(t, self._complete(t, y).tolist(), self.p))
             return out if infusion is None else out + infusion
 
-        jacobian = problem.jacobian
-        options: dict[str, Any] = {"rtol": self.plan.rtol, "atol": self.plan.atol}
-        if self.problem.sampled or self.plan.watch is not None:
-            options["max_step"] = max(self._longest(), 4 * np.spacing(goal))
-        if jacobian is not None:
-            options["jac"] = lambda t, y: np.array(jacobian(t, y.tolist(), self.p)).reshape(n, n)
-        if not np.all(np.isfinite(rates(self.t, self.x[:n]))):
-            names = np.array(self.problem.system.state_names)[~np.isfinite(rates(self.t, self.x[:n]))]
+        def jacobian(t: float, y: FloatArray) -> FloatArray:
+            assert problem.jacobian is not None
+            return np.array(problem.jacobian(t, y.tolist(), self.p)).reshape(n, n)
+
+        wrong = ~np.isfinite(rates(self.t, self.x[:n]))
+        if np.any(wrong):
+            names = np.array(problem.system.state_names)[wrong]
             raise _Failure(f"the rate of {', '.join(names[:5])} is not finite")
-        return method(rates, self.t, self.x[:n].copy(), goal, **options)
+        watched = problem.sampled or self.plan.watch is not None
+        return Course(
+            rates,
+            jacobian if problem.jacobian is not None else None,
+            self.t,
+            self.x[:n].copy(),
+            goal,
+            rtol=self.plan.rtol,
+            atol=self.plan.atol,
+            max_step=max(self._longest(), 4 * float(np.spacing(goal))) if watched else np.inf,
+            stiff=self._stiff,
+        )
 
     def _first_jump(self, dense: Any, a: float, b: float, pattern: tuple[float | bool, ...]) -> float | None:
         """First time in (a, b] at which the pattern differs; None where it does not."""

@@ -125,7 +125,7 @@ class _Patient:
         self.runner, self.states, self.defaults, self.job, self.times = runner, states, defaults, job, times
         self.columns = [*job.outputs, *([job.stop.quantity] if job.stop else []), *(states if job.stop else ())]
         self.reached = float(times[0])
-        self.touched: set[str] = set(defaults)  # an earlier run on this model may have left its values
+        self.touched: set[str] = set()
 
     def integrate(
         self,

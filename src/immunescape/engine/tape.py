@@ -8,6 +8,7 @@ they are computed once for each patient. Quotients become products with one shar
 from __future__ import annotations
 
 import heapq
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -235,6 +236,9 @@ class Tape:
                 return self.node("call", "v_sqrt", x)
             if value == 1.5:
                 return self._multiply(x, self.node("call", "v_sqrt", x))
+        if base.op == "num" and base.value > 0:
+            logarithm = self.number(math.log(base.value))
+            return self.node("call", "v_exp", self._multiply(logarithm, self._value(args[1])))
         return self.node("call", "v_pow", x, self._value(args[1]), self.node("call", "v_logabs", x))
 
     def _whole_power(self, x: int, n: int) -> int:

@@ -59,7 +59,9 @@ class Toolchain:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise EngineError(f"the C compiler could not be run: {error}", where=" ".join(self.command), hint=_HINT) from None
+            raise EngineError(
+                f"the C compiler could not be run: {error}", where=" ".join(self.command), hint=_HINT
+            ) from None
         if done.returncode != 0:
             raise EngineError(
                 f"the C compiler failed (exit {done.returncode}): {done.stderr.strip()[-500:]}",

@@ -105,7 +105,10 @@ class Modulation:
 
 @dataclass(frozen=True)
 class Event:
-    """A discontinuity: when `trigger` (a comparison, e.g. ``C_{clone} < 1``) turns true, assign."""
+    """A discontinuity: when `trigger` (a comparison, e.g. ``C_{clone} < 1``) turns true, or is at the start, assign.
+
+    A literal that is one side of a comparison has the unit of the other side in base units (1 cell).
+    """
 
     name: str
     trigger: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,16 @@ from immunescape.model.parameters import FOLDER
 if TYPE_CHECKING:
     from immunescape.model.assembly import Model
 
-__all__ = ["FILE", "Key", "load_strengths", "reference_id", "strength_id", "strengths_from_state", "write_strengths"]
+__all__ = [
+    "FILE",
+    "Key",
+    "load_strengths",
+    "reference_id",
+    "settle_strengths",
+    "strength_id",
+    "strengths_from_state",
+    "write_strengths",
+]
 
 FILE = FOLDER / "reference_strengths.csv"
 _COLUMNS = ["process", "pathway", "mechanism", "strength"]
@@ -93,6 +102,49 @@ def strengths_from_state(model: Model, quantities: Mapping[str, float]) -> dict[
             raise ModelError(f"the strength '{name}' is {value:g}; a strength is a number >= 0")
         found[key] = max(value, 0.0)
     return found
+
+
+def settle_strengths(
+    model: Model,
+    baseline: Callable[[Mapping[str, float]], Mapping[str, float]],
+    *,
+    tolerance: float = 1e-6,
+    rounds: int = 60,
+) -> dict[Key, float]:
+    """Find the reference strengths that reproduce themselves.
+
+    The strengths at diagnosis depend on the way there, and so on the reference strengths themselves: start from the
+    stored ones, simulate, take over what was found, until nothing moves.
+
+    Parameters
+    ----------
+    model
+        The model, without drugs.
+    baseline
+        Parameter overrides (the ``X0_...``) -> value of every quantity in the untreated reference patient at
+        diagnosis, found with those overrides.
+    tolerance
+        Largest change of ``1 + X0``, relative, that counts as none.
+    rounds
+        Simulations after which the search is given up.
+
+    Raises
+    ------
+    ModelError
+        If the strengths still move after all rounds: names the one that moves most.
+    """
+    now = {key: model.parameters[reference_id(key)].base for key in model.modulations}
+    moved: dict[Key, float] = {}
+    for _ in range(rounds):
+        found = strengths_from_state(model, baseline({reference_id(k): v for k, v in now.items()}))
+        moved = {k: abs(found[k] - now[k]) / (1.0 + now[k]) for k in found}
+        now = found
+        if all(m <= tolerance for m in moved.values()):
+            return now
+    worst = max(moved, key=lambda k: moved[k])
+    raise ModelError(
+        f"the reference strengths do not settle; {' / '.join(worst)} still moves by {moved[worst]:.2g} of 1 + X0"
+    )
 
 
 def write_strengths(strengths: Mapping[Key, float], path: Path | None = None) -> Path:

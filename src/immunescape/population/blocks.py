@@ -2,7 +2,7 @@
 
 Prevalences are known among diagnosed patients, so a candidate keeps its covariates, and its model parameters are drawn
 again, up to `PopulationSpec.draws` times, until its tumour is diagnosed and plausible: parameters are conditioned on
-diagnosis, covariates are not distorted by it. Every draw is counted, and so is a candidate whom no draw makes a patient.
+diagnosis, covariates are not distorted by it. Every draw is counted, and so is a candidate who never becomes a patient.
 
 A block depends only on the model, the specification and its number, so blocks may be made in any order and by any
 number of processes.
@@ -61,7 +61,7 @@ class PopulationSpec:
     plausibility: bool = True
     method: Method = "auto"
     draws: int = 10
-    block_size: int = 64
+    block_size: int = 256
 
     def __post_init__(self) -> None:
         check_method(self.method)
@@ -92,7 +92,7 @@ class Block:
     table : one row for each accepted patient (see `Population`).
     fates : last fate of every candidate, by id: one of `FATES`, ``implausible: <observable>`` where out of bounds.
     draws : one row for each parameter set tried: ``id``, ``draw``, ``fate``.
-    messages : id -> why its growth failed, of the last draw that failed.
+    messages : id -> why its growth failed.
     """
 
     index: int
@@ -139,7 +139,7 @@ class BlockMaker:
             draws.append(pd.DataFrame({"id": waiting.index, "draw": draw, "fate": fate}))
             if len(table):
                 tables.append(table)
-            waiting = waiting[fate != "accepted"]
+            waiting = waiting[(fate != "accepted") & (fate != "failed")]  # a failure is reported, not drawn again
         return Block(
             index,
             pd.concat(tables).sort_index() if tables else pd.DataFrame(),

@@ -27,6 +27,7 @@ __all__ = [
     "DRIVERS",
     "LEVELS",
     "REGIONS",
+    "SOBOL_DIMENSIONS",
     "body_surface_area",
     "creatinine_clearance",
     "latent_pairs",
@@ -97,6 +98,8 @@ _LATENT = (  # normal scores that share the copula
 )
 _PLAIN = ("sex", "smoking", "histology", "stage", "driver", "kras", "g12c", "stk11", "keap1", "height", "creatinine")
 _DIMENSIONS = (*_LATENT, *_PLAIN)
+SOBOL_DIMENSIONS = len(_DIMENSIONS)
+"""Leading dimensions of the Sobol sequence that covariates take."""
 
 
 @lru_cache(maxsize=1)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError, unknown_word
-from immunescape.population.covariates import COLUMNS, LEVELS, Region, sample_covariates
+from immunescape.population.covariates import COLUMNS, LEVELS, SOBOL_DIMENSIONS, Region, sample_covariates
 from immunescape.population.distributions import Distribution
 from immunescape.population.sampling import Method, uniforms
 from immunescape.population.tables import ConditionalTable, Row, read_rows
@@ -154,7 +154,8 @@ def patient_parameters(
     varying = {name: d for name, p in parameters.items() if (d := Distribution.from_row(p)).varies and name != DIAMETER}
     names = sorted(varying)
     dimensions = [f"parameter:{name}" if draw == 0 else f"parameter:{name}:{draw}" for name in names]
-    u = uniforms(dimensions, start, n, seed, stream, "latin" if method == "auto" else method)[ids - start]
+    how: Method = "latin" if method == "auto" or (method == "sobol" and draw > 0) else method
+    u = uniforms(dimensions, start, n, seed, stream, how, skip=SOBOL_DIMENSIONS)[ids - start]
     numbers = dict(zip(names, u.T, strict=True))
     out: dict[str, FloatArray] = {}
     for name, distribution in varying.items():

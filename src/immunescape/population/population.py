@@ -75,7 +75,7 @@ class Population:
         plausibility: bool = True,
         method: Method = "auto",
         draws: int = 10,
-        block_size: int = 64,
+        block_size: int = 256,
         start_block: int = 0,
         max_candidates: int | None = None,
         progress: Callable[[int], None] | None = None,

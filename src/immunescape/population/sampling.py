@@ -71,17 +71,17 @@ def _owen(x: NDArray[np.uint32], key: int) -> NDArray[np.uint32]:
     return _reverse_bits(y)
 
 
-def _sobol(names: Sequence[str], start: int, stop: int, seed: int, stream: int) -> NDArray[np.float64]:
+def _sobol(names: Sequence[str], start: int, stop: int, seed: int, stream: int, skip: int) -> NDArray[np.float64]:
     from scipy.stats import qmc
 
     first, last = start // BLOCK, -(-stop // BLOCK)
-    engine = qmc.Sobol(len(names), scramble=False, bits=_BITS)
+    engine = qmc.Sobol(skip + len(names), scramble=False, bits=_BITS)
     if first:
         engine.fast_forward(first * BLOCK)
     blocks = []
     for b in range(first, last):
         order = np.random.Generator(np.random.Philox(key=_key(seed, stream, "sobol order", b))).permutation(BLOCK)
-        blocks.append(engine.random(BLOCK)[order])
+        blocks.append(engine.random(BLOCK)[order, skip:])
     raw = np.concatenate(blocks)[start - first * BLOCK : stop - first * BLOCK]
     points = (raw * 2.0**_BITS).astype(np.uint32) << np.uint32(32 - _BITS)
     out = np.empty(points.shape)
@@ -90,7 +90,7 @@ def _sobol(names: Sequence[str], start: int, stop: int, seed: int, stream: int) 
     return out
 
 
-def _latin(names: Sequence[str], start: int, stop: int, seed: int, stream: int) -> NDArray[np.float64]:
+def _latin(names: Sequence[str], start: int, stop: int, seed: int, stream: int, skip: int) -> NDArray[np.float64]:
     first, last = start // BLOCK, -(-stop // BLOCK)
     out = np.empty(((last - first) * BLOCK, len(names)))
     for b in range(first, last):
@@ -101,7 +101,7 @@ def _latin(names: Sequence[str], start: int, stop: int, seed: int, stream: int) 
     return out[start - first * BLOCK : stop - first * BLOCK]
 
 
-def _random(names: Sequence[str], start: int, stop: int, seed: int, stream: int) -> NDArray[np.float64]:
+def _random(names: Sequence[str], start: int, stop: int, seed: int, stream: int, skip: int) -> NDArray[np.float64]:
     first, last = start // BLOCK, -(-stop // BLOCK)
     out = np.empty(((last - first) * BLOCK, len(names)))
     for b in range(first, last):
@@ -112,7 +112,14 @@ def _random(names: Sequence[str], start: int, stop: int, seed: int, stream: int)
 
 
 def uniforms(
-    names: Sequence[str], start: int, n: int, seed: int, stream: int = 0, method: Method = "sobol"
+    names: Sequence[str],
+    start: int,
+    n: int,
+    seed: int,
+    stream: int = 0,
+    method: Method = "sobol",
+    *,
+    skip: int = 0,
 ) -> NDArray[np.float64]:
     """Draw numbers in (0, 1) for patients ``start .. start + n - 1``.
 
@@ -127,6 +134,9 @@ def uniforms(
         Patients of different streams (arms, bootstrap repeats) are independent.
     method
         ``sobol`` (also taken for ``auto``), ``latin`` or ``random``.
+    skip
+        Leading dimensions of the Sobol sequence to leave to another call; two calls that share dimensions give numbers
+        that are not independent, whatever their names.
 
     Returns
     -------
@@ -139,4 +149,4 @@ def uniforms(
         return np.empty((max(n, 0), len(names)))
     draw = {"sobol": _sobol, "auto": _sobol, "latin": _latin, "random": _random}[method]
     tiny = 2.0**-40
-    return np.clip(draw(names, start, start + n, seed, stream), tiny, 1.0 - tiny)
+    return np.clip(draw(names, start, start + n, seed, stream, skip), tiny, 1.0 - tiny)

@@ -15,7 +15,7 @@ __all__ = ["kaplan_meier_png"]
 def kaplan_meier_png(
     path: Path, panels: Sequence[tuple[str, Sequence[Curve], Sequence[PublishedCurve]]], *, subtitle: str = ""
 ) -> None:
-    """Write predicted and published Kaplan-Meier curves, one panel per endpoint, with numbers at risk, to a PNG file."""
+    """Write predicted and published Kaplan-Meier curves and numbers at risk, one panel per endpoint, to a PNG file."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -125,10 +125,11 @@ def response_table(result: TrialResult) -> Table:
         n = max(arm["n"], 1)
         row: Row = {"Arm": arm["name"], "n": arm["n"]}
         row |= {k: f"{v} ({100 * v / n:.0f} %)" for k, v in arm["best_response"].items()}
+        ended = arm["pfs_events"]
         row |= {
             "Primary resistance": arm["resistance"].get("primary", 0),
             "Acquired resistance": arm["resistance"].get("acquired", 0),
-            "Events: progression / death": f"{arm['pfs_events'].get('progression', 0)} / {arm['pfs_events'].get('death', 0)}",
+            "Events: progression / death": f"{ended.get('progression', 0)} / {ended.get('death', 0)}",
             "Next line (%)": number(arm.get("next_line_pct")),
         }
         rows.append(row)
@@ -206,7 +207,8 @@ def protocol_table(trial: Trial) -> Table:
     rows += [
         {
             "Item": "Earlier treatment (simulated)",
-            "Protocol": f"{' or '.join(str(c.regimen) for c in line.choices)}; then {line.outcome} within {line.months:g} months",
+            "Protocol": f"{' or '.join(str(c.regimen) for c in line.choices)}; "
+            f"then {line.outcome} within {line.months:g} months",
         }
         for line in trial.prior
     ]
@@ -229,7 +231,8 @@ def protocol_table(trial: Trial) -> Table:
         {"Item": "Scans", "Protocol": str(trial.visits)},
         {
             "Item": "Response",
-            "Protocol": f"RECIST 1.1, confirmation {'required' if trial.endpoints.confirmation else 'not required'}, {trial.endpoints.assessor} assessor",
+            "Protocol": f"RECIST 1.1, {'confirmed' if trial.endpoints.confirmation else 'no confirmation required'}, "
+            f"{trial.endpoints.assessor} assessor",
         },
         {
             "Item": "Follow-up",

@@ -67,7 +67,7 @@ def toxicity_rows(drugs: list[str]) -> list[dict[str, Any]]:
     from immunescape.knowledge.toxicity import drug_classes, toxicity_facts
 
     wanted = set(drugs)
-    classes = {name for name, members in drug_classes().items() if wanted & members}
+    classes = {c for drug in wanted for c in drug_classes().get(drug, ())}
     return [
         {
             "regimen": f.regimen,

@@ -163,8 +163,8 @@ def _references(result: TrialResult, model: Model) -> list[str]:
 
 def _safety_note(result: TrialResult) -> str:
     return (
-        "Toxicity is drawn from published rates of each drug or combination (sources in the references); it is an input of "
-        "the simulation, so that its agreement with the published rate is no test of the model."
+        "Toxicity is drawn from published rates of each drug or combination (sources in the references); it is an "
+        "input of the simulation, so that its agreement with the published rate is no test of the model."
     )
 
 
@@ -181,13 +181,13 @@ def context(result: TrialResult, notice: str) -> dict[str, Any]:
     method = result.comparison.get("method", "")
     return {
         "title": result.trial.title,
-        "lead": f"Virtual trial; {' and '.join(str(a['n']) for a in result.arms)} virtual patients; immunescape {result.version}, "
-        f"engine {result.engine}, seed {result.seed}.",
+        "lead": f"Virtual trial; {' and '.join(str(a['n']) for a in result.arms)} virtual patients; "
+        f"immunescape {result.version}, engine {result.engine}, seed {result.seed}.",
         "notice": notice,
         "plotly_js": plotly.offline.get_plotlyjs(),
         "results": tables.results_table(result),
-        "results_note": "Intervals reflect the number of virtual patients only, not the uncertainty of the model's parameters. "
-        "Ratio is predicted over published. A dash: not reached or not published.",
+        "results_note": "Intervals reflect the number of virtual patients only, not the uncertainty of the model's "
+        "parameters. Ratio is predicted over published. A dash: not reached or not published.",
         "comparison": tables.comparison_table(result),
         "comparison_note": {
             "Cox": "Arms are independent draws; hazard ratios by Cox regression.",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.covariates import COVARIATES, Covariate, Criterion
+from immunescape.trial.curves import EventTimes, read_curves
 from immunescape.trial.loading import Location, Source, join
 from immunescape.trial.regimen import Regimen, parse_regimen
 from immunescape.trial.schedule import parse_schedule
@@ -387,13 +388,15 @@ class Builder:
             self.check_interval(
                 compare.get(f"{end}_hr"), compare.get(f"{end}_hr_ci"), (*path, "comparison", f"{end}_hr_ci")
             )
-        files: dict[str, Path] = {}
+        curves: dict[str, Mapping[str, EventTimes]] = {}
+        none: dict[str, EventTimes] = {}
         for end, name in block.km_file.items():
             file = Path(self.source.file).parent / name
-            if not file.is_file():
+            if file.is_file():
+                curves[end] = self.attempt(none, partial(read_curves, file, names))
+            else:
                 self.refuse(f"no such file: {file}", (*path, "km_file", end))
-            files[end] = file
-        return Published(tuple(found), **compare, sources=dict(block.sources), km_files=files)
+        return Published(tuple(found), **compare, sources=dict(block.sources), curves=curves)
 
     def check_interval(self, value: float | None, interval: Any, path: Location) -> None:
         """Refuse an interval that does not hold its value."""

@@ -7,7 +7,8 @@ Per month, for a patient with covariates x,
 where SLD is the true sum of the longest diameters of the target lesions at t, `progressed` is 1 after RECIST
 progression on the present line of therapy and `responding` is 1 from the first response to progression. The
 coefficients are fitted to patients of OAK and LORIS (``knowledge/data/os_hazard.csv``; the fitting script is
-``scripts/fit_os_hazard.py``); none of them belongs to a drug, an arm or a trial. Form and covariates follow the
+``scripts/fit_os_hazard.py``, which also says how covariates that OAK lacks were added); none of them belongs to a drug,
+an arm or a trial. Form and covariates follow the
 published models that link tumour growth and survival in lung cancer (``claret2018``, ``chan2021``, ``struemper2025``).
 """
 
@@ -49,18 +50,6 @@ class HazardModel:
         """Tumour volume (mL) at which every patient has died."""
         return self.value["lethal_volume"]
 
-    @property
-    def laboratory_offset(self) -> float:
-        """Ln of the mean factor that the laboratory and liver terms have in the reference population.
-
-        Subtracted, so that these terms, which OAK's public data lack, redistribute its hazard and do not move it.
-        """
-        b = self.value
-        spread = 0.5 * ((b["albumin"] * b["albumin_sd"]) ** 2 + (b["log_nlr"] * b["log_nlr_sd"]) ** 2)
-        ldh = math.log1p(b["ldh_high_share"] * math.expm1(b["ldh_high"]))
-        liver = math.log1p(b["liver_mets_share"] * math.expm1(b["liver_mets"]))
-        return spread + ldh + liver
-
     def linear_predictor(self, patient: Mapping[str, Any]) -> float:
         """Ln of the hazard (per month) before tumour size and state: intercept and covariates of one patient.
 
@@ -68,7 +57,7 @@ class HazardModel:
         and ``n_sites`` (the reference number of 3 where it is absent).
         """
         b = self.value
-        eta = b["intercept"] - self.laboratory_offset
+        eta = b["intercept"]
         eta += b["ecog"] * float(patient["ecog"])
         eta += b["sites"] * (float(patient.get("n_sites", 3.0)) - 3.0)
         eta += b["squamous"] * (str(patient["histology"]) == "squamous")

@@ -149,7 +149,11 @@ def join(problems: list[InputError], file: str) -> InputError:
     unique = list({str(problem): problem for problem in problems}.values())
     if len(unique) == 1:
         return unique[0]
-    return InputError(f"{len(unique)} problems", where=file, hint="\n  ".join(str(problem) for problem in unique))
+    return InputError(
+        f"{len(unique)} problems",
+        where=file,
+        hint="\n  ".join(str(problem).replace("\n  ", "\n    ") for problem in unique),
+    )
 
 
 def _problem(source: Source, detail: Mapping[str, Any]) -> InputError:

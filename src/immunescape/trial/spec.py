@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from immunescape.trial.covariates import Criterion
+from immunescape.trial.curves import EventTimes
 from immunescape.trial.regimen import Regimen
 from immunescape.trial.schedule import Schedule
 
@@ -195,7 +196,12 @@ class PublishedArm:
 class Published:
     """Published results of a trial.
 
-    `km_files`: endpoint -> CSV file with columns ``time`` (months), ``event`` (1 or 0) and ``arm``.
+    Attributes
+    ----------
+    arms : by arm, in the order of the trial's arms.
+    pfs_hr, pfs_hr_ci, os_hr, os_hr_ci : hazard ratios, experimental over control.
+    sources : endpoint -> key of the reference.
+    curves : endpoint -> arm -> event times (months, whether an event) of the published Kaplan-Meier curve.
     """
 
     arms: tuple[PublishedArm, ...]
@@ -204,7 +210,7 @@ class Published:
     os_hr: float | None = None
     os_hr_ci: Interval | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
-    km_files: Mapping[str, Path] = field(default_factory=dict)
+    curves: Mapping[str, Mapping[str, EventTimes]] = field(default_factory=dict)
 
     def arm(self, name: str) -> PublishedArm | None:
         """Published results of the arm of that name, if any."""

@@ -97,12 +97,25 @@ def median_survival(time: ArrayLike, event: ArrayLike) -> Estimate:
 
 
 def restricted_mean(time: ArrayLike, event: ArrayLike, horizon: float) -> Estimate:
-    """Mean survival time up to `horizon` (area under the Kaplan-Meier curve), with its 95 % interval."""
-    from lifelines.utils import restricted_mean_survival_time
+    """Mean survival time up to `horizon` with its 95 % interval.
 
-    mean, variance = restricted_mean_survival_time(_km(time, event), t=horizon, return_variance=True)
-    half = 1.959963984540054 * math.sqrt(max(float(variance), 0.0))
-    return Estimate(float(mean), float(mean) - half, float(mean) + half)
+    The exact area under the Kaplan-Meier curve; variance after Greenwood: over the death times t before the horizon, the
+    squared area beyond t times d / (n (n - d)). (lifelines integrates the variance numerically, which fails on steps.)
+    A curve that ends before the horizon goes on at its last level.
+    """
+    if len(np.asarray(time)) == 0:
+        return Estimate(None)
+    table = kaplan_meier(time, event)
+    t = table["time"].to_numpy()
+    keep = t < horizon
+    edges = np.append(t[keep], horizon)
+    areas = np.diff(edges) * table["survival"].to_numpy()[keep]
+    beyond = np.cumsum(areas[::-1])[::-1]
+    died, risk = table["events"].to_numpy()[keep], table["at_risk"].to_numpy()[keep]
+    some = (died > 0) & (risk > died)
+    variance = float(np.sum(beyond[some] ** 2 * died[some] / (risk[some] * (risk[some] - died[some]))))
+    mean, half = float(areas.sum()), 1.959963984540054 * math.sqrt(variance)
+    return Estimate(mean, mean - half, mean + half)
 
 
 def log_rank_p(time_a: ArrayLike, event_a: ArrayLike, time_b: ArrayLike, event_b: ArrayLike) -> float | None:

@@ -77,13 +77,18 @@ static int beyond(struct lanes *s, const V *x, int l) {
     return j->stop_rising ? v >= limit : v <= limit;
 }
 
-/* Root mean square of v over the weights at x and y. */
+/* Root mean square of v over the weights at x and y. Two states share a division. */
 static V norm(struct lanes *s, const V *v, const V *x, const V *y) {
     V sum = all(0.0), rtol = all(s->job->rtol);
-    for (int i = 0; i < NX; i++) {
-        V a = v_abs(x[i]), b = v_abs(y[i]);
-        V e = v[i] / (s->atol[i] + rtol * pick(MASK(a > b), a, b));
-        sum = sum + e * e;
+    for (int i = 0; i < NX; i += 2) {
+        int m = i + 1 < NX ? i + 1 : i;
+        V a = v_abs(x[i]), b = v_abs(y[i]), d = v_abs(x[m]), e = v_abs(y[m]);
+        V p = s->atol[i] + rtol * pick(MASK(a > b), a, b);
+        V q = s->atol[m] + rtol * pick(MASK(d > e), d, e);
+        V both = all(1.0) / (p * q);
+        V f = v[i] * q * both, g = v[m] * p * both;
+        sum = sum + f * f;
+        if (m > i) sum = sum + g * g;
     }
     return v_sqrt(sum * all(1.0 / SPAN(NX)));
 }
@@ -408,7 +413,7 @@ int immunescape_run(const struct job *job) {
     s->in.state = job->slot_state;
     s->in.rate = s->rate;
     s->h = s->hi = all(1.0);
-    for (int i = 0; i < NX; i++) s->atol[i] = all(job->atol[i]);
+    for (int i = 0; i < NX; i++) s->atol[i] = all(job->atol[i] + 1e-100);
     for (int l = 0; l < W; l++) s->id[l] = -1;
     do {
         refill(s);

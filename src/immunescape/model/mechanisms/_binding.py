@@ -9,9 +9,10 @@ Amounts are surface densities (substance per area), and so are dissociation cons
 
 An antibody against receptor R binds with one arm (``RA = 2 a R``) and crosslinks with the other (``RAR = chi a R^2``),
 where ``a`` = free concentration / intrinsic Kd. The pools hold ``e`` = free concentration / (concentration that half
-blocks the receptor on cells), where both arms bind. With `avidity` = intrinsic Kd / that concentration, ``a = e /
-avidity``; and as half of ``R_ref``, the density on those cells, is free at ``e = 1``, ``chi = (avidity - 2) / R_ref``. The
-total is then ``R (1 + 2 a) + 2 chi a R^2 + ligand complexes``.
+blocks the receptor in co-culture, where both arms bind and the ligand competes). With `avidity` = intrinsic Kd / that
+concentration, ``a = e / avidity``. In the assay, `ligand` = ligand complexes per free receptor; at ``e = 1`` the antibody
+holds half of ``R_ref`` and ``R_ref / (2 (1 + ligand))`` is free, so ``chi = (1 + ligand) (avidity (1 + ligand) - 2) /
+R_ref``. The total is then ``R (1 + 2 a) + 2 chi a R^2 + ligand complexes``.
 """
 
 from __future__ import annotations
@@ -34,14 +35,15 @@ class Antibody:
     two_arms: str
 
     @classmethod
-    def on(cls, tag: str, pool: str, avidity: str, reference: str) -> tuple[Antibody, tuple[Quantity, ...]]:
+    def on(cls, tag: str, pool: str, receptor: str, reference: str) -> tuple[Antibody, tuple[Quantity, ...]]:
         """Return the names, and the quantities that convert a pool; `reference` is the expression of ``R_ref``."""
+        avidity, ligand = f"avidity_{receptor}", f"assay_ligand_{receptor}"
         names = cls(f"{tag}_arm", f"{tag}_cross")
         return names, (
             Quantity(names.one_arm, f"{pool} / {avidity}", _PLAIN, f"{pool} by the affinity of one arm"),
             Quantity(
                 names.two_arms,
-                f"2 * ({avidity} - 2) / ({reference}) * {names.one_arm}",
+                f"2 * (1 + {ligand}) * ({avidity} * (1 + {ligand}) - 2) / ({reference}) * {names.one_arm}",
                 "micrometer^2/molecule",
                 f"{pool}: crosslinking by the second arm",
             ),

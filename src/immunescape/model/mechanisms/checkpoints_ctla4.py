@@ -6,9 +6,9 @@ from immunescape.model.declarations import Mechanism, Modulation, Pool, Quantity
 from immunescape.model.mechanisms._binding import Antibody, costimulation
 
 _DENSITY = "molecule/micrometer^2"
-_ON_PD1, _PD1_ARMS = Antibody.on("aPD1_LN", "pd1_antibody_LN", "avidity_PD1", "PD1_CD8")
-_ON_PDL1, _PDL1_ARMS = Antibody.on("aPDL1_LN", "pdl1_antibody_LN", "avidity_PDL1", "C_PDL1 / A_cell")
-_ON_CTLA4, _CTLA4_ARMS = Antibody.on("aCTLA4_LN", "ctla4_antibody_LN", "avidity_CTLA4", "CTLA4_CD8")
+_ON_PD1, _PD1_ARMS = Antibody.on("aPD1_LN", "pd1_antibody_LN", "PD1", "PD1_CD8")
+_ON_PDL1, _PDL1_ARMS = Antibody.on("aPDL1_LN", "pdl1_antibody_LN", "PDL1", "C_PDL1 / A_cell")
+_ON_CTLA4, _CTLA4_ARMS = Antibody.on("aCTLA4_LN", "ctla4_antibody_LN", "CTLA4", "CTLA4_CD8")
 _SYNAPSE = costimulation(
     "synN",
     cd28="CD28_CD8",

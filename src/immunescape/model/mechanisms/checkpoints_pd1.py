@@ -5,8 +5,8 @@ from __future__ import annotations
 from immunescape.model.declarations import Mechanism, Modulation, Pool, Quantity
 from immunescape.model.mechanisms._binding import Antibody, pd1_synapse
 
-_ON_PD1, _PD1_ARMS = Antibody.on("aPD1_T", "pd1_antibody_T", "avidity_PD1", "PD1_CD8")
-_ON_PDL1, _PDL1_ARMS = Antibody.on("aPDL1_T", "pdl1_antibody_T", "avidity_PDL1", "C_PDL1 / A_cell")
+_ON_PD1, _PD1_ARMS = Antibody.on("aPD1_T", "pd1_antibody_T", "PD1", "PD1_CD8")
+_ON_PDL1, _PDL1_ARMS = Antibody.on("aPDL1_T", "pdl1_antibody_T", "PDL1", "C_PDL1 / A_cell")
 _CANCER = pd1_synapse(
     "synC", where="cancer cells", pd1="PD1_CD8", pdl1="PDL1_C", pdl2="PDL2_C", on_pd1=_ON_PD1, on_pdl1=_ON_PDL1
 )

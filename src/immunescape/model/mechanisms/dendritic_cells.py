@@ -11,7 +11,7 @@ MECHANISM = Mechanism(
         "Immature dendritic cells enter the tumour, mature under danger signals of dying cells (quasi-steady; they turn "
         "over within half a day), migrate to the draining nodes and meet T cells there at a limited number of sites."
     ),
-    references=("chen2014", "marino2004", "russo2016", "lavin2017", "deboer1995"),
+    references=("chen2014b", "marino2004", "russo2016", "lavin2017", "deboer1995"),
     parameters="dendritic_cells.csv",
     requires=("tumour_growth",),
     processes={"dc_maturation": "maturation of dendritic cells in the tumour"},

@@ -11,7 +11,7 @@ MECHANISM = Mechanism(
         "Effectors that meet antigen chronically become terminally exhausted: they neither kill nor return. What is left "
         "are the TCF1+ progenitors, whose output PD-1 restrains."
     ),
-    references=("siddiqui2019", "im2016", "thommen2018", "wang2023b"),
+    references=("siddiqui2019", "im2016", "thommen2018", "jansen2019"),
     parameters="exhaustion.csv",
     requires=("cd8", "tumour_growth"),
     processes={"exhaustion": "terminal exhaustion of effector CD8 T cells"},

@@ -13,7 +13,7 @@ MECHANISM = Mechanism(
         "per day against weeks of tumour growth); the turnover of dendritic cells limits how far binding gets. All "
         "neoantigens share one affinity; their number, n_clones_tum, sets the number of T cell clones."
     ),
-    references=("jafarnejad2019", "agrawal1996", "chen2014", "kimachi1997", "palsson2013", "forde2018"),
+    references=("jafarnejad2019", "agrawal1996", "chen2014b", "kimachi1997", "palsson2013", "forde2018"),
     parameters="neoantigen.csv",
     requires=("tumour_growth", "dendritic_cells"),
     states=(

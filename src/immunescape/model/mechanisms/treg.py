@@ -20,7 +20,7 @@ MECHANISM = Mechanism(
     states=cd4_states("Treg", "Regulatory T cells"),
     reactions=(
         *cd4_reactions(
-            "Treg", "regulatory T cells", clones="n_clones_self", activation="Treg_act", entry="f_treg_recruitment"
+            "Treg", "regulatory T cells", clones="n_clones_self", activation="Treg_act", entry="cd8_infiltration * f_treg_recruitment"
         ),
         Reaction("Treg_adcc", "treg_adcc * Treg_T", "Depletion by Fc function", reactants={"Treg_T": 1}),
     ),

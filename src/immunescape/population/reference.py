@@ -1,0 +1,180 @@
+"""The untreated reference patient: grown from the seed to diagnosis, and the reference strengths taken there.
+
+The strength X of every modulation at diagnosis defines its reference X0, which makes all factors 1 there. X0 acts back on
+the growth before diagnosis, so X0 is the fixed point of "grow the reference patient with X0, measure X at diagnosis".
+Plain iteration converges, as the factors are what the patient would have had anyway; it is repeated until the strengths
+stand still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from immunescape.errors import ModelError
+from immunescape.model.reference import Key, load_strengths, reference_id, strength_id, strengths_from_state, write_strengths
+
+if TYPE_CHECKING:
+    from immunescape.engine.api import Compiled
+    from immunescape.model.assembly import Model
+
+__all__ = ["Baseline", "reference_baseline", "reference_strengths", "update_reference_strengths"]
+
+_MAX_DAYS = 20_000.0
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The untreated reference patient at diagnosis.
+
+    Attributes
+    ----------
+    days : from the seed to diagnosis.
+    states : amounts, in base units.
+    quantities : value of every quantity of the model, in base units.
+    """
+
+    days: float
+    states: Mapping[str, float]
+    quantities: Mapping[str, float]
+
+
+def reference_baseline(
+    model: Model | None = None,
+    *,
+    engine: str = "auto",
+    strengths: Mapping[Key, float] | None = None,
+    rtol: float = 1e-8,
+) -> Baseline:
+    """Grow the untreated reference patient from the seed to ``diameter_diagnosis``.
+
+    Parameters
+    ----------
+    model
+        All mechanisms without drugs where None.
+    engine
+        Name of the engine.
+    strengths
+        Reference strengths in place of the stored ones.
+    rtol
+        Relative tolerance.
+
+    Raises
+    ------
+    ModelError
+        If the tumour does not reach the diameter: the immune system of the reference patient controls it.
+    """
+    model = _bare(model)
+    return _grow(model, _compile(model, engine), dict(load_strengths() if strengths is None else strengths), rtol)
+
+
+def reference_strengths(
+    model: Model | None = None,
+    *,
+    engine: str = "auto",
+    start: Mapping[Key, float] | None = None,
+    tolerance: float = 1e-7,
+    max_iterations: int = 100,
+    rtol: float = 1e-8,
+) -> tuple[dict[Key, float], Baseline]:
+    """Compute the reference strengths as the fixed point described above.
+
+    Parameters
+    ----------
+    model, engine, rtol
+        As in `reference_baseline`.
+    start
+        Strengths to start from; the stored ones where None.
+    tolerance
+        Largest change of ``X / (1 + X0)`` at which the iteration ends.
+    max_iterations
+        Iterations after which it gives up.
+
+    Returns
+    -------
+    strengths, baseline : (process, pathway, mechanism) -> X0, and the patient they were taken from.
+
+    Raises
+    ------
+    ModelError
+        If the iteration does not settle, or the tumour does not reach the diameter of diagnosis.
+    """
+    model = _bare(model)
+    compiled = _compile(model, engine)
+    current = {key: 0.0 for key in model.modulations}
+    stored = load_strengths() if start is None else start
+    current.update({key: value for key, value in stored.items() if key in current})
+    change = np.inf
+    for _ in range(max_iterations):
+        baseline = _grow(model, compiled, current, rtol)
+        found = strengths_from_state(model, baseline.quantities)
+        change = max((abs(found[k] - current[k]) / (1.0 + found[k]) for k in found), default=0.0)
+        current = found
+        if change < tolerance:
+            return current, baseline
+    raise ModelError(
+        f"the reference strengths do not settle (last change {change:.2g} after {max_iterations} iterations)",
+        hint="The reference patient is too close to immune control; lower k_kill, or start from other strengths.",
+    )
+
+
+def update_reference_strengths(path: Path | None = None, *, engine: str = "auto") -> dict[Key, float]:
+    """Compute the reference strengths of all mechanisms and store them; return them."""
+    strengths, _ = reference_strengths(engine=engine)
+    write_strengths(strengths, path)
+    return strengths
+
+
+def _bare(model: Model | None) -> Model:
+    from immunescape.model.assembly import Model as _Model
+
+    if model is None:
+        return _Model.build()
+    return _Model.build(model.mechanisms) if model.drugs else model
+
+
+def _compile(model: Model, engine: str) -> Compiled:
+    from immunescape.engine import get_engine
+
+    return get_engine(engine).compile(model.to_sbml())
+
+
+def _grow(model: Model, compiled: Compiled, strengths: Mapping[Key, float], rtol: float) -> Baseline:
+    from immunescape.engine.api import STOPPED, Job, Stop
+
+    diameter = model.parameters["diameter_diagnosis"].base
+    parameters = {reference_id(key): strengths.get(key, 0.0) for key in model.modulations}
+    grown = compiled.run(
+        Job(
+            n=1,
+            times=np.linspace(0.0, _MAX_DAYS, 401),
+            outputs=("diameter_T",),
+            parameters=parameters,
+            stop=Stop("diameter_T", np.array([diameter])),
+            rtol=rtol,
+            atol=model.atol(),
+        )
+    )
+    if grown.status[0] != STOPPED:
+        why = grown.messages.get(0, f"its diameter stays below {diameter:g} cm for {_MAX_DAYS:g} days")
+        raise ModelError(f"the reference patient is never diagnosed: {why}", hint="Look at k_growth and k_kill.")
+    states = {name: float(grown.final[0, i]) for i, name in enumerate(grown.states)}
+    names = tuple(model.quantities)
+    assert all(strength_id(key) in model.quantities for key in model.modulations)
+    at = compiled.run(
+        Job(
+            n=1,
+            times=np.array([0.0, 1e-6]),
+            outputs=names,
+            parameters=parameters,
+            initial=states,
+            rtol=rtol,
+            atol=model.atol(),
+        )
+    )
+    values = {name: float(at.values[0, 0, k]) for k, name in enumerate(names)}
+    return Baseline(float(grown.end_time[0]), states, values)

@@ -1,0 +1,298 @@
+"""The contract that every registered mechanism and drug keeps; a new one is tested here by being registered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import libsbml
+import numpy as np
+import pytest
+from mathml_oracle import by_libsbml
+from numpy.typing import NDArray
+
+from immunescape.knowledge.references import get_reference, load_references
+from immunescape.model import Drug, Mechanism, Model, registry
+from immunescape.model.expressions import evaluate
+from immunescape.model.parameters import GRADES, load_parameters
+from immunescape.model.reference import reference_id, strength_id, strengths_from_state
+from immunescape.model.selection import closures, dependents
+
+NAMES = [*registry.mechanisms(), *registry.drugs()]
+EVERY: dict[str, Mechanism] = {**registry.mechanisms(), **registry.drugs()}
+every_name = pytest.mark.parametrize("name", NAMES)
+
+State = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Full:
+    """The model of everything that is registered, compiled, and its untreated reference patient after a year."""
+
+    model: Model
+    compiled: Any
+    grown: State
+    growth: NDArray[np.float64]
+
+
+@pytest.fixture(scope="module")
+def full() -> Full:
+    from immunescape.engine import get_engine
+    from immunescape.engine.api import Job
+
+    model = Model.build(drugs=registry.drugs())
+    compiled = get_engine("roadrunner").compile(model.to_sbml())
+    assert set(compiled.states) == set(model.states)
+    job = Job(n=1, times=np.linspace(0, 360, 181), outputs=tuple(model.states), atol=model.atol())
+    result = compiled.run(job)
+    assert result.failed == 0, dict(result.messages)
+    grown = dict(zip(result.states, map(float, result.final[0]), strict=True))
+    return Full(model, compiled, grown, result.values[0])
+
+
+@pytest.fixture(scope="module")
+def baseline(full: Full) -> State:
+    """The untreated reference patient at diagnosis."""
+    from immunescape.engine import get_engine
+    from immunescape.population.diagnosis import Grower
+
+    diameter = np.array([full.model.parameters["diameter_diagnosis"].base])
+    growth = Grower(full.model, get_engine("roadrunner")).grow({}, diameter)
+    assert growth.reached[0], "the reference tumour never reaches its diameter at diagnosis"
+    return {n: float(v[0]) for n, v in growth.states.items()}
+
+
+def off_set(name: str) -> set[str]:
+    """Return a mechanism and all that requires it: what is absent when it is."""
+    return {name, *dependents(EVERY.values(), [name])}
+
+
+def disturbed(full: Full, seed: int) -> State:
+    """Return the grown state with every amount moved by up to threefold, and some of every drug."""
+    rng = np.random.default_rng(seed)
+    drug_states = {s.name for d in full.model.drugs for s in d.states}
+    factors = rng.lognormal(0, 0.5, len(full.model.states))
+    return {
+        n: float(f * (1.0 if n in drug_states else max(full.grown[n], 1e-6)))
+        for n, f in zip(full.model.states, factors, strict=True)
+    }
+
+
+@every_name
+def test_loads_with_no_more_than_it_requires(name: str) -> None:
+    """Units are checked on the way; nothing is used that is not required."""
+    needed = closures(EVERY.values())[name]
+    model = Model.build([m for m in registry.mechanisms() if m in needed], [d for d in registry.drugs() if d in needed])
+    assert name in {m.name for m in (*model.mechanisms, *model.drugs)}
+    y = model.initial()
+    numbers = [*y.values(), *model.evaluate(y).values(), *model.derivatives(y).values()]
+    assert np.all(np.isfinite(numbers))
+
+
+@every_name
+def test_every_parameter_has_source_and_grade(name: str) -> None:
+    mechanism = EVERY[name]
+    references = load_references()
+    if not str(mechanism.parameters):
+        return
+    for parameter in load_parameters(mechanism.parameters, name).values():
+        assert parameter.grade in GRADES
+        assert parameter.sources or parameter.grade == "assumed", parameter.origin
+        for key in parameter.sources:
+            get_reference(key, references, where=parameter.origin)
+
+
+@every_name
+def test_says_what_it_is_and_cites_what_exists(name: str) -> None:
+    mechanism = EVERY[name]
+    references = load_references()
+    assert mechanism.title
+    assert len(mechanism.summary) > 40, "a summary of at least a sentence"
+    for key in mechanism.references:
+        get_reference(key, references, where=name)
+    assert mechanism.references or any(p.sources for p in load_parameters(mechanism.parameters, name).values()), (
+        "nothing is cited"
+    )
+    meanings = [x.meaning for g in (mechanism.states, mechanism.reactions, mechanism.quantities) for x in g]
+    assert all(meanings), "every state, reaction and quantity says what it means"
+
+
+@pytest.mark.parametrize("name", list(registry.drugs()))
+def test_drug_can_be_dosed(name: str) -> None:
+    drug = registry.get_drug(name)
+    assert isinstance(drug, Drug)
+    dosed = {s.name: s for s in drug.states}[drug.dose_state]
+    assert dosed.unit == "nanomole"
+    assert drug.molar_mass > 0
+    assert drug.dose_units
+    assert drug.drug_class
+    assert any(q.observable for q in drug.quantities), "its serum concentration is an observable"
+    assert all(registry.get_drug(s) is drug for s in drug.synonyms)
+
+
+@every_name
+def test_absence_is_exact(full: Full, name: str) -> None:
+    """A model without it has the same rates and quantities as the model in which its switch is 0."""
+    gone = off_set(name)
+    off = {f"switch_{g}": 0.0 for g in gone}
+    without = Model.build(
+        [m for m in registry.mechanisms() if m not in gone], [d for d in registry.drugs() if d not in gone]
+    )
+    assert set(without.states) == {s for s, d in full.model.states.items() if not _belongs(full.model, d, gone)}
+    start_off, start_without = full.model.initial(off), without.initial()
+    for state in without.states:
+        assert start_off[state] == pytest.approx(start_without[state], rel=1e-14)
+    for seed in (1, 2):
+        y = disturbed(full, seed)
+        for state, declared in full.model.states.items():
+            if declared.clone and _belongs(full.model, declared, gone):
+                y[state] = 0.0  # a clone that is switched off starts, and stays, without cells
+        left = {s: y[s] for s in without.states}
+        _same(full.model.evaluate(y, off), without.evaluate(left), {q: 1.0 for q in without.quantities})
+        flows = _flows(full.model, y, off)
+        _same(full.model.derivatives(y, off), without.derivatives(left), {s: flows[s] for s in without.states})
+
+
+def _belongs(model: Model, state: Any, gone: set[str]) -> bool:
+    clones = {c.name for m in (*model.mechanisms, *model.drugs) if m.name in gone for c in m.clones}
+    return state.owner in gone or state.clone in clones
+
+
+def _flows(model: Model, y: State, parameters: Mapping[str, float]) -> State:
+    """Return the sum of the absolute flows through every state: what rounding is measured against."""
+    values = {n: p.base for n, p in model.parameters.items()} | dict(parameters) | y | {"time": 0.0}
+    values |= model.evaluate(y, parameters)
+    total = dict.fromkeys(model.states, 0.0)
+    for reaction in model.reactions.values():
+        rate = abs(float(evaluate(reaction.rate, values.__getitem__)))
+        for state, n in (*reaction.reactants.items(), *reaction.products.items()):
+            total[state] += n * rate
+    return total
+
+
+def _same(found: Mapping[str, Any], expected: Mapping[str, Any], scale: Mapping[str, float]) -> None:
+    for key, size in scale.items():
+        a, b = float(found[key]), float(expected[key])
+        assert a == pytest.approx(b, rel=1e-12, abs=1e-13 * size), key
+
+
+@every_name
+def test_states_stay_non_negative_by_their_equations(full: Full, name: str) -> None:
+    """Where a state is zero its rate of change is not below zero, whatever the others are."""
+    own = [s.name for s in full.model.states.values() if s.owner == name]
+    for seed in (3, 4):
+        y = disturbed(full, seed)
+        flows = _flows(full.model, y, {})
+        for state in own:
+            rate = float(full.model.derivatives({**y, state: 0.0})[state])
+            assert rate >= -1e-9 * flows[state], f"{state} falls below zero at {rate:g} per day"
+
+
+@every_name
+def test_states_stay_non_negative_in_simulation(full: Full, name: str) -> None:
+    """For a year of growth, and for six weeks with the drug (a mechanism: with its switch off)."""
+    from immunescape.engine.api import Doses, Job
+
+    atol = full.model.atol()
+    states = list(full.model.states)
+    reached = full.growth[~np.isnan(full.growth).any(axis=1)]
+    own = [s.name for s in full.model.states.values() if s.owner == name]
+    doses, parameters = Doses.none(), {f"switch_{name}": 0.0}
+    if name in registry.drugs():
+        drug = registry.drugs()[name]
+        amount = 200e6 / drug.molar_mass  # 200 mg in nanomole
+        times = np.array([0.0, 21.0])
+        doses, parameters = Doses(times, (drug.dose_state,) * 2, np.full(2, amount), np.zeros(2)), {}
+    job = Job(
+        n=1,
+        times=np.linspace(0, 42, 85),
+        outputs=tuple(states),
+        parameters=parameters,
+        initial=full.grown,
+        doses=doses,
+        atol=atol,
+    )
+    result = full.compiled.run(job)
+    assert result.failed == 0, dict(result.messages)
+    for values, columns in ((reached, own), (result.values[0], states)):
+        for state in columns:
+            low = float(values[:, states.index(state)].min())
+            scale = float(np.abs(values[:, states.index(state)]).max())
+            assert low >= -(10 * atol[state] + 1e-6 * scale), f"{state} reaches {low:g}"
+    if name in registry.drugs():
+        assert result.values[0][:, states.index(registry.drugs()[name].dose_state)].max() > 0
+
+
+@pytest.fixture(scope="module")
+def document(full: Full) -> libsbml.SBMLDocument:
+    return libsbml.readSBMLFromString(full.model.to_sbml())
+
+
+def test_sbml_of_everything_is_consistent_units_included(document: libsbml.SBMLDocument) -> None:
+    document.setConsistencyChecks(libsbml.LIBSBML_CAT_UNITS_CONSISTENCY, True)
+    document.setConsistencyChecks(libsbml.LIBSBML_CAT_MODELING_PRACTICE, False)
+    document.checkConsistency()
+    assert [document.getError(i).getMessage() for i in range(document.getNumErrors())] == []
+
+
+@every_name
+def test_sbml_round_trip(full: Full, document: libsbml.SBMLDocument, name: str) -> None:
+    """What libsbml reads back gives, for every reaction and quantity, the value that the model gives."""
+    model, read = full.model, document.getModel()
+    y = disturbed(full, 5)
+    values = {n: p.base for n, p in model.parameters.items()} | y | model.evaluate(y)
+    values |= {p.getId(): p.getValue() for p in read.getListOfParameters() if p.getId().startswith("conversion_")}
+    for key, parameter in model.parameters.items():
+        if parameter.owner == name:
+            assert read.getParameter(key).getValue() == parameter.base
+    for key, quantity in model.quantities.items():
+        if quantity.owner == name:
+            found = by_libsbml(read.getAssignmentRuleByVariable(key).getMath(), values.__getitem__)
+            assert found == pytest.approx(float(values[key]), rel=1e-9, abs=1e-300), key
+    for key, reaction in model.reactions.items():
+        if reaction.owner == name:
+            found = by_libsbml(read.getReaction(key).getKineticLaw().getMath(), values.__getitem__)
+            expected = float(evaluate(reaction.rate, values.__getitem__))
+            assert found == pytest.approx(expected, rel=1e-9, abs=1e-300), key
+            for side, species in (
+                (reaction.reactants, read.getReaction(key).getListOfReactants()),
+                (reaction.products, read.getReaction(key).getListOfProducts()),
+            ):
+                assert {r.getSpecies(): r.getStoichiometry() for r in species} == dict(side)
+    for state in model.states.values():
+        if state.owner == name:
+            species = read.getSpecies(state.name)
+            assert species.getHasOnlySubstanceUnits()
+            assert species.getCompartment() == state.compartment
+
+
+@every_name
+def test_leaves_the_reference_baseline_where_it_was(full: Full, baseline: State, name: str) -> None:
+    """At the reference baseline every factor is 1, with this mechanism and without it."""
+    with_it = full.model.evaluate(baseline)
+    without = full.model.evaluate(baseline, {f"switch_{g}": 0.0 for g in off_set(name)})
+    mine = {k[0] for k in full.model.modulations if k[2] == name}
+    for process in mine:
+        assert float(with_it[f"f_{process}"]) == pytest.approx(1, abs=2e-3), process
+        assert float(without[f"f_{process}"]) == pytest.approx(1, abs=2e-3), process
+
+
+def test_stored_reference_strengths_are_those_of_the_reference_patient(full: Full, baseline: State) -> None:
+    assert full.model.missing_strengths == (), "compute the reference strengths anew"
+    found = strengths_from_state(full.model, full.model.evaluate(baseline))
+    drugs = set(registry.drugs())
+    for key, value in found.items():
+        stored = full.model.parameters[reference_id(key)].base
+        if key[2] in drugs:
+            assert value == stored == 0, f"{strength_id(key)} acts without the drug"
+        assert (1 + value) == pytest.approx(1 + stored, rel=1e-3), key
+
+
+def test_size(full: Full) -> None:
+    assert len(full.model.states) < 250
+
+
+def test_bibliography_of_everything(full: Full) -> None:
+    keys = [line.split("]")[0].removeprefix("[") for line in full.model.cite().splitlines()]
+    assert keys == full.model.citation_keys()
