@@ -2,10 +2,10 @@
 
 The hazard (per month) of a patient with covariates x is
 
-    h(t) = exp(b0 + b_S ln(SLD(t) / 70 mm) + b_P progressed(t) + b_R responding(t) + b'x)
+    h(t) = exp(b0 + b_S ln(SLD(t) / 70 mm) + b_P progressed(t) + b_R responding(t) + b_C cytotoxic(t) + b'x)
 
 `progressed` is 1 after RECIST progression on the present line of therapy, `responding` is 1 from the first response to
-progression. OAK has no sums of diameters after baseline for the patients whose survival is known, so SLD(t) is built
+progression, `cytotoxic` is 1 while cytotoxic drugs are given (docetaxel here, taken to be given until progression). OAK has no sums of diameters after baseline for the patients whose survival is known, so SLD(t) is built
 from what is: baseline sum, best response, time of progression (function `sld_ratio`). Poisson likelihood on weekly
 person-time, training patients only (70 %, by a hash of the patient's number).
 
@@ -139,17 +139,18 @@ def poisson_frailty(
     return fit.x, np.sqrt(np.diag(fit.hess_inv)), -float(fit.fun)
 
 
-TERMS = ("log_sld", "progressed", "responding", "ecog", "sites", "squamous", "never")
+TERMS = ("log_sld", "progressed", "responding", "cytotoxic", "ecog", "sites", "squamous", "never")
 
 
 def design_of(patients: pd.DataFrame, time: pd.DataFrame) -> np.ndarray:
-    """Design matrix (rows of person-time, 1 + 7 terms) in the order of `TERMS`."""
+    """Design matrix (rows of person-time, 1 + 8 terms) in the order of `TERMS`."""
     p = patients.loc[time["row"]]
     columns = {
         "log_sld": np.log(p["sld"].to_numpy() / SLD_REFERENCE) + time["ratio"].to_numpy(),
         "progressed": time["progressed"].to_numpy(),
         "responding": time["responding"].to_numpy(),
-        **{name: p[name].to_numpy() for name in TERMS[3:]},
+        "cytotoxic": (p["arm"] == "docetaxel").to_numpy() * (1.0 - time["progressed"].to_numpy()),
+        **{name: p[name].to_numpy() for name in TERMS[4:]},
     }
     return np.column_stack([np.ones(len(time)), *(columns[name] for name in TERMS)])
 
@@ -204,7 +205,7 @@ def held_out_report(test: pd.DataFrame, beta: np.ndarray, spread: float, seed: i
     from lifelines.utils import concordance_index
 
     b = dict(zip(("intercept", *TERMS), beta, strict=True))
-    base = b["log_sld"] * np.log(test["sld"] / SLD_REFERENCE) + sum(b[n] * test[n] for n in TERMS[3:])
+    base = b["log_sld"] * np.log(test["sld"] / SLD_REFERENCE) + sum(b[n] * test[n] for n in TERMS[4:])
     print(f"held out: n = {len(test)}, C-index of baseline terms {concordance_index(test['os'], -base, test['dead']):.3f}")
     post = test[test["progressed"]]
     at_progression = base[post.index] + b["log_sld"] * np.array(
@@ -236,11 +237,12 @@ def held_out_report(test: pd.DataFrame, beta: np.ndarray, spread: float, seed: i
                         rate = math.exp(
                             b["intercept"] + lp + b["log_sld"] * sld_ratio(t, best, tp) + b["progressed"] * post_now
                             + b["responding"] * (responder and not post_now and t > 1.4)
+                            + b["cytotoxic"] * (arm == "docetaxel" and not post_now)
                         )  # fmt: skip
                         need -= rate * step
                         t += step
                     medians.append(t)
-        print(f"  {arm}: median OS predicted {np.median(medians):.1f}, observed {observed:.1f} months (n = {len(group)})")
+        print(f"  {arm}: median OS predicted {np.median(medians):.1f}, observed {observed:.1f} months, n = {len(group)}")
 
 
 def main() -> None:
@@ -282,6 +284,7 @@ MEANING = {
     "log_sld": ("dimensionless", "per ln(SLD / 70 mm), SLD as it is now"),
     "progressed": ("dimensionless", "after progression on the present line"),
     "responding": ("dimensionless", "from first response to progression; few events"),
+    "cytotoxic": ("dimensionless", "while cytotoxic drugs are given and not progressed; docetaxel in OAK"),
     "ecog": ("dimensionless", "per point of ECOG performance status; OAK has 0 and 1 only"),
     "sites": ("dimensionless", "per metastatic site above 3"),
     "squamous": ("dimensionless", "squamous histology"),

@@ -1,4 +1,4 @@
-"""A published 50-state QSP model, built as SBML from its exported tables (concentrations, mixed units) in one coherent set.
+"""A published 50-state QSP model, built as SBML from its exported tables, from mixed units to one coherent set.
 
 Units of the SBML: day, micrometre, molecule, cell. Run ``python tests/engine/example1.py FILE.xml`` to write the file.
 """
@@ -122,7 +122,7 @@ class Example1:
         return a ** b.to("dimensionless").magnitude
 
     def rate(self, reaction: Any) -> str:
-        """Amount per day that a reaction converts: a rate of concentration is multiplied by the size of its compartment."""
+        """Amount per day that a reaction converts: a rate of concentration times the size of its compartment."""
         law = self.formula(reaction.reaction_rate)
         rows = self.tables["stoichiometry"]
         rows = rows[rows.reaction == reaction.name].sort_values("stoichiometry", kind="stable")

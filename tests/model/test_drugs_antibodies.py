@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from drug_simulation import compiled, simulate, trough_and_peak
+from drug_simulation import HOST, compiled, simulate, trough_and_peak
 
 from immunescape.model import registry
+from immunescape.model.assembly import Model
 from immunescape.model.drugs._covariates import covariate_parameters
 
 ANTIBODIES = [d.name for d in registry.drugs().values() if "antibody" in d.drug_class]
@@ -113,7 +114,7 @@ def test_weight_scales_clearance_and_volume(drug: str):
 
 def test_molar_mass_of_the_drug_is_that_of_its_table():
     for drug in registry.drugs().values():
-        model, _ = compiled((drug.name,))
+        model = Model.build(HOST, drugs=(drug,))
         assert model.parameters[f"molar_mass_{drug.name}"].value == drug.molar_mass
         assert drug.dose_state in model.states
 

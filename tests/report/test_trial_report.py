@@ -53,30 +53,17 @@ def test_save_writes_all_files_and_json_has_no_nan(result, tmp_path):
     assert len(table) == 16
 
 
-def test_a_published_curve_file_is_drawn_and_a_bad_one_refused(result, tmp_path):
+def test_published_event_times_are_drawn(result):
     from dataclasses import replace
 
-    from immunescape.errors import InputError
     from immunescape.report.trial_report import _published
 
-    good = tmp_path / "os.csv"
-    good.write_text("time,event,arm\n1,1,pembrolizumab\n2,0,pembrolizumab\n3,1,platinum doublet\n")
     trial = result.result.trial
-    with_file = replace(trial, published=replace(trial.published, km_files={"os": good}))
-    curves = _published(replace(result.result, trial=with_file), "os")
-    assert curves[0].curve_months[:2] == [0.0, 1.0]
-    np.testing.assert_allclose(curves[0].curve_survival[1], 0.5)
-    bad = tmp_path / "bad.csv"
-    bad.write_text("time,event,arm\nx,1,pembrolizumab\n")
-    with pytest.raises(InputError, match=r"bad\.csv, line 2"):
-        _published(
-            replace(result.result, trial=replace(trial, published=replace(trial.published, km_files={"os": bad}))), "os"
-        )
-    bad.write_text("time,event,arm\n1,1,pembrolizumb\n")
-    with pytest.raises(InputError, match="pembrolizumab"):
-        _published(
-            replace(result.result, trial=replace(trial, published=replace(trial.published, km_files={"os": bad}))), "os"
-        )
+    curves = {"os": {"pembrolizumab": ((1.0, True), (2.0, False)), "platinum doublet": ((3.0, True),)}}
+    with_curves = replace(trial, published=replace(trial.published, curves=curves))
+    drawn = _published(replace(result.result, trial=with_curves), "os")
+    assert list(drawn[0].curve_months[:2]) == [0.0, 1.0]
+    np.testing.assert_allclose(drawn[0].curve_survival[1], 0.5)
 
 
 def test_show_prints_a_table(result, capsys):

@@ -19,15 +19,17 @@ def courses(harm, n=4000, cycles=CYCLES, last=35 * 21.0, seed=0):
     return [simulate_toxicity(harm, cycles, last, np.random.default_rng([seed, i])) for i in range(n)]
 
 
-@pytest.mark.parametrize("drugs", [("pembrolizumab",), ("carboplatin", "pemetrexed"), ("docetaxel",)])
-def test_shares_over_a_long_course_are_the_published_ones(drugs):
+@pytest.mark.parametrize(
+    ("drugs", "median_months"), [(("pembrolizumab",), 7.0), (("carboplatin", "pemetrexed"), 3.5), (("docetaxel",), 3.5)]
+)
+def test_shares_over_courses_of_the_published_length_are_the_published_ones(drugs, median_months):
     harm = toxicity(drugs)
-    found = courses(harm, cycles=[0.0], last=1e9)
-    assert np.mean([bool(c.events) for c in found]) == pytest.approx(harm.grade3, abs=0.025)
-    assert np.mean([c.stop_day is not None for c in found]) == pytest.approx(
-        min(max(harm.discontinuation, harm.death), harm.grade3), abs=0.02
-    )
-    assert np.mean([c.death_day is not None for c in found]) == pytest.approx(harm.death, abs=0.01)
+    ends = np.random.default_rng(7).exponential(median_months * 30.4375 / np.log(2), 4000)
+    found = [c.before(end) for c, end in zip(courses(harm, cycles=[0.0], last=1e9), ends, strict=True)]
+    assert np.mean([bool(events) for events in found]) == pytest.approx(harm.grade3, abs=0.025)
+    stopped = [any(e.outcome != "continue" for e in events) for events in found]
+    assert np.mean(stopped) == pytest.approx(min(max(harm.discontinuation, harm.death), harm.grade3), abs=0.02)
+    assert np.mean([any(e.outcome == "fatal" for e in events) for events in found]) == pytest.approx(harm.death, abs=0.01)
 
 
 def test_onset_median():

@@ -1,4 +1,4 @@
-"""What code generation needs to know of a system: rates without intermediate names, Jacobian, order of elimination, switches."""
+"""What code generation needs to know of a system: plain rates, Jacobian, order of elimination, switches."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Plan:
     Attributes
     ----------
     system : what it was made from.
-    states : names of the states that are integrated. fixed : names that are constant between events: parameters, constants,
-        and states that only events and doses change.
+    states : names of the states that are integrated. fixed : names that are constant between events: parameters,
+        constants, and states that only events and doses change.
     rates : rate of each state. jacobian : (row, column) -> derivative, zero entries left out.
     slopes : row -> derivative of the rate by time; empty where time does not occur.
     order : order of elimination.
@@ -51,6 +51,8 @@ def unsupported(system: System) -> str | None:
     """The construct that generated code does not handle, if there is one."""
     if system.residuals:
         return "algebraic rules"
+    if system.equilibria:
+        return "fast reactions"
     for event in system.events:
         if event.delay is not None:
             return "event delays"

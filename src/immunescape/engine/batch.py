@@ -12,20 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.engine.api import FAILED, Doses, Job, Result
-from immunescape.engine.codegen import Layout
+from immunescape.engine.layout import Layout
 from immunescape.errors import EngineError, unknown_word
 
 __all__ = ["Outcome", "check_times", "run_batch"]
 
 FloatArray = NDArray[np.float64]
 
+_FLOATS = "times z_default pz px action_time action_value stop_value until atol"
+_INDICES = "pz_index px_index action_index slot_state out_index dense_state final_index"
+_KINDS = "action_kind out_kind final_kind"
+_FLAGS = "z_fixed x_fixed need stop_need initial_trigger"
 _POINTERS = (
-    ("times", "f8"), ("z_default", "f8"), ("pz", "f8"), ("px", "f8"), ("action_time", "f8"), ("action_value", "f8"),
-    ("stop_value", "f8"), ("until", "f8"), ("atol", "f8"), ("pz_index", "i4"), ("px_index", "i4"), ("action_kind", "i4"),
-    ("action_index", "i4"), ("slot_state", "i4"), ("out_kind", "i4"), ("out_index", "i4"), ("dense_state", "i4"),
-    ("final_kind", "i4"), ("final_index", "i4"), ("action_row", "i8"), ("action_start", "i8"), ("z_fixed", "u1"),
-    ("x_fixed", "u1"), ("need", "u1"), ("stop_need", "u1"), ("initial_trigger", "u1"),
-)  # fmt: skip
+    *((name, "f8") for name in _FLOATS.split()),
+    *((name, "i4") for name in f"{_INDICES} {_KINDS}".split()),
+    *((name, "i8") for name in ("action_row", "action_start")),
+    *((name, "u1") for name in _FLAGS.split()),
+)
 _SIZES = ("n", "nt", "nout", "npz", "npx", "nslot", "ndense", "nstate", "max_steps")
 _STOPS = ("stop_kind", "stop_index", "stop_rising", "has_stop")
 _RESULTS = ("values", "final", "end_time", "steps", "rejected", "status", "code", "next", "done", "cancel")
@@ -37,7 +40,7 @@ _POLL = 0.05  # seconds between looks at progress and interrupts
 class _Struct(ctypes.Structure):
     """``struct job`` of ``driver.h``, field by field."""
 
-    _fields_ = (  # noqa: RUF012
+    _fields_ = (
         [(name, ctypes.c_int64) for name in _SIZES]
         + [(name, ctypes.c_void_p) for name, _ in _POINTERS]
         + [("rtol", ctypes.c_double)]
@@ -202,7 +205,7 @@ def _infusions(
     amount: FloatArray,
     start: float,
 ) -> tuple[NDArray[np.int64], FloatArray, NDArray[np.int64], FloatArray]:
-    """Total input rate of each owner and slot from each change on: (owner, time, slot, rate), one row for each moment."""
+    """Total input rate of each owner and slot from each change on: (owner, time, slot, rate) of each moment."""
     if not len(owner):
         empty = np.empty(0, dtype=np.int64)
         return empty, np.empty(0), empty, np.empty(0)
@@ -277,7 +280,8 @@ def run_batch(
         "z_default": np.array([layout.defaults.get(name, 0.0) for name in layout.fixed]),
         "pz": pz, "px": px, "pz_index": pz_index, "px_index": px_index,
         "action_time": actions.time, "action_value": actions.value, "action_kind": actions.kind,
-        "action_index": actions.index, "action_row": actions.row, "action_start": actions.start, "slot_state": actions.slots,
+        "action_index": actions.index, "action_row": actions.row, "action_start": actions.start,
+        "slot_state": actions.slots,
         "stop_value": None if job.stop is None else _full(job.stop.value, n),
         "until": None if job.until is None else _full(job.until, n),
         "atol": atol,

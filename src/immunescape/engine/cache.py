@@ -1,7 +1,8 @@
-"""Keeps compiled models on disk. An entry is used only if its content still has the fingerprint that was written with it.
+"""Keeps compiled models on disk. An entry is used only if its content still has the fingerprint written with it.
 
 The folder is ``$IMMUNESCAPE_CACHE``, else the platform's cache folder (``$XDG_CACHE_HOME/immunescape``, else
-``~/.cache/immunescape``). Entries are folders that appear whole (written aside, then renamed), so that several processes can share them.
+``~/.cache/immunescape``). Entries are folders that appear whole (written aside, then renamed), so that several
+processes can share them.
 """
 
 from __future__ import annotations

@@ -1,67 +1,27 @@
 """Writes a plan as C: one function each for the start, hoisted values, stages, quantities, triggers and events.
 
-The C code holds positions only (``x[3]``, ``z[7]``), never a name from the model. ``x`` are integrated states, ``z`` values
-that are constant between events, ``c`` values that follow from ``z``, ``lu`` the factors of ``I fac - J``.
-The same functions, with another set of vector types in place of ``lanes.h``, would serve one patient per thread of a GPU;
-nothing but the headers in ``kernels/`` knows how patients are laid out.
+The C code holds positions only (``x[3]``, ``z[7]``), never a name from the model. ``x`` are integrated states, ``z``
+values that are constant between events, ``c`` values that follow from ``z``, ``lu`` the factors of ``I fac - J``.
+The same functions, with another set of vector types in place of ``lanes.h``, would serve one patient per thread of a
+GPU; nothing but the headers in ``kernels/`` knows how patients are laid out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
-from immunescape.engine import ir
 from immunescape.engine.analysis import CLOCK, Plan
+from immunescape.engine.codegen_step import step_code
 from immunescape.engine.ir import Expr
 from immunescape.engine.ir_calculus import free_symbols
-from immunescape.engine.rosenbrock import METHODS, Rosenbrock
-from immunescape.engine.tape import Hoist, Tape, literal
+from immunescape.engine.layout import Layout
+from immunescape.engine.rosenbrock import METHODS
+from immunescape.engine.tape import Hoist, Tape
 
-__all__ = ["Layout", "generate"]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where a compiled model keeps what: all that is needed to run it without reading the model again.
-
-    Attributes
-    ----------
-    states : all state names, in the order of results. integrated : those in ``x``. fixed : names in ``z``; the first
-        `parameters` of them can be overridden as parameters.
-    defaults : default value of the parameters and constants. alias : output name -> name that holds the same value.
-    quantities : names of the values that are computed for output, and the states that each needs.
-    events, switches, breaks : how many. initial_triggers : value of each trigger before the start.
-    snapshot : for each event, whether its new values are computed when it fires.
-    counts : operations, non-zeros and the like.
-    """
-
-    states: tuple[str, ...]
-    integrated: tuple[str, ...]
-    fixed: tuple[str, ...]
-    parameters: int
-    defaults: Mapping[str, float]
-    alias: Mapping[str, str]
-    quantities: tuple[str, ...]
-    needs: tuple[tuple[int, ...], ...]
-    closure: tuple[tuple[int, ...], ...]
-    names: tuple[str, ...]
-    events: int
-    initial_triggers: tuple[bool, ...]
-    counts: Mapping[str, int]
-
-    def record(self) -> dict[str, object]:
-        """As plain data for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, object]) -> Layout:
-        """Rebuild from `record`."""
-        data = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
-        for key in ("needs", "closure"):
-            data[key] = tuple(tuple(v) for v in data[key])  # type: ignore[union-attr]
-        return cls(**data)  # type: ignore[arg-type]
+__all__ = ["generate", "headers"]
 
 
 class _Writer:
@@ -137,8 +97,8 @@ class _Writer:
         targets += [(f"k[{i}]", s) for i, s in enumerate(solution)]
         self.counts["first_stage"] = tape.count([r for _, r in targets])
         first = self.function(
-            "static NOINLINE void first_stage(const V *restrict x, const V *restrict z, const V *restrict c, const V t, "
-            "const V fac, const V hd,\n        const V *restrict r, V *restrict slope, V *restrict lu, V *restrict k, "
+            "static NOINLINE void first_stage(const V *restrict x, const V *restrict z, const V *restrict c, const V t,"
+            " const V fac, const V hd,\n        const V *restrict r, V *restrict slope, V *restrict lu, V *restrict k, "
             "V *restrict growth)",
             tape.program(targets),
         )
@@ -223,11 +183,11 @@ class _Writer:
         self.counts["factor_nonzeros"] = len(lower) + len(upper) + n
         self.counts["factor_slots"] = len(slots)
         return _Factors(
-            lower, upper, inverse, slots, {i: tape.nodes[i] for i in _all(lower, upper, inverse, tape)}
+            lower, upper, inverse, slots, {i: tape.nodes[i] for i in _all(tape, lower, upper, inverse)}
         ), targets
 
     def _solve(self, tape: Tape, right: list[int], factors: _Factors, *, symbolic: bool) -> list[int]:
-        """Forward and backward substitution; with `symbolic` the factors are nodes of this tape, else read from ``lu``."""
+        """Forward and backward substitution; with `symbolic` the factors are nodes of this tape, else from ``lu``."""
         plan = self.plan
         y = list(right)
 
@@ -356,10 +316,9 @@ class _Writer:
         )
 
 
-def _all(
-    lower: Mapping[object, int], upper: Mapping[object, int], inverse: Mapping[object, int], tape: Tape
-) -> set[int]:
-    found = {*lower.values(), *upper.values(), *inverse.values()}
+def _all(tape: Tape, *tables: Mapping[Any, int]) -> set[int]:
+    """Indices of all factors, and of what they negate."""
+    found = {index for table in tables for index in table.values()}
     return found | {tape.nodes[i][1] for i in found if tape.nodes[i][0] == "neg"}
 
 
@@ -404,70 +363,6 @@ def _replace_word(text: str, word: str, by: str) -> str:
     return "".join([*out, text[start:]])
 
 
-def _step(method: Rosenbrock, timed: bool) -> str:
-    """One step for all lanes: stages in `k`, the new value in `y`."""
-    s = method.stages
-    lines = [
-        "static void attempt(const V *restrict x, const V *restrict z, const V *restrict c, const V t, const V h, const V lo,",
-        "        const V hi, const struct rates_in *in, V *restrict k, V *restrict y, V *restrict r, V *restrict lu,",
-        "        V *restrict slope, V *restrict growth)",
-        "{",
-        "    const V ih = all(1.0) / h;",
-        "    for (int i = 0; i < NX; i++) r[i] = all(0.0);",
-        "    infuse(in, r);",
-        f"    first_stage(x, z, c, {_clock(0.0, timed)}, ih * all({literal(1.0 / method.gamma)}), "
-        f"h * all({literal(method.slopes[0])}), r, slope, lu, k, growth);",
-    ]
-    for stage in range(2, s + 1):
-        loads = ", ".join(f"k{j} = k[{j - 1} * NX + i]" for j in range(1, stage))
-        if stage <= s - 2 or len(method.a) >= stage - 1:
-            row = method.a[stage - 2]
-            value = "x[i]" + "".join(f" + all({literal(a)}) * k{j}" for j, a in enumerate(row, 1) if a)
-        else:
-            value = f"y[i] + k{stage - 1}"
-        sums = " + ".join(f"all({literal(c)}) * k{j}" for j, c in enumerate(method.c[stage - 2], 1) if c)
-        lines += [
-            "    for (int i = 0; i < NX; i++) {",
-            f"        const V {loads};",
-            f"        y[i] = {value};",
-            f"        r[i] = ({sums}) * ih;",
-            "    }",
-        ]
-        if timed and method.slopes[stage - 1]:
-            lines.append(
-                f"    for (int i = 0; i < NX; i++) r[i] = r[i] + h * all({literal(method.slopes[stage - 1])}) * slope[i];"
-            )
-        lines += [
-            "    infuse(in, r);",
-            f"    stage(y, z, c, {_clock(method.nodes[stage - 1], timed)}, r, lu, k + {stage - 1} * NX);",
-        ]
-    lines += [f"    for (int i = 0; i < NX; i++) y[i] = y[i] + k[{s - 1} * NX + i];", "}", ""]
-    rows = len(method.dense)
-    lines += ["static void dense_rows(const V *restrict k, const int i, V *restrict d)", "{"]
-    lines.append(
-        "    const V " + ", ".join(f"k{j} = k[{j - 1} * NX + i]" for j in range(1, len(method.dense[0]) + 1)) + ";"
-    )
-    for m, row in enumerate(method.dense):
-        lines.append(
-            f"    d[{m}] = " + " + ".join(f"all({literal(v)}) * k{j}" for j, v in enumerate(row, 1) if v) + ";"
-        )
-    lines += ["}", ""]
-    head = [
-        f"/* {method.name}: {method.source} */",
-        f"#define STAGES {s}",
-        f"#define DENSE {rows}",
-        f"#define ERROR_EXPONENT {literal(1.0 / (method.error_order + 1))}",
-    ]
-    return "\n".join([*head, *lines])
-
-
-def _clock(node: float, timed: bool) -> str:
-    if not timed:
-        return "t"
-    value = "t" if node == 0.0 else ("t + h" if node == 1.0 else f"t + all({literal(node)}) * h")
-    return f"within({value}, lo, hi)"
-
-
 def generate(plan: Plan, *, method: str = "rodas5p") -> tuple[str, Layout]:
     """Write a model as one C file.
 
@@ -489,10 +384,16 @@ def generate(plan: Plan, *, method: str = "rodas5p") -> tuple[str, Layout]:
     parts.append(writer.hoisted())
     timed = bool(plan.slopes) or any(CLOCK in free_symbols(r) for r in plan.rates)
     sizes = {
-        "NX": len(plan.states), "NZ": len(plan.fixed), "NC": writer.counts["hoisted"], "NLU": writer.counts["factor_slots"],
-        "NQ": len(names), "NEVENT": len(plan.triggers), "NSWITCH": len(plan.switches), "NBREAK": len(plan.breaks),
+        "NX": len(plan.states),
+        "NZ": len(plan.fixed),
+        "NC": writer.counts["hoisted"],
+        "NLU": writer.counts["factor_slots"],
+        "NQ": len(names),
+        "NEVENT": len(plan.triggers),
+        "NSWITCH": len(plan.switches),
+        "NBREAK": len(plan.breaks),
         "TIMED": int(timed),
-    }  # fmt: skip
+    }
     text = "\n".join(
         [
             "/* Generated: a model as straight-line code. x: states; z: fixed values; c: values that follow from z. */",
@@ -500,7 +401,7 @@ def generate(plan: Plan, *, method: str = "rodas5p") -> tuple[str, Layout]:
             *(f"#define {k} {v}" for k, v in sizes.items()),
             '#include "model.h"',
             *parts,
-            _step(METHODS[method], timed),
+            step_code(METHODS[method], timed),
             '#include "driver.h"',
             "",
         ]

@@ -23,7 +23,7 @@ import numpy as np
 from immunescape.engine.api import FAILED, Compiled, Doses, Job, Result
 from immunescape.engine.batch import run_batch
 from immunescape.engine.cache import fetch, fingerprint
-from immunescape.engine.codegen import Layout
+from immunescape.engine.layout import Layout
 from immunescape.engine.toolchain import Toolchain, find_toolchain, machine_lanes
 from immunescape.errors import EngineError
 
@@ -51,7 +51,8 @@ class NativeEngine:
     Parameters
     ----------
     lanes
-        Patients side by side in one vector: 1, 2, 4 or 8; None takes what this processor has. Results do not depend on it.
+        Patients side by side in one vector: 1, 2, 4 or 8; None takes what this processor has. Results do not
+        depend on it.
     threads
         Threads that share a batch. Results do not depend on it.
     method
@@ -79,9 +80,7 @@ class NativeEngine:
 
     def compile(self, sbml: str) -> Compiled:
         """Make an SBML document (text) ready to run; from the cache where it was compiled before."""
-        from immunescape.engine.sbml_reader import read_sbml
-
-        return self._compile(sbml, lambda: read_sbml(sbml))
+        return self._compile(sbml, lambda: _read(sbml))
 
     def compile_system(self, system: System) -> Compiled:
         """Make a system that was read already ready to run."""
@@ -204,6 +203,12 @@ def _message(job: Job, i: int, code: int, time: float) -> str:
     ]
     shown = ", ".join(values[:_SHOWN]) + (f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else "")
     return f"{_REASONS.get(code, 'failed')} at time {time:g}" + (f" ({shown})" if shown else "")
+
+
+def _read(sbml: str) -> System:
+    from immunescape.engine.sbml_reader import read_sbml
+
+    return read_sbml(sbml)
 
 
 def _content(system: System) -> str:

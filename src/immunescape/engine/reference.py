@@ -109,7 +109,7 @@ class ReferenceCompiled:
         return np.array([atol.get(name, Job.atol) for name in self.states], dtype=float)
 
     def _doses(self, job: Job) -> Sequence[tuple[FloatArray, ...]]:
-        """Doses of each patient as columns: start, index of the state, amount, duration."""
+        """Doses of each patient as columns: start, index of the state, amount, duration; of past ones what is left."""
         tables = [job.doses or Doses.none()] * job.n if isinstance(job.doses, Doses | None) else list(job.doses)
         if len(tables) != job.n:
             raise EngineError(f"{len(tables)} dose tables for {job.n} patients")
@@ -127,6 +127,13 @@ class ReferenceCompiled:
         columns = [np.asarray(c, dtype=float) for c in (table.time, table.amount, table.duration)]
         if any(c.shape != index.shape or not np.all(np.isfinite(c)) for c in columns):
             raise EngineError("the columns of a dose table differ in length or hold values that are not numbers")
-        if np.any(columns[0] < 0) or np.any(columns[2] < 0):
-            raise EngineError("a dose starts before the start of the job or has a negative duration")
-        return columns[0] + origin, index, columns[1], columns[2]
+        start, amount, duration = columns
+        if np.any(duration < 0):
+            raise EngineError("a dose has a negative duration")
+        end = start + duration
+        share = np.ones_like(start)
+        late = (duration > 0) & (start < origin)
+        share[late] = (end[late] - origin) / duration[late]
+        keep = np.where(duration > 0, end > origin, start >= origin)
+        start = np.maximum(start, origin)
+        return start[keep], index[keep], (amount * share)[keep], (end - start)[keep]

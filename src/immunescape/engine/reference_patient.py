@@ -324,7 +324,7 @@ class Patient:
     @staticmethod
     def _newton(slopes: FloatArray, residual: FloatArray) -> FloatArray:
         try:
-            step: FloatArray = np.linalg.solve(slopes, residual)
+            step = np.asarray(np.linalg.solve(slopes, residual), dtype=np.float64)
         except np.linalg.LinAlgError:
             raise _Failure("a constraint does not determine its variables") from None
         if not np.all(np.isfinite(step)):

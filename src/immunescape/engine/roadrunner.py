@@ -257,6 +257,8 @@ def _set_tolerances(runner: Any, job: Job, states: tuple[str, ...]) -> None:
     integrator = runner.getIntegrator()
     integrator.relative_tolerance = job.rtol
     integrator.maximum_num_steps = job.max_steps
+    # CVODE's own guess can be below the resolution of time after an infusion starts or ends.
+    integrator.initial_time_step = 1e-9 * max(float(job.times[-1] - job.times[0]), 1.0)
     if isinstance(job.atol, Mapping):
         integrator.absolute_tolerance = 1e-9
         floating = set(runner.model.getFloatingSpeciesIds())

@@ -1,11 +1,13 @@
-"""Coefficients of the Rosenbrock methods, in the form that needs no product with the Jacobian (Hairer and Wanner, IV.7).
+"""Coefficients of the Rosenbrock methods, in the form without products with the Jacobian (Hairer and Wanner, IV.7).
 
 One step from x over h solves, for the stages i = 1..s, with E = I/(h gamma) - J::
 
     E k_i = f(t + c_i h, x + sum_j a_ij k_j) + sum_j C_ij k_j / h + d_i h df/dt
 
-The methods here are stiffly accurate: the new value is the argument of the last stage plus k_s, and k_s is the error estimate.
-Between steps x(theta) = (1-theta) x0 + theta (x1 + (1-theta) (D_1 + theta (D_2 + theta D_3 ...))), D_m = sum_j h_mj k_j.
+The methods here are stiffly accurate: the new value is the argument of the last stage plus k_s, and k_s is the error
+estimate. Between steps, with D_m = sum_j h_mj k_j, ::
+
+    x(theta) = (1-theta) x0 + theta (x1 + (1-theta) (D_1 + theta (D_2 + theta D_3 ...)))
 """
 
 from __future__ import annotations

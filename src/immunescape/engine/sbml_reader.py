@@ -7,10 +7,12 @@ Hierarchical models (package ``comp``) are flattened. Units have no influence on
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
 from typing import Any
+from xml.parsers import expat
 
 import libsbml
 
@@ -21,6 +23,7 @@ from immunescape.errors import EngineError, InputError
 __all__ = ["read_sbml", "read_sbml_file"]
 
 _ENTITIES = re.compile(r"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
+_DEEPEST = 1000
 _IGNORED_PACKAGES = frozenset({"layout", "render", "groups", "comp", "l3v2extendedmath"})
 
 
@@ -64,9 +67,9 @@ def read_sbml(text: str, *, source: Path | None = None) -> System:
     """
     where = str(source) if source else "SBML"
     if _ENTITIES.search(text):
-        raise EngineError(
-            "the document declares XML entities or a document type, which SBML does not need", where=where
-        )
+        raise EngineError("the document declares a document type or XML entities; SBML needs neither", where=where)
+    if _depth(text) > _DEEPEST:
+        raise EngineError(f"elements nested more than {_DEEPEST} deep", where=where)
     body = re.sub(r"^\s*<\?xml.*?\?>", "", text, count=1, flags=re.DOTALL)
     document = libsbml.readSBMLFromString(f'<?xml version="1.0" encoding="UTF-8"?>{body}')
     _check(document, where)
@@ -78,6 +81,26 @@ def read_sbml(text: str, *, source: Path | None = None) -> System:
     if model is None:
         raise EngineError("the document holds no model", where=where)
     return ModelReader(model, where).read()
+
+
+def _depth(text: str) -> int:
+    """How deep elements are nested, as far as the text can be parsed."""
+    depth = deepest = 0
+
+    def start(*_: object) -> None:
+        nonlocal depth, deepest
+        depth += 1
+        deepest = max(deepest, depth)
+
+    def end(*_: object) -> None:
+        nonlocal depth
+        depth -= 1
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    with contextlib.suppress(expat.ExpatError):
+        parser.Parse(text, True)
+    return deepest
 
 
 def _check(document: Any, where: str) -> None:

@@ -34,6 +34,18 @@ _ACCENTS = {
     "r": "\u030a",
 }
 _LETTERS = {"ss": "ß", "o": "ø", "O": "Ø", "l": "ł", "L": "Ł", "ae": "æ", "AE": "Æ", "aa": "å", "AA": "Å", "i": "i"}
+_SYMBOLS = {
+    "geq": "≥",
+    "leq": "≤",
+    "times": "×",
+    "pm": "±",
+    "alpha": "α",
+    "beta": "β",
+    "gamma": "γ",
+    "delta": "δ",
+    "kappa": "κ",
+    "mu": "µ",
+}
 _NEEDED = ("title", "year")
 
 
@@ -76,6 +88,8 @@ def bib_files() -> list[Path]:
 
 def _plain(text: str) -> str:
     """Turn BibTeX text into plain text: accents, dashes, braces."""
+    text = re.sub(r"(?<!\\)\$", "", text)
+    text = re.sub(r"\\([a-z]+)\b", lambda m: _SYMBOLS.get(m.group(1), m.group(0)), text)
     text = re.sub(r"\\([a-zA-Z]{1,2})(?![a-zA-Z])\s?", lambda m: _LETTERS.get(m.group(1), m.group(0)), text)
     accent = re.compile(r"\{?\\([`'^\"~=.]|[cvuHkr](?=[{\s]))\s*\{?\s*(\w)\}?\}?")
     text = accent.sub(lambda m: unicodedata.normalize("NFC", m.group(2) + _ACCENTS[m.group(1)]), text)

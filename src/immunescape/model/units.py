@@ -7,6 +7,7 @@ expressions is done on plain tuples of exponents.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,8 @@ def _parse(text: str) -> Unit:
     units = registry()
     parsed = units.parse_units(text)
     exponents = [0.0] * len(BASE)
-    for name, exponent in parsed.dimensionality.items():
+    dimensionality: Mapping[Any, Any] = parsed.dimensionality
+    for name, exponent in dimensionality.items():
         if str(name) not in _DIMENSION_NAMES:
             raise ModelError(f"unit '{text}' has the dimension {name}, which the model does not know")
         exponents[_DIMENSION_NAMES[str(name)]] = round(float(exponent), 9)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from immunescape.errors import ModelError
-from immunescape.model.reference import Key, load_strengths, reference_id, strength_id, strengths_from_state, write_strengths
+from immunescape.model.reference import Key, load_strengths, reference_id, strengths_from_state, write_strengths
 
 if TYPE_CHECKING:
     from immunescape.engine.api import Compiled
@@ -88,7 +88,8 @@ def reference_strengths(
     model, engine, rtol
         As in `reference_baseline`.
     start
-        Strengths to start from; the stored ones where None.
+        Strengths to start from; the stored ones where None. Where any is missing, the tumour is first grown without
+        killing, which cannot fail, to find a start.
     tolerance
         Largest change of ``X / (1 + X0)`` at which the iteration ends.
     max_iterations
@@ -105,9 +106,12 @@ def reference_strengths(
     """
     model = _bare(model)
     compiled = _compile(model, engine)
-    current = {key: 0.0 for key in model.modulations}
     stored = load_strengths() if start is None else start
-    current.update({key: value for key, value in stored.items() if key in current})
+    current = {key: stored.get(key, 0.0) for key in model.modulations}
+    if any(key not in stored for key in model.modulations):
+        for share in (0.0, 0.0, 0.25, 0.5, 0.75):
+            baseline = _grow(model, compiled, current, rtol, share)
+            current = strengths_from_state(model, baseline.quantities)
     change = np.inf
     for _ in range(max_iterations):
         baseline = _grow(model, compiled, current, rtol)
@@ -143,11 +147,16 @@ def _compile(model: Model, engine: str) -> Compiled:
     return get_engine(engine).compile(model.to_sbml())
 
 
-def _grow(model: Model, compiled: Compiled, strengths: Mapping[Key, float], rtol: float) -> Baseline:
+def _grow(
+    model: Model, compiled: Compiled, strengths: Mapping[Key, float], rtol: float, killing: float = 1.0
+) -> Baseline:
+    """Grow the reference patient; `killing` scales k_kill."""
     from immunescape.engine.api import STOPPED, Job, Stop
 
     diameter = model.parameters["diameter_diagnosis"].base
     parameters = {reference_id(key): strengths.get(key, 0.0) for key in model.modulations}
+    if "k_kill" in model.parameters:
+        parameters["k_kill"] = killing * model.parameters["k_kill"].base
     grown = compiled.run(
         Job(
             n=1,
@@ -164,7 +173,6 @@ def _grow(model: Model, compiled: Compiled, strengths: Mapping[Key, float], rtol
         raise ModelError(f"the reference patient is never diagnosed: {why}", hint="Look at k_growth and k_kill.")
     states = {name: float(grown.final[0, i]) for i, name in enumerate(grown.states)}
     names = tuple(model.quantities)
-    assert all(strength_id(key) in model.quantities for key in model.modulations)
     at = compiled.run(
         Job(
             n=1,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import platform
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from immunescape.errors import InputError, unknown_word
+from immunescape.errors import InputError
 from immunescape.report import tables
 from immunescape.report.figures import (
     Curve,
@@ -76,33 +75,13 @@ def _published(result: TrialResult, endpoint: str) -> list[PublishedCurve]:
 
 
 def _digitised(result: TrialResult, endpoint: str) -> dict[str, tuple[Sequence[float], Sequence[float]]]:
-    """Kaplan-Meier curves of the event times that a trial file names (columns time in months, event, arm)."""
-    known = result.trial.published
-    path = known.km_files.get(endpoint) if known else None
-    if path is None:
-        return {}
+    """Kaplan-Meier curves of the published event times that the trial file names, by arm."""
     from immunescape.trial.stats import kaplan_meier
 
-    times: dict[str, list[tuple[float, int]]] = {}
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as handle:
-            for line, row in enumerate(csv.DictReader(handle), start=2):
-                try:
-                    times.setdefault(row["arm"], []).append((float(row["time"]), int(row["event"])))
-                except (KeyError, TypeError, ValueError):
-                    raise InputError(
-                        "a row needs time (months), event (1 or 0) and arm",
-                        where=f"{path}, line {line}",
-                        hint=f"Found {row}.",
-                    ) from None
-    except OSError as error:
-        raise InputError(f"cannot read the published curve: {error.strerror}", where=str(path)) from None
-    names = [arm["name"] for arm in result.arms]
+    known = result.trial.published
     curves = {}
-    for arm, rows in times.items():
-        if arm not in names:
-            raise unknown_word("arm", arm, names, where=str(path))
-        table = kaplan_meier([t for t, _ in rows], [e for _, e in rows])
+    for arm, times in (known.curves.get(endpoint, {}) if known else {}).items():
+        table = kaplan_meier([t for t, _ in times], [e for _, e in times])
         curves[arm] = (table["time"].tolist(), table["survival"].tolist())
     return curves
 

@@ -21,7 +21,7 @@ from immunescape.trial.hazard import HazardModel, event_time
 from immunescape.trial.lesions import LesionModel, Lesions
 from immunescape.trial.recist import timepoint_responses
 from immunescape.trial.regimen import PlannedDose, Regimen
-from immunescape.trial.toxicity import ToxicityCourse, regimen_toxicity, simulate_toxicity
+from immunescape.trial.toxicity import ToxicityCourse, contains_class, regimen_toxicity, simulate_toxicity
 
 __all__ = ["Course", "Line", "Models", "Streams"]
 
@@ -73,6 +73,7 @@ class Line:
     doses: list[DoseRecord]
     toxicity: ToxicityCourse
     fallback: bool = False
+    cytotoxic: bool = False
     baseline_mm: float = math.nan
     days: list[float] = field(default_factory=list)
     sld_mm: list[float] = field(default_factory=list)
@@ -133,7 +134,8 @@ class Course:
         doses: list[DoseRecord] = []
         if planned:
             doses = administered(regimen, BodySize.of(self.patient), until_days=until, changes=course.changes)
-        line = Line(name, start, regimen, visits, doses, course, fallback)
+        cytotoxic = contains_class(regimen.drugs, "cytotoxic")
+        line = Line(name, start, regimen, visits, doses, course, fallback, cytotoxic)
         line.new_lesion_left = float(self.streams[f"new lesion {name}"].exponential())
         line.treatment_end = self._planned_end(line)
         self.lines.append(line)
@@ -188,7 +190,8 @@ class Course:
         use = slice(0, stop + 1)
         after = (days >= line.progression) | line.fallback | (days < line.start)
         responding = (days >= line.response) & (days < line.progression)
-        rate = models.hazard.rate(self.linear_predictor, sld, after, responding)
+        chemotherapy = line.cytotoxic & ~after & (days < line.treatment_end)
+        rate = models.hazard.rate(self.linear_predictor, sld, after, responding, chemotherapy)
         death, left = event_time(days[use], rate[use], self.death_left)
         self._decide_death(line, days[use], volume_ml[use], death)
         self.death_left = left

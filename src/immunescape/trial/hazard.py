@@ -2,13 +2,14 @@
 
 Per month, for a patient with covariates x,
 
-    h(t) = exp(b0 + b_S ln(SLD(t) / 70 mm) + b_P progressed(t) + b_R responding(t) + b'x)
+    h(t) = exp(b0 + b_S ln(SLD(t) / 70 mm) + b_P progressed(t) + b_R responding(t) + b_C cytotoxic(t) + b'x)
 
 where SLD is the true sum of the longest diameters of the target lesions at t, `progressed` is 1 after RECIST
-progression on the present line of therapy and `responding` is 1 from the first response to progression. The
+progression on the present line of therapy, `responding` is 1 from the first response to progression, and `cytotoxic` is 1
+while cytotoxic drugs are given and the disease has not progressed (early deaths on chemotherapy). The
 coefficients are fitted to patients of OAK and LORIS (``knowledge/data/os_hazard.csv``; the fitting script is
-``scripts/fit_os_hazard.py``, which also says how covariates that OAK lacks were added); none of them belongs to a drug,
-an arm or a trial. Form and covariates follow the
+``scripts/fit_os_hazard.py``, which also says how covariates that OAK lacks were added); none of them
+belongs to a drug, an arm or a trial. Form and covariates follow the
 published models that link tumour growth and survival in lung cancer (``claret2018``, ``chan2021``, ``struemper2025``).
 """
 
@@ -69,7 +70,12 @@ class HazardModel:
         return eta
 
     def rate(
-        self, linear_predictor: float, sld_mm: ArrayLike, progressed: ArrayLike, responding: ArrayLike
+        self,
+        linear_predictor: float,
+        sld_mm: ArrayLike,
+        progressed: ArrayLike,
+        responding: ArrayLike,
+        cytotoxic: ArrayLike = False,
     ) -> FloatArray:
         """Hazard per day along a trajectory.
 
@@ -77,8 +83,8 @@ class HazardModel:
         ----------
         linear_predictor
             From :meth:`linear_predictor`.
-        sld_mm, progressed, responding
-            (t,) true SLD and the two states.
+        sld_mm, progressed, responding, cytotoxic
+            (t,) true SLD and the three states.
 
         Returns
         -------
@@ -89,6 +95,7 @@ class HazardModel:
         eta = linear_predictor + b["log_sld"] * np.log(size / SLD_REFERENCE_MM)
         eta = eta + b["progressed"] * np.asarray(progressed, dtype=np.float64)
         eta = eta + b["responding"] * np.asarray(responding, dtype=np.float64)
+        eta = eta + b["cytotoxic"] * np.asarray(cytotoxic, dtype=np.float64)
         return np.exp(eta) / DAYS_PER_MONTH
 
 

@@ -5,8 +5,9 @@ treatment-related adverse event of grade >= 3, who stopped because of toxicity, 
 lognormal time to the first such event; how often a cycle is late; how often cytotoxic doses are reduced. Here they become
 a course of one patient:
 
-- the patient is one with a severe event or not, by the share; the event comes at its lognormal time. If treatment has ended
-  by then (a cycle after the last dose), it does not come;
+- the patient is one who would have a severe event or not; the event comes at its lognormal time, unless treatment has
+  ended by then. The published share is over courses that ended, so the chance before any ending is higher: the share over
+  the probability that a course lasts until the event (exponential, with the published median time on treatment);
 - an event is fatal, ends all treatment, or neither, by the shares of deaths and stops among the patients with an event.
   Stops because of milder events are so counted as severe ones;
 - each cycle after the first is late with the share of late cycles, by whole weeks; cytotoxic doses are reduced with the
@@ -22,12 +23,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from immunescape.trial.recist import DAYS_PER_MONTH
+
 if TYPE_CHECKING:
     from immunescape.knowledge.toxicity import Toxicity
     from immunescape.trial.dosing import DoseChange
     from immunescape.trial.regimen import Regimen
 
-__all__ = ["NO_TOXICITY", "ToxicityCourse", "ToxicityEvent", "contains_class", "regimen_toxicity", "simulate_toxicity"]
+__all__ = ["NO_TOXICITY", "ToxicityCourse", "ToxicityEvent", "contains_class", "lasting", "regimen_toxicity", "simulate_toxicity"]
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,17 @@ def contains_class(drugs: Iterable[str], name: str) -> bool:
     return any(name in known.get(drug, frozenset()) for drug in drugs)
 
 
+def lasting(harm: Toxicity) -> float:
+    """Probability that a course of treatment lasts until the first severe event: E[exp(-onset / mean duration)]."""
+    from immunescape.trial.coefficients import coefficients
+
+    kind = "exposure_ici" if contains_class(harm.drugs, "ici") else "exposure_cytotoxic"
+    mean_weeks = coefficients("trial_conduct")[kind].value * DAYS_PER_MONTH / 7.0 / math.log(2.0)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(40)
+    onset = harm.onset_median_weeks * np.exp(harm.onset_spread * nodes)
+    return float((weights / weights.sum()) @ np.exp(-onset / mean_weeks))
+
+
 def simulate_toxicity(
     harm: Toxicity | None, cycle_starts: Iterable[float], last_day: float, rng: np.random.Generator
 ) -> ToxicityCourse:
@@ -126,7 +140,7 @@ def simulate_toxicity(
             changes.append(DoseChange(start + delayed, "delay", 7.0 * weeks))
             delayed += 7.0 * weeks
     events: tuple[ToxicityEvent, ...] = ()
-    if severe < harm.grade3 and onset <= last_day + delayed:
+    if severe < min(harm.grade3 / lasting(harm), 0.98) and onset <= last_day + delayed:
         fatal = min(harm.death / harm.grade3, 1.0)
         ends = max(harm.discontinuation - harm.death, 0.0) / harm.grade3
         outcome = "fatal" if verdict < fatal else "stop" if verdict < fatal + ends else "continue"

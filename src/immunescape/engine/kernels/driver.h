@@ -10,11 +10,12 @@ enum { FINE = 0, TOO_MANY_STEPS, STEP_TOO_SMALL, NOT_FINITE, ENDLESS_EVENTS };
 enum { IN_X = 0, IN_Z = 1, IN_Q = 2 };
 enum { ADD_X = 0, ADD_Z = 1, SET_RATE = 2 };
 
+/* The same fields in the same order as in batch.py. */
 struct job {
     int64_t n, nt, nout, npz, npx, nslot, ndense, nstate, max_steps;
     const double *times, *z_default, *pz, *px, *action_time, *action_value, *stop_value, *until, *atol;
-    const int32_t *pz_index, *px_index, *action_kind, *action_index, *slot_state, *out_kind, *out_index, *dense_state;
-    const int32_t *final_kind, *final_index;
+    const int32_t *pz_index, *px_index, *action_index, *slot_state, *out_index, *dense_state, *final_index;
+    const int32_t *action_kind, *out_kind, *final_kind;
     const int64_t *action_row, *action_start;
     const unsigned char *z_fixed, *x_fixed, *need, *stop_need, *initial_trigger;
     double rtol;

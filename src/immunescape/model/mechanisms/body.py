@@ -11,7 +11,7 @@ MECHANISM = Mechanism(
         "Blood (central), all tissue that lymphocytes and antibodies visit (peripheral), and the tumour-draining "
         "lymph nodes lumped into one volume."
     ),
-    references=("jafarnejad2019", "schmidt2007"),
+    references=("jafarnejad2019", "wang2023"),
     parameters="body.csv",
     compartments={"central": "V_C", "peripheral": "V_P", "lymph_node": "V_LN"},
     quantities=(

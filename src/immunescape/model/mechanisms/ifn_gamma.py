@@ -11,7 +11,7 @@ MECHANISM = Mechanism(
         "Secreted in the tumour by effector CD8 and helper T cells. It raises MHC-I and PD-L1 on cancer cells, recruits T "
         "cells (CXCL9, CXCL10) and holds macrophages from the M2 state."
     ),
-    references=("shin2017", "hofstra1998", "autenshlyus2021", "propper2003", "altanbonnet2019"),
+    references=("shin2017", "hofstra1998", "wang2023", "propper2003", "altanbonnet2019"),
     parameters="ifn_gamma.csv",
     requires=("cd8", "tumour_growth"),
     states=(State("IFNg_T", "nanomole", "tumour", "Interferon-gamma in the tumour", atol=1e-12),),

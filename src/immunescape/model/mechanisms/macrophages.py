@@ -12,7 +12,7 @@ MECHANISM = Mechanism(
         "back. M1 make IL-12, which helps priming; M2 make IL-10, which keeps dendritic cells immature, and TGF-beta; M2 "
         "hold T cells out of tumour nests."
     ),
-    references=("welsh2005", "ginhoux2016", "altanbonnet2019", "autenshlyus2021", "peranzoni2018", "heufler1996"),
+    references=("welsh2005", "ginhoux2016", "altanbonnet2019", "wang2023", "peranzoni2018", "heufler1996"),
     parameters="macrophages.csv",
     requires=("tumour_growth", "dendritic_cells"),
     processes={"macrophage_m2": "turning of macrophages from M1 to M2"},

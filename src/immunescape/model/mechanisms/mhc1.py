@@ -11,7 +11,7 @@ MECHANISM = Mechanism(
         "Recognition of a clone saturates with its MHC-I, which is its own level (trait mhc1; 0 after loss of B2M) times "
         "the factor that interferon-gamma and other mechanisms set. Recognition is 1 at the reference level."
     ),
-    references=("propper2003", "martinkova2020"),
+    references=("propper2003",),
     parameters="mhc1.csv",
     requires=("tumour_growth",),
     processes={"mhc1_expression": "MHC-I on cancer cells"},

@@ -1,0 +1,53 @@
+"""Where a compiled model keeps its values; plain data, kept beside the compiled code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["Layout"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a compiled model keeps what: all that is needed to run it without reading the model again.
+
+    Attributes
+    ----------
+    states : all state names, in the order of results. integrated : those in ``x``.
+    fixed : names in ``z``; the first `parameters` of them can be overridden as parameters.
+    defaults : default value of the parameters and constants.
+    alias : output name -> name that holds the same value.
+    quantities : names of the values that are computed for output; needs : states that each needs for its own part;
+        closure : the quantities whose parts each needs, with itself.
+    names : the quantities of the model, as a user sees them.
+    events : number of events. initial_triggers : value of each trigger before the start.
+    counts : operations, non-zeros and the like.
+    """
+
+    states: tuple[str, ...]
+    integrated: tuple[str, ...]
+    fixed: tuple[str, ...]
+    parameters: int
+    defaults: Mapping[str, float]
+    alias: Mapping[str, str]
+    quantities: tuple[str, ...]
+    needs: tuple[tuple[int, ...], ...]
+    closure: tuple[tuple[int, ...], ...]
+    names: tuple[str, ...]
+    events: int
+    initial_triggers: tuple[bool, ...]
+    counts: Mapping[str, int]
+
+    def record(self) -> dict[str, object]:
+        """As plain data for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, object]) -> Layout:
+        """Rebuild from `record`."""
+        data: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+        for key in ("needs", "closure"):
+            data[key] = tuple(tuple(v) for v in data[key])
+        return cls(**data)

@@ -1,0 +1,59 @@
+"""Sample-size re-estimation from conditional power at an interim analysis.
+
+Source: Mehta & Pocock 2011 (promising zone). The final test combines the parts before and after the interim with the
+weights that were planned (Cui, Hung & Wang 1999), so that the type-I error holds whatever the increase.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from immunescape.errors import InputError
+from immunescape.trial.design.samplesize import conditional_power
+
+__all__ = ["Reestimation"]
+
+
+@dataclass(frozen=True)
+class Reestimation:
+    """Rule that raises the size of the last stage.
+
+    Attributes
+    ----------
+    look : interim (1, 2, ...) at which the size may change. target : conditional power aimed at.
+    promising : conditional power from which on the size is raised. maximum : largest total over the planned total.
+    """
+
+    look: int
+    target: float = 0.9
+    promising: float = 0.3
+    maximum: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.look < 1:
+            raise InputError("sample-size re-estimation happens at look 1 or later")
+        if not 0 < self.promising < self.target < 1:
+            raise InputError("promising and target conditional power must satisfy 0 < promising < target < 1")
+        if self.maximum <= 1:
+            raise InputError(f"the largest total must exceed the plan, not be {self.maximum:g} times it")
+
+    def factor(self, z: ArrayLike, fraction: float, critical: float) -> NDArray[np.float64]:
+        """Factor on the information after the interim (1 outside the promising zone), by the trend seen so far.
+
+        Parameters
+        ----------
+        z : (R,) Z at the interim. fraction : planned information fraction there. critical : boundary of the last look.
+        """
+        seen = np.asarray(z, dtype=float)
+        power = conditional_power(seen, fraction, critical)
+        largest = (self.maximum - fraction) / (1.0 - fraction)
+        trend = np.maximum(seen, 1e-9) / np.sqrt(fraction)
+        rest = np.sqrt(1.0 - fraction)
+        need = (critical - np.sqrt(fraction) * seen) / rest
+        wanted = ((need - stats.norm.isf(self.target)) / (trend * rest)) ** 2
+        zone = (power >= self.promising) & (power < self.target)
+        return np.where(zone, np.clip(wanted, 1.0, largest), 1.0)

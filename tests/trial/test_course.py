@@ -1,0 +1,128 @@
+"""The course of a patient along tumours of which everything is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from immunescape.trial.course import Course, Models, Streams
+from immunescape.trial.recist import DAYS_PER_MONTH
+from immunescape.trial.regimen import parse_regimen
+
+PATIENT = {
+    "ecog": 1,
+    "histology": "nonsquamous",
+    "smoking": "former",
+    "albumin_g_l": 39.0,
+    "nlr": 4.0,
+    "ldh_uln": 0.9,
+    "liver_mets": False,
+    "n_sites": 3,
+    "n_target_lesions": 1,
+    "weight_kg": 70.0,
+    "bsa_m2": 1.8,
+    "crcl_ml_min": 90.0,
+}
+DAYS = np.arange(0.0, 365.0, 7.0)
+VISITS = np.arange(42.0, 366.0, 42.0)
+PEMBROLIZUMAB = parse_regimen("pembrolizumab 200 mg every 3 weeks")
+
+
+def course(*, growth_per_month=0.0, immortal=True, noise=False, seed=1, number=0, volume=30.0):
+    """A course, and its volumes: the diameter grows by `growth_per_month` (relative)."""
+    models = Models.load()
+    lesions = replace(models.lesions, new_lesion_base=0.0, new_lesion_growth=0.0, heterogeneity=0.0)
+    if not noise:
+        lesions = replace(lesions, measurement_cv=0.0)
+    one = Course(PATIENT, volume, Streams(seed, 0, number), replace(models, lesions=lesions))
+    if immortal:
+        one.death_left = 1e9
+    return one, volume * np.exp(3 * growth_per_month * DAYS / DAYS_PER_MONTH)
+
+
+def start(one, regimen=PEMBROLIZUMAB):
+    return one.start_line("trial", 0.0, regimen, VISITS, 365.0)
+
+
+def test_growth_progresses_at_the_first_visit_above_twenty_percent():
+    one, volume = course(growth_per_month=0.05)
+    line = start(one)
+    end = one.advance(DAYS, volume, stop_at_progression=True)
+    # ln 1.2 / 0.05 = 3.65 months = 111 days: seen on day 126.
+    assert line.progression == 126.0
+    assert end is not None
+    assert DAYS[end] == 126.0
+    assert line.responses == ["SD", "SD", "PD"]
+    assert line.treatment_end == 126.0
+
+
+def test_shrinking_tumour_responds():
+    one, volume = course(growth_per_month=-0.2)
+    line = start(one)
+    assert one.advance(DAYS, volume, stop_at_progression=True) is None
+    # ln 0.7 / -0.2 = 1.78 months = 54 days: seen on day 84.
+    assert line.response == 84.0
+    assert line.responses[0] == "SD"
+    assert set(line.responses[1:]) <= {"PR", "CR"}
+
+
+def test_pieces_give_the_same_course_as_one_go():
+    whole, volume = course(growth_per_month=0.03, noise=True, immortal=False)
+    a = start(whole)
+    whole.advance(DAYS, volume, stop_at_progression=False)
+    parts, volume = course(growth_per_month=0.03, noise=True, immortal=False)
+    b = start(parts)
+    for low, high in ((0, 20), (20, 31), (31, len(DAYS) - 1)):
+        if parts.death is None:
+            parts.advance(DAYS[low : high + 1], volume[low : high + 1], stop_at_progression=False)
+    shared = [d for d in b.days if parts.death is None or d <= parts.death]
+    assert a.sld_mm[: len(shared)] == pytest.approx(b.sld_mm[: len(shared)])
+    assert whole.death == (None if parts.death is None else pytest.approx(parts.death))
+
+
+def test_patient_streams_do_not_depend_on_each_other():
+    first, volume = course(noise=True, number=7)
+    second, _ = course(noise=True, number=7)
+    start(first)
+    second.streams["something else"].uniform(size=10)
+    start(second)
+    first.advance(DAYS, volume, stop_at_progression=True)
+    second.advance(DAYS, volume, stop_at_progression=True)
+    assert first.line.sld_mm == second.line.sld_mm
+    other, _ = course(noise=True, number=8)
+    start(other)
+    other.advance(DAYS, volume, stop_at_progression=True)
+    assert other.line.sld_mm != first.line.sld_mm
+
+
+def test_lethal_volume_kills():
+    one, volume = course(growth_per_month=0.3, volume=100.0)
+    start(one)
+    one.advance(DAYS, volume, stop_at_progression=False)
+    assert one.death_cause == "tumour volume"
+    # 100 mL to 1000 mL: ln 10 / 0.9 = 2.56 months = 77.9 days, next weekly point 84.
+    assert one.death == 84.0
+
+
+def test_progressing_patients_die_earlier():
+    def deaths(growth):
+        found = []
+        for number in range(60):
+            one, volume = course(growth_per_month=growth, immortal=False, number=number)
+            start(one)
+            one.advance(DAYS, volume, stop_at_progression=False)
+            found.append(one.death or 400.0)
+        return np.mean(found)
+
+    assert deaths(0.08) < deaths(-0.05)
+
+
+def test_doses_follow_the_scan_of_their_day_and_stop_with_the_line():
+    one, volume = course(growth_per_month=0.1)
+    line = start(one)
+    early = one.dose_times(0.0, 63.0)
+    assert [round(t, 2) for t, _ in early][:3] == [0.05, 21.05, 42.05] or len(line.toxicity.changes) > 0
+    one.advance(DAYS, volume, stop_at_progression=True)
+    assert one.dose_times(line.progression + 1.0, 365.0) == []
