@@ -67,7 +67,10 @@ def growth_rate(months: np.ndarray, size: np.ndarray) -> np.ndarray:
     x = least_squares(misfit, [np.log(0.04), np.log(0.1), np.log(size[0])], bounds=([-9, -9, 0], [1, 2, 7])).x
     t = np.minimum(GRID, months[-1])
     step = 0.05
-    return np.maximum((np.log(curve(x, t + step)) - np.log(curve(x, np.maximum(t - step, 0)))) / (t + step - np.maximum(t - step, 0)), 0)
+    return np.maximum(
+        (np.log(curve(x, t + step)) - np.log(curve(x, np.maximum(t - step, 0)))) / (t + step - np.maximum(t - step, 0)),
+        0,
+    )
 
 
 def main() -> None:
@@ -112,9 +115,14 @@ def main() -> None:
     print(f"new_lesion_base {base:.4f} per month (atezolizumab, months 12 to 18)")
     print(f"new_lesion_growth {fit.x[0]:.2f} (SE {error:.2f}, given the base)")
     for key, name in ARMS.items():
-        print(name, "months", TIMES, "observed", target[key].round(2), "fitted", predicted(key, base, fit.x[0]).round(2))
+        print(
+            name, "months", TIMES, "observed", target[key].round(2), "fitted", predicted(key, base, fit.x[0]).round(2)
+        )
     share = lesions["baseline"].median() / clinical["blSLD"].median()
-    print(f"longest lesion {lesions['baseline'].median():.0f} mm of a sum of {clinical['blSLD'].median():.0f} mm: {share:.2f}")
+    print(
+        f"longest lesion {lesions['baseline'].median():.0f} mm "
+        f"of a sum of {clinical['blSLD'].median():.0f} mm: {share:.2f}"
+    )
     rng = np.random.default_rng(1)
     for alpha in (0.5, 1.0, 2.0, 4.0):
         ratio = [longest_share(rng, alpha) for _ in range(4000)]

@@ -5,15 +5,16 @@ The hazard (per month) of a patient with covariates x is
     h(t) = exp(b0 + b_S ln(SLD(t) / 70 mm) + b_P progressed(t) + b_R responding(t) + b_C cytotoxic(t) + b'x)
 
 `progressed` is 1 after RECIST progression on the present line of therapy, `responding` is 1 from the first response to
-progression, `cytotoxic` is 1 while cytotoxic drugs are given (docetaxel here, taken to be given until progression). OAK has no sums of diameters after baseline for the patients whose survival is known, so SLD(t) is built
-from what is: baseline sum, best response, time of progression (function `sld_ratio`). Poisson likelihood on weekly
-person-time, training patients only (70 %, by a hash of the patient's number).
+progression, `cytotoxic` is 1 while cytotoxic drugs are given (docetaxel here, taken to be given until progression). OAK
+has no sums of diameters after baseline for the patients whose survival is known, so SLD(t) is built from what is:
+baseline sum, best response, time of progression (function `sld_ratio`). Poisson likelihood on weekly person-time,
+training patients only (70 %, by a hash of the patient's number).
 
-Albumin, the neutrophil-lymphocyte ratio (NLR), LDH and liver metastases are not in OAK's public data. The coefficients of
-the first two come from the LORIS cohort (same form of hazard: progressed, responding), those of the others from the
-literature. So that they add to what OAK says and do not move it, their joint part L of the linear predictor is regressed, in
-virtual candidates of the package (ECOG 0-1), on the covariates that OAK has: L = g0 + g'x + e. OAK is then fitted with
-a normal frailty of the standard deviation of e (Gauss-Hermite), and g is taken off its coefficients.
+Albumin, the neutrophil-lymphocyte ratio (NLR), LDH and liver metastases are not in OAK's public data. The coefficients
+of the first two come from the LORIS cohort (same form of hazard: progressed, responding), those of the others from the
+literature. So that they add to what OAK says and do not move it, their joint part L of the linear predictor is
+regressed, in virtual candidates of the package (ECOG 0-1), on the covariates that OAK has: L = g0 + g'x + e. OAK is
+then fitted with a normal frailty of the standard deviation of e (Gauss-Hermite), and g is taken off its coefficients.
 
     python scripts/fit_os_hazard.py SHARED_DATA [--write]
 """
@@ -174,7 +175,14 @@ def fit_laboratory(loris: pd.DataFrame) -> dict[str, tuple[float, float]]:
     time = person_time(loris)
     p = loris.loc[time["row"]]
     design = np.column_stack(
-        [np.ones(len(time)), time["progressed"], time["responding"], p["prior"], p["albumin"] - 39.0, p["log_nlr"] - 1.5]
+        [
+            np.ones(len(time)),
+            time["progressed"],
+            time["responding"],
+            p["prior"],
+            p["albumin"] - 39.0,
+            p["log_nlr"] - 1.5,
+        ]
     )
     beta, errors, _ = poisson(design, time["death"].to_numpy(), time["months"].to_numpy())
     return {"albumin": (beta[4], errors[4]), "log_nlr": (beta[5], errors[5])}
@@ -206,13 +214,17 @@ def held_out_report(test: pd.DataFrame, beta: np.ndarray, spread: float, seed: i
 
     b = dict(zip(("intercept", *TERMS), beta, strict=True))
     base = b["log_sld"] * np.log(test["sld"] / SLD_REFERENCE) + sum(b[n] * test[n] for n in TERMS[4:])
-    print(f"held out: n = {len(test)}, C-index of baseline terms {concordance_index(test['os'], -base, test['dead']):.3f}")
+    print(
+        f"held out: n = {len(test)}, C-index of baseline terms {concordance_index(test['os'], -base, test['dead']):.3f}"
+    )
     post = test[test["progressed"]]
     at_progression = base[post.index] + b["log_sld"] * np.array(
         [sld_ratio(p.pfs, p.best, p.pfs) for p in post.itertuples()]
     )
     after = (post["os"] - post["pfs"]).clip(lower=0.01)
-    print(f"  from progression on: C-index {concordance_index(after, -at_progression, post['dead']):.3f} (n = {len(post)})")
+    print(
+        f"  from progression on: C-index {concordance_index(after, -at_progression, post['dead']):.3f}, n = {len(post)}"
+    )
     rng = np.random.default_rng(seed)
     step = 7 / MONTH
     for arm, group in test.groupby("arm"):
@@ -242,7 +254,9 @@ def held_out_report(test: pd.DataFrame, beta: np.ndarray, spread: float, seed: i
                         need -= rate * step
                         t += step
                     medians.append(t)
-        print(f"  {arm}: median OS predicted {np.median(medians):.1f}, observed {observed:.1f} months, n = {len(group)}")
+        print(
+            f"  {arm}: median OS predicted {np.median(medians):.1f}, observed {observed:.1f} months, n = {len(group)}"
+        )
 
 
 def main() -> None:
@@ -261,7 +275,7 @@ def main() -> None:
         print(f"  {name:12s} {value:7.3f}  SE {error:.3f}")
     arm = np.column_stack([design, (train.loc[time["row"], "arm"] == "atezolizumab").astype(float)])
     value, error, better = poisson(arm, events, months)
-    print(f"  left over for the arm (not in the model): {value[-1]:.3f} SE {error[-1]:.3f}, dLL {better - likelihood:.1f}")
+    print(f"  left over for the arm: {value[-1]:.3f} SE {error[-1]:.3f}, dLL {better - likelihood:.1f}")
     loris = read_loris(args.shared)
     laboratory = fit_laboratory(loris)
     print(f"laboratory values (LORIS, n = {len(loris)}, deaths {int(loris['dead'].sum())}): {laboratory}")
@@ -280,7 +294,10 @@ def main() -> None:
 
 
 MEANING = {
-    "intercept": ("1/month", "ln of the hazard (1/month): 70 mm, ECOG 0, 3 sites, non-squamous, smoker, not progressed"),
+    "intercept": (
+        "1/month",
+        "ln of the hazard (1/month): 70 mm, ECOG 0, 3 sites, non-squamous, smoker, not progressed",
+    ),
     "log_sld": ("dimensionless", "per ln(SLD / 70 mm), SLD as it is now"),
     "progressed": ("dimensionless", "after progression on the present line"),
     "responding": ("dimensionless", "from first response to progression; few events"),
@@ -290,6 +307,7 @@ MEANING = {
     "squamous": ("dimensionless", "squamous histology"),
     "never": ("dimensionless", "never smoker"),
 }
+LETHAL = "nobody survives it; three times the lethal burden of the source (1e12 cells; 1 kg) so that the hazard decides"
 TAKEN = "ln of the multivariable hazard ratio of progression or death, taken for death"
 
 
@@ -318,9 +336,16 @@ def write(
     rows += [
         ("ldh_high", ldh, one, "prelaj2019", "assumed", f"LDH above the upper limit; {TAKEN} (1/0.66)"),
         ("liver_mets", liver, one, "prelaj2019", "assumed", f"liver metastases; {TAKEN} (1.48)"),
-        ("albumin_reference", f"{reference['albumin']:.4g}", "g/L", both, "measured", "mean of the LORIS training cohort"),
+        (
+            "albumin_reference",
+            f"{reference['albumin']:.4g}",
+            "g/L",
+            both,
+            "measured",
+            "mean of the LORIS training cohort",
+        ),
         ("log_nlr_reference", f"{reference['log_nlr']:.4g}", one, both, "measured", "mean ln NLR of the same cohort"),
-        ("lethal_volume", "1000", "mL", "friberg1997", "assumed", "volume that nobody survives; about 1e12 cells"),
+        ("lethal_volume", "3000", "mL", "assumed;friberg1997", "assumed", LETHAL),
     ]
     with OUT.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")

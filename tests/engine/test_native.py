@@ -54,7 +54,9 @@ def test_linear_systems_agree_with_the_matrix_exponential(linear, entries, start
 
 @pytest.fixture(scope="module")
 def decay():
-    return NativeEngine().compile(sbml({"x": (0.0, "-k * x"), "y": (0.0, "k * x")}, {"k": 0.5}, rules={"total": "x + y"}))
+    return NativeEngine().compile(
+        sbml({"x": (0.0, "-k * x"), "y": (0.0, "k * x")}, {"k": 0.5}, rules={"total": "x + y"})
+    )
 
 
 def _exact(times, k, doses):
@@ -81,7 +83,10 @@ def _exact(times, k, doses):
 def test_doses_at_any_time_add_up_and_mass_is_conserved(decay, doses, k):
     times = np.linspace(0, 12, 49)  # some doses fall on output times: the value after the dose is written
     table = Doses(
-        np.array([d[0] for d in doses]), ("x",) * len(doses), np.array([d[1] for d in doses]), np.array([d[2] for d in doses])
+        np.array([d[0] for d in doses]),
+        ("x",) * len(doses),
+        np.array([d[1] for d in doses]),
+        np.array([d[2] for d in doses]),
     )
     result = decay.run(Job(1, times, ("x", "total"), {"k": k}, doses=table, rtol=1e-8, atol=1e-10))
     scale = 1.0 + sum(d[1] for d in doses)
@@ -91,21 +96,26 @@ def test_doses_at_any_time_add_up_and_mass_is_conserved(decay, doses, k):
 
 
 def test_the_interpolant_is_accurate_for_a_fast_state_between_steps():
-    text = sbml({"fast": (1.0, "-1e4 * (fast - slow)"), "slow": (1.0, "-0.1 * slow")})
+    text = sbml({"fast": (0.0, "-1e4 * (fast - slow)"), "slow": (1.0, "-0.1 * slow")})
     times = np.concatenate([[0.0], np.geomspace(1e-6, 10, 300)])
     result = NativeEngine().compile(text).run(Job(1, times, ("fast", "slow"), rtol=1e-6, atol=1e-9))
     ratio = 1e4 / (1e4 - 0.1)
-    exact = ratio * np.exp(-0.1 * times) + (1 - ratio) * np.exp(-1e4 * times)
+    exact = ratio * (np.exp(-0.1 * times) - np.exp(-1e4 * times))
     assert np.abs(result["fast"][0] - exact).max() < 2e-6
     assert result.steps[0] < 100
 
 
 @pytest.mark.parametrize("method", ["rodas5p", "rodasp"])
 def test_a_stiff_oscillator_converges_at_the_order_of_the_method(method):
-    model = NativeEngine(method=method).compile(sbml({"u": (2.0, "v"), "v": (0.0, "mu * ((1 - u*u) * v) - u")}, {"mu": 5.0}))
+    model = NativeEngine(method=method).compile(
+        sbml({"u": (2.0, "v"), "v": (0.0, "mu * ((1 - u*u) * v) - u")}, {"mu": 5.0})
+    )
     times = np.linspace(0, 11, 56)
     tight = model.run(Job(1, times, ("u",), rtol=1e-11, atol=1e-13))
-    errors = [np.abs(model.run(Job(1, times, ("u",), rtol=r, atol=r * 1e-2))["u"] - tight["u"]).max() for r in (1e-4, 1e-6, 1e-8)]
+    errors = [
+        np.abs(model.run(Job(1, times, ("u",), rtol=r, atol=r * 1e-2))["u"] - tight["u"]).max()
+        for r in (1e-4, 1e-6, 1e-8)
+    ]
     assert errors[0] < 1e-2
     assert errors[1] < 1e-4
     assert errors[2] < 1e-6
@@ -124,7 +134,9 @@ def test_a_rising_and_a_falling_stop_end_where_the_quantity_crosses():
     for i in range(3):
         assert np.isfinite(result.values[i, job.times <= exact[i], 0]).all()
         assert np.isnan(result.values[i, job.times > exact[i], 0]).all()
-    falling = model.run(Job(1, job.times, ("c",), {"g": -0.2}, stop=Stop("c", np.array([0.25]), rising=False), rtol=1e-9))
+    falling = model.run(
+        Job(1, job.times, ("c",), {"g": -0.2}, stop=Stop("c", np.array([0.25]), rising=False), rtol=1e-9)
+    )
     assert falling.end_time[0] == pytest.approx(np.log(4) / 0.2, rel=1e-7)
 
 
@@ -170,7 +182,11 @@ def test_events_change_parameters_cascade_and_may_fire_at_the_start():
 
 def test_rates_may_depend_on_time_and_switch_at_moments_and_values():
     text = sbml(
-        {"s": (0.0, "cos(w * time)"), "p": (0.0, "piecewise(1, time < until, 0)"), "q": (0.0, "piecewise(2, q < 3, 0.5)")},
+        {
+            "s": (0.0, "cos(w * time)"),
+            "p": (0.0, "piecewise(1, time < until, 0)"),
+            "q": (0.0, "piecewise(2, q < 3, 0.5)"),
+        },
         {"w": 2.0, "until": 3.3},
     )
     model = NativeEngine().compile(text)

@@ -206,7 +206,6 @@ def test_every_number_has_a_source_that_resolves():
     }
     tables = {
         "covariates_nsclc": ConditionalTable.columns,
-        "covariate_maps": ConditionalTable.columns,
         "covariate_correlations": ("first", "second", "spearman", "source", "grade", "note"),
         "covariate_links": ("parameter", "score", "weight", "source", "grade", "note"),
         "plausibility_bounds": ("observable", "lower", "upper", "unit", "source", "grade", "note"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import kstest, spearmanr
@@ -9,7 +11,7 @@ from immunescape.population.covariates import sample_covariates
 from immunescape.population.distributions import Distribution
 from immunescape.population.linking import (
     DIAMETER,
-    equivalent_diameter,
+    lesion_diameter,
     links,
     patient_parameters,
     score,
@@ -52,15 +54,17 @@ def test_pdl1_level_follows_tps(small_model, covariates, values):
     assert medians[1] > 2 * medians[0]
 
 
-def test_equivalent_diameter_keeps_the_volume():
-    # three lesions of 20 mm: 3 (2 cm)^3 = D^3
-    assert equivalent_diameter(np.array([60.0]), np.array([3]))[0] == pytest.approx((3 * 2.0**3) ** (1 / 3), rel=1e-6)
-    assert equivalent_diameter(np.array([1000.0]), np.array([1]))[0] == pytest.approx(18.6)
-
-
-def test_diameter_at_diagnosis_is_that_of_oak(values):
-    assert np.quantile(values[DIAMETER], 0.01) >= 1.0
-    assert 3.7 <= np.median(values[DIAMETER]) <= 5.5
+def test_diameter_is_the_mean_of_the_target_lesions(small_model, covariates, values):
+    assert lesion_diameter(np.array([60.0]), np.array([3]))[0] == pytest.approx(2.0)
+    assert lesion_diameter(np.array([1000.0]), np.array([1]))[0] == pytest.approx(18.6)
+    # OAK: median 37 mm, SD of ln 0.59 (laleh2022)
+    assert np.median(values[DIAMETER]) == pytest.approx(3.7, rel=0.15)
+    assert np.log(values[DIAMETER]).std() == pytest.approx(0.59, abs=0.08)
+    assert values[DIAMETER].min() >= 1.0
+    bounded = dict(small_model.parameters)
+    bounded[DIAMETER] = replace(bounded["k_growth"], name=DIAMETER, lower=2.0, upper=5.0)
+    clipped = patient_parameters(bounded, covariates, 2)[DIAMETER]
+    np.testing.assert_array_equal(clipped, np.clip(values[DIAMETER], 2.0, 5.0))
 
 
 def test_parameters_of_a_patient_do_not_depend_on_the_batch(small_model, covariates, values):

@@ -102,8 +102,9 @@ def test_lethal_volume_kills():
     start(one)
     one.advance(DAYS, volume, stop_at_progression=False)
     assert one.death_cause == "tumour volume"
-    # 100 mL to 1000 mL: ln 10 / 0.9 = 2.56 months = 77.9 days, next weekly point 84.
-    assert one.death == 84.0
+    # 100 mL to the lethal volume: ln(V / 100) / 0.9 months, seen at the next weekly point.
+    days = np.log(one.models.hazard.lethal_volume_ml / 100.0) / 0.9 * DAYS_PER_MONTH
+    assert one.death == 7.0 * np.ceil(days / 7.0)
 
 
 def test_progressing_patients_die_earlier():

@@ -29,7 +29,9 @@ def test_shares_over_courses_of_the_published_length_are_the_published_ones(drug
     assert np.mean([bool(events) for events in found]) == pytest.approx(harm.grade3, abs=0.025)
     stopped = [any(e.outcome != "continue" for e in events) for events in found]
     assert np.mean(stopped) == pytest.approx(min(max(harm.discontinuation, harm.death), harm.grade3), abs=0.02)
-    assert np.mean([any(e.outcome == "fatal" for e in events) for events in found]) == pytest.approx(harm.death, abs=0.01)
+    assert np.mean([any(e.outcome == "fatal" for e in events) for events in found]) == pytest.approx(
+        harm.death, abs=0.01
+    )
 
 
 def test_onset_median():

@@ -147,6 +147,8 @@ class Formulas:
 
     def _convert(self, node: Any, names: Mapping[str, Expr], where: str, calls: tuple[str, ...]) -> Expr:
         kind = node.getType()
+        if kind in (libsbml.AST_CONSTANT_PI, libsbml.AST_CONSTANT_E):  # libsbml's own values have eight digits only
+            return num(math.pi if kind == libsbml.AST_CONSTANT_PI else math.e)
         if kind in _NUMBERS:
             return num(node.getValue())
         if kind == libsbml.AST_NAME:

@@ -4,7 +4,8 @@ Three ways, all in tables with source and grade:
 
 - a parameter with a distribution takes its own number, correlated with covariates (``covariate_links.csv``): with S the
   standardised scores and w their weights, its normal score is ``S w + sqrt(1 - w' corr(S) w) z``;
-- ``diameter_diagnosis`` is the diameter of the sphere that has the volume of all target lesions;
+- ``diameter_diagnosis`` is the mean diameter of the target lesions: the model's tumour is one of them, and the others
+  are like it;
 - ``weight_<drug>``, ``bsa_<drug>`` and ``crcl_<drug>`` are covariates themselves.
 """
 
@@ -18,26 +19,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError, unknown_word
-from immunescape.population.covariates import COLUMNS, LEVELS, SOBOL_DIMENSIONS, Region, sample_covariates
+from immunescape.population.covariates import (
+    COLUMNS,
+    LEVELS,
+    SOBOL_DIMENSIONS,
+    Region,
+    covariate_table,
+    sample_covariates,
+)
 from immunescape.population.distributions import Distribution
 from immunescape.population.sampling import Method, uniforms
-from immunescape.population.tables import ConditionalTable, Row, read_rows
+from immunescape.population.tables import Row, read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from immunescape.model.parameters import Parameter
 
-__all__ = ["DIAMETER", "equivalent_diameter", "links", "patient_parameters", "score"]
+__all__ = ["DIAMETER", "lesion_diameter", "links", "patient_parameters", "score"]
 
 FloatArray = NDArray[np.float64]
 DIAMETER = "diameter_diagnosis"
 _REFERENCE_PATIENTS = 2048
-
-
-@lru_cache(maxsize=1)
-def _maps() -> ConditionalTable:
-    return ConditionalTable(read_rows("covariate_maps", ConditionalTable.columns))
 
 
 @lru_cache(maxsize=1)
@@ -109,11 +112,9 @@ def _standard(name: str, region: Region) -> tuple[FloatArray, FloatArray, FloatA
     return mean, spread, weights, 1.0 - explained
 
 
-def equivalent_diameter(sld_mm: FloatArray, n_lesions: NDArray[Any]) -> FloatArray:
-    """Diameter (cm) of the sphere with the volume of `n_lesions` equal spheres whose diameters add up to `sld_mm`."""
-    maps = _maps()
-    diameter = sld_mm / 10.0 * n_lesions.astype(float) ** maps.number("lesion_exponent")
-    return np.minimum(diameter, maps.number("diameter_upper"))
+def lesion_diameter(sld_mm: FloatArray, n_lesions: NDArray[Any]) -> FloatArray:
+    """Mean diameter (cm) of `n_lesions` target lesions whose diameters add up to `sld_mm`."""
+    return np.minimum(sld_mm / 10.0 / n_lesions.astype(float), covariate_table().number("lesion_upper"))
 
 
 def patient_parameters(
@@ -142,7 +143,7 @@ def patient_parameters(
 
     Returns
     -------
-    Name -> (n,) values. ``diameter_diagnosis`` (cm) is always there, in the model or not.
+    Name -> (n,) values. ``diameter_diagnosis`` (cm) is always there, in the model or not; the model's bounds hold.
     """
     from scipy.special import ndtr, ndtri
 
@@ -168,5 +169,8 @@ def patient_parameters(
             out[name] = distribution.ppf(numbers[name])
     for name, column in covariate_parameters(parameters).items():
         out[name] = np.asarray(covariates[column], dtype=float)
-    out[DIAMETER] = equivalent_diameter(np.asarray(covariates["sld_mm"]), np.asarray(covariates["n_target_lesions"]))
+    diameter = lesion_diameter(np.asarray(covariates["sld_mm"]), np.asarray(covariates["n_target_lesions"]))
+    own = parameters.get(DIAMETER)
+    low, high = (None, None) if own is None else (own.lower, own.upper)
+    out[DIAMETER] = np.clip(diameter, -np.inf if low is None else low, np.inf if high is None else high)
     return out

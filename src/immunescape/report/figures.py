@@ -151,6 +151,7 @@ def waterfall_figure(arm: str, best_change_pct: NDArray[np.float64], response: S
             figure.add_bar(
                 x=np.flatnonzero(here) + 1,
                 y=values[here],
+                width=0.95,
                 marker_color=colour,
                 name=f"{label} ({int(here.sum())})",
                 hovertemplate="%{y:.0f} %<extra>" + label + "</extra>",

@@ -60,7 +60,7 @@ def kaplan_meier_png(
                     ax.annotate(
                         str(curve.at_risk.get(tick, "")),
                         (tick, 0),
-                        xytext=(0, -44 - 12 * row),
+                        xytext=(0, -28 - 12 * row),
                         xycoords=("data", "axes fraction"),
                         textcoords="offset points",
                         ha="center",
@@ -75,7 +75,7 @@ def kaplan_meier_png(
         ax.grid(alpha=0.25)
         ax.legend(fontsize=8, frameon=False, loc="upper right")
         if ticks:
-            ax.xaxis.labelpad = 6 + 13 * len(curves)
+            ax.xaxis.labelpad = 10 + 12 * len(curves)
     if subtitle:
         figure.suptitle(subtitle, fontsize=11)
     figure.savefig(path)

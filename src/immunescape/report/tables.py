@@ -127,9 +127,9 @@ def response_table(result: TrialResult) -> Table:
         row |= {k: f"{v} ({100 * v / n:.0f} %)" for k, v in arm["best_response"].items()}
         ended = arm["pfs_events"]
         row |= {
-            "Primary resistance": arm["resistance"].get("primary", 0),
-            "Acquired resistance": arm["resistance"].get("acquired", 0),
-            "Events: progression / death": f"{ended.get('progression', 0)} / {ended.get('death', 0)}",
+            "Primary": arm["resistance"].get("primary", 0),
+            "Acquired": arm["resistance"].get("acquired", 0),
+            "Progressed / died first": f"{ended.get('progression', 0)} / {ended.get('death', 0)}",
             "Next line (%)": number(arm.get("next_line_pct")),
         }
         rows.append(row)

@@ -182,7 +182,7 @@ def context(result: TrialResult, notice: str) -> dict[str, Any]:
         "spider_figures": _spiders(result),
         "response": tables.response_table(result),
         "response_note": "Best overall response by RECIST 1.1. Dashed lines: −30 % (partial response) and +20 %. "
-        "Primary and acquired resistance by the definitions of the Society for Immunotherapy of Cancer; they apply to "
+        "Primary and acquired: resistance by the definitions of the Society for Immunotherapy of Cancer; they apply to "
         "checkpoint inhibitors.",
         "safety": tables.safety_table(result),
         "safety_note": _safety_note(result),

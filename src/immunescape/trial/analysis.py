@@ -53,9 +53,7 @@ def censor_days(patients: pd.DataFrame, cut: float) -> np.ndarray:
 def scans_by_patient(visits: pd.DataFrame) -> dict[tuple[str, int], tuple[list[float], list[str]]]:
     """Scans: (arm, patient) -> (days, responses)."""
     found: dict[tuple[str, int], tuple[list[float], list[str]]] = {}
-    for arm, number, day, response in zip(
-        visits["arm"], visits["id"], visits["day"], visits["response"], strict=True
-    ):
+    for arm, number, day, response in zip(visits["arm"], visits["id"], visits["day"], visits["response"], strict=True):
         days, words = found.setdefault((arm, int(number)), ([], []))
         days.append(float(day))
         words.append(str(response))
@@ -199,10 +197,10 @@ def _best_at_cut(trial: Trial, rows: pd.DataFrame, visits: pd.DataFrame) -> list
 
 
 def compare(trial: Trial, tables: Mapping[str, pd.DataFrame], *, seed: int, paired: bool) -> dict[str, Any]:
-    """First experimental arm against the control: hazard ratios with interval, log-rank, difference of response.
+    """First experimental arm against the control: hazard ratios with interval, log-rank.
 
-    Arms that share their patients (`paired`) are compared by a paired bootstrap; then the log-rank test, which takes them
-    for independent, is not given.
+    Arms that share their patients (`paired`) are compared by a paired bootstrap; the log-rank test, which takes them
+    for independent, is then not given.
     """
     if trial.control is None or not trial.experimental:
         return {}

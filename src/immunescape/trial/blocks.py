@@ -71,9 +71,7 @@ class TrialBlock:
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> TrialBlock:
         """Rebuild a block."""
-        return cls(
-            int(content["index"]), int(content["first"]), content["complete"], content["fates"], content["arms"]
-        )
+        return cls(int(content["index"]), int(content["first"]), content["complete"], content["fates"], content["arms"])
 
 
 class Enroller:
@@ -187,7 +185,12 @@ def simulate_block(stream: int, arms: tuple[int, ...], index: int) -> TrialBlock
     parts = worker.simulator.run(block.table, arms, stream)
     fates = {str(k): int(v) for k, v in block.fates.value_counts().sort_index().items()}
     grown = [
-        {"id": int(k), "arm": worker.task.trial.arms[a].name, "reason": f"growth to diagnosis: {text}", "parameters": {}}
+        {
+            "id": int(k),
+            "arm": worker.task.trial.arms[a].name,
+            "reason": f"growth to diagnosis: {text}",
+            "parameters": {},
+        }
         for a in arms
         for k, text in sorted(block.messages.items())
     ]

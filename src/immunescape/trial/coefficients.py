@@ -32,7 +32,7 @@ class Coefficient:
 def _read(table: str) -> tuple[Coefficient, ...]:
     path = files("immunescape.knowledge") / "data" / f"{table}.csv"
     rows = []
-    with path.open(encoding="utf-8", newline="") as stream:
+    with path.open("r", encoding="utf-8") as stream:
         reader = csv.DictReader(line for line in stream if not line.startswith("#"))
         if tuple(reader.fieldnames or ()) != _COLUMNS:
             raise InputError(f"the columns must be {', '.join(_COLUMNS)}", where=str(path))

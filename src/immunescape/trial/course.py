@@ -1,4 +1,4 @@
-"""The course of one patient: scans, response, progression, death, treatment, along a tumour volume that the engine gives.
+"""The course of one patient: scans, response, progression, death and treatment along a simulated tumour volume.
 
 A :class:`Course` is fed with pieces of the simulated trajectory (:meth:`Course.advance`). It reads the scans off them,
 decides by RECIST 1.1, draws new lesions and death, and says where the present line of treatment ends, so that the

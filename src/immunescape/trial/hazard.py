@@ -5,8 +5,8 @@ Per month, for a patient with covariates x,
     h(t) = exp(b0 + b_S ln(SLD(t) / 70 mm) + b_P progressed(t) + b_R responding(t) + b_C cytotoxic(t) + b'x)
 
 where SLD is the true sum of the longest diameters of the target lesions at t, `progressed` is 1 after RECIST
-progression on the present line of therapy, `responding` is 1 from the first response to progression, and `cytotoxic` is 1
-while cytotoxic drugs are given and the disease has not progressed (early deaths on chemotherapy). The
+progression on the present line of therapy, `responding` is 1 from the first response to progression, and `cytotoxic`
+is 1 while cytotoxic drugs are given and the disease has not progressed (early deaths on chemotherapy). The
 coefficients are fitted to patients of OAK and LORIS (``knowledge/data/os_hazard.csv``; the fitting script is
 ``scripts/fit_os_hazard.py``, which also says how covariates that OAK lacks were added); none of them
 belongs to a drug, an arm or a trial. Form and covariates follow the

@@ -70,8 +70,8 @@ class LesionModel:
     def draw(self, volume_ml: float, count: int, rng: np.random.Generator) -> Lesions:
         """Split a tumour volume (mL) into at most `count` (1 to 5) target lesions.
 
-        A lesion that would be smaller than 10 mm is no target lesion (RECIST 1.1); the others take its part. Five random
-        numbers of each kind are drawn whatever the count, so that other draws of the patient do not shift.
+        A lesion that would be smaller than 10 mm is no target lesion (RECIST 1.1); the others take its part. Five
+        random numbers of each kind are drawn whatever the count, so that other draws of the patient do not shift.
         """
         if not volume_ml > 0:
             raise InputError(f"a tumour volume of {volume_ml} mL has no lesion")
@@ -104,7 +104,7 @@ class LesionModel:
         seen = np.maximum(seen, self.too_small_mm)
         gone = diameters_mm < self.gone_mm
         seen = np.where(gone, 0.0, seen)
-        return seen.sum(axis=0), gone.all(axis=0)
+        return seen.sum(axis=0), np.asarray(gone.all(axis=0))
 
     def new_lesion_rate(self, days: ArrayLike, sld_mm: ArrayLike) -> FloatArray:
         """Hazard (per day) of a new lesion along the true SLD (t,) at `days` (t,).

@@ -29,7 +29,7 @@ class TrialResult:
     comparison : first experimental arm against the control; {} in a trial of one arm.
     patients : one row per patient: covariates, model parameters (``p:``), response, times (months and days) and events.
     visits : one row per scan of the trial's own line: ``id, arm, day, sld_mm, change_pct, new_lesion, response``.
-    curves : (endpoint, arm) -> Kaplan-Meier table (``time`` in months), endpoint ``pfs`` or ``os``, at the last data cut.
+    curves : (endpoint, arm) -> Kaplan-Meier table (``time`` in months) at the last data cut; endpoint ``pfs``, ``os``.
     failures : one record per patient that could not be simulated: arm, id, reason, parameters.
     candidates : arm -> candidates by fate.
     """
@@ -68,14 +68,14 @@ class TrialResult:
         )
 
     def change_by_visit(self, arm: str) -> dict[int, tuple[list[float], list[float]]]:
-        """Percent change of the sum of diameters for a spider plot: patient -> (months, percent), from 0 at baseline."""
+        """Percent change of the sum of diameters (a spider plot): patient -> (months, percent), from 0 at baseline."""
         from immunescape.trial.recist import DAYS_PER_MONTH
 
         found = {}
         rows = self.visits[self.visits["arm"] == arm]
         for number, scans in rows.groupby("id", sort=True):
             months = [0.0, *(scans["day"] / DAYS_PER_MONTH)]
-            found[int(number)] = (months, [0.0, *scans["change_pct"]])
+            found[int(str(number))] = (months, [0.0, *scans["change_pct"]])
         return found
 
     def best_change(self, arm: str) -> pd.Series:

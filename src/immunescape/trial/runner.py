@@ -13,7 +13,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -220,12 +220,9 @@ def _gather(
     todo = [(g, index) for g, index in _take_stored(queue, stored)]
     if not todo:
         return
-    import multiprocessing
+    from immunescape.parallel import WorkerPool
 
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=start_worker, initargs=(task,), max_tasks_per_child=TASKS_PER_WORKER
-    ) as pool:
+    with WorkerPool(workers, initializer=start_worker, initargs=(task,), tasks_per_worker=TASKS_PER_WORKER) as pool:
         running: dict[Future[TrialBlock], _Gathered] = {}
 
         def submit(g: _Gathered, index: int) -> None:

@@ -1,9 +1,9 @@
 """One block of virtual patients through a trial: earlier lines, treatment, progression, later lines, death.
 
 The engine integrates all patients of the block at once, in pieces of half a year with weekly outputs. After each piece
-every patient's :class:`~immunescape.trial.course.Course` says how it goes on: a patient whose disease has progressed starts
-the next piece at that scan, from the model's state there, with the next treatment or none. A block depends only on the
-trial, the model, the seed and its own number.
+every patient's :class:`~immunescape.trial.course.Course` says how it goes on: a patient whose disease has progressed
+starts the next piece at that scan, from the model's state there, with the next treatment or none. A block depends only
+on the trial, the model, the seed and its own number.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class BlockSimulator:
         if line.washout_days > 0 and kept:
             self._rest(kept, line.washout_days)
         values = {k: np.array([p.parameters[k] for p in kept]) for k in (kept[0].parameters if kept else {})}
-        volumes = self._volumes(values, np.array([p.state for p in kept])) if kept else []
+        volumes = self._volumes(values, np.array([p.state for p in kept])) if kept else np.empty(0)
         good = []
         for p, volume in zip(kept, volumes, strict=True):
             if p.failure:
@@ -194,10 +194,13 @@ class BlockSimulator:
     def _choose(self, choices: Sequence[Choice], patients: Sequence[SimulatedPatient], name: str) -> list[Regimen]:
         if not patients:
             return []
+        if len(choices) == 1 and not choices[0].when:
+            return [choices[0].regimen] * len(patients)
         import pandas as pd
 
         draws = np.array([p.course.streams[f"regimen {name}"].uniform() for p in patients])
-        rows = pd.DataFrame([p.row for p in patients])
+        used = sorted({criterion.covariate for choice in choices for criterion in choice.when})
+        rows = pd.DataFrame({name: [p.row[name] for p in patients] for name in used}, index=range(len(patients)))
         return [choices[k].regimen for k in assign_choices(choices, rows, draws, where=self.trial.file or None)]
 
     def _randomise(self, patients: list[SimulatedPatient], arm: Arm, table: pd.DataFrame) -> None:
@@ -205,7 +208,9 @@ class BlockSimulator:
         for p, regimen in zip(patients, self._choose(arm.choices, patients, "trial"), strict=True):
             streams = p.course.streams
             p.context["entry_months"] = float(streams["entry"].uniform()) * self.trial.accrual_months
-            p.context["dropout_day"] = float(streams["dropout"].exponential()) * DAYS_PER_MONTH / self.numbers["dropout"]
+            p.context["dropout_day"] = (
+                float(streams["dropout"].exponential()) * DAYS_PER_MONTH / self.numbers["dropout"]
+            )
             beyond = float(streams["beyond progression"].uniform()) < arm.beyond_progression
             p.context["stop"] = arm.stop_at_progression and not beyond
             p.horizon = min(follow_up, p.context["dropout_day"])
@@ -254,7 +259,9 @@ class BlockSimulator:
             remaining = []
             for i, p in enumerate(active):
                 if int(result.status[i]) == 2:
-                    p.failure = f"day {p.course.day + float(result.end_time[i]):.1f}: {result.messages.get(i, 'failed')}"
+                    p.failure = (
+                        f"day {p.course.day + float(result.end_time[i]):.1f}: {result.messages.get(i, 'failed')}"
+                    )
                     continue
                 start = p.course.day
                 volume = result.values[i, :, 0] * self._volume_ml
@@ -314,7 +321,7 @@ class BlockSimulator:
         seen = [k for k, day in enumerate(line.days) if day <= min(last, p.horizon)]
         days = [line.days[k] for k in seen]
         words = [line.responses[k] for k in seen]
-        scans = [
+        scans: list[dict[str, Any]] = [
             {
                 "id": p.number,
                 "arm": arm.name,

@@ -99,8 +99,8 @@ def median_survival(time: ArrayLike, event: ArrayLike) -> Estimate:
 def restricted_mean(time: ArrayLike, event: ArrayLike, horizon: float) -> Estimate:
     """Mean survival time up to `horizon` with its 95 % interval.
 
-    The exact area under the Kaplan-Meier curve; variance after Greenwood: over the death times t before the horizon, the
-    squared area beyond t times d / (n (n - d)). (lifelines integrates the variance numerically, which fails on steps.)
+    The exact area under the Kaplan-Meier curve; variance after Greenwood: over the death times t before the horizon,
+    the squared area beyond t times d / (n (n - d)). (lifelines integrates the variance numerically; steps defeat that.)
     A curve that ends before the horizon goes on at its last level.
     """
     if len(np.asarray(time)) == 0:

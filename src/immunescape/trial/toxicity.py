@@ -1,13 +1,13 @@
 """Severe toxicity over time, and what it does to the treatment: delay, reduction, stop, death.
 
 The knowledge base (:mod:`immunescape.knowledge.toxicity`) holds, for any set of drugs, the shares of patients with a
-treatment-related adverse event of grade >= 3, who stopped because of toxicity, and who died of it, over a full course; the
-lognormal time to the first such event; how often a cycle is late; how often cytotoxic doses are reduced. Here they become
-a course of one patient:
+treatment-related adverse event of grade >= 3, who stopped because of toxicity, and who died of it, over a full course;
+the lognormal time to the first such event; how often a cycle is late; how often cytotoxic doses are reduced. Here they
+become a course of one patient:
 
 - the patient is one who would have a severe event or not; the event comes at its lognormal time, unless treatment has
-  ended by then. The published share is over courses that ended, so the chance before any ending is higher: the share over
-  the probability that a course lasts until the event (exponential, with the published median time on treatment);
+  ended by then. The published share is over courses that ended, so the chance before any ending is higher: the share
+  over the probability that a course lasts until the event (exponential, with the published median time on treatment);
 - an event is fatal, ends all treatment, or neither, by the shares of deaths and stops among the patients with an event.
   Stops because of milder events are so counted as severe ones;
 - each cycle after the first is late with the share of late cycles, by whole weeks; cytotoxic doses are reduced with the
@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +31,15 @@ if TYPE_CHECKING:
     from immunescape.trial.dosing import DoseChange
     from immunescape.trial.regimen import Regimen
 
-__all__ = ["NO_TOXICITY", "ToxicityCourse", "ToxicityEvent", "contains_class", "lasting", "regimen_toxicity", "simulate_toxicity"]
+__all__ = [
+    "NO_TOXICITY",
+    "ToxicityCourse",
+    "ToxicityEvent",
+    "contains_class",
+    "lasting",
+    "regimen_toxicity",
+    "simulate_toxicity",
+]
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class ToxicityCourse:
 
     Attributes
     ----------
-    events : in time order. changes : what they do to the doses. delays, reductions : number of late cycles and reductions.
+    events : in time order. changes : what toxicity does to the doses.
     """
 
     events: tuple[ToxicityEvent, ...] = ()
@@ -91,6 +100,7 @@ def contains_class(drugs: Iterable[str], name: str) -> bool:
     return any(name in known.get(drug, frozenset()) for drug in drugs)
 
 
+@lru_cache(maxsize=256)
 def lasting(harm: Toxicity) -> float:
     """Probability that a course of treatment lasts until the first severe event: E[exp(-onset / mean duration)]."""
     from immunescape.trial.coefficients import coefficients

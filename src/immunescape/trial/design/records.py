@@ -1,0 +1,250 @@
+"""A trial design as frozen records: arms, strata, endpoints, accrual, looks, and the rule that decides.
+
+The rule (:class:`Rule`) is what makes a design group-sequential, multi-arm, enriching, Bayesian or a platform; everything
+else is shared. A rule registers itself under the word that a design file uses for it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.errors import InputError, unknown_word
+from immunescape.trial.design.cohort import Cohort, Milestone, Streams
+from immunescape.trial.design.survival_model import Accrual
+from immunescape.trial.design.truth import Endpoint, Truth
+
+__all__ = ["RULES", "Arm", "Decided", "Design", "Dropout", "Rule", "register"]
+
+RULES: dict[str, type[Rule]] = {}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm: its name, role, and patients per block of the allocation."""
+
+    name: str
+    role: str = "experimental"
+    allocation: int = 1
+
+    def __post_init__(self) -> None:
+        if self.role not in ("experimental", "control"):
+            raise InputError(f"arm '{self.name}' is experimental or control, not '{self.role}'")
+        if self.allocation < 1:
+            raise InputError(f"arm '{self.name}' needs at least 1 patient per block")
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Share of patients lost within some months (constant hazard)."""
+
+    share: float = 0.0
+    months: float = 12.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share < 1 or self.months <= 0:
+            raise InputError("a dropout share lies between 0 and 1, within more than 0 months")
+
+    @property
+    def hazard(self) -> float:
+        """Per month."""
+        return -np.log1p(-self.share) / self.months
+
+
+@dataclass
+class Decided:
+    """What a block of replicates came to; arrays with one row per replicate.
+
+    Attributes
+    ----------
+    rejected : (R, H) hypotheses rejected. stage : (R,) look at which the trial ended, from 1.
+    reason : (R,) 0 ran to the end, 1 stopped for efficacy, 2 for futility.
+    patients, events, months : (R,) enrolled, events of the first endpoint, calendar months to the end.
+    selected : (R, S) arms or populations that were chosen or were still in at the end.
+    by_look : name -> (R, K) numbers at each look that was reached (NaN after the end).
+    extra : name -> (R,) further numbers.
+    """
+
+    rejected: NDArray[np.bool_]
+    stage: NDArray[np.int64]
+    reason: NDArray[np.int64]
+    patients: NDArray[np.float64]
+    events: NDArray[np.float64]
+    months: NDArray[np.float64]
+    selected: NDArray[np.bool_] | None = None
+    by_look: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    extra: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """As plain named arrays, for storage."""
+        out: dict[str, NDArray[Any]] = {
+            k: getattr(self, k) for k in ("rejected", "stage", "reason", "patients", "events", "months")
+        }
+        if self.selected is not None:
+            out["selected"] = self.selected
+        out |= {f"by_look/{k}": v for k, v in self.by_look.items()}
+        return out | {f"extra/{k}": v for k, v in self.extra.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Decided:
+        """Inverse of :meth:`arrays`."""
+        known = ("rejected", "stage", "reason", "patients", "events", "months", "selected")
+        parts: dict[str, dict[str, NDArray[Any]]] = {"by_look": {}, "extra": {}}
+        for name, value in arrays.items():
+            group, _, key = name.partition("/")
+            if key:
+                parts[group][key] = value
+        return cls(**{k: arrays[k] for k in known if k in arrays}, **parts)
+
+    @classmethod
+    def joined(cls, blocks: Sequence[Decided]) -> Decided:
+        """Blocks one below the other."""
+        all_arrays = [b.arrays() for b in blocks]
+        return cls.from_arrays({k: np.concatenate([a[k] for a in all_arrays]) for k in all_arrays[0]})
+
+
+class Rule(ABC):
+    """How a design decides."""
+
+    kind: ClassVar[str] = ""
+
+    @abstractmethod
+    def check(self, design: Design) -> None:
+        """Refuse what does not go together, with the reason."""
+
+    @abstractmethod
+    def plan(self, design: Design) -> dict[str, Any]:
+        """Everything fixed before the first patient: boundaries and the like (plain values and arrays)."""
+
+    @abstractmethod
+    def run(self, design: Design, truth: Truth, streams: Streams, plan: Mapping[str, Any]) -> Decided:
+        """Simulate one block of replicates."""
+
+    @abstractmethod
+    def hypotheses(self, design: Design) -> tuple[str, ...]:
+        """Names of what may be rejected."""
+
+    def selections(self, design: Design) -> tuple[str, ...]:
+        """Names of the columns of `selected`."""
+        return ()
+
+    def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Rows of the plan for people: one per look."""
+        return []
+
+
+def register(rule: type[Rule]) -> type[Rule]:
+    """Class decorator: make a rule known by its kind."""
+    RULES[rule.kind] = rule
+    return rule
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """A trial design.
+
+    Attributes
+    ----------
+    name, title, description, references : for reports. arms : the control is one of them (except in one-arm designs).
+    endpoints : what is measured; patients : how many may be enrolled. looks : analyses in order.
+    truths : scenario -> truth; the null (all arms from the control) is added by the simulation.
+    rule : how it decides. alpha : one-sided type-I error that it promises (None: none).
+    text : the design file that it was read from.
+    """
+
+    name: str
+    arms: tuple[Arm, ...]
+    endpoints: tuple[Endpoint, ...]
+    patients: int
+    accrual: Accrual
+    looks: tuple[Milestone, ...]
+    truths: Mapping[str, Truth]
+    rule: Rule
+    alpha: float | None = 0.025
+    dropout: Dropout = Dropout()
+    stratified_randomisation: bool = True
+    title: str = ""
+    description: str = ""
+    references: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    text: str = ""
+    file: str = ""
+
+    def __post_init__(self) -> None:
+        if self.patients < 2:
+            raise InputError(f"{self.patients} patients make no trial")
+        if not self.looks:
+            raise InputError("a design needs at least one look")
+        if self.alpha is not None and not 0 < self.alpha < 0.5:
+            raise InputError(f"a one-sided alpha lies between 0 and 0.5, not {self.alpha}")
+        names = [a.name for a in self.arms]
+        if len(set(names)) != len(names):
+            raise InputError("two arms have the same name")
+        known = [e.name for e in self.endpoints]
+        for look in self.looks:
+            if look.endpoint is not None and look.endpoint not in known:
+                raise unknown_word("endpoint", look.endpoint, known)
+            if look.patients is not None and look.patients > self.patients * 10:
+                raise InputError(f"a look at {look.patients} patients, of {self.patients} in all")
+        for a, b in zip(self.looks, self.looks[1:], strict=False):
+            same = (a.events is None) == (b.events is None) and (a.months is None) == (b.months is None)
+            if same and a.endpoint == b.endpoint and b.size <= a.size:
+                raise InputError(
+                    f"looks do not increase in information: {a}, then {b}",
+                    hint="Each look must add events, patients or time.",
+                )
+        for scenario, truth in self.truths.items():
+            if tuple(truth.arms) != tuple(names):
+                raise InputError(f"scenario '{scenario}' describes the arms {list(truth.arms)}, not {names}")
+        self.rule.check(self)
+
+    @property
+    def control(self) -> int:
+        """Index of the control arm."""
+        found = [k for k, a in enumerate(self.arms) if a.role == "control"]
+        if len(found) != 1:
+            raise InputError(f"one control arm is needed, not {len(found)}")
+        return found[0]
+
+    @property
+    def experimental(self) -> list[int]:
+        """Indices of the experimental arms."""
+        return [k for k, a in enumerate(self.arms) if a.role == "experimental"]
+
+    @property
+    def strata(self) -> tuple[str, ...]:
+        """Names of the strata."""
+        return tuple(next(iter(self.truths.values())).strata)
+
+    def endpoint(self, name: str) -> Endpoint:
+        """An endpoint by name."""
+        for endpoint in self.endpoints:
+            if endpoint.name == name:
+                return endpoint
+        raise unknown_word("endpoint", name, [e.name for e in self.endpoints])
+
+    def scenario(self, name: str) -> Truth:
+        """A truth by the name of its scenario; ``null`` draws every arm from the control."""
+        if name in self.truths:
+            return self.truths[name]
+        if name == "null":
+            return next(iter(self.truths.values())).null(self.arms[self.control].name)
+        raise unknown_word("scenario", name, [*self.truths, "null"])
+
+    @property
+    def scenarios(self) -> tuple[str, ...]:
+        """Every scenario, the null last."""
+        return (*self.truths, "null") if "null" not in self.truths else tuple(self.truths)
+
+    def cohort(self, truth: Truth, streams: Streams, *, patients: int | None = None, assign: bool = True) -> Cohort:
+        """Patients of one block, assigned to the arms by the planned allocation."""
+        weights = [a.allocation for a in self.arms] if assign else None
+        return Cohort.create(
+            streams, truth, self.endpoints, patients or self.patients, self.accrual, self.dropout.hazard, weights,
+            by_stratum=self.stratified_randomisation,
+        )  # fmt: skip

@@ -1,0 +1,266 @@
+"""What truly happens to the patients of a trial: simple generators or a virtual population, behind one interface.
+
+A truth turns uniform random numbers into outcomes, given the arm and the stratum of each patient. The same numbers give
+the same patient in every design and scenario that is compared. The null of a truth draws every arm from the control.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from immunescape.errors import InputError
+from immunescape.trial.design.survival_model import PiecewiseExponential
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Endpoint", "Generator", "Outcome", "Pool", "Rate", "Truth"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """What is measured.
+
+    Attributes
+    ----------
+    name : e.g. ``os``, ``pfs``, ``orr``. kind : ``survival`` or ``response``.
+    visits_every : months between assessments; an event is seen at the next one (0: seen at once).
+    lag : months that data take to reach the analysis. months : when a response is read, after entry.
+    """
+
+    name: str
+    kind: str = "survival"
+    visits_every: float = 0.0
+    lag: float = 0.0
+    months: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("survival", "response"):
+            raise InputError(f"endpoint '{self.name}' is of kind survival or response, not '{self.kind}'")
+        if min(self.visits_every, self.lag, self.months) < 0:
+            raise InputError(f"endpoint '{self.name}': months are at least 0")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Probability of a response."""
+
+    probability: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.probability <= 1:
+            raise InputError(f"a rate lies between 0 and 1, not {self.probability}")
+
+
+@dataclass
+class Outcome:
+    """Outcome of one endpoint: (R, N) months to the event (infinite: never) and months to loss from observation.
+
+    A response is months to its reading, infinite for those who do not respond; everybody is read at that time.
+    """
+
+    time: Floats
+    lost: Floats
+
+
+class Truth(Protocol):
+    """Anything that outcomes can be drawn from."""
+
+    arms: tuple[str, ...]
+    strata: tuple[str, ...]
+    shares: tuple[float, ...]
+
+    def draw(
+        self, endpoints: Sequence[Endpoint], arm: NDArray[np.int64], stratum: NDArray[np.int64], latent: Mapping[str, Floats]
+    ) -> dict[str, Outcome]:
+        """Outcomes of patients in `arm` and `stratum`; `latent` holds one uniform per patient for each name asked of it."""
+        ...
+
+    def null(self, control: str) -> Truth:
+        """The same truth with every arm drawn from `control`."""
+        ...
+
+
+def observe(endpoint: Endpoint, time: Floats) -> Floats:
+    """Month at which an event is seen: at the next visit."""
+    if endpoint.visits_every <= 0:
+        return time
+    finite = np.isfinite(time)
+    step = endpoint.visits_every
+    return np.where(finite, np.ceil(np.where(finite, time, 0.0) / step - 1e-9) * step, np.inf)
+
+
+@dataclass(frozen=True)
+class Generator:
+    """Piecewise-exponential survival and binary responses for each arm, stratum and endpoint.
+
+    Attributes
+    ----------
+    parts : (arm, stratum, endpoint) -> generator. correlation : of the endpoints of one patient (Gaussian copula; a long
+        survival goes with a long progression-free survival and with a response). Progression-free survival never
+        exceeds survival where both are there.
+    """
+
+    arms: tuple[str, ...]
+    strata: tuple[str, ...]
+    shares: tuple[float, ...]
+    parts: Mapping[tuple[str, str, str], PiecewiseExponential | Rate]
+    correlation: float = 0.0
+
+    def __post_init__(self) -> None:
+        if len(self.strata) != len(self.shares) or abs(sum(self.shares) - 1) > 1e-6 or min(self.shares) < 0:
+            raise InputError(f"shares of the strata add up to 1, not {sum(self.shares):g}")
+        if not 0 <= self.correlation < 1:
+            raise InputError(f"the correlation of endpoints lies between 0 and 1, not {self.correlation}")
+
+    def part(self, arm: str, stratum: str, endpoint: str) -> PiecewiseExponential | Rate:
+        """Generator of one arm, stratum and endpoint."""
+        try:
+            return self.parts[arm, stratum, endpoint]
+        except KeyError:
+            raise InputError(
+                f"the truth says nothing about '{endpoint}' in arm '{arm}', stratum '{stratum}'",
+                hint="Add an entry for this arm, stratum and endpoint.",
+            ) from None
+
+    def draw(
+        self, endpoints: Sequence[Endpoint], arm: NDArray[np.int64], stratum: NDArray[np.int64], latent: Mapping[str, Floats]
+    ) -> dict[str, Outcome]:
+        """See :class:`Truth`; uses the uniforms named ``shared`` and by endpoint."""
+        drawn: dict[str, Outcome] = {}
+        never = np.full(arm.shape, np.inf)
+        for endpoint in endpoints:
+            u = latent[endpoint.name]
+            if self.correlation > 0:
+                r = np.sqrt(self.correlation)
+                u = special.ndtr(r * special.ndtri(latent["shared"]) + np.sqrt(1 - r * r) * special.ndtri(u))
+            time = np.full(arm.shape, np.inf)
+            for a, name in enumerate(self.arms):
+                for s, level in enumerate(self.strata):
+                    here = (arm == a) & (stratum == s)
+                    if not here.any():
+                        continue
+                    part = self.part(name, level, endpoint.name)
+                    if isinstance(part, Rate):
+                        time[here] = np.where(1.0 - u[here] < part.probability, endpoint.months, np.inf)
+                    else:
+                        time[here] = part.quantile(u[here])
+            drawn[endpoint.name] = Outcome(time, never)
+        if "pfs" in drawn and "os" in drawn:
+            drawn["pfs"] = Outcome(np.minimum(drawn["pfs"].time, drawn["os"].time), never)
+        for endpoint in endpoints:
+            if endpoint.kind == "survival":
+                drawn[endpoint.name].time = observe(endpoint, drawn[endpoint.name].time)
+        return drawn
+
+    def null(self, control: str) -> Generator:
+        """See :class:`Truth`."""
+        parts = {(a, s, e): self.part(control, s, e) for (a, s, e) in self.parts}
+        return Generator(self.arms, self.strata, self.shares, parts, self.correlation)
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Virtual patients of a virtual trial, drawn with replacement.
+
+    Attributes
+    ----------
+    rows : (arm, stratum) -> columns ``<endpoint>_months`` and ``<endpoint>_event`` (survival) or ``<endpoint>`` (1 or 0).
+    source : where the patients come from, for reports. error : standard error of the pool's own log hazard ratios.
+    """
+
+    arms: tuple[str, ...]
+    strata: tuple[str, ...]
+    shares: tuple[float, ...]
+    rows: Mapping[tuple[str, str], Mapping[str, Floats]]
+    source: str = ""
+
+    @classmethod
+    def from_table(
+        cls,
+        table: pd.DataFrame,
+        arms: Sequence[str],
+        endpoints: Sequence[Endpoint],
+        *,
+        strata: Mapping[str, tuple[str, float, float]] | None = None,
+        source: str = "",
+    ) -> Pool:
+        """Pool from a table of patients (columns arm, pfs_months, pfs_event, os_months, os_event, response, covariates).
+
+        Parameters
+        ----------
+        strata : stratum -> (covariate, lowest, highest), both included; one stratum ``all`` without it.
+        """
+        names = tuple(strata) if strata else ("all",)
+        rows: dict[tuple[str, str], dict[str, Floats]] = {}
+        counts = dict.fromkeys(names, 0)
+        for arm in arms:
+            part = table[table["arm"] == arm]
+            if part.empty:
+                raise InputError(f"the virtual population has no arm '{arm}'", hint=f"Arms: {sorted(set(table['arm']))}.")
+            for name in names:
+                chosen = part
+                if strata:
+                    column, low, high = strata[name]
+                    if column not in part:
+                        raise InputError(f"the virtual population has no covariate '{column}'")
+                    chosen = part[(part[column] >= low) & (part[column] <= high)]
+                if len(chosen) < 20:
+                    raise InputError(
+                        f"only {len(chosen)} virtual patients in arm '{arm}', stratum '{name}'",
+                        hint="Simulate a larger pool or widen the stratum.",
+                    )
+                counts[name] += len(chosen)
+                columns = {}
+                for e in endpoints:
+                    wanted = [f"{e.name}_months", f"{e.name}_event"] if e.kind == "survival" else [e.name]
+                    for column in wanted:
+                        if column not in chosen:
+                            raise InputError(f"the virtual population has no column '{column}'")
+                        columns[column] = chosen[column].to_numpy(dtype=float)
+                rows[arm, name] = columns
+        total = sum(counts.values())
+        return cls(tuple(arms), names, tuple(counts[n] / total for n in names), rows, source)
+
+    def size(self, arm: str) -> int:
+        """Virtual patients of an arm."""
+        return sum(len(next(iter(c.values()))) for (a, _), c in self.rows.items() if a == arm)
+
+    def draw(
+        self, endpoints: Sequence[Endpoint], arm: NDArray[np.int64], stratum: NDArray[np.int64], latent: Mapping[str, Floats]
+    ) -> dict[str, Outcome]:
+        """See :class:`Truth`; uses the uniform named ``shared`` (all endpoints of a patient come from one row)."""
+        drawn = {e.name: Outcome(np.full(arm.shape, np.inf), np.full(arm.shape, np.inf)) for e in endpoints}
+        for a, name in enumerate(self.arms):
+            for s, level in enumerate(self.strata):
+                here = (arm == a) & (stratum == s)
+                if not here.any():
+                    continue
+                columns = self.rows[name, level]
+                count = len(next(iter(columns.values())))
+                row = np.minimum((latent["shared"][here] * count).astype(np.int64), count - 1)
+                for e in endpoints:
+                    target = drawn[e.name]
+                    if e.kind == "response":
+                        target.time[here] = np.where(columns[e.name][row] > 0.5, e.months, np.inf)
+                        continue
+                    months, event = columns[f"{e.name}_months"][row], columns[f"{e.name}_event"][row] > 0.5
+                    target.time[here] = np.where(event, months, np.inf)
+                    target.lost[here] = np.where(event, np.inf, months)
+        for e in endpoints:
+            if e.kind == "survival":
+                drawn[e.name].time = observe(e, drawn[e.name].time)
+        return drawn
+
+    def null(self, control: str) -> Pool:
+        """See :class:`Truth`."""
+        rows = {(a, s): self.rows[control, s] for (a, s) in self.rows}
+        return Pool(self.arms, self.strata, self.shares, rows, self.source)

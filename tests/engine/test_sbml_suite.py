@@ -1,0 +1,98 @@
+"""Cases of the SBML Test Suite: passed, or refused with the name of what is not supported."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from immunescape.engine.check_sbml import check_case, check_folder, check_sbml_command, find_cases, read_case
+from immunescape.engine.reference import ReferenceEngine
+from immunescape.errors import InputError
+
+SAMPLE = ("00039", "00357", "00555", "00663", "00870", "00876", "00930", "00939", "01110", "01188", "01350", "01482",
+          "01506", "01569", "01779")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def suite(shared_data) -> Path:
+    return shared_data / "sbml_suite"
+
+
+def tags(suite: Path, case: str) -> str:
+    return (suite / case / f"{case}-model.m").read_text(errors="replace")
+
+
+def refusal_is_due(suite: Path, case: str, reason: str) -> bool:
+    """Whether a case holds the construct that the reason names."""
+    return ("delay" in reason and "CSymbolDelay" in tags(suite, case)) or ("fbc" in reason and "fbc:" in tags(suite, case))
+
+
+@pytest.mark.slow
+def test_no_case_is_wrong_and_few_are_refused(suite):
+    details: dict[str, str] = {}
+    outcome = check_folder(suite, ReferenceEngine(), details=details)
+    assert outcome["wrong"] == [], details
+    assert all(refusal_is_due(suite, case, reason) for case, reason in outcome["refused"].items()), outcome["refused"]
+    total = sum(len(part) for part in outcome.values())
+    assert len(outcome["passed"]) >= 0.93 * total
+    if total == 607:
+        assert len(outcome["refused"]) == 30
+
+
+@pytest.fixture
+def sample(suite, tmp_path) -> Path:
+    for case in SAMPLE:
+        if (suite / case).is_dir():
+            shutil.copytree(suite / case, tmp_path / case)
+    assert any(tmp_path.iterdir())
+    return tmp_path
+
+
+def test_a_sample_of_constructs(suite, sample):
+    outcome = check_folder(sample, ReferenceEngine())
+    assert outcome["wrong"] == []
+    assert {"00939", "01188"} >= set(outcome["refused"])
+    assert all(refusal_is_due(suite, case, reason) for case, reason in outcome["refused"].items())
+
+
+def test_the_command_prints_json(sample):
+    text, good = check_sbml_command(sample, as_json=True)
+    outcome = json.loads(text)
+    assert good
+    assert set(outcome) == {"passed", "refused", "wrong"}
+    assert set(outcome["passed"]) | set(outcome["refused"]) == {path.name for path in find_cases(sample)}
+
+
+def test_a_wrong_value_is_seen(sample):
+    path = sample / "00039" / "00039-results.csv"
+    lines = path.read_text().splitlines()
+    cells = lines[-1].split(",")
+    cells[1] = repr(float(cells[1]) * 1.001 + 0.001)
+    path.write_text("\n".join([*lines[:-1], ",".join(cells)]))
+    good, text = check_case(read_case(path.parent), ReferenceEngine())
+    assert not good
+    assert "expected" in text
+    report, fine = check_sbml_command(sample)
+    assert not fine
+    assert "wrong 00039" in report
+
+
+def test_settings_are_read(suite):
+    case = read_case(suite / "00009")
+    assert (case.duration, case.steps, case.variables) == (5.0, 50, ("S1", "S2"))
+    assert (case.absolute, case.relative) == (1e-7, 1e-4)
+    assert case.amounts == {"S1", "S2"}
+    np.testing.assert_allclose(case.times, np.linspace(0, 5, 51))
+
+
+def test_folders_without_cases_are_an_error(tmp_path):
+    with pytest.raises(InputError, match="no case"):
+        find_cases(tmp_path)
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "x-settings.txt").write_text("start: 0")
+    with pytest.raises(InputError, match="no model"):
+        read_case(tmp_path / "x")
