@@ -188,9 +188,10 @@ def check_sbml_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Run a folder of SBML test cases and judge the engine by their expected results."""
+    from immunescape.engine import get_engine
     from immunescape.engine.check_sbml import check_folder
 
-    report = check_folder(folder, engine)
+    report = check_folder(folder, get_engine(engine), fallback=get_engine("reference"))
     if as_json:
         typer.echo(json_module.dumps(report, indent=2))
     else:

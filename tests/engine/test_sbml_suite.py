@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from immunescape.engine.check_sbml import check_case, check_folder, check_sbml_command, find_cases, read_case
+from immunescape.engine import get_engine
+from immunescape.engine.api import Compiled
+from immunescape.engine.check_sbml import check_case, check_folder, find_cases, read_case
 from immunescape.engine.reference import ReferenceEngine
-from immunescape.errors import InputError
+from immunescape.errors import EngineError, InputError
 
 SAMPLE = ("00039", "00357", "00555", "00663", "00870", "00876", "00930", "00939", "01110", "01188", "01350", "01482",
           "01506", "01569", "01779")  # fmt: skip
@@ -28,7 +29,8 @@ def tags(suite: Path, case: str) -> str:
 
 def refusal_is_due(suite: Path, case: str, reason: str) -> bool:
     """Whether a case holds the construct that the reason names."""
-    return ("delay" in reason and "CSymbolDelay" in tags(suite, case)) or ("fbc" in reason and "fbc:" in tags(suite, case))
+    text = tags(suite, case)
+    return ("delay" in reason and "CSymbolDelay" in text) or ("fbc" in reason and "fbc:" in text)
 
 
 @pytest.mark.slow
@@ -41,6 +43,21 @@ def test_no_case_is_wrong_and_few_are_refused(suite):
     assert len(outcome["passed"]) >= 0.93 * total
     if total == 607:
         assert len(outcome["refused"]) == 30
+
+
+@pytest.mark.slow
+def test_native_engine_on_every_fifth_case(suite, tmp_path):
+    try:
+        native = get_engine("native")
+    except EngineError as error:
+        pytest.skip(str(error))
+    for path in find_cases(suite)[::5]:
+        (tmp_path / path.name).symlink_to(path)
+    details: dict[str, str] = {}
+    outcome = check_folder(tmp_path, native, workers=2, details=details)
+    assert outcome["wrong"] == [], details
+    assert len(outcome["passed"]) > 100
+    assert all(refusal_is_due(suite, case, reason) for case, reason in outcome["refused"].items()), outcome["refused"]
 
 
 @pytest.fixture
@@ -59,12 +76,27 @@ def test_a_sample_of_constructs(suite, sample):
     assert all(refusal_is_due(suite, case, reason) for case, reason in outcome["refused"].items())
 
 
-def test_the_command_prints_json(sample):
-    text, good = check_sbml_command(sample, as_json=True)
-    outcome = json.loads(text)
-    assert good
-    assert set(outcome) == {"passed", "refused", "wrong"}
-    assert set(outcome["passed"]) | set(outcome["refused"]) == {path.name for path in find_cases(sample)}
+def test_threads_and_engines_agree(sample):
+    expected = check_folder(sample, ReferenceEngine())
+    assert check_folder(sample, ReferenceEngine(), workers=3) == expected
+    try:
+        native = get_engine("native")
+    except EngineError as error:
+        pytest.skip(str(error))
+    assert check_folder(sample, native, workers=2) == expected
+
+
+def test_what_an_engine_refuses_goes_to_the_fallback(sample):
+    class Refusing:
+        name = "refusing"
+
+        def compile(self, sbml: str) -> Compiled:
+            raise EngineError("not today")
+
+    refused = check_folder(sample, Refusing())["refused"]
+    assert {"not today"} < set(refused.values())
+    outcome = check_folder(sample, Refusing(), fallback=ReferenceEngine())
+    assert outcome == check_folder(sample, ReferenceEngine())
 
 
 def test_a_wrong_value_is_seen(sample):
@@ -76,9 +108,10 @@ def test_a_wrong_value_is_seen(sample):
     good, text = check_case(read_case(path.parent), ReferenceEngine())
     assert not good
     assert "expected" in text
-    report, fine = check_sbml_command(sample)
-    assert not fine
-    assert "wrong 00039" in report
+    details: dict[str, str] = {}
+    outcome = check_folder(sample, ReferenceEngine(), details=details)
+    assert outcome["wrong"] == ["00039"]
+    assert details == {"00039": text}
 
 
 def test_settings_are_read(suite):

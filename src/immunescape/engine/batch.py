@@ -31,7 +31,19 @@ _POINTERS = (
 )
 _SIZES = ("n", "nt", "nout", "npz", "npx", "nslot", "ndense", "nstate", "max_steps")
 _STOPS = ("stop_kind", "stop_index", "stop_rising", "has_stop")
-_RESULTS = ("values", "final", "end_time", "steps", "rejected", "status", "code", "next", "done", "cancel")
+_RESULTS = (
+    "values",
+    "final",
+    "end_time",
+    "steps",
+    "rejected",
+    "status",
+    "code",
+    "next",
+    "done",
+    "cancel",
+    "sensitivities",
+)
 _IN_X, _IN_Z, _IN_Q = 0, 1, 2
 _ADD_X, _ADD_Z, _SET_RATE = 0, 1, 2
 _POLL = 0.05  # seconds between looks at progress and interrupts
@@ -225,7 +237,13 @@ def _infusions(
 
 
 def run_batch(
-    function: Any, layout: Layout, job: Job, *, threads: int = 1, progress: Callable[[int], None] | None = None
+    function: Any,
+    layout: Layout,
+    job: Job,
+    *,
+    threads: int = 1,
+    progress: Callable[[int], None] | None = None,
+    derivatives: FloatArray | None = None,
 ) -> Outcome:
     """Integrate a job with compiled code.
 
@@ -241,6 +259,8 @@ def run_batch(
         How many threads take patients from the queue; results do not depend on it.
     progress
         Called with the number of patients done since the last call.
+    derivatives
+        Array (n, t, k, m) for the derivatives of the outputs, where the library was compiled with them; filled.
     """
     times = check_times(job)
     places = _Places(layout)
@@ -293,7 +313,7 @@ def run_batch(
         "stop_need": _flags(len(layout.quantities), layout.closure[stop[1]] if stop[0] == _IN_Q else ()),
         "initial_trigger": np.array(layout.initial_triggers),
     }  # fmt: skip
-    results = {
+    results: dict[str, NDArray[Any]] = {
         "values": np.empty((n, len(times), len(job.outputs))),
         "final": np.full((n, nstate), np.nan),
         "end_time": np.full(n, times[0]),
@@ -325,8 +345,11 @@ def run_batch(
             array = np.ascontiguousarray(arrays[name], dtype=kind)
             kept.append(array)
             setattr(struct, name, array.ctypes.data)
+    if derivatives is not None:
+        results["sensitivities"] = derivatives
     for name in _RESULTS:
-        setattr(struct, name, results[name].ctypes.data)
+        if name in results:
+            setattr(struct, name, results[name].ctypes.data)
     struct.rtol = float(job.rtol)
     struct.has_stop = int(job.stop is not None)
     struct.stop_kind, struct.stop_index = stop

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from immunescape.engine.ir_system import System
 from immunescape.engine.sbml_reader import read_sbml_file
 from immunescape.errors import EngineError, InputError
 
-__all__ = ["Case", "check_case", "check_folder", "check_sbml_command", "find_cases", "read_case"]
+__all__ = ["Case", "check_case", "check_folder", "find_cases", "read_case"]
 
 FloatArray = NDArray[np.float64]
 
@@ -166,7 +166,12 @@ def check_case(case: Case, engine: Engine) -> tuple[bool, str]:
 
 
 def check_folder(
-    folder: str | Path, engine: Engine, *, fallback: Engine | None = None, details: dict[str, str] | None = None
+    folder: str | Path,
+    engine: Engine,
+    *,
+    fallback: Engine | None = None,
+    workers: int = 1,
+    details: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Run every case below a folder.
 
@@ -178,6 +183,8 @@ def check_folder(
         Engine that runs them.
     fallback
         Engine for models that the first one refuses.
+    workers
+        Threads; more than one pays for an engine that calls a compiler for each model.
     details
         Filled with case -> where it is wrong.
 
@@ -185,50 +192,26 @@ def check_folder(
     -------
     ``{"passed": [ids], "refused": {id: reason}, "wrong": [ids]}``
     """
-    passed: list[str] = []
-    refused: dict[str, str] = {}
-    wrong: list[str] = []
-    for path in find_cases(folder):
-        case = read_case(path)
+    cases = [read_case(path) for path in find_cases(folder)]
+
+    def run(case: Case) -> tuple[bool | None, str]:
         try:
             try:
-                good, text = check_case(case, engine)
+                return check_case(case, engine)
             except EngineError:
                 if fallback is None:
                     raise
-                good, text = check_case(case, fallback)
+                return check_case(case, fallback)
         except EngineError as error:
-            refused[case.id] = error.message
-            continue
-        (passed if good else wrong).append(case.id)
-        if not good and details is not None:
-            details[case.id] = text
-    return {"passed": passed, "refused": refused, "wrong": wrong}
+            return None, error.message
 
-
-def check_sbml_command(folder: str | Path, as_json: bool = False, engine: Engine | None = None) -> tuple[str, bool]:
-    """Text that ``immunescape check-sbml`` prints, and whether nothing was wrong.
-
-    Parameters
-    ----------
-    folder
-        Folder of cases.
-    as_json
-        Print the whole outcome as JSON.
-    engine
-        Engine to check; the reference engine by default.
-    """
-    from immunescape.engine.reference import ReferenceEngine
-
-    details: dict[str, str] = {}
-    reference = ReferenceEngine()
-    chosen = engine if engine is not None else reference
-    outcome = check_folder(folder, chosen, fallback=None if chosen is reference else reference, details=details)
-    if as_json:
-        return json.dumps(outcome, indent=1), not outcome["wrong"]
-    total = len(outcome["passed"]) + len(outcome["refused"]) + len(outcome["wrong"])
-    lines = [f"{len(outcome['passed'])} of {total} cases pass, {len(outcome['refused'])} refused, "
-             f"{len(outcome['wrong'])} wrong"]  # fmt: skip
-    lines += [f"refused {case}: {reason}" for case, reason in outcome["refused"].items()]
-    lines += [f"wrong {case}: {details[case]}" for case in outcome["wrong"]]
-    return "\n".join(lines), not outcome["wrong"]
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        outcomes = list(pool.map(run, cases))
+    results = [(case.id, good, text) for case, (good, text) in zip(cases, outcomes, strict=True)]
+    if details is not None:
+        details.update({name: text for name, good, text in results if good is False})
+    return {
+        "passed": [name for name, good, _ in results if good],
+        "refused": {name: text for name, good, text in results if good is None},
+        "wrong": [name for name, good, _ in results if good is False],
+    }

@@ -14,10 +14,11 @@ from importlib import resources
 from typing import Any
 
 from immunescape.engine.analysis import CLOCK, Plan
+from immunescape.engine.codegen_sens import sensitivity_code, stage_tables
 from immunescape.engine.codegen_step import step_code
 from immunescape.engine.ir import Expr
 from immunescape.engine.ir_calculus import free_symbols
-from immunescape.engine.layout import Layout
+from immunescape.engine.layout import Layout, Wanted
 from immunescape.engine.rosenbrock import METHODS
 from immunescape.engine.tape import Hoist, Tape
 
@@ -34,6 +35,7 @@ class _Writer:
         self.symbols = {**self.z, **self.x, CLOCK: "t"}
         self.hoist = Hoist(frozenset(plan.fixed))
         self.counts: dict[str, int] = {"states": len(plan.states)}
+        self.factors: _Factors | None = None
 
     def tape(self) -> Tape:
         return Tape(self.symbols, self.hoist)
@@ -89,6 +91,7 @@ class _Writer:
         matrix = {key: tape.neg(r) for key, r in zip(keys, roots[n : n + len(keys)], strict=True)}
         self.counts["jacobian_nonzeros"] = len(keys)
         factors, targets = self._factor(tape, matrix)
+        self.factors = factors
         right = [tape.add(r, tape.leaf(f"r[{i}]")) for i, r in enumerate(rates)]
         for i, root in zip(slope_rows, roots[n + len(keys) :], strict=True):
             targets.append((f"slope[{i}]", root))
@@ -122,6 +125,18 @@ class _Writer:
             tape.program([(f"k[{i}]", s) for i, s in enumerate(rates)]),
         )
         return "\n".join([first, stage, plain])
+
+    def solver(self) -> str:
+        """Substitution alone, for further right-hand sides."""
+        assert self.factors is not None
+        tape = self.tape()
+        right = [tape.leaf(f"b[{i}]") for i in range(len(self.plan.states))]
+        solution = self._solve(tape, right, self.factors, symbolic=False)
+        return self.function(
+            "static NOINLINE void solve(const V *restrict z, const V *restrict c, const V *restrict lu, "
+            "const V *restrict b, V *restrict k)",
+            tape.program([(f"k[{i}]", s) for i, s in enumerate(solution)]),
+        )
 
     def _factor(self, tape: Tape, matrix: dict[tuple[int, int], int]) -> tuple[_Factors, list[tuple[str, int]]]:
         """Static LU of ``fac I + matrix`` without row exchanges; watches how much the pivots shrink."""
@@ -221,8 +236,9 @@ class _Writer:
         roots = tape.share([tape.value(r) for r in tape.lower([plan.quantities[n] for n in names])])
         owner: dict[int, int] = {}
         segments: list[list[int]] = []
+        seen: set[int] = set()
         for k, root in enumerate(roots):
-            mine = [i for i in tape.order([root]) if i not in owner]
+            mine = tape.order([root], seen)
             owner.update(dict.fromkeys(mine, k))
             segments.append(mine)
         outside: dict[int, str] = {}
@@ -363,7 +379,7 @@ def _replace_word(text: str, word: str, by: str) -> str:
     return "".join([*out, text[start:]])
 
 
-def generate(plan: Plan, *, method: str = "rodas5p") -> tuple[str, Layout]:
+def generate(plan: Plan, *, method: str = "rodas5p", wanted: Wanted | None = None) -> tuple[str, Layout]:
     """Write a model as one C file.
 
     Parameters
@@ -372,6 +388,8 @@ def generate(plan: Plan, *, method: str = "rodas5p") -> tuple[str, Layout]:
         See `analyse`.
     method
         Integration method, one of `METHODS`.
+    wanted
+        Derivatives by parameters to integrate along.
 
     Returns
     -------
@@ -381,6 +399,9 @@ def generate(plan: Plan, *, method: str = "rodas5p") -> tuple[str, Layout]:
     stages = writer.stages()
     quantities, names, needs, closure, alias = writer.quantities()
     parts = [stages, quantities, writer.triggers(), writer.events(), writer.breaks(), writer.start()]
+    if wanted is not None:
+        parts += [stage_tables(METHODS[method]), writer.solver()]
+        parts.append(sensitivity_code(plan, wanted, writer.tape, writer.function))
     parts.append(writer.hoisted())
     timed = bool(plan.slopes) or any(CLOCK in free_symbols(r) for r in plan.rates)
     sizes = {
@@ -428,4 +449,4 @@ def generate(plan: Plan, *, method: str = "rodas5p") -> tuple[str, Layout]:
 def headers() -> dict[str, str]:
     """Texts of the headers that generated code includes."""
     folder = resources.files("immunescape.engine") / "kernels"
-    return {n: (folder / n).read_text(encoding="utf-8") for n in ("lanes.h", "model.h", "driver.h")}
+    return {n: (folder / n).read_text(encoding="utf-8") for n in ("lanes.h", "model.h", "sensitivity.h", "driver.h")}

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import math
 import struct
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
@@ -119,6 +120,7 @@ class Expr:
 
 
 _nodes: weakref.WeakValueDictionary[bytes, Expr] = weakref.WeakValueDictionary()
+_lock = threading.Lock()
 
 
 def _node(op: str, args: tuple[Expr, ...] = (), value: float = 0.0, name: str = "") -> Expr:
@@ -134,8 +136,8 @@ def _node(op: str, args: tuple[Expr, ...] = (), value: float = 0.0, name: str = 
     node = Expr.__new__(Expr)
     for key, content in (("op", op), ("args", args), ("value", value), ("name", name), ("digest", digest)):
         object.__setattr__(node, key, content)
-    _nodes[digest] = node
-    return node
+    with _lock:
+        return _nodes.setdefault(digest, node)
 
 
 def _coerce(value: Expr | float) -> Expr:

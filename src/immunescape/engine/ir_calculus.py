@@ -1,4 +1,4 @@
-"""What is done with expressions: names in them, replacing names, derivatives, values, the roots of conditions."""
+"""What is done with expressions: names in them, replacing names, derivatives, values."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gamma
 
 from immunescape.engine import ir
 from immunescape.engine.ir import COMPARISONS, ONE, ZERO, Expr, postorder
 from immunescape.errors import EngineError
 
-__all__ = ["conditions", "derivatives", "diff", "evaluate", "free_symbols", "rebuild", "substitute", "total_derivative"]
+__all__ = [
+    "derivatives",
+    "diff",
+    "evaluate",
+    "free_symbols",
+    "gamma_function",
+    "rebuild",
+    "substitute",
+    "total_derivative",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -172,9 +180,16 @@ def total_derivative(root: Expr, rates: Mapping[str, Expr], assignments: Mapping
     return rate
 
 
+def gamma_function(a: FloatArray) -> FloatArray:
+    """The gamma function, elementwise."""
+    from scipy.special import gamma  # slow to import, rarely needed
+
+    return np.asarray(gamma(a))
+
+
 _EVALUATE: Mapping[str, Callable[..., Any]] = {
     **{name: function for name, function in ir._NUMPY.items()},
-    "gamma": gamma,
+    "gamma": gamma_function,
     "and": lambda *a: np.logical_and.reduce([np.not_equal(v, 0) for v in np.broadcast_arrays(*a)]),
     "or": lambda *a: np.logical_or.reduce([np.not_equal(v, 0) for v in np.broadcast_arrays(*a)]),
     "not": lambda a: np.equal(a, 0),
@@ -210,19 +225,3 @@ def evaluate(
                 out = np.asarray(_EVALUATE[node.op](*args), dtype=float)
             table[node] = out
     return [table[root] for root in roots]
-
-
-def conditions(roots: Iterable[Expr]) -> list[Expr]:
-    """Functions whose zeros are where a comparison, ``min``, ``max``, ``abs``, ``floor`` or ``ceil`` may switch.
-
-    For a comparison of a and b it is ``a - b``; for ``floor`` and ``ceil`` of a it is ``sin(pi a)``.
-    """
-    found: dict[Expr, None] = {}
-    for node in postorder(roots):
-        if node.op in COMPARISONS or node.op in ("min", "max"):
-            found[node.args[0] - node.args[1]] = None
-        elif node.op == "abs":
-            found[node.args[0]] = None
-        elif node.op in ("floor", "ceil"):
-            found[ir.func("sin", float(np.pi) * node.args[0])] = None
-    return [root for root in found if root.op != "num"]

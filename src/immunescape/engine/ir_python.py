@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import gamma
 
 from immunescape.engine.ir import Expr, postorder
+from immunescape.engine.ir_calculus import gamma_function
 
 __all__ = ["Function", "make_function"]
 
@@ -26,7 +26,7 @@ _ARRAY: Mapping[str, Any] = {
     "exp": np.exp, "ln": np.log, "log10": np.log10, "sqrt": np.sqrt, "abs": np.abs, "sin": np.sin, "cos": np.cos,
     "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "sinh": np.sinh, "cosh": np.cosh,
     "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "floor": np.floor,
-    "ceil": np.ceil, "gamma": gamma, "pow": np.power,
+    "ceil": np.ceil, "gamma": gamma_function, "pow": np.power,
 }  # fmt: skip
 _INFIX = {"add": " + ", "mul": " * ", "div": " / "}
 _COMPARE = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["Layout"]
+__all__ = ["Layout", "Wanted"]
 
 
 @dataclass(frozen=True)
@@ -51,3 +51,11 @@ class Layout:
         for key in ("needs", "closure"):
             data[key] = tuple(tuple(v) for v in data[key])
         return cls(**data)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which derivatives: of `outputs` by `parameters`."""
+
+    parameters: tuple[str, ...]
+    outputs: tuple[str, ...]

@@ -10,8 +10,8 @@ import ctypes
 import json
 import logging
 import platform
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import blake2b
 from importlib import resources
@@ -19,18 +19,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from immunescape.engine.api import FAILED, Compiled, Doses, Job, Result
 from immunescape.engine.batch import run_batch
 from immunescape.engine.cache import fetch, fingerprint
-from immunescape.engine.layout import Layout
+from immunescape.engine.layout import Layout, Wanted
 from immunescape.engine.toolchain import Toolchain, find_toolchain, machine_lanes
 from immunescape.errors import EngineError
 
 if TYPE_CHECKING:
     from immunescape.engine.ir_system import System
 
-__all__ = ["NativeEngine", "NativeModel"]
+__all__ = ["NativeEngine", "NativeModel", "NativeSensitivities", "build_model"]
+
+FloatArray = NDArray[np.float64]
 
 _log = logging.getLogger(__name__)
 
@@ -85,6 +88,36 @@ class NativeEngine:
     def compile_system(self, system: System) -> Compiled:
         """Make a system that was read already ready to run."""
         return self._compile(_content(system), lambda: system)
+
+    def compile_sensitivities(
+        self, sbml: str, parameters: Sequence[str], outputs: Sequence[str]
+    ) -> NativeSensitivities:
+        """Make a model ready to run together with the derivatives of some outputs by some parameters.
+
+        Parameters
+        ----------
+        sbml
+            The document (text).
+        parameters
+            Names of parameters. What follows from them (initial assignments) is taken into account.
+        outputs
+            Names of the outputs, which are also the outputs of every job.
+
+        Raises
+        ------
+        EngineError
+            For an unknown name, or a construct that generated code does not handle.
+        """
+        wanted = Wanted(tuple(parameters), tuple(outputs))
+        content = "\n".join([sbml, "derivatives", *wanted.parameters, "of", *wanted.outputs])
+        key = _key(content, self.toolchain, self.lanes, self.method)
+        entry, record = fetch(
+            key, lambda folder: _build(_read(sbml), folder, self.toolchain, self.lanes, self.method, wanted)
+        )
+        if "unsupported" in record:
+            raise EngineError(f"no derivatives for a model with {record['unsupported']}")
+        model = NativeModel(lambda: _read(sbml), entry, Layout.from_record(record["layout"]), self.threads)
+        return NativeSensitivities(model, wanted.parameters, wanted.outputs)
 
     def _compile(self, content: str, system: Callable[[], System]) -> Compiled:
         key = _key(content, self.toolchain, self.lanes, self.method)
@@ -178,6 +211,44 @@ class NativeModel:
         return which[~good]
 
 
+@dataclass(frozen=True)
+class NativeSensitivities:
+    """A model compiled with derivatives of its outputs by parameters.
+
+    Attributes
+    ----------
+    model : the model. parameters : m names. outputs : k names.
+    """
+
+    model: NativeModel
+    parameters: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def run(self, job: Job, *, progress: Callable[[int], None] | None = None) -> tuple[Result, FloatArray]:
+        """Integrate a batch.
+
+        Returns
+        -------
+        The result, and the derivatives (n, t, k, m): NaN where the values are, and from an event on whose moment may
+        depend on the parameters. Doses count as fixed.
+
+        Raises
+        ------
+        EngineError
+            If the job's outputs are not those that were compiled.
+        """
+        if tuple(job.outputs) != self.outputs:
+            raise EngineError(f"outputs {job.outputs} where {self.outputs} were compiled with derivatives")
+        values = np.full((job.n, len(job.times), len(self.outputs), len(self.parameters)), np.nan)
+        model = self.model
+        outcome = run_batch(model._run, model.layout, job, threads=model.threads, progress=progress, derivatives=values)
+        failed = np.flatnonzero(outcome.result.status == FAILED)
+        messages = {
+            int(i): _message(job, int(i), int(outcome.code[i]), float(outcome.result.end_time[i])) for i in failed
+        }
+        return replace(outcome.result, messages=messages), values
+
+
 def _part(job: Job, which: Any) -> Job:
     """The job of some of its patients."""
 
@@ -211,6 +282,11 @@ def _read(sbml: str) -> System:
     return read_sbml(sbml)
 
 
+def build_model(sbml: str, folder: Path, engine: NativeEngine) -> dict[str, Any]:
+    """Read and compile SBML text into `folder`, past the cache; returns the record that the cache would keep."""
+    return _build(_read(sbml), folder, engine.toolchain, engine.lanes, engine.method)
+
+
 def _content(system: System) -> str:
     """Text that stands for a system with its values."""
     parts = [system.digest, json.dumps(dict(system.parameters))]
@@ -236,7 +312,9 @@ def _own_source() -> str:
     return hasher.hexdigest()
 
 
-def _build(system: System, folder: Path, toolchain: Toolchain, lanes: int, method: str) -> dict[str, Any]:
+def _build(
+    system: System, folder: Path, toolchain: Toolchain, lanes: int, method: str, wanted: Wanted | None = None
+) -> dict[str, Any]:
     """Analyse, generate and compile a model into `folder`."""
     from immunescape.engine.analysis import analyse
     from immunescape.engine.codegen import generate, headers
@@ -244,7 +322,7 @@ def _build(system: System, folder: Path, toolchain: Toolchain, lanes: int, metho
     plan = analyse(system)
     if isinstance(plan, str):
         return {"unsupported": plan}
-    text, layout = generate(plan, method=method)
+    text, layout = generate(plan, method=method, wanted=wanted)
     for name, content in {**headers(), "model.c": text}.items():
         (folder / name).write_text(content, encoding="utf-8")
     toolchain.build(folder / "model.c", folder / "model.so", lanes)

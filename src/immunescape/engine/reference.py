@@ -6,6 +6,7 @@ events, and changes of branch in formulas, which are located to the last digit o
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -22,6 +23,8 @@ from immunescape.errors import EngineError, unknown_word
 __all__ = ["ReferenceCompiled", "ReferenceEngine"]
 
 FloatArray = NDArray[np.float64]
+_ONE_AT_A_TIME = threading.Lock()
+"""LSODA keeps its state in one place in some versions of scipy, and cannot run in two threads."""
 
 
 class ReferenceEngine:
@@ -89,8 +92,9 @@ class ReferenceCompiled:
                 threshold=float(threshold[i]) if threshold is not None else 0.0,
                 rising=job.stop.rising if job.stop is not None else True,
             )
-            patient = Patient(self._problem, self._events, plan, constants[i], start[i])
-            status[i] = patient.run()
+            with _ONE_AT_A_TIME:
+                patient = Patient(self._problem, self._events, plan, constants[i], start[i])
+                status[i] = patient.run()
             values[i] = patient.values
             final[i] = patient.x[: len(system.states)]
             end_time[i], steps[i] = patient.t, patient.steps

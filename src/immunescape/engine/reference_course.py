@@ -80,9 +80,13 @@ class Course:
         """Take one step; returns the reason where it is impossible."""
         t, y = self.t, self.y
         self.taken += 1
-        failure = self._solver.step()
-        if self._solver.status != "failed" and np.all(np.isfinite(self._solver.y)):
-            return None
+        try:
+            failure = self._solver.step()
+        except (ValueError, np.linalg.LinAlgError) as error:
+            failure = str(error)
+        else:
+            if self._solver.status != "failed" and np.all(np.isfinite(self._solver.y)):
+                return None
         if self.stiff:
             return failure or "the solution is not finite"
         self.stiff = True

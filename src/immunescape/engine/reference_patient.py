@@ -178,7 +178,7 @@ class Patient:
 
     def _advance(self, goal: float) -> None:
         """Integrate until `goal`, or until a switch jumps; `t` and `x` are then there."""
-        if (self.problem.static and not self._infusing) or goal <= self.t + 2 * np.spacing(self.t):
+        if (self.problem.static and not self._infusing) or goal - self.t <= self._blink():
             self._leap(goal)
             return
         pattern = self._pattern(self.t, self.x)
@@ -222,6 +222,11 @@ class Patient:
         self._write(t, inclusive=False, dense=dense)
         self.x = self._complete(t, y)
         self.t = float(t)
+
+    def _blink(self) -> float:
+        """A stretch of time too short for anything to move."""
+        span = self.plan.end - float(self.plan.times[0])
+        return max(2.0 * float(np.spacing(self.t)), 1e-15 * span)
 
     def _longest(self) -> float:
         """Longest step where something may jump inside it."""

@@ -413,9 +413,9 @@ class Tape:
         return self.node(*((node[0], node[1]) if node[0] == "call" else (node[0],)), *children)
 
     # ---- printing ------------------------------------------------------------------------------------------------
-    def order(self, roots: Iterable[int]) -> list[int]:
-        """Nodes below the roots, arguments first."""
-        seen: set[int] = set()
+    def order(self, roots: Iterable[int], seen: set[int] | None = None) -> list[int]:
+        """Nodes below the roots, arguments first; those in `seen` are left out, the others added to it."""
+        seen = set() if seen is None else seen
         order: list[int] = []
         for root in roots:
             stack: list[tuple[int, bool]] = [(root, False)]
@@ -481,12 +481,10 @@ class Tape:
         lines: list[str] = []
         seen: set[int] = set()
         for target, root in targets:
-            for i in self.order([root]):
-                if i not in seen:
-                    seen.add(i)
-                    statement = self.statement(i)
-                    if statement:
-                        lines.append(statement)
+            for i in self.order([root], seen):
+                statement = self.statement(i)
+                if statement:
+                    lines.append(statement)
             lines.append(f"    {target} = {self.text(root)};")
         return lines
 

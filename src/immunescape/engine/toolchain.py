@@ -63,8 +63,9 @@ class Toolchain:
                 f"the C compiler could not be run: {error}", where=" ".join(self.command), hint=_HINT
             ) from None
         if done.returncode != 0:
+            errors = [line for line in done.stderr.splitlines() if "error" in line] or [done.stderr.strip()[-500:]]
             raise EngineError(
-                f"the C compiler failed (exit {done.returncode}): {done.stderr.strip()[-500:]}",
+                f"the C compiler failed (exit {done.returncode}): {errors[0][:500]}",
                 where=" ".join(self.command),
                 hint="Use another compiler (environment variable CC), or the engine 'roadrunner'.",
             )

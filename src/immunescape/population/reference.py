@@ -1,9 +1,9 @@
 """The untreated reference patient: grown from the seed to diagnosis, and the reference strengths taken there.
 
-The strength X of every modulation at diagnosis defines its reference X0, which makes all factors 1 there. X0 acts back on
-the growth before diagnosis, so X0 is the fixed point of "grow the reference patient with X0, measure X at diagnosis".
-Plain iteration converges, as the factors are what the patient would have had anyway; it is repeated until the strengths
-stand still.
+The strength X of every modulation at diagnosis defines its reference X0, which makes all factors 1 there. X0
+acts back on the growth before diagnosis, so X0 is the fixed point of "grow the reference patient with X0,
+measure X at diagnosis". Plain iteration converges, as the factors are what the patient would have had anyway;
+it is repeated until the strengths stand still.
 """
 
 from __future__ import annotations

@@ -183,8 +183,8 @@ def spider_figure(
             hovertemplate="%{x:.1f} months: %{y:.0f} %<extra>" + label + "</extra>",
         )
         shown.add(label)
-    for y in (-30, 0, 20):
-        figure.add_hline(y=y, line_dash="dash" if y else "solid", line_color="#888", line_width=1)
+    for level in (-30, 0, 20):
+        figure.add_hline(y=level, line_dash="dash" if level else "solid", line_color="#888", line_width=1)
     return _layout(figure, arm, "Months since first dose", "Change of sum of diameters from baseline (%)", height=400)
 
 

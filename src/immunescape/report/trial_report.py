@@ -79,7 +79,7 @@ def _digitised(result: TrialResult, endpoint: str) -> dict[str, tuple[Sequence[f
     from immunescape.trial.stats import kaplan_meier
 
     known = result.trial.published
-    curves = {}
+    curves: dict[str, tuple[Sequence[float], Sequence[float]]] = {}
     for arm, times in (known.curves.get(endpoint, {}) if known else {}).items():
         table = kaplan_meier([t for t, _ in times], [e for _, e in times])
         curves[arm] = (table["time"].tolist(), table["survival"].tolist())

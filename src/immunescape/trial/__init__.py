@@ -1,0 +1,1 @@
+"""What is done to virtual patients: regimens, trials, endpoints, survival, designs."""

@@ -78,7 +78,6 @@ def run_trial(
     """
     import pandas as pd
 
-    from immunescape.engine import get_engine
     from immunescape.trial.result import build_result
 
     began = time.perf_counter()
@@ -92,7 +91,7 @@ def run_trial(
     wanted = [min(arm.n, DEFAULT_PATIENTS) if patients is None else patients for arm in trial.arms]
     if paired:
         wanted = [max(wanted)] * len(wanted)
-    engine_name = get_engine(engine).name
+    engine_name = _working_engine(trial, engine)
     size = candidates_per_block(trial)
     task = BlockTask(trial, seed, engine_name, RTOL, size)
     store = BlockStore(None if out is None else Path(out) / ".blocks", _key(trial, seed, engine_name, size, paired))
@@ -122,6 +121,25 @@ def run_trial(
         failures=[f for _, _, failures, _ in tables for f in failures],
         candidates={arm: fates for _, _, _, counts in tables for arm, fates in counts.items()},
     )
+
+
+def _working_engine(trial: Trial, engine: str) -> str:
+    """Name of the engine that compiles the trial's model; compiled here once, so that workers find it in the cache."""
+    import warnings
+
+    from immunescape.engine import get_engine
+    from immunescape.errors import EngineError
+    from immunescape.model.assembly import Model
+
+    chosen = get_engine(engine)
+    try:
+        chosen.compile(Model.build(drugs=trial.drugs, check_units=False).to_sbml())
+    except EngineError as error:
+        if engine != "auto" or chosen.name == "roadrunner":
+            raise
+        warnings.warn(f"falling back to libroadrunner, which is slower: {error}", stacklevel=2)
+        return get_engine("roadrunner").name
+    return chosen.name
 
 
 @dataclass

@@ -26,6 +26,7 @@ struct job {
     int32_t *code;
     int64_t *next, *done;
     const int32_t *cancel;
+    double *sensitivities; /* n * nt * nout * parameters, or nothing */
 };
 
 #define NTRIGGER (NEVENT + NSWITCH)
@@ -42,8 +43,14 @@ struct lanes {
     V k[SPAN(NX) * STAGES], d[SPAN(NX) * DENSE], lu[SPAN(NLU)];
     V z[SPAN(NZ)], zs[SPAN(NZ)], c[SPAN(NC)], q[SPAN(NQ)];
     V was[SPAN(NTRIGGER)], is[SPAN(NTRIGGER)], values[SPAN(NEVENT) * LONGEST_EVENT], moment[SPAN(NBREAK)];
+#ifdef NSENS
+    V s[SPAN(NSENS * NX)], sy[SPAN(NSENS * NX)], sd[SPAN(NSENS * NX) * DENSE], l[SPAN(NSENS * NX) * STAGES];
+    V dz[SPAN(NSENS * NDZ)], so[SPAN(NOUT * NSENS)];
+#endif
     V rate[]; /* one for each infused state */
 };
+
+#include "sensitivity.h"
 
 static inline double value_of(struct lanes *s, int32_t kind, int32_t index, const V *x, int l) {
     return kind == IN_X ? LANE(x[index], l) : kind == IN_Z ? LANE(s->z[index], l) : LANE(s->q[index], l);
@@ -53,6 +60,7 @@ static void write_row(struct lanes *s, const V *x, int l) {
     const struct job *j = s->job;
     double *row = j->values + (s->id[l] * j->nt + s->out[l]) * j->nout;
     for (int64_t o = 0; o < j->nout; o++) row[o] = value_of(s, j->out_kind[o], j->out_index[o], x, l);
+    sens_row(s, s->id[l] * j->nt + s->out[l], l);
     s->out[l]++;
 }
 
@@ -143,6 +151,7 @@ static void settle(struct lanes *s, const int *arrived) {
                 if (e < NEVENT) fired[e][l] = 0;
                 if (!arrived[l] || s->id[l] < 0) continue;
                 if (e < NEVENT && LANE(s->is[e], l) != 0.0 && LANE(s->was[e], l) == 0.0) fired[e][l] = any_fired = 1;
+                if (e >= NEVENT && LANE(s->is[e], l) != LANE(s->was[e], l) && s->out[l] > 0) sens_lose(s, l);
                 LANE(s->was[e], l) = LANE(s->is[e], l);
             }
         if (!any_fired) break;
@@ -162,6 +171,8 @@ static void settle(struct lanes *s, const int *arrived) {
                 }
             }
             hoist(s->z, s->c);
+            for (int l = 0; l < W; l++)
+                if (fired[e][l]) sens_lose(s, l);
         }
         if (round >= 100) {
             for (int l = 0; l < W; l++)
@@ -180,6 +191,7 @@ static void settle(struct lanes *s, const int *arrived) {
         due |= arrived[l] && s->id[l] >= 0 && s->out[l] < j->nt && j->times[s->out[l]] <= LANE(s->t, l);
     if (due) {
         quantities(s->x, s->z, s->c, s->t, s->q, j->need);
+        sens_here(s);
         for (int l = 0; l < W; l++)
             if (arrived[l] && s->id[l] >= 0 && s->out[l] < j->nt && j->times[s->out[l]] <= LANE(s->t, l)) write_row(s, s->x, l);
     }
@@ -246,6 +258,7 @@ static void refill(struct lanes *s) {
         s->fresh[l] = 1;
     }
     hoist(s->z, s->c);
+    sens_load(s, loaded);
     settle(s, loaded);
 }
 
@@ -328,6 +341,7 @@ static int step_all(struct lanes *s) {
         }
     }
     if (!any_accepted) return 1;
+    sens_step(s, h);
 
     int dense_all = 0;
     V theta_end = all(1.0);
@@ -375,6 +389,7 @@ static int step_all(struct lanes *s) {
         }
         dense_at(s, theta, j->dense_state, j->ndense);
         quantities(s->xd, s->z, s->c, s->t + theta * h, s->q, j->need);
+        sens_inside(s, theta, s->t + theta * h);
         for (int l = 0; l < W; l++)
             if (due[l]) write_row(s, s->xd, l);
     }
@@ -389,6 +404,7 @@ static int step_all(struct lanes *s) {
         for (int i = 0; i < NX; i++) s->y[i] = pick(inside, s->xd[i], s->y[i]);
     }
     for (int i = 0; i < NX; i++) s->x[i] = pick(keep, s->y[i], s->x[i]);
+    sens_move(s, keep, theta_end);
     s->t = pick(keep, after, s->t);
     int any_arrived = 0;
     for (int l = 0; l < W; l++) any_arrived |= arrived[l];

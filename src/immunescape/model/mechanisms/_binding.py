@@ -1,18 +1,20 @@
 """Binding in a synapse, in equilibrium: what is free follows its equilibrium by Newton's method in continuous time.
 
-The rates of binding (1e5 per day and more) would make the model very stiff. Instead, what is free of a receptor (a share
-of its total) is a state u that flows to the root of its mass balance F(u) = 0 by ``du/dt = -k_equilibrium F / F'``. Along
-this flow F falls as ``exp(-k_equilibrium t)`` from whatever start: no overshoot, no stiffness, and the exact equilibrium
-of competitive binding at rest. ``1 / k_equilibrium`` is a quarter of an hour, the time scale of antibody binding.
+The rates of binding (1e5 per day and more) would make the model very stiff. Instead, what is free of a receptor
+(a share of its total) is a state u that flows to the root of its mass balance F(u) = 0 by ``du/dt =
+-k_equilibrium F / F'``. Along this flow F falls as ``exp(-k_equilibrium t)`` from whatever start: no overshoot,
+no stiffness, and the exact equilibrium of competitive binding at rest. ``1 / k_equilibrium`` is a quarter of an
+hour, the time scale of antibody binding.
 
 Amounts are surface densities (substance per area), and so are dissociation constants (3D constant times synapse gap).
 
-An antibody against receptor R binds with one arm (``RA = 2 a R``) and crosslinks with the other (``RAR = chi a R^2``),
-where ``a`` = free concentration / intrinsic Kd. The pools hold ``e`` = free concentration / (concentration that half
-blocks the receptor in co-culture, where both arms bind and the ligand competes). With `avidity` = intrinsic Kd / that
-concentration, ``a = e / avidity``. In the assay, `ligand` = ligand complexes per free receptor; at ``e = 1`` the antibody
-holds half of ``R_ref`` and ``R_ref / (2 (1 + ligand))`` is free, so ``chi = (1 + ligand) (avidity (1 + ligand) - 2) /
-R_ref``. The total is then ``R (1 + 2 a) + 2 chi a R^2 + ligand complexes``.
+An antibody against receptor R binds with one arm (``RA = 2 a R``) and crosslinks with the other (``RAR = chi a
+R^2``), where ``a`` = free concentration / intrinsic Kd. The pools hold ``e`` = free concentration /
+(concentration that half blocks the receptor in co-culture, where both arms bind and the ligand competes). With
+`avidity` = intrinsic Kd / that concentration, ``a = e / avidity``. In the assay, `ligand` = ligand complexes
+per free receptor; at ``e = 1`` the antibody holds half of ``R_ref`` and ``R_ref / (2 (1 + ligand))`` is free,
+so ``chi = (1 + ligand) (avidity (1 + ligand) - 2) / R_ref``. The total is then ``R (1 + 2 a) + 2 chi a R^2 +
+ligand complexes``.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ class Synapse:
 
 
 def _root(total: str, linear: str, square: str) -> str:
-    """Return the positive root x of ``square x^2 + linear x = total``, without cancellation and finite at square = 0."""
+    """Return the positive root x of ``square x^2 + linear x = total``; no cancellation, finite at square = 0."""
     return f"2 * {total} / ({linear} + sqrt({linear} * {linear} + 4 * {square} * {total}))"
 
 
@@ -158,8 +160,8 @@ def costimulation(
 ) -> Synapse:
     """CD28 and CTLA-4 against CD80 and CD86, PD-1 against PD-L1 and PD-L2, PD-L1 with CD80 in cis, antibodies.
 
-    Two Newton flows of two unknowns: (free CD28, free CTLA-4) with CD80 and CD86 eliminated, and (free PD-1, free PD-L1)
-    with PD-L2 and the cis complex eliminated. They meet only in the cis complex.
+    Two Newton flows of two unknowns: (free CD28, free CTLA-4) with CD80 and CD86 eliminated, and (free PD-1,
+    free PD-L1) with PD-L2 and the cis complex eliminated. They meet only in the cis complex.
 
     ``<tag>_CD28`` is CD28 bound to CD80 or CD86, ``<tag>_PD1`` is PD-1 bound to PD-L1 or PD-L2 (densities).
     """

@@ -8,9 +8,9 @@ MECHANISM = Mechanism(
     name="cd8",
     title="CD8 T cells",
     summary=(
-        "Neoantigen-specific naive CD8 T cells are primed by mature dendritic cells, divide, leave the node, circulate and "
-        "enter the tumour, partly as TCF1+ progenitors. Progenitors renew within a niche that has a capacity and "
-        "give rise to effectors; the process `reactivation` is this output."
+        "Neoantigen-specific naive CD8 T cells are primed by mature dendritic cells, divide, leave the node, "
+        "circulate and enter the tumour, partly as TCF1+ progenitors. Progenitors renew within a niche that has a "
+        "capacity and give rise to effectors; the process `reactivation` is this output."
     ),
     references=("deboer1995", "marchingo2014", "zhu1996", "siddiqui2019", "thommen2018"),
     parameters="cd8.csv",
@@ -54,7 +54,11 @@ MECHANISM = Mechanism(
         Reaction("CD8_C_death", "k_CD8_death * CD8_C", "Death in blood", reactants={"CD8_C": 1}),
         Reaction("CD8_P_death", "k_CD8_death * CD8_P", "Death in tissue", reactants={"CD8_P": 1}),
         Reaction(
-            "CD8_to_tissue", "q_CD8_P_in * CD8_C", "Entry into other tissue", reactants={"CD8_C": 1}, products={"CD8_P": 1}
+            "CD8_to_tissue",
+            "q_CD8_P_in * CD8_C",
+            "Entry into other tissue",
+            reactants={"CD8_C": 1},
+            products={"CD8_P": 1},
         ),
         Reaction(
             "CD8_from_tissue",
@@ -111,7 +115,9 @@ MECHANISM = Mechanism(
         ),
     ),
     quantities=(
-        Quantity("CD8_act", "k_nCD8_act * H_mAPC * H_Ag", "1/day", "Rate at which a specific naive CD8 T cell is primed"),
+        Quantity(
+            "CD8_act", "k_nCD8_act * H_mAPC * H_Ag", "1/day", "Rate at which a specific naive CD8 T cell is primed"
+        ),
         Quantity(
             "CD8_entry",
             "q_CD8_T_in * cd8_infiltration * f_infiltration * V_T * CD8_C",

@@ -25,9 +25,10 @@ MECHANISM = Mechanism(
     name="checkpoints_pd1",
     title="PD-1, PD-L1 and PD-L2 in the tumour",
     summary=(
-        "Two synapses of CD8 T cells: with cancer cells, where PD-1 signalling inhibits killing, and with dendritic cells "
-        "and macrophages, where it restrains the output of TCF1+ progenitors. Binding equilibrates within seconds to "
-        "minutes, antibodies within hours, so it is quasi-steady. PD-L1 follows interferon-gamma (f_pdl1_expression)."
+        "Two synapses of CD8 T cells: with cancer cells, where PD-1 signalling inhibits killing, and with "
+        "dendritic cells and macrophages, where it restrains the output of TCF1+ progenitors. Binding equilibrates "
+        "within seconds to minutes, antibodies within hours, so it is quasi-steady. PD-L1 follows interferon-gamma "
+        "(f_pdl1_expression)."
     ),
     references=("cheng2013", "mkrtichyan2012", "wang2014", "im2016", "hui2017", "oh2020", "shin2017"),
     parameters="checkpoints_pd1.csv",
@@ -39,12 +40,13 @@ MECHANISM = Mechanism(
         Quantity("K_PD1_PDL1", "kd_PD1_PDL1 * d_syn", _DENSITY, "Dissociation of PD-1 and PD-L1 in the synapse"),
         Quantity("K_PD1_PDL2", "kd_PD1_PDL2 * d_syn", _DENSITY, "Dissociation of PD-1 and PD-L2 in the synapse"),
         Quantity("PD1_CD8", "T8_PD1 / A_Tcell", _DENSITY, "PD-1 on CD8 T cells in the tumour"),
-        Quantity(
-            "PDL1_C", "pdl1_tumour * f_pdl1_expression * C_PDL1 / A_cell", _DENSITY, "PD-L1 on cancer cells"
-        ),
+        Quantity("PDL1_C", "pdl1_tumour * f_pdl1_expression * C_PDL1 / A_cell", _DENSITY, "PD-L1 on cancer cells"),
         Quantity("PDL2_C", "r_PDL2_C * PDL1_C", _DENSITY, "PD-L2 on cancer cells"),
         Quantity(
-            "PDL1_APC", "pdl1_stroma * f_pdl1_expression * APC_PDL1 / A_APC", _DENSITY, "PD-L1 on antigen-presenting cells"
+            "PDL1_APC",
+            "pdl1_stroma * (1 - pdl1_shared + pdl1_shared * pdl1_tumour) * f_pdl1_expression * APC_PDL1 / A_APC",
+            _DENSITY,
+            "PD-L1 on antigen-presenting cells",
         ),
         Quantity("PDL2_APC", "r_PDL2_APC * PDL1_APC", _DENSITY, "PD-L2 on antigen-presenting cells"),
         *_PD1_ARMS,
@@ -65,9 +67,7 @@ MECHANISM = Mechanism(
             "Share of PD-1 engaged by its ligands in the synapse with cancer cells",
             observable=True,
         ),
-        Quantity(
-            "PDL1_T", "PDL1_C", _DENSITY, "PD-L1 on cancer cells, bound or not", observable=True
-        ),
+        Quantity("PDL1_T", "PDL1_C", _DENSITY, "PD-L1 on cancer cells, bound or not", observable=True),
     ),
     pools=(
         Pool("pd1_antibody_T", "dimensionless", "Free antibody in the tumour / concentration that half blocks PD-1"),

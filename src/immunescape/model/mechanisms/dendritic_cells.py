@@ -8,8 +8,9 @@ MECHANISM = Mechanism(
     name="dendritic_cells",
     title="Dendritic cells",
     summary=(
-        "Immature dendritic cells enter the tumour, mature under danger signals of dying cells (quasi-steady; they turn "
-        "over within half a day), migrate to the draining nodes and meet T cells there at a limited number of sites."
+        "Immature dendritic cells enter the tumour, mature under danger signals of dying cells (quasi-steady; they "
+        "turn over within half a day), migrate to the draining nodes and meet T cells there at a limited number of "
+        "sites."
     ),
     references=("chen2014b", "marino2004", "russo2016", "lavin2017", "deboer1995"),
     parameters="dendritic_cells.csv",
@@ -21,7 +22,9 @@ MECHANISM = Mechanism(
         State("mAPC_LN", "cell", "lymph_node", "Mature dendritic cells in the draining nodes"),
     ),
     reactions=(
-        Reaction("APC_arrival", "k_APC_death * APC0_T * V_T", "Arrival of immature dendritic cells", products={"APC_T": 1}),
+        Reaction(
+            "APC_arrival", "k_APC_death * APC0_T * V_T", "Arrival of immature dendritic cells", products={"APC_T": 1}
+        ),
         Reaction("APC_death", "k_APC_death * APC_T", "Death of immature dendritic cells", reactants={"APC_T": 1}),
         Reaction(
             "APC_maturation",

@@ -8,8 +8,8 @@ MECHANISM = Mechanism(
     name="exhaustion",
     title="Exhaustion of CD8 T cells",
     summary=(
-        "Effectors that meet antigen chronically become terminally exhausted: they neither kill nor return. What is left "
-        "are the TCF1+ progenitors, whose output PD-1 restrains."
+        "Effectors that meet antigen chronically become terminally exhausted: they neither kill nor return. What "
+        "is left are the TCF1+ progenitors, whose output PD-1 restrains."
     ),
     references=("siddiqui2019", "im2016", "thommen2018", "jansen2019"),
     parameters="exhaustion.csv",

@@ -8,8 +8,8 @@ MECHANISM = Mechanism(
     name="mhc1",
     title="MHC class I on cancer cells",
     summary=(
-        "Recognition of a clone saturates with its MHC-I, which is its own level (trait mhc1; 0 after loss of B2M) times "
-        "the factor that interferon-gamma and other mechanisms set. Recognition is 1 at the reference level."
+        "Recognition of a clone saturates with its MHC-I, which is its own level (trait mhc1; 0 after loss of B2M) "
+        "times the factor that interferon-gamma and other mechanisms set. Recognition is 1 at the reference level."
     ),
     references=("propper2003",),
     parameters="mhc1.csv",

@@ -8,17 +8,15 @@ MECHANISM = Mechanism(
     name="neoantigen",
     title="Neoantigens",
     summary=(
-        "Dying cancer cells release neoantigens, in proportion to the antigenicity of their clone; they degrade or are "
-        "taken up by dendritic cells. Endosomal processing and MHC binding are in quasi-steady state (rates of 6 to 144 "
-        "per day against weeks of tumour growth); the turnover of dendritic cells limits how far binding gets. All "
-        "neoantigens share one affinity; their number, n_clones_tum, sets the number of T cell clones."
+        "Dying cancer cells release neoantigens, in proportion to the antigenicity of their clone; they degrade or "
+        "are taken up by dendritic cells. Endosomal processing and MHC binding are in quasi-steady state (rates of "
+        "6 to 144 per day against weeks of tumour growth); the turnover of dendritic cells limits how far binding "
+        "gets. All neoantigens share one affinity; their number, n_clones_tum, sets the number of T cell clones."
     ),
     references=("jafarnejad2019", "agrawal1996", "chen2014b", "kimachi1997", "palsson2013", "forde2018"),
     parameters="neoantigen.csv",
     requires=("tumour_growth", "dendritic_cells"),
-    states=(
-        State("Ag_T", "nanomole", "tumour", "Free protein of one average neoantigen in the tumour", atol=1e-12),
-    ),
+    states=(State("Ag_T", "nanomole", "tumour", "Free protein of one average neoantigen in the tumour", atol=1e-12),),
     reactions=(
         Reaction("antigen_release", "Ag_content * dying_antigenic_T", "Release by dying cells", products={"Ag_T": 1}),
         Reaction("antigen_degradation", "k_xP_deg * Ag_T", "Degradation outside cells", reactants={"Ag_T": 1}),

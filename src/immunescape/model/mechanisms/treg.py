@@ -9,9 +9,9 @@ MECHANISM = Mechanism(
     name="treg",
     title="Regulatory T cells",
     summary=(
-        "Self-specific regulatory T cells are primed in the node, circulate and enter the tumour, where they suppress "
-        "killing in proportion to their ratio to CD8 T cells. They consume IL-2 in the node. Antibodies with Fc function "
-        "against CTLA-4 deplete them in the tumour (pool treg_adcc)."
+        "Self-specific regulatory T cells are primed in the node, circulate and enter the tumour, where they "
+        "suppress killing in proportion to their ratio to CD8 T cells. They consume IL-2 in the node. Antibodies "
+        "with Fc function against CTLA-4 deplete them in the tumour (pool treg_adcc)."
     ),
     references=("robertsontessi2012", "deboer1995", "jafarnejad2019", "selby2013"),
     parameters="treg.csv",
@@ -20,12 +20,18 @@ MECHANISM = Mechanism(
     states=cd4_states("Treg", "Regulatory T cells"),
     reactions=(
         *cd4_reactions(
-            "Treg", "regulatory T cells", clones="n_clones_self", activation="Treg_act", entry="cd8_infiltration * f_treg_recruitment"
+            "Treg",
+            "regulatory T cells",
+            clones="n_clones_self",
+            activation="Treg_act",
+            entry="cd8_infiltration * f_treg_recruitment",
         ),
         Reaction("Treg_adcc", "treg_adcc * Treg_T", "Depletion by Fc function", reactants={"Treg_T": 1}),
     ),
     quantities=(
-        Quantity("Treg_act", "k_nCD4_act * H_self", "1/day", "Rate at which a self-specific naive CD4 T cell is primed"),
+        Quantity(
+            "Treg_act", "k_nCD4_act * H_self", "1/day", "Rate at which a self-specific naive CD4 T cell is primed"
+        ),
         Quantity(
             "Treg_CD8_ratio",
             "Treg_T / (CD8_T + one_cell)",
@@ -33,7 +39,9 @@ MECHANISM = Mechanism(
             "Regulatory T cells per CD8 T cell in the tumour",
             observable=True,
         ),
-        Quantity("Treg_density_T", "Treg_T / V_T", "cell/milliliter", "Regulatory T cells in the tumour", observable=True),
+        Quantity(
+            "Treg_density_T", "Treg_T / V_T", "cell/milliliter", "Regulatory T cells in the tumour", observable=True
+        ),
         Quantity(
             "CD8_CD4_ratio",
             "CD8_T / (CD4_T + one_cell)",

@@ -8,9 +8,10 @@ MECHANISM = Mechanism(
     name="tumour_growth",
     title="Tumour growth and clones of cancer cells",
     summary=(
-        "Logistic growth of clones that share one capacity, on top of the spontaneous loss and replacement of cells, death by chemotherapy in proportion to each "
-        "clone's sensitivity, clearance of dead cells. The volume follows from living and dead cancer cells at the cell "
-        "density of solid tumours. A clone below one cell is extinct and does not return."
+        "Logistic growth of clones that share one capacity, on top of the spontaneous loss and replacement of "
+        "cells, death by chemotherapy in proportion to each clone's sensitivity, clearance of dead cells. The "
+        "volume follows from living and dead cancer cells at the cell density of solid tumours. A clone below one "
+        "cell is extinct and does not return."
     ),
     references=("usuda1994", "mackintosh2014", "wang2012", "delmonte2009", "steel1967"),
     parameters="tumour_growth.csv",

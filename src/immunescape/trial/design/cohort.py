@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from immunescape.errors import InputError
 from immunescape.trial.design.survival_model import Accrual
+from immunescape.trial.design.tests_nph import OrderedData, ordered
 from immunescape.trial.design.truth import Endpoint, Outcome, Truth
 
 __all__ = ["Cohort", "Milestone", "Streams", "View", "allocate", "arrivals"]
@@ -75,7 +76,9 @@ def allocate(u: Floats, weights: Sequence[float], stratum: Ints | None = None) -
     replicates, patients = u.shape
     blocks = -(-patients // size)
     filler = np.mod(u[:, : blocks * size - patients] + 0.5, 1.0)
-    padded = np.concatenate([u, filler, np.zeros((replicates, max(blocks * size - patients - filler.shape[1], 0)))], axis=1)
+    padded = np.concatenate(
+        [u, filler, np.zeros((replicates, max(blocks * size - patients - filler.shape[1], 0)))], axis=1
+    )
     rank = np.argsort(padded.reshape(replicates, blocks, size), axis=2)
     sequence = order[rank].reshape(replicates, -1)
     if stratum is None:
@@ -137,6 +140,13 @@ class View:
     time: Floats
     event: Flags
     use: Flags
+    _ordered: OrderedData | None = None
+
+    def ordered(self, treated: Flags) -> OrderedData:
+        """The patients by time, for one division into two arms (ordered once)."""
+        if self._ordered is None:
+            self._ordered = ordered(self.time, self.event, treated)  # patients that do not count have -1 and no event
+        return self._ordered
 
 
 @dataclass
@@ -187,7 +197,9 @@ class Cohort:
         lost = np.full(entry.shape, np.inf)
         if dropout > 0:
             lost = -np.log(streams.uniform("dropout", patients)) / dropout
-        latent = {name: streams.uniform(f"latent {name}", patients) for name in ("shared", *(e.name for e in endpoints))}
+        latent = {
+            name: streams.uniform(f"latent {name}", patients) for name in ("shared", *(e.name for e in endpoints))
+        }
         cohort = cls(
             streams, truth, tuple(endpoints), entry, stratum, arm, lost, np.ones(entry.shape, dtype=bool), latent
         )

@@ -123,7 +123,9 @@ def intersection_p(z: Floats, method: str, shares: ArrayLike | None = None) -> F
     else:
         smallest = p.min(axis=1)
         with np.errstate(invalid="ignore"):
-            best = count * smallest if method == "bonferroni" else -np.expm1(count * np.log1p(-np.minimum(smallest, 1.0)))
+            best = (
+                count * smallest if method == "bonferroni" else -np.expm1(count * np.log1p(-np.minimum(smallest, 1.0)))
+            )
     return np.where(count > 0, np.minimum(best, 1.0), 1.0)
 
 

@@ -77,9 +77,7 @@ class AlphaGraph:
         """Every set of hypotheses that may have been rejected."""
         return [frozenset(c) for k in range(len(self.names)) for c in itertools.combinations(self.names, k)]
 
-    def run(
-        self, z: NDArray[np.float64], critical: Callable[[int, float], float], alpha: float
-    ) -> NDArray[np.bool_]:
+    def run(self, z: NDArray[np.float64], critical: Callable[[int, float], float], alpha: float) -> NDArray[np.bool_]:
         """Reject hypotheses, handing on alpha, at one look.
 
         Parameters

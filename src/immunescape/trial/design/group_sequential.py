@@ -269,7 +269,9 @@ class GroupSequential(Rule):
         stage = np.full(replicates, looks)
         reason = np.zeros(replicates, dtype=np.int64)
         running = np.ones(replicates, dtype=bool)
-        by_look = {n: np.full((replicates, looks), np.nan) for n in ("months", "events", "patients", "hazard_ratio", "z")}
+        by_look = {
+            n: np.full((replicates, looks), np.nan) for n in ("months", "events", "patients", "hazard_ratio", "z")
+        }
         extra: dict[str, Floats] = {}
         factor = np.ones(replicates)
         before = (np.zeros(replicates), np.zeros(replicates))
@@ -313,8 +315,8 @@ class GroupSequential(Rule):
             by_look["events"][running, k] = first_view.event.sum(axis=1)[running]
             by_look["z"][running, k] = z[running, 0]
             if design.endpoint(first.endpoint).kind == "survival":
-                data = nph.ordered(first_view.time, first_view.event, treated, first_view.use)
-                by_look["hazard_ratio"][running, k] = nph.hazard_ratio(data, iterations=3)[running]
+                ratios = nph.hazard_ratio(first_view.ordered(treated), iterations=3)
+                by_look["hazard_ratio"][running, k] = ratios[running]
             end = running & (won | (lost & (k < looks - 1)))
             stage[end] = k + 1
             if k < looks - 1:
@@ -322,7 +324,9 @@ class GroupSequential(Rule):
             running &= ~end
             if self.reestimation and k == self.reestimation.look - 1:
                 final = float(plan["bounds"][first.name][-1])
-                factor = np.where(running, self.reestimation.factor(z[:, 0], plan["information"][first.name][k], final), 1.0)
+                factor = np.where(
+                    running, self.reestimation.factor(z[:, 0], plan["information"][first.name][k], final), 1.0
+                )
                 extra["factor"] = factor
         last = (np.arange(replicates), stage - 1)
         return Decided(

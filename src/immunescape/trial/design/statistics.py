@@ -58,7 +58,7 @@ class Statistic:
             return rates(view, treated)
         if self.stratified:
             return nph.stratified_log_rank(view.time, view.event, treated, stratum, view.use)
-        data = nph.ordered(view.time, view.event, treated, view.use)
+        data = view.ordered(treated)
         if self.name == "log-rank":
             return nph.log_rank(data)
         if self.name == "fleming-harrington":

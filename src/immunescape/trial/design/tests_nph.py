@@ -81,9 +81,8 @@ def ordered(time: ArrayLike, event: ArrayLike, treated: ArrayLike, use: ArrayLik
         keep = np.atleast_2d(np.asarray(use, dtype=bool))
         t, e = np.where(keep, t, -1.0), np.where(keep, e, 0.0)
     z = np.broadcast_to(z, t.shape)
-    rows = np.arange(t.shape[0])[:, None]
     order = np.argsort(t - _TIE * e, axis=1)
-    t, e, z = t[rows, order], e[rows, order], z[rows, order]
+    t, e, z = (np.take_along_axis(x, order, axis=1) for x in (t, e, z))
     n = t.shape[1]
     position = np.arange(n)
     beyond = np.cumsum(z[:, ::-1], axis=1)[:, ::-1]
@@ -201,7 +200,9 @@ def exceedance(largest: Floats, correlation: Floats, points: int = 256) -> Float
     without random numbers, so that results repeat.
     """
     tests = correlation.shape[-1]
-    lattice = np.mod(np.outer(np.arange(1, points + 1), np.sqrt([2.0, 3, 5, 7, 11, 13, 17, 19][: tests + 1])) + 0.5, 1.0)
+    lattice = np.mod(
+        np.outer(np.arange(1, points + 1), np.sqrt([2.0, 3, 5, 7, 11, 13, 17, 19][: tests + 1])) + 0.5, 1.0
+    )
     tail = special.ndtr(-largest)
     first = -special.ndtri(np.clip(lattice[:, 0] * tail[:, None], 1e-300, 1.0))
     normal = special.ndtri(lattice[:, 1:])

@@ -79,7 +79,11 @@ class Truth(Protocol):
     shares: tuple[float, ...]
 
     def draw(
-        self, endpoints: Sequence[Endpoint], arm: NDArray[np.int64], stratum: NDArray[np.int64], latent: Mapping[str, Floats]
+        self,
+        endpoints: Sequence[Endpoint],
+        arm: NDArray[np.int64],
+        stratum: NDArray[np.int64],
+        latent: Mapping[str, Floats],
     ) -> dict[str, Outcome]:
         """Outcomes of patients in `arm` and `stratum`; `latent` holds one uniform per patient for each name asked of it."""
         ...
@@ -132,7 +136,11 @@ class Generator:
             ) from None
 
     def draw(
-        self, endpoints: Sequence[Endpoint], arm: NDArray[np.int64], stratum: NDArray[np.int64], latent: Mapping[str, Floats]
+        self,
+        endpoints: Sequence[Endpoint],
+        arm: NDArray[np.int64],
+        stratum: NDArray[np.int64],
+        latent: Mapping[str, Floats],
     ) -> dict[str, Outcome]:
         """See :class:`Truth`; uses the uniforms named ``shared`` and by endpoint."""
         drawn: dict[str, Outcome] = {}
@@ -205,7 +213,9 @@ class Pool:
         for arm in arms:
             part = table[table["arm"] == arm]
             if part.empty:
-                raise InputError(f"the virtual population has no arm '{arm}'", hint=f"Arms: {sorted(set(table['arm']))}.")
+                raise InputError(
+                    f"the virtual population has no arm '{arm}'", hint=f"Arms: {sorted(set(table['arm']))}."
+                )
             for name in names:
                 chosen = part
                 if strata:
@@ -235,7 +245,11 @@ class Pool:
         return sum(len(next(iter(c.values()))) for (a, _), c in self.rows.items() if a == arm)
 
     def draw(
-        self, endpoints: Sequence[Endpoint], arm: NDArray[np.int64], stratum: NDArray[np.int64], latent: Mapping[str, Floats]
+        self,
+        endpoints: Sequence[Endpoint],
+        arm: NDArray[np.int64],
+        stratum: NDArray[np.int64],
+        latent: Mapping[str, Floats],
     ) -> dict[str, Outcome]:
         """See :class:`Truth`; uses the uniform named ``shared`` (all endpoints of a patient come from one row)."""
         drawn = {e.name: Outcome(np.full(arm.shape, np.inf), np.full(arm.shape, np.inf)) for e in endpoints}

@@ -47,7 +47,9 @@ class SimonDesign:
         return self.n1 + (1.0 - self.stop_early(p)) * (self.n - self.n1)
 
 
-def simon_admissible(p0: float, p1: float, *, alpha: float = 0.05, beta: float = 0.2, n_max: int = 100) -> list[SimonDesign]:
+def simon_admissible(
+    p0: float, p1: float, *, alpha: float = 0.05, beta: float = 0.2, n_max: int = 100
+) -> list[SimonDesign]:
     """For each total size, the design that meets alpha and beta with the least expected size under `p0`."""
     if not 0 < p0 < p1 < 1:
         raise InputError(f"rates must satisfy 0 < p0 < p1 < 1, not {p0} and {p1}")

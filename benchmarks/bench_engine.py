@@ -1,0 +1,53 @@
+"""Engines side by side on a published 50-state model (built from its exported tables) or on immunescape's own.
+
+    python benchmarks/bench_engine.py [--own] [--patients N] [--json FILE]
+
+The workload is the usual one for this model: 400 days, 200 mg every three weeks 20 times, 401 outputs, 4 parameters
+varied between patients.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from immunescape.engine import Doses
+from immunescape.engine.bench import Workload, bench_engine, format_bench
+
+
+def example1() -> tuple[str, Workload]:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from tests.engine import example1 as source
+
+    dose = 200 * source.MOL_PER_MG * source.AVOGADRO
+    doses = Doses(21.0 * np.arange(20), (source.DRUG,) * 20, np.full(20, dose), np.zeros(20))
+    outputs = tuple(name.strip("[]") for name, _ in source.OBSERVABLES.values())
+    varied = ("k_C1_growth", "k_C_T1", "k_T1", "k_Treg")
+    return source.example1_sbml(), Workload(np.linspace(0, 400, 401), outputs, doses, varied, 0.25)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--own", action="store_true", help="immunescape's own model")
+    parser.add_argument("--patients", type=int, default=128)
+    parser.add_argument("--json", type=Path, help="file to write the report to")
+    options = parser.parse_args()
+    if options.own:
+        from immunescape.face import bench_example
+
+        text, name = bench_example()
+        report = bench_engine(text, name, patients=options.patients)
+    else:
+        text, workload = example1()
+        report = bench_engine(text, "published model, 50 states", patients=options.patients, workload=workload)
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    print(format_bench(report))
+
+
+if __name__ == "__main__":
+    main()
