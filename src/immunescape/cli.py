@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -191,7 +192,7 @@ def check_sbml_command(
     from immunescape.engine import get_engine
     from immunescape.engine.check_sbml import check_folder
 
-    report = check_folder(folder, get_engine(engine), fallback=get_engine("reference"))
+    report = check_folder(folder, get_engine(engine), fallback=get_engine("reference"), workers=os.cpu_count() or 1)
     if as_json:
         typer.echo(json_module.dumps(report, indent=2))
     else:

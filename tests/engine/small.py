@@ -23,7 +23,7 @@ def sbml(
     variables: Mapping[str, float] | None = None,
     events: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-    """SBML L3V2 text: state -> (initial value, rate); events with trigger, assignments and optional delay, initial_value."""
+    """SBML L3V2 text: state -> (initial value, rate); events have trigger, assignments, maybe delay, initial_value."""
     document = libsbml.SBMLDocument(3, 2)
     model = document.createModel()
     model.setId("small")

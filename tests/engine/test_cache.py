@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.engine.small import sbml
 
 from immunescape.engine import Job
 from immunescape.engine.cache import cache_folder, fetch, fingerprint
 from immunescape.engine.native import NativeEngine
 from immunescape.errors import EngineError
-from tests.engine.small import sbml
 
 
 @pytest.fixture(autouse=True)

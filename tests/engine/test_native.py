@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.linalg import expm
+from tests.engine.small import sbml
 
 from immunescape.engine import OK, STOPPED, Doses, Job, Stop
 from immunescape.engine.native import NativeEngine
 from immunescape.errors import EngineError
-from tests.engine.small import sbml
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -200,12 +200,20 @@ def test_rates_may_depend_on_time_and_switch_at_moments_and_values():
 
 def test_elementary_functions_agree_with_numpy():
     formulas = {
-        "e": ("exp(u)", np.exp), "l": ("ln(u + 3)", lambda u: np.log(u + 3)), "g": ("log10(u + 3)", lambda u: np.log10(u + 3)),
-        "r": ("sqrt(u + 3)", lambda u: np.sqrt(u + 3)), "c": ("u ^ 3", lambda u: u**3), "h": ("abs(u) ^ n", lambda u: np.abs(u) ** 2.7),
-        "i": ("1 / (u - 9) ^ 2", lambda u: (u - 9) ** -2.0), "m": ("max(u, 0.5) - min(u, 0.2)", lambda u: np.maximum(u, 0.5) - np.minimum(u, 0.2)),
-        "t": ("tanh(u) + sin(u) * cos(u)", lambda u: np.tanh(u) + np.sin(u) * np.cos(u)), "f": ("floor(u) + ceil(u / 3)", lambda u: np.floor(u) + np.ceil(u / 3)),
-        "d": ("2 ^ u", lambda u: 2.0**u), "s": ("u ^ k", lambda u: u**2.0), "b": ("piecewise(1, (u > -1) && !(u > 1), -1)", lambda u: np.where((u > -1) & ~(u > 1), 1, -1)),
-    }  # fmt: skip
+        "e": ("exp(u)", np.exp),
+        "l": ("ln(u + 3)", lambda u: np.log(u + 3)),
+        "g": ("log10(u + 3)", lambda u: np.log10(u + 3)),
+        "r": ("sqrt(u + 3)", lambda u: np.sqrt(u + 3)),
+        "c": ("u ^ 3", lambda u: u**3),
+        "h": ("abs(u) ^ n", lambda u: np.abs(u) ** 2.7),
+        "i": ("1 / (u - 9) ^ 2", lambda u: (u - 9) ** -2.0),
+        "m": ("max(u, 0.5) - min(u, 0.2)", lambda u: np.maximum(u, 0.5) - np.minimum(u, 0.2)),
+        "t": ("tanh(u) + sin(u) * cos(u)", lambda u: np.tanh(u) + np.sin(u) * np.cos(u)),
+        "f": ("floor(u) + ceil(u / 3)", lambda u: np.floor(u) + np.ceil(u / 3)),
+        "d": ("2 ^ u", lambda u: 2.0**u),
+        "s": ("u ^ k", lambda u: u**2.0),
+        "b": ("piecewise(1, (u > -1) && !(u > 1), -1)", lambda u: np.where((u > -1) & ~(u > 1), 1, -1)),
+    }
     text = sbml({"u": (-2.0, "1")}, {"n": 2.7, "k": 2.0}, rules={k: v[0] for k, v in formulas.items()})
     times = np.linspace(0, 4, 41) + np.where(np.arange(41) > 0, 0.013, 0)
     result = NativeEngine().compile(text).run(Job(1, times, ("u", *formulas), rtol=1e-10, atol=1e-12))
@@ -240,7 +248,7 @@ def test_what_cannot_be_generated_goes_to_the_reference_engine():
 
 def test_misspelt_names_are_answered_with_the_nearest_word(decay):
     times = np.array([0.0, 1.0])
-    with pytest.raises(EngineError, match="totl.*\n.*total"):
+    with pytest.raises(EngineError, match=r"totl.*\n.*total"):
         decay.run(Job(1, times, ("totl",)))
     with pytest.raises(EngineError, match="unknown parameter"):
         decay.run(Job(1, times, ("x",), {"kk": 1.0}))

@@ -336,6 +336,25 @@ def test_event_attributes_arrive():
     assert event.priority.value == 3.0
 
 
+def test_event_on_a_concentration_and_its_compartment_uses_the_size_before():
+    def build(delay: str) -> System:
+        values = "".join(
+            f'<eventAssignment variable="{n}">{mathml(v)}</eventAssignment>' for n, v in [("A", "5"), ("V", "10")]
+        )
+        event = (
+            f'<event id="E" useValuesFromTriggerTime="true"><trigger initialValue="true" persistent="true">'
+            f"{mathml('time > 1')}</trigger>{delay}<listOfEventAssignments>{values}</listOfEventAssignments></event>"
+        )
+        return read_sbml(document(lists(
+            Compartments=compartment(constant="false"), Species=species("A", "6"), Events=event,
+        )))  # fmt: skip
+
+    values = dict(build("").events[0].assignments)
+    assert evaluate([values["A"], values["V"]], {"A": 6.0, "V": 2.0}) == [10.0, 10.0]
+    with pytest.raises(EngineError, match="after a delay"):
+        build(f"<delay>{mathml('1')}</delay>")
+
+
 def test_equal_documents_have_one_digest_whatever_their_values():
     def build(value: str, formula: str) -> str:
         body = lists(Parameters=parameter("x", "0", "false") + parameter("k", value), Rules=rule("rate", formula, "x"))

@@ -7,11 +7,11 @@ import shutil
 
 import numpy as np
 import pytest
+from tests.engine.small import sbml
 
 from immunescape.engine import Job, get_engine, toolchain
 from immunescape.engine.native import NativeEngine
 from immunescape.errors import EngineError
-from tests.engine.small import sbml
 
 
 @pytest.fixture

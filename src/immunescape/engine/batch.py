@@ -15,7 +15,7 @@ from immunescape.engine.api import FAILED, Doses, Job, Result
 from immunescape.engine.layout import Layout
 from immunescape.errors import EngineError, unknown_word
 
-__all__ = ["Outcome", "check_times", "run_batch"]
+__all__ = ["Outcome", "check_times", "infuses_still_state", "run_batch"]
 
 FloatArray = NDArray[np.float64]
 
@@ -234,6 +234,14 @@ def _infusions(
             changes.append((who, moment, which, total))
     o, t, s, r = zip(*changes, strict=True)
     return np.array(o, dtype=np.int64), np.array(t), np.array(s, dtype=np.int64), np.array(r)
+
+
+def infuses_still_state(layout: Layout, job: Job) -> bool:
+    """Whether something is infused into a state that only events and doses change; generated code keeps those fixed."""
+    tables = [] if job.doses is None else [job.doses] if isinstance(job.doses, Doses) else job.doses
+    still = set(layout.states) - set(layout.integrated)
+    unique = {id(d): d for d in tables}.values() if still else ()
+    return any(t in still and length > 0 for d in unique for t, length in zip(d.target, d.duration, strict=True))
 
 
 def run_batch(

@@ -24,7 +24,7 @@ _CHECKED = 4  # patients whose trajectories are compared
 _SLOW = 4  # patients given to an engine without lanes
 _REPEATS = 3
 _VARIED = 7
-_LOOSER = (3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7)
+_LOOSER = (5e-3, 2e-3, 1e-3, 5e-4, 2e-4, 1e-4, 5e-5, 2e-5, 1e-5, 5e-6, 2e-6, 1e-6, 5e-7, 2e-7, 1e-7)
 
 
 @dataclass(frozen=True)

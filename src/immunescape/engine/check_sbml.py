@@ -184,7 +184,7 @@ def check_folder(
     fallback
         Engine for models that the first one refuses.
     workers
-        Threads; more than one pays for an engine that calls a compiler for each model.
+        Threads for the native engine, which calls a compiler for each model; other engines use one.
     details
         Filled with case -> where it is wrong.
 
@@ -205,7 +205,7 @@ def check_folder(
         except EngineError as error:
             return None, error.message
 
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+    with ThreadPoolExecutor(max_workers=workers if engine.name == "native" else 1) as pool:
         outcomes = list(pool.map(run, cases))
     results = [(case.id, good, text) for case, (good, text) in zip(cases, outcomes, strict=True)]
     if details is not None:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.engine.api import FAILED, Compiled, Doses, Job, Result
-from immunescape.engine.batch import run_batch
+from immunescape.engine.batch import infuses_still_state, run_batch
 from immunescape.engine.cache import fetch, fingerprint
 from immunescape.engine.layout import Layout, Wanted
 from immunescape.engine.toolchain import Toolchain, find_toolchain, machine_lanes
@@ -173,6 +173,8 @@ class NativeModel:
 
     def run(self, job: Job, *, progress: Callable[[int], None] | None = None) -> Result:
         """Integrate a batch; failed patients are tried again on the safe path and then named in `Result.messages`."""
+        if infuses_still_state(self.layout, job):
+            return self._reference(job)
         outcome = run_batch(self._run, self.layout, job, threads=self.threads, progress=progress)
         result = outcome.result
         failed = np.flatnonzero(result.status == FAILED)

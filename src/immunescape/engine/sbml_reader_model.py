@@ -267,6 +267,14 @@ class ModelReader:
         trigger, level3 = event.getTrigger(), self.model.getLevel() > 2
         delay = self._math(event.getDelay(), f"delay of {where}") if _has(event, "Delay") else None
         priority = self._math(event.getPriority(), f"priority of {where}") if _has(event, "Priority") else None
+        if delay is not None and not delay.is_num(0.0) and event.getUseValuesFromTriggerTime():
+            for target in targets:
+                if values[target] is not targets[target] and not self._constant(self.species[target].getCompartment()):
+                    raise EngineError(
+                        f"{where} assigns, after a delay, the concentration of '{target}' in a compartment of varying "
+                        "size, which is not supported",
+                        where=self.where,
+                    )
         return Event(
             name=name,
             trigger=self._math(trigger, f"trigger of {where}"),

@@ -168,6 +168,14 @@ class Enrichment(Rule):
         active &= (z >= self.stop_below).any(axis=1)[:, None]
         return active
 
+    def _events(self, design: Design, cohort: Cohort, month: Floats, eligible: Flags) -> Floats | None:
+        """Events wanted at the end: those that the going populations had at the interim, and the planned increment."""
+        first, last = design.looks
+        if first.events is None or last.events is None or last.endpoint is None:
+            return None
+        seen = cohort.view(last.endpoint, month, eligible).event.sum(axis=1)
+        return seen + float(last.events - first.events)
+
     def run(self, design: Design, truth: Truth, streams: Streams, plan: Mapping[str, Any]) -> Decided:
         """See :class:`Rule`."""
         smallest = min(
@@ -213,7 +221,9 @@ class Enrichment(Rule):
             eligible |= m & going[:, p, None]
         wanted = first | eligible
         cohort.enrolled = wanted & (np.cumsum(wanted, axis=1) <= design.patients)
-        month2 = np.maximum(cohort.month_of(design.looks[1], eligible), month)
+        month2 = np.maximum(
+            cohort.month_of(design.looks[1], eligible, self._events(design, cohort, month, eligible)), month
+        )
         active[:, 1] = going
         for p, m in enumerate(members):
             if self.decide_on is None:

@@ -128,11 +128,17 @@ class MultiArm(Rule):
         chosen = now.copy()
         names = ("months", "events", "patients", "arms")
         by_look = {n: np.full((replicates, looks), np.nan) for n in names}
+        month = np.zeros(replicates)
         for k, look in enumerate(design.looks):
             among = cohort.arm == design.control
             for j, arm in enumerate(arms):
                 among |= (cohort.arm == arm) & now[:, j, None]
-            month = cohort.month_of(look, among)
+            wanted = None
+            if k > 0 and look.events is not None and look.endpoint is not None:
+                # what the arms that are still compared had at the look before, and the planned increment
+                seen = cohort.view(look.endpoint, month, among).event.sum(axis=1)
+                wanted = seen + (look.size - design.looks[k - 1].size)
+            month = cohort.month_of(look, among, wanted)
             total = np.zeros((replicates, count))
             for j, arm in enumerate(arms):
                 pair = ((cohort.arm == arm) | (cohort.arm == design.control)) & now[:, j, None]
