@@ -33,7 +33,7 @@ def example1() -> tuple[str, Workload]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--own", action="store_true", help="immunescape's own model")
-    parser.add_argument("--patients", type=int, default=128)
+    parser.add_argument("--patients", type=int, default=512)
     parser.add_argument("--json", type=Path, help="file to write the report to")
     options = parser.parse_args()
     if options.own:

@@ -13,9 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str
+    from immunescape.designs import design, designs_table
     from immunescape.face import build_model, drugs_table, mechanisms_table, show, trial, trials_table
 
-__all__ = ["__version__", "build_model", "drugs_table", "mechanisms_table", "show", "trial", "trials_table"]
+__all__ = [
+    "__version__",
+    "build_model",
+    "design",
+    "designs_table",
+    "drugs_table",
+    "mechanisms_table",
+    "show",
+    "trial",
+    "trials_table",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,6 +34,10 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("immunescape")
+    if name in ("design", "designs_table"):
+        from immunescape import designs
+
+        return getattr(designs, name)
     if name in __all__:
         from immunescape import face
 

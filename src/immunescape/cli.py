@@ -121,6 +121,72 @@ def trials_command(as_json: Annotated[bool, typer.Option("--json", help="Print J
     _table("Trials", trials_table(), as_json)
 
 
+@app.command("design")
+def design_command(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Designs that ship (see `designs`) or YAML files; several: side by side.")
+    ] = None,
+    replicates: Annotated[
+        int, typer.Option("--replicates", "-r", min=1, max=10_000_000, help="Simulated trials per scenario.")
+    ] = 5000,
+    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Everything random follows from it.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            "-w",
+            min=1,
+            max=1024,
+            help="Processes [default: the cores at hand]. Results do not depend on it.",
+        ),
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="Address of a dask scheduler, in place of processes.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder for design.json, report.html, YAML and script [default: immunescape-results/NAME].",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print design.json instead of tables.")] = False,
+    template: Annotated[bool, typer.Option("--template", help="Print a commented YAML file to start from.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of a design file.")] = False,
+) -> None:
+    """Simulate a trial design: boundaries, power, type-I error, expected size and duration."""
+    if template or schema:
+        from immunescape.trial.design.loading import design_schema, design_template
+
+        typer.echo(design_template() if template else json_module.dumps(design_schema(), indent=2))
+        return
+    if not names:
+        _stop(
+            "name a design or a YAML file",
+            "`immunescape designs` lists those that ship; `--template` writes one to start from.",
+        )
+    from immunescape.designs import run_designs
+
+    label = names[0] if len(names) == 1 else "comparison"
+    folder = out or Path("immunescape-results") / Path(label).stem
+    with _progress(quiet=as_json) as advance:
+        run = run_designs(names, replicates, seed, workers=workers, cluster=cluster, out=folder, progress=advance)
+    if as_json:
+        typer.echo(json_module.dumps(run.to_json(), indent=2, allow_nan=False))
+        return
+    run.show()
+    typer.echo(f"\nWritten: {folder}")
+
+
+@app.command("designs")
+def designs_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the trial designs that ship."""
+    from immunescape.designs import designs_table
+
+    _table("Designs", designs_table(), as_json)
+
+
 @app.command("drugs")
 def drugs_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the drugs that a regimen may name."""
@@ -208,7 +274,7 @@ def check_sbml_command(
 @bench_app.command("engine")
 def bench_engine_command(
     model: Annotated[Path | None, typer.Option("--model", help="SBML file [default: immunescape's own model].")] = None,
-    patients: Annotated[int, typer.Option("--patients", "-n", min=1, help="Patients for the native engine.")] = 64,
+    patients: Annotated[int, typer.Option("--patients", "-n", min=1, help="Patients for the native engine.")] = 256,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Time the engines side by side: milliseconds per patient, error against a tight reference, compile time."""

@@ -45,7 +45,7 @@ def test_a_failing_compilation_is_reported(tmp_path):
     source = tmp_path / "bad.c"
     source.write_text("int f( {")
     with pytest.raises(EngineError, match="compiler failed"):
-        toolchain.find_toolchain().build(source, tmp_path / "bad.so", 1)
+        toolchain.find_toolchain().build([source], tmp_path / "bad.so", 1)
 
 
 def test_more_lanes_than_the_processor_has_are_refused(monkeypatch: pytest.MonkeyPatch):

@@ -20,7 +20,7 @@ __all__ = ["Outcome", "check_times", "infuses_still_state", "run_batch"]
 FloatArray = NDArray[np.float64]
 
 _FLOATS = "times z_default pz px action_time action_value stop_value until atol"
-_INDICES = "pz_index px_index action_index slot_state out_index dense_state final_index"
+_INDICES = "pz_index px_index action_index slot_state out_index final_index"
 _KINDS = "action_kind out_kind final_kind"
 _FLAGS = "z_fixed x_fixed need stop_need initial_trigger"
 _POINTERS = (
@@ -29,7 +29,7 @@ _POINTERS = (
     *((name, "i8") for name in ("action_row", "action_start")),
     *((name, "u1") for name in _FLAGS.split()),
 )
-_SIZES = ("n", "nt", "nout", "npz", "npx", "nslot", "ndense", "nstate", "max_steps")
+_SIZES = ("n", "nt", "nout", "npz", "npx", "nslot", "nstate", "max_steps")
 _STOPS = ("stop_kind", "stop_index", "stop_rising", "has_stop")
 _RESULTS = (
     "values",
@@ -290,9 +290,6 @@ def run_batch(
     outputs = [places.find(name) for name in job.outputs]
     finals = [places.state(name, "state") for name in layout.states]
     wanted = [i for where, i in outputs if where == _IN_Q]
-    dense = {i for where, i in outputs if where == _IN_X}.union(
-        *(layout.needs[k] for q in wanted for k in layout.closure[q])
-    )
     stop = places.find(job.stop.quantity, "stop quantity") if job.stop is not None else (0, 0)
     atol = np.empty(len(layout.integrated))
     if isinstance(job.atol, Mapping):
@@ -314,7 +311,6 @@ def run_batch(
         "until": None if job.until is None else _full(job.until, n),
         "atol": atol,
         "out_kind": np.array([w for w, _ in outputs]), "out_index": np.array([i for _, i in outputs]),
-        "dense_state": np.array(sorted(dense)),
         "final_kind": np.array([w for w, _ in finals]), "final_index": np.array([i for _, i in finals]),
         "z_fixed": _flags(len(layout.fixed), pz_index), "x_fixed": _flags(len(layout.integrated), px_index),
         "need": _flags(len(layout.quantities), [k for q in wanted for k in layout.closure[q]]),
@@ -341,7 +337,6 @@ def run_batch(
         len(pz_index),
         len(px_index),
         len(actions.slots),
-        len(dense),
         nstate,
         job.max_steps,
     )

@@ -16,6 +16,7 @@ from typing import Any
 from immunescape.engine.analysis import CLOCK, Plan
 from immunescape.engine.codegen_sens import sensitivity_code, stage_tables
 from immunescape.engine.codegen_step import step_code
+from immunescape.engine.conserved import conserved_amounts
 from immunescape.engine.ir import Expr
 from immunescape.engine.ir_calculus import free_symbols
 from immunescape.engine.layout import Layout, Wanted
@@ -34,8 +35,10 @@ class _Writer:
         self.x = {name: f"x[{i}]" for i, name in enumerate(plan.states)}
         self.symbols = {**self.z, **self.x, CLOCK: "t"}
         self.hoist = Hoist(frozenset(plan.fixed))
-        self.counts: dict[str, int] = {"states": len(plan.states)}
+        conserved = conserved_amounts(plan.states, plan.rates)
+        self.counts: dict[str, int] = {"states": len(plan.states), "conserved": len(conserved)}
         self.factors: _Factors | None = None
+        self.first = ""
 
     def tape(self) -> Tape:
         return Tape(self.symbols, self.hoist)
@@ -100,7 +103,7 @@ class _Writer:
         targets += [(f"k[{i}]", s) for i, s in enumerate(solution)]
         self.counts["first_stage"] = tape.count([r for _, r in targets])
         first = self.function(
-            "static NOINLINE void first_stage(const V *restrict x, const V *restrict z, const V *restrict c, const V t,"
+            "HIDDEN void first_stage(const V *restrict x, const V *restrict z, const V *restrict c, const V t,"
             " const V fac, const V hd,\n        const V *restrict r, V *restrict slope, V *restrict lu, V *restrict k, "
             "V *restrict growth)",
             tape.program(targets),
@@ -124,7 +127,8 @@ class _Writer:
             "V *restrict k)",
             tape.program([(f"k[{i}]", s) for i, s in enumerate(rates)]),
         )
-        return "\n".join([first, stage, plain])
+        self.first = first
+        return "\n".join([first.split("\n{", 1)[0] + ";\n", stage, plain])
 
     def solver(self) -> str:
         """Substitution alone, for further right-hand sides."""
@@ -225,13 +229,11 @@ class _Writer:
             y[p] = tape.mul(y[p], value(factors.inverse[p]))
         return y
 
-    def quantities(self) -> tuple[str, tuple[str, ...], list[tuple[int, ...]], list[tuple[int, ...]], dict[str, str]]:
+    def quantities(self) -> tuple[str, tuple[str, ...], list[tuple[int, ...]], dict[str, str]]:
         """Values for output, in segments that are computed only where they are asked for."""
         plan = self.plan
         alias = {n: e.name for n, e in plan.quantities.items() if e.op == "sym" and e.name != CLOCK}
         names = tuple(n for n in plan.quantities if n not in alias)
-        column = {name: j for j, name in enumerate(plan.states)}
-        needs = [tuple(sorted(column[s] for s in free_symbols(plan.quantities[n]) if s in column)) for n in names]
         tape = self.tape()
         roots = tape.share([tape.value(r) for r in tape.lower([plan.quantities[n] for n in names])])
         owner: dict[int, int] = {}
@@ -273,7 +275,7 @@ class _Writer:
             "V *restrict q,\n        const unsigned char *restrict need)",
             lines,
         )
-        return code, names, needs, [tuple(sorted(s)) for s in closure], alias
+        return code, names, [tuple(sorted(s)) for s in closure], alias
 
     def triggers(self) -> str:
         """Truth of each event trigger, then of each switch."""
@@ -379,7 +381,7 @@ def _replace_word(text: str, word: str, by: str) -> str:
     return "".join([*out, text[start:]])
 
 
-def generate(plan: Plan, *, method: str = "rodas5p", wanted: Wanted | None = None) -> tuple[str, Layout]:
+def generate(plan: Plan, *, method: str = "rodas5p", wanted: Wanted | None = None) -> tuple[dict[str, str], Layout]:
     """Write a model as one C file.
 
     Parameters
@@ -393,11 +395,12 @@ def generate(plan: Plan, *, method: str = "rodas5p", wanted: Wanted | None = Non
 
     Returns
     -------
-    The text (it includes the headers of ``kernels/``), and where things are.
+    The C files by name (two, that can be compiled side by side; they include the headers of ``kernels/``), and where
+    things are.
     """
     writer = _Writer(plan)
     stages = writer.stages()
-    quantities, names, needs, closure, alias = writer.quantities()
+    quantities, names, closure, alias = writer.quantities()
     parts = [stages, quantities, writer.triggers(), writer.events(), writer.breaks(), writer.start()]
     if wanted is not None:
         parts += [stage_tables(METHODS[method]), writer.solver()]
@@ -415,18 +418,16 @@ def generate(plan: Plan, *, method: str = "rodas5p", wanted: Wanted | None = Non
         "NBREAK": len(plan.breaks),
         "TIMED": int(timed),
     }
-    text = "\n".join(
-        [
-            "/* Generated: a model as straight-line code. x: states; z: fixed values; c: values that follow from z. */",
-            '#include "lanes.h"',
-            *(f"#define {k} {v}" for k, v in sizes.items()),
-            '#include "model.h"',
-            *parts,
-            step_code(METHODS[method], timed),
-            '#include "driver.h"',
-            "",
-        ]
-    )
+    head = [
+        "/* Generated: a model as straight-line code. x: states; z: fixed values; c: values that follow from z. */",
+        '#include "lanes.h"',
+        *(f"#define {k} {v}" for k, v in sizes.items()),
+        '#include "model.h"',
+    ]
+    files = {
+        "model.c": "\n".join([*head, *parts, step_code(METHODS[method], timed), '#include "driver.h"', ""]),
+        "first.c": "\n".join([*head, writer.first]),
+    }
     system = plan.system
     layout = Layout(
         states=system.state_names,
@@ -436,14 +437,13 @@ def generate(plan: Plan, *, method: str = "rodas5p", wanted: Wanted | None = Non
         defaults=system.defaults,
         alias=alias,
         quantities=names,
-        needs=tuple(needs),
         closure=tuple(closure),
         names=system.quantities,
         events=len(plan.triggers),
         initial_triggers=tuple(e.initial_value for e in system.events),
         counts=writer.counts,
     )
-    return text, layout
+    return files, layout
 
 
 def headers() -> dict[str, str]:

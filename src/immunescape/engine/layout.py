@@ -19,8 +19,8 @@ class Layout:
     fixed : names in ``z``; the first `parameters` of them can be overridden as parameters.
     defaults : default value of the parameters and constants.
     alias : output name -> name that holds the same value.
-    quantities : names of the values that are computed for output; needs : states that each needs for its own part;
-        closure : the quantities whose parts each needs, with itself.
+    quantities : names of the values that are computed for output.
+    closure : of each of them, the quantities whose parts it needs, with itself.
     names : the quantities of the model, as a user sees them.
     events : number of events. initial_triggers : value of each trigger before the start.
     counts : operations, non-zeros and the like.
@@ -33,7 +33,6 @@ class Layout:
     defaults: Mapping[str, float]
     alias: Mapping[str, str]
     quantities: tuple[str, ...]
-    needs: tuple[tuple[int, ...], ...]
     closure: tuple[tuple[int, ...], ...]
     names: tuple[str, ...]
     events: int
@@ -48,8 +47,7 @@ class Layout:
     def from_record(cls, record: Mapping[str, object]) -> Layout:
         """Rebuild from `record`."""
         data: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
-        for key in ("needs", "closure"):
-            data[key] = tuple(tuple(v) for v in data[key])
+        data["closure"] = tuple(tuple(v) for v in data["closure"])
         return cls(**data)
 
 

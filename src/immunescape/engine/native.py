@@ -324,8 +324,8 @@ def _build(
     plan = analyse(system)
     if isinstance(plan, str):
         return {"unsupported": plan}
-    text, layout = generate(plan, method=method, wanted=wanted)
-    for name, content in {**headers(), "model.c": text}.items():
+    files, layout = generate(plan, method=method, wanted=wanted)
+    for name, content in {**headers(), **files}.items():
         (folder / name).write_text(content, encoding="utf-8")
-    toolchain.build(folder / "model.c", folder / "model.so", lanes)
+    toolchain.build([folder / name for name in files], folder / "model.so", lanes)
     return {"layout": layout.record()}

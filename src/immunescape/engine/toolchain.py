@@ -7,6 +7,8 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,7 +17,7 @@ from immunescape.errors import EngineError
 
 __all__ = ["Toolchain", "find_toolchain", "machine_lanes"]
 
-_FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-shared", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-w")
+_FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-w")
 _TARGETS = {8: ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"), 4: ("-mavx2",), 2: (), 1: ()}
 _ZIG_TARGETS = {8: ("-mcpu=x86_64_v4",), 4: ("-mcpu=x86_64_v3",), 2: ("-mcpu=x86_64",), 1: ("-mcpu=x86_64",)}
 _HINT = "Install a C compiler (gcc or clang), or the one that comes as a wheel: pip install 'immunescape[compiler]'."
@@ -47,17 +49,28 @@ class Toolchain:
             return (*_FLAGS, "-fno-sanitize=all", *_ZIG_TARGETS[lanes])
         return (*_FLAGS, *_TARGETS[lanes])
 
-    def build(self, source: Path, library: Path, lanes: int) -> None:
-        """Compile `source` to `library`; headers lie beside the source.
+    def build(self, sources: Sequence[Path], library: Path, lanes: int) -> None:
+        """Compile C files side by side and link them; headers lie beside the sources, objects are removed.
 
         Raises
         ------
         EngineError
-            Where the compiler fails, with the end of what it said.
+            Where the compiler fails, with what it said first.
         """
-        command = [*self.command, *self.flags(lanes), f"-DW={lanes}", str(source), "-o", str(library), "-lm"]
+        flags = [*self.flags(lanes), f"-DW={lanes}"]
+        objects = [source.with_suffix(".o") for source in sources]
+        commands = [[*flags, "-c", str(s), "-o", str(o)] for s, o in zip(sources, objects, strict=True)]
+        with ThreadPoolExecutor(len(commands)) as pool:
+            list(pool.map(self._call, commands))
+        self._call([*flags, "-shared", *map(str, objects), "-o", str(library), "-lm"])
+        for item in objects:
+            item.unlink()
+
+    def _call(self, arguments: Sequence[str]) -> None:
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT, check=False)
+            done = subprocess.run(
+                [*self.command, *arguments], capture_output=True, text=True, timeout=_LIMIT, check=False
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise EngineError(
                 f"the C compiler could not be run: {error}", where=" ".join(self.command), hint=_HINT

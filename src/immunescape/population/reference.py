@@ -186,3 +186,8 @@ def _grow(
     )
     values = {name: float(at.values[0, 0, k]) for k, name in enumerate(names)}
     return Baseline(float(grown.end_time[0]), states, values)
+
+
+if __name__ == "__main__":
+    for key, value in sorted(update_reference_strengths().items()):
+        print(*key, f"{value:.6g}")

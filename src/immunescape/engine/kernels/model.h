@@ -3,6 +3,7 @@
 #define MODEL_H
 
 #define NOINLINE __attribute__((noinline))
+#define HIDDEN __attribute__((visibility("hidden")))
 #define SPAN(n) ((n) > 0 ? (n) : 1)
 
 /* Zero-order inputs: `rate[j]` is added to the rate of state `state[j]`. */

@@ -38,6 +38,7 @@ def chemotherapy(
     clearance: str = "",
     volume: str = "",
     elimination_scale: str = "1",
+    uncrossed: bool = False,
 ) -> Drug:
     """Write the declaration of a cytotoxic drug.
 
@@ -60,6 +61,8 @@ def chemotherapy(
         Expression of the central volume (default ``v1_<name>``).
     elimination_scale
         Factor of the maximal elimination rate of the saturable forms (body surface).
+    uncrossed
+        Whether part of its kill, ``1 - crossed_<name>``, also reaches the clone that platinum doublets leave behind.
     """
     d = name
     central, effect = f"{d}_C", f"{d}_E"
@@ -134,7 +137,7 @@ def chemotherapy(
             ),
         ),
         contributions=(
-            Contribution("chemo_kill", f"kill_log_{d} * exposure_{d}"),
+            *_kill(d, uncrossed),
             Contribution("lymphodepletion", f"lympho_log_{d} * exposure_{d}"),
         ),
         drug_class=drug_class,
@@ -144,4 +147,14 @@ def chemotherapy(
         dose_units=dose_units,
         infusion_hours=infusion_hours,
         synonyms=synonyms,
+    )
+
+
+def _kill(d: str, uncrossed: bool) -> tuple[Contribution, ...]:
+    kill = f"kill_log_{d} * exposure_{d}"
+    if not uncrossed:
+        return (Contribution("chemo_kill", kill),)
+    return (
+        Contribution("chemo_kill", f"crossed_{d} * {kill}"),
+        Contribution("chemo_kill_uncrossed", f"(1 - crossed_{d}) * {kill}"),
     )

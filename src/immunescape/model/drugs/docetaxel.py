@@ -17,4 +17,5 @@ DRUG = chemotherapy(
     note="Three compartments; clearance by body surface.",
     peripheral=2,
     clearance="cl_docetaxel * bsa_docetaxel",
+    uncrossed=True,
 )

@@ -45,7 +45,7 @@ MECHANISM = Mechanism(
         ),
         Reaction(
             "chemo_death_{clone}",
-            "chemo_kill * chemo_sensitivity_{clone} * C_{clone}",
+            "chemo_rate_{clone} * C_{clone}",
             "Death by chemotherapy",
             reactants={"C_{clone}": 1},
             products={"C_dead_T": 1},
@@ -58,6 +58,12 @@ MECHANISM = Mechanism(
         ),
     ),
     quantities=(
+        Quantity(
+            "chemo_rate_{clone}",
+            "chemo_kill * chemo_sensitivity_{clone} + chemo_kill_uncrossed",
+            "1/day",
+            "Rate at which chemotherapy kills cells of a clone",
+        ),
         Quantity("C_total", "SUM(C_{clone})", "cell", "Living cancer cells of all clones", observable=True),
         Quantity(
             "V_T",
@@ -83,14 +89,19 @@ MECHANISM = Mechanism(
     ),
     pools=(
         Pool("chemo_kill", "1/day", "Rate at which chemotherapy kills fully sensitive cancer cells"),
+        Pool(
+            "chemo_kill_uncrossed",
+            "1/day",
+            "Rate at which chemotherapy without cross-resistance to the first line kills cancer cells of every clone",
+        ),
         Pool("dying_T", "cell/day", "Cancer cells that die, whatever the cause; they release danger signals"),
         Pool("dying_antigenic_T", "cell/day", "Cancer cells that die, weighted by the antigenicity of their clone"),
     ),
     contributions=(
-        Contribution("dying_T", "SUM((k_turnover + chemo_kill * chemo_sensitivity_{clone}) * C_{clone})"),
+        Contribution("dying_T", "SUM((k_turnover + chemo_rate_{clone}) * C_{clone})"),
         Contribution(
             "dying_antigenic_T",
-            "SUM(antigenicity_{clone} * (k_turnover + chemo_kill * chemo_sensitivity_{clone}) * C_{clone})",
+            "SUM(antigenicity_{clone} * (k_turnover + chemo_rate_{clone}) * C_{clone})",
         ),
     ),
     traits=(

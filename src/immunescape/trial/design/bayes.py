@@ -1,4 +1,4 @@
-"""Bayesian multi-arm designs with a binary endpoint: response-adaptive randomisation, posterior and predictive stopping.
+"""Bayesian multi-arm designs with a binary endpoint: adaptive randomisation, posterior and predictive stopping.
 
 Beta posteriors are compared by quadrature, not by sampling, so that decisions carry no Monte Carlo noise of their own.
 The threshold of superiority can be calibrated to a target type-I error: under the null, the largest posterior
@@ -97,8 +97,9 @@ class Bayesian(Rule):
     Attributes
     ----------
     endpoint : a response. threshold : posterior probability of superiority that stops for efficacy (None: calibrated to
-        the design's alpha). futility : drop an arm whose predictive power is below this: the chance of a posterior probability at the end
-        above the threshold (where it is calibrated: above 1 - alpha).
+        the design's alpha). futility : drop an arm whose predictive power is below
+        this: the chance of a posterior probability at the end above the threshold (where that is calibrated: above
+        1 - alpha).
     adaptive : whether allocation follows P(best); `power` its exponent (None: n / (2 N), growing), `floor` the least
         share of an arm that is open; the control keeps its planned share.
     prior : Beta prior of every arm. calibration : null replicates for the threshold.
@@ -197,7 +198,7 @@ class Bayesian(Rule):
             counted = open_arms & running[:, None]
             peak = np.maximum(peak, np.where(counted, better, 0.0).max(axis=1))
             rejected |= counted & (better > threshold)
-            won = rejected.any(axis=1)
+            won = np.asarray(rejected.any(axis=1))
             if k + 1 < looks and self.futility > 0:
                 z = special.ndtri(np.clip(better, 1e-12, 1 - 1e-12))
                 fraction = n.sum(axis=1) / design.looks[-1].size

@@ -1,7 +1,7 @@
 """Combination tests and closed testing: valid tests after a data-driven change of arms, populations or sample size.
 
-Sources: Bauer & Koehne 1994 (Fisher's product); Lehmacher & Wassmer 1999 (inverse normal); Marcus, Peritz & Gabriel 1976
-(closed testing); Dunnett 1955 (many arms against one control); Simes 1986.
+Sources: Bauer & Koehne 1994 (Fisher's product); Lehmacher & Wassmer 1999 (inverse normal); Marcus, Peritz & Gabriel
+1976 (closed testing); Dunnett 1955 (many arms against one control); Simes 1986.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def inverse_normal(p: ArrayLike, information: ArrayLike) -> Floats:
 
 
 def fisher_combination(p: ArrayLike) -> Floats:
-    """p of Fisher's product of independent stage-wise p, (..., K) -> (...)."""
+    """Combined p of Fisher's product of independent stage-wise p, (..., K) -> (...)."""
     values = np.clip(np.asarray(p, dtype=float), 1e-300, 1.0)
     return stats.chi2.sf(-2 * np.log(values).sum(axis=-1), 2 * values.shape[-1])
 
@@ -66,7 +66,7 @@ def fisher_critical(alpha: float, alpha_first: float = 0.0, futility_p: float = 
         raise InputError("levels must satisfy 0 <= alpha_first < alpha < futility_p <= 1")
     if alpha_first == 0 and futility_p == 1:
         return float(np.exp(-stats.chi2.isf(alpha, 4) / 2))
-    # given p1 in (alpha_first, futility_p): p2 <= c / p1; its level is c log(futility_p / alpha_first) while c <= alpha_first
+    # given p1 between alpha_first and futility_p the second stage rejects where p2 <= c / p1
     low = max(alpha_first, 1e-300)
 
     def level(c: float) -> float:
@@ -100,7 +100,7 @@ def dunnett_critical(arms: int, alpha: float = 0.025, ratio: float = 1.0) -> flo
 
 
 def intersection_p(z: Floats, method: str, shares: ArrayLike | None = None) -> Floats:
-    """p of an intersection hypothesis from the Z of its members, (R, A) -> (R,); members with NaN take no part.
+    """One p of an intersection hypothesis from the Z of its members, (R, A) -> (R,); members with NaN take no part.
 
     With no member left p is 1.
     """

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from immunescape.errors import InputError
 from immunescape.trial.design.survival_model import Accrual, PiecewiseExponential
@@ -33,7 +34,7 @@ def events_by_period(
     density = survival.hazard(middle) * survival.survival(middle) * np.exp(-dropout * middle)
     events = density * np.diff(steps) * followed
     period = np.searchsorted(np.asarray(edges[1:]), middle, side="right")
-    return np.bincount(period, weights=events, minlength=len(edges))[: len(edges)]
+    return np.asarray(np.bincount(period, weights=events, minlength=len(edges))[: len(edges)], dtype=float)
 
 
 def average_hazard_ratio(
@@ -81,30 +82,37 @@ class Profile:
     error: Floats
 
 
-def hazard_profile(truth: Truth, endpoint: str, experimental: str, control: str, edges: Sequence[float]) -> Profile:
-    """Hazard ratio of one arm over the control in periods of time, all strata together (by their shares)."""
+def hazard_profile(
+    truth: Truth,
+    endpoint: str,
+    experimental: str,
+    control: str,
+    edges: ArrayLike,
+    strata: Sequence[str] = (),
+) -> Profile:
+    """Hazard ratio of one arm over the control in periods of time, all (or some) strata together, by their shares."""
     cuts = np.asarray(edges, dtype=float)
+    chosen = tuple(strata) or tuple(truth.strata)
+    shares = {s: w for s, w in zip(truth.strata, truth.shares, strict=True) if s in chosen}
     if isinstance(truth, Generator):
         hazard = {}
         for arm in (experimental, control):
             alive = np.zeros(len(cuts))
-            for stratum, share in zip(truth.strata, truth.shares, strict=True):
+            for stratum, share in shares.items():
                 part = truth.part(arm, stratum, endpoint)
                 if not isinstance(part, PiecewiseExponential):
                     raise InputError(f"'{endpoint}' is no survival endpoint")
-                alive = alive + share * part.survival(cuts)
+                alive = alive + share / sum(shares.values()) * part.survival(cuts)
             hazard[arm] = -np.diff(np.log(alive))
         with np.errstate(divide="ignore", invalid="ignore"):
             return Profile(cuts, hazard[experimental] / hazard[control], np.zeros(len(cuts) - 1))
     if isinstance(truth, Pool):
         rates, counts = {}, {}
         for arm in (experimental, control):
-            months = np.concatenate([truth.rows[arm, s][f"{endpoint}_months"] for s in truth.strata])
-            event = np.concatenate([truth.rows[arm, s][f"{endpoint}_event"] for s in truth.strata]) > 0.5
-            exposure = np.array([np.clip(months - a, 0, b - a).sum() for a, b in zip(cuts, cuts[1:], strict=False)])
-            counts[arm] = np.array(
-                [(event & (months > a) & (months <= b)).sum() for a, b in zip(cuts, cuts[1:], strict=False)]
-            )
+            months = np.concatenate([truth.rows[arm, s][f"{endpoint}_months"] for s in chosen])
+            event = np.concatenate([truth.rows[arm, s][f"{endpoint}_event"] for s in chosen]) > 0.5
+            exposure = np.array([np.clip(months - a, 0, b - a).sum() for a, b in itertools.pairwise(cuts)])
+            counts[arm] = np.array([(event & (months > a) & (months <= b)).sum() for a, b in itertools.pairwise(cuts)])
             with np.errstate(divide="ignore", invalid="ignore"):
                 rates[arm] = counts[arm] / exposure
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -113,18 +121,20 @@ def hazard_profile(truth: Truth, endpoint: str, experimental: str, control: str,
     raise InputError("this truth has no hazards to look at")
 
 
-def delayed_effect(truth: Truth, endpoint: str, experimental: str, control: str, months: float) -> str | None:
+def delayed_effect(
+    truth: Truth, endpoint: str, experimental: str, control: str, months: float, strata: Sequence[str] = ()
+) -> str | None:
     """A warning where the effect comes late or changes its side within `months`, or None.
 
-    The periods are eighths of the time. Delayed: the hazard ratio of a first stretch is at least 0.9 and that of the rest
+    The periods are 24ths of the time. Delayed: the hazard ratio of a first stretch is at least 0.9 and that of the rest
     lower by a fifth and more; for a virtual population the two must also differ by three standard errors.
     """
-    profile = hazard_profile(truth, endpoint, experimental, control, np.linspace(0.0, months, 9))
+    profile = hazard_profile(truth, endpoint, experimental, control, np.linspace(0.0, months, 25), strata)
     weight = np.where(profile.error > 0, 1.0 / np.maximum(profile.error, 1e-9) ** 2, 1.0)
     good = np.isfinite(profile.ratio) & (profile.ratio > 0) & np.isfinite(profile.error)
     best: tuple[float, float, float] | None = None
-    for k in range(1, 6):
-        early, late = good & (np.arange(8) < k), good & (np.arange(8) >= k)
+    for k in range(1, 16):
+        early, late = good & (np.arange(24) < k), good & (np.arange(24) >= k)
         if not early.any() or not late.any():
             continue
         e = np.sum(weight[early] * np.log(profile.ratio[early])) / weight[early].sum()
@@ -137,7 +147,8 @@ def delayed_effect(truth: Truth, endpoint: str, experimental: str, control: str,
     when, early_ratio, late_ratio = best[0], np.exp(best[1]), np.exp(best[2])
     crossing = " (the hazards cross)" if early_ratio > 1.05 else ""
     return (
-        f"the effect on {endpoint} of '{experimental}' is delayed: hazard ratio {early_ratio:.2f} in the first {when:.1f} "
-        f"months, {late_ratio:.2f} after{crossing}; the log-rank test and an early futility look lose power, and the "
-        "average hazard ratio depends on the time of the analysis. Consider a weighted test, max-combo or a restricted mean."
+        f"the effect on {endpoint} of '{experimental}' is delayed: hazard ratio {early_ratio:.2f} in the first "
+        f"{when:.1f} months, {late_ratio:.2f} after{crossing}; the log-rank test and an early futility look lose "
+        "power, and the average hazard ratio depends on the time of the analysis. Consider a weighted test, max-combo "
+        "or a restricted mean."
     )

@@ -1,4 +1,4 @@
-"""What a reader of simulated designs must be told: delayed effects, average hazard ratios, errors of a virtual population."""
+"""What a reader must be told: delayed effects, average hazard ratios, the error of a virtual population."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def diagnose(
             for k in design.experimental:
                 arm = design.arms[k].name
                 try:
-                    found = delayed_effect(truth, endpoint, arm, control, months)
+                    found = delayed_effect(truth, endpoint, arm, control, months, design.rule.strata_of(design, arm))
                 except (InputError, KeyError):
                     continue
                 if found:

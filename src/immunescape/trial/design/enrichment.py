@@ -18,11 +18,11 @@ from scipy import special, stats
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design.cohort import Cohort, Streams
 from immunescape.trial.design.combination import closed_test
-from immunescape.trial.design.group_sequential import Spending
+from immunescape.trial.design.group_sequential import OBRIEN_FLEMING_LIKE, Spending
 from immunescape.trial.design.records import Decided, Design, Rule, register
 from immunescape.trial.design.samplesize import conditional_power
 from immunescape.trial.design.stages import increment
-from immunescape.trial.design.statistics import Statistic
+from immunescape.trial.design.statistics import LOG_RANK, RATES, Statistic
 from immunescape.trial.design.truth import Truth
 
 __all__ = ["CHOICES", "Enrichment", "Population"]
@@ -61,23 +61,23 @@ class Enrichment(Rule):
 
     endpoint: str
     populations: tuple[Population, ...]
-    test: Statistic = Statistic()
-    spending: Spending = Spending()
+    test: Statistic = LOG_RANK
+    spending: Spending = OBRIEN_FLEMING_LIKE
     intersections: str = "simes"
     choose: str = "best"
     bound: float = 0.0
     stop_below: float = -np.inf
     combination: str = "inverse-normal"
     decide_on: str | None = None
-    decide_test: Statistic = Statistic("rates")
+    decide_test: Statistic = RATES
     first_follow_up: float = 0.0
 
     def check(self, design: Design) -> None:
         """See :class:`Rule`."""
         if self.combination != "inverse-normal":
             raise InputError(
-                f"enrichment under '{self.combination}' would not hold the type-I error: the population is chosen by the "
-                "data that a plain group-sequential test uses again",
+                f"enrichment under '{self.combination}' would not hold the type-I error: the population is chosen by "
+                "the data that a plain group-sequential test uses again",
                 hint="Use combination: inverse-normal, which closed testing needs.",
             )
         if len(design.arms) != 2 or len(design.looks) != 2:
@@ -106,8 +106,8 @@ class Enrichment(Rule):
             design.endpoint(self.decide_on)
             if self.first_follow_up <= 0:
                 raise InputError(
-                    f"the choice rests on '{self.decide_on}', earlier than the tested '{self.endpoint}': stages must be "
-                    "split by patients",
+                    f"the choice rests on '{self.decide_on}', earlier than the tested '{self.endpoint}': stages must "
+                    "be split by patients",
                     hint="Give first_follow_up, the months for which first-stage patients are followed.",
                 )
         if self.spending.family == "fixed":
@@ -136,13 +136,27 @@ class Enrichment(Rule):
         index = {s: k for k, s in enumerate(design.strata)}
         return [np.isin(cohort.stratum, [index[s] for s in p.strata]) for p in self.populations]
 
-    def _statistic(
-        self, cohort: Cohort, design: Design, month: Floats, among: Flags, endpoint: str, test: Statistic
+    def _statistics(
+        self, cohort: Cohort, design: Design, month: Floats, among: Flags | None, endpoint: str, test: Statistic
     ) -> tuple[Floats, Floats]:
-        view = cohort.view(endpoint, month, among)
-        if test.name == "log-rank":
-            test = Statistic("log-rank", stratified=True)
-        return test.evaluate(view, cohort.arm != design.control, cohort.stratum)
+        """(R, P) Z and information of every population; the log-rank test is stratified, its strata ordered once."""
+        treated = cohort.arm != design.control
+        if test.name != "log-rank":
+            members = self._members(design, cohort)
+            parts = [
+                test.evaluate(cohort.view(endpoint, month, m if among is None else m & among), treated, cohort.stratum)
+                for m in members
+            ]
+            return np.stack([z for z, _ in parts], 1), np.stack([i for _, i in parts], 1)
+        score, variance = {}, {}
+        for k, name in enumerate(design.strata):
+            here = cohort.stratum == k
+            view = cohort.view(endpoint, month, here if among is None else here & among)
+            z, i = test.evaluate(view, treated, cohort.stratum)
+            score[name], variance[name] = z * np.sqrt(i), i
+        u = np.stack([sum((score[s] for s in p.strata), np.zeros(len(treated))) for p in self.populations], 1)
+        v = np.stack([sum((variance[s] for s in p.strata), np.zeros(len(treated))) for p in self.populations], 1)
+        return np.divide(u, np.sqrt(v), out=np.zeros_like(u), where=v > 0), v
 
     def _selected(self, z: Floats, information: Floats, plan: Mapping[str, Any]) -> Flags:
         """(R, P) populations that go on."""
@@ -165,7 +179,7 @@ class Enrichment(Rule):
             whole = power[:, 0] >= self.bound
             active[:, 0] = whole
             active[rows, sub] |= ~whole
-        active &= (z >= self.stop_below).any(axis=1)[:, None]
+        active &= np.asarray((z >= self.stop_below).any(axis=1))[:, None]
         return active
 
     def _events(self, design: Design, cohort: Cohort, month: Floats, eligible: Flags) -> Floats | None:
@@ -190,21 +204,13 @@ class Enrichment(Rule):
         z = np.zeros((replicates, 2, count))
         active = np.ones((replicates, 2, count), dtype=bool)
         first = cohort.entry <= month[:, None]
-        interim = np.stack(
-            [np.stack(self._statistic(cohort, design, month, m, self.endpoint, self.test), -1) for m in members], 1
-        )
-        decide = interim
+        interim_z, interim_i = self._statistics(cohort, design, month, None, self.endpoint, self.test)
+        decide_z, decide_i = interim_z, interim_i
         if self.decide_on is not None:
-            decide = np.stack(
-                [
-                    np.stack(self._statistic(cohort, design, month, m, self.decide_on, self.decide_test), -1)
-                    for m in members
-                ],
-                1,
-            )
+            decide_z, decide_i = self._statistics(cohort, design, month, None, self.decide_on, self.decide_test)
         else:
-            z[:, 0] = interim[..., 0]
-        going = self._selected(decide[..., 0], decide[..., 1], plan)
+            z[:, 0] = interim_z
+        going = self._selected(decide_z, decide_i, plan)
         by_look["months"][:, 0] = month
         by_look["patients"][:, 0] = cohort.enrolled_by(month)
         by_look["events"][:, 0] = cohort.view(self.endpoint, month).event.sum(axis=1)
@@ -213,7 +219,7 @@ class Enrichment(Rule):
             rejected = closed_test(
                 z[:, :1], active[:, :1], plan["information"][:1], plan["bounds"][:1], method=self.intersections
             )[:, -1]
-        won = rejected.any(axis=1)
+        won = np.asarray(rejected.any(axis=1))
         stopped = won | ~going.any(axis=1)
         # who is enrolled from here on: patients of a population that goes on, until the planned number is reached
         eligible = np.zeros(first.shape, dtype=bool)
@@ -225,15 +231,13 @@ class Enrichment(Rule):
             cohort.month_of(design.looks[1], eligible, self._events(design, cohort, month, eligible)), month
         )
         active[:, 1] = going
-        for p, m in enumerate(members):
-            if self.decide_on is None:
-                zc, ic = self._statistic(cohort, design, month2, m, self.endpoint, self.test)
-                z[:, 1, p] = increment(zc, ic, interim[:, p, 0], interim[:, p, 1])
-            else:
-                z[:, 0, p] = self._statistic(
-                    cohort, design, month + self.first_follow_up, m & first, self.endpoint, self.test
-                )[0]
-                z[:, 1, p] = self._statistic(cohort, design, month2, m & ~first, self.endpoint, self.test)[0]
+        if self.decide_on is None:
+            zc, ic = self._statistics(cohort, design, month2, None, self.endpoint, self.test)
+            z[:, 1] = increment(zc, ic, interim_z, interim_i)
+        else:
+            closed = month + self.first_follow_up
+            z[:, 0] = self._statistics(cohort, design, closed, first, self.endpoint, self.test)[0]
+            z[:, 1] = self._statistics(cohort, design, month2, ~first, self.endpoint, self.test)[0]
         if self.decide_on is not None:
             month2 = np.maximum(month2, month + self.first_follow_up)
         end = closed_test(z, active, plan["information"], plan["bounds"], method=self.intersections)[:, -1]

@@ -30,7 +30,7 @@ ATTEMPTS = 5
 
 
 def fingerprint(value: Any) -> str:
-    """Hash of a plain record and of the code that reads it, for names of stored blocks; nothing is unpickled from it."""
+    """Hash of a plain record and of the code that reads it, for names of stored blocks (nothing is unpickled)."""
     digest = hashlib.sha256(pickle.dumps(value, protocol=5))
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())

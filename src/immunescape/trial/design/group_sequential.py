@@ -19,12 +19,13 @@ from immunescape.trial.design.graphical import AlphaGraph
 from immunescape.trial.design.records import Decided, Design, Rule, register
 from immunescape.trial.design.recursion import next_critical_value, running_density
 from immunescape.trial.design.ssr import Reestimation
-from immunescape.trial.design.statistics import Statistic
+from immunescape.trial.design.statistics import LOG_RANK, RATES, Statistic
 from immunescape.trial.design.truth import Truth
 
 __all__ = ["EarlyFutility", "GroupSequential", "Hypothesis", "Spending"]
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 PILOT = 400
 
 
@@ -38,6 +39,9 @@ class Spending:
     def critical(self, alpha: float, spent_at: Floats, information: Floats) -> Floats:
         """(K,) boundaries; error is spent by `spent_at`, the looks correlate by `information` (both end at 1)."""
         return _critical(self.family, self.parameter, round(alpha, 12), tuple(spent_at), tuple(information))
+
+
+OBRIEN_FLEMING_LIKE = Spending()
 
 
 @lru_cache(maxsize=4096)
@@ -63,7 +67,7 @@ class Hypothesis:
 
     name: str
     endpoint: str
-    test: Statistic = Statistic()
+    test: Statistic = LOG_RANK
     share: float = 1.0
 
 
@@ -77,7 +81,7 @@ class EarlyFutility:
     look: int
     endpoint: str
     bound: float
-    test: Statistic = Statistic("rates")
+    test: Statistic = RATES
 
 
 @register
@@ -97,7 +101,7 @@ class GroupSequential(Rule):
     kind: ClassVar[str] = "group-sequential"
 
     tested: tuple[Hypothesis, ...]
-    spending: Spending = Spending()
+    spending: Spending = OBRIEN_FLEMING_LIKE
     transitions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     futility: tuple[float | None, ...] = ()
     binding: bool = False
@@ -301,7 +305,7 @@ class GroupSequential(Rule):
 
             new = graph.extend(z, rejected, limit, alpha)
             rejected = np.where(running[:, None], new, rejected)
-            won = rejected.any(axis=1) if self.stop_when == "any" else rejected.all(axis=1)
+            won = np.asarray(rejected.any(axis=1)) if self.stop_when == "any" else np.asarray(rejected.all(axis=1))
             lost = np.zeros(replicates, dtype=bool)
             if k < len(self.futility) and self.futility[k] is not None:
                 lost |= z[:, 0] < float(self.futility[k] or 0.0)

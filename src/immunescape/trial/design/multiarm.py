@@ -16,10 +16,10 @@ from scipy import stats
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design.cohort import Streams
 from immunescape.trial.design.combination import INTERSECTION_TESTS, closed_test
-from immunescape.trial.design.group_sequential import Spending
+from immunescape.trial.design.group_sequential import OBRIEN_FLEMING_LIKE, Spending
 from immunescape.trial.design.records import Decided, Design, Rule, register
 from immunescape.trial.design.stages import increment, reassign
-from immunescape.trial.design.statistics import Statistic
+from immunescape.trial.design.statistics import LOG_RANK, Statistic
 from immunescape.trial.design.truth import Truth
 
 __all__ = ["SELECTIONS", "MultiArm", "keep"]
@@ -56,8 +56,8 @@ class MultiArm(Rule):
     kind: ClassVar[str] = "multi-arm"
 
     endpoint: str
-    test: Statistic = Statistic()
-    spending: Spending = Spending()
+    test: Statistic = LOG_RANK
+    spending: Spending = OBRIEN_FLEMING_LIKE
     intersections: str = "dunnett"
     select: str = "best"
     keep_arms: int = 1
@@ -160,7 +160,7 @@ class MultiArm(Rule):
             by_look["arms"][running, k] = now.sum(axis=1)[running]
             chosen[running] = staying[running]
             staying &= ~rejected if self.stop_when == "all" else True
-            won = rejected.any(axis=1) & ((self.stop_when == "any") | ~staying.any(axis=1))
+            won = np.asarray(rejected.any(axis=1)) & ((self.stop_when == "any") | ~staying.any(axis=1))
             end = running & (won | ~staying.any(axis=1))
             if k + 1 < looks:
                 stage[end] = k + 1

@@ -18,9 +18,9 @@ from scipy import special
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design.cohort import Cohort, Streams
-from immunescape.trial.design.group_sequential import Spending
+from immunescape.trial.design.group_sequential import OBRIEN_FLEMING_LIKE, Spending
 from immunescape.trial.design.records import Decided, Design, Rule, register
-from immunescape.trial.design.statistics import Statistic
+from immunescape.trial.design.statistics import LOG_RANK, Statistic
 from immunescape.trial.design.truth import Truth
 
 __all__ = ["Entry", "Platform"]
@@ -78,8 +78,8 @@ class Platform(Rule):
 
     entries: tuple[Entry, ...]
     endpoint: str
-    test: Statistic = Statistic()
-    spending: Spending = Spending()
+    test: Statistic = LOG_RANK
+    spending: Spending = OBRIEN_FLEMING_LIKE
     controls: str = "concurrent"
     multiplicity: str = "family"
     control_ratio: float = 1.0
@@ -113,7 +113,8 @@ class Platform(Rule):
             for k, bound in enumerate(e.futility):
                 if bound is not None and bound > critical[k]:
                     raise InputError(
-                        f"the futility bound {bound:g} of arm '{e.arm}' lies above the efficacy bound {critical[k]:.3f}",
+                        f"the futility bound {bound:g} of arm '{e.arm}' lies above the efficacy bound "
+                        f"{critical[k]:.3f}",
                         hint="Lower the futility bound.",
                     )
 
@@ -124,6 +125,10 @@ class Platform(Rule):
     def selections(self, design: Design) -> tuple[str, ...]:
         """See :class:`Rule`."""
         return self.hypotheses(design)
+
+    def strata_of(self, design: Design, arm: str) -> tuple[str, ...]:
+        """See :class:`Rule`."""
+        return next((e.strata for e in self.entries if e.arm == arm), ())
 
     def _level(self, design: Design) -> float:
         if design.alpha is None:
@@ -313,7 +318,8 @@ class Platform(Rule):
                 rows.append(
                     {
                         "hypothesis": e.arm, "look": k + 1, "at": f"{look} {unit}", "test": str(self.test),
-                        "information": look / e.looks[-1], "efficacy_z": bound, "efficacy_p": float(special.ndtr(-bound)),
+                        "information": look / e.looks[-1], "efficacy_z": bound,
+                        "efficacy_p": float(special.ndtr(-bound)),
                         "futility_z": e.futility[k] if k < len(e.futility) else None,
                     }
                 )  # fmt: skip

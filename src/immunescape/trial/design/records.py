@@ -1,7 +1,7 @@
 """A trial design as frozen records: arms, strata, endpoints, accrual, looks, and the rule that decides.
 
-The rule (:class:`Rule`) is what makes a design group-sequential, multi-arm, enriching, Bayesian or a platform; everything
-else is shared. A rule registers itself under the word that a design file uses for it.
+The rule (:class:`Rule`) is what makes a design group-sequential, multi-arm, enriching, Bayesian or a platform;
+everything else is shared. A rule registers itself under the word that a design file uses for it.
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ class Decided:
             group, _, key = name.partition("/")
             if key:
                 parts[group][key] = value
-        return cls(**{k: arrays[k] for k in known if k in arrays}, **parts)
+        fields: dict[str, Any] = {k: arrays[k] for k in known if k in arrays}
+        return cls(**fields, **parts)  # type: ignore[arg-type]
 
     @classmethod
     def joined(cls, blocks: Sequence[Decided]) -> Decided:
@@ -131,6 +132,10 @@ class Rule(ABC):
 
     def selections(self, design: Design) -> tuple[str, ...]:
         """Names of the columns of `selected`."""
+        return ()
+
+    def strata_of(self, design: Design, arm: str) -> tuple[str, ...]:
+        """Strata that an arm is studied in (empty: all)."""
         return ()
 
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:

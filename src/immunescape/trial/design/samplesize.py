@@ -203,7 +203,7 @@ def _entered(accrual: Accrual, month: float) -> float:
 
 
 def survival_power_at(log_hazard_ratios: ArrayLike, information: ArrayLike, bounds: Boundaries) -> Floats:
-    """Cumulative power where the effect changes from look to look (average hazard ratio under non-proportional hazards).
+    """Cumulative power where the effect changes from look to look (average hazard ratio).
 
     Parameters
     ----------

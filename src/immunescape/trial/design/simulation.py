@@ -96,7 +96,7 @@ class OperatingCharacteristics:
         """Probability to reject a hypothesis, or any of them."""
         rejected = self._outcome(scenario).rejected
         if hypothesis is None:
-            return Figure.share(rejected.any(axis=1))
+            return Figure.share(np.asarray(rejected.any(axis=1)))
         names = self.design.rule.hypotheses(self.design)
         if hypothesis not in names:
             raise unknown_word("hypothesis", hypothesis, names)
@@ -136,7 +136,7 @@ class OperatingCharacteristics:
             "stopping": stop,
         }
         if len(names) > 1:
-            out["reject_all"] = Figure.share(found.rejected.all(axis=1))
+            out["reject_all"] = Figure.share(np.asarray(found.rejected.all(axis=1)))
         if found.selected is not None:
             labels = self.design.rule.selections(self.design)
             out["selected"] = {n: Figure.share(found.selected[:, s]) for s, n in enumerate(labels)}
@@ -259,7 +259,7 @@ def simulate(
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Several designs over the same random numbers, so that differences are known better than the figures themselves."""
+    """Several designs over the same random numbers: differences are known better than the figures themselves."""
 
     results: tuple[OperatingCharacteristics, ...]
 

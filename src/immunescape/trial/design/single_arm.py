@@ -58,8 +58,10 @@ class TwoStage(Rule):
         """Exact error, power, early stopping and expected size."""
         s = self.simon
         return {
-            "r": (s.r1, s.r), "n": (s.n1, s.n), "alpha": float(s.promising(self.p0)), "power": float(s.promising(self.p1)),
-            "stop_early_null": float(s.stop_early(self.p0)), "expected_patients_null": float(s.expected_patients(self.p0)),
+            "r": (s.r1, s.r), "n": (s.n1, s.n), "alpha": float(s.promising(self.p0)),
+            "power": float(s.promising(self.p1)),
+            "stop_early_null": float(s.stop_early(self.p0)),
+            "expected_patients_null": float(s.expected_patients(self.p0)),
         }  # fmt: skip
 
     def run(self, design: Design, truth: Truth, streams: Streams, plan: Mapping[str, Any]) -> Decided:

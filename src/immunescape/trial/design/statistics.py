@@ -12,7 +12,7 @@ from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design import tests_nph as nph
 from immunescape.trial.design.cohort import View
 
-__all__ = ["TESTS", "Statistic"]
+__all__ = ["LOG_RANK", "RATES", "TESTS", "Statistic"]
 
 Floats = NDArray[np.float64]
 TESTS = ("log-rank", "fleming-harrington", "modestly-weighted", "max-combo", "rmst", "milestone", "rates")
@@ -83,6 +83,9 @@ class Statistic:
             "rates": "difference of response rates",
         }.get(self.name, self.name)
         return f"stratified {text}" if self.stratified else text
+
+
+LOG_RANK, RATES = Statistic(), Statistic("rates")
 
 
 def rates(view: View, treated: NDArray[np.bool_]) -> tuple[Floats, Floats]:

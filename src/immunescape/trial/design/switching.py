@@ -1,8 +1,10 @@
 """Treatment switching: what a benefit on survival looks like when control patients receive the drug after progression.
 
-Three analyses of one data set: as randomised (ITT), censored at the switch with inverse-probability-of-censoring weights
-(IPCW), and the rank-preserving structural failure time model (RPSFT), whose counterfactual times U = T_off + exp(psi)
-T_on are compared with re-censoring. Sources: Robins & Tsiatis 1991; Robins & Finkelstein 2000; Latimer & Abrams 2014.
+Three analyses of one data set: as randomised (ITT), censored at the switch with inverse-probability-of-censoring
+weights (IPCW), and the rank-preserving structural failure time model (RPSFT), whose counterfactual times
+U = T_off + exp(psi) T_on are compared with re-censoring.
+
+Sources: Robins & Tsiatis 1991; Robins & Finkelstein 2000; Latimer & Abrams 2014.
 """
 
 from __future__ import annotations
@@ -49,9 +51,9 @@ class Switching:
 
     Attributes
     ----------
-    patients : in all, 1:1. median : survival in months without the drug (good prognosis). prognosis : factor on times of
-        patients with the covariate (half of all). benefit : factor on time while on the drug. switch : probability that a
-        progressed control patient switches, without and with the covariate. follow_up : months to the cut.
+    patients : in all, 1:1. median : survival in months without the drug (good prognosis). prognosis : factor on times
+        of patients with the covariate (half of all). benefit : factor on time while on the drug. switch : probability
+        that a progressed control patient switches, without and with the covariate. follow_up : months to the cut.
     """
 
     patients: int = 400
@@ -153,7 +155,7 @@ def rpsft_psi(data: SwitchingData, low: float = -3.0, high: float = 3.0) -> floa
 
 
 def _ipcw(data: SwitchingData) -> float:
-    """Weighted Cox: control patients are censored at the switch; those who progressed and stayed count for the switched.
+    """Weighted Cox: control patients are censored at the switch; those who stayed count for the switched.
 
     The probability of a switch at progression is estimated within the levels of the covariate.
     """

@@ -195,8 +195,8 @@ def max_combo(data: OrderedData, family: Sequence[tuple[float, float]] = MAX_COM
 def exceedance(largest: Floats, correlation: Floats, points: int = 256) -> Floats:
     """Probability that the largest of T correlated standard normals exceeds `largest`, for R cases at once.
 
-    The sum over tests k of P(X_k > u) E[1 / (number of tests above u) | X_k > u]: each term lies between P / T and P, so
-    that the relative error stays small in the tail; the correlation may be singular. Points come from a fixed lattice,
+    The sum over tests k of P(X_k > u) E[1 / (number of tests above u) | X_k > u]: each term lies between P / T and P,
+    so the relative error stays small in the tail; the correlation may be singular. Points come from a fixed lattice,
     without random numbers, so that results repeat.
     """
     tests = correlation.shape[-1]
@@ -257,7 +257,7 @@ def _arm(data: OrderedData, arm: Floats, horizon: float) -> tuple[Floats, Floats
     areas = np.diff(edges, axis=1) * survival
     beyond = np.cumsum(areas[:, ::-1], axis=1)[:, ::-1]
     mean = edges[:, 0] + areas.sum(axis=1)
-    at_end = survival[:, -1]
+    at_end = np.asarray(survival[:, -1], dtype=np.float64)
     return mean, (beyond**2 * greenwood).sum(axis=1), at_end, at_end**2 * greenwood.sum(axis=1)
 
 

@@ -85,7 +85,7 @@ class Truth(Protocol):
         stratum: NDArray[np.int64],
         latent: Mapping[str, Floats],
     ) -> dict[str, Outcome]:
-        """Outcomes of patients in `arm` and `stratum`; `latent` holds one uniform per patient for each name asked of it."""
+        """Outcomes of patients in `arm` and `stratum`; `latent` holds one uniform per patient, by name."""
         ...
 
     def null(self, control: str) -> Truth:
@@ -108,8 +108,8 @@ class Generator:
 
     Attributes
     ----------
-    parts : (arm, stratum, endpoint) -> generator. correlation : of the endpoints of one patient (Gaussian copula; a long
-        survival goes with a long progression-free survival and with a response). Progression-free survival never
+    parts : (arm, stratum, endpoint) -> generator. correlation : of the endpoints of one patient (Gaussian copula; a
+        long survival goes with a long progression-free survival and with a response). Progression-free survival never
         exceeds survival where both are there.
     """
 
@@ -181,7 +181,7 @@ class Pool:
 
     Attributes
     ----------
-    rows : (arm, stratum) -> columns ``<endpoint>_months`` and ``<endpoint>_event`` (survival) or ``<endpoint>`` (1 or 0).
+    rows : (arm, stratum) -> columns ``<endpoint>_months`` and ``<endpoint>_event``, or ``<endpoint>`` (1 or 0).
     source : where the patients come from, for reports. error : standard error of the pool's own log hazard ratios.
     """
 
@@ -201,7 +201,7 @@ class Pool:
         strata: Mapping[str, tuple[str, float, float]] | None = None,
         source: str = "",
     ) -> Pool:
-        """Pool from a table of patients (columns arm, pfs_months, pfs_event, os_months, os_event, response, covariates).
+        """Pool from a table of patients (arm, pfs_months, pfs_event, os_months, os_event, orr, covariates).
 
         Parameters
         ----------

@@ -33,14 +33,14 @@ class SimonDesign:
 
     def stop_early(self, p: ArrayLike) -> Floats:
         """Probability to stop after the first stage."""
-        return np.asarray(stats.binom.cdf(self.r1, self.n1, p))
+        return np.asarray(stats.binom.cdf(self.r1, self.n1, np.asarray(p, dtype=float)))
 
     def promising(self, p: ArrayLike) -> Floats:
         """Probability to call the drug promising (type-I error at p0, power at p1)."""
-        rate = np.asarray(p, dtype=float)
+        rate = np.asarray(p, dtype=float)[..., None]
         x = np.arange(self.r1 + 1, self.n1 + 1)
-        first = stats.binom.pmf(x, self.n1, rate[..., None])
-        return np.asarray((first * stats.binom.sf(self.r - x, self.n - self.n1, rate[..., None])).sum(-1))
+        first = np.asarray(stats.binom.pmf(x, self.n1, rate))
+        return np.asarray((first * np.asarray(stats.binom.sf(self.r - x, self.n - self.n1, rate))).sum(-1))
 
     def expected_patients(self, p: ArrayLike) -> Floats:
         """Expected number of patients."""

@@ -1,0 +1,360 @@
+"""Operating characteristics for people: tables for the terminal, a one-file HTML report, and what reproduces a run."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from immunescape.errors import InputError
+from immunescape.report.figures import ARM_COLOURS, figure_html
+from immunescape.report.tables import Row, Table, number
+
+if TYPE_CHECKING:
+    from immunescape.trial.design.simulation import Figure, OperatingCharacteristics
+
+__all__ = ["print_designs", "save", "write_report"]
+
+
+def _percent(figure: Figure | None, digits: int = 2) -> str:
+    """A share with its 95 % interval, in percent."""
+    if figure is None:
+        return "–"
+    return f"{100 * figure.value:.{digits}f} ({100 * figure.low:.{digits}f} to {100 * figure.high:.{digits}f})"
+
+
+def _mean(figure: Figure | None, digits: int = 1) -> str:
+    if figure is None:
+        return "–"
+    return f"{figure.value:.{digits}f} ± {number(figure.error, digits + 1)}"
+
+
+def plan_table(result: OperatingCharacteristics) -> Table:
+    """Looks and boundaries."""
+    rows: list[Row] = []
+    titles = {
+        "hypothesis": "Hypothesis", "look": "Look", "at": "At", "test": "Test", "information": "Information",
+        "efficacy_z": "Efficacy Z", "efficacy_p": "Nominal p", "futility_z": "Futility Z", "threshold": "Threshold",
+        "futility": "Futility", "go_on": "Go on with", "promising": "Promising with",
+    }  # fmt: skip
+    found = result.design.rule.expected_table(result.design, result.plan)
+    keys = list(dict.fromkeys(k for row in found for k in row))
+    for row in found:
+        cells: Row = {}
+        for key in keys:
+            value = row.get(key)
+            digits = {
+                "information": 3,
+                "efficacy_z": 4,
+                "efficacy_p": 5,
+                "futility_z": 3,
+                "threshold": 4,
+                "futility": 3,
+            }
+            cells[titles.get(key, key)] = (
+                number(value, digits[key]) if key in digits else ("–" if value is None else value)
+            )
+        rows.append(cells)
+    return Table(rows, ("Look", "Information", "Efficacy Z", "Nominal p", "Futility Z", "Threshold", "Futility"))
+
+
+def main_table(results: Sequence[OperatingCharacteristics]) -> Table:
+    """Probabilities of rejection, size and duration, by scenario (and design)."""
+    rows = []
+    for result in results:
+        for scenario in result.scenarios:
+            found = result.summary(scenario)
+            row: Row = {"Design": result.design.name} if len(results) > 1 else {}
+            error = scenario == "null"
+            row |= {
+                "Scenario": "null (all arms as the control)" if error else scenario,
+                "Any rejection, % (95 % interval)": _percent(found["reject_any"]),
+                "Expected patients": _mean(found["expected_patients"]),
+                "Expected events": _mean(found["expected_events"]),
+                "Expected months": _mean(found["expected_months"]),
+                "Stopped early, %": _percent(found["stop_early"], 1),
+            }
+            rows.append(row)
+    return Table(rows, tuple(list(rows[0])[1 if len(results) == 1 else 2 :]))
+
+
+def hypothesis_table(result: OperatingCharacteristics) -> Table:
+    """Probability of rejecting each hypothesis, and of selecting, by scenario."""
+    rows = []
+    for scenario in result.scenarios:
+        found = result.summary(scenario)
+        selected = found.get("selected", {})
+        for name, figure in found["reject"].items():
+            row: Row = {"Scenario": scenario, "Hypothesis": name, "Rejected, % (95 % interval)": _percent(figure)}
+            if selected:
+                row["Kept or selected, %"] = _percent(selected.get(name), 1)
+            rows.append(row)
+    return Table(rows, tuple(list(rows[0])[2:]))
+
+
+def stopping_table(result: OperatingCharacteristics) -> Table:
+    """Where trials end."""
+    rows: list[Row] = []
+    for scenario in result.scenarios:
+        found = result.summary(scenario)
+        looks: Mapping[str, Any] = found["looks"]
+        for k, stop in enumerate(found["stopping"]):
+            row: Row = {
+                "Scenario": scenario,
+                "Look": stop["look"],
+                "Efficacy stop, %": _percent(stop["efficacy"], 1),
+                "Futility stop, %": _percent(stop["futility"], 1),
+                "Trial ends, %": _percent(stop["end"], 1),
+            }
+            for key, title, digits in (
+                ("months", "Month", 1), ("patients", "Patients", 1), ("events", "Events", 1),
+                ("hazard_ratio", "Hazard ratio (geometric mean)", 2),
+            ):  # fmt: skip
+                if key in looks and k < len(looks[key]):
+                    row[title] = _mean(looks[key][k], digits)
+            rows.append(row)
+    return Table(rows, tuple(list(rows[0])[1:]))
+
+
+def further_table(result: OperatingCharacteristics) -> Table:
+    """Numbers of a kind of design of its own (patients by arm, months by arm, factor on the size)."""
+    rows = []
+    for scenario in result.scenarios:
+        for name, figure in result.summary(scenario).get("further", {}).items():
+            rows.append({"Scenario": scenario, "Number": name, "Mean ± Monte Carlo error": _mean(figure, 2)})
+    return Table(rows, ("Mean ± Monte Carlo error",))
+
+
+def comparison_table(results: Sequence[OperatingCharacteristics]) -> Table:
+    """Designs side by side; differences over the same random numbers."""
+    from immunescape.trial.design.simulation import Comparison
+
+    rows = []
+    for row in Comparison(tuple(results)).rows():
+        gap = row["difference"]
+        rows.append(
+            {
+                "Scenario": row["scenario"],
+                "Design": row["design"],
+                "Any rejection, %": _percent(row["reject_any"]),
+                "Difference to the first, points": "–"
+                if gap is None
+                else f"{100 * gap.value:+.2f} ± {100 * gap.error:.2f}",
+                "Expected patients": _mean(row["expected_patients"]),
+                "Expected months": _mean(row["expected_months"]),
+            }
+        )
+    return Table(rows, tuple(list(rows[0])[2:]) if rows else ())
+
+
+def notes_table(result: OperatingCharacteristics) -> Table:
+    """Average hazard ratios and the error of a virtual population."""
+    rows: list[Row] = []
+    for name, values in result.notes.get("average_hazard_ratio", {}).items():
+        text = ", ".join(number(v, 3) for v in values)
+        rows.append({"Item": f"Average hazard ratio expected at the looks ({name})", "Value": text})
+    for scenario, pool in result.notes.get("pool", {}).items():
+        sizes = "; ".join(f"{a}: {n} ({pool['times_n'][a]:.1f} times n)" for a, n in pool["patients"].items())
+        rows.append({"Item": f"Virtual population ({scenario})", "Value": f"{pool['source']}. {sizes}"})
+        for name, found in pool["hazard_ratios"].items():
+            error = found["power_se"]
+            rows.append(
+                {
+                    "Item": f"Pool hazard ratio, {name}",
+                    "Value": f"{found['hazard_ratio']:.3f} (standard error of its logarithm {found['log_se']:.3f}"
+                    + (f"; moves the power by {100 * error:.1f} points)" if error is not None else ")"),
+                }
+            )
+    return Table(rows)
+
+
+def boundary_figure(result: OperatingCharacteristics) -> Any:
+    """Boundaries on the scale of Z by information."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    rows = result.design.rule.expected_table(result.design, result.plan)
+    names = list(dict.fromkeys(r["hypothesis"] for r in rows))
+    for k, name in enumerate(names):
+        colour = ARM_COLOURS[k % len(ARM_COLOURS)]
+        own = [r for r in rows if r["hypothesis"] == name]
+        for key, dash, label in (("efficacy_z", "solid", "efficacy"), ("futility_z", "dot", "futility")):
+            points = [(r["information"], r[key]) for r in own if r.get(key) is not None and np.isfinite(r[key])]
+            if points:
+                figure.add_scatter(
+                    x=[p[0] for p in points], y=[p[1] for p in points], mode="lines+markers", name=f"{name}, {label}",
+                    line={"color": colour, "dash": dash},
+                )  # fmt: skip
+    return _laid_out(figure, "Boundaries", "Information fraction", "Z (positive: experimental better)")
+
+
+def stopping_figure(result: OperatingCharacteristics) -> Any:
+    """Stacked bars of where trials end, by scenario."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    summaries = {s: result.summary(s) for s in result.scenarios}
+    looks = max(len(f["stopping"]) for f in summaries.values())
+    for k in range(looks):
+        for key, label, colour in (("efficacy", "efficacy", ARM_COLOURS[0]), ("futility", "futility", ARM_COLOURS[1])):
+            y = [100 * f["stopping"][k][key].value if k < len(f["stopping"]) else 0.0 for f in summaries.values()]
+            if any(y):
+                figure.add_bar(
+                    x=list(summaries),
+                    y=y,
+                    name=f"look {k + 1}, {label}",
+                    marker_color=colour,
+                    opacity=1 - 0.6 * k / looks,
+                )
+    ran = [100 * (1 - f["stop_early"].value) for f in summaries.values()]
+    figure.add_bar(x=list(summaries), y=ran, name="ran to the end", marker_color="#b8c2cc")
+    figure.update_layout(barmode="stack")
+    return _laid_out(figure, "Where trials end", "Scenario", "Simulated trials (%)")
+
+
+def _laid_out(figure: Any, title: str, x: str, y: str) -> Any:
+    figure.update_layout(
+        title={"text": title, "font": {"size": 16}}, template="plotly_white", height=400, xaxis_title=x, yaxis_title=y,
+        margin={"l": 64, "r": 24, "t": 56, "b": 56}, font={"family": "system-ui, sans-serif", "size": 13},
+    )  # fmt: skip
+    return figure
+
+
+def _references(result: OperatingCharacteristics) -> list[str]:
+    from immunescape.knowledge.references import format_reference, load_references
+
+    known = load_references()
+    return [f"[{k}] {format_reference(known[k])}" if k in known else k for k in result.design.references]
+
+
+def _blocks(result: OperatingCharacteristics) -> dict[str, Any]:
+    error = result.type_one_error
+    alpha = result.design.alpha
+    verdict = ""
+    if error is not None and alpha is not None:
+        verdict = f"Type-I error {_percent(error)} % at a nominal {100 * alpha:g} % (one-sided)."
+    return {
+        "name": result.design.name,
+        "title": result.design.title,
+        "description": result.design.description,
+        "assumptions": result.design.assumptions,
+        "warnings": result.warnings,
+        "verdict": verdict,
+        "plan": plan_table(result),
+        "hypotheses": hypothesis_table(result),
+        "stopping": stopping_table(result),
+        "further": further_table(result),
+        "notes": notes_table(result),
+        "figures": [figure_html(boundary_figure(result)), figure_html(stopping_figure(result))],
+        "references": _references(result),
+    }
+
+
+def write_report(results: Sequence[OperatingCharacteristics], path: Path, notice: str) -> Path:
+    """Write the HTML report: one file, no network needed to read it."""
+    import plotly.offline
+    from jinja2 import Environment, PackageLoader, select_autoescape
+    from markupsafe import Markup
+
+    from immunescape.report.trial_report import _write
+
+    first = results[0]
+    environment = Environment(
+        loader=PackageLoader("immunescape.report"), autoescape=select_autoescape(["html"]), trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    values = {
+        "title": first.design.title if len(results) == 1 else "Designs side by side",
+        "lead": f"{first.replicates} simulated trials per scenario, seed {first.seed}; one-sided tests; figures "
+        "after ± are Monte Carlo standard errors, intervals are exact 95 % intervals.",
+        "notice": notice,
+        "plotly_js": Markup(plotly.offline.get_plotlyjs()),
+        "main": main_table(results),
+        "comparison": comparison_table(results) if len(results) > 1 else Table([]),
+        "designs": [_blocks(r) for r in results],
+        "provenance": Table(
+            [
+                {"Item": "Command", "Value": command(results)},
+                {
+                    "Item": "Version",
+                    "Value": f"immunescape {first.to_json()['version']}, Python {platform.python_version()}",
+                },
+                {"Item": "Seed", "Value": first.seed},
+                {"Item": "Seconds", "Value": f"{sum(r.wall_s for r in results):.1f}"},
+            ]
+        ),
+    }
+    _write(path, environment.get_template("design.html").render(values).encode("utf-8"))
+    return path
+
+
+def command(results: Sequence[OperatingCharacteristics]) -> str:
+    """The command line that repeats a run."""
+    names = " ".join(f"{r.design.name}.yaml" for r in results)
+    return f"immunescape design {names} --replicates {results[0].replicates} --seed {results[0].seed}"
+
+
+def script(results: Sequence[OperatingCharacteristics]) -> str:
+    """The Python script that repeats a run from the YAML files beside it."""
+    first = results[0]
+    files = [f"{r.design.name}.yaml" for r in results]
+    body = f"run = run_designs([here / n for n in {files!r}], {first.replicates}, seed={first.seed}, out=out)"
+    return (
+        '"""Repeats a simulated design; writes into the folder \'repeated\' beside this file."""\n\n'
+        "from pathlib import Path\n\nfrom immunescape.designs import run_designs\n\n"
+        'if __name__ == "__main__":\n'
+        "    here = Path(__file__).resolve().parent\n"
+        '    out = here / "repeated"\n'
+        f"    {body}\n    run.show()\n"
+    )
+
+
+def save(
+    results: Sequence[OperatingCharacteristics], content: Mapping[str, Any], folder: Path, notice: str
+) -> list[Path]:
+    """Write design.json, report.html, one YAML per design and reproduce.py; returns their paths."""
+    from immunescape.report.trial_report import _write
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot make the folder {folder}: {error.strerror}", hint="Choose another with --out."
+        ) from None
+    paths = [folder / "design.json"]
+    _write(paths[0], (json.dumps(content, indent=2, allow_nan=False) + "\n").encode("utf-8"))
+    for result in results:
+        if result.design.text:
+            path = folder / f"{result.design.name}.yaml"
+            _write(path, result.design.text.encode("utf-8"))
+            paths.append(path)
+    if all(r.design.text for r in results):
+        _write(folder / "reproduce.py", script(results).encode("utf-8"))
+        paths.append(folder / "reproduce.py")
+    paths.append(write_report(results, folder / "report.html", notice))
+    return paths
+
+
+def print_designs(results: Sequence[OperatingCharacteristics]) -> None:
+    """Print boundaries and operating characteristics."""
+    from immunescape.face import print_table
+
+    for result in results:
+        print(f"{result.design.title}\n")
+        print_table("Looks and boundaries", plan_table(result).rows)
+    print_table(f"Operating characteristics ({results[0].replicates} simulated trials)", main_table(results).rows)
+    for result in results:
+        print_table("By hypothesis", hypothesis_table(result).rows)
+        notes = notes_table(result)
+        if notes.rows:
+            print_table("Notes", notes.rows)
+        for text in result.design.assumptions:
+            print(f"Assumed: {text}")
+        for text in result.warnings:
+            print(f"Warning: {text}")
+    if len(results) > 1:
+        print_table("Side by side (common random numbers)", comparison_table(results).rows)

@@ -1,0 +1,354 @@
+"""Reading design files: YAML with line numbers, validation, and the frozen :class:`Design` made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from immunescape.errors import InputError, unknown_word
+from immunescape.trial.design.bayes import Bayesian
+from immunescape.trial.design.cohort import Milestone
+from immunescape.trial.design.enrichment import Enrichment, Population
+from immunescape.trial.design.group_sequential import EarlyFutility, GroupSequential, Hypothesis, Spending
+from immunescape.trial.design.multiarm import MultiArm
+from immunescape.trial.design.platform import Entry, Platform
+from immunescape.trial.design.records import Arm, Design, Dropout, Rule
+from immunescape.trial.design.single_arm import TwoStage
+from immunescape.trial.design.ssr import Reestimation
+from immunescape.trial.design.statistics import Statistic
+from immunescape.trial.design.survival_model import Accrual, PiecewiseExponential
+from immunescape.trial.design.truth import Endpoint, Generator, Pool, Rate
+from immunescape.trial.design.two_stage import simon
+
+__all__ = ["design_schema", "design_template", "list_designs", "load_design", "read_design", "resolve"]
+
+Progress = Callable[[int, int], None]
+
+
+def list_designs() -> list[str]:
+    """Names of the designs that ship."""
+    from importlib.resources import files
+
+    folder = files("immunescape.trial.design") / "library"
+    return sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
+
+
+def design_schema() -> dict[str, Any]:
+    """JSON schema of a design file."""
+    from immunescape.trial.design.schema import json_schema
+
+    return json_schema()
+
+
+def design_template() -> str:
+    """A commented design file to start from; it loads as it stands."""
+    from importlib.resources import files
+
+    return (files("immunescape.trial.design") / "template.yaml.txt").read_text(encoding="utf-8")
+
+
+def resolve(name_or_path: str | Path) -> tuple[str, str]:
+    """File name and content of a design that ships (by name) or of a user's file (by path)."""
+    from importlib.resources import files
+
+    name, path = str(name_or_path), Path(name_or_path)
+    shipped = {d.casefold(): d for d in list_designs()}
+    if name.casefold() in shipped:
+        entry = files("immunescape.trial.design") / "library" / f"{shipped[name.casefold()]}.yaml"
+        return entry.name, entry.read_text(encoding="utf-8")
+    if path.is_file():
+        try:
+            return str(path), path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"cannot be read: {error}", where=str(path)) from error
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        raise InputError("no such file", where=name, hint=f"Designs that ship: {', '.join(list_designs())}.")
+    raise unknown_word("design", name, list_designs())
+
+
+def load_design(name_or_path: str | Path, *, workers: int | None = None, progress: Progress | None = None) -> Design:
+    """Load a design by name or path; simulates its virtual population where it needs one that is not kept yet."""
+    file, text = resolve(name_or_path)
+    return read_design(file, text, workers=workers, progress=progress)
+
+
+def read_design(file: str, text: str, *, workers: int | None = None, progress: Progress | None = None) -> Design:
+    """Read a design from YAML text.
+
+    Raises
+    ------
+    InputError
+        Naming file, line and field, and the reason where things do not go together.
+    """
+    from pydantic import ValidationError
+
+    from immunescape.trial.design.schema import DesignFile
+    from immunescape.trial.loading import Source, _problem, join
+
+    source = Source(file, text)
+    try:
+        block = DesignFile.model_validate(source.data)
+    except ValidationError as error:
+        problems = [_problem(source, detail) for detail in error.errors(include_url=False)]
+        raise join(problems, file) from None
+    return _Builder(source, block, workers, progress).design()
+
+
+class _Builder:
+    """Makes the records of one file; every complaint names the file and the line of the field."""
+
+    def __init__(self, source: Any, block: Any, workers: int | None, progress: Progress | None) -> None:
+        self.source, self.block = source, block
+        self.workers, self.progress = workers, progress
+
+    def at(self, make: Callable[[], Any], *path: str | int) -> Any:
+        """Call `make`, adding where to any complaint."""
+        try:
+            return make()
+        except InputError as error:
+            if error.where:
+                raise
+            raise InputError(error.message, where=self.source.where(path), hint=error.hint) from error
+
+    def design(self) -> Design:
+        b = self.block
+        if b.kind != "enrichment" and b.enrichment is not None:
+            raise InputError(
+                f"a '{b.kind}' test cannot choose its population from its own data: that is enrichment, and without "
+                "combination tests and closed testing its type-I error is not held",
+                where=self.source.where(("enrichment",)), hint="Use kind: enrichment, or test one population.",
+            )  # fmt: skip
+        for kind, name in (
+            ("group-sequential", "hypotheses"), ("enrichment", "enrichment"), ("bayesian", "bayesian"),
+            ("two-stage", "two_stage"),
+        ):  # fmt: skip
+            given = getattr(b, name)
+            if b.kind == kind and not given:
+                raise InputError(f"a '{kind}' design needs the field '{name}'", where=self.source.where(()))
+            if b.kind != kind and given:
+                raise InputError(
+                    f"field '{name}' belongs to a '{kind}' design, this one is '{b.kind}'",
+                    where=self.source.where((name,)),
+                )
+        for name in ("reestimation", "early_futility"):
+            if b.kind != "group-sequential" and getattr(b, name) is not None:
+                raise InputError(
+                    f"field '{name}' belongs to a group-sequential design", where=self.source.where((name,))
+                )
+        endpoints = tuple(
+            self.at(partial(Endpoint, n, e.kind, e.visits_every, e.lag, e.months), "endpoints", n)
+            for n, e in b.endpoints.items()
+        )
+        arms = tuple(self.at(partial(Arm, a.name, a.role, a.allocation), "arms", k) for k, a in enumerate(b.arms))
+        rule, looks, patients = self.rule(endpoints)
+        accrual = self.at(lambda: self.accrual(patients), "accrual")
+        truths = {
+            s.name: self.at(partial(self.truth, s, k, endpoints, arms), "scenarios", k)
+            for k, s in enumerate(b.scenarios)
+        }
+        dropout = (
+            Dropout() if b.dropout is None else self.at(lambda: Dropout(b.dropout.share, b.dropout.months), "dropout")
+        )
+        return self.at(
+            lambda: Design(
+                b.name, arms, endpoints, patients, accrual, looks, truths, rule, b.alpha, dropout,
+                b.stratified_randomisation, b.title, b.description.strip(), tuple(b.references), tuple(b.assumptions),
+                self.source.text, self.source.file,
+            ),
+            *self._blame(),
+        )  # fmt: skip
+
+    def _blame(self) -> tuple[str, ...]:
+        """The field that a complaint about the whole is shown at."""
+        return {
+            "group-sequential": ("hypotheses",), "enrichment": ("enrichment",), "bayesian": ("bayesian",),
+            "two-stage": ("two_stage",), "platform": ("arms",), "multi-arm": ("kind",),
+        }[self.block.kind]  # fmt: skip
+
+    def accrual(self, patients: int) -> Accrual:
+        rates, starts = self.block.accrual.rates, self.block.accrual.starts
+        if len(rates) != len(starts) or starts[0] != 0 or np.any(np.diff(starts) <= 0):
+            raise InputError("each accrual rate starts at its own month: the first at 0, then increasing")
+        if len(rates) == 1:
+            return Accrual((rates[0],), (patients / rates[0],))
+        return Accrual.ramp(rates, starts, patients)
+
+    def statistic(self, block: Any, *path: str | int) -> Statistic:
+        return self.at(lambda: Statistic(block.name, block.rho, block.gamma, block.months, block.stratified), *path)
+
+    def looks(self) -> tuple[Milestone, ...]:
+        if not self.block.looks:
+            raise InputError("the field 'looks' is needed", where=self.source.where(()))
+        return tuple(
+            self.at(
+                partial(
+                    Milestone, 
+                    x.events, x.months, x.patients, x.endpoint, x.follow_up, x.earliest,
+                    np.inf if x.latest is None else x.latest,
+                ),
+                "looks", k,
+            )
+            for k, x in enumerate(self.block.looks)
+        )  # fmt: skip
+
+    def rule(self, endpoints: tuple[Endpoint, ...]) -> tuple[Rule, tuple[Milestone, ...], int]:
+        b = self.block
+        spending = Spending(b.boundaries.family, b.boundaries.parameter)
+        if b.kind in ("multi-arm", "enrichment", "platform"):
+            if b.endpoint is None:
+                raise InputError(f"a '{b.kind}' design needs the field 'endpoint'", where=self.source.where(()))
+            if b.endpoint not in b.endpoints:
+                raise unknown_word("endpoint", b.endpoint, b.endpoints, where=self.source.where(("endpoint",)))
+        if b.kind != "group-sequential" and (b.boundaries.futility or b.boundaries.binding):
+            raise InputError(
+                "futility bounds of 'boundaries' belong to a group-sequential design",
+                where=self.source.where(("boundaries",)), hint="Platforms name them by arm; enrichment has stop_below.",
+            )  # fmt: skip
+        test = self.statistic(b.test, "test")
+        if b.kind == "group-sequential":
+            tested = tuple(
+                Hypothesis(h.name, h.endpoint, self.statistic(h.test, "hypotheses", k, "test"), h.share)
+                for k, h in enumerate(b.hypotheses)
+            )
+            for k, h in enumerate(b.hypotheses):
+                if h.endpoint not in b.endpoints:
+                    raise unknown_word("endpoint", h.endpoint, b.endpoints, where=self.source.where(("hypotheses", k)))
+            r, e = b.reestimation, b.early_futility
+            again = (
+                None
+                if r is None
+                else self.at(lambda: Reestimation(r.look, r.target, r.promising, r.maximum), "reestimation")
+            )
+            early = None
+            if e is not None:
+                early = EarlyFutility(e.look, e.endpoint, e.bound, self.statistic(e.test, "early_futility", "test"))
+            edges = {h.name: dict(h.hands_on) for h in b.hypotheses if h.hands_on}
+            rule: Rule = GroupSequential(
+                tested, spending, edges, tuple(b.boundaries.futility), b.boundaries.binding, b.stop_when, again, early
+            )
+            return rule, self.looks(), b.patients
+        if b.kind == "multi-arm":
+            s = b.selection
+            bound = -np.inf if s is None or s.bound is None else s.bound
+            rule = MultiArm(
+                b.endpoint, test, spending, "dunnett" if s is None else s.intersections,
+                "best" if s is None else s.rule,
+                1 if s is None else s.keep, bound, b.stop_when,
+            )  # fmt: skip
+            return rule, self.looks(), b.patients
+        if b.kind == "enrichment":
+            e = b.enrichment
+            rule = Enrichment(
+                b.endpoint, tuple(Population(p.name, tuple(p.strata)) for p in e.populations), test, spending,
+                e.intersections, e.choose, e.bound, -np.inf if e.stop_below is None else e.stop_below, e.combination,
+                e.decide_on, self.statistic(e.decide_test, "enrichment", "decide_test"), e.first_follow_up,
+            )  # fmt: skip
+            return rule, self.looks(), b.patients
+        if b.kind == "bayesian":
+            y = b.bayesian
+            rule = Bayesian(y.endpoint, y.threshold, y.futility, y.adaptive, y.power, y.floor, y.prior, y.calibration)
+            return rule, self.looks(), b.patients
+        if b.kind == "two-stage":
+            t = b.two_stage
+            found = self.at(lambda: simon(t.p0, t.p1, alpha=b.alpha or 0.05, beta=t.beta, kind=t.choose), "two_stage")
+            months = next((e.months for e in endpoints if e.name == t.endpoint), 0.0)
+            return TwoStage(t.endpoint, found, t.p0, t.p1), TwoStage.looks(found, months), found.n
+        p = b.platform
+        entries = tuple(
+            self.at(
+                partial(
+                    Entry, 
+                    a.name, tuple(a.looks), a.opens, np.inf if a.closes is None else a.closes, tuple(a.strata),
+                    10**9 if a.patients is None else a.patients, tuple(a.futility),
+                ),
+                "arms", k,
+            )
+            for k, a in enumerate(b.arms)
+            if a.role == "experimental"
+        )  # fmt: skip
+        options = {} if p is None else p.model_dump()
+        return Platform(entries, b.endpoint, test, spending, **options), (Milestone(months=1.0),), b.patients
+
+    def truth(self, block: Any, k: int, endpoints: tuple[Endpoint, ...], arms: tuple[Arm, ...]) -> Pool | Generator:
+        if (block.pool is None) == (not block.truth):
+            raise InputError("a scenario needs either 'truth' or 'pool', and not both")
+        return self.pool(block.pool, endpoints, arms) if block.pool else self.generator(block, k, endpoints, arms)
+
+    def pool(self, block: Any, endpoints: tuple[Endpoint, ...], arms: tuple[Arm, ...]) -> Pool:
+        from immunescape.trial.design.pools import pool_table
+
+        strata = {}
+        for s in self.block.strata:
+            if s.covariate is None or s.range is None:
+                raise InputError(f"stratum '{s.name}' of a virtual population needs a covariate and its range")
+            strata[s.name] = (s.covariate, *s.range)
+        if block.table is not None:
+            import pandas as pd
+
+            path = Path(self.source.file).parent / block.table
+            try:
+                table, origin = pd.read_parquet(path), f"table {block.table}"
+            except (OSError, ValueError) as error:
+                raise InputError(f"the table of virtual patients cannot be read: {error}") from error
+        else:
+            table, origin = pool_table(
+                block.trial, block.patients, block.seed, workers=self.workers, progress=self.progress
+            )
+        return Pool.from_table(table, [a.name for a in arms], endpoints, strata=strata or None, source=origin)
+
+    def generator(self, block: Any, k: int, endpoints: tuple[Endpoint, ...], arms: tuple[Arm, ...]) -> Generator:
+        strata = tuple(s.name for s in self.block.strata) or ("all",)
+        shares = tuple(s.share for s in self.block.strata) or (1.0,)
+        if any(s is None for s in shares):
+            raise InputError("every stratum needs its share of the patients")
+        control = next((a.name for a in arms if a.role == "control"), None)
+        known = {e.name: e for e in endpoints}
+        names = [a.name for a in arms]
+        for j, entry in enumerate(block.truth):
+            where = self.source.where(("scenarios", k, "truth", j))
+            if entry.endpoint not in known:
+                raise unknown_word("endpoint", entry.endpoint, known, where=where)
+            if entry.arm is not None and entry.arm not in names:
+                raise unknown_word("arm", entry.arm, names, where=where)
+            if entry.stratum is not None and entry.stratum not in strata:
+                raise unknown_word("stratum", entry.stratum, strata, where=where)
+        parts: dict[tuple[str, str, str], PiecewiseExponential | Rate] = {}
+        order = [control, *[n for n in names if n != control]] if control else names
+        for arm in order:
+            for stratum in strata:
+                for endpoint in known:
+                    found = [
+                        (j, e) for j, e in enumerate(block.truth)
+                        if e.endpoint == endpoint and e.arm in (None, arm) and e.stratum in (None, stratum)
+                    ]  # fmt: skip
+                    if not found:
+                        continue
+                    j, entry = max(found, key=lambda f: (f[1].arm is not None, f[1].stratum is not None, f[0]))
+                    base = parts.get((control, stratum, endpoint)) if control and arm != control else None
+                    parts[arm, stratum, endpoint] = self.at(partial(_part, entry, base), "scenarios", k, "truth", j)
+        generator = Generator(tuple(names), strata, shares, parts, block.correlation)
+        for arm in names:
+            for stratum in strata:
+                for endpoint in known:
+                    generator.part(arm, stratum, endpoint)
+        return generator
+
+
+def _part(entry: Any, control: PiecewiseExponential | Rate | None) -> PiecewiseExponential | Rate:
+    given = [n for n in ("median", "hazards", "hazard_ratio", "rate") if getattr(entry, n) is not None]
+    if len(given) != 1:
+        raise InputError(f"exactly one of median, hazards, hazard_ratio and rate is needed, not {given or 'none'}")
+    if entry.rate is not None:
+        return Rate(entry.rate)
+    if entry.median is not None:
+        return PiecewiseExponential.from_median(entry.median, entry.cured)
+    if entry.hazards is not None:
+        return PiecewiseExponential(tuple(entry.hazards), tuple(entry.changes), entry.cured)
+    if not isinstance(control, PiecewiseExponential):
+        raise InputError("a hazard ratio needs a control arm with survival of its own")
+    changed = control.with_effect(entry.hazard_ratio, entry.delay)
+    return PiecewiseExponential(changed.hazards, changed.changes, entry.cured or control.cured)

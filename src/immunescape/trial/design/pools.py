@@ -1,0 +1,109 @@
+"""Virtual populations for designs: the patients of a virtual trial, simulated once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from immunescape.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["pool_folder", "pool_table", "table_of_trial"]
+
+ENDPOINTS = ("pfs", "os")
+
+
+def pool_folder() -> Path:
+    """Where simulated pools are kept: ``IMMUNESCAPE_CACHE``, or the user's cache folder."""
+    given = os.environ.get("IMMUNESCAPE_CACHE")
+    base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "immunescape"
+    return base / "pools"
+
+
+def table_of_trial(result: object) -> pd.DataFrame:
+    """Patients of a virtual trial with endpoints at the end of each one's follow-up (no data cut), in months.
+
+    Columns ``arm, pfs_months, pfs_event, os_months, os_event, orr`` (1 for CR or PR) and the covariates.
+    """
+    from immunescape.trial.analysis import endpoints_at_cut
+    from immunescape.trial.result import TrialResult
+
+    assert isinstance(result, TrialResult)
+    table = result.patients.copy()
+    for endpoint in ENDPOINTS:
+        for name, values in endpoints_at_cut(table, result.visits, result.trial, endpoint, np.inf).items():
+            if name.endswith(("_months", "_event")):
+                table[name] = values
+    table["orr"] = table["best_response"].isin(["CR", "PR"]).astype(float)
+    drop = [c for c in table.columns if c.startswith(("p:", "x:"))]
+    return table.drop(columns=drop)
+
+
+def pool_table(
+    trial: str,
+    patients: int,
+    seed: int,
+    *,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[pd.DataFrame, str]:
+    """Virtual patients of a trial, `patients` per arm, and where they come from; simulated once, then read back.
+
+    Raises
+    ------
+    InputError
+        Where the table cannot be kept, or the trial cannot be simulated.
+    """
+    import pandas as pd
+
+    from immunescape.trial.runner import run_trial
+    from immunescape.trial.spec import load_trial
+
+    spec = load_trial(trial)
+    key = hashlib.sha256(
+        "\x1f".join([spec.text or repr(spec), str(patients), str(seed), _code()]).encode()
+    ).hexdigest()[:16]
+    path = pool_folder() / f"{spec.name}-{patients}-{seed}-{key}.parquet"
+    source = f"virtual trial {spec.name}, {patients} patients per arm, seed {seed}"
+    if path.is_file():
+        try:
+            return pd.read_parquet(path), source
+        except (OSError, ValueError):
+            path.unlink(missing_ok=True)  # damaged: simulate again
+    result = run_trial(
+        spec, patients=patients, seed=seed, workers=workers, out=pool_folder() / path.stem, progress=progress
+    )
+    table = table_of_trial(result)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table.to_parquet(part, index=False)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InputError(
+            f"cannot keep the virtual population: {error.strerror or error}", where=str(path),
+            hint="Name another folder in IMMUNESCAPE_CACHE.",
+        ) from error  # fmt: skip
+    return table, source
+
+
+def _code() -> str:
+    """Hash of the model and the trial code: a pool is simulated again when they change."""
+    from importlib.resources import files
+
+    digest = hashlib.sha256()
+    root = Path(str(files("immunescape")))
+    for room in ("model", "engine", "population", "trial", "knowledge"):
+        for path in sorted((root / room).rglob("*")):
+            if path.suffix in (".py", ".csv", ".c", ".h", ".in") and "design" not in path.relative_to(root).parts:
+                digest.update(path.relative_to(root).as_posix().encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()

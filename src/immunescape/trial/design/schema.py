@@ -1,0 +1,271 @@
+"""The fields of a design file, as pydantic models: types, ranges and meanings; the source of its JSON schema."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from immunescape.trial.schema import _Block
+
+__all__ = ["DesignFile", "json_schema"]
+
+Months = Annotated[float, Field(ge=0, le=600)]
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Kind = Literal["group-sequential", "multi-arm", "enrichment", "bayesian", "platform", "two-stage"]
+Family = Literal[
+    "fixed", "obrien-fleming", "pocock", "wang-tsiatis", "lan-demets-obrien-fleming", "lan-demets-pocock",
+    "hwang-shih-decani", "power",
+]  # fmt: skip
+TestName = Literal["log-rank", "fleming-harrington", "modestly-weighted", "max-combo", "rmst", "milestone", "rates"]
+
+
+class TestBlock(_Block):
+    """A test."""
+
+    name: TestName = Field(default="log-rank", description="Which test.")
+    rho: float = Field(default=0.0, ge=0, description="Fleming-Harrington: power of S.")
+    gamma: float = Field(default=0.0, ge=0, description="Fleming-Harrington: power of 1 - S.")
+    months: Months = Field(default=0.0, description="t* of modest weights, horizon of rmst, month of milestone.")
+    stratified: bool = Field(default=False, description="Log-rank within strata.")
+
+
+class ArmBlock(_Block):
+    """One arm."""
+
+    name: str = Field(min_length=1, description="Name of the arm.")
+    role: Literal["experimental", "control"] = Field(description="experimental or control.")
+    allocation: int = Field(default=1, ge=1, le=20, description="Patients of each block of the randomisation.")
+    opens: Months = Field(default=0.0, description="Platform: month at which the arm may enrol.")
+    closes: Months | None = Field(default=None, description="Platform: month from which on it does not.")
+    strata: list[str] = Field(default=[], description="Platform: strata that the arm is matched to; empty: all.")
+    patients: int | None = Field(default=None, ge=1, description="Platform: most patients that the arm enrols.")
+    looks: list[int] = Field(default=[], description="Platform: events (or patients for a response) of each look.")
+    futility: list[float | None] = Field(default=[], description="Platform: bounds on Z at its interim looks.")
+
+
+class StratumBlock(_Block):
+    """A biomarker-defined group of patients."""
+
+    name: str = Field(min_length=1, description="Name of the stratum.")
+    share: Share | None = Field(default=None, description="Share of the patients; a pool brings its own.")
+    covariate: str | None = Field(default=None, description="Pool: covariate that defines it.")
+    range: tuple[float, float] | None = Field(default=None, description="Pool: lowest and highest value, included.")
+
+
+class EndpointBlock(_Block):
+    """What is measured."""
+
+    kind: Literal["survival", "response"] = Field(default="survival", description="survival or response.")
+    visits_every: Months = Field(default=0.0, description="Months between assessments (0: events are seen at once).")
+    lag: Months = Field(default=0.0, description="Months until data reach an analysis.")
+    months: Months = Field(default=0.0, description="Response: months from entry to its reading.")
+
+
+class AccrualBlock(_Block):
+    """How patients come: rates that each start at a month; the last goes on."""
+
+    rates: list[Positive] = Field(min_length=1, description="Patients per month.")
+    starts: list[Months] = Field(default=[0.0], min_length=1, description="Month at which each rate starts.")
+
+
+class DropoutBlock(_Block):
+    """Loss of patients, at a constant hazard."""
+
+    share: Share = Field(description="Share lost ...")
+    months: Positive = Field(default=12.0, description="... within so many months.")
+
+
+class LookBlock(_Block):
+    """An analysis: by events, calendar month or patients."""
+
+    events: int | None = Field(default=None, ge=1, description="Events of `endpoint`.")
+    months: Annotated[float, Field(gt=0)] | None = Field(default=None, description="Calendar month.")
+    patients: int | None = Field(default=None, ge=1, description="Patients entered ...")
+    follow_up: Months = Field(default=0.0, description="... and followed for so many months.")
+    endpoint: str | None = Field(default=None, description="Endpoint whose events count.")
+    earliest: Months = Field(default=0.0, description="Not before this month.")
+    latest: Months | None = Field(default=None, description="Not after this month.")
+
+
+class TruthEntry(_Block):
+    """What truly happens in an arm (and stratum) for one endpoint; entries without arm or stratum apply to all."""
+
+    endpoint: str = Field(description="Endpoint.")
+    arm: str | None = Field(default=None, description="Arm; left out: every arm not named otherwise.")
+    stratum: str | None = Field(default=None, description="Stratum; left out: every stratum not named otherwise.")
+    median: Positive | None = Field(default=None, description="Median survival in months.")
+    hazards: list[float] | None = Field(default=None, description="Hazard per month of each piece.")
+    changes: list[Positive] = Field(default=[], description="Months at which the next piece starts.")
+    cured: Share = Field(default=0.0, description="Share that never has the event.")
+    hazard_ratio: Positive | None = Field(default=None, description="Over the control of the same stratum.")
+    delay: Months = Field(default=0.0, description="Months until the hazard ratio applies.")
+    rate: Share | None = Field(default=None, description="Response: its probability.")
+
+
+class PoolBlock(_Block):
+    """A virtual population: the patients of a virtual trial, drawn with replacement."""
+
+    trial: str = Field(description="A trial that ships, or a trial file.")
+    patients: int = Field(ge=20, le=1_000_000, description="Virtual patients per arm; at least 20 times n.")
+    seed: int = Field(default=1, ge=0, description="Seed of the virtual trial.")
+    table: str | None = Field(
+        default=None, description="Parquet table of virtual patients in place of a simulation; beside this file."
+    )
+
+
+class ScenarioBlock(_Block):
+    """One scenario: a list of entries, or a virtual population."""
+
+    name: str = Field(min_length=1, description="Name of the scenario.")
+    truth: list[TruthEntry] = Field(default=[], description="What truly happens, by arm, stratum and endpoint.")
+    pool: PoolBlock | None = Field(default=None, description="A virtual population in place of `truth`.")
+    correlation: Share = Field(default=0.0, description="Of the endpoints of one patient (Gaussian copula).")
+
+
+class HypothesisBlock(_Block):
+    """One hypothesis of a group-sequential test."""
+
+    name: str = Field(min_length=1, description="Name.")
+    endpoint: str = Field(description="Endpoint.")
+    test: TestBlock = Field(default=TestBlock(), description="Test.")
+    share: Share = Field(default=1.0, description="Share of alpha at the start.")
+    hands_on: dict[str, Share] = Field(
+        default={}, description="Where its alpha goes when rejected: hypothesis -> share."
+    )
+
+
+class BoundaryBlock(_Block):
+    """How alpha is spent over the looks."""
+
+    family: Family = Field(default="lan-demets-obrien-fleming", description="Boundary family.")
+    parameter: float = Field(
+        default=0.0, description="Delta of Wang-Tsiatis, gamma of Hwang-Shih-DeCani, rho of power."
+    )
+    futility: list[float | None] = Field(default=[], description="Bounds on Z at the interim looks (null: none).")
+    binding: bool = Field(default=False, description="Whether the futility stop is counted on.")
+
+
+class ReestimationBlock(_Block):
+    """Sample-size re-estimation by conditional power."""
+
+    look: int = Field(ge=1, description="Interim look.")
+    target: Share = Field(default=0.9, description="Conditional power aimed at.")
+    promising: Share = Field(default=0.3, description="Conditional power from which on the size is raised.")
+    maximum: Annotated[float, Field(gt=1, le=10)] = Field(default=2.0, description="Largest total over the plan.")
+
+
+class EarlyFutilityBlock(_Block):
+    """Futility by an endpoint that is read earlier."""
+
+    look: int = Field(ge=1, description="Interim look.")
+    endpoint: str = Field(description="Early endpoint, e.g. a response.")
+    bound: float = Field(description="Stop where its Z is below this.")
+    test: TestBlock = Field(default=TestBlock(name="rates"), description="Its test.")
+
+
+class SelectionBlock(_Block):
+    """Which arms stay in a multi-arm design."""
+
+    rule: Literal["all", "best", "promising"] = Field(default="best", description="Who stays.")
+    keep: int = Field(default=1, ge=1, description="How many with `best`.")
+    bound: float | None = Field(default=None, description="Least Z to stay.")
+    intersections: Literal["dunnett", "simes", "bonferroni", "sidak"] = Field(
+        default="dunnett", description="Test of the intersections."
+    )
+
+
+class PopulationBlock(_Block):
+    """A population that may be tested."""
+
+    name: str = Field(min_length=1, description="Name.")
+    strata: list[str] = Field(min_length=1, description="Strata that it takes in.")
+
+
+class EnrichmentBlock(_Block):
+    """How an enrichment design chooses and tests."""
+
+    populations: list[PopulationBlock] = Field(min_length=1, description="The full population first, then subgroups.")
+    choose: Literal["best", "threshold", "conditional-power"] = Field(
+        default="best", description="Rule at the interim."
+    )
+    bound: float = Field(default=0.0, description="Bound of the rule.")
+    stop_below: float | None = Field(default=None, description="Futility: stop where no population's Z reaches this.")
+    intersections: Literal["simes", "bonferroni", "sidak"] = Field(default="simes", description="Intersection test.")
+    combination: str = Field(default="inverse-normal", description="How the stages are combined.")
+    decide_on: str | None = Field(default=None, description="Earlier endpoint that decides.")
+    decide_test: TestBlock = Field(default=TestBlock(name="rates"), description="Its test.")
+    first_follow_up: Months = Field(default=0.0, description="Months for which first-stage patients are followed.")
+
+
+class BayesianBlock(_Block):
+    """How a Bayesian design decides."""
+
+    endpoint: str = Field(description="A response.")
+    threshold: Share | None = Field(default=None, description="Posterior probability of superiority; null: calibrated.")
+    futility: Share = Field(default=0.0, description="Drop an arm whose predictive power is below this.")
+    adaptive: bool = Field(default=False, description="Response-adaptive randomisation.")
+    power: float | None = Field(default=None, ge=0, le=5, description="Exponent on P(best); null: n / 2N.")
+    floor: Share = Field(default=0.1, description="Least share of an open arm.")
+    prior: tuple[Positive, Positive] = Field(default=(1.0, 1.0), description="Beta prior.")
+    calibration: int = Field(default=4000, ge=500, le=100_000, description="Null replicates of the calibration.")
+
+
+class PlatformBlock(_Block):
+    """How a platform works."""
+
+    controls: Literal["concurrent", "all"] = Field(default="concurrent", description="Which controls are compared.")
+    multiplicity: Literal["family", "per-arm"] = Field(default="family", description="What alpha bounds.")
+    control_ratio: Positive = Field(default=1.0, description="Control patients per patient of an open arm.")
+    review_every: Positive = Field(default=3.0, description="Months between reviews.")
+    drift: float = Field(default=0.0, description="Yearly fall of the hazard in calendar time.")
+
+
+class TwoStageBlock(_Block):
+    """Simon's design."""
+
+    endpoint: str = Field(description="A response.")
+    p0: Share = Field(description="Uninteresting rate.")
+    p1: Share = Field(description="Target rate.")
+    beta: Share = Field(default=0.2, description="Type-II error.")
+    choose: Literal["optimal", "minimax"] = Field(default="optimal", description="Which of the two.")
+
+
+class DesignFile(_Block):
+    """A trial design."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Short name: lower case, digits and hyphens.")
+    title: str = Field(min_length=1, description="One line for reports.")
+    description: str = Field(default="", description="What is asked; anything a reader should know.")
+    assumptions: list[str] = Field(default=[], description="What is assumed, plainly; shown with the results.")
+    references: list[str] = Field(default=[], description="Keys of the bibliography, or free text.")
+    kind: Kind = Field(description="How the design decides.")
+    alpha: float | None = Field(default=0.025, gt=0, lt=0.5, description="One-sided type-I error.")
+    patients: int = Field(ge=2, le=100_000, description="Most patients enrolled (platform: screened).")
+    arms: list[ArmBlock] = Field(min_length=1, description="Arms.")
+    strata: list[StratumBlock] = Field(default=[], description="Biomarker strata.")
+    stratified_randomisation: bool = Field(default=True, description="Whether blocks are kept within strata.")
+    endpoints: dict[str, EndpointBlock] = Field(min_length=1, description="Endpoints by name.")
+    accrual: AccrualBlock = Field(description="How patients come.")
+    dropout: DropoutBlock | None = Field(default=None, description="Loss of patients.")
+    looks: list[LookBlock] = Field(default=[], description="Analyses in order (platforms and two stages: none here).")
+    boundaries: BoundaryBlock = Field(default=BoundaryBlock(), description="How alpha is spent.")
+    scenarios: list[ScenarioBlock] = Field(min_length=1, description="Truths; the null is added.")
+    hypotheses: list[HypothesisBlock] = Field(default=[], description="group-sequential: what is tested.")
+    stop_when: Literal["any", "all"] = Field(default="all", description="When rejections end the trial.")
+    endpoint: str | None = Field(default=None, description="multi-arm, enrichment, platform: endpoint tested.")
+    test: TestBlock = Field(default=TestBlock(), description="multi-arm, enrichment, platform: its test.")
+    reestimation: ReestimationBlock | None = Field(default=None, description="group-sequential: sample-size change.")
+    early_futility: EarlyFutilityBlock | None = Field(default=None, description="group-sequential: early endpoint.")
+    selection: SelectionBlock | None = Field(default=None, description="multi-arm: who stays.")
+    enrichment: EnrichmentBlock | None = Field(default=None, description="enrichment: choice of the population.")
+    bayesian: BayesianBlock | None = Field(default=None, description="bayesian: decisions.")
+    platform: PlatformBlock | None = Field(default=None, description="platform: rules.")
+    two_stage: TwoStageBlock | None = Field(default=None, description="two-stage: rates.")
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of a design file, for editors and validators."""
+    schema = DesignFile.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "immunescape design file"}
