@@ -7,12 +7,12 @@ from fractions import Fraction
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.engine.small import sbml
 
 from immunescape.engine import Job
 from immunescape.engine.conserved import conserved_amounts
 from immunescape.engine.ir import sym
 from immunescape.engine.native import NativeEngine
-from tests.engine.small import sbml
 
 
 def test_binding_conserves_receptor_and_ligand():

@@ -18,10 +18,10 @@ def reference() -> Bench:
 
 
 def test_volume_doubles_within_the_measured_range(reference: Bench) -> None:
-    """60-200 days for advanced NSCLC (Wang 2012: 139 days in inoperable stages I-III)."""
+    """Wang 2012: 139 days in inoperable stages I-III; Mackintosh 2014: median 191; Usuda 1994: adenocarcinoma 222."""
     volume = reference.run([0.0, 30.0], ("V_T",))["V_T"][0]
     doubling = 30 * np.log(2) / np.log(volume[1] / volume[0])
-    assert 60 < doubling < 200
+    assert 60 < doubling < 250
 
 
 def test_seed_grows_to_diagnosis_within_years_though_t_cells_kill(reference: Bench) -> None:

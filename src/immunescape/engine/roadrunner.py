@@ -7,6 +7,7 @@ added to the SBML model for every state that is infused.
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -54,6 +55,8 @@ class RoadRunnerModel:
 
     def _runner(self, infused: frozenset[str]) -> Any:
         if infused not in self._loaded:
+            # CVODE warns of first steps below the resolution of time where an infusion starts or ends, and goes on.
+            os.environ.setdefault("SUNLOGGER_WARNING_FILENAME", os.devnull)
             import roadrunner
 
             roadrunner.Logger.setLevel(roadrunner.Logger.LOG_FATAL)
@@ -257,8 +260,6 @@ def _set_tolerances(runner: Any, job: Job, states: tuple[str, ...]) -> None:
     integrator = runner.getIntegrator()
     integrator.relative_tolerance = job.rtol
     integrator.maximum_num_steps = job.max_steps
-    # CVODE's own guess can be below the resolution of time after an infusion starts or ends.
-    integrator.initial_time_step = 1e-9 * max(float(job.times[-1] - job.times[0]), 1.0)
     if isinstance(job.atol, Mapping):
         integrator.absolute_tolerance = 1e-9
         floating = set(runner.model.getFloatingSpeciesIds())

@@ -37,7 +37,8 @@ def plan_table(result: OperatingCharacteristics) -> Table:
     """Looks and boundaries."""
     rows: list[Row] = []
     titles = {
-        "hypothesis": "Hypothesis", "look": "Look", "at": "At", "test": "Test", "information": "Information",
+        "hypothesis": "Hypothesis", "look": "Look", "at": "At", "test": "Test", "alpha": "Alpha",
+        "information": "Information",
         "efficacy_z": "Efficacy Z", "efficacy_p": "Nominal p", "futility_z": "Futility Z", "threshold": "Threshold",
         "futility": "Futility", "go_on": "Go on with", "promising": "Promising with",
     }  # fmt: skip
@@ -48,6 +49,7 @@ def plan_table(result: OperatingCharacteristics) -> Table:
         for key in keys:
             value = row.get(key)
             digits = {
+                "alpha": 4,
                 "information": 3,
                 "efficacy_z": 4,
                 "efficacy_p": 5,
@@ -59,7 +61,9 @@ def plan_table(result: OperatingCharacteristics) -> Table:
                 number(value, digits[key]) if key in digits else ("–" if value is None else value)
             )
         rows.append(cells)
-    return Table(rows, ("Look", "Information", "Efficacy Z", "Nominal p", "Futility Z", "Threshold", "Futility"))
+    return Table(
+        rows, ("Look", "Alpha", "Information", "Efficacy Z", "Nominal p", "Futility Z", "Threshold", "Futility")
+    )
 
 
 def main_table(results: Sequence[OperatingCharacteristics]) -> Table:
@@ -157,6 +161,13 @@ def notes_table(result: OperatingCharacteristics) -> Table:
     for name, values in result.notes.get("average_hazard_ratio", {}).items():
         text = ", ".join(number(v, 3) for v in values)
         rows.append({"Item": f"Average hazard ratio expected at the looks ({name})", "Value": text})
+    for scenario, found in result.notes.get("planning", {}).items():
+        power = ", ".join(f"{100 * p:.1f} %" for p in found["cumulative_power"])
+        months = ", ".join(number(m, 1) for m in found["months"])
+        rows.append({"Item": f"By formula ({scenario})", "Value": f"looks at month {months}; cumulative power {power}"})
+        for wanted, size in found["size_for_power"].items():
+            text = f"{size['events']:.0f} events, {size['patients']:.0f} patients"
+            rows.append({"Item": f"Size for power {float(wanted):.0%} ({scenario})", "Value": text})
     for scenario, pool in result.notes.get("pool", {}).items():
         sizes = "; ".join(f"{a}: {n} ({pool['times_n'][a]:.1f} times n)" for a, n in pool["patients"].items())
         rows.append({"Item": f"Virtual population ({scenario})", "Value": f"{pool['source']}. {sizes}"})

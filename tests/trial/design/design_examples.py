@@ -22,7 +22,9 @@ def two_arms(hazard_ratio: float, median: float = 12.0, delay: float = 0.0) -> G
     )
 
 
-def survival_design(truth: Generator | None = None, events: tuple[int, ...] = (150, 225, 300), **changes: Any) -> Design:
+def survival_design(
+    truth: Generator | None = None, events: tuple[int, ...] = (150, 225, 300), **changes: Any
+) -> Design:
     """500 patients in 24 months, three looks."""
     values: dict[str, Any] = {
         "name": "three-looks",

@@ -1,4 +1,4 @@
-"""Multi-arm, enrichment, Bayesian, platform, two-stage, dose finding, switching: level, and figures of other software."""
+"""Multi-arm, enrichment, Bayesian, platform, two-stage, dose finding, switching: level, other software's figures."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ def test_enrichment_rules_hold_the_level(choose: str, bound: float) -> None:
     assert error.value <= 0.025 + 0.005 + 2 * error.error
 
 
+@pytest.mark.slow
 def test_enrichment_by_an_early_endpoint() -> None:
     base = enrichment_design()
     parts = dict(base.truths["alternative"].parts)  # type: ignore[attr-defined]
@@ -69,7 +70,10 @@ def test_enrichment_by_an_early_endpoint() -> None:
     truth = Generator(("new", "control"), ("S", "R"), (0.45, 0.55), parts, 0.4)
     rule = dataclasses.replace(base.rule, decide_on="orr", first_follow_up=18.0)
     design = dataclasses.replace(
-        base, truths={"alternative": truth}, rule=rule, endpoints=(Endpoint("os"), Endpoint("orr", "response", months=3))
+        base,
+        truths={"alternative": truth},
+        rule=rule,
+        endpoints=(Endpoint("os"), Endpoint("orr", "response", months=3)),
     )
     found = simulate(design, 1200, seed=3)
     error = found.type_one_error
@@ -191,7 +195,10 @@ def test_platform_shares_its_control() -> None:
     parts: dict[Any, Any] = {(n, s, "pfs"): PiecewiseExponential.from_median(5) for n in arms for s in ("x", "y")}
     parts["a", "x", "pfs"] = PiecewiseExponential.from_median(5).with_effect(0.5)
     truth = Generator(arms, ("x", "y"), (0.5, 0.5), parts)
-    entries = (Entry("a", (60, 110), 0, strata=("x",), patients=80), Entry("b", (60, 110), 6, strata=("y",), patients=80))
+    entries = (
+        Entry("a", (60, 110), 0, strata=("x",), patients=80),
+        Entry("b", (60, 110), 6, strata=("y",), patients=80),
+    )
     design = Design(
         "platform", (Arm("a"), Arm("b"), Arm("control", "control")), (Endpoint("pfs"),), 420, Accrual((16.0,), (26.0,)),
         (Milestone(months=1.0),), {"alternative": truth}, Platform(entries, "pfs"),
@@ -215,7 +222,8 @@ def test_non_concurrent_controls_are_biased_by_drift() -> None:
     for controls in ("concurrent", "all"):
         rule = Platform(entries, "pfs", controls=controls, multiplicity="per-arm", drift=0.25)
         design = Design(
-            "drift", (Arm("a"), Arm("b"), Arm("control", "control")), (Endpoint("pfs"),), 600, Accrual((15.0,), (40.0,)),
+            "drift", (Arm("a"), Arm("b"), Arm("control", "control")), (Endpoint("pfs"),), 600,
+            Accrual((15.0,), (40.0,)),
             (Milestone(months=1.0),), {"alternative": truth}, rule,
         )  # fmt: skip
         error[controls] = simulate(design, 1500, seed=1, scenarios=["null"]).reject("null", "b")
@@ -231,13 +239,16 @@ def test_two_stage_simulation_equals_enumeration() -> None:
 
     design = Design(
         "simon", (Arm("drug"),), (Endpoint("orr", "response", months=2),), found.n, Accrual((3.0,), (10.0,)),
-        TwoStage.looks(found, 2.0), {"target": one(0.3), "null": one(0.1)}, TwoStage("orr", found, 0.1, 0.3), alpha=0.05,
+        TwoStage.looks(found, 2.0), {"target": one(0.3), "null": one(0.1)}, TwoStage("orr", found, 0.1, 0.3),
+        alpha=0.05,
     )  # fmt: skip
     result = simulate(design, 4000, seed=1)
     assert abs(result.power("target").value - result.plan["power"]) < 4 * result.power("target").error
     assert result.type_one_error is not None
     assert abs(result.type_one_error.value - result.plan["alpha"]) < 4 * result.type_one_error.error
-    assert result.summary("null")["expected_patients"].value == pytest.approx(result.plan["expected_patients_null"], abs=0.6)
+    assert result.summary("null")["expected_patients"].value == pytest.approx(
+        result.plan["expected_patients_null"], abs=0.6
+    )
 
 
 def test_boin_equals_published_boundaries() -> None:
@@ -281,7 +292,9 @@ def test_bop2_is_exact_and_optimal_in_its_family() -> None:
 def test_switching_methods_undo_the_dilution() -> None:
     rng = np.random.default_rng(1)
     found = [analyse_switching(Switching(benefit=1.5).draw(rng)) for _ in range(120)]
-    mean = {k: float(np.mean([np.log(getattr(f, k)) for f in found])) for k in ("itt", "censored", "ipcw", "rpsft", "true")}
+    mean = {
+        k: float(np.mean([np.log(getattr(f, k)) for f in found])) for k in ("itt", "censored", "ipcw", "rpsft", "true")
+    }
     assert mean["itt"] > mean["true"] + 0.05
     assert mean["censored"] > mean["itt"]  # informative: those with a good prognosis switch
     assert abs(mean["ipcw"] - mean["true"]) < 0.05

@@ -76,7 +76,11 @@ def test_survival_power_equals_rpact(rpact: dict[str, Any]) -> None:
     bounds = boundaries("lan-demets-obrien-fleming", [0.6, 1.0])
     for row in rpact["powers"]:
         plan = power_survival(
-            row["hr"], PiecewiseExponential.from_median(12), row["events"], Accrual((row["patients"] / 24,), (24.0,)), bounds
+            row["hr"],
+            PiecewiseExponential.from_median(12),
+            row["events"],
+            Accrual((row["patients"] / 24,), (24.0,)),
+            bounds,
         )
         assert plan.power == pytest.approx(row["power"], abs=0.005)
         assert plan.early_stop == pytest.approx(row["early"], abs=0.005)

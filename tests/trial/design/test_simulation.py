@@ -65,6 +65,7 @@ def test_first_line_example_by_simulation() -> None:
     assert float(all_looks.mean()) == pytest.approx(30.95, abs=0.3)
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_workers_and_grow(tmp_path: Path) -> None:
     design = survival_design(events=(60, 120), patients=200)
     one = simulate(design, 600, seed=3, scenarios=["alternative"])
@@ -75,9 +76,7 @@ def test_results_do_not_depend_on_workers_and_grow(tmp_path: Path) -> None:
     assert len(stored) == 3
     stored[1].write_bytes(b"damaged")
     grown = simulate(design, 900, seed=3, scenarios=["alternative"], out=tmp_path)
-    np.testing.assert_array_equal(
-        grown.outcomes["alternative"].rejected[:600], one.outcomes["alternative"].rejected
-    )
+    np.testing.assert_array_equal(grown.outcomes["alternative"].rejected[:600], one.outcomes["alternative"].rejected)
     assert len(list(tmp_path.rglob("*.npz"))) == 4
 
 
@@ -91,14 +90,16 @@ def _dies_once(flag: str, k: int) -> dict[str, np.ndarray]:
 @pytest.mark.slow
 def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     jobs = [(str(k), (str(tmp_path / "flag"), k)) for k in range(6)]
-    found = run_blocks(_dies_once, jobs, workers=2)
+    found = run_blocks(_dies_once, jobs, workers=2, patience=0)
     assert (tmp_path / "flag").exists()
     assert [float(f["value"][0]) for f in found] == [0, 1, 2, 3, 4, 5]
 
 
 def test_common_random_numbers_make_differences_sharp() -> None:
     design = survival_design()
-    pocock = dataclasses.replace(design, rule=GroupSequential((Hypothesis("OS", "os"),), Spending("pocock")), name="pocock")
+    pocock = dataclasses.replace(
+        design, rule=GroupSequential((Hypothesis("OS", "os"),), Spending("pocock")), name="pocock"
+    )
     found = compare([design, pocock], 1000, seed=5)
     gap = found.difference("alternative")
     apart = np.hypot(found.results[0].power().error, found.results[1].power().error)
@@ -191,7 +192,11 @@ def test_futility_by_a_response_stops_useless_trials() -> None:
     truth = Generator(("new", "control"), ("all",), (1.0,), parts, 0.3)
     rule = GroupSequential((Hypothesis("OS", "os"),), early_futility=EarlyFutility(1, "orr", 0.5))
     design = survival_design(
-        truth, (80, 240), patients=400, endpoints=(Endpoint("os"), Endpoint("orr", "response", lag=1, months=3)), rule=rule
+        truth,
+        (80, 240),
+        patients=400,
+        endpoints=(Endpoint("os"), Endpoint("orr", "response", lag=1, months=3)),
+        rule=rule,
     )
     found = simulate(design, 1000, seed=2)
     null, real = found.summary("null"), found.summary("alternative")
@@ -219,19 +224,27 @@ def test_pool_draws_its_own_patients() -> None:
         time = rng.exponential(scale, 4000)
         rows.append(
             pd.DataFrame(
-                {"arm": arm, "os_months": np.minimum(time, 60), "os_event": time <= 60, "pdl1_tps": rng.uniform(0, 100, 4000)}
+                {
+                    "arm": arm,
+                    "os_months": np.minimum(time, 60),
+                    "os_event": time <= 60,
+                    "pdl1_tps": rng.uniform(0, 100, 4000),
+                }
             )
         )
     table = pd.concat(rows)
     pool = Pool.from_table(
-        table, ["new", "control"], [Endpoint("os")], strata={"low": ("pdl1_tps", 0, 49.99), "high": ("pdl1_tps", 50, 100)}
+        table,
+        ["new", "control"],
+        [Endpoint("os")],
+        strata={"low": ("pdl1_tps", 0, 49.99), "high": ("pdl1_tps", 50, 100)},
     )
     assert sum(pool.shares) == pytest.approx(1)
     design = survival_design(pool, (100, 200), patients=300)
     found = simulate(design, 800, seed=2)
     assert found.power().value > 0.9
     assert near(found.type_one_error, 0.025, 0.004)
-    assert found.notes["pool"]["alternative"]["smallest_factor"] == pytest.approx(8000 / 300, rel=1e-6)
+    assert found.notes["pool"]["alternative"]["smallest_factor"] == pytest.approx(8000 / 300, rel=1e-3)
     assert not found.warnings
     small = dataclasses.replace(design, patients=900, accrual=Accrual((40.0,), (22.5,)))
     assert any("8.9 times" in w for w in simulate(small, 250, seed=2, scenarios=["alternative"]).warnings)
@@ -274,7 +287,10 @@ def test_data_lag_delays_looks() -> None:
     [
         ({"looks": (Milestone(events=200, endpoint="os"), Milestone(events=150, endpoint="os"))}, "do not increase"),
         ({"rule": GroupSequential((Hypothesis("OS", "os"),), futility=(3.5,))}, "lies above the efficacy bound"),
-        ({"rule": GroupSequential((Hypothesis("A", "os", share=0.7), Hypothesis("B", "os", share=0.5)))}, "spent twice"),
+        (
+            {"rule": GroupSequential((Hypothesis("A", "os", share=0.7), Hypothesis("B", "os", share=0.5)))},
+            "spent twice",
+        ),
         ({"rule": GroupSequential((Hypothesis("A", "os"), Hypothesis("A", "os", share=0.0)))}, "same name"),
         ({"arms": (Arm("new"), Arm("other"), Arm("control", "control"))}, "arms"),
         ({"rule": GroupSequential((Hypothesis("OS", "os", Statistic("rates")),))}, "does not fit"),

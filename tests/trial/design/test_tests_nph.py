@@ -95,7 +95,9 @@ def test_modest_weights_rise_and_level_off() -> None:
 
 
 def test_exceedance_equals_simulation() -> None:
-    correlation = np.array([[1, 0.865, 0.942, 0.917], [0.865, 1, 0.905, 0.594], [0.942, 0.905, 1, 0.792], [0.917, 0.594, 0.792, 1]])
+    correlation = np.array(
+        [[1, 0.865, 0.942, 0.917], [0.865, 1, 0.905, 0.594], [0.942, 0.905, 1, 0.792], [0.917, 0.594, 0.792, 1]]
+    )
     x = np.random.default_rng(1).multivariate_normal(np.zeros(4), correlation, 1_000_000).max(axis=1)
     for u in (0.5, 1.5, 2.2, 3.0):
         found = float(nph.exceedance(np.array([u]), correlation[None])[0])

@@ -10,6 +10,7 @@ from scipy import stats
 
 from immunescape.errors import InputError
 from immunescape.trial.design.delayed import average_hazard_ratio, delayed_effect
+from immunescape.trial.design.planning import planning
 from immunescape.trial.design.records import Decided, Design
 from immunescape.trial.design.survival_model import PiecewiseExponential
 from immunescape.trial.design.truth import Generator, Pool
@@ -33,6 +34,9 @@ def diagnose(
         if scenario == "null":
             continue
         truth = design.scenario(scenario)
+        formula = planning(design, plan, scenario)
+        if formula is not None:
+            notes.setdefault("planning", {})[scenario] = formula
         months = float(np.nanmax([np.median(decided.months), 6.0]))
         for endpoint in survival:
             for k in design.experimental:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -79,6 +80,7 @@ def run_blocks(
     cluster: Any = None,
     folder: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    patience: float = 4.0,
 ) -> list[Arrays]:
     """Run ``work(*job)`` for each (name, job); results in the order of the jobs.
 
@@ -86,6 +88,7 @@ def run_blocks(
     ----------
     workers : processes; 1 runs here. cluster : a ``distributed.Client`` or the address of a dask scheduler, or None.
     folder : keeps finished blocks under their names. progress : called with (done, all).
+    patience : seconds; processes are started only where the first block tells that the rest would take longer here.
     """
     if workers < 1:
         raise InputError(f"{workers} workers", hint="At least one.")
@@ -95,7 +98,7 @@ def run_blocks(
     done = len(jobs) - len(todo)
     if progress is not None:
         progress(done, len(jobs))
-    run = _cluster(cluster, work, jobs, todo) if cluster is not None else _local(work, jobs, todo, workers)
+    run = _cluster(cluster, work, jobs, todo) if cluster is not None else _local(work, jobs, todo, workers, patience)
     for k, arrays in run:
         results[k] = arrays
         store.write(jobs[k][0], arrays)
@@ -105,7 +108,15 @@ def run_blocks(
     return [r for r in results if r is not None]
 
 
-def _local(work: Work, jobs: Sequence[tuple[str, Job]], todo: list[int], workers: int) -> Iterator[tuple[int, Arrays]]:
+def _local(
+    work: Work, jobs: Sequence[tuple[str, Job]], todo: list[int], workers: int, patience: float
+) -> Iterator[tuple[int, Arrays]]:
+    if workers > 1 and patience > 0 and todo:
+        began = time.perf_counter()
+        yield todo[0], work(*jobs[todo[0]][1])
+        todo = todo[1:]
+        if (time.perf_counter() - began) * len(todo) < patience:
+            workers = 1
     if workers == 1 or len(todo) <= 1:
         for k in todo:
             yield k, work(*jobs[k][1])

@@ -170,7 +170,8 @@ class GroupSequential(Rule):
     def _planned(self, design: Design) -> Floats | None:
         """Information fractions that follow from the looks alone (events of the tested endpoint, or patients)."""
         looks = design.looks
-        if all(look.events is not None for look in looks) or all(look.patients is not None for look in looks):
+        one = len({look.endpoint for look in looks}) == 1
+        if one and (all(look.events is not None for look in looks) or all(look.patients is not None for look in looks)):
             size = np.array([look.size for look in looks])
             return size / size[-1]
         return None
@@ -249,7 +250,7 @@ class GroupSequential(Rule):
         cohort = design.cohort(truth, streams)
         treated = cohort.arm != design.control
         out: dict[str, tuple[Floats, Floats]] = {}
-        months = [cohort.month_of(look) for look in design.looks]
+        months = list(np.maximum.accumulate([cohort.month_of(look) for look in design.looks], axis=0))
         for h in self.tested:
             events, info = [], []
             for month in months:
@@ -278,6 +279,7 @@ class GroupSequential(Rule):
         }
         extra: dict[str, Floats] = {}
         factor = np.ones(replicates)
+        month = np.zeros(replicates)
         before = (np.zeros(replicates), np.zeros(replicates))
         graph, alpha = self.graph(), float(plan["alpha"])
         first = self.tested[0]
@@ -285,7 +287,7 @@ class GroupSequential(Rule):
             wanted = None
             if self.reestimation and k == self.reestimation.look:
                 wanted = self._extend(design, cohort, factor)
-            month = cohort.month_of(look, events=wanted)
+            month = np.maximum(cohort.month_of(look, events=wanted), month)  # looks keep their order
             z = np.empty(rejected.shape)
             for h, hypothesis in enumerate(self.tested):
                 view = cohort.view(hypothesis.endpoint, month)
@@ -350,13 +352,20 @@ class GroupSequential(Rule):
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See :class:`Rule`."""
         rows = []
+        graph = self.graph()
         for h in self.tested:
+            # a hypothesis that starts without alpha is shown with what it has when all others are rejected
+            share = graph.weights[h.name] or graph.after(frozenset(graph.names) - {h.name})[h.name]
+            bounds = plan["bounds"][h.name]
+            level = share * float(plan["alpha"])
+            if graph.weights[h.name] == 0:
+                bounds = self.bounds(h, level, plan["spent_at"][h.name], plan["information"][h.name])
             for k, look in enumerate(design.looks):
-                bound = float(plan["bounds"][h.name][k])
+                bound = float(bounds[k])
                 futility = self.futility[k] if k < len(self.futility) and h is self.tested[0] else None
                 rows.append(
                     {
-                        "hypothesis": h.name, "look": k + 1, "at": str(look), "test": str(h.test),
+                        "hypothesis": h.name, "look": k + 1, "at": str(look), "test": str(h.test), "alpha": level,
                         "information": float(plan["information"][h.name][k]),
                         "efficacy_z": bound, "efficacy_p": float(stats.norm.sf(bound)), "futility_z": futility,
                     }

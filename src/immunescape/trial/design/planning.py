@@ -1,0 +1,77 @@
+"""Power and size by formula, beside the simulation: looks, average hazard ratios, events for a wanted power."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from immunescape.errors import InputError
+from immunescape.trial.design.boundaries import Boundaries, boundaries
+from immunescape.trial.design.delayed import average_hazard_ratio
+from immunescape.trial.design.group_sequential import GroupSequential
+from immunescape.trial.design.records import Design
+from immunescape.trial.design.samplesize import survival_power_at
+from immunescape.trial.design.survival_model import PiecewiseExponential, time_of_events
+from immunescape.trial.design.truth import Generator
+
+__all__ = ["planning"]
+
+
+def planning(design: Design, plan: Mapping[str, Any], scenario: str) -> dict[str, Any] | None:
+    """Power by formula and the size for 80 and 90 % power, for log-rank looks set by the tested endpoint's events.
+
+    None where no formula applies: other rules or tests, strata, virtual populations, looks set otherwise.
+
+    Returns
+    -------
+    dict
+        ``months``, ``average_hazard_ratio``, ``cumulative_power`` by look; ``events`` and ``patients`` for powers
+        ``0.8`` and ``0.9`` at the average hazard ratio of the last look (patients by the same share of events).
+    """
+    rule, truth = design.rule, design.truths.get(scenario)
+    if not isinstance(rule, GroupSequential) or not isinstance(truth, Generator) or len(truth.strata) > 1:
+        return None
+    tested = rule.tested[0]
+    if tested.test.name != "log-rank" or len(rule.tested) > 1 or rule.reestimation is not None:
+        return None
+    if any(look.events is None or look.endpoint != tested.endpoint for look in design.looks):
+        return None
+    control, other = design.arms[design.control], design.arms[design.experimental[0]]
+    c, e = (truth.part(a.name, truth.strata[0], tested.endpoint) for a in (control, other))
+    if not isinstance(c, PiecewiseExponential) or not isinstance(e, PiecewiseExponential):
+        return None
+    ratio = other.allocation / control.allocation
+    arms = [(e, ratio / (1 + ratio)), (c, 1 / (1 + ratio))]
+    accrual, lost = design.accrual, design.dropout.hazard
+    events = np.array([look.size for look in design.looks])
+    try:
+        months = [time_of_events(arms, accrual, float(n), lost) for n in events]
+        effect = [average_hazard_ratio(c, e, accrual, m, dropout=lost, ratio=ratio) for m in months]
+    except InputError:
+        return None  # so many events never come
+    efficacy = np.asarray(plan["bounds"][tested.name])
+    futility = np.array([-np.inf if b is None else b for b in rule.futility])
+    lower = (
+        np.append(futility, np.full(len(events) - len(futility), -np.inf))
+        if rule.binding
+        else np.full(len(events), -np.inf)
+    )
+    bounds = Boundaries("", events / events[-1], efficacy, lower, np.zeros(len(events)), rule.binding, np.nan, np.nan)
+    power = survival_power_at(np.log(effect), events * ratio / (1 + ratio) ** 2, bounds)
+    sizes: dict[str, Any] = {}
+    if effect[-1] < 1 and design.alpha is not None:
+        for wanted in (0.8, 0.9):
+            shape = boundaries(
+                rule.spending.family, events / events[-1], alpha=design.alpha * tested.share, beta=1 - wanted,
+                parameter=rule.spending.parameter,
+            )  # fmt: skip
+            need = float((shape.drift / np.log(effect[-1])) ** 2 * (1 + ratio) ** 2 / ratio)
+            sizes[f"{wanted:g}"] = {"events": need, "patients": need / events[-1] * design.patients}
+    return {
+        "months": months,
+        "average_hazard_ratio": effect,
+        "cumulative_power": power.tolist(),
+        "size_for_power": sizes,
+    }
