@@ -115,9 +115,13 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
 def test_other_kinds_of_files() -> None:
     base: dict[str, Any] = {
         "name": "other", "title": "Other", "patients": 120,
-        "arms": [{"name": "a", "role": "experimental"}, {"name": "b", "role": "experimental"}, {"name": "c", "role": "control"}],
+        "arms": [
+            {"name": "a", "role": "experimental"}, {"name": "b", "role": "experimental"}, {"name": "c", "role": "control"},
+        ],
         "endpoints": {"orr": {"kind": "response", "months": 2}}, "accrual": {"rates": [10]},
-        "scenarios": [{"name": "real", "truth": [{"endpoint": "orr", "rate": 0.2}, {"endpoint": "orr", "arm": "a", "rate": 0.5}]}],
+        "scenarios": [
+            {"name": "real", "truth": [{"endpoint": "orr", "rate": 0.2}, {"endpoint": "orr", "arm": "a", "rate": 0.5}]},
+        ],
     }  # fmt: skip
     looks = [{"patients": 60, "follow_up": 2}, {"patients": 120, "follow_up": 2}]
     bayes = {
@@ -169,7 +173,9 @@ def test_command_writes_a_folder_that_reproduces_itself(tmp_path: Path) -> None:
     assert json.loads(ran.stdout)["scenarios"] == content["scenarios"]
     assert content["type_one_error"]["low"] <= content["type_one_error"]["value"] <= content["type_one_error"]["high"]
     assert [r["look"] for r in content["plan"]] == [1, 2]
-    assert content["notes"]["planning"]["delayed effect"]["cumulative_power"][-1] > 0.5
+    simulated = content["scenarios"]["delayed effect"]["reject_any"]
+    formula = content["notes"]["planning"]["delayed effect"]["cumulative_power"][-1]
+    assert formula == pytest.approx(simulated["value"], abs=4 * simulated["se"])
     report = (out / "report.html").read_text(encoding="utf-8")
     assert "Operating characteristics" in report
     assert "is delayed" in report

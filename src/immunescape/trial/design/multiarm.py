@@ -49,7 +49,7 @@ class MultiArm(Rule):
     ----------
     endpoint, test : what is compared. spending : boundaries of the combined Z. intersections : test of intersections.
     select, keep_arms, bound : who stays after an interim look; arms below `bound` (on Z) are always dropped by `best`
-        and `promising`. decide_on : an earlier endpoint by which arms are dropped (None: the tested one).
+        and `promising`.
     stop_when : ``any`` (first rejection ends the trial) or ``all`` (goes on until nothing is open).
     """
 

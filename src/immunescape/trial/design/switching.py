@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
+from scipy import optimize, stats
 
 from immunescape.errors import InputError
 from immunescape.trial.design.tests_nph import hazard_ratio, log_rank, ordered
 
-__all__ = ["Switching", "SwitchingData", "SwitchingEstimates", "analyse_switching"]
+__all__ = ["Switching", "SwitchingData", "SwitchingEstimates", "SwitchingStudy", "analyse_switching", "switching_study"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -126,6 +126,40 @@ def analyse_switching(data: SwitchingData) -> SwitchingEstimates:
         float(z[0]),
         float(hazard_ratio(ordered(untreated, known, data.treated))[0]),
     )
+
+
+@dataclass(frozen=True)
+class SwitchingStudy:
+    """What each method gives over many trials.
+
+    Attributes
+    ----------
+    methods : method -> (geometric mean hazard ratio, its Monte Carlo standard error, mean bias of the logarithm and its
+        standard error over the same trials). power : of the ITT log-rank test, with its standard error.
+    """
+
+    methods: dict[str, tuple[float, float, float, float]]
+    power: tuple[float, float]
+
+
+def switching_study(model: Switching, replicates: int = 200, seed: int = 1, *, alpha: float = 0.025) -> SwitchingStudy:
+    """Compare the methods over simulated trials; replicate i depends on (seed, i) alone."""
+    if replicates < 2:
+        raise InputError("a study needs at least two replicates")
+    found = []
+    for i in range(replicates):
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x5817, i)))
+        found.append(analyse_switching(model.draw(rng)))
+    root = np.sqrt(replicates)
+    truth = np.log([f.true for f in found])
+    methods = {}
+    for name in ("itt", "censored", "ipcw", "rpsft", "true"):
+        logs = np.log([getattr(f, name) for f in found])
+        mean, gap = float(np.exp(logs.mean())), logs - truth
+        methods[name] = (mean, mean * float(logs.std(ddof=1)) / root, float(gap.mean()), float(gap.std(ddof=1)) / root)
+    won = np.array([f.z for f in found]) >= stats.norm.isf(alpha)
+    p = float(won.mean())
+    return SwitchingStudy(methods, (p, float(np.sqrt(p * (1 - p) / replicates))))
 
 
 def _counterfactual(data: SwitchingData, psi: float) -> tuple[Floats, Flags]:
