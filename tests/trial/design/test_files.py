@@ -116,7 +116,8 @@ def test_other_kinds_of_files() -> None:
     base: dict[str, Any] = {
         "name": "other", "title": "Other", "patients": 120,
         "arms": [
-            {"name": "a", "role": "experimental"}, {"name": "b", "role": "experimental"}, {"name": "c", "role": "control"},
+            {"name": "a", "role": "experimental"}, {"name": "b", "role": "experimental"},
+            {"name": "c", "role": "control"},
         ],
         "endpoints": {"orr": {"kind": "response", "months": 2}}, "accrual": {"rates": [10]},
         "scenarios": [
