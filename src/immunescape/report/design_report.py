@@ -40,7 +40,9 @@ def plan_table(result: OperatingCharacteristics) -> Table:
         "hypothesis": "Hypothesis", "look": "Look", "at": "At", "test": "Test", "alpha": "Alpha",
         "information": "Information",
         "efficacy_z": "Efficacy Z", "efficacy_p": "Nominal p", "futility_z": "Futility Z", "threshold": "Threshold",
-        "futility": "Futility", "go_on": "Go on with", "promising": "Promising with",
+        "futility": "Futility", "go_on": "Go on with",
+        "escalate": "Escalate", "de_escalate": "De-escalate", "eliminate": "Eliminate",
+        "promising": "Promising with",
     }  # fmt: skip
     found = result.design.rule.expected_table(result.design, result.plan)
     keys = list(dict.fromkeys(k for row in found for k in row))

@@ -13,7 +13,7 @@ from typing import Any
 
 
 class _CallablePackage(types.ModuleType):
-    """Importing this package binds it to ``immunescape.trial``; so it answers a call as the function of that name does."""
+    """Importing the package binds it to ``immunescape.trial``, so it answers a call as the function of that name."""
 
     def __call__(self, name: str | Path) -> Any:
         from importlib import import_module

@@ -112,7 +112,7 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
         design("nowhere/my.yaml")
 
 
-def test_other_kinds_of_files() -> None:
+def test_other_kinds_of_files(tmp_path: Path) -> None:
     base: dict[str, Any] = {
         "name": "other", "title": "Other", "patients": 120,
         "arms": [
@@ -145,10 +145,41 @@ def test_other_kinds_of_files() -> None:
     }  # fmt: skip
     read = read_design("t.yaml", yaml.safe_dump(one))
     assert (read.rule.simon.r1, read.rule.simon.n1, read.rule.simon.r, read.rule.simon.n) == (3, 13, 12, 43)  # type: ignore[attr-defined]
+    watched = {k: v for k, v in one.items() if k != "two_stage"} | {
+        "kind": "bop2", "alpha": 0.1, "bop2": {"endpoint": "orr", "p0": 0.2, "p1": 0.4},
+        "looks": [{"patients": n, "follow_up": 2} for n in (10, 20, 40)],
+    }  # fmt: skip
+    result = simulate(read_design("w.yaml", yaml.safe_dump(watched)), 2000, seed=1)
+    assert abs(result.power("target").value - result.plan["power"]) < 4 * result.power("target").error
+    assert result.type_one_error is not None
+    assert abs(result.type_one_error.value - result.plan["alpha"]) < 4 * result.type_one_error.error
+    doses = {
+        "name": "escalation", "title": "Escalation", "kind": "dose-finding", "alpha": None, "patients": 30,
+        "arms": [{"name": f"dose {k}", "role": "experimental"} for k in range(1, 5)],
+        "endpoints": {"dlt": {"kind": "response", "months": 1}}, "accrual": {"rates": [3]},
+        "dose_finding": {"endpoint": "dlt", "target": 0.3},
+        "scenarios": [
+            {
+                "name": "third",
+                "truth": [
+                    {"endpoint": "dlt", "arm": f"dose {k + 1}", "rate": p} for k, p in enumerate((0.05, 0.12, 0.3, 0.5))
+                ],
+            }
+        ],
+    }  # fmt: skip
+    result = simulate(read_design("d.yaml", yaml.safe_dump(doses)), 1000, seed=1)
+    assert result.type_one_error is None
+    recommended = result.summary("third")["reject"]
+    assert max(recommended, key=lambda n: recommended[n].value) == "recommended: dose 3"
+    from immunescape.designs import DesignRun
+
+    saved = DesignRun((result,)).save(tmp_path)
+    assert "De-escalate" in saved[-1].read_text(encoding="utf-8")
     with pytest.raises(InputError, match="belongs to a 'bayesian' design"):
         read_design("m.yaml", yaml.safe_dump({**arms, "bayesian": bayes["bayesian"]}))
 
 
+@pytest.mark.slow
 def test_command_writes_a_folder_that_reproduces_itself(tmp_path: Path) -> None:
     from immunescape.cli import app
 

@@ -97,10 +97,19 @@ class Boin:
 
     def simulate(self, rates: Sequence[float], replicates: int = 2000, seed: int = 1) -> BoinResult:
         """Simulate escalations from the lowest dose for true toxicity `rates` (one per dose)."""
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xB014,)))
+        n, x, choice = self.escalate(rates, replicates, rng)
+        share = np.array([(choice == d).mean() for d in range(n.shape[1])])
+        error = float(np.sqrt(np.max(share * (1 - share)) / replicates))
+        return BoinResult(share, float((choice < 0).mean()), n.mean(axis=0), x.mean(axis=0), error, choice)
+
+    def escalate(
+        self, rates: Sequence[float], replicates: int, rng: np.random.Generator
+    ) -> tuple[Floats, Floats, NDArray[np.int64]]:
+        """(R, D) patients and toxicities by dose, and the (R,) chosen dose (-1: none), of simulated escalations."""
         p = np.asarray(rates, dtype=float)
         if p.ndim != 1 or len(p) < 2 or p.min() < 0 or p.max() > 1:
             raise InputError("toxicity rates of at least two doses are needed, between 0 and 1")
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xB014,)))
         doses, rows = len(p), np.arange(replicates)
         n, x = np.zeros((replicates, doses)), np.zeros((replicates, doses))
         top = np.full(replicates, doses - 1)  # highest dose that is still allowed
@@ -118,10 +127,7 @@ class Boin:
             step = np.where(rate <= self.escalate_below, 1, np.where(rate >= self.de_escalate_above, -1, 0))
             running &= ~((nd >= self.stop_at) & (step == 0))
             dose = np.clip(np.minimum(dose + step, top), 0, doses - 1)
-        choice = self._choose(n, x, top)
-        share = np.array([(choice == d).mean() for d in range(doses)])
-        error = float(np.sqrt(np.max(share * (1 - share)) / replicates))
-        return BoinResult(share, float((choice < 0).mean()), n.mean(axis=0), x.mean(axis=0), error, choice)
+        return n, x, self._choose(n, x, top)
 
     def _choose(self, n: Floats, x: Floats, top: NDArray[np.int64]) -> NDArray[np.int64]:
         """Dose whose isotonic estimate is closest to the target, among those tried and allowed; -1 for none."""

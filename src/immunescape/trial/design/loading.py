@@ -12,12 +12,13 @@ import numpy as np
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design.bayes import Bayesian
 from immunescape.trial.design.cohort import Milestone
+from immunescape.trial.design.dose_finding import Boin, bop2
 from immunescape.trial.design.enrichment import Enrichment, Population
 from immunescape.trial.design.group_sequential import EarlyFutility, GroupSequential, Hypothesis, Spending
 from immunescape.trial.design.multiarm import MultiArm
 from immunescape.trial.design.platform import Entry, Platform
 from immunescape.trial.design.records import Arm, Design, Dropout, Rule
-from immunescape.trial.design.single_arm import TwoStage
+from immunescape.trial.design.single_arm import DoseFinding, Monitored, TwoStage
 from immunescape.trial.design.ssr import Reestimation
 from immunescape.trial.design.statistics import Statistic
 from immunescape.trial.design.survival_model import Accrual, PiecewiseExponential
@@ -122,10 +123,11 @@ class _Builder:
                 "combination tests and closed testing its type-I error is not held",
                 where=self.source.where(("enrichment",)), hint="Use kind: enrichment, or test one population.",
             )  # fmt: skip
-        for kind, name in (
-            ("group-sequential", "hypotheses"), ("enrichment", "enrichment"), ("bayesian", "bayesian"),
-            ("two-stage", "two_stage"),
-        ):  # fmt: skip
+        fields = {
+            "group-sequential": "hypotheses", "enrichment": "enrichment", "bayesian": "bayesian",
+            "two-stage": "two_stage", "bop2": "bop2", "dose-finding": "dose_finding",
+        }  # fmt: skip
+        for kind, name in fields.items():
             given = getattr(b, name)
             if b.kind == kind and not given:
                 raise InputError(f"a '{kind}' design needs the field '{name}'", where=self.source.where(()))
@@ -166,7 +168,8 @@ class _Builder:
         """The field that a complaint about the whole is shown at."""
         return {
             "group-sequential": ("hypotheses",), "enrichment": ("enrichment",), "bayesian": ("bayesian",),
-            "two-stage": ("two_stage",), "platform": ("arms",), "multi-arm": ("kind",),
+            "two-stage": ("two_stage",), "bop2": ("bop2",),
+            "dose-finding": ("dose_finding",), "platform": ("arms",), "multi-arm": ("kind",),
         }[self.block.kind]  # fmt: skip
 
     def accrual(self, patients: int) -> Accrual:
@@ -257,6 +260,21 @@ class _Builder:
             found = self.at(lambda: simon(t.p0, t.p1, alpha=b.alpha or 0.05, beta=t.beta, kind=t.choose), "two_stage")
             months = next((e.months for e in endpoints if e.name == t.endpoint), 0.0)
             return TwoStage(t.endpoint, found, t.p0, t.p1), TwoStage.looks(found, months), found.n
+        if b.kind == "bop2":
+            w = b.bop2
+            looks = self.looks()
+            sizes = [int(look.size) for look in looks]
+            boundary = self.at(lambda: bop2(w.p0, w.p1, sizes, alpha=b.alpha or 0.1), "bop2")
+            return Monitored(w.endpoint, boundary, w.p1), looks, sizes[-1]
+        if b.kind == "dose-finding":
+            f = b.dose_finding
+            boin = self.at(
+                lambda: Boin(
+                    f.target, cohort=f.cohort, cohorts=f.cohorts, stop_at=f.stop_at or 10**6, eliminate=f.eliminate
+                ),
+                "dose_finding",
+            )
+            return DoseFinding(f.endpoint, boin), (Milestone(months=1.0),), b.patients
         p = b.platform
         entries = tuple(
             self.at(

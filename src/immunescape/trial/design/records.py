@@ -243,8 +243,10 @@ class Design:
 
     @property
     def scenarios(self) -> tuple[str, ...]:
-        """Every scenario, the null last."""
-        return (*self.truths, "null") if "null" not in self.truths else tuple(self.truths)
+        """Every scenario, the null last (designs without a control have only those that are given)."""
+        if "null" in self.truths or not any(a.role == "control" for a in self.arms):
+            return tuple(self.truths)
+        return (*self.truths, "null")
 
     def cohort(self, truth: Truth, streams: Streams, *, patients: int | None = None, assign: bool = True) -> Cohort:
         """Patients of one block, assigned to the arms by the planned allocation."""

@@ -13,7 +13,9 @@ __all__ = ["DesignFile", "json_schema"]
 Months = Annotated[float, Field(ge=0, le=600)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Kind = Literal["group-sequential", "multi-arm", "enrichment", "bayesian", "platform", "two-stage"]
+Kind = Literal[
+    "group-sequential", "multi-arm", "enrichment", "bayesian", "platform", "two-stage", "bop2", "dose-finding"
+]
 Family = Literal[
     "fixed", "obrien-fleming", "pocock", "wang-tsiatis", "lan-demets-obrien-fleming", "lan-demets-pocock",
     "hwang-shih-decani", "power",
@@ -232,6 +234,25 @@ class TwoStageBlock(_Block):
     choose: Literal["optimal", "minimax"] = Field(default="optimal", description="Which of the two.")
 
 
+class Bop2Block(_Block):
+    """BOP2."""
+
+    endpoint: str = Field(description="A response.")
+    p0: Share = Field(description="Uninteresting rate.")
+    p1: Share = Field(description="Target rate.")
+
+
+class DoseBlock(_Block):
+    """BOIN."""
+
+    endpoint: str = Field(description="Dose-limiting toxicity: a response.")
+    target: Share = Field(default=0.3, description="Target rate of toxicity.")
+    cohort: int = Field(default=3, ge=1, le=20, description="Patients per cohort.")
+    cohorts: int = Field(default=10, ge=1, le=200, description="Most cohorts.")
+    stop_at: int | None = Field(default=None, ge=1, description="Stop once a dose that stays has so many patients.")
+    eliminate: Share = Field(default=0.95, description="Drop a dose where P(rate > target) exceeds this.")
+
+
 class DesignFile(_Block):
     """A trial design."""
 
@@ -263,6 +284,8 @@ class DesignFile(_Block):
     bayesian: BayesianBlock | None = Field(default=None, description="bayesian: decisions.")
     platform: PlatformBlock | None = Field(default=None, description="platform: rules.")
     two_stage: TwoStageBlock | None = Field(default=None, description="two-stage: rates.")
+    bop2: Bop2Block | None = Field(default=None, description="bop2: rates; the looks are its own.")
+    dose_finding: DoseBlock | None = Field(default=None, description="dose-finding: the rule.")
 
 
 def json_schema() -> dict[str, Any]:
