@@ -20,9 +20,10 @@ app = typer.Typer(
     "Research software; no medical device, no treatment advice.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: importing rich would take half of the start-up time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-bench_app = typer.Typer(help="Measure speed and accuracy side by side.", no_args_is_help=True)
+bench_app = typer.Typer(help="Measure speed and accuracy side by side.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(bench_app, name="bench")
 
 
@@ -101,10 +102,20 @@ def trial_command(
 
     virtual = trial(name)
     folder = out or Path("immunescape-results") / virtual.name
-    with _progress(quiet=as_json) as advance:
-        result = virtual.run(
-            patients=patients, seed=seed, workers=workers, out=folder, engine=engine, paired=paired, progress=advance
-        )
+    try:
+        with _progress(quiet=as_json) as advance:
+            result = virtual.run(
+                patients=patients,
+                seed=seed,
+                workers=workers,
+                out=folder,
+                engine=engine,
+                paired=paired,
+                progress=advance,
+            )
+    except KeyboardInterrupt:
+        typer.echo(f"Interrupted. Finished patients are kept in {folder}; the same command resumes.", err=True)
+        raise typer.Exit(130) from None
     written = result.save(folder)
     if as_json:
         typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -39,13 +41,26 @@ class WorkerPool(ProcessPoolExecutor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Submit a task; see :class:`concurrent.futures.Executor`."""
-        with _hidden_main():
+        with _hidden_main(), _deaf_to_interrupts():
             return super().submit(fn, *args, **kwargs)
 
     def _adjust_process_count(self) -> None:
         # also called from the executor's own thread, when a process is replaced
-        with _hidden_main():
+        with _hidden_main(), _deaf_to_interrupts():
             super()._adjust_process_count()  # type: ignore[misc]
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Start processes that ignore Ctrl-C: it is the parent's to stop them, once what is finished is kept."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

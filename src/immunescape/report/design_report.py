@@ -166,9 +166,11 @@ def notes_table(result: OperatingCharacteristics) -> Table:
     for scenario, found in result.notes.get("planning", {}).items():
         power = ", ".join(f"{100 * p:.1f} %" for p in found["cumulative_power"])
         months = ", ".join(number(m, 1) for m in found["months"])
-        rows.append({"Item": f"By formula ({scenario})", "Value": f"looks at month {months}; cumulative power {power}"})
+        looks = f"looks at month {months}; " if months else ""
+        rows.append({"Item": f"By formula ({scenario})", "Value": f"{looks}cumulative power {power}"})
         for wanted, size in found["size_for_power"].items():
-            text = f"{size['events']:.0f} events, {size['patients']:.0f} patients"
+            events = "" if size["events"] is None else f"{size['events']:.0f} events, "
+            text = f"{events}{size['patients']:.0f} patients"
             rows.append({"Item": f"Size for power {float(wanted):.0%} ({scenario})", "Value": text})
     for scenario, pool in result.notes.get("pool", {}).items():
         sizes = "; ".join(f"{a}: {n} ({pool['times_n'][a]:.1f} times n)" for a, n in pool["patients"].items())

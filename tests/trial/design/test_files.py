@@ -136,6 +136,12 @@ def test_other_kinds_of_files(tmp_path: Path) -> None:
     arms = {**base, "kind": "multi-arm", "looks": looks, "endpoint": "orr", "test": {"name": "rates"}}
     found = simulate(read_design("m.yaml", yaml.safe_dump(arms)), 250, seed=1)
     assert found.power().value > 0.5
+    rates = {k: v for k, v in arms.items() if k not in ("endpoint", "test")} | {
+        "kind": "group-sequential", "arms": [base["arms"][0], base["arms"][2]],
+        "hypotheses": [{"name": "ORR", "endpoint": "orr", "test": {"name": "rates"}}],
+    }  # fmt: skip
+    found = simulate(read_design("r.yaml", yaml.safe_dump(rates)), 1000, seed=1)
+    assert found.notes["planning"]["real"]["cumulative_power"][-1] == pytest.approx(found.power().value, abs=0.03)
     one = {
         **base, "kind": "two-stage", "arms": base["arms"][:1], "alpha": 0.05,
         "two_stage": {"endpoint": "orr", "p0": 0.2, "p1": 0.4},

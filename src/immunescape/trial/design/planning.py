@@ -12,9 +12,9 @@ from immunescape.trial.design.boundaries import Boundaries, boundaries
 from immunescape.trial.design.delayed import average_hazard_ratio
 from immunescape.trial.design.group_sequential import GroupSequential
 from immunescape.trial.design.records import Design
-from immunescape.trial.design.samplesize import survival_power_at
+from immunescape.trial.design.samplesize import power_rates, sample_size_rates, survival_power_at
 from immunescape.trial.design.survival_model import PiecewiseExponential, time_of_events
-from immunescape.trial.design.truth import Generator
+from immunescape.trial.design.truth import Generator, Rate
 
 __all__ = ["planning"]
 
@@ -34,6 +34,8 @@ def planning(design: Design, plan: Mapping[str, Any], scenario: str) -> dict[str
     if not isinstance(rule, GroupSequential) or not isinstance(truth, Generator) or len(truth.strata) > 1:
         return None
     tested = rule.tested[0]
+    if tested.test.name == "rates":
+        return _rates(design, rule, truth, plan)
     if tested.test.name != "log-rank" or len(rule.tested) > 1 or rule.reestimation is not None:
         return None
     if any(look.events is None or look.endpoint != tested.endpoint for look in design.looks):
@@ -75,3 +77,32 @@ def planning(design: Design, plan: Mapping[str, Any], scenario: str) -> dict[str
         "cumulative_power": power.tolist(),
         "size_for_power": sizes,
     }
+
+
+def _rates(design: Design, rule: GroupSequential, truth: Generator, plan: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The same for a comparison of response rates with looks by patients (no months, no hazard ratios)."""
+    tested = rule.tested[0]
+    if len(rule.tested) > 1 or design.alpha is None or any(look.patients is None for look in design.looks):
+        return None
+    control, other = design.arms[design.control], design.arms[design.experimental[0]]
+    p0, p1 = (truth.part(a.name, truth.strata[0], tested.endpoint) for a in (control, other))
+    if not isinstance(p0, Rate) or not isinstance(p1, Rate) or p1.probability <= p0.probability or rule.binding:
+        return None
+    size = np.array([look.size for look in design.looks])
+    ratio = other.allocation / control.allocation
+    level = design.alpha * tested.share
+
+    def shape(power: float) -> Boundaries:
+        return boundaries(
+            rule.spending.family, size / size[-1], alpha=level, beta=1 - power, parameter=rule.spending.parameter
+        )
+
+    found = power_rates(p1.probability, p0.probability, float(size[-1]), shape(0.9), ratio=ratio)
+    sizes = {}
+    for wanted in (0.8, 0.9):
+        need = sample_size_rates(p1.probability, p0.probability, shape(wanted), alpha=level, ratio=ratio)
+        sizes[f"{wanted:g}"] = {"events": None, "patients": need.patients}
+    return {
+        "months": [], "average_hazard_ratio": [], "cumulative_power": found.cumulative_power.tolist(),
+        "size_for_power": sizes,
+    }  # fmt: skip

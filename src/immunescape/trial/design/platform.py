@@ -160,6 +160,7 @@ class Platform(Rule):
         next_look = np.zeros((replicates, count), dtype=np.int64)
         rejected = np.zeros((replicates, count), dtype=bool)
         failed = np.zeros((replicates, count), dtype=bool)
+        early = np.zeros((replicates, count), dtype=bool)  # ended at an interim look
         decided_at = np.full((replicates, count), np.nan)
         events_at = np.zeros(replicates)
         last_month = float(max(e.closes if np.isfinite(e.closes) else 0.0 for e in self.entries))
@@ -202,6 +203,7 @@ class Platform(Rule):
                 failed[part, j] |= lost & ~final
                 ended = won | lost
                 alive[part[ended], j] = False
+                early[part[ended], j] = ~final[ended]
                 decided_at[part[ended], j] = month
                 closed_at[part[ended], j] = np.minimum(closed_at[part[ended], j], month)
                 events_at[part[ended]] += size[part[ended]]
@@ -210,10 +212,11 @@ class Platform(Rule):
         decided_at = np.where(np.isnan(decided_at), month, decided_at)
         months = decided_at.max(axis=1)
         extra = {f"months: {e.arm}": decided_at[:, j] - e.opens for j, e in enumerate(self.entries)}
+        extra |= {f"ended at an interim look: {e.arm}": early[:, j].astype(float) for j, e in enumerate(self.entries)}
         extra |= {
             f"patients: {design.arms[a].name}": (cohort.arm == a).sum(axis=1).astype(float) for a in [*arms, control]
         }
-        reason = np.where(rejected.any(axis=1), 1, np.where(failed.all(axis=1), 2, 0))
+        reason = np.where(failed.all(axis=1), 2, np.where(early.all(axis=1), 1, 0))
         return Decided(
             rejected, np.ones(replicates, dtype=np.int64), reason, assigned.astype(float), events_at, months,
             selected=~failed, extra=extra,
