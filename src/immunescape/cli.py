@@ -267,9 +267,11 @@ def check_sbml_command(
 ) -> None:
     """Run a folder of SBML test cases and judge the engine by their expected results."""
     from immunescape.engine import get_engine
-    from immunescape.engine.check_sbml import check_folder
+    from immunescape.engine.check_sbml import check_folder, checking_engine
 
-    report = check_folder(folder, get_engine(engine), fallback=get_engine("reference"), workers=os.cpu_count() or 1)
+    report = check_folder(
+        folder, checking_engine(engine), fallback=get_engine("reference"), workers=os.cpu_count() or 1
+    )
     if as_json:
         typer.echo(json_module.dumps(report, indent=2))
     else:

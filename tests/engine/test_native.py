@@ -264,3 +264,15 @@ def test_generated_code_holds_no_name_from_the_model():
     source = Path(model.source).read_text()
     assert "sinister_name" not in source
     assert "evil" not in source
+
+
+def test_growth_that_meets_zero_pivots_stays_accurate():
+    """With x' = a x the factorisation's pivot 1 / (h gamma) - a passes through 0 as the step grows."""
+    model = NativeEngine().compile(
+        sbml({"x": (1.0, "a * x + b * y"), "y": (1.0, "b * x + a * y")}, {"a": 1.0, "b": 0.0})
+    )
+    a = np.geomspace(0.05, 20.0, 64)
+    for b in (0.0, 0.5):
+        result = model.run(Job(n=64, times=np.array([0.0, 1.0]), outputs=("x", "y"), parameters={"a": a, "b": b * a}))
+        assert result.failed == 0, result.messages
+        np.testing.assert_allclose(result["x"][:, 1], np.exp(a * (1 + b)), rtol=1e-4)

@@ -204,7 +204,9 @@ def boundary_figure(result: OperatingCharacteristics) -> Any:
                     x=[p[0] for p in points], y=[p[1] for p in points], mode="lines+markers", name=f"{name}, {label}",
                     line={"color": colour, "dash": dash},
                 )  # fmt: skip
-    return _laid_out(figure, "Boundaries", "Information fraction", "Z (positive: experimental better)")
+    figure = _laid_out(figure, "Boundaries", "Information fraction", "Z (positive: experimental better)")
+    figure.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.25, "xanchor": "left", "x": 0})
+    return figure
 
 
 def stopping_figure(result: OperatingCharacteristics) -> Any:
