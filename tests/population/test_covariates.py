@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from importlib.resources import files
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from immunescape.errors import InputError
+from immunescape.knowledge.references import load_references
 from immunescape.population.covariates import (
     COLUMNS,
     DRIVERS,
@@ -200,10 +198,7 @@ def test_formulas():
 
 
 def test_every_number_has_a_source_that_resolves():
-    folder = files("immunescape.knowledge").joinpath("bib")
-    keys = {
-        k for f in folder.iterdir() if f.name.endswith(".bib") for k in re.findall(r"@\w+\{\s*([^,\s]+)", f.read_text())
-    }
+    keys = set(load_references())
     tables = {
         "covariates_nsclc": ConditionalTable.columns,
         "covariate_correlations": ("first", "second", "spearman", "source", "grade", "note"),

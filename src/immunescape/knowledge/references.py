@@ -1,6 +1,6 @@
 """The bibliography: BibTeX files -> records -> formatted citations.
 
-All files of ``knowledge/bib/`` (and ``knowledge/references.bib``, where present) are one bibliography; an entry may
+``knowledge/references.bib`` (and files of ``knowledge/bib/``, where present) are one bibliography; an entry may
 stand in several files if they agree.
 """
 
