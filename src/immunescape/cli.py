@@ -27,6 +27,19 @@ bench_app = typer.Typer(help="Measure speed and accuracy side by side.", no_args
 app.add_typer(bench_app, name="bench")
 
 
+Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Everything random follows from it.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        "-w",
+        min=1,
+        max=1024,
+        help="Processes [default: the cores at hand]. Results do not depend on it.",
+    ),
+]
+
+
 def _print_version(value: bool) -> None:
     if value:
         import immunescape
@@ -60,17 +73,8 @@ def trial_command(
             help="Virtual patients per arm [default: the protocol's, at most 150].",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Everything random follows from it.")] = 1,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            "-w",
-            min=1,
-            max=1024,
-            help="Processes [default: the cores at hand]. Results do not depend on it.",
-        ),
-    ] = None,
+    seed: Seed = 1,
+    workers: Workers = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -140,17 +144,8 @@ def design_command(
     replicates: Annotated[
         int, typer.Option("--replicates", "-r", min=1, max=10_000_000, help="Simulated trials per scenario.")
     ] = 5000,
-    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Everything random follows from it.")] = 1,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            "-w",
-            min=1,
-            max=1024,
-            help="Processes [default: the cores at hand]. Results do not depend on it.",
-        ),
-    ] = None,
+    seed: Seed = 1,
+    workers: Workers = None,
     cluster: Annotated[
         str | None, typer.Option("--cluster", help="Address of a dask scheduler, in place of processes.")
     ] = None,

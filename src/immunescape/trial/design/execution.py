@@ -12,7 +12,7 @@ import os
 import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import ImmunescapeError, InputError
+from immunescape.parallel import WorkerPool
 
 __all__ = ["BlockFolder", "fingerprint", "run_blocks"]
 
@@ -121,12 +122,9 @@ def _local(
         for k in todo:
             yield k, work(*jobs[k][1])
         return
-    import multiprocessing
-
-    context = multiprocessing.get_context("spawn")
     left = list(todo)
     for attempt in range(ATTEMPTS):
-        pool = ProcessPoolExecutor(min(workers, len(left)), mp_context=context)
+        pool = WorkerPool(min(workers, len(left)))
         running: dict[Future[Arrays], int] = {}
         queue = iter(list(left))
         try:
