@@ -32,9 +32,14 @@ def linear():
     return NativeEngine().compile(sbml(rates, {f"a{i}{j}": 0.0 for i in range(n) for j in range(n)}))
 
 
+def _numbers(bound: float) -> st.SearchStrategy[float]:
+    """Zero or of ordinary size: scipy's expm loses the coupling of a triangular matrix whose diagonal underflows."""
+    return st.floats(-bound, bound).map(lambda v: v if abs(v) > 1e-9 else 0.0)
+
+
 @given(
-    st.lists(st.floats(-3, 3), min_size=9, max_size=9),
-    st.lists(st.floats(-2, 2), min_size=3, max_size=3),
+    st.lists(_numbers(3), min_size=9, max_size=9),
+    st.lists(_numbers(2), min_size=3, max_size=3),
     st.sampled_from([1.0, 1e3, 1e6]),
 )
 @FEW
