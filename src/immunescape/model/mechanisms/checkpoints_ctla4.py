@@ -6,7 +6,7 @@ from immunescape.model.declarations import Mechanism, Modulation, Pool, Quantity
 from immunescape.model.mechanisms._binding import Antibody, costimulation
 
 _DENSITY = "molecule/micrometer^2"
-_ON_PD1, _PD1_ARMS = Antibody.on("aPD1_LN", "pd1_antibody_LN", "PD1", "PD1_CD8")
+_ON_PD1, _PD1_ARMS = Antibody.on("aPD1_LN", "pd1_antibody_LN", "PD1", "T8_PD1 / A_Tcell")
 _ON_PDL1, _PDL1_ARMS = Antibody.on("aPDL1_LN", "pdl1_antibody_LN", "PDL1", "C_PDL1 / A_cell")
 _ON_CTLA4, _CTLA4_ARMS = Antibody.on("aCTLA4_LN", "ctla4_antibody_LN", "CTLA4", "CTLA4_CD8")
 _SYNAPSE = costimulation(
@@ -45,7 +45,7 @@ MECHANISM = Mechanism(
         Quantity("K_CD80_PDL1", "kd_CD80_PDL1 * d_syn", _DENSITY, "Dissociation of CD80 and PD-L1 in cis"),
         Quantity("CD28_CD8", "T8_CD28 / A_Tcell", _DENSITY, "CD28 on naive CD8 T cells"),
         Quantity("CTLA4_CD8", "T8_CTLA4 / A_Tcell", _DENSITY, "CTLA-4 on primed CD8 T cells"),
-        Quantity("PD1_LN", "r_PD1_LN * PD1_CD8", _DENSITY, "PD-1 on CD8 T cells at priming"),
+        Quantity("PD1_LN", "r_PD1_LN * T8_PD1 / A_Tcell", _DENSITY, "PD-1 on CD8 T cells at priming"),
         Quantity("PDL1_LN", "r_PDL1_LN * APC_PDL1 / A_APC", _DENSITY, "PD-L1 on mature dendritic cells in the node"),
         Quantity("PDL2_LN", "r_PDL2_APC * PDL1_LN", _DENSITY, "PD-L2 on mature dendritic cells in the node"),
         *_PD1_ARMS,

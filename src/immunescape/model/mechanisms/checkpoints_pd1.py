@@ -5,7 +5,7 @@ from __future__ import annotations
 from immunescape.model.declarations import Mechanism, Modulation, Pool, Quantity
 from immunescape.model.mechanisms._binding import Antibody, pd1_synapse
 
-_ON_PD1, _PD1_ARMS = Antibody.on("aPD1_T", "pd1_antibody_T", "PD1", "PD1_CD8")
+_ON_PD1, _PD1_ARMS = Antibody.on("aPD1_T", "pd1_antibody_T", "PD1", "T8_PD1 / A_Tcell")
 _ON_PDL1, _PDL1_ARMS = Antibody.on("aPDL1_T", "pdl1_antibody_T", "PDL1", "C_PDL1 / A_cell")
 _CANCER = pd1_synapse(
     "synC", where="cancer cells", pd1="PD1_CD8", pdl1="PDL1_C", pdl2="PDL2_C", on_pd1=_ON_PD1, on_pdl1=_ON_PDL1
@@ -33,13 +33,16 @@ MECHANISM = Mechanism(
     references=("cheng2013", "mkrtichyan2012", "wang2014", "im2016", "hui2017", "oh2020", "shin2017"),
     parameters="checkpoints_pd1.csv",
     requires=("cd8", "tumour_growth"),
-    processes={"pdl1_expression": "PD-L1 and PD-L2 on cancer cells and antigen-presenting cells"},
+    processes={
+        "pdl1_expression": "PD-L1 and PD-L2 on cancer cells and antigen-presenting cells",
+        "pd1_expression": "PD-1 on CD8 T cells",
+    },
     states=(*_CANCER.states, *_APC.states),
     reactions=(*_CANCER.reactions, *_APC.reactions),
     quantities=(
         Quantity("K_PD1_PDL1", "kd_PD1_PDL1 * d_syn", _DENSITY, "Dissociation of PD-1 and PD-L1 in the synapse"),
         Quantity("K_PD1_PDL2", "kd_PD1_PDL2 * d_syn", _DENSITY, "Dissociation of PD-1 and PD-L2 in the synapse"),
-        Quantity("PD1_CD8", "T8_PD1 / A_Tcell", _DENSITY, "PD-1 on CD8 T cells in the tumour"),
+        Quantity("PD1_CD8", "f_pd1_expression * T8_PD1 / A_Tcell", _DENSITY, "PD-1 on CD8 T cells in the tumour"),
         Quantity("PDL1_C", "pdl1_tumour * f_pdl1_expression * C_PDL1 / A_cell", _DENSITY, "PD-L1 on cancer cells"),
         Quantity("PDL2_C", "r_PDL2_C * PDL1_C", _DENSITY, "PD-L2 on cancer cells"),
         Quantity(

@@ -15,13 +15,14 @@ MECHANISM = Mechanism(
     references=("robertsontessi2012", "liyanage2002", "mariathasan2018", "ivanovic2003"),
     parameters="tgf_beta.csv",
     requires=("tumour_growth", "helper_t", "treg"),
+    processes={"treg_conversion": "turning of helper into regulatory T cells in the tumour"},
     states=(State("TGFb_T", "nanomole", "tumour", "Active TGF-beta in the tumour", atol=1e-12),),
     reactions=(
         Reaction("TGFb_secretion", "tgfb_secretion", "Secretion", products={"TGFb_T": 1}),
         Reaction("TGFb_degradation", "k_TGFb_deg * TGFb_T", "Degradation", reactants={"TGFb_T": 1}),
         Reaction(
             "Th_to_Treg",
-            "k_Th_Treg * TGFb_conc_T / (TGFb_conc_T + TGFb_50) * Th_T",
+            "k_Th_Treg * f_treg_conversion * TGFb_conc_T / (TGFb_conc_T + TGFb_50) * Th_T",
             "Helper T cells become regulatory",
             reactants={"Th_T": 1},
             products={"Treg_T": 1},

@@ -1,0 +1,50 @@
+"""Th17: the share of helper T cells that RORgammat turns to IL-17A, and what IL-17A does in the tumour."""
+
+from __future__ import annotations
+
+from immunescape.model.declarations import Contribution, Mechanism, Modulation, Pool, Quantity
+
+MECHANISM = Mechanism(
+    name="th17",
+    title="Th17 cells and IL-17A",
+    summary=(
+        "A share of the helper T cells in the tumour is Th17 (RORgammat); the process `th17` sets its odds, TGF-beta "
+        "favours it. IL-17A, in quasi-steady state, brings neutrophils and MDSC and keeps dendritic cells "
+        "immature; RORgammat and FOXP3 exclude each other, so that Th17 polarisation holds helper cells from turning "
+        "regulatory."
+    ),
+    references=("akbay2017", "he2010", "jin2019", "tsay2021", "hu2016", "zhou2008"),
+    parameters="th17.csv",
+    requires=("tumour_growth", "helper_t", "treg", "dendritic_cells", "mdsc", "tgf_beta"),
+    processes={"th17": "odds of helper T cells in the tumour to be Th17 (RORgammat)"},
+    quantities=(
+        Quantity(
+            "Th17_share_T",
+            "odds_Th17 * f_th17 / (1 + odds_Th17 * f_th17)",
+            "dimensionless",
+            "Th17 share of helper T cells in the tumour",
+            observable=True,
+        ),
+        Quantity(
+            "IL17_conc_T",
+            "il17_secretion / (k_IL17_deg * V_T)",
+            "picomole/liter",
+            "IL-17A in the tumour (quasi-steady)",
+            observable=True,
+        ),
+        Quantity(
+            "H_IL17",
+            "IL17_conc_T / (IL17_conc_T + IL17_50)",
+            "dimensionless",
+            "Response to IL-17A relative to saturation",
+        ),
+    ),
+    pools=(Pool("il17_secretion", "nanomole/day", "Secretion of IL-17A in the tumour"),),
+    contributions=(Contribution("il17_secretion", "k_IL17_sec * Th17_share_T * Th_T"),),
+    modulations=(
+        Modulation("th17", "tgf_beta", "promotes", "r_Th17_TGFb * TGFb_conc_T / (TGFb_conc_T + TGFb_50_Th17)"),
+        Modulation("mdsc_recruitment", "il17", "promotes", "r_MDSC_IL17 * H_IL17"),
+        Modulation("dc_maturation", "il17", "inhibits", "r_DC_IL17 * H_IL17"),
+        Modulation("treg_conversion", "rorgt", "inhibits", "r_FOXP3_RORgt * Th17_share_T"),
+    ),
+)
