@@ -14,7 +14,10 @@ MECHANISM = Mechanism(
     references=("serafini2008", "huang2007", "opalek2007", "parra2021", "lai2018"),
     parameters="mdsc.csv",
     requires=("tumour_growth",),
-    processes={"mdsc_recruitment": "recruitment of MDSC into the tumour"},
+    processes={
+        "mdsc_recruitment": "recruitment of MDSC into the tumour",
+        "ccl2_production": "secretion of CCL2 in the tumour",
+    },
     states=(
         State("MDSC_T", "cell", "tumour", "Myeloid-derived suppressor cells in the tumour"),
         State("CCL2_T", "nanomole", "tumour", "CCL2 in the tumour", atol=1e-12),
@@ -29,7 +32,7 @@ MECHANISM = Mechanism(
             products={"MDSC_T": 1},
         ),
         Reaction("MDSC_death", "k_MDSC_death * MDSC_T", "Death", reactants={"MDSC_T": 1}),
-        Reaction("CCL2_secretion", "ccl2_secretion", "Secretion", products={"CCL2_T": 1}),
+        Reaction("CCL2_secretion", "ccl2_secretion * f_ccl2_production", "Secretion", products={"CCL2_T": 1}),
         Reaction("CCL2_degradation", "k_CCL2_deg * CCL2_T", "Degradation", reactants={"CCL2_T": 1}),
         Reaction("NO_secretion", "k_NO_sec * MDSC_T", "Secretion by MDSC", products={"NO_T": 1}),
         Reaction("NO_degradation", "k_NO_deg * NO_T", "Degradation", reactants={"NO_T": 1}),
