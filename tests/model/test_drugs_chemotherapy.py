@@ -10,7 +10,7 @@ from scipy.integrate import trapezoid
 from immunescape.engine import Doses, Job
 from immunescape.model import registry
 
-CYTOTOXIC = [d.name for d in registry.drugs().values() if "antibody" not in d.drug_class]
+CYTOTOXIC = [d.name for d in registry.drugs().values() if f"exposure_{d.name}" in {q.name for q in d.quantities}]
 BSA = 1.8
 
 # drug, mg, hours, published AUC (ug h/mL), published peak (ug/mL; None where not compared), source

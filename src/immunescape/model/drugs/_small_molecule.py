@@ -1,0 +1,162 @@
+"""Small molecules: oral or intravenous kinetics, free concentration in the tumour, occupancy of each target.
+
+Amounts are in nanomole, volumes the drug's own. An oral dose enters a depot and is absorbed with rate ``ka``; where
+only apparent values (CL/F, V/F) are published, they stand in the table and the bioavailability is 1. Disposition has
+one compartment, or two. Distribution into tissue takes minutes to hours, so the free concentration in the tumour is
+quasi-steady: the unbound fraction ``fu`` of plasma times the unbound tumour-to-plasma ratio ``kp``. What binds
+covalently, or otherwise outlasts plasma, acts through an effect compartment that follows plasma with rate ``k_e0``.
+
+Of a target with half-inhibiting concentration ``ic50``, the drug holds the share ``ratio / (1 + ratio)`` with ``ratio =
+free concentration / ic50`` (``occupancy_<drug>``; with several targets ``occupancy_<target>_<drug>``). A drug file
+hands the ratios to a pool of the mechanism that it acts on, where the inhibitors of one target add up and share one
+saturation, or uses them in modulations.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from immunescape.model.declarations import Contribution, Drug, Modulation, Quantity, Reaction, State
+
+__all__ = ["small_molecule"]
+
+
+def small_molecule(
+    name: str,
+    *,
+    title: str,
+    drug_class: str,
+    targets: tuple[str, ...],
+    molar_mass: float,
+    synonyms: tuple[str, ...],
+    references: tuple[str, ...],
+    note: str,
+    dose_units: tuple[str, ...] = ("mg",),
+    route: Literal["oral", "iv"] = "oral",
+    infusion_hours: float = 0.0,
+    peripheral: bool = False,
+    bioavailability: bool = False,
+    effect_compartment: bool = False,
+    potencies: tuple[str, ...] = ("",),
+    contributions: tuple[Contribution, ...] = (),
+    modulations: tuple[Modulation, ...] = (),
+    quantities: tuple[Quantity, ...] = (),
+    requires: tuple[str, ...] = (),
+) -> Drug:
+    """Write the declaration of a small molecule.
+
+    Parameters
+    ----------
+    name
+        Lower-case name; the parameter table is ``<name>.csv`` and every parameter ends in ``_<name>``: ``molar_mass``,
+        ``cl`` (plasma clearance), ``v`` (volume), ``fu``, ``kp``, ``ic50`` and what the options below need.
+    title, drug_class, targets, molar_mass, synonyms, references, note, dose_units, infusion_hours
+        As in `Drug`; `note` says where the kinetics come from.
+    route
+        ``oral`` adds the state ``<name>_D`` (needs ``ka``); ``iv`` doses plasma, ``<name>_C``.
+    peripheral
+        A second compartment, ``<name>_P`` (needs ``q``, ``v2``).
+    bioavailability
+        Only the share ``f_oral`` of an oral dose reaches plasma.
+    effect_compartment
+        An amount ``<name>_E`` on the central volume follows plasma with ``k_e0`` and acts in place of it.
+    potencies
+        One word per target with a concentration ``ic50_<word>_<name>`` of its own; ``""`` is ``ic50_<name>``.
+    contributions, modulations, quantities, requires
+        What the drug acts on, written with ``ratio_<name>`` or ``ratio_<word>_<name>``.
+
+    Returns
+    -------
+    Drug
+        With the observables ``conc_<name>`` (total in plasma) and ``occupancy_<name>``.
+    """
+    d = name
+    central = f"{d}_C"
+    plasma = f"{central} / v_{d}"
+    states = [State(central, "nanomole", "central", f"{title} in plasma")]
+    reactions = [Reaction(f"{d}_elimination", f"cl_{d} * {plasma}", f"Elimination of {d}", {central: 1})]
+    dosed = central
+    if route == "oral":
+        dosed = f"{d}_D"
+        states.append(State(dosed, "nanomole", "central", f"{title} in the gut, not yet absorbed"))
+        share = f"f_oral_{d} * " if bioavailability else ""
+        reactions.append(
+            Reaction(f"{d}_absorption", f"{share}ka_{d} * {dosed}", f"Absorption of {d}", {dosed: 1}, {central: 1})
+        )
+        if bioavailability:
+            reactions.append(
+                Reaction(f"{d}_loss", f"(1 - f_oral_{d}) * ka_{d} * {dosed}", f"{title} not absorbed", {dosed: 1})
+            )
+    if peripheral:
+        outer = f"{d}_P"
+        states.append(State(outer, "nanomole", "peripheral", f"{title} in peripheral tissue"))
+        reactions.append(
+            Reaction(
+                f"{d}_distribution",
+                f"q_{d} * ({plasma} - {outer} / v2_{d})",
+                f"Exchange of {d} between plasma and peripheral tissue",
+                {central: 1},
+                {outer: 1},
+            )
+        )
+    acting = central
+    if effect_compartment:
+        acting = f"{d}_E"
+        states.append(State(acting, "nanomole", "central", f"{title} at its site of action (effect compartment)"))
+        reactions += [
+            Reaction(f"{d}_uptake", f"k_e0_{d} * {central}", f"The effect of {d} follows plasma", {}, {acting: 1}),
+            Reaction(f"{d}_release", f"k_e0_{d} * {acting}", f"The effect of {d} fades", {acting: 1}),
+        ]
+    own = [
+        Quantity(
+            f"conc_{d}",
+            f"{plasma} * molar_mass_{d}",
+            "microgram/milliliter",
+            f"Plasma concentration of {d}, bound and free",
+            observable=True,
+        ),
+        Quantity(
+            f"free_T_{d}",
+            f"kp_{d} * fu_{d} * {acting} / v_{d}",
+            "nanomole/liter",
+            f"Free concentration of {d} in the tumour",
+        ),
+    ]
+    for word in potencies:
+        tag = f"{word}_{d}" if word else d
+        what = f" of {word}" if word else ""
+        own += [
+            Quantity(
+                f"ratio_{tag}",
+                f"free_T_{d} / ic50_{tag}",
+                "dimensionless",
+                f"Free {d} in the tumour / concentration that half inhibits its target{what}",
+            ),
+            Quantity(
+                f"occupancy_{tag}",
+                f"ratio_{tag} / (1 + ratio_{tag})",
+                "dimensionless",
+                f"Inhibited share of the target{what} of {d} in the tumour",
+                observable=True,
+            ),
+        ]
+    return Drug(
+        name=d,
+        title=title,
+        summary=f"{drug_class.capitalize()}. {note}",
+        references=references,
+        parameters=f"{d}.csv",
+        requires=tuple(dict.fromkeys(("body", *requires))),
+        states=tuple(states),
+        reactions=tuple(reactions),
+        quantities=(*own, *quantities),
+        contributions=contributions,
+        modulations=modulations,
+        drug_class=drug_class,
+        targets=targets,
+        dose_state=dosed,
+        molar_mass=molar_mass,
+        dose_units=dose_units,
+        infusion_hours=infusion_hours if route == "iv" else 0.0,
+        synonyms=synonyms,
+    )
