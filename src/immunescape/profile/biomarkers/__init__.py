@@ -1,0 +1,25 @@
+"""Biomarkers: one module for each family, one record and one pure function for each biomarker."""
+
+from __future__ import annotations
+
+from immunescape.profile.biomarkers.registry import (
+    Biomarker,
+    Measured,
+    biomarkers,
+    biomarkers_table,
+    measure,
+    register,
+    shared,
+    values_frame,
+)
+
+__all__ = [
+    "Biomarker",
+    "Measured",
+    "biomarkers",
+    "biomarkers_table",
+    "measure",
+    "register",
+    "shared",
+    "values_frame",
+]

@@ -1,0 +1,210 @@
+"""The register of biomarkers: a record of metadata and a pure function for each; it prints itself as a table.
+
+A module of this package (or of another package, by an entry point in the group ``immunescape.biomarkers``) calls
+`register` for each biomarker. Every function is ``(Study) -> {patient: Measurement}``; patients that it does not return
+become ``not_assessable``. `measure` runs many of them and lets them share what they have in common.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import entry_points
+from typing import TypeVar
+
+import pandas as pd
+
+from immunescape.errors import ImmunescapeError, unknown_word
+from immunescape.knowledge.profile_records import Measurement
+from immunescape.profile.study import KINDS, Study
+
+__all__ = ["Biomarker", "Measured", "biomarkers", "biomarkers_table", "measure", "register", "shared", "values_frame"]
+
+Measured = dict[str, Measurement]
+"""Patient -> measurement of one biomarker."""
+
+T = TypeVar("T")
+_REGISTER: dict[str, Biomarker] = {}
+_SHARED: ContextVar[dict[object, object] | None] = ContextVar("shared", default=None)
+
+
+@dataclass(frozen=True)
+class Biomarker:
+    """What a biomarker is, and the function that measures it.
+
+    Attributes
+    ----------
+    name, title : ``tmb``, ``Tumour mutational burden``.
+    family : ``pdl1``, ``tmb``, ``pathway``, …
+    unit : unit of a number; '' for words and truth values.
+    definition : how the value is made, in a sentence or two.
+    function : study -> patient -> measurement.
+    needs : kinds of data, any one of which is enough to try; where the study has none, nobody is assessable.
+    words : the words that the value may be, for a biomarker that is a word.
+    thresholds : cut-offs in use, in words; '' where there is none.
+    references : keys of ``knowledge/references.bib``.
+    limits : what the value does not tell.
+    """
+
+    name: str
+    title: str
+    family: str
+    unit: str
+    definition: str
+    function: Callable[[Study], Mapping[str, Measurement]]
+    needs: tuple[str, ...]
+    words: tuple[str, ...] = ()
+    thresholds: str = ""
+    references: tuple[str, ...] = ()
+    limits: str = ""
+
+    def __call__(self, study: Study) -> Measured:
+        """Measure every patient of a study; nobody is left out.
+
+        Parameters
+        ----------
+        study
+            What the readers made of a folder.
+        """
+        given = [kind for kind in self.needs if study.has(kind)]
+        if not given:
+            why = f"no {' or '.join(k.replace('_', ' ') for k in self.needs)} file was given"
+            nobody = Measurement.not_assessable(self.name, self.unit, why, method=self.title, citation=self.references)
+            return dict.fromkeys(study.patient_ids, nobody)
+        found = self.function(study)
+        missing = Measurement.not_assessable(
+            self.name, self.unit, "no value of this patient in the files", method=self.title, citation=self.references
+        )
+        return {patient: found.get(patient, missing) for patient in study.patient_ids}
+
+
+def register(biomarker: Biomarker) -> Biomarker:
+    """Add a biomarker to the register; a name may be taken only once.
+
+    Raises
+    ------
+    ImmunescapeError
+        If another biomarker has the name.
+    InputError
+        If it needs a kind of data that no study has.
+    """
+    for kind in biomarker.needs:
+        if kind not in KINDS:
+            raise unknown_word("kind of data", kind, KINDS, where=f"biomarker '{biomarker.name}'")
+    known = _REGISTER.get(biomarker.name)
+    if known is not None and known.function is not biomarker.function:
+        raise ImmunescapeError(f"two biomarkers are named '{biomarker.name}'", hint="Give one of them another name.")
+    _REGISTER[biomarker.name] = biomarker
+    return biomarker
+
+
+@lru_cache(maxsize=1)
+def _load() -> None:
+    package = importlib.import_module("immunescape.profile.biomarkers")
+    for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
+        importlib.import_module(f"immunescape.profile.biomarkers.{module}")
+    for point in entry_points(group="immunescape.biomarkers"):
+        point.load()
+
+
+def biomarkers() -> dict[str, Biomarker]:
+    """Return every registered biomarker: name -> record, by family and name."""
+    _load()
+    return dict(sorted(_REGISTER.items(), key=lambda item: (item[1].family, item[0])))
+
+
+def biomarkers_table() -> pd.DataFrame:
+    """Return the register as a table: name, family, title, unit, definition, thresholds, references, limits, needs."""
+    columns = ("name", "family", "title", "unit", "definition", "thresholds", "limits")
+    rows = [
+        {c: getattr(b, c) for c in columns}
+        | {"words": ", ".join(b.words), "needs": ", ".join(b.needs), "references": ", ".join(b.references)}
+        for b in biomarkers().values()
+    ]
+    return pd.DataFrame(rows)
+
+
+@contextmanager
+def _sharing() -> Iterator[None]:
+    if _SHARED.get() is not None:
+        yield
+        return
+    token = _SHARED.set({})
+    try:
+        yield
+    finally:
+        _SHARED.reset(token)
+
+
+def shared(study: Study, key: object, make: Callable[[Study], T]) -> T:
+    """Return ``make(study)``, made once while `measure` runs; outside of it, it is made anew each time.
+
+    Parameters
+    ----------
+    study
+        The study.
+    key
+        What names the thing, unique among all modules.
+    make
+        Function of the study alone.
+    """
+    store = _SHARED.get()
+    if store is None:
+        return make(study)
+    full = (id(study), key)
+    if full not in store:
+        store[full] = make(study)
+    return store[full]  # type: ignore[return-value]
+
+
+def measure(study: Study, names: Iterable[str] | None = None) -> dict[str, Measured]:
+    """Measure biomarkers in every patient of a study.
+
+    Parameters
+    ----------
+    study
+        What the readers made of a folder.
+    names
+        Biomarkers to measure; None takes all.
+
+    Returns
+    -------
+    dict
+        biomarker -> patient -> measurement.
+
+    Raises
+    ------
+    InputError
+        For a name that is not registered, with the nearest one.
+    """
+    known = biomarkers()
+    chosen = list(known) if names is None else list(names)
+    for name in chosen:
+        if name not in known:
+            raise unknown_word("biomarker", name, known)
+    with _sharing():
+        return {name: known[name](study) for name in chosen}
+
+
+def values_frame(measured: Mapping[str, Mapping[str, Measurement]]) -> pd.DataFrame:
+    """Return values as a table, patients x biomarkers; what is not assessable is missing (None or NaN).
+
+    Numbers become float64, truth values and words stay as they are. A value below the limit of detection stands at
+    the limit; ask the measurements for its status.
+    """
+    columns: dict[str, pd.Series] = {}
+    for name, found in measured.items():
+        values = [m.value for m in found.values()]
+        numeric = all(v is None or (isinstance(v, (int, float)) and not isinstance(v, bool)) for v in values)
+        column = pd.Series(values, index=list(found), dtype=object)
+        columns[name] = column.astype(float) if numeric else column
+    frame = pd.DataFrame(columns)
+    frame.index.name = "patient"
+    return frame
+
+
