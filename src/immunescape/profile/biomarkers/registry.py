@@ -206,5 +206,3 @@ def values_frame(measured: Mapping[str, Mapping[str, Measurement]]) -> pd.DataFr
     frame = pd.DataFrame(columns)
     frame.index.name = "patient"
     return frame
-
-

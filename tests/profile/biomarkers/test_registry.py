@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from immunescape.errors import ImmunescapeError, InputError
+from immunescape.knowledge.profile_records import Measurement
+from immunescape.profile.biomarkers import Biomarker, measure, register, shared, values_frame
+from immunescape.profile.study import Study
+
+
+def _study() -> Study:
+    patients = pd.DataFrame({"patient": ["a", "b"]}, dtype=object)
+    return Study(patients=patients, given={"patients", "labs"})
+
+
+def _biomarker(needs: tuple[str, ...] = ("labs",)) -> Biomarker:
+    def function(study: Study) -> dict[str, Measurement]:
+        return {"a": Measurement("toy", 2.0, "1", "measured", method="made up")}
+
+    return Biomarker("toy", "Toy", "toy", "1", "A number.", function, needs)
+
+
+def test_nobody_is_left_out_and_absent_kinds_are_not_assessable():
+    found = _biomarker()(_study())
+    assert found["a"].value == 2.0
+    assert found["b"].status == "not_assessable"
+    absent = _biomarker(("tcr", "ctdna"))(_study())
+    assert {m.note for m in absent.values()} == {"no tcr or ctdna file was given"}
+
+
+def test_names_are_unique_and_unknown_names_answer_with_the_nearest():
+    one = register(_biomarker())
+    register(one)
+    with pytest.raises(ImmunescapeError, match="two biomarkers"):
+        register(_biomarker())
+    with pytest.raises(InputError, match="Did you mean"):
+        measure(_study(), ["toyy"])
+    from immunescape.profile.biomarkers import registry
+
+    del registry._REGISTER["toy"]
+
+
+def test_shared_work_is_done_once_inside_measure_only():
+    calls: list[int] = []
+    study = _study()
+
+    def make(s: Study) -> int:
+        calls.append(1)
+        return len(calls)
+
+    shared(study, "x", make)
+    shared(study, "x", make)
+    assert len(calls) == 2
+
+
+def test_values_frame_keeps_numbers_words_and_gaps_apart():
+    number = Measurement("n", 1.5, "1", "measured", method="m")
+    word = Measurement("w", "wild_type", "", "measured", method="m")
+    gap = Measurement.not_assessable("n", "1", "nothing given")
+    frame = values_frame({"n": {"a": number, "b": gap}, "w": {"a": word}})
+    assert frame["n"].dtype == float
+    assert frame.loc["a", "w"] == "wild_type"
+    assert pd.isna(frame.loc["b", "n"])
