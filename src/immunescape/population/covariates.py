@@ -1,7 +1,7 @@
 """Who the patients are: age, body, blood, disease extent, histology, drivers, PD-L1 and TMB, jointly distributed.
 
 Discrete facts follow from each other by conditional prevalences (sex -> smoking -> histology -> driver -> KRAS ->
-STK11 -> KEAP1); everything measured on a scale shares a Gaussian copula. All numbers are in
+STK11 -> KEAP1, TP53); everything measured on a scale shares a Gaussian copula. All numbers are in
 ``knowledge/data/covariates_nsclc.csv`` and ``covariate_correlations.csv``, with unit, source and grade. The population
 is the one that enters trials of advanced NSCLC (plus ECOG 2), before any eligibility is applied.
 """
@@ -60,6 +60,8 @@ COLUMNS = {
     "kras_g12c": ("", "KRAS G12C mutation"),
     "stk11": ("", "STK11 mutation"),
     "keap1": ("", "KEAP1 mutation"),
+    "tp53": ("", "TP53 mutation"),
+    "met_amp": ("", "MET amplification"),
     "pdl1_tps": ("percent", "PD-L1 tumour proportion score (22C3)"),
     "tmb_mut_mb": ("1/megabase", "tumour mutational burden"),
     "n_sites": ("", "number of metastatic sites"),
@@ -96,7 +98,10 @@ _LATENT = (  # normal scores that share the copula
     "tps",
     "tmb",
 )
-_PLAIN = ("sex", "smoking", "histology", "stage", "driver", "kras", "g12c", "stk11", "keap1", "height", "creatinine")
+_PLAIN = (
+    *("sex", "smoking", "histology", "stage", "driver", "kras", "g12c", "stk11", "keap1", "height", "creatinine"),
+    *("tp53", "met_amp"),  # new dimensions go last, so that the others keep their numbers
+)
 _DIMENSIONS = (*_LATENT, *_PLAIN)
 SOBOL_DIMENSIONS = len(_DIMENSIONS)
 """Leading dimensions of the Sobol sequence that covariates take."""
@@ -205,6 +210,8 @@ def _genes(c: dict[str, NDArray], p: dict[str, FloatArray], t: ConditionalTable)
     c["kras_g12c"] = c["kras"] & (p["g12c"] < t.values("G12C", c))
     c["stk11"] = p["stk11"] < t.values("STK11", c)
     c["keap1"] = p["keap1"] < t.values("KEAP1", c)
+    c["tp53"] = p["tp53"] < t.values("TP53", c)
+    c["met_amp"] = p["met_amp"] < t.values("MET_AMP", c)
 
 
 def _biomarkers(c: dict[str, NDArray], z: dict[str, FloatArray], t: ConditionalTable) -> None:

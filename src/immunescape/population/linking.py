@@ -1,11 +1,12 @@
 """From covariates to model parameters: each patient's parameter values, in the units of the parameter tables.
 
-Three ways, all in tables with source and grade:
+Four ways, the numbers all in tables with source and grade:
 
 - a parameter with a distribution takes its own number, correlated with covariates (``covariate_links.csv``): with S the
   standardised scores and w their weights, its normal score is ``S w + sqrt(1 - w' corr(S) w) z``;
 - ``diameter_diagnosis`` is the mean diameter of the target lesions: the model's tumour is one of them, and the others
   are like it;
+- `INDICATORS` are covariates that hold or not: 1 or 0;
 - ``weight_<drug>``, ``bsa_<drug>`` and ``crcl_<drug>`` are covariates themselves.
 """
 
@@ -36,11 +37,23 @@ if TYPE_CHECKING:
 
     from immunescape.model.parameters import Parameter
 
-__all__ = ["DIAMETER", "lesion_diameter", "links", "patient_parameters", "score"]
+__all__ = ["DIAMETER", "INDICATORS", "lesion_diameter", "links", "patient_parameters", "score"]
 
 FloatArray = NDArray[np.float64]
 DIAMETER = "diameter_diagnosis"
 _REFERENCE_PATIENTS = 2048
+INDICATORS = {
+    "kras_mutant": "kras",
+    "kras_g12c": "kras_g12c",
+    "egfr_mutant": "driver=EGFR",
+    "alk_fusion": "driver=ALK",
+    "met_amplified": "met_amp",
+    "stk11_loss": "stk11",
+    "keap1_loss": "keap1",
+    "tp53_mutant": "tp53",
+    "squamous": "histology=squamous",
+}
+"""Parameter -> the score (see `score`) of 0 or 1 that it takes."""
 
 
 @lru_cache(maxsize=1)
@@ -167,6 +180,9 @@ def patient_parameters(
             out[name] = distribution.ppf(np.clip(ndtr(z), 2.0**-40, 1.0 - 2.0**-40))
         else:
             out[name] = distribution.ppf(numbers[name])
+    for name, text in INDICATORS.items():
+        if name in parameters:
+            out[name] = score(text, covariates)
     for name, column in covariate_parameters(parameters).items():
         out[name] = np.asarray(covariates[column], dtype=float)
     diameter = lesion_diameter(np.asarray(covariates["sld_mm"]), np.asarray(covariates["n_target_lesions"]))

@@ -27,14 +27,16 @@ MECHANISM = Mechanism(
     summary=(
         "Two synapses of CD8 T cells: with cancer cells, where PD-1 signalling inhibits killing, and with "
         "dendritic cells and macrophages, where it restrains the output of TCF1+ progenitors. Binding equilibrates "
-        "within seconds to minutes, antibodies within hours, so it is quasi-steady. PD-L1 follows interferon-gamma "
-        "(f_pdl1_expression)."
+        "within seconds to minutes, antibodies within hours, so it is quasi-steady. PD-L1 follows interferons where "
+        "JAK1/2 are intact (f_pdl1_interferon) and other signals (f_pdl1_expression, f_pdl1_cancer)."
     ),
     references=("cheng2013", "mkrtichyan2012", "wang2014", "im2016", "hui2017", "oh2020", "shin2017"),
     parameters="checkpoints_pd1.csv",
     requires=("cd8", "tumour_growth"),
     processes={
-        "pdl1_expression": "PD-L1 and PD-L2 on cancer cells and antigen-presenting cells",
+        "pdl1_expression": "PD-L1 and PD-L2 on cancer and antigen-presenting cells, interferons aside",
+        "pdl1_interferon": "PD-L1 and PD-L2 on cancer and antigen-presenting cells by interferons, through JAK1/2",
+        "pdl1_cancer": "PD-L1 and PD-L2 on cancer cells alone, interferons aside",
         "pd1_expression": "PD-1 on CD8 T cells",
     },
     states=(*_CANCER.states, *_APC.states),
@@ -43,11 +45,25 @@ MECHANISM = Mechanism(
         Quantity("K_PD1_PDL1", "kd_PD1_PDL1 * d_syn", _DENSITY, "Dissociation of PD-1 and PD-L1 in the synapse"),
         Quantity("K_PD1_PDL2", "kd_PD1_PDL2 * d_syn", _DENSITY, "Dissociation of PD-1 and PD-L2 in the synapse"),
         Quantity("PD1_CD8", "f_pd1_expression * T8_PD1 / A_Tcell", _DENSITY, "PD-1 on CD8 T cells in the tumour"),
-        Quantity("PDL1_C", "pdl1_tumour * f_pdl1_expression * C_PDL1 / A_cell", _DENSITY, "PD-L1 on cancer cells"),
+        Quantity(
+            "ifn_blind_share_T",
+            "SUM((1 - ifn_response_{clone}) * C_{clone}) / (C_total + one_cell)",
+            "dimensionless",
+            "Share of living cancer cells that do not answer interferons",
+            observable=True,
+        ),
+        Quantity(
+            "PDL1_C",
+            "pdl1_tumour * f_pdl1_expression * f_pdl1_cancer * C_PDL1 / A_cell"
+            " * (f_pdl1_interferon + ifn_blind_share_T * (pdl1_constitutive - f_pdl1_interferon))",
+            _DENSITY,
+            "PD-L1 on cancer cells, mean of all clones",
+        ),
         Quantity("PDL2_C", "r_PDL2_C * PDL1_C", _DENSITY, "PD-L2 on cancer cells"),
         Quantity(
             "PDL1_APC",
-            "pdl1_stroma * (1 - pdl1_shared + pdl1_shared * pdl1_tumour) * f_pdl1_expression * APC_PDL1 / A_APC",
+            "pdl1_stroma * (1 - pdl1_shared + pdl1_shared * pdl1_tumour) * f_pdl1_expression * f_pdl1_interferon"
+            " * APC_PDL1 / A_APC",
             _DENSITY,
             "PD-L1 on antigen-presenting cells",
         ),

@@ -31,8 +31,8 @@ MECHANISM = Mechanism(
     pools=(Pool("ifng_secretion", "nanomole/day", "Secretion of interferon-gamma in the tumour"),),
     contributions=(Contribution("ifng_secretion", "k_IFNg_sec * CD8_eff_T"),),
     modulations=(
-        Modulation("mhc1_expression", "ifn_gamma", "promotes", "r_MHC1_IFNg * H_IFNg"),
-        Modulation("pdl1_expression", "ifn_gamma", "promotes", "r_PDL1_IFNg * H_IFNg"),
+        Modulation("mhc1_interferon", "ifn_gamma", "promotes", "r_MHC1_IFNg * H_IFNg"),
+        Modulation("pdl1_interferon", "ifn_gamma", "promotes", "r_PDL1_IFNg * H_IFNg"),
         Modulation("infiltration", "chemokines", "promotes", "r_inf_IFNg * H_IFNg"),
         Modulation("macrophage_m2", "ifn_gamma", "inhibits", "r_M2_IFNg * H_IFNg"),
     ),

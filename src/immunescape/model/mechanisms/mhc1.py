@@ -14,19 +14,28 @@ MECHANISM = Mechanism(
     references=("propper2003",),
     parameters="mhc1.csv",
     requires=("tumour_growth",),
-    processes={"mhc1_expression": "MHC-I on cancer cells"},
+    processes={
+        "mhc1_expression": "MHC-I on cancer cells, by whatever needs no JAK1/2 (NF-kappaB among it)",
+        "mhc1_interferon": "MHC-I on cancer cells by interferons, through JAK1/2, STAT1, IRF1 and NLRC5",
+    },
     traits=(Trait("mhc1", "1", "MHC-I relative to the reference clone"),),
     quantities=(
         Quantity(
+            "mhc1_level_{clone}",
+            "mhc1_{clone} * f_mhc1_expression"
+            " * (ifn_response_{clone} * f_mhc1_interferon + (1 - ifn_response_{clone}) * mhc1_constitutive)",
+            "dimensionless",
+            "MHC-I of a clone, relative to the reference clone at the reference baseline",
+        ),
+        Quantity(
             "recognition_{clone}",
-            "antigenicity_{clone} * mhc1_{clone} * f_mhc1_expression * (1 + K_mhc1)"
-            " / (mhc1_{clone} * f_mhc1_expression + K_mhc1)",
+            "antigenicity_{clone} * mhc1_level_{clone} * (1 + K_mhc1) / (mhc1_level_{clone} + K_mhc1)",
             "dimensionless",
             "Recognition by specific CD8 T cells, relative to the reference clone at the reference baseline",
         ),
         Quantity(
             "MHC1_T",
-            "f_mhc1_expression * SUM(mhc1_{clone} * C_{clone}) / (C_total + one_cell)",
+            "SUM(mhc1_level_{clone} * C_{clone}) / (C_total + one_cell)",
             "dimensionless",
             "Mean MHC-I of cancer cells, relative to the reference baseline",
             observable=True,

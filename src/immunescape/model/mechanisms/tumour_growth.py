@@ -106,6 +106,7 @@ MECHANISM = Mechanism(
     ),
     traits=(
         Trait("antigenicity", "1", "Neoantigens presented, relative to the reference clone"),
+        Trait("ifn_response", "1", "Response to interferons relative to the reference clone; 0 after loss of JAK1/2"),
         Trait("chemo_sensitivity", "1", "Sensitivity to chemotherapy, relative to the sensitive clone"),
     ),
     clones=(

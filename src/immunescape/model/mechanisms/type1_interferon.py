@@ -54,8 +54,8 @@ MECHANISM = Mechanism(
         ),
     ),
     modulations=(
-        Modulation("mhc1_expression", "ifn_gamma", "promotes", "r_MHC1_IFN1 * H_IFN1"),
-        Modulation("pdl1_expression", "ifn_gamma", "promotes", "r_PDL1_IFN1 * H_IFN1"),
+        Modulation("mhc1_interferon", "ifn_gamma", "promotes", "r_MHC1_IFN1 * H_IFN1"),
+        Modulation("pdl1_interferon", "ifn_gamma", "promotes", "r_PDL1_IFN1 * H_IFN1"),
         Modulation("infiltration", "chemokines", "promotes", "r_inf_IFN1 * H_IFN1"),
         Modulation("dc_maturation", "ifn1", "promotes", "r_DC_IFN1 * H_IFN1"),
         Modulation("ccl2_production", "ifn1", "promotes", "r_CCL2_IFN1 * H_IFN1_CCL2"),

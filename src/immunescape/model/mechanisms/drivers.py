@@ -1,0 +1,41 @@
+"""Driver and histology context: what the tumour's driver alterations do to PD-L1, infiltration and suppressors."""
+
+from __future__ import annotations
+
+from immunescape.model.declarations import Contribution, Mechanism, Modulation
+
+MECHANISM = Mechanism(
+    name="drivers",
+    title="Driver and histology context",
+    summary=(
+        "Driver alterations and histology of the patient as parameters that are 0 or 1; the reference patient has "
+        "none. KRAS raises PD-L1 on cancer cells, TGF-beta, MDSC and regulatory T cells, and with intact STK11 and "
+        "KEAP1 it goes with more infiltration; loss of STK11 lowers PD-L1 and infiltration, loss of KEAP1 lowers "
+        "infiltration; EGFR and ALK tumours are poor in T cells, EGFR rich in regulatory T cells. Mutational burden "
+        "follows the drivers in the covariates. MET amplification, TP53 and squamous histology act through other "
+        "mechanisms and covariates."
+    ),
+    references=("skoulidis2018", "koyama2016", "chen2017k", "liu2020k", "gainor2016", "sugiyama2020"),
+    parameters="drivers.csv",
+    requires=("tumour_growth",),
+    contributions=(Contribution("tgfb_secretion", "k_TGFb_kras * kras_mutant * C_total"),),
+    modulations=(
+        Modulation("pdl1_cancer", "kras", "promotes", "r_PDL1_kras * kras_mutant"),
+        Modulation("pdl1_cancer", "stk11", "inhibits", "r_PDL1_stk11 * stk11_loss"),
+        Modulation("mdsc_recruitment", "kras", "promotes", "r_MDSC_kras * kras_mutant"),
+        Modulation("treg_recruitment", "drivers", "promotes", "r_Treg_kras * kras_mutant + r_Treg_egfr * egfr_mutant"),
+        Modulation(
+            "infiltration",
+            "inflamed_drivers",
+            "promotes",
+            "r_inf_kras * kras_mutant * (1 - stk11_loss) * (1 - keap1_loss)",
+        ),
+        Modulation(
+            "infiltration",
+            "drivers",
+            "inhibits",
+            "r_inf_stk11 * stk11_loss + r_inf_keap1 * keap1_loss"
+            " + r_inf_egfr * egfr_mutant * (1 - alk_fusion) + r_inf_egfr * alk_fusion",
+        ),
+    ),
+)
