@@ -127,3 +127,15 @@ def test_doses_follow_the_scan_of_their_day_and_stop_with_the_line():
     assert [round(t, 2) for t, _ in early][:3] == [0.05, 21.05, 42.05] or len(line.toxicity.changes) > 0
     one.advance(DAYS, volume, stop_at_progression=True)
     assert one.dose_times(line.progression + 1.0, 365.0) == []
+
+
+def test_daily_tablets_have_cycles_of_three_weeks() -> None:
+    from immunescape.trial.course import _cycles
+    from immunescape.trial.regimen import parse_regimen
+
+    regimen = parse_regimen("nivolumab 100 mg daily", ["nivolumab"])
+    starts, end = _cycles(regimen, regimen.planned(100))
+    assert starts == [0, 21, 42, 63, 84]
+    assert end == 100
+    weekly = parse_regimen("nivolumab 100 mg weekly", ["nivolumab"])
+    assert _cycles(weekly, weekly.planned(22))[0] == [0, 7, 14, 21]

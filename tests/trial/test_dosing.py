@@ -112,9 +112,9 @@ def test_every_registered_drug_has_a_usual_dose_that_it_accepts() -> None:
 
 def test_loading_dose_and_cap() -> None:
     records = given_doses("cetuximab 400 mg/m2 loading dose, then 250 mg/m2 weekly", 15)
-    assert [r.mg for r in records] == pytest.approx([760, 475, 475])
+    assert [r.amount for r in records] == pytest.approx([760, 475, 475])
     records = given_doses("carboplatin AUC 6 max 700 mg q3w for 2 cycles")
-    assert [r.mg for r in records] == [700, 700]
+    assert [r.amount for r in records] == [700, 700]
 
 
 def test_delay_moves_all_later_doses_and_phases() -> None:
@@ -148,7 +148,7 @@ def test_reduce_skip_and_stop_of_one_drug() -> None:
     ]
     records = given_doses(text, 100, *changes)
     assert [r.time_days for r in records if r.drug == "carboplatin"] == [0, 21, 42]
-    gemcitabine = [(r.time_days, r.mg / r.planned_mg) for r in records if r.drug == "gemcitabine"]
+    gemcitabine = [(r.time_days, r.amount / r.planned) for r in records if r.drug == "gemcitabine"]
     assert [t for t, _ in gemcitabine] == [0, 21, 28, 42, 49, 63, 70]
     assert [f for _, f in gemcitabine] == pytest.approx([1, 0.8, 0.8, 0.6, 0.6, 0.6, 0.6])
 
@@ -231,7 +231,79 @@ def test_changes_never_add_doses(events: list[tuple[float, str, float]]) -> None
     assert len(records) <= len(plan)
     planned = {(r.phase, r.cycle, r.day): r for r in plan}
     for r in records:
-        assert r.mg <= planned[r.phase, r.cycle, r.day].mg
+        assert r.amount <= planned[r.phase, r.cycle, r.day].amount
         assert planned[r.phase, r.cycle, r.day].time_days <= r.time_days < 250
     times = [r.time_days for r in records if r.drug == "gemcitabine"]
     assert times == sorted(times)
+
+
+# --- activity, cells, routes, long runs of daily doses --------------------------------------------------------------
+
+
+class Tablet:
+    molar_mass = 500.0
+    dose_state = "tablet_gut"
+    infusion_hours = 0.0
+    route = "oral"
+    route_states: dict[str, str] = {}  # noqa: RUF012
+    dose_amounts: dict[str, float] = {}  # noqa: RUF012
+
+
+class Interleukin:
+    molar_mass = 0.0
+    dose_state = "il_C"
+    infusion_hours = 0.25
+    route = "iv"
+    route_states = {"sc": "il_depot"}  # noqa: RUF012
+    dose_amounts = {"IU": 4e-6}  # noqa: RUF012
+
+
+def test_activity_and_route() -> None:
+    records = given_doses("aldesleukin 600000 IU/kg every 8 hours for 3 doses", 10)
+    assert [(r.amount, r.unit) for r in records] == [(600_000 * 80, "IU")] * 3
+    doses = to_doses(records, {"aldesleukin": Interleukin()})
+    np.testing.assert_allclose(doses.amount, 600_000 * 80 * 4e-6)
+    assert set(doses.target) == {"il_C"}
+    below = given_doses("aldesleukin 9 MIU sc once", 10)
+    assert to_doses(below, {"aldesleukin": Interleukin()}).target == ("il_depot",)
+    with pytest.raises(InputError, match="'aldesleukin' cannot be dosed in mg"):
+        to_doses(given_doses("aldesleukin 10 mg once", 10), {"aldesleukin": Interleukin()})
+
+
+def test_years_of_tablets_become_one_input_with_the_same_amount() -> None:
+    records = given_doses("nivolumab 100 mg twice daily", 700)
+    assert len(records) == 1400
+    doses = to_doses(records, {"nivolumab": Tablet()})
+    assert doses.time.tolist() == [0]
+    assert doses.amount[0] == pytest.approx(1400 * 100 * 1e6 / 500)
+    assert doses.duration[0] == pytest.approx(700, rel=1e-3)
+    assert doses.duration[0] < 700, "it ends before the next dose would be due"
+
+
+def test_runs_break_where_doses_pause_or_change() -> None:
+    drug = {"nivolumab": Tablet()}
+    doses = to_doses(given_doses("nivolumab 100 mg daily 2 weeks on 1 week off", 42), drug)
+    np.testing.assert_allclose(doses.time, [0, 21])
+    np.testing.assert_allclose(doses.duration, 13.95)
+    changes = (DoseChange(10, "reduce", 0.5), DoseChange(20, "skip", 10))
+    doses = to_doses(given_doses("nivolumab 100 mg daily", 40, *changes), drug)
+    np.testing.assert_allclose(doses.time, [0, 10, 30])
+    np.testing.assert_allclose(doses.amount / 2e5, [10, 5, 5])
+    single = to_doses(given_doses("nivolumab 100 mg daily for 3 days", 40), drug)
+    assert single.duration.tolist() == [0, 0, 0], "short runs stay single doses"
+    antibody = to_doses(given_doses("nivolumab 100 mg daily", 40), {"nivolumab": Antibody()})
+    assert len(antibody.time) == 40, "infusions are never joined"
+
+
+def test_lumping_is_as_accurate_as_it_says() -> None:
+    """Mean of C / (C + EC50) over a day at steady state against its value at the mean, one compartment."""
+    from scipy.integrate import trapezoid
+
+    bounds = {(2, 1): 0.35, (5, 1): 0.10, (12, 1): 0.02, (2, 2): 0.12, (5, 2): 0.021, (12, 2): 0.004}
+    for (half_life, per_day), bound in bounds.items():
+        k, ka, tau = math.log(2) / half_life, 1.0, 24 / per_day
+        t = np.linspace(0, tau, 4001)
+        c = np.exp(-k * t) / (1 - np.exp(-k * tau)) - np.exp(-ka * t) / (1 - np.exp(-ka * tau))
+        mean = trapezoid(c, t) / tau
+        worst = max(mean / (mean + e) - trapezoid(c / (c + e), t) / tau for e in mean * np.logspace(-2, 2, 41))
+        assert 0.5 * bound < worst < bound

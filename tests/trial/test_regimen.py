@@ -219,7 +219,7 @@ def test_registered_drugs_are_known_by_brand_name() -> None:
         parse_regimen("pembrolizumab 200 mg/m2 q3w")
 
 
-# --- round trip -------------------------------------------------------------------------------------------------------
+# --- round trip -----------------------------------------------------------------------------------------------------
 
 _amounts = st.one_of(st.integers(1, 40).map(float), st.floats(0.001, 30, allow_nan=False))
 
@@ -282,3 +282,103 @@ def test_any_text_is_read_or_refused_in_words(text: str) -> None:
     except InputError:
         return
     assert parse(str(regimen)) == regimen
+
+
+# --- courses of radiation, cells, units of activity, on-off schedules -----------------------------------------------
+
+WEEKDAYS = tuple(7 * week + day for week in range(6) for day in range(1, 6))
+
+
+class _Radiation:
+    dose_units = ("Gy",)
+    synonyms = ()
+    route = "external"
+    route_states: dict[str, str] = {}  # noqa: RUF012
+
+
+class _Cells:
+    dose_units = ("cells", "cells/kg")
+    synonyms = ()
+    route = "iv"
+    route_states: dict[str, str] = {}  # noqa: RUF012
+
+
+class _Tablet:
+    dose_units = ("mg",)
+    synonyms = ()
+    route = "oral"
+    route_states: dict[str, str] = {}  # noqa: RUF012
+
+
+SPECIAL = {"radiotherapy": _Radiation(), "TIL": _Cells(), "sotorasib": _Tablet(), "aldesleukin": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("radiotherapy 60 Gy in 30 fractions", DoseRule("radiotherapy", 2, "Gy", None, WEEKDAYS)),
+        ("radiotherapy 8 Gy x 3", DoseRule("radiotherapy", 8, "Gy", None, (1, 2, 3))),
+        ("radiotherapy 3 x 8 Gy every 2 days", DoseRule("radiotherapy", 8, "Gy", None, (1, 3, 5))),
+        ("radiotherapy 8 Gy x3 every other day", DoseRule("radiotherapy", 8, "Gy", None, (1, 3, 5))),
+        ("radiotherapy 18 Gy × 3 on days 1, 4 and 8", DoseRule("radiotherapy", 18, "Gy", None, (1, 4, 8))),
+        ("radiotherapy 34 Gy once", DoseRule("radiotherapy", 34, "Gy", None)),
+        (
+            "radiotherapy 45 Gy in 30 fractions twice daily",
+            DoseRule("radiotherapy", 1.5, "Gy", None, WEEKDAYS[:15], per_day=2),
+        ),
+        ("TIL 1e9 cells once", DoseRule("TIL", 1e9, "cells", None)),
+        ("TIL 5 x 10^10 cells once", DoseRule("TIL", 5e10, "cells", None)),
+        ("TIL 1e6 cells/kg once", DoseRule("TIL", 1e6, "cells/kg", None)),
+        ("sotorasib 960 mg once daily", DoseRule("sotorasib", 960, "mg", 1)),
+        ("sotorasib 960 mg daily 5 days on 2 off", DoseRule("sotorasib", 960, "mg", 7, (1, 2, 3, 4, 5))),
+        ("sotorasib 960 mg 2 weeks on, 1 week off", DoseRule("sotorasib", 960, "mg", 21, tuple(range(1, 15)))),
+        ("sotorasib 960 mg on weekdays", DoseRule("sotorasib", 960, "mg", 7, (1, 2, 3, 4, 5))),
+        ("sotorasib 960 mg every 12 hours", DoseRule("sotorasib", 960, "mg", 1, per_day=2)),
+        (
+            "aldesleukin 600000 IU/kg every 8 hours for 6 doses",
+            DoseRule("aldesleukin", 600_000, "IU/kg", 1, per_day=3, cycles=2),
+        ),
+        (
+            "aldesleukin 18 MIU/m2 sc on days 1-5 q4w",
+            DoseRule("aldesleukin", 18, "MIU/m2", 28, (1, 2, 3, 4, 5), route="sc"),
+        ),
+    ],
+)  # fmt: skip
+def test_courses_cells_and_activity(text: str, rule: DoseRule) -> None:
+    regimen = parse_regimen(text, SPECIAL)
+    assert regimen.rules == (rule,)
+    assert parse_regimen(str(regimen), SPECIAL) == regimen
+
+
+def test_lymphodepletion_then_cells_then_interleukin() -> None:
+    regimen = parse_regimen(
+        "fludarabine 25 mg/m2 on days 1-5 once, then after 1 day TIL 5e10 cells once,"
+        " then aldesleukin 600000 IU/kg every 8 hours for 6 doses",
+        ["fludarabine", "TIL", "aldesleukin"],
+    )
+    assert regimen.phase_starts() == (0.0, 6.0, 7.0)
+    times = [d.time_days for d in regimen.planned(30)]
+    assert times == pytest.approx([0, 1, 2, 3, 4, 6, 7, 7 + 1 / 3, 7 + 2 / 3, 8, 8 + 1 / 3, 8 + 2 / 3])
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "shown"),
+    [
+        ("radiotherapy 60 Gy once", "60 Gy in one fraction", "in 30 fractions"),
+        ("radiotherapy 60 Gy in 30 fraktions", "unknown word 'fraktions'", "'fractions'"),
+        ("radiotherapy 60 mg in 30 fractions", "radiotherapy is not dosed in mg", "Gy"),
+        ("radiotherapy 60 Gy in 30 fractions for 4 cycles", "the end of radiotherapy is given twice", "^"),
+        ("radiotherapy 45 Gy in 15 fractions twice daily", "15 fractions do not fill whole days", "^"),
+        ("radiotherapy 24 Gy in 3 fractions on days 1 and 3", "3 fractions do not fill the days", "^"),
+        ("sotorasib 960 mg sc daily", "sotorasib is not given sc", "It is given oral."),
+        ("sotorasib 960 mg every 5 hours", "every 5 hours is not a part of a day", "6, 8, 12 or 24"),
+        ("sotorasib 960 mg 5 days on 2 of", "unknown word 'of'", "'off'"),
+        ("TIL 1e9 cels once", "unknown unit 'cels'", "'cells'"),
+        ("TIL 1e9 cells/m2 once", "unknown unit 'cells/m2'", "'cells/kg'"),
+    ],
+)
+def test_refuses_courses(text: str, message: str, shown: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_regimen(text, SPECIAL)
+    assert message in caught.value.message
+    assert shown in str(caught.value)

@@ -67,8 +67,8 @@ def test_stop_ends_all_doses_and_a_reduction_spares_antibodies():
     sparing = replace(harm, grade3=1e-9, dose_reduction=1.0, reduced_dose=0.7, delay_per_cycle=0.0)
     course = simulate_toxicity(sparing, CYCLES, 735.0, np.random.default_rng(1))
     doses = administered(regimen, BodySize(), until_days=735, changes=course.changes)
-    assert {d.drug for d in doses if d.mg < d.planned_mg} == {"pemetrexed"}
-    assert doses[-1].mg == pytest.approx(0.7 * 500 * 1.8) or doses[-1].drug == "pembrolizumab"
+    assert {d.drug for d in doses if d.amount < d.planned} == {"pemetrexed"}
+    assert doses[-1].amount == pytest.approx(0.7 * 500 * 1.8) or doses[-1].drug == "pembrolizumab"
 
 
 def test_no_drug_no_toxicity():

@@ -174,11 +174,17 @@ class Drug(Mechanism):
     drug_class: str = ""
     targets: tuple[str, ...] = ()
     dose_state: str = ""
-    """State that a dose enters, in nanomole."""
+    """State that a dose enters: in nanomole, or, with `dose_amounts`, in any unit."""
     molar_mass: float = 0.0
     """g/mol, to turn milligrams into nanomoles (units of activity are declared by `dose_units`)."""
     dose_units: tuple[str, ...] = ("mg",)
-    """Units in which regimens may dose it: ``mg``, ``mg/kg``, ``mg/m2``, ``AUC``."""
+    """Units in which regimens may dose it: ``mg``, ``mg/kg``, ``mg/m2``, ``AUC``, ``IU/kg``, ``cells``, ``Gy``, …"""
+    dose_amounts: Mapping[str, float] = field(default_factory=dict)
+    """For what has no mass: amount of `dose_state`, in its unit, per ``IU``, ``cells``, ``Gy``, ``CFU`` or ``dose``."""
+    route: str = "iv"
+    """Usual route: ``iv``, ``sc``, ``oral`` or ``intratumoral``; `dose_state` is where it leads (``sc``: a depot)."""
+    route_states: Mapping[str, str] = field(default_factory=dict)
+    """Other routes that it has -> the state that a dose enters."""
     infusion_hours: float = 0.0
     """Usual duration of the infusion; 0 is a bolus."""
     synonyms: tuple[str, ...] = ()

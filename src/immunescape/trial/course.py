@@ -28,6 +28,8 @@ __all__ = ["Course", "Line", "Models", "Streams"]
 FloatArray = NDArray[np.float64]
 AFTER_VISIT = 0.05
 """Days by which doses follow a scan of the same day: the scan is read before the dose is given."""
+SHORT_CYCLE = 21.0
+"""Days that count as one cycle of a drug that is taken more often than weekly."""
 
 
 @dataclass(frozen=True)
@@ -270,12 +272,21 @@ class Course:
 
 
 def _cycles(regimen: Regimen, planned: list[PlannedDose]) -> tuple[list[float], float]:
-    """Planned starts of the cycles, and the planned end of treatment: a cycle after the last dose."""
+    """Planned starts of the cycles, and the planned end of treatment: a cycle after the last dose.
+
+    Of drugs that are taken more often than weekly, three weeks count as one cycle.
+    """
     starts: dict[tuple[int, int], float] = {}
+    counted: dict[tuple[int, int], float] = {}
     end = 0.0
     for dose in planned:
         rule = regimen.phases[dose.phase].rules[dose.rule]
+        end = max(end, dose.time_days + float(rule.interval_days or 0))
+        if rule.interval_days is not None and rule.interval_days < 7:
+            last = counted.get((dose.phase, dose.rule), -math.inf)
+            if dose.time_days < last + SHORT_CYCLE - 1e-6:
+                continue
+            counted[dose.phase, dose.rule] = dose.time_days
         key = (dose.phase, dose.cycle)
         starts[key] = min(starts.get(key, math.inf), dose.time_days)
-        end = max(end, dose.time_days + float(rule.interval_days or 0))
     return sorted(set(starts.values())), end

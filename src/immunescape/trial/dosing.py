@@ -1,4 +1,4 @@
-"""From a regimen and a patient to the doses that are given: milligrams, delays, reductions; nanomoles for the engine.
+"""From a regimen and a patient to the doses that are given: milligrams, delays, reductions; amounts for the engine.
 
 Doses by body surface take the patient's surface, doses by AUC the Calvert formula [calvert1989] with a filtration rate
 of at most 125 mL/min [fda2010].
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from immunescape.errors import InputError
-from immunescape.trial.regimen import DoseRule, PlannedDose, Regimen
+from immunescape.errors import InputError, unknown_word
+from immunescape.trial.regimen import UNITS, DoseRule, PlannedDose, Regimen
 
 if TYPE_CHECKING:
     from immunescape.engine.api import Doses
@@ -28,6 +28,7 @@ __all__ = [
     "administered",
     "body_surface_area",
     "calvert_mg",
+    "dose_amount",
     "dose_mg",
     "dose_problem",
     "to_doses",
@@ -40,6 +41,11 @@ CALVERT_NONRENAL = 25.0
 TOO_MUCH = 20.0
 """A dose of more than this many times the largest usual one is refused: a slip of the pen, such as mg/kg for mg."""
 _MASS = {"mg": 1.0, "g": 1000.0, "ug": 1e-3}
+_BASE = {
+    "mg": ("mg", 1.0), "g": ("mg", 1e3), "ug": ("mg", 1e-3), "IU": ("IU", 1.0), "MIU": ("IU", 1e6),
+    "cells": ("cells", 1.0), "Gy": ("Gy", 1.0), "CFU": ("CFU", 1.0), "dose": ("dose", 1.0),
+}  # fmt: skip
+"""Unit without its denominator -> the unit in which doses are recorded, and how many of it."""
 
 
 @dataclass(frozen=True)
@@ -94,18 +100,23 @@ class DoseChange:
 
 @dataclass(frozen=True)
 class DoseRecord:
-    """One dose as given. `phase` and `rule` index into the regimen; `planned_mg` is before reductions."""
+    """One dose as given. `phase` and `rule` index into the regimen; `planned` is before reductions.
+
+    `amount` is in `unit`: mg, or IU, cells, Gy, CFU, dose for what has no mass.
+    """
 
     time_days: float
     drug: str
-    mg: float
-    planned_mg: float
+    amount: float
+    planned: float
     planned_days: float
     duration_hours: float | None
     phase: int
     rule: int
     cycle: int
     day: int
+    unit: str = "mg"
+    route: str | None = None
 
 
 def body_surface_area(weight_kg: float, height_cm: float, formula: Literal["dubois", "mosteller"] = "dubois") -> float:
@@ -151,6 +162,26 @@ def dose_mg(amount: float, unit: str, size: BodySize, *, max_mg: float | None = 
     return mg if max_mg is None else min(mg, max_mg)
 
 
+def dose_amount(amount: float, unit: str, size: BodySize, *, max_mg: float | None = None) -> tuple[float, str]:
+    """Convert a dose to mg for one patient, or to IU, cells, Gy, CFU or doses where it has no mass.
+
+    Parameters are those of :func:`dose_mg`.
+
+    Returns
+    -------
+    amount, unit
+    """
+    top, _, below = unit.partition("/")
+    if unit == "AUC" or top in _MASS:
+        return dose_mg(amount, unit, size, max_mg=max_mg), "mg"
+    if not (math.isfinite(amount) and amount > 0):
+        raise InputError(f"a dose of {amount:g} {unit} cannot be given", hint="Doses are greater than zero.")
+    if top not in _BASE or below not in ("", "kg", "m2"):
+        raise unknown_word("unit", unit, UNITS)
+    base, factor = _BASE[top]
+    return amount * factor * {"": 1.0, "kg": size.weight_kg, "m2": size.bsa_m2}[below], base
+
+
 def dose_problem(drug: str, amount: float, unit: str) -> str | None:
     """Why a dose is impossible, or None. Compared with the largest usual dose in a patient of 70 kg and 1.8 m2."""
     from immunescape.trial.coefficients import coefficients
@@ -158,10 +189,16 @@ def dose_problem(drug: str, amount: float, unit: str) -> str | None:
     if not (math.isfinite(amount) and amount > 0):
         return "a dose must be greater than zero"
     usual = coefficients("usual_doses").get(drug)
-    if usual is None or unit == "cells" or "IU" in unit:
+    if usual is None:
         return None
     reference = BodySize()
-    times = dose_mg(amount, unit, reference) / dose_mg(usual.value, usual.unit, reference)
+    (mine, kind), (most, other) = (
+        dose_amount(amount, unit, reference),
+        dose_amount(usual.value, usual.unit, reference),
+    )
+    if kind != other:
+        return None
+    times = mine / most
     if times <= TOO_MUCH:
         return None
     return f"{amount:g} {unit} is {times:.0f} times the largest usual dose of {drug} ({usual.value:g} {usual.unit})"
@@ -191,7 +228,7 @@ def administered(
     Returns
     -------
     list of DoseRecord
-        mg after caps and reductions.
+        Amounts after caps and reductions.
     """
     planned = regimen.planned(until_days)
     records: list[DoseRecord] = []
@@ -228,19 +265,21 @@ def _given(
         if rule.limit is not None and time >= first + rule.limit.days:
             continue
         amount = rule.loading if dose.first and rule.loading is not None else rule.amount
-        mg = dose_mg(amount, rule.unit, size, max_mg=rule.max_mg)
+        planned, unit = dose_amount(amount, rule.unit, size, max_mg=rule.max_mg)
         records.append(
             DoseRecord(
                 time,
                 drug,
-                mg * factor,
-                mg,
+                planned * factor,
+                planned,
                 dose.time_days,
                 rule.infusion_hours,
                 dose.phase,
                 dose.rule,
                 dose.cycle,
                 dose.day,
+                unit,
+                rule.route,
             )
         )
     return records
@@ -249,7 +288,10 @@ def _given(
 def to_doses(
     records: Iterable[DoseRecord], drugs: Mapping[str, Any] | None = None, *, start_days: float = 0.0
 ) -> Doses:
-    """Doses in the engine's terms: nanomoles into the state that each drug declares.
+    """Doses in the engine's terms: amounts into the state that each drug declares.
+
+    Milligrams become nanomoles by the molar mass; what has no mass takes the drug's ``dose_amounts``. Long runs of
+    daily doses that are absorbed (oral, subcutaneous) become one zero-order input (:mod:`immunescape.trial.lumping`).
 
     Parameters
     ----------
@@ -266,21 +308,26 @@ def to_doses(
         For a drug without molar mass or dosed state, or an amount that is negative or not finite.
     """
     from immunescape.engine.api import Doses
+    from immunescape.trial.lumping import lumped
 
     if drugs is None:
         from immunescape.model.registry import drugs as registered
 
         drugs = registered()
     times, targets, amounts, durations = [], [], [], []
-    for record in records:
+    for record, count, days in lumped(records, lambda r: r.route or getattr(drugs[r.drug], "route", "iv")):
         drug = drugs[record.drug]
-        if not (drug.molar_mass > 0 and drug.dose_state):
-            raise InputError(f"'{record.drug}' cannot be dosed", hint="Its record needs molar_mass and dose_state.")
-        if not (math.isfinite(record.mg) and record.mg >= 0):
-            raise InputError(f"a dose of {record.mg:g} mg of {record.drug} at day {record.time_days:g}")
+        factor = 1e6 / drug.molar_mass if record.unit == "mg" and drug.molar_mass > 0 else 0.0
+        factor = getattr(drug, "dose_amounts", {}).get(record.unit, factor)
+        if not (factor > 0 and drug.dose_state):
+            raise InputError(
+                f"'{record.drug}' cannot be dosed in {record.unit}", hint="Its record needs molar_mass and dose_state."
+            )
+        if not (math.isfinite(record.amount) and record.amount >= 0):
+            raise InputError(f"a dose of {record.amount:g} {record.unit} of {record.drug} at day {record.time_days:g}")
         hours = drug.infusion_hours if record.duration_hours is None else record.duration_hours
         times.append(start_days + record.time_days)
-        targets.append(drug.dose_state)
-        amounts.append(record.mg * 1e6 / drug.molar_mass)
-        durations.append(hours / 24.0)
+        targets.append(getattr(drug, "route_states", {}).get(record.route, drug.dose_state))
+        amounts.append(record.amount * factor * count)
+        durations.append(hours / 24.0 if count == 1 else days)
     return Doses(np.array(times, float), tuple(targets), np.array(amounts, float), np.array(durations, float))

@@ -5,9 +5,10 @@ Grammar (words in quotes, case does not matter)::
     regimen   = phase { [","|";"] ("then" | "followed by") ["after" span] phase }
     phase     = part { ("+" | "plus" | "and") part }
     part      = "placebo" | "observation" | "best supportive care" | drug dose { modifier }
-    dose      = number unit | "AUC" number
+    dose      = [n "x"] number unit | "AUC" number
     modifier  = "every" [number] ("week"|"day") | "q3w" | "weekly" ["for"] n "of" m "weeks" | "daily" | "once"
-              | "once"|"twice"|"three times" "daily"
+              | "once"|"twice"|"three times" "daily" | "every" (6|8|12|24) "hours" | "every other day" | "on weekdays"
+              | n "days" "on" [","|"and"] n ["days"] "off" | "x" n | "in" n "fractions"
               | ["on"] "day(s)" day { ("," | "and" | "-") day }
               | ["for"] ["up to"] number ("cycles"|"doses"|"days"|"weeks"|"months"|"years")
               | "until progression" ["or toxicity"] | "from" ("cycle"|"week"|"day") number
@@ -21,45 +22,28 @@ taken from another part.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from immunescape.trial.dosing import dose_problem
-from immunescape.trial.regimen import INACTIVE, UNITS, DoseRule, Duration, Phase, Regimen
+from immunescape.trial.fractions import repeats, ten_to_the
+from immunescape.trial.regimen import INACTIVE, UNITS, Duration, Phase, Regimen
+from immunescape.trial.rules import Part, dose_rules
 from immunescape.trial.tokens import Cursor, Token, number_text
+from immunescape.trial.words import (
+    HOURLY,
+    MEANING,
+    MODIFIERS,
+    PER_WORDS,
+    QXW,
+    ROUTES,
+    SPANS,
+    UNIT_WORDS,
+    family,
+    folded,
+)
 
 __all__ = ["read_regimen"]
-
-_UNIT_WORDS = {
-    "mg": "mg", "g": "g", "ug": "ug", "µg": "ug", "μg": "ug", "mcg": "ug", "iu": "IU", "u": "IU", "miu": "MIU",
-    "cells": "cells", "cell": "cells",
-}  # fmt: skip
-_PER_WORDS = {"kg": "kg", "m2": "m2", "m²": "m2"}
-_SPANS = {"day": "day", "days": "day", "d": "day", "week": "week", "weeks": "week", "wk": "week", "wks": "week",
-          "month": "month", "months": "month", "year": "year", "years": "year"}  # fmt: skip
-_ROUTES = {
-    "iv": "iv", "intravenous": "iv", "intravenously": "iv", "sc": "sc", "subcutaneous": "sc", "subcutaneously": "sc",
-    "oral": "oral", "orally": "oral", "po": "oral",
-}  # fmt: skip
-_MODIFIERS = (
-    "every", "q3w", "weekly", "daily", "once", "twice", "on", "day", "days", "for", "up", "until", "from", "over",
-    "max", "with", "loading", "then", "plus", *_ROUTES,
-)  # fmt: skip
-_QXW = re.compile(r"q(\d{0,3})(w|wk|wks|d)")
-
-
-@dataclass
-class _Part:
-    """A dose rule while it is read: values and the tokens that set them."""
-
-    drug: str
-    token: Token
-    amount: float = 0.0
-    unit: str = ""
-    values: dict[str, Any] = field(default_factory=dict)
-    tokens: dict[str, Token] = field(default_factory=dict)
 
 
 def read_regimen(text: str, drugs: Mapping[str, Any] | Iterable[str] | None, where: str | None) -> Regimen:
@@ -76,10 +60,10 @@ class _Reader:
         self.cursor = Cursor(text, where)
         records: dict[str, Any] = dict(drugs) if isinstance(drugs, Mapping) else dict.fromkeys(drugs)
         self.records = records
-        self.names = {_folded(name): name for name in records}
+        self.names = {folded(name): name for name in records}
         for name, record in records.items():
             for synonym in getattr(record, "synonyms", ()):
-                self.names.setdefault(_folded(synonym), name)
+                self.names.setdefault(folded(synonym), name)
 
     # phases -------------------------------------------------------------------------------------------------------
 
@@ -115,7 +99,7 @@ class _Reader:
 
     def phase(self, pause: int) -> Phase:
         cursor = self.cursor
-        parts: list[_Part] = []
+        parts: list[Part] = []
         inactive: list[str] = []
         while True:
             none = self.inactive()
@@ -125,7 +109,7 @@ class _Reader:
                 inactive.append(none)
             if not cursor.accept("+", "plus", "and", "&"):
                 break
-        return Phase(self.rules(parts), tuple(inactive), pause)
+        return Phase(dose_rules(self.cursor, self.records, parts), tuple(inactive), pause)
 
     def inactive(self) -> str | None:
         """Step over ``placebo`` and its like, with a schedule that is read and left out (nothing is given)."""
@@ -134,7 +118,7 @@ class _Reader:
             words = name.split()
             if all(cursor.peek(i).key == word for i, word in enumerate(words)):
                 cursor.index += len(words)
-                ignored = _Part(name, cursor.peek(-1))
+                ignored = Part(name, cursor.peek(-1))
                 while self.modifier(ignored):
                     pass
                 return name
@@ -144,9 +128,9 @@ class _Reader:
         cursor = self.cursor
         token = cursor.now
         if token.kind == "word":
-            return cursor.unknown("word", (*_MODIFIERS, "and"))
+            return cursor.unknown("word", (*MODIFIERS, "and"))
         if token.key == "," and cursor.peek().kind == "word":
-            if _folded(cursor.peek().text) in self.names:
+            if folded(cursor.peek().text) in self.names:
                 return cursor.error(
                     "a comma between drugs",
                     hint="Write '+' for drugs given together, ', then' for one after the other.",
@@ -158,7 +142,7 @@ class _Reader:
 
     # parts --------------------------------------------------------------------------------------------------------
 
-    def part(self) -> _Part:
+    def part(self) -> Part:
         cursor = self.cursor
         part = self.drug()
         part.amount, part.unit = self.dose(part)
@@ -169,7 +153,7 @@ class _Reader:
             raise self.unexpected()
         return part
 
-    def drug(self) -> _Part:
+    def drug(self) -> Part:
         cursor = self.cursor
         token = cursor.now
         if token.kind != "word":
@@ -177,13 +161,13 @@ class _Reader:
         for count in (3, 2, 1):  # a name may have several words
             words = [cursor.peek(i) for i in range(count)]
             if all(word.kind == "word" for word in words):
-                name = self.names.get(_folded(" ".join(word.text for word in words)))
+                name = self.names.get(folded(" ".join(word.text for word in words)))
                 if name is not None:
                     cursor.index += count
-                    return _Part(name, token)
+                    return Part(name, token)
         raise cursor.unknown("drug", {*(name.replace("_", "-") for name in self.names.values()), *INACTIVE})
 
-    def dose(self, part: _Part) -> tuple[float, str]:
+    def dose(self, part: Part) -> tuple[float, str]:
         cursor = self.cursor
         accepted = tuple(getattr(self.records[part.drug], "dose_units", ()) or UNITS)
         example = " or ".join(accepted[:3])
@@ -191,7 +175,7 @@ class _Reader:
         if cursor.accept("auc"):
             amount, unit = cursor.number("the target AUC"), "AUC"
         elif first.kind == "number":
-            amount = cursor.number("the dose")
+            amount = self.amount(part)
             unit = self.unit(part, example)
         else:
             raise cursor.error(
@@ -201,7 +185,7 @@ class _Reader:
                 hint=f"Give it in {example}.",
             )
         last = cursor.peek(-1)
-        if _family(unit) not in {_family(u) for u in accepted}:
+        if family(unit) not in {family(u) for u in accepted}:
             raise cursor.error(
                 f"{part.drug} is not dosed in {unit}", token=first, last=last, hint=f"Give it in {example}."
             )
@@ -210,27 +194,42 @@ class _Reader:
             raise cursor.error(problem, token=first, last=last)
         return amount, unit
 
-    def unit(self, part: _Part, example: str) -> str:
+    def amount(self, part: Part) -> float:
+        """``200``, ``1 x 10^9``, or ``3 x 8``, which sets the number of fractions."""
+        cursor = self.cursor
+        token = cursor.now
+        amount = cursor.number("the dose")
+        if cursor.at("x", "×") and cursor.peek().kind == "number":
+            cursor.next()
+            if cursor.now.text == "10" and cursor.peek().key == "^":
+                return amount * ten_to_the(cursor)
+            if amount != int(amount) or not 1 <= amount <= 100:
+                raise cursor.error("the number of doses must be a whole number from 1 to 100", token=token)
+            self.put(part, "count", int(amount), token)
+            amount = cursor.number("the dose")
+        return amount
+
+    def unit(self, part: Part, example: str) -> str:
         cursor = self.cursor
         token = cursor.now
         if token.kind == "word" and token.key == "auc":
             raise cursor.error("'AUC' stands before its number", token=token, hint="Write 'AUC 5'.")
-        if token.kind != "word" or token.key in _MODIFIERS or _QXW.fullmatch(token.key):
+        if token.kind != "word" or token.key in MODIFIERS or QXW.fullmatch(token.key):
             raise cursor.error(
                 f"the dose of {part.drug} has no unit", token=cursor.peek(-1), hint=f"Give it in {example}."
             )
-        if token.key not in _UNIT_WORDS:
+        if token.key not in UNIT_WORDS:
             raise cursor.unknown("unit", UNITS)
-        unit = _UNIT_WORDS[cursor.next().key]
+        unit = UNIT_WORDS[cursor.next().key]
         if cursor.accept("/", "per"):
             below = cursor.next()
             key = below.key
             if key == "m" and cursor.accept("^"):
                 cursor.whole("the power of m", 2, 2)
                 key = "m2"
-            elif key not in _PER_WORDS:
+            elif key not in PER_WORDS:
                 raise self.wrong_unit(token, below)
-            unit = f"{unit}/{_PER_WORDS[key]}"
+            unit = f"{unit}/{PER_WORDS[key]}"
             if unit not in UNITS:
                 raise self.wrong_unit(token, below)
         return unit
@@ -242,7 +241,7 @@ class _Reader:
 
     # modifiers ----------------------------------------------------------------------------------------------------
 
-    def modifier(self, part: _Part) -> bool:
+    def modifier(self, part: Part) -> bool:
         """Read one modifier into `part`; False where there is none at the cursor."""
         cursor = self.cursor
         token = cursor.now
@@ -254,24 +253,30 @@ class _Reader:
             if not cursor.accept(")"):
                 raise cursor.error("')' is expected here")
             return True
+        if self.repeated(part, token):
+            return True
         if token.kind != "word":
             return False
-        compact = _QXW.fullmatch(key)
+        compact = QXW.fullmatch(key)
         if compact:
             cursor.next()
             count = int(compact.group(1) or 1)
             self.interval(part, token, count * (1 if compact.group(2) == "d" else 7))
-        elif key in _ROUTES:
+        elif key in ROUTES:
             cursor.next()
-            self.put(part, "route", _ROUTES[key], token)
+            self.put(part, "route", ROUTES[key], token)
         elif key in ("weekly", "every"):
             cursor.next()
             self.repeat(part, token, key)
         elif key in ("daily", "qd", "once", "single", "twice", "bid", "tid", "three", "four"):
             cursor.next()
             self.daily(part, token, key)
-        elif key in ("on", "day", "days"):
+        elif key in ("on", "day", "days", "weekdays"):
             cursor.next()
+            if key == "weekdays" or (key == "on" and cursor.accept("weekdays")):
+                self.put(part, "days", (1, 2, 3, 4, 5), token)
+                self.interval(part, token, 7)
+                return True
             if key == "on":
                 cursor.expect("word", "day", "days")
             self.put(part, "days", self.day_list(), token)
@@ -304,15 +309,45 @@ class _Reader:
             return False
         return True
 
-    def put(self, part: _Part, name: str, value: Any, token: Token) -> None:
+    def repeated(self, part: Part, token: Token) -> bool:
+        """``x 3``, ``in 30 fractions``, and ``5 days on, 2 off``."""
+        cursor = self.cursor
+        count = repeats(cursor)
+        if count is not None:
+            self.put(part, "count", count, token)
+            return True
+        if token.key == "in" and token.kind == "word":
+            cursor.next()
+            count = cursor.whole("the number of fractions", 1, 100)
+            cursor.expect("word", "fractions", "fraction")
+            self.put(part, "count", count, token)
+            part.amount /= count
+            return True
+        if token.kind == "number" and cursor.peek().key in SPANS and cursor.peek(2).key == "on":
+            given = self.span_days("the days with a dose")
+            cursor.expect("word", "on")
+            cursor.accept(",", "and")
+            count = cursor.whole("the days without a dose")
+            unit = SPANS[cursor.next().key if cursor.now.key in SPANS else self.width(token)]
+            cursor.expect("word", "off")
+            self.put(part, "days", tuple(range(1, given + 1)), token)
+            self.interval(part, token, given + count * (7 if unit == "week" else 1))
+            return True
+        return False
+
+    def width(self, number: Token) -> str:
+        """The unit of time that follows a number."""
+        return self.cursor.tokens[self.cursor.tokens.index(number) + 1].key
+
+    def put(self, part: Part, name: str, value: Any, token: Token) -> None:
         if name in part.values:
             raise self.cursor.error(
-                f"{_MEANING.get(name, name)} of {part.drug} is given twice", token=token, last=self.cursor.peek(-1)
+                f"{MEANING.get(name, name)} of {part.drug} is given twice", token=token, last=self.cursor.peek(-1)
             )
         part.values[name] = value
         part.tokens[name] = token
 
-    def interval(self, part: _Part, token: Token, days: int) -> None:
+    def interval(self, part: Part, token: Token, days: int) -> None:
         if not 1 <= days <= 3650:
             raise self.cursor.error(
                 "an interval must be from 1 day to 10 years", token=token, last=self.cursor.peek(-1)
@@ -322,11 +357,27 @@ class _Reader:
     def span_days(self, what: str) -> int:
         cursor = self.cursor
         count = cursor.whole(what) if cursor.now.kind == "number" else 1
-        unit = _SPANS[cursor.expect("unit of time", "days", "weeks", "day", "week").key]
+        unit = SPANS[cursor.expect("unit of time", "days", "weeks", "day", "week").key]
         return count * (7 if unit == "week" else 1)
 
-    def repeat(self, part: _Part, token: Token, key: str) -> None:
+    def repeat(self, part: Part, token: Token, key: str) -> None:
         cursor = self.cursor
+        if key == "every" and cursor.accept("other"):
+            cursor.expect("word", "day")
+            self.interval(part, token, 2)
+            return
+        if key == "every" and cursor.now.kind == "number" and cursor.peek().key in ("hours", "hour", "h"):
+            number = cursor.now
+            hours = cursor.number("the interval")
+            cursor.next()
+            if hours not in HOURLY:
+                raise cursor.error(
+                    f"every {number_text(hours)} hours is not a part of a day",
+                    token=number,
+                    hint="Write 6, 8, 12 or 24.",
+                )
+            self.put(part, "per_day", HOURLY[int(hours)], token)
+            return
         days = 7 if key == "weekly" else self.span_days("the interval")
         restart = cursor.index
         cursor.accept("for")
@@ -347,7 +398,7 @@ class _Reader:
             cursor.index = restart
         self.interval(part, token, days)
 
-    def daily(self, part: _Part, token: Token, key: str) -> None:
+    def daily(self, part: Part, token: Token, key: str) -> None:
         cursor = self.cursor
         times = {"daily": 1, "qd": 1, "twice": 2, "bid": 2, "tid": 3, "three": 3, "four": 4}.get(key)
         if key in ("three", "four"):
@@ -385,7 +436,7 @@ class _Reader:
             else:
                 return tuple(days)
 
-    def end(self, part: _Part, token: Token, key: str) -> None:
+    def end(self, part: Part, token: Token, key: str) -> None:
         cursor = self.cursor
         if key == "for":
             if cursor.accept("up"):
@@ -427,9 +478,9 @@ class _Reader:
                 )
             self.put(part, unit.rstrip("s") + "s", int(count), token)
         else:
-            self.put(part, "limit", Duration(count, _SPANS[unit]), token)
+            self.put(part, "limit", Duration(count, SPANS[unit]), token)
 
-    def until(self, part: _Part, token: Token) -> None:
+    def until(self, part: Part, token: Token) -> None:
         cursor = self.cursor
         if cursor.accept("progression"):
             if cursor.accept("or"):
@@ -437,10 +488,10 @@ class _Reader:
                 cursor.expect("word", "toxicity")
             self.put(part, "until_progression", True, token)
             return
-        unit = _SPANS[cursor.expect("word", "progression", "day", "week", "month", "year").key]
+        unit = SPANS[cursor.expect("word", "progression", "day", "week", "month", "year").key]
         self.put(part, "limit", Duration(float(cursor.whole("the end")), unit), token)
 
-    def start(self, part: _Part, token: Token) -> None:
+    def start(self, part: Part, token: Token) -> None:
         cursor = self.cursor
         unit = cursor.expect("word", "cycle", "week", "day").key
         number = cursor.whole(f"the first {unit}")
@@ -449,7 +500,7 @@ class _Reader:
         else:
             self.put(part, "start_day", number if unit == "day" else 7 * (number - 1) + 1, token)
 
-    def loading(self, part: _Part, token: Token) -> None:
+    def loading(self, part: Part, token: Token) -> None:
         """``with loading dose 400 mg/m2`` (second in the text), or ``400 mg/m2 loading dose, then 250 mg/m2``."""
         cursor = self.cursor
         forward = cursor.next().key == "with"
@@ -476,97 +527,3 @@ class _Reader:
         if not forward:
             part.amount = amount
         self.put(part, "loading", load, token)
-
-    # from parts to rules ------------------------------------------------------------------------------------------
-
-    def rules(self, parts: list[_Part]) -> tuple[DoseRule, ...]:
-        for part in parts:
-            if "once" in part.values and "interval_days" in part.values:
-                raise self.cursor.error(
-                    f"{part.drug} is given once and repeatedly",
-                    token=part.tokens["interval_days"],
-                    hint="Drop one of them.",
-                )
-            daily_alone = "per_day" in part.values and not {"interval_days", "once", "days"} & set(part.values)
-            if daily_alone:
-                part.values["interval_days"] = 1
-        for part, follower in zip(parts[-2::-1], parts[:0:-1], strict=True):
-            if not {"interval_days", "once"} & set(part.values):
-                self.inherit(part, follower)
-        return tuple(self.rule(part) for part in parts)
-
-    @staticmethod
-    def inherit(part: _Part, follower: _Part) -> None:
-        names = ["interval_days", "once"]
-        if not {"cycles", "doses", "limit", "until_progression"} & set(part.values):
-            names += ["cycles", "limit", "until_progression"]
-            if "cycles" not in follower.values and "doses" in follower.values:
-                part.values["cycles"] = follower.values["doses"] // max(1, len(follower.values.get("days", (1,))))
-        for name in names:
-            if name in follower.values:
-                part.values[name] = follower.values[name]
-                part.tokens.setdefault(name, follower.tokens.get(name, follower.token))
-
-    def rule(self, part: _Part) -> DoseRule:
-        cursor, values, tokens = self.cursor, part.values, part.tokens
-        interval: int | None = values.get("interval_days")
-        if interval is None and "once" not in values:
-            raise cursor.error(
-                f"how often {part.drug} is given is missing",
-                token=part.token,
-                hint="Write 'every 3 weeks', 'daily' or 'once'.",
-            )
-        days: tuple[int, ...] = values.get("days", (1,))
-        if interval is not None and days[-1] > interval:
-            raise cursor.error(f"day {days[-1]} lies after the end of a cycle of {interval} days", token=tokens["days"])
-        cycles: int | None = values.get("cycles")
-        if "doses" in values:
-            if cycles is not None:
-                raise cursor.error(f"the end of {part.drug} is given twice", token=tokens["doses"])
-            cycles, rest = divmod(values["doses"], len(days))
-            if rest:
-                raise cursor.error(f"{values['doses']} doses do not fill whole cycles", token=tokens["doses"])
-        if interval is None:
-            for name in ("cycles", "doses", "limit", "until_progression"):
-                if name in values and tokens[name].start > part.token.start and values.get(name) != 1:
-                    raise cursor.error(f"{part.drug} is given once and has another end", token=tokens[name])
-            cycles = None
-        start = int(values.get("start_day", 1))
-        if "start_cycle" in values:
-            if interval is None or "start_day" in values:
-                raise cursor.error(f"the start of {part.drug} cannot be told", token=tokens["start_cycle"])
-            start = 1 + (values["start_cycle"] - 1) * interval
-        limit = values.get("limit") if interval is not None else None
-        return DoseRule(
-            drug=part.drug, amount=part.amount, unit=part.unit, interval_days=interval, days=days,
-            per_day=values.get("per_day", 1), cycles=cycles, limit=limit, start_day=start,
-            until_progression=values.get("until_progression", False) and interval is not None,
-            loading=values.get("loading"), max_mg=values.get("max_mg"),
-            infusion_hours=values.get("infusion_hours"), route=values.get("route"),
-        )  # fmt: skip
-
-
-_MEANING = {
-    "interval_days": "the interval",
-    "days": "the days",
-    "per_day": "the number of doses a day",
-    "cycles": "the number of cycles",
-    "limit": "the duration",
-    "max_mg": "the largest dose",
-    "route": "the route",
-    "infusion_hours": "the duration of the infusion",
-    "once": "'once'",
-    "loading": "the loading dose",
-}
-
-
-def _folded(name: str) -> str:
-    """A drug's name as compared: ``nab-paclitaxel``, ``nab paclitaxel`` and ``nab_paclitaxel`` are one."""
-    return name.casefold().replace("-", "_").replace("–", "_").replace(" ", "_")
-
-
-def _family(unit: str) -> str:
-    """Units that differ only by a power of ten belong together: ug/kg with mg/kg, g with mg, MIU with IU."""
-    top, _, below = unit.partition("/")
-    top = {"ug": "mg", "g": "mg", "MIU": "IU"}.get(top, top)
-    return f"{top}/{below}" if below else top

@@ -34,7 +34,7 @@ DAYS_PER: dict[str, float] = {"day": 1.0, "week": 7.0, "month": 365.25 / 12.0, "
 
 UNITS = (
     "mg", "mg/kg", "mg/m2", "AUC", "ug", "ug/kg", "ug/m2", "g", "g/m2", "IU", "IU/kg", "IU/m2", "MIU", "MIU/m2",
-    "cells",
+    "cells", "cells/kg", "Gy", "CFU", "dose",
 )  # fmt: skip
 """Units in which a regimen may state a dose; each drug accepts some of them."""
 
@@ -76,7 +76,7 @@ class DoseRule:
     loading : amount of the very first dose, where it differs; in `unit`.
     max_mg : cap of every dose in mg.
     infusion_hours : duration of the infusion; None takes the drug's usual one.
-    route : ``iv``, ``sc``, ``oral`` or None (the drug's usual one).
+    route : ``iv``, ``sc``, ``oral``, ``intratumoral`` or None (the drug's usual one).
     """
 
     drug: str

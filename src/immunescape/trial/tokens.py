@@ -14,7 +14,7 @@ _TOKEN = re.compile(
     r"(?P<space>\s+)"
     r"|(?P<number>\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\d.]))"
     r"|(?P<word>auc(?=\d)|[a-zµμ][a-z0-9µμ²_]*(?:-[a-z0-9]+)*)"
-    r"|(?P<sign>[-–+,;/^()&])",
+    r"|(?P<sign>[-–+,;/^()&×])",
     re.IGNORECASE,
 )
 
