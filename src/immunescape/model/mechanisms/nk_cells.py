@@ -1,0 +1,59 @@
+"""Natural killer cells: recruited to the tumour, kill what shows little MHC-I."""
+
+from __future__ import annotations
+
+from immunescape.model.declarations import Contribution, Mechanism, Quantity, Reaction, State
+
+MECHANISM = Mechanism(
+    name="nk_cells",
+    title="Natural killer cells",
+    summary=(
+        "NK cells come from blood, where their number is kept, and die in the tumour. They kill in inverse relation "
+        "to the MHC-I of a clone (missing self), so that they see what CD8 T cells cannot, and secrete "
+        "interferon-gamma. Their entry (nk_recruitment) and killing (nk_killing) are open to other mechanisms."
+    ),
+    references=("karre1986", "zhang2007nk", "platonova2011", "altanbonnet2019", "autissier2010"),
+    parameters="nk_cells.csv",
+    requires=("tumour_growth", "mhc1"),
+    processes={
+        "nk_recruitment": "entry of NK cells into the tumour",
+        "nk_killing": "killing of cancer cells by NK cells",
+    },
+    states=(State("NK_T", "cell", "tumour", "NK cells in the tumour"),),
+    reactions=(
+        Reaction(
+            "NK_recruitment", "k_NK_in * rho_NK_C * f_nk_recruitment * V_T", "Entry from blood", products={"NK_T": 1}
+        ),
+        Reaction("NK_death", "k_NK_death * NK_T", "Death", reactants={"NK_T": 1}),
+        Reaction(
+            "nk_killing_{clone}",
+            "nk_kill_rate * missing_self_{clone} * C_{clone}",
+            "Killing by NK cells",
+            reactants={"C_{clone}": 1},
+            products={"C_dead_T": 1},
+        ),
+    ),
+    quantities=(
+        Quantity(
+            "missing_self_{clone}",
+            "(1 + K_NK_mhc1) / (mhc1_level_{clone} + K_NK_mhc1)",
+            "dimensionless",
+            "Sight of a clone by NK cells, relative to cells with the MHC-I of the reference baseline",
+        ),
+        Quantity(
+            "nk_kill_rate",
+            "k_NK_kill * f_nk_killing * NK_T / (NK_T + K_NK_C * C_total + one_cell)",
+            "1/day",
+            "Rate at which NK cells kill a cancer cell with the MHC-I of the reference baseline",
+            observable=True,
+        ),
+        Quantity("NK_density_T", "NK_T / V_T", "cell/milliliter", "NK cells in the tumour", observable=True),
+    ),
+    contributions=(
+        Contribution("ifng_secretion", "k_IFNg_NK * NK_T"),
+        Contribution("dying_T", "nk_kill_rate * SUM(missing_self_{clone} * C_{clone})"),
+        Contribution(
+            "dying_antigenic_T", "nk_kill_rate * SUM(antigenicity_{clone} * missing_self_{clone} * C_{clone})"
+        ),
+    ),
+)
