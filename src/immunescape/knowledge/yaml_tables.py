@@ -1,0 +1,95 @@
+"""Curated YAML tables: one way to read them, with errors that name file, entry, field and the nearest valid word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from immunescape.errors import InputError, nearest
+
+__all__ = ["DATA", "Block", "load_table"]
+
+DATA = Path(__file__).parent / "data"
+_MAX_BYTES = 2_000_000
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class Block(BaseModel):
+    """A block of a YAML table: frozen, and refusing fields that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_fields(cls, data: Any) -> Any:
+        if isinstance(data, BaseModel):
+            return data
+        known = [f.alias or name for name, f in cls.model_fields.items()]
+        if not isinstance(data, dict):
+            raise PydanticCustomError(
+                "not_a_block", "a block with the fields {known} is expected", {"known": ", ".join(known)}
+            )
+        for key in data:
+            if key not in known and key not in cls.model_fields:
+                close = nearest(str(key), known)
+                hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
+                raise PydanticCustomError("unknown_field", "unknown field '{key}'; {hint}", {"key": key, "hint": hint})
+        return data
+
+
+def _read(path: Path) -> Any:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """YAML without anchors that refuses a key given twice."""
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.composer.ComposerError(None, None, "anchors are not used here", self.peek_event().start_mark)
+            return super().compose_node(parent, index)
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            seen: set[str] = set()
+            for key, _ in node.value:
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"'{key.value}' is given twice", key.start_mark)
+                seen.add(key.value)
+            return super().construct_mapping(node, deep)
+
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise InputError("the file is too large for a table", where=str(path))
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}" if mark else ""
+        raise InputError(f"not valid YAML: {error.problem or error.context}", where=f"{path}{line}") from error
+    except (yaml.YAMLError, OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise InputError(f"cannot be read: {error}", where=str(path), hint="Name a readable YAML file.") from error
+
+
+def load_table(path: Path, model: type[T]) -> T:
+    """Read one YAML file into a pydantic model.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be read or an entry is not valid: names file, entry, field and what to write instead.
+    """
+    data = _read(path)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        steps = [str(s) for s in first["loc"] if not (isinstance(s, str) and s.startswith(("function-", "tagged-")))]
+        field = ".".join(steps)
+        more = error.error_count() - 1
+        raise InputError(
+            first["msg"] + (f" (and {more} more)" if more else ""),
+            where=f"{path.name}, {field}" if field else path.name,
+            hint="Correct the entry; docs/profile.md describes the file.",
+        ) from None

@@ -1,0 +1,233 @@
+"""Calls of resistance mechanisms, with the measurements, thresholds, coverage and citations behind them.
+
+Two trees of a rule are evaluated: what must hold for ``present`` and what must hold for ``absent``.
+
+==========  ==========  =================
+present     absent      state
+==========  ==========  =================
+holds       does not*   ``present``
+does not*   holds       ``absent``
+holds       holds       ``conflicting``
+does not*   does not*   ``not_assessable``
+==========  ==========  =================
+
+(* does not hold, or cannot be known.) A present or absent call that its ``…_contradicted_by`` tree speaks against is
+``conflicting`` too. As the logic is monotone, taking data away never makes a mechanism absent that was present or not
+assessable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.errors import unknown_word
+from immunescape.knowledge.mechanism_rules import Condition, Rule, RuleSet, conditions, load_rules, measurements
+from immunescape.knowledge.profile_records import Call, CallState, Evidence, Measurement
+from immunescape.profile.calls.logic import Columns, condition_truth, evaluate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["STATES", "CallTable", "call_mechanisms", "rule_text"]
+
+STATES: tuple[CallState, ...] = ("present", "absent", "not_assessable", "conflicting")
+_PRESENT, _ABSENT, _UNKNOWN, _CONFLICT = range(4)
+
+
+def rule_text(node: Any) -> str:
+    """A tree of conditions in one readable line."""
+    if node is None:
+        return "–"
+    if isinstance(node, Condition):
+        return f"{node.measurement} {node.text}"
+    parts = [f"({t})" if " and " in (t := rule_text(m)) or " or " in t else t for m in node.members]
+    if node.none_of is not None:
+        return f"not ({rule_text(node.none_of)})"
+    if node.at_least_of is not None:
+        return f"at least {node.at_least_of.n} of: " + "; ".join(parts)
+    return (" and " if node.all_of is not None else " or ").join(parts)
+
+
+def _shown(m: Measurement | None, name: str, condition: Condition | None = None) -> str:
+    if m is None:
+        return f"{name} was not measured"
+    if m.value is None:
+        return f"{name} is not assessable: {m.note}"
+    if isinstance(m.value, bool):
+        return f"{name} is {'true' if m.value else 'false'}"
+    if isinstance(m.value, str):
+        return f"{name} is {m.value.replace('_', ' ')}"
+    unit = f" {m.unit}" if m.unit else ""
+    if m.status == "below_limit":
+        return f"{name} is below the limit of {m.value:g}{unit}"
+    interval = f" ({m.low:.4g} to {m.high:.4g})" if m.low is not None and m.high is not None else ""
+    text = f"{name} is {m.value:.4g}{interval}{unit}"
+    if condition is not None and condition.tests[0].startswith("percentile"):
+        place = f"percentile {m.percentile:.0f} of {m.reference}" if m.percentile is not None else "no reference loaded"
+        text += f", {place}"
+    return text
+
+
+@dataclass(frozen=True)
+class CallTable:
+    """Calls of every mechanism in every patient.
+
+    Attributes
+    ----------
+    patients : identifiers. rules : the rules that decided. columns : the measurements.
+    codes : patients x mechanisms, index into ``STATES``.
+    coverage : patients x mechanisms, share of the rule's measurements that were assessable (NaN: the rule has none).
+    """
+
+    patients: tuple[str, ...]
+    rules: RuleSet
+    columns: Columns
+    codes: NDArray[np.int8]
+    coverage: NDArray[np.float64]
+
+    @property
+    def mechanisms(self) -> tuple[str, ...]:
+        """Names of the mechanisms, in the order of the rule file."""
+        return tuple(self.rules.mechanisms)
+
+    @property
+    def states(self) -> pd.DataFrame:
+        """Patients x mechanisms, the state of each as a word."""
+        import pandas as pd
+
+        words = np.array(STATES, dtype=object)[self.codes]
+        return pd.DataFrame(words, index=pd.Index(self.patients, name="patient"), columns=list(self.mechanisms))
+
+    def of(self, patient: str) -> Mapping[str, Call]:
+        """Calls of one patient; each is put together when it is asked for."""
+        return _Calls(self, self.patients.index(patient), patient)
+
+    def all(self) -> dict[str, Mapping[str, Call]]:
+        """Calls of every patient."""
+        return {p: _Calls(self, i, p) for i, p in enumerate(self.patients)}
+
+    def call(self, patient: str, mechanism: str) -> Call:
+        """Return the call of one mechanism in one patient, with its evidence."""
+        return self.of(patient)[mechanism]
+
+    def _call(self, index: int, mechanism: str) -> Call:
+        rule = self.rules.mechanisms[mechanism]
+        column = self.mechanisms.index(mechanism)
+        coverage = float(self.coverage[index, column])
+        evidence = _evidence(rule, self.columns, self.patients[index])
+        keys = dict.fromkeys([*rule.citation, *(k for e in evidence for k in e.citation)])
+        return Call(
+            mechanism,
+            STATES[self.codes[index, column]],
+            evidence,
+            "; ".join(f"{name.replace('_', ' ')}: {rule_text(tree)}" for name, tree in rule.trees.items())
+            or rule.never_assessable,
+            None if np.isnan(coverage) else coverage,
+            tuple(keys),
+        )
+
+
+class _Calls(Mapping[str, Call]):
+    def __init__(self, table: CallTable, index: int, patient: str) -> None:
+        self._table, self._index, self._patient = table, index, patient
+
+    def __getitem__(self, mechanism: str) -> Call:
+        if mechanism not in self._table.rules.mechanisms:
+            raise KeyError(str(unknown_word("mechanism", mechanism, self._table.mechanisms)))
+        return self._table._call(self._index, mechanism)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table.mechanisms)
+
+    def __len__(self) -> int:
+        return len(self._table.mechanisms)
+
+    def __repr__(self) -> str:
+        return f"<calls of {len(self)} mechanisms in {self._patient}>"
+
+
+def _evidence(rule: Rule, columns: Columns, patient: str) -> tuple[Evidence, ...]:
+    if not rule.trees:
+        return (Evidence(rule.never_assessable, None, "no rule", "neither", tuple(rule.citation)),)
+    one = Columns(columns.measurements, [patient])
+    found: dict[tuple[str, str], Evidence] = {}
+    for name, tree in rule.trees.items():
+        state = "present" if name in ("present", "absent_contradicted_by") else "absent"
+        for condition in conditions(tree):
+            held = int(condition_truth(condition, one, rule.minimum_coverage)[0])
+            m = columns.measurements.get(condition.measurement, {}).get(patient)
+            text = _shown(m, condition.measurement, condition)
+            if condition.relative_to:
+                other = columns.measurements.get(condition.relative_to, {}).get(patient)
+                text += f"; {_shown(other, condition.relative_to)}"
+            text += _why_unknown(condition, m, held, rule)
+            if condition.note:
+                text += f" [{condition.note}]"
+            cited = condition.source or list(m.citation if m else ())
+            item = Evidence(
+                text, condition.measurement, condition.text, state if held == 1 else "neither", tuple(cited)
+            )  # type: ignore[arg-type]
+            key = (condition.measurement, condition.text)
+            if key not in found or item.supports != "neither":
+                found[key] = item
+    return tuple(found.values())
+
+
+def _why_unknown(condition: Condition, m: Measurement | None, held: int, rule: Rule) -> str:
+    if held or m is None or m.value is None:
+        return ""
+    least = rule.minimum_coverage if condition.minimum_coverage is None else condition.minimum_coverage
+    if m.coverage is not None and m.coverage < least:
+        return f"; coverage {m.coverage:.2f} is below the {least:.2f} that is needed"
+    if condition.unit is not None and m.unit != condition.unit:
+        return f"; the threshold is in {condition.unit}, the value in {m.unit or 'no unit'}"
+    if condition.whole_interval or m.status == "below_limit":
+        return "; what is known of the value lies on both sides of the threshold"
+    return ""
+
+
+def call_mechanisms(
+    biomarkers: Mapping[str, Mapping[str, Measurement]], patients: Sequence[str], rules: RuleSet | None = None
+) -> CallTable:
+    """Call every mechanism in every patient.
+
+    Parameters
+    ----------
+    biomarkers
+        Biomarker -> patient -> measurement; what is not in it is missing.
+    patients
+        Identifiers.
+    rules
+        Rules; None takes those that ship.
+
+    Returns
+    -------
+    CallTable
+        States as a table, and a :class:`~immunescape.knowledge.profile_records.Call` for each on demand.
+    """
+    rules = load_rules() if rules is None else rules
+    columns = Columns(biomarkers, patients)
+    n = len(patients)
+    codes = np.full((n, len(rules.mechanisms)), _UNKNOWN, dtype=np.int8)
+    coverage = np.full((n, len(rules.mechanisms)), np.nan)
+    for j, rule in enumerate(rules.mechanisms.values()):
+        least = rule.minimum_coverage
+        present = evaluate(rule.present, columns, least) == 1
+        absent = evaluate(rule.absent, columns, least) == 1
+        against_present = evaluate(rule.present_contradicted_by, columns, least) == 1
+        against_absent = evaluate(rule.absent_contradicted_by, columns, least) == 1
+        conflict = (present & (absent | against_present)) | (absent & against_absent)
+        codes[:, j] = np.select([conflict, present, absent], [_CONFLICT, _PRESENT, _ABSENT], _UNKNOWN)
+        names = measurements(rule)
+        if names:
+            coverage[:, j] = np.mean([_assessable(columns, name) for name in names], axis=0)
+    return CallTable(tuple(patients), rules, columns, codes, coverage)
+
+
+def _assessable(columns: Columns, name: str) -> NDArray[np.bool_]:
+    return np.fromiter((u is not None for u in columns[name].unit), dtype=bool, count=len(columns.patients))
