@@ -22,6 +22,13 @@ EXPOSURES = {
     "exposure_chemo": "1/day",
     "exposure_lympho": "1/day",
 }
+MILIEU = (
+    *("vegf_blockade", "ido1_inhibitor", "tdo_inhibitor", "cd39_inhibitor", "cd73_inhibitor", "a2a_antagonist"),
+    *("cox2_inhibitor", "arginase_inhibitor", "tgfb_receptor_inhibitor", "net_inhibitor", "gut_antibiotic"),
+    *("lung_antibiotic", "commensal_supply", "akkermansia_supply"),
+)
+"""Pools of the tumour's milieu and the flora; the constant that feeds one is named ``exposure_<pool>``."""
+EXPOSURES |= {f"exposure_{pool}": "dimensionless" for pool in MILIEU}
 
 
 def exposure_mechanism() -> Mechanism:
@@ -31,6 +38,7 @@ def exposure_mechanism() -> Mechanism:
     table.write_text("\n".join(["name,value,unit,distribution,spread,lower,upper,source,grade,note", *rows]) + "\n")
     antibodies = [(f"{t}_antibody_{c}", f"exposure_{t}") for t in ("pd1", "pdl1", "ctla4") for c in ("T", "LN")]
     others = [("treg_adcc", "exposure_adcc"), ("chemo_kill", "exposure_chemo"), ("lymphodepletion", "exposure_lympho")]
+    others += [(pool, f"exposure_{pool}") for pool in MILIEU]
     return Mechanism(
         name="exposure",
         title="Constant exposure",

@@ -117,6 +117,7 @@ def test_patient_level_parameters(reference: Bench, parameter: str, factor: floa
         ("tgf_beta", "killing", "tgf_beta", False),
         ("tgf_beta", "infiltration", "tgf_beta", False),
         ("tgf_beta", "treg_recruitment", "tgf_beta", True),
+        ("tgf_beta", "stroma", "tgf_beta", True),
         ("tgf_beta", "macrophage_m2", "m2_cytokines", True),
         ("mdsc", "killing", "mdsc", False),
         ("mdsc", "reactivation", "mdsc", False),
@@ -132,6 +133,8 @@ def test_patient_level_parameters(reference: Bench, parameter: str, factor: floa
         ("ifn_gamma", "pdl1_interferon", "ifn_gamma", True),
         ("ifn_gamma", "infiltration", "chemokines", True),
         ("ifn_gamma", "macrophage_m2", "ifn_gamma", False),
+        ("ifn_gamma", "vessel_maturation", "ifn_gamma", True),
+        ("ifn_gamma", "ido1_expression", "ifn_gamma", True),
     ],
 )
 def test_every_pathway_moves_its_process_the_right_way(

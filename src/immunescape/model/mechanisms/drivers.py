@@ -37,5 +37,8 @@ MECHANISM = Mechanism(
             "r_inf_stk11 * stk11_loss + r_inf_keap1 * keap1_loss"
             " + r_inf_egfr * egfr_mutant * (1 - alk_fusion) + r_inf_egfr * alk_fusion",
         ),
+        Modulation("neutrophil_recruitment", "stk11", "promotes", "r_TAN_stk11 * stk11_loss"),
+        Modulation("glycolysis", "drivers", "promotes", "r_glycolysis_kras * kras_mutant"),
+        Modulation("glutamine_use", "drivers", "promotes", "r_glutamine_keap1 * keap1_loss"),
     ),
 )

@@ -34,6 +34,8 @@ MECHANISM = Mechanism(
         Modulation("mhc1_interferon", "ifn_gamma", "promotes", "r_MHC1_IFNg * H_IFNg"),
         Modulation("pdl1_interferon", "ifn_gamma", "promotes", "r_PDL1_IFNg * H_IFNg"),
         Modulation("infiltration", "chemokines", "promotes", "r_inf_IFNg * H_IFNg"),
+        Modulation("vessel_maturation", "ifn_gamma", "promotes", "r_vessel_IFNg * H_IFNg"),
+        Modulation("ido1_expression", "ifn_gamma", "promotes", "r_IDO1_IFNg * H_IFNg"),
         Modulation("macrophage_m2", "ifn_gamma", "inhibits", "r_M2_IFNg * H_IFNg"),
     ),
 )

@@ -15,7 +15,11 @@ MECHANISM = Mechanism(
     references=("welsh2005", "ginhoux2016", "altanbonnet2019", "wang2023", "peranzoni2018", "heufler1996"),
     parameters="macrophages.csv",
     requires=("tumour_growth", "dendritic_cells"),
-    processes={"macrophage_m2": "turning of macrophages from M1 to M2"},
+    processes={
+        "macrophage_m2": "turning of macrophages from M1 to M2",
+        "macrophage_recruitment": "recruitment of monocytes into the tumour",
+        "il12_production": "production of IL-12 by mature dendritic cells",
+    },
     states=(
         State("M1_T", "cell", "tumour", "M1 macrophages in the tumour"),
         State("M2_T", "cell", "tumour", "M2 macrophages in the tumour"),
@@ -23,7 +27,12 @@ MECHANISM = Mechanism(
         State("IL10_T", "nanomole", "tumour", "IL-10 in the tumour", atol=1e-13),
     ),
     reactions=(
-        Reaction("M1_recruitment", "k_Mac_rec * V_T", "Recruitment of monocytes", products={"M1_T": 1}),
+        Reaction(
+            "M1_recruitment",
+            "k_Mac_rec * f_macrophage_recruitment * V_T",
+            "Recruitment of monocytes",
+            products={"M1_T": 1},
+        ),
         Reaction("M1_death", "k_Mac_death * M1_T", "Death", reactants={"M1_T": 1}),
         Reaction("M2_death", "k_Mac_death * M2_T", "Death", reactants={"M2_T": 1}),
         Reaction(
@@ -40,7 +49,12 @@ MECHANISM = Mechanism(
             reactants={"M2_T": 1},
             products={"M1_T": 1},
         ),
-        Reaction("IL12_secretion", "k_IL12_sec * mAPC_T + k_IL12_sec_M1 * M1_T", "Secretion", products={"IL12_T": 1}),
+        Reaction(
+            "IL12_secretion",
+            "k_IL12_sec * f_il12_production * mAPC_T + k_IL12_sec_M1 * M1_T",
+            "Secretion",
+            products={"IL12_T": 1},
+        ),
         Reaction("IL12_degradation", "k_IL12_deg * IL12_T", "Degradation", reactants={"IL12_T": 1}),
         Reaction("IL10_secretion", "k_IL10_sec * M2_T", "Secretion", products={"IL10_T": 1}),
         Reaction("IL10_degradation", "k_IL10_deg * IL10_T", "Degradation", reactants={"IL10_T": 1}),

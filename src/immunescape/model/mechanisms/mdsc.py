@@ -49,13 +49,22 @@ MECHANISM = Mechanism(
             "Arginase-1 activity in the tumour (mU per microlitre)",
             observable=True,
         ),
+        Quantity(
+            "ArgI_active_T",
+            "ArgI_activity_T / (1 + arginase_inhibitor)",
+            "nanomole/minute/microliter",
+            "Arginase-1 activity that no inhibitor holds",
+        ),
         Quantity("MDSC_density_T", "MDSC_T / V_T", "cell/milliliter", "MDSC in the tumour", observable=True),
     ),
-    pools=(Pool("ccl2_secretion", "nanomole/day", "Secretion of CCL2 in the tumour"),),
+    pools=(
+        Pool("ccl2_secretion", "nanomole/day", "Secretion of CCL2 in the tumour"),
+        Pool("arginase_inhibitor", "dimensionless", "Free inhibitor / concentration that half inhibits arginase-1"),
+    ),
     contributions=(Contribution("ccl2_secretion", "k_CCL2_sec * C_total"),),
     modulations=(
-        Modulation("killing", "mdsc", "inhibits", "ArgI_activity_T / ArgI_50_Teff + NO_conc_T / NO_50_Teff"),
-        Modulation("reactivation", "mdsc", "inhibits", "ArgI_activity_T / ArgI_50_Teff + NO_conc_T / NO_50_Teff"),
-        Modulation("treg_recruitment", "arginase", "promotes", "ArgI_activity_T / ArgI_50_Treg"),
+        Modulation("killing", "mdsc", "inhibits", "ArgI_active_T / ArgI_50_Teff + NO_conc_T / NO_50_Teff"),
+        Modulation("reactivation", "mdsc", "inhibits", "ArgI_active_T / ArgI_50_Teff + NO_conc_T / NO_50_Teff"),
+        Modulation("treg_recruitment", "arginase", "promotes", "ArgI_active_T / ArgI_50_Treg"),
     ),
 )

@@ -16,7 +16,10 @@ MECHANISM = Mechanism(
     references=("akbay2017", "he2010", "jin2019", "tsay2021", "hu2016", "zhou2008"),
     parameters="th17.csv",
     requires=("tumour_growth", "helper_t", "treg", "dendritic_cells", "mdsc", "tgf_beta"),
-    processes={"th17": "odds of helper T cells in the tumour to be Th17 (RORgammat)"},
+    processes={
+        "th17": "odds of helper T cells in the tumour to be Th17 (RORgammat)",
+        "il17_production": "production of IL-17A, gamma-delta T cells included",
+    },
     quantities=(
         Quantity(
             "Th17_share_T",
@@ -27,7 +30,7 @@ MECHANISM = Mechanism(
         ),
         Quantity(
             "IL17_conc_T",
-            "il17_secretion / (k_IL17_deg * V_T)",
+            "f_il17_production * il17_secretion / (k_IL17_deg * V_T)",
             "picomole/liter",
             "IL-17A in the tumour (quasi-steady)",
             observable=True,
@@ -42,8 +45,9 @@ MECHANISM = Mechanism(
     pools=(Pool("il17_secretion", "nanomole/day", "Secretion of IL-17A in the tumour"),),
     contributions=(Contribution("il17_secretion", "k_IL17_sec * Th17_share_T * Th_T"),),
     modulations=(
-        Modulation("th17", "tgf_beta", "promotes", "r_Th17_TGFb * TGFb_conc_T / (TGFb_conc_T + TGFb_50_Th17)"),
+        Modulation("th17", "tgf_beta", "promotes", "r_Th17_TGFb * TGFb_signal_T / (TGFb_signal_T + TGFb_50_Th17)"),
         Modulation("mdsc_recruitment", "il17", "promotes", "r_MDSC_IL17 * H_IL17"),
+        Modulation("neutrophil_recruitment", "il17", "promotes", "r_TAN_IL17 * H_IL17"),
         Modulation("dc_maturation", "il17", "inhibits", "r_DC_IL17 * H_IL17"),
         Modulation("treg_conversion", "rorgt", "inhibits", "r_FOXP3_RORgt * Th17_share_T"),
     ),

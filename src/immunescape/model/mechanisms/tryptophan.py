@@ -13,16 +13,30 @@ MECHANISM = Mechanism(
         "Tryptophan enters from blood and is used by three branches: charging of tRNA by WARS, IDO1 (induced by "
         "interferon-gamma) and TDO. What one branch leaves the others use, so that inhibition of IDO1 alone is partly "
         "made up by TDO, and kynurenine also comes from blood. Kynurenine acts through the aryl hydrocarbon receptor "
-        "on killing, dendritic cells and regulatory T cells. All is quasi-steady: amino acids turn over in minutes to "
-        "hours."
+        "on killing, dendritic cells, regulatory T cells and PD-1; 3-hydroxyanthranilic acid comes of it and sets "
+        "TGF-beta free. Tryptophan that WARS of T cells uses lowers PD-1 (NFATc1). All is quasi-steady: amino acids "
+        "turn over in minutes to hours."
     ),
-    references=("creelan2013", "shi2017", "opitz2011", "pilotte2012", "spranger2013", "mezrich2010"),
+    references=(
+        "creelan2013",
+        "shi2017",
+        "opitz2011",
+        "pilotte2012",
+        "spranger2013",
+        "mezrich2010",
+        "liu2018kyn",
+        "qin2021",
+    ),
     parameters="tryptophan.csv",
-    requires=("tumour_growth", "ifn_gamma"),
+    requires=("tumour_growth",),
+    processes={
+        "ido1_expression": "IDO1 in the tumour",
+        "kynurenine_blood": "kynurenine in blood, from the gut and its flora among others",
+    },
     quantities=(
         Quantity(
             "IDO1_use",
-            "use_IDO1 * (1 + r_IDO1_IFNg * H_IFNg) / (1 + ido1_inhibitor)",
+            "use_IDO1 * f_ido1_expression / (1 + ido1_inhibitor)",
             "dimensionless",
             "Clearance of tryptophan by IDO1 in the tumour, relative to exchange with blood",
         ),
@@ -41,7 +55,8 @@ MECHANISM = Mechanism(
         ),
         Quantity(
             "Kyn_blood_conc",
-            "Kyn_blood * (share_IDO1_blood / (1 + ido1_inhibitor) + (1 - share_IDO1_blood) / (1 + tdo_inhibitor))",
+            "Kyn_blood * f_kynurenine_blood"
+            " * (share_IDO1_blood / (1 + ido1_inhibitor) + (1 - share_IDO1_blood) / (1 + tdo_inhibitor))",
             _UM,
             "Kynurenine in blood, from IDO1 and from TDO of the liver",
             observable=True,
@@ -51,6 +66,13 @@ MECHANISM = Mechanism(
             "(Kyn_blood_conc + (IDO1_use + TDO_use) * Trp_conc_T) / (1 + use_KMO)",
             _UM,
             "Kynurenine in the tumour",
+            observable=True,
+        ),
+        Quantity(
+            "HAA_conc_T",
+            "yield_HAA * use_KMO * Kyn_conc_T",
+            _UM,
+            "3-Hydroxyanthranilic acid in the tumour",
             observable=True,
         ),
         Quantity(
@@ -71,5 +93,8 @@ MECHANISM = Mechanism(
         Modulation("reactivation", "metabolic", "inhibits", "AhR_T + Trp_50 / (Trp_conc_T + Trp_50)"),
         Modulation("dc_maturation", "metabolic", "inhibits", "r_DC_Kyn * AhR_T"),
         Modulation("treg_recruitment", "metabolic", "promotes", "AhR_T"),
+        Modulation("tgfb_activation", "haa", "promotes", "r_TGFb_HAA * HAA_conc_T / HAA_50"),
+        Modulation("pd1_expression", "kynurenine", "promotes", "AhR_T"),
+        Modulation("pd1_expression", "wars", "inhibits", "r_PD1_WARS * wars_T8 * Trp_conc_T / (Trp_conc_T + Trp_50)"),
     ),
 )

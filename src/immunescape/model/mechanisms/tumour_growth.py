@@ -17,7 +17,11 @@ MECHANISM = Mechanism(
     parameters="tumour_growth.csv",
     requires=("body",),
     compartments={"tumour": "V_T"},
-    processes={"growth": "division of cancer cells"},
+    processes={
+        "growth": "division of cancer cells",
+        "perfusion": "what blood brings to and takes from the tumour (oxygen, nutrients, metabolites)",
+        "drug_delivery": "exchange of antibodies between blood and tumour",
+    },
     states=(
         State(
             "C_{clone}",

@@ -1,0 +1,34 @@
+"""Arginine in the tumour: what arginase-1 leaves."""
+
+from __future__ import annotations
+
+from immunescape.model.declarations import Mechanism, Modulation, Quantity
+
+MECHANISM = Mechanism(
+    name="arginine",
+    title="Arginine",
+    summary=(
+        "Arginase-1 of MDSC, as far as no inhibitor holds it, uses the arginine that blood brings (quasi-steady). Its "
+        "lack lowers CD3 and holds back the division of T cells in the node that drains the tumour and of NK cells; "
+        "the direct effect of arginase-1 on T cells in the tumour is part of the MDSC."
+    ),
+    references=("rodriguez2004", "steggerda2017"),
+    parameters="arginine.csv",
+    requires=("tumour_growth", "mdsc"),
+    quantities=(
+        Quantity(
+            "arginine_conc_T",
+            "arginine_blood * f_perfusion / (f_perfusion + ArgI_active_T / ArgI_use_50)",
+            "micromole/liter",
+            "Arginine in the tumour",
+            observable=True,
+        ),
+        Quantity(
+            "arginine_lack_T",
+            "arginine_50 / (arginine_50 + arginine_conc_T)",
+            "dimensionless",
+            "Lack of arginine for T cells, 0 to 1",
+        ),
+    ),
+    modulations=(Modulation("proliferation", "arginine", "inhibits", "r_prolif_arginine * arginine_lack_T"),),
+)
