@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from immunescape.engine import get_engine
 from immunescape.engine.api import FAILED, Compiled, Doses, Job, Result
 from immunescape.engine.native import NativeEngine, NativeModel, build_model
+from immunescape.engine.peers import PEERS, installed_peers
 from immunescape.errors import EngineError
 
 __all__ = ["Workload", "bench_engine", "format_bench"]
@@ -61,7 +62,7 @@ def bench_engine(
     patients: int = 256,
     rtol: float = 1e-6,
     workload: Workload | None = None,
-    engines: Sequence[str] = ("roadrunner",),
+    engines: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Measure the engines on one model.
 
@@ -76,7 +77,9 @@ def bench_engine(
     workload
         What is integrated; by default 400 time units with 401 outputs of the first ten states, without doses.
     engines
-        Others to measure beside the native engine: ``roadrunner``, ``reference``.
+        Others to measure beside the native engine: ``roadrunner``, ``reference``, ``copasi``, ``amici``. By default
+        roadrunner and those of the last two that are installed. A patient that an engine cannot integrate counts
+        under `failed`, with the reason under `message`.
 
     Returns
     -------
@@ -105,6 +108,7 @@ def bench_engine(
         return float(np.max(np.abs(result.values[:size] - tight.values[:size]) / scale))
 
     rows: list[dict[str, Any]] = []
+    engines = ("roadrunner", *installed_peers()) if engines is None else engines
 
     def add(label: str, model: Compiled, n: int, compile_s: float, processes: int = 1, tolerance: float = rtol) -> None:
         job = work.job(lanes, n, tolerance)
@@ -115,7 +119,10 @@ def bench_engine(
             "ms_per_patient": 1e3 * duration / n,
             "max_error": error(result),
         }
-        rows.append({**row, "compile_s": compile_s, "rtol": tolerance, "failed": int(np.sum(result.status == FAILED))})
+        row |= {"compile_s": compile_s, "rtol": tolerance, "failed": int(np.sum(result.status == FAILED))}
+        if row["failed"]:
+            row |= {"ms_per_patient": None, "max_error": None, "message": next(iter(result.messages.values()), "")}
+        rows.append(row)
 
     width = NativeEngine().lanes
     add("native, scalar", NativeEngine(lanes=1).compile(sbml), max(_CHECKED, patients // 8), seconds)
@@ -123,8 +130,12 @@ def bench_engine(
     add(f"native, {width} lanes", NativeEngine(threads=2).compile(sbml), 2 * patients, seconds, 2)
     for engine in engines:
         started = time.perf_counter()
-        model = get_engine(engine).compile(sbml)
+        model: Any = PEERS[engine][1](sbml) if engine in PEERS else get_engine(engine).compile(sbml)
+        if engine in PEERS:  # a library compiles at the first course
+            model.run(work.job(lanes, 1, rtol))
         add(engine, model, _SLOW, time.perf_counter() - started)
+        if rows[-1]["failed"]:
+            continue
         goal = rows[-1]["max_error"]
         for looser in _LOOSER:
             if error(lanes.run(work.job(lanes, _CHECKED, looser))) <= goal:
@@ -167,13 +178,16 @@ def _compile_time(sbml: str) -> tuple[float, dict[str, int]]:
 def format_bench(report: dict[str, Any]) -> str:
     """The report as a table, with each engine's speed over the first other engine's."""
     rows = report["engines"]
-    base = next((r["ms_per_patient"] for r in rows if not r["engine"].startswith("native")), None)
+    base = next((r["ms_per_patient"] for r in rows if not r["engine"].startswith("native") and not r["failed"]), None)
     lines = [
         f"{report['model']}: {report['operations']['states']} states, {report['patients']} patients, "
         f"about {report['steps']:.0f} steps at rtol {report['rtol']:g}",
         f"{'engine':<44}{'processes':>10}{'rtol':>9}{'ms/patient':>12}{'max error':>11}{'compile s':>11}{'times':>8}",
     ]
     for row in rows:
+        if row["failed"]:
+            lines.append(f"{row['engine']:<44}{row['processes']:>10}{row['rtol']:>9.0e}  failed: {row['message']}")
+            continue
         times = f"{base / row['ms_per_patient']:.1f}" if base else ""
         lines.append(
             f"{row['engine']:<44}{row['processes']:>10}{row['rtol']:>9.0e}{row['ms_per_patient']:>12.3f}"
