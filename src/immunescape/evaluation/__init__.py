@@ -1,0 +1,1 @@
+"""Judges the model: the review's claims as tests, sensitivity of what trials measure."""

@@ -1,0 +1,352 @@
+"""Many scenarios over the same virtual patients, as few engine jobs as possible.
+
+A scenario is what is changed from day 0 on, on top of a patient at diagnosis. Patients are drawn and grown once; every
+scenario starts from the same states and parameters (common random numbers). Scenarios whose drugs fit into one model share
+its compilation and are integrated as extra patients of one job.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.errors import EngineError, InputError, unknown_word
+from immunescape.knowledge.claim_records import Setting
+
+if TYPE_CHECKING:
+    from immunescape.engine.api import Compiled, Doses
+    from immunescape.model.assembly import Model
+    from immunescape.population.population import Population
+
+__all__ = ["Scenario", "Simulated", "drug_groups", "scenario", "simulate"]
+
+FloatArray = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+DRUGS_PER_MODEL = 10
+_PER_JOB = 1500
+_RTOL = 1e-5
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is changed in every patient: parameters, switches, clones, doses. Hashable, so that equal ones run once.
+
+    Attributes
+    ----------
+    factors, values : (parameter, factor) and (parameter, value in the unit of its table).
+    off : mechanisms or drugs switched off.
+    clones : (clone, share of the living cancer cells at day 0).
+    regimens : regimens that are given together.
+    treat_from : day of the first dose.
+    """
+
+    factors: tuple[tuple[str, float], ...] = ()
+    values: tuple[tuple[str, float], ...] = ()
+    off: tuple[str, ...] = ()
+    clones: tuple[tuple[str, float], ...] = ()
+    regimens: tuple[str, ...] = ()
+    treat_from: float = 0.0
+
+    def without(self, mechanisms: Iterable[str]) -> Scenario:
+        """Return it with more mechanisms switched off."""
+        return replace(self, off=tuple(sorted({*self.off, *mechanisms})))
+
+    def inverse_factors(self, names: Iterable[str]) -> Scenario:
+        """Return it with the factors of some parameters turned into their inverse."""
+        turned = set(names)
+        return replace(self, factors=tuple((n, 1.0 / f if n in turned else f) for n, f in self.factors))
+
+
+def scenario(settings: Sequence[Setting], treat_from: float = 0.0) -> Scenario:
+    """Put settings on top of each other; later ones win, factors of one parameter multiply, regimens add up."""
+    factors: dict[str, float] = {}
+    values: dict[str, float] = {}
+    clones: dict[str, float] = {}
+    off: set[str] = set()
+    regimens: list[str] = []
+    for setting in settings:
+        for name in setting.set:
+            factor = setting.factor(name)
+            if factor is None:
+                values[name] = float(setting.set[name])
+            else:
+                factors[name] = factors.get(name, 1.0) * factor
+        clones.update(setting.clones)
+        off.update(setting.off)
+        if setting.give:
+            regimens.append(setting.give)
+    return Scenario(
+        tuple(sorted(factors.items())),
+        tuple(sorted(values.items())),
+        tuple(sorted(off)),
+        tuple(sorted(clones.items())),
+        tuple(regimens),
+        treat_from if regimens else 0.0,
+    )
+
+
+@dataclass
+class Simulated:
+    """What was simulated.
+
+    Attributes
+    ----------
+    days : (t,) output days.
+    values : scenario -> output -> (n, t) in declared units; NaN where a patient failed.
+    failures : scenario -> number of patients that failed.
+    """
+
+    days: FloatArray
+    values: dict[Scenario, dict[str, FloatArray]] = field(default_factory=dict)
+    failures: dict[Scenario, int] = field(default_factory=dict)
+
+    def at(self, scenario_: Scenario, name: str, day: float) -> FloatArray:
+        """Values (n,) of an output on a day."""
+        index = int(np.argmin(np.abs(self.days - day)))
+        if abs(self.days[index] - day) > 1e-6:
+            raise InputError(f"day {day:g} was not put out")
+        return self.values[scenario_][name][:, index]
+
+    def between(self, scenario_: Scenario, name: str, first: float, last: float) -> FloatArray:
+        """Values (n, k) of an output from one day to another."""
+        chosen = (self.days >= first - 1e-6) & (self.days <= last + 1e-6)
+        return self.values[scenario_][name][:, chosen]
+
+
+def drug_groups(wanted: Mapping[Scenario, tuple[str, ...]], most: int = DRUGS_PER_MODEL) -> list[tuple[str, ...]]:
+    """Divide drugs into models of at most `most` drugs, such that each scenario finds its drugs in one of them.
+
+    Combinations that occur most often go first; a combination joins the group to which it adds the fewest drugs.
+    """
+    combinations: dict[frozenset[str], int] = {}
+    for drugs in wanted.values():
+        if drugs:
+            combinations[frozenset(drugs)] = combinations.get(frozenset(drugs), 0) + 1
+    order = sorted(combinations, key=lambda c: (-len(c), -combinations[c], sorted(c)))
+    groups: list[set[str]] = []
+    for combination in order:
+        fitting = [g for g in groups if len(g | combination) <= most]
+        if fitting:
+            best = min(fitting, key=lambda g: len(combination - g))
+            best |= combination
+        else:
+            groups.append(set(combination))
+    if not groups:
+        return [()]
+    return [tuple(sorted(g)) for g in groups]
+
+
+def _compile(models: Sequence[Model], engine: str) -> list[Compiled]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from immunescape.engine import get_engine
+
+    def one(model: Model) -> Any:
+        made = get_engine(engine)
+        if hasattr(made, "threads"):
+            made.threads = os.cpu_count() or 1
+        return made.compile(model.to_sbml())
+
+    with ThreadPoolExecutor(min(len(models), os.cpu_count() or 1)) as pool:
+        return list(pool.map(one, models))
+
+
+def simulate(
+    population: Population,
+    scenarios: Mapping[Scenario, float],
+    outputs: Mapping[Scenario, Iterable[str]],
+    days: Iterable[float],
+    *,
+    engine: str = "auto",
+    rtol: float = _RTOL,
+    progress: Progress | None = None,
+) -> Simulated:
+    """Simulate scenarios over a population.
+
+    Parameters
+    ----------
+    population
+        Patients at diagnosis.
+    scenarios
+        Scenario -> last day that is wanted of it.
+    outputs
+        Scenario -> states and quantities to put out.
+    days
+        Output days of all.
+    engine, rtol
+        Engine by name and its relative tolerance.
+    progress
+        Called with (patients done, patients in all).
+
+    Raises
+    ------
+    InputError
+        For an unknown parameter, mechanism, clone or output.
+    """
+    from immunescape.model.assembly import Model
+    from immunescape.trial.regimen import parse_regimen
+
+    regimens = {text: parse_regimen(text) for s in scenarios for text in s.regimens}
+    drugs = {s: tuple(dict.fromkeys(d for text in s.regimens for d in regimens[text].drugs)) for s in scenarios}
+    groups = drug_groups(drugs)
+    models = [Model.build(drugs=list(g), check_units=False) for g in groups]
+    compiled = _compile(models, engine)
+    grid = np.array(sorted({0.0, *(float(d) for d in days)}))
+    if len(grid) == 1:
+        grid = np.array([0.0, 1e-3])
+    found = Simulated(grid)
+    total, done = len(scenarios) * len(population), 0
+    doses: dict[tuple[Any, float], list[Doses]] = {}
+    for number, group in enumerate(groups):
+        mine = [
+            s for s in scenarios if next(i for i, g in enumerate(groups) if set(drugs[s]) <= set(g)) == number
+        ]
+        mine.sort(key=lambda s: scenarios[s])
+        size = max(1, _PER_JOB // max(1, len(population)))
+        for start in range(0, len(mine), size):
+            part = mine[start : start + size]
+            for one in part:
+                key = (one.regimens, one.treat_from)
+                if one.regimens and (key not in doses):
+                    last = max(scenarios[s] for s in scenarios if (s.regimens, s.treat_from) == key)
+                    doses[key] = _doses(population, [regimens[t] for t in one.regimens], one.treat_from, last)
+            names = sorted({name for s in part for name in outputs[s]})
+            until = np.repeat([max(scenarios[s], float(grid[1])) for s in part], len(population))
+            _run(population, models[number], compiled[number], part, names, until, grid, doses, found, rtol)
+            done += len(part) * len(population)
+            if progress is not None:
+                progress(done, total)
+    return found
+
+
+def _doses(population: Population, regimens: Sequence[Any], start: float, last: float) -> list[Doses]:
+    from immunescape.engine.api import Doses
+    from immunescape.trial.dosing import BodySize, administered, to_doses
+
+    tables = []
+    for _, row in population.covariates.iterrows():
+        size = BodySize.of(row.to_dict())
+        parts = [
+            to_doses(administered(r, size, until_days=max(last - start, 1e-3)), start_days=start) for r in regimens
+        ]
+        tables.append(
+            Doses(
+                np.concatenate([p.time for p in parts]),
+                tuple(t for p in parts for t in p.target),
+                np.concatenate([p.amount for p in parts]),
+                np.concatenate([p.duration for p in parts]),
+            )
+        )
+    return tables
+
+
+def _run(
+    population: Population,
+    model: Model,
+    compiled: Compiled,
+    scenarios: Sequence[Scenario],
+    names: Sequence[str],
+    until: FloatArray,
+    grid: FloatArray,
+    doses: Mapping[Any, Sequence[Doses]],
+    found: Simulated,
+    rtol: float,
+) -> None:
+    from immunescape.engine.api import FAILED, Doses, Job
+
+    n = len(population)
+    for name in names:
+        model.scale(name)  # refuses an unknown one
+    base, initial = _base(population, model)
+    parameters = {k: np.tile(v, len(scenarios)) for k, v in base.items() if k in compiled.parameters}
+    states = {k: np.tile(v, len(scenarios)) for k, v in initial.items()}
+    tables: list[Doses] = []
+    for k, one in enumerate(scenarios):
+        rows = slice(k * n, (k + 1) * n)
+        for name, value in changed_parameters(model, base, one, n).items():
+            if name not in parameters:
+                parameters[name] = np.full(n * len(scenarios), model.parameters[name].base)
+            parameters[name][rows] = value
+        if one.clones:
+            for name, cells in _clones(model, {c: v[rows] for c, v in states.items() if c.startswith("C_")}, one).items():
+                states[name][rows] = cells
+        tables += list(doses[one.regimens, one.treat_from]) if one.regimens else [Doses.none()] * n
+    job = Job(
+        n=n * len(scenarios),
+        times=grid[grid <= until.max() + 1e-9],
+        outputs=tuple(names),
+        parameters=parameters,
+        initial=states,
+        doses=tables,
+        until=until,
+        rtol=rtol,
+        atol=model.atol(),
+    )
+    result = compiled.run(job)
+    scale = {name: model.scale(name) for name in names}
+    for k, one in enumerate(scenarios):
+        rows = slice(k * n, (k + 1) * n)
+        failed = result.status[rows] == FAILED
+        values: dict[str, FloatArray] = {}
+        for j, name in enumerate(names):
+            full = np.full((n, len(grid)), np.nan)
+            full[:, : len(job.times)] = result.values[rows, :, j] * scale[name]
+            full[failed] = np.nan
+            values[name] = full
+        found.values[one] = values
+        found.failures[one] = int(failed.sum())
+        if failed.all():
+            raise EngineError(f"no patient could be simulated: {next(iter(result.messages.values()), 'failed')}")
+
+
+def _base(population: Population, model: Model) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+    """Parameters and states of the patients, body size of dosed drugs included."""
+    from immunescape.model.drugs._covariates import covariate_parameters
+
+    parameters = population.parameters(model)
+    for name, column in covariate_parameters(model.parameters).items():
+        parameters[name] = np.asarray(model.to_base(name, population.table[column].to_numpy(dtype=float)))
+    return parameters, population.initial(model)
+
+
+def changed_parameters(
+    model: Model, base: Mapping[str, FloatArray], one: Scenario, n: int
+) -> dict[str, FloatArray]:
+    """Return the parameters that a scenario changes: name -> (n,) values in base units."""
+    from immunescape.model.draft import switch_id
+
+    out: dict[str, FloatArray] = {}
+    for name, value in one.values:
+        if name not in model.parameters:
+            raise unknown_word("parameter", name, model.parameters)
+        out[name] = np.full(n, float(model.to_base(name, value)))
+    for name, factor in one.factors:
+        if name not in model.parameters:
+            raise unknown_word("parameter", name, model.parameters)
+        own = out.get(name, base.get(name, np.full(n, model.parameters[name].base)))
+        out[name] = own * factor
+    for name in one.off:
+        if switch_id(name) in model.parameters:
+            out[switch_id(name)] = np.zeros(n)
+    return out
+
+
+def _clones(model: Model, states: Mapping[str, FloatArray], one: Scenario) -> dict[str, FloatArray]:
+    known = {c.name for c in model.clones}
+    shares = dict(one.clones)
+    for name in shares:
+        if name not in known:
+            raise unknown_word("clone", name, known)
+    total = np.sum([states[f"C_{c}"] for c in known], axis=0)
+    others = [c for c in known if c not in shares]
+    rest = np.sum([states[f"C_{c}"] for c in others], axis=0) if others else np.zeros_like(total)
+    left = 1.0 - sum(shares.values())
+    out = {f"C_{c}": share * total for c, share in shares.items()}
+    for c in others:
+        out[f"C_{c}"] = states[f"C_{c}"] * np.where(rest > 0, left * total / np.where(rest > 0, rest, 1.0), 0.0)
+    return out

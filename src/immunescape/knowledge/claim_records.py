@@ -1,0 +1,259 @@
+"""The review's statements as records: read from ``knowledge/claims/*.yaml``, one file for each chapter.
+
+A claim says what is changed (`change`, against `against`, both on top of `background`), which quantity of the model is
+looked at (`observe`, on `day`), and how it moves (`expect`, and `low`, `high` where the review gives a size). A statement
+that a simulation cannot judge is recorded all the same, as context, with the reason. Places are ``paragraph.sentence`` of the
+review (title and abstract are paragraph 1); the texts are in our own words.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from importlib.resources import files
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from immunescape.errors import InputError, unknown_word
+
+__all__ = ["Claim", "Setting", "claim_chapters", "load_claims", "places", "read_claims"]
+
+_PLACE = re.compile(r"^(\d+)\.(\d+)(?:-(\d+))?$")
+_FACTOR = re.compile(r"^x\s*([0-9.]+(?:e-?\d+)?)$")
+
+Ids = Annotated[tuple[str, ...], Field(default=())]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, str | int | float) else value
+
+
+class Setting(_Record):
+    """What is changed in every patient, from day 0 on.
+
+    Attributes
+    ----------
+    set : parameter -> value in the unit of its table, or ``x3``: three times each patient's own value.
+    off : mechanisms that are switched off.
+    clones : clone -> its share of the living cancer cells at day 0; the others share the rest as they did.
+    give : a regimen, as in trial files.
+    """
+
+    set: dict[str, float | str] = Field(default_factory=dict)
+    off: Ids
+    clones: dict[str, float] = Field(default_factory=dict)
+    give: str = ""
+
+    @field_validator("off", mode="before")
+    @classmethod
+    def _off(cls, value: Any) -> Any:
+        return _listed(value)
+
+    @field_validator("set")
+    @classmethod
+    def _set(cls, value: dict[str, float | str]) -> dict[str, float | str]:
+        for name, change in value.items():
+            if isinstance(change, str) and not _FACTOR.match(change):
+                raise ValueError(f"'{change}' of '{name}' is neither a number nor a factor such as x3")
+        return value
+
+    @field_validator("clones")
+    @classmethod
+    def _clones(cls, value: dict[str, float]) -> dict[str, float]:
+        if any(not 0.0 <= share <= 1.0 for share in value.values()) or sum(value.values()) > 1.0 + 1e-9:
+            raise ValueError("shares of clones lie between 0 and 1 and add up to at most 1")
+        return value
+
+    @property
+    def empty(self) -> bool:
+        """Whether it changes nothing."""
+        return not (self.set or self.off or self.clones or self.give)
+
+    def factor(self, name: str) -> float | None:
+        """Return the factor of a parameter, or None where it is set to a value."""
+        found = _FACTOR.match(str(self.set[name]))
+        return float(found.group(1)) if found else None
+
+
+class Claim(_Record):
+    """One statement of the review.
+
+    Attributes
+    ----------
+    id : unique, lower case with hyphens.
+    at : places in the review, ``paragraph.sentence`` or ``paragraph.first-last``.
+    refs : the review's reference numbers.
+    text : what it says, in our own words.
+    kind : ``directional``, ``quantitative`` (the review gives a size), or ``context`` (not for a simulation to judge).
+    reason : why a context statement is not simulated.
+    mechanism : mechanisms (or drugs) that carry the effect; with them switched off it must vanish.
+    background, change, against : settings; the effect is ``background + change`` against ``background + against``.
+    modifies : a setting whose own effect `change` must alter (its effect with the change less its effect without).
+    observe : a state or quantity of the model; ``change:NAME`` is its value on `day` over that at the first dose, ``best:NAME``
+        the smallest such; ``response`` and ``progression`` are the shares of patients whose diameter has shrunk by 30 %
+        or grown by 20 % since the first dose.
+    day : day on which it is looked at, counted from day 0.
+    treat_from : day of the first dose; before it, `set`, `off` and `clones` act alone.
+    with_value : a second quantity; the claim is then about the rank correlation of both across patients.
+    with_day : day on which that is looked at.
+    expect : ``increase``, ``decrease``, or ``none`` (the effect lies within ``low`` .. ``high``).
+    low, high : bounds of the effect: a ratio for quantities, a difference of shares or a correlation otherwise.
+    measure : how the effect is expressed; ``ratio`` where not said.
+    least : smallest effect that counts, in the same scale.
+    correction : what primary sources say where the review errs, with `sources`.
+    note : what a reader should know of how the statement was put to the model.
+    """
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    at: tuple[str, ...]
+    refs: tuple[int, ...] = ()
+    text: str = Field(min_length=10)
+    kind: Literal["directional", "quantitative", "context"] = "directional"
+    reason: str = ""
+    mechanism: Ids
+    background: Setting = Setting()
+    change: Setting = Setting()
+    against: Setting = Setting()
+    modifies: Setting | None = None
+    observe: str = ""
+    day: float = Field(default=0.0, ge=0.0, le=2000.0)
+    treat_from: float = Field(default=0.0, ge=0.0)
+    with_value: str = ""
+    with_day: float = Field(default=0.0, ge=0.0)
+    expect: Literal["increase", "decrease", "none"] | None = None
+    low: float | None = None
+    high: float | None = None
+    measure: Literal["ratio", "difference", "correlation"] = "ratio"
+    least: float = Field(default=0.02, ge=0.0)
+    correction: str = ""
+    sources: tuple[str, ...] = ()
+    note: str = ""
+    chapter: str = ""
+
+    @field_validator("at", "refs", "mechanism", "sources", mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            return tuple(str(v) if isinstance(v, float) else v for v in value)
+        return (str(value),) if isinstance(value, float) else _listed(value)
+
+    @field_validator("at")
+    @classmethod
+    def _places(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for place in value:
+            if not _PLACE.match(place):
+                raise ValueError(f"'{place}' is no place; write paragraph.sentence, e.g. '19.2' or '19.2-4'")
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Claim:
+        if self.kind == "context":
+            if not self.reason:
+                raise ValueError("a context statement needs its 'reason'")
+            return self
+        if self.change.empty and not self.with_value:
+            raise ValueError("'change' says nothing")
+        if not self.observe or self.expect is None:
+            raise ValueError("a claim needs 'observe' and 'expect'")
+        if self.with_value and self.measure != "correlation":
+            raise ValueError("a claim about two values has 'measure: correlation'")
+        if not self.with_value and not self.mechanism:
+            raise ValueError("a claim names the 'mechanism' without which the effect vanishes")
+        if self.expect == "none" and (self.low is None or self.high is None):
+            raise ValueError("'expect: none' needs the bounds 'low' and 'high'")
+        if self.kind == "quantitative" and self.low is None and self.high is None:
+            raise ValueError("a quantitative claim needs 'low' or 'high'")
+        return self
+
+
+class _Chapter(_Record):
+    chapter: str
+    claims: tuple[dict[str, Any], ...]
+
+
+def places(claim: Claim) -> set[tuple[int, int]]:
+    """Return the (paragraph, sentence) pairs that a claim speaks of."""
+    found: set[tuple[int, int]] = set()
+    for text in claim.at:
+        match = _PLACE.match(text)
+        assert match is not None
+        paragraph, first, last = int(match[1]), int(match[2]), int(match[3] or match[2])
+        found |= {(paragraph, s) for s in range(first, last + 1)}
+    return found
+
+
+def read_claims(file: str, text: str) -> list[Claim]:
+    """Read the claims of one chapter.
+
+    Raises
+    ------
+    InputError
+        Naming file, line, claim, field and the nearest valid word.
+    """
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+        chapter = _Chapter.model_validate(data)
+    except yaml.YAMLError as error:
+        raise InputError(f"not valid YAML: {error}", where=file) from error
+    except ValidationError as error:
+        raise InputError(
+            f"not a chapter of claims: {error.errors()[0]['msg']}", where=file, hint="It has 'chapter' and 'claims'."
+        ) from error
+    lines = [
+        item.start_mark.line + 1
+        for key, value in node.value
+        if key.value == "claims"
+        for item in value.value
+    ]
+    found: list[Claim] = []
+    for line, row in zip(lines, chapter.claims, strict=True):
+        where = f"{file}, line {line}, claim '{row.get('id', '?')}'"
+        try:
+            claim = Claim.model_validate({**row, "chapter": chapter.chapter})
+        except ValidationError as error:
+            raise _problem(error, where) from error
+        if any(c.id == claim.id for c in found):
+            raise InputError("this id stands twice", where=where)
+        found.append(claim)
+    return found
+
+
+def _problem(error: ValidationError, where: str) -> Exception:
+    detail = error.errors(include_url=False)[0]
+    field = ".".join(str(p) for p in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        known = Setting.model_fields if len(detail["loc"]) > 1 else Claim.model_fields
+        return unknown_word("field", str(detail["loc"][-1]), known, where=where)
+    if detail["type"] == "literal_error":
+        return unknown_word(
+            f"word for '{field}'", str(detail["input"]), re.findall(r"'([^']*)'", detail["ctx"]["expected"]), where=where
+        )
+    return InputError(f"{field or 'claim'}: {detail['msg'].removeprefix('Value error, ')}", where=where)
+
+
+@lru_cache(maxsize=1)
+def load_claims() -> tuple[Claim, ...]:
+    """Return every claim that ships, chapter by chapter."""
+    found: list[Claim] = []
+    folder = files("immunescape.knowledge") / "claims"
+    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
+        if entry.name.endswith(".yaml"):
+            found += read_claims(entry.name, entry.read_text(encoding="utf-8"))
+    seen: set[str] = set()
+    for claim in found:
+        if claim.id in seen:
+            raise InputError(f"the claim '{claim.id}' stands in two chapters")
+        seen.add(claim.id)
+    return tuple(found)
+
+
+def claim_chapters() -> list[str]:
+    """Return the chapters in order."""
+    return list(dict.fromkeys(c.chapter for c in load_claims()))
