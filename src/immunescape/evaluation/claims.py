@@ -28,6 +28,7 @@ __all__ = ["Checked", "ClaimsResult", "Plan", "check_names", "plan", "run_claims
 
 FloatArray = NDArray[np.float64]
 DIAMETER = "diameter_T"
+EVENTS = ("response", "best_response", "progression", "ever_progressed", "relapse")
 VANISHED = 0.1
 """With the mechanism off, an effect has vanished if it is smaller than this share of the effect with it on, or than `_TINY`."""
 _TINY = 0.005
@@ -55,6 +56,7 @@ class Checked:
     ----------
     effect : as stated. off : with its mechanism switched off. reversed : with the change reversed (None: sides swapped).
     holds, vanishes, reversed_fails : the three verdicts; None where they do not apply.
+    absent : what is looked at belongs to the mechanism itself and is not there without it, so that its effect vanishes.
     steps : reactions and modulations between what is changed and what is looked at; None where there is no way.
     untestable : why it could not be simulated.
     """
@@ -68,6 +70,7 @@ class Checked:
     reversed_fails: bool | None = None
     reverses: str = ""
     steps: int | None = None
+    absent: bool = False
     untestable: str = ""
 
     @property
@@ -100,6 +103,7 @@ class Checked:
             "steps": self.steps,
             "off": None if self.off is None else _number(self.off.value),
             "vanishes_when_off": self.vanishes,
+            "absent_when_off": self.absent,
             "reversed": None if self.reversed is None else _number(self.reversed.value),
             "reversed_by": self.reverses or None,
             "reversed_fails": self.reversed_fails,
@@ -191,10 +195,10 @@ def select_claims(only: str | Sequence[str] = ()) -> list[Claim]:
 def observed(text: str) -> tuple[str, str]:
     """Split what is observed into how and which: ``change:CD8_density_T`` -> (``change``, ``CD8_density_T``)."""
     how, _, name = text.rpartition(":")
-    if text in ("response", "progression"):
+    if text in EVENTS:
         return text, DIAMETER
     if how not in ("", "change", "best", "covariate"):
-        raise unknown_word("way to observe", how, ["change", "best", "covariate", "response", "progression"])
+        raise unknown_word("way to observe", how, ["change", "best", "covariate", *EVENTS])
     return how, name
 
 
@@ -212,19 +216,19 @@ def plan(claim: Claim) -> Plan:
                 [background, against, claim.modifies],
                 [background, against],
             ]
-        if claim.with_value:
+        if claim.with_value or claim.measure == "share":
             pair = pair[:1]
         return tuple(scenario(p, treat) for p in pair)
 
     stated = sides(claim.change, claim.against)
     off: tuple[Scenario, ...] = ()
-    if claim.expect != "none" and not claim.with_value:
+    if claim.expect != "none" and len(stated) > 1:
         off = tuple(s.without(claim.mechanism) for s in stated)
     turned = [n for n in claim.change.set if claim.change.factor(n) is not None]
     only_factors = len(turned) == len(claim.change.set) and turned and not (
         claim.change.clones or claim.change.give or claim.change.off
     )
-    if only_factors and claim.against.empty and claim.expect != "none" and not claim.with_value:
+    if only_factors and claim.against.empty and claim.expect != "none" and len(stated) > 1:
         half = len(stated) // 2
         back = tuple(s.inverse_factors(turned) if k < half else s for k, s in enumerate(stated))
         reverses = "inverse factors"
@@ -239,10 +243,10 @@ def plan(claim: Claim) -> Plan:
             continue
         names.append(name)
         days.append(day)
-        if how in ("change", "best", "response", "progression"):
+        if how in ("change", "best", *EVENTS):
             days.append(treat)
-        if how == "best":
-            days += list(np.arange(treat, day, _STEP))
+        if how in ("best", "best_response", "ever_progressed", "relapse"):
+            days += list(np.arange(treat, day, max(_STEP, _STEP * round((day - treat) / 52 / _STEP))))
     return Plan(claim, stated, off, back, reverses, tuple(dict.fromkeys(names)), tuple(dict.fromkeys(days)))
 
 
@@ -270,8 +274,8 @@ def check_names(claim: Claim, model: Model) -> None:
         for name in setting.clones:
             if name not in {c.name for c in model.clones}:
                 raise unknown_word("clone", name, [c.name for c in model.clones])
-        if setting.give:
-            parse_regimen(setting.give)
+        for text in setting.give:
+            parse_regimen(text)
     for name in claim.mechanism:
         if name not in known:
             raise unknown_word("mechanism", name, known)
@@ -304,9 +308,24 @@ def _value(text: str, day: float, treat: float, one: Scenario, found: Simulated,
             return now / start
         if how == "best":
             return np.nanmin(found.between(one, name, treat, day), axis=1) / start
-        if how == "response":
-            return np.where(np.isfinite(now), (now <= 0.7 * start).astype(float), np.nan)
-        return np.where(np.isfinite(now), (now >= 1.2 * start).astype(float), np.nan)
+        return _event(how, now, start, found.between(one, name, treat, day))
+
+
+def _event(how: str, now: FloatArray, start: FloatArray, course: FloatArray) -> FloatArray:
+    """Whether each patient has an event of the diameter: 1, 0, or NaN where it cannot be said."""
+    best = np.minimum.accumulate(course, axis=1)
+    grown = (course >= 1.2 * best).any(axis=1)
+    met = {
+        "response": now <= 0.7 * start,
+        "best_response": best[:, -1] <= 0.7 * start,
+        "progression": now >= 1.2 * start,
+        "ever_progressed": grown,
+        "relapse": grown,
+    }[how]
+    known = np.isfinite(now)
+    if how == "relapse":
+        known &= best[:, -1] <= 0.7 * start
+    return np.where(known, met.astype(float), np.nan)
 
 
 def _effect(claim: Claim, sides: Sequence[Scenario], found: Simulated, population: Population, seed: int) -> Effect:
@@ -317,7 +336,9 @@ def _effect(claim: Claim, sides: Sequence[Scenario], found: Simulated, populatio
         other = _value(claim.with_value, claim.with_day, claim.treat_from, sides[0], found, population)
         return correlation(value(sides[0]), other, seed)
     how, _ = observed(claim.observe)
-    measure = "difference" if how in ("response", "progression") else claim.measure
+    measure = "difference" if how in EVENTS else claim.measure
+    if claim.measure == "share":
+        return paired(value(sides[0]), np.zeros(len(population)), "difference", seed)
     if claim.modifies is None:
         return paired(value(sides[0]), value(sides[1]), measure, seed)
     a, b, c, d = (value(s) for s in sides)
@@ -383,6 +404,7 @@ def run_claims(
             row.untestable = f"not testable: {str(error).replace(chr(10), ' ')}"
             continue
         row.steps = _steps(row.claim, graph)
+        row.absent = _owner(row.claim, whole) in row.claim.mechanism
     if plans:
         people = population or _patients(patients, seed, engine)
         found = _simulate(plans, people, engine, progress)
@@ -420,10 +442,12 @@ def _judge(row: Checked, one: Plan, found: Simulated, people: Population, seed: 
     row.reverses = one.reverses
     row.effect = _effect(claim, one.sides, found, people, seed)
     row.holds = holds(row.effect, claim.expect, claim.low, claim.high, claim.least)
-    if one.off:
+    if one.off and row.absent:
+        row.vanishes = True
+    elif one.off:
         row.off = _effect(claim, one.off, found, people, seed)
         row.vanishes = bool(row.off.size <= max(VANISHED * row.effect.size, _TINY))
-    if claim.expect == "none":
+    if claim.expect == "none" or claim.measure == "share":
         return
     opposite = "decrease" if claim.expect == "increase" else "increase"
     row.reversed_fails = not holds(row.effect, opposite, None, None, 0.0) or not row.holds
@@ -432,6 +456,15 @@ def _judge(row: Checked, one: Plan, found: Simulated, people: Population, seed: 
         row.reversed_fails = row.reversed_fails and not holds(
             row.reversed, claim.expect, claim.low, claim.high, claim.least
         )
+
+
+def _owner(claim: Claim, model: Model) -> str:
+    """Mechanism or drug that brings what is looked at."""
+    _, name = observed(claim.observe)
+    for table in (model.quantities, model.states):
+        if name in table:
+            return str(table[name].owner)
+    return ""
 
 
 def _steps(claim: Claim, graph: Dependencies) -> int | None:
@@ -443,8 +476,8 @@ def _steps(claim: Claim, graph: Dependencies) -> int | None:
     for setting in (claim.change, claim.against):
         sources |= set(setting.set) | {switch_id(m) for m in setting.off}
         sources |= {f"C_{c}" for c in setting.clones}
-        if setting.give:
-            for drug in parse_regimen(setting.give).drugs:
+        for text in setting.give:
+            for drug in parse_regimen(text).drugs:
                 sources |= set(graph.drug_states(drug))
     how, target = observed(claim.observe)
     if how == "covariate":

@@ -78,8 +78,7 @@ def scenario(settings: Sequence[Setting], treat_from: float = 0.0) -> Scenario:
                 factors[name] = factors.get(name, 1.0) * factor
         clones.update(setting.clones)
         off.update(setting.off)
-        if setting.give:
-            regimens.append(setting.give)
+        regimens += setting.give
     return Scenario(
         tuple(sorted(factors.items())),
         tuple(sorted(values.items())),
@@ -273,7 +272,8 @@ def _run(
                 parameters[name] = np.full(n * len(scenarios), model.parameters[name].base)
             parameters[name][rows] = value
         if one.clones:
-            for name, cells in _clones(model, {c: v[rows] for c, v in states.items() if c.startswith("C_")}, one).items():
+            own = {c: v[rows] for c, v in states.items() if c.startswith("C_")}
+            for name, cells in _clones(model, own, one).items():
                 states[name][rows] = cells
         tables += list(doses[one.regimens, one.treat_from]) if one.regimens else [Doses.none()] * n
     job = Job(
@@ -339,9 +339,11 @@ def changed_parameters(
 def _clones(model: Model, states: Mapping[str, FloatArray], one: Scenario) -> dict[str, FloatArray]:
     known = {c.name for c in model.clones}
     shares = dict(one.clones)
-    for name in shares:
+    for name, _ in one.clones:
         if name not in known:
             raise unknown_word("clone", name, known)
+        if model.quantities[f"fraction_{name}"].owner in one.off:
+            del shares[name]  # a clone of a mechanism that is switched off does not exist
     total = np.sum([states[f"C_{c}"] for c in known], axis=0)
     others = [c for c in known if c not in shares]
     rest = np.sum([states[f"C_{c}"] for c in others], axis=0) if others else np.zeros_like(total)

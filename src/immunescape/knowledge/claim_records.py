@@ -42,15 +42,15 @@ class Setting(_Record):
     set : parameter -> value in the unit of its table, or ``x3``: three times each patient's own value.
     off : mechanisms that are switched off.
     clones : clone -> its share of the living cancer cells at day 0; the others share the rest as they did.
-    give : a regimen, as in trial files.
+    give : a regimen, as in trial files, or several that are given side by side.
     """
 
     set: dict[str, float | str] = Field(default_factory=dict)
     off: Ids
     clones: dict[str, float] = Field(default_factory=dict)
-    give: str = ""
+    give: Ids
 
-    @field_validator("off", mode="before")
+    @field_validator("off", "give", mode="before")
     @classmethod
     def _off(cls, value: Any) -> Any:
         return _listed(value)
@@ -95,16 +95,18 @@ class Claim(_Record):
     mechanism : mechanisms (or drugs) that carry the effect; with them switched off it must vanish.
     background, change, against : settings; the effect is ``background + change`` against ``background + against``.
     modifies : a setting whose own effect `change` must alter (its effect with the change less its effect without).
-    observe : a state or quantity of the model; ``change:NAME`` is its value on `day` over that at the first dose, ``best:NAME``
-        the smallest such; ``response`` and ``progression`` are the shares of patients whose diameter has shrunk by 30 %
-        or grown by 20 % since the first dose.
+    observe : a state or quantity of the model; ``change:NAME`` is its value on `day` over that at the first dose,
+        ``best:NAME`` the smallest such. Or an event of the diameter, 1 or 0 in each patient: ``response`` (30 % smaller than
+        at the first dose on `day`) and ``best_response`` (until then), ``progression`` (20 % larger than at the first dose
+        on `day`), ``ever_progressed`` (20 % larger than at its smallest, until then) and ``relapse`` (the same, of those
+        with a best response).
     day : day on which it is looked at, counted from day 0.
     treat_from : day of the first dose; before it, `set`, `off` and `clones` act alone.
     with_value : a second quantity; the claim is then about the rank correlation of both across patients.
     with_day : day on which that is looked at.
     expect : ``increase``, ``decrease``, or ``none`` (the effect lies within ``low`` .. ``high``).
     low, high : bounds of the effect: a ratio for quantities, a difference of shares or a correlation otherwise.
-    measure : how the effect is expressed; ``ratio`` where not said.
+    measure : how the effect is expressed, ``ratio`` where not said; ``share`` is the mean of the changed side alone.
     least : smallest effect that counts, in the same scale.
     correction : what primary sources say where the review errs, with `sources`.
     note : what a reader should know of how the statement was put to the model.
@@ -129,7 +131,7 @@ class Claim(_Record):
     expect: Literal["increase", "decrease", "none"] | None = None
     low: float | None = None
     high: float | None = None
-    measure: Literal["ratio", "difference", "correlation"] = "ratio"
+    measure: Literal["ratio", "difference", "correlation", "share"] = "ratio"
     least: float = Field(default=0.02, ge=0.0)
     correction: str = ""
     sources: tuple[str, ...] = ()
