@@ -158,19 +158,44 @@ def patient_parameters(
     -------
     Name -> (n,) values. ``diameter_diagnosis`` (cm) is always there, in the model or not; the model's bounds hold.
     """
+    ids = covariates.index.to_numpy()
+    start, n = int(ids[0]), int(ids[-1] - ids[0]) + 1
+    names = varying_parameters(parameters)
+    dimensions = [f"parameter:{name}" if draw == 0 else f"parameter:{name}:{draw}" for name in names]
+    how: Method = "latin" if method == "auto" or (method == "sobol" and draw > 0) else method
+    u = uniforms(dimensions, start, n, seed, stream, how, skip=SOBOL_DIMENSIONS)[ids - start]
+    return parameters_at(parameters, covariates, dict(zip(names, u.T, strict=True)))
+
+
+def varying_parameters(parameters: Mapping[str, Parameter]) -> list[str]:
+    """Return the parameters that have a distribution across patients, sorted; the diameter is a covariate's."""
+    return sorted(n for n, p in parameters.items() if n != DIAMETER and Distribution.from_row(p).varies)
+
+
+def parameters_at(
+    parameters: Mapping[str, Parameter], covariates: pd.DataFrame, numbers: Mapping[str, FloatArray]
+) -> dict[str, FloatArray]:
+    """Parameters of patients at given quantiles, in the units of the parameter tables.
+
+    Parameters
+    ----------
+    parameters
+        Those of the model.
+    covariates
+        (n, columns) of the patients.
+    numbers
+        (n,) quantiles in (0, 1) of each varying parameter; for one that covariates are linked to, of what they leave.
+
+    Returns
+    -------
+    As `patient_parameters`.
+    """
     from scipy.special import ndtr, ndtri
 
     from immunescape.model.drugs._covariates import covariate_parameters
 
-    ids = covariates.index.to_numpy()
-    start, n = int(ids[0]), int(ids[-1] - ids[0]) + 1
     region: Region = covariates["region"].iloc[0]
-    varying = {name: d for name, p in parameters.items() if (d := Distribution.from_row(p)).varies and name != DIAMETER}
-    names = sorted(varying)
-    dimensions = [f"parameter:{name}" if draw == 0 else f"parameter:{name}:{draw}" for name in names]
-    how: Method = "latin" if method == "auto" or (method == "sobol" and draw > 0) else method
-    u = uniforms(dimensions, start, n, seed, stream, how, skip=SOBOL_DIMENSIONS)[ids - start]
-    numbers = dict(zip(names, u.T, strict=True))
+    varying = {name: Distribution.from_row(parameters[name]) for name in varying_parameters(parameters)}
     out: dict[str, FloatArray] = {}
     for name, distribution in varying.items():
         if name in links():
