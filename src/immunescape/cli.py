@@ -251,6 +251,85 @@ def model_command(
         print_model(model)
 
 
+# --- evaluation -------------------------------------------------------------------------------------------------------
+
+
+@app.command("claims")
+def claims_command(
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Id of a claim, or (part of) the name of a chapter; repeatable.")
+    ] = None,
+    patients: Annotated[
+        int, typer.Option("--patients", "-n", min=2, max=100_000, help="Virtual patients of each scenario.")
+    ] = 100,
+    seed: Seed = 1,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a one-file HTML report.")] = None,
+    coverage: Annotated[
+        bool, typer.Option("--coverage", help="Simulate nothing; list the review paragraph by paragraph.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    engine: Annotated[str, typer.Option("--engine", help="auto, native, roadrunner or reference.")] = "auto",
+) -> None:
+    """Simulate the review's claims: predicted effect, interval, holds or not."""
+    from immunescape.evaluation.claims import run_claims, select_claims
+    from immunescape.face import NOTICE
+    from immunescape.report.claims_report import coverage_table, print_claims, write_claims
+
+    chosen = select_claims(only or ())
+    if coverage:
+        _table("The review, paragraph by paragraph", coverage_table(chosen).rows, as_json)
+        return
+    with _progress(quiet=as_json) as advance:
+        result = run_claims(chosen, patients=patients, seed=seed, engine=engine, progress=advance)
+    if html is not None:
+        write_claims(result, html, NOTICE)
+    if as_json:
+        typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
+        return
+    print_claims(result)
+    if html is not None:
+        typer.echo(f"Written: {html}")
+
+
+@app.command("sensitivity")
+def sensitivity_command(
+    trial: Annotated[str, typer.Argument(help="A trial that ships (see `trials`) or a YAML file.")],
+    method: Annotated[str, typer.Option("--method", help="morris or sobol.")] = "morris",
+    arm: Annotated[str, typer.Option("--arm", help="Name of the arm [default: the first].")] = "",
+    patients: Annotated[
+        int, typer.Option("--patients", "-n", min=4, max=100_000, help="Trajectories, each of another patient.")
+    ] = 30,
+    top: Annotated[int, typer.Option("--top", min=1, help="Parameters to show (and that sobol looks at).")] = 20,
+    seed: Seed = 1,
+    png: Annotated[Path | None, typer.Option("--png", help="Write a picture.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    engine: Annotated[str, typer.Option("--engine", help="auto, native, roadrunner or reference.")] = "auto",
+) -> None:
+    """Rank the parameters to which response in a trial is most sensitive."""
+    from immunescape.evaluation.sensitivity import run_sensitivity
+    from immunescape.report.sensitivity_report import print_sensitivity, write_sensitivity_figure
+
+    with _progress(quiet=as_json) as advance:
+        result = run_sensitivity(
+            trial,
+            method=method,  # type: ignore[arg-type]
+            arm=arm,
+            patients=patients,
+            top=top,
+            seed=seed,
+            engine=engine,
+            progress=advance,
+        )
+    if png is not None:
+        write_sensitivity_figure(result, png, top)
+    if as_json:
+        typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
+        return
+    print_sensitivity(result, top)
+    if png is not None:
+        typer.echo(f"Written: {png}")
+
+
 # --- the engine -------------------------------------------------------------------------------------------------------
 
 

@@ -1,8 +1,9 @@
 """The review's claims, simulated: predicted effect, interval, holds or not.
 
-Each claim is run three times over the same virtual patients: as stated; with the mechanism that carries it switched off,
-where the effect must vanish; and reversed, where it must fail. A claim is `wired` where one reaction or modulation lies
-between what is changed and what is looked at, found by search in the model's dependency graph, else `emergent`.
+Each claim is run three times over the same virtual patients: as stated; with the mechanism that carries it switched
+off, where the effect must vanish; and reversed, where it must fail. A claim is `wired` where one reaction or
+modulation lies between what is changed and what is looked at, found by search in the model's dependency graph, else
+`emergent`.
 """
 
 from __future__ import annotations
@@ -30,14 +31,17 @@ FloatArray = NDArray[np.float64]
 DIAMETER = "diameter_T"
 EVENTS = ("response", "best_response", "progression", "ever_progressed", "relapse")
 VANISHED = 0.1
-"""With the mechanism off, an effect has vanished if it is smaller than this share of the effect with it on, or than `_TINY`."""
+"""An effect has vanished if it is smaller than this share of the effect with the mechanism on, or than `_TINY`."""
 _TINY = 0.005
 _STEP = 7.0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Scenarios of one claim: `sides` are changed, other and, where it modifies an effect, both without its treatment."""
+    """Scenarios of one claim.
+
+    `sides` are changed and other; where the claim modifies an effect, each with and without its treatment.
+    """
 
     claim: Claim
     sides: tuple[Scenario, ...]
@@ -54,8 +58,8 @@ class Checked:
 
     Attributes
     ----------
-    effect : as stated. off : with its mechanism switched off. reversed : with the change reversed (None: sides swapped).
-    holds, vanishes, reversed_fails : the three verdicts; None where they do not apply.
+    effect : as stated. off : with its mechanism switched off. reversed : with the change reversed (None: sides
+    swapped). holds, vanishes, reversed_fails : the three verdicts; None where they do not apply.
     absent : what is looked at belongs to the mechanism itself and is not there without it, so that its effect vanishes.
     steps : reactions and modulations between what is changed and what is looked at; None where there is no way.
     untestable : why it could not be simulated.
@@ -225,8 +229,10 @@ def plan(claim: Claim) -> Plan:
     if claim.expect != "none" and len(stated) > 1:
         off = tuple(s.without(claim.mechanism) for s in stated)
     turned = [n for n in claim.change.set if claim.change.factor(n) is not None]
-    only_factors = len(turned) == len(claim.change.set) and turned and not (
-        claim.change.clones or claim.change.give or claim.change.off
+    only_factors = (
+        len(turned) == len(claim.change.set)
+        and turned
+        and not (claim.change.clones or claim.change.give or claim.change.off)
     )
     if only_factors and claim.against.empty and claim.expect != "none" and len(stated) > 1:
         half = len(stated) // 2

@@ -46,7 +46,7 @@ def _interval(samples: FloatArray) -> tuple[float, float]:
 
 
 def paired(changed: FloatArray, other: FloatArray, measure: str, seed: int) -> Effect:
-    """Effect in the same patients: geometric mean of the ratios, or mean difference; percentile bootstrap over patients.
+    """Effect in the same patients: geometric mean of the ratios, or mean difference, with a bootstrap over patients.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Many scenarios over the same virtual patients, as few engine jobs as possible.
 
 A scenario is what is changed from day 0 on, on top of a patient at diagnosis. Patients are drawn and grown once; every
-scenario starts from the same states and parameters (common random numbers). Scenarios whose drugs fit into one model share
-its compilation and are integrated as extra patients of one job.
+scenario starts from the same states and parameters (common random numbers). Scenarios whose drugs fit into one model
+share its compilation and are integrated as extra patients of one job.
 """
 
 from __future__ import annotations
@@ -201,10 +201,8 @@ def simulate(
     found = Simulated(grid)
     total, done = len(scenarios) * len(population), 0
     doses: dict[tuple[Any, float], list[Doses]] = {}
-    for number, group in enumerate(groups):
-        mine = [
-            s for s in scenarios if next(i for i, g in enumerate(groups) if set(drugs[s]) <= set(g)) == number
-        ]
+    for number in range(len(groups)):
+        mine = [s for s in scenarios if next(i for i, g in enumerate(groups) if set(drugs[s]) <= set(g)) == number]
         mine.sort(key=lambda s: scenarios[s])
         size = max(1, _PER_JOB // max(1, len(population)))
         for start in range(0, len(mine), size):
@@ -229,7 +227,7 @@ def _doses(population: Population, regimens: Sequence[Any], start: float, last: 
 
     tables = []
     for _, row in population.covariates.iterrows():
-        size = BodySize.of(row.to_dict())
+        size = BodySize.of({str(k): v for k, v in row.to_dict().items()})
         parts = [
             to_doses(administered(r, size, until_days=max(last - start, 1e-3)), start_days=start) for r in regimens
         ]
@@ -314,9 +312,7 @@ def _base(population: Population, model: Model) -> tuple[dict[str, FloatArray], 
     return parameters, population.initial(model)
 
 
-def changed_parameters(
-    model: Model, base: Mapping[str, FloatArray], one: Scenario, n: int
-) -> dict[str, FloatArray]:
+def changed_parameters(model: Model, base: Mapping[str, FloatArray], one: Scenario, n: int) -> dict[str, FloatArray]:
     """Return the parameters that a scenario changes: name -> (n,) values in base units."""
     from immunescape.model.draft import switch_id
 

