@@ -1,0 +1,176 @@
+"""Primary or acquired resistance of patients, by the definitions of SITC (Society for Immunotherapy of Cancer).
+
+Primary: progression within 6 months of the first dose, or no more than stable disease that did not last 6 months, after
+at least 6 weeks of exposure. Acquired (SITC: secondary): progression after response or stable disease of 6 months or
+more. Progression more than 12 weeks after the last dose is SITC's third case. SITC asks for a second scan at least 4
+weeks later unless the tumour grows fast: a progression that no later scan confirms is classified, and said to be
+unconfirmed.
+
+Classes stand at a landmark of 6 months: who was followed for less, without progression, is ``not_yet_classifiable``,
+never free of resistance. Analyses of acquired resistance must start at the landmark (`landmark_day`): counting earlier
+time would credit it with time in which it cannot occur.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from immunescape.profile.study import Study
+
+__all__ = ["CHECKPOINT_INHIBITORS", "LANDMARK_DAYS", "Resistance", "classify", "resistance_of"]
+
+DAYS_PER_MONTH = 30.4375
+LANDMARK_DAYS = 6 * DAYS_PER_MONTH
+EXPOSURE_DAYS = 42.0
+AFTER_STOP_DAYS = 84.0
+CONFIRM_DAYS = 28.0
+
+CHECKPOINT_INHIBITORS = frozenset(
+    """atezolizumab avelumab cemiplimab durvalumab ipilimumab nivolumab pembrolizumab tremelimumab sintilimab
+toripalimab tislelizumab camrelizumab penpulimab serplulimab sugemalimab benmelstobart
+envafolimab ivonescimab cadonilimab
+volrustomig retifanlimab dostarlimab""".split()
+)
+
+Class = Literal[
+    "primary",
+    "acquired",
+    "after_stopping",
+    "none_at_last_scan",
+    "not_yet_classifiable",
+    "not_evaluable",
+    "not_assessable",
+]
+
+
+@dataclass(frozen=True)
+class Resistance:
+    """Resistance of one patient to checkpoint inhibition.
+
+    Attributes
+    ----------
+    kind : ``primary``, ``acquired``, ``after_stopping`` (progressed more than 12 weeks after the last dose),
+        ``none_at_last_scan``, ``not_yet_classifiable`` (no progression, followed for less than 6 months),
+        ``not_evaluable`` (progressed after less than 6 weeks of exposure) or ``not_assessable``.
+    why : what decided, in words.
+    basis : ``scans`` (dated responses) or ``pfs`` (time to progression or death only); '' where neither is there.
+    progression_day, exposure_days : days since the first dose; None where not known.
+    confirmed : whether a later scan confirms the progression; None where not known.
+    landmark_day : day from which acquired resistance may be counted.
+    citation : keys of ``knowledge/references.bib``.
+    """
+
+    kind: Class
+    why: str
+    basis: Literal["scans", "pfs", ""] = ""
+    progression_day: float | None = None
+    exposure_days: float | None = None
+    confirmed: bool | None = None
+    landmark_day: float = LANDMARK_DAYS
+    citation: tuple[str, ...] = ("kluger2020", "kluger2023")
+
+
+def classify(
+    days: np.ndarray,
+    recist: list[str],
+    exposure_days: float | None = None,
+    last_dose_day: float | None = None,
+) -> Resistance:
+    """Class of one patient from dated scans.
+
+    Parameters
+    ----------
+    days
+        Days of the scans since the first dose of the checkpoint inhibitor; scans before day 1 are left out.
+    recist
+        Overall response at each scan: CR, PR, SD, PD, NE.
+    exposure_days
+        Days from the first dose to the end of the last cycle; None where not known.
+    last_dose_day
+        Day of the last dose where treatment has ended; None while it goes on or is not known.
+    """
+    order = np.argsort(days, kind="stable")
+    scans = [(float(days[i]), recist[i]) for i in order if days[i] > 0 and recist[i] in ("CR", "PR", "SD", "PD")]
+    if not scans:
+        return Resistance("not_assessable", "no evaluable scan after the first dose")
+    common = {"basis": "scans", "exposure_days": exposure_days}
+    progressed = next((i for i, (_, r) in enumerate(scans) if r == "PD"), None)
+    if progressed is None:
+        last = scans[-1][0]
+        if last < LANDMARK_DAYS:
+            return Resistance(
+                "not_yet_classifiable", f"no progression, last scan on day {last:.0f}, before 6 months", **common
+            )  # type: ignore[arg-type]
+        return Resistance("none_at_last_scan", f"no progression up to day {last:.0f}", **common)  # type: ignore[arg-type]
+    day = scans[progressed][0]
+    later = [r for d, r in scans[progressed + 1 :] if d >= day + CONFIRM_DAYS]
+    confirmed = None if not later else later[0] == "PD"
+    best = min((r for _, r in scans[:progressed]), key=["CR", "PR", "SD"].index, default="PD")
+    common |= {"progression_day": day, "confirmed": confirmed}
+    said = {True: "confirmed", False: "not borne out by the next scan", None: "not confirmed by a later scan"}[
+        confirmed
+    ]
+    history = f"best response {best}, progression on day {day:.0f} ({said})"
+    if last_dose_day is not None and day - last_dose_day > AFTER_STOP_DAYS:
+        return Resistance("after_stopping", f"{history}, {day - last_dose_day:.0f} days after the last dose", **common)  # type: ignore[arg-type]
+    if day >= LANDMARK_DAYS:
+        return Resistance("acquired", history, **common)  # type: ignore[arg-type]
+    if exposure_days is not None and exposure_days < EXPOSURE_DAYS:
+        return Resistance("not_evaluable", f"{history}, after {exposure_days:.0f} days of exposure", **common)  # type: ignore[arg-type]
+    known = "" if exposure_days is not None else "; exposure of 6 weeks or more assumed, as doses are not dated"
+    return Resistance("primary", history + known, **common)  # type: ignore[arg-type]
+
+
+def _from_pfs(months: float, event: float, best: str | None) -> Resistance:
+    if np.isnan(months) or np.isnan(event):
+        return Resistance("not_assessable", "neither dated scans nor progression-free survival")
+    day = months * DAYS_PER_MONTH
+    caveat = "from progression-free survival alone, in which death counts as progression; exposure is not known"
+    common = {"basis": "pfs", "progression_day": day if event else None}
+    response = f"best response {best}, " if best else ""
+    if not event:
+        if months < 6:
+            return Resistance(
+                "not_yet_classifiable", f"{response}no event by {months:.1f} months, before 6; {caveat}", **common
+            )  # type: ignore[arg-type]
+        return Resistance("none_at_last_scan", f"{response}no event by {months:.1f} months; {caveat}", **common)  # type: ignore[arg-type]
+    kind: Class = "acquired" if months >= 6 else "primary"
+    return Resistance(kind, f"{response}event at {months:.1f} months; {caveat}", **common)  # type: ignore[arg-type]
+
+
+def _treated(rows: pd.DataFrame) -> pd.DataFrame:
+    names = rows["drug"].fillna("").str.lower()
+    return rows[names.map(lambda text: any(drug in text for drug in CHECKPOINT_INHIBITORS)).astype(bool)]
+
+
+def resistance_of(study: Study) -> dict[str, Resistance]:
+    """Class of every patient of a study; from dated scans where there are any, else from progression-free survival.
+
+    The first dose is the first start of a checkpoint inhibitor in the treatments, else day 0. An end of treatment that
+    is not given leaves exposure unknown.
+    """
+    scans: Mapping[str, pd.DataFrame] = dict(tuple(study.responses.dropna(subset=["day", "recist"]).groupby("patient")))
+    given: Mapping[str, pd.DataFrame] = dict(tuple(_treated(study.treatments).groupby("patient")))
+    table = study.patients.set_index("patient")
+    found: dict[str, Resistance] = {}
+    for patient, months, event, best in zip(
+        table.index, table["pfs_months"], table["pfs_event"], table["best_response"], strict=True
+    ):
+        if patient not in scans:
+            found[patient] = _from_pfs(float(months), float(event), best if isinstance(best, str) else None)
+            continue
+        rows, doses = scans[patient], given.get(patient)
+        start, exposure, stop = 0.0, None, None
+        if doses is not None and doses["start_day"].notna().any():
+            start = float(doses["start_day"].min())
+            if doses["end_day"].notna().all():
+                stop = float(doses["end_day"].max()) - start
+                exposure = stop
+        days = rows["day"].to_numpy(dtype=float) - start
+        found[patient] = classify(days, [str(r) for r in rows["recist"]], exposure, stop)
+    return found
