@@ -21,6 +21,8 @@ EXPOSURES = {
     "exposure_adcc": "1/day",
     "exposure_chemo": "1/day",
     "exposure_lympho": "1/day",
+    "exposure_sting": "dimensionless",
+    "exposure_mimicry": "dimensionless",
 }
 MILIEU = (
     *("vegf_blockade", "ido1_inhibitor", "tdo_inhibitor", "cd39_inhibitor", "cd73_inhibitor", "a2a_antagonist"),
@@ -37,7 +39,13 @@ def exposure_mechanism() -> Mechanism:
     rows = [f"{name},0,{unit},,,,,assumed,assumed,held constant in tests" for name, unit in EXPOSURES.items()]
     table.write_text("\n".join(["name,value,unit,distribution,spread,lower,upper,source,grade,note", *rows]) + "\n")
     antibodies = [(f"{t}_antibody_{c}", f"exposure_{t}") for t in ("pd1", "pdl1", "ctla4") for c in ("T", "LN")]
-    others = [("treg_adcc", "exposure_adcc"), ("chemo_kill", "exposure_chemo"), ("lymphodepletion", "exposure_lympho")]
+    others = [
+        ("treg_adcc", "exposure_adcc"),
+        ("chemo_kill", "exposure_chemo"),
+        ("lymphodepletion", "exposure_lympho"),
+        ("sting_agonist_T", "exposure_sting"),
+        ("viral_mimicry_T", "exposure_mimicry"),
+    ]
     others += [(pool, f"exposure_{pool}") for pool in MILIEU]
     return Mechanism(
         name="exposure",

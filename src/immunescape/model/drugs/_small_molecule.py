@@ -157,6 +157,7 @@ def small_molecule(
         dose_state=dosed,
         molar_mass=molar_mass,
         dose_units=dose_units,
+        route=route,
         infusion_hours=infusion_hours if route == "iv" else 0.0,
         synonyms=synonyms,
     )

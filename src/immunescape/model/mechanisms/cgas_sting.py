@@ -11,8 +11,8 @@ MECHANISM = Mechanism(
         "Cytosolic DNA of cancer cells (genomic instability, and what therapy adds) is degraded by TREX1; what is "
         "left makes cGAS produce cGAMP, which opens STING in the cancer cell and, handed on, in dendritic cells. "
         "Dendritic cells also take up DNA of dying cancer cells. STING acts through TBK1 and IRF3 (type I interferon, "
-        "CXCL10, CCL5) and through NF-kB (MHC-I without JAK). It restrains MDSC; STING in CD8 T cells keeps them "
-        "from terminal exhaustion. Signalling is quasi-steady."
+        "CXCL10, CCL5) and through NF-kB (MHC-I without JAK). It restrains MDSC and draws NK cells; the cGAMP that "
+        "reaches CD8 T cells keeps them from terminal exhaustion, as far as they hold STING."
     ),
     references=(
         "woo2014",
@@ -86,6 +86,7 @@ MECHANISM = Mechanism(
         Modulation("mhc1_expression", "nfkb", "promotes", "r_MHC1_NFkB * H_STING_T"),
         Modulation("dc_maturation", "sting", "promotes", "r_DC_STING * H_STING_DC"),
         Modulation("mdsc_recruitment", "sting", "inhibits", "r_MDSC_STING * H_STING_T"),
-        Modulation("exhaustion", "sting_cd8", "inhibits", "r_exh_STING_CD8 * sting_cd8"),
+        Modulation("nk_recruitment", "chemokines", "promotes", "r_NK_STING * H_STING_T"),
+        Modulation("exhaustion", "sting_cd8", "inhibits", "r_exh_STING_CD8 * sting_cd8 * cgamp_T / (1 + cgamp_T)"),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from immunescape.model.declarations import Mechanism, Quantity, Reaction, State
+from immunescape.model.declarations import Mechanism, Pool, Quantity, Reaction, State
 
 MECHANISM = Mechanism(
     name="dendritic_cells",
@@ -16,6 +16,13 @@ MECHANISM = Mechanism(
     parameters="dendritic_cells.csv",
     requires=("tumour_growth",),
     processes={"dc_maturation": "maturation of dendritic cells in the tumour"},
+    pools=(
+        Pool(
+            "immunogenic_dying_T",
+            "cell/day",
+            "Cells whose spontaneous death would release the danger signals that immunogenic death adds",
+        ),
+    ),
     states=(
         State("APC_T", "cell", "tumour", "Immature dendritic cells", "APC0_T * V_T_min"),
         State("mAPC_T", "cell", "tumour", "Mature dendritic cells in the tumour"),
@@ -46,7 +53,7 @@ MECHANISM = Mechanism(
     quantities=(
         Quantity(
             "danger_T",
-            "danger_0 + danger_content * dying_T / (k_danger * V_T)",
+            "danger_0 + danger_content * (dying_T + immunogenic_dying_T) / (k_danger * V_T)",
             "nanomole/liter",
             "Danger signal in the tumour (quasi-steady)",
         ),

@@ -12,16 +12,18 @@ MECHANISM = Mechanism(
         "none. KRAS raises PD-L1 on cancer cells, TGF-beta, MDSC and regulatory T cells, and with intact STK11 and "
         "KEAP1 it goes with more infiltration; loss of STK11 lowers PD-L1 and infiltration, loss of KEAP1 lowers "
         "infiltration; EGFR and ALK tumours are poor in T cells, EGFR rich in regulatory T cells. Mutational burden "
-        "follows the drivers in the covariates. MET amplification, TP53 and squamous histology act through other "
-        "mechanisms and covariates."
+        "follows the drivers in the covariates. MET amplification and loss of STK11 silence STING in cancer cells; "
+        "TP53 and squamous histology act through other mechanisms and covariates."
     ),
-    references=("skoulidis2018", "koyama2016", "chen2017k", "liu2020k", "gainor2016", "sugiyama2020"),
+    references=("skoulidis2018", "koyama2016", "chen2017k", "liu2020k", "gainor2016", "sugiyama2020", "zhang2021met"),
     parameters="drivers.csv",
     requires=("tumour_growth",),
     contributions=(Contribution("tgfb_secretion", "k_TGFb_kras * kras_mutant * C_total"),),
     modulations=(
         Modulation("pdl1_cancer", "kras", "promotes", "r_PDL1_kras * kras_mutant"),
         Modulation("pdl1_cancer", "stk11", "inhibits", "r_PDL1_stk11 * stk11_loss"),
+        Modulation("sting_tumour", "met", "inhibits", "r_STING_met * met_amplified"),
+        Modulation("sting_tumour", "stk11", "inhibits", "r_STING_stk11 * stk11_loss"),
         Modulation("mdsc_recruitment", "kras", "promotes", "r_MDSC_kras * kras_mutant"),
         Modulation("treg_recruitment", "drivers", "promotes", "r_Treg_kras * kras_mutant + r_Treg_egfr * egfr_mutant"),
         Modulation(

@@ -58,6 +58,8 @@ MECHANISM = Mechanism(
         Modulation("pdl1_interferon", "ifn_gamma", "promotes", "r_PDL1_IFN1 * H_IFN1"),
         Modulation("infiltration", "chemokines", "promotes", "r_inf_IFN1 * H_IFN1"),
         Modulation("dc_maturation", "ifn1", "promotes", "r_DC_IFN1 * H_IFN1"),
+        Modulation("nk_recruitment", "chemokines", "promotes", "r_NK_IFN1 * H_IFN1"),
+        Modulation("nk_killing", "ifn1", "promotes", "r_NK_kill_IFN1 * H_IFN1"),
         Modulation("ccl2_production", "ifn1", "promotes", "r_CCL2_IFN1 * H_IFN1_CCL2"),
     ),
 )
