@@ -1,0 +1,211 @@
+"""What happened to a gene in a tumour: hits, copy number, loss of heterozygosity, and whether anybody looked.
+
+Shared by the families that read genes (presentation and interferon pathways, drivers, DNA repair). Nothing here is a
+biomarker of its own.
+
+Rules, the same for every gene:
+
+* A hit is a truncating, splice-site, start- or stop-loss mutation, or a structural variant with a breakpoint in the gene.
+  In-frame and missense changes are of unknown significance unless a family lists them.
+* Copy number below `DELETED` (absolute) or at most -1.5 (discrete) is a homozygous deletion; from `DELETED` up to
+  `SUBCLONAL` no clonal whole-number state fits, so part of the cells lost both copies.
+* Loss of heterozygosity is a minor copy number below `DELETED` or a discrete -1.
+* Two copies are gone by a homozygous deletion, by two hits, by one hit with loss of heterozygosity, or by one hit in a
+  gene on X in a man.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from immunescape.profile.biomarkers.registry import shared
+from immunescape.profile.study import Study
+
+__all__ = ["CLONAL_CCF", "DELETED", "LOF", "NONSYNONYMOUS", "SUBCLONAL", "X_LINKED", "GeneState", "Hit", "gene_states"]
+
+DELETED = 0.5
+SUBCLONAL = 0.7
+CLONAL_CCF = 0.8
+"""A cancer cell fraction below it counts as subclonal where the caller does not say (assumed)."""
+
+LOF = frozenset(
+    """Nonsense_Mutation Frame_Shift_Del Frame_Shift_Ins Splice_Site Translation_Start_Site Nonstop_Mutation
+De_novo_Start_OutOfFrame De_novo_Start_InFrame Start_Codon_Del Start_Codon_SNP Stop_Codon_Del Stop_Codon_Ins""".split()
+)
+INFRAME = frozenset("Missense_Mutation In_Frame_Del In_Frame_Ins Protein_Altering Missense".split())
+NONSYNONYMOUS = LOF | INFRAME
+"""MAF words that change the protein: what tumour mutational burden counts."""
+
+X_LINKED = frozenset({"RBM10", "KDM6A", "STAG2", "ATRX"})
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One alteration of one allele: words for a person, whether it destroys the protein, whether all cells have it."""
+
+    label: str
+    loss: bool
+    subclonal: bool
+    germline: bool
+    classification: str
+    protein: str
+    row: str
+
+
+@dataclass
+class GeneState:
+    """What is known of one gene in one patient.
+
+    Attributes
+    ----------
+    hits : mutations and breakpoints.
+    total, minor, discrete : smallest total and minor copy number and the discrete state; NaN where not given.
+    sequenced, copies : whether mutations and copy number were looked at: True, False, or None where not known.
+    """
+
+    hits: list[Hit] = field(default_factory=list)
+    total: float = float("nan")
+    minor: float = float("nan")
+    discrete: float = float("nan")
+    sequenced: bool | None = False
+    copies: bool | None = False
+
+    @property
+    def losses(self) -> list[Hit]:
+        """Hits that destroy the protein."""
+        return [h for h in self.hits if h.loss]
+
+    @property
+    def deleted(self) -> bool:
+        """Both copies are gone in all tumour cells."""
+        return self.total < DELETED or self.discrete <= -1.5
+
+    @property
+    def partly_deleted(self) -> bool:
+        """Both copies are gone in part of the tumour cells."""
+        return DELETED <= self.total < SUBCLONAL
+
+    @property
+    def loh(self) -> bool | None:
+        """Loss of heterozygosity: True, False, or None where neither minor copy number nor a discrete loss tells."""
+        if self.minor < DELETED or self.discrete == -1.0:
+            return True
+        if not np.isnan(self.minor):
+            return False
+        return True if self.total < 1.5 else None
+
+    @property
+    def one_copy(self) -> bool:
+        """One copy was lost (not copy-neutral)."""
+        return self.discrete == -1.0 or self.total < 1.5
+
+    @property
+    def amplified(self) -> bool:
+        """A discrete high-level amplification."""
+        return self.discrete >= 2.0
+
+
+def _mutations(study: Study, genes: frozenset[str], states: dict[tuple[str, str], GeneState]) -> None:
+    frame = study.mutations
+    chosen = frame[frame["gene"].isin(genes)]
+    source = ", ".join(study.sources.get("mutations", ())) or "mutations"
+    seen: set[tuple[object, ...]] = set()
+    columns = ["patient", "gene", "classification", "protein_change", "start", "ref", "alt", "ccf", "clonal"]
+    for row in chosen[[*columns, "germline", "source_row", "chrom"]].itertuples(index=False):
+        kind = row.classification if isinstance(row.classification, str) else ""
+        if kind not in NONSYNONYMOUS and not kind.startswith("Splice"):
+            continue
+        protein = row.protein_change if isinstance(row.protein_change, str) else ""
+        identity = (row.patient, row.gene, row.start, row.ref, row.alt, protein, kind)
+        if identity in seen:
+            continue
+        seen.add(identity)
+        subclonal = row.clonal is False or row.clonal == 0 if row.clonal is not None else False
+        if row.clonal is None and row.ccf < CLONAL_CCF:
+            subclonal = True
+        where = f"{source}, row {int(row.source_row)}" if row.source_row == row.source_row else source
+        label = f"{row.gene} {protein or kind}"
+        states.setdefault((row.patient, row.gene), GeneState()).hits.append(
+            Hit(label, kind in LOF, bool(subclonal), bool(row.germline), kind, protein, where)
+        )
+
+
+def _breakpoints(study: Study, genes: frozenset[str], states: dict[tuple[str, str], GeneState]) -> None:
+    frame = study.structural_variants
+    source = ", ".join(study.sources.get("structural_variants", ())) or "structural variants"
+    for one, other in (("gene1", "gene2"), ("gene2", "gene1")):
+        chosen = frame[frame[one].isin(genes)]
+        for patient, gene, partner, event in zip(
+            chosen["patient"], chosen[one], chosen[other], chosen["event"], strict=True
+        ):
+            if one == "gene2" and partner == gene:
+                continue
+            text = event if isinstance(event, str) and event else f"{gene}–{partner}"
+            states.setdefault((patient, gene), GeneState()).hits.append(
+                Hit(f"{gene} breakpoint ({text})", True, False, False, "Structural_Variant", "", source)
+            )
+
+
+def _copies(study: Study, genes: frozenset[str], states: dict[tuple[str, str], GeneState]) -> None:
+    frame = study.copy_number
+    chosen = frame[frame["gene"].isin(genes)]
+    chosen = chosen[chosen[["discrete", "total_cn", "minor_cn"]].notna().any(axis=1)]
+    if chosen.empty:
+        return
+    extreme = chosen.assign(low=chosen["discrete"], high=chosen["discrete"])
+    grouped = extreme.groupby(["patient", "gene"], sort=False).agg(
+        total=("total_cn", "min"), most=("total_cn", "max"), minor=("minor_cn", "min"), low=("low", "min"), high=("high", "max")
+    )
+    for (patient, gene), total, most, minor, low, high in zip(grouped.index, *grouped.to_numpy().T, strict=True):
+        state = states.setdefault((patient, gene), GeneState())
+        state.total = most if total >= 2 else total
+        state.minor = minor
+        state.discrete = low if low < 0 else high
+        state.copies = True
+
+
+def _make(study: Study, genes: frozenset[str]) -> dict[tuple[str, str], GeneState]:
+    states: dict[tuple[str, str], GeneState] = {}
+    if study.has("mutations"):
+        _mutations(study, genes, states)
+    if study.has("structural_variants"):
+        _breakpoints(study, genes, states)
+    if study.has("copy_number"):
+        _copies(study, genes, states)
+    sequenced = study.covered_many(genes, "mutations")
+    copied = study.covered_many(genes, "copy_number")
+    for gene in genes:
+        looked, counted = sequenced[gene], copied[gene]
+        for patient in study.patient_ids:
+            state = states.get((patient, gene))
+            if state is None:
+                state = states[patient, gene] = GeneState()
+            state.sequenced = looked[patient]
+            if state.copies is not True:
+                state.copies = counted[patient]
+    for state in states.values():
+        state.hits.sort(key=lambda h: (not h.loss, h.label))
+    return states
+
+
+def gene_states(study: Study, genes: Iterable[str]) -> dict[tuple[str, str], GeneState]:
+    """Return what is known of genes: (patient, gene) -> state, for every patient of the study.
+
+    Parameters
+    ----------
+    study
+        Study with any of mutations, copy number and structural variants.
+    genes
+        HGNC symbols.
+    """
+    wanted = frozenset(genes)
+    return shared(study, ("gene_states", wanted), lambda s: _make(s, wanted))
+
+
+def as_text(value: object) -> str:
+    """Return text, or '' for a missing value."""
+    return value if isinstance(value, str) else "" if value is None or pd.isna(value) else str(value)  # type: ignore[call-overload]
