@@ -5,7 +5,7 @@ biomarker of its own.
 
 Rules, the same for every gene:
 
-* A hit is a truncating, splice-site, start- or stop-loss mutation, or a structural variant with a breakpoint in the gene.
+* A hit is a truncating, splice-site, start- or stop-loss mutation, or a structural variant that breaks the gene.
   In-frame and missense changes are of unknown significance unless a family lists them.
 * Copy number below `DELETED` (absolute) or at most -1.5 (discrete) is a homozygous deletion; from `DELETED` up to
   `SUBCLONAL` no clonal whole-number state fits, so part of the cells lost both copies.
@@ -41,6 +41,8 @@ NONSYNONYMOUS = LOF | INFRAME
 """MAF words that change the protein: what tumour mutational burden counts."""
 
 X_LINKED = frozenset({"RBM10", "KDM6A", "STAG2", "ATRX"})
+FORMER_SYMBOLS = {"MRE11A": "MRE11", "HER2": "ERBB2", "LKB1": "STK11", "PDL1": "CD274", "TAPASIN": "TAPBP"}
+"""Former or common symbols -> HGNC symbol."""
 
 
 @dataclass(frozen=True)
@@ -109,28 +111,33 @@ class GeneState:
         return self.discrete >= 2.0
 
 
+def _chosen(frame: pd.DataFrame, genes: frozenset[str], column: str = "gene") -> pd.DataFrame:
+    """Return the rows of some genes, under their HGNC symbols."""
+    former = {old: new for old, new in FORMER_SYMBOLS.items() if new in genes}
+    rows = frame[frame[column].isin(genes | former.keys())]
+    return rows.assign(**{column: rows[column].replace(former)}) if former else rows
+
+
 def _mutations(study: Study, genes: frozenset[str], states: dict[tuple[str, str], GeneState]) -> None:
     frame = study.mutations
-    chosen = frame[frame["gene"].isin(genes)]
+    chosen = _chosen(frame, genes)
     source = ", ".join(study.sources.get("mutations", ())) or "mutations"
     seen: set[tuple[object, ...]] = set()
     columns = ["patient", "gene", "classification", "protein_change", "start", "ref", "alt", "ccf", "clonal"]
-    for row in chosen[[*columns, "germline", "source_row", "chrom"]].itertuples(index=False):
-        kind = row.classification if isinstance(row.classification, str) else ""
+    for line in chosen[[*columns, "germline", "source_row"]].to_numpy(dtype=object).tolist():
+        patient, gene, kind, protein, start, ref, alt, ccf, clonal, germline, number = line
+        kind = kind if isinstance(kind, str) else ""
         if kind not in NONSYNONYMOUS and not kind.startswith("Splice"):
             continue
-        protein = row.protein_change if isinstance(row.protein_change, str) else ""
-        identity = (row.patient, row.gene, row.start, row.ref, row.alt, protein, kind)
+        protein = protein if isinstance(protein, str) else ""
+        identity = (patient, gene, start, ref, alt, protein, kind)
         if identity in seen:
             continue
         seen.add(identity)
-        subclonal = row.clonal is False or row.clonal == 0 if row.clonal is not None else False
-        if row.clonal is None and row.ccf < CLONAL_CCF:
-            subclonal = True
-        where = f"{source}, row {int(row.source_row)}" if row.source_row == row.source_row else source
-        label = f"{row.gene} {protein or kind}"
-        states.setdefault((row.patient, row.gene), GeneState()).hits.append(
-            Hit(label, kind in LOF, bool(subclonal), bool(row.germline), kind, protein, where)
+        subclonal = ccf < CLONAL_CCF if clonal is None or clonal != clonal else not clonal
+        where = f"{source}, row {int(number)}" if number == number else source
+        states.setdefault((patient, gene), GeneState()).hits.append(
+            Hit(f"{gene} {protein or kind}", kind in LOF, bool(subclonal), germline is True, kind, protein, where)
         )
 
 
@@ -138,7 +145,7 @@ def _breakpoints(study: Study, genes: frozenset[str], states: dict[tuple[str, st
     frame = study.structural_variants
     source = ", ".join(study.sources.get("structural_variants", ())) or "structural variants"
     for one, other in (("gene1", "gene2"), ("gene2", "gene1")):
-        chosen = frame[frame[one].isin(genes)]
+        chosen = _chosen(frame, genes, one)
         for patient, gene, partner, event in zip(
             chosen["patient"], chosen[one], chosen[other], chosen["event"], strict=True
         ):
@@ -152,13 +159,17 @@ def _breakpoints(study: Study, genes: frozenset[str], states: dict[tuple[str, st
 
 def _copies(study: Study, genes: frozenset[str], states: dict[tuple[str, str], GeneState]) -> None:
     frame = study.copy_number
-    chosen = frame[frame["gene"].isin(genes)]
+    chosen = _chosen(frame, genes)
     chosen = chosen[chosen[["discrete", "total_cn", "minor_cn"]].notna().any(axis=1)]
     if chosen.empty:
         return
     extreme = chosen.assign(low=chosen["discrete"], high=chosen["discrete"])
     grouped = extreme.groupby(["patient", "gene"], sort=False).agg(
-        total=("total_cn", "min"), most=("total_cn", "max"), minor=("minor_cn", "min"), low=("low", "min"), high=("high", "max")
+        total=("total_cn", "min"),
+        most=("total_cn", "max"),
+        minor=("minor_cn", "min"),
+        low=("low", "min"),
+        high=("high", "max"),
     )
     for (patient, gene), total, most, minor, low, high in zip(grouped.index, *grouped.to_numpy().T, strict=True):
         state = states.setdefault((patient, gene), GeneState())
@@ -178,9 +189,13 @@ def _make(study: Study, genes: frozenset[str]) -> dict[tuple[str, str], GeneStat
         _copies(study, genes, states)
     sequenced = study.covered_many(genes, "mutations")
     copied = study.covered_many(genes, "copy_number")
+    patients = study.patient_ids
     for gene in genes:
         looked, counted = sequenced[gene], copied[gene]
-        for patient in study.patient_ids:
+        for old in (o for o, new in FORMER_SYMBOLS.items() if new == gene):
+            looked = {p: looked[p] or was for p, was in study.covered(old, "mutations").items()}
+            counted = {p: counted[p] or was for p, was in study.covered(old, "copy_number").items()}
+        for patient in patients:
             state = states.get((patient, gene))
             if state is None:
                 state = states[patient, gene] = GeneState()
@@ -204,8 +219,3 @@ def gene_states(study: Study, genes: Iterable[str]) -> dict[tuple[str, str], Gen
     """
     wanted = frozenset(genes)
     return shared(study, ("gene_states", wanted), lambda s: _make(s, wanted))
-
-
-def as_text(value: object) -> str:
-    """Return text, or '' for a missing value."""
-    return value if isinstance(value, str) else "" if value is None or pd.isna(value) else str(value)  # type: ignore[call-overload]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from immunescape.knowledge.profile_records import Measurement
-from immunescape.profile.biomarkers.alterations import X_LINKED, GeneState, gene_states
+from immunescape.profile.biomarkers.alterations import X_LINKED, GeneState, Hit, gene_states
 from immunescape.profile.study import Study
 
-__all__ = ["LOSS_WORDS", "any_biallelic", "loss_function", "loss_word"]
+__all__ = ["LOSS_WORDS", "METHOD", "any_biallelic", "loss_function", "loss_word"]
 
 LOSS_WORDS = (
     "biallelic_loss",
@@ -19,9 +19,10 @@ LOSS_WORDS = (
 )
 METHOD = "Homozygous deletion, two hits, or one hit with loss of heterozygosity"
 Word = tuple[str | None, str, float | None]
+Extra = Callable[[Hit], bool]
 
 
-def loss_word(gene: str, state: GeneState, male: bool | None = None, extra: frozenset[str] = frozenset()) -> Word:
+def loss_word(gene: str, state: GeneState, male: bool | None = None, extra: Extra | None = None) -> Word:
     """Return the word for a gene, the reason, and the share of mutations and copy number that was looked at.
 
     Parameters
@@ -31,7 +32,7 @@ def loss_word(gene: str, state: GeneState, male: bool | None = None, extra: froz
     male
         Sex of the patient, for genes on X; None where not known.
     extra
-        Protein changes that count as a hit although they are in frame (e.g. listed missense changes).
+        Tells whether a hit in frame counts as loss (e.g. a listed missense change).
 
     Returns
     -------
@@ -40,12 +41,16 @@ def loss_word(gene: str, state: GeneState, male: bool | None = None, extra: froz
     """
     looked = (state.sequenced is True or bool(state.hits), state.copies is True)
     coverage = sum(looked) / 2
-    losses = [h for h in state.hits if h.loss or h.protein.removeprefix("p.") in extra]
+    losses = [h for h in state.hits if h.loss or (extra is not None and extra(h))]
     unknown = [h for h in state.hits if h not in losses]
     labels = "; ".join(h.label for h in losses)
     if state.deleted:
         partial = " (partial deletion)" if state.discrete == -1.5 else ""
-        seen = f"discrete copy number {state.discrete:g}{partial}" if state.discrete <= -1.5 else f"{state.total:.4g} copies"
+        seen = (
+            f"discrete copy number {state.discrete:g}{partial}"
+            if state.discrete <= -1.5
+            else f"{state.total:.4g} copies"
+        )
         return "biallelic_loss", f"homozygous deletion: {seen}", coverage
     if len(losses) >= 2:
         part = sum(not h.subclonal for h in losses) < 2
@@ -56,7 +61,11 @@ def loss_word(gene: str, state: GeneState, male: bool | None = None, extra: froz
         second = "loss of heterozygosity" if state.loh else "a gene on X in a man"
         return word, f"one hit ({labels}) with {second}", coverage
     if state.partly_deleted:
-        return "biallelic_loss_subclonal", f"{state.total:.4g} copies: both copies are gone in part of the cells", coverage
+        return (
+            "biallelic_loss_subclonal",
+            f"{state.total:.4g} copies: both copies are gone in part of the cells",
+            coverage,
+        )
     if losses:
         second = "no loss of heterozygosity" if state.loh is False else "the second allele was not assessed"
         return "monoallelic_loss", f"one hit ({labels}); {second}", coverage
@@ -82,7 +91,7 @@ def _men(study: Study) -> dict[str, bool | None]:
 
 
 def loss_function(
-    name: str, gene: str, family_genes: tuple[str, ...], citation: tuple[str, ...], extra: frozenset[str] = frozenset()
+    name: str, gene: str, family_genes: tuple[str, ...], citation: tuple[str, ...], extra: Extra | None = None
 ) -> Callable[[Study], Mapping[str, Measurement]]:
     """Return the function that measures the loss of one gene; `family_genes` are looked up together."""
 
@@ -103,7 +112,15 @@ def loss_function(
             else:
                 rows = tuple(dict.fromkeys(h.row for h in state.hits))
                 found[patient] = Measurement(
-                    name, word, "", "measured", method=METHOD, citation=citation, coverage=coverage, note=reason, source=rows
+                    name,
+                    word,
+                    "",
+                    "measured",
+                    method=METHOD,
+                    citation=citation,
+                    coverage=coverage,
+                    note=reason,
+                    source=rows,
                 )
             if not state.hits:
                 plain[answer] = found[patient]

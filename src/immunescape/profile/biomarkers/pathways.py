@@ -42,8 +42,8 @@ for _gene, (_what, _pathway, _citation) in GENES.items():
             words=LOSS_WORDS,
             thresholds="homozygous deletion below 0.5 copies (discrete <= -1.5); 0.5 to 0.7 copies: subclonal",
             references=_citation,
-            limits="Methylation and expression are not seen; phase of two hits is not known; a gene off the panel is not "
-            "assessable.",
+            limits="Methylation and expression are not seen; phase of two hits is not known; a gene off the panel is "
+            "not assessable.",
         )
     )
 

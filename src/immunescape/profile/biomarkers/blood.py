@@ -1,0 +1,261 @@
+"""Blood counts and chemistry at baseline, plasma metabolites and exosomal PD-L1.
+
+Values come in the study's own unit for each analyte (readers convert what is declared and refuse what is not). A value
+in another unit, or in none, is not assessable here. Baseline is the last value up to the first dose (day 0); a value
+without a day counts as baseline and says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from immunescape.knowledge.profile_records import Measurement
+from immunescape.profile.biomarkers.registry import Biomarker, register, shared
+from immunescape.profile.study import Study
+
+__all__ = ["ANALYTES", "Analyte", "baseline_labs"]
+
+EARLIEST = -60.0
+"""A value before this day is too old to be a baseline (assumed: two months)."""
+
+
+@dataclass(frozen=True)
+class Analyte:
+    """One biomarker that is an analyte's baseline value."""
+
+    name: str
+    analyte: str
+    title: str
+    unit: str
+    family: str
+    thresholds: str
+    references: tuple[str, ...]
+    limits: str
+
+
+ANALYTES = (
+    Analyte("albumin", "albumin", "Serum albumin", "g/L", "blood", "35 g/L", ("chowell2022",), "Prognostic at first."),
+    Analyte(
+        "ldh",
+        "ldh",
+        "Lactate dehydrogenase",
+        "U/L",
+        "blood",
+        "upper limit of normal of the laboratory",
+        ("mezquita2018",),
+        "The upper limit of normal differs between laboratories and is not in the value.",
+    ),
+    Analyte(
+        "mdsc_blood",
+        "mdsc",
+        "Myeloid-derived suppressor cells",
+        "percent",
+        "blood",
+        "",
+        ("limagne2019",),
+        "Share of mononuclear cells; gating is not standardised, so the phenotype must be stated.",
+    ),
+    Analyte("cd8_blood", "cd8", "CD8 T cells", "cells/uL", "blood", "", ("kamphorst2017",), "Not those of the tumour."),
+    Analyte("cd4_blood", "cd4", "CD4 T cells", "cells/uL", "blood", "", ("kamphorst2017",), "Not those of the tumour."),
+    Analyte(
+        "treg_blood",
+        "treg",
+        "Regulatory T cells",
+        "percent",
+        "blood",
+        "",
+        ("limagne2019",),
+        "Share of CD4 T cells; gating is not standardised.",
+    ),
+    Analyte(
+        "exosomal_pdl1",
+        "exosomal_pdl1",
+        "Exosomal PD-L1",
+        "pg/mL",
+        "plasma",
+        "166 pg/mL in one study",
+        ("chen2018", "shimada2021"),
+        "Isolation and assay are not standardised; no accepted threshold.",
+    ),
+    Analyte(
+        "hydroxyanthranilic_acid_3",
+        "hydroxyanthranilic_acid_3",
+        "3-Hydroxyanthranilic acid",
+        "nmol/L",
+        "plasma",
+        "35.4 nmol/L in 19 patients",
+        ("karayama2021",),
+        "One small study; no accepted threshold.",
+    ),
+)
+Lab = tuple[float, float, str]
+
+
+def _baselines(study: Study) -> dict[str, dict[str, Lab | str]]:
+    """Return analyte -> patient -> (value, day, unit) at baseline, or why there is none."""
+    candidates: dict[tuple[str, str], list[Lab]] = {}
+    for patient, day, analyte, value, unit in (
+        study.labs[["patient", "day", "analyte", "value", "unit"]].to_numpy(dtype=object).tolist()
+    ):
+        if not isinstance(analyte, str) or value is None or math.isnan(value):
+            continue
+        at = math.nan if day is None else float(day)
+        word = unit if isinstance(unit, str) else ""
+        candidates.setdefault((analyte, patient), []).append((float(value), at, word))
+    found: dict[str, dict[str, Lab | str]] = {}
+    for (analyte, patient), rows in candidates.items():
+        before = sorted((r for r in rows if r[1] <= 0), key=lambda r: (r[1], -r[0]))
+        undated = sorted(r for r in rows if math.isnan(r[1]))
+        answer: Lab | str
+        if before and before[-1][1] >= EARLIEST:
+            answer = before[-1]
+        elif before:
+            answer = f"the last value before treatment is of day {before[-1][1]:g}, older than {-EARLIEST:g} days"
+        elif len(undated) == 1:
+            answer = undated[0]
+        elif undated:
+            answer = f"{len(undated)} values without a day"
+        else:
+            answer = f"no value up to day 0; the first is of day {min(r[1] for r in rows):g}"
+        found.setdefault(analyte, {})[patient] = answer
+    return found
+
+
+def baseline_labs(study: Study) -> dict[str, dict[str, Lab | str]]:
+    """Return analyte -> patient -> (value, day, unit) at baseline, or in words why there is none."""
+    return shared(study, "baseline_labs", _baselines)
+
+
+def _note(day: float) -> str:
+    return "no day given; taken as baseline" if math.isnan(day) else f"day {day:g}"
+
+
+def _day(day: float) -> float | None:
+    return None if math.isnan(day) else day
+
+
+def _function(a: Analyte) -> Callable[[Study], Mapping[str, Measurement]]:
+    def function(study: Study) -> dict[str, Measurement]:
+        source = study.sources.get("labs", ())
+        fields = {"method": "Last value up to day 0", "citation": a.references, "source": source}
+        found: dict[str, Measurement] = {}
+        for patient, lab in baseline_labs(study).get(a.analyte, {}).items():
+            if isinstance(lab, str):
+                found[patient] = Measurement.not_assessable(a.name, a.unit, lab, **fields)
+            elif lab[2] != a.unit:
+                why = f"the unit is '{lab[2]}', not {a.unit}" if lab[2] else f"no unit is given (expected {a.unit})"
+                found[patient] = Measurement.not_assessable(a.name, a.unit, why, **fields)
+            else:
+                found[patient] = Measurement(
+                    a.name,
+                    lab[0],
+                    a.unit,
+                    "measured",
+                    note=_note(lab[1]),
+                    day=_day(lab[1]),
+                    **fields,  # type: ignore[arg-type]
+                )
+        return found
+
+    return function
+
+
+def _ratio(
+    name: str, ready: str, over: str, under: str, unit: str, citation: tuple[str, ...]
+) -> Callable[[Study], Mapping[str, Measurement]]:
+    """Return the function of a ratio: as given by the laboratory, else from its two parts on one day."""
+
+    def function(study: Study) -> dict[str, Measurement]:
+        labs = baseline_labs(study)
+        fields = {"citation": citation, "source": study.sources.get("labs", ())}
+        given, top, bottom = (labs.get(a, {}) for a in (ready, over, under))
+        found: dict[str, Measurement] = {}
+        for patient in {*given, *top, *bottom}:
+            as_given, a, b = given.get(patient), top.get(patient), bottom.get(patient)
+            if isinstance(as_given, tuple) and as_given[2] == "ratio":
+                found[patient] = Measurement(
+                    name,
+                    as_given[0],
+                    "1",
+                    "measured",
+                    method="As given by the laboratory",
+                    note=_note(as_given[1]),
+                    day=_day(as_given[1]),
+                    **fields,  # type: ignore[arg-type]
+                )
+                continue
+            why = ""
+            if not isinstance(a, tuple) or not isinstance(b, tuple):
+                why = "; ".join(x for x in (as_given, a, b) if isinstance(x, str)) or f"{over} or {under} is missing"
+            elif a[2] != unit or b[2] != unit:
+                why = f"units are '{a[2]}' and '{b[2]}', not {unit}"
+            elif a[1] != b[1] and not (math.isnan(a[1]) and math.isnan(b[1])):
+                why = f"{over} is of day {a[1]:g}, {under} of day {b[1]:g}"
+            elif b[0] <= 0:
+                why = f"{under} is {b[0]:g}"
+            if why:
+                found[patient] = Measurement.not_assessable(name, "1", why, method=f"{over} / {under}", **fields)
+            else:
+                assert isinstance(a, tuple)
+                assert isinstance(b, tuple)
+                found[patient] = Measurement(
+                    name,
+                    a[0] / b[0],
+                    "1",
+                    "measured",
+                    method=f"{over} / {under}, one day",
+                    note=f"{a[0]:g} / {b[0]:g} {unit}; {_note(a[1])}",
+                    day=_day(a[1]),
+                    **fields,  # type: ignore[arg-type]
+                )
+        return found
+
+    return function
+
+
+for _a in ANALYTES:
+    register(
+        Biomarker(
+            name=_a.name,
+            title=_a.title,
+            family=_a.family,
+            unit=_a.unit,
+            definition=f"{_a.title} at baseline: the last value of days {EARLIEST:g} to 0.",
+            function=_function(_a),
+            needs=("labs",),
+            thresholds=_a.thresholds,
+            references=_a.references,
+            limits=_a.limits,
+        )
+    )
+
+register(
+    Biomarker(
+        name="nlr",
+        title="Neutrophil-to-lymphocyte ratio",
+        family="blood",
+        unit="1",
+        definition="Neutrophils over lymphocytes at baseline, from one day, or as the laboratory gives it.",
+        function=_ratio("nlr", "nlr", "neutrophils", "lymphocytes", "10^9/L", ("bagley2017",)),
+        needs=("labs",),
+        thresholds="5",
+        references=("bagley2017", "chowell2022"),
+        limits="Steroids and infection raise it; prognostic with any treatment.",
+    )
+)
+register(
+    Biomarker(
+        name="kyn_trp",
+        title="Kynurenine-to-tryptophan ratio",
+        family="plasma",
+        unit="1",
+        definition="Kynurenine over tryptophan (both µmol/L) at baseline: activity of IDO1 and TDO2.",
+        function=_ratio("kyn_trp", "kyn_trp", "kynurenine", "tryptophan", "umol/L", ("botticelli2018",)),
+        needs=("labs",),
+        thresholds="none accepted",
+        references=("botticelli2018",),
+        limits="Diet, infection and kidney function move it.",
+    )
+)

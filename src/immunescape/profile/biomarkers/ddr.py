@@ -1,0 +1,91 @@
+"""Defects of DNA damage response and repair."""
+
+from __future__ import annotations
+
+import csv
+from functools import lru_cache
+from pathlib import Path
+
+import immunescape.knowledge
+from immunescape.knowledge.profile_records import Measurement
+from immunescape.profile.biomarkers.alterations import gene_states
+from immunescape.profile.biomarkers.loss import loss_word
+from immunescape.profile.biomarkers.registry import Biomarker, register
+from immunescape.profile.study import Study
+
+__all__ = ["ddr_genes"]
+
+TABLE = Path(immunescape.knowledge.__file__).parent / "data" / "ddr_genes.csv"
+
+
+@lru_cache(maxsize=1)
+def ddr_genes() -> dict[str, str]:
+    """Return the genes of DNA damage response and repair: gene -> pathway."""
+    with TABLE.open(encoding="utf-8", newline="") as stream:
+        return {row["gene"]: row["pathway"] for row in csv.DictReader(stream)}
+
+
+def _defect(study: Study) -> dict[str, Measurement]:
+    genes = ddr_genes()
+    states = gene_states(study, genes)
+    name, method = "ddr_defect", f"A deleterious change or deletion in any of {len(genes)} genes"
+    found: dict[str, Measurement] = {}
+    for patient in study.patient_ids:
+        hit, unknown, unseen = [], [], []
+        rows: list[str] = []
+        for gene, pathway in genes.items():
+            state = states[patient, gene]
+            word, reason, _ = loss_word(gene, state)
+            if word is None:
+                unseen.append(gene)
+            elif word.startswith("biallelic") or state.losses:
+                hit.append(f"{gene} ({pathway}): {word}, {reason}")
+                rows.extend(h.row for h in state.hits)
+            elif state.hits:
+                unknown.append(gene)
+        coverage = 1 - len(unseen) / len(genes)
+        doubtful = f"; of unknown significance: {', '.join(unknown)}" if unknown else ""
+        if hit:
+            value: bool | None = True
+            note = "; ".join(hit) + doubtful
+        elif not unseen:
+            value, note = False, f"no deleterious change{doubtful}"
+        else:
+            note = f"no deleterious change in {len(genes) - len(unseen)} of {len(genes)} genes; not assessable: "
+            note += ", ".join(unseen[:6]) + (" …" if len(unseen) > 6 else "") + doubtful
+            value = None
+        if value is None:
+            found[patient] = Measurement.not_assessable(
+                name, "", note, method=method, citation=("teo2018",), coverage=coverage
+            )
+        else:
+            found[patient] = Measurement(
+                name,
+                value,
+                "",
+                "measured",
+                method=method,
+                citation=("teo2018",),
+                coverage=coverage,
+                note=note,
+                source=tuple(dict.fromkeys(rows)),
+            )
+    return found
+
+
+register(
+    Biomarker(
+        name="ddr_defect",
+        title="DNA damage response defect",
+        family="ddr",
+        unit="",
+        definition="Whether any of 34 genes of DNA damage response and repair has a deleterious change: truncating, "
+        "splice site, structural or homozygous deletion.",
+        function=_defect,
+        needs=("mutations", "copy_number", "structural_variants"),
+        thresholds="one deleterious change",
+        references=("teo2018",),
+        limits="The gene set was associated with benefit in urothelial cancer; one hit does not prove that repair "
+        "fails. False only where all 34 genes were sequenced.",
+    )
+)

@@ -1,0 +1,89 @@
+"""Which change of a driver gene is activating: the table ``knowledge/data/driver_alterations.csv`` and its rules."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import immunescape.knowledge
+from immunescape.errors import InputError
+from immunescape.profile.biomarkers.alterations import Hit
+
+__all__ = ["DriverRule", "driver_rules", "match", "residue"]
+
+TABLE = Path(immunescape.knowledge.__file__).parent / "data" / "driver_alterations.csv"
+_RULES = ("deletion", "insertion", "protein", "residue", "splice", "partner")
+
+
+@dataclass(frozen=True)
+class DriverRule:
+    """One row of the table: changes of one class in one gene."""
+
+    gene: str
+    kind: str
+    rule: str
+    values: tuple[str, ...]
+    source: str
+    note: str
+
+    def matches(self, hit: Hit, partner: str = "") -> bool:
+        """Tell whether a hit is of this class."""
+        protein = hit.protein.removeprefix("p.")
+        if self.rule == "partner":
+            return partner in self.values
+        if self.rule == "protein":
+            return protein in self.values
+        if self.rule == "residue":
+            return hit.classification.startswith("Missense") and any(
+                re.fullmatch(rf"{v}[A-Z]", protein) for v in self.values
+            )
+        first, _, last = self.values[0].partition("-")
+        position = residue(protein)
+        inside = position is not None and int(first) <= position <= int(last)
+        if self.rule == "splice":
+            return inside and (hit.classification == "Splice_Site" or protein.endswith("_splice"))
+        wanted = "In_Frame_Del" if self.rule == "deletion" else "In_Frame_Ins"
+        word = "del" if self.rule == "deletion" else "ins"
+        in_frame = hit.classification.startswith("In_Frame") and "fs" not in protein
+        return inside and (hit.classification == wanted or (in_frame and word in protein))
+
+
+def residue(protein: str) -> int | None:
+    """Return the first residue number of a protein change (``p.E746_A750del`` -> 746), or None."""
+    found = re.match(r"(?:p\.)?\D{1,3}(\d+)", protein)
+    return int(found.group(1)) if found else None
+
+
+@lru_cache(maxsize=1)
+def driver_rules() -> dict[str, tuple[DriverRule, ...]]:
+    """Return the rules of each driver gene.
+
+    Raises
+    ------
+    InputError
+        Naming the row, for an unknown rule or a row without source.
+    """
+    found: dict[str, list[DriverRule]] = {}
+    with TABLE.open(encoding="utf-8", newline="") as stream:
+        for number, row in enumerate(csv.DictReader(stream), start=2):
+            where = f"{TABLE.name}, row {number}"
+            if row["rule"] not in _RULES:
+                raise InputError(f"unknown rule '{row['rule']}'", where=where, hint=f"Known: {', '.join(_RULES)}.")
+            if not row["source"]:
+                raise InputError("the row has no source", where=where)
+            rule = DriverRule(
+                row["gene"], row["class"], row["rule"], tuple(row["value"].split()), row["source"], row["note"]
+            )
+            found.setdefault(rule.gene, []).append(rule)
+    return {gene: tuple(rules) for gene, rules in found.items()}
+
+
+def match(gene: str, hit: Hit, partner: str = "") -> str | None:
+    """Return the class of an activating change (``exon_19_deletion``), or None where it is not listed."""
+    for rule in driver_rules().get(gene, ()):
+        if rule.matches(hit, partner):
+            return rule.kind
+    return None

@@ -1,0 +1,209 @@
+"""Oncogenic drivers: EGFR, KRAS, BRAF, ERBB2, MET by mutation; ALK, ROS1, RET, NTRK by rearrangement.
+
+Activating changes are those that ``knowledge/data/driver_alterations.csv`` lists with their source; everything else
+that changes the protein is a variant of unknown significance, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from immunescape.knowledge.profile_records import Measurement
+from immunescape.profile.biomarkers.alterations import GeneState, gene_states
+from immunescape.profile.biomarkers.driver_rules import driver_rules, match
+from immunescape.profile.biomarkers.registry import Biomarker, register, shared
+from immunescape.profile.study import Study
+
+__all__ = ["DRIVER_WORDS", "FUSION_GENES", "FUSION_WORDS", "MUTATION_GENES"]
+
+DRIVER_WORDS = ("activating", "variant_of_unknown_significance", "wild_type")
+FUSION_WORDS = ("fusion", "variant_of_unknown_significance", "wild_type")
+MUTATION_GENES = ("EGFR", "KRAS", "BRAF", "ERBB2", "MET")
+FUSION_GENES = ("ALK", "ROS1", "RET", "NTRK1", "NTRK2", "NTRK3")
+_REFERENCES = ("hendriks2023o", "mazieres2019")
+_METHOD = "Listed activating changes"
+Function = Callable[[Study], Mapping[str, Measurement]]
+Classified = tuple[str | None, tuple[str, ...], tuple[str, ...], str, tuple[str, ...]]
+
+
+def _unseen(gene: str, state: GeneState) -> str:
+    why = "is not on the panel" if state.sequenced is False else "may not be on the panel, whose genes are not known"
+    return f"{gene} {why}"
+
+
+def _classify(gene: str, state: GeneState) -> Classified:
+    """Return word, classes, protein changes, note and rows of one gene."""
+    points = [h for h in state.hits if h.classification != "Structural_Variant" and not h.germline]
+    listed = [(h, kind) for h in points if (kind := match(gene, h))]
+    if listed:
+        note = "; ".join(f"{h.label} ({kind}{', subclonal' if h.subclonal else ''})" for h, kind in listed)
+        classes = tuple(dict.fromkeys(kind for _, kind in listed))
+        changes = tuple(h.protein.removeprefix("p.") for h, _ in listed)
+        return "activating", classes, changes, note, tuple(h.row for h, _ in listed)
+    if points:
+        note = "; ".join(h.label for h in points) + ": not listed as activating"
+        return "variant_of_unknown_significance", (), (), note, tuple(h.row for h in points)
+    if state.sequenced is True:
+        return "wild_type", (), (), "no change of the protein found", ()
+    return None, (), (), _unseen(gene, state), ()
+
+
+def _classified(study: Study) -> dict[str, dict[str, Classified]]:
+    states = gene_states(study, MUTATION_GENES)
+    return {g: {p: _classify(g, states[p, g]) for p in study.patient_ids} for g in MUTATION_GENES}
+
+
+def _all(study: Study, gene: str) -> dict[str, Classified]:
+    return shared(study, "driver_classes", _classified)[gene]
+
+
+def _mutation_status(name: str, gene: str) -> Function:
+    def function(study: Study) -> dict[str, Measurement]:
+        found: dict[str, Measurement] = {}
+        for patient, (word, _, _, note, rows) in _all(study, gene).items():
+            if word is None:
+                found[patient] = Measurement.not_assessable(name, "", note, method=_METHOD, citation=_REFERENCES)
+            else:
+                found[patient] = Measurement(
+                    name, word, "", "measured", method=_METHOD, citation=_REFERENCES, note=note, source=rows
+                )
+        return found
+
+    return function
+
+
+def _egfr_alteration(study: Study) -> dict[str, Measurement]:
+    name, found = "egfr_alteration", {}
+    for patient, (word, classes, _, note, rows) in _all(study, "EGFR").items():
+        if word is None:
+            found[patient] = Measurement.not_assessable(name, "", note, method=_METHOD, citation=_REFERENCES)
+            continue
+        value = "+".join(sorted(classes)) or "none"
+        found[patient] = Measurement(
+            name, value, "", "measured", method=_METHOD, citation=_REFERENCES, note=note, source=rows
+        )
+    return found
+
+
+def _kras_g12c(study: Study) -> dict[str, Measurement]:
+    name, citation = "kras_g12c", ("skoulidis2021",)
+    found: dict[str, Measurement] = {}
+    for patient, (word, _, changes, note, rows) in _all(study, "KRAS").items():
+        if word is None:
+            found[patient] = Measurement.not_assessable(name, "", note, method=_METHOD, citation=citation)
+        else:
+            found[patient] = Measurement(
+                name, "G12C" in changes, "", "measured", method=_METHOD, citation=citation, note=note, source=rows
+            )
+    return found
+
+
+def _fusion_status(name: str, gene: str) -> Function:
+    partners = {p for rule in driver_rules()[gene] if rule.rule == "partner" for p in rule.values}
+    method = "Rearrangement with a known partner"
+
+    def function(study: Study) -> dict[str, Measurement]:
+        frame = study.structural_variants
+        source = study.sources.get("structural_variants", ())
+        events: dict[str, list[tuple[bool, str]]] = {}
+        for one, other in (("gene1", "gene2"), ("gene2", "gene1")):
+            rows = frame[frame[one] == gene]
+            for patient, partner, event in zip(rows["patient"], rows[other], rows["event"], strict=True):
+                label = f"{gene}–{partner}" if isinstance(partner, str) and partner else f"{gene} rearrangement"
+                detail = f" ({event})" if isinstance(event, str) and event else ""
+                events.setdefault(patient, []).append((partner in partners, label + detail))
+        looked = study.covered(gene, "structural_variants")
+        found: dict[str, Measurement] = {}
+        for patient in study.patient_ids:
+            seen = sorted(set(events.get(patient, ())), reverse=True)
+            if not seen and looked[patient] is not True:
+                off = looked[patient] is False
+                why = "is not on the panel" if off else "may not be on the panel for rearrangements"
+                found[patient] = Measurement.not_assessable(
+                    name, "", f"{gene} {why}", method=method, citation=_REFERENCES
+                )
+                continue
+            known = [text for is_known, text in seen if is_known]
+            if known:
+                word, note = "fusion", "; ".join(known)
+            elif seen:
+                word = "variant_of_unknown_significance"
+                note = "; ".join(text for _, text in seen) + ": no known partner"
+            else:
+                word, note = "wild_type", "no rearrangement found"
+            found[patient] = Measurement(
+                name,
+                word,
+                "",
+                "measured",
+                method=method,
+                citation=_REFERENCES,
+                note=note,
+                source=source if seen else (),
+            )
+        return found
+
+    return function
+
+
+for _gene in MUTATION_GENES:
+    register(
+        Biomarker(
+            name=f"{_gene.lower()}_status",
+            title=f"{_gene} mutation",
+            family="driver",
+            unit="",
+            definition=f"Whether {_gene} carries a listed activating change.",
+            function=_mutation_status(f"{_gene.lower()}_status", _gene),
+            needs=("mutations",),
+            words=DRIVER_WORDS,
+            thresholds="changes listed in driver_alterations.csv",
+            references=(*_REFERENCES, "chang2016"),
+            limits="Germline changes are left out; a change that is not listed is of unknown significance.",
+        )
+    )
+
+for _gene in FUSION_GENES:
+    register(
+        Biomarker(
+            name=f"{_gene.lower()}_status",
+            title=f"{_gene} fusion",
+            family="driver",
+            unit="",
+            definition=f"Whether {_gene} is rearranged with a known partner.",
+            function=_fusion_status(f"{_gene.lower()}_status", _gene),
+            needs=("structural_variants",),
+            words=FUSION_WORDS,
+            thresholds="partners listed in driver_alterations.csv",
+            references=_REFERENCES,
+            limits="DNA panels see only the introns that they tile; a breakpoint without a known partner is of unknown "
+            "significance.",
+        )
+    )
+
+register(
+    Biomarker(
+        name="egfr_alteration",
+        title="EGFR alteration class",
+        family="driver",
+        unit="",
+        definition="Class of the activating EGFR change: exon_19_deletion, L858R, exon_20_insertion, uncommon, T790M, "
+        "several joined by +, or none.",
+        function=_egfr_alteration,
+        needs=("mutations",),
+        thresholds="changes listed in driver_alterations.csv",
+        references=_REFERENCES,
+    )
+)
+register(
+    Biomarker(
+        name="kras_g12c",
+        title="KRAS G12C",
+        family="driver",
+        unit="",
+        definition="Whether KRAS p.G12C was found.",
+        function=_kras_g12c,
+        needs=("mutations",),
+        references=("skoulidis2021",),
+    )
+)

@@ -1,0 +1,101 @@
+"""Tumour suppressors that go with resistance, and how they combine with KRAS."""
+
+from __future__ import annotations
+
+import re
+
+from immunescape.knowledge.profile_records import Measurement
+from immunescape.profile.biomarkers.alterations import Hit, gene_states
+from immunescape.profile.biomarkers.driver_rules import match, residue
+from immunescape.profile.biomarkers.loss import LOSS_WORDS, loss_function, loss_word
+from immunescape.profile.biomarkers.registry import Biomarker, register
+from immunescape.profile.study import Study
+
+__all__ = ["COMUTATION_WORDS", "GENES"]
+
+GENES = ("STK11", "KEAP1", "TP53", "RBM10", "SMARCA4", "PTEN")
+_LOOKED_UP = (*GENES, "KRAS")
+COMUTATION_WORDS = ("kras_wild_type", "KRAS", "KRAS+STK11", "KRAS+KEAP1", "KRAS+STK11+KEAP1")
+
+
+def _tp53(hit: Hit) -> bool:
+    """Missense changes of the DNA-binding domain (residues 102-292) destroy p53."""
+    position = residue(hit.protein)
+    return hit.classification.startswith("Missense") and position is not None and 102 <= position <= 292
+
+
+def _pten(hit: Hit) -> bool:
+    """Missense changes of the hotspot R130 destroy the phosphatase."""
+    return bool(re.fullmatch(r"(p\.)?R130[A-Z]", hit.protein))
+
+
+_EXTRA = {"TP53": _tp53, "PTEN": _pten}
+_DETAILS = {
+    "STK11": (("skoulidis2018",), "loss goes with few T cells and primary resistance in KRAS-mutant adenocarcinoma"),
+    "KEAP1": (("arbour2018", "rizvi2018"), "loss activates NRF2"),
+    "TP53": (("giacomelli2018",), "missense changes of residues 102-292 count as hits"),
+    "RBM10": (("rizvi2018",), "on X: one hit is enough in a man"),
+    "SMARCA4": (("rizvi2018",), "missense changes are of unknown significance"),
+    "PTEN": (("chang2016",), "missense changes of R130 count as hits"),
+}
+
+
+def _comutation(study: Study) -> dict[str, Measurement]:
+    name, method = "kras_comutation", "Listed KRAS changes; truncating hits or deletions of STK11 and KEAP1"
+    citation = ("skoulidis2018", "arbour2018")
+    states = gene_states(study, _LOOKED_UP)
+    found: dict[str, Measurement] = {}
+    for patient in study.patient_ids:
+        kras = states[patient, "KRAS"]
+        listed = [h for h in kras.hits if match("KRAS", h)]
+        words = {g: loss_word(g, states[patient, g])[0] for g in ("STK11", "KEAP1")}
+        lost = [g for g, w in words.items() if w in LOSS_WORDS[:3]]
+        unseen = [g for g, w in words.items() if w is None]
+        if not listed and kras.sequenced is not True:
+            value, note = None, "KRAS is not on the panel, or the panel's genes are not known"
+        elif not listed:
+            value, note = "kras_wild_type", "no listed KRAS change"
+        elif unseen:
+            value, note = None, f"KRAS is mutated, but {' and '.join(unseen)} could not be assessed"
+        else:
+            value = "+".join(["KRAS", *lost])
+            note = "; ".join([*(h.label for h in listed), *(f"{g} {words[g]}" for g in lost)])
+        if value is None:
+            found[patient] = Measurement.not_assessable(name, "", note, method=method, citation=citation)
+        else:
+            found[patient] = Measurement(name, value, "", "measured", method=method, citation=citation, note=note)
+    return found
+
+
+for _gene in GENES:
+    _citation, _note = _DETAILS[_gene]
+    register(
+        Biomarker(
+            name=f"{_gene.lower()}_status",
+            title=f"{_gene} loss",
+            family="suppressor",
+            unit="",
+            definition=f"State of the tumour suppressor {_gene}; {_note}.",
+            function=loss_function(f"{_gene.lower()}_status", _gene, _LOOKED_UP, _citation, _EXTRA.get(_gene)),
+            needs=("mutations", "copy_number", "structural_variants"),
+            words=LOSS_WORDS,
+            thresholds="homozygous deletion below 0.5 copies (discrete <= -1.5); 0.5 to 0.7 copies: subclonal",
+            references=_citation,
+            limits="Published cohorts often count any change of the protein, which also takes variants of unknown "
+            "significance; without allele-specific copy number one hit reads as monoallelic.",
+        )
+    )
+
+register(
+    Biomarker(
+        name="kras_comutation",
+        title="KRAS with STK11 and KEAP1",
+        family="suppressor",
+        unit="",
+        definition="Activating KRAS change alone or together with loss of STK11 or KEAP1 (one or both copies).",
+        function=_comutation,
+        needs=("mutations",),
+        words=COMUTATION_WORDS,
+        references=("skoulidis2018", "arbour2018"),
+    )
+)
