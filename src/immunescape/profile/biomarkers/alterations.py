@@ -203,7 +203,7 @@ def _make(study: Study, genes: frozenset[str]) -> dict[tuple[str, str], GeneStat
             if state.copies is not True:
                 state.copies = counted[patient]
     for state in states.values():
-        state.hits.sort(key=lambda h: (not h.loss, h.label))
+        state.hits.sort(key=lambda h: (not h.loss, h.subclonal, h.label, h.row))
     return states
 
 

@@ -32,9 +32,9 @@ def _function(name: str) -> Callable[[Study], Mapping[str, Measurement]]:
             fields = {"method": method, "citation": (source,)}
             if not math.isnan(state.total):
                 note = f"{state.total:.4g} copies"
-                value: bool | None = state.total >= limit
+                value: bool | None = bool(state.total >= limit)
             elif not math.isnan(state.discrete):
-                note, value = f"discrete copy number {state.discrete:g}", state.amplified
+                note, value = f"discrete copy number {state.discrete:g}", bool(state.amplified)
             elif state.copies is True:
                 note, value = "no copy-number change listed", False
             else:

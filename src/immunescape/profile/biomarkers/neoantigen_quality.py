@@ -1,11 +1,12 @@
 """Neoantigen quality by the equation of Luksza et al. (2022), with parameters that the user supplies.
 
 ``quality = R * D``: recognition ``R`` from the similarity of the mutated peptide to known T cell epitopes, ``R = sum_e
-exp(-k (a - s_e)) / (1 + sum_e exp(-k (a - s_e)))`` with ``s_e`` the score of the best local alignment, and discrimination
-``D = (1 - w) ln(Kd_wt / Kd_mt) + w d(wt, mt)`` with the cross-reactivity distance ``d = sum_i d_i M(wt_i, mt_i)`` of
+exp(-k (a - s_e)) / (1 + sum_e exp(-k (a - s_e)))`` with ``s_e`` the score of the best local alignment, and
+discrimination ``D = (1 - w) ln(Kd_wt / Kd_mt) + w d(wt, mt)`` with the cross-reactivity distance
+``d = sum_i d_i M(wt_i, mt_i)`` of
 9-mers. The published parameters come under a licence that allows no redistribution, so none ship: give a JSON file with
-``a``, ``k``, ``w``, ``position_weights`` (9 numbers), ``substitution_distance`` ({"A>C": number}), ``epitopes`` (list of
-peptides), ``alignment_scores`` ({"AA": number}, e.g. BLOSUM62) and ``gap`` (negative number for each gapped residue).
+``a``, ``k``, ``w``, ``position_weights`` (9 numbers), ``substitution_distance`` ({"A>C": number}), ``epitopes`` (list
+of peptides), ``alignment_scores`` ({"AA": number}, e.g. BLOSUM62) and ``gap`` (negative, for each gapped residue).
 """
 
 from __future__ import annotations

@@ -176,8 +176,8 @@ for _name, _clonal in (("neoantigen_load", False), ("neoantigen_load_clonal", Tr
             title="Clonal neoantigen load" if _clonal else "Neoantigen load",
             family="neoantigen",
             unit="1",
-            definition=f"Number of distinct {'clonal ' if _clonal else ''}mutated peptides that bind any of the patient's "
-            f"class I alleles with IC50 <= {BINDER_NM:g} nM.",
+            definition=f"Number of distinct {'clonal ' if _clonal else ''}mutated peptides that bind any of the "
+            f"patient's class I alleles with IC50 <= {BINDER_NM:g} nM.",
             function=_load(_name, _clonal),
             needs=("neoantigens",),
             thresholds="none accepted",
@@ -194,8 +194,8 @@ register(
         family="neoantigen",
         unit="1",
         definition="Neoantigens left after taking away those that only lost HLA alleles present, those of genes below "
-        f"{EXPRESSED_TPM:g} TPM, and all where B2M, TAP1 or TAP2 lost both copies; with loss in part of the cells, or of "
-        "NLRC5, an interval from 0.",
+        f"{EXPRESSED_TPM:g} TPM, and all where B2M, TAP1 or TAP2 lost both copies; with loss in part of the cells, or "
+        "of NLRC5, an interval from 0.",
         function=_escape,
         needs=("neoantigens",),
         references=("mcgranahan2017", "gettinger2017", "yoshihama2016"),

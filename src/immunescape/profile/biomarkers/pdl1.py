@@ -78,7 +78,7 @@ def _all(study: Study) -> dict[str, dict[str, list[Score]]]:
 
 
 def _describe(entries: list[Score]) -> str:
-    value, low, high, clone, assay, sample = entries[0]
+    value, low, high, clone, assay, _ = entries[0]
     text = f"clone {clone}" if clone else f"clone not stated{f' ({assay})' if assay else ''}"
     if value is None:
         text += f"; given as a category of {low:g} to {high:g} %"
@@ -226,8 +226,8 @@ register(
         title="PD-L1 stratum",
         family="pdl1",
         unit="",
-        definition="Guideline stratum: below 1 %, 1 to 49 %, 50 % and more. SP142 has its own rule: TC >= 50 % or IC >= 10 % "
-        "is high, TC or IC >= 1 % positive.",
+        definition="Guideline stratum: below 1 %, 1 to 49 %, 50 % and more. SP142 has its own rule: TC >= 50 % or "
+        "IC >= 10 % is high, TC or IC >= 1 % positive.",
         function=_stratum,
         needs=("pdl1",),
         words=PDL1_STRATA,

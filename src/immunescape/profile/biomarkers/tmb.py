@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from scipy.stats import chi2
 
 from immunescape.knowledge.profile_records import Measurement
@@ -54,7 +55,7 @@ def tumour_sample(study: Study) -> dict[str, tuple[str, int]]:
 def _counts(study: Study) -> dict[str, tuple[int, int]]:
     """Return sample -> (nonsynonymous, synonymous) distinct somatic mutations."""
     frame = study.mutations
-    somatic = frame[[g is not True for g in frame["germline"]]]
+    somatic = frame[np.array([g is not True for g in frame["germline"]], dtype=bool)]
     distinct = somatic.drop_duplicates(["sample", "gene", "chrom", "start", "ref", "alt", "protein_change"])
     kind = distinct["classification"]
     counted = (
@@ -77,9 +78,16 @@ def _count(study: Study) -> dict[str, Measurement]:
     if not study.has("mutations"):
         return {}
     counts = shared(study, "tmb_counts", _counts)
+    panels, listed = _panels(study), study.assessed.get("mutations", frozenset())
     source = study.sources.get("mutations", ())
     found: dict[str, Measurement] = {}
     for patient, (sample, number) in shared(study, "tumour_sample", tumour_sample).items():
+        if sample not in counts and panels.get(sample) is None and sample not in listed:
+            why = f"sample {sample} has no mutation and is not known to have been sequenced"
+            found[patient] = Measurement.not_assessable(
+                name, "1", why, method=method, citation=_CITATION, sample=sample
+            )
+            continue
         changes, silent = counts.get(sample, (0, 0))
         note = f"{silent} synonymous mutations in the file are not counted"
         if number > 1:

@@ -1,0 +1,308 @@
+"""Gut microbiome: diversity, Akkermansia, TOPOSCORE, and antibiotics around the start of immunotherapy.
+
+Abundances are species of MetaPhlAn, renormalised to sum to one for each sample. Names lose ``s__`` and a trailing SGB
+number where the species is named (``Akkermansia_muciniphila_SGB9226``). The baseline sample counts: the last up to day
+0, else the first. A species that a sample does not list was not found in it.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+import immunescape.knowledge
+from immunescape.knowledge.profile_records import Measurement
+from immunescape.profile.biomarkers.diversity import hill
+from immunescape.profile.biomarkers.registry import Biomarker, register, shared
+from immunescape.profile.study import Study
+
+__all__ = ["AKKERMANSIA_HIGH", "TOPOSCORE_WORDS", "species_name", "topo_groups", "toposcore_class"]
+
+TABLE = Path(immunescape.knowledge.__file__).parent / "data" / "toposcore_species.csv"
+AKKERMANSIA_HIGH = 0.04799
+"""Share above which A. muciniphila is high (77th percentile of the discovery cohort, derosa2022)."""
+SIG1_MOST, SIG2_LEAST = 0.5351, 0.7911
+AKKERMANSIA_WORDS = ("zero", "low", "high")
+TOPOSCORE_WORDS = ("SIG1+", "SIG2+")
+_NAMED = re.compile(r"^([A-Z][a-z]+_[a-z]{3,}.*?)_SGB\d+(_group)?$")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Species and their shares in one stool sample."""
+
+    sample: str
+    day: float | None
+    shares: Mapping[str, float]
+    total: float
+
+
+@lru_cache(maxsize=1)
+def topo_groups() -> dict[str, tuple[str, ...]]:
+    """Return the species of the two groups: SIG1 (37, resistance) and SIG2 (45, response)."""
+    found: dict[str, list[str]] = {}
+    with TABLE.open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            found.setdefault(row["group"], []).append(row["species"])
+    return {group: tuple(names) for group, names in found.items()}
+
+
+@lru_cache(maxsize=100_000)
+def species_name(taxon: str) -> str:
+    """Return a species' name without rank prefixes and without the SGB number of a named species."""
+    name = re.split(r"[|;]", taxon.strip())
+    last = next((n for n in reversed(name) if not n.strip().startswith("t__")), name[-1]).strip()
+    last = re.sub(r"^[a-z]__", "", last).replace(" ", "_")
+    unclassified = "unclassified" in last
+    named = None if unclassified else _NAMED.match(last)
+    return named.group(1) if named else last
+
+
+def _samples(study: Study) -> dict[str, Sample]:
+    frame = study.microbiome
+    species = frame[frame["rank"].isna() | (frame["rank"] == "species")]
+    rows: dict[str, dict[tuple[str, float], dict[str, float]]] = {}
+    columns = ["patient", "sample", "day", "taxon", "abundance"]
+    for patient, sample, day, taxon, abundance in species[columns].to_numpy(dtype=object).tolist():
+        if not isinstance(taxon, str) or abundance is None or math.isnan(abundance):
+            continue
+        key = (sample if isinstance(sample, str) else "", math.nan if day is None else float(day))
+        key = (key[0], 1e9 if math.isnan(key[1]) else key[1])
+        shares = rows.setdefault(patient, {}).setdefault(key, {})
+        name = species_name(taxon)
+        shares[name] = shares.get(name, 0.0) + float(abundance)
+    found: dict[str, Sample] = {}
+    for patient, samples in rows.items():
+        before = [k for k in samples if k[1] <= 0]
+        best = max(before, key=lambda k: (k[1], k[0])) if before else min(samples, key=lambda k: (k[1], k[0]))
+        shares = dict(sorted(samples[best].items()))
+        total = sum(shares.values())
+        if total > 0:
+            normal = {n: v / total for n, v in shares.items()}
+            found[patient] = Sample(best[0], None if best[1] == 1e9 else best[1], normal, total)
+    return found
+
+
+def _all(study: Study) -> dict[str, Sample]:
+    return shared(study, "stool_samples", _samples)
+
+
+def _fields(study: Study, sample: Sample, method: str, citation: tuple[str, ...]) -> dict[str, object]:
+    source = study.sources.get("microbiome", ())
+    return {
+        "method": method,
+        "citation": citation,
+        "source": source,
+        "sample": sample.sample or None,
+        "day": sample.day,
+    }
+
+
+def _diversity(name: str, what: str) -> Callable[[Study], Mapping[str, Measurement]]:
+    method = f"{what} of species, renormalised to one"
+
+    def function(study: Study) -> dict[str, Measurement]:
+        found: dict[str, Measurement] = {}
+        for patient, s in _all(study).items():
+            shares = np.array(list(s.shares.values()))
+            value = math.log(hill(shares, 1)) if name.endswith("shannon") else hill(shares, 2)
+            note = f"{int((shares > 0).sum())} species; they summed to {s.total:.3g} before renormalising"
+            found[patient] = Measurement(
+                name,
+                value,
+                "nat" if name.endswith("shannon") else "1",
+                "measured",
+                note=note,
+                **_fields(study, s, method, ("hill1973", "routy2018")),  # type: ignore[arg-type]
+            )
+        return found
+
+    return function
+
+
+def _akkermansia_share(s: Sample) -> float:
+    return s.shares.get("Akkermansia_muciniphila", 0.0)
+
+
+def _level(share: float) -> str:
+    return "zero" if share == 0 else "high" if share >= AKKERMANSIA_HIGH else "low"
+
+
+def _akkermansia(study: Study) -> dict[str, Measurement]:
+    found: dict[str, Measurement] = {}
+    for patient, s in _all(study).items():
+        share = _akkermansia_share(s)
+        others = sum(v for n, v in s.shares.items() if n.startswith("Akkermansia") and n != "Akkermansia_muciniphila")
+        note = f"level {_level(share)} (zero; low; high from {100 * AKKERMANSIA_HIGH:g} %)"
+        note += f"; other Akkermansia {100 * others:.3g} %" if others else ""
+        found[patient] = Measurement(
+            "akkermansia",
+            share,
+            "fraction",
+            "measured",
+            note=note,
+            **_fields(study, s, "Share of A. muciniphila among species", ("derosa2022",)),  # type: ignore[arg-type]
+        )
+    return found
+
+
+def _akkermansia_level(study: Study) -> dict[str, Measurement]:
+    found: dict[str, Measurement] = {}
+    for patient, s in _all(study).items():
+        share = _akkermansia_share(s)
+        found[patient] = Measurement(
+            "akkermansia_level",
+            _level(share),
+            "",
+            "measured",
+            note=f"{100 * share:.3g} % of species",
+            **_fields(study, s, "Three levels of A. muciniphila", ("derosa2022",)),  # type: ignore[arg-type]
+        )
+    return found
+
+
+def toposcore_class(score: float, akkermansia: str) -> str:
+    """Return SIG1+ (resistance) or SIG2+ (response) of a score and the level of A. muciniphila.
+
+    Parameters
+    ----------
+    score
+        TOPOSCORE, 0 to 1.
+    akkermansia
+        ``zero``, ``low`` or ``high``; decides between the two thresholds, where low goes with response.
+    """
+    if score <= SIG1_MOST:
+        return "SIG1+"
+    if score >= SIG2_LEAST:
+        return "SIG2+"
+    return "SIG2+" if akkermansia == "low" else "SIG1+"
+
+
+def _scored(s: Sample) -> tuple[float, str]:
+    """Return the score and how many species of each group were found."""
+    groups = topo_groups()
+    present = {g: [n for n in names if s.shares.get(n, 0.0) > 0] for g, names in groups.items()}
+    first, second = (len(present[g]) / len(groups[g]) for g in ("SIG1", "SIG2"))
+    score = (second - first + 1) / 2
+    note = ", ".join(f"{g} {len(present[g])} of {len(groups[g])} species" for g in ("SIG1", "SIG2"))
+    return score, note
+
+
+def _toposcore(study: Study) -> dict[str, Measurement]:
+    found: dict[str, Measurement] = {}
+    for patient, s in _all(study).items():
+        score, note = _scored(s)
+        note += f"; A. muciniphila {_level(_akkermansia_share(s))}"
+        found[patient] = Measurement(
+            "toposcore",
+            score,
+            "1",
+            "measured",
+            note=note,
+            **_fields(study, s, "Share of SIG2 minus share of SIG1 species present, scaled to 0..1", ("derosa2024",)),  # type: ignore[arg-type]
+        )
+    return found
+
+
+def _topo_class(study: Study) -> dict[str, Measurement]:
+    found: dict[str, Measurement] = {}
+    for patient, s in _all(study).items():
+        score, note = _scored(s)
+        word = toposcore_class(score, _level(_akkermansia_share(s)))
+        found[patient] = Measurement(
+            "toposcore_class",
+            word,
+            "",
+            "measured",
+            note=f"score {score:.4f}; {note}",
+            **_fields(study, s, "Score, and Akkermansia between the thresholds", ("derosa2024",)),  # type: ignore[arg-type]
+        )
+    return found
+
+
+_LIMITS = "Extraction, depth and release of the reference database change the list of species."
+for _name, _title, _unit, _definition, _function, _words, _thresholds, _references in (
+    (
+        "microbiome_shannon",
+        "Gut diversity (Shannon)",
+        "nat",
+        "Shannon's entropy of species after renormalising.",
+        _diversity("microbiome_shannon", "Shannon's entropy"),
+        (),
+        "none accepted",
+        ("routy2018", "hill1973"),
+    ),
+    (
+        "microbiome_inverse_simpson",
+        "Gut diversity (inverse Simpson)",
+        "1",
+        "Inverse of Simpson's concentration of species after renormalising.",
+        _diversity("microbiome_inverse_simpson", "Inverse Simpson"),
+        (),
+        "none accepted",
+        ("hill1973",),
+    ),
+    (
+        "akkermansia",
+        "Akkermansia muciniphila",
+        "fraction",
+        "Share of A. muciniphila (SGB9226 included by name).",
+        _akkermansia,
+        (),
+        "0 and 0.04799",
+        ("derosa2022",),
+    ),
+    (
+        "akkermansia_level",
+        "Akkermansia level",
+        "",
+        "zero, low or high: only low goes with longer survival.",
+        _akkermansia_level,
+        AKKERMANSIA_WORDS,
+        "0 and 0.04799",
+        ("derosa2022",),
+    ),
+    (
+        "toposcore",
+        "TOPOSCORE",
+        "1",
+        "((present SIG2 species / 45) - (present SIG1 species / 37) + 1) / 2; SIG1 goes with resistance, SIG2 with "
+        "response.",
+        _toposcore,
+        (),
+        "0.5351 and 0.7911",
+        ("derosa2024",),
+    ),
+    (
+        "toposcore_class",
+        "TOPOSCORE class",
+        "",
+        "SIG1+ up to 0.5351, SIG2+ from 0.7911; between them SIG2+ where A. muciniphila is low, else SIG1+.",
+        _topo_class,
+        TOPOSCORE_WORDS,
+        "0.5351 and 0.7911",
+        ("derosa2024",),
+    ),
+):
+    register(
+        Biomarker(
+            name=_name,
+            title=_title,
+            family="microbiome",
+            unit=_unit,
+            definition=_definition,
+            function=_function,
+            needs=("microbiome",),
+            words=_words,
+            thresholds=_thresholds,
+            references=_references,
+            limits=_LIMITS,
+        )
+    )

@@ -1,0 +1,148 @@
+"""T cell receptor repertoire: richness, Hill numbers and clonality, at one fixed depth.
+
+Richness grows with sequencing depth, so every value is for `DEPTH` productive templates of one locus (TRB where given):
+rarefied exactly where the sample is larger, extrapolated where it holds at least half of it, not assessable below.
+Clones are equal junctions (amino acids). Nothing depends on other patients.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.knowledge.profile_records import Measurement
+from immunescape.profile.biomarkers.diversity import coverage, hill_at
+from immunescape.profile.biomarkers.registry import Biomarker, register, shared
+from immunescape.profile.study import Study
+
+__all__ = ["DEPTH"]
+
+DEPTH = 1000
+"""Templates that values are given for (assumed: low enough for most bulk samples)."""
+
+
+@dataclass(frozen=True)
+class Repertoire:
+    """Counts of the clones of one sample."""
+
+    sample: str | None
+    day: float | None
+    locus: str
+    counts: NDArray[np.float64]
+    samples: int
+
+
+def _repertoires(study: Study) -> dict[str, Repertoire]:
+    """Return patient -> the repertoire at baseline: the last sample up to day 0, else the first by day and name."""
+    frame = study.tcr
+    usable = frame[np.array([p is not False for p in frame["productive"]], dtype=bool)]
+    usable = usable[usable["junction_aa"].notna() & (usable["duplicate_count"] > 0)]
+    usable = usable.assign(sample=usable["sample"].fillna(""), locus=usable["locus"].fillna("TRB"))
+    summed = usable.groupby(["patient", "sample", "day", "locus", "junction_aa"], dropna=False)["duplicate_count"].sum()
+    groups: dict[tuple[str, str, float, str], list[float]] = {}
+    for (patient, sample, day, locus, _), count in zip(summed.index, summed.to_numpy(), strict=True):
+        groups.setdefault((patient, sample, day, locus), []).append(float(count))
+    by_patient: dict[str, list[tuple[str, float, str]]] = {}
+    for patient, sample, day, locus in groups:
+        by_patient.setdefault(patient, []).append((sample, day, locus))
+    found: dict[str, Repertoire] = {}
+    for patient, keys in by_patient.items():
+        loci = {k[2] for k in keys}
+        locus = "TRB" if "TRB" in loci else min(loci)
+        own = [k for k in keys if k[2] == locus]
+        before = [k for k in own if k[1] <= 0]
+        best = (
+            max(before, key=lambda k: (k[1], k[0]))
+            if before
+            else min(own, key=lambda k: (math.isnan(k[1]), 0 if math.isnan(k[1]) else k[1], k[0]))
+        )
+        counts = np.sort(np.array(groups[patient, *best]))
+        day = None if math.isnan(best[1]) else float(best[1])
+        found[patient] = Repertoire(best[0] or None, day, locus, counts, len({k[0] for k in own}))
+    return found
+
+
+def _value(counts: NDArray[np.float64], what: str) -> float:
+    if what == "clonality":
+        richness = hill_at(counts, 0, DEPTH)
+        return 1 - math.log(hill_at(counts, 1, DEPTH)) / math.log(richness) if richness > 1 else 1.0
+    return hill_at(counts, int(what), DEPTH)
+
+
+def _function(name: str, what: str) -> Callable[[Study], Mapping[str, Measurement]]:
+    citation = ("chao2014", "hill1973")
+    method = f"At {DEPTH} productive templates: rarefied, or extrapolated from at least {DEPTH // 2}"
+
+    def function(study: Study) -> dict[str, Measurement]:
+        found: dict[str, Measurement] = {}
+        fields = {"method": method, "citation": citation, "source": study.sources.get("tcr", ())}
+        for patient, r in shared(study, "repertoires", _repertoires).items():
+            n = float(r.counts.sum())
+            fields |= {"sample": r.sample, "day": r.day}  # type: ignore[dict-item]
+            if not np.array_equal(r.counts, np.round(r.counts)):
+                why = "counts are not whole numbers (frequencies cannot be rarefied)"
+                found[patient] = Measurement.not_assessable(name, "1", why, **fields)
+                continue
+            if n < DEPTH / 2:
+                why = f"{n:g} templates; {DEPTH // 2} are needed"
+                found[patient] = Measurement.not_assessable(name, "1", why, **fields)
+                continue
+            seen = coverage(r.counts)
+            note = f"{r.locus}, {r.counts.size} clones among {n:g} templates; sample coverage {seen:.3f}"
+            if n < DEPTH:
+                note += "; extrapolated"
+            if r.samples > 1:
+                note += f"; one of {r.samples} samples"
+            found[patient] = Measurement(
+                name,
+                _value(r.counts, what),
+                "1",
+                "measured",
+                note=note,
+                coverage=seen,
+                **fields,  # type: ignore[arg-type]
+            )
+        return found
+
+    return function
+
+
+for _name, _what, _title, _definition in (
+    (
+        "tcr_richness",
+        "0",
+        "T cell receptor richness",
+        f"Number of clones expected among {DEPTH} templates (Hill number 0).",
+    ),
+    (
+        "tcr_hill_1",
+        "1",
+        "T cell receptor diversity, order 1",
+        "Effective number of clones: exponential of Shannon's entropy.",
+    ),
+    ("tcr_hill_2", "2", "T cell receptor diversity, order 2", "Effective number of dominant clones: inverse Simpson."),
+    (
+        "tcr_clonality",
+        "clonality",
+        "T cell receptor clonality",
+        "1 minus Shannon's entropy over the logarithm of richness.",
+    ),
+):
+    register(
+        Biomarker(
+            name=_name,
+            title=_title,
+            family="tcr",
+            unit="1",
+            definition=f"{_definition} At {DEPTH} productive templates of the baseline sample.",
+            function=_function(_name, _what),
+            needs=("tcr",),
+            thresholds="none accepted",
+            references=("chao2014", "hill1973", "han2020"),
+            limits="Blood and tumour repertoires differ; reads are templates only with molecular barcodes.",
+        )
+    )
