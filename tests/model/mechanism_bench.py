@@ -23,6 +23,7 @@ EXPOSURES = {
     "exposure_lympho": "1/day",
     "exposure_sting": "dimensionless",
     "exposure_mimicry": "dimensionless",
+    "exposure_derepression": "dimensionless",
 }
 MILIEU = (
     *("vegf_blockade", "ido1_inhibitor", "tdo_inhibitor", "cd39_inhibitor", "cd73_inhibitor", "a2a_antagonist"),
@@ -47,6 +48,7 @@ def exposure_mechanism() -> Mechanism:
         ("viral_mimicry_T", "exposure_mimicry"),
     ]
     others += [(pool, f"exposure_{pool}") for pool in MILIEU]
+    others += [("epigenetic_derepression_T", "exposure_derepression")]
     return Mechanism(
         name="exposure",
         title="Constant exposure",

@@ -26,6 +26,7 @@ def test_the_reference_patient_has_no_driver(reference: Bench) -> None:
     [
         ("PDL1_T", {"kras_mutant": 1.0}, True),
         ("PDL1_T", {"stk11_loss": 1.0}, False),
+        ("PDL1_T", {"egfr_mutant": 1.0}, False),
         ("CD8_density_T", {"kras_mutant": 1.0, "keap1_loss": 1.0}, False),
         ("CD8_density_T", {"stk11_loss": 1.0}, False),
         ("CD8_density_T", {"keap1_loss": 1.0}, False),

@@ -107,6 +107,6 @@ def test_immunity_adapts_to_the_clones(reference: Bench) -> None:
 
     lost = dict(flows) | {n: p.base for n, p in model.parameters.items()} | state
     expression = model.quantities["recognition_sensitive"].expression
-    assert float(evaluate(expression, (lost | {"mhc1_sensitive": 0.0}).__getitem__)) == 0
+    assert float(evaluate(expression, (lost | {"mhc1_level_sensitive": 0.0}).__getitem__)) == 0
     halved = float(evaluate(expression, (lost | {"antigenicity_sensitive": 0.5}).__getitem__))
     assert halved == pytest.approx(0.5 * float(flows["recognition_sensitive"]))

@@ -15,13 +15,21 @@ if TYPE_CHECKING:
     from immunescape.engine.api import Engine
     from immunescape.model.assembly import Model
 
-__all__ = ["DIAMETER_QUANTITY", "MAX_DAYS", "Grower", "Growth", "emerge"]
+__all__ = ["DIAMETER_QUANTITY", "MAX_DAYS", "Grower", "Growth", "clones_off", "emerge"]
 
 FloatArray = NDArray[np.float64]
 MAX_DAYS = 8000.0
 """Days from the seed within which a tumour has to be diagnosed (wang2023)."""
 DIAMETER_QUANTITY = "diameter_T"
 _PIECE = 400.0
+
+
+def clones_off(model: Model) -> dict[str, float]:
+    """Parameters that keep clones away while a tumour grows to diagnosis: no share, and none emerges."""
+    off = dict.fromkeys((c.fraction for c in model.clones if c.fraction in model.parameters), 0.0)
+    if "clone_emergence" in model.parameters:
+        off["clone_emergence"] = 0.0
+    return off
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class Grower:
             for name, p in model.parameters.items()
             if name in self._bare.parameters and p.base != self._bare.parameters[name].base
         }
-        self._shares = [c.fraction for c in model.clones if c.fraction and c.fraction in self._bare.parameters]
+        self._shares = clones_off(self._bare)
 
     def grow(self, parameters: Mapping[str, FloatArray], diameter: FloatArray) -> Growth:
         """Integrate from the model's initial state until `diameter_T` reaches `diameter` (cm), by root finding.
@@ -98,7 +106,7 @@ class Grower:
                 parameters={
                     **self._changed,
                     **{k: v[going] for k, v in own.items()},
-                    **dict.fromkeys(self._shares, 0.0),
+                    **self._shares,
                 },
                 initial={s: final[going, k] for k, s in enumerate(self._compiled.states)} if start > 0.0 else {},
                 stop=Stop(DIAMETER_QUANTITY, goal[going]),

@@ -4,6 +4,9 @@ The strength X of every modulation at diagnosis defines its reference X0, which 
 acts back on the growth before diagnosis, so X0 is the fixed point of "grow the reference patient with X0,
 measure X at diagnosis". Plain iteration converges, as the factors are what the patient would have had anyway;
 it is repeated until the strengths stand still.
+
+As in virtual patients, clones do not grow along: the strengths are those of the tumour without them, and the baseline
+has each clone's share of the cells at diagnosis.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import numpy as np
 
 from immunescape.errors import ModelError
 from immunescape.model.reference import Key, load_strengths, reference_id, strengths_from_state, write_strengths
+from immunescape.population.diagnosis import clones_off
 
 if TYPE_CHECKING:
     from immunescape.engine.api import Compiled
@@ -69,7 +73,11 @@ def reference_baseline(
         If the tumour does not reach the diameter: the immune system of the reference patient controls it.
     """
     model = _bare(model)
-    return _grow(model, _compile(model, engine), dict(load_strengths() if strengths is None else strengths), rtol)
+    compiled = _compile(model, engine)
+    used = dict(load_strengths() if strengths is None else strengths)
+    grown = _grow(model, compiled, used, rtol)
+    states = {**grown.states, **_shared_out(model, grown.states)}
+    return Baseline(grown.days, states, _quantities(model, compiled, used, states, rtol))
 
 
 def reference_strengths(
@@ -97,7 +105,7 @@ def reference_strengths(
 
     Returns
     -------
-    strengths, baseline : (process, pathway, mechanism) -> X0, and the patient they were taken from.
+    strengths, baseline : (process, pathway, mechanism) -> X0, and the patient they were taken from, without clones.
 
     Raises
     ------
@@ -154,7 +162,7 @@ def _grow(
     from immunescape.engine.api import STOPPED, Job, Stop
 
     diameter = model.parameters["diameter_diagnosis"].base
-    parameters = {reference_id(key): strengths.get(key, 0.0) for key in model.modulations}
+    parameters = {**_parameters(model, strengths), **clones_off(model)}
     if "k_kill" in model.parameters:
         parameters["k_kill"] = killing * model.parameters["k_kill"].base
     grown = compiled.run(
@@ -172,20 +180,43 @@ def _grow(
         why = grown.messages.get(0, f"its diameter stays below {diameter:g} cm for {_MAX_DAYS:g} days")
         raise ModelError(f"the reference patient is never diagnosed: {why}", hint="Look at k_growth and k_kill.")
     states = {name: float(grown.final[0, i]) for i, name in enumerate(grown.states)}
+    values = _quantities(model, compiled, strengths, states, rtol)
+    return Baseline(float(grown.end_time[0]), states, values)
+
+
+def _parameters(model: Model, strengths: Mapping[Key, float]) -> dict[str, float]:
+    return {reference_id(key): strengths.get(key, 0.0) for key in model.modulations}
+
+
+def _quantities(
+    model: Model, compiled: Compiled, strengths: Mapping[Key, float], states: Mapping[str, float], rtol: float
+) -> dict[str, float]:
+    """Values of all quantities at a state."""
+    from immunescape.engine.api import Job
+
     names = tuple(model.quantities)
     at = compiled.run(
         Job(
             n=1,
             times=np.array([0.0, 1e-6]),
             outputs=names,
-            parameters=parameters,
-            initial=states,
+            parameters=_parameters(model, strengths),
+            initial=dict(states),
             rtol=rtol,
             atol=model.atol(),
         )
     )
-    values = {name: float(at.values[0, 0, k]) for k, name in enumerate(names)}
-    return Baseline(float(grown.end_time[0]), states, values)
+    return {name: float(at.values[0, 0, k]) for k, name in enumerate(names)}
+
+
+def _shared_out(model: Model, states: Mapping[str, float]) -> dict[str, float]:
+    """Cancer cells of every clone by the reference patient's shares; the clone without a share keeps the rest."""
+    total = sum(states[f"C_{c.name}"] for c in model.clones)
+    shares = {c.name: model.parameters[c.fraction].base for c in model.clones if c.fraction in model.parameters}
+    cells = {f"C_{name}": total * share for name, share in shares.items()}
+    cells = {name: n if n >= 1.0 else 0.0 for name, n in cells.items()}
+    rest = {f"C_{c.name}": total - sum(cells.values()) for c in model.clones if c.name not in shares}
+    return {**cells, **rest}
 
 
 if __name__ == "__main__":

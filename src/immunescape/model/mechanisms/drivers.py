@@ -21,9 +21,9 @@ MECHANISM = Mechanism(
     contributions=(Contribution("tgfb_secretion", "k_TGFb_kras * kras_mutant * C_total"),),
     modulations=(
         Modulation("pdl1_cancer", "kras", "promotes", "r_PDL1_kras * kras_mutant"),
-        Modulation("pdl1_cancer", "stk11", "inhibits", "r_PDL1_stk11 * stk11_loss"),
         Modulation("sting_tumour", "met", "inhibits", "r_STING_met * met_amplified"),
         Modulation("sting_tumour", "stk11", "inhibits", "r_STING_stk11 * stk11_loss"),
+        Modulation("pdl1_cancer", "low_drivers", "inhibits", "r_PDL1_stk11 * stk11_loss + r_PDL1_egfr * egfr_mutant"),
         Modulation("mdsc_recruitment", "kras", "promotes", "r_MDSC_kras * kras_mutant"),
         Modulation("treg_recruitment", "drivers", "promotes", "r_Treg_kras * kras_mutant + r_Treg_egfr * egfr_mutant"),
         Modulation(

@@ -34,6 +34,7 @@ MECHANISM = Mechanism(
         ),
     ),
     contributions=(
+        Contribution("death_rate_{clone}", "kill_rate * recognition_{clone}"),
         Contribution("dying_T", "kill_rate * SUM(recognition_{clone} * C_{clone})"),
         Contribution("dying_antigenic_T", "kill_rate * SUM(antigenicity_{clone} * recognition_{clone} * C_{clone})"),
     ),

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from immunescape.model.declarations import Mechanism, Quantity, Trait
+from immunescape.model.declarations import Mechanism, Pool, Quantity, Trait
 
 MECHANISM = Mechanism(
     name="mhc1",
     title="MHC class I on cancer cells",
     summary=(
-        "Recognition of a clone saturates with its MHC-I, which is its own level (trait mhc1; 0 after loss of B2M) "
-        "times the factor that interferon-gamma and other mechanisms set. Recognition is 1 at the reference level."
+        "Recognition of a clone saturates with its MHC-I: what is constitutive and what interferons add through "
+        "JAK1/2, IRF1 and NLRC5, times the clone's own level (trait mhc1; 0 after loss of B2M), the HLA haplotypes "
+        "that are left (one lost is partial, both are absence) and what other mechanisms do. Recognition is 1 at "
+        "the reference level. MHC-II follows interferons without NLRC5."
     ),
-    references=("propper2003",),
+    references=("propper2003", "meissner2010", "biswas2012"),
     parameters="mhc1.csv",
     requires=("tumour_growth",),
     processes={
         "mhc1_expression": "MHC-I on cancer cells, by whatever needs no JAK1/2 (NF-kappaB among it)",
+        "mhc2_expression": "MHC-II on cancer cells, interferons aside",
         "mhc1_interferon": "MHC-I on cancer cells by interferons, through JAK1/2, STAT1, IRF1 and NLRC5",
     },
-    traits=(Trait("mhc1", "1", "MHC-I relative to the reference clone"),),
+    pools=(
+        Pool(
+            "epigenetic_derepression_T",
+            "dimensionless",
+            "Drugs against DNA methylation, H3K27me3, deacetylation in the tumour / half-maximal concentration",
+        ),
+    ),
+    traits=(
+        Trait("mhc1", "1", "MHC-I relative to the reference clone; 0 after loss of B2M"),
+        Trait("haplotypes", "(hla_allele_1 + hla_allele_2) / 2", "HLA class I of both parental haplotypes"),
+    ),
     quantities=(
         Quantity(
             "mhc1_level_{clone}",
-            "mhc1_{clone} * f_mhc1_expression"
-            " * (ifn_response_{clone} * f_mhc1_interferon + (1 - ifn_response_{clone}) * mhc1_constitutive)",
+            "mhc1_{clone} * haplotypes_{clone} * f_mhc1_expression"
+            " * (mhc1_constitutive + ifn_response_{clone} * nlrc5_activity * (f_mhc1_interferon - mhc1_constitutive))",
             "dimensionless",
             "MHC-I of a clone, relative to the reference clone at the reference baseline",
         ),
@@ -38,6 +51,22 @@ MECHANISM = Mechanism(
             "SUM(mhc1_level_{clone} * C_{clone}) / (C_total + one_cell)",
             "dimensionless",
             "Mean MHC-I of cancer cells, relative to the reference baseline",
+            observable=True,
+        ),
+        Quantity(
+            "mean_recognition_T",
+            "SUM(recognition_{clone} * C_{clone}) / (C_total + one_cell)",
+            "dimensionless",
+            "Mean recognition of cancer cells by specific CD8 T cells, relative to the reference",
+            observable=True,
+        ),
+        Quantity(
+            "MHC2_T",
+            "f_mhc2_expression * SUM((mhc2_constitutive + (1 - mhc2_constitutive) * ifn_response_{clone}"
+            " * (f_mhc1_interferon - mhc1_constitutive) / (1 - mhc1_constitutive)) * C_{clone})"
+            " / (C_total + one_cell)",
+            "dimensionless",
+            "Mean MHC-II of cancer cells, relative to the reference baseline: by interferons (CIITA), without NLRC5",
             observable=True,
         ),
     ),

@@ -50,6 +50,7 @@ MECHANISM = Mechanism(
         Quantity("NK_density_T", "NK_T / V_T", "cell/milliliter", "NK cells in the tumour", observable=True),
     ),
     contributions=(
+        Contribution("death_rate_{clone}", "nk_kill_rate * missing_self_{clone}"),
         Contribution("ifng_secretion", "k_IFNg_NK * NK_T"),
         Contribution("dying_T", "nk_kill_rate * SUM(missing_self_{clone} * C_{clone})"),
         Contribution(

@@ -10,8 +10,8 @@ MECHANISM = Mechanism(
     summary=(
         "Logistic growth of clones that share one capacity, on top of the spontaneous loss and replacement of "
         "cells, death by chemotherapy in proportion to each clone's sensitivity, clearance of dead cells. The "
-        "volume follows from living and dead cancer cells at the cell density of solid tumours. A clone below one "
-        "cell is extinct and does not return."
+        "volume follows from living and dead cancer cells at the cell "
+        "density of solid tumours. A clone below one cell is extinct; it returns only if it emerges anew."
     ),
     references=("usuda1994", "mackintosh2014", "wang2012", "delmonte2009", "steel1967"),
     parameters="tumour_growth.csv",
@@ -19,6 +19,7 @@ MECHANISM = Mechanism(
     compartments={"tumour": "V_T"},
     processes={
         "growth": "division of cancer cells",
+        "ifn_signalling": "signalling of interferon receptors in cancer cells (JAK1/2, STAT1, IRF1)",
         "perfusion": "what blood brings to and takes from the tumour (oxygen, nutrients, metabolites)",
         "drug_delivery": "exchange of antibodies between blood and tumour",
     },
@@ -36,7 +37,7 @@ MECHANISM = Mechanism(
     reactions=(
         Reaction(
             "growth_{clone}",
-            "(k_growth * (1 - C_total / C_max) + k_turnover) * f_growth * C_{clone}",
+            "birth_rate * C_{clone}",
             "Division: net growth towards the capacity that all clones share, and replacement of spontaneous loss",
             products={"C_{clone}": 1},
         ),
@@ -62,6 +63,12 @@ MECHANISM = Mechanism(
         ),
     ),
     quantities=(
+        Quantity(
+            "birth_rate",
+            "(k_growth * (1 - C_total / C_max) + k_turnover) * f_growth",
+            "1/day",
+            "Rate at which a cancer cell divides",
+        ),
         Quantity(
             "chemo_rate_{clone}",
             "chemo_kill * chemo_sensitivity_{clone} + chemo_kill_uncrossed",
@@ -98,10 +105,12 @@ MECHANISM = Mechanism(
             "1/day",
             "Rate at which chemotherapy without cross-resistance to the first line kills cancer cells of every clone",
         ),
+        Pool("death_rate_{clone}", "1/day", "Rate at which a cell of a clone dies; it decides whether one establishes"),
         Pool("dying_T", "cell/day", "Cancer cells that die, whatever the cause; they release danger signals"),
         Pool("dying_antigenic_T", "cell/day", "Cancer cells that die, weighted by the antigenicity of their clone"),
     ),
     contributions=(
+        Contribution("death_rate_{clone}", "k_turnover + chemo_rate_{clone}"),
         Contribution("dying_T", "SUM((k_turnover + chemo_rate_{clone}) * C_{clone})"),
         Contribution(
             "dying_antigenic_T",
@@ -110,7 +119,11 @@ MECHANISM = Mechanism(
     ),
     traits=(
         Trait("antigenicity", "1", "Neoantigens presented, relative to the reference clone"),
-        Trait("ifn_response", "1", "Response to interferons relative to the reference clone; 0 after loss of JAK1/2"),
+        Trait(
+            "ifn_response",
+            "f_ifn_signalling",
+            "Response to interferons (JAK1/2, STAT1, IRF1), 1 where nothing is lost; 0 after loss of JAK1/2",
+        ),
         Trait("chemo_sensitivity", "1", "Sensitivity to chemotherapy, relative to the sensitive clone"),
     ),
     clones=(

@@ -1,0 +1,92 @@
+"""Immunoediting: quality of neoantigens, clonal and subclonal ones, and a clone that lost them."""
+
+from __future__ import annotations
+
+from immunescape.model.declarations import Clone, Mechanism, Modulation, Quantity
+from immunescape.model.mechanisms._emergence import emergence
+
+_STATE, _REACTION, _QUANTITIES, _EVENT = emergence("antigen_low", "cells that lost neoantigens")
+
+MECHANISM = Mechanism(
+    name="immunoediting",
+    title="Immunoediting and loss of neoantigens",
+    summary=(
+        "Neoantigens have a quality of Luksza's form, amplitude (affinity of the mutant over that of the wild-type "
+        "peptide) times the probability that a T cell receptor recognises them (a logistic function of similarity to "
+        "known epitopes); clonal ones are in every cancer cell, subclonal ones in some. T cells select a clone that "
+        "lost neoantigens, partly by loss of copies (for good), partly by silencing (until derepressed). "
+        "Mutational burden, which sets the number of T cell clones, is apart from what is presented."
+    ),
+    references=("luksza2017", "mcgranahan2016", "rosenthal2019", "anagnostou2017"),
+    parameters="immunoediting.csv",
+    requires=("tumour_growth", "mhc1", "neoantigen"),
+    states=(_STATE,),
+    reactions=(_REACTION,),
+    quantities=(
+        *_QUANTITIES,
+        Quantity(
+            "neoantigen_quality",
+            "neoantigen_amplitude / (1 + exp(-luksza_slope * (neoantigen_alignment - luksza_midpoint)))",
+            "dimensionless",
+            "Amplitude times probability of recognition of an average neoantigen",
+            observable=True,
+        ),
+        Quantity(
+            "antigens_per_cell",
+            "clonal_share + (1 - clonal_share) * subclonal_prevalence",
+            "dimensionless",
+            "Share of the tumour's neoantigens that an average cell without loss carries",
+        ),
+        Quantity(
+            "antigen_low_share_T",
+            "C_antigen_low / (C_total + one_cell)",
+            "dimensionless",
+            "Share of cells that lost neoantigens among living cancer cells",
+            observable=True,
+        ),
+        Quantity(
+            "mean_antigenicity_T",
+            "SUM(antigenicity_{clone} * C_{clone}) / (C_total + one_cell)",
+            "dimensionless",
+            "Mean antigenicity of living cancer cells, relative to the reference clone",
+            observable=True,
+        ),
+        Quantity(
+            "presented_neoantigens_T",
+            "n_clones_tum * antigens_per_cell * SUM(recognition_{clone} * C_{clone}) / (C_total + one_cell)",
+            "dimensionless",
+            "Neoantigens that an average cancer cell presents, of those that its mutations make",
+            observable=True,
+        ),
+        Quantity(
+            "clonal_neoantigens_T",
+            "n_clones_tum * clonal_share * (1 - (1 - antigenicity_antigen_low) * antigen_low_share_T"
+            " / (antigen_low_share_T + detection_share))",
+            "dimensionless",
+            "Neoantigens in all cells: one that a clone of more than a few percent has lost is no longer clonal",
+            observable=True,
+        ),
+        Quantity(
+            "clonal_diversity_T",
+            "1 - SUM(C_{clone} * C_{clone}) / ((C_total + one_cell) * (C_total + one_cell))",
+            "dimensionless",
+            "Probability that two cancer cells are of different clones (Simpson)",
+            observable=True,
+        ),
+    ),
+    events=(_EVENT,),
+    modulations=(
+        Modulation("killing", "neoantigen_quality", "promotes", "w_quality * neoantigen_quality * antigens_per_cell"),
+    ),
+    clones=(
+        Clone(
+            "antigen_low",
+            "Cancer cells that lost neoantigens",
+            fraction="f_antigen_low",
+            traits={
+                "antigenicity": "antigen_kept + (1 - antigen_kept) * silenced_antigen_share"
+                " * epigenetic_derepression_T / (1 + epigenetic_derepression_T)"
+            },
+        ),
+    ),
+)

@@ -1,0 +1,26 @@
+"""Loss of JAK1/2: a clone that interferons do not reach."""
+
+from __future__ import annotations
+
+from immunescape.model.declarations import Clone, Mechanism
+from immunescape.model.mechanisms._emergence import emergence
+
+_STATE, _REACTION, _QUANTITIES, _EVENT = emergence("jak_null", "cells without JAK1/2")
+
+MECHANISM = Mechanism(
+    name="interferon_loss",
+    title="Loss of JAK1/2",
+    summary=(
+        "A clone that lost JAK1 or JAK2 does not answer interferons: neither MHC-I nor PD-L1 is raised (trait "
+        "ifn_response = 0). What reaches MHC-I by NF-kappaB still does. Interferons do not slow its growth either; "
+        "that is left out for all clones."
+    ),
+    references=("shin2017", "zaretsky2016", "gao2016"),
+    parameters="interferon_loss.csv",
+    requires=("tumour_growth",),
+    states=(_STATE,),
+    reactions=(_REACTION,),
+    quantities=_QUANTITIES,
+    events=(_EVENT,),
+    clones=(Clone("jak_null", "Cancer cells without JAK1/2", fraction="f_jak_null", traits={"ifn_response": "0"}),),
+)
