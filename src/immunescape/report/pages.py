@@ -1,0 +1,304 @@
+"""One page for each mechanism and drug: equations, parameters with source and grade, references, what it does.
+
+``python -m immunescape.report.pages OUT [NAME ...]`` writes Markdown with pictures. The pictures come from short
+simulations of the reference patient from diagnosis on: a mechanism as it is against switched off, a drug given
+against not given. A switched-off mechanism still turns over; it no longer acts on others.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.errors import ImmunescapeError, unknown_word
+
+if TYPE_CHECKING:
+    from immunescape.engine.api import Compiled
+    from immunescape.model.assembly import Model
+    from immunescape.model.declarations import Mechanism
+
+__all__ = ["Course", "page", "regimen_of", "write_pages"]
+
+FloatArray = NDArray[np.float64]
+DAYS = 84.0
+_PANELS = 6
+
+
+@dataclass(frozen=True)
+class Course:
+    """Course of the reference patient with and without a mechanism or drug.
+
+    `panels` : (name, meaning, unit, with, without) over `days`.
+    """
+
+    days: FloatArray
+    panels: tuple[tuple[str, str, str, FloatArray, FloatArray], ...]
+    label: str
+    other: str
+
+
+def regimen_of(drug: str) -> str:
+    """Return a regimen of a drug: as a shipped claim gives it, else its largest usual dose every three weeks."""
+    from immunescape.knowledge.claim_records import load_claims
+    from immunescape.trial.coefficients import coefficients
+    from immunescape.trial.regimen import parse_regimen
+
+    for claim in load_claims():
+        for setting in (claim.change, claim.background, claim.against):
+            for text in setting.give:
+                try:
+                    regimen = parse_regimen(text)
+                except ImmunescapeError:
+                    continue
+                if drug in regimen.drugs and (len(regimen.drugs) == 1 or regimen.phases):
+                    rules = [str(r) for p in regimen.phases for r in p.rules if r.drug == drug]
+                    return rules[0]
+    usual = coefficients("usual_doses").get(drug)
+    if usual is None:
+        return ""
+    return f"{drug} {usual.value:g} {usual.unit} every 3 weeks"
+
+
+def shown(model: Model, part: Mechanism) -> list[str]:
+    """Return what a page plots: own observables, factors of the processes that are modulated, the tumour's volume."""
+    own = [n for n, q in model.quantities.items() if q.owner == part.name and q.observable]
+    factors = list(dict.fromkeys(f"f_{m.process}" for m in part.modulations))
+    pools = list(dict.fromkeys(c.pool for c in part.contributions if "{" not in c.pool))
+    names = [n for n in [*own[:3], *factors[:2], *pools[:1], *factors[2:], *own[3:]] if n in model.quantities]
+    names = [n for n in dict.fromkeys(names) if n != "V_T"]
+    return [*names[: _PANELS - 1], "V_T"]
+
+
+def _courses(
+    model: Model,
+    compiled: Compiled,
+    base: dict[str, float],
+    parts: Sequence[Mechanism],
+    doses: Sequence[Any],
+    label: str,
+    other: str,
+) -> dict[str, Course]:
+    """Simulate all parts at once: patient 0 is without anything changed, the others have a switch off or doses."""
+    from immunescape.engine.api import Doses, Job
+    from immunescape.model.draft import switch_id
+
+    names = sorted({n for part in parts for n in shown(model, part)})
+    n = len(parts) + 1
+    parameters: dict[str, float | FloatArray] = {}
+    if not doses:
+        for k, part in enumerate(parts):
+            column = np.ones(n)
+            column[k + 1] = 0.0
+            parameters[switch_id(part.name)] = column
+    days = np.arange(0.0, DAYS + 0.5, 1.0)
+    result = compiled.run(
+        Job(
+            n=n,
+            times=days,
+            outputs=tuple(names),
+            parameters=parameters,
+            initial={s: base.get(s, 0.0) for s in compiled.states},
+            doses=[Doses.none(), *doses] if doses else None,
+            rtol=1e-6,
+            atol=model.atol(),
+        )
+    )
+    found = {}
+    for k, part in enumerate(parts):
+        panels = []
+        for name in shown(model, part):
+            column = names.index(name)
+            scale = model.scale(name)
+            changed, plain = result.values[k + 1, :, column] * scale, result.values[0, :, column] * scale
+            pair = (changed, plain) if doses else (plain, changed)
+            panels.append((name, model.quantities[name].meaning, model.unit(name), *pair))
+        found[part.name] = Course(days, tuple(panels), label, other)
+    return found
+
+
+def simulate_courses(names: Sequence[str] = ()) -> dict[str, Course]:
+    """Simulate the reference patient for mechanisms and drugs, all where none is named."""
+    from immunescape.engine import get_engine
+    from immunescape.evaluation.scenarios import DRUGS_PER_MODEL
+    from immunescape.model import registry
+    from immunescape.model.assembly import Model
+    from immunescape.population.reference import reference_baseline
+    from immunescape.trial.dosing import BodySize, administered, to_doses
+    from immunescape.trial.regimen import parse_regimen
+
+    bare = Model.build(check_units=False)
+    base = dict(reference_baseline(bare).states)
+    engine = get_engine("auto")
+    mechanisms = [m for m in bare.mechanisms if not names or m.name in names]
+    found = _courses(bare, engine.compile(bare.to_sbml()), base, mechanisms, (), "as it is", "switched off")
+    drugs = [d for d in registry.drugs() if (not names or d in names) and regimen_of(d)]
+    for start in range(0, len(drugs), DRUGS_PER_MODEL):
+        group = drugs[start : start + DRUGS_PER_MODEL]
+        model = Model.build(drugs=group, check_units=False)
+        compiled = engine.compile(model.to_sbml())
+        for drug in group:  # one at a time, as each has its own label
+            text = regimen_of(drug)
+            given = to_doses(administered(parse_regimen(text), BodySize(), until_days=DAYS))
+            part = model.drug(drug)
+            found |= _courses(model, compiled, base, [part], [given], text, "not given")
+    return found
+
+
+def page(model: Model, part: Mechanism, course: Course | None, picture: str) -> str:
+    """Return the Markdown of one page.
+
+    Parameters
+    ----------
+    model
+        A model that has the part.
+    part
+        Mechanism or drug.
+    course, picture
+        What was simulated, and the file name of its picture.
+    """
+    from immunescape.knowledge.references import format_reference, get_reference, load_references
+    from immunescape.model.declarations import Drug
+    from immunescape.model.describe import parameter_table
+
+    lines = [f"# {part.title}", "", f"`{part.name}` – {part.summary}", ""]
+    if isinstance(part, Drug):
+        facts = [f"class: {part.drug_class}", f"targets: {', '.join(part.targets)}"]
+        facts.append(f"doses: {', '.join(part.dose_units)}")
+        lines += ["; ".join(facts) + ".", ""]
+    if part.requires:
+        lines += ["Requires: " + ", ".join(f"`{r}`" for r in part.requires) + ".", ""]
+    if part.modulations:
+        lines += ["Acts on:", ""]
+        lines += [f"- `{m.process}` ({m.effect}, pathway `{m.pathway}`): `{m.strength}`" for m in part.modulations]
+        lines += [""]
+    if part.clones:
+        lines += ["Clones:", "", *(f"- `{c.name}`: {c.meaning}" for c in part.clones), ""]
+    if course is not None:
+        what = f"{course.label} (solid) and {course.other} (dashed)"
+        lines += ["## What it does", "", f"![{part.title}: {what}]({picture})", ""]
+        lines += [f"*The reference patient from diagnosis on: {what}.*", ""]
+    lines += ["## Equations", "", "```text", model.equations(part.name).rstrip(), "```", ""]
+    rows = [r for r in parameter_table(model) if r["mechanism"] == part.name]
+    lines += ["## Parameters", "", _markdown([{k: v for k, v in r.items() if k != "mechanism"} for r in rows]), ""]
+    keys = {*part.references, *(k for p in model.parameters.values() if p.owner == part.name for k in p.sources)}
+    references = load_references()
+    lines += ["## References", ""]
+    lines += [f"- [{k}] {format_reference(get_reference(k, references))}" for k in sorted(keys) if k in references]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown(rows: Sequence[dict[str, Any]]) -> str:
+    if not rows:
+        return "None of its own."
+    columns = list(rows[0])
+
+    def cell(value: Any) -> str:
+        return (f"{value:g}" if isinstance(value, float) else str(value)).replace("|", "\\|")
+
+    head = "| " + " | ".join(columns) + " |"
+    rule = "|" + "---|" * len(columns)
+    return "\n".join([head, rule, *("| " + " | ".join(cell(r[c]) for c in columns) + " |" for r in rows)])
+
+
+def draw(course: Course, path: Path) -> None:
+    """Draw a course to a PNG file: one panel each, units on the axes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from immunescape.report.figures import ARM_COLOURS
+
+    rows = -(-len(course.panels) // 3)
+    figure = Figure(figsize=(10.5, 2.6 * rows), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, 3, squeeze=False).ravel()
+    for ax, (name, _, unit, with_, without) in zip(axes, course.panels, strict=False):
+        ax.plot(course.days, with_, color=ARM_COLOURS[0], lw=1.8, label=course.label)
+        ax.plot(course.days, without, color=ARM_COLOURS[1], lw=1.5, ls="--", label=course.other)
+        ax.set_title(name, fontsize=9)
+        ax.set_ylabel("" if unit == "dimensionless" else unit, fontsize=8)
+        ax.set_xlabel("Days from diagnosis", fontsize=8)
+        ax.tick_params(labelsize=7)
+        ax.spines[["top", "right"]].set_visible(False)
+        top = float(np.nanmax([with_, without]))
+        if np.isfinite(top) and top > 0:
+            ax.set_ylim(0, 1.08 * top)
+    for ax in axes[len(course.panels) :]:
+        ax.set_visible(False)
+    axes[0].legend(fontsize=7, frameon=False)
+    figure.savefig(path)
+
+
+def write_pages(folder: str | Path, names: Sequence[str] = (), *, pictures: bool = True) -> list[Path]:
+    """Write the pages and their index.
+
+    Parameters
+    ----------
+    folder
+        Where; it is made.
+    names
+        Mechanisms and drugs; all where none is named.
+    pictures
+        Simulate and draw what each does. It takes minutes where the models are not compiled yet.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, with the nearest.
+    """
+    from immunescape.evaluation.summary import model_counts
+    from immunescape.model import registry
+    from immunescape.model.assembly import Model
+
+    drugs = registry.drugs()
+    known = [*registry.mechanisms(), *drugs]
+    for name in names:
+        if name not in known:
+            raise unknown_word("mechanism or drug", name, known)
+    chosen = [n for n in known if not names or n in names]
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    model = Model.build(drugs=list(drugs), check_units=False)
+    parts = {m.name: m for m in (*model.mechanisms, *model.drugs)}
+    courses = simulate_courses(chosen) if pictures else {}
+    written = []
+    for name in chosen:
+        course = courses.get(name)
+        if course is not None:
+            draw(course, target / f"{name}.png")
+        path = target / f"{name}.md"
+        path.write_text(page(model, parts[name], course, f"{name}.png"), encoding="utf-8")
+        written.append(path)
+    counts = model_counts(model)
+    lines = ["# Mechanisms and drugs", "", "Written by `python -m immunescape.report.pages`.", "", "| | |", "|---|---|"]
+    lines += [f"| {k.replace('_', ' ')} | {v} |" for k, v in counts.items()]
+    for title, group in (("Mechanisms", registry.mechanisms()), ("Drugs", drugs)):
+        here = [n for n in group if n in chosen]
+        lines += ["", f"## {title}", "", *(f"- [{parts[n].title}]({n}.md)" for n in here)]
+    lines += ["", "```{toctree}", ":hidden:", "", *chosen, "```"]
+    index = target / "index.md"
+    index.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [index, *written]
+
+
+def _main(arguments: Sequence[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("python -m immunescape.report.pages OUT [NAME ...] [--no-pictures]")
+        return 0 if arguments else 2
+    names = [a for a in arguments[1:] if a != "--no-pictures"]
+    try:
+        written = write_pages(arguments[0], names, pictures="--no-pictures" not in arguments)
+    except ImmunescapeError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+    print(f"Written: {len(written)} pages in {arguments[0]}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))
