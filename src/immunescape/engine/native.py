@@ -60,6 +60,8 @@ class NativeEngine:
         Threads that share a batch. Results do not depend on it.
     method
         ``rodas5p`` (order 5) or ``rodasp`` (order 4).
+    rescue
+        Hand patients that fail twice to the reference engine, which is slow: minutes each for a large model.
 
     Raises
     ------
@@ -69,7 +71,9 @@ class NativeEngine:
 
     name = "native"
 
-    def __init__(self, *, lanes: int | None = None, threads: int = 1, method: str = "rodas5p") -> None:
+    def __init__(
+        self, *, lanes: int | None = None, threads: int = 1, method: str = "rodas5p", rescue: bool = True
+    ) -> None:
         if lanes not in (None, 1, 2, 4, 8):
             raise EngineError(f"{lanes} lanes cannot be compiled", hint="Use 1, 2, 4 or 8.")
         if lanes is not None and lanes > machine_lanes():
@@ -78,6 +82,7 @@ class NativeEngine:
             )
         self.lanes = lanes or machine_lanes()
         self.threads = threads
+        self.rescue = rescue
         self.method = method
         self.toolchain = find_toolchain()
 
@@ -126,7 +131,7 @@ class NativeEngine:
             from immunescape.engine.reference import ReferenceEngine
 
             return _Delegated(ReferenceEngine().compile_system(system()), record["unsupported"])
-        return NativeModel(system, entry, Layout.from_record(record["layout"]), self.threads)
+        return NativeModel(system, entry, Layout.from_record(record["layout"]), self.threads, self.rescue)
 
 
 class _Delegated:
@@ -155,8 +160,11 @@ class NativeModel:
 
     backend = "native"
 
-    def __init__(self, system: Callable[[], System], folder: Path, layout: Layout, threads: int) -> None:
+    def __init__(
+        self, system: Callable[[], System], folder: Path, layout: Layout, threads: int, rescue: bool = True
+    ) -> None:
         self._system = system
+        self.rescue = rescue
         self.layout = layout
         self.states: tuple[str, ...] = layout.states
         self.quantities: tuple[str, ...] = layout.names
@@ -182,7 +190,7 @@ class NativeModel:
             return result
         messages = {int(i): _message(job, int(i), int(outcome.code[i]), float(result.end_time[i])) for i in failed}
         left = self._again(job, failed, result, lambda part: self._tighter(part))
-        if len(left):
+        if len(left) and self.rescue:
             left = np.concatenate([self._again(job, left[:_SAFE_LIMIT], result, self._reference), left[_SAFE_LIMIT:]])
         kept = {int(i): messages[int(i)] for i in left}
         self.rescued += len(failed) - len(kept)

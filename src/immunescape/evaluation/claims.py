@@ -421,11 +421,13 @@ def run_claims(
 
 
 def _patients(patients: int, seed: int, engine: str) -> Population:
-    from immunescape.engine import get_engine
+    from immunescape.evaluation.scenarios import quick_engine
     from immunescape.model.assembly import Model
     from immunescape.population.population import Population
 
-    return Population.generate(Model.build(check_units=False), patients, seed=seed, engine=get_engine(engine))
+    model = Model.build(check_units=False)
+    size = min(256, max(16, patients))  # candidates that are grown and not needed cost time
+    return Population.generate(model, patients, seed=seed, engine=quick_engine(engine), block_size=size)
 
 
 def _simulate(

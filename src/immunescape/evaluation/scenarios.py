@@ -19,11 +19,11 @@ from immunescape.errors import EngineError, InputError, unknown_word
 from immunescape.knowledge.claim_records import Setting
 
 if TYPE_CHECKING:
-    from immunescape.engine.api import Compiled, Doses
+    from immunescape.engine.api import Compiled, Doses, Engine
     from immunescape.model.assembly import Model
     from immunescape.population.population import Population
 
-__all__ = ["Scenario", "Simulated", "drug_groups", "scenario", "simulate"]
+__all__ = ["Scenario", "Simulated", "drug_groups", "quick_engine", "scenario", "simulate"]
 
 FloatArray = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -140,16 +140,22 @@ def drug_groups(wanted: Mapping[Scenario, tuple[str, ...]], most: int = DRUGS_PE
     return [tuple(sorted(g)) for g in groups]
 
 
+def quick_engine(name: str) -> Engine:
+    """Return an engine that shares a batch between all cores; a patient that fails is left out, not rescued."""
+    from immunescape.engine import get_engine
+    from immunescape.engine.native import NativeEngine
+
+    made = get_engine(name)
+    if isinstance(made, NativeEngine):
+        made.threads, made.rescue = os.cpu_count() or 1, False
+    return made
+
+
 def _compile(models: Sequence[Model], engine: str) -> list[Compiled]:
     from concurrent.futures import ThreadPoolExecutor
 
-    from immunescape.engine import get_engine
-
     def one(model: Model) -> Any:
-        made = get_engine(engine)
-        if hasattr(made, "threads"):
-            made.threads = os.cpu_count() or 1
-        return made.compile(model.to_sbml())
+        return quick_engine(engine).compile(model.to_sbml())
 
     with ThreadPoolExecutor(min(len(models), os.cpu_count() or 1)) as pool:
         return list(pool.map(one, models))

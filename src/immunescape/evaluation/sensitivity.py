@@ -97,10 +97,8 @@ class TreatedPatients:
     """
 
     def __init__(self, trial: Trial, arm: str, patients: int, seed: int, engine: str = "auto") -> None:
-        import os
-
-        from immunescape.engine import get_engine
         from immunescape.errors import unknown_word
+        from immunescape.evaluation.scenarios import quick_engine
         from immunescape.model.assembly import Model
         from immunescape.population.diagnosis import Grower
         from immunescape.population.linking import varying_parameters
@@ -117,9 +115,7 @@ class TreatedPatients:
         self.trial, self.seed = trial, seed
         drugs = list(dict.fromkeys(d for c in self.arm.choices for d in c.regimen.drugs))
         self.model = Model.build(drugs=drugs, check_units=False)
-        made = get_engine(engine)
-        if hasattr(made, "threads"):
-            made.threads = os.cpu_count() or 1
+        made = quick_engine(engine)
         self.grower = Grower(self.model, made, rtol=1e-5)
         self.compiled = made.compile(self.model.to_sbml())
         self.parameters = varying_parameters(self.model.parameters)
