@@ -1,0 +1,323 @@
+"""A folder -> a study: finds the files, reads them, joins what they give, and says what is doubtful."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from immunescape.errors import ImmunescapeError, InputError
+from immunescape.profile import manifest as manifests
+from immunescape.profile.panels import add_panels
+from immunescape.profile.readers._base import Partial, get_reader
+from immunescape.profile.readers.cbioportal import (
+    files_of_study,
+    is_study_folder,
+    panel_files,
+    read_meta,
+    read_study_file,
+)
+from immunescape.profile.study import COLUMNS, ReadNote, Study, empty_table
+
+__all__ = ["example_folder", "join", "load_study"]
+
+_BUILT = ("mutations", "segments", "copy_number")
+
+
+def example_folder() -> Path:
+    """Return the folder of the example study that ships (made-up patients)."""
+    return Path(__file__).parent / "example"
+
+
+def load_study(folder: str | Path) -> Study:
+    """Read a study.
+
+    Parameters
+    ----------
+    folder
+        A folder with ``manifest.yaml``, a manifest file, or a cBioPortal study folder as downloaded.
+
+    Raises
+    ------
+    InputError
+        Naming file, line, the nearest valid word and the next action.
+    """
+    path = Path(folder)
+    if path.is_file():
+        return _from_manifest(path)
+    if not path.is_dir():
+        raise InputError("folder not found", where=str(path), hint="Give a study folder or a manifest.yaml.")
+    for name in ("manifest.yaml", "manifest.yml"):
+        if (path / name).is_file():
+            return _from_manifest(path / name)
+    if is_study_folder(path):
+        return _from_cbioportal(path)
+    raise InputError(
+        "neither a manifest.yaml nor a cBioPortal study (data_clinical_patient.txt)",
+        where=str(path),
+        hint="Write one: immunescape profile --template > manifest.yaml",
+    )
+
+
+def _from_cbioportal(folder: Path) -> Study:
+    files, panels, left = files_of_study(folder)
+    meta = read_meta(folder / "meta_study.txt") if (folder / "meta_study.txt").is_file() else {}
+    partials: list[Partial] = [panel_files(panels)]
+    named: list[tuple[str, Partial]] = []
+    for path, function in files:
+        named.append((path.name, read_study_file(path, function, folder)))
+    partials.extend(p for _, p in named)
+    study = join(partials, meta.get("cancer_study_identifier") or folder.name)
+    for path in left:
+        study.reads.append(ReadNote(path.name, "none", 0, 0, "no reader takes this file"))
+    return study
+
+
+def _from_manifest(path: Path) -> Study:
+    spec = manifests.read_manifest(path)
+    root = manifests.root_of(spec, path.parent, path.name)
+    build = manifests.build_of(spec, path.name)
+    declared = Partial(genome_build=build)
+    for wanted in spec.panels:
+        declared.panels[wanted.name] = manifests.panel_of(wanted, path.parent, path.name)
+    partials = [declared]
+    for entry in spec.files:
+        chosen = get_reader(entry.format, where=f"{path.name}, file {entry.file}")
+        options: dict[str, Any] = entry.options
+        if build and "genome_build" in chosen.options:
+            options.setdefault("genome_build", build)
+        partials.append(chosen(root / manifests._expanded(entry.file, path.name), options))
+    return join(partials, spec.study, spec.panel)
+
+
+def join(partials: Iterable[Partial], name: str = "study", panel: str | None = None) -> Study:
+    """Join what files gave into one study.
+
+    Parameters
+    ----------
+    partials
+        What the readers returned, in order; the first value of a cell wins.
+    name
+        Name of the study.
+    panel
+        Panel of samples that name none.
+
+    Raises
+    ------
+    InputError
+        Where files contradict each other (genome build, patient of a sample, two expression tables).
+    """
+    study = Study(name=name)
+    parts = list(partials)
+    for part in parts:
+        _build(study, part)
+        study.reads.extend(part.reads)
+        study.problems.extend(part.problems)
+        study.panels.update(part.panels)
+        for kind, samples in part.assessed.items():
+            study.assessed[kind] = study.assessed.get(kind, frozenset()) | samples
+        for kind in part.tables:
+            study.given.add(kind)
+            files = tuple(dict.fromkeys(note.file for note in part.reads))
+            study.sources[kind] = tuple(dict.fromkeys((*study.sources.get(kind, ()), *files)))
+        if part.expression is not None:
+            _expression(study, part)
+    if study.panels:
+        study.given.add("panels")
+    for kind in COLUMNS:
+        tables = [p.tables[kind] for p in parts if kind in p.tables]
+        setattr(study, kind, _stack(kind, tables))
+    study.samples = _one_row_each(study.samples, "sample", study)
+    study.patients = _one_row_each(study.patients, "patient", study)
+    _owners(study)
+    if panel is not None:
+        for column in ("panel", "panel_cna", "panel_sv"):
+            study.samples[column] = study.samples[column].where(study.samples[column].notna(), panel)
+    for column in ("panel_cna", "panel_sv"):
+        study.samples[column] = study.samples[column].where(study.samples[column].notna(), study.samples["panel"])
+    add_panels(study)
+    _drop_filled(study)
+    if not len(study.patients):
+        raise InputError("no patient in any file", where=name, hint="Name a file that lists patients or samples.")
+    study.problems = list(dict.fromkeys(study.problems))
+    return study
+
+
+def _drop_filled(study: Study) -> None:
+    """Drop zeros of discrete copy number in genes that the sample's panel does not hold: they were never measured."""
+    table = study.copy_number
+    complete = {n: p.genes for n, p in study.panels.items() if p.complete and p.genes and not p.whole_exome}
+    if not len(table) or not complete:
+        return
+    panel_of = dict(zip(study.samples["sample"], study.samples["panel_cna"], strict=True))
+    panels = table["sample"].map(panel_of)
+    drop = pd.Series(False, index=table.index)
+    for name, genes in complete.items():
+        drop |= (panels == name) & ~table["gene"].isin(genes) & (table["discrete"] == 0)
+    if drop.any():
+        study.copy_number = table[~drop].reset_index(drop=True)
+        study.problems.append(
+            f"copy number: {int(drop.sum())} zeros of {table.loc[drop, 'gene'].nunique()} genes outside the sample's "
+            "panel were left out: not measured is not diploid"
+        )
+
+
+def _build(study: Study, part: Partial) -> None:
+    if part.genome_build and study.genome_build and part.genome_build != study.genome_build:
+        file = part.reads[0].file if part.reads else "a file"
+        raise InputError(
+            f"genome build {part.genome_build}, where the study is {study.genome_build}",
+            where=file,
+            hint="Lift one over, or correct genome_build.",
+        )
+    study.genome_build = study.genome_build or part.genome_build
+
+
+def _expression(study: Study, part: Partial) -> None:
+    assert part.expression is not None
+    file = part.reads[0].file if part.reads else ""
+    study.given.add("expression")
+    study.sources["expression"] = (*study.sources.get("expression", ()), file)
+    if study.expression.empty:
+        study.expression = part.expression
+        study.expression_unit = part.expression_unit  # type: ignore[assignment]
+        study.gene_map = part.gene_map or study.gene_map
+        return
+    if study.expression_unit != part.expression_unit:
+        raise InputError(f"expression in {part.expression_unit} and in {study.expression_unit}", where=file)
+    twice = sorted(set(study.expression.columns) & set(part.expression.columns))
+    if twice:
+        raise InputError(f"expression of the sample '{twice[0]}' stands in two files", where=file)
+    study.expression = study.expression.join(part.expression, how="inner")
+    study.problems.append(f"{file}: expression tables are joined on {len(study.expression)} shared genes")
+
+
+def _stack(kind: str, tables: list[pd.DataFrame]) -> pd.DataFrame:
+    tables = [t for t in tables if len(t)]
+    if not tables:
+        return empty_table(kind)
+    if len(tables) == 1:
+        return tables[0].reset_index(drop=True)
+    columns = list(dict.fromkeys(c for t in tables for c in t.columns))
+    data: dict[str, Any] = {}
+    for column in columns:
+        pieces = []
+        for table in tables:
+            if column in table:
+                pieces.append(table[column].to_numpy())
+            else:
+                pieces.append(np.full(len(table), np.nan if COLUMNS[kind].get(column) == "n" else None))
+        numeric = COLUMNS[kind].get(column) == "n"
+        data[column] = np.concatenate([np.asarray(p, dtype=float if numeric else object) for p in pieces])
+    return pd.DataFrame(data)
+
+
+def _one_row_each(frame: pd.DataFrame, key: str, study: Study) -> pd.DataFrame:
+    """Join rows of one patient or sample; cells that contradict each other are named, and the first one stays."""
+    twice = frame[key].duplicated(keep=False)
+    if not twice.any():
+        return frame
+    groups = frame[twice].groupby(key, sort=False)
+    clash: list[str] = []
+    for column in frame.columns:
+        if column == key:
+            continue
+        many = groups[column].nunique(dropna=True)
+        names = list(many.index[many > 1])
+        if names and column == "patient":
+            raise InputError(f"the sample '{names[0]}' belongs to two patients", where=study.name)
+        if names:
+            clash.append(f"{column} of {', '.join(str(n) for n in names[:3])}{' …' if len(names) > 3 else ''}")
+    repeated = int(frame[key].duplicated().sum())
+    if clash:
+        study.problems.append(f"rows of one {key} contradict each other, the first is kept: {'; '.join(clash)}")
+    joined = groups.first().reset_index()
+    rest = frame[~twice]
+    order = {v: i for i, v in enumerate(dict.fromkeys(frame[key]))}
+    parts = [p for p in (rest, joined[frame.columns]) if len(p)]
+    out = parts[0] if len(parts) == 1 else _stack("patients" if key == "patient" else "samples", parts)
+    out = out.iloc[np.argsort([order[v] for v in out[key]], kind="stable")].reset_index(drop=True)
+    for column in out.columns:
+        if out[column].dtype == object:
+            out[column] = out[column].where(out[column].notna(), None)
+    if repeated and clash:
+        study.problems.append(f"{repeated} repeated rows of a {key} were joined")
+    return out
+
+
+def _owners(study: Study) -> None:
+    """Give every row its patient (by its sample), and every sample and patient its own row."""
+    samples = study.samples
+    unowned = samples["patient"].isna()
+    owner = dict(zip(samples["sample"], samples["patient"], strict=True))
+    owner = {s: p for s, p in owner.items() if isinstance(p, str)}
+    known = set(study.patient_ids)
+    guessed: set[str] = set()
+
+    def patient_of(sample: object) -> str | None:
+        if not isinstance(sample, str):
+            return None
+        if sample in owner:
+            return owner[sample]
+        if sample not in known:
+            guessed.add(sample)
+        return sample[:12] if sample.startswith("TCGA-") else sample
+
+    seen: dict[str, str | None] = {}
+    for kind in COLUMNS:
+        if kind in ("patients", "samples") or "sample" not in COLUMNS[kind]:
+            continue
+        table = study.table(kind)
+        if not len(table):
+            continue
+        missing = table["patient"].isna()
+        if missing.any():
+            table["patient"] = table["patient"].where(~missing, table["sample"].map(patient_of))
+        pairs = table.loc[table["sample"].notna(), ["sample", "patient"]].drop_duplicates("sample")
+        seen.update(dict(zip(pairs["sample"], pairs["patient"], strict=True)))
+    for sample in [*study.expression.columns, *(s for kind in study.assessed.values() for s in sorted(kind))]:
+        seen.setdefault(str(sample), patient_of(str(sample)))
+    if unowned.any():
+        samples.loc[unowned, "patient"] = samples.loc[unowned, "sample"].map(lambda s: seen.get(s) or patient_of(s))
+    new = [s for s in seen if s not in set(samples["sample"])]
+    if new:
+        added = empty_table("samples").reindex(range(len(new)))
+        added["sample"], added["patient"] = new, [seen[s] for s in new]
+        study.samples = _stack("samples", [samples, added])
+    if guessed:
+        study.problems.append(
+            f"{len(guessed)} samples are not listed with a patient (first: {sorted(guessed)[0]}): each counts as its "
+            "own patient"
+        )
+    _patients(study)
+
+
+def _patients(study: Study) -> None:
+    known = set(study.patient_ids)
+    extra: dict[str, None] = {}
+    for kind in COLUMNS:
+        if kind == "patients":
+            continue
+        for patient in study.table(kind)["patient"].dropna().unique():
+            if patient not in known:
+                extra.setdefault(str(patient))
+    if extra:
+        added = empty_table("patients").reindex(range(len(extra)))
+        added["patient"] = list(extra)
+        if study.has("patients") and len(known):
+            study.problems.append(
+                f"{len(extra)} patients stand in other files but not in the table of patients "
+                f"(first: {next(iter(extra))})"
+            )
+        study.patients = _stack("patients", [study.patients, added])
+
+
+def safely(folder: str | Path) -> Study | ImmunescapeError:
+    """Read a study, or return the error that says what is wrong."""
+    try:
+        return load_study(folder)
+    except ImmunescapeError as error:
+        return error

@@ -1,0 +1,129 @@
+"""What a reader is, what it returns, and the register of readers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+import pandas as pd
+
+from immunescape.errors import InputError, unknown_word
+from immunescape.profile.study import GeneMapReport, Panel, ReadNote
+
+__all__ = ["Partial", "Reader", "all_readers", "get_reader", "reader"]
+
+
+@dataclass
+class Partial:
+    """What one file gives.
+
+    Attributes
+    ----------
+    tables : kind -> rows (columns of the study's table; not yet finished).
+    panels : panel name -> panel.
+    expression, expression_unit, gene_map : expression, where the file holds it.
+    genome_build : ``GRCh37`` or ``GRCh38`` where the file says so.
+    assessed : kind -> samples that the file lists as looked at.
+    reads, problems : notes.
+    """
+
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    panels: dict[str, Panel] = field(default_factory=dict)
+    expression: pd.DataFrame | None = None
+    expression_unit: str = ""
+    gene_map: GeneMapReport | None = None
+    genome_build: str = ""
+    assessed: dict[str, frozenset[str]] = field(default_factory=dict)
+    reads: list[ReadNote] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def note(self, file: str, name: str, rows: int, kept: int, left: str = "") -> None:
+        """Add a note of what was read and left."""
+        self.reads.append(ReadNote(file, name, rows, kept, left))
+
+
+Function = Callable[[Path, Mapping[str, Any]], Partial]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader of one file format.
+
+    Attributes
+    ----------
+    name : word for ``format:`` in a manifest.
+    title : what it reads.
+    gives : kinds of data that it gives.
+    options : options it understands, each with one line of help.
+    function : (path, options) -> partial study.
+    extra : optional dependency that it needs, or ''.
+    """
+
+    name: str
+    title: str
+    gives: tuple[str, ...]
+    options: Mapping[str, str]
+    function: Function
+    extra: str = ""
+
+    def __call__(self, path: Path, options: Mapping[str, Any] | None = None) -> Partial:
+        """Read a file.
+
+        Raises
+        ------
+        InputError
+            Naming file, row and next action.
+        """
+        given = dict(options or {})
+        for name in given:
+            if name not in self.options:
+                raise unknown_word(f"option of the format '{self.name}'", name, self.options, where=path.name)
+        return self.function(path, given)
+
+
+_READERS: dict[str, Reader] = {}
+
+
+def reader(
+    name: str, title: str, gives: tuple[str, ...], options: Mapping[str, str] | None = None, extra: str = ""
+) -> Callable[[Function], Function]:
+    """Register a function as the reader of a format."""
+
+    def register(function: Function) -> Function:
+        _READERS[name] = Reader(name, title, gives, dict(options or {}), function, extra)
+        return function
+
+    return register
+
+
+def all_readers() -> dict[str, Reader]:
+    """Return every registered reader by name."""
+    package = import_module("immunescape.profile.readers")
+    for module in iter_modules(package.__path__):
+        if not module.name.startswith("_"):
+            import_module(f"immunescape.profile.readers.{module.name}")
+    return dict(sorted(_READERS.items()))
+
+
+def get_reader(name: str, where: str | None = None) -> Reader:
+    """Return the reader of a format; an unknown word answers with the nearest."""
+    readers = all_readers()
+    if name not in readers:
+        raise unknown_word("format", name, readers, where=where)
+    return readers[name]
+
+
+def need_extra(module: str, extra: str, file: str) -> Any:
+    """Import an optional dependency, or say which extra installs it."""
+    try:
+        return import_module(module)
+    except ImportError:
+        raise InputError(
+            f"reading this file needs the package '{module}'",
+            where=file,
+            hint=f"Install it with: pip install 'immunescape[{extra}]'",
+        ) from None

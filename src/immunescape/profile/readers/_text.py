@@ -1,0 +1,282 @@
+"""Text tables as they come: any line ends, byte-order marks, gzip, comment lines, missing-value words."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from immunescape.errors import InputError, nearest
+
+__all__ = ["MISSING", "Table", "number_block", "number_column", "read_table", "read_text", "table_from_text"]
+
+MISSING = frozenset(
+    {"", "na", "n/a", "nan", ".", "null", "none", "#n/a", "[not available]", "[not applicable]", "[unknown]", "<na>"}
+)
+_LARGEST = 4_000_000_000
+
+
+def read_text(path: Path) -> str:
+    """Read a text file: gzip or plain, UTF-8 (with or without mark), UTF-16 with mark, else Latin-1.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, empty, too large, binary, or a broken gzip.
+    """
+    if path.is_dir():
+        raise InputError("this is a folder, not a file", where=str(path))
+    try:
+        size = path.stat().st_size
+        if size > _LARGEST:
+            raise InputError(f"the file has {size:,} bytes: too large to read as one table", where=str(path))
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        folder = path.parent
+        names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
+        close = nearest(path.name, names)
+        hint = f"Did you mean {' or '.join(close)}?" if close else f"The folder {folder} holds no such file."
+        raise InputError("file not found", where=str(path), hint=hint) from None
+    except OSError as error:
+        raise InputError(f"the file cannot be read: {error.strerror or error}", where=str(path)) from None
+    if raw[:2] == b"\x1f\x8b":
+        try:
+            raw = gzip.decompress(raw)
+        except (OSError, EOFError, zlib.error) as error:
+            raise InputError(f"broken gzip file: {error}", where=str(path), hint="Download it again.") from None
+    for mark, name in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+        if raw.startswith(mark):
+            try:
+                return raw.decode(name)
+            except UnicodeDecodeError:
+                raise InputError("starts like UTF-16 but is not", where=str(path)) from None
+    if b"\x00" in raw:
+        raise InputError("this is a binary file, not a text table", where=str(path))
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+@dataclass
+class Table:
+    """A text table: all cells are text or None; the index is the line number in the file.
+
+    Attributes
+    ----------
+    frame : rows x columns, as in the file.
+    file : name of the file, for messages.
+    comments : lines before the header that start with the comment sign.
+    """
+
+    frame: pd.DataFrame
+    file: str
+    comments: tuple[str, ...] = ()
+
+    def find(self, *names: str) -> str | None:
+        """Return the column that one of the names means (case and separators aside), or None."""
+        known = {_plain(c): c for c in reversed(list(self.frame.columns))}
+        for name in names:
+            if name in self.frame.columns:
+                return name
+            if _plain(name) in known:
+                return known[_plain(name)]
+        return None
+
+    def need(self, *names: str) -> str:
+        """Return the column that one of the names means.
+
+        Raises
+        ------
+        InputError
+            Naming the nearest columns of the file.
+        """
+        found = self.find(*names)
+        if found is not None:
+            return found
+        columns = [str(c) for c in self.frame.columns]
+        close = nearest(names[0], columns)
+        hint = f"Did you mean '{close[0]}'? Rename it, or map it in the manifest. " if close else ""
+        raise InputError(
+            f"the column '{names[0]}' is missing", where=self.file, hint=f"{hint}Columns: {', '.join(columns[:30])}"
+        )
+
+    def text(self, *names: str) -> pd.Series:
+        """Return a column as text with None where missing; all None where there is no such column."""
+        found = self.find(*names)
+        if found is None:
+            return pd.Series([None] * len(self.frame), index=self.frame.index, dtype=object)
+        return self.frame[found]
+
+    def number(self, *names: str) -> pd.Series:
+        """Return a column as numbers with NaN where missing; all NaN where there is no such column."""
+        found = self.find(*names)
+        if found is None:
+            return pd.Series(np.nan, index=self.frame.index, dtype=float)
+        return number_column(self.frame[found], self.file, found)
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in str(name).casefold() if c.isalnum())
+
+
+def number_column(values: pd.Series, file: str, name: str, extra: Iterable[str] = ()) -> pd.Series:
+    """Turn text into numbers; missing words become NaN.
+
+    Raises
+    ------
+    InputError
+        Naming file, line and value of the first cell that is no finite number.
+    """
+    if values.dtype != object:
+        numbers = pd.to_numeric(values, errors="coerce").astype(float)
+        text = values.astype(object)
+    else:
+        text = values
+        numbers = pd.to_numeric(values, errors="coerce").astype(float)
+    allowed = MISSING | {e.casefold() for e in extra}
+    bad = (numbers.isna() & text.notna()) | np.isinf(numbers.to_numpy())
+    if bad.any():
+        for line, value in text[bad].items():
+            if isinstance(value, float) and np.isnan(value):
+                continue
+            if str(value).strip().casefold() in allowed:
+                numbers.loc[line] = np.nan  # type: ignore[call-overload]
+                continue
+            raise InputError(
+                f"'{str(value)[:60]}' in the column '{name}' is not a number",
+                where=f"{file}, line {line}",
+                hint="Write a number with a decimal point, or NA where it is missing.",
+            )
+    return numbers
+
+
+def _separator(header: str, name: str) -> str:
+    counts = {s: header.count(s) for s in ("\t", ",", ";", "|")}
+    if name.endswith((".tsv", ".maf", ".txt", ".seg")) and counts["\t"]:
+        return "\t"
+    best = max(counts, key=lambda s: (counts[s], s == "\t"))
+    if counts[best]:
+        return best
+    return " " if len(header.split()) > 1 and name.endswith((".txt", ".seg", ".xls")) else "\t"
+
+
+def table_from_text(
+    text: str, file: str, *, comment: str = "#", separator: str | None = None, header: Sequence[str] | None = None
+) -> Table:
+    """Read a table from text.
+
+    Parameters
+    ----------
+    text
+        Content of the file.
+    file
+        Name for messages; its ending helps to find the separator.
+    comment
+        Lines at the top that start so are comments; '' for none.
+    separator
+        Separator; None finds it from the header.
+    header
+        Column names, where the file has no header.
+
+    Raises
+    ------
+    InputError
+        For an empty file, repeated columns, or rows with too many cells.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    start, skipped, comments = 0, 0, []
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        line = text[start:end]
+        if line.strip() and not (comment and line.startswith(comment)):
+            break
+        if line.strip():
+            comments.append(line)
+        start, skipped = end + 1, skipped + 1
+    body = text[start:]
+    if not body.strip():
+        raise InputError("the file holds no table: no header line", where=file)
+    first = body.partition("\n")[0]
+    sep = separator or _separator(first, file.casefold().removesuffix(".gz"))
+    quoting: Any = csv.QUOTE_MINIMAL if sep != "\t" or '"' in first else csv.QUOTE_NONE
+    names = list(header) if header else [c.strip() for c in next(csv.reader([first], delimiter=sep, quoting=quoting))]
+    repeated = sorted({n for n in names if n and names.count(n) > 1})
+    if repeated:
+        raise InputError(f"the column '{repeated[0]}' stands twice in the header", where=file, hint="Rename one.")
+    try:
+        frame = pd.read_csv(  # type: ignore[call-overload]
+            io.StringIO(body),
+            sep=r"\s+" if sep == " " else sep,
+            header=None,
+            names=[n or f"column {i + 1}" for i, n in enumerate(names)],
+            skiprows=0 if header else 1,
+            dtype=str,
+            keep_default_na=False,
+            na_values=[],
+            quoting=quoting,
+            skip_blank_lines=False,
+            index_col=False,
+            engine="c",
+            on_bad_lines="error",
+            low_memory=False,
+        )
+    except pd.errors.EmptyDataError:
+        frame = pd.DataFrame({n: pd.Series(dtype=object) for n in names})
+    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError, OverflowError) as error:
+        message = str(error).replace("Error tokenizing data. C error: ", "").strip()
+        raise InputError(f"the table cannot be read: {message}", where=file, hint="Check that row.") from None
+    frame.index = pd.RangeIndex(skipped + (1 if header else 2), skipped + (1 if header else 2) + len(frame))
+    cache: dict[object, str | None] = {}
+    cleaned = {c: [_cell(v, cache) for v in frame[c].tolist()] for c in frame.columns}
+    frame = pd.DataFrame(cleaned, index=frame.index, dtype=object)
+    if len(frame.columns):
+        frame = frame.loc[frame.notna().any(axis=1)]
+    return Table(frame, file, tuple(comments))
+
+
+def _cell(value: object, cache: dict[object, str | None]) -> str | None:
+    """Return a cell as stripped text, or None where it is a word for missing."""
+    if value not in cache:
+        text = value.strip() if isinstance(value, str) else ""
+        cache[value] = None if text.casefold() in MISSING else text
+    return cache[value]
+
+
+def number_block(frame: pd.DataFrame, columns: Sequence[str], file: str) -> np.ndarray:
+    """Turn many columns of text into a matrix of numbers (rows x columns), NaN where missing.
+
+    Raises
+    ------
+    InputError
+        As :func:`number_column`.
+    """
+    if not len(columns) or not len(frame):
+        return np.zeros((len(frame), len(columns)))
+    cells = frame[list(columns)].to_numpy(dtype=object)
+    flat = pd.to_numeric(pd.Series(cells.ravel(), dtype=object), errors="coerce").to_numpy(dtype=float, copy=True)
+    given = np.array([c is not None for c in cells.ravel()])
+    if (np.isnan(flat) & given).any() or np.isinf(flat).any():
+        for column in columns:
+            number_column(frame[column], file, str(column))
+    return flat.reshape(cells.shape)
+
+
+def read_table(path: Path, *, comment: str = "#", separator: str | None = None) -> Table:
+    """Read a delimited text file as a table of text; see :func:`table_from_text`."""
+    return table_from_text(read_text(path), path.name, comment=comment, separator=separator)
+
+
+def rows_of(frame: pd.DataFrame, mask: pd.Series, limit: int = 5) -> str:
+    """Write the line numbers where a mask holds, for a message."""
+    lines = [str(i) for i in frame.index[mask]]
+    return ", ".join(lines[:limit]) + (f" and {len(lines) - limit} more" if len(lines) > limit else "")

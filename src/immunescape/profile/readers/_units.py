@@ -1,0 +1,192 @@
+"""Units of laboratory values and variant allele frequencies: declared, or inferred only where one is possible."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from immunescape.errors import InputError, unknown_word
+
+__all__ = ["LabUnit", "canonical_analyte", "canonical_unit", "convert_labs", "lab_units", "vaf_fraction"]
+
+_FILE = Path(__file__).parents[2] / "knowledge" / "data" / "lab_units.csv"
+_SAME = {
+    "10^9/L": (
+        "10*9/l",
+        "10e9/l",
+        "x10^9/l",
+        "x10e9/l",
+        "10^9/l",
+        "k/ul",
+        "k/µl",
+        "10^3/ul",
+        "10*3/ul",
+        "x10^3/ul",
+        "g/l*",
+    ),
+    "cells/uL": ("cells/ul", "/ul", "cells/µl", "/µl", "cells/mm3", "/mm3", "{cells}/ul", "1/ul", "cells/mm^3"),
+    "g/L": ("g/l",),
+    "g/dL": ("g/dl",),
+    "mg/L": ("mg/l",),
+    "mg/dL": ("mg/dl",),
+    "U/L": ("u/l", "iu/l", "[iu]/l", "ui/l"),
+    "ukat/L": ("ukat/l", "µkat/l"),
+    "ratio": ("ratio", "1", "{ratio}", "dimensionless"),
+    "percent": ("%", "percent", "pct"),
+    "fraction": ("fraction", "share", "proportion"),
+    "pg/mL": ("pg/ml", "ng/l"),
+    "ng/mL": ("ng/ml", "ug/l", "µg/l"),
+    "umol/L": ("umol/l", "µmol/l", "um", "µm"),
+    "nmol/L": ("nmol/l", "nm"),
+}
+_WORDS = {spelling: unit for unit, spellings in _SAME.items() for spelling in spellings}
+
+
+@dataclass(frozen=True)
+class LabUnit:
+    """One unit of an analyte: value × `factor` is in the `canonical` unit; plausible from `low` to `high`."""
+
+    analyte: str
+    canonical: str
+    unit: str
+    factor: float
+    low: float
+    high: float
+
+
+@lru_cache(maxsize=1)
+def lab_units() -> tuple[dict[str, dict[str, LabUnit]], dict[str, str]]:
+    """Return analyte -> unit -> record, and alias -> analyte."""
+    found: dict[str, dict[str, LabUnit]] = {}
+    aliases: dict[str, str] = {}
+    with _FILE.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            name = row["analyte"]
+            record = LabUnit(
+                name, row["canonical"], row["unit"], float(row["factor"]), float(row["low"]), float(row["high"])
+            )
+            found.setdefault(name, {})[row["unit"]] = record
+            aliases[name] = name
+            aliases.update({a: name for a in row["aliases"].split("|") if a})
+    return found, aliases
+
+
+def canonical_analyte(name: str) -> str:
+    """Return the study's word for an analyte; a word that is not known stays, in snake_case."""
+    word = re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
+    aliases = lab_units()[1]
+    return aliases.get(word, aliases.get(name.strip(), word))
+
+
+def canonical_unit(unit: str) -> str:
+    """Return the study's spelling of a unit; one that is not known stays as it is."""
+    word = re.sub(r"\s+", "", unit.casefold())
+    return _WORDS.get(word, unit.strip())
+
+
+def convert_labs(frame: pd.DataFrame, file: str, problems: list[str]) -> pd.DataFrame:
+    """Bring laboratory values to one unit for each analyte.
+
+    Parameters
+    ----------
+    frame
+        Columns analyte, value, unit (None where the file gives none).
+    file
+        Name of the file, for messages.
+    problems
+        Gets a sentence for each unit that was inferred.
+
+    Raises
+    ------
+    InputError
+        Where a unit is not known for its analyte, or is missing and the values do not allow exactly one.
+    """
+    known, _ = lab_units()
+    out = frame.copy()
+    out["analyte"] = [canonical_analyte(a) if isinstance(a, str) else a for a in out["analyte"]]
+    out["unit"] = [canonical_unit(u) if isinstance(u, str) else None for u in out["unit"]]
+    for name, rows in out.groupby("analyte", sort=False):
+        units = known.get(str(name))
+        if units is None:
+            continue
+        missing = rows["unit"].isna() & rows["value"].notna()
+        if missing.any():
+            out.loc[missing.index[missing], "unit"] = _only_unit(str(name), rows.loc[missing, "value"], file, problems)
+        for unit, part in out.loc[rows.index].groupby("unit", sort=False):
+            if unit not in units:
+                raise unknown_word(f"unit of {name}", str(unit), units, where=f"{file}, line {part.index[0]}")
+            out.loc[part.index, "value"] = part["value"] * units[str(unit)].factor
+            out.loc[part.index, "unit"] = units[str(unit)].canonical
+    return out
+
+
+def _only_unit(name: str, values: pd.Series, file: str, problems: list[str]) -> str:
+    units = lab_units()[0][name]
+    possible = [u for u in units.values() if bool(values.between(u.low, u.high).all())]
+    if len(possible) == 1:
+        unit = possible[0].unit
+        problems.append(
+            f"{file}: {name} has no unit; {unit} was inferred, because every value ({values.min():g} to "
+            f"{values.max():g}) is plausible in it and in no other known unit"
+        )
+        return unit
+    why = "fit none of" if not possible else "fit several of"
+    raise InputError(
+        f"{name} has no unit, and its values ({values.min():g} to {values.max():g}) {why}: {', '.join(units)}",
+        where=f"{file}, line {values.index[0]}",
+        hint=f"Declare it in the manifest: units: {{{name}: {next(iter(units))}}}",
+    )
+
+
+def vaf_fraction(values: pd.Series, unit: str | None, file: str, problems: list[str]) -> pd.Series:
+    """Return variant allele frequencies as fractions.
+
+    Parameters
+    ----------
+    values
+        Numbers, NaN where missing.
+    unit
+        ``fraction``, ``percent`` or None (not declared).
+    file
+        Name of the file, for messages.
+    problems
+        Gets a sentence where the unit was inferred.
+
+    Raises
+    ------
+    InputError
+        Where the unit is not declared and the values leave both possible, or where they are out of range.
+    """
+    numbers = values.to_numpy(float)
+    finite = numbers[np.isfinite(numbers)]
+    if unit is not None:
+        word = canonical_unit(unit)
+        if word not in ("fraction", "percent"):
+            raise unknown_word("unit of vaf", unit, ("fraction", "percent"), where=file)
+    elif not len(finite):
+        return values
+    elif finite.max() > 1.0:
+        word = "percent"
+        problems.append(f"{file}: vaf is read as percent, because values reach {finite.max():g}")
+    else:
+        raise InputError(
+            f"vaf has no unit; its values (up to {finite.max():g}) could be fractions or percent",
+            where=file,
+            hint="Declare it in the manifest: units: {vaf: fraction} or units: {vaf: percent}",
+        )
+    scaled = values * (0.01 if word == "percent" else 1.0)
+    bad = (scaled < 0) | (scaled > 1)
+    if bad.any():
+        line = scaled.index[bad][0]
+        raise InputError(
+            f"vaf {values[line]:g} is outside 0..{100 if word == 'percent' else 1} ({word})",
+            where=f"{file}, line {line}",
+            hint="Correct the row, or declare the unit: units: {vaf: percent}",
+        )
+    return scaled

@@ -1,0 +1,225 @@
+"""FHIR R4 bundles with the mCODE profile: patients, stage, performance status, treatments, values, response."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from immunescape.errors import InputError
+from immunescape.profile.readers._base import Partial, reader
+from immunescape.profile.readers._finish import finish
+from immunescape.profile.readers._json import dicts, get, iso_day, read_json, text_of
+
+__all__ = ["read_fhir"]
+
+_ECOG = ("89247-1",)
+_TMB = ("94076-7",)
+_PDL1 = ("pd-l1", "pdl1", "cd274", "programmed cell death ligand 1", "programmed death ligand 1")
+_RESPONSE = ("97509-4", "88040-1", "21976-6")
+_RECIST = (("complete", "CR"), ("partial", "PR"), ("stable", "SD"), ("progress", "PD"), ("not eval", "NE"))
+
+
+def _pdl1_score(words: str) -> str | None:
+    """Return the score that the name of a PD-L1 observation says, or None."""
+    if "combined positive" in words or "cps" in words:
+        return "cps"
+    if "immune cell" in words:
+        return "ic"
+    return "tps" if any(w in words for w in ("tumor proportion", "tumour proportion", "tps", "tumor cells")) else None
+
+
+def _codes(concept: Any) -> list[str]:
+    return [c for coding in dicts(get(concept, "coding")) if (c := text_of(coding.get("code")))]
+
+
+def _word(concept: Any) -> str | None:
+    first = get(concept, "coding", 0, "display")
+    return text_of(get(concept, "text")) or text_of(first) or next(iter(_codes(concept)), None)
+
+
+def _target(reference: Any) -> str | None:
+    text = text_of(get(reference, "reference"))
+    return text.rsplit("/", 1)[-1].removeprefix("urn:uuid:") if text else None
+
+
+def _recist_word(value: Any) -> str | None:
+    for code in _codes(value):
+        if code in ("CR", "PR", "SD", "PD", "NE"):
+            return code
+    words = (_word(value) or "").casefold()
+    return next((recist for stem, recist in _RECIST if stem in words), None)
+
+
+class _Rows:
+    """What the resources of a bundle give, before days are counted from the first immunotherapy."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.tables: dict[str, list[dict[str, Any]]] = {}
+        self.left: dict[str, int] = {}
+
+    def add(self, kind: str, **row: Any) -> None:
+        self.tables.setdefault(kind, []).append(row)
+
+    def skip(self, what: str) -> None:
+        self.left[what] = self.left.get(what, 0) + 1
+
+
+def _patient(resource: Mapping[str, Any], rows: _Rows) -> None:
+    name = text_of(resource.get("id"))
+    if name is None:
+        raise InputError("a Patient without id", where=rows.file)
+    sex = text_of(resource.get("gender"))
+    rows.add("patients", patient=name, sex=sex, born=iso_day(resource.get("birthDate")))
+
+
+def _condition(resource: Mapping[str, Any], rows: _Rows) -> None:
+    patient = _target(resource.get("subject"))
+    if patient is None:
+        rows.skip("Condition without subject")
+        return
+    stage = _word(get(resource, "stage", 0, "summary"))
+    histology = None
+    for extension in dicts(resource.get("extension")):
+        if str(extension.get("url", "")).endswith("mcode-histology-morphology-behavior"):
+            histology = _word(extension.get("valueCodeableConcept"))
+    rows.add("conditions", patient=patient, stage=stage, histology=histology or _word(resource.get("code")))
+
+
+def _observation(resource: Mapping[str, Any], rows: _Rows) -> None:
+    patient, codes = _target(resource.get("subject")), _codes(resource.get("code"))
+    when = iso_day(resource.get("effectiveDateTime")) or iso_day(get(resource, "effectivePeriod", "start"))
+    quantity = resource.get("valueQuantity")
+    value, unit = text_of(get(quantity, "value")), text_of(get(quantity, "code")) or text_of(get(quantity, "unit"))
+    if patient is None:
+        rows.skip("Observation without subject")
+    elif any(c in _ECOG for c in codes):
+        score = text_of(resource.get("valueInteger")) or value
+        rows.add("ecog", patient=patient, ecog=score)
+    elif any(c in _TMB for c in codes):
+        rows.add("tmb", patient=patient, tmb=value)
+    elif any(w in (name := (_word(resource.get("code")) or "").casefold()) for w in _PDL1) and value is not None:
+        score, assay = _pdl1_score(name), _word(resource.get("method"))
+        rows.add("pdl1", patient=patient, assay=assay, score=score, value_percent=value)
+    elif any(c in _RESPONSE for c in codes):
+        word = _recist_word(resource.get("valueCodeableConcept"))
+        if word is None or when is None:
+            rows.skip("response without RECIST word or date")
+        else:
+            rows.add("responses", patient=patient, at=when, recist=word)
+    elif value is not None:
+        loinc = next(iter(codes), None)
+        rows.add(
+            "labs", patient=patient, at=when, analyte=loinc, name=_word(resource.get("code")), value=value, unit=unit
+        )
+    else:
+        rows.skip("Observation without a number")
+
+
+def _medication(resource: Mapping[str, Any], rows: _Rows) -> None:
+    patient, drug = _target(resource.get("subject")), _word(resource.get("medicationCodeableConcept"))
+    start = iso_day(get(resource, "effectivePeriod", "start")) or iso_day(resource.get("effectiveDateTime"))
+    start = start or iso_day(resource.get("authoredOn"))
+    if patient is None or drug is None or start is None:
+        rows.skip(f"{resource.get('resourceType')} without subject, drug or start")
+        return
+    rows.add("treatments", patient=patient, drug=drug, at=start, until=iso_day(get(resource, "effectivePeriod", "end")))
+
+
+_READ = {
+    "Patient": _patient,
+    "Condition": _condition,
+    "Observation": _observation,
+    "MedicationAdministration": _medication,
+    "MedicationStatement": _medication,
+    "MedicationRequest": _medication,
+}
+_IMMUNO = ("lizumab", "volumab", "zolizumab", "valumab", "velumab", "plimab", "elimumab", "dostarlimab")
+
+
+def day_zero(treatments: list[dict[str, Any]]) -> dict[str, int]:
+    """Return for each patient the date (ordinal) of the first checkpoint antibody, else of the first drug."""
+    zero: dict[str, tuple[int, int]] = {}
+    for row in treatments:
+        rank = 0 if any(w in str(row["drug"]).casefold() for w in _IMMUNO) else 1
+        key = (rank, int(row["at"]))
+        zero[row["patient"]] = min(zero.get(row["patient"], key), key)
+    return {patient: at for patient, (_, at) in zero.items()}
+
+
+def dated(frame: pd.DataFrame, zero: Mapping[str, int], start: str = "day") -> pd.DataFrame:
+    """Turn dates (``at``, ``until``) into days after day zero; without it they are missing."""
+    base = frame["patient"].map(zero)
+    out = frame.copy()
+    out[start] = pd.to_numeric(out.pop("at")) - base
+    if "until" in out:
+        out["end_day"] = pd.to_numeric(out.pop("until")) - base
+    return out
+
+
+@reader(
+    "fhir",
+    "FHIR R4 bundle (JSON), mCODE: the clinical part",
+    ("patients", "samples", "pdl1", "labs", "treatments", "responses"),
+)
+def read_fhir(path: Path, options: Mapping[str, Any]) -> Partial:
+    """Read a bundle: Patient, Condition (stage, histology), Observation (ECOG, TMB, PD-L1, labs, response), drugs.
+
+    Days count from the first dose of a checkpoint antibody, else of the first drug.
+
+    Raises
+    ------
+    InputError
+        For what is no bundle with at least one Patient.
+    """
+    bundle = read_json(path)
+    if get(bundle, "resourceType") == "Patient":
+        bundle = {"resourceType": "Bundle", "entry": [{"resource": bundle}]}
+    if get(bundle, "resourceType") != "Bundle":
+        raise InputError("this is no FHIR bundle (resourceType is not 'Bundle')", where=path.name)
+    rows, out = _Rows(path.name), Partial()
+    entries = dicts(get(bundle, "entry"))
+    for entry in entries:
+        resource = entry.get("resource")
+        kind = text_of(get(resource, "resourceType"))
+        if kind in _READ and isinstance(resource, dict):
+            _READ[kind](resource, rows)
+        else:
+            rows.skip(kind or "entry without resource")
+    if not rows.tables.get("patients"):
+        raise InputError("the bundle holds no Patient", where=path.name)
+    _tables(rows, out)
+    left = ", ".join(f"{n} × {what}" for what, n in sorted(rows.left.items()))
+    out.note(path.name, "fhir", len(entries), len(entries) - sum(rows.left.values()), left)
+    return out
+
+
+def _tables(rows: _Rows, out: Partial) -> None:
+    zero = day_zero(rows.tables.get("treatments", []))
+    patients = pd.DataFrame(rows.tables["patients"])
+    born = pd.to_numeric(patients.pop("born"))
+    age = (patients["patient"].map(zero) - born) / 365.25
+    patients["age"] = age.round(1)
+    for kind, columns in (("conditions", ("stage", "histology")), ("ecog", ("ecog",))):
+        if rows.tables.get(kind):
+            first = pd.DataFrame(rows.tables[kind]).drop_duplicates("patient").set_index("patient")
+            for column in columns:
+                patients[column] = patients["patient"].map(first[column])
+    patients.index = pd.RangeIndex(1, len(patients) + 1)
+    out.tables["patients"] = finish("patients", patients.astype(object), rows.file, out.problems)
+    if rows.tables.get("tmb"):
+        tmb = pd.DataFrame(rows.tables["tmb"]).assign(sample=lambda f: f["patient"])
+        out.tables["samples"] = finish("samples", tmb.drop_duplicates("sample"), rows.file, out.problems)
+    if rows.tables.get("pdl1"):
+        frame = pd.DataFrame(rows.tables["pdl1"])
+        out.tables["pdl1"] = finish("pdl1", frame, rows.file, out.problems, {"value_percent": "percent"})
+    for kind, start in (("labs", "day"), ("responses", "day"), ("treatments", "start_day")):
+        if rows.tables.get(kind):
+            frame = dated(pd.DataFrame(rows.tables[kind]), zero, start)
+            out.tables[kind] = finish(kind, frame, rows.file, out.problems)
+    lost = set(patients["patient"]) - set(zero)
+    if lost and any(rows.tables.get(k) for k in ("labs", "responses")):
+        out.problems.append(f"{rows.file}: {len(lost)} patients have no dated treatment, so their days are missing")

@@ -1,0 +1,139 @@
+"""Mutation Annotation Format: GDC, cBioPortal and vcf2maf."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from immunescape.errors import InputError
+from immunescape.profile.readers._base import Partial, reader
+from immunescape.profile.readers._finish import CLASSES, build_word, finish
+from immunescape.profile.readers._text import Table, read_table, rows_of
+
+__all__ = ["CLASSES", "builds_of", "read_maf"]
+
+_GERMLINE = ("germline", "loh_germline")
+_DROP = ("wildtype", "redacted", "none")
+
+
+def builds_of(table: Table, declared: str) -> str:
+    """Return the one genome build of a MAF; two builds, or another than declared, are an error."""
+    column = table.find("NCBI_Build")
+    words = [w for w in table.frame[column].dropna().unique()] if column else []
+    found: dict[str, Any] = {}
+    for word in words:
+        line = table.frame.index[table.frame[column] == word][0]
+        found.setdefault(build_word(str(word), f"{table.file}, line {line}"), line)
+    if len(found) > 1:
+        (one, first), (two, second) = list(found.items())[:2]
+        raise InputError(
+            f"two genome builds in one file: {one} (line {first}) and {two} (line {second})",
+            where=table.file,
+            hint="Lift the rows over to one build, or split the file.",
+        )
+    build = next(iter(found), "")
+    if build and declared and build != declared:
+        raise InputError(
+            f"the file says {build}, the manifest {declared}", where=table.file, hint="Correct genome_build."
+        )
+    return build or declared
+
+
+def _vaf(table: Table, problems: list[str]) -> tuple[pd.Series, str | None]:
+    alt = table.number("t_alt_count")
+    total = alt + table.number("t_ref_count")
+    depth = table.number("t_depth")
+    total = total.where(total.notna(), depth)
+    with np.errstate(all="ignore"):
+        vaf = (alt / total).where(total > 0)
+    impossible = vaf > 1
+    if impossible.any():
+        line = impossible.index[impossible][0]
+        raise InputError("t_alt_count is larger than the depth", where=f"{table.file}, line {line}")
+    if vaf.notna().any():
+        return vaf, "fraction"
+    given = table.find("t_vaf", "vaf", "tumor_vaf", "i_tumor_f", "tumor_f", "allele_freq", "AF")
+    if given is None:
+        return vaf, "fraction"
+    return table.number(given), None
+
+
+@reader(
+    "maf",
+    "mutations in MAF (GDC, cBioPortal, vcf2maf)",
+    ("mutations",),
+    {"genome_build": "GRCh37 or GRCh38, where the file does not say", "units": "vaf: fraction or percent"},
+)
+def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
+    """Read a MAF file; columns may stand in any order.
+
+    Raises
+    ------
+    InputError
+        For a missing column, an unknown classification, two genome builds, or counts that cannot be.
+    """
+    table = read_table(path)
+    out = Partial()
+    symbol = table.need("Hugo_Symbol")
+    barcode = table.need("Tumor_Sample_Barcode")
+    classification = table.need("Variant_Classification")
+    declared = str(options.get("genome_build") or "")
+    out.genome_build = builds_of(table, build_word(declared, path.name) if declared else "")
+    frame = table.frame
+    ref = table.text("Reference_Allele")
+    two, one = table.text("Tumor_Seq_Allele2"), table.text("Tumor_Seq_Allele1")
+    alt = two.where(two.notna() & (two != ref), one).where(lambda a: a.notna(), two)
+    status = table.text("Mutation_Status").map(lambda s: s.casefold() if isinstance(s, str) else "")
+    vaf, unit = _vaf(table, out.problems)
+    declared_unit = dict(options.get("units") or {}).get("vaf")
+    rows = pd.DataFrame(
+        {
+            "patient": table.text("Patient", "case_barcode", "patient_id"),
+            "sample": frame[barcode],
+            "gene": frame[symbol],
+            "chrom": table.text("Chromosome"),
+            "start": table.text("Start_Position"),
+            "ref": ref,
+            "alt": alt,
+            "classification": frame[classification],
+            "protein_change": table.text("HGVSp_Short", "Protein_Change", "Amino_Acid_Change"),
+            "vaf": vaf,
+            "ccf": table.text("ccf", "ccf_expected_copies", "cancer_cell_fraction"),
+            "clonal": table.text("clonal", "clonality"),
+            "germline": status.isin(_GERMLINE),
+            "source_row": [float(i) for i in frame.index],
+        },
+        index=frame.index,
+    )
+    for name in ("t_depth", "IMPACT", "Hotspot", "HGVSc"):
+        if (column := table.find(name)) is not None:
+            rows[column] = frame[column]
+    clonal = rows["clonal"].map(lambda c: c.casefold() if isinstance(c, str) else c)
+    rows["clonal"] = clonal.where(~clonal.isin(("indeterminate", "unknown")), None)
+    drop = status.isin(_DROP) | rows["gene"].isna()
+    rows["protein_change"] = rows["protein_change"].map(lambda p: p.removeprefix("p.") if isinstance(p, str) else p)
+    key = ["sample", "gene", "chrom", "start", "ref", "alt", "protein_change"]
+    twice = rows.duplicated(key) & ~drop
+    if twice.any():
+        out.problems.append(
+            f"{path.name}: {int(twice.sum())} rows stand twice and count once (lines {rows_of(rows, twice)})"
+        )
+    out.tables["mutations"] = finish(
+        "mutations",
+        rows.loc[~drop & ~twice],
+        path.name,
+        out.problems,
+        {"vaf": str(declared_unit or unit)} if (declared_unit or unit) else {},
+        out.genome_build,
+    )
+    left = []
+    if drop.any():
+        left.append(f"{int(drop.sum())} rows without gene, or wild type, redacted or empty by Mutation_Status")
+    if twice.any():
+        left.append(f"{int(twice.sum())} repeated rows")
+    out.note(path.name, "maf", len(frame), len(out.tables["mutations"]), "; ".join(left))
+    return out

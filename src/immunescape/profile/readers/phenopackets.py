@@ -1,0 +1,117 @@
+"""GA4GH Phenopackets v2 (JSON; YAML is the same once converted): the clinical part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from immunescape.errors import InputError
+from immunescape.profile.readers._base import Partial, reader
+from immunescape.profile.readers._finish import finish
+from immunescape.profile.readers._json import dicts, get, iso_day, read_json, text_of
+from immunescape.profile.readers.fhir import dated, day_zero
+
+__all__ = ["read_phenopackets"]
+
+
+def _years(duration: Any) -> float | None:
+    """Return an ISO 8601 duration such as ``P62Y3M`` in years."""
+    import re
+
+    match = re.fullmatch(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?.*", duration) if isinstance(duration, str) else None
+    if match is None or not any(match.groups()):
+        return None
+    years, months, days = (float(g or 0) for g in match.groups())
+    return years + months / 12 + days / 365.25
+
+
+def _packets(document: Any, file: str) -> list[dict[str, Any]]:
+    if isinstance(document, list):
+        found = dicts(document)
+    elif get(document, "members") is not None:
+        found = dicts(get(document, "members"))
+    else:
+        found = dicts(document)
+    found = [p.get("phenopacket", p) if isinstance(p.get("phenopacket", p), dict) else p for p in found]
+    if not found or not all(isinstance(get(p, "subject"), dict) for p in found):
+        raise InputError("this is no Phenopacket: 'subject' is missing", where=file)
+    return found
+
+
+def _one(packet: Mapping[str, Any], file: str, tables: dict[str, list[dict[str, Any]]]) -> None:
+    patient = text_of(get(packet, "subject", "id"))
+    if patient is None:
+        raise InputError("a subject without id", where=file, hint="Every Phenopacket needs subject.id.")
+    disease = next(iter(dicts(packet.get("diseases"))), {})
+    age = _years(get(packet, "subject", "timeAtLastEncounter", "age", "iso8601duration"))
+    tables["patients"].append(
+        {
+            "patient": patient,
+            "sex": (text_of(get(packet, "subject", "sex")) or "").casefold() or None,
+            "age": age if age is not None else _years(get(disease, "onset", "age", "iso8601duration")),
+            "histology": text_of(get(disease, "term", "label")),
+            "stage": text_of(get(disease, "diseaseStage", 0, "label")),
+        }
+    )
+    for sample in dicts(packet.get("biosamples")):
+        if name := text_of(sample.get("id")):
+            tables["samples"].append({"sample": name, "patient": patient})
+    for measured in dicts(packet.get("measurements")):
+        quantity = get(measured, "value", "quantity")
+        value = text_of(get(quantity, "value"))
+        label = text_of(get(measured, "assay", "label"))
+        code = (text_of(get(measured, "assay", "id")) or "").rpartition(":")[2]
+        if value is None or not (label or code):
+            continue
+        tables["labs"].append(
+            {
+                "patient": patient,
+                "analyte": code if code and code[:1].isdigit() else label,
+                "name": label,
+                "value": value,
+                "unit": text_of(get(quantity, "unit", "label")) or text_of(get(quantity, "unit", "id")),
+                "at": iso_day(get(measured, "timeObserved", "timestamp")),
+            }
+        )
+    for action in dicts(packet.get("medicalActions")):
+        drug = text_of(get(action, "treatment", "agent", "label"))
+        times = dicts(get(action, "treatment", "doseIntervals"))
+        starts = [d for t in times if (d := iso_day(get(t, "interval", "start"))) is not None]
+        ends = [d for t in times if (d := iso_day(get(t, "interval", "end"))) is not None]
+        if drug and starts:
+            row = {"patient": patient, "drug": drug, "at": min(starts), "until": max(ends) if ends else None}
+            tables["treatments"].append(row)
+
+
+@reader("phenopackets", "GA4GH Phenopackets v2 (JSON)", ("patients", "samples", "labs", "treatments"))
+def read_phenopackets(path: Path, options: Mapping[str, Any]) -> Partial:
+    """Read a Phenopacket, a list of them, or a cohort.
+
+    Days count from the first dose of a checkpoint antibody, else of the first drug. Interpretations and phenotypic
+    features are left.
+
+    Raises
+    ------
+    InputError
+        For a document without subject.
+    """
+    packets = _packets(read_json(path), path.name)
+    tables: dict[str, list[dict[str, Any]]] = {"patients": [], "samples": [], "labs": [], "treatments": []}
+    for packet in packets:
+        _one(packet, path.name, tables)
+    out = Partial()
+    zero = day_zero(tables["treatments"])
+    for kind, rows in tables.items():
+        if not rows:
+            continue
+        frame = pd.DataFrame(rows)
+        if kind == "labs":
+            frame = dated(frame, zero)
+        elif kind == "treatments":
+            frame = dated(frame, zero, "start_day")
+        out.tables[kind] = finish(kind, frame, path.name, out.problems)
+    out.note(path.name, "phenopackets", len(packets), len(packets), "interpretations and phenotypic features")
+    return out
