@@ -1,0 +1,147 @@
+"""Association of each biomarker with response, durable benefit, PFS and OS, with the false discovery rate over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pandas as pd
+
+from immunescape.errors import unknown_word
+from immunescape.profile.cohort.discrimination import Estimate, auc, benjamini_hochberg, fisher, logistic
+from immunescape.profile.cohort.outcomes import ENDPOINTS
+from immunescape.profile.cohort.survival import cox
+
+__all__ = ["associate", "contrasts"]
+
+_COLUMNS = """biomarker level endpoint kind n n_missing n_positive n_events measure estimate low high p q test primary
+note""".split()
+
+
+def contrasts(values: pd.Series) -> Iterator[tuple[str, str, pd.Series]]:
+    """Yield what is compared of a biomarker: (level, kind, numbers with NaN where missing).
+
+    A number is compared per standard deviation; a truth value as yes against no; a word as each level against the
+    others (two levels: the later one by name only).
+
+    Parameters
+    ----------
+    values
+        Values of one biomarker over patients; None or NaN where not assessable.
+    """
+    known = values[values.notna()]
+    if not len(known):
+        return
+    if all(isinstance(v, (bool, np.bool_)) for v in known):
+        yield "True", "binary", values.map(lambda v: np.nan if pd.isna(v) else float(v)).astype(float)
+    elif all(isinstance(v, str) for v in known):
+        levels = sorted(set(known))
+        for level in levels[1:] if len(levels) == 2 else levels:
+            yield level, "binary", values.map(lambda v, x=level: np.nan if pd.isna(v) else float(v == x)).astype(float)
+    else:
+        yield "", "number", pd.to_numeric(values, errors="coerce").astype(float)
+
+
+def _two_groups(x: pd.Series, labels: pd.Series, kind: str, minimum: int) -> list[tuple[str, Estimate, bool]]:
+    both = x.notna() & labels.notna()
+    values, truth = x[both].to_numpy(), labels[both].astype(bool).to_numpy()
+    few = min(int(truth.sum()), int((~truth).sum()))
+    if kind == "binary":
+        few = min(few, int(values.sum()), int(len(values) - values.sum()))
+    measure = "odds ratio" if kind == "binary" else "AUC"
+    if few < minimum:
+        why = f"{few} in the smallest group; {minimum} are needed"
+        return [(measure, Estimate(np.nan, np.nan, np.nan, np.nan, "not tested", why), True)]
+    if kind == "binary":
+        return [("odds ratio", fisher(values > 0, truth), True)]
+    spread = values.std(ddof=1) or 1.0
+    return [("AUC", auc(values, truth), True), ("odds ratio per SD", logistic(values / spread, truth), False)]
+
+
+def _survival(x: pd.Series, time: pd.Series, event: pd.Series, kind: str, minimum: int) -> tuple[str, Estimate]:
+    both = x.notna() & time.notna() & event.notna()
+    values = x[both].to_numpy()
+    measure = "hazard ratio" if kind == "binary" else "hazard ratio per SD"
+    few = int(event[both].sum())
+    if kind == "binary":
+        few = min(few, int(values.sum()), int(len(values) - values.sum()))
+    if few < minimum:
+        why = f"{few} events or patients in the smallest group; {minimum} are needed"
+        return measure, Estimate(np.nan, np.nan, np.nan, np.nan, "not tested", why)
+    spread = 1.0 if kind == "binary" else (values.std(ddof=1) or 1.0)
+    return measure, cox(time[both], event[both], {"x": values / spread}).estimate("x")
+
+
+def associate(
+    values: pd.DataFrame, outcomes: pd.DataFrame, endpoints: Iterable[str] = ENDPOINTS, minimum: int = 5
+) -> pd.DataFrame:
+    """Test each biomarker against each endpoint.
+
+    Parameters
+    ----------
+    values
+        Patients x biomarkers, as `values_frame` makes it.
+    outcomes
+        Patients x outcomes, as `outcomes` makes it; joined on the index.
+    endpoints
+        Any of ``response``, ``benefit``, ``pfs``, ``os``.
+    minimum
+        Smallest group (binary endpoints and biomarkers) or number of events that is tested.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each comparison: estimate (odds ratio, AUC or hazard ratio) with interval, p, and ``q``, the false
+        discovery rate over all primary tests of that endpoint; what was not tested says why. ``n_missing`` counts
+        patients with the outcome but without the biomarker.
+
+    Raises
+    ------
+    InputError
+        For an unknown endpoint.
+    """
+    rows: list[dict[str, object]] = []
+    joined = outcomes.reindex(values.index)
+    for endpoint in endpoints:
+        if endpoint not in ENDPOINTS:
+            raise unknown_word("endpoint", endpoint, ENDPOINTS)
+        timed = endpoint in ("pfs", "os")
+        label = joined[f"{endpoint}_event"] if timed else joined[endpoint]
+        time = joined[f"{endpoint}_months"] if timed else None
+        followed = label.notna() if time is None else label.notna() & time.notna()
+        if not followed.any():
+            continue
+        for name in values.columns:
+            for level, kind, x in contrasts(values[name]):
+                both = followed & x.notna()
+                found = (
+                    [(*_survival(x, time, label.astype(float), kind, minimum), True)]
+                    if time is not None
+                    else _two_groups(x, label, kind, minimum)
+                )
+                for measure, estimate, primary in found:
+                    rows.append(
+                        {
+                            "biomarker": name,
+                            "level": level,
+                            "endpoint": endpoint,
+                            "kind": kind,
+                            "n": int(both.sum()),
+                            "n_missing": int((followed & x.isna()).sum()),
+                            "n_positive": int(x[both].sum()) if kind == "binary" else pd.NA,
+                            "n_events": int(label[both].astype(float).sum()),
+                            "measure": measure,
+                            "estimate": estimate.value,
+                            "low": estimate.low,
+                            "high": estimate.high,
+                            "p": estimate.p,
+                            "test": estimate.test,
+                            "primary": primary,
+                            "note": estimate.note,
+                        }
+                    )
+    table = pd.DataFrame(rows, columns=_COLUMNS)
+    table["q"] = table["q"].astype(float)
+    for _, part in table[table["primary"].astype(bool)].groupby("endpoint"):
+        table.loc[part.index, "q"] = benjamini_hochberg(part["p"].to_numpy(dtype=float))
+    return table
