@@ -93,6 +93,3 @@ def test_msk_burden_goes_with_benefit(shared_data):
     assert primary.loc[("tmb", "benefit"), "p"] < 0.05
     assert primary.loc[("tmb", "pfs"), "estimate"] < 1
     assert primary.loc[("pdl1_tps", "pfs"), "n_missing"] == int(samples["PDL1_SCORE"].isna().sum())
-    print(
-        table[["biomarker", "endpoint", "measure", "n", "n_missing", "estimate", "low", "high", "p", "q"]].to_string()
-    )

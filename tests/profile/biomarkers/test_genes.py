@@ -1,0 +1,179 @@
+"""What is called a loss, a driver, an amplification, and what is not assessable."""
+
+from __future__ import annotations
+
+import pytest
+from tests.profile.biomarkers.synthetic import _frame
+
+from immunescape.profile.biomarkers import measure
+from immunescape.profile.study import Panel, Study
+
+GENES = frozenset("B2M TAP1 TAP2 TAPBP NLRC5 CALR JAK1 KRAS EGFR STK11 KEAP1 TP53 RBM10 MET ALK MDM2 BRAF".split())
+
+
+def make(
+    mutations=(), copies=(), breaks=(), *, sex="F", genes=GENES, given=("mutations", "copy_number"), panel="panel"
+):
+    """Return a study of one patient: mutations (gene, kind, protein, more), copies (gene, columns), breaks (genes)."""
+    tables = {}
+    if mutations:
+        columns = {c: [m[3].get(c) if len(m) > 3 else None for m in mutations] for c in ("ccf", "clonal", "germline")}
+        columns["ccf"] = [float("nan") if v is None else v for v in columns["ccf"]]
+        tables["mutations"] = _frame(
+            "mutations",
+            patient=["p"] * len(mutations),
+            sample="s",
+            gene=[m[0] for m in mutations],
+            classification=[m[1] for m in mutations],
+            protein_change=[m[2] for m in mutations],
+            start=[float(i) for i in range(len(mutations))],
+            **columns,
+        )
+    if copies:
+        numbers = {c: [k[1].get(c, float("nan")) for k in copies] for c in ("discrete", "total_cn", "minor_cn")}
+        tables["copy_number"] = _frame(
+            "copy_number", patient=["p"] * len(copies), sample="s", gene=[k[0] for k in copies], **numbers
+        )
+    if breaks:
+        tables["structural_variants"] = _frame(
+            "structural_variants",
+            patient=["p"] * len(breaks),
+            sample="s",
+            gene1=[b[0] for b in breaks],
+            gene2=[b[1] for b in breaks],
+        )
+        given = (*given, "structural_variants")
+    return Study(
+        patients=_frame("patients", patient=["p"], sex=sex),
+        samples=_frame("samples", patient=["p"], sample="s", panel=panel, panel_cna=panel, panel_sv=panel),
+        panels={"panel": Panel("panel", genes, 1.0)},
+        given={"patients", "samples", "panels", *given},
+        **tables,
+    )
+
+
+def one(name: str, study: Study):
+    return measure(study, [name])[name]["p"]
+
+
+@pytest.mark.parametrize(
+    ("copies", "word"),
+    [
+        ({"total_cn": 0.4904}, "biallelic_loss"),
+        ({"total_cn": 0.49, "minor_cn": 0.0}, "biallelic_loss"),
+        ({"discrete": -2.0}, "biallelic_loss"),
+        ({"discrete": -1.5}, "biallelic_loss"),
+        ({"total_cn": 0.64}, "biallelic_loss_subclonal"),
+        ({"total_cn": 1.0, "minor_cn": 0.0}, "monoallelic_loss"),
+        ({"discrete": -1.0}, "monoallelic_loss"),
+        ({"total_cn": 2.0, "minor_cn": 0.0}, "wild_type"),
+        ({"total_cn": 2.0, "minor_cn": 1.0}, "wild_type"),
+        ({"discrete": 2.0}, "wild_type"),
+    ],
+)
+def test_copy_number_of_b2m(copies, word):
+    assert one("b2m_status", make(copies=[("B2M", copies)])).value == word
+
+
+STOP, MISSENSE = ("Nonsense_Mutation", "p.Q10*"), ("Missense_Mutation", "p.A10V")
+
+
+@pytest.mark.parametrize(
+    ("mutations", "copies", "word"),
+    [
+        ([("JAK1", *STOP)], [], "monoallelic_loss"),
+        ([("JAK1", *STOP)], [("JAK1", {"total_cn": 1.0, "minor_cn": 0.0})], "biallelic_loss"),
+        ([("JAK1", *STOP)], [("JAK1", {"total_cn": 2.0, "minor_cn": 0.0})], "biallelic_loss"),
+        ([("JAK1", *STOP, {"ccf": 0.4})], [("JAK1", {"minor_cn": 0.0})], "biallelic_loss_subclonal"),
+        ([("JAK1", *STOP, {"clonal": False})], [("JAK1", {"minor_cn": 0.0})], "biallelic_loss_subclonal"),
+        ([("JAK1", *STOP), ("JAK1", "Frame_Shift_Del", "p.K20fs")], [], "biallelic_loss"),
+        ([("JAK1", *MISSENSE)], [], "variant_of_unknown_significance"),
+        ([("JAK1", *MISSENSE)], [("JAK1", {"minor_cn": 0.0})], "variant_of_unknown_significance"),
+        ([("JAK1", "Silent", "p.A10A")], [], "wild_type"),
+    ],
+)
+def test_hits_of_jak1(mutations, copies, word):
+    assert one("jak1_status", make(mutations, copies)).value == word
+
+
+def test_one_hit_on_x_is_enough_in_a_man():
+    hit = [("RBM10", *STOP)]
+    assert one("rbm10_status", make(hit, sex="Male")).value == "biallelic_loss"
+    assert one("rbm10_status", make(hit, sex="F")).value == "monoallelic_loss"
+
+
+def test_a_gene_off_the_panel_is_never_wild_type():
+    found = one("nlrc5_status", make(genes=GENES - {"NLRC5"}))
+    assert found.status == "not_assessable"
+    assert "not on the panel" in found.note
+    assert one("nlrc5_status", make(panel=None)).status == "not_assessable"
+    assert one("nlrc5_status", make()).value == "wild_type"
+    deleted = make(copies=[("NLRC5", {"total_cn": 0.1})], genes=GENES - {"NLRC5"})
+    assert one("nlrc5_status", deleted).value == "biallelic_loss"
+
+
+def test_tapasin_is_found_under_its_symbol_and_a_common_name():
+    for name in ("TAPBP", "TAPASIN"):
+        assert one("tapbp_status", make(copies=[(name, {"discrete": -2.0})])).value == "biallelic_loss"
+
+
+def test_pathway_is_lost_intact_or_not_assessable():
+    lost = make(copies=[("TAPBP", {"discrete": -2.0})], genes=GENES - {"NLRC5"})
+    assert one("apm_biallelic_loss", lost).value is True
+    assert one("apm_biallelic_loss", make()).value is False
+    partial = one("apm_biallelic_loss", make(genes=GENES - {"NLRC5"}))
+    assert partial.status == "not_assessable"
+    assert partial.coverage == pytest.approx(5 / 6)
+
+
+@pytest.mark.parametrize(
+    ("gene", "kind", "protein", "word"),
+    [
+        ("EGFR", "Missense_Mutation", "p.L858R", "activating"),
+        ("EGFR", "In_Frame_Del", "p.E746_A750del", "activating"),
+        ("EGFR", "In_Frame_Ins", "p.D770_N771insSVD", "activating"),
+        ("EGFR", "Missense_Mutation", "p.R108K", "variant_of_unknown_significance"),
+        ("KRAS", "Missense_Mutation", "p.G12C", "activating"),
+        ("KRAS", "Missense_Mutation", "p.D33E", "variant_of_unknown_significance"),
+        ("MET", "Splice_Site", "p.X1010_splice", "activating"),
+        ("MET", "Splice_Site", "p.X300_splice", "variant_of_unknown_significance"),
+        ("BRAF", "Missense_Mutation", "p.V600E", "activating"),
+    ],
+)
+def test_drivers(gene, kind, protein, word):
+    assert one(f"{gene.lower()}_status", make([(gene, kind, protein)])).value == word
+
+
+def test_kras_g12c_and_its_companions():
+    study = make([("KRAS", "Missense_Mutation", "p.G12C"), ("STK11", *STOP)])
+    assert one("kras_g12c", study).value is True
+    assert one("kras_comutation", study).value == "KRAS+STK11"
+    assert one("kras_g12c", make([("KRAS", "Missense_Mutation", "p.G12D")])).value is False
+    assert (
+        one("kras_comutation", make([("KRAS", "Missense_Mutation", "p.G12D")], genes=GENES - {"STK11"})).value is None
+    )
+
+
+def test_missense_of_the_dna_binding_domain_of_p53():
+    assert one("tp53_status", make([("TP53", "Missense_Mutation", "p.R273H")])).value == "monoallelic_loss"
+    unknown = make([("TP53", "Missense_Mutation", "p.P47S")])
+    assert one("tp53_status", unknown).value == "variant_of_unknown_significance"
+
+
+@pytest.mark.parametrize(
+    ("pair", "word"),
+    [(("EML4", "ALK"), "fusion"), (("ALK", "EML4"), "fusion"), (("ALK", "LOC1720"), "variant_of_unknown_significance")],
+)
+def test_fusions_need_a_known_partner(pair, word):
+    assert one("alk_status", make(breaks=[pair])).value == word
+
+
+def test_fusions_are_not_assessable_without_structural_variants():
+    assert one("alk_status", make()).status == "not_assessable"
+
+
+@pytest.mark.parametrize(
+    ("copies", "value"), [({"total_cn": 8.0}, True), ({"total_cn": 4.0}, False), ({"discrete": 2.0}, True)]
+)
+def test_amplification(copies, value):
+    assert one("mdm2_amplification", make(copies=[("MDM2", copies)])).value is value
