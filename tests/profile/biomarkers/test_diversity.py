@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_rarefaction_is_the_mean_over_all_subsamples(depth):
 def test_curves_rise_and_meet_at_the_sample(q):
     n = sum(BIG)
     curve = [hill_at(BIG, q, m) for m in (10, 50, n - 1, n, n + 1, n + 60, 2 * n)]
-    assert all(b > a for a, b in zip(curve, curve[1:], strict=False))
+    assert all(b > a for a, b in pairwise(curve))
     assert curve[3] == pytest.approx(hill(BIG, q), rel=0.02)
     assert curve[4] - curve[3] < 0.05
 

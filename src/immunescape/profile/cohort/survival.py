@@ -1,16 +1,17 @@
-"""Survival: Cox regression and Kaplan-Meier curves of measured patients (by lifelines)."""
+"""Survival: Cox regression, and Kaplan-Meier curves (by lifelines), of measured patients."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.stats import norm
 
 from immunescape.profile.cohort.discrimination import Estimate
+from immunescape.profile.cohort.efron import fit_efron
 
 __all__ = ["CoxFit", "Curve", "cox", "kaplan_meier"]
 
@@ -77,9 +78,6 @@ def cox(time: ArrayLike, event: ArrayLike, terms: Mapping[str, ArrayLike], level
     CoxFit
         With an empty table and a note where the model cannot be fitted.
     """
-    from lifelines import CoxPHFitter
-    from lifelines.exceptions import ConvergenceError, ConvergenceWarning, StatisticalWarning
-
     frame = pd.DataFrame({n: np.asarray(v, dtype=float) for n, v in terms.items()})
     frame.insert(0, "_time", np.asarray(time, dtype=float))
     frame.insert(1, "_event", np.asarray(event, dtype=float))
@@ -91,27 +89,23 @@ def cox(time: ArrayLike, event: ArrayLike, terms: Mapping[str, ArrayLike], level
     flat = [t for t in terms if frame[t].std() == 0]
     if flat:
         return CoxFit(empty, n, events, f"{', '.join(flat)} does not vary")
-    scale = frame[list(terms)].std()
-    scaled = frame.copy()
-    scaled[list(terms)] = frame[list(terms)] / scale
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        warnings.simplefilter("error", ConvergenceWarning)
-        warnings.simplefilter("ignore", StatisticalWarning)
-        try:
-            fitter = CoxPHFitter(alpha=1 - level)
-            fitter.fit(scaled, "_time", "_event", fit_options={"precision": 1e-10, "r_precision": 1e-12})
-        except (ConvergenceError, ConvergenceWarning, np.linalg.LinAlgError, ValueError):
-            return CoxFit(
-                empty, n, events, "the model did not converge (a group without events, or terms that coincide)"
-            )
-    s = fitter.summary
-    coef, se = s["coef"] / scale, s["se(coef)"] / scale
-    bounds = (s["coef lower " + f"{100 * level:g}%"] / scale, s["coef upper " + f"{100 * level:g}%"] / scale)
+    found = fit_efron(frame["_time"].to_numpy(), frame["_event"].to_numpy(), frame[list(terms)].to_numpy())
+    if found is None:
+        return CoxFit(empty, n, events, "the model did not converge (a group without events, or terms that coincide)")
+    coef, se = found[0], np.sqrt(np.diag(found[1]))
+    half = float(norm.ppf(0.5 + level / 2)) * se
     table = pd.DataFrame(
-        {"coef": coef, "se": se, "hr": np.exp(coef), "low": np.exp(bounds[0]), "high": np.exp(bounds[1]), "p": s["p"]}
+        {
+            "coef": coef,
+            "se": se,
+            "hr": np.exp(coef),
+            "low": np.exp(coef - half),
+            "high": np.exp(coef + half),
+            "p": 2 * norm.sf(np.abs(coef) / se),
+        },
+        index=list(terms),
     )
-    return CoxFit(table.loc[list(terms)], n, events)
+    return CoxFit(table, n, events)
 
 
 def kaplan_meier(time: ArrayLike, event: ArrayLike, group: str = "all", level: float = 0.95) -> Curve:
