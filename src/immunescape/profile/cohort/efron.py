@@ -72,7 +72,10 @@ def fit_efron(time: Array, event: Array, x: Array) -> tuple[Array, Array] | None
     beta = np.zeros(z.shape[1])
     value, gradient, information = _derivatives(beta, z, rows)
     for _ in range(60):
-        if not np.isfinite(value) or np.linalg.cond(information) > 1e12 or np.abs(beta).max() > 20:
+        if not np.isfinite(value) or np.abs(beta).max() > 20:
+            return None
+        eigenvalues = np.linalg.eigvalsh(information)
+        if eigenvalues[0] <= max(1e-12 * eigenvalues[-1], 1e-7 * len(group)):
             return None
         step = np.linalg.solve(information, gradient)
         for _halving in range(12):
