@@ -146,7 +146,7 @@ def _some_values(condition: Condition) -> st.SearchStrategy[Measurement | None]:
 _LEAVES = {c.measurement: c for r in load_rules().mechanisms.values() for t in r.trees.values() for c in conditions(t)}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.fixed_dictionaries({n: _some_values(c) for n, c in _LEAVES.items()}), st.sets(st.sampled_from(sorted(_LEAVES)))
 )

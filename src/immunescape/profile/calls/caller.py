@@ -19,14 +19,14 @@ assessable.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import unknown_word
-from immunescape.knowledge.mechanism_rules import Condition, Rule, RuleSet, conditions, load_rules, measurements
+from immunescape.knowledge.mechanism_rules import Condition, Rule, RuleSet, load_rules, measurements
 from immunescape.knowledge.profile_records import Call, CallState, Evidence, Measurement
 from immunescape.profile.calls.logic import Columns, condition_truth, evaluate
 
@@ -89,6 +89,13 @@ class CallTable:
     columns: Columns
     codes: NDArray[np.int8]
     coverage: NDArray[np.float64]
+    _truths: dict[int, NDArray[np.int8]] = field(default_factory=dict, repr=False, compare=False)
+
+    def _truth(self, condition: Condition, least: float) -> NDArray[np.int8]:
+        key = id(condition)
+        if key not in self._truths:
+            self._truths[key] = condition_truth(condition, self.columns, least)
+        return self._truths[key]
 
     @property
     def mechanisms(self) -> tuple[str, ...]:
@@ -119,7 +126,7 @@ class CallTable:
         rule = self.rules.mechanisms[mechanism]
         column = self.mechanisms.index(mechanism)
         coverage = float(self.coverage[index, column])
-        evidence = _evidence(rule, self.columns, self.patients[index])
+        evidence = _evidence(rule, self, index)
         keys = dict.fromkeys([*rule.citation, *(k for e in evidence for k in e.citation)])
         return Call(
             mechanism,
@@ -151,15 +158,24 @@ class _Calls(Mapping[str, Call]):
         return f"<calls of {len(self)} mechanisms in {self._patient}>"
 
 
-def _evidence(rule: Rule, columns: Columns, patient: str) -> tuple[Evidence, ...]:
+def _signed(node: Any, sign: int = 1) -> Iterator[tuple[Condition, int]]:
+    """Conditions of a tree, each with -1 where it stands under an odd number of ``not``."""
+    if isinstance(node, Condition):
+        yield node, sign
+    else:
+        for member in node.members:
+            yield from _signed(member, -sign if node.none_of is not None else sign)
+
+
+def _evidence(rule: Rule, table: CallTable, index: int) -> tuple[Evidence, ...]:
+    columns, patient = table.columns, table.patients[index]
     if not rule.trees:
         return (Evidence(rule.never_assessable, None, "no rule", "neither", tuple(rule.citation)),)
-    one = Columns(columns.measurements, [patient])
     found: dict[tuple[str, str], Evidence] = {}
     for name, tree in rule.trees.items():
         state = "present" if name in ("present", "absent_contradicted_by") else "absent"
-        for condition in conditions(tree):
-            held = int(condition_truth(condition, one, rule.minimum_coverage)[0])
+        for condition, sign in _signed(tree):
+            held = int(table._truth(condition, rule.minimum_coverage)[index])
             m = columns.measurements.get(condition.measurement, {}).get(patient)
             text = _shown(m, condition.measurement, condition)
             if condition.relative_to:
@@ -170,7 +186,7 @@ def _evidence(rule: Rule, columns: Columns, patient: str) -> tuple[Evidence, ...
                 text += f" [{condition.note}]"
             cited = condition.source or list(m.citation if m else ())
             item = Evidence(
-                text, condition.measurement, condition.text, state if held == 1 else "neither", tuple(cited)
+                text, condition.measurement, condition.text, state if held == sign else "neither", tuple(cited)
             )  # type: ignore[arg-type]
             key = (condition.measurement, condition.text)
             if key not in found or item.supports != "neither":

@@ -94,8 +94,8 @@ def _number(condition: Condition, test: str, columns: Columns) -> Truth:
         below = columns[condition.relative_to].value
         usable = below > 0
         known &= usable
-        with np.errstate(divide="ignore", invalid="ignore"):
-            low, value, high = (np.where(usable, x / below, np.nan) for x in (low, value, high))
+        divisor = np.where(usable, below, np.nan)
+        low, value, high = low / divisor, value / divisor, high / divisor
     threshold = float(getattr(condition, test))
     holds_low, holds_high = _compare(test, low, threshold), _compare(test, high, threshold)
     result = np.where(holds_low & holds_high, 1, np.where(holds_low | holds_high, 0, -1))

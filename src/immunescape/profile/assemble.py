@@ -1,0 +1,105 @@
+"""From a study to the profiles of its patients: measure, call, place, match; pure and without a look at other rooms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from immunescape.errors import unknown_word
+from immunescape.knowledge.mechanism_rules import RuleSet
+from immunescape.knowledge.profile_records import Measurement, PatientProfile, StudyProfile
+from immunescape.profile.biomarkers.registry import measure
+from immunescape.profile.calls import CallTable, call_mechanisms
+from immunescape.profile.resistance import resistance_of
+from immunescape.profile.scores import scores_of
+from immunescape.profile.strata import options_of, strata_of
+from immunescape.profile.study import Study
+from immunescape.profile.timeline import timelines
+
+__all__ = ["Assembled", "assemble"]
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """Everything made from one study.
+
+    Attributes
+    ----------
+    profile : profiles of the patients. study : the tables they were made from.
+    measured : biomarker -> patient -> measurement. calls : states and evidence of all mechanisms.
+    """
+
+    profile: StudyProfile
+    study: Study
+    measured: Mapping[str, Mapping[str, Measurement]]
+    calls: CallTable
+
+
+def _only(study: Study, patients: Collection[str]) -> None:
+    known = study.patient_ids
+    for patient in patients:
+        if patient not in known:
+            raise unknown_word("patient", patient, known, where=study.name)
+
+
+def assemble(study: Study, rules: RuleSet | None = None, patients: Collection[str] | None = None) -> Assembled:
+    """Profile the patients of a study.
+
+    Parameters
+    ----------
+    study
+        What the readers made of a folder.
+    rules
+        Rules for the calls; None takes those that ship.
+    patients
+        Patients to profile; None takes all. No value depends on who else is in the study.
+
+    Raises
+    ------
+    InputError
+        For a patient that the study does not hold.
+    """
+    if patients is not None:
+        _only(study, patients)
+    ids = [p for p in study.patient_ids if patients is None or p in patients]
+    measured = {n: {p: rows[p] for p in ids if p in rows} for n, rows in measure(study).items()}
+    calls = call_mechanisms(measured, ids, rules)
+    by_patient = calls.all()
+    strata = strata_of(measured, ids)
+    options = options_of(calls, measured)
+    resistance = resistance_of(study)
+    timeline = timelines(study)
+    samples = _samples(study)
+    prior = _prior_lines(study)
+    profiles = {}
+    for p in ids:
+        biomarkers = {n: rows[p] for n, rows in measured.items() if p in rows}
+        profiles[p] = PatientProfile(
+            patient=p,
+            samples=samples.get(p, ()),
+            biomarkers=biomarkers,
+            calls=by_patient[p],
+            stratum=strata[p],
+            scores=scores_of(biomarkers, prior.get(p)),
+            options=options[p],
+            timeline=timeline[p],
+            resistance=resistance[p],
+        )
+    profile = StudyProfile(study.name, profiles, tuple(study.reads), tuple(study.problems))
+    return Assembled(profile, study, measured, calls)
+
+
+def _samples(study: Study) -> dict[str, tuple[str, ...]]:
+    frame = study.samples.dropna(subset=["patient", "sample"])
+    return {str(p): tuple(str(s) for s in rows) for p, rows in frame.groupby("patient")["sample"]}
+
+
+def _prior_lines(study: Study) -> dict[str, float | None]:
+    table: pd.DataFrame = study.patients
+    return {
+        str(p): None if v is None or (isinstance(v, float) and math.isnan(v)) else float(v)
+        for p, v in zip(table["patient"], table["prior_lines"], strict=True)
+    }

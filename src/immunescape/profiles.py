@@ -1,0 +1,180 @@
+"""The face of the profile room: ``immunescape.profile(folder)``, its result, and what that can show and write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from immunescape.face import NOTICE, print_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from immunescape.knowledge.profile_records import PatientProfile
+    from immunescape.profile.assemble import Assembled
+
+__all__ = ["ProfiledStudy", "biomarkers_table", "profile"]
+
+
+@dataclass(frozen=True)
+class ProfiledStudy:
+    """Profiles of the patients of a study, with ways to look at them; made by :func:`profile`."""
+
+    done: Assembled
+
+    @property
+    def name(self) -> str:
+        """Name of the study."""
+        return self.done.profile.study
+
+    @property
+    def patients(self) -> Mapping[str, PatientProfile]:
+        """Patient -> profile."""
+        return self.done.profile.patients
+
+    @property
+    def biomarkers(self) -> pd.DataFrame:
+        """Patients x biomarkers; missing where not assessable."""
+        from immunescape.profile.biomarkers.registry import values_frame
+
+        return values_frame(self.done.measured)
+
+    @property
+    def calls(self) -> pd.DataFrame:
+        """Patients x mechanisms: present, absent, not_assessable or conflicting."""
+        return self.done.calls.states
+
+    @property
+    def prevalence(self) -> pd.DataFrame:
+        """Mechanisms x states: number of patients, and the share that is present of those assessed."""
+        return prevalence(self.calls)
+
+    def to_polars(self) -> dict[str, Any]:
+        """Biomarkers and calls as polars data frames (extra ``polars``)."""
+        from immunescape.profile.export import to_polars
+
+        return to_polars(self.done)
+
+    def to_anndata(self) -> Any:
+        """AnnData of the numeric biomarkers (extra ``anndata``)."""
+        from immunescape.profile.export import to_anndata
+
+        return to_anndata(self.done)
+
+    def to_mudata(self) -> Any:
+        """MuData of biomarkers, calls and expression (extra ``mudata``)."""
+        from immunescape.profile.export import to_mudata
+
+        return to_mudata(self.done)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of ``profile.json``."""
+        from importlib.metadata import version
+
+        from immunescape.profile.export import study_json
+
+        return study_json(self.done, NOTICE, version("immunescape"))
+
+    def show(self, patient: str | None = None) -> None:
+        """Print the study, or one patient: calls with their evidence, stratum, scores, options."""
+        from immunescape.report.profile_text import print_patient, print_study
+
+        if patient is None and len(self.patients) > 1:
+            print_study(self)
+        else:
+            print_patient(self, patient or next(iter(self.patients), ""))
+        print(f"\n{NOTICE}")
+
+    def report(self, path: str | Path, statistics: bool = True) -> Path:
+        """Write the one-file HTML report; `statistics` False leaves out the associations with outcome."""
+        from immunescape.report.profile_report import write_report
+
+        return write_report(self, Path(path), NOTICE, statistics)
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write ``profile.json``, ``biomarkers.parquet`` and ``report.html`` into a folder; returns their paths."""
+        from immunescape.profile.export import long_table
+        from immunescape.report.files import make_folder, parquet_bytes, write_whole
+
+        target = Path(folder)
+        make_folder(target)
+        paths = [target / name for name in ("profile.json", "biomarkers.parquet", "report.html")]
+        text = json.dumps(self.to_json(), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        write_whole(paths[0], (text + "\n").encode("utf-8"))
+        write_whole(paths[1], parquet_bytes(long_table(self.done)))
+        self.report(paths[2])
+        return paths
+
+    def _repr_html_(self) -> str:
+        table = self.prevalence.to_html(border=0)
+        return f"<h4>{self.name}: {len(self.patients)} patients</h4>{table}<p><i>{NOTICE}</i></p>"
+
+
+def prevalence(calls: pd.DataFrame) -> pd.DataFrame:
+    """Count states by mechanism; ``present_share`` is present of (present + absent), NaN where nobody was assessed."""
+    import pandas as pd
+
+    states = ("present", "absent", "conflicting", "not_assessable")
+    counts = pd.DataFrame({s: (calls == s).sum() for s in states})
+    assessed = counts["present"] + counts["absent"]
+    counts["present_share"] = counts["present"] / assessed.where(assessed > 0)
+    return counts
+
+
+def profile(
+    folder: str | Path, *, patients: Collection[str] | None = None, rules: str | Path | None = None
+) -> ProfiledStudy:
+    """Read a study folder and profile its patients.
+
+    Parameters
+    ----------
+    folder
+        A cBioPortal study folder as downloaded, or a folder with ``manifest.yaml`` (`immunescape profile --template`).
+    patients
+        Patients to profile; None takes all.
+    rules
+        A rule file of your own; None takes the one that ships.
+
+    Returns
+    -------
+    ProfiledStudy
+        ``.calls`` and ``.biomarkers`` as tables, ``.patients`` as records, ``.show()``, ``.save(folder)``.
+
+    Raises
+    ------
+    InputError
+        Naming file, row, the nearest valid word and the next action.
+    """
+    from immunescape.knowledge.mechanism_rules import load_rules
+    from immunescape.profile.assemble import assemble
+    from immunescape.profile.biomarkers.registry import biomarkers
+    from immunescape.profile.loading import load_study
+
+    rule_set = None if rules is None else load_rules(rules, known=biomarkers())
+    return ProfiledStudy(assemble(load_study(folder), rule_set, patients))
+
+
+def biomarkers_table() -> list[dict[str, Any]]:
+    """One row for each biomarker: name, family, unit, label, definition, cut-offs, what it needs."""
+    from immunescape.knowledge.biomarker_labels import biomarker_label
+    from immunescape.profile.biomarkers.registry import biomarkers
+
+    return [
+        {
+            "name": b.name,
+            "family": b.family,
+            "unit": b.unit or ", ".join(b.words) or "true or false",
+            "label": biomarker_label(b.name).label,
+            "definition": b.definition,
+            "needs": ", ".join(b.needs),
+        }
+        for b in biomarkers().values()
+    ]
+
+
+def print_biomarkers() -> None:
+    """Print the register of biomarkers."""
+    print_table("Biomarkers", biomarkers_table())

@@ -1,0 +1,46 @@
+"""Files of a result folder: written whole or not at all, with errors that say what to do."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from immunescape.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["make_folder", "parquet_bytes", "write_whole"]
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot make the folder {folder}: {error.strerror}", hint="Choose another with --out."
+        ) from None
+
+
+def write_whole(path: Path, content: bytes) -> Path:
+    """Write a file whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InputError(
+            f"cannot write {path}: {error.strerror}", hint="Free some space or choose another folder with --out."
+        ) from None
+    return path
+
+
+def parquet_bytes(table: pd.DataFrame) -> bytes:
+    """Return a table as the bytes of a Parquet file."""
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    return buffer.getvalue()

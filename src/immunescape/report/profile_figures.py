@@ -1,0 +1,191 @@
+"""Pictures of a profiled cohort (plotly): prevalence of mechanisms, an oncoprint-like overview, forest plots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+__all__ = ["STATE_COLOURS", "STATE_WORDS", "forest_figure", "overview_figure", "prevalence_figure", "short"]
+
+STATE_COLOURS = {"present": "#c0504d", "conflicting": "#e0a030", "absent": "#7cb894", "not_assessable": "#e3e8ec"}
+STATE_WORDS = {
+    "present": "present",
+    "conflicting": "conflicting",
+    "absent": "absent",
+    "not_assessable": "not assessable",
+}
+_GROUP_COLOURS = ("#0b6e99", "#c4621a", "#5b8c3a", "#7d4e9e", "#8a6d3b", "#b0b8c0", "#444444", "#d9a6c2")
+_FONT = {"family": "system-ui, sans-serif", "size": 12}
+
+
+def short(title: str, width: int = 44) -> str:
+    """A title that fits beside an axis: cut before brackets, then at the width."""
+    text = title.split(" (")[0]
+    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+def prevalence_figure(counts: pd.DataFrame, titles: Mapping[str, str]) -> go.Figure:
+    """Patients in each state, one bar a mechanism; mechanisms that most patients show come first."""
+    import plotly.graph_objects as go
+
+    order = counts.sort_values(["present", "absent"], ascending=True).index
+    figure = go.Figure()
+    for state in STATE_COLOURS:
+        figure.add_bar(
+            y=[short(titles[m]) for m in order],
+            x=counts.loc[order, state],
+            orientation="h",
+            name=STATE_WORDS[state],
+            marker={"color": STATE_COLOURS[state], "line": {"color": "white", "width": 0.5}},
+            hovertemplate="%{y}: %{x} patients " + STATE_WORDS[state] + "<extra></extra>",
+        )
+    figure.update_layout(
+        barmode="stack",
+        template="plotly_white",
+        height=90 + 21 * len(order),
+        bargap=0.25,
+        margin={"l": 10, "r": 16, "t": 34, "b": 44},
+        xaxis_title="Patients",
+        font=_FONT,
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0, "traceorder": "normal"},
+    )
+    figure.update_yaxes(automargin=True)
+    return figure
+
+
+def _sorted_patients(calls: pd.DataFrame, order: Sequence[str]) -> list[str]:
+    """Patients so that carriers of the most common mechanisms stand together, as in an oncoprint."""
+    codes = calls[list(order)].apply(
+        lambda c: c.map({"present": 0, "conflicting": 1, "absent": 2, "not_assessable": 3})
+    )
+    return list(codes.sort_values(list(order), kind="stable").index)
+
+
+def overview_figure(
+    calls: pd.DataFrame, counts: pd.DataFrame, titles: Mapping[str, str], tracks: Mapping[str, pd.Series]
+) -> go.Figure:
+    """Mechanisms x patients by state, under tracks of words (stratum, resistance); patients sorted as in an oncoprint.
+
+    Mechanisms that nobody could be assessed for are left out; they stand in the prevalence table.
+    """
+    from plotly.subplots import make_subplots
+
+    assessed = counts[(counts["present"] + counts["absent"] + counts["conflicting"]) > 0]
+    order = list(assessed.sort_values(["present", "absent"], ascending=False).index)
+    patients = _sorted_patients(calls, order) if order else list(calls.index)
+    rows = max(len(order), 1)
+    heights = [*[1.3] * len(tracks), rows * 1.0]
+    figure = make_subplots(rows=len(heights), cols=1, shared_xaxes=True, row_heights=heights, vertical_spacing=0.012)
+    position = list(range(1, len(patients) + 1))
+    for i, (name, words) in enumerate(tracks.items(), start=1):
+        values = words.reindex(patients).fillna("not assessable")
+        levels = list(dict.fromkeys(sorted(values)))
+        code = {w: k for k, w in enumerate(levels)}
+        figure.add_heatmap(
+            z=[[code[w] for w in values]],
+            x=position,
+            y=[name],
+            zmin=-0.5,
+            zmax=len(_GROUP_COLOURS) - 0.5,
+            colorscale=_steps(_GROUP_COLOURS),
+            showscale=False,
+            customdata=[[[p, w] for p, w in zip(patients, values, strict=True)]],
+            hovertemplate="%{customdata[0]}: %{customdata[1]}<extra>" + name + "</extra>",
+            row=i,
+            col=1,
+        )
+    states = list(STATE_COLOURS)
+    z = calls.loc[patients, order].apply(lambda c: c.map({s: k for k, s in enumerate(states)})).to_numpy().T
+    figure.add_heatmap(
+        z=z,
+        x=position,
+        y=[short(titles[m]) for m in order],
+        zmin=-0.5,
+        zmax=len(states) - 0.5,
+        colorscale=_steps(tuple(STATE_COLOURS.values())),
+        showscale=False,
+        ygap=2,
+        xgap=0.4 if len(patients) <= 400 else 0,
+        customdata=np.broadcast_to(np.array(patients, dtype=object), z.shape) if order else None,
+        text=np.array([STATE_WORDS[s] for s in states], dtype=object)[z] if order else None,
+        hovertemplate="%{customdata}: %{y} %{text}<extra></extra>",
+        row=len(heights),
+        col=1,
+    )
+    figure.update_layout(
+        template="plotly_white",
+        height=70 + 20 * (rows + len(tracks) + 1),
+        margin={"l": 10, "r": 16, "t": 14, "b": 44},
+        font=_FONT,
+    )
+    figure.update_yaxes(autorange="reversed", automargin=True, ticks="")
+    figure.update_xaxes(showgrid=False, zeroline=False, showticklabels=False)
+    figure.update_xaxes(title_text="Patients, sorted by mechanism", row=len(heights), col=1)
+    return figure
+
+
+def track_legend(words: pd.Series) -> list[tuple[str, str, int]]:
+    """Words of a track with their colours and counts, for a legend in the page."""
+    values = words.fillna("not assessable")
+    levels = list(dict.fromkeys(sorted(values)))
+    counts = values.value_counts()
+    return [(w, _GROUP_COLOURS[k % len(_GROUP_COLOURS)], int(counts[w])) for k, w in enumerate(levels)]
+
+
+def _steps(colours: Sequence[str]) -> list[list[float | str]]:
+    n = len(colours)
+    return [[edge, colour] for k, colour in enumerate(colours) for edge in (k / n, (k + 1) / n)]
+
+
+def forest_figure(
+    labels: Sequence[str],
+    estimate: Sequence[float],
+    low: Sequence[float],
+    high: Sequence[float],
+    measure: str,
+    bold: Sequence[bool],
+) -> go.Figure:
+    """Ratios with 95 % intervals on a log axis; those that hold after correction for multiple testing are filled."""
+    import plotly.graph_objects as go
+
+    y = list(labels)[::-1]
+    x, lo, hi = (np.asarray(v, dtype=float)[::-1] for v in (estimate, low, high))
+    filled = list(bold)[::-1]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=x,
+        y=y,
+        mode="markers",
+        marker={
+            "symbol": ["square" if f else "square-open" for f in filled],
+            "size": 9,
+            "color": "#0b6e99",
+        },
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": hi - x,
+            "arrayminus": x - lo,
+            "thickness": 1.4,
+            "width": 0,
+        },
+        customdata=np.column_stack([lo, hi]),
+        hovertemplate="%{y}: %{x:.2f} (%{customdata[0]:.2f} to %{customdata[1]:.2f})<extra></extra>",
+    )
+    figure.add_vline(x=1, line_dash="dash", line_color="#666", line_width=1)
+    figure.update_layout(
+        template="plotly_white",
+        height=110 + 24 * len(y),
+        margin={"l": 10, "r": 20, "t": 14, "b": 48},
+        font=_FONT,
+        showlegend=False,
+    )
+    figure.update_xaxes(type="log", title=f"{measure}, 95 % interval (log axis)")
+    figure.update_yaxes(automargin=True)
+    return figure

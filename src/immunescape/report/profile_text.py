@@ -1,0 +1,103 @@
+"""What a terminal shows of a profiled study and of one patient."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from immunescape.errors import unknown_word
+from immunescape.face import print_table
+from immunescape.profile.scores import disagreement
+
+if TYPE_CHECKING:
+    from immunescape.profiles import ProfiledStudy
+
+__all__ = ["print_patient", "print_study"]
+
+
+def _percent(share: float) -> str:
+    return "–" if share != share else f"{100 * share:.0f} %"
+
+
+def print_study(study: ProfiledStudy) -> None:
+    """Print what was read, the prevalence of every mechanism, strata and resistance."""
+    rules = study.done.calls.rules.mechanisms
+    print(f"\n{study.name}: {len(study.patients)} patients\n")
+    reads = study.done.profile.reads
+    print_table("Read", [{"file": r.file, "rows": r.rows, "kept": r.kept, "left": r.left} for r in reads])
+    for problem in study.done.profile.problems:
+        print(f"  ! {problem}")
+    counts = study.prevalence
+    rows = [
+        {
+            "mechanism": name,
+            "title": rules[name].title,
+            "present": int(c["present"]),
+            "absent": int(c["absent"]),
+            "conflicting": int(c["conflicting"]),
+            "not assessable": int(c["not_assessable"]),
+            "present of assessed": _percent(float(c["present_share"])),
+        }
+        for name, c in counts.iterrows()
+    ]
+    print()
+    print_table("Resistance mechanisms (patients)", rows)
+    print()
+    for title, words in (
+        ("Guideline group", [p.stratum.title for p in study.patients.values()]),
+        ("Resistance by SITC", [p.resistance.kind.replace("_", " ") for p in study.patients.values()]),
+    ):
+        counted = {w: words.count(w) for w in dict.fromkeys(sorted(words))}
+        print(f"{title}: " + ", ".join(f"{w} {n}" for w, n in counted.items()))
+
+
+def print_patient(study: ProfiledStudy, patient: str) -> None:
+    """Print one patient: stratum, resistance, calls with evidence, scores side by side, matching strategies."""
+    if patient not in study.patients:
+        raise unknown_word("patient", patient, study.patients, where=study.name)
+    p = study.patients[patient]
+    rules = study.done.calls.rules.mechanisms
+    print(f"\n{study.name}, patient {patient}\n")
+    print(f"Guideline group: {p.stratum.title}" + (f" ({p.stratum.caveat})" if p.stratum.caveat else ""))
+    print(f"Resistance by SITC: {p.resistance.kind.replace('_', ' ')} ({p.resistance.why})\n")
+    rows: list[dict[str, Any]] = []
+    order = ("present", "conflicting", "absent", "not_assessable")
+    for call in sorted(p.calls.values(), key=lambda c: order.index(c.state)):
+        because = [e.statement.partition(" [")[0] for e in call.evidence if e.supports != "neither"]
+        if call.state == "not_assessable":
+            continue
+        rows.append(
+            {
+                "mechanism": rules[call.mechanism].title,
+                "state": call.state,
+                "because": "; ".join(because),
+                "citations": ", ".join(call.citation),
+            }
+        )
+    print_table("Calls", rows)
+    silent = [c.mechanism for c in p.calls.values() if c.state == "not_assessable"]
+    if silent:
+        print(f"\nNot assessable: {', '.join(silent)}\n")
+    scores = [
+        {
+            "score": s.title,
+            "value": "–" if s.value is None else f"{s.value:.3g}" if isinstance(s.value, float) else s.value,
+            "reading": s.reading or "–",
+            "note": s.note if s.value is None else s.rule,
+        }
+        for s in p.scores
+    ]
+    print_table("Published scores, side by side", scores)
+    against = disagreement(p.scores)
+    if against:
+        print(f"They disagree: {against}\n")
+    options = [
+        {
+            "strategy": o.title,
+            "evidence": o.tier,
+            "because": ", ".join(o.because),
+            "against it": ", ".join(o.against) or "–",
+            "negative trials": ", ".join(t.name for t in o.trials if t.result == "negative") or "–",
+        }
+        for o in p.options
+    ]
+    print_table("Strategies that the literature matches to these mechanisms (no advice)", options)

@@ -1,0 +1,165 @@
+(() => {
+  const WORD = { p: "present", a: "absent", n: "not assessable", c: "conflicting" };
+  const ORIGIN = { tumour_intrinsic: "Tumour cells", tumour_extrinsic: "Microenvironment", host: "Host" };
+  const RECIST = { CR: "#1a7f4b", PR: "#6cc08b", SD: "#e0b84c", PD: "#c0504d", NE: "#9a9a9a" };
+  const el = (tag, cls, ...kids) => {
+    const e = document.createElement(tag);
+    if (cls) e.className = cls;
+    for (const k of kids.flat()) if (k !== null && k !== undefined && k !== "") e.append(k);
+    return e;
+  };
+  const table = (head, rows) => el("div", "wide", el("table", "", el("thead", "", el("tr", "", head.map(h => el("th", "", h)))),
+    el("tbody", "", rows.map(r => el("tr", "", r.map(c => el("td", "", c)))))));
+  const more = (title, body) => el("details", "", el("summary", "", title), body);
+  const title = m => DATA.mechanisms[m] ? DATA.mechanisms[m][0] : m;
+
+  function why(p, m) {
+    const [name, , summary, needs] = DATA.mechanisms[m], [state, share, rows] = p.calls[m];
+    const box = el("div", "why", el("p", "", el("b", "", name + ": " + WORD[state]), share === null ? "" : ` · ${share} % of what the rule looks at was assessable`),
+      el("p", "soft", summary));
+    for (const [text, threshold, cited] of rows)
+      box.append(el("p", "", "• " + text, threshold ? el("code", "", " " + threshold) : "", cited ? el("span", "soft", "  [" + cited + "]") : ""));
+    if (state === "n" && needs) box.append(el("p", "soft", "To call it absent: " + needs));
+    return box;
+  }
+
+  function board(p) {
+    const out = el("div", ""), hold = el("div", "");
+    const grid = el("div", "board");
+    const pick = (m, b) => {
+      out.querySelectorAll(".on").forEach(x => x.classList.remove("on"));
+      b.classList.add("on"); hold.replaceChildren(why(p, m));
+    };
+    let first = null;
+    for (const [origin, label] of Object.entries(ORIGIN)) {
+      const col = el("div", "", el("h4", "", label));
+      const names = Object.keys(p.calls).filter(m => DATA.mechanisms[m][1] === origin);
+      names.sort((x, y) => "pcan".indexOf(p.calls[x][0]) - "pcan".indexOf(p.calls[y][0]));
+      for (const m of names) {
+        const s = p.calls[m][0];
+        const b = el("button", "chip " + s, title(m) + (DATA.mechanisms[m][4] ? " (context)" : ""), el("span", "state", WORD[s]));
+        b.type = "button"; b.onclick = () => pick(m, b);
+        if (s === "p" && !first && !DATA.mechanisms[m][4]) first = [m, b];
+        col.append(b);
+      }
+      grid.append(col);
+    }
+    out.append(grid, hold);
+    if (first) pick(...first);
+    return out;
+  }
+
+  function timeline(p) {
+    if (!p.timeline.length) return el("p", "soft", "No dated treatment, scan or blood value was given.");
+    const NS = "http://www.w3.org/2000/svg", W = 1060, L = 150, R = 40;
+    const days = p.timeline.flatMap(e => e[5] === null ? [e[1]] : [e[1], e[5]]);
+    const lo = Math.min(0, ...days), hi = Math.max(30, ...days), x = d => L + (W - L - R) * (d - lo) / (hi - lo || 1);
+    const lanes = [];
+    for (const e of p.timeline.filter(e => e[0] === "treatment")) if (!lanes.includes(e[2])) lanes.push(e[2]);
+    const has = k => p.timeline.some(e => e[0] === k);
+    const series = [["response", "scans"], ["ctdna", "ctDNA"], ["nlr", "NLR"]].filter(s => has(s[0]));
+    const H = 26 * lanes.length + series.reduce((h, s) => h + (s[0] === "response" ? 34 : 84), 0) + 40;
+    const svg = document.createElementNS(NS, "svg"); svg.setAttribute("viewBox", `0 0 ${W} ${H}`); svg.setAttribute("class", "line");
+    const add = (tag, at, text) => {
+      const e = document.createElementNS(NS, tag);
+      for (const [k, v] of Object.entries(at)) e.setAttribute(k, v);
+      if (text !== undefined) e.textContent = text;
+      svg.append(e); return e;
+    };
+    const tip = (e, text) => { const t = document.createElementNS(NS, "title"); t.textContent = text; e.append(t); };
+    let y = 8;
+    for (const lane of lanes) {
+      add("text", { x: 0, y: y + 13 }, lane.slice(0, 26));
+      for (const e of p.timeline.filter(e => e[0] === "treatment" && e[2] === lane)) {
+        const open = e[5] === null, end = open ? Math.max(e[1] + (hi - lo) * 0.012, e[1]) : e[5];
+        const bar = add("rect", { x: x(e[1]), y: y + 2, width: Math.max(4, x(end) - x(e[1])), height: 14, rx: 3, fill: "#0b6e99", opacity: open ? 0.55 : 0.85 });
+        tip(bar, `${lane}: day ${e[1]}${open ? ", end not given" : " to " + e[5]}`);
+      }
+      y += 26;
+    }
+    for (const [kind, label] of series) {
+      const rows = p.timeline.filter(e => e[0] === kind);
+      if (kind === "response") {
+        add("text", { x: 0, y: y + 17 }, "scans (RECIST)");
+        for (const e of rows) {
+          const c = add("circle", { cx: x(e[1]), cy: y + 13, r: 9, fill: RECIST[e[2]] || "#9a9a9a" });
+          tip(c, `${e[2]}, day ${e[1]}${e[3] === null ? "" : ", " + e[3] + " mm"}`);
+          add("text", { x: x(e[1]), y: y + 17, "text-anchor": "middle", style: "fill:#fff;font-size:9px" }, e[2] || "?");
+        }
+        y += 34; continue;
+      }
+      const values = rows.filter(e => e[3] !== null), top = Math.max(...values.map(e => e[3]), 1e-9), h = 60;
+      const yy = v => y + 8 + h * (1 - v / top);
+      add("text", { x: 0, y: y + 22 }, label); add("text", { x: 0, y: y + 36 }, (rows[0][4] && rows[0][4] !== "1" ? rows[0][4] : ""));
+      add("text", { x: L - 8, y: yy(top) + 4, "text-anchor": "end" }, Number(top.toPrecision(3))); add("text", { x: L - 8, y: yy(0) + 4, "text-anchor": "end" }, "0");
+      add("line", { x1: L, x2: W - R, y1: yy(0), y2: yy(0), stroke: "#dfe5ea" });
+      for (const name of [...new Set(values.map(e => e[2]))]) {
+        const pts = values.filter(e => e[2] === name);
+        add("polyline", { points: pts.map(e => `${x(e[1])},${yy(e[3])}`).join(" "), fill: "none", stroke: "#c4621a", "stroke-width": 1.6, opacity: 0.8 });
+        for (const e of pts) {
+          const c = add("circle", { cx: x(e[1]), cy: yy(e[3]), r: 3.6, fill: e[6] ? "#fff" : "#c4621a", stroke: "#c4621a" });
+          tip(c, `${name}, day ${e[1]}: ${e[6] ? "below the limit of " : ""}${e[3]} ${e[4]}`);
+        }
+      }
+      y += 84;
+    }
+    add("line", { x1: L, x2: W - R, y1: y + 4, y2: y + 4, stroke: "#8a95a0" });
+    const step = [7, 14, 30, 60, 90, 180, 365, 730].find(s => (hi - lo) / s <= 12) || 1460;
+    for (let d = Math.ceil(lo / step) * step; d <= hi; d += step) {
+      add("line", { x1: x(d), x2: x(d), y1: y + 4, y2: y + 9, stroke: "#8a95a0" });
+      add("text", { x: x(d), y: y + 22, "text-anchor": "middle" }, d);
+    }
+    add("text", { x: W - R, y: y + 34, "text-anchor": "end" }, "days since the first dose");
+    if (lo <= 0 && hi >= 0) add("line", { x1: x(0), x2: x(0), y1: 4, y2: y + 4, stroke: "#8a95a0", "stroke-dasharray": "3 3" });
+    svg.setAttribute("viewBox", `0 0 ${W} ${y + 40}`);
+    return svg;
+  }
+
+  function options(p) {
+    if (!p.options.length) return el("p", "soft", "No strategy is matched: no mechanism is called present.");
+    return el("div", "", p.options.map(([name, because, uncertain, against]) => {
+      const [t, tier, rationale, trials] = DATA.strategies[name];
+      const head = el("summary", "", el("span", "tier " + tier, tier), " " + t + " ",
+        el("span", "soft", "for " + because.map(m => title(m) + (uncertain.includes(m) ? " (conflicting)" : "")).join("; ")),
+        against.length ? el("b", "", " – but " + against.map(title).join("; ") + " takes away what it needs") : "");
+      return el("details", "", head, el("p", "soft", rationale + " Evidence " + tier + ": " + DATA.tiers[tier]),
+        table(["Trial", "Phase", "Population", "Result", "Finding", "Registry"], trials.map(r => [r[0], r[1], r[2], el("span", "result " + r[3].replace(" ", "_"), r[3]), r[4], r[5]])));
+    }));
+  }
+
+  function card(p) {
+    const head = el("div", "card-head",
+      el("div", "", el("small", "", "Patient"), el("b", "", p.id), p.samples.length ? el("span", "soft", "  " + p.samples.join(", ")) : ""),
+      el("div", "", el("small", "", "Guideline group"), p.stratum[0], p.stratum[2] ? el("span", "soft", " – " + p.stratum[2]) : "",
+        p.stratum[1] ? el("small", "", "Guidelines list: " + p.stratum[1]) : ""),
+      el("div", "", el("small", "", "Resistance by SITC"), p.resistance[0], el("small", "", p.resistance[1])));
+    const scores = table(["Score", "Value", "Reading", "Cut-off", "Note"],
+      p.scores.map(s => [s[0], s[1] + (s[2] && s[1] !== "–" ? " " + s[2] : ""), el("span", "reading " + s[3], s[3] || "–"), s[4], s[5]]));
+    return el("div", "", head, el("h3", "", "Resistance mechanisms"), board(p), el("h3", "", "Timeline"), timeline(p),
+      el("h3", "", "Published scores, side by side"), scores, p.disagree ? el("p", "", el("b", "", "The scores disagree. "), p.disagree) : "",
+      el("h3", "", "Strategies that the literature matches to these mechanisms"),
+      el("p", "soft", "A list of what was tried, negative trials included; no advice. Letters grade the evidence (see Rules)."), options(p),
+      el("h3", "", "Measurements"),
+      more(`${p.biomarkers.length} measured`, table(["Biomarker", "Value", "Label", "Source", "Note"], p.biomarkers.map(b => [b[0], b[1], DATA.labels[b[0]] || "", b[2], b[3]]))),
+      p.missing.length ? more(`${p.missing.reduce((n, m) => n + m[1].length, 0)} not assessable, and why`, table(["Why", "Biomarkers"], p.missing.map(m => [m[0], m[1].join(", ")]))) : "");
+  }
+
+  const ids = DATA.patients.map(p => p.id), hold = document.getElementById("card"), pick = document.getElementById("pick");
+  let at = 0;
+  const show = i => {
+    if (!ids.length) return;
+    at = (i + ids.length) % ids.length;
+    hold.replaceChildren(card(DATA.patients[at]));
+    if (pick) pick.value = ids[at];
+  };
+  if (pick) {
+    document.getElementById("ids").append(...ids.map(id => { const o = document.createElement("option"); o.value = id; return o; }));
+    pick.onchange = () => { const i = ids.indexOf(pick.value); if (i >= 0) show(i); };
+    pick.onfocus = () => pick.select();
+    document.getElementById("prev").onclick = () => show(at - 1);
+    document.getElementById("next").onclick = () => show(at + 1);
+  }
+  const wanted = decodeURIComponent((location.hash.match(/^#patient=(.+)$/) || [])[1] || "");
+  show(Math.max(0, ids.indexOf(wanted)));
+  window.addEventListener("load", () => window.dispatchEvent(new Event("resize")));
+})();
