@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     __version__: str
     from immunescape.designs import design, designs_table
     from immunescape.face import build_model, drugs_table, mechanisms_table, show, trial, trials_table
+    from immunescape.profiles import profile
 
 __all__ = [
     "__version__",
@@ -23,6 +24,7 @@ __all__ = [
     "designs_table",
     "drugs_table",
     "mechanisms_table",
+    "profile",
     "show",
     "trial",
     "trials_table",
@@ -34,6 +36,10 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("immunescape")
+    if name == "profile":
+        from importlib import import_module
+
+        return import_module("immunescape.profile")
     if name in ("design", "designs_table"):
         from immunescape import designs
 

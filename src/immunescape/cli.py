@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from immunescape import cli_profile
 from immunescape.errors import ImmunescapeError
 
 __all__ = ["app", "main"]
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 bench_app = typer.Typer(help="Measure speed and accuracy side by side.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(bench_app, name="bench")
+cli_profile.register(app)
 
 
 Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Everything random follows from it.")]

@@ -70,6 +70,42 @@ def profile_command(
     typer.echo("\nWritten: " + ", ".join(str(p) for p in written))
 
 
+def cohort_command(
+    folder: Annotated[Path, typer.Argument(help="Study folder.")],
+    outcome: Annotated[
+        list[str] | None,
+        typer.Option("--outcome", help="response, benefit, pfs or os; several allowed [default: all]."),
+    ] = None,
+    treated: Annotated[
+        str | None, typer.Option("--treated", help="Name of an arm: test biomarker x treatment interaction as well.")
+    ] = None,
+    rules: Annotated[Path | None, typer.Option("--rules", help="A rule file of your own.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Associate mechanisms and biomarkers with response, PFS and OS, with the false discovery rate."""
+    from immunescape.profiles import profile
+
+    study = profile(folder, rules=rules)
+    tables = {}
+    if treated is not None:
+        endpoints = [e for e in (outcome or ["os"]) if e in ("pfs", "os")] or ["os"]
+        tables = {e: study.interactions(treated, e) for e in endpoints}
+    if as_json:
+        table, _ = study.associations(outcome)
+        found = {"associations": table, **{f"interactions_{e}": t for e, t in tables.items()}}
+        rows = {k: json_module.loads(t.to_json(orient="records", double_precision=10)) for k, t in found.items()}
+        typer.echo(json_module.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    study.show_associations(outcome)
+    for endpoint, table in tables.items():
+        from immunescape.face import NOTICE, print_table
+
+        tested = table[table["p"].notna()].sort_values("p")
+        columns = ["biomarker", "n", "events", "ratio", "ratio_low", "ratio_high", "p", "prognostic_hr", "prognostic_p"]
+        print_table(f"{endpoint}: interaction with {treated}", tested[[*columns, "label"]].to_dict("records"))
+        typer.echo(NOTICE)
+
+
 def biomarkers_command(as_json: AsJson = False) -> None:
     """List the biomarkers: unit, definition, label, what they need."""
     from immunescape.profiles import biomarkers_table, print_biomarkers
@@ -83,4 +119,5 @@ def biomarkers_command(as_json: AsJson = False) -> None:
 def register(app: typer.Typer) -> None:
     """Add the commands of this room to the application."""
     app.command("profile")(profile_command)
+    app.command("cohort")(cohort_command)
     app.command("biomarkers")(biomarkers_command)

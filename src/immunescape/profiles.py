@@ -52,6 +52,63 @@ class ProfiledStudy:
         """Mechanisms x states: number of patients, and the share that is present of those assessed."""
         return prevalence(self.calls)
 
+    def associations(
+        self, endpoints: Collection[str] | None = None, minimum: int = 5
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Test mechanisms and biomarkers against outcomes.
+
+        Parameters
+        ----------
+        endpoints
+            Any of ``response``, ``benefit``, ``pfs``, ``os``; None takes all that the study holds.
+        minimum
+            Smallest group, or number of events, that is tested.
+
+        Returns
+        -------
+        (table, outcomes)
+            One row a test with estimate, interval, p and q (false discovery rate over the tests of one endpoint); the
+            outcomes of each patient.
+        """
+        import pandas as pd
+
+        from immunescape.profile.cohort import ENDPOINTS, associate, outcomes
+        from immunescape.profile.cohort_values import biomarker_values, mechanism_values
+
+        values = pd.concat([mechanism_values(self.done), biomarker_values(self.done)], axis=1)
+        values = values.loc[:, ~values.columns.duplicated()]
+        outcome = outcomes(self.done.study)
+        return associate(values, outcome, ENDPOINTS if endpoints is None else endpoints, minimum), outcome
+
+    def interactions(self, treated: str, endpoint: str = "os") -> pd.DataFrame:
+        """Test whether mechanisms and biomarkers change the effect of an arm: biomarker x treatment interaction.
+
+        Parameters
+        ----------
+        treated
+            Name of the experimental arm; all other patients are the control.
+        endpoint
+            ``pfs`` or ``os``.
+        """
+        import pandas as pd
+
+        from immunescape.errors import InputError, unknown_word
+        from immunescape.profile.cohort import interactions
+        from immunescape.profile.cohort_values import biomarker_values, mechanism_values
+
+        if endpoint not in ("pfs", "os"):
+            raise unknown_word("endpoint", endpoint, ("pfs", "os"))
+        _, outcome = self.associations(())
+        arms = [str(a) for a in outcome["arm"].dropna().unique()]
+        if not arms:
+            raise InputError("the study has no arms", where=self.name, hint="Give a column 'arm' with the patients.")
+        if treated not in arms:
+            raise unknown_word("arm", treated, arms, where=self.name)
+        values = pd.concat([mechanism_values(self.done), biomarker_values(self.done)], axis=1)
+        values = values.loc[:, ~values.columns.duplicated()]
+        arm = outcome["arm"].map(lambda a: None if a is None or a != a else float(a == treated)).astype(float)
+        return interactions(values, arm, outcome, endpoint)
+
     def to_polars(self) -> dict[str, Any]:
         """Biomarkers and calls as polars data frames (extra ``polars``)."""
         from immunescape.profile.export import to_polars
@@ -87,6 +144,19 @@ class ProfiledStudy:
         else:
             print_patient(self, patient or next(iter(self.patients), ""))
         print(f"\n{NOTICE}")
+
+    def show_associations(self, endpoints: Collection[str] | None = None) -> None:
+        """Print the tests of :meth:`associations`, smallest p first."""
+        from immunescape.report.profile_outcome import association_rows
+
+        table, _ = self.associations(endpoints)
+        titles = {n: r.title for n, r in self.done.calls.rules.mechanisms.items()}
+        for endpoint, part in table.groupby("endpoint", sort=False):
+            tested = part[part["p"].notna()].sort_values("p")
+            rows = [{k: v for k, v in r.items() if k != "Note"} for r in association_rows(tested, titles)]
+            print_table(f"{endpoint}: {len(tested)} of {len(part)} comparisons could be tested", rows)
+        if table.empty:
+            print("The files hold no such outcome.")
 
     def report(self, path: str | Path, statistics: bool = True) -> Path:
         """Write the one-file HTML report; `statistics` False leaves out the associations with outcome."""

@@ -1,4 +1,4 @@
-"""The one-file HTML report of a profiled study: cohort overview, outcome, one page a patient, what was read and left."""
+"""The one-file HTML report of a profiled study: cohort overview, outcome, each patient, what was read and left."""
 
 from __future__ import annotations
 
@@ -28,6 +28,18 @@ __all__ = ["write_report"]
 
 MAX_PATIENTS = 1000
 """Patients that the page can draw one by one; profile.json holds all of them."""
+
+_LABELS_NOTE = (
+    "Tested in the randomised OAK trial (atezolizumab against docetaxel, overall survival): predictive where biomarker "
+    "and arm interact, prognostic where the biomarker acts in the control arm, each at p < 0.05 after Holm's "
+    "correction over this table (p values as shown are uncorrected). A biomarker that is not in the table is not "
+    "established."
+)
+_RULES_NOTE = (
+    "A mechanism is present or absent only where its rule holds on what was measured; it is not assessable where "
+    "measurements are missing or lie between thresholds, and conflicting where they contradict each other. Percentile "
+    "thresholds are assumptions; so is every threshold without a study behind it."
+)
 
 
 def _tracks(study: ProfiledStudy) -> dict[str, pd.Series]:
@@ -166,10 +178,7 @@ def context(study: ProfiledStudy, notice: str, statistics: bool = True) -> dict[
         "cohort": cohort,
         "capped": capped,
         "labels": _labels(),
-        "labels_note": "Tested in the randomised OAK trial (atezolizumab against docetaxel, overall survival): predictive "
-        "where biomarker and arm interact, prognostic where the biomarker acts in the control arm, each at p < 0.05 after "
-        "Holm's correction over this table (p values as shown are uncorrected). A biomarker that is not in the table is "
-        "not established.",
+        "labels_note": _LABELS_NOTE,
         "reads": Table(
             [
                 {"File": r.file, "Reader": r.reader, "Rows": r.rows, "Kept": r.kept, "Left": r.left or "–"}
@@ -179,9 +188,7 @@ def context(study: ProfiledStudy, notice: str, statistics: bool = True) -> dict[
         ),
         "problems": list(done.profile.problems),
         "rules": _rules(study),
-        "rules_note": "A mechanism is present or absent only where its rule holds on what was measured; it is not "
-        "assessable where measurements are missing or lie between thresholds, and conflicting where they contradict each "
-        "other. Percentile thresholds are assumptions; so is every threshold without a study behind it.",
+        "rules_note": _RULES_NOTE,
         "tiers": Table([{"Grade": k, "Meaning": v} for k, v in load_strategies().tiers.items()]),
         "references": _references(study),
         "provenance": Table(

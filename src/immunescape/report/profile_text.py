@@ -20,27 +20,29 @@ def _percent(share: float) -> str:
 
 def print_study(study: ProfiledStudy) -> None:
     """Print what was read, the prevalence of every mechanism, strata and resistance."""
-    rules = study.done.calls.rules.mechanisms
     print(f"\n{study.name}: {len(study.patients)} patients\n")
     reads = study.done.profile.reads
     print_table("Read", [{"file": r.file, "rows": r.rows, "kept": r.kept, "left": r.left} for r in reads])
     for problem in study.done.profile.problems:
         print(f"  ! {problem}")
     counts = study.prevalence
+    assessed = counts[(counts["present"] + counts["absent"] + counts["conflicting"]) > 0]
     rows = [
         {
             "mechanism": name,
-            "title": rules[name].title,
             "present": int(c["present"]),
             "absent": int(c["absent"]),
             "conflicting": int(c["conflicting"]),
             "not assessable": int(c["not_assessable"]),
             "present of assessed": _percent(float(c["present_share"])),
         }
-        for name, c in counts.iterrows()
+        for name, c in assessed.sort_values("present", ascending=False).iterrows()
     ]
     print()
     print_table("Resistance mechanisms (patients)", rows)
+    silent = [str(n) for n in counts.index if n not in assessed.index]
+    if silent:
+        print(f"\nNot assessable in anybody with these files: {', '.join(silent)}")
     print()
     for title, words in (
         ("Guideline group", [p.stratum.title for p in study.patients.values()]),

@@ -1,0 +1,126 @@
+"""Outcome in the profile report: associations with multiplicity control, forest plots, Kaplan-Meier curves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from immunescape.report.figures import Curve, figure_html, kaplan_meier_figure
+from immunescape.report.profile_figures import forest_figure, short
+from immunescape.report.tables import Table
+
+if TYPE_CHECKING:
+    from immunescape.profiles import ProfiledStudy
+
+__all__ = ["association_rows", "outcome_sections"]
+
+_TITLES = {
+    "response": "Objective response",
+    "benefit": "Durable clinical benefit",
+    "pfs": "Progression-free survival",
+    "os": "Overall survival",
+}
+_SHOWN = 14
+_CURVES = 4
+_NOTE = (
+    "Mechanisms (present against absent) and biomarkers measured before treatment, each alone, unadjusted; patients "
+    "without the measurement are left out and counted. q is the false discovery rate over all tests of one outcome "
+    "(Benjamini-Hochberg); filled squares: q < 0.05. Associations in a treated cohort do not tell prognostic from "
+    "predictive."
+)
+
+
+def association_rows(table: pd.DataFrame, titles: dict[str, str]) -> list[dict[str, Any]]:
+    """Associations as rows of text; what was not tested says why."""
+    rows = []
+    for r in table.itertuples():
+        name = titles.get(str(r.biomarker), str(r.biomarker))
+        level = "" if r.level in ("", "True") else f" = {str(r.level).replace('_', ' ')}"
+        tested = np.isfinite(r.estimate)
+        rows.append(
+            {
+                "Compared": name + level,
+                "Kind": "mechanism" if r.biomarker in titles else "biomarker",
+                "n": r.n,
+                "Positive": "" if pd.isna(r.n_positive) else int(r.n_positive),
+                "Not measured": r.n_missing,
+                "Measure": r.measure,
+                "Estimate (95 %)": f"{r.estimate:.2f} ({r.low:.2f} to {r.high:.2f})" if tested else "–",
+                "p": f"{r.p:.2g}" if np.isfinite(r.p) else "–",
+                "q": f"{r.q:.2g}" if np.isfinite(r.q) else "–",
+                "Note": r.note,
+            }
+        )
+    return rows
+
+
+def _forest(table: pd.DataFrame, titles: dict[str, str]) -> str:
+    """Forest plot of the smallest p values; of a number's two tests the odds ratio stands in for the AUC."""
+    ratios = table[table["measure"].str.contains("ratio") & np.isfinite(table["estimate"]) & (table["low"] > 0)]
+    ratios = ratios[np.isfinite(ratios["high"])].sort_values("p").head(_SHOWN)
+    if ratios.empty:
+        return ""
+    labels = []
+    for r in ratios.itertuples():
+        level = "" if r.level in ("", "True") else f" = {str(r.level).replace('_', ' ')}"
+        per = " (per SD)" if "per SD" in r.measure else f" ({int(r.n_positive)} of {r.n})"
+        labels.append(short(titles.get(str(r.biomarker), str(r.biomarker)), 34) + level + per)
+    bold = [bool(np.isfinite(q) and q < 0.05) for q in ratios["q"]]
+    measure = "Hazard ratio" if ratios["measure"].str.startswith("hazard").any() else "Odds ratio"
+    return figure_html(forest_figure(labels, ratios["estimate"], ratios["low"], ratios["high"], measure, bold))
+
+
+def _curves(study: ProfiledStudy, table: pd.DataFrame, outcome: pd.DataFrame, titles: dict[str, str]) -> list[str]:
+    from immunescape.profile.cohort import kaplan_meier
+    from immunescape.profile.cohort_values import mechanism_values
+
+    values = mechanism_values(study.done)
+    figures = []
+    for endpoint in ("os", "pfs"):
+        part = table[(table["endpoint"] == endpoint) & table["biomarker"].isin(titles) & np.isfinite(table["p"])]
+        for name in part.sort_values("p")["biomarker"].head(_CURVES // 2):
+            curves = []
+            for state, word in ((True, "present"), (False, "absent")):
+                rows = outcome[values[name].reindex(outcome.index).map(lambda v, s=state: v is s)]
+                months, event = rows[f"{endpoint}_months"], rows[f"{endpoint}_event"]
+                known = months.notna() & event.notna()
+                if not known.any():
+                    continue
+                km = kaplan_meier(months[known], event[known], word).steps
+                curves.append(
+                    Curve(
+                        f"{word} (n = {int(known.sum())})",
+                        *(km[c].to_numpy(dtype=float) for c in ("time", "survival", "low", "high")),
+                    )
+                )
+            if curves:
+                figure = kaplan_meier_figure(f"{short(titles[name], 40)}: {_TITLES[endpoint].lower()}", curves)
+                for trace in figure.data:
+                    if trace.name:
+                        trace.name = trace.name.removesuffix(", predicted")
+                figure.update_xaxes(title="Months")
+                figure.update_layout(height=380, title={"font": {"size": 14}})
+                figures.append(figure_html(figure))
+    return figures
+
+
+def outcome_sections(study: ProfiledStudy) -> dict[str, Any]:
+    """Associations of mechanisms and biomarkers with every outcome that the study holds."""
+    table, outcome = study.associations()
+    if table.empty:
+        return {"outcome_note": "The files hold no response, progression-free or overall survival to test against."}
+    titles = {n: r.title for n, r in study.done.calls.rules.mechanisms.items()}
+    sections = []
+    for endpoint, part in table.groupby("endpoint", sort=False):
+        sections.append(
+            {
+                "title": _TITLES[str(endpoint)],
+                "figure": _forest(part, titles),
+                "table": Table(
+                    association_rows(part.sort_values("p"), titles), ("n", "Positive", "Not measured", "p", "q")
+                ),
+            }
+        )
+    return {"associations": sections, "curves": _curves(study, table, outcome, titles), "outcome_note": _NOTE}
