@@ -31,9 +31,10 @@ def short(title: str, width: int = 44) -> str:
 
 
 def prevalence_figure(counts: pd.DataFrame, titles: Mapping[str, str]) -> go.Figure:
-    """Patients in each state, one bar a mechanism; mechanisms that most patients show come first."""
+    """Patients in each state, one bar a mechanism that anybody was assessed for; the most common come first."""
     import plotly.graph_objects as go
 
+    counts = counts[(counts["present"] + counts["absent"] + counts["conflicting"]) > 0]
     order = counts.sort_values(["present", "absent"], ascending=True).index
     figure = go.Figure()
     for state in STATE_COLOURS:
@@ -68,16 +69,22 @@ def _sorted_patients(calls: pd.DataFrame, order: Sequence[str]) -> list[str]:
 
 
 def overview_figure(
-    calls: pd.DataFrame, counts: pd.DataFrame, titles: Mapping[str, str], tracks: Mapping[str, pd.Series]
+    calls: pd.DataFrame,
+    counts: pd.DataFrame,
+    titles: Mapping[str, str],
+    tracks: Mapping[str, pd.Series],
+    context: Sequence[str] = (),
 ) -> go.Figure:
     """Mechanisms x patients by state, under tracks of words (stratum, resistance); patients sorted as in an oncoprint.
 
-    Mechanisms that nobody could be assessed for are left out; they stand in the prevalence table.
+    Mechanisms that nobody could be assessed for are left out; they stand in the prevalence table. Those in `context`
+    come last.
     """
     from plotly.subplots import make_subplots
 
     assessed = counts[(counts["present"] + counts["absent"] + counts["conflicting"]) > 0]
     order = list(assessed.sort_values(["present", "absent"], ascending=False).index)
+    order.sort(key=lambda m: m in context)
     patients = _sorted_patients(calls, order) if order else list(calls.index)
     rows = max(len(order), 1)
     heights = [*[1.3] * len(tracks), rows * 1.0]
@@ -120,8 +127,8 @@ def overview_figure(
     )
     figure.update_layout(
         template="plotly_white",
-        height=70 + 20 * (rows + len(tracks) + 1),
-        margin={"l": 10, "r": 16, "t": 14, "b": 44},
+        height=90 + 20 * (rows + len(tracks) + 1),
+        margin={"l": 10, "r": 16, "t": 34, "b": 44},
         font=_FONT,
     )
     figure.update_yaxes(autorange="reversed", automargin=True, ticks="")

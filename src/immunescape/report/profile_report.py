@@ -128,7 +128,8 @@ def _cohort(study: ProfiledStudy, statistics: bool) -> dict[str, Any]:
     nobody = counts[(counts["present"] + counts["absent"] + counts["conflicting"]) == 0].index
     rows = []
     for name, c in counts.sort_values("present", ascending=False).iterrows():
-        share = "–" if pd.isna(c["present_share"]) else f"{100 * c['present_share']:.0f} %"
+        assessed = int(c["present"] + c["absent"])
+        share = "–" if not assessed else f"{100 * c['present_share']:.0f} % of {assessed}"
         states = {STATE_WORDS[s].capitalize(): int(c[s]) for s in STATE_WORDS}
         rows.append({"Mechanism": titles[str(name)], **states, "Present of assessed": share})
     measured = sum(any(m.value is not None for m in rows.values()) for rows in study.done.measured.values())
@@ -141,7 +142,9 @@ def _cohort(study: ProfiledStudy, statistics: bool) -> dict[str, Any]:
             (kinds.count("primary"), "primary resistance"),
             (kinds.count("acquired"), "acquired resistance"),
         ],
-        "overview_figure": figure_html(overview_figure(calls, counts, titles, tracks)),
+        "overview_figure": figure_html(
+            overview_figure(calls, counts, titles, tracks, [n for n, r in rules.items() if r.context])
+        ),
         "state_legend": [(STATE_WORDS[s], c) for s, c in STATE_COLOURS.items()],
         "track_legends": [(name, track_legend(words.reindex(list(calls.index)))) for name, words in tracks.items()],
         "unassessed": ", ".join(titles[n].split(" (")[0] for n in nobody),

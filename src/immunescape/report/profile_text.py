@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["print_patient", "print_study"]
 
 
-def _percent(share: float) -> str:
-    return "–" if share != share else f"{100 * share:.0f} %"
+def _percent(share: float, of: int) -> str:
+    return f"{100 * share:.0f} % of {of}" if of else "–"
 
 
 def print_study(study: ProfiledStudy) -> None:
@@ -34,7 +34,7 @@ def print_study(study: ProfiledStudy) -> None:
             "absent": int(c["absent"]),
             "conflicting": int(c["conflicting"]),
             "not assessable": int(c["not_assessable"]),
-            "present of assessed": _percent(float(c["present_share"])),
+            "present of assessed": _percent(float(c["present_share"]), int(c["present"] + c["absent"])),
         }
         for name, c in assessed.sort_values("present", ascending=False).iterrows()
     ]

@@ -160,6 +160,7 @@
     document.getElementById("next").onclick = () => show(at + 1);
   }
   const wanted = decodeURIComponent((location.hash.match(/^#patient=(.+)$/) || [])[1] || "");
-  show(Math.max(0, ids.indexOf(wanted)));
+  const load = DATA.patients.map(p => Object.entries(p.calls).filter(([m, c]) => c[0] === "p" && !DATA.mechanisms[m][4]).length);
+  show(ids.includes(wanted) ? ids.indexOf(wanted) : load.indexOf(Math.max(...load)));
   window.addEventListener("load", () => window.dispatchEvent(new Event("resize")));
 })();
