@@ -1,0 +1,128 @@
+"""From a measured biomarker to what it says about a virtual patient: the table and the records that rooms hand on.
+
+``data/profile_to_model.csv`` holds one fact a row: for a biomarker (and, for words and truth values, ``when`` it has
+one of some values) a covariate of the virtual population or a parameter of the model, how the value becomes that of the
+target, and how uncertain it is. Nothing is simulated or drawn here; conditioning a population is another room's.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from immunescape.errors import InputError, unknown_word
+
+__all__ = ["ModelHint", "ProfileLink", "profile_links"]
+
+TABLE = Path(__file__).parent / "data" / "profile_to_model.csv"
+_KINDS = ("covariate", "parameter")
+_TRANSFORMATIONS = ("identity", "set", "range")
+_SCALES = ("none", "sd", "sd_ln", "interval")
+_GRADES = ("measured", "fitted", "assumed")
+
+
+@dataclass(frozen=True)
+class ProfileLink:
+    """One row of the table.
+
+    Attributes
+    ----------
+    biomarker, when : biomarker, and the values (words) that the row is for; empty for any number.
+    target, kind : covariate or parameter that it speaks of.
+    transformation : ``identity`` (value times factor), ``set`` (to the factor) or ``range`` (somewhere in it).
+    factor : number, word or range (``0..1``), as the transformation needs.
+    spread, spread_scale : standard deviation (``sd``), of the logarithm (``sd_ln``), the measurement's own
+        ``interval``, or ``none``.
+    source, grade, note : keys of the bibliography or ``assumed``; measured, fitted or assumed; what it says.
+    """
+
+    biomarker: str
+    when: tuple[str, ...]
+    target: str
+    kind: Literal["covariate", "parameter"]
+    transformation: Literal["identity", "set", "range"]
+    factor: str
+    spread: float | None
+    spread_scale: Literal["none", "sd", "sd_ln", "interval"]
+    source: tuple[str, ...]
+    grade: str
+    note: str
+
+
+@dataclass(frozen=True)
+class ModelHint:
+    """What one patient's biomarker says about a covariate or parameter.
+
+    Attributes
+    ----------
+    target, kind : covariate of the virtual population, or parameter of the model.
+    value : number, word or truth value; None where only a range is known.
+    low, high : bounds, where there are any.
+    spread, spread_scale : standard deviation of the value (``sd``) or of its logarithm (``sd_ln``); None and ``none``
+        where the bounds say it all.
+    biomarker, measured : the biomarker and its value, in words.
+    source, grade, note : as in the table.
+    """
+
+    target: str
+    kind: str
+    value: float | str | bool | None
+    low: float | None
+    high: float | None
+    spread: float | None
+    spread_scale: str
+    biomarker: str
+    measured: str
+    source: tuple[str, ...]
+    grade: str
+    note: str
+
+
+def _check(name: str, word: str, known: tuple[str, ...], where: str) -> None:
+    if word not in known:
+        raise unknown_word(name, word, known, where=where)
+
+
+@lru_cache(maxsize=1)
+def profile_links() -> tuple[ProfileLink, ...]:
+    """Return the rows of the table.
+
+    Raises
+    ------
+    InputError
+        Naming the row: an unknown word, no source, or a factor that the transformation cannot use.
+    """
+    rows: list[ProfileLink] = []
+    with TABLE.open(encoding="utf-8", newline="") as stream:
+        for number, row in enumerate(csv.DictReader(stream), start=2):
+            where = f"{TABLE.name}, row {number}"
+            for name, known in (
+                ("kind", _KINDS),
+                ("transformation", _TRANSFORMATIONS),
+                ("spread_scale", _SCALES),
+                ("grade", _GRADES),
+            ):
+                _check(name, row[name], known, where)
+            if not row["source"]:
+                raise InputError("the row has no source", where=where)
+            if row["transformation"] == "range" and ".." not in row["factor"]:
+                raise InputError(f"'{row['factor']}' is no range", where=where, hint="Write it as 0..1.")
+            rows.append(
+                ProfileLink(
+                    row["biomarker"],
+                    tuple(w for w in row["when"].split("|") if w),
+                    row["target"],
+                    row["kind"],  # type: ignore[arg-type]
+                    row["transformation"],  # type: ignore[arg-type]
+                    row["factor"],
+                    float(row["spread"]) if row["spread"] else None,
+                    row["spread_scale"],  # type: ignore[arg-type]
+                    tuple(row["source"].split(";")),
+                    row["grade"],
+                    row["note"],
+                )
+            )
+    return tuple(rows)

@@ -1,0 +1,98 @@
+"""The page of all biomarkers, from the register: ``python -m immunescape.profile.biomarkers_page docs/biomarkers.md``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from immunescape.knowledge.references import format_reference, get_reference
+from immunescape.profile.biomarkers import Biomarker, biomarkers
+
+__all__ = ["biomarkers_page"]
+
+_FAMILIES = {
+    "pdl1": "PD-L1",
+    "tmb": "Tumour mutational burden",
+    "neoantigen": "Neoantigens",
+    "hla": "HLA class I",
+    "pathway": "Antigen presentation and interferon-gamma signalling",
+    "driver": "Drivers",
+    "suppressor": "Tumour suppressors and co-mutations",
+    "ddr": "DNA damage response",
+    "amplification": "Amplifications",
+    "blood": "Blood",
+    "plasma": "Plasma",
+    "tcr": "T cell receptors",
+    "ctdna": "Circulating tumour DNA",
+    "microbiome": "Microbiome and antibiotics",
+}
+_INTRO = """# Biomarkers
+
+Every biomarker is a record: value, unit, interval where there is one, method with citation, coverage, source file. What the
+files cannot tell is `not_assessable` and says why; it is never negative. No value depends on who else is in the study.
+
+```python
+from immunescape.profile.biomarkers import biomarkers_table, measure, values_frame
+from immunescape.profile.loading import load_study
+
+study = load_study("my_study")
+measured = measure(study)              # biomarker -> patient -> Measurement
+values_frame(measured)                 # patients x biomarkers
+biomarkers_table()                     # this page as a table
+```
+
+Rules that hold for all genes: a hit is a truncating, splice-site, start- or stop-loss mutation or a breakpoint in the gene;
+missense changes are of unknown significance unless a table lists them. Two copies are gone by a homozygous deletion (below
+0.5 copies, or discrete at most -1.5), by two hits, by one hit with loss of heterozygosity, or by one hit in a gene on X in a
+man. From 0.5 to 0.7 copies the loss is subclonal (band assumed). A gene that the panel does not cover is not assessable.
+Where mutations are given and copy number is not, `wild_type` has coverage 0.5 and says that a deletion is not excluded.
+
+A biomarker of your own: `register(Biomarker(...))` in a module that an entry point in the group `immunescape.biomarkers`
+names; the contract test `tests/profile/biomarkers/test_contract.py` shows what it must keep to.
+
+What a measurement says about a virtual patient stands in `knowledge/data/profile_to_model.csv`;
+`immunescape.profile.twin.model_hints` turns a patient's measurements into such hints (target, value or range, spread, source,
+grade). Nothing is simulated there.
+
+This page is generated: `python -m immunescape.profile.biomarkers_page docs/biomarkers.md`.
+"""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ") or "–"
+
+
+def _row(b: Biomarker) -> str:
+    words = f" Words: {', '.join(f'`{w}`' for w in b.words)}." if b.words else ""
+    limits = f" *{b.limits}*" if b.limits else ""
+    cells = (
+        f"`{b.name}`",
+        b.unit or "–",
+        f"{b.definition}{words}{limits}",
+        b.thresholds,
+        ", ".join(n.replace("_", " ") for n in b.needs),
+        ", ".join(b.references),
+    )
+    return "| " + " | ".join(_cell(c) for c in cells) + " |"
+
+
+def biomarkers_page() -> str:
+    """Return the page as Markdown: a table for each family, then the references."""
+    by_family: dict[str, list[Biomarker]] = {}
+    for b in biomarkers().values():
+        by_family.setdefault(b.family, []).append(b)
+    parts = [_INTRO]
+    for family in [*(f for f in _FAMILIES if f in by_family), *sorted(by_family.keys() - _FAMILIES.keys())]:
+        parts.append(f"## {_FAMILIES.get(family, family.replace('_', ' ').capitalize())}\n")
+        head = (
+            "| name | unit | definition, *limits* | thresholds | needs any of | references |\n|---|---|---|---|---|---|"
+        )
+        parts.append("\n".join([head, *(_row(b) for b in by_family[family])]) + "\n")
+    keys = sorted({k for b in biomarkers().values() for k in b.references})
+    parts.append("## References\n")
+    parts.append("\n".join(f"- **{k}** {format_reference(get_reference(k))}" for k in keys) + "\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(biomarkers_page(), encoding="utf-8")
