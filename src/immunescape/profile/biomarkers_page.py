@@ -1,4 +1,4 @@
-"""The page of all biomarkers, from the register: ``python -m immunescape.profile.biomarkers_page docs/biomarkers.md``."""
+"""The page of all biomarkers: ``python -m immunescape.profile.biomarkers_page docs/biomarkers.md`` writes it."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ _FAMILIES = {
 }
 _INTRO = """# Biomarkers
 
-Every biomarker is a record: value, unit, interval where there is one, method with citation, coverage, source file. What the
-files cannot tell is `not_assessable` and says why; it is never negative. No value depends on who else is in the study.
+Every biomarker is a record: value, unit, interval where there is one, method with citation, coverage, source file.
+What the files cannot tell is `not_assessable` and says why; it is never negative. No value depends on who else is in
+the study.
 
 ```python
 from immunescape.profile.biomarkers import biomarkers_table, measure, values_frame
@@ -41,21 +42,29 @@ values_frame(measured)                 # patients x biomarkers
 biomarkers_table()                     # this page as a table
 ```
 
-Rules that hold for all genes: a hit is a truncating, splice-site, start- or stop-loss mutation or a breakpoint in the gene;
-missense changes are of unknown significance unless a table lists them. Two copies are gone by a homozygous deletion (below
-0.5 copies, or discrete at most -1.5), by two hits, by one hit with loss of heterozygosity, or by one hit in a gene on X in a
-man. From 0.5 to 0.7 copies the loss is subclonal (band assumed). A gene that the panel does not cover is not assessable.
-Where mutations are given and copy number is not, `wild_type` has coverage 0.5 and says that a deletion is not excluded.
+Rules that hold for all genes: a hit is a truncating, splice-site, start- or stop-loss mutation or a breakpoint in the
+gene; missense changes are of unknown significance unless a table lists them. Two copies are gone by a homozygous
+deletion (below 0.5 copies, or discrete at most -1.5), by two hits, by one hit with loss of heterozygosity, or by one
+hit in a gene on X in a man. From 0.5 to 0.7 copies the loss is subclonal (band assumed). A gene that the panel does
+not cover is not assessable. Where mutations are given and copy number is not, `wild_type` has coverage 0.5 and says
+that a deletion is not excluded.
 
-A biomarker of your own: `register(Biomarker(...))` in a module that an entry point in the group `immunescape.biomarkers`
-names; the contract test `tests/profile/biomarkers/test_contract.py` shows what it must keep to.
+A biomarker of your own: `register(Biomarker(...))` in a module that an entry point in the group
+`immunescape.biomarkers` names; the contract test `tests/profile/biomarkers/test_contract.py` shows what it must keep
+to.
 
 What a measurement says about a virtual patient stands in `knowledge/data/profile_to_model.csv`;
-`immunescape.profile.twin.model_hints` turns a patient's measurements into such hints (target, value or range, spread, source,
-grade). Nothing is simulated there.
+`immunescape.profile.twin.model_hints` turns a patient's measurements into such hints (target, value or range, spread,
+source, grade). Nothing is simulated there.
 
 This page is generated: `python -m immunescape.profile.biomarkers_page docs/biomarkers.md`.
 """
+
+
+_HEAD = (
+    "| name | unit | definition, *limits* | thresholds | needs any of | references |",
+    "|---|---|---|---|---|---|",
+)
 
 
 def _cell(text: str) -> str:
