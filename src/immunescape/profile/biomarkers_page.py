@@ -49,6 +49,9 @@ hit in a gene on X in a man. From 0.5 to 0.7 copies the loss is subclonal (band 
 not cover is not assessable. Where mutations are given and copy number is not, `wild_type` has coverage 0.5 and says
 that a deletion is not excluded.
 
+A column of the patients table that bears a biomarker's name counts as reported, for words, truth values and plain
+ratios; a number with a unit needs a file that declares it.
+
 A biomarker of your own: `register(Biomarker(...))` in a module that an entry point in the group
 `immunescape.biomarkers` names; the contract test `tests/profile/biomarkers/test_contract.py` shows what it must keep
 to.

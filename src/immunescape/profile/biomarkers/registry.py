@@ -8,6 +8,7 @@ become ``not_assessable``. `measure` runs many of them and lets them share what 
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ Measured = dict[str, Measurement]
 """Patient -> measurement of one biomarker."""
 
 T = TypeVar("T")
+_TRUTH = {"yes": True, "true": True, "1": True, "1.0": True, "no": False, "false": False, "0": False, "0.0": False}
 _REGISTER: dict[str, Biomarker] = {}
 _SHARED: ContextVar[dict[object, object] | None] = ContextVar("shared", default=None)
 
@@ -71,16 +73,53 @@ class Biomarker:
         study
             What the readers made of a folder.
         """
+        reported = self._reported(study)
         given = [kind for kind in self.needs if study.has(kind)]
-        if not given:
+        if not given and not reported:
             why = f"no {' or '.join(k.replace('_', ' ') for k in self.needs)} file was given"
             nobody = Measurement.not_assessable(self.name, self.unit, why, method=self.title, citation=self.references)
             return dict.fromkeys(study.patient_ids, nobody)
-        found = self.function(study)
+        found = self.function(study) if given else {}
         missing = Measurement.not_assessable(
             self.name, self.unit, "no value of this patient in the files", method=self.title, citation=self.references
         )
-        return {patient: found.get(patient, missing) for patient in study.patient_ids}
+        answer = {patient: found.get(patient, missing) for patient in study.patient_ids}
+        return answer | {p: m for p, m in reported.items() if answer[p].value is None}
+
+    def _reported(self, study: Study) -> Measured:
+        """Return what the patients table itself says in a column of the biomarker's name.
+
+        Only words, truth values and plain ratios: a number with a unit needs a file that declares the unit.
+        """
+        if self.unit not in ("", "1") or self.name not in study.patients.columns:
+            return {}
+        found: Measured = {}
+        for patient, value in zip(study.patients["patient"], study.patients[self.name], strict=True):
+            read = self._read(value)
+            if read is not None:
+                found[patient] = Measurement(
+                    self.name,
+                    read,
+                    self.unit,
+                    "measured",
+                    method="As reported in the patients table",
+                    citation=self.references,
+                    source=study.sources.get("patients", ()),
+                    note=f"as reported: {value}; how it was measured is not known",
+                )
+        return found
+
+    def _read(self, value: object) -> float | str | bool | None:
+        word = "" if value is None or value != value else str(value).strip()
+        if self.unit == "1":
+            try:
+                number = float(word)
+            except ValueError:
+                return None
+            return number if math.isfinite(number) else None
+        if self.words:
+            return word if word in self.words else None
+        return _TRUTH.get(word.casefold())
 
 
 def register(biomarker: Biomarker) -> Biomarker:
