@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -130,6 +130,7 @@ class Study:
     given : kinds that a file gave, even where it had no rows.
     sources : kind -> names of the files that gave it.
     assessed : kind -> samples that were looked at (e.g. listed as sequenced), where a file says so.
+    expression_reference : frozen reference that percentiles are taken from (`load_reference`), or None.
     reads, problems : what was read and left; what a reader of the results must know.
     """
 
@@ -158,6 +159,7 @@ class Study:
     given: set[str] = field(default_factory=set)
     sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
     assessed: dict[str, frozenset[str]] = field(default_factory=dict)
+    expression_reference: Any = None
     reads: list[ReadNote] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 

@@ -1,0 +1,201 @@
+"""Signatures, cell scores and single genes of each patient, as biomarkers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from immunescape.knowledge.profile_records import Measurement
+from immunescape.profile.biomarkers.expression.reference import Reference
+from immunescape.profile.biomarkers.expression.scoring import log2_values, ssgsea
+from immunescape.profile.biomarkers.expression.signatures import GENES, Signature, signatures
+from immunescape.profile.biomarkers.registry import Biomarker, register, shared
+from immunescape.profile.study import Study
+
+__all__ = ["MINIMUM_GENES", "chosen_samples", "coverage_of", "scores_of_samples"]
+
+MINIMUM_GENES = 5000
+"""Ranks within a sample, and counts per million, need about a whole transcriptome: fewer genes are not assessable."""
+
+_OFFSET = 0.01  # of the geometric mean (Rooney 2015)
+
+
+def coverage_of(study: Study, signature: Signature) -> float:
+    """Return the share of a signature's genes that the expression table holds."""
+    have = set(study.expression.index)
+    return sum(g in have for g in signature.genes) / len(signature.genes)
+
+
+def _linear(study: Study) -> tuple[pd.DataFrame, str]:
+    if study.expression_unit == "log2_tpm1":
+        return study.expression.rpow(2.0) - 1.0, "TPM"
+    if study.expression_unit == "counts":
+        totals = study.expression.sum(axis=0).replace(0.0, np.nan)
+        return study.expression / totals * 1e6, "CPM"
+    return study.expression, "TPM"
+
+
+def scores_of_samples(study: Study) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Score every sample.
+
+    Returns
+    -------
+    tuple
+        features (signatures, cell scores, ``expression_<gene>``) x samples, NaN where not assessable; feature -> unit.
+    """
+    table = study.expression
+    known = signatures()
+    logs, log_unit = log2_values(table, study.expression_unit)
+    linear, linear_unit = _linear(study)
+    rows: dict[str, np.ndarray] = {}
+    units: dict[str, str] = {}
+    whole = len(table) >= MINIMUM_GENES
+    usable = {n: s for n, s in known.items() if coverage_of(study, s) >= s.min_coverage}
+    ranked = {n: s.genes for n, s in usable.items() if s.method == "ssgsea"}
+    if whole and ranked:
+        enriched = ssgsea(table, ranked) / len(table)
+        rows.update({n: enriched.loc[n].to_numpy(float) for n in ranked})
+    for name, signature in usable.items():
+        genes = [g for g in signature.genes if g in table.index]
+        if signature.method == "ssgsea" or (study.expression_unit == "counts" and not whole):
+            continue
+        if signature.method == "mean_log2":
+            rows[name], units[name] = logs.loc[genes].mean(axis=0).to_numpy(float), log_unit
+        else:
+            values = np.log(linear.loc[genes].to_numpy(float) + _OFFSET).mean(axis=0)
+            rows[name], units[name] = np.exp(values), linear_unit
+    for gene in GENES:
+        if gene in table.index and (whole or study.expression_unit != "counts"):
+            rows[f"expression_{gene}"] = logs.loc[gene].to_numpy(float)
+            units[f"expression_{gene}"] = log_unit
+    units.update({n: "ES/n" for n in ranked})
+    every = [*known, *(f"expression_{g}" for g in GENES)]
+    empty = np.full(table.shape[1], np.nan)
+    frame = pd.DataFrame(np.vstack([rows.get(n, empty) for n in every]), index=every, columns=table.columns)
+    return frame, units
+
+
+def chosen_samples(study: Study) -> dict[str, str]:
+    """Return patient -> sample that stands for the patient: the last one before treatment, else the first."""
+    have = set(study.expression.columns)
+    rows = study.samples[study.samples["sample"].isin(have) & study.samples["patient"].notna()]
+    order = rows.assign(_late=(rows["day"] > 0).astype(int), _day=-rows["day"].fillna(0.0))
+    order = order.sort_values(["_late", "_day"], kind="stable")
+    first = order.drop_duplicates("patient")
+    return dict(zip(first["patient"], first["sample"], strict=True))
+
+
+def _why(study: Study, signature: Signature | None, gene: str | None) -> str:
+    genes = len(study.expression)
+    if gene is not None and gene not in study.expression.index:
+        return f"{gene} is not in the expression table"
+    if signature is not None:
+        coverage = coverage_of(study, signature)
+        if coverage < signature.min_coverage:
+            missing = [g for g in signature.genes if g not in study.expression.index]
+            return (
+                f"{len(signature.genes) - len(missing)} of {len(signature.genes)} genes are measured, "
+                f"{signature.min_coverage:.0%} are needed (missing: {', '.join(missing[:6])})"
+            )
+    if genes < MINIMUM_GENES:
+        return f"{genes} genes are measured; ranks and counts per million need {MINIMUM_GENES}"
+    return "no value of this sample"
+
+
+def _measure(study: Study, name: str) -> Mapping[str, Measurement]:
+    scores, units = shared(study, "expression scores", scores_of_samples)
+    samples = shared(study, "expression samples", chosen_samples)
+    signature = signatures().get(name)
+    gene = None if signature else name.removeprefix("expression_")
+    coverage = coverage_of(study, signature) if signature else float(gene in study.expression.index)
+    citation = signature.references if signature else ()
+    method = _method(signature)
+    source = study.sources.get("expression", ())
+    reference = study.expression_reference
+    log_unit = log2_values(study.expression.iloc[:0], study.expression_unit)[1]
+    found = {}
+    row = dict(zip(scores.columns, scores.loc[name].to_numpy(float), strict=True))
+    for patient, sample in samples.items():
+        value = row[sample]
+        if not np.isfinite(value):
+            found[patient] = Measurement.not_assessable(
+                name,
+                units.get(name, ""),
+                _why(study, signature, gene),
+                method=method,
+                citation=citation,
+                coverage=coverage,
+                source=source,
+                sample=sample,
+            )
+            continue
+        percentile, label, note = _percentile(reference, name, value, log_unit)
+        found[patient] = Measurement(
+            name,
+            value,
+            units[name],
+            "measured",
+            method=method,
+            citation=citation,
+            coverage=coverage,
+            source=source,
+            sample=sample,
+            percentile=percentile,
+            reference=label,
+            note="; ".join(n for n in (signature.note if signature else "", note) if n),
+        )
+    return found
+
+
+def _percentile(reference: object, name: str, value: float, unit: str) -> tuple[float | None, str, str]:
+    if not isinstance(reference, Reference):
+        return None, "", "no reference is loaded, so there is no percentile"
+    if reference.unit != unit:
+        return None, "", f"the reference {reference.label} is in {reference.unit}, not {unit}: no percentile"
+    percentile = reference.percentile(name, value)
+    if percentile is None:
+        return None, "", f"the reference {reference.label} lacks this score"
+    return percentile, reference.label, ""
+
+
+def _method(signature: Signature | None) -> str:
+    if signature is None:
+        return "log2 of the normalised expression of one gene"
+    if signature.method == "ssgsea":
+        return "single-sample GSEA (raw score, ties as GSVA 1.46) over the number of ranked genes"
+    if signature.method == "mean_log2":
+        return "mean of the genes' log2 values"
+    return "geometric mean of the genes"
+
+
+_LIMITS = "Bulk tissue: purity and sampling move every score; fresh and FFPE samples are not comparable."
+for _signature in signatures().values():
+    register(
+        Biomarker(
+            _signature.name,
+            _signature.title,
+            "expression",
+            {"ssgsea": "ES/n", "mean_log2": "log2", "geometric_mean": "TPM"}[_signature.method],
+            f"{_method(_signature)}: {', '.join(_signature.genes)}. {_signature.note}".strip(),
+            partial(_measure, name=_signature.name),
+            ("expression",),
+            references=_signature.references,
+            limits=_LIMITS + (" Own gene list." if _signature.source == "assumed" else ""),
+        )
+    )
+for _gene in GENES:
+    register(
+        Biomarker(
+            f"expression_{_gene}",
+            f"Expression of {_gene}",
+            "expression",
+            "log2",
+            "log2(TPM + 1); log2(CPM + 1) where counts were given.",
+            partial(_measure, name=f"expression_{_gene}"),
+            ("expression",),
+            limits=_LIMITS,
+        )
+    )

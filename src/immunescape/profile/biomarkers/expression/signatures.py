@@ -1,0 +1,85 @@
+"""The table of gene signatures and cell markers, with sources (``knowledge/data/signatures.csv``)."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from immunescape.errors import InputError
+from immunescape.profile.genes import gene_table
+
+__all__ = ["GENES", "METHODS", "Signature", "signatures"]
+
+_FILE = Path(__file__).parents[3] / "knowledge" / "data" / "signatures.csv"
+METHODS = ("ssgsea", "mean_log2", "geometric_mean")
+GENES = (
+    "HLA-A HLA-B HLA-C B2M TAP1 TAP2 NLRC5 CD274 PDCD1LG2 LAG3 HAVCR2 TIGIT VSIR BTLA IDO1 NT5E ENTPD1 ARG1 VEGFA "
+    "TREX2 STING1 CGAS"
+).split()
+"""Single genes that are reported as ``expression_<gene>``."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A gene set and how it is scored.
+
+    Attributes
+    ----------
+    name, kind : ``signature_hypoxia``; ``signature`` or ``cell_score``.
+    method : ``ssgsea`` (raw score over the number of ranked genes), ``mean_log2`` or ``geometric_mean``.
+    min_coverage : share of the genes that must be measured.
+    genes : HGNC symbols.
+    source, grade, note : key of the bibliography or ``assumed``; grade of the list; what to know.
+    """
+
+    name: str
+    kind: str
+    method: str
+    min_coverage: float
+    genes: tuple[str, ...]
+    source: str
+    grade: str
+    note: str
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Citation keys: of the list, and of the method."""
+        own = () if self.source == "assumed" else (self.source,)
+        return (*own, "barbie2009", "hanzelmann2013") if self.method == "ssgsea" else own
+
+    @property
+    def title(self) -> str:
+        """Name in words."""
+        return self.name.replace("_", " ").capitalize()
+
+
+@lru_cache(maxsize=1)
+def signatures() -> dict[str, Signature]:
+    """Return the signatures that ship, by name.
+
+    Raises
+    ------
+    InputError
+        For a row with an unknown method or a gene that is no approved symbol.
+    """
+    known = gene_table().symbols
+    found = {}
+    with _FILE.open(encoding="utf-8", newline="") as file:
+        for line, row in enumerate(csv.DictReader(file), 2):
+            genes = tuple(row["genes"].split())
+            wrong = [g for g in genes if g not in known]
+            if wrong or row["method"] not in METHODS:
+                raise InputError(f"{wrong or row['method']}: not known", where=f"{_FILE.name}, line {line}")
+            found[row["name"]] = Signature(
+                row["name"],
+                row["kind"],
+                row["method"],
+                float(row["min_coverage"]),
+                genes,
+                row["source"],
+                row["grade"],
+                row["note"],
+            )
+    return found
