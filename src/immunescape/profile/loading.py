@@ -276,6 +276,8 @@ def _owners(study: Study) -> None:
         missing = table["patient"].isna()
         if missing.any():
             table["patient"] = table["patient"].where(~missing, table["sample"].map(patient_of))
+        if kind in ("tcr", "microbiome"):  # blood and stool are no samples of the tumour
+            continue
         pairs = table.loc[table["sample"].notna(), ["sample", "patient"]].drop_duplicates("sample")
         seen.update(dict(zip(pairs["sample"], pairs["patient"], strict=True)))
     for sample in [*study.expression.columns, *(s for kind in study.assessed.values() for s in sorted(kind))]:

@@ -20,6 +20,7 @@ from immunescape.profile.biomarkers.expression import (
     ssgsea,
     zscore,
 )
+from immunescape.profile.biomarkers.expression.signatures import GENES
 from immunescape.profile.genes import gene_table
 from immunescape.profile.loading import load_study
 from immunescape.profile.study import Study
@@ -101,7 +102,7 @@ def test_signatures_have_sources_and_current_symbols() -> None:
 
 def _study(samples: int, genes: int = 5500, unit: str = "tpm", seed: int = 0) -> Study:
     names = sorted(gene_table().symbols)
-    needed = sorted({g for s in signatures().values() for g in s.genes})
+    needed = sorted({g for s in signatures().values() for g in s.genes} | set(GENES))
     rest = [n for n in names if n not in set(needed)]
     names = (needed + rest)[:genes]
     rng = np.random.default_rng(seed)
