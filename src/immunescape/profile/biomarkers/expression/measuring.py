@@ -119,7 +119,7 @@ def _measure(study: Study, name: str) -> Mapping[str, Measurement]:
     found = {}
     row = dict(zip(scores.columns, scores.loc[name].to_numpy(float), strict=True))
     for patient, sample in samples.items():
-        value = row[sample]
+        value = float(row[sample])
         if not np.isfinite(value):
             found[patient] = Measurement.not_assessable(
                 name,
