@@ -228,7 +228,7 @@ def plan(claim: Claim) -> Plan:
     off: tuple[Scenario, ...] = ()
     if claim.expect != "none" and len(stated) > 1:
         off = tuple(s.without(claim.mechanism) for s in stated)
-    turned = [n for n in claim.change.set if claim.change.factor(n) is not None]
+    turned = [n for n in claim.change.set if claim.change.factor(n)]
     only_factors = (
         len(turned) == len(claim.change.set)
         and turned
