@@ -132,16 +132,17 @@ def test_selection_by_id_chapter_and_error():
         select_claims("no-such-claim-at-all")
 
 
-def test_every_claim_names_what_exists():
+def test_claims_name_what_exists_or_are_refused_with_the_nearest_name():
     model = full_model()
-    wrong = {}
+    wrong, good = {}, 0
     for claim in load_claims():
         if claim.kind == "context":
             continue
         try:
             check_names(claim, model)
             plan(claim)
+            good += 1
         except ImmunescapeError as error:
-            wrong[claim.id] = str(error)
-    if len(wrong) > 0:
-        pytest.xfail(f"{len(wrong)} claims name mechanisms or drugs that are not there yet")
+            wrong[claim.id] = error
+    assert good >= 200
+    assert all("unknown" in str(error) for error in wrong.values()), wrong  # nothing worse than what is not there
