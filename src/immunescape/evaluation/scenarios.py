@@ -30,6 +30,7 @@ Progress = Callable[[int, int], None]
 DRUGS_PER_MODEL = 10
 _PER_JOB = 1500
 _RTOL = 1e-5
+_MAX_STEPS = 20_000  # ten times what a year takes; a patient that needs more counts as failed
 
 
 @dataclass(frozen=True)
@@ -290,6 +291,7 @@ def _run(
         until=until,
         rtol=rtol,
         atol=model.atol(),
+        max_steps=_MAX_STEPS,
     )
     result = compiled.run(job)
     scale = {name: model.scale(name) for name in names}
