@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json as json_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from immunescape.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["register"]
 
@@ -19,6 +22,10 @@ Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Folder for the files [default: immunescape-results/NAME].")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Reference = Annotated[
+    str | None,
+    typer.Option("--reference", help="Name or folder of a frozen reference for percentiles of expression."),
+]
 
 reference_app = typer.Typer(
     help="Frozen references that percentiles are taken from.", no_args_is_help=True, rich_markup_mode=None
@@ -32,6 +39,7 @@ def profile_command(
     ] = None,
     out: Out = None,
     rules: Annotated[Path | None, typer.Option("--rules", help="A rule file of your own.")] = None,
+    reference: Reference = None,
     as_json: AsJson = False,
     example: Annotated[bool, typer.Option("--example", help="Profile the made-up example study that ships.")] = False,
     template: Annotated[bool, typer.Option("--template", help="Print a commented manifest.yaml.")] = False,
@@ -60,7 +68,7 @@ def profile_command(
 
         folder = example_folder()
     assert folder is not None
-    study = profile(folder, patients=patient, rules=rules)
+    study = profile(folder, patients=patient, rules=rules, reference=reference)
     target = out or Path("immunescape-results") / (study.name or "profile")
     written = study.save(target)
     if as_json:
@@ -80,12 +88,13 @@ def cohort_command(
         str | None, typer.Option("--treated", help="Name of an arm: test biomarker x treatment interaction as well.")
     ] = None,
     rules: Annotated[Path | None, typer.Option("--rules", help="A rule file of your own.")] = None,
+    reference: Reference = None,
     as_json: AsJson = False,
 ) -> None:
     """Associate mechanisms and biomarkers with response, PFS and OS, with the false discovery rate."""
     from immunescape.profiles import profile
 
-    study = profile(folder, rules=rules)
+    study = profile(folder, rules=rules, reference=reference)
     tables = {}
     if treated is not None:
         endpoints = [e for e in (outcome or ["os"]) if e in ("pfs", "os")] or ["os"]
@@ -102,8 +111,36 @@ def cohort_command(
 
         tested = table[table["p"].notna()].sort_values("p")
         columns = ["biomarker", "n", "events", "ratio", "ratio_low", "ratio_high", "p", "prognostic_hr", "prognostic_p"]
-        print_table(f"{endpoint}: interaction with {treated}", tested[[*columns, "label"]].to_dict("records"))
+        print_table(f"{endpoint}: interaction with {treated}", _rows(tested[[*columns, "label"]]))
         typer.echo(NOTICE)
+
+
+@reference_app.command("build")
+def reference_build_command(
+    folder: Annotated[Path, typer.Argument(help="Study folder with expression of at least 20 samples.")],
+    name: Annotated[str, typer.Option("--name", help="Name that `profile --reference` finds it by.")] = "own",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder [default: where names are looked up].")
+    ] = None,
+) -> None:
+    """Build a frozen, versioned reference from the expression of a study."""
+    from immunescape.profiles import build_reference
+
+    target = build_reference(folder, name, out)
+    typer.echo(f"Written: {target}\nUse it: immunescape profile FOLDER --reference {name if out is None else target}")
+
+
+@reference_app.command("list")
+def reference_list_command() -> None:
+    """List the references that were built under a name."""
+    from immunescape.profile.biomarkers.expression import references_known
+
+    for name, place in references_known().items():
+        typer.echo(f"{name}  {place}")
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
 
 
 def biomarkers_command(as_json: AsJson = False) -> None:
@@ -119,5 +156,6 @@ def biomarkers_command(as_json: AsJson = False) -> None:
 def register(app: typer.Typer) -> None:
     """Add the commands of this room to the application."""
     app.command("profile")(profile_command)
+    app.add_typer(reference_app, name="reference")
     app.command("cohort")(cohort_command)
     app.command("biomarkers")(biomarkers_command)

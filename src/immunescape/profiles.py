@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from immunescape.knowledge.profile_records import PatientProfile
     from immunescape.profile.assemble import Assembled
 
-__all__ = ["ProfiledStudy", "biomarkers_table", "profile"]
+__all__ = ["ProfiledStudy", "biomarkers_table", "build_reference", "profile"]
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,11 @@ def prevalence(calls: pd.DataFrame) -> pd.DataFrame:
 
 
 def profile(
-    folder: str | Path, *, patients: Collection[str] | None = None, rules: str | Path | None = None
+    folder: str | Path,
+    *,
+    patients: Collection[str] | None = None,
+    rules: str | Path | None = None,
+    reference: str | Path | None = None,
 ) -> ProfiledStudy:
     """Read a study folder and profile its patients.
 
@@ -207,6 +211,9 @@ def profile(
         Patients to profile; None takes all.
     rules
         A rule file of your own; None takes the one that ships.
+    reference
+        Name or folder of a frozen reference that percentiles of expression are taken from (`immunescape reference
+        build`); None: no percentiles, and what needs them is not assessable.
 
     Returns
     -------
@@ -224,7 +231,30 @@ def profile(
     from immunescape.profile.loading import load_study
 
     rule_set = None if rules is None else load_rules(rules, known=biomarkers())
-    return ProfiledStudy(assemble(load_study(folder), rule_set, patients))
+    study = load_study(folder)
+    if reference is not None:
+        from immunescape.profile.biomarkers.expression import load_reference
+
+        study.expression_reference = load_reference(reference)
+    return ProfiledStudy(assemble(study, rule_set, patients))
+
+
+def build_reference(folder: str | Path, name: str, out: str | Path | None = None) -> Path:
+    """Build a frozen reference from the expression of a study folder; returns the folder it was written to.
+
+    Parameters
+    ----------
+    folder
+        Study folder with expression of at least 20 samples.
+    name
+        Name that `profile` finds it by.
+    out
+        Where to write; None writes to the folder that names are looked up in.
+    """
+    from immunescape.profile.biomarkers.expression import reference_build
+    from immunescape.profile.loading import load_study
+
+    return reference_build(load_study(folder), name, out)
 
 
 def biomarkers_table() -> list[dict[str, Any]]:

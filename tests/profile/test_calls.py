@@ -241,3 +241,15 @@ mechanisms:
     assert "rizvi2015" in attempt(key="rizvy2015")
     assert "exactly one" in attempt(test="below: 1, above: 2")
     assert "no source" in attempt(grade="measured")
+
+
+def test_the_page_of_rules_is_what_the_file_says():
+    import importlib.util
+    from pathlib import Path
+
+    root = Path(__file__).parents[2]
+    spec = importlib.util.spec_from_file_location("rules_page", root / "scripts" / "mechanism_rules_page.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    written = (root / "docs" / "mechanism-rules.md").read_text(encoding="utf-8")
+    assert written == module.page(), "run scripts/mechanism_rules_page.py"

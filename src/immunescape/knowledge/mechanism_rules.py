@@ -85,7 +85,7 @@ class Condition(Block):
         """The threshold in words, e.g. ``≥ 10 1/Mb``."""
         test = self.tests[0]
         if test == "is":
-            return "is " + " or ".join({True: "true", False: "false"}.get(w, str(w)) for w in self.allowed)  # type: ignore[call-overload]
+            return "is " + " or ".join(str(w).lower() if isinstance(w, bool) else w for w in self.allowed)
         if test.startswith("percentile"):
             value = self.percentile_at_least if test == "percentile_at_least" else self.percentile_at_most
             return f"percentile {'≥' if test == 'percentile_at_least' else '≤'} {value:g}"

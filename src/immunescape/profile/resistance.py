@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -98,15 +98,15 @@ def classify(
     scans = [(float(days[i]), recist[i]) for i in order if days[i] > 0 and recist[i] in ("CR", "PR", "SD", "PD")]
     if not scans:
         return Resistance("not_assessable", "no evaluable scan after the first dose")
-    common = {"basis": "scans", "exposure_days": exposure_days}
+    common: dict[str, Any] = {"basis": "scans", "exposure_days": exposure_days}
     progressed = next((i for i, (_, r) in enumerate(scans) if r == "PD"), None)
     if progressed is None:
         last = scans[-1][0]
         if last < LANDMARK_DAYS:
             return Resistance(
                 "not_yet_classifiable", f"no progression, last scan on day {last:.0f}, before 6 months", **common
-            )  # type: ignore[arg-type]
-        return Resistance("none_at_last_scan", f"no progression up to day {last:.0f}", **common)  # type: ignore[arg-type]
+            )
+        return Resistance("none_at_last_scan", f"no progression up to day {last:.0f}", **common)
     day = scans[progressed][0]
     later = [r for d, r in scans[progressed + 1 :] if d >= day + CONFIRM_DAYS]
     confirmed = None if not later else later[0] == "PD"
@@ -117,13 +117,13 @@ def classify(
     ]
     history = f"best response {best}, progression on day {day:.0f} ({said})"
     if last_dose_day is not None and day - last_dose_day > AFTER_STOP_DAYS:
-        return Resistance("after_stopping", f"{history}, {day - last_dose_day:.0f} days after the last dose", **common)  # type: ignore[arg-type]
+        return Resistance("after_stopping", f"{history}, {day - last_dose_day:.0f} days after the last dose", **common)
     if day >= LANDMARK_DAYS:
-        return Resistance("acquired", history, **common)  # type: ignore[arg-type]
+        return Resistance("acquired", history, **common)
     if exposure_days is not None and exposure_days < EXPOSURE_DAYS:
-        return Resistance("not_evaluable", f"{history}, after {exposure_days:.0f} days of exposure", **common)  # type: ignore[arg-type]
+        return Resistance("not_evaluable", f"{history}, after {exposure_days:.0f} days of exposure", **common)
     known = "" if exposure_days is not None else "; exposure of 6 weeks or more assumed, as doses are not dated"
-    return Resistance("primary", history + known, **common)  # type: ignore[arg-type]
+    return Resistance("primary", history + known, **common)
 
 
 def _from_pfs(months: float, event: float, best: str | None) -> Resistance:
@@ -131,21 +131,25 @@ def _from_pfs(months: float, event: float, best: str | None) -> Resistance:
         return Resistance("not_assessable", "neither dated scans nor progression-free survival")
     day = months * DAYS_PER_MONTH
     caveat = "from progression-free survival alone, in which death counts as progression; exposure is not known"
-    common = {"basis": "pfs", "progression_day": day if event else None}
+    common: dict[str, Any] = {"basis": "pfs", "progression_day": day if event else None}
     response = f"best response {best}, " if best else ""
     if not event:
         if months < 6:
             return Resistance(
                 "not_yet_classifiable", f"{response}no event by {months:.1f} months, before 6; {caveat}", **common
-            )  # type: ignore[arg-type]
-        return Resistance("none_at_last_scan", f"{response}no event by {months:.1f} months; {caveat}", **common)  # type: ignore[arg-type]
+            )
+        return Resistance("none_at_last_scan", f"{response}no event by {months:.1f} months; {caveat}", **common)
     kind: Class = "acquired" if months >= 6 else "primary"
-    return Resistance(kind, f"{response}event at {months:.1f} months; {caveat}", **common)  # type: ignore[arg-type]
+    return Resistance(kind, f"{response}event at {months:.1f} months; {caveat}", **common)
 
 
 def _treated(rows: pd.DataFrame) -> pd.DataFrame:
     names = rows["drug"].fillna("").str.lower()
     return rows[names.map(lambda text: any(drug in text for drug in CHECKPOINT_INHIBITORS)).astype(bool)]
+
+
+def _by_patient(rows: pd.DataFrame) -> Mapping[str, pd.DataFrame]:
+    return {str(patient): part for patient, part in rows.groupby("patient")}
 
 
 def resistance_of(study: Study) -> dict[str, Resistance]:
@@ -154,8 +158,8 @@ def resistance_of(study: Study) -> dict[str, Resistance]:
     The first dose is the first start of a checkpoint inhibitor in the treatments, else day 0. An end of treatment that
     is not given leaves exposure unknown.
     """
-    scans: Mapping[str, pd.DataFrame] = dict(tuple(study.responses.dropna(subset=["day", "recist"]).groupby("patient")))
-    given: Mapping[str, pd.DataFrame] = dict(tuple(_treated(study.treatments).groupby("patient")))
+    scans = _by_patient(study.responses.dropna(subset=["day", "recist"]))
+    given = _by_patient(_treated(study.treatments))
     table = study.patients.set_index("patient")
     found: dict[str, Resistance] = {}
     for patient, months, event, best in zip(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,10 +33,14 @@ _NOTE = (
 )
 
 
+def _rows(table: pd.DataFrame) -> Iterable[Any]:
+    return table.itertuples()
+
+
 def association_rows(table: pd.DataFrame, titles: dict[str, str]) -> list[dict[str, Any]]:
     """Associations as rows of text; what was not tested says why."""
     rows = []
-    for r in table.itertuples():
+    for r in _rows(table):
         name = titles.get(str(r.biomarker), str(r.biomarker))
         level = "" if r.level in ("", "True") else f" = {str(r.level).replace('_', ' ')}"
         tested = np.isfinite(r.estimate)
@@ -63,7 +68,7 @@ def _forest(table: pd.DataFrame, titles: dict[str, str]) -> str:
     if ratios.empty:
         return ""
     labels = []
-    for r in ratios.itertuples():
+    for r in _rows(ratios):
         level = "" if r.level in ("", "True") else f" = {str(r.level).replace('_', ' ')}"
         per = " (per SD)" if "per SD" in r.measure else f" ({int(r.n_positive)} of {r.n})"
         labels.append(short(titles.get(str(r.biomarker), str(r.biomarker)), 34) + level + per)
@@ -89,12 +94,8 @@ def _curves(study: ProfiledStudy, table: pd.DataFrame, outcome: pd.DataFrame, ti
                 if not known.any():
                     continue
                 km = kaplan_meier(months[known], event[known], word).steps
-                curves.append(
-                    Curve(
-                        f"{word} (n = {int(known.sum())})",
-                        *(km[c].to_numpy(dtype=float) for c in ("time", "survival", "low", "high")),
-                    )
-                )
+                time, survival, low, high = (km[c].to_numpy(dtype=float) for c in ("time", "survival", "low", "high"))
+                curves.append(Curve(f"{word} (n = {int(known.sum())})", time, survival, low, high))
             if curves:
                 figure = kaplan_meier_figure(f"{short(titles[name], 40)}: {_TITLES[endpoint].lower()}", curves)
                 for trace in figure.data:

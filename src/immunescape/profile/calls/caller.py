@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import unknown_word
 from immunescape.knowledge.mechanism_rules import Condition, Rule, RuleSet, load_rules, measurements
-from immunescape.knowledge.profile_records import Call, CallState, Evidence, Measurement
+from immunescape.knowledge.profile_records import Call, CallState, Evidence, Measurement, Support
 from immunescape.profile.calls.logic import Columns, condition_truth, evaluate
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _evidence(rule: Rule, table: CallTable, index: int) -> tuple[Evidence, ...]:
         return (Evidence(rule.never_assessable, None, "no rule", "neither", tuple(rule.citation)),)
     found: dict[tuple[str, str], Evidence] = {}
     for name, tree in rule.trees.items():
-        state = "present" if name in ("present", "absent_contradicted_by") else "absent"
+        state: Support = "present" if name in ("present", "absent_contradicted_by") else "absent"
         for condition, sign in _signed(tree):
             held = int(table._truth(condition, rule.minimum_coverage)[index])
             m = columns.measurements.get(condition.measurement, {}).get(patient)

@@ -72,7 +72,8 @@ class Columns:
                 numbers[:3, i] = (0.0, np.nan, value)
             else:
                 numbers[:3, i] = (value if m.low is None else m.low, value, value if m.high is None else m.high)
-        return Column(*numbers, word=word, unit=unit)
+        low, middle, high, percentile, coverage = numbers
+        return Column(low, middle, high, percentile, coverage, word, unit)
 
 
 def _compare(test: str, x: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
