@@ -46,6 +46,32 @@ def test_dose_is_absorbed_and_cleared(drug: str):
     assert trapezoid(found, days) == pytest.approx(100 * share / cl / 24, rel=0.02)
 
 
+PUBLISHED = [
+    ("levofloxacin", 500.0, 1, 0.0, 5.1, 0.2, "label: peak 5.1 (SD 0.8) ug/mL after 500 mg"),
+    ("levofloxacin", 500.0, 7, 1.0, 5.7, 0.25, "label: peak 5.7 (SD 1.4) ug/mL at steady state, 500 mg once daily"),
+    ("anlotinib", 12.0, 1, 0.0, 0.010, 0.25, "about 10 ng/mL after 12 mg"),
+]
+
+
+@pytest.mark.parametrize(("drug", "mg", "doses", "every", "peak", "tolerance", "source"), PUBLISHED)
+def test_peak_as_published(
+    drug: str, mg: float, doses: int, every: float, peak: float, tolerance: float, source: str
+) -> None:
+    last = (doses - 1) * every
+    given = [(drug, i * every, mg) for i in range(doses)]
+    times = np.r_[0.0, last + np.linspace(0.01, 1, 200)]
+    found = simulate((drug,), given, times, (f"conc_{drug}",))[f"conc_{drug}"]
+    assert found.max() == pytest.approx(peak, rel=tolerance), source
+
+
+@pytest.mark.parametrize(("drug", "hours", "source"), [("anlotinib", 96, "Sun 2016"), ("celecoxib", 11.2, "label")])
+def test_half_life_as_published(drug: str, hours: float, source: str) -> None:
+    """Far enough from the dose for absorption to be over."""
+    days = np.array([0.0, 3 * hours, 4 * hours]) / 24
+    found = simulate((drug,), [(drug, 0.0, 100.0)], days, (f"conc_{drug}",))[f"conc_{drug}"]
+    assert found[2] / found[1] == pytest.approx(0.5, rel=0.06), source
+
+
 def registry_value(drug: str, parameter: str) -> float:
     """Return a parameter of a drug in its declared unit (liter, hour)."""
     from immunescape.model.parameters import load_parameters

@@ -9,8 +9,9 @@ clearance is ``k_cl * gamma_C``.
   ``weight_<drug>`` to the patient's weight; by default it is the reference weight, where both factors are 1.
 - Clearance that falls over time on treatment is ``CL0 * exp(Emax * x^h / (1 + x^h))`` where x is time on treatment in
   units of T50. That time is a state, ``<drug>_age``, which advances only while the drug is in serum.
-- Tumour: exchange with serum at ``q_T`` per tumour volume, convection to the lymph node at ``q_LD`` per tumour volume,
-  back to serum. So the free tumour concentration at steady state is ``q_T / (q_T + q_LD)`` of serum, whatever the size.
+- Tumour: exchange with serum at ``q_T`` per tumour volume (times the process ``drug_delivery``: perfusion), convection
+  to the lymph node at ``q_LD`` per tumour volume, back to serum. So the free tumour concentration at steady state is
+  ``q_T / (q_T + q_LD)`` of serum, whatever the size.
 - Binding enters the checkpoint mechanisms as ``free concentration / kd_eff``, with ``kd_eff`` the concentration that
   half blocks the receptor on cells, where both arms bind (so avidity is in it).
 """
@@ -22,6 +23,8 @@ from immunescape.model.declarations import Contribution, Drug, Quantity, Reactio
 __all__ = ["antibody"]
 
 _POOL = {"PD-1": "pd1_antibody", "PD-L1": "pdl1_antibody", "CTLA-4": "ctla4_antibody"}
+_TUMOUR_POOL = {"VEGF": "vegf_blockade", "CD73": "cd73_inhibitor", "CD39": "cd39_inhibitor"}
+"""Targets that matter in the tumour alone."""
 
 
 def antibody(
@@ -39,14 +42,14 @@ def antibody(
     saturable_clearance: bool = False,
     depletes_treg: bool = False,
 ) -> Drug:
-    """Write the declaration of a checkpoint antibody.
+    """Write the declaration of an antibody.
 
     Parameters
     ----------
     name
         Lower-case name; the parameter table is ``<name>.csv`` and every parameter ends in ``_<name>``.
     target
-        ``PD-1``, ``PD-L1`` or ``CTLA-4``.
+        ``PD-1``, ``PD-L1``, ``CTLA-4``, or one that matters in the tumour alone: ``VEGF``, ``CD73``, ``CD39``.
     isotype
         Of the immunoglobulin, for the description.
     molar_mass
@@ -84,7 +87,7 @@ def antibody(
         ),
         Reaction(
             f"{d}_extravasation",
-            f"q_T_{d} * (V_T * {serum} - {tumour} / gamma_T_{d})",
+            f"f_drug_delivery * q_T_{d} * (V_T * {serum} - {tumour} / gamma_T_{d})",
             f"Exchange of {d} between serum and tumour",
             {central: 1},
             {tumour: 1},
@@ -173,11 +176,14 @@ def antibody(
                 {central: 1},
             )
         )
-    pool = _POOL[target]
-    contributions = [
-        Contribution(f"{pool}_T", f"free_T_{d} / kd_eff_{d}"),
-        Contribution(f"{pool}_LN", f"free_LN_{d} / kd_eff_{d}"),
-    ]
+    bound = f"free_T_{d} / kd_eff_{d}"
+    if target in _TUMOUR_POOL:
+        contributions = [Contribution(_TUMOUR_POOL[target], bound)]
+    else:
+        contributions = [
+            Contribution(f"{_POOL[target]}_T", bound),
+            Contribution(f"{_POOL[target]}_LN", f"free_LN_{d} / kd_eff_{d}"),
+        ]
     if depletes_treg:
         contributions.append(Contribution("treg_adcc", f"k_adcc_{d} * free_T_{d} / (kd_eff_{d} + free_T_{d})"))
     return Drug(

@@ -1,0 +1,17 @@
+"""Bevacizumab: IgG1 antibody against VEGF."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._antibody import antibody
+
+DRUG = antibody(
+    "bevacizumab",
+    target="VEGF",
+    isotype="IgG1",
+    molar_mass=149_000,
+    dose_units=("mg/kg", "mg"),
+    infusion_hours=1.5,
+    synonyms=("rhuMAb VEGF", "Avastin"),
+    references=("labelbevacizumab", "lu2008", "willett2004"),
+    note="Linear population kinetics. It holds VEGF-A, with effects on vessels that depend on dose and time.",
+)

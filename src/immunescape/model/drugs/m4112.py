@@ -1,0 +1,25 @@
+"""M4112: inhibitor of IDO1 and TDO."""
+
+from __future__ import annotations
+
+from immunescape.model.declarations import Contribution
+from immunescape.model.drugs._small_molecule import small_molecule
+
+DRUG = small_molecule(
+    "m4112",
+    title="M4112",
+    drug_class="IDO1 and TDO inhibitor",
+    targets=("IDO1", "TDO"),
+    molar_mass=400,
+    synonyms=("M 4112",),
+    references=("naing2020",),
+    note=(
+        "Oral; kinetics assumed. In its phase 1 trial kynurenine in plasma did not stay low; here the drug is what it "
+        "was made to be."
+    ),
+    potencies=("IDO1", "TDO"),
+    contributions=(
+        Contribution("ido1_inhibitor", "ratio_IDO1_m4112"),
+        Contribution("tdo_inhibitor", "ratio_TDO_m4112"),
+    ),
+)

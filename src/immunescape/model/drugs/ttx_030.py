@@ -1,0 +1,17 @@
+"""TTX-030: IgG4 antibody against CD39."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._antibody import antibody
+
+DRUG = antibody(
+    "ttx_030",
+    target="CD39",
+    isotype="IgG4",
+    molar_mass=146_000,
+    dose_units=("mg", "mg/kg"),
+    infusion_hours=1.0,
+    synonyms=("TTX-030",),
+    references=("perrot2019",),
+    note="Kinetics of a typical antibody (assumed). Antibody that holds the enzyme CD39.",
+)
