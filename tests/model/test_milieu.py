@@ -238,3 +238,16 @@ def test_akkermansia_raises_il12(reference: Bench) -> None:
     assert reference.value("f_priming", 60, recent) < 0.95 * reference.value("f_priming", 60, with_it)
     supplied = dose("akkermansia_supply", 1.0)
     assert reference.value("f_priming", 60, supplied) > 1.2 * reference.value("f_priming", 60)
+
+
+def test_tgf_beta_and_stroma_do_not_run_away(reference: Bench) -> None:
+    """They sustain each other; from a hundred times the level of both they come back to where they were."""
+    usual = reference.run([0.0, 300.0], ("TGFb_conc_T", "stroma_T"))
+    start = {n: 100 * reference.start[n] for n in ("TGFb_T", "stroma_T")}
+    after = reference.run([0.0, 300.0], ("TGFb_conc_T", "stroma_T"), initial=start)
+    for name in ("TGFb_conc_T", "stroma_T"):
+        assert after[name][0, 1] == pytest.approx(usual[name][0, 1], rel=0.5)
+    rich = {"n_clones_self": 20 * reference.model.parameters["n_clones_self"].base, "stroma_tumour": 6.0}
+    most = reference.run([0.0, 300.0], ("stroma_T", "f_tgfb_activation"), rich)
+    assert most["stroma_T"][0, 1] < 6.0 * 2
+    assert most["f_tgfb_activation"][0, 1] < 2

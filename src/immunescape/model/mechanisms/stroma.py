@@ -9,7 +9,8 @@ MECHANISM = Mechanism(
     title="Fibroblasts and matrix",
     summary=(
         "Cancer-associated fibroblasts and the matrix that they lay down follow TGF-beta within weeks. They hold T "
-        "cells in the stroma and set TGF-beta free from its latent form, so that the two sustain each other."
+        "cells in the stroma and set TGF-beta free from its latent form, so that the two sustain each other, both "
+        "saturably."
     ),
     references=("mariathasan2018", "tauriello2018", "salmon2012"),
     parameters="stroma.csv",
@@ -40,6 +41,6 @@ MECHANISM = Mechanism(
     ),
     modulations=(
         Modulation("infiltration", "stroma", "inhibits", "stroma_barrier_T"),
-        Modulation("tgfb_activation", "stroma", "promotes", "r_TGFb_stroma * stroma_T"),
+        Modulation("tgfb_activation", "stroma", "promotes", "r_TGFb_stroma * stroma_T / (1 + stroma_T)"),
     ),
 )

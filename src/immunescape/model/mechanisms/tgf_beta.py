@@ -58,6 +58,6 @@ MECHANISM = Mechanism(
         Modulation(
             "macrophage_m2", "m2_cytokines", "promotes", "r_M2_TGFb * TGFb_signal_T / (TGFb_signal_T + TGFb_50)"
         ),
-        Modulation("stroma", "tgf_beta", "promotes", "TGFb_signal_T / TGFb_50"),
+        Modulation("stroma", "tgf_beta", "promotes", "r_stroma_TGFb * TGFb_signal_T / (TGFb_signal_T + TGFb_50)"),
     ),
 )
