@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 from immunescape.knowledge.profile_records import Measurement
@@ -41,6 +42,8 @@ def loss_word(gene: str, state: GeneState, male: bool | None = None, extra: Extr
     """
     looked = (state.sequenced is True or bool(state.hits), state.copies is True)
     coverage = sum(looked) / 2
+    if not state.hits and math.isnan(state.total) and math.isnan(state.minor) and math.isnan(state.discrete):
+        return _unaltered(gene, state, coverage)
     losses = [h for h in state.hits if h.loss or (extra is not None and extra(h))]
     unknown = [h for h in state.hits if h not in losses]
     labels = "; ".join(h.label for h in losses)
@@ -75,8 +78,12 @@ def loss_word(gene: str, state: GeneState, male: bool | None = None, extra: Extr
     if unknown:
         listed = "; ".join(h.label for h in unknown)
         return "variant_of_unknown_significance", f"{listed}: not known to destroy the protein", coverage
+    return _unaltered(gene, state, coverage)
+
+
+def _unaltered(gene: str, state: GeneState, coverage: float) -> Word:
     if state.sequenced is True:
-        lack = "" if looked[1] else "; copy number was not assessed, so a deletion is not excluded"
+        lack = "" if state.copies is True else "; copy number was not assessed, so a deletion is not excluded"
         return "wild_type", f"no alteration found{lack}", coverage
     why = "is not on the panel" if state.sequenced is False else "may not be on the panel, whose genes are not known"
     return None, f"{gene} {why}", None

@@ -66,11 +66,19 @@ def _repertoires(study: Study) -> dict[str, Repertoire]:
     return found
 
 
-def _value(counts: NDArray[np.float64], what: str) -> float:
+def _values(study: Study) -> dict[str, tuple[float, float, float]]:
+    """Return patient -> Hill numbers 0, 1 and 2 at `DEPTH`, where the sample is deep enough and holds whole counts."""
+    found: dict[str, tuple[float, float, float]] = {}
+    for patient, r in shared(study, "repertoires", _repertoires).items():
+        if r.counts.sum() >= DEPTH / 2 and np.array_equal(r.counts, np.round(r.counts)):
+            found[patient] = (hill_at(r.counts, 0, DEPTH), hill_at(r.counts, 1, DEPTH), hill_at(r.counts, 2, DEPTH))
+    return found
+
+
+def _value(hills: tuple[float, float, float], what: str) -> float:
     if what == "clonality":
-        richness = hill_at(counts, 0, DEPTH)
-        return 1 - math.log(hill_at(counts, 1, DEPTH)) / math.log(richness) if richness > 1 else 1.0
-    return hill_at(counts, int(what), DEPTH)
+        return 1 - math.log(hills[1]) / math.log(hills[0]) if hills[0] > 1 else 1.0
+    return hills[int(what)]
 
 
 def _function(name: str, what: str) -> Callable[[Study], Mapping[str, Measurement]]:
@@ -80,6 +88,7 @@ def _function(name: str, what: str) -> Callable[[Study], Mapping[str, Measuremen
     def function(study: Study) -> dict[str, Measurement]:
         found: dict[str, Measurement] = {}
         fields = {"method": method, "citation": citation, "source": study.sources.get("tcr", ())}
+        hills = shared(study, "hill_numbers", _values)
         for patient, r in shared(study, "repertoires", _repertoires).items():
             n = float(r.counts.sum())
             fields |= {"sample": r.sample, "day": r.day}  # type: ignore[dict-item]
@@ -99,7 +108,7 @@ def _function(name: str, what: str) -> Callable[[Study], Mapping[str, Measuremen
                 note += f"; one of {r.samples} samples"
             found[patient] = Measurement(
                 name,
-                _value(r.counts, what),
+                _value(hills[patient], what),
                 "1",
                 "measured",
                 note=note,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from scipy.stats import chi2
@@ -31,6 +32,9 @@ def poisson_interval(count: int, level: float = 0.95) -> tuple[float, float]:
     tail = (1 - level) / 2
     low = float(chi2.ppf(tail, 2 * count)) / 2 if count else 0.0
     return low, float(chi2.ppf(1 - tail, 2 * count + 2)) / 2
+
+
+_interval = lru_cache(maxsize=4096)(poisson_interval)
 
 
 def tumour_sample(study: Study) -> dict[str, tuple[str, int]]:
@@ -133,7 +137,7 @@ def _tmb(study: Study) -> dict[str, Measurement]:
         reported = given.get(patient)
         if sample and panel is not None and panel.megabases:
             changes = counts.get(sample, (0, 0))[0]
-            low, high = poisson_interval(changes)
+            low, high = _interval(changes)
             region = "exome" if panel.whole_exome else f"panel {panel.name}"
             note = (
                 f"{changes} mutations in {panel.megabases:g} Mb ({region}); synonymous mutations are not counted; not "
