@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import warnings
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -214,25 +215,35 @@ def table_from_text(
     if repeated:
         raise InputError(f"the column '{repeated[0]}' stands twice in the header", where=file, hint="Rename one.")
     try:
-        frame = pd.read_csv(  # type: ignore[call-overload]
-            io.StringIO(body),
-            sep=r"\s+" if sep == " " else sep,
-            header=None,
-            names=[n or f"column {i + 1}" for i, n in enumerate(names)],
-            skiprows=0 if header else 1,
-            dtype=str,
-            keep_default_na=False,
-            na_values=[],
-            quoting=quoting,
-            skip_blank_lines=False,
-            index_col=False,
-            engine="c",
-            on_bad_lines="error",
-            low_memory=False,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(  # type: ignore[call-overload]
+                io.StringIO(body),
+                sep=r"\s+" if sep == " " else sep,
+                header=None,
+                names=[n or f"column {i + 1}" for i, n in enumerate(names)],
+                skiprows=0 if header else 1,
+                dtype=str,
+                keep_default_na=False,
+                na_values=[],
+                quoting=quoting,
+                skip_blank_lines=False,
+                index_col=False,
+                engine="c",
+                on_bad_lines="error",
+                low_memory=False,
+            )
     except pd.errors.EmptyDataError:
         frame = pd.DataFrame({n: pd.Series(dtype=object) for n in names})
-    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError, OverflowError) as error:
+    except pd.errors.ParserWarning:
+        rows = csv.reader(body.split("\n"), delimiter=sep, quoting=quoting)
+        line, cells = next(((i, len(r)) for i, r in enumerate(rows, skipped + 1) if len(r) > len(names)), (None, None))
+        raise InputError(
+            f"{cells or 'more'} cells where the header has {len(names)}",
+            where=f"{file}, line {line}" if line else file,
+            hint="Quote cells that hold the separator, or name the column.",
+        ) from None
+    except (pd.errors.ParserError, ValueError, OverflowError) as error:
         message = str(error).replace("Error tokenizing data. C error: ", "").strip()
         raise InputError(f"the table cannot be read: {message}", where=file, hint="Check that row.") from None
     frame.index = pd.RangeIndex(skipped + (1 if header else 2), skipped + (1 if header else 2) + len(frame))

@@ -45,7 +45,14 @@ def builds_of(table: Table, declared: str) -> str:
 
 def _vaf(table: Table, problems: list[str]) -> tuple[pd.Series, str | None]:
     alt = table.number("t_alt_count")
-    total = alt + table.number("t_ref_count")
+    ref = table.number("t_ref_count")
+    for name, counts in (("t_alt_count", alt), ("t_ref_count", ref)):
+        if (counts < 0).any():
+            line = counts.index[counts < 0][0]
+            raise InputError(
+                f"{name} is negative", where=f"{table.file}, line {line}", hint="Counts of reads are >= 0."
+            )
+    total = alt + ref
     depth = table.number("t_depth")
     total = total.where(total.notna(), depth)
     with np.errstate(all="ignore"):
