@@ -62,6 +62,9 @@ COLUMNS = {
     "keap1": ("", "KEAP1 mutation"),
     "tp53": ("", "TP53 mutation"),
     "met_amp": ("", "MET amplification"),
+    "idh": ("", "mutation of IDH1 or IDH2"),
+    "akkermansia": ("", "Akkermansia detected in stool"),
+    "antibiotics": ("", "antibiotics around the start of treatment"),
     "pdl1_tps": ("percent", "PD-L1 tumour proportion score (22C3)"),
     "tmb_mut_mb": ("1/megabase", "tumour mutational burden"),
     "n_sites": ("", "number of metastatic sites"),
@@ -100,7 +103,13 @@ _LATENT = (  # normal scores that share the copula
 )
 _PLAIN = (
     *("sex", "smoking", "histology", "stage", "driver", "kras", "g12c", "stk11", "keap1", "height", "creatinine"),
-    *("tp53", "met_amp"),  # new dimensions go last, so that the others keep their numbers
+    *(
+        "tp53",
+        "met_amp",
+        "idh",
+        "akkermansia",
+        "antibiotics",
+    ),  # new dimensions go last, so that the others keep their numbers
 )
 _DIMENSIONS = (*_LATENT, *_PLAIN)
 SOBOL_DIMENSIONS = len(_DIMENSIONS)
@@ -212,6 +221,8 @@ def _genes(c: dict[str, NDArray], p: dict[str, FloatArray], t: ConditionalTable)
     c["keap1"] = p["keap1"] < t.values("KEAP1", c)
     c["tp53"] = p["tp53"] < t.values("TP53", c)
     c["met_amp"] = p["met_amp"] < t.values("MET_AMP", c)
+    for name in ("idh", "akkermansia", "antibiotics"):
+        c[name] = p[name] < t.values(name.upper(), c)
 
 
 def _biomarkers(c: dict[str, NDArray], z: dict[str, FloatArray], t: ConditionalTable) -> None:

@@ -57,6 +57,7 @@ MECHANISM = Mechanism(
     modulations=(
         Modulation("killing", "metabolic", "inhibits", "r_kill_A2A * A2A_signal_T"),
         Modulation("reactivation", "metabolic", "inhibits", "r_kill_A2A * A2A_signal_T"),
+        Modulation("nk_killing", "metabolic", "inhibits", "r_kill_A2A * A2A_signal_T"),
         Modulation("dc_maturation", "metabolic", "inhibits", "r_DC_A2A * A2A_signal_T"),
         Modulation("dc_maturation", "atp", "promotes", "r_DC_ATP * ATP_T"),
         Modulation("treg_recruitment", "metabolic", "promotes", "r_Treg_A2A * A2A_signal_T"),

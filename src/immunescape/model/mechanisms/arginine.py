@@ -30,5 +30,8 @@ MECHANISM = Mechanism(
             "Lack of arginine for T cells, 0 to 1",
         ),
     ),
-    modulations=(Modulation("proliferation", "arginine", "inhibits", "r_prolif_arginine * arginine_lack_T"),),
+    modulations=(
+        Modulation("proliferation", "arginine", "inhibits", "r_prolif_arginine * arginine_lack_T"),
+        Modulation("nk_killing", "metabolic", "inhibits", "r_prolif_arginine * arginine_lack_T"),
+    ),
 )

@@ -66,6 +66,7 @@ MECHANISM = Mechanism(
     modulations=(
         Modulation("killing", "metabolic", "inhibits", "lactate_conc_T / lactate_50 + r_glucose * glucose_lack_T"),
         Modulation("reactivation", "metabolic", "inhibits", "lactate_conc_T / lactate_50 + r_glucose * glucose_lack_T"),
+        Modulation("nk_killing", "metabolic", "inhibits", "lactate_conc_T / lactate_50"),
         Modulation("dc_maturation", "metabolic", "inhibits", "r_DC_lactate * lactate_conc_T / lactate_50"),
         Modulation("treg_recruitment", "metabolic", "promotes", "r_Treg_lactate * lactate_conc_T / lactate_50"),
         Modulation("macrophage_m2", "metabolic", "promotes", "r_M2_lactate * lactate_conc_T / lactate_50"),

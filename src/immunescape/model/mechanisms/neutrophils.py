@@ -35,6 +35,7 @@ MECHANISM = Mechanism(
     pools=(Pool("net_inhibitor", "dimensionless", "Inhibition of extracellular traps (PAD4 inhibitor, DNase)"),),
     modulations=(
         Modulation("killing", "nets", "inhibits", "NET_T"),
+        Modulation("nk_killing", "nets", "inhibits", "NET_T"),
         Modulation("infiltration", "neutrophils", "inhibits", "TAN_density_T / TAN_50_infiltration"),
         Modulation("tgfb_activation", "neutrophils", "promotes", "r_TGFb_TAN * TAN_density_T / TAN_50_infiltration"),
     ),

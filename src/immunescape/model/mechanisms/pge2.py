@@ -30,6 +30,7 @@ MECHANISM = Mechanism(
         Modulation("mdsc_recruitment", "pge2", "promotes", "r_MDSC_PGE2 * PGE2_T"),
         Modulation("treg_conversion", "pge2", "promotes", "r_Treg_PGE2 * PGE2_T"),
         Modulation("dc_maturation", "metabolic", "inhibits", "r_DC_PGE2 * PGE2_T"),
+        Modulation("nk_killing", "metabolic", "inhibits", "r_kill_PGE2 * PGE2_T"),
         Modulation("killing", "metabolic", "inhibits", "r_kill_PGE2 * PGE2_T"),
         Modulation("reactivation", "metabolic", "inhibits", "r_kill_PGE2 * PGE2_T"),
     ),
