@@ -256,6 +256,52 @@ def model_command(
 # --- evaluation -------------------------------------------------------------------------------------------------------
 
 
+@app.command("validate")
+def validate_command(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Trials or YAML files with published results [default: all that ship].")
+    ] = None,
+    patients: Annotated[
+        int | None,
+        typer.Option(
+            "--patients", "-n", min=10, max=1_000_000, help="Virtual patients per arm [default: the protocol's]."
+        ),
+    ] = None,
+    seed: Seed = 1,
+    workers: Workers = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder that keeps finished patients, so that a rerun resumes.")
+    ] = Path("immunescape-results/validate"),
+    html: Annotated[Path | None, typer.Option("--html", help="Write a one-file HTML page.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    engine: Annotated[str, typer.Option("--engine", help="auto, native, roadrunner or reference.")] = "auto",
+) -> None:
+    """Simulate trials and hold them against their published results."""
+    from immunescape.evaluation.validation import validate
+    from immunescape.face import NOTICE
+    from immunescape.report.scoreboard_report import print_scoreboard, write_scoreboard
+
+    def tell(trial: str, done: int, total: int) -> None:
+        if not as_json and done == total:
+            typer.echo(f"{trial}: {total} patients", err=True)
+
+    try:
+        found = validate(
+            names or (), patients=patients, seed=seed, workers=workers, out=out, engine=engine, progress=tell
+        )
+    except KeyboardInterrupt:
+        typer.echo(f"Interrupted. Finished patients are kept in {out}; the same command resumes.", err=True)
+        raise typer.Exit(130) from None
+    if html is not None:
+        write_scoreboard(found, html, NOTICE)
+    if as_json:
+        typer.echo(json_module.dumps(found.to_json(), indent=2, allow_nan=False))
+        return
+    print_scoreboard(found)
+    if html is not None:
+        typer.echo(f"Written: {html}")
+
+
 @app.command("claims")
 def claims_command(
     only: Annotated[

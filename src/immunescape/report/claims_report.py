@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunescape.report.tables import Row, Table
+from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
     from immunescape.evaluation.claims import Checked, ClaimsResult
@@ -113,17 +114,8 @@ def print_claims(result: ClaimsResult) -> None:
 
 def write_claims(result: ClaimsResult, path: Path, notice: str) -> Path:
     """Write the HTML report of a run: counts, every claim, corrections, coverage of the review."""
-    from jinja2 import Environment, PackageLoader, select_autoescape
-
     from immunescape.knowledge.claim_records import load_claims
-    from immunescape.report.trial_report import _write
 
-    environment = Environment(
-        loader=PackageLoader("immunescape.report"),
-        autoescape=select_autoescape(["html"]),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     chapters: dict[str, list[Checked]] = {}
     for row in result.claims:
         chapters.setdefault(row.claim.chapter, []).append(row)
@@ -148,5 +140,4 @@ def write_claims(result: ClaimsResult, path: Path, notice: str) -> Path:
         "coverage": coverage_table(load_claims()),
         "model": Table([{"Item": k.replace("_", " "), "Number": v} for k, v in result.model.items()], ("Number",)),
     }
-    _write(path, environment.get_template("claims.html").render(values).encode("utf-8"))
-    return path
+    return write_page(path, "claims.html", values)

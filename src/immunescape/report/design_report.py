@@ -13,6 +13,7 @@ import numpy as np
 from immunescape.errors import InputError
 from immunescape.report.figures import ARM_COLOURS, figure_html
 from immunescape.report.tables import Row, Table, number
+from immunescape.report.writing import write_page, write_whole
 
 if TYPE_CHECKING:
     from immunescape.trial.design.simulation import Figure, OperatingCharacteristics
@@ -274,22 +275,14 @@ def _blocks(result: OperatingCharacteristics) -> dict[str, Any]:
 def write_report(results: Sequence[OperatingCharacteristics], path: Path, notice: str) -> Path:
     """Write the HTML report: one file, no network needed to read it."""
     import plotly.offline
-    from jinja2 import Environment, PackageLoader, select_autoescape
-    from markupsafe import Markup
-
-    from immunescape.report.trial_report import _write
 
     first = results[0]
-    environment = Environment(
-        loader=PackageLoader("immunescape.report"), autoescape=select_autoescape(["html"]), trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
     values = {
         "title": first.design.title if len(results) == 1 else "Designs side by side",
         "lead": f"{first.replicates} simulated trials per scenario, seed {first.seed}; one-sided tests; figures "
         "after ± are Monte Carlo standard errors, intervals are exact 95 % intervals.",
         "notice": notice,
-        "plotly_js": Markup(plotly.offline.get_plotlyjs()),
+        "plotly_js": plotly.offline.get_plotlyjs(),
         "main": main_table(results),
         "comparison": comparison_table(results) if len(results) > 1 else Table([]),
         "designs": [_blocks(r) for r in results],
@@ -305,8 +298,7 @@ def write_report(results: Sequence[OperatingCharacteristics], path: Path, notice
             ]
         ),
     }
-    _write(path, environment.get_template("design.html").render(values).encode("utf-8"))
-    return path
+    return write_page(path, "design.html", values)
 
 
 def command(results: Sequence[OperatingCharacteristics]) -> str:
@@ -334,8 +326,6 @@ def save(
     results: Sequence[OperatingCharacteristics], content: Mapping[str, Any], folder: Path, notice: str
 ) -> list[Path]:
     """Write design.json, report.html, one YAML per design and reproduce.py; returns their paths."""
-    from immunescape.report.trial_report import _write
-
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -343,14 +333,14 @@ def save(
             f"cannot make the folder {folder}: {error.strerror}", hint="Choose another with --out."
         ) from None
     paths = [folder / "design.json"]
-    _write(paths[0], (json.dumps(content, indent=2, allow_nan=False) + "\n").encode("utf-8"))
+    write_whole(paths[0], (json.dumps(content, indent=2, allow_nan=False) + "\n").encode("utf-8"))
     for result in results:
         if result.design.text:
             path = folder / f"{result.design.name}.yaml"
-            _write(path, result.design.text.encode("utf-8"))
+            write_whole(path, result.design.text.encode("utf-8"))
             paths.append(path)
     if all(r.design.text for r in results):
-        _write(folder / "reproduce.py", script(results).encode("utf-8"))
+        write_whole(folder / "reproduce.py", script(results).encode("utf-8"))
         paths.append(folder / "reproduce.py")
     paths.append(write_report(results, folder / "report.html", notice))
     return paths

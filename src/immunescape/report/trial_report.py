@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,16 +20,18 @@ from immunescape.report.figures import (
     spider_figure,
     waterfall_figure,
 )
+from immunescape.report.writing import write_page, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
 
     from immunescape.model import Model
     from immunescape.trial.result import TrialResult
 
-__all__ = ["save", "write_figure", "write_report"]
+__all__ = ["TITLES", "save", "survival_figure", "write_figure", "write_report"]
 
-_TITLES = {"pfs": "Progression-free survival", "os": "Overall survival"}
+TITLES = {"pfs": "Progression-free survival", "os": "Overall survival"}
 
 
 def _curves(result: TrialResult, endpoint: str) -> list[Curve]:
@@ -86,11 +87,16 @@ def _digitised(result: TrialResult, endpoint: str) -> dict[str, tuple[Sequence[f
     return curves
 
 
+def survival_figure(result: TrialResult, endpoint: str) -> go.Figure:
+    """Predicted and published Kaplan-Meier curves of one endpoint (``pfs`` or ``os``)."""
+    return kaplan_meier_figure(TITLES[endpoint], _curves(result, endpoint), _published(result, endpoint))
+
+
 def write_figure(result: TrialResult, path: Path) -> Path:
     """Write predicted and published Kaplan-Meier curves as a PNG picture."""
     from immunescape.report.print_figures import kaplan_meier_png
 
-    panels = [(title, _curves(result, e), _published(result, e)) for e, title in _TITLES.items()]
+    panels = [(title, _curves(result, e), _published(result, e)) for e, title in TITLES.items()]
     n = "/".join(str(arm["n"]) for arm in result.arms)
     kaplan_meier_png(path, panels, subtitle=f"{result.trial.name}: {n} virtual patients, seed {result.seed}")
     return path
@@ -172,10 +178,7 @@ def context(result: TrialResult, notice: str) -> dict[str, Any]:
             "Cox": "Arms are independent draws; hazard ratios by Cox regression.",
             "paired bootstrap": "Both arms hold the same virtual patients; intervals by a paired bootstrap.",
         }.get(method, ""),
-        "survival_figures": [
-            figure_html(kaplan_meier_figure(title, _curves(result, e), _published(result, e)))
-            for e, title in _TITLES.items()
-        ],
+        "survival_figures": [figure_html(survival_figure(result, endpoint)) for endpoint in TITLES],
         "survival": tables.survival_table(result),
         "at_risk": tables.at_risk_table(result),
         "waterfall_figures": _waterfalls(result),
@@ -220,33 +223,7 @@ def _command(result: TrialResult) -> str:
 
 def write_report(result: TrialResult, path: Path, notice: str) -> Path:
     """Write the HTML report: one file, no network needed to read it."""
-    from jinja2 import Environment, PackageLoader, select_autoescape
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=PackageLoader("immunescape.report"),
-        autoescape=select_autoescape(["html"]),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    values = context(result, notice)
-    values["plotly_js"] = Markup(values["plotly_js"])
-    _write(path, environment.get_template("trial.html").render(values).encode("utf-8"))
-    return path
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot write {path}: {error.strerror}",
-            hint="Free some space or choose another folder with --out; a rerun resumes.",
-        ) from None
+    return write_page(path, "trial.html", context(result, notice))
 
 
 def _parquet(table: pd.DataFrame) -> bytes:
@@ -267,8 +244,8 @@ def save(result: TrialResult, folder: Path, notice: str) -> list[Path]:
         ) from None
     names = ("result.json", "patients.parquet", "survival.png", "report.html")
     paths = [folder / name for name in names]
-    _write(paths[0], (json.dumps(result.to_json(), indent=2, allow_nan=False) + "\n").encode("utf-8"))
-    _write(paths[1], _parquet(result.patients))
+    write_whole(paths[0], (json.dumps(result.to_json(), indent=2, allow_nan=False) + "\n").encode("utf-8"))
+    write_whole(paths[1], _parquet(result.patients))
     write_figure(result, paths[2])
     write_report(result, paths[3], notice)
     return paths

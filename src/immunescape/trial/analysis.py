@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from immunescape.trial.spec import Arm, Trial
 
-__all__ = ["analyse_arm", "compare", "cut_months", "endpoints_at_cut"]
+__all__ = ["analyse_arm", "best_at_cut", "compare", "cut_months", "endpoints_at_cut"]
 
 RMST_MONTHS = (12.0, 24.0)
 
@@ -141,7 +141,7 @@ def analyse_arm(trial: Trial, arm: Arm, rows: pd.DataFrame, visits: pd.DataFrame
         Patients that could not be simulated.
     """
     n = len(rows)
-    best = _best_at_cut(trial, rows, visits)
+    best = best_at_cut(trial, rows, visits)
     responders = sum(word in ("CR", "PR") for word in best)
     rate = clopper_pearson(responders, n)
     pfs = median_survival(rows["pfs_months"], rows["pfs_event"])
@@ -181,7 +181,8 @@ def analyse_arm(trial: Trial, arm: Arm, rows: pd.DataFrame, visits: pd.DataFrame
     return out
 
 
-def _best_at_cut(trial: Trial, rows: pd.DataFrame, visits: pd.DataFrame) -> list[str]:
+def best_at_cut(trial: Trial, rows: pd.DataFrame, visits: pd.DataFrame) -> list[str]:
+    """Best overall response of each patient (row) at the data cut for response."""
     scans = scans_by_patient(visits)
     censor = censor_days(rows, cut_months(trial, "orr", "first"))
     best = []

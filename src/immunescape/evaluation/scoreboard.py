@@ -1,0 +1,290 @@
+"""Predicted results of trials beside the published ones: errors, predictive intervals, dull rivals.
+
+A prediction is only as good as it is better than a dull one, so every hazard ratio is also predicted by two rivals
+learnt on the calibration trials alone: one constant, and the mean of the trial's regimen class. Intervals are scored
+with the interval score (``gneiting2007``), which punishes width and misses alike.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.errors import InputError
+from immunescape.trial.stats import fast_hazard_ratio
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from immunescape.trial.result import TrialResult
+
+__all__ = ["ROLES", "Score", "interval_score", "rivals", "roles", "score_trial", "summarise"]
+
+FloatArray = NDArray[np.float64]
+Role = Literal["calibration", "validation", "own"]
+ROLES: tuple[Role, ...] = ("calibration", "validation", "own")
+RESAMPLES = 400
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Score:
+    """One predicted figure beside the published one.
+
+    Attributes
+    ----------
+    trial, role, arm, endpoint : what it is; the arm of a hazard ratio is ``experimental / control``.
+    predicted : of the whole simulated arm. low, high : 95 % of virtual trials of the published size fall in here.
+    published, published_low, published_high : as the trial reported them; None where it did not.
+    regimen_class : of the trial. n : simulated patients.
+    """
+
+    trial: str
+    role: str
+    arm: str
+    endpoint: str
+    predicted: float | None
+    low: float | None
+    high: float | None
+    published: float | None
+    published_low: float | None
+    published_high: float | None
+    regimen_class: str = ""
+    n: int = 0
+
+    def row(self) -> dict[str, Any]:
+        """As one row of ``immunescape validate --json``."""
+        return asdict(self)
+
+    @property
+    def covered(self) -> bool | None:
+        """Whether the published figure lies in the predicted interval; None where either is missing."""
+        if self.published is None or self.low is None:
+            return None
+        return self.low <= self.published and (self.high is None or self.published <= self.high)
+
+
+@cache
+def roles() -> dict[str, tuple[str, str]]:
+    """Trial -> (role, regimen class) of every trial that ships, from ``knowledge/data/trial_roles.csv``."""
+    path = files("immunescape.knowledge") / "data" / "trial_roles.csv"
+    found = {}
+    with path.open("r", encoding="utf-8") as stream:
+        for number, row in enumerate(csv.DictReader(stream), start=2):
+            if row["role"] not in ROLES[:2]:
+                raise InputError(f"role '{row['role']}' is neither calibration nor validation", where=f"row {number}")
+            found[row["trial"]] = (row["role"], row["regimen_class"])
+    return found
+
+
+def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 1) -> list[Score]:
+    """Every published figure of a trial beside its prediction.
+
+    Parameters
+    ----------
+    result
+        The virtual trial; the more patients, the closer `predicted` is to what the model says. The interval resamples
+        its arms at the published numbers of patients, so it holds the chance of a trial of that size. It does not hold
+        the uncertainty of parameters.
+    resamples, seed
+        Virtual trials per interval, and their seed.
+    """
+    published = result.trial.published
+    if published is None:
+        raise InputError(
+            f"trial '{result.trial.name}' has nothing to be scored against",
+            hint="Add a `published:` block to its file; `immunescape trial --template` shows one.",
+        )
+    role, kind = roles().get(result.trial.name, ("own", "own"))
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x5C0E,)))
+    tables = {arm.name: _arrays(result, arm.name) for arm in result.trial.arms}
+    sizes = {arm.name: arm.n or len(tables[arm.name].response) for arm in published.arms}
+    draws = {
+        name: rng.integers(0, len(tables[name].response), (resamples, size))
+        for name, size in sizes.items()
+        if name in tables and len(tables[name].response)
+    }
+    scores: list[Score] = []
+
+    def add(arm: str, endpoint: str, predicted: float | None, spread: FloatArray, value: Any, interval: Any) -> None:
+        low, high = _quantiles(spread)
+        plow, phigh = interval or (None, None)
+        n = sum(len(tables[part].response) for part in arm.split(" / ") if part in tables)
+        scores.append(Score(result.trial.name, role, arm, endpoint, predicted, low, high, value, plow, phigh, kind, n))
+
+    figures = {str(arm["name"]): arm for arm in result.arms}
+    for arm in published.arms:
+        if arm.name not in draws:
+            continue
+        data, rows = tables[arm.name], draws[arm.name]
+        add(arm.name, "orr_pct", figures[arm.name]["orr_pct"], 100 * data.response[rows].mean(axis=1), arm.orr_pct,
+            arm.orr_ci)  # fmt: skip
+        for name in ("pfs", "os"):
+            time, event = getattr(data, name)
+            spread = np.array([_median(time[r], event[r]) for r in rows])
+            add(arm.name, f"{name}_median_months", figures[arm.name][f"{name}_median_months"], spread,
+                getattr(arm, f"{name}_median_months"), getattr(arm, f"{name}_median_ci"))  # fmt: skip
+    a, b = result.comparison.get("experimental"), result.comparison.get("control")
+    if a in draws and b in draws:
+        for name in ("pfs", "os"):
+            ratios = _ratios(getattr(tables[a], name), getattr(tables[b], name), draws[a], draws[b])
+            add(f"{a} / {b}", f"{name}_hr", result.comparison.get(f"{name}_hr"), ratios,
+                getattr(published, f"{name}_hr"), getattr(published, f"{name}_hr_ci"))  # fmt: skip
+    return scores
+
+
+@dataclass(frozen=True)
+class _Arm:
+    response: FloatArray
+    pfs: tuple[FloatArray, NDArray[np.bool_]]
+    os: tuple[FloatArray, NDArray[np.bool_]]
+
+
+def _arrays(result: TrialResult, arm: str) -> _Arm:
+    from immunescape.trial.analysis import best_at_cut
+
+    rows: pd.DataFrame = result.patients[result.patients["arm"] == arm]
+    best = best_at_cut(result.trial, rows, result.visits[result.visits["arm"] == arm])
+    times = {
+        name: (rows[f"{name}_months"].to_numpy(dtype=float), rows[f"{name}_event"].to_numpy(dtype=bool))
+        for name in ("pfs", "os")
+    }
+    return _Arm(np.isin(best, ("CR", "PR")).astype(float), times["pfs"], times["os"])
+
+
+def _ratios(a: Any, b: Any, draws_a: NDArray[np.int64], draws_b: NDArray[np.int64]) -> FloatArray:
+    group = np.repeat([1.0, 0.0], [draws_a.shape[1], draws_b.shape[1]])
+    return np.array(
+        [
+            fast_hazard_ratio(np.concatenate([a[0][i], b[0][j]]), np.concatenate([a[1][i], b[1][j]]), group)
+            for i, j in zip(draws_a, draws_b, strict=True)
+        ]
+    )
+
+
+def _median(time: FloatArray, event: NDArray[np.bool_]) -> float:
+    """Kaplan-Meier median; infinite where the curve does not fall to one half."""
+    order = np.argsort(time, kind="stable")
+    t, e = time[order], event[order].astype(float)
+    # at equal times events come before censoring: the product over single patients is then the estimator itself
+    order = np.lexsort((-e, t))
+    t, e = t[order], e[order]
+    survival = np.cumprod(1.0 - e / np.arange(len(t), 0, -1))
+    below = np.flatnonzero(survival <= 0.5 + 1e-12)
+    return float(t[below[0]]) if len(below) else math.inf
+
+
+def _quantiles(spread: FloatArray) -> tuple[float | None, float | None]:
+    """95 % interval over resamples; None for a bound that is not reached, or where a tenth of them fail."""
+    good = spread[~np.isnan(spread)]
+    if len(good) < 0.9 * len(spread) or not len(good):
+        return None, None
+    ordered = np.sort(good)
+    tail = (1 - _LEVEL) / 2
+    low = ordered[math.floor(tail * (len(ordered) - 1))]
+    high = ordered[math.ceil((1 - tail) * (len(ordered) - 1))]
+    return (float(low) if math.isfinite(low) else None), (float(high) if math.isfinite(high) else None)
+
+
+def interval_score(low: float, high: float, value: float, level: float = _LEVEL) -> float:
+    """Interval score (``gneiting2007``, section 6.2): width, plus 2 / (1 - level) times the distance of a miss."""
+    penalty = 2.0 / (1.0 - level)
+    return (high - low) + penalty * max(low - value, 0.0) + penalty * max(value - high, 0.0)
+
+
+Rival = Callable[[Score], tuple[float, float, float] | None]
+
+
+def rivals(scores: Sequence[Score]) -> dict[str, Rival]:
+    """Two dull predictors of log hazard ratios, learnt on the published ratios of the calibration trials.
+
+    ``constant`` predicts their mean, ``class`` the mean of the trial's regimen class (the constant where the class has
+    no calibration trial). Both predict with the spread of the calibration trials about the mean as a normal interval;
+    a calibration trial is left out of its own prediction. Each gives (log ratio, low, high).
+    """
+    known = [s for s in scores if s.role == "calibration" and s.endpoint.endswith("_hr") and s.published]
+
+    def predict(score: Score, same: Callable[[Score], bool]) -> tuple[float, float, float] | None:
+        pool = [s for s in known if s.endpoint == score.endpoint and s.trial != score.trial]
+        if len(pool) < 2:
+            return None
+        logs = [math.log(s.published) for s in pool if same(s) and s.published]
+        everyone = [math.log(s.published) for s in pool if s.published]
+        centre = float(np.mean(logs or everyone))
+        half = 1.959963984540054 * float(np.std(everyone, ddof=1))
+        return centre, centre - half, centre + half
+
+    return {
+        "constant": lambda score: predict(score, lambda _: True),
+        "class": lambda score: predict(score, lambda other: other.regimen_class == score.regimen_class),
+    }
+
+
+def summarise(scores: Iterable[Score]) -> dict[str, dict[str, Any]]:
+    """Errors by role: how far predictions are off, how often intervals hold the published figure, against the rivals.
+
+    Returns
+    -------
+    role -> ``orr_median_abs_error`` (percentage points), ``median_rel_error`` (of PFS and OS medians, share),
+    ``hr_median_abs_log_error``, ``hr_covered`` (share), ``hr_interval_score`` (mean, on the log scale), the same for
+    each rival under ``rivals``, and how many figures each stands on.
+    """
+    scores = list(scores)
+    predictors = rivals(scores)
+    out: dict[str, dict[str, Any]] = {}
+    for role in ROLES:
+        mine = [s for s in scores if s.role == role and s.predicted is not None and s.published is not None]
+        if not mine:
+            continue
+        orr = [abs(s.predicted - s.published) for s in mine if s.endpoint == "orr_pct"]  # type: ignore[operator]
+        medians = [abs(s.predicted / s.published - 1) for s in mine if "median" in s.endpoint]  # type: ignore[operator]
+        ratios = [s for s in mine if s.endpoint.endswith("_hr")]
+        record: dict[str, Any] = {
+            "orr_figures": len(orr),
+            "orr_median_abs_error": _mid(orr),
+            "median_figures": len(medians),
+            "median_rel_error": _mid(medians),
+            **_log_errors(ratios, lambda s: _own(s)),
+            "rivals": {name: _log_errors(ratios, rival) for name, rival in predictors.items()},
+        }
+        out[role] = record
+    return out
+
+
+def _own(score: Score) -> tuple[float, float, float] | None:
+    if not (score.predicted and score.low and score.high):
+        return None
+    return math.log(score.predicted), math.log(score.low), math.log(score.high)
+
+
+def _log_errors(ratios: Sequence[Score], predict: Rival) -> dict[str, Any]:
+    errors, points, inside = [], [], []
+    for score in ratios:
+        found = predict(score)
+        if found is None or not score.published:
+            continue
+        centre, low, high = found
+        value = math.log(score.published)
+        errors.append(abs(centre - value))
+        points.append(interval_score(low, high, value))
+        inside.append(low <= value <= high)
+    share = float(np.mean(inside)) if inside else None
+    mean = float(np.mean(points)) if points else None
+    return {
+        "hr_figures": len(errors),
+        "hr_median_abs_log_error": _mid(errors),
+        "hr_covered": share,
+        "hr_interval_score": mean,
+    }
+
+
+def _mid(values: Sequence[float]) -> float | None:
+    return float(np.median(values)) if values else None

@@ -1,0 +1,117 @@
+"""The scoreboard for people: the terminal's tables and a one-file HTML page with survival curves overlaid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from immunescape.report.tables import Row, Table, number
+
+if TYPE_CHECKING:
+    from immunescape.evaluation.scoreboard import Score
+    from immunescape.evaluation.validation import Validation
+
+__all__ = ["print_scoreboard", "scores_table", "summary_table", "write_scoreboard"]
+
+_WORDS = {
+    "orr_pct": ("objective response (%)", 1),
+    "pfs_median_months": ("median PFS (months)", 1),
+    "os_median_months": ("median OS (months)", 1),
+    "pfs_hr": ("PFS hazard ratio", 2),
+    "os_hr": ("OS hazard ratio", 2),
+}
+
+
+def _figure(value: float | None, low: float | None, high: float | None, digits: int) -> str:
+    text = number(value, digits)
+    if low is None and high is None:
+        return text
+    return f"{text} ({number(low, digits)} to {number(high, digits) if high is not None else 'not reached'})"
+
+
+def scores_table(scores: list[Score]) -> Table:
+    """One row for each trial, arm and endpoint."""
+    rows: list[Row] = []
+    for s in scores:
+        words, digits = _WORDS[s.endpoint]
+        inside = {True: "inside", False: "outside", None: "–"}[s.covered]
+        rows.append(
+            {
+                "Trial": s.trial,
+                "Arm": s.arm,
+                "Endpoint": words,
+                "Predicted (95 % at the published size)": _figure(s.predicted, s.low, s.high, digits),
+                "Published (95 %)": _figure(s.published, s.published_low, s.published_high, digits),
+                "Published in the predicted interval": inside,
+            }
+        )
+    return Table(rows)
+
+
+def summary_table(summary: dict[str, dict[str, Any]]) -> Table:
+    """Errors by role, and those of the two rivals."""
+    rows: list[Row] = []
+    for role, record in summary.items():
+        for name, figures in {"model": record, **record["rivals"]}.items():
+            covered = figures["hr_covered"]
+            own = name == "model"
+            rows.append(
+                {
+                    "Trials": role,
+                    "Predictor": name if own else f"rival: {name}",
+                    "ORR error (points)": number(figures["orr_median_abs_error"]) if own else "–",
+                    "Medians off by (%)": number(_percent(figures["median_rel_error"])) if own else "–",
+                    "|Δ log HR|": number(figures["hr_median_abs_log_error"], 3),
+                    "HR inside (%)": number(_percent(covered), 0),
+                    "Interval score of log HR": number(figures["hr_interval_score"], 2),
+                    "Hazard ratios": figures["hr_figures"],
+                }
+            )
+    return Table(rows, ("Hazard ratios",))
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else 100 * value
+
+
+def print_scoreboard(validation: Validation) -> None:
+    """Print every figure and the summary, calibration and validation apart."""
+    from immunescape.face import print_table
+
+    for role in validation.summary():
+        mine = [s for s in validation.scores if s.role == role]
+        title = {"calibration": "Calibration trials", "validation": "Validation trials"}.get(role, "Your own trials")
+        print_table(title, scores_table(mine).rows)
+    print_table("Errors (medians over figures)", summary_table(validation.summary()).rows)
+    failed = sum(int(a["failed"]) for r in validation.results for a in r.arms)
+    print(f"Patients whose integration failed: {failed}. Intervals hold the chance of a trial of the published size; ")
+    print("the uncertainty of the parameters is not in them.")
+
+
+def write_scoreboard(validation: Validation, path: Path, notice: str) -> Path:
+    """Write the one-file page."""
+    from plotly.offline import get_plotlyjs
+
+    from immunescape.report.figures import figure_html
+    from immunescape.report.trial_report import TITLES, survival_figure
+    from immunescape.report.writing import write_page
+
+    sections = []
+    for role in validation.summary():
+        sections.append((role, scores_table([s for s in validation.scores if s.role == role])))
+    figures = [
+        (r.trial.title, [figure_html(survival_figure(r, endpoint)) for endpoint in TITLES]) for r in validation.results
+    ]
+    values: dict[str, Any] = {
+        "title": "Scoreboard: virtual trials beside published ones",
+        "lead": f"{len(validation.results)} trials, seed {validation.seed}, "
+        + (
+            f"{validation.patients} patients per arm." if validation.patients else "the protocols' numbers of patients."
+        ),
+        "notice": notice,
+        "summary": summary_table(validation.summary()),
+        "sections": sections,
+        "figures": figures,
+        "plotly_js": get_plotlyjs(),
+    }
+    return write_page(path, "scoreboard.html", values)

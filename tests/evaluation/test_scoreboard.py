@@ -1,0 +1,108 @@
+"""The scoreboard: its statistics against lifelines and closed cases, and one small trial scored from end to end."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from lifelines import KaplanMeierFitter
+
+from immunescape.errors import InputError
+from immunescape.evaluation.scoreboard import Score, _median, interval_score, rivals, roles, summarise
+from immunescape.evaluation.validation import validate
+from immunescape.report.scoreboard_report import scores_table, summary_table
+from immunescape.trial.spec import list_trials, load_trial
+
+
+def score(trial: str, role: str, published: float, predicted: float = 0.7, kind: str = "ici") -> Score:
+    return Score(trial, role, "a / b", "os_hr", predicted, 0.5, 0.98, published, None, None, kind, 100)
+
+
+@given(st.lists(st.tuples(st.integers(1, 20), st.booleans()), min_size=1, max_size=40))
+@settings(deadline=None, max_examples=40)
+def test_median_is_that_of_lifelines(data: list[tuple[int, bool]]) -> None:
+    time, event = (np.array(v) for v in zip(*data, strict=True))
+    fitted = KaplanMeierFitter().fit(time, event)
+    # where the curve touches one half to rounding, lifelines may see it on either side
+    assume(np.abs(fitted.survival_function_.to_numpy() - 0.5).min() > 1e-9)
+    assert _median(time.astype(float), event) == pytest.approx(fitted.median_survival_time_)
+
+
+def test_interval_score_punishes_width_and_misses() -> None:
+    assert interval_score(0.0, 1.0, 0.5) == pytest.approx(1.0)
+    assert interval_score(0.0, 1.0, 1.1) == pytest.approx(1.0 + 40 * 0.1)
+    assert interval_score(0.0, 1.0, -0.2) == pytest.approx(1.0 + 40 * 0.2)
+
+
+def test_rivals_learn_on_calibration_trials_only_and_leave_one_out() -> None:
+    scores = [
+        score("a", "calibration", 0.5),
+        score("b", "calibration", 0.8, kind="other"),
+        score("c", "calibration", 0.9),
+        score("v", "validation", 0.1),
+    ]
+    constant, by_class = rivals(scores)["constant"], rivals(scores)["class"]
+    new, own = constant(scores[3]), constant(scores[0])
+    assert new is not None
+    assert own is not None
+    assert new[0] == pytest.approx(np.mean(np.log([0.5, 0.8, 0.9])))
+    assert own[0] == pytest.approx(np.mean(np.log([0.8, 0.9])))
+    found = by_class(scores[3])
+    assert found is not None
+    assert found[0] == pytest.approx(np.mean(np.log([0.5, 0.9])))
+    moved = [*scores[:3], score("v", "validation", 5.0)]
+    again = rivals(moved)["constant"](moved[3])
+    assert again is not None
+    assert again == pytest.approx(new)
+
+
+def test_summary_measures_errors_on_the_log_scale() -> None:
+    scores = [score("a", "calibration", 0.7), score("b", "calibration", 0.6), score("c", "calibration", 0.8)]
+    record = summarise(scores)["calibration"]
+    expected = np.median(np.abs(np.log(0.7) - np.log([0.7, 0.6, 0.8])))
+    assert record["hr_median_abs_log_error"] == pytest.approx(expected)
+    assert record["hr_covered"] == 1.0
+    assert record["rivals"]["constant"]["hr_figures"] == 3
+
+
+def test_roles_name_trials_that_ship() -> None:
+    assert set(roles()) <= set(list_trials())
+    assert {role for role, _ in roles().values()} == {"calibration", "validation"}
+    assert all(load_trial(name).published is not None for name in roles())
+
+
+def test_a_trial_without_published_results_is_refused_before_it_runs(tmp_path) -> None:
+    path = tmp_path / "mine.yaml"
+    text = (
+        "name: mine\ntitle: Mine\npopulation: {stage: IV, line: 1, histology: any}\n"
+        "arms:\n  - {name: a, role: experimental, n: 5, regimen: pembrolizumab 200 mg every 3 weeks}\n"
+        "visits: every 6 weeks\nfollow_up_months: 12\nendpoints: {primary: [os]}\n"
+    )
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="nothing to be scored"):
+        validate([path])
+
+
+@pytest.mark.slow
+def test_a_small_trial_is_scored_from_end_to_end(tmp_path) -> None:
+    found = validate(["keynote-024"], patients=16, workers=1, out=tmp_path)
+    content = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert {r["endpoint"] for r in content["rows"]} == {
+        "orr_pct", "pfs_median_months", "os_median_months", "pfs_hr", "os_hr",
+    }  # fmt: skip
+    ratio = next(r for r in content["rows"] if r["endpoint"] == "pfs_hr")
+    assert ratio["published"] == 0.5
+    assert ratio["role"] == "calibration"
+    assert ratio["low"] is None or ratio["low"] <= ratio["predicted"] * 1.5
+    orr = [r for r in content["rows"] if r["endpoint"] == "orr_pct"]
+    for row in orr:
+        assert 0 <= row["low"] <= row["predicted"] <= row["high"] <= 100
+        # binomial spread at the published size, not at the 16 that were simulated
+        width = 2 * 1.96 * 100 * math.sqrt(row["predicted"] / 100 * (1 - row["predicted"] / 100) / 152)
+        assert row["high"] - row["low"] == pytest.approx(width, rel=0.35, abs=1.5)
+    assert len(scores_table(list(found.scores)).rows) == len(content["rows"])
+    assert summary_table(found.summary()).rows
