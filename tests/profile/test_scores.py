@@ -186,3 +186,14 @@ def test_strategies_and_strata_load_and_hold_negative_trials():
     answered = {m for s in table.strategies.values() for m in s.mechanisms}
     assert set(load_rules().mechanisms) - answered == {"macrophage_m2", "lung_microbiome"}
     assert [s.name for s in load_strata().strata] == ["driver", "pdl1_high", "pdl1_low", "pdl1_negative"]
+
+
+def test_resistance_is_not_said_of_patients_without_checkpoint_inhibitor():
+    from immunescape.profile.resistance import resistance_of
+    from immunescape.profile.study import Study, empty_table
+
+    arms = ["Docetaxel", "atezolizumab", "pembrolizumab + carboplatin", "Monotherapy"]
+    rows = pd.DataFrame({"patient": list("abcd"), "arm": arms, "pfs_months": 3.0, "pfs_event": 1.0})
+    study = Study(patients=pd.concat([empty_table("patients"), rows]))
+    kinds = [r.kind for r in resistance_of(study).values()]
+    assert kinds == ["not_assessable", "primary", "primary", "primary"]

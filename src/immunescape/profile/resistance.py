@@ -37,6 +37,12 @@ envafolimab ivonescimab cadonilimab
 volrustomig retifanlimab dostarlimab""".split()
 )
 
+OTHER_DRUGS = frozenset(
+    """docetaxel paclitaxel pemetrexed gemcitabine carboplatin cisplatin vinorelbine etoposide chemotherapy osimertinib
+erlotinib gefitinib afatinib alectinib crizotinib lorlatinib sotorasib adagrasib placebo""".split()
+)
+"""Words for treatments that are no checkpoint inhibitors: SITC's definitions do not apply to those who had only these."""
+
 Class = Literal[
     "primary",
     "acquired",
@@ -148,6 +154,13 @@ def _treated(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[names.map(lambda text: any(drug in text for drug in CHECKPOINT_INHIBITORS)).astype(bool)]
 
 
+def _without_checkpoint_inhibitor(words: list[object]) -> bool:
+    """True where the texts on a patient's treatment name other drugs only; words such as 'combination' tell nothing."""
+    text = " ".join(w.lower() for w in words if isinstance(w, str))
+    checkpoint = any(w in text for w in (*CHECKPOINT_INHIBITORS, "mpdl3280a", "pd-1", "pd-l1", "pd1", "pdl1", "ici"))
+    return not checkpoint and any(w in text for w in OTHER_DRUGS)
+
+
 def _by_patient(rows: pd.DataFrame) -> Mapping[str, pd.DataFrame]:
     return {str(patient): part for patient, part in rows.groupby("patient")}
 
@@ -162,9 +175,13 @@ def resistance_of(study: Study) -> dict[str, Resistance]:
     given = _by_patient(_treated(study.treatments))
     table = study.patients.set_index("patient")
     found: dict[str, Resistance] = {}
-    for patient, months, event, best in zip(
-        table.index, table["pfs_months"], table["pfs_event"], table["best_response"], strict=True
+    told = table[["arm", "treatment", "treatment_class"]].to_numpy(dtype=object).tolist()
+    for patient, months, event, best, words in zip(
+        table.index, table["pfs_months"], table["pfs_event"], table["best_response"], told, strict=True
     ):
+        if patient not in given and _without_checkpoint_inhibitor(words):
+            found[patient] = Resistance("not_assessable", "no checkpoint inhibitor was given")
+            continue
         if patient not in scans:
             found[patient] = _from_pfs(float(months), float(event), best if isinstance(best, str) else None)
             continue

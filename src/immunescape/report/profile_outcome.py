@@ -99,6 +99,8 @@ def _curves(study: ProfiledStudy, table: pd.DataFrame, outcome: pd.DataFrame, ti
             if curves:
                 figure = kaplan_meier_figure(f"{short(titles[name], 40)}: {_TITLES[endpoint].lower()}", curves)
                 for trace in figure.data:
+                    if trace.fill:
+                        trace.mode = "lines"
                     if trace.name:
                         trace.name = trace.name.removesuffix(", predicted")
                 figure.update_xaxes(title="Months")
