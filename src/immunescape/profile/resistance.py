@@ -41,7 +41,7 @@ OTHER_DRUGS = frozenset(
     """docetaxel paclitaxel pemetrexed gemcitabine carboplatin cisplatin vinorelbine etoposide chemotherapy osimertinib
 erlotinib gefitinib afatinib alectinib crizotinib lorlatinib sotorasib adagrasib placebo""".split()
 )
-"""Words for treatments that are no checkpoint inhibitors: SITC's definitions do not apply to those who had only these."""
+"""Words for treatments that are no checkpoint inhibitors: SITC does not define resistance to them."""
 
 Class = Literal[
     "primary",
