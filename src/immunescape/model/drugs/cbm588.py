@@ -13,6 +13,7 @@ DRUG = Drug(
     ),
     references=("tomita2020", "dizman2022"),
     parameters="cbm588.csv",
+    requires=("body",),
     states=(State("cbm588_G", "dimensionless", "peripheral", "Bacteria of the probiotic in the gut, in doses"),),
     reactions=(Reaction("cbm588_loss", "k_out_cbm588 * cbm588_G", "Loss of what was given", {"cbm588_G": 1}),),
     quantities=(

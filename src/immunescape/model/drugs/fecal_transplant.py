@@ -14,6 +14,7 @@ DRUG = Drug(
     ),
     references=("davar2021", "baruch2021", "routy2023"),
     parameters="fecal_transplant.csv",
+    requires=("body",),
     states=(
         State(
             "fecal_transplant_G",
