@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from immunescape.model.declarations import Contribution, Drug, Modulation, Quantity, Reaction, State
+from immunescape.model.declarations import Contribution, Drug, Modulation, Pool, Quantity, Reaction, State
 
 __all__ = ["small_molecule"]
 
@@ -41,6 +41,7 @@ def small_molecule(
     contributions: tuple[Contribution, ...] = (),
     modulations: tuple[Modulation, ...] = (),
     quantities: tuple[Quantity, ...] = (),
+    pools: tuple[Pool, ...] = (),
     requires: tuple[str, ...] = (),
 ) -> Drug:
     """Write the declaration of a small molecule.
@@ -62,7 +63,7 @@ def small_molecule(
         An amount ``<name>_E`` on the central volume follows plasma with ``k_e0`` and acts in place of it.
     potencies
         One word per target with a concentration ``ic50_<word>_<name>`` of its own; ``""`` is ``ic50_<name>``.
-    contributions, modulations, quantities, requires
+    contributions, modulations, quantities, pools, requires
         What the drug acts on, written with ``ratio_<name>`` or ``ratio_<word>_<name>``.
 
     Returns
@@ -150,6 +151,7 @@ def small_molecule(
         states=tuple(states),
         reactions=tuple(reactions),
         quantities=(*own, *quantities),
+        pools=pools,
         contributions=contributions,
         modulations=modulations,
         drug_class=drug_class,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from immunescape.model.declarations import Contribution, Mechanism, Modulation
+from immunescape.model.declarations import Contribution, Mechanism, Modulation, Pool, Quantity
 
 MECHANISM = Mechanism(
     name="drivers",
@@ -18,29 +18,47 @@ MECHANISM = Mechanism(
     references=("skoulidis2018", "koyama2016", "chen2017k", "liu2020k", "gainor2016", "sugiyama2020", "zhang2021met"),
     parameters="drivers.csv",
     requires=("tumour_growth",),
-    contributions=(Contribution("tgfb_secretion", "k_TGFb_kras * kras_mutant * C_total"),),
+    contributions=(Contribution("tgfb_secretion", "k_TGFb_kras * kras_active * C_total"),),
+    pools=(
+        Pool("kras_g12c_inhibitor", "dimensionless", "Free inhibitors of KRAS G12C in the tumour / half-inhibiting"),
+        Pool("egfr_inhibitor", "dimensionless", "Free inhibitors of mutant EGFR in the tumour / half-inhibiting"),
+    ),
+    quantities=(
+        Quantity(
+            "kras_active",
+            "kras_mutant * (1 - kras_g12c * kras_g12c_inhibitor / (1 + kras_g12c_inhibitor))",
+            "dimensionless",
+            "Signal of mutant KRAS that inhibitors of G12C leave",
+        ),
+        Quantity(
+            "egfr_active",
+            "egfr_mutant / (1 + egfr_inhibitor)",
+            "dimensionless",
+            "Signal of mutant EGFR that inhibitors leave",
+        ),
+    ),
     modulations=(
-        Modulation("pdl1_cancer", "kras", "promotes", "r_PDL1_kras * kras_mutant"),
+        Modulation("pdl1_cancer", "kras", "promotes", "r_PDL1_kras * kras_active"),
         Modulation("sting_tumour", "met", "inhibits", "r_STING_met * met_amplified"),
         Modulation("sting_tumour", "stk11", "inhibits", "r_STING_stk11 * stk11_loss"),
-        Modulation("pdl1_cancer", "low_drivers", "inhibits", "r_PDL1_stk11 * stk11_loss + r_PDL1_egfr * egfr_mutant"),
-        Modulation("mdsc_recruitment", "kras", "promotes", "r_MDSC_kras * kras_mutant"),
-        Modulation("treg_recruitment", "drivers", "promotes", "r_Treg_kras * kras_mutant + r_Treg_egfr * egfr_mutant"),
+        Modulation("pdl1_cancer", "low_drivers", "inhibits", "r_PDL1_stk11 * stk11_loss + r_PDL1_egfr * egfr_active"),
+        Modulation("mdsc_recruitment", "kras", "promotes", "r_MDSC_kras * kras_active"),
+        Modulation("treg_recruitment", "drivers", "promotes", "r_Treg_kras * kras_active + r_Treg_egfr * egfr_active"),
         Modulation(
             "infiltration",
             "inflamed_drivers",
             "promotes",
-            "r_inf_kras * kras_mutant * (1 - stk11_loss) * (1 - keap1_loss)",
+            "r_inf_kras * kras_active * (1 - stk11_loss) * (1 - keap1_loss)",
         ),
         Modulation(
             "infiltration",
             "drivers",
             "inhibits",
             "r_inf_stk11 * stk11_loss + r_inf_keap1 * keap1_loss"
-            " + r_inf_egfr * egfr_mutant * (1 - alk_fusion) + r_inf_egfr * alk_fusion",
+            " + r_inf_egfr * egfr_active * (1 - alk_fusion) + r_inf_egfr * alk_fusion",
         ),
         Modulation("neutrophil_recruitment", "stk11", "promotes", "r_TAN_stk11 * stk11_loss"),
-        Modulation("glycolysis", "drivers", "promotes", "r_glycolysis_kras * kras_mutant"),
+        Modulation("glycolysis", "drivers", "promotes", "r_glycolysis_kras * kras_active"),
         Modulation("glutamine_use", "drivers", "promotes", "r_glutamine_keap1 * keap1_loss"),
     ),
 )
