@@ -93,9 +93,9 @@ def _courses(
     parameters: dict[str, float | FloatArray] = {}
     if not doses:
         for k, part in enumerate(parts):
-            column = np.ones(n)
-            column[k + 1] = 0.0
-            parameters[switch_id(part.name)] = column
+            on = np.ones(n)
+            on[k + 1] = 0.0
+            parameters[switch_id(part.name)] = on
     days = np.arange(0.0, DAYS + 0.5, 1.0)
     result = compiled.run(
         Job(

@@ -237,10 +237,11 @@ def table_from_text(
         frame = pd.DataFrame({n: pd.Series(dtype=object) for n in names})
     except pd.errors.ParserWarning:
         rows = csv.reader(body.split("\n"), delimiter=sep, quoting=quoting)
-        line, cells = next(((i, len(r)) for i, r in enumerate(rows, skipped + 1) if len(r) > len(names)), (None, None))
+        wide = ((i, len(r)) for i, r in enumerate(rows, skipped + 1) if len(r) > len(names))
+        row, cells = next(wide, (0, 0))
         raise InputError(
             f"{cells or 'more'} cells where the header has {len(names)}",
-            where=f"{file}, line {line}" if line else file,
+            where=f"{file}, line {row}" if row else file,
             hint="Quote cells that hold the separator, or name the column.",
         ) from None
     except (pd.errors.ParserError, ValueError, OverflowError) as error:

@@ -173,5 +173,8 @@ def log2_values(expression: pd.DataFrame, unit: str) -> tuple[pd.DataFrame, str]
         return expression, "log2(TPM + 1)"
     if unit == "counts":
         totals = expression.sum(axis=0).replace(0.0, np.nan)
-        return np.log2(expression / totals * 1e6 + 1.0), "log2(CPM + 1)"
-    return np.log2(expression + 1.0), "log2(TPM + 1)"
+        expression, word = expression / totals * 1e6, "CPM"
+    else:
+        word = "TPM"
+    values = np.log2(expression.to_numpy(dtype=float) + 1.0)
+    return pd.DataFrame(values, index=expression.index, columns=expression.columns), f"log2({word} + 1)"
