@@ -57,6 +57,9 @@ STANDARD = {
     "docetaxel": 75 * BSA,
     "paclitaxel": 200 * BSA,
     "nab_paclitaxel": 100 * BSA,
+    "cyclophosphamide": 60 * 70,
+    "fludarabine": 25 * BSA,
+    "vinorelbine": 25 * BSA,
 }
 
 

@@ -65,6 +65,8 @@ COLUMNS = {
     "idh": ("", "mutation of IDH1 or IDH2"),
     "akkermansia": ("", "Akkermansia detected in stool"),
     "antibiotics": ("", "antibiotics around the start of treatment"),
+    "her2": ("", "HER2 mutation"),
+    "ddr": ("", "deleterious mutation of a gene of DNA repair"),
     "pdl1_tps": ("percent", "PD-L1 tumour proportion score (22C3)"),
     "tmb_mut_mb": ("1/megabase", "tumour mutational burden"),
     "n_sites": ("", "number of metastatic sites"),
@@ -109,6 +111,8 @@ _PLAIN = (
         "idh",
         "akkermansia",
         "antibiotics",
+        "her2",
+        "ddr",
     ),  # new dimensions go last, so that the others keep their numbers
 )
 _DIMENSIONS = (*_LATENT, *_PLAIN)
@@ -223,6 +227,8 @@ def _genes(c: dict[str, NDArray], p: dict[str, FloatArray], t: ConditionalTable)
     c["met_amp"] = p["met_amp"] < t.values("MET_AMP", c)
     for name in ("idh", "akkermansia", "antibiotics"):
         c[name] = p[name] < t.values(name.upper(), c)
+    c["her2"] = free & ~c["kras"] & (p["her2"] < t.values("HER2", c))
+    c["ddr"] = p["ddr"] < t.values("DDR", c)
 
 
 def _biomarkers(c: dict[str, NDArray], z: dict[str, FloatArray], t: ConditionalTable) -> None:

@@ -51,6 +51,8 @@ INDICATORS = {
     "idh_mutant": "idh",
     "akkermansia": "akkermansia",
     "antibiotics_recent": "antibiotics",
+    "her2_mutant": "her2",
+    "ddr_deficient": "ddr",
     "stk11_loss": "stk11",
     "keap1_loss": "keap1",
     "tp53_mutant": "tp53",

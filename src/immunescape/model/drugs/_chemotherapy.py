@@ -7,7 +7,10 @@ so that a dose acts for days after plasma is clear, and its time integral is the
 
 - killing of chemo-sensitive cancer cells: ``kill_log * E / (auc_ref * V1)`` per day, which integrates to ``kill_log``
   natural logarithms over one standard dose (``auc_ref`` is the plasma AUC of the standard dose);
-- loss of lymphocytes: the same with ``lympho_log``.
+- loss of lymphocytes: the same with ``lympho_log``;
+- danger signals: each cell that dies releases ``icd`` times more than one that dies spontaneously (immunogenic death);
+- cytosolic DNA (platinum): ``dna * E / (auc_ref * V1)``;
+- loss of regulatory T cells and MDSC: as of lymphocytes, with ``treg_log`` and ``mdsc_log``.
 
 Partners of a combination add up, as independent log kills do.
 """
@@ -39,6 +42,8 @@ def chemotherapy(
     volume: str = "",
     elimination_scale: str = "1",
     uncrossed: bool = False,
+    damages_dna: bool = False,
+    depletes: tuple[str, ...] = (),
 ) -> Drug:
     """Write the declaration of a cytotoxic drug.
 
@@ -63,6 +68,10 @@ def chemotherapy(
         Factor of the maximal elimination rate of the saturable forms (body surface).
     uncrossed
         Whether part of its kill, ``1 - crossed_<name>``, also reaches the clone that platinum doublets leave behind.
+    damages_dna
+        Whether it leaves DNA in the cytosol (needs ``dna``).
+    depletes
+        ``treg``, ``mdsc``: suppressive cells that it depletes in the tumour (needs ``treg_log``, ``mdsc_log``).
     """
     d = name
     central, effect = f"{d}_C", f"{d}_E"
@@ -120,7 +129,7 @@ def chemotherapy(
         summary=f"{drug_class.capitalize()}. {note}",
         references=references,
         parameters=f"{d}.csv",
-        requires=("body",),
+        requires=("body", "tumour_growth"),
         states=tuple(states),
         reactions=tuple(reactions),
         quantities=(
@@ -139,6 +148,9 @@ def chemotherapy(
         contributions=(
             *_kill(d, uncrossed),
             Contribution("lymphodepletion", f"lympho_log_{d} * exposure_{d}"),
+            Contribution("immunogenic_dying_T", f"icd_{d} * kill_log_{d} * exposure_{d} * {_reached(d, uncrossed)}"),
+            *((Contribution("damage_dna_T", f"dna_{d} * exposure_{d}"),) if damages_dna else ()),
+            *(Contribution(f"{cell}_depletion", f"{cell}_log_{d} * exposure_{d}") for cell in depletes),
         ),
         drug_class=drug_class,
         targets=(target,),
@@ -158,3 +170,8 @@ def _kill(d: str, uncrossed: bool) -> tuple[Contribution, ...]:
         Contribution("chemo_kill", f"crossed_{d} * {kill}"),
         Contribution("chemo_kill_uncrossed", f"(1 - crossed_{d}) * {kill}"),
     )
+
+
+def _reached(d: str, uncrossed: bool) -> str:
+    """Cells that the drug kills at its full rate."""
+    return f"(crossed_{d} * chemo_target_T + (1 - crossed_{d}) * C_total)" if uncrossed else "chemo_target_T"

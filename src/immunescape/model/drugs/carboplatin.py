@@ -19,4 +19,5 @@ DRUG = chemotherapy(
         "reaches its AUC."
     ),
     clearance="cl_residual_carboplatin * (crcl_carboplatin + cl_nonrenal_carboplatin)",
+    damages_dna=True,
 )

@@ -20,4 +20,5 @@ DRUG = chemotherapy(
         " * (crcl_cisplatin / crcl_ref_cisplatin)^cl_crcl_cisplatin"
     ),
     volume="v1_cisplatin * (bsa_cisplatin / bsa_ref_cisplatin)^v_bsa_cisplatin",
+    damages_dna=True,
 )

@@ -18,4 +18,5 @@ DRUG = chemotherapy(
     peripheral=2,
     clearance="cl_docetaxel * bsa_docetaxel",
     uncrossed=True,
+    depletes=("mdsc",),
 )

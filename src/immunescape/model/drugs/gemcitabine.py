@@ -16,4 +16,5 @@ DRUG = chemotherapy(
     references=("jiang2008",),
     note="Two compartments, cleared within the hour.",
     clearance="cl_gemcitabine",
+    depletes=("mdsc",),
 )

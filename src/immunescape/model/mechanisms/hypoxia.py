@@ -39,6 +39,7 @@ MECHANISM = Mechanism(
         ),
     ),
     modulations=(
+        Modulation("radiosensitivity", "oxygen", "promotes", "r_radio_O2 * pO2_T / (pO2_T + pO2_50_radio)"),
         Modulation("growth", "oxygen", "promotes", "r_growth_O2 * oxygen_share_T"),
         Modulation("vegf_production", "hif1a", "promotes", "r_VEGF_HIF * H_HIF"),
         Modulation("glycolysis", "hif1a", "promotes", "r_glycolysis_HIF * H_HIF"),

@@ -31,6 +31,7 @@ MECHANISM = Mechanism(
             "Recruitment along CCL2",
             products={"MDSC_T": 1},
         ),
+        Reaction("MDSC_depletion", "mdsc_depletion * MDSC_T", "Loss to chemotherapy", reactants={"MDSC_T": 1}),
         Reaction("MDSC_death", "k_MDSC_death * MDSC_T", "Death", reactants={"MDSC_T": 1}),
         Reaction("CCL2_secretion", "ccl2_secretion * f_ccl2_production", "Secretion", products={"CCL2_T": 1}),
         Reaction("CCL2_degradation", "k_CCL2_deg * CCL2_T", "Degradation", reactants={"CCL2_T": 1}),
@@ -58,6 +59,7 @@ MECHANISM = Mechanism(
         Quantity("MDSC_density_T", "MDSC_T / V_T", "cell/milliliter", "MDSC in the tumour", observable=True),
     ),
     pools=(
+        Pool("mdsc_depletion", "1/day", "Rate at which chemotherapy removes MDSC in the tumour"),
         Pool("ccl2_secretion", "nanomole/day", "Secretion of CCL2 in the tumour"),
         Pool("arginase_inhibitor", "dimensionless", "Free inhibitor / concentration that half inhibits arginase-1"),
     ),

@@ -26,6 +26,7 @@ MECHANISM = Mechanism(
             activation="Treg_act",
             entry="cd8_infiltration * f_treg_recruitment",
         ),
+        Reaction("Treg_depletion", "treg_depletion * Treg_T", "Loss to chemotherapy", reactants={"Treg_T": 1}),
         Reaction("Treg_adcc", "treg_adcc * Treg_T", "Depletion by Fc function", reactants={"Treg_T": 1}),
     ),
     quantities=(
@@ -52,6 +53,7 @@ MECHANISM = Mechanism(
     ),
     pools=(
         Pool("CD4_T", "cell", "CD4 T cells in the tumour"),
+        Pool("treg_depletion", "1/day", "Rate at which chemotherapy removes regulatory T cells in the tumour"),
         Pool("treg_adcc", "1/day", "Rate at which antibodies deplete regulatory T cells in the tumour"),
     ),
     contributions=(Contribution("CD4_T", "Treg_T"), Contribution("T_active_LN", "aTreg_LN + Treg_LN")),

@@ -75,6 +75,12 @@ MECHANISM = Mechanism(
             "1/day",
             "Rate at which chemotherapy kills cells of a clone",
         ),
+        Quantity(
+            "chemo_target_T",
+            "SUM(chemo_sensitivity_{clone} * C_{clone})",
+            "cell",
+            "Living cancer cells weighted by their sensitivity to chemotherapy",
+        ),
         Quantity("C_total", "SUM(C_{clone})", "cell", "Living cancer cells of all clones", observable=True),
         Quantity(
             "V_T",

@@ -1,0 +1,151 @@
+"""Antibody-drug conjugates: serum, internalisation, payload in cells, bystander killing, Fc function.
+
+One compartment in serum with published clearance, its volume set by the published half-life. Free conjugate in the
+tumour is quasi-steady, a fixed share of serum (``kp``). A cell that carries the antigen takes up ``k_int * receptors *
+occupancy`` conjugates a day, each with ``dar`` payloads, which leave it or lose activity with rate ``k_loss``; so the
+payload per cell follows serum (days) quasi-steadily. Cells die at ``k_max x / (1 + x)``, where x is payload per cell
+over the half-maximal number. Payload that passes membranes (``bystander`` > 0) reaches cells without the antigen: x
+there is ``bystander * share * x``.
+
+Fc: bound conjugate promotes killing by NK cells (``r_adcc``); megakaryocytes take it up (FcgammaRIIA), and platelets
+fall where the drug has that option. Death is immunogenic (``icd``); the payload matures dendritic cells (``r_DC``) and
+raises MHC-I and PD-L1 on cancer cells (``r_mhc1``, ``r_pdl1``).
+"""
+
+from __future__ import annotations
+
+from immunescape.model.declarations import Contribution, Drug, Modulation, Quantity, Reaction, State
+
+__all__ = ["conjugate"]
+
+
+def conjugate(
+    name: str,
+    *,
+    title: str,
+    antigen: str,
+    payload: str,
+    molar_mass: float,
+    infusion_hours: float,
+    synonyms: tuple[str, ...],
+    references: tuple[str, ...],
+    note: str,
+    platelets: bool = False,
+) -> Drug:
+    """Write the declaration of an antibody-drug conjugate.
+
+    Parameters
+    ----------
+    name
+        Lower-case name; the parameter table is ``<name>.csv`` and every parameter ends in ``_<name>``.
+    antigen
+        ``HER2`` or ``TROP2``, of the mechanism `surface_antigens`.
+    payload
+        For the description.
+    title, molar_mass, infusion_hours, synonyms, references, note
+        As in `Drug`; `note` says where the kinetics come from.
+    platelets
+        Adds the state ``<name>_PLT``, platelets relative to the untreated patient.
+    """
+    d, share = name, f"{antigen.lower()}_share"
+    central = f"{d}_C"
+    serum = f"{central} / v_{d}"
+    states = [State(central, "nanomole", "central", f"{title} in serum")]
+    reactions = [
+        Reaction(f"{d}_elimination", f"cl_{d} * {serum}", f"Elimination of {d}", {central: 1}),
+        Reaction(
+            f"{d}_death_{{clone}}",
+            f"kill_{d} * C_{{clone}}",
+            f"Death by the payload of {d}",
+            {"C_{clone}": 1},
+            {"C_dead_T": 1},
+        ),
+    ]
+    quantities = [
+        Quantity(
+            f"conc_{d}",
+            f"{serum} * molar_mass_{d}",
+            "microgram/milliliter",
+            f"Serum concentration of {d}",
+            observable=True,
+        ),
+        Quantity(
+            f"bound_{d}",
+            f"kp_{d} * {serum} / (kp_{d} * {serum} + kd_{d})",
+            "dimensionless",
+            f"Share of {antigen} in the tumour that {d} holds",
+            observable=True,
+        ),
+        Quantity(
+            f"payload_{d}",
+            f"{antigen}_internalisation * {antigen}_T * bound_{d} * dar_{d} / (k_loss_{d} * payload_50_{d})",
+            "dimensionless",
+            f"Payload of {d} in antigen-bearing cells / half-maximal number",
+        ),
+        Quantity(
+            f"bystander_payload_{d}",
+            f"bystander_{d} * {share} * payload_{d}",
+            "dimensionless",
+            f"Payload of {d} in cells without the antigen, on the same scale",
+        ),
+        Quantity(
+            f"kill_{d}",
+            f"k_max_{d} * ({share} * payload_{d} / (1 + payload_{d})"
+            f" + (1 - {share}) * bystander_payload_{d} / (1 + bystander_payload_{d}))",
+            "1/day",
+            f"Rate at which {d} kills cancer cells, mean of those with and without the antigen",
+        ),
+        Quantity(
+            f"H_payload_{d}",
+            f"{share} * payload_{d} / (1 + {share} * payload_{d})",
+            "dimensionless",
+            f"Payload of {d} in the tumour relative to saturation",
+        ),
+    ]
+    if platelets:
+        states.append(State(f"{d}_PLT", "dimensionless", "central", f"Platelets on {d}, relative to before", "1"))
+        reactions += [
+            Reaction(
+                f"{d}_platelet_production",
+                f"k_PLT_{d} / (1 + {serum} / ic50_PLT_{d})",
+                f"Platelets from megakaryocytes, fewer as these take up {d}",
+                {},
+                {f"{d}_PLT": 1},
+            ),
+            Reaction(f"{d}_platelet_loss", f"k_PLT_{d} * {d}_PLT", "Loss of platelets", {f"{d}_PLT": 1}),
+        ]
+        quantities.append(
+            Quantity(
+                f"platelets_{d}", f"{d}_PLT", "dimensionless", f"Platelets relative to before {d}", observable=True
+            )
+        )
+    return Drug(
+        name=d,
+        title=title,
+        summary=f"Antibody-drug conjugate against {antigen} with {payload}. {note}",
+        references=references,
+        parameters=f"{d}.csv",
+        requires=("body", "tumour_growth", "surface_antigens"),
+        states=tuple(states),
+        reactions=tuple(reactions),
+        quantities=tuple(quantities),
+        contributions=(
+            Contribution("death_rate_{clone}", f"kill_{d}"),
+            Contribution("dying_T", f"kill_{d} * C_total"),
+            Contribution("dying_antigenic_T", f"kill_{d} * SUM(antigenicity_{{clone}} * C_{{clone}})"),
+            Contribution("immunogenic_dying_T", f"icd_{d} * kill_{d} * C_total"),
+        ),
+        modulations=(
+            Modulation("nk_killing", "adcc", "promotes", f"r_adcc_{d} * bound_{d} * {antigen}_T / {antigen}_copies"),
+            Modulation("dc_maturation", "payload", "promotes", f"r_DC_{d} * H_payload_{d}"),
+            Modulation("mhc1_expression", "payload", "promotes", f"r_mhc1_{d} * H_payload_{d}"),
+            Modulation("pdl1_cancer", "payload", "promotes", f"r_pdl1_{d} * H_payload_{d}"),
+        ),
+        drug_class="antibody-drug conjugate",
+        targets=(antigen,),
+        dose_state=central,
+        molar_mass=molar_mass,
+        dose_units=("mg/kg", "mg"),
+        infusion_hours=infusion_hours,
+        synonyms=synonyms,
+    )

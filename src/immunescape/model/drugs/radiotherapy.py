@@ -1,0 +1,75 @@
+"""Radiotherapy: fractions in Gy."""
+
+from __future__ import annotations
+
+from immunescape.model.declarations import Contribution, Drug, Quantity, Reaction, State
+
+_D = "radiotherapy_D"
+_HIGH = f"{_D}^6 / ({_D}^6 + trex_50_radiotherapy^6)"
+
+DRUG = Drug(
+    name="radiotherapy",
+    title="Radiotherapy",
+    summary=(
+        "Linear-quadratic killing with incomplete repair: a fraction of d Gy enters as sublethal damage D, which is "
+        "repaired with rate mu, and cells die at mu (alpha D + 2 beta D^2), which integrates to alpha d + beta d^2 for "
+        "a fraction that stands alone. Damage goes on to micronuclei (cytosolic DNA) over days; TREX1 rises where a "
+        "fraction exceeds about 12 Gy; blood in the field loses lymphocytes. The whole tumour lies in the field."
+    ),
+    references=("geng2017", "vanpouillebox2017", "harding2017", "campian2013", "fowler1989"),
+    parameters="radiotherapy.csv",
+    requires=("tumour_growth", "dna_damage"),
+    states=(
+        State(_D, "dimensionless", "tumour", "Unrepaired dose in Gy", atol=1e-6),
+        State(
+            "radiotherapy_M", "dimensionless", "tumour", "Cytosolic DNA of irradiated cells, before TREX1", atol=1e-6
+        ),
+        State("radiotherapy_X", "dimensionless", "tumour", "TREX1 induced by large fractions", atol=1e-6),
+    ),
+    reactions=(
+        Reaction("radiotherapy_repair", f"mu_radiotherapy * {_D}", "Repair of sublethal damage", {_D: 1}),
+        Reaction(
+            "radiotherapy_micronuclei",
+            f"mu_radiotherapy * dna_radiotherapy * {_D}",
+            "Breaks become micronuclei",
+            {},
+            {"radiotherapy_M": 1},
+        ),
+        Reaction(
+            "radiotherapy_micronuclei_loss",
+            "k_dna_radiotherapy * radiotherapy_M",
+            "Loss of micronuclei",
+            {"radiotherapy_M": 1},
+        ),
+        Reaction(
+            "radiotherapy_trex1",
+            f"mu_radiotherapy * trex_radiotherapy * {_HIGH}",
+            "Induction of TREX1",
+            {},
+            {"radiotherapy_X": 1},
+        ),
+        Reaction(
+            "radiotherapy_trex1_loss", "k_dna_radiotherapy * radiotherapy_X", "Loss of TREX1", {"radiotherapy_X": 1}
+        ),
+    ),
+    quantities=(
+        Quantity("unrepaired_radiotherapy", _D, "dimensionless", "Unrepaired dose of radiation in Gy", observable=True),
+    ),
+    contributions=(
+        Contribution(
+            "radiation_kill",
+            f"mu_radiotherapy * (alpha_radiotherapy * {_D}"
+            f" + 2 * alpha_radiotherapy / ab_ratio_radiotherapy * {_D} * {_D})",
+        ),
+        Contribution("damage_dna_T", "radiotherapy_M"),
+        Contribution("trex1_induction_T", "radiotherapy_X"),
+        Contribution("lymphodepletion", f"mu_radiotherapy * lympho_log_radiotherapy * {_D} / (1 + {_D})"),
+    ),
+    drug_class="radiotherapy",
+    targets=("DNA",),
+    dose_state=_D,
+    dose_units=("Gy",),
+    dose_amounts={"Gy": 1.0},
+    route="external",
+    synonyms=("radiation", "RT", "SBRT", "SABR"),
+)

@@ -1,0 +1,90 @@
+"""Response to DNA damage: death by radiation, its repair, and inhibitors of repair."""
+
+from __future__ import annotations
+
+from immunescape.model.declarations import Contribution, Mechanism, Modulation, Pool, Quantity, Reaction, Trait
+
+MECHANISM = Mechanism(
+    name="dna_damage",
+    title="Response to DNA damage",
+    summary=(
+        "Radiation kills cancer cells of every clone, more where PARP, DNA-PK, ATR or ATM are inhibited. Inhibited or "
+        "deficient repair leaves DNA in the cytosol, of its own and of what radiation and platinum add, and inhibitors "
+        "of PARP and ATR kill cells whose repair is deficient. Radiation's dead release danger signals."
+    ),
+    references=("barker2015", "pilie2019", "sen2019", "ricciuti2020", "zenke2020", "durant2018"),
+    parameters="dna_damage.csv",
+    requires=("tumour_growth",),
+    processes={"radiosensitivity": "killing of cancer cells by radiation"},
+    pools=(
+        Pool(
+            "radiation_kill", "1/day", "Rate at which radiation kills well oxygenated cancer cells with intact repair"
+        ),
+        Pool("damage_dna_T", "dimensionless", "Cytosolic DNA that radiation and platinum cause where repair is intact"),
+        Pool("parp_inhibitor", "dimensionless", "Free inhibitor / concentration that half inhibits PARP"),
+        Pool("dnapk_inhibitor", "dimensionless", "Free inhibitor / concentration that half inhibits DNA-PK"),
+        Pool("atr_inhibitor", "dimensionless", "Free inhibitor / concentration that half inhibits ATR"),
+        Pool("atm_inhibitor", "dimensionless", "Free inhibitor / concentration that half inhibits ATM"),
+    ),
+    traits=(Trait("radio_sensitivity", "1", "Sensitivity to radiation relative to the reference clone"),),
+    quantities=(
+        *(
+            Quantity(
+                f"H_{target}",
+                f"{target}_inhibitor / (1 + {target}_inhibitor)",
+                "dimensionless",
+                f"Inhibited share of {name} in cancer cells",
+            )
+            for target, name in (("parp", "PARP"), ("dnapk", "DNA-PK"), ("atr", "ATR"), ("atm", "ATM"))
+        ),
+        Quantity(
+            "ddr_inhibition",
+            "r_dna_parp * H_parp + r_dna_dnapk * H_dnapk + r_dna_atr * H_atr + r_dna_atm * H_atm",
+            "dimensionless",
+            "Cytosolic DNA by inhibition of repair, relative to the typical untreated tumour",
+        ),
+        Quantity(
+            "ddr_kill",
+            "(k_kill_parp * H_parp + k_kill_atr * H_atr) * ddr_deficient",
+            "1/day",
+            "Rate at which inhibitors of repair kill cells whose repair is deficient",
+        ),
+        Quantity(
+            "radiation_rate_{clone}",
+            "radiation_kill * f_radiosensitivity * radio_sensitivity_{clone}",
+            "1/day",
+            "Rate at which radiation kills cells of a clone",
+        ),
+    ),
+    reactions=(
+        Reaction(
+            "dna_damage_death_{clone}",
+            "(radiation_rate_{clone} + ddr_kill) * C_{clone}",
+            "Death by radiation or inhibited repair",
+            reactants={"C_{clone}": 1},
+            products={"C_dead_T": 1},
+        ),
+    ),
+    contributions=(
+        Contribution("death_rate_{clone}", "radiation_rate_{clone} + ddr_kill"),
+        Contribution("dying_T", "SUM((radiation_rate_{clone} + ddr_kill) * C_{clone})"),
+        Contribution(
+            "dying_antigenic_T", "SUM(antigenicity_{clone} * (radiation_rate_{clone} + ddr_kill) * C_{clone})"
+        ),
+        Contribution("immunogenic_dying_T", "icd_radiation * SUM(radiation_rate_{clone} * C_{clone})"),
+        Contribution(
+            "cytosolic_dna_T",
+            "r_dna_deficient * ddr_deficient + ddr_inhibition * (1 + r_dna_lethal * ddr_deficient)"
+            " + damage_dna_T * (1 + ddr_inhibition)",
+        ),
+    ),
+    modulations=(
+        Modulation(
+            "radiosensitivity",
+            "repair",
+            "promotes",
+            "r_radio_parp * H_parp + r_radio_dnapk * H_dnapk + r_radio_atr * H_atr + r_radio_atm * H_atm"
+            " + r_radio_deficient * ddr_deficient",
+        ),
+    ),
+)
