@@ -65,7 +65,6 @@ COLUMNS = {
     "idh": ("", "mutation of IDH1 or IDH2"),
     "akkermansia": ("", "Akkermansia detected in stool"),
     "antibiotics": ("", "antibiotics around the start of treatment"),
-    "her2": ("", "HER2 mutation"),
     "ddr": ("", "deleterious mutation of a gene of DNA repair"),
     "pdl1_tps": ("percent", "PD-L1 tumour proportion score (22C3)"),
     "tmb_mut_mb": ("1/megabase", "tumour mutational burden"),
@@ -227,7 +226,6 @@ def _genes(c: dict[str, NDArray], p: dict[str, FloatArray], t: ConditionalTable)
     c["met_amp"] = p["met_amp"] < t.values("MET_AMP", c)
     for name in ("idh", "akkermansia", "antibiotics"):
         c[name] = p[name] < t.values(name.upper(), c)
-    c["her2"] = free & ~c["kras"] & (p["her2"] < t.values("HER2", c))
     c["ddr"] = p["ddr"] < t.values("DDR", c)
 
 

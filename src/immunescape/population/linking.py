@@ -51,7 +51,7 @@ INDICATORS = {
     "idh_mutant": "idh",
     "akkermansia": "akkermansia",
     "antibiotics_recent": "antibiotics",
-    "her2_mutant": "her2",
+    "her2_mutant": "driver=HER2",
     "ddr_deficient": "ddr",
     "stk11_loss": "stk11",
     "keap1_loss": "keap1",
