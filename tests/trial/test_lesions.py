@@ -72,3 +72,10 @@ def test_new_lesions_come_with_growth(model):
     shrinking = model.new_lesion_rate(days, 50 * np.exp(-0.08 * days / 30.4375))
     assert still == pytest.approx(shrinking)
     assert growing * 30.4375 == pytest.approx(model.new_lesion_base + 0.08 * model.new_lesion_growth, rel=1e-6)
+
+
+def test_base_rate_of_new_lesions_falls_with_the_tumour_that_is_left():
+    model, days = LesionModel.load(), np.arange(0.0, 100.0, 7.0)
+    whole, half, none = (model.new_lesion_rate(days, np.full(len(days), mm), 50.0) for mm in (60.0, 25.0, 0.0))
+    assert half == pytest.approx(0.5 * whole)
+    assert (none == 0).all()

@@ -227,7 +227,7 @@ class Course:
         if math.isinf(line.new_lesion_day):
             inside = days >= line.start - 1e-9
             if inside.sum() > 1:
-                rate = models.lesions.new_lesion_rate(days, sld)
+                rate = models.lesions.new_lesion_rate(days, sld, self.lesions.sld_mm)
                 found, line.new_lesion_left = event_time(days[inside], rate[inside], line.new_lesion_left)
                 line.new_lesion_day = math.inf if found is None else found
         noise = self.streams[f"measurement {line.name}"]

@@ -106,15 +106,19 @@ class LesionModel:
         seen = np.where(gone, 0.0, seen)
         return seen.sum(axis=0), np.asarray(gone.all(axis=0))
 
-    def new_lesion_rate(self, days: ArrayLike, sld_mm: ArrayLike) -> FloatArray:
+    def new_lesion_rate(self, days: ArrayLike, sld_mm: ArrayLike, start_mm: float | None = None) -> FloatArray:
         """Hazard (per day) of a new lesion along the true SLD (t,) at `days` (t,).
 
-        Base rate plus a part proportional to the relative growth rate of the SLD; shrinking tumours have the base rate.
+        Base rate plus a part proportional to the relative growth rate of the SLD. The cells that seed new lesions are
+        those that live: below the SLD at the start of treatment, `start_mm`, the base rate falls with the SLD, to none
+        where no tumour is left. None: the base rate holds throughout.
         """
         t = np.asarray(days, dtype=np.float64)
-        size = np.maximum(np.asarray(sld_mm, dtype=np.float64), self.too_small_mm)
+        true = np.asarray(sld_mm, dtype=np.float64)
+        size = np.maximum(true, self.too_small_mm)
         growth = np.gradient(np.log(size), t) * DAYS_PER_MONTH if len(t) > 1 else np.zeros(len(t))
-        return (self.new_lesion_base + self.new_lesion_growth * np.maximum(growth, 0.0)) / DAYS_PER_MONTH
+        share = np.ones(len(true)) if start_mm is None else np.minimum(true / start_mm, 1.0)
+        return (self.new_lesion_base * share + self.new_lesion_growth * np.maximum(growth, 0.0)) / DAYS_PER_MONTH
 
 
 def _diameter_mm(volume_ml: ArrayLike) -> FloatArray:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from immunescape.model.declarations import Contribution, Mechanism, Quantity, Reaction, State
+from immunescape.model.declarations import Contribution, Mechanism, Modulation, Quantity, Reaction, State
 
 MECHANISM = Mechanism(
     name="exhaustion",
     title="Exhaustion of CD8 T cells",
     summary=(
         "Effectors that meet antigen chronically become terminally exhausted: they neither kill nor return. What "
-        "is left are the TCF1+ progenitors, whose output PD-1 restrains."
+        "is left are the TCF1+ progenitors, whose output PD-1 restrains. The more of the infiltrate is exhausted, the "
+        "more PD-1 its cells carry; where antigen is gone, PD-1 falls."
     ),
-    references=("siddiqui2019", "im2016", "thommen2018", "jansen2019"),
+    references=("siddiqui2019", "im2016", "thommen2018", "jansen2019", "blattman2009"),
     parameters="exhaustion.csv",
     requires=("cd8", "tumour_growth"),
     processes={"exhaustion": "terminal exhaustion of effector CD8 T cells"},
@@ -36,4 +37,5 @@ MECHANISM = Mechanism(
         ),
     ),
     contributions=(Contribution("CD8_T", "CD8_exh_T"),),
+    modulations=(Modulation("pd1_expression", "exhaustion", "promotes", "r_PD1_exh * exhausted_share_T"),),
 )

@@ -10,8 +10,9 @@ MECHANISM = Mechanism(
     summary=(
         "As the antigen that T cells can see falls, some of the tumour-specific cells in blood and tissue become "
         "central memory, and effectors that meet no cancer cell become tissue-resident memory. Both live for years "
-        "without antigen; under a lasting antigen load central memory is lost to exhaustion. Central memory adds to "
-        "the precursors that are primed when antigen returns; resident memory turns back into effectors on the spot."
+        "without antigen; under a lasting antigen load central memory is lost to exhaustion. Central memory patrols "
+        "the tumour's bed and adds to the precursors that are primed when antigen returns; resident memory turns back "
+        "into effectors on the spot."
     ),
     references=("hammarlund2003", "wherry2004", "miller2008", "snyder2019", "park2019", "ribas2016"),
     parameters="memory.csv",
@@ -41,6 +42,14 @@ MECHANISM = Mechanism(
             "k_mem_chronic * (1 - antigen_rest) * CD8_mem_C",
             "Memory lost to a lasting antigen load",
             reactants={"CD8_mem_C": 1},
+        ),
+        Reaction(
+            "CD8_mem_infiltration",
+            "q_CD8_T_in * cd8_infiltration * f_infiltration * V_T"
+            " * q_CD8_P_out / (q_CD8_P_in + q_CD8_P_out) * CD8_mem_C",
+            "Memory cells in blood (they distribute as other CD8 T cells do) that enter the tumour and turn effector",
+            reactants={"CD8_mem_C": 1},
+            products={"CD8_eff_T": 1},
         ),
         Reaction(
             "CD8_residence",
@@ -80,7 +89,11 @@ MECHANISM = Mechanism(
             "Chance that a T cell in the tumour meets a cancer cell that it recognises",
         ),
         Quantity(
-            "memory_CD8_blood", "CD8_mem_C", "cell", "Central memory CD8 T cells specific for the tumour", observable=True
+            "memory_CD8_blood",
+            "CD8_mem_C",
+            "cell",
+            "Central memory CD8 T cells specific for the tumour",
+            observable=True,
         ),
     ),
     modulations=(
