@@ -1,0 +1,16 @@
+"""Avelumab: antibody on PD-L1."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._compact_antibody import compact_antibody
+
+DRUG = compact_antibody(
+    "avelumab",
+    targets=("PD-L1",),
+    molar_mass=147000,
+    dose_units=("mg", "mg/kg"),
+    infusion_hours=1.0,
+    synonyms=("MSB0010718C", "Bavencio"),
+    references=("labelavelumab", "barlesi2018"),
+    note="Kinetics: clearance and volume at steady state of the label.",
+)

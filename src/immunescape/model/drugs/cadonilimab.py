@@ -1,0 +1,16 @@
+"""Cadonilimab: antibody on PD-1 and CTLA-4."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._compact_antibody import compact_antibody
+
+DRUG = compact_antibody(
+    "cadonilimab",
+    targets=("PD-1", "CTLA-4"),
+    molar_mass=200000,
+    dose_units=("mg", "mg/kg"),
+    infusion_hours=1.0,
+    synonyms=("AK104",),
+    references=("pang2023",),
+    note="Kinetics: half-life near a week, as tetravalent antibodies without Fc function (assumed).",
+)

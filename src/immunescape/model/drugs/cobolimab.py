@@ -1,0 +1,16 @@
+"""Cobolimab: antibody on TIM-3."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._compact_antibody import compact_antibody
+
+DRUG = compact_antibody(
+    "cobolimab",
+    targets=("TIM-3",),
+    molar_mass=146000,
+    dose_units=("mg",),
+    infusion_hours=0.5,
+    synonyms=("TSR-022", "GSK4069889"),
+    references=("koyama2016",),
+    note="Kinetics: as a typical IgG4 (assumed).",
+)

@@ -1,0 +1,17 @@
+"""Envafolimab: antibody on PD-L1."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._compact_antibody import compact_antibody
+
+DRUG = compact_antibody(
+    "envafolimab",
+    targets=("PD-L1",),
+    molar_mass=80000,
+    dose_units=("mg", "mg/kg"),
+    infusion_hours=0,
+    synonyms=("KN035",),
+    references=("papadopoulos2021",),
+    note="Kinetics: half-life near two weeks (assumed).",
+    subcutaneous=True,
+)

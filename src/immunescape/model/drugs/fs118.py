@@ -1,0 +1,17 @@
+"""FS118: antibody on LAG-3 and PD-L1."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._compact_antibody import compact_antibody
+
+DRUG = compact_antibody(
+    "fs118",
+    targets=("LAG-3", "PD-L1"),
+    molar_mass=150000,
+    dose_units=("mg", "mg/kg"),
+    infusion_hours=1.0,
+    synonyms=("FS-118", "LAG-3/PD-L1 mAb2"),
+    references=("kraman2020", "yap2023"),
+    note="Kinetics: half-life near four days (assumed).",
+    bridges_lag3=True,
+)

@@ -1,0 +1,16 @@
+"""Ivonescimab: antibody on PD-1 and VEGF."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._compact_antibody import compact_antibody
+
+DRUG = compact_antibody(
+    "ivonescimab",
+    targets=("PD-1", "VEGF"),
+    molar_mass=200000,
+    dose_units=("mg", "mg/kg"),
+    infusion_hours=1.0,
+    synonyms=("AK112", "SMT112"),
+    references=("xiong2025",),
+    note="Kinetics: half-life near a week (assumed).",
+)

@@ -1,0 +1,26 @@
+"""Ivuxolimab: antibody on OX40."""
+
+from __future__ import annotations
+
+from immunescape.model.declarations import Modulation
+from immunescape.model.drugs._compact_antibody import compact_antibody
+
+DRUG = compact_antibody(
+    "ivuxolimab",
+    targets=("OX40",),
+    molar_mass=146000,
+    dose_units=("mg", "mg/kg"),
+    infusion_hours=1.0,
+    synonyms=("PF-04518600",),
+    references=("diab2022",),
+    note="Kinetics: as a typical IgG2 (assumed).",
+    drug_class="OX40 agonist antibody",
+    modulations=(
+        Modulation(
+            "proliferation", "costimulation_ox40", "promotes", "r_effect_ivuxolimab * occupancy_OX40_ivuxolimab"
+        ),
+        Modulation(
+            "treg_recruitment", "costimulation_ox40", "inhibits", "r_effect_ivuxolimab * occupancy_OX40_ivuxolimab"
+        ),
+    ),
+)

@@ -1,0 +1,16 @@
+"""Sintilimab: antibody on PD-1."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._compact_antibody import compact_antibody
+
+DRUG = compact_antibody(
+    "sintilimab",
+    targets=("PD-1",),
+    molar_mass=146000,
+    dose_units=("mg",),
+    infusion_hours=0.75,
+    synonyms=("IBI308", "Tyvyt"),
+    references=("yang2020sintilimab",),
+    note="Kinetics: clearance and volume in the range of PD-1 antibodies (assumed).",
+)

@@ -1,0 +1,22 @@
+"""Sotigalimab: antibody on CD40."""
+
+from __future__ import annotations
+
+from immunescape.model.declarations import Modulation
+from immunescape.model.drugs._compact_antibody import compact_antibody
+
+DRUG = compact_antibody(
+    "sotigalimab",
+    targets=("CD40",),
+    molar_mass=146000,
+    dose_units=("mg", "mg/kg"),
+    infusion_hours=1.0,
+    synonyms=("APX005M",),
+    references=("weiss2024",),
+    note="Kinetics: short-lived by its target (assumed).",
+    drug_class="CD40 agonist antibody",
+    modulations=(
+        Modulation("dc_maturation", "cd40", "promotes", "r_effect_sotigalimab * occupancy_CD40_sotigalimab"),
+        Modulation("priming", "cd40", "promotes", "r_effect_sotigalimab * occupancy_CD40_sotigalimab"),
+    ),
+)

@@ -1,0 +1,16 @@
+"""Tiragolumab: antibody on TIGIT."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._compact_antibody import compact_antibody
+
+DRUG = compact_antibody(
+    "tiragolumab",
+    targets=("TIGIT",),
+    molar_mass=148000,
+    dose_units=("mg",),
+    infusion_hours=1.0,
+    synonyms=("MTIG7192A", "RG6058"),
+    references=("cho2022",),
+    note="Kinetics: as a typical IgG1 (assumed).",
+)

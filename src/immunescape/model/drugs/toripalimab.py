@@ -1,0 +1,16 @@
+"""Toripalimab: antibody on PD-1."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._compact_antibody import compact_antibody
+
+DRUG = compact_antibody(
+    "toripalimab",
+    targets=("PD-1",),
+    molar_mass=147000,
+    dose_units=("mg", "mg/kg"),
+    infusion_hours=0.5,
+    synonyms=("JS001", "Loqtorzi"),
+    references=("labeltoripalimab",),
+    note="Kinetics: clearance (9.5 mL/h) and volume at steady state of the label.",
+)

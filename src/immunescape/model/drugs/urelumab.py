@@ -1,0 +1,22 @@
+"""Urelumab: antibody on 4-1BB."""
+
+from __future__ import annotations
+
+from immunescape.model.declarations import Modulation
+from immunescape.model.drugs._compact_antibody import compact_antibody
+
+DRUG = compact_antibody(
+    "urelumab",
+    targets=("4-1BB",),
+    molar_mass=146000,
+    dose_units=("mg", "mg/kg"),
+    infusion_hours=1.0,
+    synonyms=("BMS-663513",),
+    references=("segal2017",),
+    note="Kinetics: as a typical IgG4 (assumed).",
+    drug_class="4-1BB agonist antibody",
+    modulations=(
+        Modulation("proliferation", "costimulation_41bb", "promotes", "r_effect_urelumab * occupancy_41BB_urelumab"),
+        Modulation("reactivation", "costimulation_41bb", "promotes", "r_effect_urelumab * occupancy_41BB_urelumab"),
+    ),
+)
