@@ -90,6 +90,12 @@ def trial_command(
     paired: Annotated[
         bool, typer.Option("--paired", help="Both arms share the same patients; differences by paired bootstrap.")
     ] = False,
+    attribute: Annotated[
+        int | None,
+        typer.Option(
+            "--attribute", min=1, max=10_000, help="Find, for so many patients, the mechanism that carried the escape."
+        ),
+    ] = None,
     template: Annotated[bool, typer.Option("--template", help="Print a commented YAML file to start from.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of a trial file.")] = False,
 ) -> None:
@@ -118,6 +124,7 @@ def trial_command(
                 engine=engine,
                 paired=paired,
                 progress=advance,
+                attribute=attribute,
             )
     except KeyboardInterrupt:
         typer.echo(f"Interrupted. Finished patients are kept in {folder}; the same command resumes.", err=True)

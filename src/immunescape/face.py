@@ -57,6 +57,7 @@ class VirtualTrial:
         engine: str = "auto",
         paired: bool = False,
         progress: Callable[[int, int], None] | None = None,
+        attribute: int | None = None,
     ) -> VirtualResult:
         """Simulate the trial.
 
@@ -76,7 +77,11 @@ class VirtualTrial:
             Both arms share the same patients; differences are then estimated by a paired bootstrap.
         progress
             Called with (patients done, patients in all).
+        attribute
+            For so many patients whose disease resisted, find the mechanism that carried the escape.
         """
+        from dataclasses import replace
+
         from immunescape.trial.runner import run_trial
 
         result = run_trial(
@@ -89,6 +94,13 @@ class VirtualTrial:
             paired=paired,
             progress=progress,
         )
+        if attribute is not None:
+            from immunescape.trial.attribution import attribute as attribute_escape
+
+            escape = attribute_escape(
+                self.spec, result.patients, seed=seed, engine=result.engine, paired=paired, number=attribute
+            )
+            result = replace(result, escape=escape)
         return VirtualResult(result)
 
     def _repr_html_(self) -> str:

@@ -12,7 +12,7 @@ from immunescape.model import registry
 from immunescape.model.assembly import Model
 from immunescape.model.drugs._covariates import covariate_parameters
 
-ANTIBODIES = [d.name for d in registry.drugs().values() if "antibody" in d.drug_class]
+ANTIBODIES = [d.name for d in registry.drugs().values() if f"{d.name}_LN" in {s.name for s in d.states}]
 DECLINING = [d for d in ANTIBODIES if f"{d}_age" in {s.name for s in registry.get_drug(d).states}]
 
 # drug, mg, interval (days), number of doses, published trough (ug/mL), source of the published figure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ __all__ = [
     "RESPONSE_COLOURS",
     "Curve",
     "PublishedCurve",
+    "escape_figure",
     "figure_html",
     "kaplan_meier_figure",
     "spider_figure",
@@ -160,6 +161,31 @@ def waterfall_figure(arm: str, best_change_pct: NDArray[np.float64], response: S
     figure.add_hline(y=20, line_dash="dash", line_color="#666", line_width=1)
     _layout(figure, arm, "Patients, by best change", "Best change of sum of diameters (%)", height=360)
     figure.update_layout(bargap=0.05, barmode="overlay")
+    return figure
+
+
+def escape_figure(escape: Mapping[str, Any]) -> go.Figure:
+    """Patients by what carried their escape, primary and acquired resistance apart."""
+    import plotly.graph_objects as go
+
+    counts = escape["counts"]
+    total: dict[str, int] = {}
+    for kind in counts.values():
+        for name, n in kind.items():
+            total[name] = total.get(name, 0) + n
+    names = sorted(total, key=lambda n: total[n])
+    labels = [escape["candidates"].get(n, "None alone") for n in names]
+    figure = go.Figure()
+    for kind, colour in (("primary", "#b5651d"), ("acquired", "#1f5f8b")):
+        figure.add_bar(
+            y=labels,
+            x=[counts.get(kind, {}).get(n, 0) for n in names],
+            orientation="h",
+            marker_color=colour,
+            name=f"{kind} resistance",
+        )
+    _layout(figure, "What carried the escape", "Patients", "", height=140 + 26 * len(names))
+    figure.update_layout(barmode="stack")
     return figure
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ __all__ = [
     "Table",
     "baseline_table",
     "comparison_table",
+    "escape_table",
     "flow_table",
     "grades_table",
     "protocol_table",
@@ -309,3 +311,23 @@ def grades_table(model: Model) -> Table:
             }
         )
     return Table(rows, ("States", "measured", "fitted", "assumed"))
+
+
+def escape_table(escape: Mapping[str, Any]) -> Table:
+    """Patients by what carried their escape, primary and acquired apart, most frequent first."""
+    kinds = ("primary", "acquired")
+    counts = escape["counts"]
+    names = {name for kind in counts.values() for name in kind}
+    total = {name: sum(counts.get(k, {}).get(name, 0) for k in kinds) for name in names}
+    rows: list[Row] = []
+    for name in sorted(names, key=lambda n: (-total[n], n)):
+        gains = [p["gain_months"] for p in escape["patients"] if (p["mechanism"] or "none alone") == name]
+        rows.append(
+            {
+                "What carried the escape": escape["candidates"].get(name, "None alone"),
+                "Primary": counts.get("primary", {}).get(name, 0),
+                "Acquired": counts.get("acquired", {}).get(name, 0),
+                "Median gain without it (months)": number(float(np.median(gains))),
+            }
+        )
+    return Table(rows, ("Primary", "Acquired", "Median gain without it (months)"))

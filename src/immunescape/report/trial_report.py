@@ -187,6 +187,7 @@ def context(result: TrialResult, notice: str) -> dict[str, Any]:
         "response_note": "Best overall response by RECIST 1.1. Dashed lines: −30 % (partial response) and +20 %. "
         "Primary and acquired: resistance by the definitions of the Society for Immunotherapy of Cancer; they apply to "
         "checkpoint inhibitors.",
+        **_escape(result),
         "safety": tables.safety_table(result),
         "safety_note": _safety_note(result),
         "protocol": tables.protocol_table(result.trial),
@@ -210,6 +211,22 @@ def context(result: TrialResult, notice: str) -> dict[str, Any]:
                 {"Item": "Seconds", "Value": f"{result.wall_s:.0f}"},
             ]
         ),
+    }
+
+
+def _escape(result: TrialResult) -> dict[str, Any]:
+    """What carried the escape, where it was asked for."""
+    if result.escape is None:
+        return {}
+    from immunescape.report.figures import escape_figure
+
+    return {
+        "escape": tables.escape_table(result.escape),
+        "escape_figure": figure_html(escape_figure(result.escape)),
+        "escape_note": f"{result.escape['n']} patients of the arm {result.escape['arm']} whose disease resisted, "
+        "treated again with the same random numbers while one mechanism, or one group of their parameters, was "
+        "restored to the reference. Named is what kept them free of progression longest, if by more than "
+        f"{result.escape['least_gain_months']:.1f} months.",
     }
 
 

@@ -32,6 +32,8 @@ class TrialResult:
     curves : (endpoint, arm) -> Kaplan-Meier table (``time`` in months) at the last data cut; endpoint ``pfs``, ``os``.
     failures : one record per patient that could not be simulated: arm, id, reason, parameters.
     candidates : arm -> candidates by fate.
+    escape : which mechanism carried the escape of a sample of patients, where that was asked for; see
+        :func:`immunescape.trial.attribution.attribute`.
     """
 
     trial: Trial
@@ -47,6 +49,7 @@ class TrialResult:
     curves: Mapping[tuple[str, str], pd.DataFrame]
     failures: tuple[dict[str, Any], ...] = ()
     candidates: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    escape: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Content of ``result.json``; no NaN: what was not reached or not measured is null."""
@@ -63,6 +66,7 @@ class TrialResult:
                 "comparison": self.comparison,
                 "published": published,
                 "candidates": {arm: dict(fates) for arm, fates in self.candidates.items()},
+                **({} if self.escape is None else {"escape": self.escape}),
                 "failures": [{k: f[k] for k in ("arm", "id", "reason")} for f in self.failures],
             }
         )

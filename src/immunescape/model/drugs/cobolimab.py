@@ -11,6 +11,6 @@ DRUG = compact_antibody(
     dose_units=("mg",),
     infusion_hours=0.5,
     synonyms=("TSR-022", "GSK4069889"),
-    references=("koyama2016",),
+    references=("koyama2016b",),
     note="Kinetics: as a typical IgG4 (assumed).",
 )

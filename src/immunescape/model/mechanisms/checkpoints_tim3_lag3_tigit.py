@@ -56,7 +56,7 @@ MECHANISM = Mechanism(
         "synthesis; an antibody that only blocks holds the receptor on the surface, so that it rises; a bispecific "
         "that bridges LAG-3 to PD-L1 strips it off."
     ),
-    references=("koyama2016", "kraman2020", "thommen2018", "wang2019fgl1", "kurtulus2015", "woo2012"),
+    references=("koyama2016b", "kraman2020", "thommen2018", "wang2019fgl1", "kurtulus2015", "woo2012"),
     parameters="checkpoints_tim3_lag3_tigit.csv",
     requires=("cd8", "exhaustion", "checkpoints_pd1", "checkpoints_ctla4", "tumour_growth"),
     processes={"coinhibitory_expression": "synthesis of LAG-3, TIM-3 and TIGIT by CD8 T cells in the tumour"},

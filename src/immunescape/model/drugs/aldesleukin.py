@@ -1,0 +1,58 @@
+"""Aldesleukin: recombinant interleukin-2."""
+
+from __future__ import annotations
+
+from immunescape.model.declarations import Contribution, Drug, Modulation, Quantity, Reaction, State
+
+DRUG = Drug(
+    name="aldesleukin",
+    title="Aldesleukin",
+    summary=(
+        "Interleukin-2 with one compartment in plasma. It reaches the nodes, where it adds to the cells' own and lets "
+        "primed CD8 T cells divide; it arms NK cells, and brings regulatory T cells, which answer to less of it."
+    ),
+    references=("konrad1990", "labelaldesleukin", "lotze1985"),
+    parameters="aldesleukin.csv",
+    requires=("body", "il2", "treg", "nk_cells"),
+    states=(State("aldesleukin_C", "nanomole", "central", "Aldesleukin in plasma"),),
+    reactions=(
+        Reaction(
+            "aldesleukin_elimination",
+            "cl_aldesleukin * aldesleukin_C / v_aldesleukin",
+            "Clearance, mostly renal",
+            {"aldesleukin_C": 1},
+        ),
+    ),
+    quantities=(
+        Quantity(
+            "conc_aldesleukin",
+            "aldesleukin_C / v_aldesleukin * molar_mass_aldesleukin",
+            "microgram/milliliter",
+            "Plasma concentration of aldesleukin",
+            observable=True,
+        ),
+    ),
+    contributions=(Contribution("il2_secretion", "k_IL2_deg * V_LN * aldesleukin_C / v_aldesleukin"),),
+    modulations=(
+        Modulation(
+            "treg_recruitment",
+            "il2",
+            "promotes",
+            "r_Treg_aldesleukin * aldesleukin_C / (aldesleukin_C + v_aldesleukin * IL2_50_Treg_aldesleukin)",
+        ),
+        Modulation(
+            "nk_killing",
+            "il2",
+            "promotes",
+            "r_NK_aldesleukin * aldesleukin_C / (aldesleukin_C + v_aldesleukin * IL2_50_NK_aldesleukin)",
+        ),
+    ),
+    drug_class="cytokine",
+    targets=("IL-2 receptor",),
+    dose_state="aldesleukin_C",
+    molar_mass=15_300.0,
+    dose_units=("mg", "IU/kg", "IU"),
+    dose_amounts={"IU": 1.1 / 18e6 * 1e6 / 15_300.0},
+    infusion_hours=0.25,
+    synonyms=("IL-2", "interleukin-2", "Proleukin"),
+)

@@ -1,0 +1,17 @@
+"""T cells with a transferred receptor."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._cell_therapy import cell_therapy
+
+DRUG = cell_therapy(
+    "tcr_t",
+    title="T cells with a transferred receptor",
+    sees="recognition_{clone}",
+    summary=(
+        "T cells with a receptor for one antigen, here carried by the whole tumour; they need MHC-I and "
+        "lymphodepletion."
+    ),
+    references=("leidner2022",),
+    synonyms=("TCR-T",),
+)
