@@ -27,16 +27,14 @@ def test_chronic_antigen_leaves_almost_no_memory() -> None:
 def test_memory_forms_when_antigen_is_gone_and_lasts() -> None:
     found = follow([0, 200, 3 * YEAR], ("CD8_mem_C", "CD8_C", "CD8_P"), {"k_growth": 0.0}, initial=cleared())
     effectors = found["CD8_C"][0] + found["CD8_P"][0]
-    assert 0.03 * effectors < found["CD8_mem_C"][1] < effectors
+    assert found["CD8_mem_C"][1] > 0.03 * effectors
     assert found["CD8_mem_C"][2] > 0.3 * found["CD8_mem_C"][1]
     assert found["CD8_mem_C"][2] > found["CD8_C"][2], "more memory than activated cells in blood"
 
 
-def test_memory_keeps_a_remnant_smaller() -> None:
-    with_it, without = (
-        follow([0, 2 * YEAR], ("V_T",), {"switch_memory": on}, initial=cleared())["V_T"][1] for on in (1.0, 0.0)
-    )
-    assert with_it < 0.8 * without
+def test_memory_holds_the_tumour() -> None:
+    with_it, without = (follow([0, 90], ("V_T",), initial={"CD8_mem_C": n})["V_T"][1] for n in (1e9, 0.0))
+    assert with_it < 0.97 * without
 
 
 def test_pd1_follows_exhaustion() -> None:
