@@ -20,6 +20,7 @@ def test_candidates_are_what_modulates_or_brings_clones(model: Model) -> None:
     assert "memory" not in found
     assert "tumour_growth" not in found
     assert found["mdsc"].values == {"p:switch_mdsc": 0.0}
+    assert found["interferon_loss"].values == {"p:mu_jak_null": 0.0}, "its cells become ordinary and none emerge"
     assert found["fast growth"].values["p:k_growth"] == model.parameters["k_growth"].value
 
 

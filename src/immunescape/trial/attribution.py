@@ -3,10 +3,10 @@
 The patients of a trial whose disease resisted (primary or acquired, by the definitions of the Society for Immunotherapy
 of Cancer) are simulated again from their own state at diagnosis with the same random numbers for doses, toxicity,
 measurement and death. Each time one candidate is restored to the reference: a mechanism is switched off, which sets
-its effect on every shared process to that of the reference patient and turns the cells of its clones into
-ordinary ones, or a group of the patient's parameters takes the reference values. The candidate without which the
-patient stays free of progression longest longer than in the trial is the one that carried the escape; where none gains
-more than one interval between scans, none did alone.
+its effect on every shared process to that of the reference patient; the cells of a mechanism's clones become ordinary
+ones and no new ones emerge; or a group of the patient's parameters takes the reference values. The candidate without
+which the patient gains most time free of progression is the one that carried the escape; where none gains more than
+one interval between scans, none did alone.
 """
 
 from __future__ import annotations
@@ -58,11 +58,13 @@ class Candidate:
 
 def candidates(model: Model) -> tuple[Candidate, ...]:
     """Return the mechanisms of a model that modulate processes or bring clones, and the groups of parameters."""
-    found = [
-        Candidate(m.name, m.title, {f"p:switch_{m.name}": 0.0}, tuple(c.name for c in m.clones if c.fraction))
-        for m in model.mechanisms
-        if m.name not in _FOUNDATION and (m.modulations or m.clones)
-    ]
+    found = []
+    for m in model.mechanisms:
+        clones = tuple(c.name for c in m.clones if c.fraction)
+        if m.name in _FOUNDATION or not (m.modulations or clones):
+            continue
+        values = {f"p:mu_{c}": 0.0 for c in clones if f"mu_{c}" in model.parameters}
+        found.append(Candidate(m.name, m.title, values if clones else {f"p:switch_{m.name}": 0.0}, clones))
     for name, (title, parameters) in PATIENT_GROUPS.items():
         values = {f"p:{p}": float(model.parameters[p].value) for p in parameters if p in model.parameters}
         if values:
@@ -127,6 +129,8 @@ def attribute(
     InputError
         For an arm that the trial lacks, or where nobody resisted.
     """
+    import pandas as pd
+
     from immunescape.trial.blocks import BlockTask, _Worker, candidates_per_block
     from immunescape.trial.runner import RTOL
 
@@ -141,23 +145,20 @@ def attribute(
     size, stream = candidates_per_block(trial), 0 if paired else index
     worker = _Worker(BlockTask(trial, seed, engine, RTOL, size))
     wanted = [int(i) for i in rows["id"]]
-    tables = [_block(worker, stream, k, size, wanted) for k in sorted({i // size for i in wanted})]
+    table = pd.concat([_block(worker, stream, k, size, wanted) for k in sorted({i // size for i in wanted})])
     options = candidates(worker.model)
     gains: dict[int, dict[str, float]] = {i: {} for i in wanted}
     before: dict[int, float] = {}
-    done, total = 0, (1 + len(options)) * len(tables)
-    for table in tables:
-        for option in (None, *options):
-            changed = table if option is None else without(table, option, worker.model)
-            for row in worker.simulator.run(changed, [index], stream)[0].patients:
-                i = int(row["id"])
-                if option is None:
-                    before[i] = _free_days(row)
-                elif i in before:
-                    gains[i][option.name] = (_free_days(row) - before[i]) / DAYS_PER_MONTH
-            done += 1
-            if progress is not None:
-                progress(done, total)
+    for done, option in enumerate((None, *options)):
+        changed = table if option is None else without(table, option, worker.model)
+        for row in worker.simulator.run(changed, [index], stream)[0].patients:
+            i = int(row["id"])
+            if option is None:
+                before[i] = _free_days(row)
+            elif i in before:
+                gains[i][option.name] = (_free_days(row) - before[i]) / DAYS_PER_MONTH
+        if progress is not None:
+            progress(done + 1, 1 + len(options))
     return _summary(chosen, rows, before, gains, options, _least_gain(trial))
 
 
