@@ -7,7 +7,7 @@ measurement with a threshold that has a source and a grade. Nothing is evaluated
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -80,7 +80,7 @@ class Condition(Block):
             return ()
         return tuple(self.words) if isinstance(self.words, list) else (self.words,)
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The threshold in words, e.g. ``≥ 10 1/Mb``."""
         test = self.tests[0]

@@ -12,8 +12,9 @@ import numpy as np
 
 from immunescape.errors import InputError
 from immunescape.report.figures import ARM_COLOURS, figure_html
+from immunescape.report.files import write_whole
 from immunescape.report.tables import Row, Table, number
-from immunescape.report.writing import write_page, write_whole
+from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
     from immunescape.trial.design.simulation import Figure, OperatingCharacteristics

@@ -20,7 +20,8 @@ from immunescape.report.figures import (
     spider_figure,
     waterfall_figure,
 )
-from immunescape.report.writing import write_page, write_whole
+from immunescape.report.files import write_whole
+from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,29 +1,14 @@
-"""Writing reports: a file is there whole or not at all; pages share one environment of templates."""
+"""Writing reports: pages share one environment of templates."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from immunescape.errors import InputError
+from immunescape.report.files import write_whole
 
-__all__ = ["write_page", "write_whole"]
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot write {path}: {error.strerror}",
-            hint="Free some space or choose another folder with --out; a rerun resumes.",
-        ) from None
+__all__ = ["write_page"]
 
 
 def write_page(path: Path, template: str, values: Mapping[str, Any]) -> Path:

@@ -90,6 +90,7 @@ class CallTable:
     codes: NDArray[np.int8]
     coverage: NDArray[np.float64]
     _truths: dict[int, NDArray[np.int8]] = field(default_factory=dict, repr=False, compare=False)
+    _texts: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def _truth(self, condition: Condition, least: float) -> NDArray[np.int8]:
         key = id(condition)
@@ -122,6 +123,13 @@ class CallTable:
         """Return the call of one mechanism in one patient, with its evidence."""
         return self.of(patient)[mechanism]
 
+    def _rule_text(self, mechanism: str) -> str:
+        if mechanism not in self._texts:
+            rule = self.rules.mechanisms[mechanism]
+            parts = (f"{name.replace('_', ' ')}: {rule_text(tree)}" for name, tree in rule.trees.items())
+            self._texts[mechanism] = "; ".join(parts) or rule.never_assessable
+        return self._texts[mechanism]
+
     def _call(self, index: int, mechanism: str) -> Call:
         rule = self.rules.mechanisms[mechanism]
         column = self.mechanisms.index(mechanism)
@@ -132,8 +140,7 @@ class CallTable:
             mechanism,
             STATES[self.codes[index, column]],
             evidence,
-            "; ".join(f"{name.replace('_', ' ')}: {rule_text(tree)}" for name, tree in rule.trees.items())
-            or rule.never_assessable,
+            self._rule_text(mechanism),
             None if np.isnan(coverage) else coverage,
             tuple(keys),
         )
@@ -142,11 +149,14 @@ class CallTable:
 class _Calls(Mapping[str, Call]):
     def __init__(self, table: CallTable, index: int, patient: str) -> None:
         self._table, self._index, self._patient = table, index, patient
+        self._made: dict[str, Call] = {}
 
     def __getitem__(self, mechanism: str) -> Call:
         if mechanism not in self._table.rules.mechanisms:
             raise KeyError(str(unknown_word("mechanism", mechanism, self._table.mechanisms)))
-        return self._table._call(self._index, mechanism)
+        if mechanism not in self._made:
+            self._made[mechanism] = self._table._call(self._index, mechanism)
+        return self._made[mechanism]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._table.mechanisms)
