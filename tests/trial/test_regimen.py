@@ -234,7 +234,7 @@ def rules(draw: st.DrawFn, ends: bool) -> DoseRule:
     kind = draw(st.sampled_from(["cycles", "limit", "both"] if ends else ["cycles", "limit", "both", "none"]))
     limit = Duration(draw(_amounts), draw(st.sampled_from(["day", "week", "month", "year"])))
     return DoseRule(
-        drug=draw(st.sampled_from(["nab_paclitaxel", "anlotinib", "ALT-803", "sintilimab"])),
+        drug=draw(st.sampled_from(["nab_paclitaxel", "ALT-803", "cetuximab", "sintilimab"])),
         amount=min(draw(_amounts), 5.0),
         unit=unit,
         interval_days=interval,

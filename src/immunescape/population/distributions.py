@@ -201,4 +201,9 @@ def normal_copula(
     fixed = nearest_correlation(matrix)
     if np.abs(fixed - matrix).max() > 0.02:
         raise InputError("the correlations contradict each other: the matrix is far from positive definite")
-    return ndtri(u) @ np.linalg.cholesky(fixed).T
+    scores, factor = ndtri(u), np.linalg.cholesky(fixed)
+    # added up column by column, so that a row's last bit does not depend on how many rows there are (BLAS's would)
+    out = np.zeros_like(scores)
+    for k in range(len(names)):
+        out += scores[:, k : k + 1] * factor[:, k]
+    return out

@@ -96,6 +96,8 @@ MECHANISM = Mechanism(
         Modulation("killing", "coinhibition", "inhibits", "coinhibition_T"),
         Modulation("reactivation", "coinhibition", "inhibits", "r_coinhibition_output * coinhibition_T"),
         Modulation("coinhibitory_expression", "exhaustion", "promotes", "r_exh_receptors * exhausted_share_T"),
-        Modulation("coinhibitory_expression", "pd1", "inhibits", "r_comp_PD1 * synC_complex / (synC_complex + PD1_50_killing)"),
+        Modulation(
+            "coinhibitory_expression", "pd1", "inhibits", "r_comp_PD1 * synC_complex / (synC_complex + PD1_50_killing)"
+        ),
     ),
 )
