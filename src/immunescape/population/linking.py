@@ -206,7 +206,9 @@ def parameters_at(
         if name in links():
             mean, spread, weights, left = _standard(name, region)
             table = np.stack([score(row["score"], covariates, row.where) for row in links()[name]])
-            z = weights @ ((table - mean[:, None]) / spread[:, None]) + np.sqrt(left) * ndtri(numbers[name])
+            z = (weights[:, None] * (table - mean[:, None]) / spread[:, None]).sum(axis=0) + np.sqrt(left) * ndtri(
+                numbers[name]
+            )
             out[name] = distribution.ppf(np.clip(ndtr(z), 2.0**-40, 1.0 - 2.0**-40))
         else:
             out[name] = distribution.ppf(numbers[name])
