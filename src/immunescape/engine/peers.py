@@ -13,6 +13,7 @@ import re
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def _name_modifiers(model: libsbml.Model) -> None:
             reaction.createModifier().setSpecies(name)
 
 
-class _Peer:
+class _Peer(ABC):
     """One library: compiles with the first doses it meets and runs patients one after the other."""
 
     name = ""
@@ -102,11 +103,13 @@ class _Peer:
         end, steps = np.full(job.n, job.times[-1]), np.zeros(job.n, dtype=np.int64)
         return Result(job.times, job.outputs, values, self.states, final, status, end, steps, messages)
 
+    @abstractmethod
     def _load(self, sbml: str, job: Job) -> None:
-        raise NotImplementedError
+        """Make the library ready for the model with its doses."""
 
+    @abstractmethod
     def _course(self, job: Job, overrides: dict[str, float]) -> Any:
-        raise NotImplementedError
+        """Integrate one patient: (t, k) outputs."""
 
 
 class _Copasi(_Peer):

@@ -10,7 +10,6 @@ import pandas as pd
 
 from immunescape.knowledge.biomarker_labels import biomarker_labels
 from immunescape.report.figures import figure_html
-from immunescape.report.files import write_whole
 from immunescape.report.profile_data import as_script, page_data
 from immunescape.report.profile_figures import (
     STATE_COLOURS,
@@ -20,6 +19,7 @@ from immunescape.report.profile_figures import (
     track_legend,
 )
 from immunescape.report.tables import Table
+from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
     from immunescape.profiles import ProfiledStudy
@@ -214,16 +214,4 @@ def _version() -> str:
 
 def write_report(study: ProfiledStudy, path: Path, notice: str, statistics: bool = True) -> Path:
     """Write the HTML report: one file, no network needed to read it."""
-    from jinja2 import Environment, PackageLoader, select_autoescape
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=PackageLoader("immunescape.report"),
-        autoescape=select_autoescape(["html"]),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    values = context(study, notice, statistics)
-    for name in ("plotly_js", "data_json"):
-        values[name] = Markup(values[name])
-    return write_whole(path, environment.get_template("profile.html").render(values).encode("utf-8"))
+    return write_page(path, "profile.html", context(study, notice, statistics))
