@@ -20,9 +20,9 @@ Dose = tuple[str, float, float]
 
 @lru_cache(maxsize=4)
 def compiled(drugs: tuple[str, ...], mechanisms: tuple[str, ...] | None = HOST) -> tuple[Model, Compiled]:
-    """Return the model of some drugs and mechanisms (None: all of them), ready to run on the reference engine."""
+    """Return the model of some drugs and mechanisms (None: all of them), ready to run."""
     model = Model.build(mechanisms, drugs=drugs)
-    return model, get_engine("roadrunner").compile(model.to_sbml())
+    return model, get_engine("auto").compile(model.to_sbml())
 
 
 def simulate(

@@ -110,9 +110,9 @@ def bench() -> Bench:
     from immunescape.engine import get_engine
     from immunescape.population.reference import reference_baseline
 
-    baseline = reference_baseline(engine="roadrunner")
+    baseline = reference_baseline(engine="auto")
     model = Model.build([*registry.mechanisms(), exposure_mechanism()])
-    compiled = get_engine("roadrunner").compile(model.to_sbml())
+    compiled = get_engine("auto").compile(model.to_sbml())
     return Bench(model, compiled, baseline.states, baseline.days)
 
 

@@ -42,7 +42,7 @@ def full() -> Full:
     from immunescape.engine.api import Job
 
     model = Model.build(drugs=registry.drugs())
-    compiled = get_engine("roadrunner").compile(model.to_sbml())
+    compiled = get_engine("auto").compile(model.to_sbml())
     assert set(compiled.states) == set(model.states)
     job = Job(n=1, times=np.linspace(0, 360, 181), outputs=tuple(model.states), atol=model.atol())
     result = compiled.run(job)
@@ -58,7 +58,7 @@ def baseline(full: Full) -> State:
     from immunescape.population.diagnosis import Grower
 
     diameter = np.array([full.model.parameters["diameter_diagnosis"].base])
-    growth = Grower(full.model, get_engine("roadrunner")).grow({}, diameter)
+    growth = Grower(full.model, get_engine("auto")).grow({}, diameter)
     assert growth.reached[0], "the reference tumour never reaches its diameter at diagnosis"
     return {n: float(v[0]) for n, v in growth.states.items()}
 

@@ -51,9 +51,9 @@ def full() -> tuple[Model, object, dict[str, float]]:
     from immunescape.population.reference import reference_baseline
 
     model = Model.build(drugs=REGIMENS)
-    start = dict(reference_baseline(engine="roadrunner").states)
+    start = dict(reference_baseline(engine="auto").states)
     start |= {s.name: 0.0 for d in model.drugs for s in d.states}
-    return model, get_engine("roadrunner").compile(model.to_sbml()), start
+    return model, get_engine("auto").compile(model.to_sbml()), start
 
 
 def treat(text: str | None, times: list[float], outputs: tuple[str, ...], **changed: float) -> dict[str, np.ndarray]:

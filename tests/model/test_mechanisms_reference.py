@@ -70,7 +70,7 @@ def test_stored_strengths_are_the_fixed_point(reference: Bench) -> None:
 def test_update_writes_what_it_computed(tmp_path: Path) -> None:
     from immunescape.population.reference import update_reference_strengths
 
-    written = update_reference_strengths(tmp_path / "strengths.csv", engine="roadrunner")
+    written = update_reference_strengths(tmp_path / "strengths.csv", engine="auto")
     assert load_strengths(tmp_path / "strengths.csv") == pytest.approx(written, rel=1e-9)
 
 

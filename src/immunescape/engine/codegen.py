@@ -20,10 +20,13 @@ from immunescape.engine.conserved import conserved_amounts
 from immunescape.engine.ir import Expr
 from immunescape.engine.ir_calculus import free_symbols
 from immunescape.engine.layout import Layout, Wanted
+from immunescape.engine.pieces import LONGEST_PIECE, function_in_pieces
 from immunescape.engine.rosenbrock import METHODS
 from immunescape.engine.tape import Hoist, Tape
 
 __all__ = ["generate", "headers"]
+
+_POINT = "const V *restrict x, const V *restrict z, const V *restrict c, const V t"
 
 
 class _Writer:
@@ -69,16 +72,12 @@ class _Writer:
 
     def hoisted(self) -> str:
         """Values that follow from the fixed ones (written last: the other functions collect them)."""
-        lines: list[str] = []
         expressions = sorted(self.hoist.slots.items(), key=lambda item: item[1])
-        if expressions:
-            tape = Tape(self.symbols)
-            roots = tape.share(tape.lower([e for e, _ in expressions]))
-            lines = tape.program(
-                [(f"c[{slot}]", tape.value(root)) for (_, slot), root in zip(expressions, roots, strict=True)]
-            )
+        tape = Tape(self.symbols)
+        roots = tape.share(tape.lower([e for e, _ in expressions]))
         self.counts["hoisted"] = len(expressions)
-        return self.function("static void hoist(const V *restrict z, V *restrict c)", lines)
+        targets = [(f"c[{slot}]", tape.value(root)) for (_, slot), root in zip(expressions, roots, strict=True)]
+        return function_in_pieces(tape, "hoist", "const V *restrict z, V *restrict c", targets, "static NOINLINE")
 
     def stages(self) -> str:
         """First stage with the factorisation, and the stages after it."""
@@ -102,12 +101,12 @@ class _Writer:
         solution = self._solve(tape, right, factors, symbolic=True)
         targets += [(f"k[{i}]", s) for i, s in enumerate(solution)]
         self.counts["first_stage"] = tape.count([r for _, r in targets])
-        first = self.function(
-            "HIDDEN void first_stage(const V *restrict x, const V *restrict z, const V *restrict c, const V t,"
-            " const V fac, const V hd,\n        const V *restrict r, V *restrict slope, V *restrict lu, V *restrict k, "
-            "V *restrict growth)",
-            tape.program(targets),
+        arguments = (
+            f"{_POINT}, const V fac, const V hd, const V *restrict r,\n        V *restrict slope, V *restrict lu, "
+            "V *restrict k, V *restrict growth"
         )
+        self.first = function_in_pieces(tape, "first_stage", arguments, targets, "HIDDEN")
+        first = f"HIDDEN void first_stage({arguments});\n"
         tape = self.tape()
         rates = tape.share([tape.value(r) for r in tape.lower(plan.rates)])
         self.counts["rates"] = tape.count(rates)
@@ -115,20 +114,18 @@ class _Writer:
             tape, [tape.add(r, tape.leaf(f"r[{i}]")) for i, r in enumerate(rates)], factors, symbolic=False
         )
         self.counts["stage"] = tape.count(solution)
-        stage = self.function(
-            "static NOINLINE void stage(const V *restrict x, const V *restrict z, const V *restrict c, const V t,\n"
-            "        const V *restrict r, const V *restrict lu, V *restrict k)",
-            tape.program([(f"k[{i}]", s) for i, s in enumerate(solution)]),
+        stage = function_in_pieces(
+            tape,
+            "stage",
+            f"{_POINT}, const V *restrict r, const V *restrict lu, V *restrict k",
+            [(f"k[{i}]", s) for i, s in enumerate(solution)],
+            "static NOINLINE",
         )
         tape = self.tape()
         rates = tape.share([tape.value(r) for r in tape.lower(plan.rates)])
-        plain = self.function(
-            "static NOINLINE void rates(const V *restrict x, const V *restrict z, const V *restrict c, const V t, "
-            "V *restrict k)",
-            tape.program([(f"k[{i}]", s) for i, s in enumerate(rates)]),
-        )
-        self.first = first
-        return "\n".join([first.split("\n{", 1)[0] + ";\n", stage, plain])
+        targets = [(f"k[{i}]", s) for i, s in enumerate(rates)]
+        plain = function_in_pieces(tape, "rates", f"{_POINT}, V *restrict k", targets, "static NOINLINE")
+        return "\n".join([first, stage, plain])
 
     def solver(self) -> str:
         """Substitution alone, for further right-hand sides."""
@@ -136,10 +133,12 @@ class _Writer:
         tape = self.tape()
         right = [tape.leaf(f"b[{i}]") for i in range(len(self.plan.states))]
         solution = self._solve(tape, right, self.factors, symbolic=False)
-        return self.function(
-            "static NOINLINE void solve(const V *restrict z, const V *restrict c, const V *restrict lu, "
-            "const V *restrict b, V *restrict k)",
-            tape.program([(f"k[{i}]", s) for i, s in enumerate(solution)]),
+        return function_in_pieces(
+            tape,
+            "solve",
+            "const V *restrict z, const V *restrict c, const V *restrict lu, const V *restrict b, V *restrict k",
+            [(f"k[{i}]", s) for i, s in enumerate(solution)],
+            "static NOINLINE",
         )
 
     def _factor(self, tape: Tape, matrix: dict[tuple[int, int], int]) -> tuple[_Factors, list[tuple[str, int]]]:
@@ -253,12 +252,12 @@ class _Writer:
                         outside.setdefault(child, "")
                         needed |= closure[owner[child]]
             closure.append(needed)
-        reals = [i for i in outside if not tape._is_mask(i)]
-        masks = [i for i in outside if tape._is_mask(i)]
-        lines = [f"    V w[{max(len(reals), 1)}];", f"    I m[{max(len(masks), 1)}];", "    (void)w; (void)m;"]
+        reals = [i for i in outside if not tape.is_mask(i)]
+        masks = [i for i in outside if tape.is_mask(i)]
         place = {i: f"w[{n}]" for n, i in enumerate(reals)} | {i: f"m[{n}]" for n, i in enumerate(masks)}
+        blocks: list[list[str]] = []
         for k, mine in enumerate(segments):
-            lines.append(f"    if (need[{k}]) {{")
+            lines = [f"    if (need[{k}]) {{"]
             for i in mine:
                 statement = tape.statement(i)
                 if statement:
@@ -270,11 +269,17 @@ class _Writer:
                 f"    q[{k}] = {place[roots[k]] if roots[k] in place and owner[roots[k]] != k else text};",
                 "    }",
             ]
-        code = self.function(
-            "static NOINLINE void quantities(const V *restrict x, const V *restrict z, const V *restrict c, const V t, "
-            "V *restrict q,\n        const unsigned char *restrict need)",
-            lines,
+            if not blocks or len(blocks[-1]) + len(lines) > LONGEST_PIECE:
+                blocks.append([])
+            blocks[-1] += lines
+        arguments = f"{_POINT}, V *restrict q,\n        const unsigned char *restrict need"
+        code = "\n".join(
+            self.function(f"static NOINLINE void quantities_{n}({arguments}, V *restrict w, I *restrict m)", block)
+            for n, block in enumerate(blocks)
         )
+        lines = [f"    V w[{max(len(reals), 1)}];", f"    I m[{max(len(masks), 1)}];", "    (void)w; (void)m;"]
+        lines += [f"    quantities_{n}(x, z, c, t, q, need, w, m);" for n in range(len(blocks))]
+        code += "\n" + self.function(f"static NOINLINE void quantities({arguments})", lines)
         return code, names, [tuple(sorted(s)) for s in closure], alias
 
     def triggers(self) -> str:

@@ -13,6 +13,7 @@ from immunescape.engine.analysis import CLOCK, Plan
 from immunescape.engine.ir import ZERO, Expr, add, sym
 from immunescape.engine.ir_calculus import derivatives, free_symbols
 from immunescape.engine.layout import Wanted
+from immunescape.engine.pieces import function_in_pieces
 from immunescape.engine.rosenbrock import Rosenbrock
 from immunescape.engine.tape import Tape, literal
 from immunescape.errors import EngineError, unknown_word
@@ -59,7 +60,7 @@ def sensitivity_code(plan: Plan, wanted: Wanted, tape: Any, function: Any) -> st
     parts += [_table("JX_ROW", [k[0] for k, _ in jx]), _table("JX_COLUMN", [k[1] for k, _ in jx])]
     parts += [_table("JZ_ROW", [k[0] for k, _ in jz]), _table("JZ_FIXED", [k[1] for k, _ in jz])]
     parts += [f"#define NJX {len(jx)}", f"#define NJZ {len(jz)}"]
-    parts.append(_lists(tape(), function, "first_derivatives", "jx", [e for _, e in jx], "jz", [e for _, e in jz]))
+    parts.append(_lists(tape(), "first_derivatives", "jx", [e for _, e in jx], "jz", [e for _, e in jz]))
 
     names = [*plan.states, CLOCK]
     places: dict[tuple[int, int], int] = {}
@@ -82,7 +83,7 @@ def sensitivity_code(plan: Plan, wanted: Wanted, tape: Any, function: Any) -> st
     parts += [_table("B_ROW", [i for i, _ in places]), _table("B_COLUMN", [j for _, j in places])]
     parts += [f"#define NHX {len(second)}", f"#define NHZ {len(mixed)}", f"#define NB {len(places)}"]
     parts.append(
-        _lists(tape(), function, "second_derivatives", "hx", [e for *_, e in second], "hz", [e for *_, e in mixed])
+        _lists(tape(), "second_derivatives", "hx", [e for *_, e in second], "hz", [e for *_, e in mixed])
     )
 
     values = {**{n: sym(n) for n in (*plan.states, *plan.fixed)}, **plan.quantities}
@@ -95,7 +96,7 @@ def sensitivity_code(plan: Plan, wanted: Wanted, tape: Any, function: Any) -> st
     parts += [_table("OX_ROW", [o for o, _, _ in ox]), _table("OX_STATE", [j for _, j, _ in ox])]
     parts += [_table("OZ_ROW", [o for o, _, _ in oz]), _table("OZ_FIXED", [q for _, q, _ in oz])]
     parts += [f"#define NOX {len(ox)}", f"#define NOZ {len(oz)}", f"#define NOUT {len(wanted.outputs)}"]
-    parts.append(_lists(tape(), function, "output_derivatives", "ox", [e for *_, e in ox], "oz", [e for *_, e in oz]))
+    parts.append(_lists(tape(), "output_derivatives", "ox", [e for *_, e in ox], "oz", [e for *_, e in oz]))
     return "\n".join(parts)
 
 
@@ -145,13 +146,13 @@ def _start(plan: Plan, wanted: Wanted, affected: Sequence[str], function: Any) -
     return str(function(head, lines))
 
 
-def _lists(tape: Tape, function: Any, name: str, a: str, first: Sequence[Expr], b: str, second: Sequence[Expr]) -> str:
+def _lists(tape: Tape, name: str, a: str, first: Sequence[Expr], b: str, second: Sequence[Expr]) -> str:
     """One function that writes two lists of values."""
     roots = tape.share([tape.value(r) for r in tape.lower([*first, *second])])
     targets = [(f"{a}[{i}]", r) for i, r in enumerate(roots[: len(first)])]
     targets += [(f"{b}[{i}]", r) for i, r in enumerate(roots[len(first) :])]
-    head = f"static NOINLINE void {name}({_HEAD},\n        V *restrict {a}, V *restrict {b})"
-    return str(function(head, tape.program(targets)))
+    arguments = f"{_HEAD},\n        V *restrict {a}, V *restrict {b}"
+    return function_in_pieces(tape, name, arguments, targets, "static NOINLINE")
 
 
 def _table(name: str, values: Sequence[int]) -> str:

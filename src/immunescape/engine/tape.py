@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from immunescape.engine import ir
-from immunescape.engine.ir import COMPARISONS, Expr, postorder
+from immunescape.engine.ir import COMPARISONS, Expr
 from immunescape.errors import EngineError
 
 __all__ = ["Hoist", "Tape"]
@@ -41,12 +41,20 @@ class Hoist:
 
     def fixed(self, node: Expr) -> bool:
         """Whether the expression depends on constants only."""
-        if node not in self._fixed:
-            for part in postorder([node]):
-                if part not in self._fixed:
-                    own = part.op != "time" and (part.op != "sym" or part.name in self.constant)
-                    self._fixed[part] = own and all(self._fixed[a] for a in part.args)
-        return self._fixed[node]
+        known = self._fixed
+        if node in known:
+            return known[node]
+        stack = [node]
+        while stack:
+            part = stack[-1]
+            unknown = [a for a in part.args if a not in known]
+            if unknown:
+                stack.extend(unknown)
+                continue
+            stack.pop()
+            own = part.op != "time" and (part.op != "sym" or part.name in self.constant)
+            known[part] = own and all(known[a] for a in part.args)
+        return known[node]
 
     def slot(self, node: Expr) -> int:
         """Index of the value."""
@@ -115,7 +123,7 @@ class Tape:
             if ready:
                 order.append(node)
                 continue
-            if node in seen:
+            if node in seen or node in self._lowered:
                 continue
             seen.add(node)
             stack.append((node, True))
@@ -429,6 +437,14 @@ class Tape:
                     stack.extend((a, False) for a in reversed(list(self._below(i))) if a not in seen)
         return order
 
+    def children(self, index: int) -> tuple[int, ...]:
+        """Nodes that a node (after `share`) is computed from."""
+        return self._children(self.nodes[index])
+
+    def is_computed(self, index: int) -> bool:
+        """Whether a statement computes the node: neither a leaf nor a literal."""
+        return self.nodes[index][0] not in ("leaf", "num")
+
     def text(self, index: int) -> str:
         """How the value of a node is written where it is used."""
         node = self.nodes[index]
@@ -457,7 +473,7 @@ class Tape:
         elif op == "if":
             body = f"pick({', '.join(args)})"
         elif op in COMPARISONS:
-            left, right = (f"truth({a})" if self._is_mask(i) else a for a, i in zip(args, node[1:], strict=True))
+            left, right = (f"truth({a})" if self.is_mask(i) else a for a, i in zip(args, node[1:], strict=True))
             body = f"MASK({left} {_COMPARE[op]} {right})"
         elif op in ("and", "or"):
             body = (" & " if op == "and" else " | ").join(args)
@@ -469,7 +485,8 @@ class Tape:
             raise EngineError(f"cannot write '{op}' as C")
         return f"    const {kind} v{index} = {body};"
 
-    def _is_mask(self, index: int) -> bool:
+    def is_mask(self, index: int) -> bool:
+        """Whether the node is a truth value of every lane."""
         return self.nodes[index][0] in _MASKS
 
     def value(self, index: int) -> int:

@@ -17,7 +17,9 @@ from immunescape.errors import EngineError
 
 __all__ = ["Toolchain", "find_toolchain", "machine_lanes"]
 
-_FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-w")
+_FLAGS = ("-std=gnu11", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-w")
+_EFFORT = ("-O1", "-fno-dse", "-fno-tree-dse")
+"""Of gcc: straight-line code gains nothing from more, and is compiled in half the time."""
 _TARGETS = {8: ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"), 4: ("-mavx2",), 2: (), 1: ()}
 _ZIG_TARGETS = {8: ("-mcpu=x86_64_v4",), 4: ("-mcpu=x86_64_v3",), 2: ("-mcpu=x86_64",), 1: ("-mcpu=x86_64",)}
 _HINT = "Install a C compiler (gcc or clang), or the one that comes as a wheel: pip install 'immunescape[compiler]'."
@@ -41,13 +43,19 @@ class Toolchain:
         """Whether this is the compiler of the ``ziglang`` wheel."""
         return "ziglang" in self.command
 
+    @property
+    def is_gcc(self) -> bool:
+        """Whether this is gcc."""
+        return not self.is_zig and "clang" not in self.version.lower()
+
     def flags(self, lanes: int) -> tuple[str, ...]:
         """Options for a library with so many lanes."""
+        common = (*_FLAGS, *(_EFFORT if self.is_gcc else ("-O2",)))
         if platform.machine().lower() not in ("x86_64", "amd64"):
-            return (*_FLAGS, *(("-fno-sanitize=all",) if self.is_zig else ()))
+            return (*common, *(("-fno-sanitize=all",) if self.is_zig else ()))
         if self.is_zig:
-            return (*_FLAGS, "-fno-sanitize=all", *_ZIG_TARGETS[lanes])
-        return (*_FLAGS, *_TARGETS[lanes])
+            return (*common, "-fno-sanitize=all", *_ZIG_TARGETS[lanes])
+        return (*common, *_TARGETS[lanes])
 
     def build(self, sources: Sequence[Path], library: Path, lanes: int) -> None:
         """Compile C files side by side and link them; headers lie beside the sources, objects are removed.
