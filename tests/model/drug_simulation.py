@@ -9,10 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.engine import Compiled, Doses, Job, get_engine
+from immunescape.model import registry
 from immunescape.model.assembly import Model
+from immunescape.model.selection import closures
 
 HOST = ("body", "tumour_growth")
 """Mechanisms that drugs need: volumes, and a tumour to enter."""
+
+
+def host_of(drug: str) -> tuple[str, ...]:
+    """Names of the mechanisms that a drug needs."""
+    needed = closures([*registry.mechanisms().values(), *registry.drugs().values()])[drug]
+    return tuple(m for m in registry.mechanisms() if m in needed or m in HOST)
+
 
 Dose = tuple[str, float, float]
 """Drug, day, milligrams; over the drug's usual infusion."""

@@ -67,7 +67,7 @@ SCENARIOS: dict[str, Scenario] = {
 }
 OUTPUTS = (
     *("V_T", "MHC1_T", "MHC2_T", "IFN1_conc_T", "viral_mimicry_T", "f_infiltration", "f_growth", "f_priming"),
-    *("Treg_density_T", "MDSC_density_T", "CD8_density_T", "PDL1_T", "target_resistant_share_T", "ctDNA_conc"),
+    *("Treg_CD8_ratio", "MDSC_density_T", "CD8_density_T", "PDL1_T", "target_resistant_share_T", "ctDNA_conc"),
     *("exhausted_share_T", "kras_active", "egfr_active"),
 )
 TIMES = np.array([0.0, 14.0, 28.0, 42.0, 84.0])
@@ -177,7 +177,7 @@ def test_tetrahydrouridine_raises_decitabine() -> None:
         ("zen_3694", "none", "f_growth", 28, False),
         ("zen_3694 kras", "zen_3694", "f_growth", 28, False),
         ("zen_3694", "none", "PDL1_T", 28, False),
-        ("zen_3694", "none", "Treg_density_T", 42, False),
+        ("zen_3694", "none", "Treg_CD8_ratio", 42, False),
         ("zen_3694", "none", "MDSC_density_T", 42, False),
         ("sotorasib g12c", "g12c", "V_T", 42, False),
         ("adagrasib g12c", "g12c", "V_T", 42, False),

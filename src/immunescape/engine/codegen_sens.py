@@ -82,9 +82,7 @@ def sensitivity_code(plan: Plan, wanted: Wanted, tape: Any, function: Any) -> st
     ]
     parts += [_table("B_ROW", [i for i, _ in places]), _table("B_COLUMN", [j for _, j in places])]
     parts += [f"#define NHX {len(second)}", f"#define NHZ {len(mixed)}", f"#define NB {len(places)}"]
-    parts.append(
-        _lists(tape(), "second_derivatives", "hx", [e for *_, e in second], "hz", [e for *_, e in mixed])
-    )
+    parts.append(_lists(tape(), "second_derivatives", "hx", [e for *_, e in second], "hz", [e for *_, e in mixed]))
 
     values = {**{n: sym(n) for n in (*plan.states, *plan.fixed)}, **plan.quantities}
     for name in wanted.outputs:
