@@ -30,9 +30,12 @@ CallState = Literal["present", "absent", "not_assessable", "conflicting"]
 Support = Literal["present", "absent", "neither"]
 
 
-def _word(kind: str, word: str, known: Any, where: str) -> None:
-    if word not in get_args(known):
-        raise unknown_word(kind, word, get_args(known), where=where)
+_STATUSES, _STATES, _SUPPORTS = get_args(Status), get_args(CallState), get_args(Support)
+
+
+def _word(kind: str, word: str, known: tuple[str, ...], where: str) -> None:
+    if word not in known:
+        raise unknown_word(kind, word, known, where=where)
 
 
 def _share(name: str, value: float | None, where: str) -> None:
@@ -84,7 +87,7 @@ class Measurement:
 
     def __post_init__(self) -> None:
         where = f"measurement '{self.name}'"
-        _word("status", self.status, Status, where)
+        _word("status", self.status, _STATUSES, where)
         if (self.value is None) != (self.status == "not_assessable"):
             raise InputError(f"value {self.value!r} does not go with the status '{self.status}'", where=where)
         if self.status == "not_assessable" and not self.note:
@@ -126,7 +129,7 @@ class Evidence:
     citation: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _word("support", self.supports, Support, f"evidence '{self.statement}'")
+        _word("support", self.supports, _SUPPORTS, f"evidence '{self.statement}'")
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,7 @@ class Call:
 
     def __post_init__(self) -> None:
         where = f"call of '{self.mechanism}'"
-        _word("state", self.state, CallState, where)
+        _word("state", self.state, _STATES, where)
         _share("coverage", self.coverage, where)
 
 

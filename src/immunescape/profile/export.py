@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import pandas as pd
 
 from immunescape.errors import ImmunescapeError
 from immunescape.knowledge.biomarker_labels import biomarker_label
-from immunescape.knowledge.profile_records import Measurement, PatientProfile
+from immunescape.knowledge.profile_records import Call, Measurement, PatientProfile
 from immunescape.profile.biomarkers.registry import biomarkers, values_frame
 from immunescape.profile.calls.caller import rule_text
 
@@ -60,26 +60,44 @@ def _measurement(m: Measurement) -> dict[str, Any]:
     return row
 
 
-def patient_json(profile: PatientProfile) -> dict[str, Any]:
-    """Return one patient as it stands in ``profile.json``."""
-    calls = {}
-    for name, call in profile.calls.items():
-        evidence = [
-            {
-                "statement": e.statement,
-                "measurement": e.measurement,
-                "threshold": e.threshold,
-                "supports": e.supports,
-                "citation": list(e.citation),
-            }
-            for e in call.evidence
-        ]
-        calls[name] = {
-            "state": call.state,
-            "coverage": None if call.coverage is None else round(call.coverage, 4),
-            "citation": list(call.citation),
-            "evidence": evidence,
+def _call(call: Call) -> dict[str, Any]:
+    evidence = [
+        {
+            "statement": e.statement,
+            "measurement": e.measurement,
+            "threshold": e.threshold,
+            "supports": e.supports,
+            "citation": list(e.citation),
         }
+        for e in call.evidence
+    ]
+    return {
+        "state": call.state,
+        "coverage": None if call.coverage is None else round(call.coverage, 4),
+        "citation": list(call.citation),
+        "evidence": evidence,
+    }
+
+
+class _Once:
+    """Makes the JSON of a record once, however many patients share the record (all are kept alive by the profile)."""
+
+    def __init__(self, make: Callable[[Any], dict[str, Any]]) -> None:
+        self._make, self._made = make, dict[int, dict[str, Any]]()
+
+    def __call__(self, record: Any) -> dict[str, Any]:
+        found = self._made.get(id(record))
+        if found is None:
+            found = self._made[id(record)] = self._make(record)
+        return found
+
+
+def patient_json(
+    profile: PatientProfile,
+    measurement: Callable[[Measurement], dict[str, Any]] = _measurement,
+    call: Callable[[Call], dict[str, Any]] = _call,
+) -> dict[str, Any]:
+    """Return one patient as it stands in ``profile.json``."""
     options = [
         {
             "strategy": o.strategy,
@@ -92,8 +110,8 @@ def patient_json(profile: PatientProfile) -> dict[str, Any]:
     ]
     return {
         "samples": list(profile.samples),
-        "biomarkers": {n: _measurement(m) for n, m in profile.biomarkers.items()},
-        "calls": calls,
+        "biomarkers": {n: measurement(m) for n, m in profile.biomarkers.items()},
+        "calls": {n: call(c) for n, c in profile.calls.items()},
         "stratum": _plain(profile.stratum),
         "scores": _plain(profile.scores),
         "options": options,
@@ -109,6 +127,7 @@ def study_json(done: Assembled, notice: str, version: str) -> dict[str, Any]:
     rules = done.calls.rules
     strategies = load_strategies()
     known = biomarkers()
+    measurement, call = _Once(_measurement), _Once(_call)
     return {
         "schema": SCHEMA_VERSION,
         "immunescape": version,
@@ -142,7 +161,7 @@ def study_json(done: Assembled, notice: str, version: str) -> dict[str, Any]:
         },
         "strategies": {"version": strategies.version, "tiers": dict(strategies.tiers)}
         | {"strategies": {n: _plain(s) for n, s in strategies.strategies.items()}},
-        "patients": {p: patient_json(profile) for p, profile in done.profile.patients.items()},
+        "patients": {p: patient_json(profile, measurement, call) for p, profile in done.profile.patients.items()},
     }
 
 

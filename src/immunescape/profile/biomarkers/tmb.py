@@ -6,7 +6,7 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.alterations import NONSYNONYMOUS
@@ -30,8 +30,8 @@ def poisson_interval(count: int, level: float = 0.95) -> tuple[float, float]:
         Confidence level.
     """
     tail = (1 - level) / 2
-    low = float(chi2.ppf(tail, 2 * count)) / 2 if count else 0.0
-    return low, float(chi2.ppf(1 - tail, 2 * count + 2)) / 2
+    low = float(gammaincinv(count, tail)) if count else 0.0
+    return low, float(gammaincinv(count + 1, 1 - tail))
 
 
 _interval = lru_cache(maxsize=4096)(poisson_interval)

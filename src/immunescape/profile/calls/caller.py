@@ -89,14 +89,14 @@ class CallTable:
     columns: Columns
     codes: NDArray[np.int8]
     coverage: NDArray[np.float64]
-    _truths: dict[int, NDArray[np.int8]] = field(default_factory=dict, repr=False, compare=False)
+    _plans: dict[str, tuple[_Step, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _seen: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
     _texts: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
-    def _truth(self, condition: Condition, least: float) -> NDArray[np.int8]:
-        key = id(condition)
-        if key not in self._truths:
-            self._truths[key] = condition_truth(condition, self.columns, least)
-        return self._truths[key]
+    def _plan(self, mechanism: str) -> tuple[_Step, ...]:
+        if mechanism not in self._plans:
+            self._plans[mechanism] = tuple(_steps(self.rules.mechanisms[mechanism], self.columns))
+        return self._plans[mechanism]
 
     @property
     def mechanisms(self) -> tuple[str, ...]:
@@ -134,16 +134,15 @@ class CallTable:
         rule = self.rules.mechanisms[mechanism]
         column = self.mechanisms.index(mechanism)
         coverage = float(self.coverage[index, column])
-        evidence = _evidence(rule, self, index)
-        keys = dict.fromkeys([*rule.citation, *(k for e in evidence for k in e.citation)])
-        return Call(
-            mechanism,
-            STATES[self.codes[index, column]],
-            evidence,
-            self._rule_text(mechanism),
-            None if np.isnan(coverage) else coverage,
-            tuple(keys),
-        )
+        evidence = _evidence(mechanism, self, index)
+        state = STATES[self.codes[index, column]]
+        same = (mechanism, state, coverage, *map(id, evidence))  # one record where patients do not differ
+        if same not in self._seen:
+            keys = dict.fromkeys([*rule.citation, *(k for e in evidence for k in e.citation)])
+            share = None if np.isnan(coverage) else coverage
+            self._seen[same] = Call(mechanism, state, evidence, self._rule_text(mechanism), share, tuple(keys))
+        found: Call = self._seen[same]
+        return found
 
 
 class _Calls(Mapping[str, Call]):
@@ -177,31 +176,59 @@ def _signed(node: Any, sign: int = 1) -> Iterator[tuple[Condition, int]]:
             yield from _signed(member, -sign if node.none_of is not None else sign)
 
 
-def _evidence(rule: Rule, table: CallTable, index: int) -> tuple[Evidence, ...]:
-    columns, patient = table.columns, table.patients[index]
-    if not rule.trees:
-        return (Evidence(rule.never_assessable, None, "no rule", "neither", tuple(rule.citation)),)
-    found: dict[tuple[str, str], Evidence] = {}
+@dataclass(frozen=True)
+class _Step:
+    """A condition of a rule: the state it speaks for where its truth is `sign`, and its truth in every patient."""
+
+    condition: Condition
+    sign: int
+    state: Support
+    truth: NDArray[np.int8]
+    values: Mapping[str, Measurement]
+    divisors: Mapping[str, Measurement]
+
+
+def _steps(rule: Rule, columns: Columns) -> Iterator[_Step]:
     for name, tree in rule.trees.items():
         state: Support = "present" if name in ("present", "absent_contradicted_by") else "absent"
         for condition, sign in _signed(tree):
-            held = int(table._truth(condition, rule.minimum_coverage)[index])
-            m = columns.measurements.get(condition.measurement, {}).get(patient)
-            text = _shown(m, condition.measurement, condition)
-            if condition.relative_to:
-                other = columns.measurements.get(condition.relative_to, {}).get(patient)
-                text += f"; {_shown(other, condition.relative_to)}"
-            text += _why_unknown(condition, m, held, rule)
-            if condition.note:
-                text += f" [{condition.note}]"
-            cited = condition.source or list(m.citation if m else ())
-            item = Evidence(
-                text, condition.measurement, condition.text, state if held == sign else "neither", tuple(cited)
-            )  # type: ignore[arg-type]
-            key = (condition.measurement, condition.text)
-            if key not in found or item.supports != "neither":
-                found[key] = item
+            truth = condition_truth(condition, columns, rule.minimum_coverage)
+            values = columns.measurements.get(condition.measurement, {})
+            divisors = columns.measurements.get(condition.relative_to, {}) if condition.relative_to else {}
+            yield _Step(condition, sign, state, truth, values, divisors)
+
+
+def _evidence(mechanism: str, table: CallTable, index: int) -> tuple[Evidence, ...]:
+    rule, patient, seen = table.rules.mechanisms[mechanism], table.patients[index], table._seen
+    plan = table._plan(mechanism)
+    if not plan:
+        if mechanism not in seen:
+            seen[mechanism] = Evidence(rule.never_assessable, None, "no rule", "neither", tuple(rule.citation))
+        return (seen[mechanism],)
+    found: dict[tuple[str, str], Evidence] = {}
+    for step in plan:
+        m, other, held = step.values.get(patient), step.divisors.get(patient), int(step.truth[index])
+        same = (id(step), held, id(m), id(other))  # patients often share the record of what was not measured
+        item: Evidence | None = seen.get(same)
+        if item is None:
+            item = seen[same] = _statement(step, rule, m, other, held)
+        key = (step.condition.measurement, item.threshold)
+        if key not in found or item.supports != "neither":
+            found[key] = item
     return tuple(found.values())
+
+
+def _statement(step: _Step, rule: Rule, m: Measurement | None, other: Measurement | None, held: int) -> Evidence:
+    condition = step.condition
+    text = _shown(m, condition.measurement, condition)
+    if condition.relative_to:
+        text += f"; {_shown(other, condition.relative_to)}"
+    text += _why_unknown(condition, m, held, rule)
+    if condition.note:
+        text += f" [{condition.note}]"
+    cited = tuple(condition.source or (m.citation if m else ()))
+    supports: Support = step.state if held == step.sign else "neither"
+    return Evidence(text, condition.measurement, condition.text, supports, cited)
 
 
 def _why_unknown(condition: Condition, m: Measurement | None, held: int, rule: Rule) -> str:

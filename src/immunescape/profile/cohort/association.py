@@ -6,16 +6,19 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from immunescape.errors import unknown_word
 from immunescape.profile.cohort.discrimination import Estimate, auc, benjamini_hochberg, fisher, logistic
 from immunescape.profile.cohort.outcomes import ENDPOINTS
-from immunescape.profile.cohort.survival import cox
+from immunescape.profile.cohort.survival import hazard_ratio
 
 __all__ = ["associate", "contrasts"]
 
 _COLUMNS = """biomarker level endpoint kind n n_missing n_positive n_events measure estimate low high p q test primary
 note""".split()
+
+Array = NDArray[np.float64]
 
 
 def contrasts(values: pd.Series) -> Iterator[tuple[str, str, pd.Series]]:
@@ -42,9 +45,9 @@ def contrasts(values: pd.Series) -> Iterator[tuple[str, str, pd.Series]]:
         yield "", "number", pd.to_numeric(values, errors="coerce").astype(float)
 
 
-def _two_groups(x: pd.Series, labels: pd.Series, kind: str, minimum: int) -> list[tuple[str, Estimate, bool]]:
-    both = x.notna() & labels.notna()
-    values, truth = x[both].to_numpy(), labels[both].astype(bool).to_numpy()
+def _two_groups(x: Array, labels: Array, kind: str, minimum: int) -> list[tuple[str, Estimate, bool]]:
+    both = ~(np.isnan(x) | np.isnan(labels))
+    values, truth = x[both], labels[both] > 0
     few = min(int(truth.sum()), int((~truth).sum()))
     if kind == "binary":
         few = min(few, int(values.sum()), int(len(values) - values.sum()))
@@ -58,9 +61,9 @@ def _two_groups(x: pd.Series, labels: pd.Series, kind: str, minimum: int) -> lis
     return [("AUC", auc(values, truth), True), ("odds ratio per SD", logistic(values / spread, truth), False)]
 
 
-def _survival(x: pd.Series, time: pd.Series, event: pd.Series, kind: str, minimum: int) -> tuple[str, Estimate]:
-    both = x.notna() & time.notna() & event.notna()
-    values = x[both].to_numpy()
+def _survival(x: Array, time: Array, event: Array, kind: str, minimum: int) -> tuple[str, Estimate]:
+    both = ~(np.isnan(x) | np.isnan(time) | np.isnan(event))
+    values = x[both]
     measure = "hazard ratio" if kind == "binary" else "hazard ratio per SD"
     few = int(event[both].sum())
     if kind == "binary":
@@ -69,7 +72,7 @@ def _survival(x: pd.Series, time: pd.Series, event: pd.Series, kind: str, minimu
         why = f"{few} events or patients in the smallest group; {minimum} are needed"
         return measure, Estimate(np.nan, np.nan, np.nan, np.nan, "not tested", why)
     spread = 1.0 if kind == "binary" else (values.std(ddof=1) or 1.0)
-    return measure, cox(time[both], event[both], {"x": values / spread}).estimate("x")
+    return measure, hazard_ratio(time[both], event[both], values / spread)
 
 
 def associate(
@@ -102,44 +105,46 @@ def associate(
     """
     rows: list[dict[str, object]] = []
     joined = outcomes.reindex(values.index)
+    compared = [
+        (name, level, kind, x.to_numpy()) for name in values.columns for level, kind, x in contrasts(values[name])
+    ]
     for endpoint in endpoints:
         if endpoint not in ENDPOINTS:
             raise unknown_word("endpoint", endpoint, ENDPOINTS)
         timed = endpoint in ("pfs", "os")
-        label = joined[f"{endpoint}_event"] if timed else joined[endpoint]
-        time = joined[f"{endpoint}_months"] if timed else None
-        followed = label.notna() if time is None else label.notna() & time.notna()
+        label = joined[f"{endpoint}_event" if timed else endpoint].astype(float).to_numpy()
+        time = joined[f"{endpoint}_months"].astype(float).to_numpy() if timed else None
+        followed = ~np.isnan(label) if time is None else ~(np.isnan(label) | np.isnan(time))
         if not followed.any():
             continue
-        for name in values.columns:
-            for level, kind, x in contrasts(values[name]):
-                both = followed & x.notna()
-                found = (
-                    [(*_survival(x, time, label.astype(float), kind, minimum), True)]
-                    if time is not None
-                    else _two_groups(x, label, kind, minimum)
+        for name, level, kind, x in compared:
+            both = followed & ~np.isnan(x)
+            found = (
+                [(*_survival(x, time, label, kind, minimum), True)]
+                if time is not None
+                else _two_groups(x, label, kind, minimum)
+            )
+            for measure, estimate, primary in found:
+                rows.append(
+                    {
+                        "biomarker": name,
+                        "level": level,
+                        "endpoint": endpoint,
+                        "kind": kind,
+                        "n": int(both.sum()),
+                        "n_missing": int((followed & np.isnan(x)).sum()),
+                        "n_positive": int(x[both].sum()) if kind == "binary" else pd.NA,
+                        "n_events": int(label[both].sum()),
+                        "measure": measure,
+                        "estimate": estimate.value,
+                        "low": estimate.low,
+                        "high": estimate.high,
+                        "p": estimate.p,
+                        "test": estimate.test,
+                        "primary": primary,
+                        "note": estimate.note,
+                    }
                 )
-                for measure, estimate, primary in found:
-                    rows.append(
-                        {
-                            "biomarker": name,
-                            "level": level,
-                            "endpoint": endpoint,
-                            "kind": kind,
-                            "n": int(both.sum()),
-                            "n_missing": int((followed & x.isna()).sum()),
-                            "n_positive": int(x[both].sum()) if kind == "binary" else pd.NA,
-                            "n_events": int(label[both].astype(float).sum()),
-                            "measure": measure,
-                            "estimate": estimate.value,
-                            "low": estimate.low,
-                            "high": estimate.high,
-                            "p": estimate.p,
-                            "test": estimate.test,
-                            "primary": primary,
-                            "note": estimate.note,
-                        }
-                    )
     table = pd.DataFrame(rows, columns=_COLUMNS)
     table["q"] = table["q"].astype(float)
     for _, part in table[table["primary"].astype(bool)].groupby("endpoint"):

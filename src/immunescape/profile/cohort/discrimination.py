@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import ndtr, ndtri
+
+from immunescape.profile.cohort.exact import conditional_odds_ratio, fisher_p
 
 __all__ = ["Estimate", "auc", "benjamini_hochberg", "fisher", "logistic"]
 
@@ -27,6 +29,19 @@ def _groups(values: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], 
     x, y = np.asarray(values, dtype=float), np.asarray(labels, dtype=bool)
     known = ~np.isnan(x)
     return x[known & y], x[known & ~y]
+
+
+def _mann_whitney(a: NDArray[np.float64], b: NDArray[np.float64], wins: float) -> float:
+    """Two-sided p value of U: exact for a small group without ties, else the normal limit with both corrections."""
+    n = len(a) + len(b)
+    ties = np.unique(np.r_[a, b], return_counts=True)[1].astype(float)
+    if min(len(a), len(b)) <= 8 and ties.max() == 1:
+        from scipy.stats import mannwhitneyu
+
+        return float(mannwhitneyu(a, b, alternative="two-sided", method="exact").pvalue)
+    spread = np.sqrt(len(a) * len(b) / 12 * (n + 1 - (ties**3 - ties).sum() / (n * (n - 1))))
+    distance = abs(wins - len(a) * len(b) / 2) - 0.5
+    return min(1.0, float(2 * ndtr(-distance / spread))) if spread > 0 else 1.0
 
 
 def auc(values: ArrayLike, labels: ArrayLike, level: float = 0.95) -> Estimate:
@@ -53,11 +68,11 @@ def auc(values: ArrayLike, labels: ArrayLike, level: float = 0.95) -> Estimate:
     above = 2 * len(a) - np.searchsorted(np.sort(a), b, "left") - np.searchsorted(np.sort(a), b, "right")
     va, vb = below / (2 * len(b)), above / (2 * len(a))
     value = float(va.mean())
-    p = float(stats.mannwhitneyu(a, b, alternative="two-sided").pvalue)
+    p = _mann_whitney(a, b, value * len(a) * len(b))
     if len(a) < 2 or len(b) < 2:
         return Estimate(value, np.nan, np.nan, p, "Mann-Whitney", "one value in a group: no interval")
     error = float(np.sqrt(va.var(ddof=1) / len(a) + vb.var(ddof=1) / len(b)))
-    half = float(stats.norm.ppf(0.5 + level / 2)) * error
+    half = float(ndtri(0.5 + level / 2)) * error
     return Estimate(value, max(0.0, value - half), min(1.0, value + half), p, "Mann-Whitney")
 
 
@@ -74,13 +89,11 @@ def fisher(positive: ArrayLike, labels: ArrayLike, level: float = 0.95) -> Estim
         Confidence level.
     """
     x, y = np.asarray(positive, dtype=bool), np.asarray(labels, dtype=bool)
-    table = [[int((x & y).sum()), int((x & ~y).sum())], [int((~x & y).sum()), int((~x & ~y).sum())]]
-    if 0 in (sum(table[0]), sum(table[1]), table[0][0] + table[1][0], table[0][1] + table[1][1]):
+    table = np.array([[(x & y).sum(), (x & ~y).sum()], [(~x & y).sum(), (~x & ~y).sum()]], dtype=np.int64)
+    if not (table.sum(axis=0).all() and table.sum(axis=1).all()):
         return Estimate(np.nan, np.nan, np.nan, np.nan, "Fisher", "a margin is empty")
-    ratio = stats.contingency.odds_ratio(table, kind="conditional")
-    interval = ratio.confidence_interval(level)
-    p = float(stats.fisher_exact(table).pvalue)
-    return Estimate(float(ratio.statistic), float(interval.low), float(interval.high), p, "Fisher")
+    value, low, high = conditional_odds_ratio(table, level)
+    return Estimate(value, low, high, fisher_p(table), "Fisher")
 
 
 def logistic(values: ArrayLike, labels: ArrayLike, level: float = 0.95) -> Estimate:
@@ -125,8 +138,8 @@ def logistic(values: ArrayLike, labels: ArrayLike, level: float = 0.95) -> Estim
     if abs(beta[1]) > 30:
         return nothing
     error = float(np.sqrt(np.linalg.inv(information)[1, 1])) / scale
-    slope, z = beta[1] / scale, float(stats.norm.ppf(0.5 + level / 2))
-    p = float(2 * stats.norm.sf(abs(slope) / error))
+    slope, z = beta[1] / scale, float(ndtri(0.5 + level / 2))
+    p = float(2 * ndtr(-abs(slope) / error))
     odds, low, high = (float(np.exp(slope + side * z * error)) for side in (0, -1, 1))
     return Estimate(odds, low, high, p, "logistic")
 

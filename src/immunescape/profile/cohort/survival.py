@@ -1,4 +1,4 @@
-"""Survival: Cox regression, and Kaplan-Meier curves (by lifelines), of measured patients."""
+"""Survival: Cox regression and Kaplan-Meier curves of measured patients."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
-from scipy.stats import norm
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr, ndtri
 
 from immunescape.profile.cohort.discrimination import Estimate
 from immunescape.profile.cohort.efron import fit_efron
 
-__all__ = ["CoxFit", "Curve", "cox", "kaplan_meier"]
+__all__ = ["CoxFit", "Curve", "cox", "hazard_ratio", "kaplan_meier"]
+
+_NO_MAXIMUM = "the model did not converge (a group without events, or terms that coincide)"
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,9 @@ def cox(time: ArrayLike, event: ArrayLike, terms: Mapping[str, ArrayLike], level
         return CoxFit(empty, n, events, f"{', '.join(flat)} does not vary")
     found = fit_efron(frame["_time"].to_numpy(), frame["_event"].to_numpy(), frame[list(terms)].to_numpy())
     if found is None:
-        return CoxFit(empty, n, events, "the model did not converge (a group without events, or terms that coincide)")
+        return CoxFit(empty, n, events, _NO_MAXIMUM)
     coef, se = found[0], np.sqrt(np.diag(found[1]))
-    half = float(norm.ppf(0.5 + level / 2)) * se
+    half = float(ndtri(0.5 + level / 2)) * se
     table = pd.DataFrame(
         {
             "coef": coef,
@@ -101,38 +103,79 @@ def cox(time: ArrayLike, event: ArrayLike, terms: Mapping[str, ArrayLike], level
             "hr": np.exp(coef),
             "low": np.exp(coef - half),
             "high": np.exp(coef + half),
-            "p": 2 * norm.sf(np.abs(coef) / se),
+            "p": 2 * ndtr(-np.abs(coef) / se),
         },
         index=list(terms),
     )
     return CoxFit(table, n, events)
 
 
-def kaplan_meier(time: ArrayLike, event: ArrayLike, group: str = "all", level: float = 0.95) -> Curve:
-    """Return the Kaplan-Meier curve of one group, with its median and interval (Brookmeyer and Crowley)."""
-    from lifelines import KaplanMeierFitter
+def hazard_ratio(
+    time: NDArray[np.float64], event: NDArray[np.float64], x: NDArray[np.float64], level: float = 0.95
+) -> Estimate:
+    """Return the hazard ratio of one term, as `cox` gives it; for arrays without missing values.
 
+    Parameters
+    ----------
+    time, event
+        Months and 1 (event) or 0 (censored).
+    x
+        Numbers.
+    level
+        Confidence level.
+    """
+    note = ""
+    if len(x) < 3 or event.sum() < 1:
+        note = "too few patients or events"
+    elif np.ptp(x) == 0:
+        note = "x does not vary"
+    else:
+        found = fit_efron(time, event, x[:, None])
+        if found is not None:
+            coef, se = float(found[0][0]), float(np.sqrt(found[1][0, 0]))
+            half = float(ndtri(0.5 + level / 2)) * se
+            hr, low, high = (float(np.exp(coef + d)) for d in (0.0, -half, half))
+            return Estimate(hr, low, high, float(2 * ndtr(-abs(coef) / se)), "Cox")
+        note = _NO_MAXIMUM
+    return Estimate(np.nan, np.nan, np.nan, np.nan, "Cox", note)
+
+
+def kaplan_meier(time: ArrayLike, event: ArrayLike, group: str = "all", level: float = 0.95) -> Curve:
+    """Return the Kaplan-Meier curve of one group, with its median and interval (Brookmeyer and Crowley).
+
+    Parameters
+    ----------
+    time, event
+        Months and 1 (event) or 0 (censored); rows with a missing one are left out.
+    group
+        Name of the group.
+    level
+        Confidence level.
+    """
     t, e = np.asarray(time, dtype=float), np.asarray(event, dtype=float)
     known = ~(np.isnan(t) | np.isnan(e))
     t, e = t[known], e[known]
     if not len(t):
         empty = pd.DataFrame(columns=["time", "survival", "low", "high", "at_risk"], dtype=float)
         return Curve(group, 0, 0, np.nan, np.nan, np.nan, empty)
-    fitter = KaplanMeierFitter(alpha=1 - level).fit(t, e)
-    interval = fitter.confidence_interval_.to_numpy()
-    times = fitter.survival_function_.index.to_numpy(dtype=float)
-    steps = pd.DataFrame(
-        {
-            "time": times,
-            "survival": fitter.survival_function_.to_numpy()[:, 0],
-            "low": interval[:, 0],
-            "high": interval[:, 1],
-            "at_risk": fitter.event_table["at_risk"].reindex(times).to_numpy(dtype=float),
-        }
-    )
+    times, where = np.unique(t, return_inverse=True)
+    deaths, leaving = np.bincount(where, weights=e), np.bincount(where)
+    at_risk = len(t) - np.r_[0, np.cumsum(leaving)[:-1]]
+    survival = np.cumprod(1 - deaths / at_risk)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = np.cumsum(deaths / (at_risk * (at_risk - deaths)))  # Greenwood
+        centre = np.log(-np.log(survival))
+        half = float(ndtri(0.5 + level / 2)) * np.sqrt(variance) / np.abs(np.log(survival))
+        low, high = np.exp(-np.exp(centre + half)), np.exp(-np.exp(centre - half))
+    certain = (survival == 1) | (survival == 0)
+    low, high = np.where(certain, survival, low), np.where(certain, survival, high)
+    if times[0] > 0:
+        times, survival, low, high = (np.r_[v, a] for v, a in ((0.0, times), (1.0, survival), (1.0, low), (1.0, high)))
+        at_risk = np.r_[len(t), at_risk]
+    steps = pd.DataFrame({"time": times, "survival": survival, "low": low, "high": high, "at_risk": at_risk * 1.0})
 
     def crossing(column: str) -> float:
-        below = steps["time"][steps[column] <= 0.5]
+        below = steps["time"][steps[column] <= 0.5 + 1e-12]
         return float(below.iloc[0]) if len(below) else float("inf")
 
     return Curve(group, len(t), int(e.sum()), crossing("survival"), crossing("low"), crossing("high"), steps)
