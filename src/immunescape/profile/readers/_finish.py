@@ -146,6 +146,14 @@ def _text(value: object) -> str | None:
     return None if value is None or value != value else str(value)
 
 
+def _texts(values: pd.Series) -> np.ndarray:
+    codes, words = pd.factorize(values)
+    if not all(isinstance(w, str) for w in words):
+        words = [_text(v) for v in values.tolist()]
+        codes = np.arange(len(words))
+    return np.array([*map(_text, words), None], dtype=object)[codes]
+
+
 def _types(kind: str, frame: pd.DataFrame, file: str) -> pd.DataFrame:
     columns = {}
     for name, kind_of in COLUMNS[kind].items():
@@ -161,7 +169,7 @@ def _types(kind: str, frame: pd.DataFrame, file: str) -> pd.DataFrame:
         elif kind_of == "o":
             columns[name] = truth_column(values, file, name)
         else:
-            columns[name] = pd.Series([_text(v) for v in values.tolist()], index=values.index, dtype=object)
+            columns[name] = pd.Series(_texts(values), index=values.index, dtype=object)
     extra = {c: frame[c] for c in frame.columns if c not in columns}
     return pd.DataFrame(columns | extra, index=frame.index)
 

@@ -14,6 +14,7 @@ from immunescape.profile.genes import to_symbols
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._finish import build_word, finish
 from immunescape.profile.readers._text import number_block, read_table
+from immunescape.profile.study import COLUMNS
 
 __all__ = ["read_allele_specific", "read_discrete", "read_seg"]
 
@@ -62,15 +63,17 @@ def read_discrete(path: Path, options: Mapping[str, Any]) -> Partial:
         )
     rows, cols = np.nonzero(np.isfinite(values))
     names = np.array(genes, dtype=object)
-    frame = pd.DataFrame(
+    unknown = np.full(len(rows), np.nan)
+    out.tables["copy_number"] = pd.DataFrame(  # symbols and numbers are clean already
         {
+            "patient": np.full(len(rows), None, dtype=object),
             "sample": np.array(samples, dtype=object)[cols] if len(samples) else np.array([], dtype=object),
             "gene": names[rows],
             "discrete": values[rows, cols],
+            "total_cn": unknown,
+            "minor_cn": unknown,
         }
-    )
-    frame["patient"] = None
-    out.tables["copy_number"] = finish("copy_number", frame, path.name, out.problems)
+    )[list(COLUMNS["copy_number"])]
     out.assessed["copy_number"] = frozenset(samples)
     empty = int((~np.isfinite(values).any(axis=1)).sum())
     left = f"{empty} genes without any value" if empty else ""
