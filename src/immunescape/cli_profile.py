@@ -62,14 +62,17 @@ def profile_command(
             hint="`immunescape profile --example` runs one that ships; `--template` writes a manifest.",
         )
     from immunescape.profiles import profile
+    from immunescape.report.files import check_folder
 
     if example:
         from immunescape.profile.loading import example_folder
 
         folder = example_folder()
     assert folder is not None
+    results = Path("immunescape-results")
+    check_folder(results if out is None else out)
     study = profile(folder, patients=patient, rules=rules, reference=reference)
-    target = out or Path("immunescape-results") / (study.name or "profile")
+    target = out or results / (study.name or "profile")
     written = study.save(target)
     if as_json:
         typer.echo((target / "profile.json").read_text(encoding="utf-8"))

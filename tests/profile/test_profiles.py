@@ -133,6 +133,30 @@ def test_command_line_prints_schema_and_asks_for_a_folder(tmp_path):
     assert {"tmb", "pdl1_tps"} <= {row["name"] for row in json.loads(listed.output)}
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_place_that_cannot_be_written_to_is_refused_before_anything_is_read(tmp_path, monkeypatch, inside):
+    file = tmp_path / "notes.txt"
+    file.write_text("mine", encoding="utf-8")
+    monkeypatch.setattr("immunescape.profiles.profile", lambda *a, **k: pytest.fail("computed first"))
+    target = file / "results" / "a" if inside else file
+    refused = CliRunner().invoke(app, ["profile", "--example", "--out", str(target)])
+    assert isinstance(refused.exception, InputError)
+    assert "notes.txt is a file, not a folder" in str(refused.exception)
+    assert "--out" in str(refused.exception)
+    assert file.read_text(encoding="utf-8") == "mine"
+
+
+def test_an_unwritable_folder_is_refused(tmp_path, monkeypatch):
+    from immunescape.report.files import check_folder
+
+    monkeypatch.setattr(os, "access", lambda place, mode: False)
+    with pytest.raises(InputError, match="may not be written to"):
+        check_folder(tmp_path / "new" / "folder")
+    monkeypatch.undo()
+    check_folder(tmp_path / "new" / "folder")
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.slow
 def test_the_msk_study_as_downloaded(tmp_path):
     folder = SHARED / "msk_nsclc_pd1_2018"

@@ -112,8 +112,8 @@ def associate(
         if endpoint not in ENDPOINTS:
             raise unknown_word("endpoint", endpoint, ENDPOINTS)
         timed = endpoint in ("pfs", "os")
-        label = joined[f"{endpoint}_event" if timed else endpoint].astype(float).to_numpy()
-        time = joined[f"{endpoint}_months"].astype(float).to_numpy() if timed else None
+        label: Array = joined[f"{endpoint}_event" if timed else endpoint].to_numpy(dtype=np.float64)
+        time: Array | None = joined[f"{endpoint}_months"].to_numpy(dtype=np.float64) if timed else None
         followed = ~np.isnan(label) if time is None else ~(np.isnan(label) | np.isnan(time))
         if not followed.any():
             continue

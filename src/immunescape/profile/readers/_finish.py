@@ -148,10 +148,9 @@ def _text(value: object) -> str | None:
 
 def _texts(values: pd.Series) -> np.ndarray:
     codes, words = pd.factorize(values)
-    if not all(isinstance(w, str) for w in words):
-        words = [_text(v) for v in values.tolist()]
-        codes = np.arange(len(words))
-    return np.array([*map(_text, words), None], dtype=object)[codes]
+    if all(isinstance(w, str) for w in words):
+        return np.array([*map(_text, words), None], dtype=object)[codes]
+    return np.array([*map(_text, values.tolist()), None], dtype=object)[:-1]
 
 
 def _types(kind: str, frame: pd.DataFrame, file: str) -> pd.DataFrame:
