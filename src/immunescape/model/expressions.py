@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from immunescape.errors import ModelError, unknown_word
@@ -24,6 +25,7 @@ __all__ = [
     "Name",
     "Number",
     "evaluate",
+    "functions",
     "names",
     "parse",
     "product",
@@ -287,7 +289,9 @@ def _wrap(part: tuple[str, int], least: int) -> str:
     return part[0] if part[1] >= least else f"({part[0]})"
 
 
-def _numpy() -> dict[str, Callable[..., Any]]:
+@cache
+def functions() -> Mapping[str, Callable[..., Any]]:
+    """Return the numpy function of each operation."""
     import numpy as np
 
     return {
@@ -324,7 +328,7 @@ def evaluate(tree: Expression, value: Callable[[str], Any]) -> Any:
     value
         Function name -> number or array (also asked for ``time``); arrays broadcast against each other.
     """
-    return _evaluate(tree, value, _numpy())
+    return _evaluate(tree, value, functions())
 
 
 def _evaluate(tree: Expression, value: Callable[[str], Any], table: Mapping[str, Callable[..., Any]]) -> Any:

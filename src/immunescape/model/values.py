@@ -5,11 +5,13 @@ Slow and plain on purpose; it serves checks, and whatever needs one evaluation f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from immunescape.errors import ModelError, unknown_word
-from immunescape.model.expressions import evaluate
+from immunescape.model.expressions import Apply, Expression, Name, evaluate, functions
 
 if TYPE_CHECKING:
     from immunescape.model.assembly import Model
@@ -39,32 +41,92 @@ def initial(model: Model, parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {n: value(n) for n in model.states}
 
 
-def _all_values(
-    model: Model, states: Mapping[str, Any], parameters: Mapping[str, Any], time: float
-) -> tuple[dict[str, Any], Callable[[str], Any]]:
+class _Program:
+    """Quantities and reaction rates of a model as operations on numpy arrays, each computed once.
+
+    Parameters
+    ----------
+    model
+        The model.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.inputs = (*model.parameters, *model.states, "time")
+        self._place: dict[Any, int] = {name: i for i, name in enumerate(self.inputs)}
+        self._start: list[Any] = [None] * len(self.inputs)
+        self._table = functions()
+        self._steps: list[tuple[Callable[..., Any], int, int, int]] = []
+        for name, quantity in model.quantities.items():
+            self._place[name] = self._lower(quantity.expression)
+        self.quantities = tuple(self._place[name] for name in model.quantities)
+        self._first = len(self._steps)
+        self.rates = tuple(self._lower(reaction.rate) for reaction in model.reactions.values())
+
+    def _lower(self, tree: Expression) -> int:
+        if isinstance(tree, Name) and tree.id != "pi":
+            return self._place[tree.id]
+        if not isinstance(tree, Apply):
+            value = math.pi if isinstance(tree, Name) else tree.value
+            return self._new(("constant", repr(value)), value)
+        at, *others = (self._lower(a) for a in tree.args)
+        if not others:
+            return self._step(tree.op, at, -1)
+        for other in others:
+            at = self._step(tree.op, at, other)
+        return at
+
+    def _new(self, key: tuple[Any, ...], value: Any = None) -> int:
+        if key not in self._place:
+            self._place[key] = len(self._start)
+            self._start.append(value)
+        return self._place[key]
+
+    def _step(self, op: str, a: int, b: int) -> int:
+        known = (op, a, b) in self._place
+        at = self._new((op, a, b))
+        if not known:
+            self._steps.append((self._table[op], at, a, b))
+        return at
+
+    def run(self, known: Mapping[str, Any], *, rates: bool) -> list[Any]:
+        """Values by place, from those of the inputs; those of the rates only where asked for."""
+        values = self._start.copy()
+        values[: len(self.inputs)] = [known[name] for name in self.inputs]
+        for function, at, a, b in self._steps if rates else self._steps[: self._first]:
+            values[at] = function(values[a], values[b]) if b >= 0 else function(values[a])
+        return values
+
+
+_PROGRAMS: WeakKeyDictionary[Model, _Program] = WeakKeyDictionary()
+
+
+def _run(
+    model: Model, states: Mapping[str, Any], parameters: Mapping[str, Any], time: float, *, rates: bool
+) -> tuple[_Program, list[Any]]:
     missing = [n for n in model.states if n not in states]
     if missing:
         raise ModelError(f"the value of state '{missing[0]}' is missing")
     known = {**_parameters(model, parameters), **{n: states[n] for n in model.states}, "time": time}
-    for name, quantity in model.quantities.items():
-        known[name] = evaluate(quantity.expression, known.__getitem__)
-    return known, known.__getitem__
+    if model not in _PROGRAMS:
+        _PROGRAMS[model] = _Program(model)
+    program = _PROGRAMS[model]
+    return program, program.run(known, rates=rates)
 
 
 def evaluate_quantities(
     model: Model, states: Mapping[str, Any], parameters: Mapping[str, Any], time: float
 ) -> dict[str, Any]:
     """Return every quantity in base units; states and parameters may be arrays that broadcast."""
-    known, _ = _all_values(model, states, parameters, time)
-    return {n: known[n] for n in model.quantities}
+    program, values = _run(model, states, parameters, time, rates=False)
+    return {n: values[at] for n, at in zip(model.quantities, program.quantities, strict=True)}
 
 
 def derivatives(model: Model, states: Mapping[str, Any], parameters: Mapping[str, Any], time: float) -> dict[str, Any]:
     """Return the rate of change of every state, in base units per day."""
-    _, value = _all_values(model, states, parameters, time)
+    program, values = _run(model, states, parameters, time, rates=True)
     result: dict[str, Any] = dict.fromkeys(model.states, 0.0)
-    for reaction in model.reactions.values():
-        rate = evaluate(reaction.rate, value)
+    for reaction, at in zip(model.reactions.values(), program.rates, strict=True):
+        rate = values[at]
         for sign, side in ((-1.0, reaction.reactants), (1.0, reaction.products)):
             for state, stoichiometry in side.items():
                 result[state] = result[state] + sign * stoichiometry * rate

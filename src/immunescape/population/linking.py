@@ -174,7 +174,9 @@ def patient_parameters(
 
 def varying_parameters(parameters: Mapping[str, Parameter]) -> list[str]:
     """Return the parameters that have a distribution across patients, sorted; the diameter is a covariate's."""
-    return sorted(n for n, p in parameters.items() if n != DIAMETER and Distribution.from_row(p).varies)
+    return sorted(
+        n for n, p in parameters.items() if n != DIAMETER and p.distribution and Distribution.from_row(p).varies
+    )
 
 
 def parameters_at(
