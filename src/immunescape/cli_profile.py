@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json as json_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from immunescape.errors import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["register"]
 
@@ -95,27 +92,21 @@ def cohort_command(
     as_json: AsJson = False,
 ) -> None:
     """Associate mechanisms and biomarkers with response, PFS and OS, with the false discovery rate."""
+    from immunescape.face import NOTICE
     from immunescape.profiles import profile
 
     study = profile(folder, rules=rules, reference=reference)
-    tables = {}
-    if treated is not None:
-        endpoints = [e for e in (outcome or ["os"]) if e in ("pfs", "os")] or ["os"]
-        tables = {e: study.interactions(treated, e) for e in endpoints}
+    endpoints = [e for e in (outcome or ["os"]) if e in ("pfs", "os")] or ["os"] if treated is not None else []
     if as_json:
         table, _ = study.associations(outcome)
-        found = {"associations": table, **{f"interactions_{e}": t for e, t in tables.items()}}
+        found = {"associations": table} | {f"interactions_{e}": study.interactions(treated or "", e) for e in endpoints}
         rows = {k: json_module.loads(t.to_json(orient="records", double_precision=10)) for k, t in found.items()}
         typer.echo(json_module.dumps(rows, indent=2, ensure_ascii=False))
         return
     study.show_associations(outcome)
-    for endpoint, table in tables.items():
-        from immunescape.face import NOTICE, print_table
-
-        tested = table[table["p"].notna()].sort_values("p")
-        columns = ["biomarker", "n", "events", "ratio", "ratio_low", "ratio_high", "p", "prognostic_hr", "prognostic_p"]
-        print_table(f"{endpoint}: interaction with {treated}", _rows(tested[[*columns, "label"]]))
-        typer.echo(NOTICE)
+    for endpoint in endpoints:
+        study.show_interactions(treated or "", endpoint)
+    typer.echo(f"\n{NOTICE}")
 
 
 @reference_app.command("build")
@@ -140,10 +131,6 @@ def reference_list_command() -> None:
 
     for name, place in references_known().items():
         typer.echo(f"{name}  {place}")
-
-
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
 
 
 def biomarkers_command(as_json: AsJson = False) -> None:

@@ -147,16 +147,25 @@ class ProfiledStudy:
 
     def show_associations(self, endpoints: Collection[str] | None = None) -> None:
         """Print the tests of :meth:`associations`, smallest p first."""
-        from immunescape.report.profile_outcome import association_rows
+        from immunescape.report.profile_outcome import association_lines
 
         table, _ = self.associations(endpoints)
         titles = {n: r.title for n, r in self.done.calls.rules.mechanisms.items()}
         for endpoint, part in table.groupby("endpoint", sort=False):
-            tested = part[part["p"].notna()].sort_values("p")
-            rows = [{k: v for k, v in r.items() if k != "Note"} for r in association_rows(tested, titles)]
-            print_table(f"{endpoint}: {len(tested)} of {len(part)} comparisons could be tested", rows)
+            lines = association_lines(part, titles)
+            print()
+            print_table(f"{endpoint}: {len(lines)} of {len(part)} comparisons could be tested", lines)
         if table.empty:
             print("The files hold no such outcome.")
+
+    def show_interactions(self, treated: str, endpoint: str = "os") -> None:
+        """Print the tests of :meth:`interactions`, smallest p first."""
+        from immunescape.report.profile_outcome import interaction_lines
+
+        table = self.interactions(treated, endpoint)
+        lines = interaction_lines(table, {n: r.title for n, r in self.done.calls.rules.mechanisms.items()})
+        print()
+        print_table(f"{endpoint}: interaction with {treated}, {len(lines)} of {len(table)} could be tested", lines)
 
     def report(self, path: str | Path, statistics: bool = True) -> Path:
         """Write the one-file HTML report; `statistics` False leaves out the associations with outcome."""

@@ -82,13 +82,16 @@ def kaplan_meier_figure(title: str, curves: Sequence[Curve], published: Sequence
     colour = {curve.arm: ARM_COLOURS[i % len(ARM_COLOURS)] for i, curve in enumerate(curves)}
     for curve in curves:
         c = colour[curve.arm]
-        band_x = np.concatenate([curve.months, curve.months[::-1]])
-        band_y = 100 * np.concatenate([curve.high, curve.low[::-1]])
+        steps = np.repeat(curve.months, 2)[1:]
+        high, low = (np.repeat(bound, 2)[:-1] for bound in (curve.high, curve.low))
+        band_x = np.concatenate([steps, steps[::-1]])
+        band_y = 100 * np.concatenate([high, low[::-1]])
         figure.add_scatter(
             x=band_x,
             y=band_y,
             fill="toself",
             fillcolor=_rgba(c, 0.13),
+            mode="lines",
             line={"width": 0},
             hoverinfo="skip",
             showlegend=False,
@@ -214,8 +217,7 @@ def spider_figure(
     return _layout(figure, arm, "Months since first dose", "Change of sum of diameters from baseline (%)", height=400)
 
 
-def figure_html(figure: go.Figure) -> str:
-    """HTML of one picture, without the plotly library itself (a report carries it once)."""
-    return str(
-        figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True})
-    )
+def figure_html(figure: go.Figure, tools: bool = True) -> str:
+    """HTML of one picture, without the plotly library itself (a report carries it once); `tools` shows its buttons."""
+    config = {"displaylogo": False, "responsive": True} | ({} if tools else {"displayModeBar": False})
+    return str(figure.to_html(full_html=False, include_plotlyjs=False, config=config))

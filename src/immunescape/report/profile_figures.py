@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -25,17 +26,21 @@ _FONT = {"family": "system-ui, sans-serif", "size": 12}
 
 
 def short(title: str, width: int = 44) -> str:
-    """A title that fits beside an axis: cut before brackets, then at the width."""
-    text = title.split(" (")[0]
+    """A title that fits beside an axis: without what stands in brackets, cut at the width."""
+    text = re.sub(r" \([^)]*\)", "", title)
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"
 
 
-def prevalence_figure(counts: pd.DataFrame, titles: Mapping[str, str]) -> go.Figure:
-    """Patients in each state, one bar a mechanism that anybody was assessed for; the most common come first."""
+def prevalence_figure(counts: pd.DataFrame, titles: Mapping[str, str], context: Sequence[str] = ()) -> go.Figure:
+    """Patients in each state, one bar a mechanism that anybody was assessed for; the most common come first.
+
+    Those in `context` come last.
+    """
     import plotly.graph_objects as go
 
     counts = counts[(counts["present"] + counts["absent"] + counts["conflicting"]) > 0]
-    order = counts.sort_values(["present", "absent"], ascending=True).index
+    order = list(counts.sort_values(["present", "absent"], ascending=True).index)
+    order.sort(key=lambda m: m not in context)
     figure = go.Figure()
     for state in STATE_COLOURS:
         figure.add_bar(

@@ -15,7 +15,7 @@ from immunescape.report.tables import Table
 if TYPE_CHECKING:
     from immunescape.profiles import ProfiledStudy
 
-__all__ = ["association_rows", "outcome_sections"]
+__all__ = ["association_lines", "association_rows", "interaction_lines", "outcome_sections"]
 
 _TITLES = {
     "response": "Objective response",
@@ -61,6 +61,46 @@ def association_rows(table: pd.DataFrame, titles: dict[str, str]) -> list[dict[s
     return rows
 
 
+_BRIEF = {"odds ratio": "OR", "odds ratio per SD": "OR/SD", "hazard ratio": "HR", "hazard ratio per SD": "HR/SD"}
+
+
+def association_lines(table: pd.DataFrame, titles: dict[str, str]) -> list[dict[str, str]]:
+    """Associations that were tested, as rows narrow enough for a terminal (OR/SD: odds ratio per deviation)."""
+    lines = []
+    for r in _rows(table[table["p"].notna()].sort_values("p")):
+        level = "" if r.level in ("", "True") else f" = {str(r.level).replace('_', ' ')}"
+        lines.append(
+            {
+                "compared": short(titles.get(str(r.biomarker), str(r.biomarker)) + level, 28),
+                "patients": str(r.n) if pd.isna(r.n_positive) else f"{int(r.n_positive)} of {r.n}",
+                "estimate (95 %)": f"{_BRIEF.get(r.measure, r.measure)} {r.estimate:.2f} ({r.low:.2f}-{r.high:.2f})",
+                "p": f"{r.p:.2g}",
+                "q": f"{r.q:.2g}" if np.isfinite(r.q) else "–",
+            }
+        )
+    return lines
+
+
+def interaction_lines(table: pd.DataFrame, titles: dict[str, str]) -> list[dict[str, str]]:
+    """Interactions with treatment that were tested, as rows narrow enough for a terminal."""
+    lines = []
+    for r in _rows(table[table["p"].notna()].sort_values("p")):
+        name, equals, level = str(r.biomarker).partition(" = ")
+        words = titles.get(name, name) + (equals + level).replace("_", " ")
+        lines.append(
+            {
+                "biomarker": short(words, 24),
+                "n": str(r.n),
+                "ratio of HR (95 %)": f"{r.ratio:.2f} ({r.ratio_low:.2f}-{r.ratio_high:.2f})",
+                "p": f"{r.p:.2g}",
+                "q": f"{r.q:.2g}",
+                "control HR (p)": f"{r.prognostic_hr:.2f} ({r.prognostic_p:.2g})",
+                "label": "–" if r.label == "not established" else str(r.label),
+            }
+        )
+    return lines
+
+
 def _forest(table: pd.DataFrame, titles: dict[str, str]) -> str:
     """Forest plot of the smallest p values; of a number's two tests the odds ratio stands in for the AUC."""
     ratios = table[table["measure"].str.contains("ratio") & np.isfinite(table["estimate"]) & (table["low"] > 0)]
@@ -77,7 +117,9 @@ def _forest(table: pd.DataFrame, titles: dict[str, str]) -> str:
     return figure_html(forest_figure(labels, ratios["estimate"], ratios["low"], ratios["high"], measure, bold))
 
 
-def _curves(study: ProfiledStudy, table: pd.DataFrame, outcome: pd.DataFrame, titles: dict[str, str]) -> list[str]:
+def _curves(
+    study: ProfiledStudy, table: pd.DataFrame, outcome: pd.DataFrame, titles: dict[str, str]
+) -> list[tuple[str, str]]:
     from immunescape.profile.cohort import kaplan_meier
     from immunescape.profile.cohort_values import mechanism_values
 
@@ -97,15 +139,14 @@ def _curves(study: ProfiledStudy, table: pd.DataFrame, outcome: pd.DataFrame, ti
                 time, survival, low, high = (km[c].to_numpy(dtype=float) for c in ("time", "survival", "low", "high"))
                 curves.append(Curve(f"{word} (n = {int(known.sum())})", time, survival, low, high))
             if curves:
-                figure = kaplan_meier_figure(f"{short(titles[name], 40)}: {_TITLES[endpoint].lower()}", curves)
+                figure = kaplan_meier_figure("", curves)
                 for trace in figure.data:
-                    if trace.fill:
-                        trace.mode = "lines"
                     if trace.name:
                         trace.name = trace.name.removesuffix(", predicted")
                 figure.update_xaxes(title="Months")
-                figure.update_layout(height=380, title={"font": {"size": 14}})
-                figures.append(figure_html(figure))
+                figure.update_layout(height=330, margin={"t": 8}, legend={"bgcolor": "rgba(255,255,255,0.6)"})
+                title = f"{short(titles[name], 60)}: {_TITLES[endpoint].lower()}"
+                figures.append((title, figure_html(figure, tools=False)))
     return figures
 
 

@@ -16,6 +16,7 @@ from immunescape.report.profile_figures import (
     STATE_WORDS,
     overview_figure,
     prevalence_figure,
+    short,
     track_legend,
 )
 from immunescape.report.tables import Table
@@ -126,6 +127,7 @@ def _cohort(study: ProfiledStudy, statistics: bool) -> dict[str, Any]:
     tracks = _tracks(study)
     kinds = [r.resistance.kind for r in study.patients.values()]
     nobody = counts[(counts["present"] + counts["absent"] + counts["conflicting"]) == 0].index
+    context = [n for n, r in rules.items() if r.context]
     rows = []
     for name, c in counts.sort_values("present", ascending=False).iterrows():
         assessed = int(c["present"] + c["absent"])
@@ -142,13 +144,11 @@ def _cohort(study: ProfiledStudy, statistics: bool) -> dict[str, Any]:
             (kinds.count("primary"), "primary resistance"),
             (kinds.count("acquired"), "acquired resistance"),
         ],
-        "overview_figure": figure_html(
-            overview_figure(calls, counts, titles, tracks, [n for n, r in rules.items() if r.context])
-        ),
+        "overview_figure": figure_html(overview_figure(calls, counts, titles, tracks, context)),
         "state_legend": [(STATE_WORDS[s], c) for s, c in STATE_COLOURS.items()],
         "track_legends": [(name, track_legend(words.reindex(list(calls.index)))) for name, words in tracks.items()],
-        "unassessed": ", ".join(titles[n].split(" (")[0] for n in nobody),
-        "prevalence_figure": figure_html(prevalence_figure(counts, titles)),
+        "unassessed": "; ".join(short(titles[n], 80) for n in nobody),
+        "prevalence_figure": figure_html(prevalence_figure(counts, titles, context)),
         "prevalence": Table(rows, (*(w.capitalize() for w in STATE_WORDS.values()), "Present of assessed")),
         "associations": [],
         "curves": [],

@@ -32,8 +32,8 @@ def print_study(study: ProfiledStudy) -> None:
             "mechanism": name,
             "present": int(c["present"]),
             "absent": int(c["absent"]),
-            "conflicting": int(c["conflicting"]),
-            "not assessable": int(c["not_assessable"]),
+            "conflict": int(c["conflicting"]),
+            "unknown": int(c["not_assessable"]),
             "present of assessed": _percent(float(c["present_share"]), int(c["present"] + c["absent"])),
         }
         for name, c in assessed.sort_values("present", ascending=False).iterrows()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError
+from immunescape.profile.cohort.discrimination import benjamini_hochberg
 from immunescape.profile.cohort.survival import cox
 
 __all__ = ["Interaction", "Label", "interaction", "interactions"]
@@ -163,6 +165,8 @@ def interactions(
 ) -> pd.DataFrame:
     """Test every binary or numeric biomarker's interaction with treatment; one row each.
 
+    The column ``q`` is the false discovery rate over these tests; labels rest on p alone.
+
     Parameters
     ----------
     values
@@ -185,4 +189,6 @@ def interactions(
             label = name if kind == "number" or level == "True" else f"{name} = {level}"
             arm = treated.reindex(values.index)
             rows.append(interaction(x, arm, time, event, biomarker=label, endpoint=endpoint, minimum=minimum))
-    return pd.DataFrame([vars(r) for r in rows])
+    table = pd.DataFrame([vars(r) for r in rows], columns=[f.name for f in dataclasses.fields(Interaction)])
+    table["q"] = benjamini_hochberg(table["p"].to_numpy(dtype=float))
+    return table

@@ -57,7 +57,8 @@
     const lanes = [];
     for (const e of p.timeline.filter(e => e[0] === "treatment")) if (!lanes.includes(e[2])) lanes.push(e[2]);
     const has = k => p.timeline.some(e => e[0] === k);
-    const series = [["response", "scans"], ["ctdna", "ctDNA"], ["nlr", "NLR"]].filter(s => has(s[0]));
+    const sizes = p.timeline.filter(e => e[0] === "response" && e[3] !== null).map(e => ["sld", e[1], "sum of diameters", e[3], "mm", null, false]);
+    const series = [["response", "scans"], ["sld", "sum of diameters"], ["ctdna", "ctDNA"], ["nlr", "NLR"]].filter(s => s[0] === "sld" ? sizes.length : has(s[0]));
     const H = 26 * lanes.length + series.reduce((h, s) => h + (s[0] === "response" ? 34 : 84), 0) + 40;
     const svg = document.createElementNS(NS, "svg"); svg.setAttribute("viewBox", `0 0 ${W} ${H}`); svg.setAttribute("class", "line");
     const add = (tag, at, text) => {
@@ -78,19 +79,19 @@
       y += 26;
     }
     for (const [kind, label] of series) {
-      const rows = p.timeline.filter(e => e[0] === kind);
+      const rows = kind === "sld" ? sizes : p.timeline.filter(e => e[0] === kind);
       if (kind === "response") {
         add("text", { x: 0, y: y + 17 }, "scans (RECIST)");
         for (const e of rows) {
           const c = add("circle", { cx: x(e[1]), cy: y + 13, r: 9, fill: RECIST[e[2]] || "#9a9a9a" });
-          tip(c, `${e[2]}, day ${e[1]}${e[3] === null ? "" : ", " + e[3] + " mm"}`);
-          add("text", { x: x(e[1]), y: y + 17, "text-anchor": "middle", style: "fill:#fff;font-size:9px" }, e[2] || "?");
+          tip(c, `${e[2] || "before treatment or not evaluated"}, day ${e[1]}${e[3] === null ? "" : ", " + e[3] + " mm"}`);
+          add("text", { x: x(e[1]), y: y + 17, "text-anchor": "middle", style: "fill:#fff;font-size:9px" }, e[2] || (e[1] <= 0 ? "0" : "?"));
         }
         y += 34; continue;
       }
       const values = rows.filter(e => e[3] !== null), top = Math.max(...values.map(e => e[3]), 1e-9), h = 60;
       const yy = v => y + 8 + h * (1 - v / top);
-      add("text", { x: 0, y: y + 22 }, label); add("text", { x: 0, y: y + 36 }, (rows[0][4] && rows[0][4] !== "1" ? rows[0][4] : ""));
+      add("text", { x: 0, y: y + 22 }, label); add("text", { x: 0, y: y + 36 }, (rows[0][4] && rows[0][4] !== "1" ? rows[0][4].replace("vaf_fraction", "VAF (fraction)") : ""));
       add("text", { x: L - 8, y: yy(top) + 4, "text-anchor": "end" }, Number(top.toPrecision(3))); add("text", { x: L - 8, y: yy(0) + 4, "text-anchor": "end" }, "0");
       add("line", { x1: L, x2: W - R, y1: yy(0), y2: yy(0), stroke: "#dfe5ea" });
       for (const name of [...new Set(values.map(e => e[2]))]) {
