@@ -110,7 +110,7 @@ def test_show_prints_states_and_notice(small, capsys):
         small.show("nobody")
 
 
-def test_exports_name_their_extra_where_it_is_absent(small):
+def test_exports_name_their_extra_where_it_is_absent(small, tmp_path):
     for method, package in (("to_polars", "polars"), ("to_anndata", "anndata"), ("to_mudata", "mudata")):
         try:
             __import__(package)
@@ -118,7 +118,11 @@ def test_exports_name_their_extra_where_it_is_absent(small):
             with pytest.raises(ImmunescapeError, match=package):
                 getattr(small, method)()
         else:
-            assert getattr(small, method)() is not None
+            found = getattr(small, method)()
+            assert found is not None
+            if method == "to_anndata":
+                found.write_h5ad(tmp_path / "a.h5ad")
+                assert list(__import__(package).read_h5ad(tmp_path / "a.h5ad").obs_names) == list(small.patients)
 
 
 def test_command_line_prints_schema_and_asks_for_a_folder(tmp_path):

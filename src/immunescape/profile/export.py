@@ -212,7 +212,7 @@ def to_polars(done: Assembled) -> dict[str, Any]:
 
 
 def to_anndata(done: Assembled) -> Any:
-    """AnnData, patients x numeric biomarkers (NaN: not assessable); words, states and outcomes in ``obs``.
+    """AnnData, patients x numeric biomarkers (NaN: not assessable); words, states and outcomes in ``obs``, as categories.
 
     Needs the extra ``anndata``.
     """
@@ -220,11 +220,13 @@ def to_anndata(done: Assembled) -> Any:
     values = values_frame(done.measured)
     numeric = values.select_dtypes("number")
     words = values.drop(columns=numeric.columns)
-    words = words.apply(lambda c: c.map(lambda v: None if v is None or v != v else str(v)))
-    obs = done.study.patients.set_index("patient").reindex(values.index)
-    obs = obs.apply(lambda c: c if c.dtype != object else c.map(lambda v: None if v is None or v != v else str(v)))
+    patients = done.study.patients.set_index("patient").reindex(values.index)
     states = done.calls.states.add_prefix("call_")
-    table = anndata.AnnData(numeric.to_numpy(dtype=float), obs=pd.concat([obs, words, states], axis=1))
+    obs = pd.concat([patients, words, states], axis=1)
+    obs = obs.loc[:, ~obs.columns.duplicated()].dropna(axis=1, how="all")
+    for name in obs.columns[obs.dtypes == object]:  # categories: files of AnnData know no other missing text
+        obs[name] = pd.Categorical([None if v is None or v != v else str(v) for v in obs[name]])
+    table = anndata.AnnData(numeric.to_numpy(dtype=float), obs=obs)
     known = biomarkers()
     table.var_names = list(numeric.columns)
     table.var["unit"] = [known[n].unit if n in known else "" for n in numeric.columns]
