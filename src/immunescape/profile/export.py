@@ -212,7 +212,7 @@ def to_polars(done: Assembled) -> dict[str, Any]:
 
 
 def to_anndata(done: Assembled) -> Any:
-    """AnnData, patients x numeric biomarkers (NaN: not assessable); words, states and outcomes in ``obs``, as categories.
+    """AnnData, patients x numeric biomarkers (NaN: not assessable); words, states, outcomes as categories in ``obs``.
 
     Needs the extra ``anndata``.
     """
@@ -224,7 +224,7 @@ def to_anndata(done: Assembled) -> Any:
     states = done.calls.states.add_prefix("call_")
     obs = pd.concat([patients, words, states], axis=1)
     obs = obs.loc[:, ~obs.columns.duplicated()].dropna(axis=1, how="all")
-    for name in obs.columns[obs.dtypes == object]:  # categories: files of AnnData know no other missing text
+    for name in obs.select_dtypes("object").columns:  # categories: files of AnnData know no other missing text
         obs[name] = pd.Categorical([None if v is None or v != v else str(v) for v in obs[name]])
     table = anndata.AnnData(numeric.to_numpy(dtype=float), obs=obs)
     known = biomarkers()
