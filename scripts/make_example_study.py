@@ -12,12 +12,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from immunescape.profile.biomarkers.expression.signatures import GENES, signatures
 from immunescape.profile.genes import gene_table
 from immunescape.profile.panels import known_panels
 
 SEED = 20261127
+KNOWLEDGE = Path(__file__).parents[1] / "src" / "immunescape" / "knowledge" / "data"
 OUT = Path(__file__).parents[1] / "src" / "immunescape" / "profile" / "example"
 PATIENTS = [f"EX-{i:02d}" for i in range(1, 13)]
 RNG = np.random.default_rng(SEED)
@@ -282,10 +284,18 @@ def blood_and_gut() -> None:
                 )
     write("labs.csv", ["patient", "day", "analyte", "value", "unit"], labs)
     write("ctdna.csv", "patient day assay analyte value unit lod detected".split(), ctdna)
-    species = ["Akkermansia_muciniphila", "Faecalibacterium_prausnitzii", "Ruminococcus_bicirculans", "Enterocloster_bolteae",
-               "Clostridium_symbiosum", "Streptococcus_salivarius", "Bacteroides_uniformis", "Bifidobacterium_longum"]  # fmt: skip
-    table = RNG.dirichlet(np.full(len(species), 0.6), len(PATIENTS)).T * 100
-    table[0, [2, 8]] = 0.0
+    known = pd.read_csv(KNOWLEDGE / "toposcore_species.csv", comment="#")
+    groups = dict(zip(known["species"], known["group"], strict=True))
+    others = ["Akkermansia_muciniphila", "Bacteroides_uniformis", "Bacteroides_stercoris", "Phocaeicola_vulgatus",
+              "Parabacteroides_distasonis", "Bifidobacterium_longum", "Escherichia_coli", "Dialister_invisus"]  # fmt: skip
+    species = [*others, *(s for s in groups if s not in others)]
+    carried = np.array([{"SIG1": 0.2, "SIG2": 0.5}.get(groups.get(s, ""), 0.8) for s in species])
+    carried = np.where(np.arange(len(PATIENTS)) % 3 == 2, carried[:, None] ** 1.6, carried[:, None])
+    table = RNG.lognormal(0.0, 1.3, carried.shape) * (RNG.random(carried.shape) < carried)
+    table[0] = RNG.lognormal(-0.5, 0.8, len(PATIENTS))
+    table[0, [2, 8]] = 0.0  # no Akkermansia
+    table[0, 5] = 0.2 * table[:, 5].sum()  # an overgrowth of it
+    table = 100 * table / table.sum(axis=0)
     rows = [[f"k__Bacteria|s__{s}", *(f"{v:.4f}" for v in line)] for s, line in zip(species, table, strict=True)]
     with (OUT / "metaphlan.tsv").open("w", encoding="utf-8", newline="") as file:
         file.write(MARK + "\n#mpa_vJun23_CHOCOPhlAnSGB_202307 (names only)\n")
