@@ -21,6 +21,9 @@ DRUG = small_molecule(
     ),
     modulations=(
         Modulation(
+            "growth", "hdac_inhibition", "inhibits", "r_growth_entinostat * ratio_entinostat / (1 + ratio_entinostat)"
+        ),
+        Modulation(
             "mhc1_expression",
             "hdac_inhibition",
             "promotes",

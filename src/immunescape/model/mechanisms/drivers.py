@@ -9,7 +9,7 @@ MECHANISM = Mechanism(
     title="Driver and histology context",
     summary=(
         "Driver alterations and histology of the patient as parameters that are 0 or 1; the reference patient has "
-        "none. KRAS raises PD-L1 on cancer cells, TGF-beta, MDSC and regulatory T cells, and with intact STK11 and "
+        "none. KRAS raises PD-L1 on cancer cells, TGF-beta, IL-10, MDSC and regulatory T cells, and with intact STK11 and "
         "KEAP1 it goes with more infiltration; loss of STK11 lowers PD-L1 and infiltration, loss of KEAP1 lowers "
         "infiltration; EGFR and ALK tumours are poor in T cells, EGFR rich in regulatory T cells. Mutational burden "
         "follows the drivers in the covariates. MET amplification and loss of STK11 silence STING in cancer cells; "
@@ -18,7 +18,10 @@ MECHANISM = Mechanism(
     references=("skoulidis2018", "koyama2016", "chen2017k", "liu2020k", "gainor2016", "sugiyama2020", "zhang2021met"),
     parameters="drivers.csv",
     requires=("tumour_growth",),
-    contributions=(Contribution("tgfb_secretion", "k_TGFb_kras * kras_active * C_total"),),
+    contributions=(
+        Contribution("tgfb_secretion", "k_TGFb_kras * kras_active * C_total"),
+        Contribution("il10_secretion", "k_IL10_kras * kras_active * C_total"),
+    ),
     pools=(
         Pool("kras_g12c_inhibitor", "dimensionless", "Free inhibitors of KRAS G12C in the tumour / half-inhibiting"),
         Pool("egfr_inhibitor", "dimensionless", "Free inhibitors of mutant EGFR in the tumour / half-inhibiting"),

@@ -26,7 +26,7 @@ MECHANISM = Mechanism(
     contributions=(
         Contribution("CD4_T", "Th_T"),
         Contribution("T_active_LN", "aTh_LN + Th_LN"),
-        Contribution("il2_secretion", "k_IL2_sec_Th * aTh_LN"),
+        Contribution("il2_of_t_cells", "k_IL2_sec_Th * aTh_LN"),
         Contribution("ifng_secretion", "k_IFNg_sec_Th * Th_T"),
     ),
     modulations=(Modulation("priming", "cd4_help", "promotes", "r_help * aTh_LN / (aTh_LN + help_50)"),),

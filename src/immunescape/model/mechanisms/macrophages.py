@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from immunescape.model.declarations import Contribution, Mechanism, Modulation, Quantity, Reaction, State
+from immunescape.model.declarations import Contribution, Mechanism, Modulation, Pool, Quantity, Reaction, State
 
 MECHANISM = Mechanism(
     name="macrophages",
@@ -56,7 +56,7 @@ MECHANISM = Mechanism(
             products={"IL12_T": 1},
         ),
         Reaction("IL12_degradation", "k_IL12_deg * IL12_T", "Degradation", reactants={"IL12_T": 1}),
-        Reaction("IL10_secretion", "k_IL10_sec * M2_T", "Secretion", products={"IL10_T": 1}),
+        Reaction("IL10_secretion", "il10_secretion", "Secretion", products={"IL10_T": 1}),
         Reaction("IL10_degradation", "k_IL10_deg * IL10_T", "Degradation", reactants={"IL10_T": 1}),
     ),
     quantities=(
@@ -70,7 +70,9 @@ MECHANISM = Mechanism(
         Quantity("IL12_conc_T", "IL12_T / V_T", "picomole/liter", "IL-12 in the tumour", observable=True),
         Quantity("IL10_conc_T", "IL10_T / V_T", "picomole/liter", "IL-10 in the tumour", observable=True),
     ),
+    pools=(Pool("il10_secretion", "nanomole/day", "Secretion of IL-10 in the tumour"),),
     contributions=(
+        Contribution("il10_secretion", "k_IL10_sec * M2_T"),
         Contribution("tgfb_secretion", "k_TGFb_sec_M2 * M2_T"),
         Contribution("ccl2_secretion", "k_CCL2_sec_M2 * M2_T"),
     ),

@@ -84,6 +84,7 @@ MECHANISM = Mechanism(
     modulations=(
         Modulation("il12_production", "akkermansia", "promotes", "r_IL12_akkermansia * akkermansia_gut"),
         Modulation("priming", "il12", "promotes", "r_prime_akkermansia * akkermansia_gut"),
+        Modulation("priming", "microbiome", "promotes", "r_prime_commensals * commensals"),
         Modulation("dc_maturation", "microbiome", "promotes", "r_DC_commensals * commensals"),
         Modulation("treg_recruitment", "microbiome", "promotes", "r_Treg_pathobionts * pathobionts"),
         Modulation("kynurenine_blood", "gut", "promotes", "r_Kyn_pathobionts * pathobionts"),

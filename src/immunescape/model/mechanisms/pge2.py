@@ -9,10 +9,10 @@ MECHANISM = Mechanism(
     title="Prostaglandin E2",
     summary=(
         "COX-2 of cancer cells and macrophages makes prostaglandin E2 (relative level, quasi-steady). Through cAMP "
-        "and protein kinase A it brings MDSC, turns helper into regulatory T cells, keeps dendritic cells immature and "
-        "weakens CD8 T cells."
+        "and protein kinase A it brings MDSC, turns helper into regulatory T cells, keeps dendritic cells immature, "
+        "weakens CD8 T cells and, in the nodes that drain the tumour, holds back their interleukin-2."
     ),
-    references=("sinha2007", "sharma2005", "zelenay2015", "bottcher2018"),
+    references=("sinha2007", "sharma2005", "zelenay2015", "bottcher2018", "anastassiou1992"),
     parameters="pge2.csv",
     requires=("tumour_growth",),
     processes={"pge2_production": "production of prostaglandin E2 in the tumour"},
@@ -28,6 +28,7 @@ MECHANISM = Mechanism(
     pools=(Pool("cox2_inhibitor", "dimensionless", "Free inhibitor / concentration that half inhibits COX-2"),),
     modulations=(
         Modulation("mdsc_recruitment", "pge2", "promotes", "r_MDSC_PGE2 * PGE2_T"),
+        Modulation("il2_production", "pge2", "inhibits", "r_IL2_PGE2 * PGE2_T"),
         Modulation("treg_conversion", "pge2", "promotes", "r_Treg_PGE2 * PGE2_T"),
         Modulation("dc_maturation", "metabolic", "inhibits", "r_DC_PGE2 * PGE2_T"),
         Modulation("nk_killing", "metabolic", "inhibits", "r_kill_PGE2 * PGE2_T"),

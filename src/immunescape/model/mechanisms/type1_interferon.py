@@ -10,10 +10,11 @@ MECHANISM = Mechanism(
     summary=(
         "Interferon-alpha and -beta of the tumour follow the signals of STING and of double-stranded RNA (viral "
         "mimicry) within a day. They raise MHC-I and PD-L1 by the route that interferon-gamma "
-        "shares, CXCL9 and CXCL10, the maturation of dendritic cells, and, where they are strong, CCL2, along which "
+        "shares, CXCL9 and CXCL10, the maturation of dendritic cells and "
+        "what these can do for priming (cross-presentation), and, where they are strong, CCL2, along which "
         "CCR2-positive MDSC come."
     ),
-    references=("fuertes2011", "garciadiaz2017", "liang2017", "chiappinelli2015"),
+    references=("fuertes2011", "diamond2011", "garciadiaz2017", "liang2017", "chiappinelli2015"),
     parameters="type1_interferon.csv",
     requires=("tumour_growth",),
     states=(State("IFN1_T", "nanomole", "tumour", "Type I interferon in the tumour", atol=1e-12),),
@@ -58,6 +59,7 @@ MECHANISM = Mechanism(
         Modulation("pdl1_interferon", "ifn_gamma", "promotes", "r_PDL1_IFN1 * H_IFN1"),
         Modulation("infiltration", "chemokines", "promotes", "r_inf_IFN1 * H_IFN1"),
         Modulation("dc_maturation", "ifn1", "promotes", "r_DC_IFN1 * H_IFN1"),
+        Modulation("priming", "ifn1", "promotes", "r_prime_IFN1 * H_IFN1"),
         Modulation("nk_recruitment", "chemokines", "promotes", "r_NK_IFN1 * H_IFN1"),
         Modulation("nk_killing", "ifn1", "promotes", "r_NK_kill_IFN1 * H_IFN1"),
         Modulation("ccl2_production", "ifn1", "promotes", "r_CCL2_IFN1 * H_IFN1_CCL2"),
