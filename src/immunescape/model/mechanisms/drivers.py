@@ -9,8 +9,8 @@ MECHANISM = Mechanism(
     title="Driver and histology context",
     summary=(
         "Driver alterations and histology of the patient as parameters that are 0 or 1; the reference patient has "
-        "none. KRAS raises PD-L1 on cancer cells, TGF-beta, IL-10, MDSC and regulatory T cells, and with intact STK11 and "
-        "KEAP1 it goes with more infiltration; loss of STK11 lowers PD-L1 and infiltration, loss of KEAP1 lowers "
+        "none. KRAS raises PD-L1 on cancer cells, TGF-beta, IL-10, MDSC and regulatory T cells, and with intact STK11 "
+        "and KEAP1 it goes with more infiltration; loss of STK11 lowers PD-L1 and infiltration, loss of KEAP1 lowers "
         "infiltration; EGFR and ALK tumours are poor in T cells, EGFR rich in regulatory T cells. Mutational burden "
         "follows the drivers in the covariates. MET amplification and loss of STK11 silence STING in cancer cells; "
         "TP53 and squamous histology act through other mechanisms and covariates."
