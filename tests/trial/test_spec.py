@@ -328,24 +328,38 @@ def test_references_of_shipped_trials_are_in_the_bibliography(name: str) -> None
     assert keys <= set(known)
 
 
+IN_TABLE = {
+    "sintilimab-anlotinib": "sintilimab + anlotinib phase Ib",
+    "nivolumab-alt-803": "ALT-803 + nivolumab phase Ib",
+    "til-nivolumab": "TIL + nivolumab phase I",
+}
+
+
 @pytest.mark.parametrize("name", list_trials())
 def test_shipped_results_agree_with_the_table_of_published_trials(name: str, shared_data: Path) -> None:
     import pandas as pd
 
     table = pd.read_csv(shared_data / "trials.csv")
     trial = load_trial(name)
-    rows = table[table.trial.str.casefold().str.replace(" ", "-") == name]
-    assert len(rows) == 2
-    assert trial.published is not None
-    for row, arm, design in zip(rows.itertuples(), trial.published.arms, trial.arms, strict=True):
+    title = IN_TABLE.get(name, name)
+    rows = table[table.trial.str.casefold().str.replace(" ", "-") == title.casefold().replace(" ", "-")]
+    assert len(rows) == len(trial.arms)
+    published = trial.published
+    assert published is not None
+    for row, arm, design in zip(rows.itertuples(), published.arms, trial.arms, strict=True):
         assert design.n == row.n
-        assert arm.orr_pct == pytest.approx(row.orr_pct, abs=0.5)
-        assert arm.pfs_median_months == pytest.approx(row.pfs_median_months)
-        assert arm.os_median_months == pytest.approx(row.os_median_months)
+        if name != "til-nivolumab":  # the table gives its responses in words
+            assert arm.orr_pct == pytest.approx(row.orr_pct, abs=0.5)
+        for stated, given in (
+            (arm.pfs_median_months, row.pfs_median_months),
+            (arm.os_median_months, row.os_median_months),
+        ):
+            assert (stated is None and pd.isna(given)) or stated == pytest.approx(given)
     first = rows.iloc[0]
-    assert trial.published.pfs_hr == pytest.approx(first.pfs_hr)
-    assert trial.published.os_hr == pytest.approx(first.os_hr)
-    assert trial.published.os_hr_ci == pytest.approx((first.os_hr_low, first.os_hr_high))
+    if len(rows) > 1:
+        assert published.pfs_hr == pytest.approx(first.pfs_hr)
+        assert published.os_hr == pytest.approx(first.os_hr)
+        assert published.os_hr_ci == pytest.approx((first.os_hr_low, first.os_hr_high))
     assert str(trial.visits) == first.scan_schedule
     assert trial.endpoints.assessor == first.assessor
 
