@@ -148,12 +148,13 @@ def test_heterogeneity_rises_while_clonal_antigens_fall(reference: Bench) -> Non
 
 def test_quality_and_clonality_of_neoantigens(reference: Bench) -> None:
     """Luksza's form: amplitude times a logistic function; better quality and more clonal antigens, smaller tumour."""
+    # while it shrinks: half a year on, what is left is below 3 % and the same in size
     p = reference.model.parameters
     found = reference.value("neoantigen_quality", 0, {"neoantigen_alignment": 26.3, "neoantigen_amplitude": 2.0})
     expected = 2 / (1 + np.exp(-p["luksza_slope"].base * 0.3))
     assert found == pytest.approx(expected, rel=1e-9)
     for better in ({"neoantigen_amplitude": 2.0}, {"neoantigen_alignment": 27.0}, {"clonal_share": 1.0}):
-        assert reference.value("V_T", 180, {**better, **BLOCKED}) < reference.value("V_T", 180, BLOCKED), better
+        assert reference.value("V_T", 90, {**better, **BLOCKED}) < reference.value("V_T", 90, BLOCKED), better
 
 
 @pytest.fixture(scope="module")
