@@ -8,7 +8,7 @@ GPU; nothing but the headers in ``kernels/`` knows how patients are laid out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -20,13 +20,11 @@ from immunescape.engine.conserved import conserved_amounts
 from immunescape.engine.ir import Expr
 from immunescape.engine.ir_calculus import free_symbols
 from immunescape.engine.layout import Layout, Wanted
-from immunescape.engine.pieces import LONGEST_PIECE, function_in_pieces
+from immunescape.engine.pieces import LONGEST_PIECE, POINT, c_function, function_in_pieces
 from immunescape.engine.rosenbrock import METHODS
 from immunescape.engine.tape import Hoist, Tape
 
 __all__ = ["generate", "headers"]
-
-_POINT = "const V *restrict x, const V *restrict z, const V *restrict c, const V t"
 
 
 class _Writer:
@@ -46,10 +44,6 @@ class _Writer:
     def tape(self) -> Tape:
         return Tape(self.symbols, self.hoist)
 
-    @staticmethod
-    def function(head: str, lines: Sequence[str]) -> str:
-        return "\n".join([head, "{", *lines, "}", ""])
-
     def start(self) -> str:
         """Constants and initial states, unless overridden."""
         system, lines = self.plan.system, []
@@ -58,7 +52,7 @@ class _Writer:
         for state in system.states:
             where = self.z.get(state.name) or self.x[state.name]
             lines += self._assign(where, "z_fixed" if state.name in self.z else "x_fixed", state.initial)
-        return self.function(
+        return c_function(
             "static void start(V *restrict z, V *restrict x, const V t, const unsigned char *z_fixed, "
             "const unsigned char *x_fixed)",
             lines,
@@ -102,7 +96,7 @@ class _Writer:
         targets += [(f"k[{i}]", s) for i, s in enumerate(solution)]
         self.counts["first_stage"] = tape.count([r for _, r in targets])
         arguments = (
-            f"{_POINT}, const V fac, const V hd, const V *restrict r,\n        V *restrict slope, V *restrict lu, "
+            f"{POINT}, const V fac, const V hd, const V *restrict r,\n        V *restrict slope, V *restrict lu, "
             "V *restrict k, V *restrict growth"
         )
         self.first = function_in_pieces(tape, "first_stage", arguments, targets, "HIDDEN")
@@ -117,14 +111,14 @@ class _Writer:
         stage = function_in_pieces(
             tape,
             "stage",
-            f"{_POINT}, const V *restrict r, const V *restrict lu, V *restrict k",
+            f"{POINT}, const V *restrict r, const V *restrict lu, V *restrict k",
             [(f"k[{i}]", s) for i, s in enumerate(solution)],
             "static NOINLINE",
         )
         tape = self.tape()
         rates = tape.share([tape.value(r) for r in tape.lower(plan.rates)])
         targets = [(f"k[{i}]", s) for i, s in enumerate(rates)]
-        plain = function_in_pieces(tape, "rates", f"{_POINT}, V *restrict k", targets, "static NOINLINE")
+        plain = function_in_pieces(tape, "rates", f"{POINT}, V *restrict k", targets, "static NOINLINE")
         return "\n".join([first, stage, plain])
 
     def solver(self) -> str:
@@ -247,7 +241,7 @@ class _Writer:
         for k, mine in enumerate(segments):
             needed = {k}
             for i in [*mine, roots[k]]:
-                for child in [*tape._children(tape.nodes[i]), *([roots[k]] if i == roots[k] else [])]:
+                for child in [*tape.children(i), *([roots[k]] if i == roots[k] else [])]:
                     if owner[child] != k and tape.statement(child) is not None:
                         outside.setdefault(child, "")
                         needed |= closure[owner[child]]
@@ -272,14 +266,14 @@ class _Writer:
             if not blocks or len(blocks[-1]) + len(lines) > LONGEST_PIECE:
                 blocks.append([])
             blocks[-1] += lines
-        arguments = f"{_POINT}, V *restrict q,\n        const unsigned char *restrict need"
+        arguments = f"{POINT}, V *restrict q,\n        const unsigned char *restrict need"
         code = "\n".join(
-            self.function(f"static NOINLINE void quantities_{n}({arguments}, V *restrict w, I *restrict m)", block)
+            c_function(f"static NOINLINE void quantities_{n}({arguments}, V *restrict w, I *restrict m)", block)
             for n, block in enumerate(blocks)
         )
         lines = [f"    V w[{max(len(reals), 1)}];", f"    I m[{max(len(masks), 1)}];", "    (void)w; (void)m;"]
         lines += [f"    quantities_{n}(x, z, c, t, q, need, w, m);" for n in range(len(blocks))]
-        code += "\n" + self.function(f"static NOINLINE void quantities({arguments})", lines)
+        code += "\n" + c_function(f"static NOINLINE void quantities({arguments})", lines)
         return code, names, [tuple(sorted(s)) for s in closure], alias
 
     def triggers(self) -> str:
@@ -287,7 +281,7 @@ class _Writer:
         plan = self.plan
         tape = self.tape()
         roots = tape.share([tape.value(r) for r in tape.lower([*plan.triggers, *plan.switches])])
-        return self.function(
+        return c_function(
             "static NOINLINE void triggers(const V *restrict x, const V *restrict z, const V *restrict c, const V t, "
             "V *restrict q)",
             tape.program(
@@ -323,7 +317,7 @@ class _Writer:
             f"static const int event_target[][{longest}][2] = {{{rows}}};\n"
             f"static const int event_snapshot[] = {{{flags}}};\n"
         )
-        return head + self.function(
+        return head + c_function(
             "static NOINLINE void event_values(const int event, const V *restrict x, const V *restrict z, "
             "const V *restrict c, const V t, V *restrict q)",
             lines,
@@ -333,7 +327,7 @@ class _Writer:
         """Times at which a condition changes by time alone."""
         tape = self.tape()
         roots = tape.share([tape.value(r) for r in tape.lower(self.plan.breaks)])
-        return self.function(
+        return c_function(
             "static void breaks(const V *restrict z, const V *restrict c, V *restrict q)",
             tape.program([(f"q[{i}]", r) for i, r in enumerate(roots)]),
         )
@@ -368,7 +362,7 @@ class _Factors:
 def _rename(statement: str, index: int, place: Mapping[int, str], tape: Tape) -> str:
     """Read values of other segments from where they are kept."""
     head, body = statement.split(" = ", 1)
-    for child in tape._children(tape.nodes[index]):
+    for child in tape.children(index):
         if child in place and tape.statement(child) is not None:
             body = _replace_word(body, f"v{child}", place[child])
     return f"{head} = {body}"
@@ -409,7 +403,7 @@ def generate(plan: Plan, *, method: str = "rodas5p", wanted: Wanted | None = Non
     parts = [stages, quantities, writer.triggers(), writer.events(), writer.breaks(), writer.start()]
     if wanted is not None:
         parts += [stage_tables(METHODS[method]), writer.solver()]
-        parts.append(sensitivity_code(plan, wanted, writer.tape, writer.function))
+        parts.append(sensitivity_code(plan, wanted, writer.tape))
     parts.append(writer.hoisted())
     timed = bool(plan.slopes) or any(CLOCK in free_symbols(r) for r in plan.rates)
     sizes = {

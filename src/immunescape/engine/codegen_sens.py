@@ -13,17 +13,15 @@ from immunescape.engine.analysis import CLOCK, Plan
 from immunescape.engine.ir import ZERO, Expr, add, sym
 from immunescape.engine.ir_calculus import derivatives, free_symbols
 from immunescape.engine.layout import Wanted
-from immunescape.engine.pieces import function_in_pieces
+from immunescape.engine.pieces import POINT, c_function, function_in_pieces
 from immunescape.engine.rosenbrock import Rosenbrock
 from immunescape.engine.tape import Tape, literal
 from immunescape.errors import EngineError, unknown_word
 
 __all__ = ["sensitivity_code", "stage_tables"]
 
-_HEAD = "const V *restrict x, const V *restrict z, const V *restrict c, const V t"
 
-
-def sensitivity_code(plan: Plan, wanted: Wanted, tape: Any, function: Any) -> str:
+def sensitivity_code(plan: Plan, wanted: Wanted, tape: Any) -> str:
     """C code of all derivatives that are needed.
 
     Parameters
@@ -51,7 +49,7 @@ def sensitivity_code(plan: Plan, wanted: Wanted, tape: Any, function: Any) -> st
     parts = [
         f"#define NSENS {len(wanted.parameters)}",
         f"#define NDZ {len(affected)}",
-        _start(plan, wanted, affected, function),
+        _start(plan, wanted, affected),
     ]
 
     by_fixed = derivatives(plan.rates, affected)
@@ -110,7 +108,7 @@ def _affected(plan: Plan, parameters: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _start(plan: Plan, wanted: Wanted, affected: Sequence[str], function: Any) -> str:
+def _start(plan: Plan, wanted: Wanted, affected: Sequence[str]) -> str:
     """Derivatives of fixed values and initial states by each parameter."""
     position = {name: i for i, name in enumerate(plan.fixed)}
     slot = {name: k for k, name in enumerate(affected)}
@@ -141,7 +139,7 @@ def _start(plan: Plan, wanted: Wanted, affected: Sequence[str], function: Any) -
         "static void sens_start(const int m, const V *restrict z, const V t, const unsigned char *z_fixed,\n"
         "        const unsigned char *x_fixed, V *restrict dz, V *restrict dx)"
     )
-    return str(function(head, lines))
+    return c_function(head, lines)
 
 
 def _lists(tape: Tape, name: str, a: str, first: Sequence[Expr], b: str, second: Sequence[Expr]) -> str:
@@ -149,7 +147,7 @@ def _lists(tape: Tape, name: str, a: str, first: Sequence[Expr], b: str, second:
     roots = tape.share([tape.value(r) for r in tape.lower([*first, *second])])
     targets = [(f"{a}[{i}]", r) for i, r in enumerate(roots[: len(first)])]
     targets += [(f"{b}[{i}]", r) for i, r in enumerate(roots[len(first) :])]
-    arguments = f"{_HEAD},\n        V *restrict {a}, V *restrict {b}"
+    arguments = f"{POINT},\n        V *restrict {a}, V *restrict {b}"
     return function_in_pieces(tape, name, arguments, targets, "static NOINLINE")
 
 

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 
 from immunescape.engine.tape import Tape
 
-__all__ = ["LONGEST_PIECE", "function_in_pieces"]
+__all__ = ["LONGEST_PIECE", "POINT", "c_function", "function_in_pieces"]
+
+POINT = "const V *restrict x, const V *restrict z, const V *restrict c, const V t"
+"""First arguments of functions that are evaluated at a point: states, fixed values, what follows from them, time."""
 
 LONGEST_PIECE = 400
 """Statements of one C function."""
@@ -36,7 +39,7 @@ def function_in_pieces(tape: Tape, name: str, arguments: str, targets: Sequence[
     """
     items = _statements(tape, targets)
     if len(items) <= LONGEST_PIECE:
-        return _function(f"{kind} void {name}({arguments})", [text for text, _, _ in items])
+        return c_function(f"{kind} void {name}({arguments})", [text for text, _, _ in items])
     pieces = [items[at : at + LONGEST_PIECE] for at in range(0, len(items), LONGEST_PIECE)]
     made_in = {made: k for k, piece in enumerate(pieces) for _, made, _ in piece if made is not None}
     foreign: list[list[int]] = []
@@ -55,13 +58,13 @@ def function_in_pieces(tape: Tape, name: str, arguments: str, targets: Sequence[
             if made in place:
                 lines.append(f"    {place[made]} = v{made};")
         parts.append(
-            _function(f"static NOINLINE void {name}_{k}({arguments}, V *restrict w, I *restrict masks)", lines)
+            c_function(f"static NOINLINE void {name}_{k}({arguments}, V *restrict w, I *restrict masks)", lines)
         )
     numbers = [sum(p.startswith(letter) for p in place.values()) for letter in ("w", "masks")]
     given = ", ".join(argument.split()[-1].lstrip("*") for argument in arguments.split(","))
     body = [f"    V w[{max(numbers[0], 1)}];", f"    I masks[{max(numbers[1], 1)}];"]
     body += [f"    {name}_{k}({given}, w, masks);" for k in range(len(pieces))]
-    return "\n".join([*parts, _function(f"{kind} void {name}({arguments})", body)])
+    return "\n".join([*parts, c_function(f"{kind} void {name}({arguments})", body)])
 
 
 def _statements(tape: Tape, targets: Sequence[tuple[str, int]]) -> list[tuple[str, int | None, tuple[int, ...]]]:
@@ -89,5 +92,6 @@ def _places(tape: Tape, handed_over: Sequence[int]) -> dict[int, str]:
     return place
 
 
-def _function(head: str, lines: Sequence[str]) -> str:
+def c_function(head: str, lines: Sequence[str]) -> str:
+    """A C function from its head and the lines of its body."""
     return "\n".join([head, "{", *lines, "}", ""])

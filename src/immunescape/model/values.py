@@ -1,6 +1,6 @@
 """Values of a model without an engine: initial values, quantities and rates of change, evaluated with numpy.
 
-Slow and plain on purpose; it serves checks, and whatever needs one evaluation for many patients at once.
+It serves checks, and whatever needs one evaluation for many patients at once; engines integrate.
 """
 
 from __future__ import annotations
