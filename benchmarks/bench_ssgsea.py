@@ -60,6 +60,30 @@ def time_gseapy(x: pd.DataFrame, sets: dict[str, list[str]]) -> tuple[float, pd.
     return seconds, found.res2d.pivot(index="Term", columns="Name", values="ES").astype(float)
 
 
+def why_no_gsva(rscript: str) -> str:
+    """Say why R GSVA cannot be timed here, or '' where it can."""
+    words = rscript.split()
+    if shutil.which(words[0]) is None:
+        return f"{words[0]} is not on the path"
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "version.R"
+        script.write_text(
+            'cat(if (requireNamespace("GSVA", quietly = TRUE)) format(packageVersion("GSVA")) else "none")'
+        )
+        try:
+            done = subprocess.run([*words, str(script)], capture_output=True, text=True, timeout=60)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"R does not run: {error}"
+    if done.returncode or not done.stdout.strip():
+        return f"R does not run: {(done.stderr.strip().splitlines() or ['no message'])[-1]}"
+    if done.stdout.split()[-1] == "none":
+        return "R has no package GSVA"
+    version = done.stdout.split()[-1]
+    if not version.startswith("1.46"):
+        return f"GSVA {version} is installed; this calls the interface of 1.46, whose tie rule is the one compared with"
+    return ""
+
+
 def time_r(x: pd.DataFrame, sets: dict[str, list[str]], rscript: str) -> tuple[float, pd.DataFrame]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -92,12 +116,13 @@ def main() -> None:
         print(f"             largest difference without ties {difference:.2e}")
     except ImportError:
         print("gseapy       not installed")
-    if shutil.which(asked.rscript.split()[0]):
+    missing = why_no_gsva(asked.rscript)
+    if missing:
+        print(f"R GSVA       skipped: {missing}")
+    else:
         seconds, theirs = time_r(x, sets, asked.rscript)
         print(f"R GSVA       {seconds:7.2f} s wall   ratio {seconds / ours:.1f}")
         print(f"             largest difference with ties {np.abs(scores.loc[theirs.index] - theirs).max().max():.2e}")
-    else:
-        print("R GSVA       not installed")
 
 
 if __name__ == "__main__":
