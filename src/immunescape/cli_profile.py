@@ -49,7 +49,7 @@ def profile_command(
         typer.echo(manifest_template())
         return
     if schema:
-        from immunescape.profile.export import json_schema
+        from immunescape.profile.profile_json import json_schema
 
         typer.echo(json_module.dumps(json_schema(), indent=2, ensure_ascii=False))
         return
@@ -72,7 +72,9 @@ def profile_command(
     target = out or results / (study.name or "profile")
     written = study.save(target)
     if as_json:
-        typer.echo((target / "profile.json").read_text(encoding="utf-8"))
+        with (target / "profile.json").open(encoding="utf-8") as lines:
+            for line in lines:
+                typer.echo(line, nl=False)
         return
     study.show()
     typer.echo("\nWritten: " + ", ".join(str(p) for p in written))

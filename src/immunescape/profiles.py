@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,7 +130,7 @@ class ProfiledStudy:
         """Return the content of ``profile.json``."""
         from importlib.metadata import version
 
-        from immunescape.profile.export import study_json
+        from immunescape.profile.profile_json import study_json
 
         return study_json(self.done, NOTICE, version("immunescape"))
 
@@ -175,14 +174,16 @@ class ProfiledStudy:
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``profile.json``, ``biomarkers.parquet`` and ``report.html`` into a folder; returns their paths."""
+        from importlib.metadata import version
+
         from immunescape.profile.export import long_table
-        from immunescape.report.files import make_folder, parquet_bytes, write_whole
+        from immunescape.profile.profile_json import json_text
+        from immunescape.report.files import make_folder, parquet_bytes, write_pieces, write_whole
 
         target = Path(folder)
         make_folder(target)
         paths = [target / name for name in ("profile.json", "biomarkers.parquet", "report.html")]
-        text = json.dumps(self.to_json(), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-        write_whole(paths[0], (text + "\n").encode("utf-8"))
+        write_pieces(paths[0], json_text(self.done, NOTICE, version("immunescape")))
         write_whole(paths[1], parquet_bytes(long_table(self.done)))
         self.report(paths[2])
         return paths

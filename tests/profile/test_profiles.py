@@ -15,7 +15,8 @@ import immunescape
 from immunescape.cli import app
 from immunescape.errors import ImmunescapeError, InputError
 from immunescape.profile.assemble import assemble
-from immunescape.profile.export import json_schema, long_table
+from immunescape.profile.export import long_table
+from immunescape.profile.profile_json import expand, json_schema
 from immunescape.profile.study import Study, empty_table
 from immunescape.profiles import ProfiledStudy
 
@@ -78,6 +79,45 @@ def test_json_follows_its_schema(small):
         jsonschema.validate(data, schema)
 
 
+def test_what_patients_share_stands_once_and_nothing_is_lost(small):
+    content = small.to_json()
+    for patient, profile in small.patients.items():
+        full = expand(content, patient)
+        for name, m in profile.biomarkers.items():
+            row = full["biomarkers"][name]
+            assert (row["value"], row["unit"], row["status"]) == (m.value, m.unit, m.status)
+            for field in ("low", "high", "coverage", "sample", "day", "percentile"):
+                assert row.get(field) == getattr(m, field)
+            for field in ("method", "note", "reference"):
+                assert row.get(field, "") == getattr(m, field)
+            for field in ("citation", "source"):
+                assert tuple(row.get(field, ())) == getattr(m, field)
+        for name, call in profile.calls.items():
+            row = full["calls"][name]
+            assert row["state"] == call.state
+            speaking = {(e.measurement, e.threshold) for e in call.evidence if e.supports != "neither"}
+            assert speaking <= {(e["measurement"], e["threshold"]) for e in row["evidence"]}
+            unknown = [n for n in row.get("missing", ()) if full["biomarkers"][n]["value"] is not None]
+            assert not unknown
+            known = {(c["measurement"], c["threshold"]) for c in content["rules"]["mechanisms"][name]["conditions"]}
+            assert {(e["measurement"], e["threshold"]) for e in row["evidence"]} <= known
+        assert [s["note"] for s in full["scores"]] == [s.note for s in profile.scores]
+    nothing = json.dumps(content["patients"]["c"])
+    assert "file was given" not in nothing
+    assert len(nothing) < 14_000
+    with pytest.raises(InputError, match="nobody"):
+        expand(content, "nobody")
+
+
+def test_the_file_is_what_to_json_returns(small, tmp_path):
+    from immunescape.report.files import write_pieces
+
+    written = small.save(tmp_path / "out")
+    assert json.loads(written[0].read_text(encoding="utf-8")) == small.to_json()
+    with pytest.raises(InputError, match="cannot write"):
+        write_pieces(tmp_path / "none" / "a.json", iter(["{}"]))
+
+
 def test_files_are_written_and_the_page_is_safe(small, tmp_path):
     written = small.save(tmp_path / "out")
     assert [p.name for p in written] == ["profile.json", "biomarkers.parquet", "report.html"]
@@ -95,7 +135,7 @@ def test_a_patient_alone_is_profiled_as_in_the_cohort(small):
     study = small.done.study
     alone = ProfiledStudy(assemble(study, patients=["a"]))
     assert list(alone.patients) == ["a"]
-    assert alone.to_json()["patients"]["a"] == small.to_json()["patients"]["a"]
+    assert expand(alone.to_json(), "a") == expand(small.to_json(), "a")
     with pytest.raises(InputError):
         assemble(study, patients=["nobody"])
 

@@ -120,6 +120,7 @@ class Evidence:
     threshold : the rule it was held against, e.g. ``>= 10 1/Mb``.
     supports : the state it speaks for: ``present``, ``absent`` or ``neither``.
     citation : keys of ``knowledge/references.bib``.
+    note : what a reader must know of the threshold.
     """
 
     statement: str
@@ -127,6 +128,7 @@ class Evidence:
     threshold: str
     supports: Support
     citation: tuple[str, ...] = ()
+    note: str = ""
 
     def __post_init__(self) -> None:
         _word("support", self.supports, _SUPPORTS, f"evidence '{self.statement}'")

@@ -1,168 +1,19 @@
-"""A profiled study as tables, JSON, AnnData and MuData."""
+"""A profiled study as tables, AnnData and MuData."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
-from collections.abc import Callable, Mapping
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from immunescape.errors import ImmunescapeError
-from immunescape.knowledge.biomarker_labels import biomarker_label
-from immunescape.knowledge.profile_records import Call, Measurement, PatientProfile
 from immunescape.profile.biomarkers.registry import biomarkers, values_frame
-from immunescape.profile.calls.caller import rule_text
 
 if TYPE_CHECKING:
     from immunescape.profile.assemble import Assembled
 
-__all__ = ["SCHEMA_VERSION", "json_schema", "long_table", "patient_json", "study_json", "to_anndata", "to_mudata"]
-
-SCHEMA_VERSION = "1"
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the JSON schema of ``profile.json`` (draft 2020-12)."""
-    return dict(json.loads((files("immunescape.profile") / "profile.schema.json").read_text(encoding="utf-8")))
-
-
-def _plain(value: Any) -> Any:
-    """Records and arrays as plain JSON values; numbers that are not finite become null; empty fields are left out."""
-    if hasattr(value, "model_dump"):
-        return _plain(value.model_dump())
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-_FIELDS = tuple(f.name for f in dataclasses.fields(Measurement) if f.name not in ("name", "value", "unit", "status"))
-
-
-def _measurement(m: Measurement) -> dict[str, Any]:
-    row: dict[str, Any] = {"value": _plain(m.value), "unit": m.unit, "status": m.status}
-    for name in _FIELDS:
-        field = getattr(m, name)
-        if field is not None and field != "" and field != ():
-            row[name] = list(field) if isinstance(field, tuple) else _plain(field)
-    return row
-
-
-def _call(call: Call) -> dict[str, Any]:
-    evidence = [
-        {
-            "statement": e.statement,
-            "measurement": e.measurement,
-            "threshold": e.threshold,
-            "supports": e.supports,
-            "citation": list(e.citation),
-        }
-        for e in call.evidence
-    ]
-    return {
-        "state": call.state,
-        "coverage": None if call.coverage is None else round(call.coverage, 4),
-        "citation": list(call.citation),
-        "evidence": evidence,
-    }
-
-
-class _Once:
-    """Makes the JSON of a record once, however many patients share the record (all are kept alive by the profile)."""
-
-    def __init__(self, make: Callable[[Any], dict[str, Any]]) -> None:
-        self._make, self._made = make, dict[int, dict[str, Any]]()
-
-    def __call__(self, record: Any) -> dict[str, Any]:
-        found = self._made.get(id(record))
-        if found is None:
-            found = self._made[id(record)] = self._make(record)
-        return found
-
-
-def patient_json(
-    profile: PatientProfile,
-    measurement: Callable[[Measurement], dict[str, Any]] = _measurement,
-    call: Callable[[Call], dict[str, Any]] = _call,
-) -> dict[str, Any]:
-    """Return one patient as it stands in ``profile.json``."""
-    options = [
-        {
-            "strategy": o.strategy,
-            "tier": o.tier,
-            "because": list(o.because),
-            "uncertain": list(o.uncertain),
-            "against": list(o.against),
-        }
-        for o in profile.options
-    ]
-    return {
-        "samples": list(profile.samples),
-        "biomarkers": {n: measurement(m) for n, m in profile.biomarkers.items()},
-        "calls": {n: call(c) for n, c in profile.calls.items()},
-        "stratum": _plain(profile.stratum),
-        "scores": _plain(profile.scores),
-        "options": options,
-        "resistance": _plain(profile.resistance),
-        "timeline": _plain(profile.timeline),
-    }
-
-
-def study_json(done: Assembled, notice: str, version: str) -> dict[str, Any]:
-    """Return the content of ``profile.json``; what all patients share (rules, strategies, labels) stands once."""
-    from immunescape.knowledge.strategies import load_strategies
-
-    rules = done.calls.rules
-    strategies = load_strategies()
-    known = biomarkers()
-    measurement, call = _Once(_measurement), _Once(_call)
-    return {
-        "schema": SCHEMA_VERSION,
-        "immunescape": version,
-        "notice": notice,
-        "study": done.profile.study,
-        "reads": _plain(done.profile.reads),
-        "problems": list(done.profile.problems),
-        "biomarkers": {
-            n: {
-                "title": known[n].title if n in known else n,
-                "family": known[n].family if n in known else "",
-                "label": biomarker_label(n).label,
-                "label_support": biomarker_label(n).text,
-            }
-            for n in done.measured
-        },
-        "rules": {
-            "version": rules.version,
-            "mechanisms": {
-                n: {
-                    "title": r.title,
-                    "origin": r.origin,
-                    "context": r.context,
-                    "summary": r.summary,
-                    **{k: rule_text(t) for k, t in r.trees.items()},
-                    "absent_needs": r.absent_needs,
-                    "never_assessable": r.never_assessable,
-                }
-                for n, r in rules.mechanisms.items()
-            },
-        },
-        "strategies": {"version": strategies.version, "tiers": dict(strategies.tiers)}
-        | {"strategies": {n: _plain(s) for n, s in strategies.strategies.items()}},
-        "patients": {p: patient_json(profile, measurement, call) for p, profile in done.profile.patients.items()},
-    }
+__all__ = ["long_table", "to_anndata", "to_mudata", "to_polars"]
 
 
 def long_table(done: Assembled) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from immunescape.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["check_folder", "make_folder", "parquet_bytes", "write_whole"]
+__all__ = ["check_folder", "make_folder", "parquet_bytes", "write_pieces", "write_whole"]
 
 
 def check_folder(folder: Path) -> None:
@@ -41,9 +42,19 @@ def make_folder(folder: Path) -> None:
 
 def write_whole(path: Path, content: bytes) -> Path:
     """Write a file whole or not at all."""
+    return _write(path, (content,))
+
+
+def write_pieces(path: Path, pieces: Iterable[str]) -> Path:
+    """Write text whole or not at all, piece by piece, so that it need not stand in memory at once."""
+    return _write(path, (piece.encode("utf-8") for piece in pieces))
+
+
+def _write(path: Path, pieces: Iterable[bytes]) -> Path:
     part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(content)
+        with part.open("wb") as file:
+            file.writelines(pieces)
         os.replace(part, path)
     except OSError as error:
         part.unlink(missing_ok=True)

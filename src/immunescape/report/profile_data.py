@@ -42,11 +42,15 @@ def _call(call: Call) -> list[Any]:
         for e in call.evidence:
             if e.statement not in seen:
                 seen[e.statement] = None
-                rows.append([e.statement.partition(" [")[0], "", ""])
+                rows.append([e.statement, "", ""])
         rows = rows[:6]
     else:
         rows = [
-            [e.statement, f"{e.threshold} → {e.supports}", ", ".join(e.citation)]
+            [
+                f"{e.statement} [{e.note}]" if e.note else e.statement,
+                f"{e.threshold} → {e.supports}",
+                ", ".join(e.citation),
+            ]
             for e in call.evidence
             if e.supports != "neither"
         ]

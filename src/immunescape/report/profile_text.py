@@ -64,7 +64,7 @@ def print_patient(study: ProfiledStudy, patient: str) -> None:
     rows: list[dict[str, Any]] = []
     order = ("present", "conflicting", "absent", "not_assessable")
     for call in sorted(p.calls.values(), key=lambda c: order.index(c.state)):
-        because = [e.statement.partition(" [")[0] for e in call.evidence if e.supports != "neither"]
+        because = [e.statement for e in call.evidence if e.supports != "neither"]
         if call.state == "not_assessable":
             continue
         rows.append(

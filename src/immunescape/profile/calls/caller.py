@@ -224,11 +224,9 @@ def _statement(step: _Step, rule: Rule, m: Measurement | None, other: Measuremen
     if condition.relative_to:
         text += f"; {_shown(other, condition.relative_to)}"
     text += _why_unknown(condition, m, held, rule)
-    if condition.note:
-        text += f" [{condition.note}]"
     cited = tuple(condition.source or (m.citation if m else ()))
     supports: Support = step.state if held == step.sign else "neither"
-    return Evidence(text, condition.measurement, condition.text, supports, cited)
+    return Evidence(text, condition.measurement, condition.text, supports, cited, condition.note)
 
 
 def _why_unknown(condition: Condition, m: Measurement | None, held: int, rule: Rule) -> str:
