@@ -223,7 +223,7 @@ def profile(
         A rule file of your own; None takes the one that ships.
     reference
         Name or folder of a frozen reference that percentiles of expression are taken from (`immunescape reference
-        build`); None: no percentiles, and what needs them is not assessable.
+        build`); None: the one that the manifest names, else no percentiles, and what needs them is not assessable.
 
     Returns
     -------
@@ -261,9 +261,11 @@ def build_reference(folder: str | Path, name: str, out: str | Path | None = None
     out
         Where to write; None writes to the folder that names are looked up in.
     """
-    from immunescape.profile.biomarkers.expression import reference_build
+    from immunescape.profile.biomarkers.expression import reference_build, reference_target
     from immunescape.profile.loading import load_study
+    from immunescape.report.files import check_folder
 
+    check_folder(reference_target(name, out))
     return reference_build(load_study(folder), name, out)
 
 

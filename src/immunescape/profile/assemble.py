@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from immunescape.errors import unknown_word
-from immunescape.knowledge.mechanism_rules import RuleSet
+from immunescape.knowledge.mechanism_rules import RuleSet, conditions
 from immunescape.knowledge.profile_records import Measurement, PatientProfile, StudyProfile
+from immunescape.profile.biomarkers.expression import Reference
+from immunescape.profile.biomarkers.expression.scoring import log2_values
 from immunescape.profile.biomarkers.registry import measure
 from immunescape.profile.calls import CallTable, call_mechanisms
 from immunescape.profile.resistance import resistance_of
@@ -88,8 +90,34 @@ def assemble(study: Study, rules: RuleSet | None = None, patients: Collection[st
             timeline=timeline[p],
             resistance=resistance[p],
         )
-    profile = StudyProfile(study.name, profiles, tuple(study.reads), tuple(study.problems))
+    problems = (*study.problems, *_percentiles(study, calls.rules))
+    profile = StudyProfile(study.name, profiles, tuple(study.reads), problems)
     return Assembled(profile, study, measured, calls)
+
+
+def _percentiles(study: Study, rules: RuleSet) -> tuple[str, ...]:
+    """Say which reference percentiles of expression come from; where there is none, what that costs and what to do."""
+    if not study.has("expression"):
+        return ()
+    known = study.expression_reference
+    if isinstance(known, Reference):
+        unit = log2_values(study.expression.iloc[:0], study.expression_unit)[1]
+        other = "" if known.unit == unit else f", but the study is in {unit}, so that no percentile can be given"
+        return (
+            f"expression: percentiles are those of the reference {known.label} ({known.samples} samples of "
+            f"'{known.study}', {known.unit}){other}",
+        )
+    hang = [
+        name
+        for name, rule in rules.mechanisms.items()
+        if any(c.tests[0].startswith("percentile") for tree in rule.trees.values() for c in conditions(tree))
+    ]
+    return (
+        f"expression: no reference is loaded, so there are no percentiles, and {len(hang)} mechanisms that use them "
+        "are not assessable or rest on other measurements alone. Build a reference from at least 20 samples that were "
+        "made like these (immunescape reference build FOLDER --name NAME), then give it: immunescape profile … "
+        "--reference NAME",
+    )
 
 
 def _samples(study: Study) -> dict[str, tuple[str, ...]]:

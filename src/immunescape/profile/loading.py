@@ -90,7 +90,13 @@ def _from_manifest(path: Path) -> Study:
         if build and "genome_build" in chosen.options:
             options.setdefault("genome_build", build)
         partials.append(chosen(root / manifests._expanded(entry.file, path.name), options))
-    return join(partials, spec.study, spec.panel)
+    study = join(partials, spec.study, spec.panel)
+    if spec.reference is not None:
+        from immunescape.profile.biomarkers.expression import load_reference
+
+        inside = root / manifests._expanded(spec.reference, path.name)
+        study.expression_reference = load_reference(inside if inside.is_dir() else spec.reference)
+    return study
 
 
 def join(partials: Iterable[Partial], name: str = "study", panel: str | None = None) -> Study:

@@ -50,6 +50,7 @@ class Manifest(BaseModel):
     root: str = "."
     genome_build: str = ""
     panel: str | None = None
+    reference: str | None = None
     panels: list[PanelEntry] = Field(default_factory=list)
     files: list[FileEntry] = Field(min_length=1)
 
@@ -147,6 +148,7 @@ TEMPLATE = """\
 study: my-study
 # root: data                # folder of the files, where it is not this one; ${VARIABLES} are filled in
 genome_build: GRCh38        # or GRCh37; checked against the files
+# reference: my-reference    # folder or name of a frozen reference of expression: immunescape reference build
 panel: IMPACT468            # panel of every sample without one of its own (a name of `panels`, or a shipped one)
 panels:
   - name: IMPACT468         # IMPACT341, IMPACT410 and IMPACT468 ship with genes and megabases

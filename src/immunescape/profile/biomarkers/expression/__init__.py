@@ -5,6 +5,7 @@ from immunescape.profile.biomarkers.expression.reference import (
     Reference,
     load_reference,
     reference_build,
+    reference_target,
     references_known,
 )
 from immunescape.profile.biomarkers.expression.scoring import mean_rank, mean_score, ssgsea, zscore
@@ -19,6 +20,7 @@ __all__ = [
     "mean_rank",
     "mean_score",
     "reference_build",
+    "reference_target",
     "references_known",
     "scores_of_samples",
     "signatures",

@@ -152,7 +152,7 @@ def _measure(study: Study, name: str) -> Mapping[str, Measurement]:
 
 def _percentile(reference: object, name: str, value: float, unit: str) -> tuple[float | None, str, str]:
     if not isinstance(reference, Reference):
-        return None, "", "no reference is loaded, so there is no percentile"
+        return None, "", "no reference is loaded, so there is no percentile (immunescape reference build)"
     if reference.unit != unit:
         return None, "", f"the reference {reference.label} is in {reference.unit}, not {unit}: no percentile"
     percentile = reference.percentile(name, value)

@@ -21,7 +21,7 @@ from immunescape.profile.biomarkers.expression.scoring import log2_values, zscor
 from immunescape.profile.biomarkers.expression.signatures import signatures
 from immunescape.profile.study import Study
 
-__all__ = ["Reference", "load_reference", "reference_build", "reference_folder", "references_known"]
+__all__ = ["Reference", "load_reference", "reference_build", "reference_folder", "reference_target", "references_known"]
 
 _MINIMUM = 20
 _LEVELS = np.linspace(0.0, 100.0, 101)
@@ -34,14 +34,16 @@ class Reference:
     Attributes
     ----------
     name, version : name and hash of the content.
+    study : name of the study that it was built from.
     unit : unit of the expression it was built from; only studies in the same unit are compared.
     samples, genes : how many it was built from.
     quantiles : feature (score or ``expression_<gene>``) x percentile 0..100.
-    statistics : gene -> mean and deviation of log2 values.
+    statistics : gene of a signature -> mean and deviation of log2 values.
     """
 
     name: str
     version: str
+    study: str
     unit: str
     samples: int
     genes: int
@@ -89,6 +91,19 @@ def _hash(folder: Path, fields: dict[str, object]) -> str:
     return digest.hexdigest()
 
 
+def reference_target(name: str, folder: str | Path | None = None) -> Path:
+    """Return the folder that a reference of this name is written to.
+
+    Raises
+    ------
+    InputError
+        For a name that cannot be a folder.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+        raise InputError(f"'{name}' cannot name a reference", hint="Use letters, digits, - and _.")
+    return Path(folder) if folder is not None else reference_folder() / name
+
+
 def reference_build(study: Study, name: str, folder: str | Path | None = None) -> Path:
     """Build a frozen reference from the expression of a study.
 
@@ -113,21 +128,26 @@ def reference_build(study: Study, name: str, folder: str | Path | None = None) -
     """
     from immunescape.profile.biomarkers.expression.measuring import scores_of_samples
 
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
-        raise InputError(f"'{name}' cannot name a reference", hint="Use letters, digits, - and _.")
+    target = reference_target(name, folder)
     if not study.has("expression"):
         raise InputError("the study has no expression", where=study.name, hint="Name an expression file.")
     count = study.expression.shape[1]
     if count < _MINIMUM:
         raise InputError(f"{count} samples are too few for a reference", hint=f"At least {_MINIMUM} are needed.")
-    target = Path(folder) if folder is not None else reference_folder() / name
-    target.mkdir(parents=True, exist_ok=True)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot make the folder {target}: {error.strerror}", hint="Choose another with --out."
+        ) from None
     scores, _ = scores_of_samples(study)
     quantiles = np.percentile(scores.to_numpy(float), _LEVELS, axis=1).T
     frame = pd.DataFrame(quantiles, index=scores.index, columns=[f"p{int(level)}" for level in _LEVELS])
     frame = frame.loc[np.isfinite(quantiles).all(axis=1)]
     frame.to_csv(target / "quantiles.csv", index_label="feature", float_format="%.10g", lineterminator="\n")
     logs, unit = log2_values(study.expression, study.expression_unit)
+    wanted = {g for s in signatures().values() for g in s.genes}
+    logs = logs[logs.index.isin(wanted)]
     statistics = pd.DataFrame({"mean": logs.mean(axis=1), "deviation": logs.std(axis=1, ddof=1)})
     statistics.to_csv(target / "statistics.csv", index_label="gene", float_format="%.10g", lineterminator="\n")
     fields: dict[str, object] = {
@@ -165,6 +185,7 @@ def load_reference(name: str | Path) -> Reference:
         reference = Reference(
             str(fields["name"]),
             version,
+            str(fields["study"]),
             str(fields["unit"]),
             int(fields["samples"]),
             int(fields["genes"]),
