@@ -8,8 +8,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from mechanism_bench import Bench, bench
+from scipy.stats import kstest
 
-CLONES = ("sensitive", "resistant", "antigen_low", "mhc1_silenced", "hla_loh", "b2m_null", "jak_null")
+from immunescape.model.mechanisms._emergence import next_draw
+
+CLONES = (
+    "sensitive",
+    "resistant",
+    "antigen_low",
+    "antigen_silenced",
+    "mhc1_silenced",
+    "hla_loh",
+    "b2m_null",
+    "jak_null",
+)
 EMERGING = CLONES[2:]
 BLOCKED = {"exposure_pd1": 500.0}
 
@@ -116,7 +128,13 @@ def test_blockade_selects_what_t_cells_do_not_see(reference: Bench, clone: str) 
 def test_derepression_rescues_silencing_not_loss_of_b2m(reference: Bench) -> None:
     """Drugs that undo silencing bring back MHC-I and silenced antigens, nothing that is deleted."""
     on = {"exposure_derepression": 5.0}
-    for clone, rescued in (("mhc1_silenced", True), ("antigen_low", True), ("b2m_null", False), ("hla_loh", False)):
+    for clone, rescued in (
+        ("mhc1_silenced", True),
+        ("antigen_silenced", True),
+        ("antigen_low", False),
+        ("b2m_null", False),
+        ("hla_loh", False),
+    ):
         start = shares(reference, **{clone: 0.3})
         ratio = at(reference, "V_T", 120, start, {**BLOCKED, **on}) / at(reference, "V_T", 120, start, BLOCKED)
         assert (ratio < 0.97) is rescued, f"{clone}: {ratio}"
@@ -202,6 +220,35 @@ def test_waiting_time_is_that_of_a_poisson_process(native: Bench) -> None:
     integral = np.concatenate([[0.0], np.cumsum((rate[1:] + rate[:-1]) / 2 * 5.0)])
     expected = np.interp(-np.log(0.6), integral, times)
     assert emerged(native, "b2m_null", [0.6], [mu])[0] == pytest.approx(expected, abs=31)
+
+
+def test_each_event_draws_anew(native: Bench, reference: Bench) -> None:
+    """The second event of a clone has another uniform number, the same in both engines and in plain Python."""
+    start = {**native.start, **shares(native)}
+    parameters = {"mu_b2m_null": 3e-8, "clone_presence": 1e30, "u_emergence_b2m_null": 0.2}
+    times = np.arange(0.0, 61.0, 1.0)
+    expected = [0.2]
+    for _ in range(10):
+        expected.append(next_draw(expected[-1]))
+    for one in (native, reference):
+        out = one.run(times, ("draw_b2m_null", "threshold_b2m_null"), parameters, initial=start, rtol=1e-6)
+        seen = list(dict.fromkeys(np.round(out["draw_b2m_null"][0], 6)))
+        assert len(seen) >= 3
+        places = [int(np.argmin(np.abs(np.array(expected) - u))) for u in seen[:5]]  # two may fall into one day
+        np.testing.assert_allclose(seen[:5], np.array(expected)[places], atol=1e-5)
+        assert places == sorted(places)
+
+
+def test_draws_are_uniform_and_independent() -> None:
+    u = np.random.default_rng(1).uniform(size=20_000)
+    following = np.array([next_draw(x) for x in u])
+    assert kstest(following, "uniform").pvalue > 0.01
+    assert abs(np.corrcoef(u, following)[0, 1]) < 0.03
+    course = [0.3679]
+    for _ in range(5000):
+        course.append(next_draw(course[-1]))
+    assert kstest(course, "uniform").pvalue > 0.01
+    assert abs(np.corrcoef(course[:-1], course[1:])[0, 1]) < 0.05
 
 
 def test_nothing_emerges_from_an_eradicated_tumour(native: Bench) -> None:

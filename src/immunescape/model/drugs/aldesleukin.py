@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from immunescape.model.declarations import Contribution, Drug, Modulation, Quantity, Reaction, State
 
+_ON_T = "aldesleukin_C / (aldesleukin_C + v_aldesleukin * IL2_50)"
+_ON_NK = "aldesleukin_C / (aldesleukin_C + v_aldesleukin * IL2_50_NK_aldesleukin)"
+
 DRUG = Drug(
     name="aldesleukin",
     title="Aldesleukin",
     summary=(
         "Interleukin-2 with one compartment in plasma. It reaches the nodes, where it adds to the cells' own and lets "
-        "primed CD8 T cells divide; it arms NK cells, and brings regulatory T cells, which answer to less of it."
+        "primed CD8 T cells divide; it lets activated T cells of blood, tissue and tumour divide, raises the number of "
+        "NK cells and arms them, and brings regulatory T cells, which answer to less of it."
     ),
     references=("konrad1990", "labelaldesleukin", "lotze1985"),
     parameters="aldesleukin.csv",
-    requires=("body", "il2", "treg", "nk_cells"),
+    requires=("body", "il2", "treg", "nk_cells", "naive_t", "cd8"),
     states=(State("aldesleukin_C", "nanomole", "central", "Aldesleukin in plasma"),),
     reactions=(
         Reaction(
@@ -32,7 +36,12 @@ DRUG = Drug(
             observable=True,
         ),
     ),
-    contributions=(Contribution("il2_secretion", "k_IL2_deg * V_LN * aldesleukin_C / v_aldesleukin"),),
+    contributions=(
+        Contribution("il2_secretion", "k_IL2_deg * V_LN * aldesleukin_C / v_aldesleukin"),
+        Contribution("cd8_division", f"k_T_aldesleukin * {_ON_T}"),
+        Contribution("cd4_division", f"k_T_aldesleukin * {_ON_T}"),
+        Contribution("nk_expansion", f"r_NK_blood_aldesleukin * {_ON_NK}"),
+    ),
     modulations=(
         Modulation(
             "treg_recruitment",
@@ -44,7 +53,7 @@ DRUG = Drug(
             "nk_killing",
             "il2",
             "promotes",
-            "r_NK_aldesleukin * aldesleukin_C / (aldesleukin_C + v_aldesleukin * IL2_50_NK_aldesleukin)",
+            f"r_NK_aldesleukin * {_ON_NK}",
         ),
     ),
     drug_class="cytokine",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from immunescape.model.declarations import Drug, Modulation, Quantity, Reaction, State
+from immunescape.model.declarations import Contribution, Drug, Modulation, Quantity, Reaction, State
 
 _SIGNAL = "nogapendekin_alfa_C / (nogapendekin_alfa_C + v_nogapendekin_alfa * ec50_nogapendekin_alfa)"
 
@@ -11,8 +11,8 @@ DRUG = Drug(
     title="Nogapendekin alfa inbakicept",
     summary=(
         "Interleukin-15 bound to its receptor chain and an Fc part, given under the skin. It lets NK cells and CD8 T "
-        "cells divide, not regulatory T cells: more NK cells enter the tumour and kill, primed CD8 T cells give more "
-        "progeny and so rise in blood."
+        "cells divide, not regulatory T cells: NK cells rise in blood, enter the tumour and kill, primed CD8 T cells "
+        "give more progeny and so rise in blood."
     ),
     references=("wrangle2018", "margolin2018"),
     parameters="nogapendekin_alfa.csv",
@@ -46,8 +46,8 @@ DRUG = Drug(
         ),
         Quantity("il15_signal", _SIGNAL, "dimensionless", "Signal relative to saturation", observable=True),
     ),
+    contributions=(Contribution("nk_expansion", "r_NK_blood_nogapendekin_alfa * il15_signal"),),
     modulations=(
-        Modulation("nk_recruitment", "il15", "promotes", "r_NK_nogapendekin_alfa * il15_signal"),
         Modulation("nk_killing", "il15", "promotes", "r_NK_nogapendekin_alfa * il15_signal"),
         Modulation("proliferation", "il15", "promotes", "r_CD8_nogapendekin_alfa * il15_signal"),
     ),

@@ -79,6 +79,15 @@ def cd4_reactions(cell: str, meaning: str, *, clones: str, activation: str, entr
             products={f"{c}_T": 1},
         ),
         Reaction(f"{c}_T_death", f"k_{c}_death * {c}_T", "Death in the tumour", reactants={f"{c}_T": 1}),
+        *(
+            Reaction(
+                f"{s}_cytokine_division",
+                f"cd4_division * {s}",
+                f"Division under cytokines that are given: {w}",
+                products={s: 1},
+            )
+            for s, w in ((f"{c}_C", "in blood"), (f"{c}_P", "in other tissue"), (f"{c}_T", "in the tumour"))
+        ),
         Reaction(
             f"a{c}_lymphodepletion",
             f"lymphodepletion * a{c}_LN",

@@ -6,28 +6,61 @@ is the integral of the intensity; when it passes ``-ln(u_emergence_<clone>)``, a
 patient's uniform number, the clone is there, with the ``1 / establishment`` cells that lineages which establish have on
 average where the branching process leaves chance behind, and the integral starts anew. While the clone has many cells
 the intensity fades, so that events are rare. Without cancer cells there is none.
+
+Each event draws anew: the patient's number u is mapped by ``min(u / a, (1 - u) / (1 - a))``, the skew tent map, which
+keeps the uniform distribution and is chaotic; folded four times, successive numbers show no correlation. What was
+added to the first number is a state (``redraw_<clone>``, 0 until the clone has emerged once), so that the numbers of a
+patient follow from the first, and are the same in every engine for the first ten or so events (rounding grows about
+tenfold with each).
 """
 
 from __future__ import annotations
 
 from immunescape.model.declarations import Event, Quantity, Reaction, State
 
-__all__ = ["emergence"]
+__all__ = ["emergence", "next_draw"]
+
+_KINK = 0.4
+_FOLDS = 4
 
 
-def emergence(clone: str, meaning: str) -> tuple[State, Reaction, tuple[Quantity, ...], Event]:
-    """Return state, reaction, quantities and event by which `clone` (`meaning` in words) emerges.
+def _folded(name: str) -> str:
+    """Return `name` folded `_FOLDS` times by the skew tent map."""
+    text = name
+    for _ in range(_FOLDS):
+        text = f"min(({text}) / {_KINK}, (1 - ({text})) / {1 - _KINK:g})"
+    return text
+
+
+def next_draw(u: float) -> float:
+    """Return the uniform number that follows `u`, as the model's events make it."""
+    for _ in range(_FOLDS):
+        u = min(u / _KINK, (1 - u) / (1 - _KINK))
+    return u
+
+
+def emergence(clone: str, meaning: str) -> tuple[tuple[State, ...], Reaction, tuple[Quantity, ...], Event]:
+    """Return states, reaction, quantities and event by which `clone` (`meaning` in words) emerges.
 
     The mechanism's table holds ``mu_<clone>`` (per division) and ``u_emergence_<clone>`` (uniform, the patient's draw).
     """
     establishment = f"establishment_{clone}"
     return (
-        State(
-            f"emergence_{clone}",
-            "dimensionless",
-            "tumour",
-            f"Expected number of {meaning} that have established since the last one did",
-            atol=1e-6,
+        (
+            State(
+                f"emergence_{clone}",
+                "dimensionless",
+                "tumour",
+                f"Expected number of {meaning} that have established since the last one did",
+                atol=1e-6,
+            ),
+            State(
+                f"redraw_{clone}",
+                "dimensionless",
+                "tumour",
+                f"Uniform number that draws the next event of {meaning}, less the patient's first",
+                atol=1e-9,
+            ),
         ),
         Reaction(
             f"emergence_of_{clone}",
@@ -44,8 +77,14 @@ def emergence(clone: str, meaning: str) -> tuple[State, Reaction, tuple[Quantity
                 f"Probability that one of {meaning} does not die out",
             ),
             Quantity(
+                f"draw_{clone}",
+                f"min(1, max(1e-9, u_emergence_{clone} + redraw_{clone}))",
+                "dimensionless",
+                f"Uniform number of the next event of {meaning}",
+            ),
+            Quantity(
                 f"threshold_{clone}",
-                f"-log(u_emergence_{clone})",
+                f"-log(draw_{clone})",
                 "dimensionless",
                 f"Exponential waiting time of {meaning}, in expected numbers",
             ),
@@ -53,6 +92,10 @@ def emergence(clone: str, meaning: str) -> tuple[State, Reaction, tuple[Quantity
         Event(
             f"emerged_{clone}",
             f"emergence_{clone} > threshold_{clone}",
-            {f"C_{clone}": f"C_{clone} + one_cell / max(0.01, {establishment})", f"emergence_{clone}": "0"},
+            {
+                f"C_{clone}": f"C_{clone} + one_cell / max(0.01, {establishment})",
+                f"emergence_{clone}": "0",
+                f"redraw_{clone}": f"{_folded(f'draw_{clone}')} - u_emergence_{clone}",
+            },
         ),
     )

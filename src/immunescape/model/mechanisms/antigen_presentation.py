@@ -23,7 +23,7 @@ MECHANISM = Mechanism(
     references=("mcgranahan2017", "gettinger2017", "burr2019"),
     parameters="antigen_presentation.csv",
     requires=("tumour_growth", "mhc1"),
-    states=tuple(p[0] for p in _PARTS),
+    states=tuple(s for p in _PARTS for s in p[0]),
     reactions=tuple(p[1] for p in _PARTS),
     quantities=(
         *(q for p in _PARTS for q in p[2]),

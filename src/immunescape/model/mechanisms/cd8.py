@@ -101,6 +101,20 @@ MECHANISM = Mechanism(
         ),
         Reaction("CD8_pro_death", "k_CD8_death * CD8_pro_T", "Death of progenitors", reactants={"CD8_pro_T": 1}),
         Reaction("CD8_eff_death", "k_CD8_death * CD8_eff_T", "Death of effectors", reactants={"CD8_eff_T": 1}),
+        *(
+            Reaction(
+                f"{s}_cytokine_division",
+                f"cd8_division * {s}",
+                f"Division under cytokines that are given: {w}",
+                products={s: 1},
+            )
+            for s, w in (
+                ("CD8_C", "in blood"),
+                ("CD8_P", "in other tissue"),
+                ("CD8_pro_T", "progenitors"),
+                ("CD8_eff_T", "effectors"),
+            )
+        ),
         Reaction(
             "aCD8_lymphodepletion",
             "lymphodepletion * aCD8_LN",
@@ -144,6 +158,7 @@ MECHANISM = Mechanism(
     ),
     pools=(
         Pool("CD8_T", "cell", "CD8 T cells of all states in the tumour"),
+        Pool("cd8_division", "1/day", "Rate at which cytokines that are given let CD8 T cells outside the node divide"),
         Pool("T_active_LN", "cell", "Activated T cells in the draining nodes"),
     ),
     contributions=(

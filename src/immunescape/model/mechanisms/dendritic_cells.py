@@ -8,11 +8,11 @@ MECHANISM = Mechanism(
     name="dendritic_cells",
     title="Dendritic cells",
     summary=(
-        "Immature dendritic cells enter the tumour, mature under danger signals of dying cells (quasi-steady; they "
-        "turn over within half a day), migrate to the draining nodes and meet T cells there at a limited number of "
-        "sites."
+        "Immature dendritic cells enter the tumour and turn over within days; under danger signals of dying cells "
+        "(quasi-steady; they turn over within half a day) a minority matures, which "
+        "migrates to the draining nodes and meets T cells there at a limited number of sites."
     ),
-    references=("chen2014b", "marino2004", "russo2016", "lavin2017", "deboer1995"),
+    references=("chen2014b", "marino2004", "kamath2002", "maier2020", "russo2016", "lavin2017", "deboer1995"),
     parameters="dendritic_cells.csv",
     requires=("tumour_growth",),
     processes={"dc_maturation": "maturation of dendritic cells in the tumour"},

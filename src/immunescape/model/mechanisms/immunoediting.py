@@ -5,7 +5,11 @@ from __future__ import annotations
 from immunescape.model.declarations import Clone, Mechanism, Modulation, Quantity
 from immunescape.model.mechanisms._emergence import emergence
 
-_STATE, _REACTION, _QUANTITIES, _EVENT = emergence("antigen_low", "cells that lost neoantigens")
+_CLONES = (
+    ("antigen_low", "cells that lost neoantigens"),
+    ("antigen_silenced", "cells that silenced neoantigens"),
+)
+_PARTS = [emergence(*c) for c in _CLONES]
 
 MECHANISM = Mechanism(
     name="immunoediting",
@@ -13,17 +17,17 @@ MECHANISM = Mechanism(
     summary=(
         "Neoantigens have a quality of Luksza's form, amplitude (affinity of the mutant over that of the wild-type "
         "peptide) times the probability that a T cell receptor recognises them (a logistic function of similarity to "
-        "known epitopes); clonal ones are in every cancer cell, subclonal ones in some. T cells select a clone that "
-        "lost neoantigens, partly by loss of copies (for good), partly by silencing (until derepressed). "
-        "Mutational burden, which sets the number of T cell clones, is apart from what is presented."
+        "known epitopes); clonal ones are in every cancer cell, subclonal ones in some. T cells select two clones: one "
+        "lost copies of neoantigens for good, the other silences them (methylation, deacetylation) until drugs "
+        "undo it. Mutational burden, which sets the number of T cell clones, is apart from what is presented."
     ),
     references=("luksza2017", "mcgranahan2016", "rosenthal2019", "anagnostou2017"),
     parameters="immunoediting.csv",
     requires=("tumour_growth", "mhc1", "neoantigen"),
-    states=(_STATE,),
-    reactions=(_REACTION,),
+    states=tuple(s for p in _PARTS for s in p[0]),
+    reactions=tuple(p[1] for p in _PARTS),
     quantities=(
-        *_QUANTITIES,
+        *(q for p in _PARTS for q in p[2]),
         Quantity(
             "neoantigen_quality",
             "neoantigen_amplitude / (1 + exp(-luksza_slope * (neoantigen_alignment - luksza_midpoint)))",
@@ -42,6 +46,13 @@ MECHANISM = Mechanism(
             "C_antigen_low / (C_total + one_cell)",
             "dimensionless",
             "Share of cells that lost neoantigens among living cancer cells",
+            observable=True,
+        ),
+        Quantity(
+            "antigen_silenced_share_T",
+            "C_antigen_silenced / (C_total + one_cell)",
+            "dimensionless",
+            "Share of cells that silenced neoantigens among living cancer cells",
             observable=True,
         ),
         Quantity(
@@ -74,7 +85,7 @@ MECHANISM = Mechanism(
             observable=True,
         ),
     ),
-    events=(_EVENT,),
+    events=tuple(p[3] for p in _PARTS),
     modulations=(
         Modulation("killing", "neoantigen_quality", "promotes", "w_quality * neoantigen_quality * antigens_per_cell"),
     ),
@@ -83,8 +94,14 @@ MECHANISM = Mechanism(
             "antigen_low",
             "Cancer cells that lost neoantigens",
             fraction="f_antigen_low",
+            traits={"antigenicity": "antigen_kept"},
+        ),
+        Clone(
+            "antigen_silenced",
+            "Cancer cells that silenced neoantigens",
+            fraction="f_antigen_silenced",
             traits={
-                "antigenicity": "antigen_kept + (1 - antigen_kept) * silenced_antigen_share"
+                "antigenicity": "antigen_kept + (1 - antigen_kept)"
                 " * epigenetic_derepression_T / (1 + epigenetic_derepression_T)"
             },
         ),

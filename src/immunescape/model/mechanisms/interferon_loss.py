@@ -5,7 +5,7 @@ from __future__ import annotations
 from immunescape.model.declarations import Clone, Mechanism
 from immunescape.model.mechanisms._emergence import emergence
 
-_STATE, _REACTION, _QUANTITIES, _EVENT = emergence("jak_null", "cells without JAK1/2")
+_STATES, _REACTION, _QUANTITIES, _EVENT = emergence("jak_null", "cells without JAK1/2")
 
 MECHANISM = Mechanism(
     name="interferon_loss",
@@ -18,7 +18,7 @@ MECHANISM = Mechanism(
     references=("shin2017", "zaretsky2016", "gao2016"),
     parameters="interferon_loss.csv",
     requires=("tumour_growth",),
-    states=(_STATE,),
+    states=_STATES,
     reactions=(_REACTION,),
     quantities=_QUANTITIES,
     events=(_EVENT,),

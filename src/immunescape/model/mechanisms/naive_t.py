@@ -63,5 +63,8 @@ MECHANISM = Mechanism(
     requires=("body",),
     states=(*_CD8[0], *_CD4[0]),
     reactions=(*_CD8[1], *_CD4[1]),
-    pools=(Pool("lymphodepletion", "1/day", "Rate at which therapy removes naive, circulating and dividing T cells"),),
+    pools=(
+        Pool("lymphodepletion", "1/day", "Rate at which therapy removes naive, circulating and dividing T cells"),
+        Pool("cd4_division", "1/day", "Rate at which cytokines that are given let CD4 T cells outside the node divide"),
+    ),
 )

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-from immunescape.model.declarations import Contribution, Mechanism, Quantity, Reaction, State
+from immunescape.model.declarations import Contribution, Mechanism, Pool, Quantity, Reaction, State
 
 MECHANISM = Mechanism(
     name="nk_cells",
     title="Natural killer cells",
     summary=(
-        "NK cells come from blood, where their number is kept, and die in the tumour. They kill in inverse relation "
+        "NK cells come from blood, where their number follows a set point that cytokines raise and chemotherapy "
+        "lowers for a time, and die in the tumour. They kill in inverse relation "
         "to the MHC-I of a clone (missing self), so that they see what CD8 T cells cannot, and secrete "
         "interferon-gamma. Their entry (nk_recruitment) and killing (nk_killing) are open to other mechanisms."
     ),
     references=("karre1986", "zhang2007nk", "platonova2011", "altanbonnet2019", "autissier2010"),
     parameters="nk_cells.csv",
-    requires=("tumour_growth", "mhc1"),
+    requires=("body", "tumour_growth", "mhc1", "naive_t"),
     processes={
         "nk_recruitment": "entry of NK cells into the tumour",
         "nk_killing": "killing of cancer cells by NK cells",
     },
-    states=(State("NK_T", "cell", "tumour", "NK cells in the tumour"),),
+    states=(
+        State("NK_C", "cell", "central", "NK cells in blood", "rho_NK_C * V_C"),
+        State("NK_T", "cell", "tumour", "NK cells in the tumour"),
+    ),
     reactions=(
         Reaction(
-            "NK_recruitment", "k_NK_in * rho_NK_C * f_nk_recruitment * V_T", "Entry from blood", products={"NK_T": 1}
+            "NK_production",
+            "k_NK_death * rho_NK_C * V_C * (1 + nk_expansion)",
+            "Supply from marrow and division",
+            products={"NK_C": 1},
+        ),
+        Reaction("NK_C_death", "k_NK_death * NK_C", "Death in blood", reactants={"NK_C": 1}),
+        Reaction("NK_lymphodepletion", "lymphodepletion * NK_C", "Loss to chemotherapy", reactants={"NK_C": 1}),
+        Reaction(
+            "NK_recruitment",
+            "k_NK_in * NK_C / V_C * f_nk_recruitment * V_T",
+            "Entry from blood",
+            reactants={"NK_C": 1},
+            products={"NK_T": 1},
         ),
         Reaction("NK_death", "k_NK_death * NK_T", "Death", reactants={"NK_T": 1}),
         Reaction(
@@ -47,7 +63,15 @@ MECHANISM = Mechanism(
             "Rate at which NK cells kill a cancer cell with the MHC-I of the reference baseline",
             observable=True,
         ),
+        Quantity("NK_blood", "NK_C / V_C", "cell/microliter", "NK cells in blood", observable=True),
         Quantity("NK_density_T", "NK_T / V_T", "cell/milliliter", "NK cells in the tumour", observable=True),
+    ),
+    pools=(
+        Pool(
+            "nk_expansion",
+            "dimensionless",
+            "Supply of NK cells that cytokines that are given add, relative to the usual",
+        ),
     ),
     contributions=(
         Contribution("death_rate_{clone}", "nk_kill_rate * missing_self_{clone}"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from immunescape.model.declarations import Clone, Contribution, Mechanism, Pool, Quantity, Reaction, Trait
 from immunescape.model.mechanisms._emergence import emergence
 
-_STATE, _REACTION, _QUANTITIES, _EVENT = emergence("target_resistant", "cells resistant to the targeted drug")
+_STATES, _REACTION, _QUANTITIES, _EVENT = emergence("target_resistant", "cells resistant to the targeted drug")
 
 MECHANISM = Mechanism(
     name="targeted_therapy",
@@ -17,7 +17,7 @@ MECHANISM = Mechanism(
     references=("awad2021", "leonetti2019", "zhao2021"),
     parameters="targeted_therapy.csv",
     requires=("tumour_growth",),
-    states=(_STATE,),
+    states=_STATES,
     reactions=(
         _REACTION,
         Reaction(
