@@ -263,6 +263,65 @@ def model_command(
 # --- evaluation -------------------------------------------------------------------------------------------------------
 
 
+@app.command("calibrate")
+def calibrate_command(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Trials or YAML files to fit to [default: the calibration trials that ship]."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Folder with km/ (curves: time,event,arm) and loris/ (response by PD-L1)."),
+    ] = None,
+    patients: Annotated[
+        int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients per arm and round.")
+    ] = 300,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, max=50, help="Rounds of simulating and fitting.")] = 4,
+    seed: Seed = 1,
+    workers: Workers = None,
+    start: Annotated[
+        Path | None, typer.Option("--start", help="A population_fit.csv to start from [default: no change].")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the fit; keeps finished patients, so that a rerun resumes.")
+    ] = Path("immunescape-results/calibrate"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    engine: Annotated[str, typer.Option("--engine", help="auto, native, roadrunner or reference.")] = "auto",
+) -> None:
+    """Fit the population's distributions to published results of trials."""
+    from immunescape.evaluation.calibration import calibrate
+    from immunescape.evaluation.scoreboard import roles
+    from immunescape.face import NOTICE
+    from immunescape.population.fit import PopulationFit
+    from immunescape.report.calibration_report import print_calibration
+    from immunescape.trial.spec import load_trial
+
+    chosen = names or sorted(name for name, (role, _) in roles().items() if role == "calibration")
+    for name in chosen:
+        if roles().get(name, ("", ""))[0] == "validation":
+            _stop(f"trial '{name}' is kept for validation", "Fit to calibration trials or to trials of your own.")
+
+    def tell(number: int, trial: str, done: int, total: int) -> None:
+        if not as_json and done == total:
+            typer.echo(f"round {number + 1} of {rounds}, {trial}: {total} patients", err=True)
+
+    try:
+        made = calibrate(
+            [load_trial(name) for name in chosen], data=data, patients=patients, rounds=rounds, seed=seed,
+            workers=workers, out=out, start=None if start is None else PopulationFit.read(start), engine=engine,
+            progress=tell,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        typer.echo(f"Interrupted. Finished patients are kept in {out}; the same command resumes.", err=True)
+        raise typer.Exit(130) from None
+    if as_json:
+        typer.echo(json_module.dumps(made.to_json(), indent=2, allow_nan=False))
+        return
+    print_calibration(made)
+    typer.echo(f"Written: {out / 'population_fit.csv'}, {out / 'calibration.json'}")
+    typer.echo(NOTICE)
+
+
 @app.command("validate")
 def validate_command(
     names: Annotated[

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
+from immunescape.evaluation.posterior import posterior_weights
 from immunescape.trial.stats import fast_hazard_ratio
 
 if TYPE_CHECKING:
@@ -92,8 +93,9 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
     ----------
     result
         The virtual trial; the more patients, the closer `predicted` is to what the model says. The interval resamples
-        its arms at the published numbers of patients, so it holds the chance of a trial of that size. It does not hold
-        the uncertainty of parameters.
+        its arms at the published numbers of patients, each time under another fit of the population that the
+        calibration leaves possible: it holds the chance of a trial of that size and the uncertainty of what was fitted,
+        not that of the model's structure.
     resamples, seed
         Virtual trials per interval, and their seed.
     """
@@ -108,7 +110,9 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
     tables = {arm.name: _arrays(result, arm.name) for arm in result.trial.arms}
     sizes = {arm.name: arm.n or len(tables[arm.name].response) for arm in published.arms}
     draws = {
-        name: rng.integers(0, len(tables[name].response), (resamples, size))
+        name: _resample(
+            rng, posterior_weights(result, name, resamples, seed), len(tables[name].response), size, resamples
+        )
         for name, size in sizes.items()
         if name in tables and len(tables[name].response)
     }
@@ -139,6 +143,18 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
             add(f"{a} / {b}", f"{name}_hr", result.comparison.get(f"{name}_hr"), ratios,
                 getattr(published, f"{name}_hr"), getattr(published, f"{name}_hr_ci"))  # fmt: skip
     return scores
+
+
+def _resample(
+    rng: np.random.Generator, weights: FloatArray | None, patients: int, size: int, resamples: int
+) -> NDArray[np.int64]:
+    """Rows (resamples, size) drawn with the weights (resamples, patients) of each draw; None: all alike."""
+    if weights is None:
+        return rng.integers(0, patients, (resamples, size))
+    u = rng.uniform(size=(resamples, size))
+    edges = np.cumsum(weights, axis=1)
+    found = np.stack([np.searchsorted(e, x * e[-1], side="right") for e, x in zip(edges, u, strict=True)])
+    return np.minimum(found, patients - 1).astype(np.int64)
 
 
 @dataclass(frozen=True)

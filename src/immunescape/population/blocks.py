@@ -20,6 +20,7 @@ from immunescape.errors import InputError, unknown_word
 from immunescape.population.covariates import REGIONS, Region, sample_covariates
 from immunescape.population.diagnosis import MAX_DAYS, Grower, emerge
 from immunescape.population.eligibility import Eligibility, check_eligibility, eligible
+from immunescape.population.fit import PopulationFit
 from immunescape.population.linking import DIAMETER, patient_parameters
 from immunescape.population.plausibility import baseline, implausible
 from immunescape.population.sampling import Method, check_method
@@ -50,6 +51,7 @@ class PopulationSpec:
     method : see `immunescape.population.sampling`.
     draws : parameter sets tried for one candidate.
     block_size : candidates in one block; the patients do not depend on it.
+    fit : how distributions are moved; None takes the fit that ships.
     """
 
     seed: int
@@ -62,6 +64,7 @@ class PopulationSpec:
     method: Method = "auto"
     draws: int = 10
     block_size: int = 256
+    fit: PopulationFit | None = None
 
     def __post_init__(self) -> None:
         check_method(self.method)
@@ -154,7 +157,9 @@ class BlockMaker:
 
         spec, model = self.spec, self.model
         ids = covariates.index.to_numpy()
-        values = patient_parameters(model.parameters, covariates, spec.seed, spec.stream, method=spec.method, draw=draw)
+        values = patient_parameters(
+            model.parameters, covariates, spec.seed, spec.stream, method=spec.method, draw=draw, fit=spec.fit
+        )
         own = {k: np.asarray(model.to_base(k, v)) for k, v in values.items() if k in model.parameters}
         growth = self.grower.grow(own, values[DIAMETER])
         messages = {int(ids[i]): text for i, text in growth.messages.items()}

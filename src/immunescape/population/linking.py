@@ -29,6 +29,7 @@ from immunescape.population.covariates import (
     sample_covariates,
 )
 from immunescape.population.distributions import Distribution
+from immunescape.population.fit import PopulationFit
 from immunescape.population.sampling import Method, uniforms
 from immunescape.population.tables import Row, read_rows
 
@@ -130,6 +131,32 @@ def _standard(name: str, region: Region) -> tuple[FloatArray, FloatArray, FloatA
     return mean, spread, weights, 1.0 - explained
 
 
+def linked_score(name: str, covariates: pd.DataFrame) -> FloatArray:
+    """What covariates add to the normal score (n,) of a parameter by ``covariate_links.csv``; 0 where nothing."""
+    if name not in links():
+        return np.zeros(len(covariates))
+    mean, spread, weights, _ = _standard(name, covariates["region"].iloc[0])
+    table = np.stack([score(row["score"], covariates, row.where) for row in links()[name]])
+    return (weights[:, None] * (table - mean[:, None]) / spread[:, None]).sum(axis=0)
+
+
+def unexplained_share(name: str, region: Region) -> float:
+    """Share of the variance of a parameter's normal score that its covariate links leave; 1 without links."""
+    return _standard(name, region)[3] if name in links() else 1.0
+
+
+@lru_cache(maxsize=64)
+def _moments(text: str, region: Region) -> tuple[float, float]:
+    values = score(text, _reference(region))
+    return float(values.mean()), float(values.std()) or 1.0
+
+
+def standard_score(text: str, covariates: pd.DataFrame, where: str | None = None) -> FloatArray:
+    """Score (n,) of a covariate (see `score`) with mean 0 and standard deviation 1 over the covariate population."""
+    mean, spread = _moments(text, covariates["region"].iloc[0])
+    return (score(text, covariates, where) - mean) / spread
+
+
 def lesion_diameter(sld_mm: FloatArray, n_lesions: NDArray[Any]) -> FloatArray:
     """Mean diameter (cm) of `n_lesions` target lesions whose diameters add up to `sld_mm`."""
     return np.minimum(sld_mm / 10.0 / n_lesions.astype(float), covariate_table().number("lesion_upper"))
@@ -143,6 +170,7 @@ def patient_parameters(
     *,
     method: Method = "auto",
     draw: int = 0,
+    fit: PopulationFit | None = None,
 ) -> dict[str, FloatArray]:
     """Parameters of patients that differ from the reference patient's, in the units of the parameter tables.
 
@@ -158,6 +186,8 @@ def patient_parameters(
         See `immunescape.population.sampling`; ``auto`` is a Latin hypercube here.
     draw
         Number of the draw; each gives the same patients other parameters, independent of the draws before.
+    fit
+        How distributions are moved; None takes the fit that ships.
 
     Returns
     -------
@@ -169,7 +199,7 @@ def patient_parameters(
     dimensions = [f"parameter:{name}" if draw == 0 else f"parameter:{name}:{draw}" for name in names]
     how: Method = "latin" if method == "auto" or (method == "sobol" and draw > 0) else method
     u = uniforms(dimensions, start, n, seed, stream, how, skip=SOBOL_DIMENSIONS)[ids - start]
-    return parameters_at(parameters, covariates, dict(zip(names, u.T, strict=True)))
+    return parameters_at(parameters, covariates, dict(zip(names, u.T, strict=True)), fit=fit)
 
 
 def varying_parameters(parameters: Mapping[str, Parameter]) -> list[str]:
@@ -180,7 +210,11 @@ def varying_parameters(parameters: Mapping[str, Parameter]) -> list[str]:
 
 
 def parameters_at(
-    parameters: Mapping[str, Parameter], covariates: pd.DataFrame, numbers: Mapping[str, FloatArray]
+    parameters: Mapping[str, Parameter],
+    covariates: pd.DataFrame,
+    numbers: Mapping[str, FloatArray],
+    *,
+    fit: PopulationFit | None = None,
 ) -> dict[str, FloatArray]:
     """Parameters of patients at given quantiles, in the units of the parameter tables.
 
@@ -192,6 +226,8 @@ def parameters_at(
         (n, columns) of the patients.
     numbers
         (n,) quantiles in (0, 1) of each varying parameter; for one that covariates are linked to, of what they leave.
+    fit
+        How distributions are moved; None takes the fit that ships.
 
     Returns
     -------
@@ -202,18 +238,17 @@ def parameters_at(
     from immunescape.model.drugs._covariates import covariate_parameters
 
     region: Region = covariates["region"].iloc[0]
+    moved = PopulationFit.shipped() if fit is None else fit
     varying = {name: Distribution.from_row(parameters[name]) for name in varying_parameters(parameters)}
     out: dict[str, FloatArray] = {}
     for name, distribution in varying.items():
-        if name in links():
-            mean, spread, weights, left = _standard(name, region)
-            table = np.stack([score(row["score"], covariates, row.where) for row in links()[name]])
-            z = (weights[:, None] * (table - mean[:, None]) / spread[:, None]).sum(axis=0) + np.sqrt(left) * ndtri(
-                numbers[name]
-            )
-            out[name] = distribution.ppf(np.clip(ndtr(z), 2.0**-40, 1.0 - 2.0**-40))
-        else:
+        if name not in links() and name not in moved:
             out[name] = distribution.ppf(numbers[name])
+            continue
+        z = ndtri(numbers[name])
+        if name in links():
+            z = linked_score(name, covariates) + np.sqrt(_standard(name, region)[3]) * z
+        out[name] = distribution.ppf(np.clip(ndtr(moved.move(name, z, covariates)), 2.0**-40, 1.0 - 2.0**-40))
     for name, text in INDICATORS.items():
         if name in parameters:
             out[name] = score(text, covariates)

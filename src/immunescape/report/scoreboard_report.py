@@ -84,8 +84,10 @@ def print_scoreboard(validation: Validation) -> None:
         print_table(title, scores_table(mine).rows)
     print_table("Errors (medians over figures)", summary_table(validation.summary()).rows)
     failed = sum(int(a["failed"]) for r in validation.results for a in r.arms)
-    print(f"Patients whose integration failed: {failed}. Intervals hold the chance of a trial of the published size; ")
-    print("the uncertainty of the parameters is not in them.")
+    print(
+        f"Patients whose integration failed: {failed}. Intervals hold the chance of a trial of the published size and"
+    )
+    print("the uncertainty of the fitted population; that of the model's structure is not in them.")
 
 
 def write_scoreboard(validation: Validation, path: Path, notice: str) -> Path:

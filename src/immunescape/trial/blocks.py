@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from immunescape.population.blocks import BlockMaker
     from immunescape.population.covariates import Region
+    from immunescape.population.fit import PopulationFit
     from immunescape.trial.simulate import BlockSimulator
 
 __all__ = ["BlockTask", "Enroller", "TrialBlock", "candidates_per_block", "simulate_block", "start_worker"]
@@ -38,6 +39,7 @@ class BlockTask:
     engine: str
     rtol: float
     candidates: int
+    fit: PopulationFit | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,9 @@ class _Worker:
         self.engine = get_engine(task.engine)
         self.model = Model.build(drugs=task.trial.drugs, check_units=False)
         compiled = self.engine.compile(self.model.to_sbml())
-        self.simulator: BlockSimulator = BlockSimulator(task.trial, self.model, compiled, task.seed, task.rtol)
+        self.simulator: BlockSimulator = BlockSimulator(
+            task.trial, self.model, compiled, task.seed, task.rtol, task.fit
+        )
         self.enroller = Enroller(task.trial.population)
         self._makers: dict[int, BlockMaker] = {}
 
@@ -161,6 +165,7 @@ class _Worker:
                 eligibility=lambda table: self.enroller.mask(table, task.seed, stream),
                 rtol=task.rtol,
                 block_size=task.candidates,
+                fit=task.fit,
             )
             self._makers[stream] = BlockMaker(self.model, spec, self.engine)
             for other in self._makers.values():  # one compiled growth model serves all streams

@@ -77,8 +77,10 @@ class Line:
     fallback: bool = False
     cytotoxic: bool = False
     baseline_mm: float = math.nan
+    baseline_largest_mm: float = math.nan
     days: list[float] = field(default_factory=list)
     sld_mm: list[float] = field(default_factory=list)
+    largest_mm: list[float] = field(default_factory=list)
     new_lesion: list[bool] = field(default_factory=list)
     gone: list[bool] = field(default_factory=list)
     responses: list[str] = field(default_factory=list)
@@ -108,6 +110,7 @@ class Course:
         self.lesions: Lesions = models.lesions.draw(volume_ml, int(patient["n_target_lesions"]), streams["lesions"])
         self.linear_predictor = models.hazard.linear_predictor(patient)
         self.death_left = float(streams["death"].exponential())
+        self.new_lesion_factor = float(patient.get("frailty_new_lesion", 1.0))
         self.day = 0.0
         self.death: float | None = None
         self.death_cause = ""
@@ -227,30 +230,34 @@ class Course:
         if math.isinf(line.new_lesion_day):
             inside = days >= line.start - 1e-9
             if inside.sum() > 1:
-                rate = models.lesions.new_lesion_rate(days, sld, self.lesions.sld_mm)
+                rate = models.lesions.new_lesion_rate(days, sld, self.lesions.sld_mm, self.new_lesion_factor)
                 found, line.new_lesion_left = event_time(days[inside], rate[inside], line.new_lesion_left)
                 line.new_lesion_day = math.inf if found is None else found
         noise = self.streams[f"measurement {line.name}"]
         log_volume = np.log(np.maximum(volume, 1e-30))
 
-        def look(day: float) -> tuple[float, bool]:
+        def look(day: float) -> tuple[float, float, bool]:
             ratio = math.exp(float(np.interp(day, days, log_volume))) / self.volume0
             true = self.lesions.diameters([ratio])
             errors = noise.standard_normal(5)[: len(true), None]
             size, gone = models.lesions.measure(true, errors)
-            return float(size[0]), bool(gone[0])
+            first, _ = models.lesions.measure(true[:1], errors[:1])
+            return float(size[0]), float(first[0]), bool(gone[0])
 
         low, high = float(days[0]), float(days[-1])
         if math.isnan(line.baseline_mm) and low - 1e-9 <= line.start <= high + 1e-9:
-            line.baseline_mm = max(look(line.start)[0], models.lesions.too_small_mm)
+            size, first, _ = look(line.start)
+            line.baseline_mm = max(size, models.lesions.too_small_mm)
+            line.baseline_largest_mm = max(first, models.lesions.too_small_mm)
         if math.isnan(line.baseline_mm):
             return
         for visit in line.start + line.visits:
             if not low + 1e-9 < visit <= high + 1e-9 or (line.days and visit <= line.days[-1]):
                 continue
-            size, gone = look(float(visit))
+            size, first, gone = look(float(visit))
             line.days.append(float(visit))
             line.sld_mm.append(size)
+            line.largest_mm.append(first)
             line.gone.append(gone)
             line.new_lesion.append(line.new_lesion_day <= visit)
         if line.days:
@@ -267,7 +274,7 @@ class Course:
     @staticmethod
     def _forget(line: Line, keep: int) -> None:
         """Drop the scans after the first `keep`: the line ended before them."""
-        for rows in (line.days, line.sld_mm, line.new_lesion, line.gone, line.responses):
+        for rows in (line.days, line.sld_mm, line.largest_mm, line.new_lesion, line.gone, line.responses):
             del rows[keep:]
 
 

@@ -52,10 +52,10 @@ class HazardModel:
         return self.value["lethal_volume"]
 
     def linear_predictor(self, patient: Mapping[str, Any]) -> float:
-        """Ln of the hazard (per month) before tumour size and state: intercept and covariates of one patient.
+        """Ln of the hazard (per month) before tumour size and state: intercept, covariates, frailty of one patient.
 
         `patient` holds ``ecog``, ``histology``, ``smoking``, ``albumin_g_l``, ``nlr``, ``ldh_uln``, ``liver_mets``
-        and ``n_sites`` (the reference number of 3 where it is absent).
+        and ``n_sites`` (the reference number of 3 where it is absent); ``frailty_death`` is a factor of the hazard.
         """
         b = self.value
         eta = b["intercept"]
@@ -67,7 +67,7 @@ class HazardModel:
         eta += b["log_nlr"] * (math.log(max(float(patient["nlr"]), 0.1)) - b["log_nlr_reference"])
         eta += b["ldh_high"] * (float(patient["ldh_uln"]) > 1.0)
         eta += b["liver_mets"] * bool(patient["liver_mets"])
-        return eta
+        return eta + math.log(float(patient.get("frailty_death", 1.0)))
 
     def rate(
         self,

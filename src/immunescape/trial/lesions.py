@@ -60,6 +60,7 @@ class LesionModel:
     minimum_target_mm: float
     new_lesion_base: float
     new_lesion_growth: float
+    frailty: float
 
     @classmethod
     def load(cls) -> LesionModel:
@@ -106,19 +107,23 @@ class LesionModel:
         seen = np.where(gone, 0.0, seen)
         return seen.sum(axis=0), np.asarray(gone.all(axis=0))
 
-    def new_lesion_rate(self, days: ArrayLike, sld_mm: ArrayLike, start_mm: float | None = None) -> FloatArray:
+    def new_lesion_rate(
+        self, days: ArrayLike, sld_mm: ArrayLike, start_mm: float | None = None, factor: float = 1.0
+    ) -> FloatArray:
         """Hazard (per day) of a new lesion along the true SLD (t,) at `days` (t,).
 
         Base rate plus a part proportional to the relative growth rate of the SLD. The cells that seed new lesions are
         those that live: below the SLD at the start of treatment, `start_mm`, the base rate falls with the SLD, to none
-        where no tumour is left. None: the base rate holds throughout.
+        where no tumour is left. None: the base rate holds throughout. `factor` is the patient's own (frailty).
         """
         t = np.asarray(days, dtype=np.float64)
         true = np.asarray(sld_mm, dtype=np.float64)
         size = np.maximum(true, self.too_small_mm)
         growth = np.gradient(np.log(size), t) * DAYS_PER_MONTH if len(t) > 1 else np.zeros(len(t))
         share = np.ones(len(true)) if start_mm is None else np.minimum(true / start_mm, 1.0)
-        return (self.new_lesion_base * share + self.new_lesion_growth * np.maximum(growth, 0.0)) / DAYS_PER_MONTH
+        return (
+            factor * (self.new_lesion_base * share + self.new_lesion_growth * np.maximum(growth, 0.0)) / DAYS_PER_MONTH
+        )
 
 
 def _diameter_mm(volume_ml: ArrayLike) -> FloatArray:

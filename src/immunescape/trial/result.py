@@ -28,7 +28,8 @@ class TrialResult:
     arms : one record per arm in the order of the trial (experimental first, control last); see :meth:`to_json`.
     comparison : first experimental arm against the control; {} in a trial of one arm.
     patients : one row per patient: covariates, model parameters (``p:``), response, times (months and days) and events.
-    visits : one row per scan of the trial's own line: ``id, arm, day, sld_mm, change_pct, new_lesion, response``.
+    visits : one row per scan of the trial's own line: ``id, arm, day, sld_mm, largest_mm`` (the largest
+        target lesion at baseline), ``change_pct, new_lesion, response``.
     curves : (endpoint, arm) -> Kaplan-Meier table (``time`` in months) at the last data cut; endpoint ``pfs``, ``os``.
     failures : one record per patient that could not be simulated: arm, id, reason, parameters.
     candidates : arm -> candidates by fate.

@@ -23,6 +23,7 @@ from immunescape.errors import ImmunescapeError, InputError
 from immunescape.trial.blocks import BlockTask, TrialBlock, candidates_per_block, simulate_block, start_worker
 
 if TYPE_CHECKING:
+    from immunescape.population.fit import PopulationFit
     from immunescape.trial.result import TrialResult
     from immunescape.trial.spec import Trial
 
@@ -47,6 +48,7 @@ def run_trial(
     engine: str = "auto",
     paired: bool = False,
     progress: Progress | None = None,
+    fit: PopulationFit | None = None,
 ) -> TrialResult:
     """Simulate a trial.
 
@@ -68,6 +70,8 @@ def run_trial(
         The arms share their patients and all their random numbers.
     progress
         Called with (patients done, patients in all).
+    fit
+        How the population's distributions are moved; None takes the fit that ships.
 
     Raises
     ------
@@ -93,8 +97,10 @@ def run_trial(
         wanted = [max(wanted)] * len(wanted)
     engine_name = _working_engine(trial, engine)
     size = candidates_per_block(trial)
-    task = BlockTask(trial, seed, engine_name, RTOL, size)
-    store = BlockStore(None if out is None else Path(out) / ".blocks", _key(trial, seed, engine_name, size, paired))
+    task = BlockTask(trial, seed, engine_name, RTOL, size, fit)
+    store = BlockStore(
+        None if out is None else Path(out) / ".blocks", _key(trial, seed, engine_name, size, paired, fit)
+    )
     groups = [tuple(range(len(trial.arms)))] if paired else [(k,) for k in range(len(trial.arms))]
     total = sum(wanted)
     gathered = [_Gathered(0 if paired else group[0], group, max(wanted[k] for k in group)) for group in groups]
@@ -108,7 +114,7 @@ def run_trial(
     tables = [g.finish(trial) for g in gathered]
     rows = [row for rows, _, _, _ in tables for row in rows]
     visits = [row for _, scans, _, _ in tables for row in scans]
-    columns = ["id", "arm", "day", "sld_mm", "change_pct", "new_lesion", "response"]
+    columns = ["id", "arm", "day", "sld_mm", "largest_mm", "change_pct", "new_lesion", "response"]
     return build_result(
         trial,
         seed=seed,
@@ -324,9 +330,11 @@ class BlockStore:
         return TrialBlock.from_json(json.loads(payload))
 
 
-def _key(trial: Trial, seed: int, engine: str, size: int, paired: bool) -> str:
+def _key(trial: Trial, seed: int, engine: str, size: int, paired: bool, fit: PopulationFit | None = None) -> str:
     """Hash of all that a block's content depends on: protocol, seed, engine, tolerance, and the package's own files."""
     parts = [trial.text or repr(trial), str(seed), engine, repr(RTOL), str(size), str(paired), _version()]
+    if fit is not None:
+        parts.append(fit.to_csv())
     digest = hashlib.sha256("\x1f".join(parts).encode())
     root = Path(str(files("immunescape")))
     for room in ("model", "engine", "population", "trial", "knowledge"):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immunescape.population.fit import PopulationFit
 from immunescape.trial.coefficients import coefficients
 from immunescape.trial.course import Course, Models, Streams
 from immunescape.trial.eligibility import assign_choices
@@ -31,13 +32,15 @@ if TYPE_CHECKING:
     from immunescape.engine.api import Compiled
     from immunescape.model.assembly import Model
 
-__all__ = ["ArmBlock", "BlockSimulator", "SimulatedPatient"]
+__all__ = ["FRAILTIES", "ArmBlock", "BlockSimulator", "SimulatedPatient", "frailty_spread"]
 
 FloatArray = NDArray[np.float64]
 PIECE_DAYS = 182.0
 STEP_DAYS = 7.0
 VOLUME = "V_T"
 NONE = Regimen()
+FRAILTIES = ("frailty_death", "frailty_new_lesion")
+"""What patients differ in beyond the model: factors of the hazards of death and of new lesions."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,11 @@ class SimulatedPatient:
     failure: str = ""
 
 
+def frailty_spread(name: str) -> float:
+    """Standard deviation across patients of ln of a factor in `FRAILTIES`."""
+    return coefficients("os_hazard" if name == "frailty_death" else "lesions")["frailty"].value
+
+
 class BlockSimulator:
     """Simulates patients of one trial with one compiled model.
 
@@ -75,13 +83,24 @@ class BlockSimulator:
         Seed of the run.
     rtol
         Relative tolerance of the integration.
+    fit
+        How distributions across patients are moved; None takes the fit that ships.
     """
 
-    def __init__(self, trial: Trial, model: Model, compiled: Compiled, seed: int, rtol: float = 1e-6) -> None:
+    def __init__(
+        self,
+        trial: Trial,
+        model: Model,
+        compiled: Compiled,
+        seed: int,
+        rtol: float = 1e-6,
+        fit: PopulationFit | None = None,
+    ) -> None:
         from immunescape.model.registry import drugs
 
         self.trial, self.model, self.compiled, self.seed, self.rtol = trial, model, compiled, seed, rtol
         self.models = Models.load()
+        self.fit = PopulationFit.shipped() if fit is None else fit
         self.numbers = {name: c.value for name, c in coefficients("trial_conduct").items()}
         self._drugs = drugs()
         self._atol = model.atol()
@@ -125,7 +144,8 @@ class BlockSimulator:
         volumes = self._volumes(values, states)
         patients = []
         keep = [c for c in table.columns if not c.startswith("x:")]
-        records = table[keep].to_dict("records")
+        frailties = self._frailties(table, stream)
+        records = table[keep].assign(**frailties).to_dict("records")
         for i, number in enumerate(table.index):
             row = {str(k): _plain(v) for k, v in records[i].items()}
             streams = Streams(self.seed, stream, int(number))
@@ -133,6 +153,15 @@ class BlockSimulator:
             own = {k: float(v[i]) for k, v in values.items()}
             patients.append(SimulatedPatient(int(number), row, own, states[i].copy(), course, 0.0))
         return patients
+
+    def _frailties(self, table: pd.DataFrame, stream: int) -> dict[str, FloatArray]:
+        """Factors (mean 1 before the population fit) of each patient's hazards of death and of new lesions."""
+        draws = np.array([Streams(self.seed, stream, int(i))["frailty"].standard_normal(2) for i in table.index])
+        found = {}
+        for name, z in zip(FRAILTIES, draws.T, strict=True):
+            own = frailty_spread(name)
+            found[name] = np.exp(own * self.fit.move(name, z, table) - 0.5 * own**2)
+        return found
 
     def _volumes(self, values: dict[str, FloatArray], states: FloatArray) -> FloatArray:
         """Tumour volumes (mL) at given states."""
@@ -327,6 +356,7 @@ class BlockSimulator:
                 "arm": arm.name,
                 "day": line.days[k],
                 "sld_mm": line.sld_mm[k],
+                "largest_mm": line.largest_mm[k],
                 "change_pct": 100.0 * (line.sld_mm[k] / line.baseline_mm - 1.0),
                 "new_lesion": line.new_lesion[k],
                 "response": line.responses[k],
@@ -345,6 +375,7 @@ class BlockSimulator:
             "regimen": str(line.regimen),
             "volume_ml_baseline": course.volume0,
             "sld_mm_baseline": line.baseline_mm,
+            "largest_mm_baseline": line.baseline_largest_mm,
             "target_lesions": len(course.lesions.diameter_mm),
             "best_response": best_overall_response(days, words, confirm=confirm),
             "best_change_pct": min((s["change_pct"] for s in scans), default=None),

@@ -1,0 +1,363 @@
+"""Calibration: moves the population's distributions until weighted virtual patients agree with published trials.
+
+In rounds. Each simulates the calibration trials with the fit so far; the patients of all rounds together, weighted by
+the ratio of densities, then stand for the population of any fit nearby (:mod:`immunescape.evaluation.weighting`), so
+that the best fit is found without simulating again. The weights must not become too uneven, so a round moves only part
+of the way, and the next one draws its patients where the last one ended.
+
+The fit is a maximum a posteriori estimate: the sum of squared errors of the targets and, for each term, of its
+distance from no change in prior standard deviations. What may move, and how far, is ``knowledge/data/
+calibration_terms.csv``. Standard errors and identifiability come from the curvature at the optimum (Laplace).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.errors import ImmunescapeError, InputError
+from immunescape.evaluation.targets import (
+    Target,
+    Weighted,
+    curve_targets,
+    kinetics_targets,
+    response_by_pdl1,
+    stratum_targets,
+)
+from immunescape.evaluation.targets import trial_targets as targets_of
+from immunescape.evaluation.weighting import Sample, effective_size, pool
+from immunescape.population.fit import FitTerm, PopulationFit
+from immunescape.population.tables import read_rows
+from immunescape.trial.spec import Trial
+
+__all__ = ["Calibration", "Fitted", "Term", "calibrate", "fit_weights", "terms"]
+
+FloatArray = NDArray[np.float64]
+MONO_ARMS = (("oak", "atezolizumab"), ("checkmate-017", "nivolumab"), ("checkmate-057", "nivolumab"))
+"""Arms with a checkpoint inhibitor alone, of unselected PD-L1, that stand beside a cohort's response by PD-L1."""
+KEEP = 0.30
+"""Share of the patients of an arm that weights must leave effective in a round."""
+_COLUMNS = ("name", "members", "term", "prior_sd", "unit", "source", "grade", "note")
+
+
+@dataclass(frozen=True)
+class Term:
+    """What may move: a shift, scale or covariate weight that the scores of all `members` share; prior SD of the move.
+
+    A scale moves on the log scale.
+    """
+
+    name: str
+    members: tuple[str, ...]
+    term: str
+    prior_sd: float
+
+    def value(self, x: float) -> float:
+        """The term's value at coordinate `x`, 0 being no change."""
+        return math.exp(x) if self.term == "scale" else x
+
+    def coordinate(self, value: float) -> float:
+        """Inverse of `value`."""
+        return math.log(value) if self.term == "scale" else value
+
+
+def terms() -> tuple[Term, ...]:
+    """Rows of ``calibration_terms.csv``."""
+    return tuple(
+        Term(r["name"], tuple(m.strip() for m in r["members"].split(";")), r["term"], r.number("prior_sd"))
+        for r in read_rows("calibration_terms", _COLUMNS)
+    )
+
+
+def to_fit(
+    x: FloatArray, moving: Sequence[Term], errors: FloatArray | None = None, source: str = "assumed"
+) -> PopulationFit:
+    """The fit at coordinates `x`; terms that do not move anything are left out."""
+    rows = []
+    for k, (term, value) in enumerate(zip(moving, x, strict=True)):
+        error = 0.0 if errors is None else float(errors[k]) * (term.value(value) if term.term == "scale" else 1.0)
+        note = f"as {term.name}" if len(term.members) > 1 else ""
+        if abs(value) > 1e-9:
+            rows += [
+                FitTerm(m, term.term, term.value(float(value)), error, source, "fitted", note) for m in term.members
+            ]
+    return PopulationFit(tuple(rows))
+
+
+def coordinates(fit: PopulationFit, moving: Sequence[Term]) -> FloatArray:
+    """Coordinates of a fit."""
+    return np.array([t.coordinate(fit.of(t.members[0]).get(t.term, 1.0 if t.term == "scale" else 0.0)) for t in moving])
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A weighted fit: coordinates, posterior covariance, residuals, sizes.
+
+    Attributes
+    ----------
+    x, covariance : coordinates of the terms and their posterior covariance (Laplace).
+    loss : half the sum of squares, targets alone. targets : (name, published, predicted, residual in SD).
+    sizes : (trial, arm) -> (patients, effective patients, largest weight).
+    """
+
+    x: FloatArray
+    covariance: FloatArray
+    loss: float
+    targets: tuple[tuple[str, float, float, float], ...]
+    sizes: Mapping[tuple[str, str], tuple[int, float, float]]
+
+
+def fit_weights(
+    samples: Mapping[tuple[str, str], Sample],
+    targets: Sequence[Target],
+    moving: Sequence[Term],
+    start: FloatArray,
+    *,
+    keep: float = KEEP,
+    max_evaluations: int = 25,
+) -> Fitted:
+    """Find the fit whose population agrees best with the targets.
+
+    Parameters
+    ----------
+    samples
+        (trial, arm) -> simulated patients.
+    targets
+        What to agree with.
+    moving
+        What may move.
+    start
+        Coordinates to start from.
+    keep
+        Share of an arm's patients that must stay effective; a fit that would leave fewer is held back.
+    max_evaluations
+        Steps of the least-squares method (Levenberg-Marquardt within bounds).
+    """
+    from scipy.optimize import least_squares
+
+    prior = np.array([t.prior_sd for t in moving])
+
+    def weigh(x: FloatArray) -> Weighted:
+        fit = to_fit(x, moving)
+        return {key: (s, s.weights(fit)) for key, s in samples.items()}
+
+    def errors(x: FloatArray) -> FloatArray:
+        weighted = weigh(x)
+        held = [6.0 * max(0.0, math.log(keep * len(s)) - math.log(effective_size(w))) for s, w in weighted.values()]
+        return np.array([t.residual(weighted) for t in targets] + list(x / prior) + held)
+
+    limit = np.where([t.term == "scale" for t in moving], 0.7, 2.0)
+    found = least_squares(
+        errors, np.clip(start, -limit + 1e-6, limit - 1e-6), bounds=(-limit, limit), x_scale=prior, diff_step=1e-4,
+        max_nfev=max_evaluations, loss="linear",
+    )  # fmt: skip
+    m = len(targets) + len(moving)
+    jacobian = found.jac[:m]
+    covariance = np.linalg.inv(jacobian.T @ jacobian)
+    weighted = weigh(found.x)
+    rows = []
+    for t in targets:
+        value = t.figure(weighted)
+        rows.append(
+            (t.name, t.back(t.value), t.back(value) if math.isfinite(value) else math.nan, t.residual(weighted))
+        )
+    sizes = {key: (len(s), effective_size(w), float(w.max())) for key, (s, w) in weighted.items()}
+    return Fitted(found.x, covariance, 0.5 * float((found.fun[: len(targets)] ** 2).sum()), tuple(rows), sizes)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Result: the fit that ships, what each round gave, what was fitted to.
+
+    Attributes
+    ----------
+    fit : moved distributions. moving : what could move. rounds : one `Fitted` per round.
+    seed, patients : of each arm and round.
+    """
+
+    fit: PopulationFit
+    moving: tuple[Term, ...]
+    rounds: tuple[Fitted, ...]
+    seed: int
+    patients: int
+
+    @property
+    def last(self) -> Fitted:
+        """The final fit."""
+        return self.rounds[-1]
+
+    def table(self) -> list[dict[str, Any]]:
+        """One record per term: value, standard error, shift in prior SD, and how much the data say about it.
+
+        ``identified`` is 1 - posterior variance / prior variance: 0 where the data say nothing.
+        """
+        error = np.sqrt(np.diag(self.last.covariance))
+        return [
+            {
+                "name": t.name,
+                "members": list(t.members),
+                "term": t.term,
+                "value": round(t.value(float(x)), 4),
+                "se": round(float(e), 4),
+                "moved_prior_sd": round(float(x) / t.prior_sd, 3),
+                "identified": round(max(0.0, 1.0 - float(e) ** 2 / t.prior_sd**2), 3),
+            }
+            for t, x, e in zip(self.moving, self.last.x, error, strict=True)
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain content of ``calibration.json``."""
+        last = self.last
+        total = sum(effective for _, effective, _ in last.sizes.values())
+        return {
+            "seed": self.seed,
+            "patients_per_arm_and_round": self.patients,
+            "effective_sample_size": round(total, 1),
+            "smallest_effective_sample_size_of_an_arm": round(min(e for _, e, _ in last.sizes.values()), 1),
+            "largest_weight_of_the_pooled_sample": largest_weight(last.sizes),
+            "loss": [round(r.loss, 3) for r in self.rounds],
+            "terms": self.table(),
+            "targets": [
+                {"name": n, "published": round(p, 4), "predicted": round(q, 4), "residual_sd": round(r, 3)}
+                for n, p, q, r in last.targets
+            ],
+            "arms": [
+                {"trial": t, "arm": a, "patients": n, "effective": round(e, 1), "largest_weight": round(w, 5)}
+                for (t, a), (n, e, w) in last.sizes.items()
+            ],
+            "covariance": [[float(f"{v:.4g}") for v in row] for row in last.covariance],
+        }
+
+
+def largest_weight(sizes: Mapping[tuple[str, str], tuple[int, float, float]]) -> float:
+    """Largest share that one patient has in all arms together, each arm counting by its effective patients."""
+    total = sum(effective for _, effective, _ in sizes.values())
+    return round(max(w * effective / total for _, effective, w in sizes.values()), 6)
+
+
+def calibrate(
+    trials: Sequence[Trial],
+    *,
+    data: Path | None = None,
+    patients: int = 300,
+    rounds: int = 4,
+    seed: int = 1,
+    workers: int | None = None,
+    out: Path | None = None,
+    start: PopulationFit | None = None,
+    engine: str = "auto",
+    progress: Callable[[int, str, int, int], None] | None = None,
+) -> Calibration:
+    """Fit the population to the published results of trials.
+
+    Parameters
+    ----------
+    trials
+        Calibration trials; each needs published results.
+    data
+        Folder with ``km/`` (curves), ``loris/`` (response by PD-L1) and ``tumour_kinetics/``; None fits to the
+        published figures alone.
+    patients, rounds
+        Virtual patients per arm in each round.
+    seed
+        Round k uses ``seed + k``.
+    workers, engine
+        As for a trial.
+    out
+        Folder that keeps finished patients and the fit of each round: an interrupted run resumes.
+    start
+        Fit to start from; None starts from no change.
+    progress
+        Called with (round, trial, patients done, patients in all).
+
+    Raises
+    ------
+    InputError
+        For a trial without published results, or a wrong folder.
+    """
+    from immunescape.trial.runner import run_trial
+
+    if not trials:
+        raise InputError("no trial to calibrate to")
+    if rounds < 1:
+        raise InputError(f"{rounds} rounds", hint="At least one.")
+    moving = terms()
+    targets = [t for trial in trials for t in targets_of(trial)] + _data_targets(data, trials)
+    rates = any(" of a lesion " in t.name for t in targets)
+    names = sorted({m for t in moving for m in t.members})
+    scores = sorted({t.term for t in moving if t.term not in ("shift", "scale")})
+    fit = start or PopulationFit()
+    done: list[Fitted] = []
+    gathered: dict[tuple[str, str], list[Sample]] = {}
+    for number in range(rounds):
+        for trial in trials:
+
+            def tell(k: int, total: int, name: str = trial.name, number: int = number) -> None:
+                if progress is not None:
+                    progress(number, name, k, total)
+
+            folder = None if out is None else out / f"round-{number}" / trial.name
+            result = run_trial(
+                trial, patients=patients, seed=seed + number, workers=workers, out=folder, engine=engine, fit=fit,
+                progress=tell,
+            )  # fmt: skip
+            for arm in trial.arms:
+                gathered.setdefault((trial.name, arm.name), []).append(
+                    Sample.of(result, arm, names, scores, fit, kinetics=rates and trial.name == "oak")
+                )
+        samples = {key: pool(parts) for key, parts in gathered.items()}
+        fitted = fit_weights(samples, targets, moving, coordinates(fit, moving))
+        done.append(fitted)
+        fit = to_fit(fitted.x, moving, np.sqrt(np.diag(fitted.covariance)), _sources(trials, data))
+        if out is not None:
+            _write(out / f"fit-{number}.csv", fit.to_csv())
+    made = Calibration(fit, moving, tuple(done), seed, patients)
+    if out is not None:
+        _write(out / "population_fit.csv", fit.to_csv())
+        _write(out / "calibration.json", json.dumps(made.to_json(), indent=1))
+    return made
+
+
+def _data_targets(data: Path | None, trials: Sequence[Trial]) -> list[Target]:
+    if data is None:
+        return []
+    if not data.is_dir():
+        raise InputError("no such folder of data", where=str(data), hint="Leave --data out to fit to trials alone.")
+    found = curve_targets(data / "km", trials) if (data / "km").is_dir() else []
+    arms = [a for a in MONO_ARMS if a[0] in {t.name for t in trials}]
+    if (data / "loris").is_dir() and arms:
+        found += stratum_targets(response_by_pdl1(data / "loris"), arms, "chowell2022;chang2024")
+    lesions = data / "tumour_kinetics" / "oak.csv"
+    if lesions.is_file() and "oak" in {t.name for t in trials}:
+        found += kinetics_targets(lesions)
+    if not found:
+        raise InputError("the folder holds none of km/, loris/ and tumour_kinetics/oak.csv", where=str(data))
+    return found
+
+
+def _sources(trials: Sequence[Trial], data: Path | None) -> str:
+    keys = dict.fromkeys(key for t in trials for key in t.references)
+    if data is not None:
+        keys |= dict.fromkeys(("chowell2022", "chang2024", "laleh2022"))
+    return ";".join(keys)
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise ImmunescapeError(
+            f"cannot write the fit: {error.strerror or error}", where=str(path),
+            hint="Make room or choose another folder (--out); the same command resumes.",
+        ) from error  # fmt: skip

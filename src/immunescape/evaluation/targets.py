@@ -1,0 +1,294 @@
+"""What a calibration fits to: published figures of the calibration trials, curves and cohorts, as residuals.
+
+Every target compares one figure of weighted virtual patients with a published one on a scale where errors are near
+normal (log odds of shares and survival, log of hazard ratios), divided by the standard error of the published figure,
+to which a tolerance is added: no model of this kind is exact, and a target known to the third digit must not outweigh
+all others.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.errors import InputError
+from immunescape.evaluation.kinetics import patient_rates, read_lesions
+from immunescape.evaluation.weighting import Sample, weighted_hazard_ratio, weighted_survival
+from immunescape.trial.spec import Trial
+
+__all__ = [
+    "TOLERANCE",
+    "Target",
+    "curve_targets",
+    "kinetics_targets",
+    "response_by_pdl1",
+    "stratum_targets",
+    "trial_targets",
+]
+
+FloatArray = NDArray[np.float64]
+Weighted = Mapping[tuple[str, str], tuple[Sample, FloatArray]]
+TOLERANCE = {"orr": 0.12, "survival": 0.12, "hr": 0.05, "stratum": 0.15}
+"""Standard deviation, on the scale of the residual, by which a target may be missed for the model's own sake."""
+MEDIAN_WINDOW = 0.6
+"""Months about a published median, or point of a curve, that count as the same time."""
+CURVE_MONTHS = {"pfs": (3.0, 6.0, 9.0, 12.0, 18.0), "os": (3.0, 6.0, 9.0, 12.0, 18.0, 24.0)}
+LATE_MONTHS = 48.0
+"""Published landmarks of OS from this month on are targets of their own."""
+_Z = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Target:
+    """One figure to fit.
+
+    Attributes
+    ----------
+    name : trial, arm and figure, for tables. source : key of the reference.
+    value : published, on the scale of the residual. sd : its standard error and the tolerance.
+    figure : computes the same figure, on the same scale, from weighted patients.
+    back : turns it into the unit of the report.
+    """
+
+    name: str
+    source: str
+    value: float
+    sd: float
+    figure: Callable[[Weighted], float]
+    back: Callable[[float], float]
+
+    def residual(self, weighted: Weighted) -> float:
+        """Error in standard deviations; 0 where the figure cannot be computed."""
+        found = self.figure(weighted)
+        return 0.0 if not math.isfinite(found) else (found - self.value) / self.sd
+
+
+def logit(p: float) -> float:
+    """Log odds; shares are kept 0.5 % away from 0 and 1."""
+    q = min(max(p, 0.005), 0.995)
+    return math.log(q / (1.0 - q))
+
+
+def _expit_pct(x: float) -> float:
+    return 100.0 / (1.0 + math.exp(-x))
+
+
+def _sd(p: float, n: int, tolerance: float) -> float:
+    q = min(max(p, 0.01), 0.99)
+    return math.hypot(1.0 / math.sqrt(n * q * (1.0 - q)), tolerance)
+
+
+def trial_targets(trial: Trial) -> list[Target]:
+    """Targets from the `published:` block: response, survival at medians and landmarks, hazard ratios."""
+    if trial.published is None:
+        raise InputError(f"trial '{trial.name}' has no published results to fit to", where=trial.file or None)
+    out: list[Target] = []
+    src = trial.published.sources
+
+    def share(arm: str, endpoint: str) -> Callable[[Weighted], float]:
+        key = (trial.name, arm)
+        return lambda w: logit(float(w[key][0].response @ w[key][1]))
+
+    def survival(arm: str, endpoint: str, months: float, window: float) -> Callable[[Weighted], float]:
+        key = (trial.name, arm)
+        at = np.array([months - window, months + window])
+
+        def figure(w: Weighted) -> float:
+            sample, weights = w[key]
+            before, after = (logit(float(s)) for s in weighted_survival(*sample.times[endpoint], weights, at))
+            # scans make curves of PFS staircases: a step that passes one half at the median agrees with it
+            return min(before, 0.0) + max(after, 0.0) if endpoint == "pfs" else 0.5 * (before + after)
+
+        return figure
+
+    for arm in trial.published.arms:
+        n = arm.n or next(a.n for a in trial.arms if a.name == arm.name)
+        label = f"{trial.name}: {arm.name}"
+        if arm.orr_pct is not None:
+            p = arm.orr_pct / 100.0
+            out.append(Target(f"{label}, ORR (%)", src.get("orr", ""), logit(p), _sd(p, n, TOLERANCE["orr"]),
+                              share(arm.name, "orr"), _expit_pct))  # fmt: skip
+        for endpoint, median in (("pfs", arm.pfs_median_months), ("os", arm.os_median_months)):
+            sd = _sd(0.5, n, TOLERANCE["survival"])
+            if median is not None:
+                out.append(Target(f"{label}, {endpoint.upper()} at {median:g} months (%)", src.get(endpoint, ""), 0.0,
+                                  sd, survival(arm.name, endpoint, median, MEDIAN_WINDOW), _expit_pct))  # fmt: skip
+        for point in arm.km.get("os", ()):
+            if point[0] >= LATE_MONTHS:
+                p = point[1] / 100.0
+                out.append(Target(f"{label}, OS at {point[0]:g} months (%)", src.get("km", ""), logit(p),
+                                  _sd(p, n, TOLERANCE["survival"]), survival(arm.name, "os_last", point[0], 0.0),
+                                  _expit_pct))  # fmt: skip
+    for endpoint in ("pfs", "os"):
+        ratio = getattr(trial.published, f"{endpoint}_hr")
+        interval = getattr(trial.published, f"{endpoint}_hr_ci")
+        if ratio is None or trial.control is None or not trial.experimental:
+            continue
+        error = 0.15
+        if interval and interval[0] and interval[1]:
+            error = math.log(interval[1] / interval[0]) / (2.0 * _Z)
+        a, b = (trial.name, trial.experimental[0].name), (trial.name, trial.control.name)
+
+        def log_ratio(w: Weighted, a: tuple[str, str] = a, b: tuple[str, str] = b, e: str = endpoint) -> float:
+            (one, wa), (two, wb) = w[a], w[b]
+            return weighted_hazard_ratio(one.times[e], wa, two.times[e], wb)
+
+        out.append(Target(f"{trial.name}: {endpoint.upper()} hazard ratio", src.get(endpoint, ""), math.log(ratio),
+                          math.hypot(error, TOLERANCE["hr"]), log_ratio, math.exp))  # fmt: skip
+    return out
+
+
+_CURVES = {
+    "keynote024_os": ("keynote-024", {"pembrolizumab": "pembrolizumab", "chemo": "platinum doublet"}, "os", "reck2016"),
+    "keynote024_pfs": (
+        "keynote-024",
+        {"pembrolizumab": "pembrolizumab", "chemo": "platinum doublet"},
+        "pfs",
+        "reck2016",
+    ),
+    "checkmate017_os": ("checkmate-017", {"nivolumab": "nivolumab", "d1": "docetaxel"}, "os", "brahmer2015"),
+    "checkmate017_pfs": ("checkmate-017", {"nivolumab": "nivolumab", "d1": "docetaxel"}, "pfs", "brahmer2015"),
+    "checkmate057_os": ("checkmate-057", {"nivolumab": "nivolumab", "d1": "docetaxel"}, "os", "borghaei2015"),
+    "checkmate057_pfs": ("checkmate-057", {"nivolumab": "nivolumab", "d1": "docetaxel"}, "pfs", "borghaei2015"),
+}
+
+
+def curve_targets(folder: Path, trials: Sequence[Trial]) -> list[Target]:
+    """Targets from event times read off published curves: CSV files ``time,event,arm`` (months) in a folder.
+
+    Survival is compared at `CURVE_MONTHS`, as far as a tenth of the patients is still at risk.
+    """
+    known = {t.name for t in trials}
+    out = []
+    for stem, (name, arms, endpoint, source) in _CURVES.items():
+        path = folder / f"{stem}.csv"
+        if name not in known or not path.is_file():
+            continue
+        with path.open(encoding="utf-8-sig") as stream:
+            rows = list(csv.DictReader(stream))
+        for code in sorted({r["arm"] for r in rows}):
+            arm = arms.get(code)
+            if arm is None:
+                raise InputError(f"arm '{code}' is none of {', '.join(arms)}", where=str(path))
+            mine = [r for r in rows if r["arm"] == code]
+            time = np.array([float(r["time"]) for r in mine])
+            event = np.array([float(r["event"]) for r in mine])
+            equal = np.full(len(time), 1.0 / len(time))
+            for months in CURVE_MONTHS[endpoint]:
+                risk = int((time >= months).sum())
+                if risk < max(10, len(time) // 10):
+                    continue
+                p = float(weighted_survival(time, event, equal, np.array([months]))[0])
+                key = (name, arm)
+
+                def figure(w: Weighted, key: tuple[str, str] = key, e: str = endpoint, m: float = months) -> float:
+                    sample, weights = w[key]
+                    at = np.array([m - MEDIAN_WINDOW, m + MEDIAN_WINDOW])
+                    return logit(float(weighted_survival(*sample.times[e], weights, at).mean()))
+
+                # points of one curve depend on each other: two of them count about as one
+                sd = math.sqrt(2.0) * _sd(p, len(time), TOLERANCE["survival"])
+                out.append(Target(f"{name}: {arm}, {endpoint.upper()} at {months:g} months (%)", source, logit(p), sd,
+                                  figure, _expit_pct))  # fmt: skip
+    return out
+
+
+KINETICS = {"Study_4_Arm_1": ("oak", "docetaxel"), "Study_4_Arm_2": ("oak", "atezolizumab")}
+"""Arm of ``tumour_kinetics/oak.csv`` -> (trial, arm)."""
+_QUANTILES = (0.25, 0.5, 0.75)
+
+
+def kinetics_targets(path: Path) -> list[Target]:
+    """Targets from growth of single lesions: shares of patients below the quartiles of growth and of best change."""
+    lesions = read_lesions(path)
+    out = []
+    for code, key in KINETICS.items():
+        if code not in lesions:
+            raise InputError(f"arm '{code}' is missing", where=str(path))
+        rates = patient_rates(lesions[code])
+        n = len(rates["growth"])
+        for rate in ("growth", "best_change"):
+            for q in _QUANTILES:
+                edge = float(np.quantile(rates[rate], q))
+                share = float((rates[rate] <= edge).mean())
+
+                def figure(w: Weighted, key: tuple[str, str] = key, rate: str = rate, edge: float = edge) -> float:
+                    sample, weights = w[key]
+                    known = weights * np.isfinite(sample.values[rate])
+                    return logit(float(known @ (np.nan_to_num(sample.values[rate]) <= edge)) / float(known.sum()))
+
+                sd = math.sqrt(2.0) * _sd(share, n, TOLERANCE["survival"])
+                out.append(Target(f"{key[0]}: {key[1]}, {rate.replace('_', ' ')} of a lesion <= {edge:.3g} (%)",
+                                  "laleh2022", logit(share), sd, figure, _expit_pct))  # fmt: skip
+    return out
+
+
+_RESPONSE = (("TPS<1", -1.0, 1.0), ("TPS 1-49", 1.0, 50.0), ("TPS>=50", 50.0, 101.0))
+
+
+def response_by_pdl1(folder: Path) -> dict[str, tuple[int, int]]:
+    """Responders and patients by stratum of PD-L1 TPS in tables with ``PDL1_TPS(%)`` and ``Response`` (0 or 1)."""
+    counts = {name: [0, 0] for name, _, _ in _RESPONSE}
+    for path in sorted(folder.glob("*.csv")):
+        with path.open(encoding="utf-8-sig") as stream:
+            for number, row in enumerate(csv.DictReader(stream), start=2):
+                text, answer = row.get("PDL1_TPS(%)", ""), row.get("Response", "")
+                if text in ("", "NA", "NaN", ".", None) or answer in ("", "NA", "NaN", ".", None):
+                    continue
+                try:
+                    tps, responded = float(text), int(float(answer))
+                except ValueError:
+                    raise InputError(f"'{text}' or '{answer}' is no number", where=f"{path}, row {number}") from None
+                for name, low, high in _RESPONSE:
+                    if low <= tps < high:
+                        counts[name][0] += responded
+                        counts[name][1] += 1
+    return {name: (a, n) for name, (a, n) in counts.items()}
+
+
+def stratum_targets(rates: Mapping[str, tuple[int, int]], arms: Sequence[tuple[str, str]], source: str) -> list[Target]:
+    """Targets for how response to a checkpoint inhibitor alone rises with PD-L1.
+
+    Parameters
+    ----------
+    rates
+        Stratum (a name in `Sample.groups`) -> (responders, patients) of a cohort.
+    arms
+        (trial, arm) of the virtual patients, pooled.
+    source
+        Key of the reference.
+
+    Returns
+    -------
+    One target for each stratum but the first: the log of the odds ratio against the first.
+    """
+    first = next(iter(rates))
+    out = []
+    base = rates[first]
+    for name, (responders, n) in rates.items():
+        if name == first:
+            continue
+
+        def figure(w: Weighted, name: str = name) -> float:
+            odds = []
+            for stratum in (name, first):
+                got = mass = 0.0
+                for key in arms:
+                    if key in w:
+                        sample, weights = w[key]
+                        inside = weights * sample.groups[stratum]
+                        got, mass = got + float(inside @ sample.response), mass + float(inside.sum())
+                odds.append(logit(got / mass) if mass > 0 else math.nan)
+            return odds[0] - odds[1]
+
+        value = logit(responders / n) - logit(base[0] / base[1])
+        variance = sum(1.0 / k + 1.0 / (m - k) for k, m in ((responders, n), base))
+        out.append(Target(f"response to PD-(L)1 blockade, odds ratio {name} v {first}", source, value,
+                          math.hypot(math.sqrt(variance), TOLERANCE["stratum"]), figure, math.exp))  # fmt: skip
+    return out

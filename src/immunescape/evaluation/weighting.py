@@ -1,0 +1,270 @@
+"""Virtual patients as a weighted sample of another population, and the figures of a trial from weighted patients.
+
+A patient drawn from one population stands for one of another in proportion to the ratio of the densities of the
+parameters' scores (see :mod:`immunescape.population.fit`). Where several populations were simulated, the density that
+a patient was drawn from is their mixture (``owen2000``), which keeps weights bounded. Scores of drugs that an arm does
+not give are left out: they change nothing there, and would only add noise to the weights.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.population.fit import PopulationFit
+from immunescape.population.linking import linked_score, standard_score, unexplained_share
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from immunescape.model.parameters import Parameter
+    from immunescape.trial.result import TrialResult
+    from immunescape.trial.spec import Arm
+
+__all__ = ["Sample", "effective_size", "weighted_hazard_ratio", "weighted_median", "weighted_survival"]
+
+FloatArray = NDArray[np.float64]
+_TAIL = 2.0**-40
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Patients of one arm, from one or more simulated populations.
+
+    Attributes
+    ----------
+    trial, arm : names.
+    names : (p,) parameters and frailties whose scores may be weighted.
+    z, linked : (n, p) scores of the patients, and what covariate links add to them before any fit.
+    left : (p,) variance that the links leave.
+    covariates : (n,) standardised scores of covariates, by their text.
+    response : (n,) 1 for complete or partial response at the cut of the trial.
+    times : endpoint -> (months, event), each (n,): ``pfs``, ``os`` at the trial's cuts, ``os_last`` to the end.
+    groups : name -> (n,) truth values, such as strata of PD-L1.
+    proposals : fits of the populations, with how many of the patients came from each.
+    values : rates of the largest lesion (:mod:`immunescape.evaluation.kinetics`), NaN where not known; {} unless asked.
+    """
+
+    trial: str
+    arm: str
+    names: tuple[str, ...]
+    z: FloatArray
+    linked: FloatArray
+    left: FloatArray
+    covariates: Mapping[str, FloatArray]
+    response: FloatArray
+    times: Mapping[str, tuple[FloatArray, FloatArray]]
+    groups: Mapping[str, NDArray[np.bool_]]
+    proposals: tuple[tuple[PopulationFit, int], ...]
+    values: Mapping[str, FloatArray] = field(default_factory=dict)
+    drawn: FloatArray = field(default_factory=lambda: np.empty(0))
+    """(n,) ln density of the mixture that the patients were drawn from."""
+
+    def __len__(self) -> int:
+        return len(self.response)
+
+    @classmethod
+    def of(
+        cls,
+        result: TrialResult,
+        arm: Arm,
+        names: Sequence[str],
+        scores: Sequence[str],
+        fit: PopulationFit,
+        *,
+        kinetics: bool = False,
+    ) -> Sample:
+        """Patients of one arm of a simulated trial.
+
+        Parameters
+        ----------
+        result, arm
+            The trial and one of its arms.
+        names
+            Parameters and frailties that a fit may move; those that the arm does not have are left out.
+        scores
+            Covariate scores that a fit may use.
+        fit
+            The fit that the trial was simulated with.
+        kinetics
+            Whether to fit growth and shrinkage of each patient's largest lesion.
+        """
+        from immunescape.trial.analysis import best_at_cut, endpoints_at_cut
+
+        rows = result.patients[result.patients["arm"] == arm.name].reset_index(drop=True)
+        best = best_at_cut(result.trial, rows, result.visits[result.visits["arm"] == arm.name])
+        kept = [n for n in names if _relevant(n, rows, arm, result)]
+        z = np.column_stack([_score(n, rows, result.trial.drugs) for n in kept]) if kept else np.empty((len(rows), 0))
+        region = rows["region"].iloc[0]
+        times = {
+            name: (rows[f"{name}_months"].to_numpy(dtype=float), rows[f"{name}_event"].to_numpy(dtype=float))
+            for name in ("pfs", "os")
+        }
+        last = endpoints_at_cut(rows, result.visits[result.visits["arm"] == arm.name], result.trial, "os", math.inf)
+        times["os_last"] = (np.array(last["os_months"]), np.array(last["os_event"], dtype=float))
+        tps = rows["pdl1_tps"].to_numpy(dtype=float)
+        groups = {"TPS<1": tps < 1, "TPS 1-49": (tps >= 1) & (tps < 50), "TPS>=50": tps >= 50}
+        made = cls(
+            result.trial.name,
+            arm.name,
+            tuple(kept),
+            z,
+            np.column_stack([linked_score(n, rows) for n in kept]) if kept else np.empty((len(rows), 0)),
+            np.array([unexplained_share(n, region) for n in kept]),
+            {s: standard_score(s, rows) for s in scores},
+            np.isin(best, ("CR", "PR")).astype(float),
+            times,
+            groups,
+            ((fit, len(rows)),),
+            _rates(result, arm, rows) if kinetics else {},
+        )
+        return pool([made])
+
+    def log_density(self, fit: PopulationFit) -> FloatArray:
+        """Ln of the density (n,) of the patients' scores in the population that a fit describes."""
+        total = np.zeros(len(self))
+        if not self.names:
+            return total
+        scale = np.array([fit.of(n).get("scale", 1.0) for n in self.names])
+        mean = scale * self.linked + np.array([fit.of(n).get("shift", 0.0) for n in self.names])
+        for k, name in enumerate(self.names):
+            for term, value in fit.of(name).items():
+                if term not in ("shift", "scale"):
+                    mean[:, k] += value * self.covariates[term]
+        variance = scale**2 * self.left
+        return -0.5 * ((self.z - mean) ** 2 / variance + np.log(2.0 * math.pi * variance)).sum(axis=1)
+
+    def weights(self, fit: PopulationFit) -> FloatArray:
+        """Weights (n,), adding up to 1, under which the patients stand for the population of a fit."""
+        ln = self.log_density(fit) - self.drawn
+        w = np.exp(ln - ln.max())
+        return w / w.sum()
+
+
+def pool(samples: Sequence[Sample]) -> Sample:
+    """Put samples of one arm from several populations together."""
+    first = samples[0]
+    proposals = tuple(p for s in samples for p in s.proposals)
+    joined = Sample(
+        first.trial,
+        first.arm,
+        first.names,
+        np.concatenate([s.z for s in samples]),
+        np.concatenate([s.linked for s in samples]),
+        first.left,
+        {k: np.concatenate([s.covariates[k] for s in samples]) for k in first.covariates},
+        np.concatenate([s.response for s in samples]),
+        {
+            k: (np.concatenate([s.times[k][0] for s in samples]), np.concatenate([s.times[k][1] for s in samples]))
+            for k in first.times
+        },
+        {k: np.concatenate([s.groups[k] for s in samples]) for k in first.groups},
+        proposals,
+        {k: np.concatenate([s.values[k] for s in samples]) for k in first.values},
+    )
+    n = len(joined)
+    parts = np.stack([joined.log_density(fit) + math.log(count / n) for fit, count in proposals])
+    object.__setattr__(joined, "drawn", np.logaddexp.reduce(parts, axis=0))
+    return joined
+
+
+def _rates(result: TrialResult, arm: Arm, rows: pd.DataFrame) -> dict[str, FloatArray]:
+    from immunescape.evaluation.kinetics import all_rates, simulated_lesions
+
+    return all_rates(simulated_lesions(rows, result.visits[result.visits["arm"] == arm.name]))
+
+
+def _relevant(name: str, rows: pd.DataFrame, arm: Arm, result: TrialResult) -> bool:
+    """Whether a score can matter in an arm: a parameter of the model, not one of a drug that is not given there."""
+    if name.startswith("frailty_"):
+        return name in rows
+    if f"p:{name}" not in rows:
+        return False
+    owner = next((d for d in result.trial.drugs if name.endswith(f"_{d}")), None)
+    given = {d for line in result.trial.prior for c in line.choices for d in c.regimen.drugs}
+    return owner is None or owner in given or owner in arm.drugs
+
+
+def _score(name: str, rows: pd.DataFrame, drugs: tuple[str, ...]) -> FloatArray:
+    """Normal score (n,) of a parameter's values in its own distribution, or of a frailty."""
+    from scipy.special import ndtri
+
+    from immunescape.population.distributions import Distribution
+    from immunescape.trial.simulate import FRAILTIES, frailty_spread
+
+    if name in FRAILTIES:
+        own = frailty_spread(name)
+        return (np.log(rows[name].to_numpy(dtype=float)) + 0.5 * own**2) / own
+    u = Distribution.from_row(_parameters(drugs)[name]).cdf(rows[f"p:{name}"].to_numpy(dtype=float))
+    return ndtri(np.clip(u, _TAIL, 1.0 - _TAIL))
+
+
+@lru_cache(maxsize=32)
+def _parameters(drugs: tuple[str, ...]) -> Mapping[str, Parameter]:
+    from immunescape.model.assembly import Model
+
+    return dict(Model.build(drugs=drugs, check_units=False).parameters)
+
+
+def effective_size(weights: FloatArray) -> float:
+    """Kish's effective sample size of weights (``kish1965``)."""
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def weighted_survival(time: FloatArray, event: FloatArray, weights: FloatArray, at: FloatArray) -> FloatArray:
+    """Weighted Kaplan-Meier estimate at months `at`; where all weights are equal, the estimate itself."""
+    order = np.lexsort((-event, time))
+    t, e, w = time[order], event[order], weights[order]
+    risk = np.cumsum(w[::-1])[::-1]
+    steps = np.log1p(-np.minimum(e * w / np.maximum(risk, 1e-300), 1.0 - 1e-12))
+    curve = np.concatenate([[0.0], np.cumsum(steps)])
+    return np.exp(curve[np.searchsorted(t, np.asarray(at, dtype=float), side="right")])
+
+
+def weighted_median(time: FloatArray, event: FloatArray, weights: FloatArray) -> float:
+    """Median of the weighted Kaplan-Meier estimate; infinite where it is not reached."""
+    order = np.lexsort((-event, time))
+    t = time[order]
+    s = weighted_survival(time, event, weights, t)
+    below = np.flatnonzero(s <= 0.5 + 1e-12)
+    return float(t[below[0]]) if len(below) else math.inf
+
+
+def weighted_hazard_ratio(
+    a: tuple[FloatArray, FloatArray], wa: FloatArray, b: tuple[FloatArray, FloatArray], wb: FloatArray
+) -> float:
+    """Ln of the hazard ratio of group a over group b by a weighted Cox model (Breslow's ties).
+
+    Parameters
+    ----------
+    a, b : (months, event) of each group.
+    wa, wb : their weights, each adding up to 1.
+    """
+    time = np.concatenate([a[0], b[0]])
+    event = np.concatenate([a[1], b[1]])
+    w_in = np.concatenate([wa, np.zeros(len(wb))])
+    w_out = np.concatenate([np.zeros(len(wa)), wb])
+    order = np.argsort(time, kind="stable")
+    time, event, w_in, w_out = time[order], event[order], w_in[order], w_out[order]
+    first = np.searchsorted(time, time, side="left")
+    risk_in = np.cumsum(w_in[::-1])[::-1][first]
+    risk_out = np.cumsum(w_out[::-1])[::-1][first]
+    died = event * (w_in + w_out)
+    target = float((event * w_in).sum())
+    if not 0.0 < target < died.sum():
+        return math.nan
+    beta = 0.0
+    for _ in range(30):
+        part = risk_in * math.exp(beta)
+        mean = part / np.maximum(part + risk_out, 1e-300)
+        step = (target - float((died * mean).sum())) / max(float((died * mean * (1.0 - mean)).sum()), 1e-12)
+        beta += float(np.clip(step, -1.0, 1.0))
+        if abs(step) < 1e-9:
+            break
+    return beta

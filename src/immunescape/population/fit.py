@@ -1,0 +1,141 @@
+"""The population fit: how the distributions of parameters across patients were moved to agree with published trials.
+
+The tables of mechanisms and drugs hold the reference patient and what is known or assumed of the spread between
+patients. A fit leaves them as they are and moves the patients: with z the standard normal score of a parameter (its
+covariate links included, see :mod:`immunescape.population.linking`), a patient gets the score
+
+    z' = shift + scale z + sum over covariates of weight times standardised score
+
+and the value at the quantile of z'. So bounds hold, a shift is in standard deviations between patients, and a shift of
+0, a scale of 1 and no weights change nothing. The fit that ships is ``knowledge/data/population_fit.csv``, made by
+``immunescape calibrate``; none of its rows belongs to a trial, an arm or a line of therapy.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.errors import InputError, unknown_word
+from immunescape.population.tables import parse_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["COLUMNS", "FitTerm", "PopulationFit"]
+
+FloatArray = NDArray[np.float64]
+COLUMNS = ("parameter", "term", "value", "se", "unit", "source", "grade", "note")
+_FILE = "population_fit.csv"
+
+
+@dataclass(frozen=True)
+class FitTerm:
+    """One row: parameter, term (``shift``, ``scale`` or the score of a covariate), value, standard error, source."""
+
+    parameter: str
+    term: str
+    value: float
+    se: float
+    source: str
+    grade: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class PopulationFit:
+    """Moves standard normal scores of parameters; see the module."""
+
+    terms: tuple[FitTerm, ...] = ()
+    _by: Mapping[str, Mapping[str, float]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        found: dict[str, dict[str, float]] = {}
+        for term in self.terms:
+            where = f"population fit, {term.parameter}, {term.term}"
+            own = found.setdefault(term.parameter, {})
+            if term.term in own:
+                raise InputError("the term stands twice", where=where)
+            if not math.isfinite(term.value) or (term.term == "scale" and term.value <= 0.0):
+                raise InputError(f"{term.value} is no {term.term}", where=where)
+            own[term.term] = term.value
+        object.__setattr__(self, "_by", found)
+
+    @classmethod
+    @lru_cache(maxsize=1)
+    def shipped(cls) -> PopulationFit:
+        """The fit that ships."""
+        text = files("immunescape.knowledge").joinpath("data", _FILE).read_text(encoding="utf-8")
+        return cls.parse(text, f"knowledge/data/{_FILE}")
+
+    @classmethod
+    def read(cls, path: str | Path) -> PopulationFit:
+        """Read a table that `to_csv` wrote."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"cannot read the population fit: {error}", where=str(path)) from error
+        return cls.parse(text, str(path))
+
+    @classmethod
+    def parse(cls, text: str, origin: str) -> PopulationFit:
+        """Read the table from its text; `origin` is named in errors."""
+        terms = []
+        for row in parse_rows(text, COLUMNS, origin):
+            terms.append(
+                FitTerm(row["parameter"], row["term"], row.number("value"), row.number("se"), row["source"],
+                        row["grade"], row["note"])
+            )  # fmt: skip
+        return cls(tuple(terms))
+
+    def to_csv(self) -> str:
+        """The table as text."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for t in self.terms:
+            unit = "dimensionless" if t.term == "scale" else "standard deviation"
+            writer.writerow([t.parameter, t.term, f"{t.value:.4g}", f"{t.se:.2g}", unit, t.source, t.grade, t.note])
+        return out.getvalue()
+
+    def __contains__(self, parameter: str) -> bool:
+        return parameter in self._by
+
+    def of(self, parameter: str) -> Mapping[str, float]:
+        """Term -> value for a parameter; empty where it was not fitted."""
+        return self._by.get(parameter, {})
+
+    def check(self, names: Iterable[str]) -> None:
+        """Raise InputError for a parameter that is none of `names`."""
+        known = sorted(names)
+        for parameter in self._by:
+            if parameter not in known:
+                raise unknown_word("parameter in the population fit", parameter, known)
+
+    def move(self, parameter: str, z: FloatArray, covariates: pd.DataFrame) -> FloatArray:
+        """Scores (n,) of patients after the fit, from those before it and the patients' covariates."""
+        terms = self._by.get(parameter)
+        if terms is None:
+            return z
+        return terms.get("scale", 1.0) * z + self.offset(parameter, covariates)
+
+    def offset(self, parameter: str, covariates: pd.DataFrame) -> FloatArray:
+        """Shift (n,) of a parameter's score, with what covariates add."""
+        from immunescape.population.linking import standard_score
+
+        terms = self._by.get(parameter, {})
+        out = np.full(len(covariates), terms.get("shift", 0.0))
+        for term, value in terms.items():
+            if term not in ("shift", "scale"):
+                out = out + value * standard_score(term, covariates, f"population fit, {parameter}")
+        return out

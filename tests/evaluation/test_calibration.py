@@ -1,0 +1,142 @@
+"""Calibration: weighted figures against lifelines, weights against closed cases, a known fit found again."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from lifelines import CoxPHFitter, KaplanMeierFitter
+
+from immunescape.errors import InputError
+from immunescape.evaluation.calibration import Term, calibrate, coordinates, fit_weights, terms, to_fit
+from immunescape.evaluation.targets import Target, logit, response_by_pdl1, trial_targets
+from immunescape.evaluation.weighting import (
+    Sample,
+    effective_size,
+    pool,
+    weighted_hazard_ratio,
+    weighted_median,
+    weighted_survival,
+)
+from immunescape.population.fit import FitTerm, PopulationFit
+from immunescape.trial.spec import load_trial
+
+
+def made_up(n: int, seed: int, fit: PopulationFit | None = None) -> Sample:
+    """Patients with one score z; they respond more often where it is high."""
+    rng = np.random.default_rng(seed)
+    fit = fit or PopulationFit()
+    z = fit.of("k_kill").get("shift", 0.0) + fit.of("k_kill").get("scale", 1.0) * rng.standard_normal((n, 1))
+    response = (rng.uniform(size=n) < 1.0 / (1.0 + np.exp(1.0 - z[:, 0]))).astype(float)
+    time = rng.exponential(10.0 * np.exp(0.3 * z[:, 0]))
+    event = (time < 40.0).astype(float)
+    nothing = np.zeros((n, 1))
+    sample = Sample(
+        "t", "a", ("k_kill",), z, nothing, np.ones(1), {}, response,
+        {"pfs": (np.minimum(time, 40.0), event), "os": (np.minimum(time, 40.0), event)},
+        {"all": np.ones(n, dtype=bool)}, ((fit, n),),
+    )  # fmt: skip
+    return pool([sample])
+
+
+def test_weighted_survival_is_that_of_lifelines() -> None:
+    rng = np.random.default_rng(1)
+    time = np.ceil(rng.exponential(8.0, 300))
+    event = (rng.uniform(size=300) < 0.7).astype(float)
+    weights = rng.integers(1, 6, 300).astype(float)
+    fitted = KaplanMeierFitter().fit(np.repeat(time, weights.astype(int)), np.repeat(event, weights.astype(int)))
+    at = np.array([0.0, 1.0, 3.5, 8.0, 20.0])
+    ours = weighted_survival(time, event, weights / weights.sum(), at)
+    assert np.allclose(ours, fitted.survival_function_at_times(at).to_numpy(), atol=1e-9)
+    assert weighted_median(time, event, weights) == pytest.approx(fitted.median_survival_time_)
+
+
+def test_weighted_hazard_ratio_is_that_of_lifelines() -> None:
+    rng = np.random.default_rng(2)
+    a, b = rng.exponential(12.0, 200), rng.exponential(8.0, 150)
+    wa, wb = rng.uniform(0.2, 2.0, 200), rng.uniform(0.2, 2.0, 150)
+    wa, wb = wa / wa.sum(), wb / wb.sum()
+    ours = weighted_hazard_ratio((a, np.ones(200)), wa, (b, np.ones(150)), wb)
+    frame = pd.DataFrame({"t": np.r_[a, b], "e": 1, "g": np.r_[np.ones(200), np.zeros(150)], "w": 1e3 * np.r_[wa, wb]})
+    cox = CoxPHFitter().fit(frame, "t", "e", weights_col="w", robust=True)
+    assert ours == pytest.approx(float(cox.params_["g"]), abs=1e-5)
+
+
+def test_weights_turn_one_population_into_another() -> None:
+    sample = made_up(40_000, 3)
+    target = PopulationFit((FitTerm("k_kill", "shift", 0.4, 0, "assumed", "fitted"),
+                            FitTerm("k_kill", "scale", 0.8, 0, "assumed", "fitted")))  # fmt: skip
+    w = sample.weights(target)
+    mean = float(w @ sample.z[:, 0])
+    assert mean == pytest.approx(0.4, abs=0.03)
+    assert math.sqrt(float(w @ (sample.z[:, 0] - mean) ** 2)) == pytest.approx(0.8, abs=0.03)
+    assert np.allclose(sample.weights(PopulationFit()), 1.0 / len(sample))
+
+
+def test_pooled_populations_are_weighted_by_their_mixture() -> None:
+    far = PopulationFit((FitTerm("k_kill", "shift", 1.5, 0, "assumed", "fitted"),))
+    one, two = made_up(4000, 4), made_up(4000, 5, far)
+    both = pool([one, two])
+    w = both.weights(far)
+    assert float(w @ both.z[:, 0]) == pytest.approx(1.5, abs=0.06)
+    assert effective_size(w) > 4000
+    assert effective_size(one.weights(far)) < 1500  # without the second population few patients count
+
+
+def test_a_known_fit_is_found_again() -> None:
+    truth = PopulationFit((FitTerm("k_kill", "shift", 0.6, 0, "assumed", "fitted"),))
+    rate = made_up(40_000, 6, truth).response.mean()
+    sample = made_up(8000, 7)
+    key = ("t", "a")
+    target = Target("response", "assumed", logit(float(rate)), 0.02,
+                    lambda w: logit(float(w[key][0].response @ w[key][1])), lambda x: x)  # fmt: skip
+    moving = (Term("k_kill", ("k_kill",), "shift", 1.0),)
+    found = fit_weights({key: sample}, [target], moving, np.zeros(1))
+    assert found.x[0] == pytest.approx(0.6, abs=0.1)
+    assert 0.0 < found.covariance[0, 0] < 0.02
+    held = fit_weights({key: sample}, [replace(target, sd=0.2)], moving, np.zeros(1), keep=0.98)
+    assert abs(held.x[0]) < 0.75 * found.x[0]  # a fit that leaves too few patients effective is held back
+
+
+def test_coordinates_and_fits_are_inverse() -> None:
+    moving = terms()
+    x = np.linspace(-0.4, 0.5, len(moving))
+    assert np.allclose(coordinates(to_fit(x, moving), moving), x)
+
+
+def test_targets_of_a_trial_cover_its_published_figures() -> None:
+    names = [t.name for t in trial_targets(load_trial("keynote-024"))]
+    assert len(names) == 10
+    assert any("OS at 60 months" in n for n in names)
+    assert sum("hazard ratio" in n for n in names) == 2
+
+
+def test_a_table_with_a_word_for_a_number_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("PDL1_TPS(%),Response\n50,1\nhigh,0\n")
+    with pytest.raises(InputError, match="row 3"):
+        response_by_pdl1(tmp_path)
+
+
+def test_requests_that_make_no_sense_are_refused(tmp_path: Path) -> None:
+    trial = load_trial("checkmate-017")
+    with pytest.raises(InputError, match="no trial"):
+        calibrate([])
+    with pytest.raises(InputError, match="no such folder"):
+        calibrate([trial], data=tmp_path / "none")
+    with pytest.raises(InputError, match="none of"):
+        calibrate([trial], data=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_small_calibration_resumes_to_the_same_result(tmp_path: Path) -> None:
+    trial = load_trial("checkmate-017")
+    first = calibrate([trial], patients=24, rounds=1, seed=5, workers=2, out=tmp_path)
+    again = calibrate([trial], patients=24, rounds=1, seed=5, workers=1, out=tmp_path)
+    assert first.to_json() == again.to_json()
+    assert (tmp_path / "population_fit.csv").is_file()
+    assert PopulationFit.read(tmp_path / "population_fit.csv").terms
+    assert first.to_json()["effective_sample_size"] > 10
