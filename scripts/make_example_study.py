@@ -130,7 +130,7 @@ def draw() -> None:
         )
         if score >= 0.8:
             TPS[p] = int(RNG.integers(50, 100))
-        chance = 0.9 * LATENT[p]["inflamed"] + 0.5 * np.log(1 + PASSENGERS[p]) - 1.9 - (0.6 if cold else 0.0)
+        chance = 0.6 * LATENT[p]["inflamed"] + 0.5 * np.log(1 + PASSENGERS[p]) - 1.9 - (0.6 if cold else 0.0)
         good = 1 / (1 + np.exp(-chance))
         v = RNG.random()
         BEST[p] = "PR" if v < 0.75 * good else "SD" if v < 0.75 * good + 0.35 else "PD"
@@ -360,8 +360,8 @@ def blood_and_gut() -> None:
             continue
         for day in (0, 42):
             good = BEST[p] in ("CR", "PR")
-            neutrophils = float(RNG.uniform(2.5, 6 if good else 9))
-            lymphocytes = float(RNG.uniform(1.2 if good else 0.8, 2.4 if good else 1.9))
+            neutrophils = float(RNG.uniform(2.5, 7.0 if good else 8.0))
+            lymphocytes = float(RNG.uniform(1.1 if good else 1.0, 2.3 if good else 2.1))
             labs.extend([[p, day, "albumin", round(float(RNG.uniform(3.2, 4.5)), 1), "g/dL"],
                          [p, day, "neutrophils", round(neutrophils, 2), "10^9/L"],
                          [p, day, "lymphocytes", round(lymphocytes, 2), "10^9/L"],

@@ -53,7 +53,7 @@ A column of the patients table that bears a biomarker's name counts as reported,
 ratios; a number with a unit needs a file that declares it.
 
 A biomarker of your own: `register(Biomarker(...))` in a module that an entry point in the group
-`immunescape.biomarkers` names; the contract test `tests/profile/biomarkers/test_contract.py` shows what it must keep
+`immunescape.biomarkers` names; the contract test `tests/profile/biomarkers/test_biomarker_contract.py` shows what it must keep
 to.
 
 What a measurement says about a virtual patient stands in `knowledge/data/profile_to_model.csv`;

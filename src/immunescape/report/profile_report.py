@@ -66,9 +66,9 @@ def _labels() -> Table:
             "As tested in OAK": label.definition,
             "Carriers of n": f"{label.carriers} of {label.n}",
             "Interaction HR (95 %)": _interval(label.interaction_hr, label.interaction_interval),
-            "Interaction p": f"{label.interaction_p:.2g}",
+            "Interaction p": f"{label.interaction_p:.3g}",
             "HR in the control arm (95 %)": _interval(label.control_hr, label.control_interval),
-            "Control-arm p": f"{label.control_p:.2g}",
+            "Control-arm p": f"{label.control_p:.3g}",
             "Label": label.label,
             "Note": label.note,
         }

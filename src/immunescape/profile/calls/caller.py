@@ -62,7 +62,7 @@ def _shown(m: Measurement | None, name: str, condition: Condition | None = None)
         return f"{name} is {'true' if m.value else 'false'}"
     if isinstance(m.value, str):
         return f"{name} is {m.value.replace('_', ' ')}"
-    unit = f" {m.unit}" if m.unit else ""
+    unit = f" {m.unit}" if m.unit not in ("", "1") else ""
     if m.status == "below_limit":
         return f"{name} is below the limit of {m.value:g}{unit}"
     interval = f" ({m.low:.4g} to {m.high:.4g})" if m.low is not None and m.high is not None else ""
