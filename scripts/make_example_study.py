@@ -349,6 +349,7 @@ def blood_and_gut() -> None:
     tcr: list[list[object]] = []
     labs: list[list[object]] = []
     ctdna: list[list[object]] = []
+    cells = np.random.default_rng(SEED + 1)
     for p in PATIENTS[:8]:
         for day in (0, 42):
             for c in np.minimum(RNG.zipf(1.9, 60), 400):
@@ -375,6 +376,11 @@ def blood_and_gut() -> None:
                          [p, 0, "tryptophan", round(float(RNG.uniform(35, 75)), 1), "umol/L"],
                          [p, 0, "3-HAA", round(float(RNG.lognormal(3.1, 0.45)), 1), "nmol/L"],
                          [p, 0, "exosomal_pdl1", round(float(RNG.uniform(20, 400)), 1), "pg/mL"]])  # fmt: skip
+        if i % 3 == 0:
+            for analyte, low, high in (("cd8_pd1", 8, 45), ("cd8_pd1_ki67", 2, 25), ("cd8_tim3", 1, 20),
+                                       ("cd8_effector_memory", 15, 60), ("cd4_memory", 30, 75), ("mdsc_monocytic", 0.5, 12),
+                                       ("mdsc_granulocytic", 0.2, 6)):  # fmt: skip
+                labs.append([p, 0, analyte, round(float(cells.uniform(low, high)), 1), "percent"])
         if i < 20:
             start = float(RNG.uniform(0.8, 12))
             change = {"CR": 0.0, "PR": 0.15, "SD": 0.8, "PD": 2.1, "NE": 1.0}[BEST[p]]

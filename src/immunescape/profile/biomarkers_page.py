@@ -53,8 +53,8 @@ A column of the patients table that bears a biomarker's name counts as reported,
 ratios; a number with a unit needs a file that declares it.
 
 A biomarker of your own: `register(Biomarker(...))` in a module that an entry point in the group
-`immunescape.biomarkers` names; the contract test `tests/profile/biomarkers/test_biomarker_contract.py` shows what it must
-keep to.
+`immunescape.biomarkers` names; the contract test `tests/profile/biomarkers/test_biomarker_contract.py` shows what it
+must keep to.
 
 What a measurement says about a virtual patient stands in `knowledge/data/profile_to_model.csv`;
 `immunescape.profile.twin.model_hints` turns a patient's measurements into such hints (target, value or range, spread,
