@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -52,6 +54,36 @@ def test_akkermansia_levels(share, level):
     found = measure(study_of({"Akkermansia_muciniphila": share, "Other_one": 1 - share}), NAMES)
     assert found["akkermansia"]["p"].value == pytest.approx(share)
     assert found["akkermansia_level"]["p"].value == level
+
+
+def test_a_gut_that_the_table_does_not_tell_is_not_assessable(tmp_path):
+    """Akkermansia of the genus alone, or names of another database, are no absence of A. muciniphila."""
+    from immunescape.profile.loading import load_study
+
+    genus = "k__Bacteria; p__Verrucomicrobia; f__Verrucomicrobiaceae; g__Akkermansia; s__"
+    lines = ["k__Bacteria; g__Bacteroides; s__uniformis", "k__Bacteria; g__Dorea; s__longicatena", genus]
+    taxonomy = [[t.strip() for t in line.split(";")] for line in lines]
+
+    def table(taxonomy: list[list[str]]) -> dict:
+        rows = [{"id": f"otu{i}", "metadata": {"taxonomy": t}} for i, t in enumerate(taxonomy)]
+        columns = [{"id": "p", "metadata": None}]
+        return {"format": "Biological Observation Matrix 1.0.0", "rows": rows, "columns": columns,
+                "matrix_type": "dense", "shape": [len(rows), 1], "data": [[10.0]] * len(rows)}  # fmt: skip
+
+    (tmp_path / "t.biom").write_text(json.dumps(table(taxonomy)))
+    (tmp_path / "manifest.yaml").write_text("study: x\nfiles:\n  - {file: t.biom, format: biom, day: 0}\n")
+    found = measure(load_study(tmp_path), NAMES)
+    assert found["akkermansia"]["p"].status == "not_assessable"
+    assert "does not tell its species" in found["akkermansia_level"]["p"].note
+    assert "of the 82 species" in found["toposcore_class"]["p"].note
+    named = [[*t[:-1], "s__muciniphila"] if "g__Akkermansia" in t else t for t in taxonomy]
+    (tmp_path / "t.biom").write_text(json.dumps(table(named)))
+    found = measure(load_study(tmp_path), NAMES)
+    assert found["akkermansia"]["p"].value == pytest.approx(1 / 3)
+    other = measure(study_of({"OTU_1": 0.5, "OTU_2": 0.5}), NAMES)
+    assert {other[n]["p"].status for n in ("akkermansia", "akkermansia_level", "toposcore", "toposcore_class")} == {
+        "not_assessable"
+    }
 
 
 def test_score_and_class():

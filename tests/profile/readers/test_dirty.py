@@ -146,6 +146,25 @@ def test_expression_with_mixed_ids_and_without_unit(tmp_path: Path) -> None:
         read("expression", "gene\ts1\nTP53\t-5.5\n", tmp_path, unit="tpm")
 
 
+def test_two_patients_whose_tumours_bear_one_name(tmp_path: Path) -> None:
+    """Callers name every tumour TUMOR: the patient of the manifest keeps them apart."""
+    head = (
+        "##fileformat=VCFv4.2\n##reference=GRCh38\n"
+        '##INFO=<ID=CSQ,Number=.,Type=String,Description="Format: Allele|Consequence|SYMBOL|HGVSp|CANONICAL">\n'
+        "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tTUMOR\n"
+    )
+    row = "chr12\t25245351\t.\tC\tA\t.\tPASS\tCSQ=A|missense_variant|KRAS|ENSP1:p.Gly12Cys|YES\tAD\t70,30\n"
+    (tmp_path / "one.vcf").write_text(head + row)
+    (tmp_path / "two.vcf").write_text(head)
+    entries = "".join(f"  - {{file: {f}.vcf, format: vcf, patient: {p}}}\n" for f, p in (("one", "A"), ("two", "B")))
+    (tmp_path / "manifest.yaml").write_text("study: x\ngenome_build: GRCh38\nfiles:\n" + entries)
+    study = load_study(tmp_path)
+    assert study.patient_ids == ["A", "B"]
+    assert list(study.samples["sample"]) == ["A-TUMOR", "B-TUMOR"]
+    assert list(study.mutations["patient"]) == ["A"]
+    assert not study.problems
+
+
 def test_duplicated_patients(tmp_path: Path) -> None:
     one = read("patients", "patient,age\np1,60\np1,60\np2,50\n", tmp_path, "x.csv")
     assert join([one]).patients["patient"].tolist() == ["p1", "p2"]

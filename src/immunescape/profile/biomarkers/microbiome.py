@@ -28,6 +28,8 @@ __all__ = ["AKKERMANSIA_HIGH", "TOPOSCORE_WORDS", "species_name", "topo_groups",
 TABLE = Path(immunescape.knowledge.__file__).parent / "data" / "toposcore_species.csv"
 AKKERMANSIA_HIGH = 0.04799
 """Share above which A. muciniphila is high (77th percentile of the discovery cohort, derosa2022)."""
+FEWEST_SPECIES = 3
+"""With fewer of the 82 species found, their lack tells more of the table than of the gut: no score (assumed)."""
 SIG1_MOST, SIG2_LEAST = 0.5351, 0.7911
 AKKERMANSIA_WORDS = ("zero", "low", "high")
 TOPOSCORE_WORDS = ("SIG1+", "SIG2+")
@@ -36,12 +38,18 @@ _NAMED = re.compile(r"^([A-Z][a-z]+_[a-z]{3,}.*?)_SGB\d+(_group)?$")
 
 @dataclass(frozen=True)
 class Sample:
-    """Species and their shares in one stool sample."""
+    """Species and their shares in one stool sample; `unnamed`: Akkermansia whose species the table does not tell."""
 
     sample: str
     day: float | None
     shares: Mapping[str, float]
     total: float
+    unnamed: float = 0.0
+
+    @property
+    def recognised(self) -> int:
+        """How many of the species that the gut scores look at were found."""
+        return sum(self.shares.get(n, 0.0) > 0 for names in topo_groups().values() for n in names)
 
 
 @lru_cache(maxsize=1)
@@ -78,6 +86,7 @@ def _samples(study: Study) -> dict[str, Sample]:
         shares = rows.setdefault(patient, {}).setdefault(key, {})
         name = species_name(taxon)
         shares[name] = shares.get(name, 0.0) + float(abundance)
+    genus = _genus(study)
     found: dict[str, Sample] = {}
     for patient, samples in rows.items():
         before = [k for k in samples if k[1] <= 0]
@@ -86,8 +95,45 @@ def _samples(study: Study) -> dict[str, Sample]:
         total = sum(shares.values())
         if total > 0:
             normal = {n: v / total for n, v in shares.items()}
-            found[patient] = Sample(best[0], None if best[1] == 1e9 else best[1], normal, total)
+            named = sum(v for n, v in shares.items() if n.startswith("Akkermansia"))
+            unnamed = max(genus.get((patient, *best), 0.0) - named, 0.0)
+            unnamed = unnamed if unnamed > 1e-6 * total + 1e-9 else 0.0
+            found[patient] = Sample(best[0], None if best[1] == 1e9 else best[1], normal, total, unnamed)
     return found
+
+
+def _genus(study: Study) -> dict[tuple[str, str, float], float]:
+    """Return (patient, sample, day) -> abundance of the genus Akkermansia, where the table holds genera."""
+    frame = study.microbiome
+    frame = frame[(frame["rank"] == "genus") & frame["taxon"].astype(str).str.contains("Akkermansia", regex=False)]
+    found: dict[tuple[str, str, float], float] = {}
+    columns = ["patient", "sample", "day", "abundance"]
+    for patient, sample, day, abundance in frame[columns].to_numpy(dtype=object).tolist():
+        if abundance is None or math.isnan(abundance):
+            continue
+        at = 1e9 if day is None or math.isnan(day) else float(day)
+        key = (patient, sample if isinstance(sample, str) else "", at)
+        found[key] = found.get(key, 0.0) + float(abundance)
+    return found
+
+
+def _unclear(s: Sample) -> str:
+    """Say why the level of A. muciniphila is not known; '' where it is."""
+    if _akkermansia_share(s) == 0 and s.unnamed > 0:
+        return f"Akkermansia is there ({s.unnamed:.2g} of the total), but the table does not tell its species"
+    if "Akkermansia_muciniphila" not in s.shares and s.recognised == 0:
+        return _few(s)
+    return ""
+
+
+def _few(s: Sample) -> str:
+    """Say that too few of the scored species were found; '' where there are enough."""
+    if s.recognised >= FEWEST_SPECIES:
+        return ""
+    return (
+        f"{s.recognised} of the 82 species of the score are in the sample, at least {FEWEST_SPECIES} are needed: the "
+        "names may be those of another database or rank"
+    )
 
 
 def _all(study: Study) -> dict[str, Sample]:
@@ -139,6 +185,10 @@ def _akkermansia(study: Study) -> dict[str, Measurement]:
     found: dict[str, Measurement] = {}
     for patient, s in _all(study).items():
         share = _akkermansia_share(s)
+        fields = _fields(study, s, "Share of A. muciniphila among species", ("derosa2022",))
+        if why := _unclear(s):
+            found[patient] = Measurement.not_assessable("akkermansia", "fraction", why, **fields)
+            continue
         others = sum(v for n, v in s.shares.items() if n.startswith("Akkermansia") and n != "Akkermansia_muciniphila")
         note = f"level {_level(share)} (zero; low; high from {100 * AKKERMANSIA_HIGH:g} %)"
         note += f"; other Akkermansia {100 * others:.3g} %" if others else ""
@@ -148,7 +198,7 @@ def _akkermansia(study: Study) -> dict[str, Measurement]:
             "fraction",
             "measured",
             note=note,
-            **_fields(study, s, "Share of A. muciniphila among species", ("derosa2022",)),  # type: ignore[arg-type]
+            **fields,  # type: ignore[arg-type]
         )
     return found
 
@@ -157,13 +207,17 @@ def _akkermansia_level(study: Study) -> dict[str, Measurement]:
     found: dict[str, Measurement] = {}
     for patient, s in _all(study).items():
         share = _akkermansia_share(s)
+        fields = _fields(study, s, "Three levels of A. muciniphila", ("derosa2022",))
+        if why := _unclear(s):
+            found[patient] = Measurement.not_assessable("akkermansia_level", "", why, **fields)
+            continue
         found[patient] = Measurement(
             "akkermansia_level",
             _level(share),
             "",
             "measured",
             note=f"{100 * share:.3g} % of species",
-            **_fields(study, s, "Three levels of A. muciniphila", ("derosa2022",)),  # type: ignore[arg-type]
+            **fields,  # type: ignore[arg-type]
         )
     return found
 
@@ -198,6 +252,11 @@ def _scored(s: Sample) -> tuple[float, str]:
 def _toposcore(study: Study) -> dict[str, Measurement]:
     found: dict[str, Measurement] = {}
     for patient, s in _all(study).items():
+        method = "Share of SIG2 minus share of SIG1 species present, scaled to 0..1"
+        fields = _fields(study, s, method, ("derosa2024",))
+        if why := _few(s):
+            found[patient] = Measurement.not_assessable("toposcore", "1", why, **fields)
+            continue
         score, note = _scored(s)
         note += f"; A. muciniphila {_level(_akkermansia_share(s))}"
         found[patient] = Measurement(
@@ -206,7 +265,7 @@ def _toposcore(study: Study) -> dict[str, Measurement]:
             "1",
             "measured",
             note=note,
-            **_fields(study, s, "Share of SIG2 minus share of SIG1 species present, scaled to 0..1", ("derosa2024",)),  # type: ignore[arg-type]
+            **fields,  # type: ignore[arg-type]
         )
     return found
 
@@ -214,7 +273,12 @@ def _toposcore(study: Study) -> dict[str, Measurement]:
 def _topo_class(study: Study) -> dict[str, Measurement]:
     found: dict[str, Measurement] = {}
     for patient, s in _all(study).items():
+        fields = _fields(study, s, "Score, and Akkermansia between the thresholds", ("derosa2024",))
         score, note = _scored(s)
+        decided = not SIG1_MOST < score < SIG2_LEAST
+        if why := _few(s) or ("" if decided else _unclear(s)):
+            found[patient] = Measurement.not_assessable("toposcore_class", "", why, **fields)
+            continue
         word = toposcore_class(score, _level(_akkermansia_share(s)))
         found[patient] = Measurement(
             "toposcore_class",
@@ -222,7 +286,7 @@ def _topo_class(study: Study) -> dict[str, Measurement]:
             "",
             "measured",
             note=f"score {score:.4f}; {note}",
-            **_fields(study, s, "Score, and Akkermansia between the thresholds", ("derosa2024",)),  # type: ignore[arg-type]
+            **fields,  # type: ignore[arg-type]
         )
     return found
 

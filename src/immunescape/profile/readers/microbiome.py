@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,15 @@ _OPTIONS = {"day": "day of the samples", "rank": "rank of unlabelled taxa (defau
 
 
 def _taxon(text: str, default: str) -> tuple[str, str]:
-    last = text.replace(";", "|").split("|")[-1].strip()
+    parts = [p.strip() for p in text.replace(";", "|").split("|")]
+    last = parts[-1]
     head, found, name = last.partition("__")
     if found and head.casefold() in _RANKS:
-        return name, _RANKS[head.casefold()]
+        rank = _RANKS[head.casefold()]
+        genus = next((p[3:] for p in reversed(parts[:-1]) if p[:3].casefold() == "g__"), "")
+        if rank == "species" and genus and not re.search(r"[\s_]", name) and name != genus:
+            return f"{genus}_{name}", rank  # Greengenes: the epithet alone
+        return name, rank
     return last, default
 
 

@@ -46,6 +46,7 @@ _TERMS = (
 )
 _RANK = {term: i for i, (term, _) in enumerate(_TERMS)}
 _WORD = dict(_TERMS)
+_GENERIC = {"tumor", "tumour", "primary", "sample", "tumor_sample"}
 _THREE = {
     **dict(Ala="A", Arg="R", Asn="N", Asp="D", Cys="C", Gln="Q", Glu="E", Gly="G", His="H", Ile="I", Leu="L"),
     **dict(Lys="K", Met="M", Phe="F", Pro="P", Ser="S", Thr="T", Trp="W", Tyr="Y", Val="V", Ter="*", Sec="U"),
@@ -152,7 +153,7 @@ def _fraction(keys: Sequence[str], cells: Sequence[str], which: int, where: str)
 @reader(
     "vcf",
     "mutations in VCF 4.x with VEP CSQ or SnpEff ANN",
-    ("mutations",),
+    ("mutations", "samples"),
     {
         "tumour_sample": "name of the tumour's column",
         "patient": "patient that the file belongs to; else the sample's name",
@@ -212,8 +213,13 @@ def read_vcf(path: Path, options: Mapping[str, Any]) -> Partial:
     frame = pd.DataFrame(rows, index=pd.Index([r["source_row"] for r in rows], dtype=int))
     if not len(frame):
         frame = pd.DataFrame({"gene": pd.Series(dtype=object)})
-    frame["sample"] = sample
-    frame["patient"] = str(options["patient"]) if options.get("patient") else None
+    patient = str(options["patient"]) if options.get("patient") else None
+    if patient and sample.casefold() in _GENERIC:  # callers name every patient's tumour so
+        sample = f"{patient}-{sample}"
+    frame["sample"], frame["patient"] = sample, patient
+    if patient:
+        owner = pd.DataFrame({"sample": [sample], "patient": [patient]})
+        out.tables["samples"] = finish("samples", owner, path.name, out.problems)
     genes = frame["gene"].notna()
     out.tables["mutations"] = finish(
         "mutations", frame.loc[genes], path.name, out.problems, {"vaf": "fraction"}, out.genome_build
