@@ -44,6 +44,8 @@ MONO_ARMS = (("oak", "atezolizumab"), ("checkmate-017", "nivolumab"), ("checkmat
 """Arms with a checkpoint inhibitor alone, of unselected PD-L1, that stand beside a cohort's response by PD-L1."""
 KEEP = 0.30
 """Share of the patients of an arm that weights must leave effective in a round."""
+KEEP_NOISE = 0.5
+"""Share of the patients that the chance of the virtual figures is reckoned with: weights of rounds lie above and below."""
 _COLUMNS = ("name", "members", "term", "prior_sd", "unit", "source", "grade", "note")
 
 
@@ -148,10 +150,15 @@ def fit_weights(
         fit = to_fit(x, moving)
         return {key: (s, s.weights(fit)) for key, s in samples.items()}
 
+    reached = {key: KEEP_NOISE * len(s) for key, s in samples.items()}
+    spread = [t.spread(reached) for t in targets]
+
     def errors(x: FloatArray) -> FloatArray:
         weighted = weigh(x)
         held = [6.0 * max(0.0, math.log(keep * len(s)) - math.log(effective_size(w))) for s, w in weighted.values()]
-        return np.array([t.residual(weighted) for t in targets] + list(x / prior) + held)
+        return np.array(
+            [t.residual(weighted, sd) for t, sd in zip(targets, spread, strict=True)] + list(x / prior) + held
+        )
 
     limit = np.where([t.term == "scale" for t in moving], 0.7, 2.0)
     found = least_squares(
@@ -163,10 +170,10 @@ def fit_weights(
     covariance = np.linalg.inv(jacobian.T @ jacobian)
     weighted = weigh(found.x)
     rows = []
-    for t in targets:
+    for t, sd in zip(targets, spread, strict=True):
         value = t.figure(weighted)
         rows.append(
-            (t.name, t.back(t.value), t.back(value) if math.isfinite(value) else math.nan, t.residual(weighted))
+            (t.name, t.back(t.value), t.back(value) if math.isfinite(value) else math.nan, t.residual(weighted, sd))
         )
     sizes = {key: (len(s), effective_size(w), float(w.max())) for key, (s, w) in weighted.items()}
     return Fitted(found.x, covariance, 0.5 * float((found.fun[: len(targets)] ** 2).sum()), tuple(rows), sizes)

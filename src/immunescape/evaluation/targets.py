@@ -41,6 +41,8 @@ MEDIAN_WINDOW = 0.6
 CURVE_MONTHS = {"pfs": (3.0, 6.0, 9.0, 12.0, 18.0), "os": (3.0, 6.0, 9.0, 12.0, 18.0, 24.0)}
 LATE_MONTHS = 48.0
 """Published landmarks of OS from this month on are targets of their own."""
+EVENTS = 0.75
+"""Share of the patients with an event that the chance of a virtual hazard ratio is reckoned with."""
 _Z = 1.959963984540054
 
 
@@ -54,6 +56,8 @@ class Target:
     value : published, on the scale of the residual. sd : its standard error and the tolerance.
     figure : computes the same figure, on the same scale, from weighted patients.
     back : turns it into the unit of the report.
+    arms : (trial, arm) of the virtual patients. noise : variance that one effective patient would leave; with m of
+        them, the virtual figure has a variance of noise / m.
     """
 
     name: str
@@ -62,11 +66,17 @@ class Target:
     sd: float
     figure: Callable[[Weighted], float]
     back: Callable[[float], float]
+    arms: tuple[tuple[str, str], ...] = ()
+    noise: float = 0.0
 
-    def residual(self, weighted: Weighted) -> float:
-        """Error in standard deviations; 0 where the figure cannot be computed."""
+    def spread(self, effective: Mapping[tuple[str, str], float]) -> float:
+        """Standard deviation with the chance of the virtual patients, given how many of each arm are effective."""
+        return math.sqrt(self.sd**2 + sum(self.noise / max(effective[a], 1.0) for a in self.arms if a in effective))
+
+    def residual(self, weighted: Weighted, spread: float | None = None) -> float:
+        """Error in standard deviations (`spread`, else `sd`); 0 where the figure cannot be computed."""
         found = self.figure(weighted)
-        return 0.0 if not math.isfinite(found) else (found - self.value) / self.sd
+        return 0.0 if not math.isfinite(found) else (found - self.value) / (spread or self.sd)
 
 
 def logit(p: float) -> float:
@@ -77,6 +87,11 @@ def logit(p: float) -> float:
 
 def _expit_pct(x: float) -> float:
     return 100.0 / (1.0 + math.exp(-x))
+
+
+def _noise(p: float) -> float:
+    q = min(max(p, 0.05), 0.95)
+    return 1.0 / (q * (1.0 - q))
 
 
 def _sd(p: float, n: int, tolerance: float) -> float:
@@ -110,21 +125,22 @@ def trial_targets(trial: Trial) -> list[Target]:
     for arm in trial.published.arms:
         n = arm.n or next(a.n for a in trial.arms if a.name == arm.name)
         label = f"{trial.name}: {arm.name}"
+        own = ((trial.name, arm.name),)
         if arm.orr_pct is not None:
             p = arm.orr_pct / 100.0
             out.append(Target(f"{label}, ORR (%)", src.get("orr", ""), logit(p), _sd(p, n, TOLERANCE["orr"]),
-                              share(arm.name, "orr"), _expit_pct))  # fmt: skip
+                              share(arm.name, "orr"), _expit_pct, own, _noise(p)))  # fmt: skip
         for endpoint, median in (("pfs", arm.pfs_median_months), ("os", arm.os_median_months)):
             sd = _sd(0.5, n, TOLERANCE["survival"])
             if median is not None:
                 out.append(Target(f"{label}, {endpoint.upper()} at {median:g} months (%)", src.get(endpoint, ""), 0.0,
-                                  sd, survival(arm.name, endpoint, median, MEDIAN_WINDOW), _expit_pct))  # fmt: skip
+                                  sd, survival(arm.name, endpoint, median, MEDIAN_WINDOW), _expit_pct, own, _noise(0.5)))  # fmt: skip
         for point in arm.km.get("os", ()):
             if point[0] >= LATE_MONTHS:
                 p = point[1] / 100.0
                 out.append(Target(f"{label}, OS at {point[0]:g} months (%)", src.get("km", ""), logit(p),
                                   _sd(p, n, TOLERANCE["survival"]), survival(arm.name, "os_last", point[0], 0.0),
-                                  _expit_pct))  # fmt: skip
+                                  _expit_pct, own, _noise(p)))  # fmt: skip
     for endpoint in ("pfs", "os"):
         ratio = getattr(trial.published, f"{endpoint}_hr")
         interval = getattr(trial.published, f"{endpoint}_hr_ci")
@@ -140,7 +156,7 @@ def trial_targets(trial: Trial) -> list[Target]:
             return weighted_hazard_ratio(one.times[e], wa, two.times[e], wb)
 
         out.append(Target(f"{trial.name}: {endpoint.upper()} hazard ratio", src.get(endpoint, ""), math.log(ratio),
-                          math.hypot(error, TOLERANCE["hr"]), log_ratio, math.exp))  # fmt: skip
+                          math.hypot(error, TOLERANCE["hr"]), log_ratio, math.exp, (a, b), 1.0 / EVENTS))  # fmt: skip
     return out
 
 
@@ -195,7 +211,7 @@ def curve_targets(folder: Path, trials: Sequence[Trial]) -> list[Target]:
                 # points of one curve depend on each other: two of them count about as one
                 sd = math.sqrt(2.0) * _sd(p, len(time), TOLERANCE["survival"])
                 out.append(Target(f"{name}: {arm}, {endpoint.upper()} at {months:g} months (%)", source, logit(p), sd,
-                                  figure, _expit_pct))  # fmt: skip
+                                  figure, _expit_pct, (key,), 2.0 * _noise(p)))  # fmt: skip
     return out
 
 
@@ -225,7 +241,7 @@ def kinetics_targets(path: Path) -> list[Target]:
 
                 sd = math.sqrt(2.0) * _sd(share, n, TOLERANCE["survival"])
                 out.append(Target(f"{key[0]}: {key[1]}, {rate.replace('_', ' ')} of a lesion <= {edge:.3g} (%)",
-                                  "laleh2022", logit(share), sd, figure, _expit_pct))  # fmt: skip
+                                  "laleh2022", logit(share), sd, figure, _expit_pct, (key,), 2.0 * _noise(share)))  # fmt: skip
     return out
 
 
