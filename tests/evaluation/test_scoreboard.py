@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from lifelines import KaplanMeierFitter
 
 from immunescape.errors import InputError
+from immunescape.evaluation.facts import facts
 from immunescape.evaluation.scoreboard import Score, _median, interval_score, rivals, roles, summarise
 from immunescape.evaluation.validation import validate
-from immunescape.report.scoreboard_report import scores_table, summary_table
+from immunescape.report.scoreboard_report import facts_table, scores_table, summary_table
 from immunescape.trial.spec import list_trials, load_trial
 
 
@@ -106,3 +107,17 @@ def test_a_small_trial_is_scored_from_end_to_end(tmp_path) -> None:
         assert row["high"] - row["low"] == pytest.approx(width, rel=0.35, abs=1.5)
     assert len(scores_table(list(found.scores)).rows) == len(content["rows"])
     assert summary_table(found.summary()).rows
+
+
+def test_facts_of_the_covariate_population_stand_beside_the_published_ones() -> None:
+    found = {f.id: f for f in facts({})}
+    assert set(found) == {
+        f"pdl1-high-{region}-{kind}" for region in ("east-asian", "western") for kind in ("squamous", "nonsquamous")
+    }
+    for fact in found.values():
+        assert fact.predicted is not None
+        assert fact.low is not None
+        assert fact.low < fact.predicted < (fact.high or 0)
+        assert 2 < fact.predicted < 70
+    assert found["pdl1-high-east-asian-squamous"].published == 20.84
+    assert "east asian" in facts_table(list(found.values())).rows[0]["Virtual population"]

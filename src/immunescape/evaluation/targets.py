@@ -134,7 +134,8 @@ def trial_targets(trial: Trial) -> list[Target]:
             sd = _sd(0.5, n, TOLERANCE["survival"])
             if median is not None:
                 out.append(Target(f"{label}, {endpoint.upper()} at {median:g} months (%)", src.get(endpoint, ""), 0.0,
-                                  sd, survival(arm.name, endpoint, median, MEDIAN_WINDOW), _expit_pct, own, _noise(0.5)))  # fmt: skip
+                                  sd, survival(arm.name, endpoint, median, MEDIAN_WINDOW), _expit_pct, own,
+                                  _noise(0.5)))  # fmt: skip
         for point in arm.km.get("os", ()):
             if point[0] >= LATE_MONTHS:
                 p = point[1] / 100.0
@@ -241,7 +242,8 @@ def kinetics_targets(path: Path) -> list[Target]:
 
                 sd = math.sqrt(2.0) * _sd(share, n, TOLERANCE["survival"])
                 out.append(Target(f"{key[0]}: {key[1]}, {rate.replace('_', ' ')} of a lesion <= {edge:.3g} (%)",
-                                  "laleh2022", logit(share), sd, figure, _expit_pct, (key,), 2.0 * _noise(share)))  # fmt: skip
+                                  "laleh2022", logit(share), sd, figure, _expit_pct, (key,),
+                                  2.0 * _noise(share)))  # fmt: skip
     return out
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import InputError
+from immunescape.evaluation.facts import Fact, facts
 from immunescape.evaluation.scoreboard import Score, roles, score_trial, summarise
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ class Validation:
         """Errors by role; see :func:`immunescape.evaluation.scoreboard.summarise`."""
         return summarise(self.scores)
 
+    def facts(self) -> list[Fact]:
+        """Facts of the review that can be looked up in these trials."""
+        return facts({r.trial.name: r for r in self.results})
+
     def to_json(self) -> dict[str, Any]:
         """Content of ``immunescape validate --json``: one row per trial, arm and endpoint, and the summary."""
         return {
@@ -37,6 +42,7 @@ class Validation:
             "rows": [s.row() for s in self.scores],
             "failed": {r.trial.name: sum(int(a["failed"]) for a in r.arms) for r in self.results},
             "summary": self.summary(),
+            "facts": [f.row() for f in self.facts()],
         }
 
 

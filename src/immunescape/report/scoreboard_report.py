@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from immunescape.report.tables import Row, Table, number
 
 if TYPE_CHECKING:
+    from immunescape.evaluation.facts import Fact
     from immunescape.evaluation.scoreboard import Score
     from immunescape.evaluation.validation import Validation
 
-__all__ = ["print_scoreboard", "scores_table", "summary_table", "write_scoreboard"]
+__all__ = ["facts_table", "print_scoreboard", "scores_table", "summary_table", "write_scoreboard"]
 
 _WORDS = {
     "orr_pct": ("objective response (%)", 1),
@@ -43,6 +44,31 @@ def scores_table(scores: list[Score]) -> Table:
                 "Predicted (95 % at the published size)": _figure(s.predicted, s.low, s.high, digits),
                 "Published (95 %)": _figure(s.published, s.published_low, s.published_high, digits),
                 "Published in the predicted interval": inside,
+            }
+        )
+    return Table(rows)
+
+
+def facts_table(facts: list[Fact]) -> Table:
+    """Facts of the review beside their virtual populations."""
+    rows: list[Row] = []
+    for f in facts:
+        digits = 2 if f.unit == "hazard ratio" else 1
+        if f.published is not None:
+            published = _figure(f.published, f.published_low, f.published_high, digits)
+        elif f.published_low is None:
+            published = f"up to {number(f.published_high, digits)}"
+        else:
+            published = f"{number(f.published_low, digits)} to {number(f.published_high, digits)}"
+        rows.append(
+            {
+                "Fact": f.text,
+                "Virtual population": f.population,
+                "Unit": f.unit,
+                "Predicted (95 %)": _figure(f.predicted, f.low, f.high, digits),
+                "Published": published,
+                "Fitted to": "yes" if f.calibrated else "no",
+                "Source": f.source,
             }
         )
     return Table(rows)
@@ -82,6 +108,7 @@ def print_scoreboard(validation: Validation) -> None:
         mine = [s for s in validation.scores if s.role == role]
         title = {"calibration": "Calibration trials", "validation": "Validation trials"}.get(role, "Your own trials")
         print_table(title, scores_table(mine).rows)
+    print_table("Facts of the review", facts_table(validation.facts()).rows)
     print_table("Errors (medians over figures)", summary_table(validation.summary()).rows)
     failed = sum(int(a["failed"]) for r in validation.results for a in r.arms)
     print(
@@ -113,6 +140,7 @@ def write_scoreboard(validation: Validation, path: Path, notice: str) -> Path:
         "notice": notice,
         "summary": summary_table(validation.summary()),
         "sections": sections,
+        "facts": facts_table(validation.facts()),
         "figures": figures,
         "plotly_js": get_plotlyjs(),
     }
