@@ -45,7 +45,7 @@ MONO_ARMS = (("oak", "atezolizumab"), ("checkmate-017", "nivolumab"), ("checkmat
 KEEP = 0.30
 """Share of the patients of an arm that weights must leave effective in a round."""
 KEEP_NOISE = 0.5
-"""Share of the patients that the chance of the virtual figures is reckoned with: weights of rounds lie above and below."""
+"""Share of the patients that is taken to be effective where the chance of virtual figures is reckoned."""
 _COLUMNS = ("name", "members", "term", "prior_sd", "unit", "source", "grade", "note")
 
 
