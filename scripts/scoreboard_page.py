@@ -1,4 +1,6 @@
-"""Writes ``docs/scoreboard.md`` from the output of ``immunescape validate --json``::
+"""Writes ``docs/scoreboard.md`` from the output of ``immunescape validate --json``.
+
+How to run it::
 
     immunescape validate --patients 500 --seed 2 --json > scoreboard.json
     python scripts/scoreboard_page.py scoreboard.json
@@ -100,18 +102,19 @@ def page(record: dict[str, Any], notes: str) -> str:
         "# Scoreboard: virtual trials beside published ones",
         "",
         "`immunescape validate` simulates every trial that ships and holds it against what was published;",
-        "`immunescape validate FILE…` does so with trial files of your own that have a `published:` block. This page was",
-        f"written from such a run ({size}, seed {record['seed']}). Intervals hold the chance of a trial of the published",
-        "size and the uncertainty of the fitted population, not that of the model's structure. Calibration trials were",
-        "fitted to ([Calibration](calibration.md)), validation trials were not.",
+        "`immunescape validate FILE…` does so with trial files of your own that have a `published:` block.",
+        f"This page was written from such a run ({size}, seed {record['seed']}).",
+        "Intervals hold the chance of a trial of the published size and the uncertainty of the fitted population,",
+        "not that of the model's structure. Calibration trials were fitted to ([Calibration](calibration.md)),",
+        "validation trials were not.",
         "",
         f"Patients whose integration failed: {sum(record['failed'].values())}.",
         "",
         "## Errors",
         "",
-        "Medians over figures. The rivals predict hazard ratios and are learnt on the published ratios of the calibration",
-        "trials alone: one constant, and the mean of the regimen class. The interval score punishes width and misses alike;",
-        "smaller is better.",
+        "Medians over figures. The rivals predict hazard ratios and are learnt on the published ratios of the",
+        "calibration trials alone: one constant, and the mean of the regimen class. The interval score punishes width",
+        "and misses alike; smaller is better.",
         "",
     ]
     parts = [*head, *_summary(record["summary"])]
