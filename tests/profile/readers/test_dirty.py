@@ -165,6 +165,28 @@ def test_two_patients_whose_tumours_bear_one_name(tmp_path: Path) -> None:
     assert not study.problems
 
 
+def test_a_file_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    lines = ["patient,age,sex", "a,60,female", "b,70,male", "c,50,female"]
+    (tmp_path / "manifest.yaml").write_text("study: x\nfiles:\n  - {file: p.csv, format: patients}\n")
+    (tmp_path / "p.csv").write_text("\n".join(lines)[:-8])
+    with pytest.raises(InputError, match=r"line 4: the file ends inside a row: 2 of 3 cells"):
+        load_study(tmp_path)
+    (tmp_path / "p.csv").write_text("\n".join(lines))  # whole, without a line end
+    assert len(load_study(tmp_path).patients) == 3
+    (tmp_path / "p.csv").write_text("\n".join(lines)[:-8] + "\n")  # a short row that ends
+    assert len(load_study(tmp_path).patients) == 3
+
+
+def test_mutations_of_genes_without_a_name_are_told(tmp_path: Path) -> None:
+    rows = ["patient,sample,gene,classification", "a,a,7157,Missense_Mutation", "a,a,0,Nonsense_Mutation"]
+    rows += ["a,a,ENSG00000118046.16,Nonsense_Mutation", "a,a,MLL2,Nonsense_Mutation"]
+    (tmp_path / "m.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "manifest.yaml").write_text("study: x\nfiles:\n  - {file: m.csv, format: mutations}\n")
+    study = load_study(tmp_path)
+    assert list(study.mutations["gene"]) == ["TP53", None, "STK11", "KMT2D"]
+    assert any("1 rows name their gene" in p and "'0', line 3" in p for p in study.problems)
+
+
 def test_duplicated_patients(tmp_path: Path) -> None:
     one = read("patients", "patient,age\np1,60\np1,60\np2,50\n", tmp_path, "x.csv")
     assert join([one]).patients["patient"].tolist() == ["p1", "p2"]

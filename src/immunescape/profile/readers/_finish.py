@@ -265,7 +265,7 @@ def finish(
     out = _types(kind, frame, file)
     _need_ids(kind, out, file)
     if "gene" in out and kind in ("mutations", "copy_number", "neoantigens"):
-        out["gene"] = pd.Series(to_symbols(out["gene"]), index=out.index, dtype=object)
+        out["gene"] = _genes(out["gene"], file, problems)
     for column in ("gene1", "gene2"):
         if column in out:
             out[column] = pd.Series(to_symbols(out[column]), index=out.index, dtype=object)
@@ -282,6 +282,19 @@ def finish(
         out = _copies(out, file, problems)
     special = _SPECIAL.get(kind)
     return special(out, file, problems, units) if special else out
+
+
+def _genes(values: pd.Series, file: str, problems: list[str]) -> pd.Series:
+    found = pd.Series(to_symbols(values), index=values.index, dtype=object)
+    lost = found.isna() & values.notna()
+    if lost.any():
+        line = found.index[lost][0]
+        problems.append(
+            f"{file}: {int(lost.sum())} rows name their gene by an identifier that the gene table lacks (first: "
+            f"'{values[line]}', line {line}) and count for no gene, so that a gene they hit can read as unchanged: "
+            "name genes by HGNC symbol"
+        )
+    return found
 
 
 def _classes(values: pd.Series, file: str) -> pd.Series:

@@ -247,6 +247,7 @@ def table_from_text(
     except (pd.errors.ParserError, ValueError, OverflowError) as error:
         message = str(error).replace("Error tokenizing data. C error: ", "").strip()
         raise InputError(f"the table cannot be read: {message}", where=file, hint="Check that row.") from None
+    _cut_off(body, sep, quoting, len(names), file, skipped)
     frame.index = pd.RangeIndex(skipped + (1 if header else 2), skipped + (1 if header else 2) + len(frame))
     cache: dict[object, str | None] = {}
     cleaned = {c: [_cell(v, cache) for v in frame[c].tolist()] for c in frame.columns}
@@ -254,6 +255,21 @@ def table_from_text(
     if len(frame.columns):
         frame = frame.loc[frame.notna().any(axis=1)]
     return Table(frame, file, tuple(comments))
+
+
+def _cut_off(body: str, sep: str, quoting: Any, columns: int, file: str, skipped: int) -> None:
+    """Refuse a table whose last line stops short: no line end, and fewer cells than the header and the line above."""
+    if body.endswith("\n") or sep == " ":
+        return
+    head, _, last = body.rpartition("\n")
+    above = head.rpartition("\n")[2]
+    cells, before = (len(next(csv.reader([x], delimiter=sep, quoting=quoting), [])) for x in (last, above))
+    if head.count("\n") and cells < columns == before:
+        raise InputError(
+            f"the file ends inside a row: {cells} of {columns} cells and no line end",
+            where=f"{file}, line {skipped + body.count(chr(10)) + 1}",
+            hint="It was cut off: fetch it again; or end the last line, if it is whole.",
+        )
 
 
 def _cell(value: object, cache: dict[object, str | None]) -> str | None:
