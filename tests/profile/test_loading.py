@@ -111,6 +111,25 @@ def test_gse126044_maps_entrez_to_symbols() -> None:
     assert (study.patients["response"] == "responder").sum() == 5
 
 
+def test_cbioportal_timeline(tmp_path: Path) -> None:
+    """Treatments, laboratory values and RECIST words of a status timeline; what is no response is left, and told."""
+    (tmp_path / "data_clinical_patient.txt").write_text("PATIENT_ID\tSEX\nP1\tFemale\n")
+    (tmp_path / "data_clinical_sample.txt").write_text("PATIENT_ID\tSAMPLE_ID\nP1\tS1\n")
+    head = "PATIENT_ID\tSTART_DATE\tSTOP_DATE\tEVENT_TYPE\t"
+    (tmp_path / "data_timeline_treatment.txt").write_text(head + "AGENT\nP1\t0\t200\tTREATMENT\tNivolumab\n")
+    (tmp_path / "data_timeline_labs.txt").write_text(
+        head + "TEST\tRESULT\tUNIT\nP1\t-3\t\tLAB_TEST\tALBUMIN\t3.9\tg/dL\n"
+    )
+    rows = "P1\t60\t\tSTATUS\tPartial Response\nP1\t250\t\tSTATUS\tProgressive Disease\nP1\t1\t\tSTATUS\tDiagnosis\n"
+    (tmp_path / "data_timeline_status.txt").write_text(head + "STATUS\n" + rows)
+    study = load_study(tmp_path)
+    assert list(study.treatments["drug"]) == ["Nivolumab"]
+    assert list(study.labs["value"]) == [39.0]
+    assert list(zip(study.responses["day"], study.responses["recist"], strict=True)) == [(60.0, "PR"), (250.0, "PD")]
+    [note] = [r for r in study.reads if r.file == "data_timeline_status.txt"]
+    assert (note.rows, note.kept) == (3, 2)
+
+
 def test_template_is_a_valid_manifest(tmp_path: Path) -> None:
     path = tmp_path / "manifest.yaml"
     path.write_text(template())

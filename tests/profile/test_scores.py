@@ -144,6 +144,7 @@ def test_resistance_by_the_definitions_of_sitc(days, recist, exposure, stop, kin
     found = classify(np.array(days, dtype=float), recist, exposure, stop)
     assert found.kind == kind
     assert found.confirmed is confirmed
+    assert ("fits neither" in found.why) == (kind == "primary" and "PR" in recist)
 
 
 def test_resistance_from_progression_free_survival_alone():

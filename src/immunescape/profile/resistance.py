@@ -129,6 +129,8 @@ def classify(
     if exposure_days is not None and exposure_days < EXPOSURE_DAYS:
         return Resistance("not_evaluable", f"{history}, after {exposure_days:.0f} days of exposure", **common)
     known = "" if exposure_days is not None else "; exposure of 6 weeks or more assumed, as doses are not dated"
+    if best in ("CR", "PR"):
+        known += "; a response that ends before 6 months fits neither of the definitions, and is counted here"
     return Resistance("primary", history + known, **common)
 
 

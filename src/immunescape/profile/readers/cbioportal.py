@@ -242,11 +242,10 @@ def _timeline(path: Path, options: Mapping[str, Any]) -> Partial:
         )
         frame = frame.drop(columns="start")[lab & table.text("TEST").notna()]
         out.tables["labs"] = finish("labs", frame, path.name, out.problems)
-    seen = table.text("RECIST", "RESPONSE", "BEST_RESPONSE")
+    seen = _words_of_response(table.text("RECIST", "RESPONSE", "BEST_RESPONSE", "STATUS"))
     image = kind.isin(("imaging", "status", "response")) & seen.notna()
     if image.any():
-        frame = base.assign(day=start, recist=_words_of_response(seen)).drop(columns="start")[image]
-        frame = frame[frame["recist"].notna()]
+        frame = base.assign(day=start, recist=seen).drop(columns="start")[image]
         out.tables["responses"] = finish("responses", frame, path.name, out.problems)
     kept = int((treated | lab | image).sum())
     left = (
