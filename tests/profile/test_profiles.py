@@ -104,7 +104,8 @@ def test_what_patients_share_stands_once_and_nothing_is_lost(small):
         assert [s["note"] for s in full["scores"]] == [s.note for s in profile.scores]
     nothing = json.dumps(content["patients"]["c"])
     assert "file was given" not in nothing
-    assert len(nothing) < 14_000
+    held = content["patients"]["c"]
+    assert len(nothing) < 100 * (len(held["biomarkers"]) + len(held["calls"]))
     with pytest.raises(InputError, match="nobody"):
         expand(content, "nobody")
 
@@ -116,6 +117,14 @@ def test_the_file_is_what_to_json_returns(small, tmp_path):
     assert json.loads(written[0].read_text(encoding="utf-8")) == small.to_json()
     with pytest.raises(InputError, match="cannot write"):
         write_pieces(tmp_path / "none" / "a.json", iter(["{}"]))
+
+
+def test_a_page_without_any_assessable_mechanism_draws_no_empty_chart(tmp_path):
+    study = Study(name="none", patients=table("patients", [{"patient": "a"}, {"patient": "b"}]), given={"patients"})
+    page = ProfiledStudy(assemble(study)).report(tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "No mechanism could be assessed in anybody" in page
+    assert "Plotly.newPlot" not in page.split("plotly.js v")[-1].rpartition("<body>")[2]
+    assert 'class="legend"' not in page.rpartition("<body>")[2]
 
 
 def test_files_are_written_and_the_page_is_safe(small, tmp_path):

@@ -56,7 +56,7 @@ def _tracks(study: ProfiledStudy) -> dict[str, pd.Series]:
         words = table[column].reindex(list(people))
         if words.notna().any() and words.nunique() <= 8:
             tracks[title] = words.astype(object)
-    return tracks
+    return {n: w for n, w in tracks.items() if set(w.dropna().str.casefold()) - {"not assessable"}}
 
 
 def _labels() -> Table:
@@ -135,6 +135,7 @@ def _cohort(study: ProfiledStudy, statistics: bool) -> dict[str, Any]:
         states = {STATE_WORDS[s].capitalize(): int(c[s]) for s in STATE_WORDS}
         rows.append({"Mechanism": titles[str(name)], **states, "Present of assessed": share})
     measured = sum(any(m.value is not None for m in rows.values()) for rows in study.done.measured.values())
+    drawn: Any = len(nobody) < len(rules)  # else there is nothing to draw
     found: dict[str, Any] = {
         "tiles": [
             (len(study.patients), "patients"),
@@ -144,11 +145,11 @@ def _cohort(study: ProfiledStudy, statistics: bool) -> dict[str, Any]:
             (kinds.count("primary"), "primary resistance"),
             (kinds.count("acquired"), "acquired resistance"),
         ],
-        "overview_figure": figure_html(overview_figure(calls, counts, titles, tracks, context)),
+        "overview_figure": drawn and figure_html(overview_figure(calls, counts, titles, tracks, context)),
         "state_legend": [(STATE_WORDS[s], c) for s, c in STATE_COLOURS.items()],
         "track_legends": [(name, track_legend(words.reindex(list(calls.index)))) for name, words in tracks.items()],
         "unassessed": "; ".join(short(titles[n], 80) for n in nobody),
-        "prevalence_figure": figure_html(prevalence_figure(counts, titles, context)),
+        "prevalence_figure": drawn and figure_html(prevalence_figure(counts, titles, context)),
         "prevalence": Table(rows, (*(w.capitalize() for w in STATE_WORDS.values()), "Present of assessed")),
         "associations": [],
         "curves": [],
@@ -190,6 +191,9 @@ def context(study: ProfiledStudy, notice: str, statistics: bool = True) -> dict[
             ("Rows", "Kept"),
         ),
         "problems": list(done.profile.problems),
+        "reference_notes": [
+            p.removeprefix("expression: ") for p in done.profile.problems if p.startswith("expression:")
+        ],
         "rules": _rules(study),
         "rules_note": _RULES_NOTE,
         "tiers": Table([{"Grade": k, "Meaning": v} for k, v in load_strategies().tiers.items()]),
