@@ -191,9 +191,7 @@ def context(study: ProfiledStudy, notice: str, statistics: bool = True) -> dict[
             ("Rows", "Kept"),
         ),
         "problems": list(done.profile.problems),
-        "reference_notes": [
-            p.removeprefix("expression: ") for p in done.profile.problems if p.startswith("expression:")
-        ],
+        "reference_notes": [_sentence(p) for p in done.profile.problems if p.startswith("expression:")],
         "rules": _rules(study),
         "rules_note": _RULES_NOTE,
         "tiers": Table([{"Grade": k, "Meaning": v} for k, v in load_strategies().tiers.items()]),
@@ -208,6 +206,11 @@ def context(study: ProfiledStudy, notice: str, statistics: bool = True) -> dict[
         "data_json": as_script(page_data(study, MAX_PATIENTS)),
     }
     return values | (_cohort(study, statistics) if cohort else {})
+
+
+def _sentence(problem: str) -> str:
+    text = problem.partition(": ")[2]
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _version() -> str:

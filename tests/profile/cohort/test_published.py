@@ -70,6 +70,19 @@ def test_loris_accuracy_with_interval(shared_data, file, expected):
     assert found.low < expected < found.high
 
 
+def test_a_response_of_yes_or_no_counts_where_no_best_response_is_given(shared_data, monkeypatch):
+    from pathlib import Path
+
+    from immunescape.profile.cohort import outcomes
+    from immunescape.profile.loading import load_study
+
+    monkeypatch.setenv("IMMUNESCAPE_SHARED", str(shared_data.parent))
+    folder = Path(__file__).parents[1] / "manifests"
+    for name, responders, n in (("loris_train", 87, 331), ("gse126044", 5, 16)):
+        found = outcomes(load_study(folder / f"{name}.yaml"))["response"].dropna()
+        assert (len(found), int(found.sum())) == (n, responders)
+
+
 def test_msk_burden_goes_with_benefit(shared_data):
     folder = shared_data / "msk_nsclc_pd1_2018"
     patients = pd.read_csv(folder / "data_clinical_patient.txt", sep="\t").set_index("PATIENT_ID")

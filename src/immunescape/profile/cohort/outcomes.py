@@ -22,13 +22,26 @@ def responder(word: object) -> bool | None:
     return _RESPONSE.get(word.strip().casefold()) if isinstance(word, str) else None
 
 
+def _responses(patients: pd.DataFrame) -> list[bool | None]:
+    """Response of each patient: of the best response, else of a further column ``response`` (yes, no, responder, …)."""
+    found = [responder(w) for w in patients["best_response"]]
+    column = next((c for c in patients.columns if str(c).casefold() in ("response", "responder")), None)
+    if column is None:
+        return found
+    known = _RESPONSE | _YES
+    flags = [known.get(w.strip().casefold()) if isinstance(w, str) else None for w in patients[column]]
+    missing = patients["best_response"].isna().tolist()
+    return [f if m else r for r, f, m in zip(found, flags, missing, strict=True)]
+
+
 def outcomes(study: Study) -> pd.DataFrame:
     """Return one row for each patient: response, benefit (True, False, None), pfs and os with their events, arm.
 
     Parameters
     ----------
     study
-        What the readers made of a folder.
+        What the readers made of a folder. Response is CR or PR as best response; where none is given, a kept column
+        ``response`` (yes or no) counts.
 
     Returns
     -------
@@ -40,7 +53,7 @@ def outcomes(study: Study) -> pd.DataFrame:
     benefit = [_YES.get(w.strip().casefold()) if isinstance(w, str) else None for w in p["durable_benefit"]]
     frame = pd.DataFrame(
         {
-            "response": pd.Series([responder(w) for w in p["best_response"]], index=p.index, dtype=object),
+            "response": pd.Series(_responses(p), index=p.index, dtype=object),
             "benefit": pd.Series(benefit, index=p.index, dtype=object),
             "pfs_months": p["pfs_months"].astype(float),
             "pfs_event": p["pfs_event"].astype(float),
