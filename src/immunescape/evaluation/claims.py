@@ -34,6 +34,8 @@ VANISHED = 0.1
 """An effect has vanished if it is smaller than this share of the effect with the mechanism on, or than `_TINY`."""
 _TINY = 0.005
 _STEP = 7.0
+ASSOCIATION = 4
+"""Patients of a claim about a correlation across patients, for each patient of the others, which are paired."""
 
 
 @dataclass(frozen=True)
@@ -371,7 +373,8 @@ def run_claims(
     claims
         Those that are wanted; None takes all that ship.
     patients
-        Virtual patients of each scenario; the same in all of them.
+        Virtual patients of each scenario; the same in all of them. Associations across patients, which are not
+        paired, take `ASSOCIATION` times as many.
     seed
         Of the patients and the bootstrap.
     engine
@@ -412,11 +415,16 @@ def run_claims(
         row.steps = _steps(row.claim, graph)
         row.absent = _owner(row.claim, whole) in row.claim.mechanism
     if plans:
-        people = population or _patients(patients, seed, engine)
-        found = _simulate(plans, people, engine, progress)
-        for number, row in enumerate(checked):
-            if row.claim.id in plans:
-                _judge(row, plans[row.claim.id], found, people, seed + number)
+        across = {k: p for k, p in plans.items() if p.claim.with_value}
+        within = {k: p for k, p in plans.items() if k not in across}
+        for group, size in ((within, patients), (across, ASSOCIATION * patients)):
+            if not group:
+                continue
+            people = population or _patients(size, seed, engine)
+            found = _simulate(group, people, engine, progress)
+            for number, row in enumerate(checked):
+                if row.claim.id in group:
+                    _judge(row, group[row.claim.id], found, people, seed + number)
     return ClaimsResult(checked, patients, seed, time.perf_counter() - begin, model_counts(whole))
 
 

@@ -14,7 +14,8 @@ DRUG = Drug(
         "Linear-quadratic killing with incomplete repair: a fraction of d Gy enters as sublethal damage D, which is "
         "repaired with rate mu, and cells die at mu (alpha D + 2 beta D^2), which integrates to alpha d + beta d^2 for "
         "a fraction that stands alone. Damage goes on to micronuclei (cytosolic DNA) over days; TREX1 rises where a "
-        "fraction exceeds about 12 Gy; blood in the field loses lymphocytes. The whole tumour lies in the field."
+        "fraction exceeds about 12 Gy; blood in the field loses lymphocytes. A share of the cells, "
+        "in_field_radiotherapy, lies in the field; what is left is more and more of what lies outside."
     ),
     references=("geng2017", "vanpouillebox2017", "harding2017", "campian2013", "fowler1989"),
     parameters="radiotherapy.csv",
@@ -24,6 +25,7 @@ DRUG = Drug(
         State(
             "radiotherapy_M", "dimensionless", "tumour", "Cytosolic DNA of irradiated cells, before TREX1", atol=1e-6
         ),
+        State("radiotherapy_K", "dimensionless", "tumour", "Log kill in the field so far", atol=1e-6),
         State("radiotherapy_X", "dimensionless", "tumour", "TREX1 induced by large fractions", atol=1e-6),
     ),
     reactions=(
@@ -42,6 +44,13 @@ DRUG = Drug(
             {"radiotherapy_M": 1},
         ),
         Reaction(
+            "radiotherapy_log_kill",
+            "kill_radiotherapy * f_radiosensitivity",
+            "Cells in the field are lost",
+            {},
+            {"radiotherapy_K": 1},
+        ),
+        Reaction(
             "radiotherapy_trex1",
             f"mu_radiotherapy * trex_radiotherapy * {_HIGH}",
             "Induction of TREX1",
@@ -53,14 +62,25 @@ DRUG = Drug(
         ),
     ),
     quantities=(
+        Quantity(
+            "kill_radiotherapy",
+            f"mu_radiotherapy * (alpha_radiotherapy * {_D}"
+            f" + 2 * alpha_radiotherapy / ab_ratio_radiotherapy * {_D} * {_D})",
+            "1/day",
+            "Rate at which radiation kills well oxygenated cells with intact repair in the field",
+        ),
+        Quantity(
+            "field_share_radiotherapy",
+            "in_field_radiotherapy * exp(-radiotherapy_K)"
+            " / (1 - in_field_radiotherapy + in_field_radiotherapy * exp(-radiotherapy_K))",
+            "dimensionless",
+            "Share of the living cancer cells that lies in the field",
+            observable=True,
+        ),
         Quantity("unrepaired_radiotherapy", _D, "dimensionless", "Unrepaired dose of radiation in Gy", observable=True),
     ),
     contributions=(
-        Contribution(
-            "radiation_kill",
-            f"mu_radiotherapy * (alpha_radiotherapy * {_D}"
-            f" + 2 * alpha_radiotherapy / ab_ratio_radiotherapy * {_D} * {_D})",
-        ),
+        Contribution("radiation_kill", "field_share_radiotherapy * kill_radiotherapy"),
         Contribution("damage_dna_T", "radiotherapy_M"),
         Contribution("trex1_induction_T", "radiotherapy_X"),
         Contribution("lymphodepletion", f"mu_radiotherapy * lympho_log_radiotherapy * {_D} / (1 + {_D})"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from immunescape.model.declarations import Contribution, Mechanism, Modulation, Pool, Quantity, Reaction, Trait
+from immunescape.model.declarations import Contribution, Mechanism, Modulation, Pool, Quantity, Reaction, State, Trait
 
 MECHANISM = Mechanism(
     name="dna_damage",
@@ -10,7 +10,8 @@ MECHANISM = Mechanism(
     summary=(
         "Radiation kills cancer cells of every clone, more where PARP, DNA-PK, ATR or ATM are inhibited. Inhibited or "
         "deficient repair leaves DNA in the cytosol, of its own and of what radiation and platinum add, and inhibitors "
-        "of PARP and ATR kill cells whose repair is deficient. Radiation's dead release danger signals."
+        "of PARP and ATR kill cells whose repair is deficient. Irradiated cells are doomed but live, and secrete, for "
+        "some days; as they die they release danger signals."
     ),
     references=("barker2015", "pilie2019", "sen2019", "ricciuti2020", "zenke2020", "durant2018"),
     parameters="dna_damage.csv",
@@ -27,6 +28,7 @@ MECHANISM = Mechanism(
         Pool("atm_inhibitor", "dimensionless", "Free inhibitor / concentration that half inhibits ATM"),
     ),
     traits=(Trait("radio_sensitivity", "1", "Sensitivity to radiation relative to the reference clone"),),
+    states=(State("C_doomed_T", "cell", "tumour", "Cancer cells with lethal damage that still live", atol=1e-2),),
     quantities=(
         *(
             Quantity(
@@ -59,19 +61,35 @@ MECHANISM = Mechanism(
     reactions=(
         Reaction(
             "dna_damage_death_{clone}",
-            "(radiation_rate_{clone} + ddr_kill) * C_{clone}",
-            "Death by radiation or inhibited repair",
+            "ddr_kill * C_{clone}",
+            "Death by inhibited repair",
             reactants={"C_{clone}": 1},
+            products={"C_dead_T": 1},
+        ),
+        Reaction(
+            "radiation_doom_{clone}",
+            "radiation_rate_{clone} * C_{clone}",
+            "Lethal damage by radiation",
+            reactants={"C_{clone}": 1},
+            products={"C_doomed_T": 1},
+        ),
+        Reaction(
+            "doomed_death",
+            "k_doomed * C_doomed_T",
+            "Death of irradiated cells as they try to divide",
+            reactants={"C_doomed_T": 1},
             products={"C_dead_T": 1},
         ),
     ),
     contributions=(
         Contribution("death_rate_{clone}", "radiation_rate_{clone} + ddr_kill"),
-        Contribution("dying_T", "SUM((radiation_rate_{clone} + ddr_kill) * C_{clone})"),
+        Contribution("doomed_T", "C_doomed_T"),
+        Contribution("dying_T", "ddr_kill * C_total + k_doomed * C_doomed_T"),
         Contribution(
-            "dying_antigenic_T", "SUM(antigenicity_{clone} * (radiation_rate_{clone} + ddr_kill) * C_{clone})"
+            "dying_antigenic_T",
+            "SUM(antigenicity_{clone} * C_{clone}) * (ddr_kill + k_doomed * C_doomed_T / (C_total + one_cell))",
         ),
-        Contribution("immunogenic_dying_T", "icd_radiation * SUM(radiation_rate_{clone} * C_{clone})"),
+        Contribution("immunogenic_dying_T", "icd_radiation * k_doomed * C_doomed_T"),
         Contribution(
             "cytosolic_dna_T",
             "r_dna_deficient * ddr_deficient + ddr_inhibition * (1 + r_dna_lethal * ddr_deficient)"

@@ -11,11 +11,20 @@ MECHANISM = Mechanism(
         "Driver alterations and histology of the patient as parameters that are 0 or 1; the reference patient has "
         "none. KRAS raises PD-L1 on cancer cells, TGF-beta, IL-10, MDSC and regulatory T cells, and with intact STK11 "
         "and KEAP1 it goes with more infiltration; loss of STK11 lowers PD-L1 and infiltration, loss of KEAP1 lowers "
-        "infiltration; EGFR and ALK tumours are poor in T cells, EGFR rich in regulatory T cells. Mutational burden "
-        "follows the drivers in the covariates. MET amplification and loss of STK11 silence STING in cancer cells; "
-        "TP53 and squamous histology act through other mechanisms and covariates."
+        "infiltration; EGFR and ALK tumours are poor in T cells, EGFR rich in regulatory T cells and CD73. Mutational "
+        "burden follows the drivers in the covariates. MET amplification and loss of STK11 silence STING in cancer "
+        "cells; TP53 and squamous histology act through other mechanisms and covariates."
     ),
-    references=("skoulidis2018", "koyama2016", "chen2017k", "liu2020k", "gainor2016", "sugiyama2020", "zhang2021met"),
+    references=(
+        "skoulidis2018",
+        "koyama2016",
+        "chen2017k",
+        "liu2020k",
+        "gainor2016",
+        "sugiyama2020",
+        "zhang2021met",
+        "le2021egfr",
+    ),
     parameters="drivers.csv",
     requires=("tumour_growth",),
     contributions=(
@@ -61,6 +70,7 @@ MECHANISM = Mechanism(
             " + r_inf_egfr * egfr_active * (1 - alk_fusion) + r_inf_egfr * alk_fusion",
         ),
         Modulation("neutrophil_recruitment", "stk11", "promotes", "r_TAN_stk11 * stk11_loss"),
+        Modulation("ectonucleotidases", "drivers", "promotes", "r_ecto_egfr * egfr_active"),
         Modulation("glycolysis", "drivers", "promotes", "r_glycolysis_kras * kras_active"),
         Modulation("glutamine_use", "drivers", "promotes", "r_glutamine_keap1 * keap1_loss"),
     ),

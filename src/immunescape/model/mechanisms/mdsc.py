@@ -63,7 +63,7 @@ MECHANISM = Mechanism(
         Pool("ccl2_secretion", "nanomole/day", "Secretion of CCL2 in the tumour"),
         Pool("arginase_inhibitor", "dimensionless", "Free inhibitor / concentration that half inhibits arginase-1"),
     ),
-    contributions=(Contribution("ccl2_secretion", "k_CCL2_sec * C_total"),),
+    contributions=(Contribution("ccl2_secretion", "k_CCL2_sec * (C_total + doomed_T)"),),
     modulations=(
         Modulation("killing", "mdsc", "inhibits", "ArgI_active_T / ArgI_50_Teff + NO_conc_T / NO_50_Teff"),
         Modulation("reactivation", "mdsc", "inhibits", "ArgI_active_T / ArgI_50_Teff + NO_conc_T / NO_50_Teff"),

@@ -12,7 +12,8 @@ MECHANISM = Mechanism(
     title="Targeted therapy of the driver",
     summary=(
         "Inhibitors of KRAS G12C and of mutant EGFR kill cancer cells of tumours with that driver. A clone with "
-        "resistance (secondary mutation, bypass) is there from the start in some tumours and emerges in others."
+        "resistance (secondary mutation, bypass) is there from the start in some tumours and emerges in others; it is "
+        "less sensitive to chemotherapy, too."
     ),
     references=("awad2021", "leonetti2019", "zhao2021"),
     parameters="targeted_therapy.csv",
@@ -53,7 +54,7 @@ MECHANISM = Mechanism(
             "target_resistant",
             "Cancer cells resistant to the targeted drug",
             fraction="f_target_resistant",
-            traits={"target_sensitivity": "0"},
+            traits={"target_sensitivity": "0", "chemo_sensitivity": "chemo_target_resistant"},
         ),
     ),
 )

@@ -10,7 +10,7 @@ MECHANISM = Mechanism(
     summary=(
         "Logistic growth of clones that share one capacity, on top of the spontaneous loss and replacement of "
         "cells, death by chemotherapy in proportion to each clone's sensitivity, clearance of dead cells. The "
-        "volume follows from living and dead cancer cells at the cell "
+        "volume follows from living, doomed and dead cancer cells at the cell "
         "density of solid tumours. A clone below one cell is extinct; it returns only if it emerges anew."
     ),
     references=("usuda1994", "mackintosh2014", "wang2012", "delmonte2009", "steel1967"),
@@ -84,7 +84,7 @@ MECHANISM = Mechanism(
         Quantity("C_total", "SUM(C_{clone})", "cell", "Living cancer cells of all clones", observable=True),
         Quantity(
             "V_T",
-            "V_T_min + (C_total + C_dead_T) / rho_tumour",
+            "V_T_min + (C_total + doomed_T + C_dead_T) / rho_tumour",
             "milliliter",
             "Tumour volume",
             observable=True,
@@ -105,6 +105,7 @@ MECHANISM = Mechanism(
         ),
     ),
     pools=(
+        Pool("doomed_T", "cell", "Cells that will not divide again but still live, as after radiation"),
         Pool("chemo_kill", "1/day", "Rate at which chemotherapy kills fully sensitive cancer cells"),
         Pool(
             "chemo_kill_uncrossed",
