@@ -96,7 +96,7 @@ def test_peak_of_trastuzumab_deruxtecan() -> None:
     [("radiotherapy 8 Gy once", [8.0]), ("radiotherapy 10 Gy in 5 fractions", [2.0] * 5)],
 )
 def test_linear_quadratic_log_kill(text: str, fractions: list[float]) -> None:
-    """Survival against exp(-alpha D - beta sum d^2), without growth and immunity."""
+    """Survival in the field against exp(-alpha D - beta sum d^2), without growth and immunity."""
     from immunescape.engine import get_engine
     from immunescape.engine.api import Job
 
@@ -106,7 +106,7 @@ def test_linear_quadratic_log_kill(text: str, fractions: list[float]) -> None:
         n=1,
         times=np.array([0.0, 12.0]),
         outputs=("C_sensitive", "C_resistant"),
-        parameters={"k_growth": 0.0},
+        parameters={"k_growth": 0.0, "in_field_radiotherapy": 1.0},
         initial={"C_sensitive": 4e9, "C_resistant": 1e9},
         doses=doses,
         rtol=1e-8,
@@ -120,11 +120,19 @@ def test_linear_quadratic_log_kill(text: str, fractions: list[float]) -> None:
         assert np.log(values[0] / values[1]) == pytest.approx(expected, rel=1e-3)
 
 
+def test_what_lies_outside_the_field_is_left() -> None:
+    """After 60 Gy the cells that live are those outside the field; before, the field holds its share."""
+    course = "radiotherapy 60 Gy in 30 fractions"
+    first, last = (one(course, "field_share_radiotherapy", day, alpha_radiotherapy=0.3) for day in (1e-6, 45))
+    assert first == pytest.approx(0.9, rel=1e-3)
+    assert last < 1e-3
+
+
 def test_fractions_below_the_threshold_of_trex1_make_more_interferon() -> None:
     """8 Gy three times against 20 Gy at once: more cytosolic DNA and interferon, as TREX1 degrades it after 20 Gy."""
-    for output in ("dna_load_T", "IFN1_conc_T"):
+    for output, least in (("dna_load_T", 1.5), ("IFN1_conc_T", 1.15)):  # dying cells feed dendritic cells after both
         split = one("radiotherapy 8 Gy x 3", output, 4)
-        assert split > 1.5 * one("radiotherapy 20 Gy once", output, 2), output
+        assert split > least * one("radiotherapy 20 Gy once", output, 2), output
         assert split > 1.3 * one("observation", output, 4), output
 
 
