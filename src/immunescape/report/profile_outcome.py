@@ -37,6 +37,11 @@ def _rows(table: pd.DataFrame) -> Iterable[Any]:
     return table.itertuples()
 
 
+def _between(r: Any, word: str) -> str:
+    known = np.isfinite(r.low) or np.isfinite(r.high)
+    return f" ({r.low:.2f}{word}{r.high:.2f})" if known else " (no interval)"
+
+
 def association_rows(table: pd.DataFrame, titles: dict[str, str]) -> list[dict[str, Any]]:
     """Associations as rows of text; what was not tested says why."""
     rows = []
@@ -52,7 +57,7 @@ def association_rows(table: pd.DataFrame, titles: dict[str, str]) -> list[dict[s
                 "Positive": "" if pd.isna(r.n_positive) else int(r.n_positive),
                 "Not measured": r.n_missing,
                 "Measure": r.measure,
-                "Estimate (95 %)": f"{r.estimate:.2f} ({r.low:.2f} to {r.high:.2f})" if tested else "–",
+                "Estimate (95 %)": f"{r.estimate:.2f}{_between(r, ' to ')}" if tested else "–",
                 "p": f"{r.p:.2g}" if np.isfinite(r.p) else "–",
                 "q": f"{r.q:.2g}" if np.isfinite(r.q) else "–",
                 "Note": r.note,
@@ -73,7 +78,7 @@ def association_lines(table: pd.DataFrame, titles: dict[str, str]) -> list[dict[
             {
                 "compared": short(titles.get(str(r.biomarker), str(r.biomarker)) + level, 28),
                 "patients": str(r.n) if pd.isna(r.n_positive) else f"{int(r.n_positive)} of {r.n}",
-                "estimate (95 %)": f"{_BRIEF.get(r.measure, r.measure)} {r.estimate:.2f} ({r.low:.2f}-{r.high:.2f})",
+                "estimate (95 %)": f"{_BRIEF.get(r.measure, r.measure)} {r.estimate:.2f}{_between(r, '-')}",
                 "p": f"{r.p:.2g}",
                 "q": f"{r.q:.2g}" if np.isfinite(r.q) else "–",
             }

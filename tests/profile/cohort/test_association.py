@@ -99,6 +99,10 @@ def test_missing_values_that_matter_are_seen():
 
 def test_degenerate_groups_give_no_number():
     assert np.isnan(auc([1.0, 2.0], [True, True]).value)
+    apart = auc([5.0, 6.0, 7.0, 1.0, 2.0, 3.0], [True] * 3 + [False] * 3)
+    assert apart.value == 1.0
+    assert np.isnan(apart.low)
+    assert "do not overlap" in apart.note
     assert np.isnan(logistic([0.0, 0.0, 1.0, 1.0], [False, False, True, True]).value)
 
 

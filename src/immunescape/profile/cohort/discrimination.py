@@ -72,6 +72,8 @@ def auc(values: ArrayLike, labels: ArrayLike, level: float = 0.95) -> Estimate:
     if len(a) < 2 or len(b) < 2:
         return Estimate(value, np.nan, np.nan, p, "Mann-Whitney", "one value in a group: no interval")
     error = float(np.sqrt(va.var(ddof=1) / len(a) + vb.var(ddof=1) / len(b)))
+    if error == 0 and value in (0.0, 1.0):
+        return Estimate(value, np.nan, np.nan, p, "Mann-Whitney", "the groups do not overlap: DeLong gives no interval")
     half = float(ndtri(0.5 + level / 2)) * error
     return Estimate(value, max(0.0, value - half), min(1.0, value + half), p, "Mann-Whitney")
 
