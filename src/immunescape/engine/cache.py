@@ -11,7 +11,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -66,17 +67,41 @@ def fetch(key: str, build: Callable[[Path], dict[str, Any]]) -> tuple[Path, dict
             hint="Set IMMUNESCAPE_CACHE to another folder.",
         ) from None
     try:
-        record = build(aside)
-        files = {p.name: _digest(p) for p in sorted(aside.iterdir())}
-        body = json.dumps({"record": record, "files": files})
-        (aside / _RECORD).write_text(json.dumps({"body": body, "digest": fingerprint(body)}), encoding="utf-8")
-        _publish(aside, entry)
+        with _alone(entry):
+            record = _read(entry)
+            if record is not None:
+                return entry, record  # another process made it meanwhile
+            record = build(aside)
+            files = {p.name: _digest(p) for p in sorted(aside.iterdir())}
+            body = json.dumps({"record": record, "files": files})
+            (aside / _RECORD).write_text(json.dumps({"body": body, "digest": fingerprint(body)}), encoding="utf-8")
+            _publish(aside, entry)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     found = _read(entry)
     if found is None:
         raise EngineError("a compiled model could not be read back from the cache", where=str(entry))
     return entry, found
+
+
+@contextmanager
+def _alone(entry: Path) -> Iterator[None]:
+    """Keep other processes from building the same entry, where the system has file locks."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: both build, one is kept
+        yield
+        return
+    path = entry.parent / f".{entry.name}.lock"
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:
+            pass  # a file system without locks
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _publish(aside: Path, entry: Path) -> None:

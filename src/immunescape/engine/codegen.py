@@ -8,7 +8,7 @@ GPU; nothing but the headers in ``kernels/`` knows how patients are laid out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -311,11 +311,16 @@ class _Writer:
         rows = ", ".join("{" + ", ".join(p or ["{0, 0}"]) + "}" for p in table) or "{{0, 0}}"
         sizes = ", ".join(str(len(p)) for p in table) or "0"
         flags = ", ".join(str(int(e.use_trigger_values)) for e in plan.system.events) or "0"
+        sets_z = ", ".join(str(int(any(n in self.z for n, _ in changes))) for changes in plan.changes) or "0"
+        watched = sorted(_positions([*plan.triggers, *plan.switches], plan.states))
         head = (
             f"#define LONGEST_EVENT {longest}\n"
             f"static const int event_size[] = {{{sizes}}};\n"
             f"static const int event_target[][{longest}][2] = {{{rows}}};\n"
             f"static const int event_snapshot[] = {{{flags}}};\n"
+            f"static const int event_sets_z[] = {{{sets_z}}};\n"
+            f"#define NWATCHED {len(watched)}\n"
+            f"static const int watched[] = {{{', '.join(map(str, watched)) or '0'}}};\n"
         )
         return head + c_function(
             "static NOINLINE void event_values(const int event, const V *restrict x, const V *restrict z, "
@@ -331,6 +336,12 @@ class _Writer:
             "static void breaks(const V *restrict z, const V *restrict c, V *restrict q)",
             tape.program([(f"q[{i}]", r) for i, r in enumerate(roots)]),
         )
+
+
+def _positions(expressions: Sequence[Expr], states: Sequence[str]) -> set[int]:
+    """Positions of the states that occur in expressions."""
+    names = set[str]().union(*(free_symbols(e) for e in expressions))
+    return {i for i, name in enumerate(states) if name in names}
 
 
 def _all(tape: Tape, *tables: Mapping[Any, int]) -> set[int]:

@@ -16,7 +16,7 @@ from immunescape.model.expressions import Apply, Expression, Name, evaluate, fun
 if TYPE_CHECKING:
     from immunescape.model.assembly import Model
 
-__all__ = ["derivatives", "evaluate_quantities", "initial"]
+__all__ = ["derivatives", "evaluate_all", "evaluate_quantities", "initial"]
 
 
 def _parameters(model: Model, overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,6 +59,7 @@ class _Program:
         for name, quantity in model.quantities.items():
             self._place[name] = self._lower(quantity.expression)
         self.quantities = tuple(self._place[name] for name in model.quantities)
+        self._parts: dict[tuple[str, ...], list[tuple[Callable[..., Any], int, int, int]]] = {}
         self._first = len(self._steps)
         self.rates = tuple(self._lower(reaction.rate) for reaction in model.reactions.values())
 
@@ -88,11 +89,27 @@ class _Program:
             self._steps.append((self._table[op], at, a, b))
         return at
 
-    def run(self, known: Mapping[str, Any], *, rates: bool) -> list[Any]:
-        """Values by place, from those of the inputs; those of the rates only where asked for."""
+    def _needed(self, names: tuple[str, ...]) -> list[tuple[Callable[..., Any], int, int, int]]:
+        """Operations that these quantities follow from."""
+        if names not in self._parts:
+            wanted = {self._place[name] for name in names}
+            part = []
+            for step in reversed(self._steps[: self._first]):
+                if step[1] in wanted:
+                    wanted.update(step[2:])
+                    part.append(step)
+            self._parts[names] = part[::-1]
+        return self._parts[names]
+
+    def run(self, known: Mapping[str, Any], *, rates: bool, only: tuple[str, ...] = ()) -> list[Any]:
+        """Values by place, from those of the inputs.
+
+        Those of the rates only where asked for; with `only`, those that these quantities need and no others.
+        """
         values = self._start.copy()
         values[: len(self.inputs)] = [known[name] for name in self.inputs]
-        for function, at, a, b in self._steps if rates else self._steps[: self._first]:
+        steps = self._needed(only) if only else self._steps if rates else self._steps[: self._first]
+        for function, at, a, b in steps:
             values[at] = function(values[a], values[b]) if b >= 0 else function(values[a])
         return values
 
@@ -101,7 +118,13 @@ _PROGRAMS: WeakKeyDictionary[Model, _Program] = WeakKeyDictionary()
 
 
 def _run(
-    model: Model, states: Mapping[str, Any], parameters: Mapping[str, Any], time: float, *, rates: bool
+    model: Model,
+    states: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    time: float,
+    *,
+    rates: bool,
+    only: tuple[str, ...] = (),
 ) -> tuple[_Program, list[Any]]:
     missing = [n for n in model.states if n not in states]
     if missing:
@@ -110,24 +133,36 @@ def _run(
     if model not in _PROGRAMS:
         _PROGRAMS[model] = _Program(model)
     program = _PROGRAMS[model]
-    return program, program.run(known, rates=rates)
+    return program, program.run(known, rates=rates, only=only)
 
 
 def evaluate_quantities(
-    model: Model, states: Mapping[str, Any], parameters: Mapping[str, Any], time: float
+    model: Model, states: Mapping[str, Any], parameters: Mapping[str, Any], time: float, only: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """Return every quantity in base units; states and parameters may be arrays that broadcast."""
-    program, values = _run(model, states, parameters, time, rates=False)
-    return {n: values[at] for n, at in zip(model.quantities, program.quantities, strict=True)}
+    """Return every quantity, or only some, in base units; states and parameters may be arrays that broadcast."""
+    for name in only:
+        if name not in model.quantities:
+            raise unknown_word("quantity", name, model.quantities)
+    program, values = _run(model, states, parameters, time, rates=False, only=only)
+    places = dict(zip(model.quantities, program.quantities, strict=True))
+    return {n: values[places[n]] for n in only or places}
 
 
-def derivatives(model: Model, states: Mapping[str, Any], parameters: Mapping[str, Any], time: float) -> dict[str, Any]:
-    """Return the rate of change of every state, in base units per day."""
+def evaluate_all(
+    model: Model, states: Mapping[str, Any], parameters: Mapping[str, Any], time: float = 0.0
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return every quantity and the rate of change of every state, in base units (per day), in one evaluation."""
     program, values = _run(model, states, parameters, time, rates=True)
+    quantities = {n: values[at] for n, at in zip(model.quantities, program.quantities, strict=True)}
     result: dict[str, Any] = dict.fromkeys(model.states, 0.0)
     for reaction, at in zip(model.reactions.values(), program.rates, strict=True):
         rate = values[at]
         for sign, side in ((-1.0, reaction.reactants), (1.0, reaction.products)):
             for state, stoichiometry in side.items():
                 result[state] = result[state] + sign * stoichiometry * rate
-    return result
+    return quantities, result
+
+
+def derivatives(model: Model, states: Mapping[str, Any], parameters: Mapping[str, Any], time: float) -> dict[str, Any]:
+    """Return the rate of change of every state, in base units per day."""
+    return evaluate_all(model, states, parameters, time)[1]

@@ -30,7 +30,7 @@ from immunescape.population.covariates import (
 )
 from immunescape.population.distributions import Distribution
 from immunescape.population.fit import PopulationFit
-from immunescape.population.sampling import Method, uniforms
+from immunescape.population.sampling import Method, uniforms_of
 from immunescape.population.tables import Row, read_rows
 
 if TYPE_CHECKING:
@@ -194,19 +194,21 @@ def patient_parameters(
     Name -> (n,) values. ``diameter_diagnosis`` (cm) is always there, in the model or not; the model's bounds hold.
     """
     ids = covariates.index.to_numpy()
-    start, n = int(ids[0]), int(ids[-1] - ids[0]) + 1
     names = varying_parameters(parameters)
     dimensions = [f"parameter:{name}" if draw == 0 else f"parameter:{name}:{draw}" for name in names]
     how: Method = "latin" if method == "auto" or (method == "sobol" and draw > 0) else method
-    u = uniforms(dimensions, start, n, seed, stream, how, skip=SOBOL_DIMENSIONS)[ids - start]
+    u = uniforms_of(dimensions, ids, seed, stream, how, skip=SOBOL_DIMENSIONS)
     return parameters_at(parameters, covariates, dict(zip(names, u.T, strict=True)), fit=fit)
+
+
+@lru_cache(maxsize=4096)
+def _distribution(parameter: Parameter) -> Distribution:
+    return Distribution.from_row(parameter)
 
 
 def varying_parameters(parameters: Mapping[str, Parameter]) -> list[str]:
     """Return the parameters that have a distribution across patients, sorted; the diameter is a covariate's."""
-    return sorted(
-        n for n, p in parameters.items() if n != DIAMETER and p.distribution and Distribution.from_row(p).varies
-    )
+    return sorted(n for n, p in parameters.items() if n != DIAMETER and p.distribution and _distribution(p).varies)
 
 
 def parameters_at(
@@ -239,7 +241,7 @@ def parameters_at(
 
     region: Region = covariates["region"].iloc[0]
     moved = PopulationFit.shipped() if fit is None else fit
-    varying = {name: Distribution.from_row(parameters[name]) for name in varying_parameters(parameters)}
+    varying = {name: _distribution(parameters[name]) for name in varying_parameters(parameters)}
     out: dict[str, FloatArray] = {}
     for name, distribution in varying.items():
         if name not in links() and name not in moved:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from immunescape.errors import InputError
+from immunescape.errors import EngineError, InputError
 from immunescape.trial.eligibility import enrolment_weights, screen
 from immunescape.trial.spec import PopulationSpec as Enrolment
 from immunescape.trial.spec import Trial
@@ -22,11 +24,21 @@ if TYPE_CHECKING:
     from immunescape.population.fit import PopulationFit
     from immunescape.trial.simulate import BlockSimulator
 
-__all__ = ["BlockTask", "Enroller", "TrialBlock", "candidates_per_block", "simulate_block", "start_worker"]
+__all__ = [
+    "BlockTask",
+    "Enroller",
+    "TrialBlock",
+    "candidates_per_block",
+    "prepare_process",
+    "simulate_block",
+    "simulate_task",
+    "start_worker",
+]
 
 REFERENCE = 4096
 """Candidates of the fixed sample from which enrolment weights and the size of blocks are taken."""
-ELIGIBLE_PER_BLOCK = 24
+ELIGIBLE_PER_BLOCK = (24, 64)
+"""Fewest, and most, candidates that enter from one block: small runs end early, large ones share what a block costs."""
 MAX_CANDIDATES = 4096
 
 
@@ -126,12 +138,22 @@ def region_of(enrolment: Enrolment) -> Region:
     return "western"
 
 
-def candidates_per_block(trial: Trial) -> int:
-    """Candidates in a block: about as many as give 24 that enter; a multiple of 16."""
+def candidates_per_block(trial: Trial, patients: int = 0) -> int:
+    """Candidates in a block of a run with so many patients per arm.
+
+    About as many as give an eighth of them, but 24 to 64 that enter; a multiple of 16, and from 256 on of 256, because
+    parameters are drawn for so many candidates at once. What a patient is like does not depend on it.
+    """
+    from immunescape.population.sampling import BLOCK
+
     rate = Enroller(trial.population, trial.file or None).rate
     if not rate > 0:
         raise InputError("no candidate is eligible", where=trial.file or None)
-    return min(MAX_CANDIDATES, max(16, math.ceil(ELIGIBLE_PER_BLOCK / rate / 16) * 16))
+    few, many = ELIGIBLE_PER_BLOCK
+    size = min(max(patients / 8.0, few), many) / rate
+    if size <= BLOCK:
+        return max(16, math.ceil(size / 16) * 16)
+    return min(MAX_CANDIDATES, round(size / BLOCK) * BLOCK)
 
 
 class _Worker:
@@ -177,9 +199,37 @@ class _Worker:
 _WORKERS: dict[str, _Worker] = {}
 
 
+def prepare_process(drugs: tuple[str, ...], engine: str) -> None:
+    """Read in a worker process what its blocks will need, while the parent still decides on them.
+
+    With an `engine`, the model that grows tumours is compiled as well, so that all processes find it in the cache.
+    """
+    import scipy.stats  # noqa: F401
+
+    import immunescape.trial.simulate  # noqa: F401
+    from immunescape.model.assembly import Model
+    from immunescape.population.diagnosis import Grower
+
+    model = Model.build(drugs=drugs, check_units=False)
+    if engine:
+        with suppress(EngineError):  # the parent finds out, and says so
+            from immunescape.engine import get_engine
+
+            Grower(model, get_engine(engine))
+    gc.collect()
+    gc.freeze()  # what was read so far stays: it need not be searched for cycles again and again
+
+
 def start_worker(task: BlockTask) -> None:
-    """Prepare this process for the blocks of a run (once per worker process, or per run where there is one process)."""
+    """Prepare this process for the blocks of a run."""
     _WORKERS["current"] = _Worker(task)
+
+
+def simulate_task(task: BlockTask, stream: int, arms: tuple[int, ...], index: int) -> TrialBlock:
+    """Make one block in a worker process, which is prepared for the run at its first."""
+    if "current" not in _WORKERS or _WORKERS["current"].task != task:
+        start_worker(task)
+    return simulate_block(stream, arms, index)
 
 
 def simulate_block(stream: int, arms: tuple[int, ...], index: int) -> TrialBlock:

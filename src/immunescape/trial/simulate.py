@@ -105,6 +105,7 @@ class BlockSimulator:
         self._drugs = drugs()
         self._atol = model.atol()
         self._outputs = (VOLUME, *[s for s in compiled.states if s != VOLUME])
+        self._places = np.array([self._outputs.index(s) for s in compiled.states])
         self._volume_ml = model.scale(VOLUME)
 
     # --- patients ---------------------------------------------------------------------------------------------------
@@ -145,9 +146,10 @@ class BlockSimulator:
         patients = []
         keep = [c for c in table.columns if not c.startswith("x:")]
         frailties = self._frailties(table, stream)
-        records = table[keep].assign(**frailties).to_dict("records")
+        columns = [*(table[c].tolist() for c in keep), *(f.tolist() for f in frailties.values())]
+        keep = [*(str(c) for c in keep), *frailties]
         for i, number in enumerate(table.index):
-            row = {str(k): _plain(v) for k, v in records[i].items()}
+            row = dict(zip(keep, (_plain(c[i]) for c in columns), strict=True))
             streams = Streams(self.seed, stream, int(number))
             course = Course(row, float(volumes[i]), streams, self.models)
             own = {k: float(v[i]) for k, v in values.items()}
@@ -165,10 +167,11 @@ class BlockSimulator:
 
     def _volumes(self, values: dict[str, FloatArray], states: FloatArray) -> FloatArray:
         """Tumour volumes (mL) at given states."""
+        from immunescape.model.values import evaluate_quantities
+
         named = dict(zip(self.compiled.states, states.T, strict=True))
-        return np.broadcast_to(
-            np.asarray(self.model.evaluate(named, values)[VOLUME], dtype=float) * self._volume_ml, (len(states),)
-        )
+        found = evaluate_quantities(self.model, named, values, 0.0, (VOLUME,))[VOLUME]
+        return np.broadcast_to(np.asarray(found, dtype=float) * self._volume_ml, (len(states),))
 
     # --- earlier lines ----------------------------------------------------------------------------------------------
 
@@ -336,7 +339,7 @@ class BlockSimulator:
 
     def _take(self, p: SimulatedPatient, result: Any, i: int, index: int) -> None:
         """Keep the model's state at an output."""
-        state = np.array([result.values[i, index, result.outputs.index(s)] for s in self.compiled.states])
+        state = result.values[i, index, self._places]
         if not np.isfinite(state).all():
             p.failure = p.failure or f"day {p.course.day:.1f}: the state is not finite"
         p.state = np.maximum(state, 0.0)

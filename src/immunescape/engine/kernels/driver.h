@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+enum { DOSE = 1, EVENT = 2 };
 enum { OK = 0, STOPPED = 1, FAILED = 2 };
 enum { FINE = 0, TOO_MANY_STEPS, STEP_TOO_SMALL, NOT_FINITE, ENDLESS_EVENTS };
 enum { IN_X = 0, IN_Z = 1, IN_Q = 2 };
@@ -36,7 +37,7 @@ struct lanes {
     struct rates_in in;
     int64_t id[W], action[W], action_end[W], out[W], taken[W], refused[W];
     double end[W], stop_at[W];
-    int fresh[W]; /* a discontinuity lies behind: choose a new step */
+    int fresh[W]; /* a discontinuity lies behind: choose a new step; EVENT: the step before may still do */
     int shy[W];   /* the step before was refused: do not grow */
     V t, h, lo, hi;
     V x[SPAN(NX)], y[SPAN(NX)], xd[SPAN(NX)], fix[SPAN(NX)], r[SPAN(NX)], slope[SPAN(NX)], atol[SPAN(NX)];
@@ -112,6 +113,7 @@ static void choose_steps(struct lanes *s) {
     V size = norm(s, s->x, s->x, s->x), speed = norm(s, s->r, s->x, s->x);
     for (int l = 0; l < W; l++) {
         if (s->id[l] < 0 || !s->fresh[l]) continue;
+        int reason = s->fresh[l];
         s->fresh[l] = 0;
         double span = s->end[l] - LANE(s->t, l), a = LANE(size, l), b = LANE(speed, l);
         if (!(b < INFINITY)) { /* also NaN */
@@ -119,6 +121,10 @@ static void choose_steps(struct lanes *s) {
             continue;
         }
         double h = b * span > 1e-5 * (a + 1.0) ? 0.01 * (a + 1e-3) / b : span * 1e-3;
+        if (reason == EVENT) { /* many events change little: then the step before them is kept */
+            double before = LANE(s->h, l);
+            h = 30.0 * h < before ? 30.0 * h : before;
+        }
         LANE(s->h, l) = h < span ? h : span;
     }
 }
@@ -138,7 +144,7 @@ static void settle(struct lanes *s, const int *arrived) {
             case ADD_Z: LANE(s->z[index], l) += v; moved = 1; break;
             default: LANE(s->rate[index], l) = v;
             }
-            s->fresh[l] = 1;
+            s->fresh[l] = DOSE;
         }
     }
     if (moved) hoist(s->z, s->c);
@@ -155,22 +161,25 @@ static void settle(struct lanes *s, const int *arrived) {
                 LANE(s->was[e], l) = LANE(s->is[e], l);
             }
         if (!any_fired) break;
-        for (int e = 0; e < NEVENT; e++) event_values(e, s->x, s->z, s->c, s->t, s->values + e * LONGEST_EVENT);
+        int now[SPAN(NEVENT)];
         for (int e = 0; e < NEVENT; e++) {
-            int now = 0;
-            for (int l = 0; l < W; l++) now |= fired[e][l];
-            if (!now) continue;
+            now[e] = 0;
+            for (int l = 0; l < W; l++) now[e] |= fired[e][l];
+            if (now[e]) event_values(e, s->x, s->z, s->c, s->t, s->values + e * LONGEST_EVENT);
+        }
+        for (int e = 0; e < NEVENT; e++) {
+            if (!now[e]) continue;
             if (!event_snapshot[e]) event_values(e, s->x, s->z, s->c, s->t, s->values + e * LONGEST_EVENT);
             for (int l = 0; l < W; l++) {
                 if (!fired[e][l]) continue;
-                s->fresh[l] = 1;
+                if (!s->fresh[l]) s->fresh[l] = EVENT;
                 for (int i = 0; i < event_size[e]; i++) {
                     const int *target = event_target[e][i];
                     V *where = (target[0] ? s->z : s->x) + target[1];
                     LANE(*where, l) = LANE(s->values[e * LONGEST_EVENT + i], l);
                 }
             }
-            hoist(s->z, s->c);
+            if (event_sets_z[e]) hoist(s->z, s->c);
             for (int l = 0; l < W; l++)
                 if (fired[e][l]) sens_lose(s, l);
         }
@@ -219,7 +228,7 @@ static void settle(struct lanes *s, const int *arrived) {
             if (margin < least) margin = least;
             LANE(s->lo, l) = now + margin;
             LANE(s->hi, l) = next - margin;
-            if (NBREAK > 0) s->fresh[l] = 1;
+            if (NBREAK > 0) s->fresh[l] = DOSE;
         }
     }
 }
@@ -255,20 +264,27 @@ static void refill(struct lanes *s) {
         LANE(s->t, l) = j->times[0];
         s->end[l] = j->times[j->nt - 1];
         if (j->until && j->until[id] < s->end[l]) s->end[l] = j->until[id];
-        s->fresh[l] = 1;
+        s->fresh[l] = DOSE;
     }
     hoist(s->z, s->c);
     sens_load(s, loaded);
     settle(s, loaded);
 }
 
-static void dense_at(struct lanes *s, V theta) {
+static inline V dense_state(const struct lanes *s, V theta, int i) {
+    V p = s->d[i * DENSE + DENSE - 1];
+    for (int row = DENSE - 2; row >= 0; row--) p = s->d[i * DENSE + row] + theta * p;
     V rest = all(1.0) - theta;
-    for (int i = 0; i < NX; i++) {
-        V p = s->d[i * DENSE + DENSE - 1];
-        for (int row = DENSE - 2; row >= 0; row--) p = s->d[i * DENSE + row] + theta * p;
-        s->xd[i] = rest * s->x[i] + theta * (s->y[i] + rest * p);
-    }
+    return rest * s->x[i] + theta * (s->y[i] + rest * p);
+}
+
+static void dense_at(struct lanes *s, V theta) {
+    for (int i = 0; i < NX; i++) s->xd[i] = dense_state(s, theta, i);
+}
+
+/* Only the states that triggers and switches read. */
+static void dense_watched(struct lanes *s, V theta) {
+    for (int n = 0; n < NWATCHED; n++) s->xd[watched[n]] = dense_state(s, theta, watched[n]);
 }
 
 /* Make interpolated states follow their equations. A state that is fast against the step is interpolated badly: it should
@@ -373,7 +389,8 @@ static int step_all(struct lanes *s) {
         V low = all(0.0), high = all(1.0);
         for (int n = 0; n < 52; n++) {
             V middle = all(0.5) * (low + high);
-            dense_at(s, middle);
+            if (j->has_stop) dense_at(s, middle);
+            else dense_watched(s, middle);
             unsigned m = crossed(s, s->xd, s->t + middle * h, accepted);
             for (int l = 0; l < W; l++) {
                 if (m >> l & 1) LANE(high, l) = LANE(middle, l);
