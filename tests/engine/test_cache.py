@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -100,3 +102,22 @@ def test_a_damaged_library_is_compiled_again(folder: Path):
     (library,) = folder.glob("*/model.so")
     assert library.read_bytes() != bytes(content)
     np.testing.assert_array_equal(before.values, after.values)
+
+
+def test_two_processes_at_once_build_an_entry_once(folder: Path):
+    calls: list[str] = []
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow(place: Path) -> dict[str, str]:
+        began.set()
+        go_on.wait(10)
+        return build("text", calls)(place)
+
+    with ThreadPoolExecutor(2) as pool:  # file locks are held by open files: threads exclude each other as processes do
+        first = pool.submit(fetch, "key", slow)
+        began.wait(10)
+        second = pool.submit(fetch, "key", build("text", calls))
+        go_on.set()
+        assert first.result() == second.result()
+    assert len(calls) == 1
+    assert not list(folder.glob(".*"))

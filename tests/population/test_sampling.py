@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import kstest, qmc
 
 from immunescape.errors import InputError
-from immunescape.population.sampling import BLOCK, _owen, patient_generator, uniforms
+from immunescape.population.sampling import BLOCK, _owen, _Rekeyed, patient_generator, uniforms, uniforms_of
 
 NAMES = [f"d{k}" for k in range(24)]
 
@@ -81,6 +81,23 @@ def test_seeds_streams_and_patients_are_independent():
     assert kstest(draws, "uniform").pvalue > 1e-3
     assert patient_generator(1, 0, 5, "x").random() == draws[5]
     assert patient_generator(1, 0, 5, "y").random() != draws[5]
+
+
+@pytest.mark.parametrize("method", ["sobol", "latin", "random"])
+def test_scattered_patients_have_the_rows_of_all(method):
+    ids = np.array([3, 254, 255, 256, 1030])
+    everyone = uniforms(NAMES, 0, 1031, 4, 1, method)
+    np.testing.assert_array_equal(uniforms_of(NAMES, ids, 4, 1, method), everyone[ids])
+    assert uniforms_of(NAMES, ids[:0], 4, 1, method).shape == (0, len(NAMES))
+
+
+def test_a_generator_with_a_new_key_is_a_new_generator():
+    rekeyed = _Rekeyed()
+    for k in range(3):
+        rekeyed(9, 9, 9, "before").random(3, dtype=np.float32)  # leaves half a word behind
+        same, fresh = rekeyed(1, 2, k, "x"), patient_generator(1, 2, k, "x")
+        np.testing.assert_array_equal(same.permutation(BLOCK), fresh.permutation(BLOCK))
+        np.testing.assert_array_equal(same.random(5), fresh.random(5))
 
 
 def test_wrong_method_names_the_nearest():

@@ -8,7 +8,7 @@ GPU; nothing but the headers in ``kernels/`` knows how patients are laid out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -20,18 +20,24 @@ from immunescape.engine.conserved import conserved_amounts
 from immunescape.engine.ir import Expr
 from immunescape.engine.ir_calculus import free_symbols
 from immunescape.engine.layout import Layout, Wanted
-from immunescape.engine.pieces import LONGEST_PIECE, POINT, c_function, function_in_pieces
+from immunescape.engine.pieces import LONGEST_PIECE, POINT, c_function, function_in_files, function_in_pieces
 from immunescape.engine.rosenbrock import METHODS
 from immunescape.engine.tape import Hoist, Tape
 
 __all__ = ["generate", "headers"]
 
 
+_INCLUDES = '/* Generated: see model.c. */\n#include "lanes.h"\n#include "model.h"'
+_FIRST_FILES = 4
+"""Files of the longest function, the first stage."""
+
+
 class _Writer:
     """Collects the functions of one model."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, emit: Callable[[str, str], None]) -> None:
         self.plan = plan
+        self.emit = emit
         self.z = {name: f"z[{i}]" for i, name in enumerate(plan.fixed)}
         self.x = {name: f"x[{i}]" for i, name in enumerate(plan.states)}
         self.symbols = {**self.z, **self.x, CLOCK: "t"}
@@ -39,7 +45,6 @@ class _Writer:
         conserved = conserved_amounts(plan.states, plan.rates)
         self.counts: dict[str, int] = {"states": len(plan.states), "conserved": len(conserved)}
         self.factors: _Factors | None = None
-        self.first = ""
 
     def tape(self) -> Tape:
         return Tape(self.symbols, self.hoist)
@@ -99,8 +104,9 @@ class _Writer:
             f"{POINT}, const V fac, const V hd, const V *restrict r,\n        V *restrict slope, V *restrict lu, "
             "V *restrict k, V *restrict growth"
         )
-        self.first = function_in_pieces(tape, "first_stage", arguments, targets, "HIDDEN")
-        first = f"HIDDEN void first_stage({arguments});\n"
+        first, texts = function_in_files(tape, "first_stage", arguments, targets, _FIRST_FILES)
+        for k, text in enumerate(texts):
+            self.emit(f"first_{k}.c", f"{_INCLUDES}\n{text}")
         tape = self.tape()
         rates = tape.share([tape.value(r) for r in tape.lower(plan.rates)])
         self.counts["rates"] = tape.count(rates)
@@ -108,13 +114,14 @@ class _Writer:
             tape, [tape.add(r, tape.leaf(f"r[{i}]")) for i, r in enumerate(rates)], factors, symbolic=False
         )
         self.counts["stage"] = tape.count(solution)
-        stage = function_in_pieces(
+        stage, texts = function_in_files(
             tape,
             "stage",
             f"{POINT}, const V *restrict r, const V *restrict lu, V *restrict k",
             [(f"k[{i}]", s) for i, s in enumerate(solution)],
-            "static NOINLINE",
+            1,
         )
+        self.emit("stage.c", f"{_INCLUDES}\n{texts[0]}")
         tape = self.tape()
         rates = tape.share([tape.value(r) for r in tape.lower(plan.rates)])
         targets = [(f"k[{i}]", s) for i, s in enumerate(rates)]
@@ -391,8 +398,14 @@ def _replace_word(text: str, word: str, by: str) -> str:
     return "".join([*out, text[start:]])
 
 
-def generate(plan: Plan, *, method: str = "rodas5p", wanted: Wanted | None = None) -> tuple[dict[str, str], Layout]:
-    """Write a model as one C file.
+def generate(
+    plan: Plan,
+    *,
+    method: str = "rodas5p",
+    wanted: Wanted | None = None,
+    emit: Callable[[str, str], None] = lambda name, text: None,
+) -> tuple[dict[str, str], Layout]:
+    """Write a model as C files.
 
     Parameters
     ----------
@@ -402,13 +415,21 @@ def generate(plan: Plan, *, method: str = "rodas5p", wanted: Wanted | None = Non
         Integration method, one of `METHODS`.
     wanted
         Derivatives by parameters to integrate along.
+    emit
+        Called with name and text of each file as soon as it is written, so that it can be compiled meanwhile.
 
     Returns
     -------
-    The C files by name (two, that can be compiled side by side; they include the headers of ``kernels/``), and where
-    things are.
+    The C files by name (they can be compiled side by side, and include the headers of ``kernels/``), and where things
+    are.
     """
-    writer = _Writer(plan)
+    files: dict[str, str] = {}
+
+    def keep(name: str, text: str) -> None:
+        files[name] = text
+        emit(name, text)
+
+    writer = _Writer(plan, keep)
     stages = writer.stages()
     quantities, names, closure, alias = writer.quantities()
     parts = [stages, quantities, writer.triggers(), writer.events(), writer.breaks(), writer.start()]
@@ -434,10 +455,7 @@ def generate(plan: Plan, *, method: str = "rodas5p", wanted: Wanted | None = Non
         *(f"#define {k} {v}" for k, v in sizes.items()),
         '#include "model.h"',
     ]
-    files = {
-        "model.c": "\n".join([*head, *parts, step_code(METHODS[method], timed), '#include "driver.h"', ""]),
-        "first.c": "\n".join([*head, writer.first]),
-    }
+    keep("model.c", "\n".join([*head, *parts, step_code(METHODS[method], timed), '#include "driver.h"', ""]))
     system = plan.system
     layout = Layout(
         states=system.state_names,

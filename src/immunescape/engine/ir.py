@@ -32,6 +32,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
+from operator import attrgetter
 
 import numpy as np
 
@@ -119,25 +120,27 @@ class Expr:
         return neg(self)
 
 
-_nodes: weakref.WeakValueDictionary[bytes, Expr] = weakref.WeakValueDictionary()
+_nodes: weakref.WeakValueDictionary[tuple[object, ...], Expr] = weakref.WeakValueDictionary()
+"""Every living node by its content; arguments are known by identity, because a node keeps its own alive."""
 _lock = threading.Lock()
+_by_digest = attrgetter("digest")
 
 
 def _node(op: str, args: tuple[Expr, ...] = (), value: float = 0.0, name: str = "") -> Expr:
-    hasher = blake2b(op.encode(), digest_size=16)
-    hasher.update(struct.pack("<d", value))
-    hasher.update(name.encode())
-    for arg in args:
-        hasher.update(arg.digest)
-    digest = hasher.digest()
-    known = _nodes.get(digest)
+    content = (op, value if value == value else "nan", name, *map(id, args))
+    known = _nodes.get(content)
     if known is not None:
         return known
+    parts = [op.encode(), struct.pack("<d", value), name.encode(), *map(_by_digest, args)]
     node = Expr.__new__(Expr)
-    for key, content in (("op", op), ("args", args), ("value", value), ("name", name), ("digest", digest)):
-        object.__setattr__(node, key, content)
+    give = object.__setattr__
+    give(node, "op", op)
+    give(node, "args", args)
+    give(node, "value", value)
+    give(node, "name", name)
+    give(node, "digest", blake2b(b"".join(parts), digest_size=16).digest())
     with _lock:
-        return _nodes.setdefault(digest, node)
+        return _nodes.setdefault(content, node)
 
 
 def _coerce(value: Expr | float) -> Expr:
@@ -169,7 +172,13 @@ def _coefficient(term: Expr) -> tuple[float, Expr]:
 
 
 def _ordered(terms: Iterable[Expr]) -> tuple[Expr, ...]:
-    return tuple(sorted(terms, key=lambda e: (e.op != "num", e.digest)))
+    ordered = sorted(terms, key=_by_digest)
+    ordered.sort(key=_is_no_number)
+    return tuple(ordered)
+
+
+def _is_no_number(term: Expr) -> bool:
+    return term.op != "num"
 
 
 def _flat(op: str, args: Iterable[Expr]) -> Iterator[Expr]:
@@ -184,40 +193,47 @@ def add(*args: Expr) -> Expr:
     """Sum; numbers are folded and equal terms collected."""
     total = 0.0
     terms: dict[Expr, float] = {}
-    for arg in _flat("add", args):
-        if arg.op == "num":
-            total += arg.value
-        else:
-            factor, rest = _coefficient(arg)
-            terms[rest] = terms.get(rest, 0.0) + factor
+    for arg in args:
+        for part in arg.args if arg.op == "add" else (arg,):
+            if part.op == "num":
+                total += part.value
+            else:
+                factor, rest = _coefficient(part)
+                terms[rest] = terms.get(rest, 0.0) + factor
     parts = [rest if factor == 1.0 else mul(num(factor), rest) for rest, factor in terms.items() if factor != 0.0]
-    if total != 0.0:
-        parts.append(num(total))
-    if len(parts) < 2:
-        return parts[0] if parts else ZERO
-    return _node("add", _ordered(parts))
+    return _joined("add", parts, total, ZERO)
 
 
 def mul(*args: Expr) -> Expr:
     """Product; numbers are folded, equal factors become powers with whole exponents, zero times anything is zero."""
     total = 1.0
     factors: dict[Expr, float] = {}
-    for arg in _flat("mul", args):
-        if arg.op == "num":
-            total *= arg.value
-            continue
-        base, exponent = arg, 1.0
-        if arg.op == "pow" and arg.args[1].op == "num" and arg.args[1].value > 0 and arg.args[1].value.is_integer():
-            base, exponent = arg.args[0], arg.args[1].value
-        factors[base] = factors.get(base, 0.0) + exponent
+    for arg in args:
+        for part in arg.args if arg.op == "mul" else (arg,):
+            op = part.op
+            if op == "num":
+                total *= part.value
+                continue
+            base, exponent = part, 1.0
+            if op == "pow":
+                power = part.args[1]
+                if power.op == "num" and power.value > 0 and power.value.is_integer():
+                    base, exponent = part.args[0], power.value
+            factors[base] = factors.get(base, 0.0) + exponent
     if total == 0.0:
         return ZERO
     parts = [base if exponent == 1.0 else pow_(base, num(exponent)) for base, exponent in factors.items()]
-    if total != 1.0:
-        parts.append(num(total))
+    return _joined("mul", parts, total, ONE)
+
+
+def _joined(op: str, parts: list[Expr], number: float, neutral: Expr) -> Expr:
+    """The node of these parts, a number first, the others by digest."""
+    parts.sort(key=_by_digest)
+    if number != neutral.value:
+        parts.insert(0, num(number))
     if len(parts) < 2:
-        return parts[0] if parts else ONE
-    return _node("mul", _ordered(parts))
+        return parts[0] if parts else neutral
+    return _node(op, tuple(parts))
 
 
 def neg(a: Expr) -> Expr:

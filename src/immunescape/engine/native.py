@@ -27,7 +27,7 @@ from immunescape.engine.api import FAILED, Compiled, Doses, Job, Result
 from immunescape.engine.batch import infuses_still_state, run_batch
 from immunescape.engine.cache import fetch, fingerprint
 from immunescape.engine.layout import Layout, Wanted
-from immunescape.engine.toolchain import Toolchain, find_toolchain, machine_lanes
+from immunescape.engine.toolchain import Build, Toolchain, find_toolchain, machine_lanes
 from immunescape.errors import EngineError
 
 if TYPE_CHECKING:
@@ -347,8 +347,13 @@ def _build(
         plan = analyse(system)
         if isinstance(plan, str):
             return {"unsupported": plan}
-        files, layout = generate(plan, method=method, wanted=wanted)
-    for name, content in {**headers(), **files}.items():
-        (folder / name).write_text(content, encoding="utf-8")
-    toolchain.build([folder / name for name in files], folder / "model.so", lanes)
+        for name, content in headers().items():
+            (folder / name).write_text(content, encoding="utf-8")
+        with Build(toolchain, folder / "model.so", lanes) as running:
+
+            def emit(name: str, content: str) -> None:
+                (folder / name).write_text(content, encoding="utf-8")
+                running.add(folder / name)
+
+            _, layout = generate(plan, method=method, wanted=wanted, emit=emit)
     return {"layout": layout.record()}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from immunescape.engine.tape import Tape
 
-__all__ = ["LONGEST_PIECE", "POINT", "c_function", "function_in_pieces"]
+__all__ = ["LONGEST_PIECE", "POINT", "c_function", "function_in_files", "function_in_pieces"]
 
 POINT = "const V *restrict x, const V *restrict z, const V *restrict c, const V t"
 """First arguments of functions that are evaluated at a point: states, fixed values, what follows from them, time."""
@@ -20,6 +20,31 @@ LONGEST_PIECE = 400
 
 
 def function_in_pieces(tape: Tape, name: str, arguments: str, targets: Sequence[tuple[str, int]], kind: str) -> str:
+    """C functions that compute nodes of a tape and assign them, as one text; see `function_in_files`."""
+    return "\n".join(_functions(tape, name, arguments, targets, kind, "static NOINLINE"))
+
+
+def function_in_files(
+    tape: Tape, name: str, arguments: str, targets: Sequence[tuple[str, int]], files: int
+) -> tuple[str, list[str]]:
+    """C functions that compute nodes of a tape and assign them, for several files that are compiled side by side.
+
+    Returns
+    -------
+    The declaration of the function, and up to `files` texts of about the same length.
+    """
+    functions = _functions(tape, name, arguments, targets, "HIDDEN", "HIDDEN NOINLINE")
+    pieces, whole = functions[:-1], functions[-1]
+    heads = "\n".join(piece[: piece.index("\n{")] + ";" for piece in pieces)
+    each = max(-(-len(pieces) // files), 1)
+    texts = ["\n".join(pieces[at : at + each]) for at in range(0, len(pieces), each)] or [""]
+    texts[-1] += f"\n{heads}\n{whole}"
+    return f"HIDDEN void {name}({arguments});\n", texts
+
+
+def _functions(
+    tape: Tape, name: str, arguments: str, targets: Sequence[tuple[str, int]], kind: str, of_pieces: str
+) -> list[str]:
     """C functions that compute nodes of a tape and assign them.
 
     Parameters
@@ -30,16 +55,16 @@ def function_in_pieces(tape: Tape, name: str, arguments: str, targets: Sequence[
         Of the function, as in C.
     targets
         Pairs (C variable, node), in order.
-    kind
-        What stands before the function's type, such as ``static NOINLINE``.
+    kind, of_pieces
+        What stands before the types of the function and of its pieces, such as ``static NOINLINE``.
 
     Returns
     -------
-    The function, after the functions that it calls where it is longer than `LONGEST_PIECE`.
+    The function, last; before it the functions that it calls where it is longer than `LONGEST_PIECE`.
     """
     items = _statements(tape, targets)
     if len(items) <= LONGEST_PIECE:
-        return c_function(f"{kind} void {name}({arguments})", [text for text, _, _ in items])
+        return [c_function(f"{kind} void {name}({arguments})", [text for text, _, _ in items])]
     pieces = [items[at : at + LONGEST_PIECE] for at in range(0, len(items), LONGEST_PIECE)]
     made_in = {made: k for k, piece in enumerate(pieces) for _, made, _ in piece if made is not None}
     foreign: list[list[int]] = []
@@ -57,14 +82,12 @@ def function_in_pieces(tape: Tape, name: str, arguments: str, targets: Sequence[
             lines.append(text)
             if made in place:
                 lines.append(f"    {place[made]} = v{made};")
-        parts.append(
-            c_function(f"static NOINLINE void {name}_{k}({arguments}, V *restrict w, I *restrict masks)", lines)
-        )
+        parts.append(c_function(f"{of_pieces} void {name}_{k}({arguments}, V *restrict w, I *restrict masks)", lines))
     numbers = [sum(p.startswith(letter) for p in place.values()) for letter in ("w", "masks")]
     given = ", ".join(argument.split()[-1].lstrip("*") for argument in arguments.split(","))
     body = [f"    V w[{max(numbers[0], 1)}];", f"    I masks[{max(numbers[1], 1)}];"]
     body += [f"    {name}_{k}({given}, w, masks);" for k in range(len(pieces))]
-    return "\n".join([*parts, c_function(f"{kind} void {name}({arguments})", body)])
+    return [*parts, c_function(f"{kind} void {name}({arguments})", body)]
 
 
 def _statements(tape: Tape, targets: Sequence[tuple[str, int]]) -> list[tuple[str, int | None, tuple[int, ...]]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -324,47 +323,77 @@ class Tape:
         return [self.final(root) for root in roots]
 
     def _share(self, kind: str, lists: dict[int, list[tuple[int, int]]]) -> None:
-        make = self._multiply if kind == "product" else None
-        where: dict[tuple[int, int, int], set[int]] = defaultdict(set)
+        """Compute common pairs of operands once, in place: always the pair that most lists hold.
 
-        def pairs(terms: list[tuple[int, int]]) -> Iterable[tuple[int, int, int]]:
-            for i, (a, s) in enumerate(terms):
-                for b, r in terms[i + 1 :]:
-                    yield (a, b, s * r) if a <= b else (b, a, s * r)
+        A pair is one whole number: both operands, the smaller first, and whether their signs differ. Most pairs stand
+        in one list only and never in another; a set of lists is kept for the others alone. Lists that have lost a pair
+        are struck off when its turn comes, for there are many more pairs than turns.
+        """
+        make = self._multiply if kind == "product" else None
+        alone: dict[int, int] = {}  # pair -> the one list that holds it
+        where: dict[int, set[int]] = {}  # pair -> the lists that may hold it
+        signs: dict[int, dict[int, int]] = {}  # list -> operand -> sign
 
         for key, terms in lists.items():
-            if len(terms) <= _LONGEST_SHARED:
-                for pair in pairs(terms):
-                    where[pair].add(key)
-        heap = [(-len(keys), pair) for pair, keys in where.items() if len(keys) > 1]
+            if len(terms) > _LONGEST_SHARED:
+                continue
+            signs[key] = dict(terms)
+            for i, (a, s) in enumerate(terms):
+                for b, r in terms[i + 1 :]:
+                    new = (a << 33 | b << 1 | (s != r)) if a <= b else (b << 33 | a << 1 | (s != r))
+                    if new in where:
+                        where[new].add(key)
+                    elif alone.setdefault(new, key) != key:
+                        where[new] = {alone[new], key}
+        heap = [(-len(keys), shared) for shared, keys in where.items()]
         heapq.heapify(heap)
+
+        def holding(shared: int) -> list[int]:
+            """Lists that still hold a pair, in order."""
+            a, b, differ = shared >> 33, shared >> 1 & 0xFFFFFFFF, shared & 1
+            found = []
+            for key in where[shared]:
+                sign = signs[key]
+                if a in sign and b in sign and (a != b or lists[key].count((a, sign[a])) > 1):
+                    if (sign[a] != sign[b]) == differ:
+                        found.append(key)
+            found.sort()
+            return found
+
         while heap:
-            count, pair = heapq.heappop(heap)
-            keys = where[pair]
-            if len(keys) < 2:
+            count, shared = heapq.heappop(heap)
+            keys = holding(shared)
+            if len(keys) < 2 or -count != len(keys):
+                where[shared] = set(keys)
+                if len(keys) > 1:
+                    heapq.heappush(heap, (-len(keys), shared))
                 continue
-            if -count != len(keys):
-                heapq.heappush(heap, (-len(keys), pair))
-                continue
-            a, b, sign = pair
-            joint = make(a, b) if make else (self.node("add", a, b) if sign > 0 else self.node("sub", a, b))
-            for key in sorted(keys):
-                terms = lists[key]
-                signs = dict(terms)
-                if a not in signs or b not in signs or (a == b and terms.count((a, 1)) < 2):
-                    continue
-                for old in pairs(terms):
-                    where[old].discard(key)
-                first = signs[a]
-                terms.remove((a, signs[a]))
-                terms.remove((b, signs[b]))
-                terms.append((joint, first))
-                for new in pairs(terms):
-                    members = where[new]
-                    members.add(key)
-                    if len(members) == 2:
+            a, b = shared >> 33, shared >> 1 & 0xFFFFFFFF
+            joint = make(a, b) if make else self.node("sub" if shared & 1 else "add", a, b)
+            for key in keys:
+                terms, sign = lists[key], signs[key]
+                s = sign[a]
+                terms.remove((a, s))
+                terms.remove((b, sign[b]))
+                if len(sign) == len(terms) + 2:
+                    del sign[a], sign[b]
+                else:  # an operand that stands more than once
+                    left = {other for other, _ in terms}
+                    for one in {a, b} - left:
+                        del sign[one]
+                for other, r in terms:
+                    low, high = (other, joint) if other <= joint else (joint, other)
+                    new = low << 33 | high << 1 | (s != r)
+                    members = where.get(new)
+                    if members is not None:
+                        members.add(key)
+                    elif alone.setdefault(new, key) != key:
+                        where[new] = {alone[new], key}
                         heapq.heappush(heap, (-2, new))
-            where[pair] = set()
+                terms.append((joint, s))
+                sign[joint] = s
+            where[shared] = set(keys)
+            heapq.heappush(heap, (-len(keys), shared))
 
     def final(self, index: int) -> int:
         """Index of the two-operand form of a node (after `share`)."""

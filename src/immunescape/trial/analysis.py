@@ -64,6 +64,9 @@ def _death(value: Any) -> float | None:
     return None if value is None or math.isnan(value) else float(value)
 
 
+_COURSE_COLUMNS = ("id", "arm", "death_day", "treatment_end_day", "ici_with_chemotherapy", "checkpoint_inhibitor")
+
+
 def endpoints_at_cut(
     patients: pd.DataFrame, visits: pd.DataFrame, trial: Trial, endpoint: str, cut: float
 ) -> dict[str, list[Any]]:
@@ -77,7 +80,8 @@ def endpoints_at_cut(
     events: list[Any] = []
     reasons: list[str] = []
     classes: list[str] = []
-    for row, censor in zip(patients.to_dict("records"), censor_days(patients, cut), strict=True):
+    used = patients[[c for c in _COURSE_COLUMNS if c in patients.columns]]
+    for row, censor in zip(used.to_dict("records"), censor_days(patients, cut), strict=True):
         days, words = scans.get((row["arm"], int(row["id"])), ([], []))
         death = _death(row["death_day"])
         if endpoint == "os":
