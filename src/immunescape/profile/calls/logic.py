@@ -96,7 +96,8 @@ def _number(condition: Condition, test: str, columns: Columns) -> Truth:
         usable = below > 0
         known &= usable
         divisor = np.where(usable, below, np.nan)
-        low, value, high = low / divisor, value / divisor, high / divisor
+        with np.errstate(over="ignore"):  # a ratio beyond every number is beyond every threshold
+            low, value, high = low / divisor, value / divisor, high / divisor
     threshold = float(getattr(condition, test))
     holds_low, holds_high = _compare(test, low, threshold), _compare(test, high, threshold)
     result = np.where(holds_low & holds_high, 1, np.where(holds_low | holds_high, 0, -1))
