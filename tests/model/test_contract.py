@@ -291,7 +291,71 @@ def test_stored_reference_strengths_are_those_of_the_reference_patient(full: Ful
 
 
 def test_size(full: Full) -> None:
-    assert len(full.model.states) < 250
+    """About 250 states with every drug; few more than 80 without any."""
+    assert len(full.model.states) < 275
+    assert len(Model.build(check_units=False).states) < 100
+
+
+PATIENTS = 4
+
+
+@pytest.fixture(scope="module")
+def treated(full: Full) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Every mechanism switched off, and every drug given, over the same virtual patients for six weeks: one job."""
+    from immunescape.engine import get_engine
+    from immunescape.engine.api import Doses, Job
+    from immunescape.population.population import Population
+
+    people = Population.generate(Model.build(check_units=False), PATIENTS, seed=7, engine=get_engine("auto"))
+    own, initial = people.parameters(full.model), people.initial(full.model)
+    n = PATIENTS * len(NAMES)
+    parameters = {k: np.tile(v, len(NAMES)) for k, v in own.items() if k in full.compiled.parameters}
+    doses: list[Doses] = []
+    for k, name in enumerate(NAMES):
+        table = Doses.none()
+        if name in registry.drugs():
+            drug = registry.drugs()[name]
+            amount = 200e6 / drug.molar_mass if drug.molar_mass else 100 * max(drug.dose_amounts.values())
+            table = Doses(np.array([0.0, 21.0]), (drug.dose_state,) * 2, np.full(2, amount), np.zeros(2))
+        else:
+            for gone in off_set(name):
+                switch = parameters.setdefault(f"switch_{gone}", np.ones(n))
+                switch[k * PATIENTS : (k + 1) * PATIENTS] = 0.0
+        doses += [table] * PATIENTS
+    outputs = ("V_T", "C_total", *full.model.states)
+    result = full.compiled.run(
+        Job(
+            n=n,
+            times=np.array([0.0, 0.02, 22.0, 42.0]),
+            outputs=outputs,
+            parameters=parameters,
+            initial={k: np.tile(v, len(NAMES)) for k, v in initial.items()},
+            doses=doses,
+            rtol=1e-4,
+            atol=full.model.atol(),
+        )
+    )
+    assert result.failed == 0, {NAMES[i // PATIENTS]: text for i, text in result.messages.items()}
+    shape = (len(NAMES), PATIENTS, 4, len(outputs))
+    values = result.values.reshape(shape)
+    return {name: {o: values[k, :, :, j] for j, o in enumerate(outputs)} for k, name in enumerate(NAMES)}
+
+
+@every_name
+def test_short_run_over_a_population(full: Full, treated: dict[str, dict[str, NDArray[np.float64]]], name: str) -> None:
+    """Each patient comes through: numbers are finite, cells are not negative; a drug that is given is there."""
+    mine = treated[name]
+    if not off_set(name) & {"body", "tumour_growth"} or name in registry.drugs():
+        assert np.all(mine["V_T"] > 0)
+    for output, values in mine.items():
+        assert np.all(np.isfinite(values)), output
+        if output.startswith(("C_", "CD8_", "Treg_", "NK_")):
+            assert values.min() >= -1.0, output
+    if name in registry.drugs():
+        state = registry.drugs()[name].dose_state
+        assert np.all(mine[state][:, 1] > 0), "the dose does not arrive"
+        others = [mine[s] for d in registry.drugs().values() if d.name != name for s in (d.dose_state,)]
+        assert max(float(np.abs(v).max()) for v in others) < 1e-6, "another drug is there, too"
 
 
 def test_bibliography_of_everything(full: Full) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "flow_table",
     "grades_table",
     "protocol_table",
+    "resistance_table",
     "response_table",
     "results_table",
     "safety_table",
@@ -121,21 +122,36 @@ def comparison_table(result: TrialResult) -> Table:
 
 
 def response_table(result: TrialResult) -> Table:
-    """Best overall response and resistance by SITC's definitions, per arm."""
+    """Best overall response per arm: at the data cut of the response rate, and over the whole follow-up."""
     rows = []
     for arm in result.arms:
         n = max(arm["n"], 1)
-        row: Row = {"Arm": arm["name"], "n": arm["n"]}
-        row |= {k: f"{v} ({100 * v / n:.0f} %)" for k, v in arm["best_response"].items()}
+        later = list(result.patients.loc[result.patients["arm"] == arm["name"], "best_response"].astype(str))
+        for until, counts in (
+            ("data cut", arm["best_response"]),
+            ("end of follow-up", {word: later.count(word) for word in arm["best_response"]}),
+        ):
+            row: Row = {"Arm": arm["name"], "Until": until, "n": arm["n"]}
+            rows.append(row | {k: f"{v} ({100 * v / n:.0f} %)" for k, v in counts.items()})
+    return Table(rows, ("n", *list(rows[0])[3:]))
+
+
+def resistance_table(result: TrialResult) -> Table:
+    """Resistance by SITC's definitions, what ended progression-free survival, and next lines, per arm."""
+    rows = []
+    for arm in result.arms:
         ended = arm["pfs_events"]
-        row |= {
-            "Primary": arm["resistance"].get("primary", 0),
-            "Acquired": arm["resistance"].get("acquired", 0),
-            "Progressed / died first": f"{ended.get('progression', 0)} / {ended.get('death', 0)}",
-            "Next line (%)": number(arm.get("next_line_pct")),
-        }
-        rows.append(row)
-    return Table(rows, ("n", *list(rows[0])[2:]))
+        rows.append(
+            {
+                "Arm": arm["name"],
+                "Primary resistance": arm["resistance"].get("primary", 0),
+                "Acquired resistance": arm["resistance"].get("acquired", 0),
+                "Progressed": ended.get("progression", 0),
+                "Died first": ended.get("death", 0),
+                "Next line (%)": number(arm.get("next_line_pct")),
+            }
+        )
+    return Table(rows, tuple(rows[0])[1:])
 
 
 def safety_table(result: TrialResult) -> Table:

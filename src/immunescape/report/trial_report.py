@@ -185,7 +185,11 @@ def context(result: TrialResult, notice: str) -> dict[str, Any]:
         "waterfall_figures": _waterfalls(result),
         "spider_figures": _spiders(result),
         "response": tables.response_table(result),
-        "response_note": "Best overall response by RECIST 1.1. Dashed lines: −30 % (partial response) and +20 %. "
+        "resistance": tables.resistance_table(result),
+        "response_note": "Best overall response by RECIST 1.1"
+        + (", confirmed" if result.trial.endpoints.confirmation else "")
+        + "; the figures count the whole follow-up, the response rate ends at its data cut. Dashed lines: −30 % "
+        "(partial response) and +20 %. "
         "Primary and acquired: resistance by the definitions of the Society for Immunotherapy of Cancer; they apply to "
         "checkpoint inhibitors.",
         **_escape(result),
