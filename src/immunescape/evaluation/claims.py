@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from immunescape.errors import ImmunescapeError, InputError, unknown_word
 from immunescape.evaluation.dependency import Dependencies
 from immunescape.evaluation.effects import Effect, correlation, holds, paired
-from immunescape.evaluation.scenarios import Scenario, Simulated, scenario, simulate
+from immunescape.evaluation.scenarios import Library, Scenario, Simulated, scenario, simulate
 from immunescape.knowledge.claim_records import Claim, Setting, claim_chapters, load_claims
 
 if TYPE_CHECKING:
@@ -417,11 +417,12 @@ def run_claims(
     if plans:
         across = {k: p for k, p in plans.items() if p.claim.with_value}
         within = {k: p for k, p in plans.items() if k not in across}
+        library: Library = {}
         for group, size in ((within, patients), (across, ASSOCIATION * patients)):
             if not group:
                 continue
             people = population or _patients(size, seed, engine)
-            found = _simulate(group, people, engine, progress)
+            found = _simulate(group, people, engine, progress, library)
             for number, row in enumerate(checked):
                 if row.claim.id in group:
                     _judge(row, group[row.claim.id], found, people, seed + number)
@@ -439,7 +440,11 @@ def _patients(patients: int, seed: int, engine: str) -> Population:
 
 
 def _simulate(
-    plans: Mapping[str, Plan], people: Population, engine: str, progress: Callable[[int, int], None] | None
+    plans: Mapping[str, Plan],
+    people: Population,
+    engine: str,
+    progress: Callable[[int, int], None] | None,
+    library: Library,
 ) -> Simulated:
     last: dict[Scenario, float] = {}
     outputs: dict[Scenario, set[str]] = {}
@@ -449,7 +454,7 @@ def _simulate(
         for side in {*one.sides, *one.off, *one.reversed}:
             last[side] = max(last.get(side, 0.0), *one.days)
             outputs.setdefault(side, set()).update(one.names)
-    return simulate(people, last, outputs, days, engine=engine, progress=progress)
+    return simulate(people, last, outputs, days, engine=engine, progress=progress, library=library)
 
 
 def _judge(row: Checked, one: Plan, found: Simulated, people: Population, seed: int) -> None:

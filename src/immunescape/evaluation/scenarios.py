@@ -27,6 +27,7 @@ __all__ = ["Scenario", "Simulated", "drug_groups", "quick_engine", "scenario", "
 
 FloatArray = NDArray[np.float64]
 Progress = Callable[[int, int], None]
+Library = dict[tuple[str, ...], tuple["Model", "Compiled"]]
 DRUGS_PER_MODEL = 10
 _PER_JOB = 1500
 _RTOL = 1e-5
@@ -118,10 +119,13 @@ class Simulated:
         return self.values[scenario_][name][:, chosen]
 
 
-def drug_groups(wanted: Mapping[Scenario, tuple[str, ...]], most: int = DRUGS_PER_MODEL) -> list[tuple[str, ...]]:
+def drug_groups(
+    wanted: Mapping[Scenario, tuple[str, ...]], most: int = DRUGS_PER_MODEL, least: int = 1
+) -> list[tuple[str, ...]]:
     """Divide drugs into models of at most `most` drugs, such that each scenario finds its drugs in one of them.
 
-    Combinations that occur most often go first; a combination joins the group to which it adds the fewest drugs.
+    Combinations that occur most often go first; a combination joins the group to which it adds the fewest drugs. With
+    `least` 0 nothing wanted is no model; else one without drugs.
     """
     combinations: dict[frozenset[str], int] = {}
     for drugs in wanted.values():
@@ -137,7 +141,7 @@ def drug_groups(wanted: Mapping[Scenario, tuple[str, ...]], most: int = DRUGS_PE
         else:
             groups.append(set(combination))
     if not groups:
-        return [()]
+        return [()] if least or wanted else []
     return [tuple(sorted(g)) for g in groups]
 
 
@@ -155,6 +159,9 @@ def quick_engine(name: str) -> Engine:
 def _compile(models: Sequence[Model], engine: str) -> list[Compiled]:
     from concurrent.futures import ThreadPoolExecutor
 
+    if not models:
+        return []
+
     def one(model: Model) -> Any:
         return quick_engine(engine).compile(model.to_sbml())
 
@@ -171,6 +178,7 @@ def simulate(
     engine: str = "auto",
     rtol: float = _RTOL,
     progress: Progress | None = None,
+    library: Library | None = None,
 ) -> Simulated:
     """Simulate scenarios over a population.
 
@@ -188,6 +196,8 @@ def simulate(
         Engine by name and its relative tolerance.
     progress
         Called with (patients done, patients in all).
+    library
+        Compiled models by their drugs, for further calls: those that it has are used, new ones are added.
 
     Raises
     ------
@@ -199,9 +209,13 @@ def simulate(
 
     regimens = {text: parse_regimen(text) for s in scenarios for text in s.regimens}
     drugs = {s: tuple(dict.fromkeys(d for text in s.regimens for d in regimens[text].drugs)) for s in scenarios}
-    groups = drug_groups(drugs)
-    models = [Model.build(drugs=list(g), check_units=False) for g in groups]
-    compiled = _compile(models, engine)
+    library = {} if library is None else library
+    groups = [g for g in library if any(set(d) <= set(g) for d in drugs.values())]
+    groups += drug_groups({s: d for s, d in drugs.items() if not any(set(d) <= set(g) for g in groups)}, least=0)
+    new = [g for g in groups if g not in library]
+    built = [Model.build(drugs=list(g), check_units=False) for g in new]
+    library |= dict(zip(new, zip(built, _compile(built, engine), strict=True), strict=True))
+    models, compiled = [library[g][0] for g in groups], [library[g][1] for g in groups]
     grid = np.array(sorted({0.0, *(float(d) for d in days)}))
     if len(grid) == 1:
         grid = np.array([0.0, 1e-3])
