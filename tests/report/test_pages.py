@@ -20,14 +20,27 @@ def test_pages_of_all_without_pictures(tmp_path):
 def test_a_course_shows_what_a_mechanism_and_a_drug_do(tmp_path):
     courses = simulate_courses(["ifn_gamma", "pembrolizumab"])
     on, off = next((w, o) for n, _, _, w, o in courses["ifn_gamma"].panels if n == "f_mhc1_interferon")
-    assert on[0] == pytest.approx(1.0, abs=1e-3)  # the reference patient at diagnosis
-    assert abs(on[-1] - off[-1]) > 1e-3
+    assert off[0] == pytest.approx(1.0, abs=1e-3)  # the reference patient at diagnosis
+    assert abs(on[-1] - off[-1]) > 0.05
+    assert courses["ifn_gamma"].label.startswith(("three times", "k_", "r_"))
     given, plain = next((w, o) for n, _, _, w, o in courses["pembrolizumab"].panels if n == "conc_pembrolizumab")
     assert given.max() > 10
     assert plain.max() == 0
     model = Model.build(drugs=["pembrolizumab"], check_units=False)
     text = page(model, model.drug("pembrolizumab"), courses["pembrolizumab"], "p.png")
     assert "![Pembrolizumab" in text
+
+
+def test_every_mechanism_has_a_change_that_shows():
+    """The change that is drawn belongs to the mechanism and moves what is plotted."""
+    courses = simulate_courses(list(registry.mechanisms()))
+    assert set(courses) == {m.name for m in Model.build(check_units=False).mechanisms}
+    still = [
+        name
+        for name, course in courses.items()
+        if all(abs(w[-1] - o[-1]) <= 1e-3 * (abs(o[-1]) + 1e-30) for *_, w, o in course.panels)
+    ]
+    assert still == []
 
 
 def test_regimens_and_unknown_names(tmp_path):

@@ -1,8 +1,8 @@
 """One page for each mechanism and drug: equations, parameters with source and grade, references, what it does.
 
 ``python -m immunescape.report.pages OUT [NAME ...]`` writes Markdown with pictures. The pictures come from short
-simulations of the reference patient from diagnosis on: a mechanism as it is against switched off, a drug given
-against not given. A switched-off mechanism still turns over; it no longer acts on others.
+simulations of the reference patient from diagnosis on: a mechanism that is strong against the reference
+(`page_courses`), a drug given against not given.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import ImmunescapeError, unknown_word
+from immunescape.report.page_courses import strongest
 
 if TYPE_CHECKING:
     from immunescape.engine.api import Compiled
@@ -27,6 +28,7 @@ __all__ = ["Course", "page", "regimen_of", "write_pages"]
 
 FloatArray = NDArray[np.float64]
 DAYS = 84.0
+_DAYS = np.arange(0.0, DAYS + 0.5, 1.0)
 _PANELS = 6
 
 
@@ -75,51 +77,34 @@ def shown(model: Model, part: Mechanism) -> list[str]:
     return [*names[: _PANELS - 1], "V_T"]
 
 
-def _courses(
-    model: Model,
-    compiled: Compiled,
-    base: dict[str, float],
-    parts: Sequence[Mechanism],
-    doses: Sequence[Any],
-    label: str,
-    other: str,
-) -> dict[str, Course]:
-    """Simulate all parts at once: patient 0 is without anything changed, the others have a switch off or doses."""
-    from immunescape.engine.api import Doses, Job
-    from immunescape.model.draft import switch_id
+def _course(
+    shown_: Sequence[str], model: Model, with_: FloatArray, without: FloatArray, labels: Sequence[str]
+) -> Course:
+    panels = tuple(
+        (name, model.quantities[name].meaning, model.unit(name), with_[:, k], without[:, k])
+        for k, name in enumerate(shown_)
+    )
+    return Course(_DAYS, panels, labels[0], labels[1])
 
-    names = sorted({n for part in parts for n in shown(model, part)})
-    n = len(parts) + 1
-    parameters: dict[str, float | FloatArray] = {}
-    if not doses:
-        for k, part in enumerate(parts):
-            on = np.ones(n)
-            on[k + 1] = 0.0
-            parameters[switch_id(part.name)] = on
-    days = np.arange(0.0, DAYS + 0.5, 1.0)
+
+def _given(model: Model, compiled: Compiled, base: dict[str, float], part: Mechanism, given: Any, text: str) -> Course:
+    """Simulate the reference patient without a drug and with it."""
+    from immunescape.engine.api import Doses, Job
+
+    names = shown(model, part)
     result = compiled.run(
         Job(
-            n=n,
-            times=days,
+            n=2,
+            times=_DAYS,
             outputs=tuple(names),
-            parameters=parameters,
             initial={s: base.get(s, 0.0) for s in compiled.states},
-            doses=[Doses.none(), *doses] if doses else None,
+            doses=[Doses.none(), given],
             rtol=1e-6,
             atol=model.atol(),
         )
     )
-    found = {}
-    for k, part in enumerate(parts):
-        panels = []
-        for name in shown(model, part):
-            column = names.index(name)
-            scale = model.scale(name)
-            changed, plain = result.values[k + 1, :, column] * scale, result.values[0, :, column] * scale
-            pair = (changed, plain) if doses else (plain, changed)
-            panels.append((name, model.quantities[name].meaning, model.unit(name), *pair))
-        found[part.name] = Course(days, tuple(panels), label, other)
-    return found
+    values = result.values * np.array([model.scale(n) for n in names])
+    return _course(names, model, values[1], values[0], (text, "not given"))
 
 
 def simulate_courses(names: Sequence[str] = ()) -> dict[str, Course]:
@@ -136,7 +121,12 @@ def simulate_courses(names: Sequence[str] = ()) -> dict[str, Course]:
     base = dict(reference_baseline(bare).states)
     engine = get_engine("auto")
     mechanisms = [m for m in bare.mechanisms if not names or m.name in names]
-    found = _courses(bare, engine.compile(bare.to_sbml()), base, mechanisms, (), "as it is", "switched off")
+    strong = strongest(bare, engine.compile(bare.to_sbml()), base, mechanisms, shown, _DAYS) if mechanisms else {}
+    parts = {m.name: m for m in mechanisms}
+    found = {
+        name: _course(shown(bare, parts[name]), bare, with_, plain, (label, "reference patient"))
+        for name, (label, with_, plain) in strong.items()
+    }
     drugs = [d for d in registry.drugs() if (not names or d in names) and regimen_of(d)]
     for start in range(0, len(drugs), DRUGS_PER_MODEL):
         group = drugs[start : start + DRUGS_PER_MODEL]
@@ -146,7 +136,7 @@ def simulate_courses(names: Sequence[str] = ()) -> dict[str, Course]:
             text = regimen_of(drug)
             given = to_doses(administered(parse_regimen(text), BodySize(), until_days=DAYS))
             part = model.drug(drug)
-            found |= _courses(model, compiled, base, [part], [given], text, "not given")
+            found[drug] = _given(model, compiled, base, part, given, text)
     return found
 
 
@@ -230,7 +220,7 @@ def draw(course: Course, path: Path) -> None:
             ax.set_ylim(0, 1.08 * top)
     for ax in axes[len(course.panels) :]:
         ax.set_visible(False)
-    axes[0].legend(fontsize=7, frameon=False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8, frameon=False)
     figure.savefig(path)
 
 

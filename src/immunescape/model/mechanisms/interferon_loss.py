@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from immunescape.model.declarations import Clone, Mechanism
+from immunescape.model.declarations import Clone, Mechanism, Quantity
 from immunescape.model.mechanisms._emergence import emergence
 
 _STATES, _REACTION, _QUANTITIES, _EVENT = emergence("jak_null", "cells without JAK1/2")
@@ -20,7 +20,16 @@ MECHANISM = Mechanism(
     requires=("tumour_growth",),
     states=_STATES,
     reactions=(_REACTION,),
-    quantities=_QUANTITIES,
+    quantities=(
+        *_QUANTITIES,
+        Quantity(
+            "jak_null_share_T",
+            "C_jak_null / (C_total + one_cell)",
+            "dimensionless",
+            "Share of cells without JAK1/2 among living cancer cells",
+            observable=True,
+        ),
+    ),
     events=(_EVENT,),
     clones=(Clone("jak_null", "Cancer cells without JAK1/2", fraction="f_jak_null", traits={"ifn_response": "0"}),),
 )
