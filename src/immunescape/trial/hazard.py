@@ -55,12 +55,13 @@ class HazardModel:
         """Ln of the hazard (per month) before tumour size and state: intercept, covariates, frailty of one patient.
 
         `patient` holds ``ecog``, ``histology``, ``smoking``, ``albumin_g_l``, ``nlr``, ``ldh_uln``, ``liver_mets``
-        and ``n_sites`` (the reference number of 3 where it is absent); ``frailty_death`` is a factor of the hazard.
+        ``stage`` (IV where it is absent) and ``n_sites`` (the reference number of 3 where it is absent); ``frailty_death`` is a factor of the hazard.
         """
         b = self.value
         eta = b["intercept"]
         eta += b["ecog"] * float(patient["ecog"])
         eta += b["sites"] * (float(patient.get("n_sites", 3.0)) - 3.0)
+        eta += b["stage_iii"] * (str(patient.get("stage", "IV")) == "III")
         eta += b["squamous"] * (str(patient["histology"]) == "squamous")
         eta += b["never"] * (str(patient["smoking"]) == "never")
         eta += b["albumin"] * (float(patient["albumin_g_l"]) - b["albumin_reference"])
