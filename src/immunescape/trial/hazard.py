@@ -54,8 +54,9 @@ class HazardModel:
     def linear_predictor(self, patient: Mapping[str, Any]) -> float:
         """Ln of the hazard (per month) before tumour size and state: intercept, covariates, frailty of one patient.
 
-        `patient` holds ``ecog``, ``histology``, ``smoking``, ``albumin_g_l``, ``nlr``, ``ldh_uln``, ``liver_mets``
-        ``stage`` (IV where it is absent) and ``n_sites`` (the reference number of 3 where it is absent); ``frailty_death`` is a factor of the hazard.
+        `patient` holds ``ecog``, ``histology``, ``smoking``, ``albumin_g_l``, ``nlr``, ``ldh_uln``, ``liver_mets``,
+        ``stage`` (IV where it is absent) and ``n_sites`` (the reference number of 3 where it is absent);
+        ``frailty_death`` is a factor of the hazard.
         """
         b = self.value
         eta = b["intercept"]
