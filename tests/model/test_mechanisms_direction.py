@@ -65,7 +65,8 @@ def test_chemotherapy_shrinks_and_selects(reference: Bench) -> None:
     assert after(reference, "V_T", treated, 60) < reference.value("V_T")
     shares = [after(reference, "resistant_share_T", treated, d) for d in (30, 90, 180)]
     assert reference.value("resistant_share_T") < shares[0] < shares[1] < shares[2]
-    volumes = [after(reference, "V_T", treated, d) for d in (60, 120, 300, 500)]
+    weak = {**treated, "k_kill": 0.02}  # T cells that the dead prime may hold the few that are left
+    volumes = [after(reference, "V_T", weak, d) for d in (60, 120, 300, 500)]
     assert min(volumes) < volumes[-1], "the resistant clone regrows"
     assert after(reference, "H_Ag", treated, 14) > after(reference, "H_Ag", None, 14)
     assert after(reference, "H_danger", treated, 14) > after(reference, "H_danger", None, 14)
