@@ -29,3 +29,9 @@ def test_more_nk_cells_shrink_the_tumour(reference: Bench) -> None:
     assert reference.value("NK_density_T", 60, more) > 3 * reference.value("NK_density_T", 60)
     assert reference.value("V_T", 180, more) < reference.value("V_T", 180)
     assert reference.value("IFNg_conc_T", 30, more) > reference.value("IFNg_conc_T", 30)
+
+
+def test_nk_cells_in_blood_fall_under_lymphodepletion_and_return(reference: Bench) -> None:
+    assert reference.observed("NK_blood") == pytest.approx(200, rel=0.05)
+    depleted = reference.value("NK_blood", 30, {"exposure_lympho": 0.1})
+    assert depleted < 0.5 * reference.value("NK_blood", 30)
