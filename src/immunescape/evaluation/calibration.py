@@ -29,6 +29,7 @@ from immunescape.evaluation.targets import (
     curve_targets,
     kinetics_targets,
     response_by_pdl1,
+    response_by_size,
     stratum_targets,
 )
 from immunescape.evaluation.targets import trial_targets as targets_of
@@ -340,12 +341,18 @@ def _data_targets(data: Path | None, trials: Sequence[Trial]) -> list[Target]:
     found = curve_targets(data / "km", trials) if (data / "km").is_dir() else []
     arms = [a for a in MONO_ARMS if a[0] in {t.name for t in trials}]
     if (data / "loris").is_dir() and arms:
-        found += stratum_targets(response_by_pdl1(data / "loris"), arms, "chowell2022;chang2024")
+        found += stratum_targets(response_by_pdl1(data / "loris"), arms, "chowell2022;chang2024", "PD-(L)1 blockade")
+    table = data / "oak" / "oak_clinical.csv"
+    if table.is_file() and "oak" in {t.name for t in trials}:
+        for key, rates in response_by_size(table).items():
+            found += stratum_targets(rates, [key], "gandara2018", key[1])
     lesions = data / "tumour_kinetics" / "oak.csv"
     if lesions.is_file() and "oak" in {t.name for t in trials}:
         found += kinetics_targets(lesions)
     if not found:
-        raise InputError("the folder holds none of km/, loris/ and tumour_kinetics/oak.csv", where=str(data))
+        raise InputError(
+            "the folder holds none of km/, loris/, oak/oak_clinical.csv and tumour_kinetics/oak.csv", where=str(data)
+        )
     return found
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError
 from immunescape.evaluation.kinetics import patient_rates, read_lesions
-from immunescape.evaluation.weighting import Sample, weighted_hazard_ratio, weighted_survival
+from immunescape.evaluation.weighting import SLD_MM, Sample, weighted_hazard_ratio, weighted_survival
 from immunescape.trial.spec import Trial
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "curve_targets",
     "kinetics_targets",
     "response_by_pdl1",
+    "response_by_size",
     "stratum_targets",
     "trial_targets",
 ]
@@ -270,8 +271,34 @@ def response_by_pdl1(folder: Path) -> dict[str, tuple[int, int]]:
     return {name: (a, n) for name, (a, n) in counts.items()}
 
 
-def stratum_targets(rates: Mapping[str, tuple[int, int]], arms: Sequence[tuple[str, str]], source: str) -> list[Target]:
-    """Targets for how response to a checkpoint inhibitor alone rises with PD-L1.
+OAK_ARMS = {"MPDL3280A": ("oak", "atezolizumab"), "Docetaxel": ("oak", "docetaxel")}
+
+
+def response_by_size(path: Path) -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
+    """Responders and patients by sum of diameters at baseline in a table with ``TRT01P``, ``BCOR`` and ``blSLD`` (mm).
+
+    A missing best response counts as none.
+    """
+    names = (f"SLD<{SLD_MM:g} mm", f"SLD>={SLD_MM:g} mm")
+    found = {key: {name: [0, 0] for name in names} for key in OAK_ARMS.values()}
+    with path.open(encoding="utf-8-sig") as stream:
+        for number, row in enumerate(csv.DictReader(stream), start=2):
+            try:
+                key, text, best = OAK_ARMS[row["TRT01P"]], row["blSLD"], row["BCOR"]
+                if text in ("", "NA", "."):
+                    continue
+                cell = found[key][names[float(text) >= SLD_MM]]
+            except (KeyError, ValueError) as error:
+                raise InputError(f"a cell is missing or wrong: {error}", where=f"{path}, row {number}") from None
+            cell[0] += best in ("CR", "PR")
+            cell[1] += 1
+    return {key: {n: (a, b) for n, (a, b) in rows.items()} for key, rows in found.items()}
+
+
+def stratum_targets(
+    rates: Mapping[str, tuple[int, int]], arms: Sequence[tuple[str, str]], source: str, label: str
+) -> list[Target]:
+    """Targets for how response differs between strata, such as those of PD-L1.
 
     Parameters
     ----------
@@ -279,8 +306,8 @@ def stratum_targets(rates: Mapping[str, tuple[int, int]], arms: Sequence[tuple[s
         Stratum (a name in `Sample.groups`) -> (responders, patients) of a cohort.
     arms
         (trial, arm) of the virtual patients, pooled.
-    source
-        Key of the reference.
+    source, label
+        Key of the reference; what is given, for the target's name.
 
     Returns
     -------
@@ -307,6 +334,6 @@ def stratum_targets(rates: Mapping[str, tuple[int, int]], arms: Sequence[tuple[s
 
         value = logit(responders / n) - logit(base[0] / base[1])
         variance = sum(1.0 / k + 1.0 / (m - k) for k, m in ((responders, n), base))
-        out.append(Target(f"response to PD-(L)1 blockade, odds ratio {name} v {first}", source, value,
+        out.append(Target(f"response to {label}, odds ratio {name} v {first}", source, value,
                           math.hypot(math.sqrt(variance), TOLERANCE["stratum"]), figure, math.exp))  # fmt: skip
     return out

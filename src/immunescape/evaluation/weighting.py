@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
     from immunescape.trial.spec import Arm
 
-__all__ = ["Sample", "effective_size", "weighted_hazard_ratio", "weighted_median", "weighted_survival"]
+__all__ = ["SLD_MM", "Sample", "effective_size", "weighted_hazard_ratio", "weighted_median", "weighted_survival"]
 
 FloatArray = NDArray[np.float64]
 _TAIL = 2.0**-40
+SLD_MM = 65.0
+"""Sum of diameters at baseline that parts small from large: the median of OAK."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,9 @@ class Sample:
         last = endpoints_at_cut(rows, result.visits[result.visits["arm"] == arm.name], result.trial, "os", math.inf)
         times["os_last"] = (np.array(last["os_months"]), np.array(last["os_event"], dtype=float))
         tps = rows["pdl1_tps"].to_numpy(dtype=float)
+        size = rows["sld_mm_baseline"].to_numpy(dtype=float)
         groups = {"TPS<1": tps < 1, "TPS 1-49": (tps >= 1) & (tps < 50), "TPS>=50": tps >= 50}
+        groups |= {f"SLD<{SLD_MM:g} mm": size < SLD_MM, f"SLD>={SLD_MM:g} mm": size >= SLD_MM}
         made = cls(
             result.trial.name,
             arm.name,
