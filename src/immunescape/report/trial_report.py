@@ -204,6 +204,7 @@ def context(result: TrialResult, notice: str) -> dict[str, Any]:
             [{"Mechanism": m.title, "What it does": m.summary} for m in (*model.mechanisms, *model.drugs)]
         ),
         "grades": tables.grades_table(model),
+        "fit": _fit_table(),
         "parameters": tables.Table([{**p, "value": f"{p['value']:.4g}"} for p in parameters], ("value",)),
         "references": _references(result, model),
         "provenance": tables.Table(
@@ -217,6 +218,24 @@ def context(result: TrialResult, notice: str) -> dict[str, Any]:
             ]
         ),
     }
+
+
+def _fit_table() -> tables.Table:
+    """How the population fit moved the scores of parameters across patients."""
+    from immunescape.population.fit import PopulationFit
+
+    rows: list[tables.Row] = [
+        {
+            "Parameter": t.parameter,
+            "Term": t.term,
+            "Value": f"{t.value:.2f}",
+            "SE": f"{t.se:.2f}",
+            "Grade": t.grade,
+            "Fitted to": t.source.replace(";", ", "),
+        }
+        for t in PopulationFit.shipped().terms
+    ]
+    return tables.Table(rows, ("Value", "SE"))
 
 
 def _escape(result: TrialResult) -> dict[str, Any]:
