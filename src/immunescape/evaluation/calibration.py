@@ -359,7 +359,7 @@ def _data_targets(data: Path | None, trials: Sequence[Trial]) -> list[Target]:
 def _sources(trials: Sequence[Trial], data: Path | None) -> str:
     keys = dict.fromkeys(key for t in trials for key in t.references)
     if data is not None:
-        keys |= dict.fromkeys(("chowell2022", "chang2024", "laleh2022"))
+        keys |= dict.fromkeys(("chowell2022", "chang2024", "gandara2018", "laleh2022"))
     return ";".join(keys)
 
 
