@@ -40,6 +40,8 @@ TOLERANCE = {"orr": 0.12, "survival": 0.12, "hr": 0.05, "stratum": 0.15}
 MEDIAN_WINDOW = 0.6
 """Months about a published median, or point of a curve, that count as the same time."""
 CURVE_MONTHS = {"pfs": (3.0, 6.0, 9.0, 12.0, 18.0), "os": (3.0, 6.0, 9.0, 12.0, 18.0, 24.0)}
+DEPENDENT = 2.0
+"""Factor of the standard deviation of points of one curve or distribution: four of them count as one figure."""
 LATE_MONTHS = 48.0
 """Published landmarks of OS from this month on are targets of their own."""
 EVENTS = 0.75
@@ -210,10 +212,10 @@ def curve_targets(folder: Path, trials: Sequence[Trial]) -> list[Target]:
                     at = np.array([m - MEDIAN_WINDOW, m + MEDIAN_WINDOW])
                     return logit(float(weighted_survival(*sample.times[e], weights, at).mean()))
 
-                # points of one curve depend on each other: two of them count about as one
-                sd = math.sqrt(2.0) * _sd(p, len(time), TOLERANCE["survival"])
+                # points of one curve depend on each other, and on the median that counts already
+                sd = DEPENDENT * _sd(p, len(time), TOLERANCE["survival"])
                 out.append(Target(f"{name}: {arm}, {endpoint.upper()} at {months:g} months (%)", source, logit(p), sd,
-                                  figure, _expit_pct, (key,), 2.0 * _noise(p)))  # fmt: skip
+                                  figure, _expit_pct, (key,), DEPENDENT**2 * _noise(p)))  # fmt: skip
     return out
 
 
@@ -241,10 +243,10 @@ def kinetics_targets(path: Path) -> list[Target]:
                     known = weights * np.isfinite(sample.values[rate])
                     return logit(float(known @ (np.nan_to_num(sample.values[rate]) <= edge)) / float(known.sum()))
 
-                sd = math.sqrt(2.0) * _sd(share, n, TOLERANCE["survival"])
+                sd = DEPENDENT * _sd(share, n, TOLERANCE["survival"])
                 out.append(Target(f"{key[0]}: {key[1]}, {rate.replace('_', ' ')} of a lesion <= {edge:.3g} (%)",
                                   "laleh2022", logit(share), sd, figure, _expit_pct, (key,),
-                                  2.0 * _noise(share)))  # fmt: skip
+                                  DEPENDENT**2 * _noise(share)))  # fmt: skip
     return out
 
 
