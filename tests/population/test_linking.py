@@ -9,6 +9,7 @@ from scipy.stats import kstest, spearmanr
 from immunescape.errors import InputError
 from immunescape.population.covariates import sample_covariates
 from immunescape.population.distributions import Distribution
+from immunescape.population.fit import PopulationFit
 from immunescape.population.linking import (
     DIAMETER,
     lesion_diameter,
@@ -28,7 +29,7 @@ def covariates():
 
 @pytest.fixture(scope="module")
 def values(small_model, covariates):
-    return patient_parameters(small_model.parameters, covariates, 2)
+    return patient_parameters(small_model.parameters, covariates, 2, fit=PopulationFit())
 
 
 def test_marginals_of_linked_and_free_parameters_are_those_of_the_table(small_model, values):
