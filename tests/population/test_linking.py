@@ -69,7 +69,7 @@ def test_diameter_is_the_mean_of_the_target_lesions(small_model, covariates, val
 
 
 def test_parameters_of_a_patient_do_not_depend_on_the_batch(small_model, covariates, values):
-    part = patient_parameters(small_model.parameters, covariates.iloc[500:520], 2)
+    part = patient_parameters(small_model.parameters, covariates.iloc[500:520], 2, fit=PopulationFit())
     for name, numbers in part.items():
         np.testing.assert_array_equal(numbers, values[name][500:520])
 
