@@ -14,7 +14,7 @@ nb_execution_mode = "off"
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 html_theme = "furo"
 html_title = "immunescape"
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "scoreboard-notes.md"]
 autodoc_typehints = "description"
 
 bibtex_bibfiles = ["../src/immunescape/knowledge/references.bib"]
