@@ -79,6 +79,17 @@ def terms() -> tuple[Term, ...]:
     )
 
 
+def scored(moving: Sequence[Term]) -> tuple[list[str], list[str]]:
+    """Parameters and frailties that the terms move, and the scores of covariates that they use, each sorted."""
+    members = sorted({m for t in moving for m in t.members})
+    return members, sorted({t.term for t in moving if t.term not in ("shift", "scale")})
+
+
+def limits(moving: Sequence[Term]) -> FloatArray:
+    """How far the coordinate of each term may move from no change."""
+    return np.where([t.term == "scale" for t in moving], 0.7, 2.0)
+
+
 def to_fit(
     x: FloatArray, moving: Sequence[Term], errors: FloatArray | None = None, source: str = "assumed"
 ) -> PopulationFit:
@@ -161,10 +172,10 @@ def fit_weights(
             [t.residual(weighted, sd) for t, sd in zip(targets, spread, strict=True)] + list(x / prior) + held
         )
 
-    limit = np.where([t.term == "scale" for t in moving], 0.7, 2.0)
+    limit = limits(moving)
     found = least_squares(
         errors, np.clip(start, -limit + 1e-6, limit - 1e-6), bounds=(-limit, limit), x_scale=prior, diff_step=1e-4,
-        max_nfev=max_evaluations, loss="linear",
+        max_nfev=max_evaluations,
     )  # fmt: skip
     m = len(targets) + len(moving)
     jacobian = found.jac[:m]
@@ -299,8 +310,7 @@ def calibrate(
     moving = terms()
     targets = [t for trial in trials for t in targets_of(trial)] + _data_targets(data, trials)
     rates = any(" of a lesion " in t.name for t in targets)
-    names = sorted({m for t in moving for m in t.members})
-    scores = sorted({t.term for t in moving if t.term not in ("shift", "scale")})
+    names, scores = scored(moving)
     fit = start or PopulationFit()
     done: list[Fitted] = []
     gathered: dict[tuple[str, str], list[Sample]] = {}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immunescape.evaluation.calibration import Term, coordinates, terms, to_fit
+from immunescape.evaluation.calibration import Term, coordinates, limits, scored, terms, to_fit
 from immunescape.evaluation.weighting import Sample
 from immunescape.population.fit import PopulationFit
 
@@ -59,7 +59,7 @@ class Posterior:
         values, vectors = np.linalg.eigh((self.covariance + self.covariance.T) / 2.0)
         root = vectors * np.sqrt(np.maximum(values, 0.0))
         points = self.mode + rng.standard_normal((n, len(self.mode))) @ root.T
-        limit = np.where([t.term == "scale" for t in self.moving], 0.7, 2.0)
+        limit = limits(self.moving)
         return [to_fit(np.clip(x, -limit, limit), self.moving) for x in points]
 
 
@@ -81,8 +81,7 @@ def posterior_weights(result: TrialResult, arm: str, draws: int, seed: int) -> F
     posterior = Posterior.shipped()
     if posterior is None:
         return None
-    members = sorted({m for t in posterior.moving for m in t.members})
-    scores = sorted({t.term for t in posterior.moving if t.term not in ("shift", "scale")})
+    members, scores = scored(posterior.moving)
     own = next(a for a in result.trial.arms if a.name == arm)
     sample = Sample.of(result, own, members, scores, PopulationFit.shipped())
     return np.stack([sample.weights(fit) for fit in posterior.draws(draws, seed)])

@@ -247,9 +247,7 @@ def parameters_at(
         if name not in links() and name not in moved:
             out[name] = distribution.ppf(numbers[name])
             continue
-        z = ndtri(numbers[name])
-        if name in links():
-            z = linked_score(name, covariates) + np.sqrt(_standard(name, region)[3]) * z
+        z = linked_score(name, covariates) + np.sqrt(unexplained_share(name, region)) * ndtri(numbers[name])
         out[name] = distribution.ppf(np.clip(ndtr(moved.move(name, z, covariates)), 2.0**-40, 1.0 - 2.0**-40))
     for name, text in INDICATORS.items():
         if name in parameters:
