@@ -1,4 +1,4 @@
-"""What code generation needs to know of a system: plain rates, Jacobian, order of elimination, switches."""
+"""What code generation needs to know of a system: plain rates, switches, order of elimination."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ class Plan:
     system : what it was made from.
     states : names of the states that are integrated. fixed : names that are constant between events: parameters,
         constants, and states that only events and doses change.
-    rates : rate of each state. jacobian : (row, column) -> derivative, zero entries left out.
-    slopes : row -> derivative of the rate by time; empty where time does not occur.
-    order : order of elimination.
+    rates : rate of each state.
     quantities : names beyond states and constants that can be read out, with their expressions.
     triggers : of the events. switches : conditions on which the rates' form depends.
     breaks : times at which one of those conditions changes by time alone (they hold fixed names only).
@@ -37,9 +35,6 @@ class Plan:
     states: tuple[str, ...]
     fixed: tuple[str, ...]
     rates: tuple[Expr, ...]
-    jacobian: Mapping[tuple[int, int], Expr]
-    slopes: Mapping[int, Expr]
-    order: tuple[int, ...]
     quantities: Mapping[str, Expr]
     triggers: tuple[Expr, ...]
     switches: tuple[Expr, ...]
@@ -120,19 +115,11 @@ def analyse(system: System) -> Plan | str:
             switches[node] = None
     if any(node.op in ("floor", "ceil") for node in postorder([*rates, *triggers])):
         return "steps (floor, ceil) in rates"
-    partials = derivatives(rates, [*states, CLOCK])
-    column = {name: j for j, name in enumerate(states)}
-    jacobian = {(i, column[n]): e for i, row in enumerate(partials) for n, e in row.items() if n != CLOCK}
-    slopes = {i: row[CLOCK] for i, row in enumerate(partials) if CLOCK in row}
-    order = elimination_order(len(states), set(jacobian))
     return Plan(
         system,
         states,
         fixed,
         rates,
-        jacobian,
-        slopes,
-        tuple(order),
         quantities,
         triggers,
         tuple(switches),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from immunescape.engine.analysis import CLOCK, Plan
+from immunescape.engine.analysis import CLOCK, Plan, elimination_order
 from immunescape.engine.codegen_sens import sensitivity_code, stage_tables
 from immunescape.engine.codegen_step import step_code
 from immunescape.engine.conserved import conserved_amounts
@@ -22,6 +22,7 @@ from immunescape.engine.ir_calculus import free_symbols
 from immunescape.engine.layout import Layout, Wanted
 from immunescape.engine.pieces import LONGEST_PIECE, POINT, c_function, function_in_files, function_in_pieces
 from immunescape.engine.rosenbrock import METHODS
+from immunescape.engine.tangents import tangents
 from immunescape.engine.tape import Hoist, Tape
 
 __all__ = ["generate", "headers"]
@@ -45,6 +46,8 @@ class _Writer:
         conserved = conserved_amounts(plan.states, plan.rates)
         self.counts: dict[str, int] = {"states": len(plan.states), "conserved": len(conserved)}
         self.factors: _Factors | None = None
+        self.order: list[int] = []
+        self.timed = False
 
     def tape(self) -> Tape:
         return Tape(self.symbols, self.hoist)
@@ -83,18 +86,18 @@ class _Writer:
         plan = self.plan
         n = len(plan.states)
         tape = self.tape()
-        keys = sorted(plan.jacobian)
-        slope_rows = sorted(plan.slopes)
-        roots = tape.lower([*plan.rates, *(plan.jacobian[k] for k in keys), *(plan.slopes[i] for i in slope_rows)])
-        roots = tape.share([tape.value(r) for r in roots])
-        self.counts["rates_and_jacobian"] = tape.count(roots)
-        rates = roots[:n]
-        matrix = {key: tape.neg(r) for key, r in zip(keys, roots[n : n + len(keys)], strict=True)}
-        self.counts["jacobian_nonzeros"] = len(keys)
-        factors, targets = self._factor(tape, matrix)
+        rates = tape.share([tape.value(r) for r in tape.lower(plan.rates)])
+        found = tangents(tape, rates, [*self.x.values(), "t"])
+        jacobian = {key: node for key, node in sorted(found.items()) if key[1] < n}
+        slopes = {i: node for (i, j), node in sorted(found.items()) if j == n}
+        self.timed = bool(slopes) or any(CLOCK in free_symbols(r) for r in plan.rates)
+        self.counts["rates_and_jacobian"] = tape.count([*rates, *found.values()])
+        self.counts["jacobian_nonzeros"] = len(jacobian)
+        self.order = elimination_order(n, set(jacobian))
+        factors, targets = self._factor(tape, {key: tape.neg(node) for key, node in jacobian.items()})
         self.factors = factors
         right = [tape.add(r, tape.leaf(f"r[{i}]")) for i, r in enumerate(rates)]
-        for i, root in zip(slope_rows, roots[n + len(keys) :], strict=True):
+        for i, root in slopes.items():
             targets.append((f"slope[{i}]", root))
             right[i] = tape.add(right[i], tape.mul(tape.leaf("hd"), root))
         solution = self._solve(tape, right, factors, symbolic=True)
@@ -144,8 +147,7 @@ class _Writer:
 
     def _factor(self, tape: Tape, matrix: dict[tuple[int, int], int]) -> tuple[_Factors, list[tuple[str, int]]]:
         """Static LU of ``fac I + matrix`` without row exchanges; watches how much the pivots shrink."""
-        plan = self.plan
-        n = len(plan.states)
+        n = len(self.plan.states)
         fac = tape.leaf("fac")
         a = dict(matrix)
         for i in range(n):
@@ -160,7 +162,7 @@ class _Writer:
         lower: dict[tuple[int, int], int] = {}
         inverse: dict[int, int] = {}
         checks: list[int] = []
-        for p in plan.order:
+        for p in self.order:
             done.add(p)
             inverse[p] = tape.node("rcp", a[p, p])
             if a[p, p] != diagonal[p]:
@@ -173,7 +175,7 @@ class _Writer:
                     a[i, j] = tape.sub(a[i, j], product) if (i, j) in a else tape.neg(product)
                     rows[i].add(j)
                     columns[j].add(i)
-        position = {p: k for k, p in enumerate(plan.order)}
+        position = {p: k for k, p in enumerate(self.order)}
         upper = {(i, j): v for (i, j), v in a.items() if position[j] > position[i]}
         targets: list[tuple[str, int]] = []
         slots: dict[int, str] = {}
@@ -187,7 +189,7 @@ class _Writer:
                 targets.append((slots[base], base))
             return slots[base]
 
-        for p in plan.order:
+        for p in self.order:
             for key in [(i, p) for i in sorted(columns[p]) if (i, p) in lower]:
                 store(lower[key])
             for j in sorted(rows[p]):
@@ -207,7 +209,6 @@ class _Writer:
 
     def _solve(self, tape: Tape, right: list[int], factors: _Factors, *, symbolic: bool) -> list[int]:
         """Forward and backward substitution; with `symbolic` the factors are nodes of this tape, else from ``lu``."""
-        plan = self.plan
         y = list(right)
 
         def value(index: int) -> int:
@@ -219,11 +220,11 @@ class _Writer:
         by_row: dict[int, list[int]] = {}
         for i, j in factors.upper:
             by_row.setdefault(i, []).append(j)
-        position = {p: k for k, p in enumerate(plan.order)}
-        for p in plan.order:
+        position = {p: k for k, p in enumerate(self.order)}
+        for p in self.order:
             for i in sorted(by_column.get(p, ())):
                 y[i] = tape.sub(y[i], tape.mul(value(factors.lower[i, p]), y[p]))
-        for p in reversed(plan.order):
+        for p in reversed(self.order):
             for j in sorted(by_row.get(p, ()), key=position.__getitem__, reverse=True):
                 y[p] = tape.sub(y[p], tape.mul(value(factors.upper[p, j]), y[j]))
             y[p] = tape.mul(y[p], value(factors.inverse[p]))
@@ -437,7 +438,6 @@ def generate(
         parts += [stage_tables(METHODS[method]), writer.solver()]
         parts.append(sensitivity_code(plan, wanted, writer.tape))
     parts.append(writer.hoisted())
-    timed = bool(plan.slopes) or any(CLOCK in free_symbols(r) for r in plan.rates)
     sizes = {
         "NX": len(plan.states),
         "NZ": len(plan.fixed),
@@ -447,7 +447,7 @@ def generate(
         "NEVENT": len(plan.triggers),
         "NSWITCH": len(plan.switches),
         "NBREAK": len(plan.breaks),
-        "TIMED": int(timed),
+        "TIMED": int(writer.timed),
     }
     head = [
         "/* Generated: a model as straight-line code. x: states; z: fixed values; c: values that follow from z. */",
@@ -455,7 +455,7 @@ def generate(
         *(f"#define {k} {v}" for k, v in sizes.items()),
         '#include "model.h"',
     ]
-    keep("model.c", "\n".join([*head, *parts, step_code(METHODS[method], timed), '#include "driver.h"', ""]))
+    keep("model.c", "\n".join([*head, *parts, step_code(METHODS[method], writer.timed), '#include "driver.h"', ""]))
     system = plan.system
     layout = Layout(
         states=system.state_names,

@@ -53,7 +53,12 @@ def sensitivity_code(plan: Plan, wanted: Wanted, tape: Any) -> str:
     ]
 
     by_fixed = derivatives(plan.rates, affected)
-    jx = sorted((key, value) for key, value in ((k, plan.jacobian[k]) for k in plan.jacobian))
+    by_state = derivatives(plan.rates, plan.states)
+    jx = [
+        ((i, column[n]), e)
+        for i, row in enumerate(by_state)
+        for n, e in sorted(row.items(), key=lambda item: column[item[0]])
+    ]
     jz = [((i, slot[n]), e) for i, row in enumerate(by_fixed) for n, e in sorted(row.items())]
     parts += [_table("JX_ROW", [k[0] for k, _ in jx]), _table("JX_COLUMN", [k[1] for k, _ in jx])]
     parts += [_table("JZ_ROW", [k[0] for k, _ in jz]), _table("JZ_FIXED", [k[1] for k, _ in jz])]

@@ -19,6 +19,7 @@ __all__ = [
     "free_symbols",
     "gamma_function",
     "rebuild",
+    "slope",
     "substitute",
     "total_derivative",
 ]
@@ -127,9 +128,14 @@ def _partials(node: Expr, varies: Sequence[bool]) -> list[tuple[Expr, Expr]]:
         return [(a, ir.if_(first, ONE, ZERO)), (b, ir.if_(first, ZERO, ONE))]
     if op == "if":
         return [(args[1], ir.if_(args[0], ONE, ZERO)), (args[2], ir.if_(args[0], ZERO, ONE))]
-    if op in _SLOPES:
-        return [(args[0], _SLOPES[op](args[0], node))]
-    raise EngineError(f"'{op}' of a value that varies cannot be differentiated")
+    return [(args[0], slope(op, args[0], node))]
+
+
+def slope(name: str, argument: Expr, value: Expr) -> Expr:
+    """Derivative of the function `name` by its argument; `value` is the function's value there."""
+    if name not in _SLOPES:
+        raise EngineError(f"'{name}' of a value that varies cannot be differentiated")
+    return _SLOPES[name](argument, value)
 
 
 def _f(name: str, a: Expr) -> Expr:

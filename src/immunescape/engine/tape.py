@@ -82,6 +82,7 @@ class Tape:
         self._lowered: dict[Expr, int] = {}
         self._lists: dict[int, list[tuple[int, int]]] = {}  # n-ary node -> its (operand, sign) list, until `share`
         self._resolved: dict[int, int] = {}
+        self.constants: dict[int, Expr] = {}  # node -> what it stands for, where that is constant
 
     # ---- building -------------------------------------------------------------------------------------------------
     def node(self, *content: object) -> int:
@@ -98,7 +99,16 @@ class Tape:
 
     def number(self, value: float) -> int:
         """A literal."""
-        return self.node("num", float(value))
+        index = self.node("num", float(value))
+        if index not in self.constants:
+            self.constants[index] = ir.num(value)
+        return index
+
+    def constant(self, value: Expr) -> int:
+        """A value that depends on constants only, hoisted unless it is a number or a name."""
+        index = self.lower([value])[0]
+        self.constants[index] = value
+        return index
 
     def lower(self, roots: Sequence[Expr]) -> list[int]:
         """Indices of the expressions. All expressions of a tape are lowered before `share` is called."""
@@ -136,12 +146,16 @@ class Tape:
         if op == "num":
             return self.number(node.value)
         if op == "sym":
-            try:
-                return self.leaf(self.symbols[node.name])
-            except KeyError:
-                raise EngineError(f"'{node.name}' has no value where it is used") from None
+            if node.name not in self.symbols:
+                raise EngineError(f"'{node.name}' has no value where it is used")
+            index = self.leaf(self.symbols[node.name])
+            if self.hoist is not None and self.hoist.fixed(node):
+                self.constants[index] = node
+            return index
         if self.hoist is not None and self.hoist.fixed(node):
-            return self.leaf(f"c[{self.hoist.slot(node)}]")
+            index = self.leaf(f"c[{self.hoist.slot(node)}]")
+            self.constants[index] = node
+            return index
         if op == "time":
             return self.leaf("t")
         if op in ("mul", "div"):
@@ -307,6 +321,28 @@ class Tape:
         if self.nodes[a][0] == "neg":
             return self.sub(b, self.nodes[a][1])
         return self.node("add", *sorted((a, b)))
+
+    def times(self, a: int, b: int) -> int:
+        """Product; that of two constants is hoisted."""
+        if self.nodes[a][0] == "neg":
+            return self.neg(self.times(self.nodes[a][1], b))
+        if self.nodes[b][0] == "neg":
+            return self.neg(self.times(a, self.nodes[b][1]))
+        if a in self.constants and b in self.constants:
+            return self.constant(ir.mul(self.constants[a], self.constants[b]))
+        if self.is_number(a, -1.0):
+            return self.neg(b)
+        return self.neg(a) if self.is_number(b, -1.0) else self.mul(a, b)
+
+    def plus(self, a: int, b: int) -> int:
+        """Sum; that of two constants is hoisted."""
+        negative = self.nodes[a][0] == "neg", self.nodes[b][0] == "neg"
+        if all(negative):
+            return self.neg(self.plus(self.nodes[a][1], self.nodes[b][1]))
+        x, y = (self.constants.get(self.nodes[i][1] if n else i) for i, n in zip((a, b), negative, strict=True))
+        if x is None or y is None:
+            return self.add(a, b)
+        return self.constant(ir.add(ir.neg(x) if negative[0] else x, ir.neg(y) if negative[1] else y))
 
     # ---- sharing parts of sums and products -----------------------------------------------------------------
     def share(self, roots: Iterable[int]) -> list[int]:
