@@ -90,7 +90,7 @@ class _Writer:
         found = tangents(tape, rates, [*self.x.values(), "t"])
         jacobian = {key: node for key, node in sorted(found.items()) if key[1] < n}
         slopes = {i: node for (i, j), node in sorted(found.items()) if j == n}
-        self.timed = bool(slopes) or any(CLOCK in free_symbols(r) for r in plan.rates)
+        self.timed = bool(slopes) or CLOCK in free_symbols(*plan.rates)
         self.counts["rates_and_jacobian"] = tape.count([*rates, *found.values()])
         self.counts["jacobian_nonzeros"] = len(jacobian)
         self.order = elimination_order(n, set(jacobian))
@@ -279,10 +279,11 @@ class _Writer:
             c_function(f"static NOINLINE void quantities_{n}({arguments}, V *restrict w, I *restrict m)", block)
             for n, block in enumerate(blocks)
         )
+        head = f"HIDDEN void quantities({arguments})"
         lines = [f"    V w[{max(len(reals), 1)}];", f"    I m[{max(len(masks), 1)}];", "    (void)w; (void)m;"]
         lines += [f"    quantities_{n}(x, z, c, t, q, need, w, m);" for n in range(len(blocks))]
-        code += "\n" + c_function(f"static NOINLINE void quantities({arguments})", lines)
-        return code, names, [tuple(sorted(s)) for s in closure], alias
+        self.emit("quantities.c", "\n".join([_INCLUDES, code, c_function(head, lines)]))
+        return f"{head};\n", names, [tuple(sorted(s)) for s in closure], alias
 
     def triggers(self) -> str:
         """Truth of each event trigger, then of each switch."""
@@ -300,13 +301,14 @@ class _Writer:
     def events(self) -> str:
         """New values of the targets of each event."""
         plan = self.plan
-        lines = ["    switch (event) {"]
+        arguments = f"{POINT}, V *restrict q"
+        functions, lines = [], ["    switch (event) {"]
         for k, changes in enumerate(plan.changes):
             tape = self.tape()
             roots = tape.share([tape.value(r) for r in tape.lower([e for _, e in changes])])
-            lines.append(f"    case {k}: {{")
-            lines += tape.program([(f"q[{i}]", r) for i, r in enumerate(roots)])
-            lines += ["    break; }"]
+            targets = [(f"q[{i}]", r) for i, r in enumerate(roots)]
+            functions.append(function_in_pieces(tape, f"event_{k}", arguments, targets, "static NOINLINE"))
+            lines.append(f"    case {k}: event_{k}(x, z, c, t, q); break;")
         lines.append("    }")
         table = []
         for changes in plan.changes:
@@ -330,11 +332,9 @@ class _Writer:
             f"#define NWATCHED {len(watched)}\n"
             f"static const int watched[] = {{{', '.join(map(str, watched)) or '0'}}};\n"
         )
-        return head + c_function(
-            "static NOINLINE void event_values(const int event, const V *restrict x, const V *restrict z, "
-            "const V *restrict c, const V t, V *restrict q)",
-            lines,
-        )
+        function = f"HIDDEN void event_values(const int event, {arguments})"
+        self.emit("events.c", "\n".join([_INCLUDES, *functions, c_function(function, lines)]))
+        return f"{head}{function};\n"
 
     def breaks(self) -> str:
         """Times at which a condition changes by time alone."""
@@ -431,9 +431,8 @@ def generate(
         emit(name, text)
 
     writer = _Writer(plan, keep)
-    stages = writer.stages()
     quantities, names, closure, alias = writer.quantities()
-    parts = [stages, quantities, writer.triggers(), writer.events(), writer.breaks(), writer.start()]
+    parts = [quantities, writer.events(), writer.stages(), writer.triggers(), writer.breaks(), writer.start()]
     if wanted is not None:
         parts += [stage_tables(METHODS[method]), writer.solver()]
         parts.append(sensitivity_code(plan, wanted, writer.tape))

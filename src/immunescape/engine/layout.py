@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 __all__ = ["Layout", "Wanted"]
@@ -41,7 +41,7 @@ class Layout:
 
     def record(self) -> dict[str, object]:
         """As plain data for JSON."""
-        return asdict(self)
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @classmethod
     def from_record(cls, record: Mapping[str, object]) -> Layout:

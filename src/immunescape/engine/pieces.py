@@ -98,7 +98,7 @@ def _statements(tape: Tape, targets: Sequence[tuple[str, int]]) -> list[tuple[st
         for i in tape.order([root], seen):
             statement = tape.statement(i)
             if statement:
-                items.append((statement, i, tuple(c for c in tape.children(i) if tape.is_computed(c))))
+                items.append((statement, i, tuple([c for c in tape.children(i) if tape.is_computed(c)])))
         items.append((f"    {target} = {tape.text(root)};", None, (root,) if tape.is_computed(root) else ()))
     return items
 

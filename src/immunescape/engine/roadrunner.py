@@ -62,7 +62,7 @@ class RoadRunnerModel:
             roadrunner.Logger.setLevel(roadrunner.Logger.LOG_FATAL)
             text = _with_infusions(self._sbml, sorted(infused)) if infused else self._sbml
             try:
-                self._loaded[infused] = roadrunner.RoadRunner(text)
+                self._loaded[infused] = roadrunner.RoadRunner(text, _quick_load(roadrunner))
             except RuntimeError as error:
                 raise EngineError(f"libroadrunner cannot load this model: {error}") from error
         return self._loaded[infused]
@@ -117,6 +117,17 @@ class RoadRunnerModel:
         return Result(
             times, job.outputs, values, self.states, final, status, end_time, np.zeros(job.n, dtype=np.int64), messages
         )
+
+
+def _quick_load(roadrunner: Any) -> Any:
+    """Options with which libroadrunner loads a model in a third of the time and integrates it as fast.
+
+    Its newer compiler without optimisation. libroadrunner writes every assignment rule out wherever it is used, so that
+    rules nested many deep still take minutes.
+    """
+    options = roadrunner.LoadSBMLOptions()
+    options.modelGeneratorOpt = (options.modelGeneratorOpt & ~options.MCJIT) | options.LLJIT | options.NONE
+    return options
 
 
 class _Patient:

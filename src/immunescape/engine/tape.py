@@ -20,6 +20,7 @@ __all__ = ["Hoist", "Tape"]
 
 _COMPARE = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
 _MASKS = frozenset((*COMPARISONS, "and", "or", "not"))
+_SIGNS = {"mul": "*", "add": "+", "sub": "-"}
 _LONGEST_POWER = 64
 _LONGEST_SHARED = 60  # operands of one sum or product beyond which shared pairs are not searched
 
@@ -82,16 +83,27 @@ class Tape:
         self._lowered: dict[Expr, int] = {}
         self._lists: dict[int, list[tuple[int, int]]] = {}  # n-ary node -> its (operand, sign) list, until `share`
         self._resolved: dict[int, int] = {}
+        self._kids: list[tuple[int, ...]] = []  # operands of each node
+        self._texts: list[str] = []  # how each node is written where it is used
         self.constants: dict[int, Expr] = {}  # node -> what it stands for, where that is constant
 
     # ---- building -------------------------------------------------------------------------------------------------
     def node(self, *content: object) -> int:
         """Index of the node with this content, made where it is new."""
-        key = content
-        if key not in self._index:
-            self._index[key] = len(self.nodes)
-            self.nodes.append(key)
-        return self._index[key]
+        known = self._index.get(content)
+        if known is not None:
+            return known
+        index = self._index[content] = len(self.nodes)
+        self.nodes.append(content)
+        kids, text = content[1:], f"v{index}"
+        op = content[0]
+        if op in ("leaf", "num"):
+            kids, text = (), str(content[1]) if op == "leaf" else f"all({literal(float(content[1]))})"  # type: ignore[arg-type]
+        elif op == "call":
+            kids = content[2:]
+        self._kids.append(kids)  # type: ignore[arg-type]
+        self._texts.append(text)
+        return index
 
     def leaf(self, text: str) -> int:
         """A value that C already has a name for."""
@@ -118,6 +130,11 @@ class Tape:
                     if node not in self._lowered:
                         self._lowered[node] = self._lower(node)
         return [self._lowered[root] for root in roots]
+
+    def _operand(self, node: Expr) -> int:
+        """Index of one expression, as a number."""
+        index = self._lowered.get(node)
+        return self._value(self.lower([node])[0] if index is None else index)
 
     def _leafy(self, node: Expr) -> bool:
         return node.op in ("num", "sym", "time") or (self.hoist is not None and self.hoist.fixed(node))
@@ -218,8 +235,8 @@ class Tape:
             if part.op == "num" and part.value < 0:
                 sign, top[i] = -sign, ir.num(-part.value)
         top = [p for p in self._fixed_part(top, "mul") if not p.is_num(1.0)]
-        operands = [self._value(self.lower([p])[0]) for p in top]
-        operands += [self.node("rcp", self._value(self.lower([b])[0])) for b in bottom]
+        operands = [self._operand(p) for p in top]
+        operands += [self.node("rcp", self._operand(b)) for b in bottom]
         if not operands:
             return self.number(float(sign))
         if len(operands) == 1:
@@ -232,7 +249,7 @@ class Tape:
         parts = self._fixed_part(list(node.args), "add")
         terms: list[tuple[int, int]] = []
         for part in parts:
-            index = self._value(self.lower([part])[0])
+            index = self._operand(part)
             if self.nodes[index][0] == "neg":
                 terms.append((self.nodes[index][1], -1))
             else:
@@ -448,15 +465,9 @@ class Tape:
             stack.pop()
         return self._resolved[index]
 
-    def _below(self, index: int) -> Iterable[int]:
-        node = self.nodes[index]
-        return [a for a, _ in self._lists[index]] if node[0] in ("product", "sum") else self._children(node)
-
-    @staticmethod
-    def _children(node: Node) -> tuple[int, ...]:
-        if node[0] in ("leaf", "num"):
-            return ()
-        return node[2:] if node[0] == "call" else node[1:]
+    def _below(self, index: int) -> Sequence[int]:
+        operands = self._lists.get(index)
+        return self._kids[index] if operands is None else [a for a, _ in operands]
 
     def _finish(self, i: int, node: Node) -> int:
         done = self._resolved
@@ -472,7 +483,7 @@ class Tape:
             for a, s in terms[1:]:
                 result = self.add(result, a) if s > 0 else self.sub(result, a)
             return result
-        children = tuple(done[a] for a in self._children(node))
+        children = tuple(done[a] for a in self._kids[i])
         if node[0] in ("leaf", "num"):
             return i
         if node[0] == "neg":
@@ -489,35 +500,37 @@ class Tape:
     def order(self, roots: Iterable[int], seen: set[int] | None = None) -> list[int]:
         """Nodes below the roots, arguments first; those in `seen` are left out, the others added to it."""
         seen = set() if seen is None else seen
+        kids, lists = self._kids, self._lists
         order: list[int] = []
         for root in roots:
-            stack: list[tuple[int, bool]] = [(root, False)]
+            stack = [root]  # ~i: all that i needs is there
             while stack:
-                i, ready = stack.pop()
-                if ready:
-                    order.append(i)
+                i = stack.pop()
+                if i < 0:
+                    order.append(~i)
                 elif i not in seen:
                     seen.add(i)
-                    stack.append((i, True))
-                    stack.extend((a, False) for a in reversed(list(self._below(i))) if a not in seen)
+                    below = kids[i]
+                    if not below:
+                        order.append(i)
+                        continue
+                    stack.append(~i)
+                    if i in lists:
+                        below = tuple(a for a, _ in lists[i])
+                    stack += [a for a in below[::-1] if a not in seen]
         return order
 
     def children(self, index: int) -> tuple[int, ...]:
         """Nodes that a node (after `share`) is computed from."""
-        return self._children(self.nodes[index])
+        return self._kids[index]
 
     def is_computed(self, index: int) -> bool:
         """Whether a statement computes the node: neither a leaf nor a literal."""
-        return self.nodes[index][0] not in ("leaf", "num")
+        return bool(self._kids[index])
 
     def text(self, index: int) -> str:
         """How the value of a node is written where it is used."""
-        node = self.nodes[index]
-        if node[0] == "leaf":
-            return str(node[1])
-        if node[0] == "num":
-            return f"all({literal(node[1])})"
-        return f"v{index}"
+        return self._texts[index]
 
     def statement(self, index: int) -> str | None:
         """C statement that computes a node; None for a leaf."""
@@ -525,11 +538,11 @@ class Tape:
         op = node[0]
         if op in ("leaf", "num"):
             return None
-        args = [self.text(a) for a in self._children(node)]
+        args = [self._texts[a] for a in self._kids[index]]
+        if op in _SIGNS:
+            return f"    const V v{index} = {args[0]} {_SIGNS[op]} {args[1]};"
         kind = "I" if op in _MASKS else "V"
-        if op in ("mul", "add", "sub"):
-            body = f" {dict(mul='*', add='+', sub='-')[op]} ".join(args)
-        elif op == "neg":
+        if op == "neg":
             body = f"-{args[0]}"
         elif op == "rcp":
             body = f"all(1.0) / {args[0]}"
@@ -572,7 +585,7 @@ class Tape:
 
     def count(self, roots: Iterable[int]) -> int:
         """Number of operations below the roots."""
-        return sum(self.nodes[i][0] not in ("leaf", "num") for i in self.order(roots))
+        return sum(map(self.is_computed, self.order(roots)))
 
 
 def literal(value: float) -> str:
