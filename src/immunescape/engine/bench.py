@@ -16,6 +16,7 @@ from immunescape.engine import get_engine
 from immunescape.engine.api import FAILED, Compiled, Doses, Job, Result
 from immunescape.engine.native import NativeEngine, NativeModel, build_model
 from immunescape.engine.peers import PEERS, installed_peers
+from immunescape.engine.roadrunner import RoadRunnerModel
 from immunescape.errors import EngineError
 
 __all__ = ["Workload", "bench_engine", "format_bench"]
@@ -134,6 +135,8 @@ def bench_engine(
         if engine in PEERS:  # a library compiles at the first course
             model.run(work.job(lanes, 1, rtol))
         add(engine, model, _SLOW, time.perf_counter() - started)
+        if isinstance(model, RoadRunnerModel):
+            rows[-1]["written_out"] = model.written_out
         if rows[-1]["failed"]:
             continue
         goal = rows[-1]["max_error"]
@@ -193,5 +196,10 @@ def format_bench(report: dict[str, Any]) -> str:
             f"{row['engine']:<44}{row['processes']:>10}{row['rtol']:>9.0e}{row['ms_per_patient']:>12.3f}"
             f"{row['max_error']:>11.1e}{row['compile_s']:>11.2f}{times:>8}"
         )
+        if row.get("written_out", 0) > 10 * report["operations"]["rates"]:
+            lines.append(
+                f"  {row['engine']} writes each rule out wherever it is used: {row['written_out']:,} parts in place of "
+                f"{report['operations']['rates']:,} operations"
+            )
     lines.append(f"two tight runs with different methods differ by {report['reference_error']:.1e}")
     return "\n".join(lines)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from immunescape.errors import EngineError, unknown_word
 __all__ = ["RoadRunnerEngine"]
 
 _INFUSION = "infusion_into_"
+_MANY = 300_000  # parts of rate laws from which on loading takes minutes
 _REFINEMENTS = 4  # each narrows a stop's bracket 64-fold
 
 
@@ -34,7 +36,14 @@ class RoadRunnerEngine:
 
 
 class RoadRunnerModel:
-    """An SBML model loaded into libroadrunner."""
+    """An SBML model loaded into libroadrunner.
+
+    Attributes
+    ----------
+    states, quantities, parameters : see `immunescape.engine.api.Compiled`.
+    written_out : parts of the rate laws after each assignment rule is written out wherever it is used, as libroadrunner
+        does: what it evaluates at each point.
+    """
 
     def __init__(self, sbml: str) -> None:
         self._sbml = sbml
@@ -46,6 +55,13 @@ class RoadRunnerModel:
         species = [s.getId() for s in model.getListOfSpecies() if not s.getConstant() and s.getId() not in assigned]
         self.states: tuple[str, ...] = (*species, *[r for r in rated if r not in species])
         self.quantities: tuple[str, ...] = tuple(assigned)
+        self.written_out = _written_out(model)
+        if self.written_out > _MANY:
+            warnings.warn(
+                "libroadrunner writes rules out wherever they are used: "
+                f"{self.written_out:,} operations for this model, and minutes to load it",
+                stacklevel=3,
+            )
         runner = self._runner(frozenset())
         self.parameters: Mapping[str, float] = {
             p.getId(): float(runner[p.getId()])
@@ -289,6 +305,27 @@ def _document(sbml: str) -> Any:
         reason = document.getError(0).getMessage().strip() if document.getNumErrors() else "no model found"
         raise EngineError(f"not a readable SBML document: {' '.join(reason.split())[:300]}")
     return document
+
+
+def _written_out(model: Any) -> int:
+    """Parts of all rate laws and rate rules, each assignment rule written out at each use."""
+    import libsbml
+
+    rules = {r.getVariable(): r.getMath() for r in model.getListOfRules() if r.isAssignment() and r.isSetMath()}
+    known: dict[str, int] = {}
+
+    def size(node: Any, inside: frozenset[str]) -> int:
+        name = str(node.getName()) if node.getType() == libsbml.AST_NAME else ""
+        if name in rules and name not in inside:
+            if name not in known:
+                known[name] = size(rules[name], inside | {name})
+            return known[name]
+        return 1 + sum(size(node.getChild(i), inside) for i in range(node.getNumChildren()))
+
+    laws = [r.getKineticLaw() for r in model.getListOfReactions()]
+    roots = [law.getMath() for law in laws if law is not None and law.isSetMath()]
+    roots += [r.getMath() for r in model.getListOfRules() if r.isRate() and r.isSetMath()]
+    return sum(size(root, frozenset()) for root in roots)
 
 
 def _with_infusions(sbml: str, targets: list[str]) -> str:
