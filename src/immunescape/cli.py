@@ -338,6 +338,10 @@ def validate_command(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder that keeps finished patients, so that a rerun resumes.")
     ] = Path("immunescape-results/validate"),
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Folder of patients' data to compare with: tumour_kinetics/, loris/, oak/."),
+    ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write a one-file HTML page.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     engine: Annotated[str, typer.Option("--engine", help="auto, native, roadrunner or reference.")] = "auto",
@@ -353,8 +357,9 @@ def validate_command(
 
     try:
         found = validate(
-            names or (), patients=patients, seed=seed, workers=workers, out=out, engine=engine, progress=tell
-        )
+            names or (), patients=patients, seed=seed, workers=workers, out=out, data=data, engine=engine,
+            progress=tell,
+        )  # fmt: skip
     except KeyboardInterrupt:
         typer.echo(f"Interrupted. Finished patients are kept in {out}; the same command resumes.", err=True)
         raise typer.Exit(130) from None

@@ -12,7 +12,7 @@ import pytest
 from lifelines import CoxPHFitter, KaplanMeierFitter
 
 from immunescape.errors import InputError
-from immunescape.evaluation.calibration import Term, calibrate, coordinates, fit_weights, terms, to_fit
+from immunescape.evaluation.calibration import Term, calibrate, coordinates, discrepancy, fit_weights, terms, to_fit
 from immunescape.evaluation.targets import Target, logit, response_by_pdl1, trial_targets
 from immunescape.evaluation.weighting import (
     Sample,
@@ -129,6 +129,26 @@ def test_requests_that_make_no_sense_are_refused(tmp_path: Path) -> None:
         calibrate([trial], data=tmp_path / "none")
     with pytest.raises(InputError, match="none of"):
         calibrate([trial], data=tmp_path)
+    unknown = PopulationFit((FitTerm("k_kill", "ln:sld_mm", 0.3, 0, "assumed", "fitted"),))
+    with pytest.raises(InputError, match="may not move"):
+        calibrate([trial], start=unknown)
+
+
+def test_discrepancy_is_what_chance_does_not_explain() -> None:
+    rng = np.random.default_rng(8)
+    published, chance, own = rng.normal(size=4000), 0.2, 0.3
+    targets = [
+        Target("", "assumed", v, math.hypot(chance, 0.1), lambda _: 0.0, lambda x: x, kind=kind, tolerance=0.1)
+        for kind, v in zip(("hr", "median") * 2000, published, strict=True)
+    ]
+    found = published + rng.normal(scale=math.hypot(chance, own), size=4000)
+    left = discrepancy(targets, list(found), {}, 0.0)
+    assert left["hr"] == pytest.approx(own, abs=0.02)
+    assert left["median"] == pytest.approx(own / (2 * math.log(2)), abs=0.02)  # d logit S = 2 ln 2 d ln T
+    assert "orr" not in left
+    exact = discrepancy(targets, list(published), {}, 0.0)
+    assert exact == {"median": 0.0, "hr": 0.0}
+    assert discrepancy(targets, list(found), {}, 1000.0)["hr"] > left["hr"]
 
 
 @pytest.mark.slow

@@ -100,16 +100,21 @@ def test_a_small_trial_is_scored_from_end_to_end(tmp_path, monkeypatch) -> None:
     assert ratio["role"] == "calibration"
     assert ratio["low"] is None or ratio["low"] <= ratio["predicted"] * 1.5
     monkeypatch.setattr("immunescape.evaluation.scoreboard.posterior_weights", lambda *_: None)
+    structure = {(s.arm, s.endpoint): s for s in score_trial(found.results[0])}
+    monkeypatch.setattr("immunescape.evaluation.scoreboard.shipped_discrepancy", dict)
     certain = {(s.arm, s.endpoint): s for s in score_trial(found.results[0])}
     for row in (r for r in content["rows"] if r["endpoint"] == "orr_pct"):
         assert 0 <= row["low"] <= row["predicted"] <= row["high"] <= 100
-        # where the population is certain: binomial spread at the published size, not at the 16 that were simulated
+        # where population and structure are certain: binomial spread at the published size, not at the 16 simulated
         width = 2 * 1.96 * 100 * math.sqrt(row["predicted"] / 100 * (1 - row["predicted"] / 100) / 152)
         alone = certain[row["arm"], "orr_pct"]
         assert alone.low is not None
         assert alone.high is not None
         assert alone.high - alone.low == pytest.approx(width, rel=0.35, abs=1.5)
-        assert row["high"] - row["low"] > alone.high - alone.low
+        wider = structure[row["arm"], "orr_pct"]
+        assert wider.low is not None
+        assert wider.high is not None
+        assert row["high"] - row["low"] > wider.high - wider.low > alone.high - alone.low
     assert len(scores_table(list(found.scores)).rows) == len(content["rows"])
     assert summary_table(found.summary()).rows
 

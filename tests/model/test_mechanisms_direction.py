@@ -97,7 +97,7 @@ def test_lymphodepletion(reference: Bench) -> None:
         ("k_M2_pol", 3.0, True),
         ("n_clones_self", 4.0, True),
         ("k_CCL2_sec", 5.0, True),
-        ("IL2_50", 8.0, True),
+        ("IL2_50", 20.0, True),
     ],
 )
 def test_patient_level_parameters(reference: Bench, parameter: str, factor: float, larger_tumour: bool) -> None:

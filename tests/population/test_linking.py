@@ -55,11 +55,15 @@ def test_pdl1_level_follows_tps(small_model, covariates, values):
     assert medians[1] > 2 * medians[0]
 
 
-def test_diameter_is_the_mean_of_the_target_lesions(small_model, covariates, values):
-    assert lesion_diameter(np.array([60.0]), np.array([3]))[0] == pytest.approx(2.0)
+def test_diameter_holds_the_volume_of_all_target_lesions(small_model, covariates, values):
+    assert lesion_diameter(np.array([60.0]), np.array([3]))[0] == pytest.approx(6.0 / 3 ** (2 / 3))
     assert lesion_diameter(np.array([1000.0]), np.array([1]))[0] == pytest.approx(18.6)
-    # OAK: median 37 mm, SD of ln 0.59 (laleh2022)
-    assert np.median(values[DIAMETER]) == pytest.approx(3.7, rel=0.15)
+    # n equal spheres of this volume in all have the patient's sum of diameters, where the bounds leave it
+    count = covariates["n_target_lesions"].to_numpy()
+    free = (values[DIAMETER] > 1.0 + 1e-9) & (values[DIAMETER] < 12.0 - 1e-9)
+    assert free.mean() > 0.9
+    back = 10.0 * count ** (2 / 3) * values[DIAMETER]
+    assert back[free] == pytest.approx(covariates["sld_mm"].to_numpy()[free], rel=1e-6)
     assert np.log(values[DIAMETER]).std() == pytest.approx(0.59, abs=0.08)
     assert values[DIAMETER].min() >= 1.0
     bounded = dict(small_model.parameters)

@@ -122,10 +122,14 @@ def test_interrupted_run_resumes_and_damaged_blocks_are_made_again(trial, result
 def test_full_disk_is_told(trial, tmp_path, monkeypatch):
     from pathlib import Path
 
-    def full(self, *args, **kwargs):
-        raise OSError(28, "No space left on device")
+    plain = Path.open
 
-    monkeypatch.setattr(Path, "write_text", full)
+    def full(self, *args, **kwargs):
+        if self.name.endswith(".part"):
+            raise OSError(28, "No space left on device")
+        return plain(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", full)
     with pytest.raises(ImmunescapeError, match="No space left"):
         run_trial(trial, patients=5, seed=3, workers=1, out=tmp_path)
 

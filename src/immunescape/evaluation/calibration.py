@@ -15,14 +15,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from immunescape.errors import ImmunescapeError, InputError
+from immunescape.errors import InputError
 from immunescape.evaluation.targets import (
     Target,
     Weighted,
@@ -34,6 +34,7 @@ from immunescape.evaluation.targets import (
 )
 from immunescape.evaluation.targets import trial_targets as targets_of
 from immunescape.evaluation.weighting import Sample, effective_size, pool
+from immunescape.files import whole_file
 from immunescape.population.fit import FitTerm, PopulationFit
 from immunescape.population.tables import read_rows
 from immunescape.trial.spec import Trial
@@ -119,6 +120,7 @@ class Fitted:
     x, covariance : coordinates of the terms and their posterior covariance (Laplace).
     loss : half the sum of squares, targets alone. targets : (name, published, predicted, residual in SD).
     sizes : (trial, arm) -> (patients, effective patients, largest weight).
+    discrepancy : kind of figure -> SD of what the model leaves; see `discrepancy`.
     """
 
     x: FloatArray
@@ -126,6 +128,43 @@ class Fitted:
     loss: float
     targets: tuple[tuple[str, float, float, float], ...]
     sizes: Mapping[tuple[str, str], tuple[int, float, float]]
+    discrepancy: Mapping[str, float] = field(default_factory=dict)
+
+
+def discrepancy(
+    targets: Sequence[Target],
+    found: Sequence[float],
+    effective: Mapping[tuple[str, str], float],
+    parameters: float,
+) -> dict[str, float]:
+    """How far figures are off beyond what chance explains: the error of the model's structure.
+
+    Parameters
+    ----------
+    targets, found
+        Targets, and the same figures from weighted patients, on the scale of the residuals.
+    effective
+        (trial, arm) -> effective patients.
+    parameters
+        How many the fit has used up; they make the errors of what was fitted too small.
+
+    Returns
+    -------
+    Kind -> standard deviation, by moments: the mean squared error, times n / (n - parameters), less the variance of the
+    published figures and of the virtual patients. ``orr`` in log odds, ``hr`` in log ratio, ``median`` in log time: the
+    log odds of survival at the median change by 2 ln 2 with the logarithm of an exponential survival time.
+    """
+    scale = {"orr": 1.0, "median": 1.0 / (2.0 * math.log(2.0)), "hr": 1.0}
+    n = sum(bool(t.kind) for t in targets)
+    factor = n / max(n - parameters, 0.5 * n) if n else 1.0
+    out = {}
+    for kind, unit in scale.items():
+        own = [(t, f) for t, f in zip(targets, found, strict=True) if t.kind == kind and math.isfinite(f)]
+        if own:
+            squares = factor * float(np.mean([(f - t.value) ** 2 for t, f in own]))
+            chance = float(np.mean([t.spread(effective) ** 2 - t.tolerance**2 for t, _ in own]))
+            out[kind] = unit * math.sqrt(max(squares - chance, 0.0))
+    return out
 
 
 def fit_weights(
@@ -181,14 +220,18 @@ def fit_weights(
     jacobian = found.jac[:m]
     covariance = np.linalg.inv(jacobian.T @ jacobian)
     weighted = weigh(found.x)
-    rows = []
+    rows, figures = [], []
     for t, sd in zip(targets, spread, strict=True):
         value = t.figure(weighted)
+        figures.append(value)
         rows.append(
             (t.name, t.back(t.value), t.back(value) if math.isfinite(value) else math.nan, t.residual(weighted, sd))
         )
     sizes = {key: (len(s), effective_size(w), float(w.max())) for key, (s, w) in weighted.items()}
-    return Fitted(found.x, covariance, 0.5 * float((found.fun[: len(targets)] ** 2).sum()), tuple(rows), sizes)
+    used = float(np.sum(1.0 - np.diag(covariance) / prior**2))
+    left = discrepancy(targets, figures, {key: e for key, (_, e, _) in sizes.items()}, used)
+    loss = 0.5 * float((found.fun[: len(targets)] ** 2).sum())
+    return Fitted(found.x, covariance, loss, tuple(rows), sizes, left)
 
 
 @dataclass(frozen=True)
@@ -242,6 +285,7 @@ class Calibration:
             "smallest_effective_sample_size_of_an_arm": round(min(e for _, e, _ in last.sizes.values()), 1),
             "largest_weight_of_the_pooled_sample": largest_weight(last.sizes),
             "loss": [round(r.loss, 3) for r in self.rounds],
+            "discrepancy": {kind: round(sd, 4) for kind, sd in last.discrepancy.items()},
             "terms": self.table(),
             "targets": [
                 {"name": n, "published": round(p, 4), "predicted": round(q, 4), "residual_sd": round(r, 3)}
@@ -292,14 +336,14 @@ def calibrate(
     out
         Folder that keeps finished patients and the fit of each round: an interrupted run resumes.
     start
-        Fit to start from; None starts from no change.
+        Fit to start from; None starts from no change. Each of its terms has to be one that may move.
     progress
         Called with (round, trial, patients done, patients in all).
 
     Raises
     ------
     InputError
-        For a trial without published results, or a wrong folder.
+        For a trial without published results, a wrong folder, or a fit to start from with a term that may not move.
     """
     from immunescape.trial.runner import run_trial
 
@@ -312,6 +356,7 @@ def calibrate(
     rates = any(" of a lesion " in t.name for t in targets)
     names, scores = scored(moving)
     fit = start or PopulationFit()
+    _check_start(fit, moving)
     done: list[Fitted] = []
     gathered: dict[tuple[str, str], list[Sample]] = {}
     for number in range(rounds):
@@ -341,6 +386,17 @@ def calibrate(
         _write(out / "population_fit.csv", fit.to_csv())
         _write(out / "calibration.json", json.dumps(made.to_json(), indent=1))
     return made
+
+
+def _check_start(fit: PopulationFit, moving: Sequence[Term]) -> None:
+    """Refuse a fit with terms that no coordinate stands for: the weights would leave them out."""
+    known = {(m, t.term) for t in moving for m in t.members}
+    for term in fit.terms:
+        if (term.parameter, term.term) not in known:
+            raise InputError(
+                f"the fit to start from has a term '{term.term}' of '{term.parameter}' that may not move",
+                hint="Leave the row out, or start from a fit with the terms of knowledge/data/calibration_terms.csv.",
+            )
 
 
 def _data_targets(data: Path | None, trials: Sequence[Trial]) -> list[Target]:
@@ -374,14 +430,6 @@ def _sources(trials: Sequence[Trial], data: Path | None) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise ImmunescapeError(
-            f"cannot write the fit: {error.strerror or error}", where=str(path),
-            hint="Make room or choose another folder (--out); the same command resumes.",
-        ) from error  # fmt: skip
+    hint = "Make room or choose another folder (--out); the same command resumes."
+    with whole_file(path, "cannot write the fit", hint=hint) as file:
+        file.write(text.encode("utf-8"))

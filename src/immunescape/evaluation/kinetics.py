@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,16 @@ from immunescape.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RATES", "Agreement", "compare_rates", "patient_rates", "read_lesions", "simulated_lesions"]
+__all__ = [
+    "MEASURES",
+    "RATES",
+    "Agreement",
+    "compare_rates",
+    "lesion_measures",
+    "patient_rates",
+    "read_lesions",
+    "simulated_lesions",
+]
 
 FloatArray = NDArray[np.float64]
 Series = tuple[FloatArray, FloatArray]
@@ -30,6 +40,9 @@ MINIMUM = 3
 TOO_SMALL_MM = 5.0
 """What a lesion counts as that is seen and too small to measure (RECIST 1.1)."""
 RATES = ("growth", "shrinkage", "best_change")
+MEASURES = (*RATES, "time_to_nadir", "time_to_regrowth")
+REGROWTH, REGROWTH_MM = 1.2, 5.0
+"""Regrowth of a lesion: by a fifth, and by 5 mm, above its smallest diameter (as RECIST 1.1 has it for their sum)."""
 _MONTH = 30.4375
 
 
@@ -47,6 +60,8 @@ def read_lesions(path: str | Path) -> dict[str, dict[str, Series]]:
         For a missing column or a cell that is neither a number nor a known word, with its row.
     """
     found: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    if not Path(path).is_file():
+        raise InputError("there is no such file", where=str(path))
     with Path(path).open(encoding="utf-8-sig") as stream:
         reader = csv.DictReader(stream)
         for number, row in enumerate(reader, start=2):
@@ -65,6 +80,8 @@ def read_lesions(path: str | Path) -> dict[str, dict[str, Series]]:
                 except ValueError:
                     raise InputError(f"'{text}' is no diameter", where=f"{path}, row {number}") from None
             found.setdefault(arm, {}).setdefault(patient, []).append((day, size))
+    if not found:
+        raise InputError("there is no measurement in this table", where=str(path))
     return {
         arm: {p: (np.array([d for d, _ in sorted(v)]), np.array([s for _, s in sorted(v)])) for p, v in rows.items()}
         for arm, rows in found.items()
@@ -94,6 +111,33 @@ def all_rates(series: Mapping[str, Series]) -> dict[str, FloatArray]:
     return out
 
 
+def lesion_measures(series: Mapping[str, Series]) -> dict[str, FloatArray]:
+    """All that is compared of single lesions, of the patients with at least three measurements.
+
+    Returns
+    -------
+    Measure -> one value per patient in the order of `series`: ``growth``, ``shrinkage`` (1/month), ``best_change``
+    (percent), ``time_to_nadir`` and ``time_to_regrowth`` (months from the first measurement to the first smallest one,
+    and to the first that lies a fifth and 5 mm above the smallest before it; NaN for lesions that do not regrow).
+    """
+    rows = all_rates(series)
+    kept = np.isfinite(rows["growth"])
+    times = np.array(
+        [_times(*one) if keep else (np.nan, np.nan) for one, keep in zip(series.values(), kept, strict=True)]
+    )
+    times = times.reshape(-1, 2)
+    rows |= {"time_to_nadir": times[:, 0], "time_to_regrowth": times[:, 1]}
+    return {name: values[kept] for name, values in rows.items()}
+
+
+def _times(days: FloatArray, size: FloatArray) -> tuple[float, float]:
+    months = (days - days[0]) / _MONTH
+    smallest = np.minimum.accumulate(size)
+    above = (size >= REGROWTH * smallest) & (size >= smallest + REGROWTH_MM)
+    again = float(months[np.argmax(above)]) if above.any() else np.nan
+    return float(months[np.argmin(size)]), again
+
+
 def simulated_lesions(patients: pd.DataFrame, visits: pd.DataFrame) -> dict[str, Series]:
     """Measurements of the largest target lesion of simulated patients of one arm, in the order of `patients`.
 
@@ -113,7 +157,15 @@ def simulated_lesions(patients: pd.DataFrame, visits: pd.DataFrame) -> dict[str,
 
 
 def _fit(months: FloatArray, ratio: FloatArray) -> tuple[float, float]:
+    return _fit_once(months.tobytes(), ratio.tobytes())
+
+
+@lru_cache(maxsize=8192)
+def _fit_once(months_bytes: bytes, ratio_bytes: bytes) -> tuple[float, float]:
+    """Growth and shrinkage; kept, as a patient may count in more than one group."""
     from scipy.optimize import least_squares
+
+    months, ratio = np.frombuffer(months_bytes), np.frombuffer(ratio_bytes)
 
     def errors(x: FloatArray) -> FloatArray:
         return np.exp(-x[1] * months) + np.exp(np.minimum(x[0] * months, 50.0)) - 1.0 - ratio

@@ -1,14 +1,14 @@
 """Uncertainty of the population fit in predictions: other fits that the calibration leaves possible, as weights.
 
 Fits are drawn from the normal approximation of the posterior (mode and covariance of the calibration), and patients
-simulated with the mode are weighted to stand for each of them. What the calibration could not move, above all the
-structure of the model, is not in this uncertainty.
+simulated with the mode are weighted to stand for each of them. What no fit can mend, the error of the model's
+structure, is estimated from the errors that the calibration left (`shipped_discrepancy`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -24,7 +24,7 @@ from immunescape.population.fit import PopulationFit
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
 
-__all__ = ["Posterior", "posterior_weights"]
+__all__ = ["Posterior", "posterior_weights", "shipped_discrepancy"]
 
 FloatArray = NDArray[np.float64]
 _FILE = "population_fit.json"
@@ -72,7 +72,16 @@ def shipped_record() -> Mapping[str, Any] | None:
     return record
 
 
-def posterior_weights(result: TrialResult, arm: str, draws: int, seed: int) -> FloatArray | None:
+def shipped_discrepancy() -> Mapping[str, float]:
+    """SD of the error that the fit that ships left on the calibration trials, by kind of figure; {} where none ships.
+
+    See :func:`immunescape.evaluation.calibration.discrepancy`.
+    """
+    record = shipped_record()
+    return {} if record is None else record.get("discrepancy", {})
+
+
+def posterior_weights(result: TrialResult, arm: str, fits: Sequence[PopulationFit]) -> FloatArray | None:
     """Weights (draws, n) of the patients of an arm under fits drawn from the posterior; None where no fit ships.
 
     The trial must have been simulated with the fit that ships. The same draw of fits serves all arms and trials, so
@@ -84,4 +93,4 @@ def posterior_weights(result: TrialResult, arm: str, draws: int, seed: int) -> F
     members, scores = scored(posterior.moving)
     own = next(a for a in result.trial.arms if a.name == arm)
     sample = Sample.of(result, own, members, scores, PopulationFit.shipped())
-    return np.stack([sample.weights(fit) for fit in posterior.draws(draws, seed)])
+    return np.stack([sample.weights(fit) for fit in fits])

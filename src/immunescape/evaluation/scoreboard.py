@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
-from immunescape.evaluation.posterior import posterior_weights
+from immunescape.evaluation.posterior import Posterior, posterior_weights, shipped_discrepancy
 from immunescape.trial.stats import fast_hazard_ratio
 
 if TYPE_CHECKING:
@@ -94,8 +94,9 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
     result
         The virtual trial; the more patients, the closer `predicted` is to what the model says. The interval resamples
         its arms at the published numbers of patients, each time under another fit of the population that the
-        calibration leaves possible: it holds the chance of a trial of that size and the uncertainty of what was fitted,
-        not that of the model's structure.
+        calibration leaves possible, and moves the figure by an error of the size that the fit left on the calibration
+        trials: it holds the chance of a trial of that size, the uncertainty of what was fitted, and that of the model's
+        structure as far as the calibration trials show it.
     resamples, seed
         Virtual trials per interval, and their seed.
     """
@@ -109,14 +110,19 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x5C0E,)))
     tables = {arm.name: _arrays(result, arm.name) for arm in result.trial.arms}
     sizes = {arm.name: arm.n or len(tables[arm.name].response) for arm in published.arms}
+    posterior = Posterior.shipped()
+    fits = [] if posterior is None else posterior.draws(resamples, seed)
     draws = {
-        name: _resample(
-            rng, posterior_weights(result, name, resamples, seed), len(tables[name].response), size, resamples
-        )
+        name: _resample(rng, posterior_weights(result, name, fits), len(tables[name].response), size, resamples)
         for name, size in sizes.items()
         if name in tables and len(tables[name].response)
     }
     scores: list[Score] = []
+    structure = shipped_discrepancy()
+
+    def off(kind: str) -> FloatArray:
+        """Errors (resamples,) of the model's structure."""
+        return structure.get(kind, 0.0) * rng.standard_normal(resamples)
 
     def add(arm: str, endpoint: str, predicted: float | None, spread: FloatArray, value: Any, interval: Any) -> None:
         low, high = _quantiles(spread)
@@ -129,20 +135,27 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
         if arm.name not in draws:
             continue
         data, rows = tables[arm.name], draws[arm.name]
-        add(arm.name, "orr_pct", figures[arm.name]["orr_pct"], 100 * data.response[rows].mean(axis=1), arm.orr_pct,
-            arm.orr_ci)  # fmt: skip
+        shares = _moved_share(data.response[rows].mean(axis=1), off("orr"))
+        add(arm.name, "orr_pct", figures[arm.name]["orr_pct"], 100 * shares, arm.orr_pct, arm.orr_ci)
         for name in ("pfs", "os"):
             time, event = getattr(data, name)
-            spread = np.array([_median(time[r], event[r]) for r in rows])
+            spread = np.array([_median(time[r], event[r]) for r in rows]) * np.exp(off("median"))
             add(arm.name, f"{name}_median_months", figures[arm.name][f"{name}_median_months"], spread,
                 getattr(arm, f"{name}_median_months"), getattr(arm, f"{name}_median_ci"))  # fmt: skip
     a, b = result.comparison.get("experimental"), result.comparison.get("control")
     if a in draws and b in draws:
         for name in ("pfs", "os"):
             ratios = _ratios(getattr(tables[a], name), getattr(tables[b], name), draws[a], draws[b])
+            ratios = ratios * np.exp(off("hr"))
             add(f"{a} / {b}", f"{name}_hr", result.comparison.get(f"{name}_hr"), ratios,
                 getattr(published, f"{name}_hr"), getattr(published, f"{name}_hr_ci"))  # fmt: skip
     return scores
+
+
+def _moved_share(share: FloatArray, errors: FloatArray) -> FloatArray:
+    """Shares moved by errors in log odds; none and all stay what they are."""
+    odds = share * np.exp(errors)
+    return odds / (1.0 - share + odds)
 
 
 def _resample(

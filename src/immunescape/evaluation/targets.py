@@ -61,6 +61,8 @@ class Target:
     back : turns it into the unit of the report.
     arms : (trial, arm) of the virtual patients. noise : variance that one effective patient would leave; with m of
         them, the virtual figure has a variance of noise / m.
+    kind : ``orr``, ``median`` or ``hr`` for figures that the scoreboard predicts, empty for others.
+    tolerance : the part of `sd` that is not the error of the published figure.
     """
 
     name: str
@@ -71,6 +73,8 @@ class Target:
     back: Callable[[float], float]
     arms: tuple[tuple[str, str], ...] = ()
     noise: float = 0.0
+    kind: str = ""
+    tolerance: float = 0.0
 
     def spread(self, effective: Mapping[tuple[str, str], float]) -> float:
         """Standard deviation with the chance of the virtual patients, given how many of each arm are effective."""
@@ -132,13 +136,14 @@ def trial_targets(trial: Trial) -> list[Target]:
         if arm.orr_pct is not None:
             p = arm.orr_pct / 100.0
             out.append(Target(f"{label}, ORR (%)", src.get("orr", ""), logit(p), _sd(p, n, TOLERANCE["orr"]),
-                              share(arm.name, "orr"), _expit_pct, own, _noise(p)))  # fmt: skip
+                              share(arm.name, "orr"), _expit_pct, own, _noise(p), "orr",
+                              TOLERANCE["orr"]))  # fmt: skip
         for endpoint, median in (("pfs", arm.pfs_median_months), ("os", arm.os_median_months)):
             sd = _sd(0.5, n, TOLERANCE["survival"])
             if median is not None:
                 out.append(Target(f"{label}, {endpoint.upper()} at {median:g} months (%)", src.get(endpoint, ""), 0.0,
                                   sd, survival(arm.name, endpoint, median, MEDIAN_WINDOW), _expit_pct, own,
-                                  _noise(0.5)))  # fmt: skip
+                                  _noise(0.5), "median", TOLERANCE["survival"]))  # fmt: skip
         for point in arm.km.get("os", ()):
             if point[0] >= LATE_MONTHS:
                 p = point[1] / 100.0
@@ -160,7 +165,8 @@ def trial_targets(trial: Trial) -> list[Target]:
             return weighted_hazard_ratio(one.times[e], wa, two.times[e], wb)
 
         out.append(Target(f"{trial.name}: {endpoint.upper()} hazard ratio", src.get(endpoint, ""), math.log(ratio),
-                          math.hypot(error, TOLERANCE["hr"]), log_ratio, math.exp, (a, b), 1.0 / EVENTS))  # fmt: skip
+                          math.hypot(error, TOLERANCE["hr"]), log_ratio, math.exp, (a, b), 1.0 / EVENTS, "hr",
+                          TOLERANCE["hr"]))  # fmt: skip
     return out
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import InputError
+from immunescape.evaluation.cohort_response import ResponseRow, response_rows, size_rows
 from immunescape.evaluation.facts import Fact, facts
+from immunescape.evaluation.lesion_comparison import COMPARISONS, LesionArm, compare_lesions
+from immunescape.evaluation.patient_data import HOW, PatientData
 from immunescape.evaluation.scoreboard import Score, roles, score_trial, summarise
 
 if TYPE_CHECKING:
@@ -19,12 +22,25 @@ __all__ = ["Validation", "validate"]
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """Scored trials: their results, every figure, how they were run."""
+    """Scored trials: their results, every figure, how they were run; and patients of a data folder beside virtual ones.
+
+    Attributes
+    ----------
+    results, scores : the trials, and every published figure beside its prediction.
+    patients, seed : as they were run.
+    kinetics : single lesions, group by group. response_by_pdl1, response_by_size : response in strata of PD-L1 and of
+        the sum of diameters; all empty without data.
+    notes : what of the comparison with patients was left out, and why.
+    """
 
     results: tuple[TrialResult, ...]
     scores: tuple[Score, ...]
     patients: int | None
     seed: int
+    kinetics: tuple[LesionArm, ...] = ()
+    response_by_pdl1: tuple[ResponseRow, ...] = ()
+    response_by_size: tuple[ResponseRow, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """Errors by role; see :func:`immunescape.evaluation.scoreboard.summarise`."""
@@ -43,6 +59,10 @@ class Validation:
             "failed": {r.trial.name: sum(int(a["failed"]) for a in r.arms) for r in self.results},
             "summary": self.summary(),
             "facts": [f.row() for f in self.facts()],
+            "kinetics": [r.row() for arm in self.kinetics for r in arm.rows],
+            "response_by_pdl1": [r.row() for r in self.response_by_pdl1],
+            "response_by_size": [r.row() for r in self.response_by_size],
+            "notes": list(self.notes),
         }
 
 
@@ -53,6 +73,7 @@ def validate(
     seed: int = 1,
     workers: int | None = None,
     out: Path | None = None,
+    data: Path | None = None,
     engine: str = "auto",
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Validation:
@@ -68,13 +89,18 @@ def validate(
         As for a single trial.
     out
         Folder that keeps finished blocks, a folder for each trial, so that an interrupted run resumes.
+    data
+        Folder of patients' data to compare with (``tumour_kinetics/``, ``loris/``, ``oak/``; see
+        :mod:`immunescape.evaluation.patient_data`). Where no trial is named, those that only the lesions need are
+        simulated too; they are not scored.
     progress
         Called with (trial, patients done, patients in all).
 
     Raises
     ------
     InputError
-        For an unknown trial, or one without published results (before anything is simulated).
+        For an unknown trial, one without published results, or data that cannot be read (before anything is
+        simulated).
     """
     from immunescape.trial.runner import run_trial
     from immunescape.trial.spec import list_trials, load_trial
@@ -87,8 +113,13 @@ def validate(
                 f"trial '{trial.name}' has nothing to be scored against",
                 hint="Add a `published:` block to its file; `immunescape trial --template` shows one.",
             )
+    patients_data = None if data is None else PatientData.read(data)
+    scored = len(trials)
+    if patients_data is not None and not names:
+        needed = {arm[0] for c in COMPARISONS if c.file in patients_data.lesions for arm in c.arms}
+        trials += [load_trial(name) for name in sorted(needed - {t.name for t in trials})]
     results, scores = [], []
-    for trial in trials:
+    for number, trial in enumerate(trials):
         size = patients if patients is not None else max(arm.n for arm in trial.arms)
         name = trial.name
 
@@ -101,5 +132,20 @@ def validate(
             progress=tell,
         )  # fmt: skip
         results.append(result)
-        scores.extend(score_trial(result, seed=seed))
-    return Validation(tuple(results), tuple(scores), patients, seed)
+        if number < scored:
+            scores.extend(score_trial(result, seed=seed))
+    found = Validation(tuple(results), tuple(scores), patients, seed)
+    return replace(found, notes=(HOW,)) if patients_data is None else _beside_patients(found, patients_data)
+
+
+def _beside_patients(found: Validation, data: PatientData) -> Validation:
+    """Add the comparison with the patients of a data folder."""
+    results = {r.trial.name: r for r in found.results}
+    notes = list(data.notes)
+    kinetics = compare_lesions(data.lesions, results)
+    compared = {arm.comparison.name for arm in kinetics}
+    if left := [c.name for c in COMPARISONS if c.file in data.lesions and c.name not in compared]:
+        notes.append(f"Lesions left out, as their trials were not simulated: {'; '.join(left)}.")
+    by_pdl1 = () if data.cohort is None else response_rows(data.cohort, results)
+    by_size = size_rows(data.by_size, results)
+    return replace(found, kinetics=kinetics, response_by_pdl1=by_pdl1, response_by_size=by_size, notes=tuple(notes))

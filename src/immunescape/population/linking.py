@@ -158,8 +158,8 @@ def standard_score(text: str, covariates: pd.DataFrame, where: str | None = None
 
 
 def lesion_diameter(sld_mm: FloatArray, n_lesions: NDArray[Any]) -> FloatArray:
-    """Mean diameter (cm) of `n_lesions` target lesions whose diameters add up to `sld_mm`."""
-    return np.minimum(sld_mm / 10.0 / n_lesions.astype(float), covariate_table().number("lesion_upper"))
+    """Diameter (cm) of the sphere of the volume of `n_lesions` equal spheres whose diameters add up to `sld_mm`."""
+    return np.minimum(sld_mm / 10.0 / n_lesions.astype(float) ** (2.0 / 3.0), covariate_table().number("lesion_upper"))
 
 
 def patient_parameters(

@@ -17,6 +17,7 @@ __all__ = [
     "RESPONSE_COLOURS",
     "Curve",
     "PublishedCurve",
+    "ecdf_figure",
     "escape_figure",
     "figure_html",
     "kaplan_meier_figure",
@@ -164,6 +165,42 @@ def waterfall_figure(arm: str, best_change_pct: NDArray[np.float64], response: S
     figure.add_hline(y=20, line_dash="dash", line_color="#666", line_width=1)
     _layout(figure, arm, "Patients, by best change", "Best change of sum of diameters (%)", height=360)
     figure.update_layout(bargap=0.05, barmode="overlay")
+    return figure
+
+
+def ecdf_figure(title: str, panels: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]) -> go.Figure:
+    """Cumulative shares of patients, measured and simulated, one panel for each measure.
+
+    Parameters
+    ----------
+    title
+        Of the whole.
+    panels
+        Label of the horizontal axis, with unit -> (measured, simulated) values.
+    """
+    from plotly.subplots import make_subplots
+
+    figure = make_subplots(rows=1, cols=max(len(panels), 1), shared_yaxes=True, horizontal_spacing=0.04)
+    kinds = (("measured", "#333333", "dot"), ("simulated", ARM_COLOURS[0], "solid"))
+    for column, samples in enumerate(panels.values(), start=1):
+        for values, (kind, colour, dash) in zip(samples, kinds, strict=True):
+            ordered = np.sort(values)
+            figure.add_scatter(
+                x=ordered,
+                y=100.0 * np.arange(1, len(ordered) + 1) / max(len(ordered), 1),
+                mode="lines",
+                line={"shape": "hv", "color": colour, "width": 2, "dash": dash},
+                name=kind,
+                legendgroup=kind,
+                showlegend=column == 1,
+                hovertemplate="%{x:.3g}: %{y:.0f} %<extra>" + kind + "</extra>",
+                row=1,
+                col=column,
+            )
+    _layout(figure, title, "", "", height=340)
+    for column, label in enumerate(panels, start=1):
+        figure.update_xaxes(title_text=label, row=1, col=column)
+    figure.update_yaxes(title_text="Patients at or below (%)", row=1, col=1)
     return figure
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from immunescape.errors import InputError
+from immunescape.files import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,16 +52,9 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> Path:
 
 
 def _write(path: Path, pieces: Iterable[bytes]) -> Path:
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            file.writelines(pieces)
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot write {path}: {error.strerror}", hint="Free some space or choose another folder with --out."
-        ) from None
+    hint = "Free some space or choose another folder with --out."
+    with whole_file(path, f"cannot write {path}", hint=hint, where="", parents=False, error=InputError) as file:
+        file.writelines(pieces)
     return path
 
 

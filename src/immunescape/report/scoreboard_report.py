@@ -8,11 +8,24 @@ from typing import TYPE_CHECKING, Any
 from immunescape.report.tables import Row, Table, number
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from immunescape.evaluation.cohort_response import ResponseRow
     from immunescape.evaluation.facts import Fact
+    from immunescape.evaluation.lesion_comparison import KineticsRow, LesionArm
     from immunescape.evaluation.scoreboard import Score
     from immunescape.evaluation.validation import Validation
 
-__all__ = ["facts_table", "print_scoreboard", "scores_table", "summary_table", "write_scoreboard"]
+__all__ = [
+    "MEASURE_WORDS",
+    "facts_table",
+    "kinetics_table",
+    "print_scoreboard",
+    "response_table",
+    "scores_table",
+    "summary_table",
+    "write_scoreboard",
+]
 
 _WORDS = {
     "orr_pct": ("objective response (%)", 1),
@@ -21,6 +34,14 @@ _WORDS = {
     "pfs_hr": ("PFS hazard ratio", 2),
     "os_hr": ("OS hazard ratio", 2),
 }
+MEASURE_WORDS = {
+    "growth": ("growth rate (1/month)", 3),
+    "shrinkage": ("shrinkage rate (1/month)", 3),
+    "best_change": ("best change (%)", 0),
+    "time_to_nadir": ("time to nadir (months)", 1),
+    "time_to_regrowth": ("time to regrowth (months)", 1),
+}
+"""Measure of lesions -> words with the unit, digits."""
 
 
 def _figure(value: float | None, low: float | None, high: float | None, digits: int) -> str:
@@ -74,6 +95,50 @@ def facts_table(facts: list[Fact]) -> Table:
     return Table(rows)
 
 
+def kinetics_table(kinetics: list[KineticsRow]) -> Table:
+    """Single lesions: one row for each group and measure."""
+    rows: list[Row] = []
+    for k in kinetics:
+        words, digits = MEASURE_WORDS[k.measure]
+        rows.append(
+            {
+                "Patients": k.group,
+                "Measure": words,
+                "n measured": k.n_observed,
+                "n simulated": k.n_simulated,
+                "Median measured": number(k.observed, digits),
+                "Median simulated": number(k.simulated, digits),
+                "Distance": number(k.distance, 2),
+                "p": "–" if k.p is None else f"{k.p:.2g}",
+                "Aim": ("p >= 0.05" if k.small else "distance <= 0.1") + _MET[k.met],
+            }
+        )
+    return Table(rows, ("n measured", "n simulated"))
+
+
+_MET = {True: ": met", False: ": missed", None: ""}
+
+
+def response_table(response: list[ResponseRow]) -> Table:
+    """Response in strata of PD-L1 or of size: one row for each stratum, prior therapy and drug."""
+    inside = {True: "inside", False: "outside", None: "–"}
+    rows: list[Row] = [
+        {
+            "Stratum": r.stratum,
+            "Prior therapy": r.prior,
+            "Drug": r.drug,
+            "n": r.n,
+            "Responded (%, 95 %)": _figure(r.published, r.published_low, r.published_high, 1),
+            "Simulated (%, 95 %)": _figure(r.simulated, r.low, r.high, 1),
+            "n simulated": r.n_simulated,
+            "Simulated in their interval": inside[r.inside],
+            "Simulated arms": r.arms or "none",
+        }
+        for r in response
+    ]
+    return Table(rows, ("n", "n simulated"))
+
+
 def summary_table(summary: dict[str, dict[str, Any]]) -> Table:
     """Errors by role, and those of the two rivals."""
     rows: list[Row] = []
@@ -110,11 +175,36 @@ def print_scoreboard(validation: Validation) -> None:
         print_table(title, scores_table(mine).rows)
     print_table("Facts of the review", facts_table(validation.facts()).rows)
     print_table("Errors (medians over figures)", summary_table(validation.summary()).rows)
+    if validation.kinetics:
+        print_table("Single lesions (Kolmogorov-Smirnov distance)", _kinetics(validation).rows)
+    if validation.response_by_pdl1:
+        print_table("Response by PD-L1 in cohorts", response_table(list(validation.response_by_pdl1)).rows)
+    if validation.response_by_size:
+        print_table("Response by size in OAK", response_table(list(validation.response_by_size)).rows)
     failed = sum(int(a["failed"]) for r in validation.results for a in r.arms)
     print(
         f"Patients whose integration failed: {failed}. Intervals hold the chance of a trial of the published size and"
     )
     print("the uncertainty of the fitted population; that of the model's structure is not in them.")
+    for note in validation.notes:
+        print(note)
+
+
+def _kinetics(validation: Validation) -> Table:
+    return kinetics_table([row for arm in validation.kinetics for row in arm.rows])
+
+
+def _lesion_figure(arm: LesionArm) -> go.Figure:
+    import numpy as np
+
+    from immunescape.evaluation.kinetics import RATES
+    from immunescape.report.figures import ecdf_figure
+
+    panels = {}
+    for measure in RATES:
+        a, b = arm.observed[measure], arm.simulated[measure]
+        panels[MEASURE_WORDS[measure][0].capitalize()] = (a[np.isfinite(a)], b[np.isfinite(b)])
+    return ecdf_figure(arm.comparison.name, panels)
 
 
 def write_scoreboard(validation: Validation, path: Path, notice: str) -> Path:
@@ -141,6 +231,11 @@ def write_scoreboard(validation: Validation, path: Path, notice: str) -> Path:
         "summary": summary_table(validation.summary()),
         "sections": sections,
         "facts": facts_table(validation.facts()),
+        "kinetics": _kinetics(validation) if validation.kinetics else None,
+        "lesions": [figure_html(_lesion_figure(arm)) for arm in validation.kinetics],
+        "response": response_table(list(validation.response_by_pdl1)) if validation.response_by_pdl1 else None,
+        "by_size": response_table(list(validation.response_by_size)) if validation.response_by_size else None,
+        "notes": validation.notes,
         "figures": figures,
         "plotly_js": get_plotlyjs(),
     }

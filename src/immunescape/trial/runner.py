@@ -20,7 +20,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from immunescape.errors import ImmunescapeError, InputError
+from immunescape.errors import InputError
+from immunescape.files import whole_file
 from immunescape.trial.blocks import (
     BlockTask,
     TrialBlock,
@@ -341,19 +342,10 @@ class BlockStore:
         """Store a block; returns it as it will be read back."""
         payload = json.dumps(block.to_json(), separators=(",", ":"))
         if self.folder is not None:
+            hint = "Make room or choose another folder (--out); the same command resumes from what is stored."
             path = self._path(stream, arms, block.index)
-            part = path.with_suffix(f".{os.getpid()}.part")
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                part.write_text(f"{hashlib.sha256(payload.encode()).hexdigest()}\n{payload}", encoding="utf-8")
-                part.replace(path)
-            except OSError as error:
-                part.unlink(missing_ok=True)
-                raise ImmunescapeError(
-                    f"cannot store a finished block: {error.strerror or error}",
-                    where=str(path),
-                    hint="Make room or choose another folder (--out); the same command resumes from what is stored.",
-                ) from error
+            with whole_file(path, "cannot store a finished block", hint=hint) as file:
+                file.write(f"{hashlib.sha256(payload.encode()).hexdigest()}\n{payload}".encode())
         return TrialBlock.from_json(json.loads(payload))
 
 

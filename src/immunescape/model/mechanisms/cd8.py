@@ -9,8 +9,10 @@ MECHANISM = Mechanism(
     title="CD8 T cells",
     summary=(
         "Neoantigen-specific naive CD8 T cells are primed by mature dendritic cells, divide, leave the node, "
-        "circulate and enter the tumour, partly as TCF1+ progenitors. Progenitors renew within a niche that has a "
-        "capacity and give rise to effectors; the process `reactivation` is this output."
+        "circulate and enter the tumour, partly as TCF1+ progenitors. Where they meet antigen, progenitors renew "
+        "within niches that grow with the tumour and lie where T cells have access, and give rise to effectors, mostly "
+        "by divisions that keep the progenitor; the process `reactivation` is this output. So most effectors of an "
+        "established tumour come from divisions in it, and their density hardly depends on its size."
     ),
     references=("deboer1995", "marchingo2014", "zhu1996", "siddiqui2019", "thommen2018"),
     parameters="cd8.csv",
@@ -20,6 +22,7 @@ MECHANISM = Mechanism(
         "proliferation": "division of primed CD8 T cells in the node",
         "infiltration": "entry of CD8 T cells into the tumour",
         "reactivation": "output of effectors from TCF1+ progenitors in the tumour",
+        "progenitor_niche": "niches of TCF1+ progenitors in the tumour",
     },
     states=(
         State("aCD8_LN", "cell", "lymph_node", "Primed, dividing CD8 T cells"),
@@ -83,20 +86,27 @@ MECHANISM = Mechanism(
         ),
         Reaction(
             "CD8_progenitor_renewal",
-            "k_pro_renew * CD8_pro_T * (1 - CD8_pro_T / (pro_niche * V_T + CD8_pro_T))",
-            "Self-renewal, limited by the niche",
+            "k_pro_renew * C_total / (C_total + CD8_T + one_cell) * CD8_pro_T"
+            " * (1 - CD8_pro_T / (progenitor_niche_T + CD8_pro_T))",
+            "Self-renewal where antigen is met, limited by the niche",
             products={"CD8_pro_T": 1},
         ),
         Reaction(
+            "CD8_progenitor_displacement",
+            "k_pro_renew * CD8_pro_T * CD8_pro_T / (progenitor_niche_T + CD8_pro_T)",
+            "Progenitors lost as they find no place in the niche",
+            reactants={"CD8_pro_T": 1},
+        ),
+        Reaction(
             "CD8_progenitor_output",
-            "k_react * f_reactivation * CD8_pro_T",
-            "Progenitors that differentiate",
+            "(1 - f_pro_kept) * k_react * f_reactivation * CD8_pro_T",
+            "Progenitors lost as they differentiate",
             reactants={"CD8_pro_T": 1},
         ),
         Reaction(
             "CD8_effector_input",
             "k_react * f_reactivation * CD8_pro_T * n_burst",
-            "Effectors that come of differentiating progenitors",
+            "Effectors that come of progenitors that divide",
             products={"CD8_eff_T": 1},
         ),
         Reaction("CD8_pro_death", "k_CD8_death * CD8_pro_T", "Death of progenitors", reactants={"CD8_pro_T": 1}),
@@ -137,6 +147,12 @@ MECHANISM = Mechanism(
             "q_CD8_T_in * cd8_infiltration * f_infiltration * V_T * CD8_C",
             "cell/day",
             "CD8 T cells that enter the tumour",
+        ),
+        Quantity(
+            "progenitor_niche_T",
+            "pro_niche * cd8_infiltration * f_progenitor_niche * V_T",
+            "cell",
+            "Progenitors for which the tumour has niches; they lie where T cells have access",
         ),
         Quantity(
             "CD8_density_T",

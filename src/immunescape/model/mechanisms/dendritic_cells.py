@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from immunescape.model.declarations import Mechanism, Pool, Quantity, Reaction, State
+from immunescape.model.declarations import Mechanism, Modulation, Pool, Quantity, Reaction, State
 
 MECHANISM = Mechanism(
     name="dendritic_cells",
@@ -10,9 +10,19 @@ MECHANISM = Mechanism(
     summary=(
         "Immature dendritic cells enter the tumour and turn over within days; under danger signals of dying cells "
         "(quasi-steady; they turn over within half a day) a minority matures, which "
-        "migrates to the draining nodes and meets T cells there at a limited number of sites."
+        "migrates to the draining nodes and meets T cells there at a limited number of sites. Those in the tumour make "
+        "the niches of TCF1+ progenitors."
     ),
-    references=("chen2014b", "marino2004", "kamath2002", "maier2020", "russo2016", "lavin2017", "deboer1995"),
+    references=(
+        "chen2014b",
+        "marino2004",
+        "kamath2002",
+        "maier2020",
+        "russo2016",
+        "lavin2017",
+        "deboer1995",
+        "jansen2019",
+    ),
     parameters="dendritic_cells.csv",
     requires=("tumour_growth",),
     processes={"dc_maturation": "maturation of dendritic cells in the tumour"},
@@ -70,4 +80,5 @@ MECHANISM = Mechanism(
             "Share of the T cells passing through the node that meet a mature dendritic cell",
         ),
     ),
+    modulations=(Modulation("progenitor_niche", "dendritic_cells", "promotes", "APC_T / (APC_niche * V_T)"),),
 )

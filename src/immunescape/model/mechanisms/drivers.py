@@ -69,6 +69,19 @@ MECHANISM = Mechanism(
             "r_inf_stk11 * stk11_loss + r_inf_keap1 * keap1_loss"
             " + r_inf_egfr * egfr_active * (1 - alk_fusion) + r_inf_egfr * alk_fusion",
         ),
+        Modulation(
+            "progenitor_niche",
+            "inflamed_drivers",
+            "promotes",
+            "r_niche_kras * kras_active * (1 - stk11_loss) * (1 - keap1_loss)",
+        ),
+        Modulation(
+            "progenitor_niche",
+            "drivers",
+            "inhibits",
+            "r_niche_stk11 * stk11_loss + r_niche_keap1 * keap1_loss"
+            " + r_niche_egfr * egfr_active * (1 - alk_fusion) + r_niche_egfr * alk_fusion",
+        ),
         Modulation("neutrophil_recruitment", "stk11", "promotes", "r_TAN_stk11 * stk11_loss"),
         Modulation("ectonucleotidases", "drivers", "promotes", "r_ecto_egfr * egfr_active"),
         Modulation("glycolysis", "drivers", "promotes", "r_glycolysis_kras * kras_active"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from immunescape.model.declarations import Mechanism, Quantity, Reaction, State
+from immunescape.model.declarations import Mechanism, Modulation, Quantity, Reaction, State
 
 MECHANISM = Mechanism(
     name="neoantigen",
@@ -11,7 +11,8 @@ MECHANISM = Mechanism(
         "Dying cancer cells release neoantigens, in proportion to the antigenicity of their clone; they degrade or "
         "are taken up by dendritic cells. Endosomal processing and MHC binding are in quasi-steady state (rates of "
         "6 to 144 per day against weeks of tumour growth); the turnover of dendritic cells limits how far binding "
-        "gets. All neoantigens share one affinity; their number, n_clones_tum, sets the number of T cell clones."
+        "gets. All neoantigens share one affinity; their number, n_clones_tum, sets the number of "
+        "T cell clones, and how many progenitors find their antigen in the tumour."
     ),
     references=("jafarnejad2019", "agrawal1996", "chen2014b", "kimachi1997", "palsson2013", "forde2018"),
     parameters="neoantigen.csv",
@@ -42,4 +43,5 @@ MECHANISM = Mechanism(
             "Antigen-driven activation of specific naive T cells, relative to saturation",
         ),
     ),
+    modulations=(Modulation("progenitor_niche", "neoantigens", "promotes", "n_clones_tum / n_clones_niche"),),
 )

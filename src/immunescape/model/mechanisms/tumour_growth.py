@@ -13,7 +13,7 @@ MECHANISM = Mechanism(
         "volume follows from living, doomed and dead cancer cells at the cell "
         "density of solid tumours. A clone below one cell is extinct; it returns only if it emerges anew."
     ),
-    references=("usuda1994", "mackintosh2014", "wang2012", "delmonte2009", "steel1967"),
+    references=("usuda1994", "mackintosh2014", "wang2012", "delmonte2009", "steel1967", "akalay2013"),
     parameters="tumour_growth.csv",
     requires=("body",),
     compartments={"tumour": "V_T"},
@@ -132,6 +132,7 @@ MECHANISM = Mechanism(
             "Response to interferons (JAK1/2, STAT1, IRF1), 1 where nothing is lost; 0 after loss of JAK1/2",
         ),
         Trait("chemo_sensitivity", "1", "Sensitivity to chemotherapy, relative to the sensitive clone"),
+        Trait("kill_sensitivity", "1", "Sensitivity to T cells, relative to the sensitive clone"),
     ),
     clones=(
         Clone("sensitive", "Cancer cells sensitive to chemotherapy"),
@@ -139,7 +140,7 @@ MECHANISM = Mechanism(
             "resistant",
             "Cancer cells resistant to chemotherapy",
             fraction="f_resistant",
-            traits={"chemo_sensitivity": "1 / r_resist"},
+            traits={"chemo_sensitivity": "1 / r_resist", "kill_sensitivity": "kill_resistant"},
         ),
     ),
     events=(Event("extinction_{clone}", "C_{clone} < 1", {"C_{clone}": "0"}),),

@@ -76,6 +76,7 @@ MECHANISM = Mechanism(
     ),
     pools=(Pool("vegf_blockade", _PLAIN, "Free blocker of VEGF or its receptor / its half-blocking concentration"),),
     modulations=(
+        Modulation("growth", "vessels", "promotes", "r_growth_vessels * vessel_density_T"),
         Modulation("perfusion", "vessels", "promotes", "r_perfusion * perfusion_T"),
         Modulation("drug_delivery", "vessels", "promotes", "r_delivery * perfusion_T"),
         Modulation("infiltration", "vessels", "promotes", "r_inf_vessels * perfusion_T * adhesion_T"),

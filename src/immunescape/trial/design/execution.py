@@ -8,7 +8,6 @@ or grown.
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import ImmunescapeError, InputError
+from immunescape.files import whole_file
 from immunescape.parallel import WorkerPool
 
 __all__ = ["BlockFolder", "fingerprint", "run_blocks"]
@@ -59,18 +59,11 @@ class BlockFolder:
         """Store a block, in one step."""
         if self.folder is None:
             return
-        part = self.folder / f"{name}.{os.getpid()}.part"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as handle:
-                np.savez(handle, **arrays)  # type: ignore[arg-type]
-            part.replace(self.folder / f"{name}.npz")
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise ImmunescapeError(
-                f"cannot store a finished block: {error.strerror or error}", where=str(self.folder),
-                hint="Make room or choose another folder; the same command resumes from what is stored.",
-            ) from error  # fmt: skip
+        hint = "Make room or choose another folder; the same command resumes from what is stored."
+        with whole_file(
+            self.folder / f"{name}.npz", "cannot store a finished block", hint=hint, where=str(self.folder)
+        ) as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def run_blocks(

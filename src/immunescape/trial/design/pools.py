@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from immunescape.errors import InputError
+from immunescape.files import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,17 +82,9 @@ def pool_table(
         spec, patients=patients, seed=seed, workers=workers, out=pool_folder() / path.stem, progress=progress
     )
     table = table_of_trial(result)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table.to_parquet(part, index=False)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot keep the virtual population: {error.strerror or error}", where=str(path),
-            hint="Name another folder in IMMUNESCAPE_CACHE.",
-        ) from error  # fmt: skip
+    hint = "Name another folder in IMMUNESCAPE_CACHE."
+    with whole_file(path, "cannot keep the virtual population", hint=hint, error=InputError) as file:
+        table.to_parquet(file, index=False)
     return table, source
 
 

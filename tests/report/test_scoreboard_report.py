@@ -1,0 +1,46 @@
+"""Tables and pictures of measured beside simulated patients."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from immunescape.evaluation.cohort_response import ResponseRow
+from immunescape.evaluation.lesion_comparison import KineticsRow
+from immunescape.report.figures import ecdf_figure
+from immunescape.report.scoreboard_report import kinetics_table, response_table
+
+
+def test_lesions_are_judged_by_distance_or_by_p() -> None:
+    rows = kinetics_table(
+        [
+            KineticsRow("OAK", "growth", 374, 215, 0.0441, 0.05, 0.153, 0.003, False, False),
+            KineticsRow("FIR", "best_change", 9, 50, -15.6, -12.2, 0.4, 0.2, True, True),
+            KineticsRow("FIR", "time_to_regrowth", 4, 0, 3.4, None, None, None, True, None),
+        ]
+    ).rows
+    assert rows[0]["Aim"] == "distance <= 0.1: missed"
+    assert rows[0]["Median measured"] == "0.044"
+    assert rows[1]["Aim"] == "p >= 0.05: met"
+    assert rows[1]["p"] == "0.2"
+    assert rows[2]["Distance"] == "–"
+
+
+def test_strata_without_virtual_patients_say_so() -> None:
+    row = ResponseRow("TPS < 1 %", "none", "one", 6, 1, 16.7, 0.4, 64.1)
+    shown = response_table([row]).rows[0]
+    assert shown["Simulated (%, 95 %)"] == "–"
+    assert shown["Simulated arms"] == "none"
+    assert shown["Responded (%, 95 %)"] == "16.7 (0.4 to 64.1)"
+
+
+def test_cumulative_shares_are_those_of_the_samples() -> None:
+    measured, simulated = np.array([3.0, 1.0, 2.0, 2.0]), np.array([5.0])
+    figure = ecdf_figure("OAK", {"Growth (1/month)": (measured, simulated), "Best change (%)": (simulated, measured)})
+    assert [t.name for t in figure.data] == ["measured", "simulated", "measured", "simulated"]
+    first = figure.data[0]
+    assert list(first.x) == [1, 2, 2, 3]
+    for x, y in zip(first.x, first.y, strict=True):
+        assert y <= 100 * (measured <= x).mean()
+    assert first.y[-1] == 100
+    assert figure.layout.xaxis.title.text == "Growth (1/month)"
+    assert [t.showlegend for t in figure.data] == [True, True, False, False]
