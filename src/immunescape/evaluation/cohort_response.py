@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError, unknown_word
-from immunescape.evaluation.weighting import SLD_MM
+from immunescape.evaluation.weighting import SLD_MM, effective_size
 from immunescape.trial.stats import clopper_pearson
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ ARMS: Mapping[str, tuple[tuple[str, str], ...]] = {
 number of patients in the published one. The first-line trial of one inhibitor took PD-L1 of at least 50 % alone."""
 _COLUMNS = ("PDL1_TPS(%)", "Systemic_therapy_history", "Drug", "Response")
 _MISSING = ("", "NA", "NaN", ".")
-_LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -197,15 +196,6 @@ class _Share:
     n: int
     arms: str
 
-    def interval(self) -> tuple[float, float]:
-        """Clopper-Pearson interval at the effective number of patients."""
-        from scipy.stats import beta
-
-        tail, k = (1 - _LEVEL) / 2, self.value * self.effective
-        low = 0.0 if k <= 0 else float(beta.ppf(tail, k, self.effective - k + 1))
-        high = 1.0 if k >= self.effective else float(beta.ppf(1 - tail, k + 1, self.effective - k))
-        return low, high
-
 
 @dataclass(frozen=True)
 class _Pool:
@@ -222,7 +212,7 @@ class _Pool:
             return None
         w = self.weight[here]
         names = ", ".join(self.names[k] for k in np.unique(self.arm[here]))
-        return _Share(float(w @ self.response[here] / w.sum()), float(w.sum() ** 2 / (w @ w)), int(here.sum()), names)
+        return _Share(float(w @ self.response[here] / w.sum()), effective_size(w), int(here.sum()), names)
 
 
 def _virtual(arms: Sequence[tuple[str, str]], results: Mapping[str, TrialResult], column: str) -> _Pool:
@@ -256,7 +246,8 @@ def _with(row: ResponseRow, share: _Share | None) -> ResponseRow:
     if share is None:
         return row
     rate = 100.0 * share.value
-    low, high = (100.0 * v for v in share.interval())
+    found = clopper_pearson(share.value * share.effective, share.effective)
+    low, high = (None if v is None else 100.0 * v for v in (found.low, found.high))
     inside = None
     if row.published_low is not None and row.published_high is not None:
         inside = row.published_low <= rate <= row.published_high

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
+from immunescape.trial.recist import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +44,6 @@ RATES = ("growth", "shrinkage", "best_change")
 MEASURES = (*RATES, "time_to_nadir", "time_to_regrowth")
 REGROWTH, REGROWTH_MM = 1.2, 5.0
 """Regrowth of a lesion: by a fifth, and by 5 mm, above its smallest diameter (as RECIST 1.1 has it for their sum)."""
-_MONTH = 30.4375
 
 
 def read_lesions(path: str | Path) -> dict[str, dict[str, Series]]:
@@ -106,7 +106,7 @@ def all_rates(series: Mapping[str, Series]) -> dict[str, FloatArray]:
     for k, (days, size) in enumerate(series.values()):
         if len(days) < MINIMUM or size[0] <= 0.0:
             continue
-        out["growth"][k], out["shrinkage"][k] = _fit((days - days[0]) / _MONTH, size / size[0])
+        out["growth"][k], out["shrinkage"][k] = _fit((days - days[0]) / DAYS_PER_MONTH, size / size[0])
         out["best_change"][k] = 100.0 * (float((size[1:] / size[0]).min()) - 1.0)
     return out
 
@@ -131,7 +131,7 @@ def lesion_measures(series: Mapping[str, Series]) -> dict[str, FloatArray]:
 
 
 def _times(days: FloatArray, size: FloatArray) -> tuple[float, float]:
-    months = (days - days[0]) / _MONTH
+    months = (days - days[0]) / DAYS_PER_MONTH
     smallest = np.minimum.accumulate(size)
     above = (size >= REGROWTH * smallest) & (size >= smallest + REGROWTH_MM)
     again = float(months[np.argmax(above)]) if above.any() else np.nan

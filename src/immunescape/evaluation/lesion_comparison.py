@@ -22,6 +22,7 @@ from immunescape.evaluation.kinetics import (
     lesion_measures,
     simulated_lesions,
 )
+from immunescape.trial.recist import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
@@ -161,13 +162,10 @@ def compare_arm(comparison: Comparison, lesions: Lesions, results: Mapping[str, 
     longest = max(float(t[-1] - t[0]) for arm in lesions.values() for t, _ in arm.values())
     shortest = longest
     if comparison.follow_up is not None:
-        shortest = float(np.clip(2.0 * comparison.follow_up * _MONTH - longest, 0.0, longest))
+        shortest = float(np.clip(2.0 * comparison.follow_up * DAYS_PER_MONTH - longest, 0.0, longest))
     simulated = _pooled(comparison, results, shortest, longest)
     measures = lesion_measures(observed), lesion_measures(simulated)
     return LesionArm(comparison, *measures, _rows(comparison, *measures))
-
-
-_MONTH = 30.4375
 
 
 def _pooled(

@@ -231,13 +231,16 @@ def paired_bootstrap(
     return Estimate(value, float(low), float(high))
 
 
-def clopper_pearson(successes: int, n: int, level: float = 0.95) -> Estimate:
-    """Share of successes with the exact (Clopper-Pearson) interval; None for n = 0."""
+def clopper_pearson(successes: float, n: float, level: float = 0.95) -> Estimate:
+    """Share of successes with the exact (Clopper-Pearson) interval; None for n = 0.
+
+    Numbers need not be whole: those of weighted patients are effective ones.
+    """
     if n == 0:
         return Estimate(None)
     from scipy.stats import beta
 
     tail = (1 - level) / 2
-    low = 0.0 if successes == 0 else float(beta.ppf(tail, successes, n - successes + 1))
-    high = 1.0 if successes == n else float(beta.ppf(1 - tail, successes + 1, n - successes))
+    low = 0.0 if successes <= 0 else float(beta.ppf(tail, successes, n - successes + 1))
+    high = 1.0 if successes >= n else float(beta.ppf(1 - tail, successes + 1, n - successes))
     return Estimate(successes / n, low, high)

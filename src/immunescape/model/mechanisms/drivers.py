@@ -4,6 +4,23 @@ from __future__ import annotations
 
 from immunescape.model.declarations import Contribution, Mechanism, Modulation, Pool, Quantity
 
+
+def _temper(process: str, tag: str) -> tuple[Modulation, Modulation]:
+    """How drivers inflame and cool a tumour: two modulations of a process with strengths ``r_<tag>_<driver>``."""
+    return (
+        Modulation(
+            process, "inflamed_drivers", "promotes", f"r_{tag}_kras * kras_active * (1 - stk11_loss) * (1 - keap1_loss)"
+        ),
+        Modulation(
+            process,
+            "drivers",
+            "inhibits",
+            f"r_{tag}_stk11 * stk11_loss + r_{tag}_keap1 * keap1_loss"
+            f" + r_{tag}_egfr * egfr_active * (1 - alk_fusion) + r_{tag}_egfr * alk_fusion",
+        ),
+    )
+
+
 MECHANISM = Mechanism(
     name="drivers",
     title="Driver and histology context",
@@ -56,32 +73,8 @@ MECHANISM = Mechanism(
         Modulation("pdl1_cancer", "low_drivers", "inhibits", "r_PDL1_stk11 * stk11_loss + r_PDL1_egfr * egfr_active"),
         Modulation("mdsc_recruitment", "kras", "promotes", "r_MDSC_kras * kras_active"),
         Modulation("treg_recruitment", "drivers", "promotes", "r_Treg_kras * kras_active + r_Treg_egfr * egfr_active"),
-        Modulation(
-            "infiltration",
-            "inflamed_drivers",
-            "promotes",
-            "r_inf_kras * kras_active * (1 - stk11_loss) * (1 - keap1_loss)",
-        ),
-        Modulation(
-            "infiltration",
-            "drivers",
-            "inhibits",
-            "r_inf_stk11 * stk11_loss + r_inf_keap1 * keap1_loss"
-            " + r_inf_egfr * egfr_active * (1 - alk_fusion) + r_inf_egfr * alk_fusion",
-        ),
-        Modulation(
-            "progenitor_niche",
-            "inflamed_drivers",
-            "promotes",
-            "r_niche_kras * kras_active * (1 - stk11_loss) * (1 - keap1_loss)",
-        ),
-        Modulation(
-            "progenitor_niche",
-            "drivers",
-            "inhibits",
-            "r_niche_stk11 * stk11_loss + r_niche_keap1 * keap1_loss"
-            " + r_niche_egfr * egfr_active * (1 - alk_fusion) + r_niche_egfr * alk_fusion",
-        ),
+        *_temper("infiltration", "inf"),
+        *_temper("progenitor_niche", "niche"),
         Modulation("neutrophil_recruitment", "stk11", "promotes", "r_TAN_stk11 * stk11_loss"),
         Modulation("ectonucleotidases", "drivers", "promotes", "r_ecto_egfr * egfr_active"),
         Modulation("glycolysis", "drivers", "promotes", "r_glycolysis_kras * kras_active"),
