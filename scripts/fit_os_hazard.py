@@ -2,13 +2,17 @@
 
 The hazard (per month) of a patient with covariates x is
 
-    h(t) = exp(b0 + b_S ln(SLD(t) / 70 mm) + b_P progressed(t) + b_R responding(t) + b_C cytotoxic(t) + b'x)
+    h(t) = exp(b0 + b_S ln(SLD(t) / 70 mm) + b_P progressed(t) + b_R responding(t) + b_C cytotoxic(t) + b_L earlier
+               + b'x)
 
-`progressed` is 1 after RECIST progression on the present line of therapy, `responding` is 1 from the first response to
-progression, `cytotoxic` is 1 while cytotoxic drugs are given (docetaxel here, taken to be given until progression). OAK
-has no sums of diameters after baseline for the patients whose survival is known, so SLD(t) is built from what is:
-baseline sum, best response, time of progression (function `sld_ratio`). Poisson likelihood on weekly person-time,
-training patients only (70 %, by a hash of the patient's number).
+`progressed` is 1 after RECIST progression on the present line of therapy (with a further coefficient where that line
+was atezolizumab, and one for ln of the time to progression over three months), `responding` is 1 from the first
+response to progression, `cytotoxic` is 1 while cytotoxic drugs are given (docetaxel here, taken to be given until
+progression), `earlier` counts earlier lines. The last coefficient is the mean of those of OAK (one or two earlier
+lines) and LORIS (none or some), weighted by their inverse variances. OAK has no sums of diameters after baseline for
+the patients whose survival is known, so SLD(t) is built from what is: baseline sum, best response, time of
+progression (function `sld_ratio`). Poisson likelihood on weekly person-time, training patients only (70 %, by a hash
+of the patient's number).
 
 Albumin, the neutrophil-lymphocyte ratio (NLR), LDH and liver metastases are not in OAK's public data. The coefficients
 of the first two come from the LORIS cohort (same form of hazard: progressed, responding), those of the others from the
@@ -32,6 +36,8 @@ import pandas as pd
 
 MONTH = 30.4375
 SLD_REFERENCE = 70.0
+TIME_REFERENCE_MONTHS = 3.0
+TIME_FLOOR_MONTHS = 0.5
 OUT = Path(__file__).parents[1] / "src/immunescape/knowledge/data/os_hazard.csv"
 
 
@@ -50,6 +56,7 @@ def read_oak(shared: Path) -> pd.DataFrame:
     out["progressed"] = pfs_event & ~died
     out["best"] = raw["BCOR"].fillna("NE")
     out["ecog"] = raw["ECOGGR"].astype(float)
+    out["earlier_line"] = pd.to_numeric(raw["PRIORTXC"], errors="coerce").fillna(1.0)
     sld = pd.to_numeric(raw["blSLD"], errors="coerce")
     out["sld"] = sld.fillna(sld.median()).clip(lower=10)
     out["sites"] = pd.to_numeric(raw["METSITES"], errors="coerce") - 3.0
@@ -140,18 +147,28 @@ def poisson_frailty(
     return fit.x, np.sqrt(np.diag(fit.hess_inv)), -float(fit.fun)
 
 
-TERMS = ("log_sld", "progressed", "responding", "cytotoxic", "ecog", "sites", "squamous", "never")
+BASELINE = ("ecog", "sites", "squamous", "never")
+AFTER = ("progressed_ici", "log_time_to_progression")
+TERMS = ("log_sld", "progressed", "responding", "cytotoxic", *BASELINE, *AFTER)
+
+
+def slowness(progression: np.ndarray) -> np.ndarray:
+    """Ln of the months to progression over three, as the package takes it."""
+    return np.log(np.maximum(progression, TIME_FLOOR_MONTHS) / TIME_REFERENCE_MONTHS)
 
 
 def design_of(patients: pd.DataFrame, time: pd.DataFrame) -> np.ndarray:
-    """Design matrix (rows of person-time, 1 + 8 terms) in the order of `TERMS`."""
+    """Design matrix (rows of person-time, 1 + terms) in the order of `TERMS`."""
     p = patients.loc[time["row"]]
+    progressed = time["progressed"].to_numpy()
     columns = {
         "log_sld": np.log(p["sld"].to_numpy() / SLD_REFERENCE) + time["ratio"].to_numpy(),
-        "progressed": time["progressed"].to_numpy(),
+        "progressed": progressed,
         "responding": time["responding"].to_numpy(),
-        "cytotoxic": (p["arm"] == "docetaxel").to_numpy() * (1.0 - time["progressed"].to_numpy()),
-        **{name: p[name].to_numpy() for name in TERMS[4:]},
+        "cytotoxic": (p["arm"] == "docetaxel").to_numpy() * (1.0 - progressed),
+        **{name: p[name].to_numpy() for name in BASELINE},
+        "progressed_ici": (p["arm"] == "atezolizumab").to_numpy() * progressed,
+        "log_time_to_progression": slowness(p["pfs"].to_numpy()) * progressed,
     }
     return np.column_stack([np.ones(len(time)), *(columns[name] for name in TERMS)])
 
@@ -171,7 +188,7 @@ def read_loris(shared: Path) -> pd.DataFrame:
 
 
 def fit_laboratory(loris: pd.DataFrame) -> dict[str, tuple[float, float]]:
-    """Coefficients (and errors) of albumin (per g/L) and ln NLR, given the state and prior therapy."""
+    """Coefficients (and errors) of albumin (per g/L), ln NLR and earlier therapy, given the state."""
     time = person_time(loris)
     p = loris.loc[time["row"]]
     design = np.column_stack(
@@ -185,7 +202,17 @@ def fit_laboratory(loris: pd.DataFrame) -> dict[str, tuple[float, float]]:
         ]
     )
     beta, errors, _ = poisson(design, time["death"].to_numpy(), time["months"].to_numpy())
-    return {"albumin": (beta[4], errors[4]), "log_nlr": (beta[5], errors[5])}
+    return {
+        "albumin": (beta[4], errors[4]),
+        "log_nlr": (beta[5], errors[5]),
+        "earlier_line": (beta[3], errors[3]),
+    }
+
+
+def pooled(*estimates: tuple[float, float]) -> tuple[float, float]:
+    """Mean of estimates (value, error), weighted by inverse variances."""
+    weight = np.array([1.0 / error**2 for _, error in estimates])
+    return float(weight @ [value for value, _ in estimates] / weight.sum()), float(weight.sum() ** -0.5)
 
 
 LITERATURE = {"ldh_high": math.log(1 / 0.66), "liver_mets": math.log(1.48)}
@@ -207,13 +234,14 @@ def unseen_part(laboratory: dict[str, tuple[float, float]], reference: dict[str,
     return g, float(np.std(part.to_numpy(dtype=float) - x @ g))
 
 
-def held_out_report(test: pd.DataFrame, beta: np.ndarray, spread: float, seed: int = 1) -> None:
+def held_out_report(test: pd.DataFrame, beta: np.ndarray, earlier: float, spread: float, seed: int = 1) -> None:
     """Print concordance, and predicted beside observed medians, of patients that the fit has not seen."""
     from lifelines import KaplanMeierFitter
     from lifelines.utils import concordance_index
 
     b = dict(zip(("intercept", *TERMS), beta, strict=True))
-    base = b["log_sld"] * np.log(test["sld"] / SLD_REFERENCE) + sum(b[n] * test[n] for n in TERMS[4:])
+    base = b["log_sld"] * np.log(test["sld"] / SLD_REFERENCE) + sum(b[n] * test[n] for n in BASELINE)
+    base = base + earlier * test["earlier_line"]
     print(
         f"held out: n = {len(test)}, C-index of baseline terms {concordance_index(test['os'], -base, test['dead']):.3f}"
     )
@@ -221,6 +249,8 @@ def held_out_report(test: pd.DataFrame, beta: np.ndarray, spread: float, seed: i
     at_progression = base[post.index] + b["log_sld"] * np.array(
         [sld_ratio(p.pfs, p.best, p.pfs) for p in post.itertuples()]
     )
+    at_progression += b["progressed_ici"] * (post["arm"] == "atezolizumab")
+    at_progression += b["log_time_to_progression"] * slowness(post["pfs"].to_numpy())
     after = (post["os"] - post["pfs"]).clip(lower=0.01)
     print(
         f"  from progression on: C-index {concordance_index(after, -at_progression, post['dead']):.3f}, n = {len(post)}"
@@ -244,10 +274,12 @@ def held_out_report(test: pd.DataFrame, beta: np.ndarray, spread: float, seed: i
                     need, t = rng.exponential() / math.exp(spread * rng.standard_normal()), 0.0
                     best = p.best if (responder or tp > 1.8) else "PD"
                     best = "SD" if best in ("PD", "NE") and tp > 1.8 else best
+                    added = b["progressed"] + b["progressed_ici"] * (arm == "atezolizumab")
+                    added += b["log_time_to_progression"] * float(slowness(np.array(min(tp, 60.0))))
                     while t < 60 and need > 0:
                         post_now = t >= tp
                         rate = math.exp(
-                            b["intercept"] + lp + b["log_sld"] * sld_ratio(t, best, tp) + b["progressed"] * post_now
+                            b["intercept"] + lp + b["log_sld"] * sld_ratio(t, best, tp) + added * post_now
                             + b["responding"] * (responder and not post_now and t > 1.4)
                             + b["cytotoxic"] * (arm == "docetaxel" and not post_now)
                         )  # fmt: skip
@@ -273,13 +305,16 @@ def main() -> None:
     print(f"training: n = {len(train)}, deaths {int(train['dead'].sum())}, log-likelihood {likelihood:.1f}")
     for name, value, error in zip(("intercept", *TERMS), plain, errors, strict=True):
         print(f"  {name:12s} {value:7.3f}  SE {error:.3f}")
-    arm = np.column_stack([design, (train.loc[time["row"], "arm"] == "atezolizumab").astype(float)])
-    value, error, better = poisson(arm, events, months)
-    print(f"  left over for the arm: {value[-1]:.3f} SE {error[-1]:.3f}, dLL {better - likelihood:.1f}")
+    lines = train.loc[time["row"], "earlier_line"].to_numpy()
+    value, error, better = poisson(np.column_stack([design, lines]), events, months)
+    print(f"  an earlier line: {value[-1]:.3f} SE {error[-1]:.3f}, dLL {better - likelihood:.1f}")
     loris = read_loris(args.shared)
     laboratory = fit_laboratory(loris)
     print(f"laboratory values (LORIS, n = {len(loris)}, deaths {int(loris['dead'].sum())}): {laboratory}")
     reference = {"albumin": float(loris["albumin"].mean()), "log_nlr": float(loris["log_nlr"].mean())}
+    earlier = pooled((value[-1], error[-1]), laboratory["earlier_line"])
+    print(f"an earlier line, OAK and LORIS: {earlier[0]:.3f} SE {earlier[1]:.3f}")
+    months = months * np.exp(earlier[0] * lines)
     g, spread = unseen_part(laboratory, reference)
     marginal, errors, likelihood = poisson_frailty(design, events, months, time["row"].to_numpy(), spread, plain)
     print(f"with a frailty of SD {spread:.3f}: log-likelihood {likelihood:.1f}")
@@ -288,24 +323,29 @@ def main() -> None:
         conditional[("intercept", *TERMS).index(column)] -= g[position]
     for name, value, error, final in zip(("intercept", *TERMS), marginal, errors, conditional, strict=True):
         print(f"  {name:12s} {value:7.3f}  SE {error:.3f}, given the unseen part {final:7.3f}")
-    held_out_report(oak[~oak["training"]].reset_index(drop=True), marginal, spread)
+    held_out_report(oak[~oak["training"]].reset_index(drop=True), marginal, earlier[0], spread)
     if args.write:
-        write(conditional, errors, laboratory, reference, train, len(loris), int(loris["dead"].sum()))
+        write(conditional, errors, earlier, laboratory, reference, train, len(loris), int(loris["dead"].sum()))
 
 
 MEANING = {
     "intercept": (
         "1/month",
-        "ln of the hazard (1/month): 70 mm, ECOG 0, 3 sites, non-squamous, smoker, not progressed",
+        "ln of the hazard (1/month): 70 mm, ECOG 0, 3 sites, non-squamous, smoker, no earlier line, not progressed",
     ),
     "log_sld": ("dimensionless", "per ln(SLD / 70 mm), SLD as it is now"),
     "progressed": ("dimensionless", "after progression on the present line"),
     "responding": ("dimensionless", "from first response to progression; few events"),
-    "cytotoxic": ("dimensionless", "while cytotoxic drugs are given and not progressed; docetaxel in OAK"),
+    "cytotoxic": (
+        "dimensionless",
+        "while cytotoxic drugs are given without a checkpoint inhibitor and not progressed; docetaxel in OAK",
+    ),
     "ecog": ("dimensionless", "per point of ECOG performance status; OAK has 0 and 1 only"),
     "sites": ("dimensionless", "per metastatic site above 3"),
     "squamous": ("dimensionless", "squamous histology"),
     "never": ("dimensionless", "never smoker"),
+    "progressed_ici": ("dimensionless", "after progression on a line with a checkpoint inhibitor; atezolizumab in OAK"),
+    "log_time_to_progression": ("dimensionless", "after progression, per ln(months to progression / 3)"),
 }
 LETHAL = "nobody survives it; three times the lethal burden of the source (1e12 cells; 1 kg) so that the hazard decides"
 TAKEN = "ln of the multivariable hazard ratio of progression or death, taken for death"
@@ -314,6 +354,7 @@ TAKEN = "ln of the multivariable hazard ratio of progression or death, taken for
 def write(
     beta: np.ndarray,
     errors: np.ndarray,
+    earlier: tuple[float, float],
     laboratory: dict[str, tuple[float, float]],
     reference: dict[str, float],
     train: pd.DataFrame,
@@ -332,6 +373,8 @@ def write(
     for name, unit, what in (("albumin", "L/g", "per g/L"), ("log_nlr", one, "per ln of the ratio")):
         value, error = laboratory[name]
         rows.append((name, f"{value:.4g}", unit, both, "fitted", f"{what}; {loris}{error:.2g}"))
+    what = f"per earlier line with progression; {oak}{earlier[1]:.2g} with the LORIS training cohort ({n}; {deaths})"
+    rows.append(("earlier_line", f"{earlier[0]:.4g}", one, f"gandara2018;{both}", "fitted", what))
     ldh, liver = (f"{LITERATURE[k]:.4g}" for k in ("ldh_high", "liver_mets"))
     rows += [
         ("ldh_high", ldh, one, "prelaj2019", "assumed", f"LDH above the upper limit; {TAKEN} (1/0.66)"),
@@ -347,6 +390,9 @@ def write(
         ("log_nlr_reference", f"{reference['log_nlr']:.4g}", one, both, "measured", "mean ln NLR of the same cohort"),
         ("lethal_volume", "3000", "mL", "assumed;friberg1997", "assumed", LETHAL),
     ]
+    with OUT.open(encoding="utf-8") as stream:
+        written = {row[0] for row in rows}
+        rows += [tuple(row) for row in list(csv.reader(stream))[1:] if row[0] not in written]
     with OUT.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("name", "value", "unit", "source", "grade", "note"))

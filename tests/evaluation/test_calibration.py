@@ -142,13 +142,15 @@ def test_discrepancy_is_what_chance_does_not_explain() -> None:
         for kind, v in zip(("hr", "median") * 2000, published, strict=True)
     ]
     found = published + rng.normal(scale=math.hypot(chance, own), size=4000)
-    left = discrepancy(targets, list(found), {}, 0.0)
+    none = [0.0] * 4000
+    left = discrepancy(targets, list(found), none)
     assert left["hr"] == pytest.approx(own, abs=0.02)
     assert left["median"] == pytest.approx(own / (2 * math.log(2)), abs=0.02)  # d logit S = 2 ln 2 d ln T
     assert "orr" not in left
-    exact = discrepancy(targets, list(published), {}, 0.0)
+    exact = discrepancy(targets, list(published), none)
     assert exact == {"median": 0.0, "hr": 0.0}
-    assert discrepancy(targets, list(found), {}, 1000.0)["hr"] > left["hr"]
+    assert discrepancy(targets, list(found), none, 1000.0)["hr"] > left["hr"]
+    assert discrepancy(targets, list(found), [own**2] * 4000)["hr"] < 0.1
 
 
 @pytest.mark.slow

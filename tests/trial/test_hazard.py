@@ -61,9 +61,21 @@ def test_direction_of_every_covariate(model, patient, change, worse):
 def test_state_and_size(model):
     rate = model.rate(0.0, [70, 140, 70, 70, 0, 70], [0, 0, 1, 0, 0, 0], [0, 0, 0, 1, 0, 0], [0, 0, 0, 0, 0, 1])
     assert rate[1] / rate[0] == pytest.approx(2 ** model.value["log_sld"])
-    assert rate[2] / rate[0] == pytest.approx(math.exp(model.value["progressed"]))
+    assert rate[2] / rate[0] == pytest.approx(math.e)  # what progression adds to ln of the hazard
     assert rate[3] < rate[0] < rate[5] < rate[2]
     assert 0 < rate[4] < rate[0]  # a tumour that is gone leaves a finite hazard
+
+
+def test_progression_and_earlier_lines(model):
+    b = model.value
+    quick = model.after_progression(1.0, checkpoint_inhibitor=False)
+    usual = model.after_progression(3.0, checkpoint_inhibitor=False)
+    assert usual == pytest.approx(b["progressed"])
+    assert quick > usual > model.after_progression(12.0, checkpoint_inhibitor=False)
+    assert model.after_progression(3.0, checkpoint_inhibitor=True) == pytest.approx(usual + b["progressed_ici"])
+    assert model.after_progression(0.0, checkpoint_inhibitor=True) < 3.0  # a floor keeps it finite
+    one, two = (model.rate(0.0, [70.0], [0.0], [False], earlier_lines=k)[0] for k in (1, 2))
+    assert two / one == pytest.approx(math.exp(b["earlier_line"]))
 
 
 def test_event_time_of_a_constant_hazard():
@@ -122,9 +134,12 @@ def test_coefficients_are_what_the_script_fits(shared_data):
     oak = fit.read_oak(Path(shared_data))
     train, test = oak[oak["training"]], oak[~oak["training"]]
     time = fit.person_time(train)
-    beta, errors, _ = fit.poisson(fit.design_of(train, time), time["death"].to_numpy(), time["months"].to_numpy())
+    months = time["months"].to_numpy()
+    lines = train.loc[time["row"], "earlier_line"].to_numpy()
     stored = HazardModel.load().value
+    months = months * np.exp(stored["earlier_line"] * lines)
+    beta, errors, _ = fit.poisson(fit.design_of(train, time), time["death"].to_numpy(), months)
     for name, value, error in zip(("intercept", *fit.TERMS), beta, errors, strict=True):
         assert abs(stored[name] - value) < 2.5 * error, name
-    base = stored["log_sld"] * np.log(test["sld"]) + sum(stored[n] * test[n] for n in fit.TERMS[4:])
+    base = stored["log_sld"] * np.log(test["sld"]) + sum(stored[n] * test[n] for n in fit.BASELINE)
     assert concordance_index(test["os"], -base, test["dead"]) > 0.6

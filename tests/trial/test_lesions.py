@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,9 +42,7 @@ def test_no_tumour_no_lesion(model):
 
 
 def test_diameters_follow_the_cube_root_where_response_is_even(model):
-    from dataclasses import replace
-
-    lesions = replace(model, heterogeneity=0.0).draw(50.0, 2, np.random.default_rng(1))
+    lesions = replace(model, heterogeneity=0.0, scar_share=0.0).draw(50.0, 2, np.random.default_rng(1))
     path = lesions.diameters([1.0, 0.125, 8.0])
     assert path[:, 1] / path[:, 0] == pytest.approx([0.5, 0.5])
     assert path[:, 2] / path[:, 0] == pytest.approx([2.0, 2.0])
@@ -74,8 +73,20 @@ def test_new_lesions_come_with_growth(model):
     assert growing * 30.4375 == pytest.approx(model.new_lesion_base + 0.08 * model.new_lesion_growth, rel=1e-6)
 
 
-def test_base_rate_of_new_lesions_falls_with_the_tumour_that_is_left():
+def test_base_rate_of_new_lesions_lasts_while_there_is_tumour():
     model, days = LesionModel.load(), np.arange(0.0, 100.0, 7.0)
-    whole, half, none = (model.new_lesion_rate(days, np.full(len(days), mm), 50.0) for mm in (60.0, 25.0, 0.0))
+    whole, small, half, none = (model.new_lesion_rate(days, np.full(len(days), mm)) for mm in (60.0, 10.0, 2.5, 0.0))
+    assert small == pytest.approx(whole)
     assert half == pytest.approx(0.5 * whole)
     assert (none == 0).all()
+
+
+def test_scar_bounds_what_scans_show_of_a_response(model):
+    lesions = model.draw(50.0, 2, np.random.default_rng(1))
+    assert 0.0 <= lesions.scar <= model.scar_share
+    scarred = replace(lesions, scar=0.125)
+    seen = scarred.diameters([1.0, 1e-12, 8.0]).sum(axis=0)
+    assert seen[0] == pytest.approx(lesions.sld_mm)
+    assert seen[1] == pytest.approx(0.5 * lesions.sld_mm, rel=1e-3)  # cube root of an eighth
+    assert seen[2] == pytest.approx(lesions.diameters([8.0]).sum())  # growth leaves none
+    assert scarred.living_mm([1e-12])[0] < 0.01 * lesions.sld_mm

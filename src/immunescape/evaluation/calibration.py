@@ -8,6 +8,9 @@ of the way, and the next one draws its patients where the last one ended.
 The fit is a maximum a posteriori estimate: the sum of squared errors of the targets and, for each term, of its
 distance from no change in prior standard deviations. What may move, and how far, is ``knowledge/data/
 calibration_terms.csv``. Standard errors and identifiability come from the curvature at the optimum (Laplace).
+
+The arms of a trial share their virtual patients, so that chance nearly cancels in hazard ratios. After the last round,
+fresh patients of the final fit show how far the model is off: those that it was fitted with flatter it.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from immunescape.evaluation.targets import (
     Weighted,
     curve_targets,
     kinetics_targets,
+    oak_targets,
     response_by_pdl1,
     response_by_size,
     stratum_targets,
@@ -120,7 +124,6 @@ class Fitted:
     x, covariance : coordinates of the terms and their posterior covariance (Laplace).
     loss : half the sum of squares, targets alone. targets : (name, published, predicted, residual in SD).
     sizes : (trial, arm) -> (patients, effective patients, largest weight).
-    discrepancy : kind of figure -> SD of what the model leaves; see `discrepancy`.
     """
 
     x: FloatArray
@@ -128,23 +131,39 @@ class Fitted:
     loss: float
     targets: tuple[tuple[str, float, float, float], ...]
     sizes: Mapping[tuple[str, str], tuple[int, float, float]]
-    discrepancy: Mapping[str, float] = field(default_factory=dict)
+
+
+def chance(targets: Sequence[Target], weighted: Weighted, *, resamples: int = 100, seed: int = 0) -> FloatArray:
+    """Variance of each target's figure over virtual patients, by the bootstrap (Poisson counts; ``efron1979``).
+
+    Arms of a trial with equal numbers of patients share them: what a patient has in common in both then cancels in
+    their comparison, as it does in the figure itself.
+    """
+    found = np.full((resamples, len(targets)), np.nan)
+    for k in range(resamples):
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xB007, k)))
+        counts: dict[tuple[str, int], FloatArray] = {}
+        drawn = {}
+        for (trial, arm), (sample, weights) in weighted.items():
+            one = counts.setdefault((trial, len(weights)), rng.poisson(1.0, len(weights)).astype(float))
+            w = weights * one
+            drawn[trial, arm] = (sample, w / w.sum())
+        found[k] = [t.figure(drawn) for t in targets]
+    found[~np.isfinite(found)] = np.nan
+    return np.array([float(np.nanvar(column)) if np.isfinite(column).any() else 0.0 for column in found.T])
 
 
 def discrepancy(
-    targets: Sequence[Target],
-    found: Sequence[float],
-    effective: Mapping[tuple[str, str], float],
-    parameters: float,
+    targets: Sequence[Target], found: Sequence[float], virtual: Sequence[float], parameters: float = 0.0
 ) -> dict[str, float]:
     """How far figures are off beyond what chance explains: the error of the model's structure.
 
     Parameters
     ----------
     targets, found
-        Targets, and the same figures from weighted patients, on the scale of the residuals.
-    effective
-        (trial, arm) -> effective patients.
+        Targets, and the same figures from virtual patients, on the scale of the residuals.
+    virtual
+        Variance of each figure over the virtual patients.
     parameters
         How many the fit has used up; they make the errors of what was fitted too small.
 
@@ -159,11 +178,13 @@ def discrepancy(
     factor = n / max(n - parameters, 0.5 * n) if n else 1.0
     out = {}
     for kind, unit in scale.items():
-        own = [(t, f) for t, f in zip(targets, found, strict=True) if t.kind == kind and math.isfinite(f)]
+        own = [
+            (t, f, v) for t, f, v in zip(targets, found, virtual, strict=True) if t.kind == kind and math.isfinite(f)
+        ]
         if own:
-            squares = factor * float(np.mean([(f - t.value) ** 2 for t, f in own]))
-            chance = float(np.mean([t.spread(effective) ** 2 - t.tolerance**2 for t, _ in own]))
-            out[kind] = unit * math.sqrt(max(squares - chance, 0.0))
+            squares = factor * float(np.mean([(f - t.value) ** 2 for t, f, _ in own]))
+            noise = float(np.mean([t.sd**2 - t.tolerance**2 + v for t, _, v in own]))
+            out[kind] = unit * math.sqrt(max(squares - noise, 0.0))
     return out
 
 
@@ -201,8 +222,14 @@ def fit_weights(
         fit = to_fit(x, moving)
         return {key: (s, s.weights(fit)) for key, s in samples.items()}
 
-    reached = {key: KEEP_NOISE * len(s) for key, s in samples.items()}
-    spread = [t.spread(reached) for t in targets]
+    begin = weigh(np.asarray(start, dtype=float))
+    # the chance of virtual figures at the start, brought to the share of patients that is taken to stay effective
+    virtual = chance(targets, begin)
+    lost = [
+        min(effective_size(begin[a][1]) / (KEEP_NOISE * len(begin[a][0])) for a in t.arms if a in begin)
+        for t in targets
+    ]
+    spread = [math.sqrt(t.sd**2 + v * max(f, 0.1)) for t, v, f in zip(targets, virtual, lost, strict=True)]
 
     def errors(x: FloatArray) -> FloatArray:
         weighted = weigh(x)
@@ -220,18 +247,15 @@ def fit_weights(
     jacobian = found.jac[:m]
     covariance = np.linalg.inv(jacobian.T @ jacobian)
     weighted = weigh(found.x)
-    rows, figures = [], []
+    rows = []
     for t, sd in zip(targets, spread, strict=True):
         value = t.figure(weighted)
-        figures.append(value)
         rows.append(
             (t.name, t.back(t.value), t.back(value) if math.isfinite(value) else math.nan, t.residual(weighted, sd))
         )
     sizes = {key: (len(s), effective_size(w), float(w.max())) for key, (s, w) in weighted.items()}
-    used = float(np.sum(1.0 - np.diag(covariance) / prior**2))
-    left = discrepancy(targets, figures, {key: e for key, (_, e, _) in sizes.items()}, used)
     loss = 0.5 * float((found.fun[: len(targets)] ** 2).sum())
-    return Fitted(found.x, covariance, loss, tuple(rows), sizes, left)
+    return Fitted(found.x, covariance, loss, tuple(rows), sizes)
 
 
 @dataclass(frozen=True)
@@ -242,6 +266,8 @@ class Calibration:
     ----------
     fit : moved distributions. moving : what could move. rounds : one `Fitted` per round.
     seed, patients : of each arm and round.
+    discrepancy : kind of figure -> SD of what the model leaves on fresh patients; see :func:`discrepancy`.
+    fresh : name of a target -> its figure from fresh patients.
     """
 
     fit: PopulationFit
@@ -249,6 +275,8 @@ class Calibration:
     rounds: tuple[Fitted, ...]
     seed: int
     patients: int
+    discrepancy: Mapping[str, float] = field(default_factory=dict)
+    fresh: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def last(self) -> Fitted:
@@ -285,10 +313,11 @@ class Calibration:
             "smallest_effective_sample_size_of_an_arm": round(min(e for _, e, _ in last.sizes.values()), 1),
             "largest_weight_of_the_pooled_sample": largest_weight(last.sizes),
             "loss": [round(r.loss, 3) for r in self.rounds],
-            "discrepancy": {kind: round(sd, 4) for kind, sd in last.discrepancy.items()},
+            "discrepancy": {kind: round(sd, 4) for kind, sd in self.discrepancy.items()},
             "terms": self.table(),
             "targets": [
                 {"name": n, "published": round(p, 4), "predicted": round(q, 4), "residual_sd": round(r, 3)}
+                | ({"fresh": round(self.fresh[n], 4)} if math.isfinite(self.fresh.get(n, math.nan)) else {})
                 for n, p, q, r in last.targets
             ],
             "arms": [
@@ -359,33 +388,53 @@ def calibrate(
     _check_start(fit, moving)
     done: list[Fitted] = []
     gathered: dict[tuple[str, str], list[Sample]] = {}
-    for number in range(rounds):
+
+    def simulate(number: int) -> dict[tuple[str, str], Sample]:
+        """Patients of every arm, from the fit so far."""
+        made = {}
         for trial in trials:
 
-            def tell(k: int, total: int, name: str = trial.name, number: int = number) -> None:
+            def tell(k: int, total: int, name: str = trial.name) -> None:
                 if progress is not None:
                     progress(number, name, k, total)
 
             folder = None if out is None else out / f"round-{number}" / trial.name
             result = run_trial(
                 trial, patients=patients, seed=seed + number, workers=workers, out=folder, engine=engine, fit=fit,
-                progress=tell,
+                paired=True, progress=tell,
             )  # fmt: skip
             for arm in trial.arms:
-                gathered.setdefault((trial.name, arm.name), []).append(
-                    Sample.of(result, arm, names, scores, fit, kinetics=rates and trial.name == "oak")
-                )
+                kinetics = rates and trial.name == "oak"
+                made[trial.name, arm.name] = Sample.of(result, arm, names, scores, fit, kinetics=kinetics)
+        return made
+
+    for number in range(rounds):
+        for key, sample in simulate(number).items():
+            gathered.setdefault(key, []).append(sample)
         samples = {key: pool(parts) for key, parts in gathered.items()}
         fitted = fit_weights(samples, targets, moving, coordinates(fit, moving))
         done.append(fitted)
         fit = to_fit(fitted.x, moving, np.sqrt(np.diag(fitted.covariance)), _sources(trials, data))
         if out is not None:
             _write(out / f"fit-{number}.csv", fit.to_csv())
-    made = Calibration(fit, moving, tuple(done), seed, patients)
+    weighted = {key: (s, np.full(len(s), 1.0 / len(s))) for key, s in simulate(rounds).items()}
+    fresh, left = checked(targets, weighted, moving, done[-1])
+    made = Calibration(fit, moving, tuple(done), seed, patients, left, fresh)
     if out is not None:
         _write(out / "population_fit.csv", fit.to_csv())
-        _write(out / "calibration.json", json.dumps(made.to_json(), indent=1))
+        _write(out / "calibration.json", json.dumps(made.to_json(), indent=1) + "\n")
     return made
+
+
+def checked(
+    targets: Sequence[Target], weighted: Weighted, moving: Sequence[Term], fitted: Fitted
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Figures of fresh patients by name of the target, in its unit, and the `discrepancy` that they show."""
+    figures = [t.figure(weighted) for t in targets]
+    prior = np.array([t.prior_sd for t in moving])
+    used = float(np.sum(1.0 - np.diag(fitted.covariance) / prior**2))
+    back = {t.name: t.back(f) if math.isfinite(f) else math.nan for t, f in zip(targets, figures, strict=True)}
+    return back, discrepancy(targets, figures, chance(targets, weighted).tolist(), used)
 
 
 def _check_start(fit: PopulationFit, moving: Sequence[Term]) -> None:
@@ -410,6 +459,7 @@ def _data_targets(data: Path | None, trials: Sequence[Trial]) -> list[Target]:
         found += stratum_targets(response_by_pdl1(data / "loris"), arms, "chowell2022;chang2024", "PD-(L)1 blockade")
     table = data / "oak" / "oak_clinical.csv"
     if table.is_file() and "oak" in {t.name for t in trials}:
+        found += oak_targets(table)
         for key, rates in response_by_size(table).items():
             found += stratum_targets(rates, [key], "gandara2018", key[1])
     lesions = data / "tumour_kinetics" / "oak.csv"

@@ -27,6 +27,7 @@ __all__ = [
     "Target",
     "curve_targets",
     "kinetics_targets",
+    "oak_targets",
     "response_by_pdl1",
     "response_by_size",
     "stratum_targets",
@@ -44,8 +45,6 @@ DEPENDENT = 2.0
 """Factor of the standard deviation of points of one curve or distribution: four of them count as one figure."""
 LATE_MONTHS = 48.0
 """Published landmarks of OS from this month on are targets of their own."""
-EVENTS = 0.75
-"""Share of the patients with an event that the chance of a virtual hazard ratio is reckoned with."""
 _Z = 1.959963984540054
 
 
@@ -59,8 +58,7 @@ class Target:
     value : published, on the scale of the residual. sd : its standard error and the tolerance.
     figure : computes the same figure, on the same scale, from weighted patients.
     back : turns it into the unit of the report.
-    arms : (trial, arm) of the virtual patients. noise : variance that one effective patient would leave; with m of
-        them, the virtual figure has a variance of noise / m.
+    arms : (trial, arm) of the virtual patients.
     kind : ``orr``, ``median`` or ``hr`` for figures that the scoreboard predicts, empty for others.
     tolerance : the part of `sd` that is not the error of the published figure.
     """
@@ -72,13 +70,8 @@ class Target:
     figure: Callable[[Weighted], float]
     back: Callable[[float], float]
     arms: tuple[tuple[str, str], ...] = ()
-    noise: float = 0.0
     kind: str = ""
     tolerance: float = 0.0
-
-    def spread(self, effective: Mapping[tuple[str, str], float]) -> float:
-        """Standard deviation with the chance of the virtual patients, given how many of each arm are effective."""
-        return math.sqrt(self.sd**2 + sum(self.noise / max(effective[a], 1.0) for a in self.arms if a in effective))
 
     def residual(self, weighted: Weighted, spread: float | None = None) -> float:
         """Error in standard deviations (`spread`, else `sd`); 0 where the figure cannot be computed."""
@@ -94,11 +87,6 @@ def logit(p: float) -> float:
 
 def _expit_pct(x: float) -> float:
     return 100.0 / (1.0 + math.exp(-x))
-
-
-def _noise(p: float) -> float:
-    q = min(max(p, 0.05), 0.95)
-    return 1.0 / (q * (1.0 - q))
 
 
 def _sd(p: float, n: int, tolerance: float) -> float:
@@ -136,20 +124,20 @@ def trial_targets(trial: Trial) -> list[Target]:
         if arm.orr_pct is not None:
             p = arm.orr_pct / 100.0
             out.append(Target(f"{label}, ORR (%)", src.get("orr", ""), logit(p), _sd(p, n, TOLERANCE["orr"]),
-                              share(arm.name, "orr"), _expit_pct, own, _noise(p), "orr",
+                              share(arm.name, "orr"), _expit_pct, own, "orr",
                               TOLERANCE["orr"]))  # fmt: skip
         for endpoint, median in (("pfs", arm.pfs_median_months), ("os", arm.os_median_months)):
             sd = _sd(0.5, n, TOLERANCE["survival"])
             if median is not None:
                 out.append(Target(f"{label}, {endpoint.upper()} at {median:g} months (%)", src.get(endpoint, ""), 0.0,
-                                  sd, survival(arm.name, endpoint, median, MEDIAN_WINDOW), _expit_pct, own,
-                                  _noise(0.5), "median", TOLERANCE["survival"]))  # fmt: skip
+                                  sd, survival(arm.name, endpoint, median, MEDIAN_WINDOW), _expit_pct, own, "median",
+                                  TOLERANCE["survival"]))  # fmt: skip
         for point in arm.km.get("os", ()):
             if point[0] >= LATE_MONTHS:
                 p = point[1] / 100.0
                 out.append(Target(f"{label}, OS at {point[0]:g} months (%)", src.get("km", ""), logit(p),
                                   _sd(p, n, TOLERANCE["survival"]), survival(arm.name, "os_last", point[0], 0.0),
-                                  _expit_pct, own, _noise(p)))  # fmt: skip
+                                  _expit_pct, own))  # fmt: skip
     for endpoint in ("pfs", "os"):
         ratio = getattr(trial.published, f"{endpoint}_hr")
         interval = getattr(trial.published, f"{endpoint}_hr_ci")
@@ -165,7 +153,7 @@ def trial_targets(trial: Trial) -> list[Target]:
             return weighted_hazard_ratio(one.times[e], wa, two.times[e], wb)
 
         out.append(Target(f"{trial.name}: {endpoint.upper()} hazard ratio", src.get(endpoint, ""), math.log(ratio),
-                          math.hypot(error, TOLERANCE["hr"]), log_ratio, math.exp, (a, b), 1.0 / EVENTS, "hr",
+                          math.hypot(error, TOLERANCE["hr"]), log_ratio, math.exp, (a, b), "hr",
                           TOLERANCE["hr"]))  # fmt: skip
     return out
 
@@ -205,23 +193,69 @@ def curve_targets(folder: Path, trials: Sequence[Trial]) -> list[Target]:
             mine = [r for r in rows if r["arm"] == code]
             time = np.array([float(r["time"]) for r in mine])
             event = np.array([float(r["event"]) for r in mine])
-            equal = np.full(len(time), 1.0 / len(time))
-            for months in CURVE_MONTHS[endpoint]:
-                risk = int((time >= months).sum())
-                if risk < max(10, len(time) // 10):
-                    continue
-                p = float(weighted_survival(time, event, equal, np.array([months]))[0])
-                key = (name, arm)
+            out += _curve((name, arm), endpoint, time, event, source)
+    return out
 
-                def figure(w: Weighted, key: tuple[str, str] = key, e: str = endpoint, m: float = months) -> float:
-                    sample, weights = w[key]
-                    at = np.array([m - MEDIAN_WINDOW, m + MEDIAN_WINDOW])
-                    return logit(float(weighted_survival(*sample.times[e], weights, at).mean()))
 
-                # points of one curve depend on each other, and on the median that counts already
-                sd = DEPENDENT * _sd(p, len(time), TOLERANCE["survival"])
-                out.append(Target(f"{name}: {arm}, {endpoint.upper()} at {months:g} months (%)", source, logit(p), sd,
-                                  figure, _expit_pct, (key,), DEPENDENT**2 * _noise(p)))  # fmt: skip
+def _curve(key: tuple[str, str], endpoint: str, time: FloatArray, event: FloatArray, source: str) -> list[Target]:
+    """Targets of one arm's curve, from event times in months, as far as a tenth of the patients is still at risk."""
+    out = []
+    equal = np.full(len(time), 1.0 / len(time))
+    for months in CURVE_MONTHS[endpoint]:
+        if int((time >= months).sum()) < max(10, len(time) // 10):
+            continue
+        p = float(weighted_survival(time, event, equal, np.array([months]))[0])
+
+        def figure(w: Weighted, m: float = months) -> float:
+            sample, weights = w[key]
+            at = np.array([m - MEDIAN_WINDOW, m + MEDIAN_WINDOW])
+            return logit(float(weighted_survival(*sample.times[endpoint], weights, at).mean()))
+
+        # points of one curve depend on each other, and on the median that counts already
+        sd = DEPENDENT * _sd(p, len(time), TOLERANCE["survival"])
+        out.append(Target(f"{key[0]}: {key[1]}, {endpoint.upper()} at {months:g} months (%)", source, logit(p), sd,
+                          figure, _expit_pct, (key,)))  # fmt: skip
+    return out
+
+
+def oak_targets(path: Path) -> list[Target]:
+    """Targets from OAK's patients: PFS and OS at `CURVE_MONTHS` by arm, and the hazard ratio of OS by histology.
+
+    The table has ``TRT01P``, ``HIST``, ``PFS``, ``OS`` (months) and ``PFS.CNSR``, ``OS.CNSR`` (1: censored).
+    """
+    arms: dict[tuple[str, str], dict[str, list[tuple[float, float, bool]]]] = {
+        key: {"pfs": [], "os": []} for key in OAK_ARMS.values()
+    }
+    with path.open(encoding="utf-8-sig") as stream:
+        for number, row in enumerate(csv.DictReader(stream), start=2):
+            try:
+                squamous = row["HIST"] == "SQUAMOUS"
+                for endpoint, rows in arms[OAK_ARMS[row["TRT01P"]]].items():
+                    column = endpoint.upper()
+                    rows.append((float(row[column]), float(row[f"{column}.CNSR"] == "0"), squamous))
+            except (KeyError, ValueError) as error:
+                raise InputError(f"a cell is missing or wrong: {error}", where=f"{path}, row {number}") from None
+    out = []
+    for key, endpoints in arms.items():
+        for endpoint, rows in endpoints.items():
+            time, event, _ = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
+            out += _curve(key, endpoint, time, event, "gandara2018")
+    one, two = OAK_ARMS["MPDL3280A"], OAK_ARMS["Docetaxel"]
+    for name, squamous in (("squamous", True), ("nonsquamous", False)):
+        parts = [[r[:2] for r in arms[key]["os"] if r[2] == squamous] for key in (one, two)]
+        (ta, ea), (tb, eb) = (tuple(np.array(part).T) for part in parts)
+        ratio = weighted_hazard_ratio(
+            (ta, ea), np.full(len(ta), 1.0 / (len(ta) + len(tb))), (tb, eb), np.full(len(tb), 1.0 / (len(ta) + len(tb)))
+        )
+
+        def figure(w: Weighted, name: str = name) -> float:
+            (a, wa), (b, wb) = w[one], w[two]
+            wa, wb = wa * a.groups[name], wb * b.groups[name]
+            return weighted_hazard_ratio(a.times["os"], wa / wa.sum(), b.times["os"], wb / wb.sum())
+
+        # these patients count already in the ratio of the whole trial
+        sd = DEPENDENT * math.hypot(math.sqrt(1.0 / ea.sum() + 1.0 / eb.sum()), TOLERANCE["hr"])
+        out.append(Target(f"oak: OS hazard ratio, {name}", "gandara2018", ratio, sd, figure, math.exp, (one, two)))
     return out
 
 
@@ -251,8 +285,7 @@ def kinetics_targets(path: Path) -> list[Target]:
 
                 sd = DEPENDENT * _sd(share, n, TOLERANCE["survival"])
                 out.append(Target(f"{key[0]}: {key[1]}, {rate.replace('_', ' ')} of a lesion <= {edge:.3g} (%)",
-                                  "laleh2022", logit(share), sd, figure, _expit_pct, (key,),
-                                  DEPENDENT**2 * _noise(share)))  # fmt: skip
+                                  "laleh2022", logit(share), sd, figure, _expit_pct, (key,)))  # fmt: skip
     return out
 
 
@@ -343,5 +376,6 @@ def stratum_targets(
         value = logit(responders / n) - logit(base[0] / base[1])
         variance = sum(1.0 / k + 1.0 / (m - k) for k, m in ((responders, n), base))
         out.append(Target(f"response to {label}, odds ratio {name} v {first}", source, value,
-                          math.hypot(math.sqrt(variance), TOLERANCE["stratum"]), figure, math.exp))  # fmt: skip
+                          math.hypot(math.sqrt(variance), TOLERANCE["stratum"]), figure, math.exp,
+                          tuple(arms)))  # fmt: skip
     return out

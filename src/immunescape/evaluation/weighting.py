@@ -113,6 +113,8 @@ class Sample:
         tps = rows["pdl1_tps"].to_numpy(dtype=float)
         size = rows["sld_mm_baseline"].to_numpy(dtype=float)
         groups = {"TPS<1": tps < 1, "TPS 1-49": (tps >= 1) & (tps < 50), "TPS>=50": tps >= 50}
+        squamous = rows["histology"].to_numpy() == "squamous"
+        groups |= {"squamous": squamous, "nonsquamous": ~squamous}
         groups |= {f"SLD<{SLD_MM:g} mm": size < SLD_MM, f"SLD>={SLD_MM:g} mm": size >= SLD_MM}
         made = cls(
             result.trial.name,

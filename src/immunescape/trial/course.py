@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from immunescape.trial.dosing import BodySize, DoseRecord, administered
 from immunescape.trial.hazard import HazardModel, event_time
 from immunescape.trial.lesions import LesionModel, Lesions
-from immunescape.trial.recist import timepoint_responses
+from immunescape.trial.recist import DAYS_PER_MONTH, timepoint_responses
 from immunescape.trial.regimen import PlannedDose, Regimen
 from immunescape.trial.toxicity import ToxicityCourse, contains_class, regimen_toxicity, simulate_toxicity
 
@@ -76,6 +76,7 @@ class Line:
     toxicity: ToxicityCourse
     fallback: bool = False
     cytotoxic: bool = False
+    checkpoint_inhibitor: bool = False
     baseline_mm: float = math.nan
     baseline_largest_mm: float = math.nan
     days: list[float] = field(default_factory=list)
@@ -102,11 +103,23 @@ class Course:
         Tumour volume at day 0 of the course.
     streams, models
         The patient's random streams and the endpoint models.
+    earlier_lines
+        Lines before the course on which the disease progressed.
     """
 
-    def __init__(self, patient: Mapping[str, Any], volume_ml: float, streams: Streams, models: Models) -> None:
+    def __init__(
+        self,
+        patient: Mapping[str, Any],
+        volume_ml: float,
+        streams: Streams,
+        models: Models,
+        *,
+        earlier_lines: int = 0,
+    ) -> None:
         self.patient, self.streams, self.models = patient, streams, models
+        self.earlier_lines = earlier_lines
         self.volume0 = volume_ml
+        self.living0: float | None = None
         self.lesions: Lesions = models.lesions.draw(volume_ml, int(patient["n_target_lesions"]), streams["lesions"])
         self.linear_predictor = models.hazard.linear_predictor(patient)
         self.death_left = float(streams["death"].exponential())
@@ -139,8 +152,9 @@ class Course:
         doses: list[DoseRecord] = []
         if planned:
             doses = administered(regimen, BodySize.of(self.patient), until_days=until, changes=course.changes)
-        cytotoxic = contains_class(regimen.drugs, "cytotoxic")
-        line = Line(name, start, regimen, visits, doses, course, fallback, cytotoxic)
+        ici = contains_class(regimen.drugs, "ici")
+        cytotoxic = contains_class(regimen.drugs, "cytotoxic") and not ici
+        line = Line(name, start, regimen, visits, doses, course, fallback, cytotoxic, ici)
         line.new_lesion_left = float(self.streams[f"new lesion {name}"].exponential())
         line.treatment_end = self._planned_end(line)
         self.lines.append(line)
@@ -166,7 +180,14 @@ class Course:
                 found.append((day - start + AFTER_VISIT, dose))
         return found
 
-    def advance(self, days: FloatArray, volume_ml: FloatArray, *, stop_at_progression: bool) -> int | None:
+    def advance(
+        self,
+        days: FloatArray,
+        volume_ml: FloatArray,
+        living_ml: FloatArray | None = None,
+        *,
+        stop_at_progression: bool,
+    ) -> int | None:
         """Take a piece of the trajectory.
 
         Parameters
@@ -174,7 +195,9 @@ class Course:
         days
             (t,) days of the course; the first is the present day.
         volume_ml
-            (t,) tumour volume.
+            (t,) tumour volume, as scans show it.
+        living_ml
+            (t,) the same without scar, from which new lesions come; None: there is no scar.
         stop_at_progression
             Whether the present line ends at progression.
 
@@ -187,16 +210,19 @@ class Course:
         line, models = self.line, self.models
         sld = self.lesions.diameters(volume_ml / self.volume0).sum(axis=0)
         if line.visits.size:
-            self._scan(line, days, volume_ml, sld, cut=stop_at_progression)
+            self._seed(line, days, self._living_mm(volume_ml if living_ml is None else living_ml))
+            self._scan(line, days, volume_ml, cut=stop_at_progression)
         ends = stop_at_progression and math.isfinite(line.progression) and not line.fallback
         stop = len(days) - 1
         if ends:
             stop = min(int(np.searchsorted(days, line.progression - 1e-6)), stop)
         use = slice(0, stop + 1)
-        after = (days >= line.progression) | line.fallback | (days < line.start)
+        after, earlier = self._after_progression(days)
         responding = (days >= line.response) & (days < line.progression)
-        chemotherapy = line.cytotoxic & ~after & (days < line.treatment_end)
-        rate = models.hazard.rate(self.linear_predictor, sld, after, responding, chemotherapy)
+        chemotherapy = line.cytotoxic & (after == 0.0) & (days < line.treatment_end)
+        rate = models.hazard.rate(
+            self.linear_predictor, sld, after, responding, chemotherapy, earlier_lines=self.earlier_lines + earlier
+        )
         death, left = event_time(days[use], rate[use], self.death_left)
         self._decide_death(line, days[use], volume_ml[use], death)
         self.death_left = left
@@ -207,6 +233,23 @@ class Course:
         if self.death is not None:
             line.treatment_end = min(line.treatment_end, self.death)
         return None
+
+    def _after_progression(self, days: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """What progression adds to ln of the hazard (t,), and the lines of the course (t,) that ended before the one.
+
+        Between two lines, and where nothing follows, the patient is one who has progressed on the last line given.
+        """
+        given = [line for line in self.lines if not line.fallback]
+        found, earlier = np.zeros(len(days)), np.zeros(len(days))
+        for number, line in enumerate(given):
+            own = days >= line.start - 1e-9 if number else np.ones(len(days), dtype=bool)
+            earlier[own] = number
+            months = (line.progression - line.start) / DAYS_PER_MONTH
+            added = 0.0
+            if math.isfinite(months):
+                added = self.models.hazard.after_progression(months, checkpoint_inhibitor=line.checkpoint_inhibitor)
+            found[own] = np.where(days[own] >= line.progression, added, 0.0)
+        return found, earlier
 
     def _decide_death(self, line: Line, days: FloatArray, volume: FloatArray, death: float | None) -> None:
         """Earliest of disease (hazard), tumour volume and fatal toxicity within the piece."""
@@ -224,15 +267,23 @@ class Course:
         if causes:
             self.death, self.death_cause = min(causes)
 
-    def _scan(self, line: Line, days: FloatArray, volume: FloatArray, sld: FloatArray, *, cut: bool) -> None:
+    def _living_mm(self, living_ml: FloatArray) -> FloatArray:
+        """Sum of diameters (t,) that the living part of the tumour would have, relative to its own at day 0."""
+        if self.living0 is None:
+            self.living0 = float(living_ml[0])
+        return self.lesions.living_mm(living_ml / self.living0)
+
+    def _seed(self, line: Line, days: FloatArray, living_mm: FloatArray) -> None:
+        """Draw the day of the line's first new lesion."""
+        inside = days >= line.start - 1e-9
+        if math.isinf(line.new_lesion_day) and inside.sum() > 1:
+            rate = self.models.lesions.new_lesion_rate(days, living_mm, self.new_lesion_factor)
+            found, line.new_lesion_left = event_time(days[inside], rate[inside], line.new_lesion_left)
+            line.new_lesion_day = math.inf if found is None else found
+
+    def _scan(self, line: Line, days: FloatArray, volume: FloatArray, *, cut: bool) -> None:
         """Read the scans that fall into the piece, and assess them; with `cut` none after progression."""
         models = self.models
-        if math.isinf(line.new_lesion_day):
-            inside = days >= line.start - 1e-9
-            if inside.sum() > 1:
-                rate = models.lesions.new_lesion_rate(days, sld, self.lesions.sld_mm, self.new_lesion_factor)
-                found, line.new_lesion_left = event_time(days[inside], rate[inside], line.new_lesion_left)
-                line.new_lesion_day = math.inf if found is None else found
         noise = self.streams[f"measurement {line.name}"]
         log_volume = np.log(np.maximum(volume, 1e-30))
 

@@ -2,11 +2,16 @@
 
 Per month, for a patient with covariates x,
 
-    h(t) = exp(b0 + b_S ln(SLD(t) / 70 mm) + b_P progressed(t) + b_R responding(t) + b_C cytotoxic(t) + b'x)
+    h(t) = exp(b0 + b_S ln(SLD(t) / 70 mm) + P(t) + b_R responding(t) + b_C cytotoxic(t) + b_L earlier + b'x)
+    P(t) = b_P + b_I ici + b_T ln(time to progression / 3 months) after progression, else 0
 
-where SLD is the true sum of the longest diameters of the target lesions at t, `progressed` is 1 after RECIST
-progression on the present line of therapy, `responding` is 1 from the first response to progression, and `cytotoxic`
-is 1 while cytotoxic drugs are given and the disease has not progressed (early deaths on chemotherapy). The
+where SLD is the true sum of the longest diameters of the target lesions at t, progression is RECIST progression on the
+present line of therapy (`ici`: that line held a checkpoint inhibitor), `responding` is 1 from the
+first response to progression, `cytotoxic` is 1 while cytotoxic drugs are given without a checkpoint inhibitor and the
+disease has not progressed, and `earlier` counts the lines before the present one on which the disease progressed.
+OAK cannot tell whether patients without progression die more often on docetaxel because of the drug or because
+atezolizumab protects; the difference does not fade with time, which speaks for the latter, so chemotherapy together
+with a checkpoint inhibitor does not count as `cytotoxic`. The
 coefficients are fitted to patients of OAK and LORIS (``knowledge/data/os_hazard.csv``; the fitting script is
 ``scripts/fit_os_hazard.py``, which also says how covariates that OAK lacks were added); none of them
 belongs to a drug, an arm or a trial. Form and covariates follow the
@@ -31,6 +36,9 @@ __all__ = ["HazardModel", "event_time"]
 FloatArray = NDArray[np.float64]
 
 SLD_REFERENCE_MM = 70.0
+TIME_REFERENCE_MONTHS = 3.0
+TIME_FLOOR_MONTHS = 0.5
+"""A shorter time to progression counts as this."""
 SLD_FLOOR_MM = 5.0
 """A tumour that is gone counts as one of 5 mm (too small to measure, eisenhauer2009): the logarithm needs a floor."""
 
@@ -71,6 +79,20 @@ class HazardModel:
         eta += b["liver_mets"] * bool(patient["liver_mets"])
         return eta + math.log(float(patient.get("frailty_death", 1.0)))
 
+    def after_progression(self, months: float, *, checkpoint_inhibitor: bool) -> float:
+        """What progression adds to ln of the hazard.
+
+        Parameters
+        ----------
+        months
+            From the start of the line to progression.
+        checkpoint_inhibitor
+            Whether the line held one.
+        """
+        b = self.value
+        slow = math.log(max(months, TIME_FLOOR_MONTHS) / TIME_REFERENCE_MONTHS)
+        return b["progressed"] + b["progressed_ici"] * checkpoint_inhibitor + b["log_time_to_progression"] * slow
+
     def rate(
         self,
         linear_predictor: float,
@@ -78,6 +100,8 @@ class HazardModel:
         progressed: ArrayLike,
         responding: ArrayLike,
         cytotoxic: ArrayLike = False,
+        *,
+        earlier_lines: ArrayLike = 0,
     ) -> FloatArray:
         """Hazard per day along a trajectory.
 
@@ -85,8 +109,14 @@ class HazardModel:
         ----------
         linear_predictor
             From :meth:`linear_predictor`.
-        sld_mm, progressed, responding, cytotoxic
-            (t,) true SLD and the three states.
+        sld_mm
+            (t,) true SLD.
+        progressed
+            (t,) what progression adds (:meth:`after_progression`), 0 before it.
+        responding, cytotoxic
+            (t,) the states.
+        earlier_lines
+            () or (t,) lines before the present one on which the disease progressed.
 
         Returns
         -------
@@ -95,7 +125,11 @@ class HazardModel:
         b = self.value
         size = np.maximum(np.asarray(sld_mm, dtype=np.float64), SLD_FLOOR_MM)
         eta = linear_predictor + b["log_sld"] * np.log(size / SLD_REFERENCE_MM)
-        eta = eta + b["progressed"] * np.asarray(progressed, dtype=np.float64)
+        eta = (
+            eta
+            + b["earlier_line"] * np.asarray(earlier_lines, dtype=np.float64)
+            + np.asarray(progressed, dtype=np.float64)
+        )
         eta = eta + b["responding"] * np.asarray(responding, dtype=np.float64)
         eta = eta + b["cytotoxic"] * np.asarray(cytotoxic, dtype=np.float64)
         return np.exp(eta) / DAYS_PER_MONTH

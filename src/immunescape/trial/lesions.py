@@ -8,6 +8,11 @@ its own (lesion-to-lesion heterogeneity of response)::
 
     ln(v_i(t) / v_i(0)) = s_i ln(V(t) / V(0)),   s_i ~ normal(1, lesion_heterogeneity), at least 0
 
+Where a lesion has shrunk, a share q of the lost volume stays as scar, which scans do not tell from tumour
+(``forde2018``: pathological response without response on scans)::
+
+    seen_i(t) = v_i(t) + q max(v_i(0) - v_i(t), 0),   q = scar_share u^scar_power, u uniform, one of each patient
+
 A lesion is a sphere, measured by its longest diameter with a relative error. New lesions (and progression of lesions
 that are not measured) come from a hazard with a part that grows with the growth rate of the tumour, seen at the next
 visit. Values and sources: ``knowledge/data/lesions.csv``.
@@ -32,10 +37,17 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Lesions:
-    """Target lesions of one patient: true baseline diameters `diameter_mm` (k,) and response exponents (k,)."""
+    """Target lesions of one patient.
+
+    Attributes
+    ----------
+    diameter_mm, exponent : (k,) true baseline diameters, and exponents of response.
+    scar : share of lost volume that stays as scar.
+    """
 
     diameter_mm: FloatArray
     exponent: FloatArray
+    scar: float = 0.0
 
     @property
     def sld_mm(self) -> float:
@@ -43,9 +55,18 @@ class Lesions:
         return float(self.diameter_mm.sum())
 
     def diameters(self, volume_ratio: ArrayLike) -> FloatArray:
-        """True diameters (k, t) in mm for the volume relative to baseline (t,)."""
+        """True diameters (k, t) in mm, scar included, for the volume relative to baseline (t,)."""
+        living = self._volumes(volume_ratio)
+        return self.diameter_mm[:, None] * np.cbrt(living + self.scar * np.maximum(1.0 - living, 0.0))
+
+    def living_mm(self, volume_ratio: ArrayLike) -> FloatArray:
+        """True sum of diameters (t,) in mm without scar."""
+        return np.asarray(self.diameter_mm @ np.cbrt(self._volumes(volume_ratio)))
+
+    def _volumes(self, volume_ratio: ArrayLike) -> FloatArray:
+        """Volumes (k, t) of the lesions relative to baseline, without scar."""
         ratio = np.maximum(np.asarray(volume_ratio, dtype=np.float64), 1e-30)
-        return self.diameter_mm[:, None] * np.exp(self.exponent[:, None] * np.log(ratio)[None, :] / 3.0)
+        return np.asarray(np.exp(self.exponent[:, None] * np.log(ratio)[None, :]))
 
 
 @dataclass(frozen=True)
@@ -61,6 +82,8 @@ class LesionModel:
     new_lesion_base: float
     new_lesion_growth: float
     frailty: float
+    scar_share: float
+    scar_power: float
 
     @classmethod
     def load(cls) -> LesionModel:
@@ -85,7 +108,7 @@ class LesionModel:
         while len(size) > 1 and total * size[-1] < self.minimum_target_mm:
             size = size[:-1] / size[:-1].sum()
         exponent = np.maximum(1.0 + self.heterogeneity * spread[: len(size)], 0.0)
-        return Lesions(total * size, exponent)
+        return Lesions(total * size, exponent, self.scar_share * float(rng.uniform()) ** self.scar_power)
 
     def measure(self, diameters_mm: FloatArray, errors: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
         """What a reader reports.
@@ -107,20 +130,18 @@ class LesionModel:
         seen = np.where(gone, 0.0, seen)
         return seen.sum(axis=0), np.asarray(gone.all(axis=0))
 
-    def new_lesion_rate(
-        self, days: ArrayLike, sld_mm: ArrayLike, start_mm: float | None = None, factor: float = 1.0
-    ) -> FloatArray:
-        """Hazard (per day) of a new lesion along the true SLD (t,) at `days` (t,).
+    def new_lesion_rate(self, days: ArrayLike, sld_mm: ArrayLike, factor: float = 1.0) -> FloatArray:
+        """Hazard (per day) of a new lesion along the true SLD (t,), without scar, at `days` (t,).
 
-        Base rate plus a part proportional to the relative growth rate of the SLD. The cells that seed new lesions are
-        those that live: below the SLD at the start of treatment, `start_mm`, the base rate falls with the SLD, to none
-        where no tumour is left. None: the base rate holds throughout. `factor` is the patient's own (frailty).
+        Base rate plus a part proportional to the relative growth rate of the SLD. The base was measured in tumours
+        that had shrunk and lasts while there is tumour: it falls with the SLD below the least size that can be
+        measured, to none where no tumour is left. `factor` is the patient's own (frailty).
         """
         t = np.asarray(days, dtype=np.float64)
         true = np.asarray(sld_mm, dtype=np.float64)
         size = np.maximum(true, self.too_small_mm)
         growth = np.gradient(np.log(size), t) * DAYS_PER_MONTH if len(t) > 1 else np.zeros(len(t))
-        share = np.ones(len(true)) if start_mm is None else np.minimum(true / start_mm, 1.0)
+        share = np.minimum(true / self.too_small_mm, 1.0)
         return (
             factor * (self.new_lesion_base * share + self.new_lesion_growth * np.maximum(growth, 0.0)) / DAYS_PER_MONTH
         )

@@ -37,7 +37,8 @@ __all__ = ["FRAILTIES", "ArmBlock", "BlockSimulator", "SimulatedPatient", "frail
 FloatArray = NDArray[np.float64]
 PIECE_DAYS = 182.0
 STEP_DAYS = 7.0
-VOLUME = "V_T"
+VOLUME, LIVING = "V_scan_T", "V_T"
+"""Tumour volume on scans, and without the scar that radiation leaves."""
 NONE = Regimen()
 FRAILTIES = ("frailty_death", "frailty_new_lesion")
 """What patients differ in beyond the model: factors of the hazards of death and of new lesions."""
@@ -104,7 +105,7 @@ class BlockSimulator:
         self.numbers = {name: c.value for name, c in coefficients("trial_conduct").items()}
         self._drugs = drugs()
         self._atol = model.atol()
-        self._outputs = (VOLUME, *[s for s in compiled.states if s != VOLUME])
+        self._outputs = (VOLUME, LIVING, *compiled.states)
         self._places = np.array([self._outputs.index(s) for s in compiled.states])
         self._volume_ml = model.scale(VOLUME)
 
@@ -211,7 +212,8 @@ class BlockSimulator:
                 failures.append(_failure(p, arm))
                 continue
             p.context[name] = p.course.day
-            p.course = Course(p.row, float(volume), p.course.streams, self.models)
+            earlier = p.course.earlier_lines + (line.outcome == "progressed")
+            p.course = Course(p.row, float(volume), p.course.streams, self.models, earlier_lines=earlier)
             good.append(p)
         return good
 
@@ -301,7 +303,8 @@ class BlockSimulator:
                     p.failure = f"day {start:.1f}: the tumour volume is not finite"
                     continue
                 stop_here = bool(p.context.get("stop", True)) if arm is not None else True
-                ended = p.course.advance(start + times, volume, stop_at_progression=stop_here)
+                living = result.values[i, :, 1] * self._volume_ml
+                ended = p.course.advance(start + times, volume, living, stop_at_progression=stop_here)
                 self._take(p, result, i, -1 if ended is None else ended)
                 if p.course.death is not None or p.failure:
                     continue

@@ -12,6 +12,9 @@ so that a dose acts for days after plasma is clear, and its time integral is the
 - cytosolic DNA (platinum): ``dna * E / (auc_ref * V1)``;
 - loss of regulatory T cells and MDSC: as of lymphocytes, with ``treg_log`` and ``mdsc_log``.
 
+What a drug kills of the clone that platinum doublets leave behind falls with the doses R that have acted,
+``exp(-acquired R)``: cells acquire resistance, as in models of tumour size on chemotherapy (``claret2009``).
+
 Partners of a combination add up, as independent log kills do.
 """
 
@@ -67,7 +70,8 @@ def chemotherapy(
     elimination_scale
         Factor of the maximal elimination rate of the saturable forms (body surface).
     uncrossed
-        Whether part of its kill, ``1 - crossed_<name>``, also reaches the clone that platinum doublets leave behind.
+        Whether part of its kill, ``1 - crossed_<name>``, also reaches the clone that platinum doublets leave behind,
+        until resistance to the drug itself is acquired (``acquired_<name>`` per standard dose).
     damages_dna
         Whether it leaves DNA in the cytosol (needs ``dna``).
     depletes
@@ -123,6 +127,11 @@ def chemotherapy(
         Reaction(f"{d}_repair", f"k_e0_{d} * {effect}", f"The effect of {d} fades", {effect: 1}),
     ]
     exposure = f"{effect} / (vd_{d} * auc_ref_{d})"
+    if uncrossed:
+        states.append(State(f"{d}_R", "dimensionless", "tumour", f"Standard doses of {d} that have acted", atol=1e-6))
+        reactions.append(
+            Reaction(f"{d}_resistance", f"exposure_{d}", f"Resistance to {d} is acquired", {}, {f"{d}_R": 1})
+        )
     return Drug(
         name=d,
         title=title,
@@ -168,10 +177,15 @@ def _kill(d: str, uncrossed: bool) -> tuple[Contribution, ...]:
         return (Contribution("chemo_kill", kill),)
     return (
         Contribution("chemo_kill", f"crossed_{d} * {kill}"),
-        Contribution("chemo_kill_uncrossed", f"(1 - crossed_{d}) * {kill}"),
+        Contribution("chemo_kill_uncrossed", f"{_uncrossed(d)} * {kill}"),
     )
 
 
 def _reached(d: str, uncrossed: bool) -> str:
     """Cells that the drug kills at its full rate."""
-    return f"(crossed_{d} * chemo_target_T + (1 - crossed_{d}) * C_total)" if uncrossed else "chemo_target_T"
+    return f"(crossed_{d} * chemo_target_T + {_uncrossed(d)} * C_total)" if uncrossed else "chemo_target_T"
+
+
+def _uncrossed(d: str) -> str:
+    """Share of the kill that reaches every clone."""
+    return f"(1 - crossed_{d}) * exp(-acquired_{d} * {d}_R)"

@@ -15,9 +15,10 @@ DRUG = Drug(
         "repaired with rate mu, and cells die at mu (alpha D + 2 beta D^2), which integrates to alpha d + beta d^2 for "
         "a fraction that stands alone. Damage goes on to micronuclei (cytosolic DNA) over days; TREX1 rises where a "
         "fraction exceeds about 12 Gy; blood in the field loses lymphocytes. A share of the cells, "
-        "in_field_radiotherapy, lies in the field; what is left is more and more of what lies outside."
+        "in_field_radiotherapy, lies in the field; what is left is more and more of what lies outside. In place of "
+        "irradiated cells a scar stays, which scans do not tell from tumour."
     ),
-    references=("geng2017", "vanpouillebox2017", "harding2017", "campian2013", "fowler1989"),
+    references=("geng2017", "vanpouillebox2017", "harding2017", "campian2013", "fowler1989", "koo2014"),
     parameters="radiotherapy.csv",
     requires=("tumour_growth", "dna_damage"),
     states=(
@@ -26,6 +27,7 @@ DRUG = Drug(
             "radiotherapy_M", "dimensionless", "tumour", "Cytosolic DNA of irradiated cells, before TREX1", atol=1e-6
         ),
         State("radiotherapy_K", "dimensionless", "tumour", "Log kill in the field so far", atol=1e-6),
+        State("radiotherapy_scar", "cell", "tumour", "Scar, in cells that would take its volume", atol=1e-2),
         State("radiotherapy_X", "dimensionless", "tumour", "TREX1 induced by large fractions", atol=1e-6),
     ),
     reactions=(
@@ -49,6 +51,19 @@ DRUG = Drug(
             "Cells in the field are lost",
             {},
             {"radiotherapy_K": 1},
+        ),
+        Reaction(
+            "radiotherapy_scarring",
+            "f_scar_radiotherapy * k_doomed * C_doomed_T",
+            "Irradiated cells leave a scar as they die",
+            {"C_dead_T": 1},
+            {"radiotherapy_scar": 1},
+        ),
+        Reaction(
+            "radiotherapy_scar_loss",
+            "k_scar_radiotherapy * radiotherapy_scar",
+            "The scar shrinks",
+            {"radiotherapy_scar": 1},
         ),
         Reaction(
             "radiotherapy_trex1",
@@ -82,6 +97,7 @@ DRUG = Drug(
     contributions=(
         Contribution("radiation_kill", "field_share_radiotherapy * kill_radiotherapy"),
         Contribution("damage_dna_T", "radiotherapy_M"),
+        Contribution("scar_T", "radiotherapy_scar"),
         Contribution("trex1_induction_T", "radiotherapy_X"),
         Contribution("lymphodepletion", f"mu_radiotherapy * lympho_log_radiotherapy * {_D} / (1 + {_D})"),
     ),

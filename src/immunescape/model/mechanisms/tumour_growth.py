@@ -90,6 +90,13 @@ MECHANISM = Mechanism(
             observable=True,
         ),
         Quantity(
+            "V_scan_T",
+            "V_T + scar_T / rho_tumour",
+            "milliliter",
+            "Tumour volume as scans show it, which do not tell a scar from tumour",
+            observable=True,
+        ),
+        Quantity(
             "diameter_T",
             "2 * (3 * V_T / (4 * pi))^(1 / 3)",
             "centimeter",
@@ -106,6 +113,9 @@ MECHANISM = Mechanism(
     ),
     pools=(
         Pool("doomed_T", "cell", "Cells that will not divide again but still live, as after radiation"),
+        Pool(
+            "scar_T", "cell", "Scar where cancer cells were, as after radiation: the cells that would take its volume"
+        ),
         Pool("chemo_kill", "1/day", "Rate at which chemotherapy kills fully sensitive cancer cells"),
         Pool(
             "chemo_kill_uncrossed",
