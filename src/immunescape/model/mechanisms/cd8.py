@@ -150,7 +150,7 @@ MECHANISM = Mechanism(
         ),
         Quantity(
             "progenitor_niche_T",
-            "pro_niche * cd8_infiltration * f_progenitor_niche * V_T",
+            "pro_niche * cd8_infiltration * f_progenitor_niche * (V_T + niche_scar * scar_T / rho_tumour)",
             "cell",
             "Progenitors for which the tumour has niches; they lie where T cells have access",
         ),
