@@ -248,8 +248,14 @@ class BlockSimulator:
             beyond = float(streams["beyond progression"].uniform()) < arm.beyond_progression
             p.context["stop"] = arm.stop_at_progression and not beyond
             p.horizon = min(follow_up, p.context["dropout_day"])
-            visits = self.trial.visits.times(follow_up)
-            p.course.start_line("trial", 0.0, regimen, visits, p.horizon)
+            p.course.start_line("trial", 0.0, regimen, self._visits(streams, "trial"), p.horizon)
+
+    def _visits(self, streams: Streams, line: str) -> FloatArray:
+        """Days of the scans of a line: the protocol's, each moved within its window."""
+        planned = self.trial.visits.times(self.trial.follow_up_months * DAYS_PER_MONTH)
+        limit = self.numbers["visit_window"]
+        moved = 0.5 * limit * streams[f"visits {line}"].standard_normal(len(planned))
+        return np.maximum(planned + np.rint(np.clip(moved, -limit, limit)), 1.0)
 
     def _next_line(self, p: SimulatedPatient, arm: Arm | None) -> None:
         """What follows progression: crossover, later therapy, or nothing."""
@@ -273,8 +279,7 @@ class BlockSimulator:
                     later -= chance
             if choices:
                 regimen = self._choose(choices, [p], name)[0]
-                visits = self.trial.visits.times(self.trial.follow_up_months * DAYS_PER_MONTH)
-                course.start_line(name, course.day + gap, regimen, visits, p.horizon)
+                course.start_line(name, course.day + gap, regimen, self._visits(streams, name), p.horizon)
                 p.context["stop"] = True
                 return
         course.start_line("after", course.day, NONE, np.empty(0), p.horizon, fallback=True)
