@@ -12,8 +12,24 @@ import pytest
 from lifelines import CoxPHFitter, KaplanMeierFitter
 
 from immunescape.errors import InputError
-from immunescape.evaluation.calibration import Term, calibrate, coordinates, discrepancy, fit_weights, terms, to_fit
-from immunescape.evaluation.targets import Target, logit, response_by_pdl1, trial_targets
+from immunescape.evaluation.calibration import (
+    Term,
+    calibrate,
+    chance,
+    coordinates,
+    discrepancy,
+    fit_weights,
+    terms,
+    to_fit,
+)
+from immunescape.evaluation.targets import (
+    Target,
+    logit,
+    oak_targets,
+    response_by_pdl1,
+    response_by_sp142,
+    trial_targets,
+)
 from immunescape.evaluation.weighting import (
     Sample,
     effective_size,
@@ -102,6 +118,33 @@ def test_a_known_fit_is_found_again() -> None:
     assert abs(held.x[0]) < 0.75 * found.x[0]  # a fit that leaves too few patients effective is held back
 
 
+def test_chance_of_virtual_figures_is_that_of_theory_and_cancels_between_arms_that_share_patients() -> None:
+    sample = made_up(2000, 9)
+    equal = np.full(2000, 1.0 / 2000)
+    weighted = {("t", "a"): (sample, equal), ("t", "b"): (sample, equal), ("u", "b"): (made_up(2000, 10), equal)}
+
+    def share(key: tuple[str, str]) -> float:
+        return float(weighted_[key][0].response @ weighted_[key][1])
+
+    weighted_: dict = {}
+
+    def target(figure) -> Target:
+        def compute(w) -> float:
+            weighted_.update(w)
+            return figure()
+
+        return Target("", "assumed", 0.0, 1.0, compute, lambda x: x)
+
+    one = target(lambda: share(("t", "a")))
+    same = target(lambda: share(("t", "a")) - share(("t", "b")))
+    apart = target(lambda: share(("t", "a")) - share(("u", "b")))
+    found = chance([one, same, apart], weighted, resamples=400)
+    p = sample.response.mean()
+    assert found[0] == pytest.approx(p * (1 - p) / 2000, rel=0.25)
+    assert found[1] == pytest.approx(0.0, abs=1e-12)
+    assert found[2] == pytest.approx(2 * p * (1 - p) / 2000, rel=0.35)
+
+
 def test_coordinates_and_fits_are_inverse() -> None:
     moving = terms()
     x = np.linspace(-0.4, 0.5, len(moving))
@@ -119,6 +162,35 @@ def test_a_table_with_a_word_for_a_number_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("PDL1_TPS(%),Response\n50,1\nhigh,0\n")
     with pytest.raises(InputError, match="row 3"):
         response_by_pdl1(tmp_path)
+
+
+def test_targets_from_the_patients_of_oak(tmp_path: Path) -> None:
+    rng = np.random.default_rng(11)
+    header = "TRT01P,HIST,PFS,PFS.CNSR,OS,OS.CNSR,BCOR,TC1IC1,TC3IC3"
+    rows = [header]
+    for arm, months in (("MPDL3280A", 14.0), ("Docetaxel", 9.6)):
+        for k, os in enumerate(rng.exponential(months / math.log(2.0), 400)):
+            low, high = k % 4 < 2, k % 4 == 3
+            best = "PR" if high and k % 8 == 3 else "SD"
+            histology = "SQUAMOUS" if k % 3 == 0 else "NON-SQUAMOUS"
+            rows.append(
+                f"{arm},{histology},{min(os, 4.0):.3f},0,{os:.3f},0,{best},"
+                f"{'TC0 and IC0' if low else 'TC1/2/3 or IC1/2/3'},{'TC3 or IC3' if high else 'TC0/1/2 and IC0/1/2'}"
+            )
+    path = tmp_path / "oak_clinical.csv"
+    path.write_text("\n".join(rows), encoding="utf-8")
+    found = {t.name: t for t in oak_targets(path)}
+    assert found["oak: docetaxel, OS at 9 months (%)"].back(found["oak: docetaxel, OS at 9 months (%)"].value) == (
+        pytest.approx(100 * 0.5 ** (9 / 9.6), abs=7)
+    )
+    ratios = [math.exp(found[f"oak: OS hazard ratio, {h}"].value) for h in ("squamous", "nonsquamous")]
+    assert all(0.5 < r < 0.95 for r in ratios)
+    assert response_by_sp142(path) == {
+        "PD-L1 low": (0, 200), "PD-L1 middle": (0, 100), "PD-L1 high": (50, 100),
+    }  # fmt: skip
+    path.write_text("\n".join([header, rows[1].replace("MPDL3280A", "Placebo")]), encoding="utf-8")
+    with pytest.raises(InputError, match="row 2"):
+        oak_targets(path)
 
 
 def test_requests_that_make_no_sense_are_refused(tmp_path: Path) -> None:

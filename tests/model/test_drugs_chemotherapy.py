@@ -90,6 +90,18 @@ def test_partners_add_up(partner: str):
     assert both == pytest.approx(alone[0] + alone[1], rel=1e-4)
 
 
+def test_resistance_to_docetaxel_is_acquired():
+    """What docetaxel kills of cells that platinum left falls by acquired_docetaxel with each dose, and only that."""
+    given = [("docetaxel", 21.0 * i, STANDARD["docetaxel"]) for i in range(6)]
+    times = np.unique(np.r_[0, np.linspace(0, 126, 1500)])
+    found = simulate(("docetaxel",), given, times, ("chemo_kill_uncrossed", "chemo_kill", "docetaxel_R"))
+    share = found["chemo_kill_uncrossed"][1:] / found["chemo_kill"][1:]
+    model, _ = compiled(("docetaxel",))
+    acquired, crossed = (model.parameters[f"{p}_docetaxel"].value for p in ("acquired", "crossed"))
+    assert share == pytest.approx((1 - crossed) / crossed * np.exp(-acquired * found["docetaxel_R"][1:]), rel=1e-4)
+    assert found["docetaxel_R"][-1] == pytest.approx(6, abs=0.3)
+
+
 def test_resistant_clone_survives_what_the_sensitive_does_not():
     given = [("docetaxel", 21.0 * i, STANDARD["docetaxel"]) for i in range(4)]
     found = simulate(("docetaxel",), given, [0, 84], ("C_sensitive", "resistant_share_T"), k_growth=0.0)

@@ -128,6 +128,17 @@ def test_what_lies_outside_the_field_is_left() -> None:
     assert last < 1e-3
 
 
+def test_a_scar_keeps_what_scans_show_of_the_volume() -> None:
+    """Six weeks after chemoradiation scans show near two fifths of the volume (koo2014), little of which lives."""
+    course = "radiotherapy 60 Gy in 30 fractions"
+    seen, living = (run(course, (name,), (0.01, 84), alpha_radiotherapy=0.3)[name] for name in ("V_scan_T", "V_T"))
+    assert seen[0] == pytest.approx(living[0], rel=1e-3)
+    assert 0.25 < seen[1] / seen[0] < 0.5
+    assert living[1] < 0.15 * seen[1]
+    untreated = run("observation", ("V_scan_T", "V_T"), (50,))
+    assert untreated["V_scan_T"] == pytest.approx(untreated["V_T"])
+
+
 def test_fractions_below_the_threshold_of_trex1_make_more_interferon() -> None:
     """8 Gy three times against 20 Gy at once: more cytosolic DNA and interferon, as TREX1 degrades it after 20 Gy."""
     for output, least in (("dna_load_T", 1.5), ("IFN1_conc_T", 1.15)):  # dying cells feed dendritic cells after both

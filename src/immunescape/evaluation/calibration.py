@@ -34,6 +34,7 @@ from immunescape.evaluation.targets import (
     oak_targets,
     response_by_pdl1,
     response_by_size,
+    response_by_sp142,
     stratum_targets,
 )
 from immunescape.evaluation.targets import trial_targets as targets_of
@@ -225,10 +226,8 @@ def fit_weights(
     begin = weigh(np.asarray(start, dtype=float))
     # the chance of virtual figures at the start, brought to the share of patients that is taken to stay effective
     virtual = chance(targets, begin)
-    lost = [
-        min(effective_size(begin[a][1]) / (KEEP_NOISE * len(begin[a][0])) for a in t.arms if a in begin)
-        for t in targets
-    ]
+    kept = {key: effective_size(w) / (KEEP_NOISE * len(s)) for key, (s, w) in begin.items()}
+    lost = [min((kept[a] for a in t.arms if a in kept), default=1.0) for t in targets]
     spread = [math.sqrt(t.sd**2 + v * max(f, 0.1)) for t, v, f in zip(targets, virtual, lost, strict=True)]
 
     def errors(x: FloatArray) -> FloatArray:
@@ -460,6 +459,8 @@ def _data_targets(data: Path | None, trials: Sequence[Trial]) -> list[Target]:
     table = data / "oak" / "oak_clinical.csv"
     if table.is_file() and "oak" in {t.name for t in trials}:
         found += oak_targets(table)
+        by_pdl1 = response_by_sp142(table)
+        found += stratum_targets(by_pdl1, [("oak", "atezolizumab")], "gandara2018", "atezolizumab")
         for key, rates in response_by_size(table).items():
             found += stratum_targets(rates, [key], "gandara2018", key[1])
     lesions = data / "tumour_kinetics" / "oak.csv"

@@ -30,6 +30,7 @@ __all__ = [
     "oak_targets",
     "response_by_pdl1",
     "response_by_size",
+    "response_by_sp142",
     "stratum_targets",
     "trial_targets",
 ]
@@ -313,6 +314,27 @@ def response_by_pdl1(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 OAK_ARMS = {"MPDL3280A": ("oak", "atezolizumab"), "Docetaxel": ("oak", "docetaxel")}
+
+
+def response_by_sp142(path: Path) -> dict[str, tuple[int, int]]:
+    """Responders and patients on atezolizumab by PD-L1 (SP142) in OAK's table: ``TC1IC1`` and ``TC3IC3``.
+
+    The assay is another than that of the tumour proportion score; virtual patients are parted by the rank of their
+    score into groups of the same shares. A missing best response counts as none.
+    """
+    found = {"PD-L1 low": [0, 0], "PD-L1 middle": [0, 0], "PD-L1 high": [0, 0]}
+    with path.open(encoding="utf-8-sig") as stream:
+        for number, row in enumerate(csv.DictReader(stream), start=2):
+            try:
+                if row["TRT01P"] != "MPDL3280A" or "UNKNOWN" in (row["TC1IC1"], row["TC3IC3"]):
+                    continue
+                low, high = row["TC1IC1"] == "TC0 and IC0", row["TC3IC3"] == "TC3 or IC3"
+                cell = found["PD-L1 low" if low else "PD-L1 high" if high else "PD-L1 middle"]
+                cell[0] += row["BCOR"] in ("CR", "PR")
+                cell[1] += 1
+            except KeyError as error:
+                raise InputError(f"a column is missing: {error}", where=f"{path}, row {number}") from None
+    return {name: (a, b) for name, (a, b) in found.items()}
 
 
 def response_by_size(path: Path) -> dict[tuple[str, str], dict[str, tuple[int, int]]]:

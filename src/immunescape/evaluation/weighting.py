@@ -27,12 +27,23 @@ if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
     from immunescape.trial.spec import Arm
 
-__all__ = ["SLD_MM", "Sample", "effective_size", "weighted_hazard_ratio", "weighted_median", "weighted_survival"]
+__all__ = [
+    "HIGH_PDL1",
+    "LOW_PDL1",
+    "SLD_MM",
+    "Sample",
+    "effective_size",
+    "weighted_hazard_ratio",
+    "weighted_median",
+    "weighted_survival",
+]
 
 FloatArray = NDArray[np.float64]
 _TAIL = 2.0**-40
 SLD_MM = 65.0
 """Sum of diameters at baseline that parts small from large: the median of OAK."""
+LOW_PDL1, HIGH_PDL1 = 0.45, 0.16
+"""Shares of OAK's patients with PD-L1 in TC0 and IC0, and in TC3 or IC3; virtual patients are parted by rank of TPS."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +124,11 @@ class Sample:
         tps = rows["pdl1_tps"].to_numpy(dtype=float)
         size = rows["sld_mm_baseline"].to_numpy(dtype=float)
         groups = {"TPS<1": tps < 1, "TPS 1-49": (tps >= 1) & (tps < 50), "TPS>=50": tps >= 50}
+        groups |= {
+            "PD-L1 low": tps <= np.quantile(tps, LOW_PDL1),
+            "PD-L1 high": tps > np.quantile(tps, 1.0 - HIGH_PDL1),
+        }
+        groups["PD-L1 middle"] = ~(groups["PD-L1 low"] | groups["PD-L1 high"])
         squamous = rows["histology"].to_numpy() == "squamous"
         groups |= {"squamous": squamous, "nonsquamous": ~squamous}
         groups |= {f"SLD<{SLD_MM:g} mm": size < SLD_MM, f"SLD>={SLD_MM:g} mm": size >= SLD_MM}
