@@ -32,6 +32,7 @@ from immunescape.evaluation.targets import (
     curve_targets,
     kinetics_targets,
     oak_targets,
+    response_by_histology,
     response_by_pdl1,
     response_by_size,
     response_by_sp142,
@@ -461,8 +462,9 @@ def _data_targets(data: Path | None, trials: Sequence[Trial]) -> list[Target]:
         found += oak_targets(table)
         by_pdl1 = response_by_sp142(table)
         found += stratum_targets(by_pdl1, [("oak", "atezolizumab")], "gandara2018", "atezolizumab")
-        for key, rates in response_by_size(table).items():
-            found += stratum_targets(rates, [key], "gandara2018", key[1])
+        for split in (response_by_size, response_by_histology):
+            for key, rates in split(table).items():
+                found += stratum_targets(rates, [key], "gandara2018", key[1])
     lesions = data / "tumour_kinetics" / "oak.csv"
     if lesions.is_file() and "oak" in {t.name for t in trials}:
         found += kinetics_targets(lesions)

@@ -28,6 +28,7 @@ __all__ = [
     "curve_targets",
     "kinetics_targets",
     "oak_targets",
+    "response_by_histology",
     "response_by_pdl1",
     "response_by_size",
     "response_by_sp142",
@@ -220,7 +221,7 @@ def _curve(key: tuple[str, str], endpoint: str, time: FloatArray, event: FloatAr
 
 
 def oak_targets(path: Path) -> list[Target]:
-    """Targets from OAK's patients: PFS and OS at `CURVE_MONTHS` by arm, and the hazard ratio of OS by histology.
+    """Targets from OAK's patients: PFS and OS at `CURVE_MONTHS` by arm, and their hazard ratios by histology.
 
     The table has ``TRT01P``, ``HIST``, ``PFS``, ``OS`` (months) and ``PFS.CNSR``, ``OS.CNSR`` (1: censored).
     """
@@ -242,21 +243,21 @@ def oak_targets(path: Path) -> list[Target]:
             time, event, _ = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
             out += _curve(key, endpoint, time, event, "gandara2018")
     one, two = OAK_ARMS["MPDL3280A"], OAK_ARMS["Docetaxel"]
-    for name, squamous in (("squamous", True), ("nonsquamous", False)):
-        parts = [[r[:2] for r in arms[key]["os"] if r[2] == squamous] for key in (one, two)]
+    for endpoint, name in ((e, h) for e in ("pfs", "os") for h in ("squamous", "nonsquamous")):
+        parts = [[r[:2] for r in arms[key][endpoint] if r[2] == (name == "squamous")] for key in (one, two)]
         (ta, ea), (tb, eb) = (tuple(np.array(part).T) for part in parts)
-        ratio = weighted_hazard_ratio(
-            (ta, ea), np.full(len(ta), 1.0 / (len(ta) + len(tb))), (tb, eb), np.full(len(tb), 1.0 / (len(ta) + len(tb)))
-        )
+        n = len(ta) + len(tb)
+        ratio = weighted_hazard_ratio((ta, ea), np.full(len(ta), 1.0 / n), (tb, eb), np.full(len(tb), 1.0 / n))
 
-        def figure(w: Weighted, name: str = name) -> float:
+        def figure(w: Weighted, name: str = name, endpoint: str = endpoint) -> float:
             (a, wa), (b, wb) = w[one], w[two]
             wa, wb = wa * a.groups[name], wb * b.groups[name]
-            return weighted_hazard_ratio(a.times["os"], wa / wa.sum(), b.times["os"], wb / wb.sum())
+            return weighted_hazard_ratio(a.times[endpoint], wa / wa.sum(), b.times[endpoint], wb / wb.sum())
 
         # these patients count already in the ratio of the whole trial
         sd = DEPENDENT * math.hypot(math.sqrt(1.0 / ea.sum() + 1.0 / eb.sum()), TOLERANCE["hr"])
-        out.append(Target(f"oak: OS hazard ratio, {name}", "gandara2018", ratio, sd, figure, math.exp, (one, two)))
+        label = f"oak: {endpoint.upper()} hazard ratio, {name}"
+        out.append(Target(label, "gandara2018", ratio, sd, figure, math.exp, (one, two)))
     return out
 
 
@@ -343,17 +344,29 @@ def response_by_size(path: Path) -> dict[tuple[str, str], dict[str, tuple[int, i
     A missing best response counts as none.
     """
     names = (f"SLD<{SLD_MM:g} mm", f"SLD>={SLD_MM:g} mm")
+    return _response_by(path, names, lambda row: names[float(row["blSLD"]) >= SLD_MM], "blSLD")
+
+
+def response_by_histology(path: Path) -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
+    """As `response_by_size`, by the column ``HIST``."""
+    names = ("nonsquamous", "squamous")
+    return _response_by(path, names, lambda row: names[row["HIST"] == "SQUAMOUS"], "HIST")
+
+
+def _response_by(
+    path: Path, names: Sequence[str], stratum: Callable[[Mapping[str, str]], str], column: str
+) -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
+    """Arm -> stratum -> (responders, patients); rows whose `column` is empty are left out."""
     found = {key: {name: [0, 0] for name in names} for key in OAK_ARMS.values()}
     with path.open(encoding="utf-8-sig") as stream:
         for number, row in enumerate(csv.DictReader(stream), start=2):
             try:
-                key, text, best = OAK_ARMS[row["TRT01P"]], row["blSLD"], row["BCOR"]
-                if text in ("", "NA", "."):
+                if row[column] in ("", "NA", "."):
                     continue
-                cell = found[key][names[float(text) >= SLD_MM]]
+                cell = found[OAK_ARMS[row["TRT01P"]]][stratum(row)]
+                cell[0] += row["BCOR"] in ("CR", "PR")
             except (KeyError, ValueError) as error:
                 raise InputError(f"a cell is missing or wrong: {error}", where=f"{path}, row {number}") from None
-            cell[0] += best in ("CR", "PR")
             cell[1] += 1
     return {key: {n: (a, b) for n, (a, b) in rows.items()} for key, rows in found.items()}
 
