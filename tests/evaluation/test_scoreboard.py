@@ -70,6 +70,16 @@ def test_summary_measures_errors_on_the_log_scale() -> None:
     assert record["rivals"]["constant"]["hr_figures"] == 3
 
 
+def test_a_median_that_is_not_reached_counts_as_far_off() -> None:
+    def median(predicted: float | None) -> Score:
+        return Score("a", "calibration", "x", "os_median_months", predicted, None, None, 10.0, None, None)
+
+    record = summarise([median(11.0), median(13.0), median(None)])["calibration"]
+    assert record["median_figures"] == 3
+    assert record["median_rel_error"] == pytest.approx(0.3)
+    assert summarise([median(None)])["calibration"]["median_rel_error"] is None
+
+
 def test_roles_name_trials_that_ship() -> None:
     assert set(roles()) <= set(list_trials())
     assert {role for role, _ in roles().values()} == {"calibration", "validation"}

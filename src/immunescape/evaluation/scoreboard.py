@@ -262,7 +262,8 @@ def summarise(scores: Iterable[Score]) -> dict[str, dict[str, Any]]:
 
     Returns
     -------
-    role -> ``orr_median_abs_error`` (percentage points), ``median_rel_error`` (of PFS and OS medians, share),
+    role -> ``orr_median_abs_error`` (percentage points), ``median_rel_error`` (of PFS and OS medians, share; a virtual
+    median that is not reached where a published one is counts as further off than any other),
     ``hr_median_abs_log_error``, ``hr_covered`` (share), ``hr_interval_score`` (mean, on the log scale), the same for
     each rival under ``rivals``, and how many figures each stands on.
     """
@@ -270,11 +271,14 @@ def summarise(scores: Iterable[Score]) -> dict[str, dict[str, Any]]:
     predictors = rivals(scores)
     out: dict[str, dict[str, Any]] = {}
     for role in ROLES:
-        mine = [s for s in scores if s.role == role and s.predicted is not None and s.published is not None]
-        if not mine:
+        known = [s for s in scores if s.role == role and s.published is not None]
+        mine = [s for s in known if s.predicted is not None]
+        if not known:
             continue
+        missed = [math.inf for s in known if s.predicted is None and "median" in s.endpoint]
         orr = [abs(s.predicted - s.published) for s in mine if s.endpoint == "orr_pct"]  # type: ignore[operator]
         medians = [abs(s.predicted / s.published - 1) for s in mine if "median" in s.endpoint]  # type: ignore[operator]
+        medians += missed
         ratios = [s for s in mine if s.endpoint.endswith("_hr")]
         record: dict[str, Any] = {
             "orr_figures": len(orr),
@@ -316,4 +320,5 @@ def _log_errors(ratios: Sequence[Score], predict: Rival) -> dict[str, Any]:
 
 
 def _mid(values: Sequence[float]) -> float | None:
-    return float(np.median(values)) if values else None
+    middle = float(np.median(values)) if values else math.nan
+    return middle if math.isfinite(middle) else None

@@ -13,17 +13,18 @@ __all__ = ["arms_table", "moves_table", "print_calibration", "targets_table"]
 
 
 def targets_table(calibration: Calibration) -> Table:
-    """Published and fitted figures."""
+    """Published figures, those of weighted patients, and those of fresh patients of the final fit."""
     rows: list[Row] = [
         {
             "Fitted to": name,
             "Published": number(published, 2),
             "Fit": number(predicted, 2),
+            "Fresh": number(calibration.fresh.get(name), 2),
             "Error (SD)": number(residual, 1),
         }
         for name, published, predicted, residual in calibration.last.targets
     ]
-    return Table(rows, ("Published", "Fit", "Error (SD)"))
+    return Table(rows, ("Published", "Fit", "Fresh", "Error (SD)"))
 
 
 def moves_table(calibration: Calibration) -> Table:
@@ -70,3 +71,5 @@ def print_calibration(calibration: Calibration) -> None:
         f"Effective sample size {record['effective_sample_size']:.0f}; largest weight "
         f"{100 * record['largest_weight_of_the_pooled_sample']:.2f} %. `Identified` is 1 - posterior / prior variance."
     )
+    left = ", ".join(f"{kind} {sd:.2f}" for kind, sd in record["discrepancy"].items())
+    print(f"Errors beyond chance on fresh patients (SD, on the logarithmic scale): {left or 'none'}.")
