@@ -271,7 +271,10 @@ def calibrate_command(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="Folder with km/ (curves: time,event,arm) and loris/ (response by PD-L1)."),
+        typer.Option(
+            "--data",
+            help="Folder with km/ (curves: time,event,arm), loris/ (response by PD-L1), oak/, tumour_kinetics/.",
+        ),
     ] = None,
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients per arm and round.")
@@ -303,7 +306,8 @@ def calibrate_command(
 
     def tell(number: int, trial: str, done: int, total: int) -> None:
         if not as_json and done == total:
-            typer.echo(f"round {number + 1} of {rounds}, {trial}: {total} patients", err=True)
+            which = f"round {number + 1} of {rounds}" if number < rounds else "fresh patients of the fit"
+            typer.echo(f"{which}, {trial}: {total} patients", err=True)
 
     try:
         made = calibrate(

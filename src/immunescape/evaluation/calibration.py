@@ -357,7 +357,7 @@ def calibrate(
         Folder with ``km/`` (curves), ``loris/`` (response by PD-L1) and ``tumour_kinetics/``; None fits to the
         published figures alone.
     patients, rounds
-        Virtual patients per arm in each round.
+        Virtual patients per arm in each round, and of the fresh patients after the last.
     seed
         Round k uses ``seed + k``.
     workers, engine
@@ -367,7 +367,7 @@ def calibrate(
     start
         Fit to start from; None starts from no change. Each of its terms has to be one that may move.
     progress
-        Called with (round, trial, patients done, patients in all).
+        Called with (round, trial, patients done, patients in all); the fresh patients are the round after the last.
 
     Raises
     ------
