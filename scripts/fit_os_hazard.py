@@ -338,7 +338,7 @@ MEANING = {
     "responding": ("dimensionless", "from first response to progression; few events"),
     "cytotoxic": (
         "dimensionless",
-        "while cytotoxic drugs are given without a checkpoint inhibitor and not progressed; docetaxel in OAK",
+        "while cytotoxic drugs are given and not progressed; docetaxel in OAK",
     ),
     "ecog": ("dimensionless", "per point of ECOG performance status; OAK has 0 and 1 only"),
     "sites": ("dimensionless", "per metastatic site above 3"),

@@ -153,7 +153,7 @@ class Course:
         if planned:
             doses = administered(regimen, BodySize.of(self.patient), until_days=until, changes=course.changes)
         ici = contains_class(regimen.drugs, "ici")
-        cytotoxic = contains_class(regimen.drugs, "cytotoxic") and not ici
+        cytotoxic = contains_class(regimen.drugs, "cytotoxic")
         line = Line(name, start, regimen, visits, doses, course, fallback, cytotoxic, ici)
         line.new_lesion_left = float(self.streams[f"new lesion {name}"].exponential())
         line.treatment_end = self._planned_end(line)

@@ -5,17 +5,16 @@ Per month, for a patient with covariates x,
     h(t) = exp(b0 + b_S ln(SLD(t) / 70 mm) + P(t) + b_R responding(t) + b_C cytotoxic(t) + b_L earlier + b'x)
     P(t) = b_P + b_I ici + b_T ln(time to progression / 3 months) after progression, else 0
 
-where SLD is the true sum of the longest diameters of the target lesions at t, progression is RECIST progression on the
-present line of therapy (`ici`: that line held a checkpoint inhibitor), `responding` is 1 from the
-first response to progression, `cytotoxic` is 1 while cytotoxic drugs are given without a checkpoint inhibitor and the
-disease has not progressed, and `earlier` counts the lines before the present one on which the disease progressed.
-OAK cannot tell whether patients without progression die more often on docetaxel because of the drug or because
-atezolizumab protects; the difference does not fade with time, which speaks for the latter, so chemotherapy together
-with a checkpoint inhibitor does not count as `cytotoxic`. The
+where SLD is the true sum of the longest diameters of the target lesions at t, progression is RECIST progression on
+the present line of therapy (`ici`: that line held a checkpoint inhibitor), `responding` is 1 from the first response
+to progression, `cytotoxic` is 1 while cytotoxic drugs are given and the disease has not progressed, and `earlier`
+counts the lines before the present one on which the disease progressed. OAK cannot tell whether patients without
+progression die more often on docetaxel because of the drug or because atezolizumab protects; chemotherapy together
+with a checkpoint inhibitor counts as `cytotoxic`, so that an inhibitor helps by what it does to the tumour. The
 coefficients are fitted to patients of OAK and LORIS (``knowledge/data/os_hazard.csv``; the fitting script is
-``scripts/fit_os_hazard.py``, which also says how covariates that OAK lacks were added); none of them
-belongs to a drug, an arm or a trial. Form and covariates follow the
-published models that link tumour growth and survival in lung cancer (``claret2018``, ``chan2021``, ``struemper2025``).
+``scripts/fit_os_hazard.py``, which also says how covariates that OAK lacks were added); none of them belongs to a
+drug, an arm or a trial. Form and covariates follow the published models that link tumour growth and survival in lung
+cancer (``claret2018``, ``chan2021``, ``struemper2025``).
 """
 
 from __future__ import annotations
