@@ -13,8 +13,8 @@ progression die more often on docetaxel because of the drug or because atezolizu
 with a checkpoint inhibitor counts as `cytotoxic`, so that an inhibitor helps by what it does to the tumour. The
 coefficients are fitted to patients of OAK and LORIS (``knowledge/data/os_hazard.csv``; the fitting script is
 ``scripts/fit_os_hazard.py``, which also says how covariates that OAK lacks were added); apart from the two classes of
-drugs, none of them belongs to a drug, an arm or a trial. Form and covariates follow the published models that link tumour growth and survival in lung
-cancer (``claret2018``, ``chan2021``, ``struemper2025``).
+drugs, none of them belongs to a drug, an arm or a trial. Form and covariates follow the published models that link
+tumour growth and survival in lung cancer (``claret2018``, ``chan2021``, ``struemper2025``).
 """
 
 from __future__ import annotations
