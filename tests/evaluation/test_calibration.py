@@ -24,10 +24,13 @@ from immunescape.evaluation.calibration import (
 )
 from immunescape.evaluation.targets import (
     Target,
+    ctdna_targets,
     logit,
     oak_targets,
+    response_by_btmb,
     response_by_pdl1,
     response_by_sp142,
+    response_by_tmb,
     trial_targets,
 )
 from immunescape.evaluation.weighting import (
@@ -191,6 +194,33 @@ def test_targets_from_the_patients_of_oak(tmp_path: Path) -> None:
     path.write_text("\n".join([header, rows[1].replace("MPDL3280A", "Placebo")]), encoding="utf-8")
     with pytest.raises(InputError, match="row 2"):
         oak_targets(path)
+
+
+def test_targets_from_mutational_burden_and_ctdna(tmp_path: Path) -> None:
+    (tmp_path / "cohort.csv").write_text(
+        "PDL1_TPS(%),TMB,Response\n10,3,0\n49,12,1\n50,9.9,1\n80,10,0\n,20,1\n10,,1\n0,30,NA\n", encoding="utf-8"
+    )
+    assert response_by_tmb(tmp_path) == {
+        "TPS<50": {"TPS<50, TMB<10": (0, 1), "TPS<50, TMB>=10": (1, 1)},
+        "TPS>=50": {"TPS>=50, TMB<10": (1, 1), "TPS>=50, TMB>=10": (0, 1)},
+    }
+    (tmp_path / "cohort.csv").write_text("PDL1_TPS(%),TMB,Response\n10,many,0\n", encoding="utf-8")
+    with pytest.raises(InputError, match="row 2"):
+        response_by_tmb(tmp_path)
+    rng = np.random.default_rng(12)
+    rows = ["TRT01P,OS,OS.CNSR,MSAF,btmb,BCOR"]
+    for arm in ("MPDL3280A", "Docetaxel"):
+        for k in range(600):
+            shed = rng.uniform()
+            os = rng.exponential(20.0 if shed < 0.5 else 10.0)
+            rows.append(f"{arm},{os:.3f},0,{shed:.4f},{16 if k % 4 == 0 else 5},{'PR' if k % 8 == 0 else 'SD'}")
+        rows.append(f"{arm},3.0,0,.,.,PR")
+    path = tmp_path / "oak.csv"
+    path.write_text("\n".join(rows), encoding="utf-8")
+    found = ctdna_targets(path)
+    assert len(found) == 2
+    assert [t.back(t.value) for t in found] == pytest.approx([2.0, 2.0], rel=0.25)
+    assert response_by_btmb(path)["oak", "docetaxel"] == {"low bTMB": (0, 450), "high bTMB": (75, 150)}
 
 
 def test_requests_that_make_no_sense_are_refused(tmp_path: Path) -> None:

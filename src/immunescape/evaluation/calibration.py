@@ -29,13 +29,16 @@ from immunescape.errors import InputError
 from immunescape.evaluation.targets import (
     Target,
     Weighted,
+    ctdna_targets,
     curve_targets,
     kinetics_targets,
     oak_targets,
+    response_by_btmb,
     response_by_histology,
     response_by_pdl1,
     response_by_size,
     response_by_sp142,
+    response_by_tmb,
     stratum_targets,
 )
 from immunescape.evaluation.targets import trial_targets as targets_of
@@ -457,12 +460,15 @@ def _data_targets(data: Path | None, trials: Sequence[Trial]) -> list[Target]:
     arms = [a for a in MONO_ARMS if a[0] in {t.name for t in trials}]
     if (data / "loris").is_dir() and arms:
         found += stratum_targets(response_by_pdl1(data / "loris"), arms, "chowell2022;chang2024", "PD-(L)1 blockade")
+        for cells in response_by_tmb(data / "loris").values():
+            if all(0 < responders < n for responders, n in cells.values()):
+                found += stratum_targets(cells, arms, "chowell2022;chang2024", "PD-(L)1 blockade")
     table = data / "oak" / "oak_clinical.csv"
     if table.is_file() and "oak" in {t.name for t in trials}:
-        found += oak_targets(table)
+        found += oak_targets(table) + ctdna_targets(table)
         by_pdl1 = response_by_sp142(table)
         found += stratum_targets(by_pdl1, [("oak", "atezolizumab")], "gandara2018", "atezolizumab")
-        for split in (response_by_size, response_by_histology):
+        for split in (response_by_size, response_by_histology, response_by_btmb):
             for key, rates in split(table).items():
                 found += stratum_targets(rates, [key], "gandara2018", key[1])
     lesions = data / "tumour_kinetics" / "oak.csv"

@@ -19,19 +19,22 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError
 from immunescape.evaluation.kinetics import patient_rates, read_lesions
-from immunescape.evaluation.weighting import SLD_MM, Sample, weighted_hazard_ratio, weighted_survival
+from immunescape.evaluation.weighting import HIGH_TMB, SLD_MM, Sample, weighted_hazard_ratio, weighted_survival
 from immunescape.trial.spec import Trial
 
 __all__ = [
     "TOLERANCE",
     "Target",
+    "ctdna_targets",
     "curve_targets",
     "kinetics_targets",
     "oak_targets",
+    "response_by_btmb",
     "response_by_histology",
     "response_by_pdl1",
     "response_by_size",
     "response_by_sp142",
+    "response_by_tmb",
     "stratum_targets",
     "trial_targets",
 ]
@@ -47,6 +50,8 @@ DEPENDENT = 2.0
 """Factor of the standard deviation of points of one curve or distribution: four of them count as one figure."""
 LATE_MONTHS = 48.0
 """Published landmarks of OS from this month on are targets of their own."""
+HIGH_BTMB_COUNT = 16.0
+"""Mutations in blood that part low from high in OAK."""
 _Z = 1.959963984540054
 
 
@@ -315,6 +320,72 @@ def response_by_pdl1(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 OAK_ARMS = {"MPDL3280A": ("oak", "atezolizumab"), "Docetaxel": ("oak", "docetaxel")}
+
+
+def response_by_tmb(folder: Path) -> dict[str, dict[str, tuple[int, int]]]:
+    """Responders and patients by TMB, apart for PD-L1 below 50 % and above, in the tables of `response_by_pdl1`.
+
+    Patients whose PD-L1, TMB or response is not known are left out.
+    """
+    names = [f"TMB<{HIGH_TMB:g}", f"TMB>={HIGH_TMB:g}"]
+    counts = {part: {f"{part}, {name}": [0, 0] for name in names} for part in ("TPS<50", "TPS>=50")}
+    for path in sorted(folder.glob("*.csv")):
+        with path.open(encoding="utf-8-sig") as stream:
+            for number, row in enumerate(csv.DictReader(stream), start=2):
+                texts = [row.get(column) or "" for column in ("PDL1_TPS(%)", "TMB", "Response")]
+                if any(text in ("", "NA", "NaN", ".") for text in texts):
+                    continue
+                try:
+                    tps, tmb, responded = (float(text) for text in texts)
+                except ValueError:
+                    raise InputError(f"one of {texts} is no number", where=f"{path}, row {number}") from None
+                part = "TPS>=50" if tps >= 50 else "TPS<50"
+                cell = counts[part][f"{part}, {names[tmb >= HIGH_TMB]}"]
+                cell[0] += int(responded)
+                cell[1] += 1
+    return {part: {name: (a, n) for name, (a, n) in cells.items()} for part, cells in counts.items()}
+
+
+def response_by_btmb(path: Path) -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
+    """As `response_by_size`, by blood TMB (``btmb``, 16 mutations and more are high); unknown ones are left out."""
+    names = ("low bTMB", "high bTMB")
+    return _response_by(path, names, lambda row: names[float(row["btmb"]) >= HIGH_BTMB_COUNT], "btmb")
+
+
+def ctdna_targets(path: Path) -> list[Target]:
+    """Hazard ratio of OS of OAK's patients with much ctDNA over those with little, by arm.
+
+    Column ``MSAF`` (the highest allele frequency of somatic mutations) parts them at its median; the model's patients
+    are parted by their concentration of ctDNA at diagnosis.
+    """
+    rows: dict[tuple[str, str], list[tuple[float, float, float]]] = {key: [] for key in OAK_ARMS.values()}
+    with path.open(encoding="utf-8-sig") as stream:
+        for number, row in enumerate(csv.DictReader(stream), start=2):
+            try:
+                if row["MSAF"] not in ("", "NA", "."):
+                    own = (float(row["OS"]), float(row["OS.CNSR"] == "0"), float(row["MSAF"]))
+                    rows[OAK_ARMS[row["TRT01P"]]].append(own)
+            except (KeyError, ValueError) as error:
+                raise InputError(f"a cell is missing or wrong: {error}", where=f"{path}, row {number}") from None
+    out = []
+    for key, found in rows.items():
+        if not found:
+            continue
+        time, event, shed = (np.array(column) for column in zip(*found, strict=True))
+        high = shed > np.median(shed)
+        one = np.full(len(time), 1.0 / len(time))
+        ratio = weighted_hazard_ratio((time[high], event[high]), one[high], (time[~high], event[~high]), one[~high])
+
+        def figure(w: Weighted, key: tuple[str, str] = key) -> float:
+            sample, weights = w[key]
+            much, little = weights * sample.groups["high ctDNA"], weights * sample.groups["low ctDNA"]
+            return weighted_hazard_ratio(sample.times["os"], much, sample.times["os"], little)
+
+        chance = math.sqrt(1.0 / event[high].sum() + 1.0 / event[~high].sum())
+        name = f"{key[0]}: {key[1]}, OS hazard ratio of much over little ctDNA"
+        sd = math.hypot(chance, TOLERANCE["stratum"])
+        out.append(Target(name, "gandara2018", ratio, sd, figure, math.exp, (key,)))
+    return out
 
 
 def response_by_sp142(path: Path) -> dict[str, tuple[int, int]]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HIGH_PDL1",
+    "HIGH_TMB",
     "LOW_PDL1",
     "SLD_MM",
     "Sample",
@@ -42,6 +43,10 @@ FloatArray = NDArray[np.float64]
 _TAIL = 2.0**-40
 SLD_MM = 65.0
 """Sum of diameters at baseline that parts small from large: the median of OAK."""
+HIGH_TMB = 10.0
+"""Mutations per Mb that part low from high in the cohorts."""
+HIGH_BTMB = 0.25
+"""Share of OAK's patients with a blood TMB of at least 16; virtual patients are parted by the rank of their TMB."""
 LOW_PDL1, HIGH_PDL1 = 0.45, 0.16
 """Shares of OAK's patients with PD-L1 in TC0 and IC0, and in TC3 or IC3; virtual patients are parted by rank of TPS."""
 
@@ -129,6 +134,15 @@ class Sample:
             "PD-L1 high": tps > np.quantile(tps, 1.0 - HIGH_PDL1),
         }
         groups["PD-L1 middle"] = ~(groups["PD-L1 low"] | groups["PD-L1 high"])
+        tmb = rows["tmb_mut_mb"].to_numpy(dtype=float)
+        shed = rows["b:ctDNA_conc"].to_numpy(dtype=float)
+        for name, part in (("TPS<50", tps < 50), ("TPS>=50", tps >= 50)):
+            groups |= {f"{name}, TMB<{HIGH_TMB:g}": part & (tmb < HIGH_TMB)}
+            groups |= {f"{name}, TMB>={HIGH_TMB:g}": part & (tmb >= HIGH_TMB)}
+        groups["high bTMB"] = tmb > np.quantile(tmb, 1.0 - HIGH_BTMB)
+        groups["low bTMB"] = ~groups["high bTMB"]
+        groups["high ctDNA"] = shed > np.median(shed)
+        groups["low ctDNA"] = ~groups["high ctDNA"]
         squamous = rows["histology"].to_numpy() == "squamous"
         groups |= {"squamous": squamous, "nonsquamous": ~squamous}
         groups |= {f"SLD<{SLD_MM:g} mm": size < SLD_MM, f"SLD>={SLD_MM:g} mm": size >= SLD_MM}
