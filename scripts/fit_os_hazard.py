@@ -34,10 +34,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from immunescape.trial.hazard import TIME_FLOOR_MONTHS, TIME_REFERENCE_MONTHS
+
 MONTH = 30.4375
 SLD_REFERENCE = 70.0
-TIME_REFERENCE_MONTHS = 3.0
-TIME_FLOOR_MONTHS = 0.5
 OUT = Path(__file__).parents[1] / "src/immunescape/knowledge/data/os_hazard.csv"
 
 

@@ -394,19 +394,15 @@ def response_by_sp142(path: Path) -> dict[str, tuple[int, int]]:
     The assay is another than that of the tumour proportion score; virtual patients are parted by the rank of their
     score into groups of the same shares. A missing best response counts as none.
     """
-    found = {"PD-L1 low": [0, 0], "PD-L1 middle": [0, 0], "PD-L1 high": [0, 0]}
-    with path.open(encoding="utf-8-sig") as stream:
-        for number, row in enumerate(csv.DictReader(stream), start=2):
-            try:
-                if row["TRT01P"] != "MPDL3280A" or "UNKNOWN" in (row["TC1IC1"], row["TC3IC3"]):
-                    continue
-                low, high = row["TC1IC1"] == "TC0 and IC0", row["TC3IC3"] == "TC3 or IC3"
-                cell = found["PD-L1 low" if low else "PD-L1 high" if high else "PD-L1 middle"]
-                cell[0] += row["BCOR"] in ("CR", "PR")
-                cell[1] += 1
-            except KeyError as error:
-                raise InputError(f"a column is missing: {error}", where=f"{path}, row {number}") from None
-    return {name: (a, b) for name, (a, b) in found.items()}
+    names = ("PD-L1 low", "PD-L1 middle", "PD-L1 high")
+
+    def stratum(row: Mapping[str, str]) -> str | None:
+        if "UNKNOWN" in (row["TC1IC1"], row["TC3IC3"]):
+            return None
+        low, high = row["TC1IC1"] == "TC0 and IC0", row["TC3IC3"] == "TC3 or IC3"
+        return names[0 if low else 2 if high else 1]
+
+    return _response_by(path, names, stratum, "TC1IC1")[OAK_ARMS["MPDL3280A"]]
 
 
 def response_by_size(path: Path) -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
@@ -425,16 +421,19 @@ def response_by_histology(path: Path) -> dict[tuple[str, str], dict[str, tuple[i
 
 
 def _response_by(
-    path: Path, names: Sequence[str], stratum: Callable[[Mapping[str, str]], str], column: str
+    path: Path, names: Sequence[str], stratum: Callable[[Mapping[str, str]], str | None], column: str
 ) -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
-    """Arm -> stratum -> (responders, patients); rows whose `column` is empty are left out."""
+    """Arm -> stratum -> (responders, patients); rows with an empty `column` or of no stratum are left out."""
     found = {key: {name: [0, 0] for name in names} for key in OAK_ARMS.values()}
     with path.open(encoding="utf-8-sig") as stream:
         for number, row in enumerate(csv.DictReader(stream), start=2):
             try:
                 if row[column] in ("", "NA", "."):
                     continue
-                cell = found[OAK_ARMS[row["TRT01P"]]][stratum(row)]
+                name = stratum(row)
+                if name is None:
+                    continue
+                cell = found[OAK_ARMS[row["TRT01P"]]][name]
                 cell[0] += row["BCOR"] in ("CR", "PR")
             except (KeyError, ValueError) as error:
                 raise InputError(f"a cell is missing or wrong: {error}", where=f"{path}, row {number}") from None
