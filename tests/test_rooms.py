@@ -11,11 +11,11 @@ ROOT = Path(immunescape.__file__).parent
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
-    "parallel": set(),
+    "parallel": {"errors"},
     "knowledge": {"errors"},
     "engine": {"errors"},
     "model": {"errors", "knowledge"},
-    "population": {"errors", "model", "engine", "knowledge"},
+    "population": {"errors", "parallel", "model", "engine", "knowledge"},
     "trial": {"errors", "files", "parallel", "model", "engine", "population", "knowledge"},
     "profile": {"errors", "knowledge"},
     "evaluation": {"errors", "files", "parallel", "model", "engine", "population", "trial", "knowledge"},

@@ -155,10 +155,13 @@ def _run(
     out: str | Path | None,
     progress: Progress | None,
 ) -> DesignRun:
+    from immunescape.files import check_folder
     from immunescape.trial.design.simulation import simulate
     from immunescape.trial.runner import _cores
 
     cores = workers if workers is not None else _cores()
+    if out is not None:
+        check_folder(Path(out))
     loaded = [v.load(workers=cores, progress=progress) for v in virtual]
     run = DesignRun(
         tuple(simulate(d, replicates, seed, workers=cores, cluster=cluster, out=out, progress=progress) for d in loaded)

@@ -58,6 +58,7 @@ class VirtualTrial:
         paired: bool = False,
         progress: Callable[[int, int], None] | None = None,
         attribute: int | None = None,
+        cluster: Any = None,
     ) -> VirtualResult:
         """Simulate the trial.
 
@@ -79,6 +80,9 @@ class VirtualTrial:
             Called with (patients done, patients in all).
         attribute
             For so many patients whose disease resisted, find the mechanism that carried the escape.
+        cluster
+            A ``distributed.Client`` or the address of a dask scheduler, whose workers make the patients in place of
+            processes of this machine.
         """
         from dataclasses import replace
 
@@ -93,6 +97,7 @@ class VirtualTrial:
             engine=engine,
             paired=paired,
             progress=progress,
+            cluster=cluster,
         )
         if attribute is not None:
             from immunescape.trial.attribution import attribute as attribute_escape

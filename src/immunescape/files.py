@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from immunescape.errors import ImmunescapeError
+from immunescape.errors import ImmunescapeError, InputError
 
-__all__ = ["whole_file"]
+__all__ = ["check_file", "check_folder", "whole_file"]
+
+_PROBE = 1 << 20
+"""Bytes that have to fit before anything is computed; a report needs some megabytes."""
 
 
 @contextmanager
@@ -54,6 +58,54 @@ def whole_file(
         raise error(text, where=str(path) if where is None else where, hint=hint) from caught
     finally:
         _forget(part)
+
+
+def check_folder(folder: Path, option: str = "--out") -> None:
+    """Refuse a folder that cannot be written to, or is full, before anything is computed for it.
+
+    A file of a megabyte is written there, or in the nearest folder above that exists, and removed again; permissions
+    alone tell nothing of file systems that are mounted read-only, or full.
+
+    Raises
+    ------
+    InputError
+        That names the folder, why nothing can be written, and `option`.
+    """
+    place = Path(os.path.abspath(folder))
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        why = f"{place} is a file, not a folder"
+    else:
+        try:
+            with tempfile.TemporaryFile(dir=place, prefix=".immunescape-") as probe:
+                probe.write(b"\0" * _PROBE)
+                probe.flush()
+            return
+        except PermissionError:
+            why = f"{place} may not be written to"
+        except OSError as error:
+            why = f"{place}: {error.strerror or error}"
+    raise InputError(
+        f"nothing can be written to {folder}: {why}", hint=f"Free some space or choose another folder with {option}."
+    )
+
+
+def check_file(path: Path | None, option: str) -> None:
+    """Refuse a file that could not be written, before anything is computed for it; None is no file.
+
+    Raises
+    ------
+    InputError
+        That names the file and `option`.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise InputError(f"{path} is a folder", hint=f"Name a file with {option}.")
+    if not path.parent.exists():
+        raise InputError(f"the folder {path.parent} of {path.name} does not exist", hint=f"Make it, or see {option}.")
+    check_folder(path.parent, option)
 
 
 def _forget(part: Path) -> None:

@@ -43,7 +43,7 @@ from immunescape.evaluation.targets import (
 )
 from immunescape.evaluation.targets import trial_targets as targets_of
 from immunescape.evaluation.weighting import Sample, effective_size, pool
-from immunescape.files import whole_file
+from immunescape.files import check_folder, whole_file
 from immunescape.population.fit import FitTerm, PopulationFit
 from immunescape.population.tables import read_rows
 from immunescape.trial.spec import Trial
@@ -348,6 +348,7 @@ def calibrate(
     out: Path | None = None,
     start: PopulationFit | None = None,
     engine: str = "auto",
+    cluster: Any = None,
     progress: Callable[[int, str, int, int], None] | None = None,
 ) -> Calibration:
     """Fit the population to the published results of trials.
@@ -363,7 +364,7 @@ def calibrate(
         Virtual patients per arm in each round, and of the fresh patients after the last.
     seed
         Round k uses ``seed + k``.
-    workers, engine
+    workers, engine, cluster
         As for a trial.
     out
         Folder that keeps finished patients and the fit of each round: an interrupted run resumes.
@@ -383,6 +384,8 @@ def calibrate(
         raise InputError("no trial to calibrate to")
     if rounds < 1:
         raise InputError(f"{rounds} rounds", hint="At least one.")
+    if out is not None:
+        check_folder(out)
     moving = terms()
     targets = [t for trial in trials for t in targets_of(trial)] + _data_targets(data, trials)
     rates = any(" of a lesion " in t.name for t in targets)
@@ -404,7 +407,7 @@ def calibrate(
             folder = None if out is None else out / f"round-{number}" / trial.name
             result = run_trial(
                 trial, patients=patients, seed=seed + number, workers=workers, out=folder, engine=engine, fit=fit,
-                paired=True, progress=tell,
+                paired=True, progress=tell, cluster=cluster,
             )  # fmt: skip
             for arm in trial.arms:
                 kinetics = rates and trial.name == "oak"

@@ -365,6 +365,7 @@ def run_claims(
     model: Model | None = None,
     population: Population | None = None,
     progress: Callable[[int, int], None] | None = None,
+    cluster: Any = None,
 ) -> ClaimsResult:
     """Simulate claims.
 
@@ -385,6 +386,8 @@ def run_claims(
         Patients at diagnosis in place of those that `patients` and `seed` give.
     progress
         Called with (simulated patients done, in all).
+    cluster
+        A ``distributed.Client`` or the address of a dask scheduler, whose workers simulate; same results.
 
     Returns
     -------
@@ -421,22 +424,23 @@ def run_claims(
         for group, size in ((within, patients), (across, ASSOCIATION * patients)):
             if not group:
                 continue
-            people = population or _patients(size, seed, engine)
-            found = _simulate(group, people, engine, progress, library)
+            people = population or _patients(size, seed, engine, cluster)
+            found = _simulate(group, people, engine, progress, library, cluster)
             for number, row in enumerate(checked):
                 if row.claim.id in group:
                     _judge(row, group[row.claim.id], found, people, seed + number)
     return ClaimsResult(checked, patients, seed, time.perf_counter() - begin, model_counts(whole))
 
 
-def _patients(patients: int, seed: int, engine: str) -> Population:
+def _patients(patients: int, seed: int, engine: str, cluster: Any) -> Population:
     from immunescape.evaluation.scenarios import quick_engine
     from immunescape.model.assembly import Model
     from immunescape.population.population import Population
 
     model = Model.build(check_units=False)
     size = min(256, max(16, patients))  # candidates that are grown and not needed cost time
-    return Population.generate(model, patients, seed=seed, engine=quick_engine(engine), block_size=size)
+    grows = quick_engine(engine, None if cluster is None else 1)
+    return Population.generate(model, patients, seed=seed, engine=grows, block_size=size, cluster=cluster)
 
 
 def _simulate(
@@ -445,6 +449,7 @@ def _simulate(
     engine: str,
     progress: Callable[[int, int], None] | None,
     library: Library,
+    cluster: Any,
 ) -> Simulated:
     last: dict[Scenario, float] = {}
     outputs: dict[Scenario, set[str]] = {}
@@ -454,7 +459,7 @@ def _simulate(
         for side in {*one.sides, *one.off, *one.reversed}:
             last[side] = max(last.get(side, 0.0), *one.days)
             outputs.setdefault(side, set()).update(one.names)
-    return simulate(people, last, outputs, days, engine=engine, progress=progress, library=library)
+    return simulate(people, last, outputs, days, engine=engine, progress=progress, library=library, cluster=cluster)
 
 
 def _judge(row: Checked, one: Plan, found: Simulated, people: Population, seed: int) -> None:

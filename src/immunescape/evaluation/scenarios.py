@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -145,14 +146,14 @@ def drug_groups(
     return [tuple(sorted(g)) for g in groups]
 
 
-def quick_engine(name: str) -> Engine:
-    """Return an engine that shares a batch between all cores; a patient that fails is left out, not rescued."""
+def quick_engine(name: str, threads: int | None = None) -> Engine:
+    """Return an engine that shares a batch between `threads` (None: all) cores; a patient that fails is not rescued."""
     from immunescape.engine import get_engine
     from immunescape.engine.native import NativeEngine
 
     made = get_engine(name)
     if isinstance(made, NativeEngine):
-        made.threads, made.rescue = os.cpu_count() or 1, False
+        made.threads, made.rescue = threads or os.cpu_count() or 1, False
     return made
 
 
@@ -179,6 +180,7 @@ def simulate(
     rtol: float = _RTOL,
     progress: Progress | None = None,
     library: Library | None = None,
+    cluster: Any = None,
 ) -> Simulated:
     """Simulate scenarios over a population.
 
@@ -198,6 +200,8 @@ def simulate(
         Called with (patients done, patients in all).
     library
         Compiled models by their drugs, for further calls: those that it has are used, new ones are added.
+    cluster
+        A ``distributed.Client`` or the address of a dask scheduler, whose workers then simulate; None simulates here.
 
     Raises
     ------
@@ -214,32 +218,72 @@ def simulate(
     groups += drug_groups({s: d for s, d in drugs.items() if not any(set(d) <= set(g) for g in groups)}, least=0)
     new = [g for g in groups if g not in library]
     built = [Model.build(drugs=list(g), check_units=False) for g in new]
-    library |= dict(zip(new, zip(built, _compile(built, engine), strict=True), strict=True))
-    models, compiled = [library[g][0] for g in groups], [library[g][1] for g in groups]
+    if cluster is None:
+        library |= dict(zip(new, zip(built, _compile(built, engine), strict=True), strict=True))
+        models = [library[g][0] for g in groups]
+    else:
+        models = [library[g][0] if g in library else built[new.index(g)] for g in groups]
     grid = np.array(sorted({0.0, *(float(d) for d in days)}))
     if len(grid) == 1:
         grid = np.array([0.0, 1e-3])
     found = Simulated(grid)
     total, done = len(scenarios) * len(population), 0
+
+    def keep(part: Any, result: tuple[dict[Scenario, dict[str, FloatArray]], dict[Scenario, int]]) -> None:
+        nonlocal done
+        found.values.update(result[0])
+        found.failures.update(result[1])
+        done += len(part) * len(population)
+        if progress is not None:
+            progress(done, total)
+
     doses: dict[tuple[Any, float], list[Doses]] = {}
-    for number in range(len(groups)):
-        mine = [s for s in scenarios if next(i for i, g in enumerate(groups) if set(drugs[s]) <= set(g)) == number]
-        mine.sort(key=lambda s: scenarios[s])
-        size = max(1, _PER_JOB // max(1, len(population)))
-        for start in range(0, len(mine), size):
-            part = mine[start : start + size]
-            for one in part:
-                key = (one.regimens, one.treat_from)
-                if one.regimens and (key not in doses):
-                    last = max(scenarios[s] for s in scenarios if (s.regimens, s.treat_from) == key)
-                    doses[key] = _doses(population, [regimens[t] for t in one.regimens], one.treat_from, last)
-            names = sorted({name for s in part for name in outputs[s]})
-            until = np.repeat([max(scenarios[s], float(grid[1])) for s in part], len(population))
-            _run(population, models[number], compiled[number], part, names, until, grid, doses, found, rtol)
-            done += len(part) * len(population)
-            if progress is not None:
-                progress(done, total)
+    team = None
+    if cluster is not None:
+        from immunescape.parallel import open_team
+
+        team = open_team(1, cluster)
+    try:
+        for number, group in enumerate(groups):
+            mine = [s for s in scenarios if next(i for i, g in enumerate(groups) if set(drugs[s]) <= set(g)) == number]
+            mine.sort(key=lambda s: scenarios[s])
+            size = max(1, _PER_JOB // max(1, len(population)))
+            for start in range(0, len(mine), size):
+                part = tuple(mine[start : start + size])
+                for one in part:
+                    key = (one.regimens, one.treat_from)
+                    if one.regimens and (key not in doses):
+                        last = max(scenarios[s] for s in scenarios if (s.regimens, s.treat_from) == key)
+                        doses[key] = _doses(population, [regimens[t] for t in one.regimens], one.treat_from, last)
+                names = sorted({name for s in part for name in outputs[s]})
+                until = np.repeat([max(scenarios[s], float(grid[1])) for s in part], len(population))
+                rest = (part, names, until, grid)
+                if team is None:
+                    keep(part, _run(population, models[number], library[group][1], *rest, doses, rtol))
+                    continue
+                given = {k: doses[k] for k in {(s.regimens, s.treat_from) for s in part} if k in doses}
+                people = replace(population, model=None)
+                label = f"scenarios {start + 1} to {start + len(part)} with {', '.join(group) or 'no drug'}"
+                team.submit(part, label, _run_there, group, engine, people, *rest, given, rtol)
+        while team is not None and team.under_way:
+            team.take(keep)
+    finally:
+        if team is not None:
+            team.close()
     return found
+
+
+@lru_cache(maxsize=4)
+def _compiled_there(drugs: tuple[str, ...], engine: str) -> tuple[Model, Compiled]:
+    from immunescape.model.assembly import Model
+
+    model = Model.build(drugs=list(drugs), check_units=False)
+    return model, quick_engine(engine, threads=1).compile(model.to_sbml())
+
+
+def _run_there(drugs: tuple[str, ...], engine: str, population: Population, *rest: Any) -> Any:
+    """Run a part on a worker of a cluster, which builds and compiles the model at its first."""
+    return _run(population, *_compiled_there(drugs, engine), *rest)
 
 
 def _doses(population: Population, regimens: Sequence[Any], start: float, last: float) -> list[Doses]:
@@ -272,9 +316,9 @@ def _run(
     until: FloatArray,
     grid: FloatArray,
     doses: Mapping[Any, Sequence[Doses]],
-    found: Simulated,
     rtol: float,
-) -> None:
+) -> tuple[dict[Scenario, dict[str, FloatArray]], dict[Scenario, int]]:
+    """Values and failures of some scenarios, as in `Simulated`."""
     from immunescape.engine.api import FAILED, Doses, Job
 
     n = len(population)
@@ -309,6 +353,8 @@ def _run(
     )
     result = compiled.run(job)
     scale = {name: model.scale(name) for name in names}
+    all_values: dict[Scenario, dict[str, FloatArray]] = {}
+    failures: dict[Scenario, int] = {}
     for k, one in enumerate(scenarios):
         rows = slice(k * n, (k + 1) * n)
         failed = result.status[rows] == FAILED
@@ -318,10 +364,11 @@ def _run(
             full[:, : len(job.times)] = result.values[rows, :, j] * scale[name]
             full[failed] = np.nan
             values[name] = full
-        found.values[one] = values
-        found.failures[one] = int(failed.sum())
+        all_values[one] = values
+        failures[one] = int(failed.sum())
         if failed.all():
             raise EngineError(f"no patient could be simulated: {next(iter(result.messages.values()), 'failed')}")
+    return all_values, failures
 
 
 def _base(population: Population, model: Model) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:

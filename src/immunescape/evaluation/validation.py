@@ -13,6 +13,7 @@ from immunescape.evaluation.facts import Fact, facts
 from immunescape.evaluation.lesion_comparison import COMPARISONS, LesionArm, compare_lesions
 from immunescape.evaluation.patient_data import HOW, PatientData
 from immunescape.evaluation.scoreboard import Score, roles, score_trial, summarise
+from immunescape.files import check_folder
 
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
@@ -75,6 +76,7 @@ def validate(
     out: Path | None = None,
     data: Path | None = None,
     engine: str = "auto",
+    cluster: Any = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Validation:
     """Simulate trials and hold them against their published results.
@@ -86,7 +88,7 @@ def validate(
     patients
         Virtual patients per arm; None takes each protocol's numbers. The arms of a trial share them, so that chance
         nearly cancels in the predicted hazard ratios; intervals draw each arm apart.
-    seed, workers, engine
+    seed, workers, engine, cluster
         As for a single trial.
     out
         Folder that keeps finished blocks, a folder for each trial, so that an interrupted run resumes.
@@ -106,6 +108,8 @@ def validate(
     from immunescape.trial.runner import run_trial
     from immunescape.trial.spec import list_trials, load_trial
 
+    if out is not None:
+        check_folder(out)
     shipped = {name for name in list_trials() if name in roles()}
     trials = [load_trial(name) for name in (names or sorted(shipped))]
     for trial in trials:
@@ -130,7 +134,7 @@ def validate(
 
         result = run_trial(
             trial, patients=size, seed=seed, workers=workers, out=None if out is None else out / name, engine=engine,
-            paired=True, progress=tell,
+            paired=True, progress=tell, cluster=cluster,
         )  # fmt: skip
         results.append(result)
         if number < scored:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from immunescape.engine.api import Engine
     from immunescape.model.assembly import Model
 
-__all__ = ["FATES", "Block", "BlockMaker", "PopulationSpec", "generate_block"]
+__all__ = ["FATES", "Block", "BlockMaker", "PopulationSpec", "generate_block", "make_block"]
 
 FATES = ("accepted", "ineligible", "never diagnosed", "failed", "implausible")
 
@@ -113,6 +113,11 @@ class BlockMaker:
         self._grower: Grower | None = None
 
     @property
+    def engine(self) -> Engine | None:
+        """The engine that was asked for."""
+        return self._engine
+
+    @property
     def grower(self) -> Grower:
         """The compiled model that grows tumours."""
         if self._grower is None:
@@ -190,3 +195,18 @@ class BlockMaker:
 def generate_block(model: Model, spec: PopulationSpec, index: int, *, engine: Engine | None = None) -> Block:
     """Make one block of candidates. To make many, keep a `BlockMaker`: it compiles the model once."""
     return BlockMaker(model, spec, engine).block(index)
+
+
+_MAKERS: dict[str, tuple[bytes, BlockMaker]] = {}
+"""What a worker process keeps between blocks: the maker of the last population, and what it was made from."""
+
+
+def make_block(model: Model, spec: PopulationSpec, engine: Engine | None, index: int, limit: int) -> Block:
+    """Make a block in a worker process, which compiles the model at its first."""
+    import hashlib
+    import pickle
+
+    key = hashlib.sha256(pickle.dumps((model, spec, engine), protocol=5)).digest()
+    if _MAKERS.get("current", (b"",))[0] != key:
+        _MAKERS["current"] = (key, BlockMaker(model, spec, engine))
+    return _MAKERS["current"][1].block(index, limit=limit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError, ModelError
-from immunescape.population.blocks import Block, BlockMaker, PopulationSpec
+from immunescape.population.blocks import Block, BlockMaker, PopulationSpec, make_block
 from immunescape.population.covariates import COLUMNS, Region
 from immunescape.population.diagnosis import MAX_DAYS
 from immunescape.population.eligibility import Eligibility
@@ -79,6 +79,8 @@ class Population:
         start_block: int = 0,
         max_candidates: int | None = None,
         progress: Callable[[int], None] | None = None,
+        workers: int = 1,
+        cluster: Any = None,
     ) -> Population:
         """Draw candidates in order until `n` of them are patients.
 
@@ -104,6 +106,9 @@ class Population:
             Give up beyond this number (default: 1000 for each patient wanted).
         progress
             Called with the number of patients found since the last call.
+        workers, cluster
+            Processes, or a ``distributed.Client`` or the address of a dask scheduler, that make the blocks; 1 makes
+            them here. Patients do not depend on it.
 
         Raises
         ------
@@ -117,17 +122,19 @@ class Population:
         spec = PopulationSpec(
             seed, stream, region, eligibility, max_days, rtol, plausibility, method, draws, block_size
         )
-        maker = BlockMaker(model, spec, engine)
+        if workers < 1:
+            raise InputError(f"{workers} workers", hint="At least one.")
         limit = candidates if candidates is not None else (max_candidates or 1000 * (n or 1))
         blocks: list[Block] = []
         found = drawn = 0
-        while drawn < limit and (n is None or found < n):
-            block = maker.block(start_block + len(blocks), limit=limit - drawn)
+        for block in _blocks(BlockMaker(model, spec, engine), start_block, limit, workers, cluster):
             blocks.append(block)
             new = len(block.table) if n is None else min(len(block.table), n - found)
             found, drawn = found + len(block.table), drawn + len(block.fates)
             if progress is not None and new > 0:
                 progress(new)
+            if n is not None and found >= n:
+                break
         population = cls.from_blocks(model, seed, stream, blocks, n)
         if n is not None and len(population) < n:
             raise InputError(
@@ -244,3 +251,38 @@ class Population:
         meta = json.loads(stored)
         messages = {int(k): v for k, v in meta["messages"].items()}
         return cls(table.to_pandas(), model, meta["seed"], meta["stream"], meta["counts"], meta["draws"], messages)
+
+
+def _blocks(maker: BlockMaker, start: int, limit: int, workers: int, cluster: Any) -> Iterator[Block]:
+    """Blocks in the order of their numbers, until `limit` candidates are drawn or the caller has enough."""
+    size = maker.spec.block_size
+    left = list(range(0, limit, size))  # candidates before each block
+    if cluster is None and workers == 1:
+        for k, before in enumerate(left):
+            yield maker.block(start + k, limit=limit - before)
+        return
+    from immunescape.parallel import open_team
+
+    ready: dict[int, Block] = {}
+
+    def keep(key: Hashable, block: Block) -> None:
+        assert isinstance(key, int)
+        ready[key] = block
+
+    team = open_team(workers, cluster)
+    ahead, shown = 0, 0
+    try:
+        while shown < len(left):
+            most = min(team.width, max(2, 2 * ahead))  # a few first: they may be enough
+            while ahead < len(left) and team.under_way < most:
+                name = f"block {start + ahead} of the population"
+                team.submit(
+                    ahead, name, make_block, maker.model, maker.spec, maker.engine, start + ahead, limit - left[ahead]
+                )
+                ahead += 1
+            team.take(keep)
+            while shown in ready:
+                yield ready.pop(shown)
+                shown += 1
+    finally:
+        team.close()

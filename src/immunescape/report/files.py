@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from immunescape.errors import InputError
-from immunescape.files import whole_file
+from immunescape.files import check_folder, whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["check_folder", "make_folder", "parquet_bytes", "write_pieces", "write_whole"]
-
-
-def check_folder(folder: Path) -> None:
-    """Refuse a folder that could not be written to, before anything is computed for it; nothing is made yet."""
-    place = Path(os.path.abspath(folder))
-    while not os.path.lexists(place):
-        place = place.parent
-    if not place.is_dir():
-        why = f"{place} is a file, not a folder"
-    elif not os.access(place, os.W_OK | os.X_OK):
-        why = f"{place} may not be written to"
-    else:
-        return
-    raise InputError(f"nothing can be written to {folder}: {why}", hint="Choose another folder with --out.")
 
 
 def make_folder(folder: Path) -> None:

@@ -12,8 +12,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
@@ -21,8 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import InputError
-from immunescape.files import whole_file
+from immunescape.files import check_folder, whole_file
+from immunescape.parallel import Team, deferred_interrupts, open_team
 from immunescape.trial.blocks import (
+    ELIGIBLE_PER_BLOCK,
     BlockTask,
     TrialBlock,
     candidates_per_block,
@@ -33,7 +34,6 @@ from immunescape.trial.blocks import (
 )
 
 if TYPE_CHECKING:
-    from immunescape.parallel import WorkerPool
     from immunescape.population.fit import PopulationFit
     from immunescape.trial.result import TrialResult
     from immunescape.trial.spec import Trial
@@ -61,6 +61,7 @@ def run_trial(
     paired: bool = False,
     progress: Progress | None = None,
     fit: PopulationFit | None = None,
+    cluster: Any = None,
 ) -> TrialResult:
     """Simulate a trial.
 
@@ -84,6 +85,8 @@ def run_trial(
         Called with (patients done, patients in all).
     fit
         How the population's distributions are moved; None takes the fit that ships.
+    cluster
+        A ``distributed.Client`` or the address of a dask scheduler, whose workers then make the blocks.
 
     Raises
     ------
@@ -107,9 +110,17 @@ def run_trial(
     wanted = [min(arm.n, DEFAULT_PATIENTS) if patients is None else patients for arm in trial.arms]
     if paired:
         wanted = [max(wanted)] * len(wanted)
-    begin = partial(_pool, trial, cores, engine)
     kept = None if out is None else Path(out) / ".blocks"
-    pool = begin() if cores > 1 and (kept is None or not kept.exists()) else None
+    if kept is not None and not kept.exists():
+        check_folder(kept.parent)
+    team: Team | None = None
+    if cluster is not None:
+        begin: Callable[[], Team] = partial(open_team, cores, cluster)
+        team = begin()  # a wrong address is found before anything is compiled
+    else:
+        begin = partial(_processes, trial, cores, engine)
+        if cores > 1 and (kept is None or not kept.exists()):
+            team = begin()
     try:
         engine_name = _working_engine(trial, engine)
         size = candidates_per_block(trial, max(wanted))
@@ -117,7 +128,11 @@ def run_trial(
         store = BlockStore(kept, _key(trial, seed, engine_name, size, paired, fit))
         groups = [tuple(range(len(trial.arms)))] if paired else [(k,) for k in range(len(trial.arms))]
         total = sum(wanted)
-        gathered = [_Gathered(0 if paired else group[0], group, max(wanted[k] for k in group)) for group in groups]
+        few, many = ELIGIBLE_PER_BLOCK
+        guess = 0.0 if cluster is None else 0.5 * min(max(max(wanted) / 8, few), many)  # half: not all can be grown
+        gathered = [
+            _Gathered(0 if paired else group[0], group, max(wanted[k] for k in group), guess) for group in groups
+        ]
 
         def report() -> None:
             if progress is not None:
@@ -125,14 +140,16 @@ def run_trial(
 
         report()
         todo = _Queue(gathered, store, report)
-        if cores == 1:
+        if kept is not None and kept.exists() and not todo.done:  # what is complete may lie in a read-only archive
+            check_folder(kept)
+        if cores == 1 and cluster is None:
             _in_turn(task, todo)
         elif not todo.done:
-            pool = pool or begin()
-            _side_by_side(task, todo, pool, cores)
+            team = team or begin()
+            _side_by_side(task, todo, team)
     finally:
-        if pool is not None:
-            pool.shutdown(wait=True, cancel_futures=True)
+        if team is not None:
+            team.close()
     tables = [g.finish(trial) for g in gathered]
     rows = [row for rows, _, _, _ in tables for row in rows]
     visits = [row for _, scans, _, _ in tables for row in scans]
@@ -170,13 +187,17 @@ def _working_engine(trial: Trial, engine: str) -> str:
     return chosen.name
 
 
-@dataclass
+@dataclass(eq=False)
 class _Gathered:
-    """Blocks of one stream of candidates, for one arm or, where arms share their patients, for all."""
+    """Blocks of one stream of candidates, for one arm or, where arms share their patients, for all.
+
+    `guess` is how many patients a block is taken to hold as long as none is there: with 0 every worker gets one.
+    """
 
     stream: int
     arms: tuple[int, ...]
     wanted: int
+    guess: float = 0.0
 
     def __post_init__(self) -> None:
         self.blocks: dict[int, TrialBlock] = {}
@@ -206,7 +227,7 @@ class _Gathered:
         """Whether the first `asked` blocks will probably hold enough patients; what is not known yet counts nothing."""
         waiting = sum(len(block.complete) for i, block in self.blocks.items() if i >= self.next)
         unknown = asked - self.next - sum(i >= self.next for i in self.blocks)
-        each = (self.found + waiting) / len(self.blocks) if self.blocks else 0.0
+        each = (self.found + waiting) / len(self.blocks) if self.blocks else self.guess
         return self.found + waiting + 0.9 * each * unknown >= self.wanted
 
     def finish(
@@ -283,33 +304,36 @@ def _in_turn(task: BlockTask, queue: _Queue) -> None:
     start_worker(task)
     while (following := queue.next()) is not None:
         g, index = following
-        queue.keep(g, simulate_block(g.stream, g.arms, index))
+        block = simulate_block(g.stream, g.arms, index)
+        with deferred_interrupts():
+            queue.keep(g, block)
 
 
-def _pool(trial: Trial, workers: int, engine: str) -> WorkerPool:
+def _processes(trial: Trial, workers: int, engine: str) -> Team:
     """Worker processes; they import what they need, and compile the growing model, while the parent goes on."""
-    from immunescape.parallel import WorkerPool
-
-    pool = WorkerPool(workers, tasks_per_worker=TASKS_PER_WORKER)
+    team = open_team(workers, tasks_per_worker=TASKS_PER_WORKER)
     for k in range(workers):
-        pool.submit(prepare_process, trial.drugs, engine if k == 0 else "")
-    return pool
+        team.submit(None, "its preparation", prepare_process, trial.drugs, engine if k == 0 else "")
+    return team
 
 
-def _side_by_side(task: BlockTask, queue: _Queue, pool: WorkerPool, workers: int) -> None:
-    """Make blocks in worker processes until every stream has its patients."""
-    running: dict[Future[TrialBlock], _Gathered] = {}
+def _side_by_side(task: BlockTask, queue: _Queue, team: Team) -> None:
+    """Make blocks by a team of workers until every stream has its patients."""
+
+    def keep(key: Hashable, block: TrialBlock) -> None:
+        if isinstance(key, int):  # else it was a preparation
+            queue.keep(queue.gathered[key], block)
+
     try:
         while not queue.done:
-            while len(running) < workers + 1 and (following := queue.next()) is not None:
+            while team.under_way < team.width and (following := queue.next()) is not None:
                 g, index = following
-                running[pool.submit(simulate_task, task, g.stream, g.arms, index)] = g
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                queue.keep(running.pop(future), future.result())
-    finally:
-        for future in running:
-            future.cancel()
+                name = f"block {index} of {' and '.join(task.trial.arms[a].name for a in g.arms)}"
+                team.submit(queue.gathered.index(g), name, simulate_task, task, g.stream, g.arms, index)
+            team.take(keep)
+    except BaseException:
+        team.rescue(keep)
+        raise
 
 
 class BlockStore:

@@ -10,25 +10,22 @@ from __future__ import annotations
 import hashlib
 import pickle
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from immunescape.errors import ImmunescapeError, InputError
-from immunescape.files import whole_file
-from immunescape.parallel import WorkerPool
+from immunescape.errors import InputError
+from immunescape.files import check_folder, whole_file
+from immunescape.parallel import deferred_interrupts, open_team
 
 __all__ = ["BlockFolder", "fingerprint", "run_blocks"]
 
 Arrays = dict[str, NDArray[Any]]
 Job = tuple[Any, ...]
 Work = Callable[..., Arrays]
-ATTEMPTS = 5
 
 
 def fingerprint(value: Any) -> str:
@@ -90,78 +87,57 @@ def run_blocks(
     results: list[Arrays | None] = [store.read(name) for name, _ in jobs]
     todo = [k for k, r in enumerate(results) if r is None]
     done = len(jobs) - len(todo)
+    if folder is not None and todo:
+        check_folder(folder)
     if progress is not None:
         progress(done, len(jobs))
-    run = _cluster(cluster, work, jobs, todo) if cluster is not None else _local(work, jobs, todo, workers, patience)
-    for k, arrays in run:
+
+    def keep(k: Hashable, arrays: Arrays) -> None:
+        nonlocal done
+        assert isinstance(k, int)
         results[k] = arrays
         store.write(jobs[k][0], arrays)
         done += 1
         if progress is not None:
             progress(done, len(jobs))
+
+    def here(k: int) -> None:
+        arrays = work(*jobs[k][1])
+        with deferred_interrupts():
+            keep(k, arrays)
+
+    if cluster is None and workers > 1 and patience > 0 and todo:
+        began = time.perf_counter()
+        here(todo.pop(0))
+        if (time.perf_counter() - began) * len(todo) < patience:
+            workers = 1
+    if cluster is None and (workers == 1 or len(todo) <= 1):
+        for k in todo:
+            here(k)
+    elif todo:
+        _by_a_team(work, jobs, todo, workers, cluster, keep)
     return [r for r in results if r is not None]
 
 
-def _local(
-    work: Work, jobs: Sequence[tuple[str, Job]], todo: list[int], workers: int, patience: float
-) -> Iterator[tuple[int, Arrays]]:
-    if workers > 1 and patience > 0 and todo:
-        began = time.perf_counter()
-        yield todo[0], work(*jobs[todo[0]][1])
-        todo = todo[1:]
-        if (time.perf_counter() - began) * len(todo) < patience:
-            workers = 1
-    if workers == 1 or len(todo) <= 1:
-        for k in todo:
-            yield k, work(*jobs[k][1])
-        return
-    left = list(todo)
-    for attempt in range(ATTEMPTS):
-        pool = WorkerPool(min(workers, len(left)))
-        running: dict[Future[Arrays], int] = {}
-        queue = iter(list(left))
-        try:
-            for k in queue:
-                running[pool.submit(work, *jobs[k][1])] = k
-                if len(running) >= 2 * workers:
-                    break
-            while running:
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    k = running.pop(future)
-                    arrays = future.result()
-                    left.remove(k)
-                    following = next(queue, None)
-                    if following is not None:
-                        running[pool.submit(work, *jobs[following][1])] = following
-                    yield k, arrays
-            return
-        except BrokenProcessPool:
-            if attempt + 1 == ATTEMPTS:
-                raise ImmunescapeError(
-                    f"worker processes died {ATTEMPTS} times", hint="Use fewer workers: memory may have run out."
-                ) from None
-        finally:
-            for future in running:
-                future.cancel()
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _cluster(
-    cluster: Any, work: Work, jobs: Sequence[tuple[str, Job]], todo: list[int]
-) -> Iterator[tuple[int, Arrays]]:
+def _by_a_team(
+    work: Work,
+    jobs: Sequence[tuple[str, Job]],
+    todo: Sequence[int],
+    workers: int,
+    cluster: Any,
+    keep: Callable[[Hashable, Arrays], None],
+) -> None:
+    team = open_team(min(workers, len(todo)), cluster)
+    queue = iter(todo)
     try:
-        from distributed import Client, as_completed
-    except ImportError:
-        raise InputError(
-            "a dask cluster needs the package 'distributed'", hint="Install it: pip install 'immunescape[cluster]'."
-        ) from None
-    own = isinstance(cluster, str)
-    client = Client(cluster) if own else cluster
-    try:
-        futures = {client.submit(work, *jobs[k][1], retries=ATTEMPTS, pure=False): k for k in todo}
-        for future in as_completed(list(futures)):
-            yield futures[future], future.result()
+        following = next(queue, None)
+        while following is not None or team.under_way:
+            while following is not None and team.under_way < team.width:
+                team.submit(following, f"block '{jobs[following][0]}'", work, *jobs[following][1])
+                following = next(queue, None)
+            team.take(keep)
+    except BaseException:
+        team.rescue(keep)
+        raise
     finally:
-        if own:
-            client.close()
+        team.close()

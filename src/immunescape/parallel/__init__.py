@@ -1,0 +1,66 @@
+"""Independent tasks on worker processes of this machine or of a dask cluster, behind one call.
+
+`open_team` gives a team: `submit` hands it a task, `take` waits and hands over what is finished. A task is a function
+of an installed module and its arguments; its result depends on nothing else, so results do not depend on where it runs.
+A task whose worker dies runs again; one that kills its workers again and again is reported by its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, Protocol
+
+from immunescape.parallel.interrupts import Terminated, deferred_interrupts, exit_code, terminate_like_interrupt
+from immunescape.parallel.processes import ProcessTeam, WorkerLost
+
+__all__ = [
+    "ProcessTeam",
+    "Team",
+    "Terminated",
+    "WorkerLost",
+    "deferred_interrupts",
+    "exit_code",
+    "open_team",
+    "terminate_like_interrupt",
+]
+
+Keep = Callable[[Hashable, Any], None]
+
+
+class Team(Protocol):
+    """Workers that make tasks side by side."""
+
+    @property
+    def width(self) -> int:
+        """Tasks that should be under way, so that no worker waits; it follows workers that come and go."""
+
+    @property
+    def under_way(self) -> int:
+        """Tasks that were submitted and not handed over yet."""
+
+    def submit(self, key: Hashable, name: str, work: Callable[..., Any], *args: Any) -> None:
+        """Have ``work(*args)`` computed; `key` comes back with the result, `name` is what messages call the task."""
+
+    def take(self, keep: Keep) -> None:
+        """Wait until a task is finished; call ``keep(key, result)`` for all that are, which no signal interrupts.
+
+        Raises
+        ------
+        Exception
+            What a task raised; `WorkerLost` for one that ended its worker again and again.
+        """
+
+    def rescue(self, keep: Keep, patience: float = 2.0) -> None:
+        """After an interruption: hand over what is finished, or will be within `patience` seconds."""
+
+    def close(self) -> None:
+        """End the workers (processes of this machine) or leave them (a cluster); tasks under way are given up."""
+
+
+def open_team(workers: int, cluster: Any = None, *, tasks_per_worker: int | None = None) -> Team:
+    """Return worker processes, or where `cluster` is given (a ``distributed.Client`` or an address) its workers."""
+    if cluster is None:
+        return ProcessTeam(workers, tasks_per_worker=tasks_per_worker)
+    from immunescape.parallel.cluster import ClusterTeam
+
+    return ClusterTeam(cluster)
