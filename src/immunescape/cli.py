@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from immunescape import cli_profile
+from immunescape.cli_run import Cluster, Progress, interruptible, plain_warnings
 from immunescape.errors import ImmunescapeError
 
 __all__ = ["app", "main"]
@@ -87,6 +88,7 @@ def trial_command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print result.json instead of tables.")] = False,
     engine: Annotated[str, typer.Option("--engine", help="auto, native, roadrunner or reference.")] = "auto",
+    cluster: Cluster = None,
     paired: Annotated[
         bool, typer.Option("--paired", help="Both arms share the same patients; differences by paired bootstrap.")
     ] = False,
@@ -111,24 +113,16 @@ def trial_command(
             "`immunescape trials` lists those that ship; `--template` writes one to start from.",
         )
     from immunescape.face import trial
+    from immunescape.files import check_folder
 
     virtual = trial(name)
     folder = out or Path("immunescape-results") / virtual.name
-    try:
-        with _progress(quiet=as_json) as advance:
-            result = virtual.run(
-                patients=patients,
-                seed=seed,
-                workers=workers,
-                out=folder,
-                engine=engine,
-                paired=paired,
-                progress=advance,
-                attribute=attribute,
-            )
-    except KeyboardInterrupt:
-        typer.echo(f"Interrupted. Finished patients are kept in {folder}; the same command resumes.", err=True)
-        raise typer.Exit(130) from None
+    check_folder(folder)
+    with interruptible(folder), Progress(quiet=as_json) as advance:
+        result = virtual.run(
+            patients=patients, seed=seed, workers=workers, out=folder, engine=engine, paired=paired, progress=advance,
+            attribute=attribute, cluster=cluster,
+        )  # fmt: skip
     written = result.save(folder)
     if as_json:
         typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
@@ -155,9 +149,7 @@ def design_command(
     ] = 5000,
     seed: Seed = 1,
     workers: Workers = None,
-    cluster: Annotated[
-        str | None, typer.Option("--cluster", help="Address of a dask scheduler, in place of processes.")
-    ] = None,
+    cluster: Cluster = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -185,7 +177,7 @@ def design_command(
 
     label = names[0] if len(names) == 1 else "comparison"
     folder = out or Path("immunescape-results") / Path(label).stem
-    with _progress(quiet=as_json) as advance:
+    with interruptible(folder, "replicates"), Progress(quiet=as_json) as advance:
         run = run_designs(names, replicates, seed, workers=workers, cluster=cluster, out=folder, progress=advance)
     if as_json:
         typer.echo(json_module.dumps(run.to_json(), indent=2, allow_nan=False))
@@ -288,6 +280,7 @@ def calibrate_command(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for the fit; keeps finished patients, so that a rerun resumes.")
     ] = Path("immunescape-results/calibrate"),
+    cluster: Cluster = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     engine: Annotated[str, typer.Option("--engine", help="auto, native, roadrunner or reference.")] = "auto",
 ) -> None:
@@ -309,15 +302,12 @@ def calibrate_command(
             which = f"round {number + 1} of {rounds}" if number < rounds else "fresh patients of the fit"
             typer.echo(f"{which}, {trial}: {total} patients", err=True)
 
-    try:
+    with interruptible(out):
         made = calibrate(
             [load_trial(name) for name in chosen], data=data, patients=patients, rounds=rounds, seed=seed,
             workers=workers, out=out, start=None if start is None else PopulationFit.read(start), engine=engine,
-            progress=tell,
+            progress=tell, cluster=cluster,
         )  # fmt: skip
-    except KeyboardInterrupt:
-        typer.echo(f"Interrupted. Finished patients are kept in {out}; the same command resumes.", err=True)
-        raise typer.Exit(130) from None
     if as_json:
         typer.echo(json_module.dumps(made.to_json(), indent=2, allow_nan=False))
         return
@@ -347,26 +337,26 @@ def validate_command(
         typer.Option("--data", help="Folder of patients' data to compare with: tumour_kinetics/, loris/, oak/."),
     ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write a one-file HTML page.")] = None,
+    cluster: Cluster = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     engine: Annotated[str, typer.Option("--engine", help="auto, native, roadrunner or reference.")] = "auto",
 ) -> None:
     """Simulate trials and hold them against their published results."""
     from immunescape.evaluation.validation import validate
     from immunescape.face import NOTICE
+    from immunescape.files import check_file
     from immunescape.report.scoreboard_report import print_scoreboard, write_scoreboard
 
     def tell(trial: str, done: int, total: int) -> None:
         if not as_json and done == total:
             typer.echo(f"{trial}: {total} patients", err=True)
 
-    try:
+    check_file(html, "--html")
+    with interruptible(out):
         found = validate(
             names or (), patients=patients, seed=seed, workers=workers, out=out, data=data, engine=engine,
-            progress=tell,
+            progress=tell, cluster=cluster,
         )  # fmt: skip
-    except KeyboardInterrupt:
-        typer.echo(f"Interrupted. Finished patients are kept in {out}; the same command resumes.", err=True)
-        raise typer.Exit(130) from None
     if html is not None:
         write_scoreboard(found, html, NOTICE)
     if as_json:
@@ -390,20 +380,23 @@ def claims_command(
     coverage: Annotated[
         bool, typer.Option("--coverage", help="Simulate nothing; list the review paragraph by paragraph.")
     ] = False,
+    cluster: Cluster = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     engine: Annotated[str, typer.Option("--engine", help="auto, native, roadrunner or reference.")] = "auto",
 ) -> None:
     """Simulate the review's claims: predicted effect, interval, holds or not."""
     from immunescape.evaluation.claims import run_claims, select_claims
     from immunescape.face import NOTICE
+    from immunescape.files import check_file
     from immunescape.report.claims_report import coverage_table, print_claims, write_claims
 
     chosen = select_claims(only or ())
     if coverage:
         _table("The review, paragraph by paragraph", coverage_table(chosen).rows, as_json)
         return
-    with _progress(quiet=as_json) as advance:
-        result = run_claims(chosen, patients=patients, seed=seed, engine=engine, progress=advance)
+    check_file(html, "--html")
+    with interruptible(), Progress(quiet=as_json) as advance:
+        result = run_claims(chosen, patients=patients, seed=seed, engine=engine, progress=advance, cluster=cluster)
     if html is not None:
         write_claims(result, html, NOTICE)
     if as_json:
@@ -430,9 +423,11 @@ def sensitivity_command(
 ) -> None:
     """Rank the parameters to which response in a trial is most sensitive."""
     from immunescape.evaluation.sensitivity import run_sensitivity
+    from immunescape.files import check_file
     from immunescape.report.sensitivity_report import print_sensitivity, write_sensitivity_figure
 
-    with _progress(quiet=as_json) as advance:
+    check_file(png, "--png")
+    with interruptible(), Progress(quiet=as_json) as advance:
         result = run_sensitivity(
             trial,
             method=method,  # type: ignore[arg-type]
@@ -522,41 +517,12 @@ def _table(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
     print_table(title, rows)
 
 
-class _progress:
-    """A progress bar on standard error; silent where that is not a terminal or `quiet` is set."""
-
-    def __init__(self, quiet: bool) -> None:
-        self._bar: Any = None
-        self._task: Any = None
-        self._quiet = quiet
-
-    def __enter__(self) -> Any:
-        if self._quiet or not sys.stderr.isatty():
-            return None
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-        )
-        self._bar.start()
-        self._task = self._bar.add_task("virtual patients", total=None)
-        return self._advance
-
-    def _advance(self, done: int, total: int) -> None:
-        self._bar.update(self._task, completed=done, total=total)
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-
 def main() -> None:
-    """Entry point: prints errors as a user should read them, and exits with 2 for bad input, 130 for Ctrl-C."""
+    """Entry point: errors as a user should read them; exits with 2 for bad input, 130 for Ctrl-C, 143 for SIGTERM."""
+    from immunescape.parallel.interrupts import exit_code, terminate_like_interrupt
+
+    plain_warnings()
+    terminate_like_interrupt()
     try:
         app()
     except ImmunescapeError as error:
@@ -564,9 +530,11 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         typer.echo("Interrupted. What was finished is kept; the same command resumes.", err=True)
-        sys.exit(130)
+        sys.exit(exit_code())
     except BrokenPipeError:
         sys.exit(0)
+    except SystemExit as end:
+        sys.exit(exit_code() if end.code == 130 else end.code)  # typer takes any interruption for Ctrl-C
 
 
 if __name__ == "__main__":

@@ -1,0 +1,79 @@
+"""What commands that compute share: the option for a cluster, progress, answers to Ctrl-C and SIGTERM."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["Cluster", "Progress", "interruptible", "plain_warnings"]
+
+Cluster = Annotated[
+    str | None,
+    typer.Option("--cluster", help="Address of a dask scheduler (tcp://… or tls://…), in place of processes here."),
+]
+
+
+@contextmanager
+def interruptible(folder: Path | None = None, what: str = "patients") -> Iterator[None]:
+    """Answer Ctrl-C with exit code 130 and SIGTERM with 143, and say where what is finished lies."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        from immunescape.parallel import exit_code
+
+        code = exit_code()
+        kept = "" if folder is None else f" Finished {what} are kept in {folder}; the same command resumes."
+        typer.echo(f"{'Terminated' if code == 143 else 'Interrupted'}.{kept}", err=True)
+        raise typer.Exit(code) from None
+
+
+def plain_warnings() -> None:
+    """Print warnings as a user should read them, without the line of source that they come from."""
+    import warnings
+
+    def show(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
+        if issubclass(category, UserWarning):
+            typer.echo(f"Warning: {message}", err=True)
+        else:
+            original(message, category, filename, lineno, file, line)
+
+    original = warnings.showwarning
+    warnings.showwarning = show
+
+
+class Progress:
+    """A progress bar on standard error; silent where that is not a terminal or `quiet` is set."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+        self._quiet = quiet
+
+    def __enter__(self) -> Any:
+        if self._quiet or not sys.stderr.isatty():
+            return None
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._bar.start()
+        self._task = self._bar.add_task("virtual patients", total=None)
+        return self._advance
+
+    def _advance(self, done: int, total: int) -> None:
+        self._bar.update(self._task, completed=done, total=total)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
