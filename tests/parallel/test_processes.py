@@ -99,7 +99,7 @@ def test_an_error_of_a_task_arrives_as_it_was_raised() -> None:
     team = ProcessTeam(1)
     try:
         team.submit(0, "a task", refuse, 5)
-        with pytest.raises(InputError, match="no 5\n  Another."):
+        with pytest.raises(InputError, match=r"no 5\n  Another\."):
             team.take(lambda key, value: None)
     finally:
         team.close()
@@ -111,14 +111,17 @@ def test_a_signal_while_something_is_stored_waits_and_is_not_lost(number: signal
     def handler(got: int, frame: Any) -> None:
         raise Terminated
 
+    def store() -> None:
+        with deferred_interrupts():
+            os.kill(os.getpid(), number)
+            time.sleep(0.01)
+            stored.append(1)
+
+    stored: list[int] = []
     before = signal.signal(number, handler)
-    stored = []
     try:
         with pytest.raises(Terminated):
-            with deferred_interrupts():
-                os.kill(os.getpid(), number)
-                time.sleep(0.01)
-                stored.append(1)
+            store()
         assert stored == [1]
         assert signal.getsignal(number) is handler
     finally:
