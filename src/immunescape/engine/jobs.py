@@ -85,7 +85,7 @@ def _check_doses(doses: Doses) -> None:
     if not (np.all(np.isfinite(time)) and np.all(np.isfinite(amount)) and np.all(np.isfinite(duration))):
         raise EngineError("dose times, amounts and durations must be finite, durations zero or more")
     if np.any(duration < 0):
-        raise EngineError("dose times, amounts and durations must be finite, durations zero or more")
+        raise EngineError("a dose has a negative duration; durations must be zero (a bolus) or more")
 
 
 def check_job(job: Job, states: Iterable[str]) -> Job:

@@ -407,6 +407,8 @@ static unsigned crossed(struct lanes *s, const V *x, V time, const int *accepted
     return hit;
 }
 
+#include "inside.h"
+
 static int step_all(struct lanes *s) {
     const struct job *j = s->job;
     V h = s->h, growth;
@@ -460,11 +462,13 @@ static int step_all(struct lanes *s) {
 
     int dense_known = 0;
     V theta_end = all(1.0);
-    unsigned hit = (NTRIGGER > 0 || j->has_stop) ? crossed(s, s->y, after, accepted) : 0;
+    V low = all(0.0), high = all(1.0);
+    unsigned inside_step = look_inside(s, h, accepted, &low, &high, &dense_known), hit = inside_step;
+    if (NTRIGGER > 0 || j->has_stop) hit |= crossed(s, s->y, after, accepted);
     if (hit) {
-        for (int i = 0; i < NX; i++) dense_rows(s->k, i, s->d + i * DENSE);
+        if (!dense_known)
+            for (int i = 0; i < NX; i++) dense_rows(s->k, i, s->d + i * DENSE);
         dense_known = 1;
-        V low = all(0.0), high = all(1.0);
         for (int n = 0; n < 52; n++) {
             V middle = all(0.5) * (low + high);
             if (j->has_stop) dense_at(s, middle);
@@ -516,9 +520,9 @@ static int step_all(struct lanes *s) {
     for (int l = 0; l < W; l++) MLANE(keep, l) = accepted[l] ? -1 : 0;
     if (hit) {
         dense_at(s, theta_end);
-        I inside;
-        for (int l = 0; l < W; l++) MLANE(inside, l) = LANE(theta_end, l) < 1.0 ? -1 : 0;
-        for (int i = 0; i < NX; i++) s->y[i] = pick(inside, s->xd[i], s->y[i]);
+        I cut;
+        for (int l = 0; l < W; l++) MLANE(cut, l) = LANE(theta_end, l) < 1.0 ? -1 : 0;
+        for (int i = 0; i < NX; i++) s->y[i] = pick(cut, s->xd[i], s->y[i]);
     }
     for (int i = 0; i < NX; i++) s->x[i] = pick(keep, s->y[i], s->x[i]);
     learn(s, s->x, keep);
