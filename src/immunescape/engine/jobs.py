@@ -43,7 +43,7 @@ def check_times(times: object) -> FloatArray:
     """
     array = np.ascontiguousarray(times, dtype=float)
     if array.ndim != 1 or len(array) < 2 or not np.all(np.isfinite(array)) or not np.all(np.diff(array) > 0):
-        raise EngineError("output times must be at least two finite numbers, increasing")
+        raise EngineError("output times must be at least two finite numbers, and they must increase (increasing order)")
     return array
 
 
@@ -80,7 +80,9 @@ def dose_tables(job: Job) -> Sequence[Doses]:
 def _check_doses(doses: Doses) -> None:
     columns = [np.atleast_1d(np.asarray(c, dtype=float)) for c in (doses.time, doses.amount, doses.duration)]
     if any(c.shape != (len(doses.target),) for c in columns):
-        raise EngineError("a dose table needs as many times, amounts and durations as targets")
+        raise EngineError(
+            "the columns of a dose table differ in length: as many times, amounts and durations as targets are needed"
+        )
     time, amount, duration = columns
     if not (np.all(np.isfinite(time)) and np.all(np.isfinite(amount)) and np.all(np.isfinite(duration))):
         raise EngineError("dose times, amounts and durations must be finite, durations zero or more")
