@@ -28,6 +28,15 @@ def test_an_infusion_is_refused() -> None:
         with_dose_events(sbml({"x": (1.0, "-k * x")}, {"k": 0.5}), doses)
 
 
+def test_a_dose_is_an_amount_where_the_name_is_a_concentration() -> None:
+    document = libsbml.readSBMLFromString(_decaying_species())
+    document.getModel().getSpecies("x").setHasOnlySubstanceUnits(False)
+    doses = Doses(np.array([1.0]), ("x",), np.array([6.0]), np.zeros(1))
+    text = with_dose_events(libsbml.writeSBMLToString(document), doses)
+    result = get_engine("reference").compile(text).run(Job(1, np.array([0.0, 1.0]), ("x",), {"decay_rate": 0.0}))
+    np.testing.assert_allclose(result["x"][0], [1.0, 7.0], rtol=1e-9)
+
+
 def _decaying_species() -> str:
     document = libsbml.SBMLDocument(3, 2)
     model = document.createModel()

@@ -77,7 +77,10 @@ class Job:
     doses : one table for all, or one for each patient.
     stop : optional stop condition.
     until : optional (n,) time at which each patient's integration ends; later outputs are NaN.
-    rtol, atol : relative and absolute tolerance; `atol` may be a mapping state -> value (others take the default).
+    rtol : relative tolerance.
+    atol : absolute tolerance: a number for all states, or a mapping state -> value. None, and states that the mapping
+        leaves out: a thousandth of `rtol` times the largest size that the state has had, so that results do not depend
+        on units. A number that is wider than a state ever becomes is told (`Result.unresolved`, and a warning).
     max_steps : steps that one patient may take before it counts as failed.
     """
 
@@ -90,7 +93,7 @@ class Job:
     stop: Stop | None = None
     until: FloatArray | None = None
     rtol: float = 1e-6
-    atol: float | Mapping[str, float] = 1e-9
+    atol: float | Mapping[str, float] | None = None
     max_steps: int = 500_000
 
 
@@ -107,6 +110,8 @@ class Result:
     status : (n,) OK, STOPPED or FAILED. end_time : (n,) time where each patient ended.
     steps : (n,) integrator steps (0 where the engine does not tell).
     messages : patient index -> reason, for every failed patient.
+    unresolved : state -> absolute tolerance of the job, where that is more than a tenth of the state's largest size in
+        some patient: such a state may have no correct digit.
     """
 
     times: FloatArray
@@ -118,6 +123,7 @@ class Result:
     end_time: FloatArray
     steps: NDArray[np.int64]
     messages: Mapping[int, str]
+    unresolved: Mapping[str, float] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> FloatArray:
         """Trajectories (n, t) of one output."""

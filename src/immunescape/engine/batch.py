@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.engine.api import FAILED, Doses, Job, Result
+from immunescape.engine.jobs import TOLERANCE_SHARE, absolute_tolerances, check_job
 from immunescape.engine.layout import Layout
 from immunescape.errors import EngineError, unknown_word
 
-__all__ = ["Outcome", "check_times", "infuses_still_state", "run_batch"]
+__all__ = ["Outcome", "infuses_still_state", "run_batch"]
 
 FloatArray = NDArray[np.float64]
 
@@ -38,6 +39,8 @@ _RESULTS = (
     "steps",
     "rejected",
     "status",
+    "coarse",
+    "unseen",
     "code",
     "next",
     "done",
@@ -55,7 +58,7 @@ class _Struct(ctypes.Structure):
     _fields_ = (
         [(name, ctypes.c_int64) for name in _SIZES]
         + [(name, ctypes.c_void_p) for name, _ in _POINTERS]
-        + [("rtol", ctypes.c_double)]
+        + [("rtol", ctypes.c_double), ("foresight", ctypes.c_double)]
         + [(name, ctypes.c_int64) for name in _STOPS]
         + [(name, ctypes.c_void_p) for name in _RESULTS]
     )
@@ -63,25 +66,15 @@ class _Struct(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What compiled code says of a batch: the result (without messages), why patients failed, and refused steps."""
+    """What compiled code says of a batch: the result (without messages), why patients failed, refused steps.
+
+    `coarse` marks patients in which the size foreseen for a state that starts at zero was far too large.
+    """
 
     result: Result
     code: NDArray[np.int32]
     rejected: NDArray[np.int64]
-
-
-def check_times(job: Job) -> FloatArray:
-    """Output times as an array.
-
-    Raises
-    ------
-    EngineError
-        Where there are fewer than two, or they do not increase.
-    """
-    times = np.ascontiguousarray(job.times, dtype=float)
-    if times.ndim != 1 or len(times) < 2 or not np.all(np.diff(times) > 0) or not np.all(np.isfinite(times)):
-        raise EngineError("output times must be at least two finite numbers, increasing")
-    return times
+    coarse: NDArray[np.bool_]
 
 
 class _Places:
@@ -145,8 +138,6 @@ def _actions(job: Job, start: float, places: _Places) -> _Actions:
         tables = [job.doses]
         row = np.zeros(job.n, dtype=np.int64)
     else:
-        if len(job.doses) != job.n:
-            raise EngineError(f"{len(job.doses)} dose tables for {job.n} patients")
         position: dict[int, int] = {}
         tables = []
         row = np.empty(job.n, dtype=np.int64)
@@ -158,10 +149,6 @@ def _actions(job: Job, start: float, places: _Places) -> _Actions:
     names: dict[str, int] = {}
     targets = np.array([names.setdefault(t, len(names)) for d in tables for t in d.target], dtype=np.int64)
     length = np.array([len(d.target) for d in tables])
-    if any(
-        len(np.atleast_1d(a)) != m for d, m in zip(tables, length, strict=True) for a in (d.time, d.amount, d.duration)
-    ):
-        raise EngineError("a dose table needs as many times, amounts and durations as targets")
 
     def join(arrays: Sequence[FloatArray]) -> FloatArray:
         return np.concatenate([np.asarray(a, dtype=float).reshape(-1) for a in arrays]) if arrays else np.empty(0)
@@ -172,8 +159,6 @@ def _actions(job: Job, start: float, places: _Places) -> _Actions:
         join([d.duration for d in tables]),
     )
     owner = np.repeat(np.arange(len(tables)), length)
-    if not (np.all(np.isfinite(time)) and np.all(np.isfinite(amount)) and np.all(duration >= 0)):
-        raise EngineError("dose times and amounts must be finite, durations zero or more")
     found = [places.state(name, "dosed state") for name in names]
     where = np.array([w for w, _ in found], dtype=np.int64)
     index = np.array([i for _, i in found], dtype=np.int64)
@@ -252,6 +237,7 @@ def run_batch(
     threads: int = 1,
     progress: Callable[[int], None] | None = None,
     derivatives: FloatArray | None = None,
+    foresight: float = 1.0,
 ) -> Outcome:
     """Integrate a job with compiled code.
 
@@ -269,8 +255,11 @@ def run_batch(
         Called with the number of patients done since the last call.
     derivatives
         Array (n, t, k, m) for the derivatives of the outputs, where the library was compiled with them; filled.
+    foresight
+        Share of the size foreseen for states that start at zero that their tolerance is taken from.
     """
-    times = check_times(job)
+    job = check_job(job, layout.states)
+    times = job.times
     places = _Places(layout)
     n, nstate = int(job.n), len(layout.states)
     actions = _actions(job, float(times[0]), places)
@@ -291,15 +280,9 @@ def run_batch(
     finals = [places.state(name, "state") for name in layout.states]
     wanted = [i for where, i in outputs if where == _IN_Q]
     stop = places.find(job.stop.quantity, "stop quantity") if job.stop is not None else (0, 0)
-    atol = np.empty(len(layout.integrated))
-    if isinstance(job.atol, Mapping):
-        for name in job.atol:
-            places.state(name, "state (absolute tolerance)")
-        atol[:] = [job.atol.get(name, 1e-9) for name in layout.integrated]
-    else:
-        atol[:] = job.atol
-    if not (job.rtol > 0 and np.all(atol >= 0)):
-        raise EngineError("tolerances must be positive")
+    given_atol = dict(zip(layout.states, absolute_tolerances(job, layout.states).tolist(), strict=True))
+    atol = np.array([given_atol[name] for name in layout.integrated])
+    atol[np.isnan(atol)] = -TOLERANCE_SHARE  # of the largest size so far
     arrays: dict[str, Any] = {
         "times": times,
         "z_default": np.array([layout.defaults.get(name, 0.0) for name in layout.fixed]),
@@ -324,6 +307,8 @@ def run_batch(
         "steps": np.zeros(n, dtype=np.int64),
         "rejected": np.zeros(n, dtype=np.int64),
         "status": np.full(n, FAILED, dtype=np.int8),
+        "coarse": np.zeros(n, dtype=np.int8),
+        "unseen": np.zeros(max(len(layout.integrated), 1), dtype=np.int8),
         "code": np.zeros(n, dtype=np.int32),
         "next": np.zeros(1, dtype=np.int64),
         "done": np.zeros(1, dtype=np.int64),
@@ -353,7 +338,7 @@ def run_batch(
     for name in _RESULTS:
         if name in results:
             setattr(struct, name, results[name].ctypes.data)
-    struct.rtol = float(job.rtol)
+    struct.rtol, struct.foresight = float(job.rtol), foresight
     struct.has_stop = int(job.stop is not None)
     struct.stop_kind, struct.stop_index = stop
     struct.stop_rising = int(job.stop is not None and job.stop.rising)
@@ -362,8 +347,9 @@ def run_batch(
     result = Result(
         times, job.outputs, results["values"], layout.states, results["final"], results["status"], results["end_time"],
         results["steps"], {},
+        {name: given_atol[name] for name, bad in zip(layout.integrated, results["unseen"], strict=False) if bad},
     )  # fmt: skip
-    return Outcome(result, results["code"], results["rejected"])
+    return Outcome(result, results["code"], results["rejected"], results["coarse"] != 0)
 
 
 def _full(value: FloatArray | float, n: int) -> FloatArray:

@@ -17,7 +17,7 @@ from immunescape.engine.analysis import CLOCK, Plan, elimination_order
 from immunescape.engine.codegen_sens import sensitivity_code, stage_tables
 from immunescape.engine.codegen_step import step_code
 from immunescape.engine.conserved import conserved_amounts
-from immunescape.engine.ir import Expr
+from immunescape.engine.ir import COMPARISONS, Expr, postorder
 from immunescape.engine.ir_calculus import free_symbols
 from immunescape.engine.layout import Layout, Wanted
 from immunescape.engine.pieces import LONGEST_PIECE, POINT, c_function, function_in_files, function_in_pieces
@@ -298,6 +298,16 @@ class _Writer:
             ),
         )
 
+    def gaps(self) -> str:
+        """Difference of the two sides of each comparison in triggers and switches: zero where the comparison turns."""
+        tape = self.tape()
+        roots = tape.share([tape.value(r) for r in tape.lower(_gaps(self.plan))])
+        return c_function(
+            "static NOINLINE void gaps(const V *restrict x, const V *restrict z, const V *restrict c, const V t, "
+            "V *restrict q)",
+            tape.program([(f"q[{i}]", r) for i, r in enumerate(roots)]),
+        )
+
     def events(self) -> str:
         """New values of the targets of each event."""
         plan = self.plan
@@ -344,6 +354,12 @@ class _Writer:
             "static void breaks(const V *restrict z, const V *restrict c, V *restrict q)",
             tape.program([(f"q[{i}]", r) for i, r in enumerate(roots)]),
         )
+
+
+def _gaps(plan: Plan) -> list[Expr]:
+    """Differences of both sides of all comparisons that events and switches hold, each once."""
+    nodes = [node for node in postorder([*plan.triggers, *plan.switches]) if node.op in COMPARISONS]
+    return list(dict.fromkeys(node.args[0] - node.args[1] for node in nodes))
 
 
 def _positions(expressions: Sequence[Expr], states: Sequence[str]) -> set[int]:
@@ -432,7 +448,15 @@ def generate(
 
     writer = _Writer(plan, keep)
     quantities, names, closure, alias = writer.quantities()
-    parts = [quantities, writer.events(), writer.stages(), writer.triggers(), writer.breaks(), writer.start()]
+    parts = [
+        quantities,
+        writer.events(),
+        writer.stages(),
+        writer.triggers(),
+        writer.gaps(),
+        writer.breaks(),
+        writer.start(),
+    ]
     if wanted is not None:
         parts += [stage_tables(METHODS[method]), writer.solver()]
         parts.append(sensitivity_code(plan, wanted, writer.tape))
@@ -445,6 +469,7 @@ def generate(
         "NQ": len(names),
         "NEVENT": len(plan.triggers),
         "NSWITCH": len(plan.switches),
+        "NGAP": len(_gaps(plan)),
         "NBREAK": len(plan.breaks),
         "TIMED": int(writer.timed),
     }
@@ -476,4 +501,7 @@ def generate(
 def headers() -> dict[str, str]:
     """Texts of the headers that generated code includes."""
     folder = resources.files("immunescape.engine") / "kernels"
-    return {n: (folder / n).read_text(encoding="utf-8") for n in ("lanes.h", "model.h", "sensitivity.h", "driver.h")}
+    return {
+        n: (folder / n).read_text(encoding="utf-8")
+        for n in ("lanes.h", "model.h", "sensitivity.h", "inside.h", "driver.h")
+    }

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from immunescape.engine.api import FAILED, Compiled, Doses, Job, Result
 from immunescape.engine.batch import infuses_still_state, run_batch
 from immunescape.engine.cache import fetch, fingerprint
+from immunescape.engine.jobs import warn_unresolved
 from immunescape.engine.layout import Layout, Wanted
 from immunescape.engine.toolchain import Build, Toolchain, find_toolchain, machine_lanes
 from immunescape.errors import EngineError
@@ -48,6 +49,8 @@ _REASONS = {
 _SAFE_LIMIT = 32  # patients of one job that the slow reference engine is asked to rescue
 _SHOWN = 12  # parameters named in the message about a failed patient
 _TIGHTER = 0.1
+_LESS_FORESIGHT, _LEAST_FORESIGHT = 1e-4, 1e-20
+_RESULT_ARRAYS = ("values", "final", "status", "end_time", "steps")
 
 
 class NativeEngine:
@@ -187,6 +190,17 @@ class NativeModel:
             return self._reference(job)
         outcome = run_batch(self._run, self.layout, job, threads=self.threads, progress=progress)
         result = outcome.result
+        warn_unresolved(job, result.unresolved)
+        foresight, coarse = 1.0, np.flatnonzero(outcome.coarse)
+        while len(coarse) and foresight > _LEAST_FORESIGHT:
+            foresight *= _LESS_FORESIGHT
+            again = run_batch(
+                self._run, self.layout, _part(job, coarse), threads=self.threads, foresight=foresight
+            )  # fmt: skip
+            for name in _RESULT_ARRAYS:
+                getattr(result, name)[coarse] = getattr(again.result, name)
+            outcome.code[coarse] = again.code
+            coarse = coarse[again.coarse]
         failed = np.flatnonzero(result.status == FAILED)
         if not len(failed):
             return result
@@ -200,7 +214,9 @@ class NativeModel:
         return replace(result, messages=kept)
 
     def _tighter(self, job: Job) -> Result:
-        atol = {k: v * _TIGHTER for k, v in job.atol.items()} if isinstance(job.atol, Mapping) else job.atol * _TIGHTER
+        atol = job.atol
+        if atol is not None:
+            atol = {k: v * _TIGHTER for k, v in atol.items()} if isinstance(atol, Mapping) else atol * _TIGHTER
         return run_batch(
             self._run, self.layout, replace(job, rtol=job.rtol * _TIGHTER, atol=atol), threads=self.threads
         ).result
@@ -218,7 +234,7 @@ class NativeModel:
             _log.info("safe path: %s", error)
             return which
         good = again.status != FAILED
-        for name in ("values", "final", "status", "end_time", "steps"):
+        for name in _RESULT_ARRAYS:
             getattr(result, name)[which[good]] = getattr(again, name)[good]
         return which[~good]
 

@@ -30,6 +30,7 @@ __all__ = ["PEERS", "installed_peers", "with_dose_events"]
 def with_dose_events(sbml: str, doses: Doses | None) -> str:
     """Return the model with every bolus of a dose table as an event at its time.
 
+    Doses are amounts; where the name of a species stands for a concentration they are divided by its compartment.
     The trigger of a dose at time 0 counts as false before, so that it fires at the start.
     """
     if doses is None or not len(doses.time):
@@ -49,7 +50,10 @@ def with_dose_events(sbml: str, doses: Doses | None) -> str:
         trigger.setMath(libsbml.parseL3Formula(f"time >= {float(when)!r}"))
         assignment = event.createEventAssignment()
         assignment.setVariable(target)
-        assignment.setMath(libsbml.parseL3Formula(f"{target} + {float(amount)!r}"))
+        species = model.getSpecies(target)
+        counted = species is None or species.getHasOnlySubstanceUnits()
+        added = repr(float(amount)) if counted else f"{float(amount)!r} / {species.getCompartment()}"
+        assignment.setMath(libsbml.parseL3Formula(f"{target} + {added}"))
     return libsbml.writeSBMLToString(document)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from immunescape.engine.api import FAILED, OK, Doses, Job, Result
 from immunescape.engine.ir_system import System
+from immunescape.engine.jobs import absolute_tolerances, check_job, dose_tables, warn_unresolved
 from immunescape.engine.reference_events import EventTable
 from immunescape.engine.reference_patient import Patient, Plan
 from immunescape.engine.reference_problem import Problem
@@ -60,18 +61,15 @@ class ReferenceCompiled:
         EngineError
             For unknown names or values that do not fit the job. A patient that fails is reported in the result.
         """
-        times = np.asarray(job.times, dtype=float)
-        if times.ndim != 1 or not len(times) or not np.all(np.isfinite(times)) or np.any(np.diff(times) <= 0):
-            raise EngineError("output times must increase")
+        job = check_job(job, self.states)
+        times = job.times
         n, system = job.n, self.system
         constants, start = system.resolve(n, job.parameters, job.initial, float(times[0]))
         output = self._problem.outputs(job.outputs)
-        atol = self._tolerances(job.atol)
+        atol = absolute_tolerances(job, self.states)
         doses = self._doses(job)
-        until = np.full(n, times[-1]) if job.until is None else np.asarray(job.until, dtype=float)
-        if until.shape != (n,):
-            raise EngineError(f"'until' has shape {until.shape}; ({n},) is needed")
-        threshold = None if job.stop is None else np.broadcast_to(np.asarray(job.stop.value, dtype=float), (n,))
+        until = np.full(n, times[-1]) if job.until is None else job.until
+        threshold = None if job.stop is None else job.stop.value
         watch = None if job.stop is None else self._problem.outputs([job.stop.quantity])
         values = np.full((n, len(times), len(job.outputs)), np.nan)
         final = start.copy()
@@ -79,6 +77,7 @@ class ReferenceCompiled:
         end_time = np.full(n, times[0])
         steps = np.zeros(n, dtype=np.int64)
         messages: dict[int, str] = {}
+        unresolved: dict[str, float] = {}
         for i in range(n):
             plan = Plan(
                 times=times,
@@ -98,25 +97,19 @@ class ReferenceCompiled:
             values[i] = patient.values
             final[i] = patient.x[: len(system.states)]
             end_time[i], steps[i] = patient.t, patient.steps
+            top = patient.top
+            unseen = (top > 0) & (atol > 0.1 * top)
+            unresolved |= {self.states[k]: float(atol[k]) for k in np.flatnonzero(unseen)}
             if status[i] == FAILED:
                 messages[i] = patient.message
             if progress is not None:
                 progress(1)
-        return Result(times, job.outputs, values, self.states, final, status, end_time, steps, messages)
-
-    def _tolerances(self, atol: float | Mapping[str, float]) -> FloatArray:
-        if not isinstance(atol, Mapping):
-            return np.full(len(self.states), float(atol))
-        for name in atol:
-            if name not in self.states:
-                raise unknown_word("state", name, self.states, error=EngineError)
-        return np.array([atol.get(name, Job.atol) for name in self.states], dtype=float)
+        warn_unresolved(job, unresolved)
+        return Result(times, job.outputs, values, self.states, final, status, end_time, steps, messages, unresolved)
 
     def _doses(self, job: Job) -> Sequence[tuple[FloatArray, ...]]:
         """Doses of each patient as columns: start, index of the state, amount, duration; of past ones what is left."""
-        tables = [job.doses or Doses.none()] * job.n if isinstance(job.doses, Doses | None) else list(job.doses)
-        if len(tables) != job.n:
-            raise EngineError(f"{len(tables)} dose tables for {job.n} patients")
+        tables = dose_tables(job)
         known: dict[int, tuple[FloatArray, ...]] = {}
         for table in tables:
             if id(table) not in known:
@@ -129,11 +122,7 @@ class ReferenceCompiled:
                 raise unknown_word("dosed state", name, self.states, error=EngineError)
         index = np.array([self.states.index(name) for name in table.target], dtype=float)
         columns = [np.asarray(c, dtype=float) for c in (table.time, table.amount, table.duration)]
-        if any(c.shape != index.shape or not np.all(np.isfinite(c)) for c in columns):
-            raise EngineError("the columns of a dose table differ in length or hold values that are not numbers")
         start, amount, duration = columns
-        if np.any(duration < 0):
-            raise EngineError("a dose has a negative duration")
         end = start + duration
         share = np.ones_like(start)
         late = (duration > 0) & (start < origin)

@@ -12,6 +12,7 @@ from scipy.integrate import solve_ivp
 
 from immunescape.engine.api import FAILED, OK, STOPPED
 from immunescape.engine.ir_python import Function
+from immunescape.engine.jobs import TOLERANCE_SHARE
 from immunescape.engine.reference_course import Course
 from immunescape.engine.reference_events import EventQueue, EventTable
 from immunescape.engine.reference_problem import Problem
@@ -67,6 +68,7 @@ class Patient:
         self.steps = 0
         self.message = ""
         self.infusion = np.zeros(problem.n)
+        self.top = np.abs(self.x[: problem.n])
         self._infusing = False
         self._stiff = False
         self._schedule()
@@ -222,6 +224,7 @@ class Patient:
         self._write(t, inclusive=False, dense=dense)
         self.x = self._complete(t, y)
         self.t = float(t)
+        self.top = np.fmax(self.top, np.abs(self.x[: self.problem.n]))
 
     def _blink(self) -> float:
         """A stretch of time too short for anything to move."""
@@ -250,6 +253,7 @@ class Patient:
         if np.any(wrong):
             names = np.array(problem.system.state_names)[wrong]
             raise _Failure(f"the rate of {', '.join(names[:5])} is not finite")
+        self.top = np.fmax(self.top, np.abs(self.x[:n]))
         watched = problem.sampled or self.plan.watch is not None
         return Course(
             rates,
@@ -258,10 +262,34 @@ class Patient:
             self.x[:n].copy(),
             goal,
             rtol=self.plan.rtol,
-            atol=self.plan.atol,
+            atol=self._tolerances(rates, jacobian if problem.jacobian is not None else None),
             max_step=max(self._longest(), 4 * float(np.spacing(goal))) if watched else np.inf,
             stiff=self._stiff,
         )
+
+    def _tolerances(self, rates: Any, jacobian: Any) -> FloatArray:
+        """Absolute tolerance of each state: the job's, else a share of the largest size that it has had so far.
+
+        States that are zero and never were anything else take the size that a few linearised implicit Euler steps
+        foresee, each far longer than the one before; a thousandth of it, since it may be too large.
+        """
+        n, own = self.problem.n, np.isnan(self.plan.atol)
+        size = self.top[:n].copy()
+        empty = own & (size == 0.0)
+        if np.any(empty) and jacobian is not None:
+            y, span = self.x[:n].copy(), self.plan.end - self.t
+            for share in (1e-9, 1e-6, 1e-4, 1e-2, 1.0):
+                with np.errstate(all="ignore"):
+                    try:
+                        matrix = np.eye(n) / (share * span) - jacobian(self.t, y)
+                        step = np.linalg.solve(matrix, rates(self.t, y))
+                    except np.linalg.LinAlgError:
+                        continue
+                if np.all(np.isfinite(step)):
+                    y = y + step
+                    size[empty] = np.maximum(size[empty], 1e-3 * np.abs(y[empty]))
+        least = np.where(size > 0, size, np.max(size, initial=0.0) * 1e-12)
+        return np.where(own, np.maximum(TOLERANCE_SHARE * self.plan.rtol * least, 1e-250), self.plan.atol)
 
     def _first_jump(self, dense: Any, a: float, b: float, pattern: tuple[float | bool, ...]) -> float | None:
         """First time in (a, b] at which the pattern differs; None where it does not."""

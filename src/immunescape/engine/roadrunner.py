@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.engine.api import FAILED, OK, STOPPED, Doses, Job, Result
+from immunescape.engine.jobs import TOLERANCE_SHARE, check_job, dose_tables
 from immunescape.errors import EngineError, unknown_word
 
 __all__ = ["RoadRunnerEngine"]
@@ -90,14 +91,13 @@ class RoadRunnerModel:
 
     def run(self, job: Job, *, progress: Callable[[int], None] | None = None) -> Result:
         """Integrate a batch, one patient after the other."""
-        times = np.asarray(job.times, dtype=float)
-        if times.ndim != 1 or len(times) < 2 or not np.all(np.diff(times) > 0):
-            raise EngineError("output times must be at least two, increasing")
+        job = check_job(job, self.states)
+        times = job.times
         known = {*self.states, *self.quantities, *self.parameters}
         self._known("output", job.outputs, known)
         self._known("parameter", tuple(job.parameters), set(self.parameters))
         self._known("state", tuple(job.initial), set(self.states))
-        dose_list = _dose_list(job)
+        dose_list = dose_tables(job)
         for doses in {id(d): d for d in dose_list}.values():
             self._known("dosed state", doses.target, set(self.states))
         infused = frozenset(t for d in dose_list for t, length in zip(d.target, d.duration, strict=True) if length > 0)
@@ -118,7 +118,7 @@ class RoadRunnerModel:
                     {k: v[i] for k, v in parameters.items()},
                     {k: v[i] for k, v in initial.items()},
                     dose_list[i],
-                    None if job.stop is None else float(np.broadcast_to(job.stop.value, (job.n,))[i]),
+                    None if job.stop is None else float(job.stop.value[i]),
                     times[-1] if job.until is None else min(float(job.until[i]), times[-1]),
                     values[i],
                     final[i],
@@ -181,7 +181,7 @@ class _Patient:
         for name, value in initial.items():
             runner[name] = float(value)
         runner.timeCourseSelections = ["time", *self.columns]
-        changes = _changes(doses)
+        changes = _changes(doses, start)
         for target in {t for _, t, kind, _ in changes if kind == "rate"}:
             runner[_INFUSION + target] = 0.0
         edges = sorted({start, until, *[t for t, *_ in changes if start < t < until]})
@@ -248,22 +248,17 @@ class _Patient:
         return low + share * (high - low)
 
 
-def _dose_list(job: Job) -> list[Doses]:
-    if job.doses is None:
-        return [Doses.none()] * job.n
-    if isinstance(job.doses, Doses):
-        return [job.doses] * job.n
-    if len(job.doses) != job.n:
-        raise EngineError(f"{len(job.doses)} dose tables for {job.n} patients")
-    return list(job.doses)
+def _changes(doses: Doses, start: float) -> list[tuple[float, str, str, float]]:
+    """Turn doses into changes at times: a bolus ``amount``, or an infusion's start and end as ``rate``.
 
-
-def _changes(doses: Doses) -> list[tuple[float, str, str, float]]:
-    """Turn doses into changes at times: a bolus ``amount``, or an infusion's start and end as ``rate``."""
+    What is over at the start is left out; an infusion that runs then begins there, at its own rate.
+    """
     changes: list[tuple[float, str, str, float]] = []
     for time, target, amount, length in zip(doses.time, doses.target, doses.amount, doses.duration, strict=True):
+        if (time + length <= start) if length > 0 else (time < start):
+            continue
         if length > 0:
-            changes.append((float(time), target, "rate", float(amount / length)))
+            changes.append((float(max(time, start)), target, "rate", float(amount / length)))
             changes.append((float(time + length), target, "rate", -float(amount / length)))
         else:
             changes.append((float(time), target, "amount", float(amount)))
@@ -287,8 +282,10 @@ def _set_tolerances(runner: Any, job: Job, states: tuple[str, ...]) -> None:
     integrator = runner.getIntegrator()
     integrator.relative_tolerance = job.rtol
     integrator.maximum_num_steps = job.max_steps
-    if isinstance(job.atol, Mapping):
-        integrator.absolute_tolerance = 1e-9
+    if job.atol is None:  # libroadrunner multiplies a plain number by the size of each state
+        integrator.absolute_tolerance = TOLERANCE_SHARE * job.rtol
+    elif isinstance(job.atol, Mapping):
+        integrator.absolute_tolerance = TOLERANCE_SHARE * job.rtol
         floating = set(runner.model.getFloatingSpeciesIds())
         for name, value in job.atol.items():
             if name in floating:

@@ -19,11 +19,11 @@ struct job {
     const int32_t *action_kind, *out_kind, *final_kind;
     const int64_t *action_row, *action_start;
     const unsigned char *z_fixed, *x_fixed, *need, *stop_need, *initial_trigger;
-    double rtol;
+    double rtol, foresight;
     int64_t stop_kind, stop_index, stop_rising, has_stop;
     double *values, *final, *end_time;
     int64_t *steps, *rejected;
-    int8_t *status;
+    int8_t *status, *coarse, *unseen;
     int32_t *code;
     int64_t *next, *done;
     const int32_t *cancel;
@@ -40,7 +40,10 @@ struct lanes {
     int fresh[W]; /* a discontinuity lies behind: choose a new step; EVENT: the step before may still do */
     int shy[W];   /* the step before was refused: do not grow */
     V t, h, lo, hi;
-    V x[SPAN(NX)], y[SPAN(NX)], xd[SPAN(NX)], fix[SPAN(NX)], r[SPAN(NX)], slope[SPAN(NX)], atol[SPAN(NX)];
+    V x[SPAN(NX)], y[SPAN(NX)], xd[SPAN(NX)], fix[SPAN(NX)], r[SPAN(NX)], slope[SPAN(NX)];
+    V atol[SPAN(NX)], top[SPAN(NX)]; /* error allowed whatever the size; largest size so far */
+    double share[SPAN(NX)];          /* of that size, which atol follows; 0 where the job gives atol itself */
+    int learns;
     V k[SPAN(NX) * STAGES], d[SPAN(NX) * DENSE], lu[SPAN(NLU)];
     V z[SPAN(NZ)], zs[SPAN(NZ)], c[SPAN(NC)], q[SPAN(NQ)];
     V was[SPAN(NTRIGGER)], is[SPAN(NTRIGGER)], values[SPAN(NEVENT) * LONGEST_EVENT], moment[SPAN(NBREAK)];
@@ -65,9 +68,22 @@ static void write_row(struct lanes *s, const V *x, int l) {
     s->out[l]++;
 }
 
+/* Were all states larger than the error that their tolerance allows? A bound on the error that came from a forecast and
+ * turned out too wide marks the patient, one that the job gave marks the state. */
+static void resolved(struct lanes *s, int l) {
+    const struct job *j = s->job;
+    for (int i = 0; i < NX; i++) {
+        double top = LANE(s->top[i], l), atol = LANE(s->atol[i], l);
+        if (top == 0.0) continue;
+        if (s->share[i] > 0.0 && atol > 0.1 * j->rtol * top) j->coarse[s->id[l]] = 1;
+        if (s->share[i] == 0.0 && j->atol[i] > 0.1 * top) j->unseen[i] = 1;
+    }
+}
+
 static void finish(struct lanes *s, int l, int status, int code) {
     const struct job *j = s->job;
     int64_t id = s->id[l];
+    resolved(s, l);
     double *end = j->values + (id + 1) * j->nt * j->nout;
     for (double *v = j->values + (id * j->nt + s->out[l]) * j->nout; v < end; v++) *v = NAN;
     for (int64_t i = 0; i < j->nstate; i++)
@@ -87,14 +103,64 @@ static int beyond(struct lanes *s, const V *x, int l) {
     return j->stop_rising ? v >= limit : v <= limit;
 }
 
+#define LEAST 1e-140 /* smallest weight: the product of two is still a normal number */
+
+/* The tolerance of a state follows the largest size that it has had, so that no unit is finer than another. */
+static void learn(struct lanes *s, const V *x, I which) {
+    for (int i = 0; i < NX; i++) {
+        V size = v_abs(x[i]);
+        s->top[i] = pick(which & MASK(size > s->top[i]), size, s->top[i]);
+        if (s->share[i] == 0.0) continue;
+        V least = all(s->share[i]) * s->top[i];
+        s->atol[i] = pick(which & MASK(least > s->atol[i]), least, s->atol[i]);
+    }
+}
+
+/* A size for states that are zero and have never been anything else: the largest of a few linearised implicit Euler steps,
+ * each far longer than the one before, up to the end. Without it a state that grows like a power of time would be asked for
+ * digits that no step, however small, can give. A forecast that was far too large is noticed at the end (`resolved`). */
+static void foresee(struct lanes *s, const int *which) {
+    int wanted = 0;
+    I open = {0};
+    V span = all(1.0);
+    for (int l = 0; l < W; l++) {
+        if (!which[l]) continue;
+        LANE(span, l) = s->end[l] - LANE(s->t, l);
+        if (!(LANE(span, l) > 0.0)) continue;
+        MLANE(open, l) = -1;
+        for (int i = 0; i < NX; i++) wanted |= s->share[i] > 0.0 && LANE(s->atol[i], l) == 0.0;
+    }
+    if (!wanted) return;
+    V growth;
+    for (int i = 0; i < NX; i++) s->xd[i] = s->x[i], s->y[i] = all(0.0);
+    for (int round = 0; round < 5; round++) {
+        V h = span * all(round == 0 ? 1e-9 : round == 1 ? 1e-6 : round == 2 ? 1e-4 : round == 3 ? 1e-2 : 1.0);
+        for (int i = 0; i < NX; i++) s->r[i] = all(0.0);
+        infuse(&s->in, s->r);
+        first_stage(s->xd, s->z, s->c, within(s->t, s->lo, s->hi), all(1.0) / h, all(0.0), s->r, s->slope, s->lu, s->k,
+                    &growth);
+        for (int i = 0; i < NX; i++) {
+            V size = v_abs(s->xd[i] + s->k[i]);
+            I good = MASK(size < all(1e200));
+            s->xd[i] = pick(good, s->xd[i] + s->k[i], s->xd[i]);
+            s->y[i] = pick(good & MASK(size > s->y[i]), size, s->y[i]);
+        }
+    }
+    for (int i = 0; i < NX; i++) {
+        if (s->share[i] == 0.0) continue;
+        V least = all(s->share[i] * s->job->foresight) * s->y[i];
+        s->atol[i] = pick(open & MASK(s->atol[i] == all(0.0)), least, s->atol[i]);
+    }
+}
+
 /* Root mean square of v over the weights at x and y. Two states share a division. */
 static V norm(struct lanes *s, const V *v, const V *x, const V *y) {
     V sum = all(0.0), rtol = all(s->job->rtol);
     for (int i = 0; i < NX; i += 2) {
         int m = i + 1 < NX ? i + 1 : i;
         V a = v_abs(x[i]), b = v_abs(y[i]), d = v_abs(x[m]), e = v_abs(y[m]);
-        V p = s->atol[i] + rtol * pick(MASK(a > b), a, b);
-        V q = s->atol[m] + rtol * pick(MASK(d > e), d, e);
+        V p = s->atol[i] + rtol * pick(MASK(a > b), a, b) + all(LEAST);
+        V q = s->atol[m] + rtol * pick(MASK(d > e), d, e) + all(LEAST);
         V both = all(1.0) / (p * q);
         V f = v[i] * q * both, g = v[m] * p * both;
         sum = sum + f * f;
@@ -108,6 +174,14 @@ static void choose_steps(struct lanes *s) {
     int wanted = 0;
     for (int l = 0; l < W; l++) wanted |= s->id[l] >= 0 && s->fresh[l];
     if (!wanted) return;
+    int fresh[W];
+    I which;
+    for (int l = 0; l < W; l++) {
+        fresh[l] = s->id[l] >= 0 && s->fresh[l];
+        MLANE(which, l) = fresh[l] ? -1 : 0;
+    }
+    learn(s, s->x, which);
+    if (s->learns) foresee(s, fresh);
     rates(s->x, s->z, s->c, within(s->t, s->lo, s->hi), s->r);
     infuse(&s->in, s->r);
     V size = norm(s, s->x, s->x, s->x), speed = norm(s, s->r, s->x, s->x);
@@ -265,6 +339,10 @@ static void refill(struct lanes *s) {
         s->end[l] = j->times[j->nt - 1];
         if (j->until && j->until[id] < s->end[l]) s->end[l] = j->until[id];
         s->fresh[l] = DOSE;
+        for (int i = 0; i < NX; i++) {
+            LANE(s->top[i], l) = 0.0;
+            LANE(s->atol[i], l) = s->share[i] > 0.0 ? 0.0 : j->atol[i];
+        }
     }
     hoist(s->z, s->c);
     sens_load(s, loaded);
@@ -329,6 +407,8 @@ static unsigned crossed(struct lanes *s, const V *x, V time, const int *accepted
     return hit;
 }
 
+#include "inside.h"
+
 static int step_all(struct lanes *s) {
     const struct job *j = s->job;
     V h = s->h, growth;
@@ -382,11 +462,13 @@ static int step_all(struct lanes *s) {
 
     int dense_known = 0;
     V theta_end = all(1.0);
-    unsigned hit = (NTRIGGER > 0 || j->has_stop) ? crossed(s, s->y, after, accepted) : 0;
+    V low = all(0.0), high = all(1.0);
+    unsigned inside_step = look_inside(s, h, accepted, &low, &high, &dense_known), hit = inside_step;
+    if (NTRIGGER > 0 || j->has_stop) hit |= crossed(s, s->y, after, accepted);
     if (hit) {
-        for (int i = 0; i < NX; i++) dense_rows(s->k, i, s->d + i * DENSE);
+        if (!dense_known)
+            for (int i = 0; i < NX; i++) dense_rows(s->k, i, s->d + i * DENSE);
         dense_known = 1;
-        V low = all(0.0), high = all(1.0);
         for (int n = 0; n < 52; n++) {
             V middle = all(0.5) * (low + high);
             if (j->has_stop) dense_at(s, middle);
@@ -438,11 +520,12 @@ static int step_all(struct lanes *s) {
     for (int l = 0; l < W; l++) MLANE(keep, l) = accepted[l] ? -1 : 0;
     if (hit) {
         dense_at(s, theta_end);
-        I inside;
-        for (int l = 0; l < W; l++) MLANE(inside, l) = LANE(theta_end, l) < 1.0 ? -1 : 0;
-        for (int i = 0; i < NX; i++) s->y[i] = pick(inside, s->xd[i], s->y[i]);
+        I cut;
+        for (int l = 0; l < W; l++) MLANE(cut, l) = LANE(theta_end, l) < 1.0 ? -1 : 0;
+        for (int i = 0; i < NX; i++) s->y[i] = pick(cut, s->xd[i], s->y[i]);
     }
     for (int i = 0; i < NX; i++) s->x[i] = pick(keep, s->y[i], s->x[i]);
+    learn(s, s->x, keep);
     sens_move(s, keep, theta_end);
     s->t = pick(keep, after, s->t);
     int any_arrived = 0;
@@ -469,7 +552,10 @@ int immunescape_run(const struct job *job) {
     s->in.state = job->slot_state;
     s->in.rate = s->rate;
     s->h = s->hi = all(1.0);
-    for (int i = 0; i < NX; i++) s->atol[i] = all(job->atol[i] + 1e-100);
+    for (int i = 0; i < NX; i++) {
+        s->share[i] = job->atol[i] < 0.0 ? -job->atol[i] * job->rtol : 0.0;
+        s->learns |= s->share[i] > 0.0;
+    }
     for (int l = 0; l < W; l++) s->id[l] = -1;
     do {
         refill(s);

@@ -1,0 +1,48 @@
+"""Events and stops whose whole course lies inside one step of the native engine."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.engine.small import sbml
+
+from immunescape.engine import STOPPED, Job, Stop
+from immunescape.engine.native import NativeEngine
+
+ENDS = np.array([0.0, 100.0])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IMMUNESCAPE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.mark.parametrize("threshold", [0.9, 0.99, 0.999])
+def test_every_crossing_of_a_sine_fires(threshold):
+    event = {"trigger": f"x > {threshold}", "assignments": {"n": "n + 1"}}
+    model = NativeEngine().compile(sbml({"x": (0.0, "cos(time)")}, variables={"n": 0.0}, events=[event]))
+    counts = [model.run(Job(1, ENDS, ("n",), rtol=rtol))["n"][0, 1] for rtol in (1e-3, 1e-4, 1e-5, 1e-6)]
+    assert counts == [16.0] * 4
+
+
+@pytest.mark.parametrize(("rtol", "error"), [(1e-3, 5e-3), (1e-4, 1e-3), (1e-6, 1e-5)])
+def test_a_stop_near_the_peak_of_an_oscillation_is_met(rtol, error):
+    model = NativeEngine().compile(sbml({"x": (0.0, "y"), "y": (1.0, "-x")}))
+    result = model.run(Job(1, ENDS, ("x",), rtol=rtol, stop=Stop("x", np.array([0.9999]))))
+    assert result.status[0] == STOPPED
+    assert result.end_time[0] == pytest.approx(np.arcsin(0.9999), abs=error)
+
+
+def test_a_window_between_two_thresholds_is_seen():
+    event = {"trigger": "S > 0.18 && S < 0.19", "assignments": {"n": "n + 1", "when": "time"}}
+    model = NativeEngine().compile(sbml({"S": (0.0, "0.4")}, variables={"n": 0.0, "when": 0.0}, events=[event]))
+    values = model.run(Job(1, np.array([0.0, 1.0]), ("n", "when"))).values[0, 1]
+    np.testing.assert_allclose(values, [1.0, 0.45], atol=1e-9)
+
+
+def test_a_trigger_that_ends_and_comes_back_within_a_step_fires_again():
+    event = {"trigger": "S < 0.1 || S > 0.12", "assignments": {"n": "n + 1"}}
+    model = NativeEngine().compile(sbml({"S": (0.0, "0.4")}, variables={"n": 0.0}, events=[event]))
+    assert model.run(Job(1, np.array([0.0, 1.0]), ("n",)))["n"][0, 1] == 1.0
