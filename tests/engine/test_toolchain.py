@@ -81,6 +81,7 @@ def test_the_compiler_from_the_wheel_gives_the_same_bits(tmp_path, monkeypatch: 
     np.testing.assert_array_equal(results[0].values, results[1].values)
 
 
+@pytest.mark.slow  # the first link for Windows and macOS builds parts of their C libraries
 @pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="the wheel ziglang is not installed")
 @pytest.mark.parametrize(
     ("name", "magic"),
