@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -72,11 +74,36 @@ def test_a_failed_build_leaves_nothing_behind(folder: Path):
     assert list(folder.iterdir()) == []
 
 
-def test_an_unwritable_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture
+def no_spare(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("IMMUNESCAPE_SPARE_CACHE", "")
+
+
+@pytest.mark.usefixtures("no_spare")
+def test_a_temporary_folder_stands_in_for_one_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("IMMUNESCAPE_CACHE", str(tmp_path / "file" / "below"))
-    with pytest.raises(EngineError, match="IMMUNESCAPE_CACHE"):
-        fetch("k", build("one", []))
+    with pytest.warns(UserWarning, match="Set IMMUNESCAPE_CACHE"):
+        entry, record = fetch("k", build("one", []))
+    assert record == {"text": "one"}
+    assert (entry / "data.bin").read_text() == "one"
+
+
+@pytest.mark.usefixtures("no_spare")
+@pytest.mark.parametrize("options", ["ro", "noexec", "size=64k"])
+def test_a_model_is_compiled_where_the_cache_is_no_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str):
+    place = tmp_path / "mounted"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    try:
+        monkeypatch.setenv("IMMUNESCAPE_CACHE", str(place))
+        with pytest.warns(UserWarning, match="compiled models are kept in"):
+            result = NativeEngine().compile(sbml({"x": (1.0, "-x")})).run(Job(1, np.array([0.0, 1.0]), ("x",)))
+        assert result["x"][0, -1] == pytest.approx(np.exp(-1), rel=1e-4)
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=False)
 
 
 def test_the_platform_folder_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -1,15 +1,13 @@
 """Integrates any SBML model over a batch of patients; knows no biology.
 
-``get_engine("auto")`` gives the fastest engine that works on this machine: the native one (generated C) where a C
-compiler is at hand, else libroadrunner, with a warning that says how to get the faster one.
+``get_engine("auto")`` gives the native engine (generated C), for which a C compiler comes with the package; where none
+works it stops and says what to install. Another engine, hundreds of times slower, is used only where it is named.
 """
 
 from __future__ import annotations
 
-import warnings
-
 from immunescape.engine.api import FAILED, OK, STOPPED, Compiled, Doses, Engine, Job, Result, Stop
-from immunescape.errors import EngineError, unknown_word
+from immunescape.errors import unknown_word
 
 __all__ = [
     "FAILED",
@@ -40,7 +38,7 @@ def get_engine(name: str = "auto") -> Engine:
     ----------
     name
         ``native`` (generated and compiled C), ``roadrunner`` (libroadrunner, CVODE), ``reference`` (scipy; slow, every
-        SBML construct), or ``auto``: native where a C compiler is found, else roadrunner.
+        SBML construct), or ``auto``: the fastest, which is native.
 
     Raises
     ------
@@ -49,13 +47,7 @@ def get_engine(name: str = "auto") -> Engine:
     EngineError
         Where the engine asked for cannot work on this machine.
     """
-    if name == "auto":
-        try:
-            return get_engine("native")
-        except EngineError as error:
-            warnings.warn(f"falling back to libroadrunner, about 20 times slower: {error}", stacklevel=2)
-            return get_engine("roadrunner")
-    if name == "native":
+    if name in ("auto", "native"):
         from immunescape.engine.native import NativeEngine
 
         return NativeEngine()

@@ -1,27 +1,41 @@
 """Keeps compiled models on disk. An entry is used only if its content still has the fingerprint written with it.
 
-The folder is ``$IMMUNESCAPE_CACHE``, else the platform's cache folder (``$XDG_CACHE_HOME/immunescape``, else
-``~/.cache/immunescape``). Entries are folders that appear whole (written aside, then renamed), so that several
-processes can share them.
+The folder is ``$IMMUNESCAPE_CACHE``, else ``$XDG_CACHE_HOME/immunescape``, else the platform's cache folder
+(``~/.cache/immunescape`` on Linux). Entries are folders that appear whole (written aside, then renamed), so that
+several processes can share them. Where the folder cannot be written, is full or on a file system from which nothing
+may be run, a temporary folder takes its place until the program ends, with a warning.
 """
 
 from __future__ import annotations
 
+import atexit
+import errno
 import json
+import multiprocessing
 import os
 import shutil
+import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from immunescape.errors import EngineError
 
-__all__ = ["cache_folder", "fetch", "fingerprint"]
+__all__ = ["CacheError", "cache_folder", "fetch", "fingerprint", "spare_folder"]
 
 _RECORD = "entry.json"
+_LEAST_SPACE = 32 * 2**20  # bytes; what compiling the largest model writes, with a margin
+_SPARE = "IMMUNESCAPE_SPARE_CACHE"  # environment variable by which worker processes find the temporary folder
+
+
+class CacheError(EngineError):
+    """Compiled models can be kept nowhere."""
 
 
 def cache_folder() -> Path:
@@ -29,8 +43,8 @@ def cache_folder() -> Path:
     named = os.environ.get("IMMUNESCAPE_CACHE")
     if named:
         return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "immunescape"
+    base = os.environ.get("XDG_CACHE_HOME")
+    return Path(base) / "immunescape" if base else Path(platformdirs.user_cache_dir("immunescape", appauthor=False))
 
 
 def fingerprint(*parts: str) -> str:
@@ -57,15 +71,102 @@ def fetch(key: str, build: Callable[[Path], dict[str, Any]]) -> tuple[Path, dict
     record = _read(entry)
     if record is not None:
         return entry, record
+    reason = _obstacle(entry.parent)
+    if reason is None:
+        try:
+            return _make(entry, build)
+        except (OSError, EngineError) as error:
+            reason = _lack_of_space(error)
+            if reason is None:
+                raise
+    entry = spare_folder(entry.parent, reason) / key
+    record = _read(entry)
+    return (entry, record) if record is not None else _make(entry, build)
+
+
+def spare_folder(folder: Path, reason: str) -> Path:
+    """Return a temporary folder that stands in for the cache, the same one for this process and its workers.
+
+    Parameters
+    ----------
+    folder, reason
+        The cache, and what is wrong with it, for the warning.
+
+    Raises
+    ------
+    CacheError
+        Where no temporary folder can be used either.
+    """
+    made = os.environ.get(_SPARE)
+    if made and Path(made).is_dir():
+        return Path(made)
+    tried = []
+    for base in dict.fromkeys((_temporary_folder(), "/var/tmp", "/dev/shm")):
+        if base is None or not Path(base).is_dir():
+            continue
+        obstacle = _obstacle(Path(base))
+        if obstacle is None:
+            spare = tempfile.mkdtemp(prefix="immunescape-", dir=base)
+            os.environ[_SPARE] = spare
+            atexit.register(_remove, spare, os.getpid())
+            if multiprocessing.parent_process() is None:
+                warnings.warn(
+                    f"the cache {folder} {reason}: compiled models are kept in {spare} until this program ends, and "
+                    "compiled again by the next. Set IMMUNESCAPE_CACHE to a folder with room in which files can be "
+                    "written and run.",
+                    stacklevel=3,
+                )
+            return Path(spare)
+        tried.append(f"{base} {obstacle}")
+    raise CacheError(
+        f"the cache {reason}, and no temporary folder can be used: {'; '.join(tried)}",
+        where=str(folder),
+        hint="Set IMMUNESCAPE_CACHE to a folder with room in which files can be written and run.",
+    )
+
+
+def _temporary_folder() -> str | None:
     try:
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{key[:8]}-", dir=entry.parent))
+        return tempfile.gettempdir()
+    except OSError:
+        return None
+
+
+def _remove(folder: str, process: int) -> None:
+    if os.getpid() == process:  # not in a forked child, which inherits the wish to tidy up
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _obstacle(folder: Path) -> str | None:
+    """What keeps compiled models from being written to a folder and run from there; None where nothing does."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x")
+        if shutil.disk_usage(folder).free < _LEAST_SPACE:
+            return f"has less than {_LEAST_SPACE // 2**20} MB left"
+        if sys.platform == "linux" and os.statvfs(folder).f_flag & os.ST_NOEXEC:
+            return "is on a file system from which nothing may be run (noexec)"
     except OSError as error:
-        raise EngineError(
-            f"cannot write to the cache: {error.strerror}",
-            where=str(entry.parent),
-            hint="Set IMMUNESCAPE_CACHE to another folder.",
-        ) from None
+        return f"cannot be written ({error.strerror or error})"
+    return None
+
+
+def _lack_of_space(error: Exception) -> str | None:
+    """Why a build failed, if for want of space: as the system says it, or the compiler in its message."""
+    if isinstance(error, OSError):
+        return (
+            f"cannot be written ({error.strerror})"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+            else None
+        )
+    words = ("no space left", "not enough space", "quota exceeded")
+    return "is full" if any(text in str(error).lower() for text in words) else None
+
+
+def _make(entry: Path, build: Callable[[Path], dict[str, Any]]) -> tuple[Path, dict[str, Any]]:
+    """Build an entry aside and move it into place."""
+    aside = Path(tempfile.mkdtemp(prefix=f".{entry.name[:8]}-", dir=entry.parent))
     try:
         with _alone(entry):
             record = _read(entry)
@@ -87,21 +188,33 @@ def fetch(key: str, build: Callable[[Path], dict[str, Any]]) -> tuple[Path, dict
 @contextmanager
 def _alone(entry: Path) -> Iterator[None]:
     """Keep other processes from building the same entry, where the system has file locks."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: both build, one is kept
-        yield
-        return
     path = entry.parent / f".{entry.name}.lock"
     with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError:
-            pass  # a file system without locks
+        with suppress(OSError):  # a file system without locks: all build, one entry is kept
+            _lock(file.fileno())
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # Windows keeps files that are open
+                path.unlink(missing_ok=True)
+
+
+def _lock(descriptor: int) -> None:
+    """Wait for a file to be this process's alone; it is free again when it is closed."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        while True:
+            try:
+                msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+                return
+            except OSError as error:
+                if error.errno != errno.EDEADLOCK:  # that one: still locked after ten seconds
+                    raise
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def _publish(aside: Path, entry: Path) -> None:

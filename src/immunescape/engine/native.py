@@ -28,7 +28,8 @@ from immunescape.engine.batch import infuses_still_state, run_batch
 from immunescape.engine.cache import fetch, fingerprint
 from immunescape.engine.jobs import warn_unresolved
 from immunescape.engine.layout import Layout, Wanted
-from immunescape.engine.toolchain import Build, Toolchain, find_toolchain, machine_lanes
+from immunescape.engine.library import load_library
+from immunescape.engine.toolchain import Build, Toolchain, find_toolchain, library_suffix, machine_lanes
 from immunescape.errors import EngineError
 
 if TYPE_CHECKING:
@@ -177,10 +178,7 @@ class NativeModel:
         self.threads = threads
         self.rescued = 0
         self.source = folder / "model.c"
-        try:
-            library = ctypes.CDLL(str(folder / "model.so"))
-        except OSError as error:
-            raise EngineError(f"a compiled model could not be loaded: {error}", where=str(folder)) from None
+        library = load_library(folder / f"model{library_suffix()}")
         self._run = library.immunescape_run
         self._run.restype = ctypes.c_int
 
@@ -333,7 +331,7 @@ def _own_source() -> str:
     """Fingerprint of everything that generated code follows from."""
     hasher = blake2b(digest_size=16)
     folder = resources.files("immunescape.engine")
-    files = [*folder.iterdir(), *(folder / "kernels").iterdir()]
+    files = [*folder.iterdir(), *(folder / "kernels").iterdir(), *(folder / "kernels" / "standard").iterdir()]
     for file in sorted(files, key=lambda f: f.name):
         if file.name.endswith((".py", ".h")):
             hasher.update(file.name.encode() + b"\0" + file.read_bytes())
@@ -365,7 +363,7 @@ def _build(
             return {"unsupported": plan}
         for name, content in headers().items():
             (folder / name).write_text(content, encoding="utf-8")
-        with Build(toolchain, folder / "model.so", lanes) as running:
+        with Build(toolchain, folder / f"model{library_suffix()}", lanes) as running:
 
             def emit(name: str, content: str) -> None:
                 (folder / name).write_text(content, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""libroadrunner (CVODE) behind the engine interface: the oracle, and the fallback where there is no C compiler.
+"""libroadrunner (CVODE) behind the engine interface: the oracle. It comes with the extra ``oracle``.
 
 Each patient is integrated on its own, piece by piece between doses. An infusion is an extra zero-order input that is
 added to the SBML model for every state that is infused.
@@ -74,7 +74,13 @@ class RoadRunnerModel:
         if infused not in self._loaded:
             # CVODE warns of first steps below the resolution of time where an infusion starts or ends, and goes on.
             os.environ.setdefault("SUNLOGGER_WARNING_FILENAME", os.devnull)
-            import roadrunner
+            try:
+                import roadrunner
+            except ImportError as error:
+                raise EngineError(
+                    f"the engine 'roadrunner' needs libroadrunner, which cannot be imported: {error}",
+                    hint="Install it: pip install 'immunescape[oracle]', or use the engine 'native'.",
+                ) from None
 
             roadrunner.Logger.setLevel(roadrunner.Logger.LOG_FATAL)
             text = _with_infusions(self._sbml, sorted(infused)) if infused else self._sbml

@@ -170,20 +170,11 @@ def run_trial(
 
 def _working_engine(trial: Trial, engine: str) -> str:
     """Name of the engine that compiles the trial's model; compiled here once, so that workers find it in the cache."""
-    import warnings
-
     from immunescape.engine import get_engine
-    from immunescape.errors import EngineError
     from immunescape.model.assembly import Model
 
     chosen = get_engine(engine)
-    try:
-        chosen.compile(Model.build(drugs=trial.drugs, check_units=False).to_sbml())
-    except EngineError as error:
-        if engine != "auto" or chosen.name == "roadrunner":
-            raise
-        warnings.warn(f"falling back to libroadrunner, which is slower: {error}", stacklevel=2)
-        return get_engine("roadrunner").name
+    chosen.compile(Model.build(drugs=trial.drugs, check_units=False).to_sbml())
     return chosen.name
 
 
