@@ -16,6 +16,7 @@ Rules, the same for every gene:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -29,6 +30,8 @@ __all__ = ["CLONAL_CCF", "DELETED", "LOF", "NONSYNONYMOUS", "SUBCLONAL", "X_LINK
 
 DELETED = 0.5
 SUBCLONAL = 0.7
+LOW_PURITY = 0.2
+"""Purity below which an unaltered gene is not assessable (assumed; named by no study read here)."""
 CLONAL_CCF = 0.8
 """A cancer cell fraction below it counts as subclonal where the caller does not say (assumed)."""
 
@@ -36,6 +39,8 @@ LOF = frozenset(
     """Nonsense_Mutation Frame_Shift_Del Frame_Shift_Ins Splice_Site Translation_Start_Site Nonstop_Mutation
 De_novo_Start_OutOfFrame De_novo_Start_InFrame Start_Codon_Del Start_Codon_SNP Stop_Codon_Del Stop_Codon_Ins""".split()
 )
+START_LOST = re.compile(r"(p\.)?(M|Met)1(?!\d)(?!(M|Met)?$)")
+"""A change of the first methionine: no protein starts, whatever word the caller gave it."""
 INFRAME = frozenset("Missense_Mutation In_Frame_Del In_Frame_Ins Protein_Altering Missense".split())
 NONSYNONYMOUS = LOF | INFRAME
 """MAF words that change the protein: what tumour mutational burden counts."""
@@ -56,6 +61,7 @@ class Hit:
     classification: str
     protein: str
     row: str
+    start: float = float("nan")
 
 
 @dataclass
@@ -75,6 +81,12 @@ class GeneState:
     discrete: float = float("nan")
     sequenced: bool | None = False
     copies: bool | None = False
+    purity: float = float("nan")
+
+    @property
+    def impure(self) -> bool:
+        """Tumour cells are known to be too few for the lack of a finding to mean anything."""
+        return self.purity < LOW_PURITY
 
     @property
     def losses(self) -> list[Hit]:
@@ -127,6 +139,8 @@ def _mutations(study: Study, genes: frozenset[str], states: dict[tuple[str, str]
     for line in chosen[[*columns, "germline", "source_row"]].to_numpy(dtype=object).tolist():
         patient, gene, kind, protein, start, ref, alt, ccf, clonal, germline, number = line
         kind = kind if isinstance(kind, str) else ""
+        if kind.startswith("Missense") and isinstance(protein, str) and START_LOST.match(protein):
+            kind = "Translation_Start_Site"
         if kind not in NONSYNONYMOUS and not kind.startswith("Splice"):
             continue
         protein = protein if isinstance(protein, str) else ""
@@ -137,7 +151,9 @@ def _mutations(study: Study, genes: frozenset[str], states: dict[tuple[str, str]
         subclonal = ccf < CLONAL_CCF if clonal is None or clonal != clonal else not clonal
         where = f"{source}, row {int(number)}" if number == number else source
         states.setdefault((patient, gene), GeneState()).hits.append(
-            Hit(f"{gene} {protein or kind}", kind in LOF, bool(subclonal), germline is True, kind, protein, where)
+            Hit(
+                f"{gene} {protein or kind}", kind in LOF, bool(subclonal), germline is True, kind, protein, where, start
+            )
         )
 
 
@@ -202,6 +218,10 @@ def _make(study: Study, genes: frozenset[str]) -> dict[tuple[str, str], GeneStat
             state.sequenced = looked[patient]
             if state.copies is not True:
                 state.copies = counted[patient]
+    for patient, purity in study.samples.groupby("patient")["tumour_purity"].max().items():
+        for gene in genes:
+            if (state := states.get((str(patient), gene))) is not None:
+                state.purity = float(purity)
     for state in states.values():
         state.hits.sort(key=lambda h: (not h.loss, h.subclonal, h.label, h.row))
     return states
