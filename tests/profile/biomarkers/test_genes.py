@@ -201,3 +201,31 @@ def test_low_purity_makes_an_unaltered_gene_not_assessable():
     found = one("b2m_status", study)
     assert found.value is None
     assert "0.08" in found.note
+
+
+@pytest.mark.parametrize(("vaf", "word"), [(0.10, "biallelic_loss_subclonal"), (0.60, "biallelic_loss")])
+def test_reads_purity_and_copies_tell_a_subclonal_hit(vaf, word):
+    study = make([("B2M", "Frame_Shift_Del", "p.L15Ffs*41")], [("B2M", {"total_cn": 1.0, "minor_cn": 0.0})])
+    study.mutations["vaf"], study.mutations["t_depth"] = vaf, 100.0
+    study.samples["tumour_purity"] = 0.7
+    assert one("b2m_status", study).value == word
+
+
+@pytest.mark.parametrize("gene", ["B2M", "JAK1", "TAP1", "STK11", "KEAP1"])
+@pytest.mark.parametrize("hit", [None, STOP, MISSENSE, ("Missense_Mutation", "p.M1R")])
+@pytest.mark.parametrize(
+    "copies",
+    [{"total_cn": 0.0}, {"total_cn": 1.0, "minor_cn": 0.0}, {"total_cn": 2.0, "minor_cn": 0.0}, {"discrete": -2.0}],
+)
+def test_taking_a_file_away_never_makes_a_loss_absent(gene, hit, copies):
+    from immunescape.profile.calls import call_mechanisms
+
+    def states(hits, losses, given):
+        study = make(hits, losses, given=given, genes=frozenset((*GENES, "JAK2", "STAT1", "IFNGR1", "IFNGR2")))
+        return call_mechanisms(measure(study), ["p"]).states.loc["p"]
+
+    hits, losses = ([(gene, *hit)] if hit else []), [(gene, copies)]
+    full = states(hits, losses, ("mutations", "copy_number"))
+    for fewer in (states(hits, (), ("mutations",)), states((), losses, ("copy_number",))):
+        for mechanism in ("mhc1_genetic_loss", "apm_genetic_loss", "ifng_pathway_loss", "stk11_loss", "keap1_loss"):
+            assert full[mechanism] == "absent" or fewer[mechanism] != "absent"

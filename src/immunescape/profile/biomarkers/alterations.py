@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -62,6 +62,8 @@ class Hit:
     protein: str
     row: str
     start: float = float("nan")
+    vaf: float = float("nan")
+    depth: float = float("nan")
 
 
 @dataclass
@@ -133,11 +135,13 @@ def _chosen(frame: pd.DataFrame, genes: frozenset[str], column: str = "gene") ->
 def _mutations(study: Study, genes: frozenset[str], states: dict[tuple[str, str], GeneState]) -> None:
     frame = study.mutations
     chosen = _chosen(frame, genes)
+    if "t_depth" not in chosen:
+        chosen = chosen.assign(t_depth=np.nan)
     source = ", ".join(study.sources.get("mutations", ())) or "mutations"
     seen: set[tuple[object, ...]] = set()
     columns = ["patient", "gene", "classification", "protein_change", "start", "ref", "alt", "ccf", "clonal"]
-    for line in chosen[[*columns, "germline", "source_row"]].to_numpy(dtype=object).tolist():
-        patient, gene, kind, protein, start, ref, alt, ccf, clonal, germline, number = line
+    for line in chosen[[*columns, "germline", "source_row", "vaf", "t_depth"]].to_numpy(dtype=object).tolist():
+        patient, gene, kind, protein, start, ref, alt, ccf, clonal, germline, number, vaf, depth = line
         kind = kind if isinstance(kind, str) else ""
         if kind.startswith("Missense") and isinstance(protein, str) and START_LOST.match(protein):
             kind = "Translation_Start_Site"
@@ -152,9 +156,38 @@ def _mutations(study: Study, genes: frozenset[str], states: dict[tuple[str, str]
         where = f"{source}, row {int(number)}" if number == number else source
         states.setdefault((patient, gene), GeneState()).hits.append(
             Hit(
-                f"{gene} {protein or kind}", kind in LOF, bool(subclonal), germline is True, kind, protein, where, start
+                f"{gene} {protein or kind}",
+                kind in LOF,
+                bool(subclonal),
+                germline is True,
+                kind,
+                protein,
+                where,
+                start,
+                *_reads(vaf, depth, ccf, clonal),
             )
         )
+
+
+def _reads(vaf: object, depth: object, ccf: float, clonal: object) -> tuple[float, float]:
+    """Return VAF and depth, for hits whose clonality the caller left open."""
+    if ccf == ccf or (clonal is not None and clonal == clonal):
+        return float("nan"), float("nan")
+    return float(pd.to_numeric(vaf, errors="coerce")), float(pd.to_numeric(depth, errors="coerce"))
+
+
+def highest_ccf(vaf: float, depth: float, purity: float, total: float) -> float:
+    """Return the largest cancer cell fraction that a VAF allows: one mutated copy in each mutated cell.
+
+    With m mutated copies the fraction is VAF (purity x total + 2 (1 - purity)) / (purity x m), so that m = 1 bounds it
+    from above. Where the depth is known, the VAF is taken at the upper end of its 95 % Wilson interval.
+    NaN where VAF, purity or copy number is not known.
+    """
+    if depth > 0:
+        z, centre = 1.96, vaf + 1.96**2 / (2 * depth)
+        spread = z * np.sqrt(vaf * (1 - vaf) / depth + z**2 / (4 * depth**2))
+        vaf = (centre + spread) / (1 + z**2 / depth)
+    return vaf * (purity * total + 2 * (1 - purity)) / purity if purity > 0 else float("nan")
 
 
 def _breakpoints(study: Study, genes: frozenset[str], states: dict[tuple[str, str], GeneState]) -> None:
@@ -223,6 +256,10 @@ def _make(study: Study, genes: frozenset[str]) -> dict[tuple[str, str], GeneStat
             if (state := states.get((str(patient), gene))) is not None:
                 state.purity = float(purity)
     for state in states.values():
+        state.hits = [
+            replace(h, subclonal=True) if highest_ccf(h.vaf, h.depth, state.purity, state.total) < CLONAL_CCF else h
+            for h in state.hits
+        ]
         state.hits.sort(key=lambda h: (not h.loss, h.subclonal, h.label, h.row))
     return states
 
