@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -169,7 +170,7 @@ def _mutations(study: Study, genes: frozenset[str], states: dict[tuple[str, str]
         )
 
 
-def _reads(vaf: object, depth: object, ccf: float, clonal: object) -> tuple[float, float]:
+def _reads(vaf: Any, depth: Any, ccf: float, clonal: object) -> tuple[float, float]:
     """Return VAF and depth, for hits whose clonality the caller left open."""
     if ccf == ccf or (clonal is not None and clonal == clonal):
         return float("nan"), float("nan")
@@ -251,9 +252,9 @@ def _make(study: Study, genes: frozenset[str]) -> dict[tuple[str, str], GeneStat
             state.sequenced = looked[patient]
             if state.copies is not True:
                 state.copies = counted[patient]
-    for patient, purity in study.samples.groupby("patient")["tumour_purity"].max().items():
+    for owner, purity in study.samples.groupby("patient")["tumour_purity"].max().items():
         for gene in genes:
-            if (state := states.get((str(patient), gene))) is not None:
+            if (state := states.get((str(owner), gene))) is not None:
                 state.purity = float(purity)
     for state in states.values():
         state.hits = [
