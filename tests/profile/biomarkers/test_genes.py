@@ -26,7 +26,7 @@ def make(
             gene=[m[0] for m in mutations],
             classification=[m[1] for m in mutations],
             protein_change=[m[2] for m in mutations],
-            start=[float(i) for i in range(len(mutations))],
+            start=[1000.0 * i for i in range(len(mutations))],
             **columns,
         )
     if copies:
@@ -64,8 +64,8 @@ def one(name: str, study: Study):
         ({"discrete": -2.0}, "biallelic_loss"),
         ({"discrete": -1.5}, "biallelic_loss"),
         ({"total_cn": 0.64}, "biallelic_loss_subclonal"),
-        ({"total_cn": 1.0, "minor_cn": 0.0}, "monoallelic_loss"),
-        ({"discrete": -1.0}, "monoallelic_loss"),
+        ({"total_cn": 1.0, "minor_cn": 0.0}, "haploid_loss"),
+        ({"discrete": -1.0}, "haploid_loss"),
         ({"total_cn": 2.0, "minor_cn": 0.0}, "wild_type"),
         ({"total_cn": 2.0, "minor_cn": 1.0}, "wild_type"),
         ({"discrete": 2.0}, "wild_type"),
@@ -81,7 +81,11 @@ STOP, MISSENSE = ("Nonsense_Mutation", "p.Q10*"), ("Missense_Mutation", "p.A10V"
 @pytest.mark.parametrize(
     ("mutations", "copies", "word"),
     [
-        ([("JAK1", *STOP)], [], "monoallelic_loss"),
+        ([("JAK1", *STOP)], [], "mutation_second_allele_unseen"),
+        ([("JAK1", *STOP)], [("JAK1", {"total_cn": 2.0, "minor_cn": 1.0})], "monoallelic_loss"),
+        ([("JAK1", *STOP)], [("JAK1", {"discrete": 0.0})], "mutation_second_allele_unseen"),
+        ([("JAK1", *MISSENSE)], [("JAK1", {"total_cn": 1.0, "minor_cn": 0.0})], "variant_of_unknown_significance"),
+        ([("JAK1", "Missense_Mutation", "p.M1R")], [("JAK1", {"total_cn": 1.0, "minor_cn": 0.0})], "biallelic_loss"),
         ([("JAK1", *STOP)], [("JAK1", {"total_cn": 1.0, "minor_cn": 0.0})], "biallelic_loss"),
         ([("JAK1", *STOP)], [("JAK1", {"total_cn": 2.0, "minor_cn": 0.0})], "biallelic_loss"),
         ([("JAK1", *STOP, {"ccf": 0.4})], [("JAK1", {"minor_cn": 0.0})], "biallelic_loss_subclonal"),
@@ -99,7 +103,7 @@ def test_hits_of_jak1(mutations, copies, word):
 def test_one_hit_on_x_is_enough_in_a_man():
     hit = [("RBM10", *STOP)]
     assert one("rbm10_status", make(hit, sex="Male")).value == "biallelic_loss"
-    assert one("rbm10_status", make(hit, sex="F")).value == "monoallelic_loss"
+    assert one("rbm10_status", make(hit, sex="F")).value == "mutation_second_allele_unseen"
 
 
 def test_a_gene_off_the_panel_is_never_wild_type():
@@ -155,7 +159,7 @@ def test_kras_g12c_and_its_companions():
 
 
 def test_missense_of_the_dna_binding_domain_of_p53():
-    assert one("tp53_status", make([("TP53", "Missense_Mutation", "p.R273H")])).value == "monoallelic_loss"
+    assert one("tp53_status", make([("TP53", "Missense_Mutation", "p.R273H")])).value == "mutation_second_allele_unseen"
     unknown = make([("TP53", "Missense_Mutation", "p.P47S")])
     assert one("tp53_status", unknown).value == "variant_of_unknown_significance"
 
@@ -177,3 +181,51 @@ def test_fusions_are_not_assessable_without_structural_variants():
 )
 def test_amplification(copies, value):
     assert one("mdm2_amplification", make(copies=[("MDM2", copies)])).value is value
+
+
+def test_one_event_reported_twice_is_one_hit():
+    study = make([("B2M", *STOP), ("B2M", "Frame_Shift_Del", "p.K20fs")], [("B2M", {"total_cn": 2.0, "minor_cn": 1.0})])
+    assert one("b2m_status", study).value == "biallelic_loss"
+    study.mutations["start"] = [45003781.0, 45003783.0]
+    assert one("b2m_status", study).value == "monoallelic_loss"
+
+
+def test_without_copy_number_a_gene_without_mutation_is_not_called_wild_type():
+    assert one("b2m_status", make(given=("mutations",))).value == "no_mutation_copies_unseen"
+    assert one("apm_biallelic_loss", make(given=("mutations",))).value is None
+
+
+def test_low_purity_makes_an_unaltered_gene_not_assessable():
+    study = make()
+    study.samples["tumour_purity"] = 0.08
+    found = one("b2m_status", study)
+    assert found.value is None
+    assert "0.08" in found.note
+
+
+@pytest.mark.parametrize(("vaf", "word"), [(0.10, "biallelic_loss_subclonal"), (0.60, "biallelic_loss")])
+def test_reads_purity_and_copies_tell_a_subclonal_hit(vaf, word):
+    study = make([("B2M", "Frame_Shift_Del", "p.L15Ffs*41")], [("B2M", {"total_cn": 1.0, "minor_cn": 0.0})])
+    study.mutations["vaf"], study.mutations["t_depth"] = vaf, 100.0
+    study.samples["tumour_purity"] = 0.7
+    assert one("b2m_status", study).value == word
+
+
+@pytest.mark.parametrize("gene", ["B2M", "JAK1", "TAP1", "STK11", "KEAP1"])
+@pytest.mark.parametrize("hit", [None, STOP, MISSENSE, ("Missense_Mutation", "p.M1R")])
+@pytest.mark.parametrize(
+    "copies",
+    [{"total_cn": 0.0}, {"total_cn": 1.0, "minor_cn": 0.0}, {"total_cn": 2.0, "minor_cn": 0.0}, {"discrete": -2.0}],
+)
+def test_taking_a_file_away_never_makes_a_loss_absent(gene, hit, copies):
+    from immunescape.profile.calls import call_mechanisms
+
+    def states(hits, losses, given):
+        study = make(hits, losses, given=given, genes=frozenset((*GENES, "JAK2", "STAT1", "IFNGR1", "IFNGR2")))
+        return call_mechanisms(measure(study), ["p"]).states.loc["p"]
+
+    hits, losses = ([(gene, *hit)] if hit else []), [(gene, copies)]
+    full = states(hits, losses, ("mutations", "copy_number"))
+    for fewer in (states(hits, (), ("mutations",)), states((), losses, ("copy_number",))):
+        for mechanism in ("mhc1_genetic_loss", "apm_genetic_loss", "ifng_pathway_loss", "stk11_loss", "keap1_loss"):
+            assert full[mechanism] == "absent" or fewer[mechanism] != "absent"

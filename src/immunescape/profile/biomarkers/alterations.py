@@ -16,8 +16,10 @@ Rules, the same for every gene:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,6 +31,8 @@ __all__ = ["CLONAL_CCF", "DELETED", "LOF", "NONSYNONYMOUS", "SUBCLONAL", "X_LINK
 
 DELETED = 0.5
 SUBCLONAL = 0.7
+LOW_PURITY = 0.2
+"""Purity below which an unaltered gene is not assessable (assumed; named by no study read here)."""
 CLONAL_CCF = 0.8
 """A cancer cell fraction below it counts as subclonal where the caller does not say (assumed)."""
 
@@ -36,6 +40,8 @@ LOF = frozenset(
     """Nonsense_Mutation Frame_Shift_Del Frame_Shift_Ins Splice_Site Translation_Start_Site Nonstop_Mutation
 De_novo_Start_OutOfFrame De_novo_Start_InFrame Start_Codon_Del Start_Codon_SNP Stop_Codon_Del Stop_Codon_Ins""".split()
 )
+START_LOST = re.compile(r"(p\.)?(M|Met)1(?!\d)(?!(M|Met)?$)")
+"""A change of the first methionine: no protein starts, whatever word the caller gave it."""
 INFRAME = frozenset("Missense_Mutation In_Frame_Del In_Frame_Ins Protein_Altering Missense".split())
 NONSYNONYMOUS = LOF | INFRAME
 """MAF words that change the protein: what tumour mutational burden counts."""
@@ -56,6 +62,9 @@ class Hit:
     classification: str
     protein: str
     row: str
+    start: float = float("nan")
+    vaf: float = float("nan")
+    depth: float = float("nan")
 
 
 @dataclass
@@ -75,6 +84,12 @@ class GeneState:
     discrete: float = float("nan")
     sequenced: bool | None = False
     copies: bool | None = False
+    purity: float = float("nan")
+
+    @property
+    def impure(self) -> bool:
+        """Tumour cells are known to be too few for the lack of a finding to mean anything."""
+        return self.purity < LOW_PURITY
 
     @property
     def losses(self) -> list[Hit]:
@@ -121,12 +136,16 @@ def _chosen(frame: pd.DataFrame, genes: frozenset[str], column: str = "gene") ->
 def _mutations(study: Study, genes: frozenset[str], states: dict[tuple[str, str], GeneState]) -> None:
     frame = study.mutations
     chosen = _chosen(frame, genes)
+    if "t_depth" not in chosen:
+        chosen = chosen.assign(t_depth=np.nan)
     source = ", ".join(study.sources.get("mutations", ())) or "mutations"
     seen: set[tuple[object, ...]] = set()
     columns = ["patient", "gene", "classification", "protein_change", "start", "ref", "alt", "ccf", "clonal"]
-    for line in chosen[[*columns, "germline", "source_row"]].to_numpy(dtype=object).tolist():
-        patient, gene, kind, protein, start, ref, alt, ccf, clonal, germline, number = line
+    for line in chosen[[*columns, "germline", "source_row", "vaf", "t_depth"]].to_numpy(dtype=object).tolist():
+        patient, gene, kind, protein, start, ref, alt, ccf, clonal, germline, number, vaf, depth = line
         kind = kind if isinstance(kind, str) else ""
+        if kind.startswith("Missense") and isinstance(protein, str) and START_LOST.match(protein):
+            kind = "Translation_Start_Site"
         if kind not in NONSYNONYMOUS and not kind.startswith("Splice"):
             continue
         protein = protein if isinstance(protein, str) else ""
@@ -137,8 +156,39 @@ def _mutations(study: Study, genes: frozenset[str], states: dict[tuple[str, str]
         subclonal = ccf < CLONAL_CCF if clonal is None or clonal != clonal else not clonal
         where = f"{source}, row {int(number)}" if number == number else source
         states.setdefault((patient, gene), GeneState()).hits.append(
-            Hit(f"{gene} {protein or kind}", kind in LOF, bool(subclonal), germline is True, kind, protein, where)
+            Hit(
+                f"{gene} {protein or kind}",
+                kind in LOF,
+                bool(subclonal),
+                germline is True,
+                kind,
+                protein,
+                where,
+                start,
+                *_reads(vaf, depth, ccf, clonal),
+            )
         )
+
+
+def _reads(vaf: Any, depth: Any, ccf: float, clonal: object) -> tuple[float, float]:
+    """Return VAF and depth, for hits whose clonality the caller left open."""
+    if ccf == ccf or (clonal is not None and clonal == clonal):
+        return float("nan"), float("nan")
+    return float(pd.to_numeric(vaf, errors="coerce")), float(pd.to_numeric(depth, errors="coerce"))
+
+
+def highest_ccf(vaf: float, depth: float, purity: float, total: float) -> float:
+    """Return the largest cancer cell fraction that a VAF allows: one mutated copy in each mutated cell.
+
+    With m mutated copies the fraction is VAF (purity x total + 2 (1 - purity)) / (purity x m), so that m = 1 bounds it
+    from above. Where the depth is known, the VAF is taken at the upper end of its 95 % Wilson interval.
+    NaN where VAF, purity or copy number is not known.
+    """
+    if depth > 0:
+        z, centre = 1.96, vaf + 1.96**2 / (2 * depth)
+        spread = z * np.sqrt(vaf * (1 - vaf) / depth + z**2 / (4 * depth**2))
+        vaf = (centre + spread) / (1 + z**2 / depth)
+    return vaf * (purity * total + 2 * (1 - purity)) / purity if purity > 0 else float("nan")
 
 
 def _breakpoints(study: Study, genes: frozenset[str], states: dict[tuple[str, str], GeneState]) -> None:
@@ -202,7 +252,15 @@ def _make(study: Study, genes: frozenset[str]) -> dict[tuple[str, str], GeneStat
             state.sequenced = looked[patient]
             if state.copies is not True:
                 state.copies = counted[patient]
+    for owner, purity in study.samples.groupby("patient")["tumour_purity"].max().items():
+        for gene in genes:
+            if (state := states.get((str(owner), gene))) is not None:
+                state.purity = float(purity)
     for state in states.values():
+        state.hits = [
+            replace(h, subclonal=True) if highest_ccf(h.vaf, h.depth, state.purity, state.total) < CLONAL_CCF else h
+            for h in state.hits
+        ]
         state.hits.sort(key=lambda h: (not h.loss, h.subclonal, h.label, h.row))
     return states
 

@@ -9,15 +9,21 @@ from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.alterations import X_LINKED, GeneState, Hit, gene_states
 from immunescape.profile.study import Study
 
-__all__ = ["LOSS_WORDS", "METHOD", "any_biallelic", "loss_function", "loss_word"]
+__all__ = ["INACTIVATED", "LOSS_WORDS", "METHOD", "any_biallelic", "loss_function", "loss_word"]
 
 LOSS_WORDS = (
     "biallelic_loss",
     "biallelic_loss_subclonal",
     "monoallelic_loss",
+    "mutation_second_allele_unseen",
+    "haploid_loss",
     "variant_of_unknown_significance",
+    "no_mutation_copies_unseen",
     "wild_type",
 )
+INACTIVATED = frozenset(LOSS_WORDS[:4])
+"""Words of a gene with at least one inactivating alteration of its own (a lost copy alone is none)."""
+
 METHOD = "Homozygous deletion, two hits, or one hit with loss of heterozygosity"
 Word = tuple[str | None, str, float | None]
 Extra = Callable[[Hit], bool]
@@ -55,8 +61,8 @@ def loss_word(gene: str, state: GeneState, male: bool | None = None, extra: Extr
             else f"{state.total:.4g} copies"
         )
         return "biallelic_loss", f"homozygous deletion: {seen}", coverage
-    if len(losses) >= 2:
-        part = sum(not h.subclonal for h in losses) < 2
+    if len(distinct_events(losses)) >= 2:
+        part = len(distinct_events([h for h in losses if not h.subclonal])) < 2
         word = "biallelic_loss_subclonal" if part else "biallelic_loss"
         return word, f"two hits: {labels}; phase not known", coverage
     if losses and (state.loh or (gene in X_LINKED and male)):
@@ -70,21 +76,43 @@ def loss_word(gene: str, state: GeneState, male: bool | None = None, extra: Extr
             coverage,
         )
     if losses:
-        second = "no loss of heterozygosity" if state.loh is False else "the second allele was not assessed"
-        return "monoallelic_loss", f"one hit ({labels}); {second}", coverage
-    if state.one_copy:
-        seen = f"{state.total:.4g} copies" if state.total < 1.5 else "discrete copy number -1"
-        return "monoallelic_loss", f"one copy lost: {seen}", coverage
-    if unknown:
+        if state.loh is not False:
+            return "mutation_second_allele_unseen", f"one hit ({labels}); the second allele was not assessed", coverage
+        return "monoallelic_loss", f"one hit ({labels}); no loss of heterozygosity", coverage
+    if unknown:  # before a lost copy: an unknown variant on the only copy left may be the loss
         listed = "; ".join(h.label for h in unknown)
         return "variant_of_unknown_significance", f"{listed}: not known to destroy the protein", coverage
+    if state.one_copy and state.sequenced is True and not state.impure:
+        seen = f"{state.total:.4g} copies" if state.total < 1.5 else "discrete copy number -1"
+        return "haploid_loss", f"one copy lost, the other unaltered: {seen}", coverage
     return _unaltered(gene, state, coverage)
 
 
+_EXCLUDED = frozenset({"wild_type", "haploid_loss", "monoallelic_loss"})
+"""Words under which one copy is known to be left."""
+
+SAME_EVENT_BASES = 10
+"""Hits of one gene that start within so many bases count as one event (assumed: callers shift and split indels)."""
+
+
+def distinct_events(hits: list[Hit]) -> list[Hit]:
+    """Return one hit of each event: hits that start within `SAME_EVENT_BASES` of each other are one."""
+    events: list[Hit] = []
+    for hit in hits:
+        if not any(abs(hit.start - other.start) <= SAME_EVENT_BASES for other in events):
+            events.append(hit)
+    return events
+
+
 def _unaltered(gene: str, state: GeneState, coverage: float) -> Word:
+    if state.sequenced is True and state.impure:
+        why = f"no alteration of {gene} found, but at a tumour purity of {state.purity:.2g} one can be missed"
+        return None, why, None
+    if state.sequenced is True and state.copies is not True:
+        why = "no mutation found; copy number was not assessed, so a deletion is not excluded"
+        return "no_mutation_copies_unseen", why, coverage
     if state.sequenced is True:
-        lack = "" if state.copies is True else "; copy number was not assessed, so a deletion is not excluded"
-        return "wild_type", f"no alteration found{lack}", coverage
+        return "wild_type", "no alteration found", coverage
     why = "is not on the panel" if state.sequenced is False else "may not be on the panel, whose genes are not known"
     return None, f"{gene} {why}", None
 
@@ -151,15 +179,13 @@ def any_biallelic(
         for patient in study.patient_ids:
             words = {g: loss_word(g, states[patient, g]) for g in genes}
             lost = [g for g, w in words.items() if w[0] is not None and w[0].startswith("biallelic")]
-            seen = [g for g, w in words.items() if w[0] is not None]
+            seen = [g for g, w in words.items() if w[0] in _EXCLUDED]
             coverage = len(seen) / len(genes)
             if lost:
                 note = "; ".join(f"{g}: {words[g][0]} ({words[g][1]})" for g in lost)
                 value: bool | None = True
             elif len(seen) == len(genes):
                 note, value = f"none of {len(genes)} genes", False
-                if any((w[2] or 0) < 1 for w in words.values()):
-                    note += "; copy number was not assessed, so deletions are not excluded"
             else:
                 rest = ", ".join(g for g in genes if g not in seen)
                 note = f"no loss in {len(seen)} of {len(genes)} genes; not assessable: {rest}"

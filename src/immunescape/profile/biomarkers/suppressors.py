@@ -7,7 +7,7 @@ import re
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.alterations import Hit, gene_states
 from immunescape.profile.biomarkers.driver_rules import match, residue
-from immunescape.profile.biomarkers.loss import LOSS_WORDS, loss_function, loss_word
+from immunescape.profile.biomarkers.loss import INACTIVATED, LOSS_WORDS, loss_function, loss_word
 from immunescape.profile.biomarkers.registry import Biomarker, register
 from immunescape.profile.study import Study
 
@@ -49,13 +49,17 @@ def _comutation(study: Study) -> dict[str, Measurement]:
         kras = states[patient, "KRAS"]
         listed = [h for h in kras.hits if match("KRAS", h)]
         words = {g: loss_word(g, states[patient, g])[0] for g in ("STK11", "KEAP1")}
-        lost = [g for g, w in words.items() if w in LOSS_WORDS[:3]]
-        unseen = [g for g, w in words.items() if w is None]
+        lost = [g for g, w in words.items() if w in INACTIVATED]
+        unseen = [
+            g
+            for g, w in words.items()
+            if w is None or w in ("no_mutation_copies_unseen", "variant_of_unknown_significance")
+        ]
         if not listed and kras.sequenced is not True:
             value, note = None, "KRAS is not on the panel, or the panel's genes are not known"
         elif not listed:
             value, note = "kras_wild_type", "no listed KRAS change"
-        elif unseen:
+        elif unseen and not lost:
             value, note = None, f"KRAS is mutated, but {' and '.join(unseen)} could not be assessed"
         else:
             value = "+".join(["KRAS", *lost])
@@ -92,7 +96,7 @@ register(
         title="KRAS with STK11 and KEAP1",
         family="suppressor",
         unit="",
-        definition="Activating KRAS change alone or together with loss of STK11 or KEAP1 (one or both copies).",
+        definition="Activating KRAS change alone or together with an inactivating change of STK11 or KEAP1.",
         function=_comutation,
         needs=("mutations",),
         words=COMUTATION_WORDS,
