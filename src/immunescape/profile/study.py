@@ -39,7 +39,7 @@ clonal:o""",
     "microbiome": "patient:t sample:t day:n taxon:t rank:t abundance:n",
     "ctdna": "patient:t day:n assay:t analyte:t value:n unit:t lod:n detected:o",
     "labs": "patient:t day:n analyte:t value:n unit:t",
-    "pdl1": "patient:t sample:t assay:t score:t value_percent:n category:t",
+    "pdl1": "patient:t sample:t assay:t score:t value_percent:n category:t day:n",
     "treatments": "patient:t start_day:n end_day:n drug:t line:n",
     "responses": "patient:t day:n recist:t sld_mm:n",
 }

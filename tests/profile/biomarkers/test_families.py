@@ -90,7 +90,9 @@ def test_burden_needs_the_size_of_the_panel():
 
 
 def loh(copies, p=0.001):
-    return rows("hla_loh", allele=["HLA-A*01:01", "hla_a_24_02_01_01"], copy_number=[1.57, copies], p=[p, p])
+    """Both alleles of HLA-A, the second with the copies and p given; HLA-B and -C are kept."""
+    names = ["HLA-A*01:01", "hla_a_24_02_01_01", "B*07:02", "B*08:01", "C*07:01", "C*07:02"]
+    return rows("hla_loh", allele=names, copy_number=[1.57, copies, 1, 1, 1, 1], p=[p] * 6)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +101,44 @@ def loh(copies, p=0.001):
 )
 def test_hla_loh(copies, p, value):
     assert one("hla_loh", build(hla_loh=loh(copies, p))).value is value
+
+
+def test_no_hla_loss_needs_all_three_loci():
+    only_a = loh(1.2).iloc[:2]
+    measured = one("hla_loh", build(hla_loh=only_a))
+    assert measured.value is None
+    assert "HLA-B, HLA-C" in measured.note
+
+
+def test_lohhla_without_p_is_not_assessable():
+    table = loh(0.1, np.nan).assign(caller="LOHHLA")
+    assert one("hla_loh", build(hla_loh=table)).value is None
+
+
+def test_a_homozygous_locus_cannot_lose_an_allele():
+    names = ["A*01:01", "A*01:01", "B*07:02", "B*08:01", "C*07:01", "C*07:02"]
+    table = rows("hla_loh", allele=names, copy_number=[0.0, 2.0, 1, 1, 1, 1], p=[0.001] * 6)
+    assert one("hla_loh", build(hla_loh=table)).value is False
+
+
+@pytest.mark.parametrize(("given", "value"), [("4.5856", 4.5856), (None, None), ("900", None)])
+def test_hla_divergence_is_read_as_reported(given, value):
+    study = build()
+    study.patients["HED"] = given
+    study.given.add("patients")
+    assert one("hla_evolutionary_divergence", study).value == value
+
+
+def test_pdl1_values_of_one_day_that_differ_are_no_value():
+    study = build(pdl1=rows("pdl1", assay="22C3", score="tps", value_percent=[60.0, 0.0]))
+    assert one("pdl1_tps", study).value is None
+    assert one("pdl1_tps_stratum", study).value == ">=50%"
+    assert one("pdl1_tps_stratum_lowest", study).value == "<1%"
+
+
+def test_pdl1_category_below_one_percent_has_a_stratum():
+    study = build(pdl1=rows("pdl1", assay="22C3", score="tps", category=["<1%"]))
+    assert one("pdl1_tps_stratum_lowest", study).value == "<1%"
 
 
 def test_hla_heterozygosity_needs_two_alleles_at_three_loci():

@@ -239,3 +239,30 @@ def test_an_extra_that_is_missing_is_named(tmp_path: Path) -> None:
     else:
         with pytest.raises(InputError, match="cannot be read"):
             read("h5ad", b"\x89HDF\r\n\x1a\n", tmp_path, "x.h5ad", unit="tpm")
+
+
+_LILAC = "Allele\tTumorCopyNumber\tSomaticNonsenseOrFrameshift\tSomaticSplice\n"
+
+
+def _lilac(copies: tuple[float, ...], truncated: tuple[float, ...], tmp_path: Path) -> Partial:
+    names = ("A*01:01", "A*02:01", "B*07:02", "B*08:01", "C*07:01", "C*07:02")
+    lines = [f"{a}\t{c}\t{t}\t0" for a, c, t in zip(names, copies, truncated, strict=True)]
+    return read("lilac", _LILAC + "\n".join(lines) + "\n", tmp_path, "P1.lilac.tsv", patient="P1")
+
+
+def test_lilac_without_tumour_copy_number_is_not_assessable(tmp_path: Path) -> None:
+    out = _lilac((0.0,) * 6, (0.0,) * 6, tmp_path)
+    assert out.tables["hla_loh"]["lost"].isna().all()
+    assert any("no tumour copy number" in p for p in out.problems)
+
+
+def test_lilac_copies_and_truncations(tmp_path: Path) -> None:
+    out = _lilac((2.0, 0.1, 0.64, 1.4, 1.0, 1.0), (1.0, 0.0, 0.0, 0.0, 0.5, 0.5), tmp_path)
+    assert out.tables["hla_loh"]["lost"].tolist() == [True, True, None, False, None, None]
+
+
+def test_lilac_that_failed_its_quality_control_leaves_loss_open(tmp_path: Path) -> None:
+    (tmp_path / "P1.lilac.qc.tsv").write_text("Status\tScoreMargin\nFAIL\t0.1\n")
+    out = _lilac((2.0, 0.1, 1.0, 1.0, 1.0, 1.0), (0.0,) * 6, tmp_path)
+    assert out.tables["hla_loh"]["lost"].isna().all()
+    assert any("FAIL" in p for p in out.problems)

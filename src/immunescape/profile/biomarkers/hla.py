@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.registry import Biomarker, register, shared
@@ -14,6 +15,8 @@ __all__ = ["lost_alleles", "short_allele"]
 LOST, BAND = 0.5, 0.7
 """An allele below `LOST` copies is lost; from there up to `BAND` it is lost in part of the cells, or noise."""
 _P = 0.01
+LARGEST_GRANTHAM = 215.0
+"""Largest distance in Grantham's matrix (cysteine to tryptophan)."""
 _ALLELE = re.compile(r"(?:HLA[-_]?)?([ABC])[*_-]?(\d{2})[:_]?(\d{2,3})?", re.IGNORECASE)
 
 
@@ -25,26 +28,53 @@ def short_allele(text: object) -> str | None:
     return f"{found.group(1).upper()}*{found.group(2)}:{found.group(3)}"
 
 
+def _answer(copies: float, p: float, lost: object, caller: str) -> bool | None:
+    """Return whether one row says that its allele is lost; None where its numbers leave it open."""
+    if lost is not None and lost == lost:
+        return bool(lost)
+    if math.isnan(copies) or (caller.startswith("lohhla") and math.isnan(p)):
+        return None  # LOHHLA gives no p where too few positions tell the two alleles apart
+    if copies < LOST:
+        return True if math.isnan(p) or p < _P else None
+    return False if copies >= BAND else None
+
+
 def _lost(study: Study) -> dict[str, dict[str, bool | None]]:
-    """Return patient -> allele -> lost: True, False, or None where the caller's numbers leave it open."""
-    found: dict[str, dict[str, bool | None]] = {}
-    columns = ["patient", "allele", "copy_number", "p", "lost"]
-    for patient, text, copies, p, lost in study.hla_loh[columns].to_numpy(dtype=object).tolist():
+    """Return patient -> allele -> lost: True, False, or None where the caller's numbers leave it open.
+
+    Rows of one allele are two copies of a homozygous locus (kept while one copy is kept), else several samples (lost
+    where one sample lost it).
+    """
+    rows: dict[str, dict[str, list[bool | None]]] = {}
+    columns = ["patient", "allele", "copy_number", "p", "lost", "caller"]
+    for patient, text, copies, p, lost, caller in study.hla_loh[columns].to_numpy(dtype=object).tolist():
         allele = short_allele(text)
         if allele is None:
             continue
-        answer: bool | None = None
-        if lost is not None and lost == lost:
-            answer = bool(lost)
-        elif copies is not None and not math.isnan(copies):
-            significant = p is None or math.isnan(p) or p < _P
-            if copies < LOST:
-                answer = True if significant else None
-            elif copies >= BAND:
-                answer = False
-        known = found.setdefault(patient, {})
-        known[allele] = answer if known.get(allele) is None else known[allele] or answer
+        number, chance = (math.nan if x is None else float(x) for x in (copies, p))
+        word = caller.casefold() if isinstance(caller, str) else ""
+        rows.setdefault(patient, {}).setdefault(allele, []).append(_answer(number, chance, lost, word))
+    found: dict[str, dict[str, bool | None]] = {}
+    for patient, alleles in rows.items():
+        same = _homozygous(study, patient, alleles)
+        answers = found.setdefault(patient, {})
+        for allele, seen in alleles.items():
+            if allele[0] in same:
+                answers[allele] = False if False in seen else (True if all(seen) else None)
+            else:
+                answers[allele] = True if True in seen else (None if None in seen else False)
     return found
+
+
+def _homozygous(study: Study, patient: str, alleles: Mapping[str, Sequence[object]]) -> set[str]:
+    """Return the loci at which both alleles of a patient are the same, by the types or by the caller's own rows."""
+    typed = shared(study, "hla_genotypes", _genotypes).get(patient, {})
+    same = {locus for locus, names in typed.items() if len(names) == 1}
+    for locus in {a[0] for a in alleles} - typed.keys():
+        listed = [a for a in alleles if a[0] == locus]
+        if len(listed) == 1 and len(alleles[listed[0]]) > 1:
+            same.add(locus)
+    return same
 
 
 def lost_alleles(study: Study) -> dict[str, dict[str, bool | None]]:
@@ -66,32 +96,84 @@ def _genotypes(study: Study) -> dict[str, dict[str, set[str]]]:
     return found
 
 
+def _unseen(study: Study, patient: str, alleles: Mapping[str, bool | None], same: set[str]) -> list[str]:
+    """Return what must still be looked at before "no allele is lost" can be said: loci, or single alleles of a locus."""
+    typed = shared(study, "hla_genotypes", _genotypes).get(patient, {})
+    missing = []
+    for locus in sorted({"A", "B", "C"} - same):
+        listed = {a for a in alleles if a[0] == locus}
+        if not listed:
+            missing.append(f"HLA-{locus}")
+        elif locus in typed:
+            missing.extend(sorted(typed[locus] - listed))
+        elif len(listed) == 1:
+            missing.append(f"the second allele of HLA-{locus}")
+    return missing
+
+
 def _loh(study: Study) -> dict[str, Measurement]:
     name, citation = "hla_loh", ("mcgranahan2017",)
     method = "Copy number of each HLA class I allele: as the caller says, else below 0.5 copies with p < 0.01"
     source = study.sources.get("hla_loh", ())
     genotypes = shared(study, "hla_genotypes", _genotypes)
+    truncated = _truncated(study)
     found: dict[str, Measurement] = {}
-    for patient, alleles in lost_alleles(study).items():
+    fields = {"method": method, "citation": citation, "source": source}
+    for patient, every in lost_alleles(study).items():
+        listed = {a: [None] * int(n) for a, n in _rows_of(study, patient).items()}
+        same = _homozygous(study, patient, listed)
+        alleles = {a: lost for a, lost in every.items() if a[0] not in same}  # no second allele, so none to lose
         gone = sorted(a for a, lost in alleles.items() if lost)
         unclear = sorted(a for a, lost in alleles.items() if lost is None)
-        fields = {"method": method, "citation": citation, "source": source}
+        missing = _unseen(study, patient, alleles, same)
         if gone:
-            note = f"lost: {', '.join(gone)}" + (f"; open: {', '.join(unclear)}" if unclear else "")
+            shown = [f"{a} (truncating mutation)" if (patient, a) in truncated else a for a in gone]
+            note = f"lost: {', '.join(shown)}" + (f"; open: {', '.join(unclear)}" if unclear else "")
             found[patient] = Measurement(name, True, "", "measured", note=note, **fields)  # type: ignore[arg-type]
+        elif len(same) == 3:
+            why = "homozygous at HLA-A, -B and -C: loss of heterozygosity cannot be seen"
+            found[patient] = Measurement.not_assessable(name, "", why, **fields)
         elif unclear:
             why = f"copy number between {LOST} and {BAND}, or not significant, or missing: {', '.join(unclear)}"
             found[patient] = Measurement.not_assessable(name, "", why, **fields)
+        elif missing:
+            why = f"no loss among {', '.join(sorted(alleles)) or 'the alleles given'}, but not looked at: "
+            found[patient] = Measurement.not_assessable(name, "", why + ", ".join(missing), **fields)
         else:
             note = f"no allele lost among {', '.join(sorted(alleles))}"
+            note += f"; homozygous: {', '.join(f'HLA-{x}' for x in sorted(same))}" if same else ""
             found[patient] = Measurement(name, False, "", "measured", note=note, **fields)  # type: ignore[arg-type]
     for patient, loci in genotypes.items():
         if patient not in found and study.has("hla_loh"):
-            same = len(loci) == 3 and all(len(a) == 1 for a in loci.values())
-            if same:
+            same_all = len(loci) == 3 and all(len(a) == 1 for a in loci.values())
+            if same_all:
                 why = "homozygous at HLA-A, -B and -C: loss of heterozygosity cannot be seen"
                 found[patient] = Measurement.not_assessable(name, "", why, method=method, citation=citation)
     return found
+
+
+def _rows_of(study: Study, patient: str) -> dict[str, int]:
+    """Return allele -> number of rows that a patient has for it."""
+
+    def count(whole: Study) -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = {}
+        for owner, text in whole.hla_loh[["patient", "allele"]].to_numpy(dtype=object).tolist():
+            allele = short_allele(text)
+            if allele is not None:
+                by = found.setdefault(owner, {})
+                by[allele] = by.get(allele, 0) + 1
+        return found
+
+    return shared(study, "hla_loh_rows", count).get(patient, {})
+
+
+def _truncated(study: Study) -> set[tuple[str, str]]:
+    """Return (patient, allele) where the caller found a truncating somatic mutation in the allele."""
+    frame = study.hla_loh
+    if "truncating" not in frame.columns:
+        return set()
+    pairs = frame.loc[frame["truncating"] == True, ["patient", "allele"]].to_numpy(dtype=object).tolist()  # noqa: E712
+    return {(p, a) for p, text in pairs if (a := short_allele(text)) is not None}
 
 
 def _heterozygosity(study: Study) -> dict[str, Measurement]:
@@ -128,18 +210,48 @@ def _heterozygosity(study: Study) -> dict[str, Measurement]:
     return found
 
 
+_HED = ("hla_evolutionary_divergence", "hed", "mean_hed", "hla_divergence", "hed_class_i", "hed_mean")
+
+
+def _divergence(study: Study) -> dict[str, Measurement]:
+    name, citation = "hla_evolutionary_divergence", ("pierini2018", "chowell2019")
+    column = next((c for c in study.patients.columns if str(c).casefold().replace(" ", "_") in _HED), None)
+    found: dict[str, Measurement] = {}
+    if column is None:
+        return found
+    fields = {"method": "As reported in the patients table", "citation": citation}
+    source = study.sources.get("patients", ())
+    for patient, value in zip(study.patients["patient"], study.patients[column], strict=True):
+        try:
+            number = math.nan if value is None else float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if math.isnan(number):
+            continue
+        if not 0 <= number <= LARGEST_GRANTHAM:
+            why = f"{number:g} in '{column}' is no mean Grantham distance (0 to {LARGEST_GRANTHAM:g})"
+            found[patient] = Measurement.not_assessable(name, "1", why, **fields)
+            continue
+        note = f"as reported in '{column}'; how it was computed is not known"
+        found[patient] = Measurement(name, number, "1", "measured", source=source, note=note, **fields)  # type: ignore[arg-type]
+    return found
+
+
 register(
     Biomarker(
         name="hla_loh",
         title="HLA class I loss of heterozygosity",
         family="hla",
         unit="",
-        definition="Whether the tumour lost at least one HLA class I allele.",
+        definition="Whether the tumour lost at least one HLA class I allele of a heterozygous locus, by copy number or by "
+        "a truncating somatic mutation of that allele. No loss needs both alleles of HLA-A, -B and -C, or a homozygous "
+        "locus by typing.",
         function=_loh,
         needs=("hla_loh",),
         thresholds="allele below 0.5 copies with p < 0.01; 0.5 to 0.7 copies is left open",
         references=("mcgranahan2017",),
-        limits="Low purity hides it; patients homozygous at all loci are not assessable.",
+        limits="Low purity hides it; patients homozygous at all loci are not assessable. Zero copies of every allele are "
+        "read as a run without the tumour.",
     )
 )
 register(
@@ -153,5 +265,20 @@ register(
         needs=("hla",),
         thresholds="3 (fully heterozygous)",
         references=("chowell2018",),
+    )
+)
+register(
+    Biomarker(
+        name="hla_evolutionary_divergence",
+        title="HLA class I evolutionary divergence",
+        family="hla",
+        unit="1",
+        definition="Mean Grantham distance between the peptide-binding domains of the two alleles, over HLA-A, -B and -C, "
+        "as reported in a column `hla_evolutionary_divergence` or `HED` of the patients table.",
+        function=_divergence,
+        needs=("patients",),
+        thresholds="none accepted",
+        references=("pierini2018", "chowell2019"),
+        limits="Taken as reported: the sequences of HLA alleles that it is computed from do not ship.",
     )
 )

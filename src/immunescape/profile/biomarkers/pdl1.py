@@ -47,7 +47,8 @@ def _bounds(value: float, category: object, score: str, clone: str) -> tuple[flo
         return None, float(found.group(1)), float(found.group(2))
     if found := _BOUND.search(text):
         number = float(found.group(2))
-        return (None, number, 100.0) if found.group(1) in (">=", "≥", ">") else (None, 0.0, number)
+        below = math.nextafter(number, 0.0) if found.group(1) == "<" else number
+        return (None, number, 100.0) if found.group(1) in (">=", "≥", ">") else (None, 0.0, below)
     return (None, 0.0, 1.0) if text.casefold() in ("negative", "neg") else None
 
 
@@ -73,8 +74,36 @@ def _scores(study: Study) -> dict[str, dict[str, list[Score]]]:
     return found
 
 
+def _same_day(study: Study, found: dict[str, dict[str, list[Score]]]) -> dict[str, dict[str, list[Score]]]:
+    """Keep the values of one day where every value of a patient has a day: the last up to day 0, else the first."""
+    days = {
+        s: float(d)
+        for s, d in zip(study.samples["sample"], study.samples["day"], strict=True)
+        if d is not None and not math.isnan(d)
+    }
+    for scores in found.values():
+        for patient, entries in scores.items():
+            dated = [days.get(e[5]) if e[5] else None for e in entries]
+            known = {d for d in dated if d is not None}
+            if None in dated or len(known) < 2:
+                continue
+            before = [d for d in known if d <= 0]
+            day = max(before) if before else min(known)
+            scores[patient] = [e for e, d in zip(entries, dated, strict=True) if d == day]
+    return found
+
+
+def _contradiction(entries: list[Score]) -> str:
+    """Return why the values of one day cannot stand together ('' where they can): they fall into different strata."""
+    strata = {_stratum_of(low, high, value is not None) for value, low, high, *_ in entries} - {None}
+    if len(strata) < 2:
+        return ""
+    shown = ", ".join(f"{e[1]:g} %" if e[0] is not None else f"{e[1]:g} to {e[2]:g} %" for e in entries)
+    return f"the values of the same day contradict each other: {shown}"
+
+
 def _all(study: Study) -> dict[str, dict[str, list[Score]]]:
-    return shared(study, "pdl1_scores", _scores)
+    return shared(study, "pdl1_scores", lambda s: _same_day(s, _scores(s)))
 
 
 def _describe(entries: list[Score]) -> str:
@@ -98,8 +127,11 @@ def _percent(name: str, score: str) -> Callable[[Study], Mapping[str, Measuremen
         for patient, entries in scores[score].items():
             value, low, high, *_, sample = entries[0]
             note = _describe(entries)
-            if value is None:
-                why = f"only a category is given, {low:g} to {high:g} %"
+            clash = _contradiction(entries) if score in ("tps", "tc") else ""
+            if value is None or clash:
+                why = clash or f"only a category is given, {low:g} to {high:g} %"
+                low = min(e[1] for e in entries) if clash else low
+                high = max(e[2] for e in entries) if clash else high
                 found[patient] = Measurement.not_assessable(
                     name,
                     "percent",
@@ -179,6 +211,8 @@ def _stratum(study: Study) -> dict[str, Measurement]:
             value, low, high, *_ = entries[0]
             word = _stratum_of(low, high, value is not None)
             note = _describe(entries) if word else f"the category {low:g} to {high:g} % spans strata"
+            if clash := _contradiction(entries):
+                word, note = None, clash
         else:
             tumour, immune = ([e for e in scores[s].get(patient, []) if e[3] == "SP142"] for s in ("tc", "ic"))
             if tumour or immune:
@@ -195,6 +229,44 @@ def _stratum(study: Study) -> dict[str, Measurement]:
             )
     return found
 
+
+def _tps_stratum(name: str, lowest: bool) -> Callable[[Study], Mapping[str, Measurement]]:
+    method = f"Stratum of the {'lowest' if lowest else 'highest'} tumour proportion score of the day; a category counts"
+
+    def function(study: Study) -> dict[str, Measurement]:
+        found: dict[str, Measurement] = {}
+        fields = {"method": method, "citation": _REFERENCES, "source": study.sources.get("pdl1", ())}
+        for patient, entries in _all(study)["tps"].items():
+            value, low, high, *_ = entries[-1 if lowest else 0]
+            word = _stratum_of(low, high, value is not None)
+            if word is None:
+                why = f"the category {low:g} to {high:g} % spans strata"
+                found[patient] = Measurement.not_assessable(name, "", why, **fields)
+            else:
+                found[patient] = Measurement(name, word, "", "measured", note=_describe(entries), **fields)  # type: ignore[arg-type]
+        return found
+
+    return function
+
+
+for _name, _lowest in (("pdl1_tps_stratum", False), ("pdl1_tps_stratum_lowest", True)):
+    register(
+        Biomarker(
+            name=_name,
+            title=f"Stratum of the {'lowest' if _lowest else 'highest'} PD-L1 tumour proportion score",
+            family="pdl1",
+            unit="",
+            definition="Stratum (below 1 %, 1 to 49 %, 50 % and more) of the tumour proportion score, given as a number or "
+            "as a category; SP142 gives none. Where several values of one day differ, the lowest and the highest stand "
+            "apart, so that a contradiction shows.",
+            function=_tps_stratum(_name, _lowest),
+            needs=("pdl1",),
+            words=PDL1_STRATA,
+            thresholds="1 and 50 %",
+            references=_REFERENCES,
+            limits="Differs between samples, sites and readers; the clone is named in the note.",
+        )
+    )
 
 for _score, _title in (
     ("tps", "tumour proportion score"),

@@ -121,18 +121,46 @@ def read_lohhla(path: Path, options: Mapping[str, Any]) -> Partial:
             },
             index=table.frame.index,
         )
-        known = cn.notna() & p.notna()
-        lost = ((cn < cut) & (p < p_cut)).astype(object)
-        part["lost"] = lost.where(known, None)
+        part["lost"] = _lost_by_copies(cn, cut, p < p_cut, p.notna())
         parts.append(part)
     rows = pd.concat(parts)
     rows = rows[rows["allele"].notna()]
     unknown = int(rows["lost"].isna().sum())
     if unknown:
-        out.problems.append(f"{path.name}: {unknown} alleles have no copy number or no p value and are not assessable")
+        out.problems.append(
+            f"{path.name}: {unknown} alleles are not assessable: no copy number, no p value, an imbalance that is not "
+            f"significant, or {cut:g} to {max(cut, _KEPT):g} copies"
+        )
     out.tables["hla_loh"] = finish("hla_loh", rows, path.name, out.problems)
     out.note(path.name, "lohhla", len(table.frame), len(rows))
     return out
+
+
+_KEPT = 0.7
+"""Copies from which an allele is kept; from the cut for loss up to it the call is open."""
+
+
+def _lost_by_copies(copies: pd.Series, cut: float, significant: Any = True, usable: Any = True) -> pd.Series:
+    """Return lost (True), kept (False) or open (None) from the copies of each allele."""
+    lost = ((copies < cut) & significant).astype(object)
+    sure = ((copies < cut) & significant) | (copies >= max(cut, _KEPT))
+    return lost.where(copies.notna() & usable & sure, None)
+
+
+def _lilac_qc(path: Path, out: Partial) -> str:
+    """Return the status of LILAC's QC file beside the table ('' where there is none)."""
+    beside = path.with_name(path.name.replace(".lilac.tsv", ".lilac.qc.tsv"))
+    if beside == path or not beside.is_file():
+        out.problems.append(
+            f"{path.name}: no QC file of LILAC stands beside it, so the quality of the typing is not known"
+        )
+        return ""
+    words = read_table(beside, separator="\t").text("Status").dropna()
+    status = " ".join(str(w) for w in words)
+    out.note(beside.name, "lilac qc", len(words), len(words))
+    if status and status.upper() != "PASS":
+        out.problems.append(f"{beside.name}: LILAC's quality status is {status}")
+    return status
 
 
 @reader(
@@ -149,17 +177,37 @@ def read_lilac(path: Path, options: Mapping[str, Any]) -> Partial:
     alleles = _alleles(table.frame[table.need("Allele")], path.name)
     owner = _owner(table, options)
     copies = table.number("TumorCopyNumber")
+    without_tumour = bool((copies.fillna(0) == 0).all())
+    if without_tumour:
+        out.problems.append(
+            f"{path.name}: no tumour copy number (every allele at 0, as LILAC writes without the tumour's files): loss "
+            "of HLA alleles is not assessable"
+        )
+        copies = copies.where(copies.isna(), float("nan"))
+    failed = "FAIL" in _lilac_qc(path, out).upper()
+    lost = _lost_by_copies(copies, cut)
+    hits = table.number("SomaticNonsenseOrFrameshift").fillna(0.0) + table.number("SomaticSplice").fillna(0.0)
+    truncating = hits >= 1
+    between = (hits > 0) & ~truncating  # a variant that fits two alleles counts in part for each
+    lost = lost.where(~truncating, True).where(~between | (lost == True), None)  # noqa: E712
+    if failed:
+        lost = pd.Series([None] * len(lost), index=lost.index, dtype=object)
+    if between.any():
+        out.problems.append(
+            f"{path.name}: a truncating variant fits several alleles ({', '.join(alleles[between])}): each is left open"
+        )
     out.tables["hla"] = finish("hla", pd.DataFrame({"patient": owner, "allele": alleles}), path.name, out.problems)
     frame = pd.DataFrame(
         {
             "patient": owner,
             "allele": alleles,
             "copy_number": copies,
-            "lost": (copies < cut).astype(object).where(copies.notna(), None),
+            "lost": lost,
             "caller": "LILAC",
+            "truncating": truncating,
         }
     )
-    if copies.notna().any():
+    if copies.notna().any() or without_tumour or truncating.any():
         out.tables["hla_loh"] = finish("hla_loh", frame, path.name, out.problems)
     out.note(path.name, "lilac", len(frame), len(frame))
     return out
