@@ -11,8 +11,7 @@ import pandas as pd
 from immunescape.errors import unknown_word
 from immunescape.knowledge.mechanism_rules import RuleSet, conditions
 from immunescape.knowledge.profile_records import Measurement, PatientProfile, StudyProfile
-from immunescape.profile.biomarkers.expression import Reference
-from immunescape.profile.biomarkers.expression.scoring import log2_values
+from immunescape.profile.biomarkers.expression import compare
 from immunescape.profile.biomarkers.registry import measure
 from immunescape.profile.calls import CallTable, call_mechanisms
 from immunescape.profile.resistance import resistance_of
@@ -99,25 +98,43 @@ def _percentiles(study: Study, rules: RuleSet) -> tuple[str, ...]:
     """Say which reference percentiles of expression come from; where there is none, what that costs and what to do."""
     if not study.has("expression"):
         return ()
-    known = study.expression_reference
-    if isinstance(known, Reference):
-        unit = log2_values(study.expression.iloc[:0], study.expression_unit)[1]
-        other = "" if known.unit == unit else f", but the study is in {unit}, so that no percentile can be given"
-        return (
-            f"expression: percentiles are those of the reference {known.label} ({known.samples} samples of "
-            f"'{known.study}', {known.unit}){other}",
-        )
+    build = (
+        "Build a reference from at least 20 samples that were made like these (immunescape reference build FOLDER "
+        "--name NAME), then give it: immunescape profile … --reference NAME"
+    )
+    comparison = compare(study, scored=False)
     hang = [
         name
         for name, rule in rules.mechanisms.items()
         if any(c.tests[0].startswith("percentile") for tree in rule.trees.values() for c in conditions(tree))
     ]
-    return (
-        f"expression: no reference is loaded, so there are no percentiles, and {len(hang)} mechanisms that use them "
-        "are not assessable or rest on other measurements alone. Build a reference from at least 20 samples that were "
-        "made like these (immunescape reference build FOLDER --name NAME), then give it: immunescape profile … "
-        "--reference NAME",
-    )
+    if comparison is None:
+        return (
+            f"expression: no reference is loaded, so there are no percentiles, and {len(hang)} mechanisms that use "
+            f"them are not assessable or rest on other measurements alone. {build}",
+        )
+    known = comparison.reference
+    default = ", taken by default" if comparison.by_default else ""
+    said = [
+        f"expression: percentiles are those of the reference {known.label} ({known.samples} samples of "
+        f"'{known.study}', {known.unit}{default}). {known.limits}".rstrip()
+    ]
+    refused = [s for s, place in comparison.places.items() if place.why_not]
+    doubtful = [s for s, place in comparison.places.items() if place.doubt]
+    if refused:
+        why = comparison.places[refused[0]].why_not
+        said.append(
+            f"expression: {len(refused)} of {len(comparison.places)} samples get no percentile, so that {len(hang)} "
+            f"mechanisms are not assessable in them or rest on other measurements alone (first: {refused[0]}, {why}). "
+            f"{build}"
+        )
+    if doubtful:
+        first = doubtful[0]
+        said.append(
+            f"expression: the percentiles of {len(doubtful)} of {len(comparison.places)} samples are doubtful "
+            f"(first: {first}, {comparison.places[first].doubt})"
+        )
+    return tuple(said)
 
 
 def _samples(study: Study) -> dict[str, tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """Expression: signatures, cell scores and single genes, scored within one sample; percentiles by a frozen reference."""
 
+from immunescape.profile.biomarkers.expression.comparison import Comparison, compare, reference_for, unlike_samples
 from immunescape.profile.biomarkers.expression.measuring import MINIMUM_GENES, chosen_samples, scores_of_samples
 from immunescape.profile.biomarkers.expression.reference import (
     Reference,
@@ -7,23 +8,29 @@ from immunescape.profile.biomarkers.expression.reference import (
     reference_build,
     reference_target,
     references_known,
+    shipped_reference,
 )
 from immunescape.profile.biomarkers.expression.scoring import mean_rank, mean_score, ssgsea, zscore
 from immunescape.profile.biomarkers.expression.signatures import Signature, signatures
 
 __all__ = [
     "MINIMUM_GENES",
+    "Comparison",
     "Reference",
     "Signature",
     "chosen_samples",
+    "compare",
     "load_reference",
     "mean_rank",
     "mean_score",
     "reference_build",
+    "reference_for",
     "reference_target",
     "references_known",
     "scores_of_samples",
+    "shipped_reference",
     "signatures",
     "ssgsea",
+    "unlike_samples",
     "zscore",
 ]

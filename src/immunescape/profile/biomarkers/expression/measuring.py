@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from immunescape.knowledge.profile_records import Measurement
-from immunescape.profile.biomarkers.expression.reference import Reference
+from immunescape.profile.biomarkers.expression.comparison import Comparison, compare
 from immunescape.profile.biomarkers.expression.scoring import log2_values, ssgsea
 from immunescape.profile.biomarkers.expression.signatures import GENES, Signature, signatures
 from immunescape.profile.biomarkers.registry import Biomarker, register, shared
@@ -38,8 +38,15 @@ def _linear(study: Study) -> tuple[pd.DataFrame, str]:
     return study.expression, "TPM"
 
 
-def scores_of_samples(study: Study) -> tuple[pd.DataFrame, dict[str, str]]:
+def scores_of_samples(study: Study, whole: bool = True) -> tuple[pd.DataFrame, dict[str, str]]:
     """Score every sample.
+
+    Parameters
+    ----------
+    study
+        A study with expression.
+    whole
+        False where the genes are known to be a selection, over which ranks make no sense.
 
     Returns
     -------
@@ -52,7 +59,7 @@ def scores_of_samples(study: Study) -> tuple[pd.DataFrame, dict[str, str]]:
     linear, linear_unit = _linear(study)
     rows: dict[str, np.ndarray] = {}
     units: dict[str, str] = {}
-    whole = len(table) >= MINIMUM_GENES
+    whole = whole and len(table) >= MINIMUM_GENES
     usable = {n: s for n, s in known.items() if coverage_of(study, s) >= s.min_coverage}
     ranked = {n: s.genes for n, s in usable.items() if s.method == "ssgsea"}
     if whole and ranked:
@@ -114,8 +121,7 @@ def _measure(study: Study, name: str) -> Mapping[str, Measurement]:
     citation = signature.references if signature else ()
     method = _method(signature)
     source = study.sources.get("expression", ())
-    reference = study.expression_reference
-    log_unit = log2_values(study.expression.iloc[:0], study.expression_unit)[1]
+    comparison = shared(study, "expression reference", compare)
     found = {}
     row = dict(zip(scores.columns, scores.loc[name].to_numpy(float), strict=True))
     for patient, sample in samples.items():
@@ -132,7 +138,7 @@ def _measure(study: Study, name: str) -> Mapping[str, Measurement]:
                 sample=sample,
             )
             continue
-        percentile, label, note = _percentile(reference, name, value, log_unit)
+        percentile, label, note = _percentile(comparison, name, sample, value)
         found[patient] = Measurement(
             name,
             value,
@@ -150,15 +156,10 @@ def _measure(study: Study, name: str) -> Mapping[str, Measurement]:
     return found
 
 
-def _percentile(reference: object, name: str, value: float, unit: str) -> tuple[float | None, str, str]:
-    if not isinstance(reference, Reference):
+def _percentile(comparison: Comparison | None, name: str, sample: str, value: float) -> tuple[float | None, str, str]:
+    if comparison is None:
         return None, "", "no reference is loaded, so there is no percentile (immunescape reference build)"
-    if reference.unit != unit:
-        return None, "", f"the reference {reference.label} is in {reference.unit}, not {unit}: no percentile"
-    percentile = reference.percentile(name, value)
-    if percentile is None:
-        return None, "", f"the reference {reference.label} lacks this score"
-    return percentile, reference.label, ""
+    return comparison.percentile(name, sample, value)
 
 
 def _method(signature: Signature | None) -> str:

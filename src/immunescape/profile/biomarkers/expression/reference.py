@@ -1,30 +1,69 @@
 """A frozen, versioned reference of expression: where one sample's score stands among samples that never change.
 
-None ships. ``reference_build`` makes one from a study of your own (its samples should be of one tumour type, library
-and unit); its version is a hash of what it holds, and every percentile names it.
+References of resected lung tumours ship (``knowledge/data/expression_references``; made by
+``scripts/build_expression_references.py``); ``reference_build`` makes one from a study of your own, of one tumour type,
+library and unit. A reference holds smoothed quantiles of scores by histology, and the mean and deviation of each gene;
+it holds no sample. Its version is a hash of its content, and every percentile names it.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
-from immunescape.profile.biomarkers.expression.scoring import log2_values, zscore
+from immunescape.profile.biomarkers.expression.scoring import log2_values, similarity, smoothed_quantiles, zscore
 from immunescape.profile.biomarkers.expression.signatures import signatures
 from immunescape.profile.study import Study
 
-__all__ = ["Reference", "load_reference", "reference_build", "reference_folder", "reference_target", "references_known"]
+__all__ = [
+    "SHIPPED",
+    "Reference",
+    "histology_word",
+    "levels_of",
+    "load_reference",
+    "reference_build",
+    "reference_folder",
+    "reference_target",
+    "references_known",
+    "shipped_reference",
+    "write_reference",
+]
+
+SHIPPED = Path(__file__).parents[3] / "knowledge" / "data" / "expression_references"
+"""Folder of the references that ship."""
 
 _MINIMUM = 20
-_LEVELS = np.linspace(0.0, 100.0, 101)
+_ALL = "all"
+_SIMILARITY = "similarity"
+
+
+def levels_of(samples: int) -> tuple[float, ...]:
+    """Return the percentiles that a reference of this size holds: the tails end where about one sample lies beyond."""
+    inner = (5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0, 70.0, 75.0, 80.0, 85.0, 90.0, 95.0)
+    if samples >= 200:
+        return (0.5, 1.0, 2.5, *inner, 97.5, 99.0, 99.5)
+    return (2.5, *inner, 97.5) if samples >= 40 else inner
+
+
+def histology_word(word: object) -> str:
+    """Return ``adenocarcinoma``, ``squamous`` or '' for a histology as files write it (words, OncoTree, TCGA)."""
+    text = re.sub(r"non[- ]?(squamous|adenocarcinoma)", "", str(word or "").casefold())
+    squamous = "squamous" in text or text in ("lusc", "sqcc", "scc")
+    glandular = "adenocarcinoma" in text or text in ("luad", "adc")
+    if squamous == glandular or "adenosquamous" in text:
+        return ""
+    return "squamous" if squamous else "adenocarcinoma"
 
 
 @dataclass(frozen=True)
@@ -37,8 +76,11 @@ class Reference:
     study : name of the study that it was built from.
     unit : unit of the expression it was built from; only studies in the same unit are compared.
     samples, genes : how many it was built from.
-    quantiles : feature (score or ``expression_<gene>``) x percentile 0..100.
-    statistics : gene of a signature -> mean and deviation of log2 values.
+    quantiles : rows (stratum, feature), columns ``p<percentile>``; the stratum ``all`` holds every sample.
+    statistics : gene -> mean and deviation of log2 values; its genes are those that scores are made over.
+    strata : histology -> number of samples; ``all`` for the whole.
+    preservation, tissue, limits, citation : what the samples are, what follows from it, keys of the bibliography.
+    whole : False where the genes are a selection, over which neither ranks nor counts per million make sense.
     """
 
     name: str
@@ -49,22 +91,65 @@ class Reference:
     genes: int
     quantiles: pd.DataFrame
     statistics: pd.DataFrame
+    strata: Mapping[str, int] = field(default_factory=dict)
+    preservation: str = ""
+    tissue: str = ""
+    limits: str = ""
+    citation: tuple[str, ...] = ()
+    whole: bool = True
+    fixed_genes: bool = False
 
     @property
     def label(self) -> str:
         """Name and version, as percentiles cite it."""
         return f"{self.name}@{self.version[:12]}"
 
-    def percentile(self, feature: str, value: float) -> float | None:
-        """Return the percentile (0..100) of a value; None where the reference lacks the feature."""
-        if feature not in self.quantiles.index:
+    @cached_property
+    def _grids(self) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+        levels = np.array([float(str(c).removeprefix("p")) for c in self.quantiles.columns])
+        found = {}
+        for key, grid in zip(self.quantiles.index, self.quantiles.to_numpy(float), strict=True):
+            kept = np.isfinite(grid)
+            if kept.sum() > 1:
+                found[key] = (levels[kept], grid[kept])
+        return found
+
+    @cached_property
+    def gene_set(self) -> frozenset[str]:
+        """Genes that scores are made over; empty for a reference that used every gene of its study."""
+        return frozenset(self.statistics.index) if self.fixed_genes else frozenset()
+
+    @property
+    def floor(self) -> tuple[float, float] | None:
+        """Similarity below which a sample is unlike those of the reference, and the percent of its own samples above.
+
+        None where the reference cannot tell.
+        """
+        known = self._grids.get((_ALL, _SIMILARITY))
+        return None if known is None else (float(known[1][0]), 100.0 - float(known[0][0]))
+
+    def stratum_of(self, histology: str) -> str:
+        """Return the stratum that a histology is compared with: its own where the reference has it, else all."""
+        return histology if histology in self.strata else _ALL
+
+    def percentile(self, feature: str, value: float, stratum: str = _ALL) -> float | None:
+        """Return the percentile (0..100) of a value; None where the reference lacks the feature.
+
+        A value beyond the outermost quantile gets the middle of what lies beyond it (e.g. 1.25 below the percentile
+        2.5): the reference cannot tell more.
+        """
+        known = self._grids.get((stratum, feature))
+        if known is None:
             return None
-        grid = self.quantiles.loc[feature].to_numpy(float)
-        if not np.isfinite(grid).all():
-            return None
-        low = np.interp(value, grid, _LEVELS, left=0.0, right=100.0)
-        ties = _LEVELS[np.isclose(grid, value, rtol=0, atol=1e-12)]
+        levels, grid = known
+        low = np.interp(value, grid, levels, left=levels[0] / 2, right=(100.0 + levels[-1]) / 2)
+        ties = levels[np.isclose(grid, value, rtol=0, atol=1e-12)]
         return float(ties.mean() if len(ties) > 1 else low)
+
+    def similarities(self, logs: pd.DataFrame) -> pd.Series:
+        """Return the rank correlation of each sample (columns, log2 values) with the mean sample of the reference."""
+        genes = [g for g in self.statistics.index if g in logs.index]
+        return similarity(logs.loc[genes], self.statistics.loc[genes, "mean"])
 
     def zscores(self, expression: pd.DataFrame) -> pd.DataFrame:
         """Return combined z-scores (signatures x samples) of log2 values in the reference's unit."""
@@ -79,15 +164,32 @@ def reference_folder() -> Path:
 
 
 def references_known() -> dict[str, Path]:
-    """Return name -> folder of the references that were built under their name."""
-    folder = reference_folder()
-    return {p.parent.name: p.parent for p in sorted(folder.glob("*/reference.json"))} if folder.is_dir() else {}
+    """Return name -> folder of the references that ship and of those that were built under their name."""
+    found: dict[str, Path] = {}
+    for folder in (SHIPPED, reference_folder()):
+        if folder.is_dir():
+            found |= {p.parent.name: p.parent for p in sorted(folder.glob("*/reference.json"))}
+    return found
 
 
-def _hash(folder: Path, fields: dict[str, object]) -> str:
+@lru_cache(maxsize=4)
+def shipped_reference(unit: str) -> Reference | None:
+    """Return the reference that ships for a unit (``log2(CPM + 1)``, ``log2(TPM + 1)``), or None."""
+    for place in sorted(SHIPPED.glob("*/reference.json")):
+        if json.loads(place.read_text(encoding="utf-8"))["unit"] == unit:
+            return load_reference(place.parent)
+    return None
+
+
+def _bytes(folder: Path, name: str) -> bytes:
+    packed = folder / f"{name}.gz"
+    return gzip.decompress(packed.read_bytes()) if packed.is_file() else (folder / name).read_bytes()
+
+
+def _hash(folder: Path, fields: Mapping[str, object]) -> str:
     digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode())
     for name in ("quantiles.csv", "statistics.csv"):
-        digest.update((folder / name).read_bytes())
+        digest.update(_bytes(folder, name))
     return digest.hexdigest()
 
 
@@ -104,22 +206,45 @@ def reference_target(name: str, folder: str | Path | None = None) -> Path:
     return Path(folder) if folder is not None else reference_folder() / name
 
 
-def reference_build(study: Study, name: str, folder: str | Path | None = None) -> Path:
+def _histologies(study: Study) -> dict[str, str]:
+    if "histology" not in study.patients.columns:
+        return {str(s): "" for s in study.expression.columns}
+    word = {str(p): histology_word(h) for p, h in study.patients[["patient", "histology"]].itertuples(index=False)}
+    owner = dict(zip(study.samples["sample"], study.samples["patient"], strict=True))
+    return {str(s): word.get(str(owner.get(s)), "") for s in study.expression.columns}
+
+
+def reference_build(
+    study: Study,
+    name: str,
+    folder: str | Path | None = None,
+    *,
+    whole: bool = True,
+    about: Mapping[str, object] | None = None,
+    digits: int = 10,
+) -> Path:
     """Build a frozen reference from the expression of a study.
 
     Parameters
     ----------
     study
-        At least 20 samples with expression.
+        At least 20 samples with expression, one for each patient. A histology with at least 20 samples becomes a
+        stratum of its own.
     name
         Name of the reference: letters, digits, ``-`` and ``_``.
     folder
         Where to write; None writes to the folder that names are looked up in.
+    whole
+        False where the genes are a selection: scores by rank are then left out.
+    about
+        ``preservation``, ``tissue``, ``limits``, ``citation`` of the reference.
+    digits
+        Significant digits that are written.
 
     Returns
     -------
     Path
-        Folder with ``reference.json``, ``quantiles.csv`` and ``statistics.csv``.
+        Folder with ``reference.json``, ``quantiles.csv`` and ``statistics.csv.gz``.
 
     Raises
     ------
@@ -134,34 +259,59 @@ def reference_build(study: Study, name: str, folder: str | Path | None = None) -
     count = study.expression.shape[1]
     if count < _MINIMUM:
         raise InputError(f"{count} samples are too few for a reference", hint=f"At least {_MINIMUM} are needed.")
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"cannot make the folder {target}: {error.strerror}", hint="Choose another with --out."
-        ) from None
     scores, _ = scores_of_samples(study)
-    quantiles = np.percentile(scores.to_numpy(float), _LEVELS, axis=1).T
-    frame = pd.DataFrame(quantiles, index=scores.index, columns=[f"p{int(level)}" for level in _LEVELS])
-    frame = frame.loc[np.isfinite(quantiles).all(axis=1)]
-    frame.to_csv(target / "quantiles.csv", index_label="feature", float_format="%.10g", lineterminator="\n")
     logs, unit = log2_values(study.expression, study.expression_unit)
-    wanted = {g for s in signatures().values() for g in s.genes}
-    logs = logs[logs.index.isin(wanted)]
-    statistics = pd.DataFrame({"mean": logs.mean(axis=1), "deviation": logs.std(axis=1, ddof=1)})
-    statistics.to_csv(target / "statistics.csv", index_label="gene", float_format="%.10g", lineterminator="\n")
+    # Each sample against the mean of the others, as a new sample will be compared with a mean that it is not part of.
+    total = logs.sum(axis=1)
+    alone = [float(similarity(logs[[s]], (total - logs[s]) / (count - 1)).iloc[0]) for s in logs.columns]
+    scores.loc[_SIMILARITY] = alone
+    word = _histologies(study)
+    groups = {_ALL: list(scores.columns)}
+    for histology in ("adenocarcinoma", "squamous"):
+        members = [s for s in scores.columns if word[str(s)] == histology]
+        if _MINIMUM <= len(members) < count:
+            groups[histology] = members
+    every = levels_of(count)
+    rows = []
+    for stratum, members in groups.items():
+        levels = levels_of(len(members))
+        table = scores[members].dropna(axis=0)
+        made = smoothed_quantiles(table.to_numpy(float), np.array(levels) / 100.0)
+        frame = pd.DataFrame(made, index=table.index, columns=[f"p{v:g}" for v in levels])
+        frame = frame.reindex(columns=[f"p{v:g}" for v in every])
+        frame.index = pd.MultiIndex.from_product([[stratum], frame.index], names=["stratum", "feature"])
+        rows.append(frame)
+    statistics = pd.DataFrame({"mean": logs.mean(axis=1), "deviation": logs.std(axis=1, ddof=1)}).sort_index()
     fields: dict[str, object] = {
-        "format": 1,
+        "format": 2,
         "name": name,
         "study": study.name,
         "unit": unit,
         "samples": count,
         "genes": len(study.expression),
+        "strata": {stratum: len(members) for stratum, members in groups.items()},
+        "whole": whole,
+        **dict(about or {}),
     }
-    (target / "reference.json").write_text(
-        json.dumps(fields | {"version": _hash(target, fields)}, indent=1) + "\n", encoding="utf-8"
-    )
+    write_reference(target, pd.concat(rows), statistics, fields, digits)
     return target
+
+
+def write_reference(
+    folder: Path, quantiles: pd.DataFrame, statistics: pd.DataFrame, fields: Mapping[str, object], digits: int = 10
+) -> None:
+    """Write the files of a reference; the version is the hash of their content."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot make the folder {folder}: {error.strerror}", hint="Choose another with --out."
+        ) from None
+    quantiles.to_csv(folder / "quantiles.csv", float_format=f"%.{digits}g", lineterminator="\n")
+    text = statistics.to_csv(index_label="gene", float_format=f"%.{digits}g", lineterminator="\n")
+    (folder / "statistics.csv.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+    content = {**fields, "version": _hash(folder, fields)}
+    (folder / "reference.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def load_reference(name: str | Path) -> Reference:
@@ -179,10 +329,19 @@ def load_reference(name: str | Path) -> Reference:
     try:
         fields = json.loads((folder / "reference.json").read_text(encoding="utf-8"))
         version = str(fields.pop("version"))
-        found = _hash(folder, fields)
-        quantiles = pd.read_csv(folder / "quantiles.csv", index_col="feature")
-        statistics = pd.read_csv(folder / "statistics.csv", index_col="gene")
-        reference = Reference(
+        changed = _hash(folder, fields) != version
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"broken reference: {error}", where=str(folder), hint="Build it again.") from None
+    if changed:
+        raise InputError("the reference was changed after it was built", where=str(folder), hint="Build it again.")
+    try:
+        quantiles = pd.read_csv(folder / "quantiles.csv")
+        if "stratum" not in quantiles.columns:  # the first format: one stratum, every gene of the study
+            quantiles.insert(0, "stratum", _ALL)
+        quantiles = quantiles.set_index(["stratum", "feature"])
+        places = [folder / "statistics.csv.gz", folder / "statistics.csv"]
+        statistics = pd.read_csv(next(p for p in places if p.is_file()), index_col="gene", keep_default_na=False)
+        return Reference(
             str(fields["name"]),
             version,
             str(fields["study"]),
@@ -190,10 +349,14 @@ def load_reference(name: str | Path) -> Reference:
             int(fields["samples"]),
             int(fields["genes"]),
             quantiles,
-            statistics[["mean", "deviation"]],
+            statistics[["mean", "deviation"]].astype(float),
+            {str(k): int(v) for k, v in dict(fields.get("strata") or {_ALL: fields["samples"]}).items()},
+            str(fields.get("preservation", "")),
+            str(fields.get("tissue", "")),
+            str(fields.get("limits", "")),
+            tuple(fields.get("citation") or ()),
+            bool(fields.get("whole", True)),
+            int(fields["format"]) >= 2,
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
         raise InputError(f"broken reference: {error}", where=str(folder), hint="Build it again.") from None
-    if found != version:
-        raise InputError("the reference was changed after it was built", where=str(folder), hint="Build it again.")
-    return reference

@@ -8,7 +8,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["log2_values", "mean_rank", "mean_score", "ranks_and_places", "ssgsea", "zscore"]
+__all__ = [
+    "log2_values",
+    "mean_rank",
+    "mean_score",
+    "ranks_and_places",
+    "similarity",
+    "smoothed_quantiles",
+    "ssgsea",
+    "zscore",
+]
 
 Matrix = NDArray[np.float64]
 
@@ -178,3 +187,44 @@ def log2_values(expression: pd.DataFrame, unit: str) -> tuple[pd.DataFrame, str]
         word = "TPM"
     values = np.log2(expression.to_numpy(dtype=float) + 1.0)
     return pd.DataFrame(values, index=expression.index, columns=expression.columns), f"log2({word} + 1)"
+
+
+def similarity(expression: pd.DataFrame, mean: pd.Series) -> pd.Series:
+    """Return the rank correlation (Spearman) of each sample with a mean sample; it tells library and platform apart.
+
+    Parameters
+    ----------
+    expression
+        genes x samples.
+    mean
+        gene -> value; the same genes in the same order.
+    """
+    ranks = expression.rank(axis=0).to_numpy(float)
+    other = mean.rank().to_numpy(float)[:, None]
+    ranks, other = ranks - ranks.mean(axis=0), other - other.mean()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = (ranks * other).sum(axis=0) / np.sqrt((ranks**2).sum(axis=0) * (other**2).sum())
+    return pd.Series(values, index=expression.columns)
+
+
+def smoothed_quantiles(values: Matrix, levels: Matrix) -> Matrix:
+    """Return the quantiles of Harrell and Davis (1982): weighted means of all order statistics, so no sample's value.
+
+    Parameters
+    ----------
+    values
+        features x samples.
+    levels
+        between 0 and 1, exclusive.
+
+    Returns
+    -------
+    array
+        features x levels.
+    """
+    from scipy.stats import beta
+
+    n = values.shape[1]
+    edges = np.arange(n + 1) / n
+    weights = np.stack([np.diff(beta.cdf(edges, (n + 1) * p, (n + 1) * (1 - p))) for p in levels])
+    return np.asarray(np.sort(values, axis=1) @ weights.T, dtype=float)

@@ -1,0 +1,208 @@
+"""Which reference a study is compared with, whether each sample may be, and where its scores stand.
+
+Scores for percentiles are made over the reference's genes alone: ranks and counts per million change with the genes
+that a table holds. Everything is decided for one sample alone, so that no answer depends on who else is in the study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from immunescape.profile.biomarkers.expression.reference import Reference, histology_word, shipped_reference
+from immunescape.profile.biomarkers.expression.scoring import log2_values
+from immunescape.profile.biomarkers.expression.signatures import signatures
+from immunescape.profile.study import Study
+
+__all__ = ["MINIMUM_SHARED", "Comparison", "Place", "compare", "reference_for", "unlike_samples"]
+
+MINIMUM_SHARED = 0.95
+"""Share of a reference's genes that a table must hold (assumed): the rest would shift ranks and totals."""
+
+_FFPE = ("ffpe", "paraffin")
+_FROZEN = ("frozen", "fresh", "rnalater")
+
+
+@dataclass(frozen=True)
+class Place:
+    """How one sample stands to the reference.
+
+    Attributes
+    ----------
+    stratum, samples : what it is compared with, and how many samples that holds.
+    why_not : why no percentile is given; '' where one is.
+    doubt : what speaks against the comparison where the user asked for it nevertheless.
+    """
+
+    stratum: str
+    samples: int
+    why_not: str = ""
+    doubt: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A study beside a reference.
+
+    Attributes
+    ----------
+    reference, by_default : the reference; whether it was taken without being asked for.
+    scores : features x samples, over the reference's genes; None where they are the study's own scores.
+    places : sample -> place. missing : feature -> genes that the reference used and the study lacks.
+    """
+
+    reference: Reference
+    by_default: bool
+    scores: pd.DataFrame | None
+    places: Mapping[str, Place]
+    missing: Mapping[str, tuple[str, ...]]
+
+    def percentile(self, feature: str, sample: str, value: float) -> tuple[float | None, str, str]:
+        """Return percentile (or None), label of the reference, and a note."""
+        reference, place = self.reference, self.places[sample]
+        if place.why_not:
+            return None, "", place.why_not
+        if self.missing.get(feature):
+            names = ", ".join(self.missing[feature][:6])
+            return None, "", f"the reference {reference.label} used genes that are not measured here ({names})"
+        own = value if self.scores is None else float(self.scores.loc[feature, sample])  # type: ignore[arg-type]
+        percentile = reference.percentile(feature, own, place.stratum) if np.isfinite(own) else None
+        if percentile is None:
+            return None, "", f"the reference {reference.label} lacks this score"
+        low, high = _interval(percentile, place.samples)
+        stratum = "" if place.stratum == "all" and len(reference.strata) < 2 else f" ({place.stratum})"
+        note = f"percentile among {place.samples} samples{stratum}, 95 % interval {low:.0f} to {high:.0f}"
+        return percentile, reference.label, "; ".join(n for n in (note, place.doubt) if n)
+
+
+def _interval(percentile: float, samples: int) -> tuple[float, float]:
+    """Return the Clopper-Pearson interval of the share of the population below a value, from the reference's size."""
+    from scipy.stats import beta
+
+    below = percentile / 100.0 * samples
+    low = 0.0 if below <= 0 else float(beta.ppf(0.025, below, samples - below + 1))
+    high = 1.0 if below >= samples else float(beta.ppf(0.975, below + 1, samples - below))
+    return 100.0 * low, 100.0 * high
+
+
+def reference_for(study: Study) -> tuple[Reference | None, bool]:
+    """Return the reference of a study and whether it is the shipped one, taken by default for the study's unit."""
+    if isinstance(study.expression_reference, Reference):
+        return study.expression_reference, False
+    if not study.expression_unit:
+        return None, True
+    return shipped_reference(log2_values(study.expression.iloc[:0], study.expression_unit)[1]), True
+
+
+def _words(study: Study, column: str) -> dict[str, str]:
+    """Return sample -> word of a column of the samples table, else of the patients table."""
+    owner = dict(zip(study.samples["sample"], study.samples["patient"], strict=True))
+    found: dict[str, str] = {}
+    if column in study.patients.columns:
+        word = dict(zip(study.patients["patient"], study.patients[column], strict=True))
+        found = {str(s): str(word[p]) for s, p in owner.items() if isinstance(word.get(p), str)}
+    if column in study.samples.columns:
+        rows = zip(study.samples["sample"], study.samples[column], strict=True)
+        found |= {str(s): w for s, w in rows if isinstance(w, str)}
+    return found
+
+
+def _preservation(word: str) -> str:
+    text = word.casefold()
+    if any(w in text for w in _FFPE):
+        return "FFPE"
+    return "frozen" if any(w in text for w in _FROZEN) else ""
+
+
+def _doubts(study: Study, reference: Reference, similarities: pd.Series | None, unit: str) -> dict[str, list[str]]:
+    doubts: dict[str, list[str]] = {str(s): [] for s in study.expression.columns}
+    kept = _words(study, "preservation")
+    for sample, reasons in doubts.items():
+        given = _preservation(kept.get(sample, ""))
+        if given and reference.preservation and given != _preservation(reference.preservation):
+            reasons.append(f"the sample is {given}, the reference {reference.preservation}")
+        if similarities is None:
+            continue
+        if reference.floor is None:
+            continue
+        value, (floor, share) = float(similarities[sample]), reference.floor
+        if not value >= floor:
+            reasons.append(
+                f"its rank correlation with the mean sample of the reference is {value:.2f}, where {share:g} % of the "
+                f"reference's own samples reach {floor:.2f}: another library, preservation, tissue or unit than {unit} "
+                f"of {reference.tissue or 'the reference'}"
+            )
+    return doubts
+
+
+def compare(study: Study, scored: bool = True) -> Comparison | None:
+    """Put a study beside its reference; None where there is none in its unit.
+
+    Parameters
+    ----------
+    study
+        A study with expression. ``preservation`` (FFPE, frozen) of the samples or patients table is heeded where given.
+    scored
+        False leaves out the scores, where only the places are asked for.
+
+    Returns
+    -------
+    Comparison
+        With the shipped reference, a sample that is unlike the reference gets no percentile. With a reference that the
+        user named it gets one, and the note says what is doubtful.
+    """
+    from immunescape.profile.biomarkers.expression.measuring import scores_of_samples
+
+    reference, by_default = reference_for(study)
+    if reference is None:
+        return None
+    _, unit = log2_values(study.expression.iloc[:0], study.expression_unit)
+    samples = [str(s) for s in study.expression.columns]
+    words = _words(study, "histology")
+    strata = {s: reference.stratum_of(histology_word(words.get(s, ""))) for s in samples}
+    why = ""
+    if reference.unit != unit:
+        why = f"the reference {reference.label} is in {reference.unit}, not {unit}: no percentile"
+    genes = [g for g in study.expression.index if g in reference.gene_set] if reference.fixed_genes else []
+    if not why and reference.fixed_genes and len(genes) < MINIMUM_SHARED * reference.genes:
+        why = (
+            f"{len(genes)} of the {reference.genes} genes of the reference {reference.label} are measured, "
+            f"{MINIMUM_SHARED:.0%} are needed: no percentile"
+        )
+    scores, similarities, missing = None, None, {}
+    if not why and reference.fixed_genes:
+        within = replace(study, expression=study.expression.loc[genes])
+        scores = scores_of_samples(within, whole=reference.whole)[0] if scored else None
+        missing = _missing(reference, set(genes))
+        similarities = reference.similarities(log2_values(within.expression, study.expression_unit)[0])
+        similarities.index = [str(s) for s in similarities.index]
+    doubts = _doubts(study, reference, similarities, unit) if not why else {}
+    places = {}
+    for sample in samples:
+        doubt = "; ".join(doubts.get(sample, ()))
+        refused = why or (
+            f"not comparable with the reference {reference.label}: {doubt}" if doubt and by_default else ""
+        )
+        stratum = strata[sample]
+        size = reference.strata.get(stratum, reference.samples)
+        places[sample] = Place(stratum, size, refused, f"doubtful: {doubt}" if doubt and not refused else "")
+    return Comparison(reference, by_default, scores, places, missing)
+
+
+def _missing(reference: Reference, have: set[str]) -> dict[str, tuple[str, ...]]:
+    """Return feature -> genes over which the reference made the score and which the study lacks."""
+    used = {name: s.genes for name, s in signatures().items()}
+    found = {}
+    for name, genes in used.items():
+        lacking = tuple(g for g in genes if g in reference.gene_set and g not in have)
+        if lacking:
+            found[name] = lacking
+    return found
+
+
+def unlike_samples(comparison: Comparison) -> list[str]:
+    """Return the samples that get no percentile, or one with a doubt."""
+    return [s for s, place in comparison.places.items() if place.why_not or place.doubt]
