@@ -202,7 +202,10 @@ def test_a_place_that_cannot_be_written_to_is_refused_before_anything_is_read(tm
 def test_an_unwritable_folder_is_refused(tmp_path, monkeypatch):
     from immunescape.report.files import check_folder
 
-    monkeypatch.setattr(os, "access", lambda place, mode: False)
+    def refuse(*_args, **_options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("immunescape.files.tempfile.TemporaryFile", refuse)
     with pytest.raises(InputError, match="may not be written to"):
         check_folder(tmp_path / "new" / "folder")
     monkeypatch.undo()
