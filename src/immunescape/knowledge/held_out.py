@@ -1,7 +1,7 @@
 """The split of the real patients that no model, hazard, probability or link of the project may be fitted to.
 
-A patient is held out where ``SHA-256("STUDY:ID") mod 100 >= 70``, the digest read as one big-endian integer; STUDY is the
-salt. The rule needs no list of patients, does not depend on the order of rows, and any program can repeat it.
+A patient is held out where ``SHA-256("STUDY:ID") mod 100 >= 70``, the digest read as one big-endian integer; STUDY is
+the salt. The rule needs no list of patients, does not depend on the order of rows, and any program can repeat it.
 
 ==================== ====================================== =================
 study                table                                  identifier
