@@ -2,9 +2,10 @@
 
     python scripts/build_expression_references.py FOLDER
 
-FOLDER holds the expression tables and their sample sheets: RSEM counts of 62 patients, selected for a purity of at least
-60 %; counts per million of 54 further patients, joined to the first by genes and shared tumours; GDC TPM of 1,065
-immune genes of 36. What is written holds smoothed quantiles and means, no sample. Run it again and nothing changes.
+FOLDER holds the expression tables and their sample sheets: RSEM counts of 62 patients, selected for a purity of at
+least 60 %; counts per million of 54 further patients, joined to the first by genes and shared tumours; GDC TPM of
+1,065 immune genes of 36. What is written holds smoothed quantiles and means, no sample. Run it again and nothing
+changes.
 """
 
 from __future__ import annotations
@@ -118,8 +119,8 @@ def main(folder: Path) -> None:
         "and IFNG, CD8B, XCL1, XCL2, ARG1 and CGAS from nowhere."
     )
     pure = (
-        "from tumours of at least 60 % purity, where immune scores are low: other tumours stand higher (the median of 54 "
-        "others at about the 76th percentile)"
+        "from tumours of at least 60 % purity, where immune scores are low: other tumours stand higher (the median of "
+        "54 others at about the 76th percentile)"
     )
     few = "1,064 immune genes of 36 tumours: no score by rank, no stratum by histology, wide intervals."
     for study, name, more in (
