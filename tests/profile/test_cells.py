@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from scipy.sparse import csr_matrix
 from scipy.stats import binomtest
 
 from immunescape.errors import InputError
@@ -30,7 +31,7 @@ def _study(folder: Path, **entry: Any) -> ProfiledStudy:
     return profile(folder)
 
 
-def _h5ad(path: Path, form: str = "counts", **more: Any) -> None:
+def _h5ad(path: Path, form: str = "counts") -> None:
     """P1: 200 CD8, 140 exhausted, 20 progenitor, no B cells; P2: 120 CD8, 2 exhausted, 60 progenitor, 80 B cells."""
     anndata = pytest.importorskip("anndata", reason="needs the extra 'profile' (anndata)")
     rng = np.random.default_rng(0)
@@ -70,7 +71,10 @@ def _h5ad(path: Path, form: str = "counts", **more: Any) -> None:
     else:
         values = counts
     order = rng.permutation(len(rows))
-    data = anndata.AnnData(values[order].astype(np.float32), obs.iloc[order], pd.DataFrame(index=GENES))
+    matrix = values[order].astype(np.float32)
+    if form == "sparse":  # as scanpy writes it
+        matrix = csr_matrix(matrix)
+    data = anndata.AnnData(matrix, obs.iloc[order], pd.DataFrame(index=GENES))
     if form == "scaled":
         data.layers["counts"] = counts[order].astype(np.float32)
     data.write_h5ad(path)
@@ -79,7 +83,7 @@ def _h5ad(path: Path, form: str = "counts", **more: Any) -> None:
 ENTRY = {"file": "cells.h5ad", "format": "single_cells", "columns": {"cell_type": "leiden"}}
 
 
-@pytest.mark.parametrize("form", ["counts", "log1p"])
+@pytest.mark.parametrize("form", ["counts", "sparse", "log1p"])
 def test_cells_become_fractions_of_patients(tmp_path: Path, form: str) -> None:
     _h5ad(tmp_path / "cells.h5ad", form)
     done = _study(tmp_path, **ENTRY, types={"B": "b"})
