@@ -32,7 +32,7 @@ def test_example_holds_every_kind_of_data() -> None:
     study = load_study(example_folder())
     assert len(study.patients) == 40
     missing = [k for k in COLUMNS if not study.has(k)]
-    assert missing == ["segments"]
+    assert missing == ["segments", "cell_counts", "pseudobulk", "cells_in_space"]
     assert study.has("expression")
     assert "made-up" in study.name
     assert study.covered("B2M")["EX-12"] is False

@@ -20,6 +20,8 @@ _FAMILIES = {
     "suppressor": "Tumour suppressors and co-mutations",
     "ddr": "DNA damage response",
     "amplification": "Amplifications",
+    "single_cells": "Single cells",
+    "space": "Cells in space",
     "blood": "Blood",
     "plasma": "Plasma",
     "tcr": "T cell receptors",

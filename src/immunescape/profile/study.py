@@ -42,6 +42,9 @@ clonal:o""",
     "pdl1": "patient:t sample:t assay:t score:t value_percent:n category:t day:n",
     "treatments": "patient:t start_day:n end_day:n drug:t line:n",
     "responses": "patient:t day:n recist:t sld_mm:n",
+    "cell_counts": "patient:t sample:t cell_type:t state:t cells:n selection:t",
+    "pseudobulk": "patient:t sample:t cell_type:t gene:t log2_cpm:n cells:n",
+    "cells_in_space": "patient:t sample:t region:t x:n y:n cell_type:t compartment:t pdl1:o",
 }
 COLUMNS: Mapping[str, Mapping[str, str]] = {
     kind: {word.partition(":")[0]: word.partition(":")[2] for word in spec.split()} for kind, spec in _SPEC.items()
@@ -151,6 +154,9 @@ class Study:
     pdl1: pd.DataFrame = field(default_factory=partial(empty_table, "pdl1"))
     treatments: pd.DataFrame = field(default_factory=partial(empty_table, "treatments"))
     responses: pd.DataFrame = field(default_factory=partial(empty_table, "responses"))
+    cell_counts: pd.DataFrame = field(default_factory=partial(empty_table, "cell_counts"))
+    pseudobulk: pd.DataFrame = field(default_factory=partial(empty_table, "pseudobulk"))
+    cells_in_space: pd.DataFrame = field(default_factory=partial(empty_table, "cells_in_space"))
     panels: dict[str, Panel] = field(default_factory=dict)
     expression: pd.DataFrame = field(default_factory=pd.DataFrame)
     expression_unit: ExpressionUnit = ""

@@ -56,6 +56,15 @@ def _frame(kind: str, **columns: object) -> pd.DataFrame:
     return pd.DataFrame(data)
 
 
+def _section(rng: np.random.Generator) -> pd.DataFrame:
+    """Tumour on the left, stroma on the right, CD8 T cells in both, one aggregate of B cells."""
+    xy = rng.uniform(0, 1100, (1500, 2))
+    kind = np.where(xy[:, 0] < 550, "tumour", "fibroblast").astype(object)
+    kind[rng.random(1500) < 0.2] = "cd8"
+    ball = rng.normal(850, 25, (80, 2))
+    return pd.DataFrame(np.vstack([xy, ball]), columns=["x", "y"]).assign(cell_type=[*kind, *["b"] * 80])
+
+
 def synthetic_study(n: int, seed: int = 1) -> Study:
     """Return a study of n patients with every kind of data."""
     rng = np.random.default_rng(seed)
@@ -175,6 +184,38 @@ def synthetic_study(n: int, seed: int = 1) -> Study:
         gene2=list(rng.choice(["ALK", "ROS1", "TTN"], len(ids[::5]))),
         event="fusion",
     )
+    kinds = [("cd8", "progenitor"), ("cd8", "exhausted"), ("cd4", ""), ("treg", ""), ("b", ""), ("plasma", ""),
+             ("nk", ""), ("mdsc", ""), ("macrophage", "spp1"), ("macrophage", "cxcl9"), ("tumour", "")]  # fmt: skip
+    counts = _frame(
+        "cell_counts",
+        patient=[p for p in ids for _ in kinds],
+        sample=[s for s in samples for _ in kinds],
+        cell_type=[k for k, _ in kinds] * n,
+        state=[s for _, s in kinds] * n,
+        cells=rng.integers(0, 120, len(kinds) * n).astype(float),
+    )
+    sorts, hla_genes = ["tumour", "cd8"], ["HLA-A", "HLA-B", "HLA-C", "B2M"]
+    bulk = _frame(
+        "pseudobulk",
+        patient=[p for p in ids for _ in range(8)],
+        sample=[s for s in samples for _ in range(8)],
+        cell_type=[t for t in sorts for _ in hla_genes] * n,
+        gene=hla_genes * 2 * n,
+        log2_cpm=rng.normal(9, 1, 8 * n),
+        cells=np.repeat(rng.integers(20, 400, 2 * n), 4).astype(float),
+    )
+    spots = _section(rng)
+    m = len(spots)
+    space = _frame(
+        "cells_in_space",
+        patient=[p for p in ids[:8] for _ in range(m)],
+        sample=[s for s in samples[:8] for _ in range(m)],
+        region="1",
+        x=list(spots["x"]) * min(n, 8),
+        y=list(spots["y"]) * min(n, 8),
+        cell_type=list(spots["cell_type"]) * min(n, 8),
+        pdl1=list(spots["cell_type"] == "tumour") * min(n, 8),
+    )
     drugs = _frame(
         "treatments",
         patient=ids[::3],
@@ -198,6 +239,9 @@ def synthetic_study(n: int, seed: int = 1) -> Study:
         copy_number=copies,
         structural_variants=breaks,
         neoantigens=neo,
+        cell_counts=counts,
+        pseudobulk=bulk,
+        cells_in_space=space,
         hla=hla,
         hla_loh=loh,
         tcr=tcr,

@@ -10,6 +10,7 @@ import pandas as pd
 
 from immunescape.errors import InputError, nearest, unknown_word
 from immunescape.profile.genes import to_symbols
+from immunescape.profile.readers._cells import finish_cell_counts, finish_cells_in_space
 from immunescape.profile.readers._text import number_column
 from immunescape.profile.readers._units import convert_labs, vaf_fraction
 from immunescape.profile.study import COLUMNS
@@ -459,4 +460,6 @@ _SPECIAL = {
     "ctdna": _ctdna,
     "responses": _responses,
     "treatments": _treatments,
+    "cell_counts": finish_cell_counts,
+    "cells_in_space": finish_cells_in_space,
 }

@@ -12,7 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from immunescape.profile.biomarkers.expression.reference import Reference, histology_word, shipped_reference
+from immunescape.profile.biomarkers.expression.reference import (
+    SHIPPED,
+    Reference,
+    histology_word,
+    load_reference,
+    shipped_reference,
+)
 from immunescape.profile.biomarkers.expression.scoring import log2_values
 from immunescape.profile.biomarkers.expression.signatures import signatures
 from immunescape.profile.study import Study
@@ -52,6 +58,7 @@ class Comparison:
     reference, by_default : the reference; whether it was taken without being asked for.
     scores : features x samples, over the reference's genes; None where they are the study's own scores.
     places : sample -> place. missing : feature -> genes that the reference used and the study lacks.
+    further : the comparison that answers for scores which the reference lacks, or None.
     """
 
     reference: Reference
@@ -59,9 +66,12 @@ class Comparison:
     scores: pd.DataFrame | None
     places: Mapping[str, Place]
     missing: Mapping[str, tuple[str, ...]]
+    further: Comparison | None = None
 
     def percentile(self, feature: str, sample: str, value: float) -> tuple[float | None, str, str]:
         """Return percentile (or None), label of the reference, and a note."""
+        if self.further is not None and not self.reference.holds(feature) and self.further.reference.holds(feature):
+            return self.further.percentile(feature, sample, value)
         reference, place = self.reference, self.places[sample]
         if place.why_not:
             return None, "", place.why_not
@@ -75,6 +85,8 @@ class Comparison:
         low, high = _interval(percentile, place.samples)
         stratum = "" if place.stratum == "all" and len(reference.strata) < 2 else f" ({place.stratum})"
         note = f"percentile among {place.samples} samples{stratum}, 95 % interval {low:.0f} to {high:.0f}"
+        if reference.bias:
+            note += f"; {reference.bias}"
         return percentile, reference.label, "; ".join(n for n in (note, place.doubt) if n)
 
 
@@ -154,11 +166,18 @@ def compare(study: Study, scored: bool = True) -> Comparison | None:
         With the shipped reference, a sample that is unlike the reference gets no percentile. With a reference that the
         user named it gets one, and the note says what is doubtful.
     """
-    from immunescape.profile.biomarkers.expression.measuring import scores_of_samples
-
     reference, by_default = reference_for(study)
     if reference is None:
         return None
+    first = _beside(study, reference, by_default, scored)
+    if not reference.further:
+        return first
+    return replace(first, further=_beside(study, load_reference(SHIPPED / reference.further), by_default, scored))
+
+
+def _beside(study: Study, reference: Reference, by_default: bool, scored: bool) -> Comparison:
+    from immunescape.profile.biomarkers.expression.measuring import scores_of_samples
+
     _, unit = log2_values(study.expression.iloc[:0], study.expression_unit)
     samples = [str(s) for s in study.expression.columns]
     words = _words(study, "histology")

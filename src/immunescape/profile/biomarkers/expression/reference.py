@@ -80,6 +80,8 @@ class Reference:
     statistics : gene -> mean and deviation of log2 values; its genes are those that scores are made over.
     strata : histology -> number of samples; ``all`` for the whole.
     preservation, tissue, limits, citation : what the samples are, what follows from it, keys of the bibliography.
+    bias : what is known to move percentiles in it, said beside each; '' for nothing.
+    further : name of the shipped reference that answers for scores which this one lacks; '' for none.
     whole : False where the genes are a selection, over which neither ranks nor counts per million make sense.
     """
 
@@ -98,6 +100,8 @@ class Reference:
     citation: tuple[str, ...] = ()
     whole: bool = True
     fixed_genes: bool = False
+    further: str = ""
+    bias: str = ""
 
     @property
     def label(self) -> str:
@@ -146,6 +150,10 @@ class Reference:
         ties = levels[np.isclose(grid, value, rtol=0, atol=1e-12)]
         return float(ties.mean() if len(ties) > 1 else low)
 
+    def holds(self, feature: str) -> bool:
+        """Tell whether the reference has quantiles of a score."""
+        return (_ALL, feature) in self._grids
+
     def similarities(self, logs: pd.DataFrame) -> pd.Series:
         """Return the rank correlation of each sample (columns, log2 values) with the mean sample of the reference."""
         genes = [g for g in self.statistics.index if g in logs.index]
@@ -174,11 +182,10 @@ def references_known() -> dict[str, Path]:
 
 @lru_cache(maxsize=4)
 def shipped_reference(unit: str) -> Reference | None:
-    """Return the reference that ships for a unit (``log2(CPM + 1)``, ``log2(TPM + 1)``), or None."""
-    for place in sorted(SHIPPED.glob("*/reference.json")):
-        if json.loads(place.read_text(encoding="utf-8"))["unit"] == unit:
-            return load_reference(place.parent)
-    return None
+    """Return the largest reference that ships for a unit (``log2(CPM + 1)``, ``log2(TPM + 1)``), or None."""
+    fields = [(json.loads(p.read_text(encoding="utf-8")), p.parent) for p in sorted(SHIPPED.glob("*/reference.json"))]
+    fit = [(int(f["samples"]), place) for f, place in fields if f["unit"] == unit]
+    return load_reference(max(fit)[1]) if fit else None
 
 
 def _bytes(folder: Path, name: str) -> bytes:
@@ -237,7 +244,7 @@ def reference_build(
     whole
         False where the genes are a selection: scores by rank are then left out.
     about
-        ``preservation``, ``tissue``, ``limits``, ``citation`` of the reference.
+        ``preservation``, ``tissue``, ``limits``, ``citation``, ``further``, ``bias`` of the reference.
     digits
         Significant digits that are written.
 
@@ -357,6 +364,8 @@ def load_reference(name: str | Path) -> Reference:
             tuple(fields.get("citation") or ()),
             bool(fields.get("whole", True)),
             int(fields["format"]) >= 2,
+            str(fields.get("further", "")),
+            str(fields.get("bias", "")),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
         raise InputError(f"broken reference: {error}", where=str(folder), hint="Build it again.") from None
