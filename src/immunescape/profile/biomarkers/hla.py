@@ -97,7 +97,7 @@ def _genotypes(study: Study) -> dict[str, dict[str, set[str]]]:
 
 
 def _unseen(study: Study, patient: str, alleles: Mapping[str, bool | None], same: set[str]) -> list[str]:
-    """Return what still has to be seen before "no allele is lost" can be said: loci, or alleles."""
+    """Return what must still be looked at before "no allele is lost" can be said: loci, or alleles of a locus."""
     typed = shared(study, "hla_genotypes", _genotypes).get(patient, {})
     missing = []
     for locus in sorted({"A", "B", "C"} - same):
@@ -233,7 +233,8 @@ def _divergence(study: Study) -> dict[str, Measurement]:
             found[patient] = Measurement.not_assessable(name, "1", why, **fields)
             continue
         note = f"as reported in '{column}'; how it was computed is not known"
-        found[patient] = Measurement(name, number, "1", "measured", source=source, note=note, **fields)  # type: ignore[arg-type]
+        fields_of = {**fields, "source": source, "note": note}
+        found[patient] = Measurement(name, number, "1", "measured", **fields_of)  # type: ignore[arg-type]
     return found
 
 
@@ -243,17 +244,15 @@ register(
         title="HLA class I loss of heterozygosity",
         family="hla",
         unit="",
-        definition="Whether the tumour lost at least one HLA class I allele of a heterozygous "
-        "locus, by copy number or by "
-        "a truncating somatic mutation of that allele. No loss needs both alleles of HLA-A, -B and -C, or a homozygous "
-        "locus by typing.",
+        definition="Whether the tumour lost at least one HLA class I allele of a heterozygous locus, by copy number or "
+        "by a truncating somatic mutation of that allele. No loss needs both alleles of HLA-A, -B and -C, or a "
+        "homozygous locus by typing.",
         function=_loh,
         needs=("hla_loh",),
         thresholds="allele below 0.5 copies with p < 0.01; 0.5 to 0.7 copies is left open",
         references=("mcgranahan2017",),
-        limits="Low purity hides it; patients homozygous at all loci are not assessable. Zero "
-        "copies of every allele are "
-        "read as a run without the tumour.",
+        limits="Low purity hides it; patients homozygous at all loci are not assessable. Zero copies of every allele "
+        "are read as a run without the tumour.",
     )
 )
 register(
@@ -275,9 +274,8 @@ register(
         title="HLA class I evolutionary divergence",
         family="hla",
         unit="1",
-        definition="Mean Grantham distance between the peptide-binding domains of the two alleles, "
-        "over HLA-A, -B and -C, "
-        "as reported in a column `hla_evolutionary_divergence` or `HED` of the patients table.",
+        definition="Mean Grantham distance between the peptide-binding domains of the two alleles, over HLA-A, -B and "
+        "-C, as reported in a column `hla_evolutionary_divergence` or `HED` of the patients table.",
         function=_divergence,
         needs=("patients",),
         thresholds="none accepted",
