@@ -27,23 +27,18 @@ from __future__ import annotations
 
 import argparse
 import csv
-import hashlib
 import math
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from immunescape.knowledge.held_out import is_held_out
 from immunescape.trial.hazard import TIME_FLOOR_MONTHS, TIME_REFERENCE_MONTHS
 
 MONTH = 30.4375
 SLD_REFERENCE = 70.0
 OUT = Path(__file__).parents[1] / "src/immunescape/knowledge/data/os_hazard.csv"
-
-
-def in_training(patient: int) -> bool:
-    """Whether an OAK patient belongs to the 70 % that may be fitted to."""
-    return int(hashlib.sha256(f"oak:{patient}".encode()).hexdigest(), 16) % 100 < 70
 
 
 def read_oak(shared: Path) -> pd.DataFrame:
@@ -63,7 +58,7 @@ def read_oak(shared: Path) -> pd.DataFrame:
     out["squamous"] = (raw["HIST"] == "SQUAMOUS").astype(float)
     out["never"] = (raw["TOBHX"] == "NEVER").astype(float)
     out["arm"] = np.where(raw["TRT01P"] == "Docetaxel", "docetaxel", "atezolizumab")
-    out["training"] = [in_training(p) for p in raw["PtID"]]
+    out["training"] = [not is_held_out("oak", p) for p in raw["PtID"]]
     return out
 
 

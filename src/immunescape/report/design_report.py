@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from immunescape.errors import InputError
 from immunescape.report.figures import ARM_COLOURS, figure_html
-from immunescape.report.files import write_whole
+from immunescape.report.files import make_folder, write_whole
 from immunescape.report.tables import Row, Table, number
 from immunescape.report.writing import write_page
 
@@ -327,12 +326,7 @@ def save(
     results: Sequence[OperatingCharacteristics], content: Mapping[str, Any], folder: Path, notice: str
 ) -> list[Path]:
     """Write design.json, report.html, one YAML per design and reproduce.py; returns their paths."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"cannot make the folder {folder}: {error.strerror}", hint="Choose another with --out."
-        ) from None
+    make_folder(folder)
     paths = [folder / "design.json"]
     write_whole(paths[0], (json.dumps(content, indent=2, allow_nan=False) + "\n").encode("utf-8"))
     for result in results:

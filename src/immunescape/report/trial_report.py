@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from immunescape.errors import InputError
 from immunescape.report import tables
 from immunescape.report.figures import (
     Curve,
@@ -20,7 +19,7 @@ from immunescape.report.figures import (
     spider_figure,
     waterfall_figure,
 )
-from immunescape.report.files import write_whole
+from immunescape.report.files import make_folder, write_whole
 from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
@@ -277,12 +276,7 @@ def _parquet(table: pd.DataFrame) -> bytes:
 
 def save(result: TrialResult, folder: Path, notice: str) -> list[Path]:
     """Write ``result.json``, ``patients.parquet``, ``survival.png`` and ``report.html``; returns their paths."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"cannot make the folder {folder}: {error.strerror}", hint="Choose another with --out."
-        ) from None
+    make_folder(folder)
     names = ("result.json", "patients.parquet", "survival.png", "report.html")
     paths = [folder / name for name in names]
     write_whole(paths[0], (json.dumps(result.to_json(), indent=2, allow_nan=False) + "\n").encode("utf-8"))

@@ -12,7 +12,8 @@ import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.profile.genes import map_expression
-from immunescape.profile.readers._base import Partial, need_extra, reader
+from immunescape.profile.readers._anndata import open_anndata
+from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._finish import finish
 from immunescape.profile.readers._text import number_block, read_table, read_text
 
@@ -124,12 +125,9 @@ def read_expression(path: Path, options: Mapping[str, Any]) -> Partial:
 )
 def read_h5ad(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read an AnnData file of bulk samples (cells are not summed up)."""
-    if not path.is_file():
-        read_text(path)
-    anndata = need_extra("anndata", "profile", path.name)
+    data = open_anndata(path)
     out = Partial()
     try:
-        data = anndata.read_h5ad(str(path))
         layer = options.get("layer")
         if layer is not None and layer not in data.layers:
             raise unknown_word("layer", str(layer), list(data.layers) or ["(none)"], where=path.name)

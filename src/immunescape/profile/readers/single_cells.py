@@ -15,9 +15,9 @@ import pandas as pd
 from immunescape.errors import InputError, unknown_word
 from immunescape.profile.cell_words import CELL_TYPES, STATE_GENES, cell_type_word
 from immunescape.profile.genes import to_symbols
-from immunescape.profile.readers._base import Partial, need_extra, reader
+from immunescape.profile.readers._anndata import open_anndata
+from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._finish import finish
-from immunescape.profile.readers._text import read_text
 
 __all__ = ["PSEUDOBULK_GENES", "read_single_cells", "states_of", "value_kind"]
 
@@ -120,13 +120,7 @@ def _texts(values: pd.Series) -> pd.Series:
 
 
 def _open(path: Path, options: Mapping[str, Any]) -> tuple[pd.DataFrame, Any, list[str | None]]:
-    if not path.is_file():
-        read_text(path)
-    anndata = need_extra("anndata", "profile", path.name)
-    try:
-        data = anndata.read_h5ad(str(path))
-    except Exception as error:
-        raise InputError(f"this AnnData file cannot be read: {error}", where=path.name) from error
+    data = open_anndata(path)
     layer, names, matrix = options.get("layer"), data.var_names, data.X
     if layer == "raw" and data.raw is not None:
         names, matrix = data.raw.var_names, data.raw.X

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
-from immunescape.profile.readers._base import Partial, need_extra, reader
+from immunescape.profile.readers._anndata import open_anndata
+from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._finish import finish
 from immunescape.profile.readers._text import read_text
 from immunescape.profile.study import COLUMNS
@@ -71,13 +72,7 @@ def _table(frame: pd.DataFrame, path: Path, options: Mapping[str, Any], name: st
 )
 def read_space_anndata(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read coordinates and the table of cells (obs); values of genes are left."""
-    if not path.is_file():
-        read_text(path)
-    anndata = need_extra("anndata", "profile", path.name)
-    try:
-        data = anndata.read_h5ad(str(path))
-    except Exception as error:
-        raise InputError(f"this AnnData file cannot be read: {error}", where=path.name) from error
+    data = open_anndata(path)
     key = str(options.get("spatial_key") or "spatial")
     if key not in data.obsm:
         raise unknown_word("key of obsm", key, list(map(str, data.obsm)) or ["(none)"], where=path.name)

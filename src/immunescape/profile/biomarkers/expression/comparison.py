@@ -136,9 +136,7 @@ def _doubts(study: Study, reference: Reference, similarities: pd.Series | None, 
         given = _preservation(kept.get(sample, ""))
         if given and reference.preservation and given != _preservation(reference.preservation):
             reasons.append(f"the sample is {given}, the reference {reference.preservation}")
-        if similarities is None:
-            continue
-        if reference.floor is None:
+        if similarities is None or reference.floor is None:
             continue
         value, (floor, share) = float(similarities[sample]), reference.floor
         if not value >= floor:
