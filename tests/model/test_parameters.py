@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,17 @@ import pytest
 
 from immunescape.errors import ModelError
 from immunescape.model.parameters import COLUMNS, load_parameters
-from immunescape.model.units import CELL, RATE, SUBSTANCE, VOLUME, dimension_text, multiply, parse_unit
+from immunescape.model.units import (
+    CELL,
+    RATE,
+    SUBSTANCE,
+    VOLUME,
+    dimension_text,
+    kept_units,
+    multiply,
+    parse_unit,
+    read_with_pint,
+)
 
 HEADER = ",".join(COLUMNS) + "\n"
 AVOGADRO = 6.02214076e23
@@ -115,3 +127,29 @@ def test_substance() -> None:
     unit = parse_unit("mole/cell/day")
     assert unit.dimension == multiply(multiply(SUBSTANCE, CELL, -1), RATE)
     assert unit.factor == pytest.approx(1e9)
+
+
+def test_units_that_are_kept_are_what_pint_makes_of_them():
+    for text, unit in kept_units().items():
+        assert read_with_pint(text) == unit
+
+
+def test_models_and_populations_of_the_package_need_no_unit_library():
+    code = (
+        "import sys; sys.modules['pint'] = None\n"  # importing it would fail
+        "from immunescape.model import Model\n"
+        "from immunescape.model.registry import drugs\n"
+        "from immunescape.population.plausibility import bounds\n"
+        "from immunescape.model.units import kept_units\n"
+        "Model.build(drugs=drugs())\n"
+        "assert {b.unit for b in bounds()} <= set(kept_units())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr + "python scripts/write_units.py writes units.csv anew"
+
+
+def test_a_unit_that_is_not_kept_is_read_by_pint():
+    assert "furlong/fortnight" not in kept_units()
+    unit = parse_unit("furlong/fortnight")
+    assert unit.factor == pytest.approx(20116.8 / 14, rel=1e-5)  # the survey furlong differs by 2e-6
+    assert dimension_text(unit.dimension) == "cm/day"

@@ -8,6 +8,7 @@ from scipy.stats import kstest, qmc
 
 from immunescape.errors import InputError
 from immunescape.population.sampling import BLOCK, _owen, _Rekeyed, patient_generator, uniforms, uniforms_of
+from immunescape.population.sobol import BITS, LARGEST_DIMENSION, sobol_integers
 
 NAMES = [f"d{k}" for k in range(24)]
 
@@ -103,3 +104,22 @@ def test_a_generator_with_a_new_key_is_a_new_generator():
 def test_wrong_method_names_the_nearest():
     with pytest.raises(InputError, match="sobol"):
         uniforms(["a"], 0, 1, 0, method="soboll")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("start", "n"), [(0, 1), (0, 256), (3, 700), (65_536 - 10, 300), (5_000_000, 64)])
+def test_sobol_integers_are_those_of_scipy_bit_by_bit(start, n):
+    dimensions = LARGEST_DIMENSION
+    oracle = qmc.Sobol(dimensions, scramble=False, bits=BITS)
+    if start:
+        oracle.fast_forward(start)
+    points = sobol_integers(start, n, 0, dimensions)
+    np.testing.assert_array_equal(points, (oracle.random(n) * 2.0**BITS).astype(np.uint32))
+    np.testing.assert_array_equal(sobol_integers(start, n, 37, 5), points[:, 37:42])
+
+
+def test_sobol_sequence_says_where_it_ends():
+    assert len(sobol_integers(2**BITS - 1, 1, LARGEST_DIMENSION - 1, 1)) == 1
+    with pytest.raises(ValueError, match="513 dimensions"):
+        sobol_integers(0, 1, LARGEST_DIMENSION, 1)
+    with pytest.raises(ValueError, match="points"):
+        sobol_integers(2**BITS - 1, 2, 0, 1)

@@ -3,13 +3,19 @@
 The base set is coherent: day, centimetre (so volumes are cm^3 = mL), cell, nanomole, milligram. `cell` is a dimension
 of its own; molecules are an amount of substance (Avogadro). pint reads the text; the algebra of checking thousands of
 expressions is done on plain tuples of exponents.
+
+What pint makes of the units of the package's own tables and declarations is kept in ``units.csv``, because to import
+pint and to read its definitions takes longer than to assemble the model. A test holds each row against pint;
+``python scripts/write_units.py`` writes the file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import ModelError
@@ -31,18 +37,22 @@ __all__ = [
     "Dimension",
     "Unit",
     "dimension_text",
+    "kept_units",
     "multiply",
     "parse_unit",
     "power",
+    "read_with_pint",
     "registry",
     "sbml_unit_id",
     "sbml_units",
+    "write_kept_units",
 ]
 
 Dimension = tuple[float, ...]
 """Exponents of the base units, in the order of `BASE`."""
 
 BASE = ("day", "centimeter", "cell", "nanomole", "milligram")
+_KEPT_FILE = Path(__file__).with_name("units.csv")
 _SHORT = ("day", "cm", "cell", "nmol", "mg")
 _DIMENSION_NAMES = {"[time]": 0, "[length]": 1, "[cell]": 2, "[substance]": 3, "[mass]": 4}
 _SBML = (  # kind, scale, multiplier of each base unit
@@ -84,8 +94,32 @@ def registry() -> pint.UnitRegistry:
     return units
 
 
+@lru_cache(maxsize=1)
+def kept_units() -> Mapping[str, Unit]:
+    """Return what pint makes of the package's own units, from ``units.csv``."""
+    with _KEPT_FILE.open(encoding="utf-8", newline="") as file:
+        return {
+            row["unit"]: Unit(row["unit"], float(row["factor"]), tuple(float(row[base]) for base in BASE))
+            for row in csv.DictReader(file)
+        }
+
+
+def write_kept_units(texts: Iterable[str], path: Path = _KEPT_FILE) -> None:
+    """Write what pint makes of units as the table that `kept_units` reads."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["unit", "factor", *BASE])
+        for unit in map(read_with_pint, sorted({t.strip() for t in texts})):
+            writer.writerow([unit.text, repr(unit.factor), *(f"{e:g}" for e in unit.dimension)])
+
+
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> Unit:
+    return kept_units().get(text) or read_with_pint(text)
+
+
+def read_with_pint(text: str) -> Unit:
+    """Read a unit with pint; errors are pint's own. See `parse_unit`."""
     units = registry()
     parsed = units.parse_units(text)
     exponents = [0.0] * len(BASE)

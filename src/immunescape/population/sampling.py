@@ -26,14 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import unknown_word
+from immunescape.population.sobol import BITS, sobol_integers
 
 __all__ = ["BLOCK", "Method", "check_method", "patient_generator", "uniforms", "uniforms_of"]
 
 Method = Literal["auto", "sobol", "latin", "random"]
 BLOCK = 256
 """Patients in one Latin hypercube."""
-
-_BITS = 30
 
 
 def check_method(method: str) -> str:
@@ -72,18 +71,13 @@ def _owen(x: NDArray[np.uint32], key: int) -> NDArray[np.uint32]:
 
 
 def _sobol(names: Sequence[str], start: int, stop: int, seed: int, stream: int, skip: int) -> NDArray[np.float64]:
-    from scipy.stats import qmc
-
     first, last = start // BLOCK, -(-stop // BLOCK)
-    engine = qmc.Sobol(skip + len(names), scramble=False, bits=_BITS)
-    if first:
-        engine.fast_forward(first * BLOCK)
-    blocks = []
+    raw = sobol_integers(first * BLOCK, (last - first) * BLOCK, skip, len(names))
     for b in range(first, last):
         order = np.random.Generator(np.random.Philox(key=_key(seed, stream, "sobol order", b))).permutation(BLOCK)
-        blocks.append(engine.random(BLOCK)[order, skip:])
-    raw = np.concatenate(blocks)[start - first * BLOCK : stop - first * BLOCK]
-    points = (raw * 2.0**_BITS).astype(np.uint32) << np.uint32(32 - _BITS)
+        rows = slice((b - first) * BLOCK, (b - first + 1) * BLOCK)
+        raw[rows] = raw[rows][order]
+    points = raw[start - first * BLOCK : stop - first * BLOCK] << np.uint32(32 - BITS)
     out = np.empty(points.shape)
     for j, name in enumerate(names):
         out[:, j] = (_owen(points[:, j].copy(), _key(seed, stream, "sobol", name)) + 0.5) / 2.0**32

@@ -204,8 +204,6 @@ def prepare_process(drugs: tuple[str, ...], engine: str) -> None:
 
     With an `engine`, the model that grows tumours is compiled as well, so that all processes find it in the cache.
     """
-    import scipy.stats  # noqa: F401
-
     import immunescape.trial.simulate  # noqa: F401
     from immunescape.model.assembly import Model
     from immunescape.population.diagnosis import Grower
