@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -54,17 +56,82 @@ def test_ratio_without_events_does_not_exist():
     assert stats.log_rank_p([1], [0], [2], [0]) is None
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.integers(0, 10_000))
-def test_fast_hazard_ratio_equals_lifelines(seed):
+def _two_groups(seed, n=60):
+    """Times with many ties, some censored, of two groups that differ."""
     rng = np.random.default_rng(seed)
-    n = 60
-    group = (np.arange(n) % 2).astype(float)
-    time = np.ceil(rng.exponential(10 * np.exp(-0.5 * group)))  # many ties
-    event = rng.uniform(size=n) < 0.8
-    mine = stats.fast_hazard_ratio(time, event, group)
-    theirs = stats.cox_hazard_ratio(time[group == 1], event[group == 1], time[group == 0], event[group == 0])
-    assert mine == pytest.approx(theirs.value, rel=1e-3)  # lifelines stops its iteration early
+    group = np.arange(n) % 2
+    scale = rng.choice([1.0, 1 / 30.4375])  # whole days, or months that are no round numbers
+    time = np.ceil(rng.exponential(10 * np.exp(-0.5 * group))) * scale
+    event = rng.uniform(size=n) < rng.uniform(0.3, 1.0)
+    event[:2] = True
+    return (time[group == 1], event[group == 1]), (time[group == 0], event[group == 0])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000))
+def test_curves_and_medians_equal_lifelines(seed):
+    from lifelines import KaplanMeierFitter
+    from lifelines.utils import median_survival_times
+
+    for time, event in _two_groups(seed):
+        theirs = KaplanMeierFitter().fit(time, event)
+        mine = stats.kaplan_meier(time, event)
+        np.testing.assert_array_equal(mine["time"], theirs.survival_function_.index)
+        np.testing.assert_array_equal(mine["survival"], theirs.survival_function_.iloc[:, 0])
+        np.testing.assert_allclose(mine[["low", "high"]], theirs.confidence_interval_, rtol=1e-13)
+        for name, column in (("at_risk", "at_risk"), ("events", "observed"), ("censored", "censored")):
+            np.testing.assert_array_equal(mine[name], theirs.event_table[column])
+        medians = [theirs.median_survival_time_, *median_survival_times(theirs.confidence_interval_).to_numpy()[0]]
+        estimate = stats.median_survival(time, event)
+        found = [math.inf if v is None else v for v in (estimate.value, estimate.low, estimate.high)]
+        assert found == medians
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000))
+def test_hazard_ratio_and_log_rank_equal_lifelines(seed):
+    import pandas as pd
+    from lifelines import CoxPHFitter
+    from lifelines.statistics import logrank_test
+
+    a, b = _two_groups(seed)
+    frame = pd.DataFrame({"time": np.append(a[0], b[0]), "event": np.append(a[1], b[1]), "group": [1] * 30 + [0] * 30})
+    fit = CoxPHFitter().fit(frame, "time", "event", fit_options={"precision": 1e-12, "r_precision": 1e-14})
+    mine = stats.cox_hazard_ratio(*a, *b)
+    theirs = fit.summary.loc["group", ["exp(coef)", "exp(coef) lower 95%", "exp(coef) upper 95%"]]
+    np.testing.assert_allclose([mine.value, mine.low, mine.high], theirs.to_numpy(dtype=float), rtol=1e-6)
+    assert stats.fast_hazard_ratio(frame["time"], frame["event"], frame["group"]) == mine.value
+    assert stats.log_rank_p(*a, *b) == pytest.approx(logrank_test(a[0], b[0], a[1], b[1]).p_value, rel=1e-9)
+
+
+def test_a_time_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="finite"):
+        stats.kaplan_meier([1.0, math.nan], [1, 1])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0, 300), st.floats(0, 1), st.sampled_from([0.8, 0.95, 0.99]))
+def test_clopper_pearson_equals_quantiles_of_the_beta_distribution(n, share, level):
+    from scipy.stats import beta
+
+    x, n = n * share, max(n, 1e-3)
+    estimate = stats.clopper_pearson(x, n, level)
+    assert estimate.low == pytest.approx(
+        beta.ppf((1 - level) / 2, x, n - x + 1) if x > 0 else 0.0, rel=1e-9, abs=1e-280
+    )
+    assert estimate.high == pytest.approx(beta.ppf((1 + level) / 2, x + 1, n - x) if x < n else 1.0, rel=1e-9)
+
+
+def test_a_trial_needs_neither_lifelines_nor_scipy_stats():
+    code = (
+        "import sys; sys.modules['lifelines'] = sys.modules['scipy.stats'] = None\n"  # importing them would fail
+        "from immunescape.trial import stats\n"
+        "a, b = ([1, 2, 3, 4], [1, 1, 0, 1]), ([2, 3, 5, 7], [1, 1, 1, 0])\n"
+        "stats.kaplan_meier(*a), stats.median_survival(*a), stats.cox_hazard_ratio(*a, *b), stats.log_rank_p(*a, *b)\n"
+        "stats.restricted_mean(*a, 3), stats.clopper_pearson(3, 9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_restricted_mean_of_complete_data_is_the_mean_of_the_minimum():

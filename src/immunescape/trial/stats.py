@@ -1,7 +1,8 @@
 """Statistics of a trial: Kaplan-Meier, hazard ratios, restricted means, response rates, each with its interval.
 
-Curves, tests and the Cox model come from lifelines. For resampling, where thousands of fits are needed, a Cox model
-with one binary covariate is solved here directly (Efron's ties, as lifelines; a test compares the two).
+They are written out on whole arrays: the comparison of two groups needs no general regression, a library for that takes
+longer to import than a small trial to simulate, and resampling needs thousands of fits. Tests hold every figure against
+lifelines, and textbook values.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
+_NORMAL_975 = 1.959963984540054
+"""Quantile 0.975 of the normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,42 @@ def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _km(time: ArrayLike, event: ArrayLike):  # type: ignore[no-untyped-def]
-    from lifelines import KaplanMeierFitter
+@dataclass(frozen=True)
+class _ProductLimit:
+    """A Kaplan-Meier curve: one value for the start and for each distinct time."""
 
-    fitter = KaplanMeierFitter()
-    fitter.fit(np.asarray(time, dtype=np.float64), np.asarray(event, dtype=bool), label="survival")
-    return fitter
+    time: FloatArray
+    survival: FloatArray
+    low: FloatArray
+    high: FloatArray
+    at_risk: NDArray[np.int64]
+    events: NDArray[np.int64]
+    censored: NDArray[np.int64]
+
+
+def _product_limit(time: ArrayLike, event: ArrayLike) -> _ProductLimit:
+    """Kaplan-Meier curve with its 95 % interval: log-log transformed, variance after Greenwood."""
+    times, happened = np.asarray(time, dtype=np.float64), np.asarray(event, dtype=bool)
+    if not np.isfinite(times).all():
+        raise ValueError("survival times must be finite numbers")
+    moments = np.unique(np.append(times, min(0.0, times.min())))
+    place = np.searchsorted(moments, times)
+    removed = np.bincount(place, minlength=len(moments))
+    died = np.bincount(place[happened], minlength=len(moments))
+    at_risk = len(times) - (np.cumsum(removed) - removed)
+    with np.errstate(divide="ignore", invalid="ignore"):  # the curve may reach 0; at the start it has no spread
+        survival = np.exp(np.cumsum(np.log(at_risk - died) - np.log(at_risk)))
+        spread = np.cumsum(np.where(at_risk > died, died / (at_risk * (at_risk - died)), 0.0))
+        level = np.log(survival)
+        half = _NORMAL_975 * np.sqrt(spread) / level
+        low, high = (np.exp(-np.exp(np.log(-level) + sign * half)) for sign in (-1.0, 1.0))
+    low, high = (np.where(np.isnan(bound), 1.0, bound) for bound in (low, high))
+    return _ProductLimit(moments, survival, low, high, at_risk, died, removed - died)
+
+
+def _median(time: FloatArray, survival: FloatArray) -> float | None:
+    """First time at which a falling curve is at or below one half."""
+    return None if survival[-1] > 0.5 else float(time[np.searchsorted(-survival, -0.5)])
 
 
 def kaplan_meier(time: ArrayLike, event: ArrayLike) -> pd.DataFrame:
@@ -68,18 +101,16 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike) -> pd.DataFrame:
     """
     import pandas as pd
 
-    fitter = _km(time, event)
-    table = fitter.event_table
-    interval = fitter.confidence_interval_
+    curve = _product_limit(time, event)
     return pd.DataFrame(
         {
-            "time": fitter.survival_function_.index.to_numpy(dtype=np.float64),
-            "survival": fitter.survival_function_["survival"].to_numpy(),
-            "low": interval.iloc[:, 0].fillna(1.0).to_numpy(),
-            "high": interval.iloc[:, 1].fillna(1.0).to_numpy(),
-            "at_risk": table["at_risk"].to_numpy(dtype=int),
-            "events": table["observed"].to_numpy(dtype=int),
-            "censored": table["censored"].to_numpy(dtype=int),
+            "time": curve.time,
+            "survival": curve.survival,
+            "low": curve.low,
+            "high": curve.high,
+            "at_risk": curve.at_risk,
+            "events": curve.events,
+            "censored": curve.censored,
         }
     )
 
@@ -88,19 +119,15 @@ def median_survival(time: ArrayLike, event: ArrayLike) -> Estimate:
     """Median with its 95 % interval (Brookmeyer-Crowley, log-log); None where the curve does not fall that far."""
     if len(np.asarray(time)) == 0:
         return Estimate(None)
-    from lifelines.utils import median_survival_times
-
-    fitter = _km(time, event)
-    interval = median_survival_times(fitter.confidence_interval_)
-    low, high = (float(v) for v in interval.to_numpy()[0])
-    return Estimate(_finite(float(fitter.median_survival_time_)), _finite(low), _finite(high))
+    curve = _product_limit(time, event)
+    return Estimate(*(_median(curve.time, bound) for bound in (curve.survival, curve.low, curve.high)))
 
 
 def restricted_mean(time: ArrayLike, event: ArrayLike, horizon: float) -> Estimate:
     """Mean survival time up to `horizon` with its 95 % interval.
 
     The exact area under the Kaplan-Meier curve; variance after Greenwood: over the death times t before the horizon,
-    the squared area beyond t times d / (n (n - d)). (lifelines integrates the variance numerically; steps defeat that.)
+    the squared area beyond t times d / (n (n - d)).
     A curve that ends before the horizon goes on at its last level.
     """
     if len(np.asarray(time)) == 0:
@@ -114,19 +141,58 @@ def restricted_mean(time: ArrayLike, event: ArrayLike, horizon: float) -> Estima
     died, risk = table["events"].to_numpy()[keep], table["at_risk"].to_numpy()[keep]
     some = (died > 0) & (risk > died)
     variance = float(np.sum(beyond[some] ** 2 * died[some] / (risk[some] * (risk[some] - died[some]))))
-    mean, half = float(areas.sum()), 1.959963984540054 * math.sqrt(variance)
+    mean, half = float(areas.sum()), _NORMAL_975 * math.sqrt(variance)
     return Estimate(mean, mean - half, mean + half)
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Deaths of two groups by their k distinct times.
+
+    Attributes
+    ----------
+    died, died_in : (k,) deaths, and those in the group of the numerator.
+    risk_in, risk_out : (k,) patients at risk just before, in that group and in the other.
+    """
+
+    died: FloatArray
+    died_in: FloatArray
+    risk_in: FloatArray
+    risk_out: FloatArray
+
+
+def _moments(time: ArrayLike, event: ArrayLike, group: ArrayLike) -> _Moments:
+    times, happened = np.asarray(time, dtype=np.float64), np.asarray(event, dtype=bool)
+    member = np.asarray(group, dtype=np.float64)
+    order = np.argsort(times, kind="stable")
+    times, happened, member = times[order], happened[order], member[order]
+    moments = np.unique(times[happened])
+    index = np.searchsorted(moments, times[happened])
+    died = np.bincount(index, minlength=len(moments)).astype(np.float64)
+    died_in = np.bincount(index, weights=member[happened], minlength=len(moments)).astype(np.float64)
+    first = np.searchsorted(times, moments, side="left")
+    risk_in = np.concatenate([np.cumsum(member[::-1])[::-1], [0.0]])[first]
+    return _Moments(died, died_in, risk_in, len(times) - first - risk_in)
+
+
+def _joined(time_a: ArrayLike, event_a: ArrayLike, time_b: ArrayLike, event_b: ArrayLike) -> _Moments:
+    a, b = np.asarray(time_a, dtype=np.float64), np.asarray(time_b, dtype=np.float64)
+    event = np.concatenate([np.asarray(event_a, dtype=bool), np.asarray(event_b, dtype=bool)])
+    return _moments(np.concatenate([a, b]), event, np.repeat([1.0, 0.0], [len(a), len(b)]))
 
 
 def log_rank_p(time_a: ArrayLike, event_a: ArrayLike, time_b: ArrayLike, event_b: ArrayLike) -> float | None:
     """Two-sided p of the log-rank test between two independent groups; None without any event."""
     if not (np.any(event_a) or np.any(event_b)):
         return None
-    from lifelines.statistics import logrank_test
+    from scipy.special import chdtrc
 
-    return _finite(
-        float(logrank_test(np.asarray(time_a), np.asarray(time_b), np.asarray(event_a), np.asarray(event_b)).p_value)
-    )
+    m = _joined(time_a, event_a, time_b, event_b)
+    risk = m.risk_in + m.risk_out
+    excess = float((m.died_in - m.died * m.risk_in / risk).sum())
+    tied = np.where(risk > 1, (risk - m.died) / np.maximum(risk - 1, 1), 1.0)  # hypergeometric, for deaths at one time
+    variance = float((m.died * tied * m.risk_in * m.risk_out / risk**2).sum())
+    return float(chdtrc(1, excess**2 / variance)) if variance > 0 else 1.0
 
 
 def cox_hazard_ratio(time_a: ArrayLike, event_a: ArrayLike, time_b: ArrayLike, event_b: ArrayLike) -> Estimate:
@@ -136,25 +202,31 @@ def cox_hazard_ratio(time_a: ArrayLike, event_a: ArrayLike, time_b: ArrayLike, e
     """
     if not (np.any(event_a) and np.any(event_b)):
         return Estimate(None)
-    import pandas as pd
-    from lifelines import CoxPHFitter
+    beta, information = _cox(_joined(time_a, event_a, time_b, event_b))
+    half = _NORMAL_975 / math.sqrt(information) if information > 0 else math.inf
+    return Estimate(*(_exponential(b) for b in (beta, beta - half, beta + half)))
 
-    a, b = np.asarray(time_a, dtype=np.float64), np.asarray(time_b, dtype=np.float64)
-    frame = pd.DataFrame(
-        {
-            "time": np.concatenate([a, b]),
-            "event": np.concatenate([np.asarray(event_a, dtype=int), np.asarray(event_b, dtype=int)]),
-            "group": np.repeat([1.0, 0.0], [len(a), len(b)]),
-        }
-    )
-    fitter = CoxPHFitter()
-    fitter.fit(frame, duration_col="time", event_col="event")
-    row = fitter.summary.loc["group"]
-    return Estimate(
-        _finite(float(row["exp(coef)"])),
-        _finite(float(row["exp(coef) lower 95%"])),
-        _finite(float(row["exp(coef) upper 95%"])),
-    )
+
+def _exponential(x: float) -> float | None:
+    return _finite(math.exp(x)) if x < 700.0 else None
+
+
+def _cox(m: _Moments) -> tuple[float, float]:
+    """Log hazard ratio and its information, Efron's method for ties, by Newton's method."""
+    share = np.concatenate([np.arange(d) / d for d in m.died])
+    each = np.repeat(np.arange(len(m.died)), m.died.astype(int))
+    in_risk = m.risk_in[each] - share * m.died_in[each]
+    out_risk = m.risk_out[each] - share * (m.died - m.died_in)[each]
+    beta, target, information = 0.0, float(m.died_in.sum()), 0.0
+    for _ in range(50):
+        weight = in_risk * math.exp(beta)
+        mean = weight / (weight + out_risk)
+        information = float((mean * (1 - mean)).sum())
+        step = (target - float(mean.sum())) / max(information, 1e-12)
+        beta += float(np.clip(step, -2.0, 2.0))
+        if abs(step) < 1e-10:
+            break
+    return beta, information
 
 
 def fast_hazard_ratio(time: ArrayLike, event: ArrayLike, group: ArrayLike) -> float:
@@ -170,33 +242,10 @@ def fast_hazard_ratio(time: ArrayLike, event: ArrayLike, group: ArrayLike) -> fl
     float
         The ratio; NaN where a group has no event.
     """
-    time = np.asarray(time, dtype=np.float64)
-    event = np.asarray(event, dtype=bool)
-    group = np.asarray(group, dtype=np.float64)
-    if not event[group == 1].any() or not event[group == 0].any():
+    m = _moments(time, event, group)
+    if not m.died_in.any() or not (m.died > m.died_in).any():
         return math.nan
-    order = np.argsort(time, kind="stable")
-    time, event, group = time[order], event[order], group[order]
-    moments = np.unique(time[event])
-    index = np.searchsorted(moments, time[event])
-    died = np.bincount(index, minlength=len(moments)).astype(np.float64)
-    died_in = np.bincount(index, weights=group[event], minlength=len(moments))
-    first = np.searchsorted(time, moments, side="left")
-    risk_in = np.concatenate([np.cumsum(group[::-1])[::-1], [0.0]])[first]
-    risk_out = len(time) - first - risk_in
-    share = np.concatenate([np.arange(d) / d for d in died])
-    each = np.repeat(np.arange(len(moments)), died.astype(int))
-    in_risk = risk_in[each] - share * died_in[each]
-    out_risk = risk_out[each] - share * (died - died_in)[each]
-    beta, target = 0.0, float(died_in.sum())
-    for _ in range(50):
-        weight = in_risk * math.exp(beta)
-        mean = weight / (weight + out_risk)
-        step = (target - float(mean.sum())) / max(float((mean * (1 - mean)).sum()), 1e-12)
-        beta += float(np.clip(step, -2.0, 2.0))
-        if abs(step) < 1e-10:
-            break
-    return math.exp(beta)
+    return math.exp(_cox(m)[0])
 
 
 def paired_bootstrap(
@@ -238,9 +287,9 @@ def clopper_pearson(successes: float, n: float, level: float = 0.95) -> Estimate
     """
     if n == 0:
         return Estimate(None)
-    from scipy.stats import beta
+    from scipy.special import betaincinv
 
     tail = (1 - level) / 2
-    low = 0.0 if successes <= 0 else float(beta.ppf(tail, successes, n - successes + 1))
-    high = 1.0 if successes >= n else float(beta.ppf(1 - tail, successes + 1, n - successes))
+    low = 0.0 if successes <= 0 else float(betaincinv(successes, n - successes + 1, tail))
+    high = 1.0 if successes >= n else float(betaincinv(successes + 1, n - successes, 1 - tail))
     return Estimate(successes / n, low, high)
