@@ -42,8 +42,8 @@ def planning(design: Design, plan: Mapping[str, Any], scenario: str) -> dict[str
         return _rates(design, rule, truth, plan)
     if tested.test.name != "log-rank" or len(rule.tested) > 1 or rule.reestimation is not None:
         return None
-    if tested.test.margin != 1 or tested.strata or tested.looks:
-        return None  # Schoenfeld's formula is for superiority in everybody, at every look
+    if tested.strata or tested.looks:
+        return None  # Schoenfeld's formula is for everybody, at every look
     if any(look.events is None or look.endpoint != tested.endpoint for look in design.looks):
         return None
     control, other = design.arms[design.control], design.arms[design.experimental[0]]
@@ -63,15 +63,17 @@ def planning(design: Design, plan: Mapping[str, Any], scenario: str) -> dict[str
     # a futility stop costs power whether or not the efficacy bounds count on it
     lower = _lower_bounds(plan, tested.name, len(events))
     bounds = Boundaries("", events / events[-1], efficacy, lower, np.zeros(len(events)), rule.binding, np.nan, np.nan)
-    power = survival_power_at(np.log(effect), events * ratio / (1 + ratio) ** 2, bounds)
+    # against the hazard ratio under the null: 1, or the margin of a test of non-inferiority
+    gain = np.log(np.asarray(effect) / tested.test.margin)
+    power = survival_power_at(gain, events * ratio / (1 + ratio) ** 2, bounds)
     sizes: dict[str, Any] = {}
-    if effect[-1] < 1 and design.alpha is not None:
+    if gain[-1] < 0 and design.alpha is not None:
         for target in (0.8, 0.9):
             try:
                 drift = drift_for_power(efficacy, events / events[-1], lower, target)
             except InputError:
                 continue  # out of reach with these futility bounds
-            need = float((drift / np.log(effect[-1])) ** 2 * (1 + ratio) ** 2 / ratio)
+            need = float((drift / gain[-1]) ** 2 * (1 + ratio) ** 2 / ratio)
             sizes[f"{target:g}"] = {"events": need, "patients": need / events[-1] * design.patients}
     return {
         "months": months,

@@ -22,7 +22,7 @@ from immunescape.trial.design.survival_model import PiecewiseExponential
 __all__ = ["Progression", "time_to_progression"]
 
 Floats = NDArray[np.float64]
-_POINTS = 1500
+_POINTS = 800
 _TOLERANCE = 1e-6
 
 
@@ -40,17 +40,20 @@ class Progression:
         return np.where(level >= gone[-1], np.inf, np.interp(level, gone, self.months))
 
 
-def _copula(x: Floats, y: Floats, correlation: float) -> Floats:
-    """Gaussian copula P(U <= x, V <= y), by quadrature over V."""
-    if correlation <= 0:
-        return x * y
-    nodes, weights = np.polynomial.legendre.leggauss(96)
-    # v = y w^2 crowds the nodes at small v, where the integrand turns fastest
-    w = (nodes + 1) / 2
-    v = np.clip(y[:, None] * w**2, 1e-300, 1.0 - 1e-16)
-    spread = np.sqrt(1.0 - correlation**2)
-    inner = special.ndtr((special.ndtri(np.clip(x, 0.0, 1.0))[:, None] - correlation * special.ndtri(v)) / spread)
-    return y * ((inner * 2.0 * w) @ (weights / 2))
+class _Copula:
+    """Gaussian copula P(U <= x, V <= y) for fixed y, by quadrature over V."""
+
+    def __init__(self, y: Floats, correlation: float) -> None:
+        nodes, weights = np.polynomial.legendre.leggauss(64)
+        # v = y w^2 crowds the nodes at small v, where the integrand turns fastest
+        w = (nodes + 1) / 2
+        self.y, self.weights = y, w * weights
+        self.spread = np.sqrt(1.0 - correlation**2)
+        self.shift = correlation * special.ndtri(np.clip(y[:, None] * w**2, 1e-300, 1.0 - 1e-16))
+
+    def __call__(self, x: Floats) -> Floats:
+        inner = special.ndtr((special.ndtri(np.clip(x, 0.0, 1.0))[:, None] - self.shift) / self.spread)
+        return np.asarray(self.y * (inner @ self.weights))
 
 
 @lru_cache(maxsize=1024)
@@ -81,10 +84,11 @@ def time_to_progression(
     if correlation <= 0:
         free = ratio
     else:
+        copula = _Copula(s_os, correlation)
         low, high = np.zeros(len(months)), np.ones(len(months))
-        for _ in range(48):
+        for _ in range(40):
             middle = (low + high) / 2
-            small = _copula(middle, s_os, correlation) < s_pfs
+            small = copula(middle) < s_pfs
             low, high = np.where(small, middle, low), np.where(small, high, middle)
         free = np.where(ratio >= 1.0 - 1e-12, 1.0, (low + high) / 2)
     rising = np.diff(free) > 1e-4
