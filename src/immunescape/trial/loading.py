@@ -26,7 +26,7 @@ class Source:
     file : its name in messages. text : its content. data : plain Python values.
     """
 
-    def __init__(self, file: str, text: str) -> None:
+    def __init__(self, file: str, text: str, *, template: str = "immunescape trial --template") -> None:
         import yaml
 
         self.file = file
@@ -36,7 +36,7 @@ class Source:
         try:
             node = loader.get_single_node()
             if node is None:
-                raise InputError("the file is empty", where=file, hint="Start from 'immunescape trial --template'.")
+                raise InputError("the file is empty", where=file, hint=f"Start from '{template}'.")
             self._walk(node, (), [0])
             self.data: Any = loader.construct_document(node)
         except yaml.MarkedYAMLError as error:

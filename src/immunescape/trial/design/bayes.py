@@ -148,6 +148,15 @@ class Bayesian(Rule):
         """See :class:`Rule`."""
         return self.hypotheses(design)
 
+    def cautions(self, design: Design) -> list[str]:
+        """See :class:`Rule`."""
+        if self.threshold is None or design.alpha is None:
+            return []
+        return [
+            f"the posterior threshold of {self.threshold:g} is given, not calibrated: nothing holds the type-I error "
+            f"at {100 * design.alpha:g} % (leave 'threshold' out to calibrate it)"
+        ]
+
     def plan(self, design: Design) -> dict[str, Any]:
         """Threshold; where it is calibrated, from null replicates of their own seed."""
         if self.threshold is not None:

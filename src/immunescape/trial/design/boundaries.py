@@ -14,9 +14,17 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
 from immunescape.errors import InputError, unknown_word
-from immunescape.trial.design.recursion import exit_probabilities, next_critical_value, running_density
+from immunescape.trial.design.recursion import (
+    exit_probabilities,
+    next_critical_value,
+    running_density,
+    tail_probability,
+)
 
-__all__ = ["EFFICACY_FAMILIES", "SPENDING", "Boundaries", "boundaries", "spend"]
+__all__ = [
+    "EFFICACY_FAMILIES", "SPENDING", "Boundaries", "boundaries", "check_parameter", "drift_for_power", "spend",
+    "spent_lower_bounds",
+]  # fmt: skip
 
 
 def _ld_of(t: NDArray[np.float64], alpha: float, _: float) -> NDArray[np.float64]:
@@ -48,10 +56,31 @@ SPENDING: dict[str, Callable[[NDArray[np.float64], float, float], NDArray[np.flo
 EFFICACY_FAMILIES = ("fixed", "obrien-fleming", "pocock", "wang-tsiatis", *SPENDING)
 
 
+RANGES = {"wang-tsiatis": (-0.5, 1.0), "hwang-shih-decani": (-40.0, 40.0), "power": (0.0, 50.0)}
+"""Parameters beyond which a family is not used and its boundaries overflow."""
+
+
+def check_parameter(family: str, parameter: float) -> None:
+    """Refuse a parameter that its family has no boundaries for.
+
+    Raises
+    ------
+    InputError
+        Naming the range.
+    """
+    low, high = RANGES.get(family, (-np.inf, np.inf))
+    if not np.isfinite(parameter) or not low <= parameter <= high or (family == "power" and parameter <= 0):
+        raise InputError(
+            f"the parameter {parameter:g} of '{family}' lies outside {low:g} to {high:g}",
+            hint="Usual values: 0.25 for wang-tsiatis, -4 for hwang-shih-decani, 3 for power.",
+        )
+
+
 def spend(name: str, fraction: ArrayLike, error: float, parameter: float = 0.0) -> NDArray[np.float64]:
     """Cumulative error that a spending function has spent at each information fraction."""
     if name not in SPENDING:
         raise unknown_word("spending function", name, SPENDING)
+    check_parameter(name, parameter)
     t = np.asarray(fraction, dtype=float)
     return SPENDING[name](t, error, parameter)
 
@@ -122,6 +151,7 @@ def boundaries(
         raise InputError(f"beta lies between 0 and 1 - alpha, not {beta}")
     if family not in EFFICACY_FAMILIES:
         raise unknown_word("boundary family", family, EFFICACY_FAMILIES)
+    check_parameter(family, parameter)
     if futility is not None and beta is None:
         raise InputError("a futility boundary spends beta", hint="Give beta, e.g. 0.1 for 90 % power.")
     if family == "fixed" and len(t) > 1:
@@ -130,13 +160,18 @@ def boundaries(
     efficacy = _efficacy(family, t, alpha, parameter, none)
     lower, drift = none, np.nan
     if beta is not None and futility is None:
-        drift = _drift(efficacy, t, none, 1 - beta)
+        drift = drift_for_power(efficacy, t, none, 1 - beta)
     elif beta is not None and futility is not None:
-        lower, drift = _futility(efficacy, t, beta, futility, futility_parameter)
-        for _ in range(60 if binding else 0):
+        spent_beta = np.diff(spend(futility, t, beta, futility_parameter), prepend=0.0)
+        if binding and family in SPENDING:
+            spent_alpha = np.diff(spend(family, t, alpha, parameter), prepend=0.0)
+            efficacy, lower, drift = _binding(t, spent_alpha, spent_beta)
+        else:
+            lower, drift = _futility(efficacy, t, spent_beta)
+        for _ in range(60 if binding and family not in SPENDING else 0):
             before = efficacy
             efficacy = _efficacy(family, t, alpha, parameter, lower)
-            lower, drift = _futility(efficacy, t, beta, futility, futility_parameter)
+            lower, drift = _futility(efficacy, t, spent_beta)
             if np.max(np.abs(efficacy - before)) < 1e-9:
                 break
     fixed = stats.norm.isf(alpha) + (stats.norm.isf(beta) if beta is not None else np.nan)
@@ -170,32 +205,104 @@ def _efficacy(
     return values
 
 
-def _drift(efficacy: NDArray[np.float64], t: NDArray[np.float64], lower: NDArray[np.float64], power: float) -> float:
+def drift_for_power(
+    efficacy: NDArray[np.float64], t: NDArray[np.float64], lower: NDArray[np.float64], power: float
+) -> float:
+    """Drift at the final look (information 1) at which the test rejects with probability `power`.
+
+    Parameters
+    ----------
+    efficacy, lower : (K,) bounds on Z; trials below `lower` have stopped. t : (K,) information fractions.
+
+    Raises
+    ------
+    InputError
+        If futility stops too many trials for this power at any drift up to 15.
+    """
+
     def gap(drift: float) -> float:
         return exit_probabilities(efficacy, t, lower=lower, theta=drift).upper.sum() - power
 
+    if gap(15.0) < 0:
+        raise InputError(
+            f"a power of {power:.1%} is out of reach: the futility bounds stop too many trials",
+            hint="Lower the futility bounds.",
+        )
     return float(optimize.brentq(gap, 0.0, 15.0, xtol=1e-10))
 
 
+def spent_lower_bounds(
+    efficacy: NDArray[np.float64], t: NDArray[np.float64], increments: NDArray[np.float64], drift: float
+) -> NDArray[np.float64]:
+    """(K,) lower bounds on Z that are crossed with the probabilities `increments` under `drift`.
+
+    A look at which less than its increment is left running stops everybody: its bound is the efficacy bound.
+    """
+    values = np.empty_like(t)
+    density = None
+    for k, (i, p) in enumerate(zip(t, increments, strict=True)):
+        values[k] = next_critical_value(density, i, p, theta=drift, upper=False)
+        if k + 1 < len(t):
+            density = running_density(density, i, drift, min(values[k], efficacy[k]), efficacy[k])
+    return values
+
+
+def _drift_where(gap: Callable[[float], float]) -> float:
+    """Root in the drift of a gap that falls with it."""
+    low, high = 1e-6, 15.0
+    if gap(low) <= 0 or gap(high) >= 0:
+        raise InputError(
+            "no drift spends this alpha and beta at these looks", hint="Spend less at the first looks, or move them."
+        )
+    return float(optimize.brentq(gap, low, high, xtol=1e-10))
+
+
 def _futility(
-    efficacy: NDArray[np.float64], t: NDArray[np.float64], beta: float, name: str, parameter: float
+    efficacy: NDArray[np.float64], t: NDArray[np.float64], increments: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
     """Lower bounds that spend beta, and the drift at which they meet the efficacy bound at the last look."""
-    increments = np.diff(spend(name, t, beta, parameter), prepend=0.0)
-
-    def bounds(drift: float) -> NDArray[np.float64]:
-        values = np.empty_like(t)
-        density = None
-        for k, (i, p) in enumerate(zip(t, increments, strict=True)):
-            values[k] = next_critical_value(density, i, p, theta=drift, upper=False)
-            if k + 1 < len(t):
-                density = running_density(density, i, drift, min(values[k], efficacy[k]), efficacy[k])
-        return values
 
     def gap(drift: float) -> float:
-        return bounds(drift)[-1] - efficacy[-1]
+        # written as a probability: with bounds on Z the root may lie between minus and plus infinity, where the last
+        # increments are smaller than what is left running
+        density = None
+        for k, (i, p) in enumerate(zip(t[:-1], increments[:-1], strict=True)):
+            low = min(next_critical_value(density, i, p, theta=drift, upper=False), efficacy[k])
+            density = running_density(density, i, drift, low, efficacy[k])
+        return tail_probability(density, float(t[-1]), drift, float(efficacy[-1]), upper=False) - increments[-1]
 
-    drift = float(optimize.brentq(gap, 0.2, 12.0, xtol=1e-10))
-    lower = bounds(drift)
+    drift = _drift_where(gap)
+    lower = np.minimum(spent_lower_bounds(efficacy, t, increments, drift), efficacy)
     lower[-1] = efficacy[-1]
     return lower, drift
+
+
+def _binding(
+    t: NDArray[np.float64], spent_alpha: NDArray[np.float64], spent_beta: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Both bounds and the drift, where the efficacy bounds count on the futility stops.
+
+    For a given drift both bounds follow look by look, the upper from the density under the null and the lower from that
+    under the drift, each of the trials that neither bound has stopped; the drift is the one at which they meet at the
+    last look. No iteration between the two sets of bounds is needed, which need not converge at uneven looks.
+    """
+    last = len(t) - 1
+
+    def both(drift: float) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+        upper, lower = np.empty_like(t), np.empty_like(t)
+        null = real = None
+        missed = 0.0
+        for k, i in enumerate(t):
+            upper[k] = next_critical_value(null, i, spent_alpha[k])
+            if k == last:
+                missed = tail_probability(real, float(i), drift, float(upper[k]), upper=False)
+                lower[k] = upper[k]
+                break
+            lower[k] = min(next_critical_value(real, i, spent_beta[k], theta=drift, upper=False), upper[k])
+            null = running_density(null, i, 0.0, lower[k], upper[k])
+            real = running_density(real, i, drift, lower[k], upper[k])
+        return upper, lower, missed - float(spent_beta[-1])
+
+    drift = _drift_where(lambda d: both(d)[2])
+    upper, lower, _ = both(drift)
+    return upper, lower, drift

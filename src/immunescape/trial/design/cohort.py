@@ -101,6 +101,7 @@ class Milestone:
     events : events of `endpoint` (in the arms still compared). months : calendar month after the first entry.
     patients : once so many have entered and were followed for `follow_up` months.
     earliest, latest : calendar months that bound it; an analysis happens at the latest when nothing more can be seen.
+    strata : strata whose events or patients count (empty: all).
     """
 
     events: int | None = None
@@ -110,6 +111,7 @@ class Milestone:
     follow_up: float = 0.0
     earliest: float = 0.0
     latest: float = np.inf
+    strata: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         given = [v for v in (self.events, self.months, self.patients) if v is not None]
@@ -119,6 +121,8 @@ class Milestone:
             raise InputError(f"a look needs a number above 0, not {given[0]}")
         if self.events is not None and self.endpoint is None:
             raise InputError("a look by events needs the endpoint whose events count")
+        if self.strata and self.months is not None:
+            raise InputError("a look at a calendar month has no strata")
 
     @property
     def size(self) -> float:
@@ -126,11 +130,12 @@ class Milestone:
         return float(next(v for v in (self.events, self.months, self.patients) if v is not None))
 
     def __str__(self) -> str:
+        among = f" in {', '.join(self.strata)}" if self.strata else ""
         if self.events is not None:
-            return f"{self.events} {self.endpoint} events"
+            return f"{self.events} {self.endpoint} events{among}"
         if self.months is not None:
             return f"month {self.months:g}"
-        return f"{self.patients} patients" + (f" followed {self.follow_up:g} months" if self.follow_up else "")
+        return f"{self.patients} patients{among}" + (f" followed {self.follow_up:g} months" if self.follow_up else "")
 
 
 @dataclass
@@ -223,8 +228,21 @@ class Cohort:
             seen &= among
         return np.sort(np.where(seen, self.entry + outcome.time, np.inf), axis=1) + self.endpoint(endpoint).lag
 
+    def members(self, strata: Sequence[str]) -> Flags | None:
+        """(R, N) patients of some strata; None for all of them."""
+        if not strata or set(strata) == set(self.truth.strata):
+            return None
+        return np.isin(self.stratum, [self.truth.strata.index(s) for s in strata])
+
+    def events_by(self, look: Milestone, month: ArrayLike) -> Ints:
+        """(R,) events that a look counts, by a month."""
+        return self.view(str(look.endpoint), month, self.members(look.strata)).event.sum(axis=1)
+
     def month_of(self, look: Milestone, among: Flags | None = None, events: ArrayLike | None = None) -> Floats:
         """(R,) calendar month of a look; `events` (R,) replaces the look's number of events."""
+        inside = self.members(look.strata)
+        if inside is not None:
+            among = inside if among is None else among & inside
         last = np.where(self.enrolled, self.entry, 0.0).max(axis=1)
         if look.months is not None:
             return np.full(len(self.entry), float(look.months))

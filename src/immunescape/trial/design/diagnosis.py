@@ -17,18 +17,64 @@ from immunescape.trial.design.truth import Generator, Pool
 
 __all__ = ["diagnose", "pool_error"]
 
-POOL_FACTOR = 20
+POOL_POINTS = 0.02
+"""Standard deviation of the power by the pool's own size from which on a reader is warned."""
+SLIGHTLY = 1.2
+"""Type-I error over alpha up to which it is called a little liberal."""
+SHORT = "share of trials that run out of events"
+
+
+def _level_warnings(design: Design, outcomes: Mapping[str, Decided], unstopped: Decided | None) -> list[str]:
+    """A type-I error that is above alpha beyond its Monte Carlo error."""
+    from immunescape.trial.stats import clopper_pearson
+
+    decided = unstopped if unstopped is not None else outcomes.get("null")
+    if decided is None or design.alpha is None:
+        return []
+    hits, count = int(decided.rejected.any(axis=1).sum()), len(decided.rejected)
+    low = float(clopper_pearson(hits, count).low or 0.0)
+    if low <= design.alpha:
+        return []
+    liberal = hits / count <= SLIGHTLY * design.alpha
+    return [
+        f"the type-I error is {100 * hits / count:.2f} % in {count} simulated trials (95 % interval from "
+        f"{100 * low:.2f} %), above the nominal {100 * design.alpha:g} %: "
+        + (
+            "a little liberal, as normal approximations with few events are"
+            if liberal
+            else "this design does not hold it"
+        )
+    ]
+
+
+def _pool_warnings(scenario: str, pool: Mapping[str, Any], limit: float) -> list[str]:
+    """Where the finite size of a virtual population moves the power by more than `limit`."""
+    found = []
+    for name, error in pool["power_error"].items():
+        if name != "any" and error > limit:
+            smallest = min(pool["patients"].values())
+            found.append(
+                f"scenario '{scenario}': the virtual population ({smallest} patients in an arm) is small for this "
+                f"effect: by its own sampling the power of {name} moves by {100 * error:.1f} points (bootstrap "
+                f"standard deviation); about {smallest * (error / limit) ** 2:,.0f} patients in each arm would bring "
+                f"that to {100 * limit:g} points"
+            )
+    return found
 
 
 def diagnose(
-    design: Design, plan: Mapping[str, Any], outcomes: Mapping[str, Decided]
+    design: Design,
+    plan: Mapping[str, Any],
+    outcomes: Mapping[str, Decided],
+    unstopped: Decided | None = None,
+    pool_errors: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Warnings and notes of a simulated design."""
-    warnings: list[str] = []
+    """Warnings and notes of a simulated design; `unstopped` and `pool_errors` as in its operating characteristics."""
+    warnings: list[str] = [*design.rule.cautions(design), *_level_warnings(design, outcomes, unstopped)]
     notes: dict[str, Any] = {}
     control = next((a.name for a in design.arms if a.role == "control"), None)
     if control is None:
-        return (), {}
+        return tuple(warnings), {}
     survival = [e.name for e in design.endpoints if e.kind == "survival"]
     for scenario, decided in outcomes.items():
         if scenario == "null":
@@ -51,11 +97,17 @@ def diagnose(
             notes.setdefault("average_hazard_ratio", {}).update(_averages(design, truth, scenario, decided, survival))
         if isinstance(truth, Pool):
             notes.setdefault("pool", {})[scenario] = pool = pool_error(design, truth, survival)
-            if pool["smallest_factor"] < POOL_FACTOR:
-                warnings.append(
-                    f"scenario '{scenario}': the virtual population is only {pool['smallest_factor']:.1f} times the "
-                    f"patients of an arm (at least {POOL_FACTOR} times is wanted); its own error is not small"
-                )
+            names = (*design.rule.hypotheses(design), "any")
+            errors = (pool_errors or {}).get(scenario)
+            if errors is not None:
+                pool["power_error"] = dict(zip(names, errors.tolist(), strict=True))
+                warnings += _pool_warnings(scenario, pool, POOL_POINTS)
+        short = decided.extra.get(SHORT)
+        if short is not None and float(short.mean()) > 0.05:
+            warnings.append(
+                f"scenario '{scenario}': {float(short.mean()):.0%} of the trials run out of events before a look that "
+                "is set by events; that look then happens with fewer events than it names"
+            )
     return tuple(dict.fromkeys(warnings)), notes
 
 

@@ -8,7 +8,7 @@ stages. Where the choice rests on an earlier endpoint than the test, the stages 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -120,6 +120,10 @@ class Enrichment(Rule):
     def selections(self, design: Design) -> tuple[str, ...]:
         """See :class:`Rule`."""
         return self.hypotheses(design)
+
+    def ignoring_futility(self) -> Enrichment | None:
+        """See :class:`Rule`."""
+        return replace(self, stop_below=-np.inf) if np.isfinite(self.stop_below) else None
 
     def plan(self, design: Design) -> dict[str, Any]:
         """See :class:`Rule`."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,75 +12,26 @@ from scipy import stats
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design import tests_nph as nph
-from immunescape.trial.design.boundaries import SPENDING, boundaries, spend
-from immunescape.trial.design.cohort import Cohort, Streams
+from immunescape.trial.design.boundaries import SPENDING, spend
+from immunescape.trial.design.cohort import Cohort, Streams, View
 from immunescape.trial.design.graphical import AlphaGraph
+from immunescape.trial.design.hypotheses import (
+    OBRIEN_FLEMING_LIKE,
+    BetaSpending,
+    EarlyFutility,
+    Hypothesis,
+    Spending,
+)
+from immunescape.trial.design.planned_looks import pilot_looks, plan_rows
 from immunescape.trial.design.records import Decided, Design, Rule, register
 from immunescape.trial.design.recursion import next_critical_value, running_density
 from immunescape.trial.design.ssr import Reestimation
-from immunescape.trial.design.statistics import LOG_RANK, RATES, Statistic
 from immunescape.trial.design.truth import Truth
 
-__all__ = ["EarlyFutility", "GroupSequential", "Hypothesis", "Spending"]
+__all__ = ["OBRIEN_FLEMING_LIKE", "BetaSpending", "EarlyFutility", "GroupSequential", "Hypothesis", "Spending"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-PILOT = 400
-
-
-@dataclass(frozen=True)
-class Spending:
-    """How a type-I error is spent over the looks: a boundary family and its parameter."""
-
-    family: str = "lan-demets-obrien-fleming"
-    parameter: float = 0.0
-
-    def critical(self, alpha: float, spent_at: Floats, information: Floats) -> Floats:
-        """(K,) boundaries; error is spent by `spent_at`, the looks correlate by `information` (both end at 1)."""
-        return _critical(self.family, self.parameter, round(alpha, 12), tuple(spent_at), tuple(information))
-
-
-OBRIEN_FLEMING_LIKE = Spending()
-
-
-@lru_cache(maxsize=4096)
-def _critical(
-    family: str, parameter: float, alpha: float, spent_at: tuple[float, ...], information: tuple[float, ...]
-) -> Floats:
-    info = np.array(information)
-    if len(info) == 1:
-        return np.array([stats.norm.isf(alpha)])
-    if family not in SPENDING:
-        return boundaries(family, info, alpha=alpha, parameter=parameter).efficacy
-    spent = np.diff(spend(family, np.array(spent_at), alpha, parameter), prepend=0.0)
-    values, density = np.empty(len(info)), None
-    for k, (i, p) in enumerate(zip(info, spent, strict=True)):
-        values[k] = next_critical_value(density, i, p)
-        density = running_density(density, i, 0.0, -np.inf, values[k])
-    return values
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """One hypothesis: an endpoint, its test and its share of alpha (experimental better than control)."""
-
-    name: str
-    endpoint: str
-    test: Statistic = LOG_RANK
-    share: float = 1.0
-
-
-@dataclass(frozen=True)
-class EarlyFutility:
-    """Futility by an endpoint that is read earlier (response, ctDNA, progression-free survival) at a look.
-
-    Stop where the early endpoint's Z is below `bound`. Never binding: it does not relax the efficacy boundary.
-    """
-
-    look: int
-    endpoint: str
-    bound: float
-    test: Statistic = RATES
 
 
 @register
@@ -94,8 +44,10 @@ class GroupSequential(Rule):
     tested : hypotheses. spending : boundary family. transitions : how a rejected hypothesis hands its alpha on.
     futility : bounds on Z of the first hypothesis at each look but the last (None: no stop).
     binding : whether the futility stop is counted on; then the efficacy bounds may be lower.
-    stop_when : ``any`` or ``all`` hypotheses rejected. efficacy_looks : looks that may stop for efficacy (None: all).
-    reestimation : sample-size change at an interim.
+    stop_when : ``any`` or ``all`` hypotheses rejected. reestimation : sample-size change at an interim.
+    early_futility : stop by an endpoint that is read earlier.
+    futility_hazard_ratio : the same bounds as hazard ratios: stop where the estimate lies above (None: no stop).
+    beta_spending : futility bounds of the first hypothesis that spend a type-II error.
     """
 
     kind: ClassVar[str] = "group-sequential"
@@ -108,6 +60,8 @@ class GroupSequential(Rule):
     stop_when: str = "all"
     reestimation: Reestimation | None = None
     early_futility: EarlyFutility | None = None
+    futility_hazard_ratio: tuple[float | None, ...] = ()
+    beta_spending: BetaSpending | None = None
 
     def check(self, design: Design) -> None:
         """See :class:`Rule`."""
@@ -127,34 +81,69 @@ class GroupSequential(Rule):
             kind = design.endpoint(h.endpoint).kind
             if (kind == "response") != (h.test.name == "rates"):
                 raise InputError(f"test '{h.test.name}' does not fit endpoint '{h.endpoint}' ({kind})")
-        if self.spending.family == "fixed" and looks > 1:
-            raise InputError("a fixed design has one look", hint="Choose a group-sequential family for several looks.")
-        if len(self.futility) > max(looks - 1, 0):
-            raise InputError(f"{len(self.futility)} futility bounds for {looks - 1} interim looks")
-        if self.reestimation is not None:
-            if len(self.tested) > 1 or looks < 2 or self.reestimation.look != looks - 1:
+            h.check(looks, design.strata)
+            if self.spending.family == "fixed" and len(h.tested_at(looks)) > 1:
                 raise InputError(
-                    "sample-size re-estimation needs one hypothesis and happens at the last interim look",
-                    hint=f"Set its look to {max(looks - 1, 1)}.",
+                    "a fixed design has one look", hint="Choose a group-sequential family for several looks."
                 )
-            if not self.tested[0].test.proportional or design.looks[-1].events is None:
-                raise InputError("sample-size re-estimation works on log-rank events", hint="Set the looks by events.")
-            if self.binding:
-                raise InputError("sample-size re-estimation and a binding futility bound do not go together")
+        self._check_futility(design)
+        if self.reestimation is not None:
+            self._check_reestimation(design)
         if self.early_futility is not None:
             early = self.early_futility
             design.endpoint(early.endpoint)
             if not 1 <= early.look < looks:
                 raise InputError(f"early futility at look {early.look}, but interim looks are 1 to {looks - 1}")
-        if self.binding and not self.futility:
-            raise InputError("a binding design needs futility bounds")
-        plan = self._quick_bounds(design)
-        for k, bound in enumerate(self.futility):
-            if bound is not None and bound > plan[k]:
+
+    def _check_futility(self, design: Design) -> None:
+        looks, first = len(design.looks), self.tested[0]
+        for bounds in (self.futility, self.futility_hazard_ratio):
+            if len(bounds) > max(looks - 1, 0):
+                raise InputError(f"{len(bounds)} futility bounds for {looks - 1} interim looks")
+        kinds = [bool(self.futility), bool(self.futility_hazard_ratio), self.beta_spending is not None]
+        if sum(kinds) > 1:
+            raise InputError(
+                "futility bounds are given on Z, as hazard ratios, or by beta spending: choose one of them"
+            )
+        if self.futility_hazard_ratio:
+            if first.test.name == "rates":
+                raise InputError("a futility bound on the hazard ratio needs a survival endpoint")
+            if any(b is not None and not 0 < b < 20 for b in self.futility_hazard_ratio):
+                raise InputError("futility bounds on the hazard ratio lie above 0", hint="Such as 0.95.")
+        if self.beta_spending is not None and (len(first.tested_at(looks)) < 2 or first.share <= 0):
+            raise InputError(f"beta spending needs two looks or more at '{first.name}', which has alpha at the start")
+        if self.binding:
+            if not (self.futility or self.beta_spending):
                 raise InputError(
-                    f"the futility bound {bound:g} lies above the efficacy bound {plan[k]:.3f} at look {k + 1}",
+                    "a binding design needs futility bounds on Z",
+                    hint="Give 'futility', or 'beta_spending'; a bound on an estimated hazard ratio is no bound on Z.",
+                )
+            if self.spending.family not in SPENDING or len(self.tested) > 1 or first.looks:
+                raise InputError(
+                    "a binding futility bound needs one hypothesis, tested at every look, and a spending function"
+                )
+        # other bounds than on Z are checked where they are planned
+        efficacy = self._quick_bounds(design)
+        for k, bound in enumerate(self.futility):
+            if bound is not None and (not np.isfinite(bound) or bound > efficacy[k]):
+                raise InputError(
+                    f"the futility bound {bound:g} lies above the efficacy bound {efficacy[k]:.3f} at look {k + 1}",
                     hint="Lower the futility bound.",
                 )
+
+    def _check_reestimation(self, design: Design) -> None:
+        assert self.reestimation is not None
+        looks = len(design.looks)
+        if len(self.tested) > 1 or looks < 2 or self.reestimation.look != looks - 1 or self.tested[0].looks:
+            raise InputError(
+                "sample-size re-estimation needs one hypothesis, tested at every look, and happens at the last interim "
+                "look",
+                hint=f"Set its look to {max(looks - 1, 1)}.",
+            )
+        if not self.tested[0].test.proportional or design.looks[-1].events is None:
+            raise InputError("sample-size re-estimation works on log-rank events", hint="Set the looks by events.")
+        if self.binding:
+            raise InputError("sample-size re-estimation and a binding futility bound do not go together")
 
     def graph(self) -> AlphaGraph:
         """Shares of alpha and how they move."""
@@ -167,62 +156,120 @@ class GroupSequential(Rule):
         """See :class:`Rule`."""
         return tuple(h.name for h in self.tested)
 
-    def _planned(self, design: Design) -> Floats | None:
-        """Information fractions that follow from the looks alone (events of the tested endpoint, or patients)."""
-        looks = design.looks
-        one = len({look.endpoint for look in looks}) == 1
-        if one and (all(look.events is not None for look in looks) or all(look.patients is not None for look in looks)):
-            size = np.array([look.size for look in looks])
-            return size / size[-1]
+    def margins(self) -> dict[str, float]:
+        """See :class:`Rule`."""
+        found: dict[str, float] = {}
+        for h in self.tested:
+            if h.test.margin != 1.0:
+                found[h.endpoint] = max(found.get(h.endpoint, 1.0), h.test.margin)
+        return found
+
+    def ignoring_futility(self) -> GroupSequential | None:
+        """See :class:`Rule`."""
+        stops = self.futility or self.futility_hazard_ratio or self.beta_spending or self.early_futility
+        if self.binding and not self.early_futility:
+            return None
+        if self.binding:
+            return replace(self, early_futility=None)
+        if not stops:
+            return None
+        return replace(self, futility=(), futility_hazard_ratio=(), beta_spending=None, early_futility=None)
+
+    def _exact(self, design: Design, hypothesis: Hypothesis) -> Floats | None:
+        """(K_h,) events or patients at its looks where the looks are set by them, or None."""
+        looks = [design.looks[k] for k in hypothesis.tested_at(len(design.looks))]
+        if all(hypothesis.counts(look) for look in looks) and len({look.events is None for look in looks}) == 1:
+            return np.array([look.size for look in looks])
         return None
 
     def _quick_bounds(self, design: Design) -> Floats:
+        """(K,) bounds of the first hypothesis without a planning simulation; infinite where it is not tested."""
         assert design.alpha is not None
-        fraction = self._planned(design)
-        if fraction is None:
-            fraction = np.arange(1, len(design.looks) + 1) / len(design.looks)
-        share = self.graph().weights[self.tested[0].name]
-        if share <= 0:
-            return np.full(len(fraction), np.inf)
-        return self.spending.critical(design.alpha * share, fraction, fraction)
+        first = self.tested[0]
+        out = np.full(len(design.looks), np.inf)
+        at = first.tested_at(len(design.looks))
+        size = self._exact(design, first)
+        fraction = np.arange(1, len(at) + 1) / len(at) if size is None else size / size[-1]
+        share = self.graph().weights[first.name]
+        if share > 0:
+            out[at] = self.spending.critical(design.alpha * share, fraction, fraction)
+        return out
 
     def plan(self, design: Design) -> dict[str, Any]:
-        """Boundaries of every hypothesis; fractions that the looks do not fix come from a planning simulation."""
+        """Boundaries of every hypothesis; fractions that the looks do not fix come from a planning simulation.
+
+        Returns
+        -------
+        dict
+            By hypothesis: ``looks`` (indices of its looks), ``spent_at`` and ``information`` (fractions at them),
+            ``events`` (expected there, or patients of a response), ``bounds`` and ``futility`` (at all looks; infinite
+            where there is none). ``alpha``.
+        """
         assert design.alpha is not None
-        planned = self._planned(design)
-        counted = {look.endpoint for look in design.looks if look.events is not None}
-        spent: dict[str, Floats] = {}
-        information: dict[str, Floats] = {}
+        counted = ("looks", "spent_at", "information", "events", "bounds", "futility")
+        plan: dict[str, Any] = {name: {} for name in counted}
         pilot: dict[str, tuple[Floats, Floats]] | None = None
+        if self.early_futility is not None and self.early_futility.test.name in ("rmst", "milestone"):
+            pilot = pilot_looks(design, self.tested, self.early_futility)
+        shares = self.graph().weights
         for h in self.tested:
-            exact = planned is not None and (design.endpoint(h.endpoint).kind == "response" or h.endpoint in counted)
-            if exact and (h.test.name in ("log-rank", "rates")):
-                assert planned is not None
-                spent[h.name] = information[h.name] = planned
-                continue
-            if pilot is None:
-                pilot = self._pilot(design)
-            events, info = pilot[h.name]
-            spent[h.name] = planned if exact and planned is not None else events
-            information[h.name] = info
-        for name, values in information.items():
-            if np.any(np.diff(values) <= 0) or np.any(np.diff(spent[name]) <= 0):
+            size = self._exact(design, h)
+            if size is None or h.test.name not in ("log-rank", "rates"):
+                if pilot is None:
+                    pilot = pilot_looks(design, self.tested, self.early_futility)
+                events, info = pilot[h.name]
+                spent = events / max(events[-1], 1e-300) if size is None else size / size[-1]
+                information = info / max(info[-1], 1e-300)
+            else:
+                events = size
+                spent = information = size / size[-1]
+            if np.any(np.diff(information, prepend=0.0) <= 0) or np.any(np.diff(spent, prepend=0.0) <= 0):
                 raise InputError(
-                    f"boundaries do not increase in information for '{name}': {np.round(values, 3).tolist()}",
+                    f"boundaries do not increase in information for '{h.name}': {np.round(information, 3).tolist()}",
                     hint="Set the looks further apart, or by this endpoint's own events.",
                 )
-        shares = self.graph().weights
-        bounds = {
-            h.name: self.bounds(h, design.alpha * shares[h.name], spent[h.name], information[h.name])
-            for h in self.tested
-        }
+            at = h.tested_at(len(design.looks))
+            bounds = np.full(len(design.looks), np.inf)
+            bounds[at] = self.bounds(h, design.alpha * shares[h.name], spent, information)
+            values = (at, spent, information, events, bounds, np.full(len(bounds), -np.inf))
+            for name, value in zip(counted, values, strict=True):
+                plan[name][h.name] = value
+        plan["alpha"] = design.alpha
+        self._plan_futility(design, plan)
+        return plan
+
+    def _plan_futility(self, design: Design, plan: dict[str, Any]) -> None:
+        """Futility bounds of the first hypothesis, and the efficacy bounds that count on them where they bind."""
+        first = self.tested[0]
+        at, lower = plan["looks"][first.name], plan["futility"][first.name]
+        spent, information = plan["spent_at"][first.name], plan["information"][first.name]
+        level = float(plan["alpha"]) * self.graph().weights[first.name]
+        if self.beta_spending is not None:
+            spending = self.beta_spending.bounds(self.spending, level, information, binding=self.binding)
+            lower[at[:-1]] = spending.futility[:-1]
+            if self.binding:
+                plan["bounds"][first.name][at] = spending.efficacy
+            return
+        ratio = design.allocation_ratio
+        for k, bound in enumerate(self.futility):
+            lower[k] = -np.inf if bound is None else bound
+        for k, hazard_ratio in enumerate(self.futility_hazard_ratio):
+            if hazard_ratio is not None and k in at:
+                events = plan["events"][first.name][at.index(k)]
+                lower[k] = -np.log(hazard_ratio / first.test.margin) * np.sqrt(events * ratio) / (1 + ratio)
+        efficacy = plan["bounds"][first.name]
+        for k in at[:-1]:
+            if lower[k] > efficacy[k]:
+                raise InputError(
+                    f"the futility bound at look {k + 1} (Z {lower[k]:.3f}) lies above the efficacy bound "
+                    f"{efficacy[k]:.3f}",
+                    hint="Lower the futility bound on Z, or raise it as a hazard ratio.",
+                )
         if self.binding:
-            h = self.tested[0]
-            bounds[h.name] = self._binding(design.alpha, spent[h.name], information[h.name])
-        return {"spent_at": spent, "information": information, "bounds": bounds, "alpha": design.alpha}
+            plan["bounds"][first.name] = self._binding(level, spent, information, lower)
 
     def bounds(self, hypothesis: Hypothesis, alpha: float, spent_at: Floats, information: Floats) -> Floats:
-        """(K,) boundaries of one hypothesis at a level."""
+        """(K_h,) boundaries of one hypothesis at a level, at its own looks."""
         if alpha <= 0:
             return np.full(len(spent_at), np.inf)
         if hypothesis.test.name == "max-combo" and len(spent_at) > 1:
@@ -231,36 +278,13 @@ class GroupSequential(Rule):
             return stats.norm.isf(np.diff(spend(family, spent_at, alpha, self.spending.parameter), prepend=0.0))
         return self.spending.critical(alpha, spent_at, information)
 
-    def _binding(self, alpha: float, spent_at: Floats, information: Floats) -> Floats:
-        family = self.spending.family
-        if family not in SPENDING or len(self.tested) > 1:
-            raise InputError("a binding futility bound needs one hypothesis and a spending function")
-        spent = np.diff(spend(family, spent_at, alpha, self.spending.parameter), prepend=0.0)
-        lower = [(-np.inf if b is None else b) for b in self.futility] + [-np.inf]
+    def _binding(self, alpha: float, spent_at: Floats, information: Floats, lower: Floats) -> Floats:
+        spent = np.diff(spend(self.spending.family, spent_at, alpha, self.spending.parameter), prepend=0.0)
         values, density = np.empty(len(spent)), None
         for k, (i, p) in enumerate(zip(information, spent, strict=True)):
             values[k] = next_critical_value(density, i, p)
             density = running_density(density, i, 0.0, min(lower[k], values[k]), values[k])
         return values
-
-    def _pilot(self, design: Design) -> dict[str, tuple[Floats, Floats]]:
-        """Mean fractions of events and of information by look under the null, by a planning simulation."""
-        truth = design.scenario("null")
-        streams = Streams(20240229, 0, PILOT)
-        cohort = design.cohort(truth, streams)
-        treated = cohort.arm != design.control
-        out: dict[str, tuple[Floats, Floats]] = {}
-        months = list(np.maximum.accumulate([cohort.month_of(look) for look in design.looks], axis=0))
-        for h in self.tested:
-            events, info = [], []
-            for month in months:
-                view = cohort.view(h.endpoint, month)
-                _, i = h.test.evaluate(view, treated, cohort.stratum)
-                events.append(view.event.sum(axis=1).mean() if h.test.name != "rates" else view.use.sum(axis=1).mean())
-                info.append(np.mean(i))
-            e, i = np.array(events), np.array(info)
-            out[h.name] = (e / e[-1], i / i[-1])
-        return out
 
     def run(self, design: Design, truth: Truth, streams: Streams, plan: Mapping[str, Any]) -> Decided:
         """See :class:`Rule`."""
@@ -277,23 +301,34 @@ class GroupSequential(Rule):
         by_look = {
             n: np.full((replicates, looks), np.nan) for n in ("months", "events", "patients", "hazard_ratio", "z")
         }
+        several = len({(h.endpoint, h.strata) for h in self.tested}) > 1
+        if several:
+            by_look |= {f"events of {h.name}": np.full((replicates, looks), np.nan) for h in self.tested}
         extra: dict[str, Floats] = {}
         factor = np.ones(replicates)
         month = np.zeros(replicates)
         before = (np.zeros(replicates), np.zeros(replicates))
         graph, alpha = self.graph(), float(plan["alpha"])
         first = self.tested[0]
+        survival = design.endpoint(first.endpoint).kind == "survival"
+        short = np.zeros(replicates, dtype=bool)
         for k, look in enumerate(design.looks):
             wanted = None
             if self.reestimation and k == self.reestimation.look:
-                wanted = self._extend(design, cohort, factor)
+                wanted = self._extend(design, cohort, factor, month)
             month = np.maximum(cohort.month_of(look, events=wanted), month)  # looks keep their order
-            z = np.empty(rejected.shape)
+            views: dict[tuple[str, tuple[str, ...]], View] = {}
+            z = np.full(rejected.shape, -np.inf)
             for h, hypothesis in enumerate(self.tested):
-                view = cohort.view(hypothesis.endpoint, month)
-                z[:, h], information = hypothesis.test.evaluate(view, treated, cohort.stratum)
+                key = (hypothesis.endpoint, hypothesis.strata)
+                if key not in views:
+                    views[key] = cohort.view(hypothesis.endpoint, month, cohort.members(hypothesis.strata))
+                if several:
+                    by_look[f"events of {hypothesis.name}"][running, k] = views[key].event.sum(axis=1)[running]
+                if h == 0 or k in plan["looks"][hypothesis.name]:
+                    z[:, h], information = hypothesis.test.evaluate(views[key], treated, cohort.stratum)
                 if h == 0:
-                    first_view, first_information = view, information
+                    first_view, first_information = views[key], information
             if self.reestimation:
                 if k == self.reestimation.look:
                     z[:, 0] = _combined(z[:, 0], first_information, before, plan["information"][first.name][k - 1])
@@ -303,14 +338,17 @@ class GroupSequential(Rule):
                 name = self.tested[h].name
                 if self.binding:
                     return float(plan["bounds"][name][k])
-                return float(self.bounds(self.tested[h], level, plan["spent_at"][name], plan["information"][name])[k])
+                if k not in plan["looks"][name]:
+                    return np.inf
+                bounds = self.bounds(self.tested[h], level, plan["spent_at"][name], plan["information"][name])
+                return float(bounds[plan["looks"][name].index(k)])
 
             new = graph.extend(z, rejected, limit, alpha)
             rejected = np.where(running[:, None], new, rejected)
             won = np.asarray(rejected.any(axis=1)) if self.stop_when == "any" else np.asarray(rejected.all(axis=1))
-            lost = np.zeros(replicates, dtype=bool)
-            if k < len(self.futility) and self.futility[k] is not None:
-                lost |= z[:, 0] < float(self.futility[k] or 0.0)
+            # over all trials, those that have stopped included: those still running at a late look are the unlucky ones
+            ratios = nph.hazard_ratio(first_view.ordered(treated), iterations=3) if survival else None
+            lost = self._lost(k, z[:, 0], ratios, plan)
             if self.early_futility is not None and self.early_futility.look == k + 1:
                 early = self.early_futility
                 ez, _ = early.test.evaluate(cohort.view(early.endpoint, month), treated, cohort.stratum)
@@ -320,9 +358,11 @@ class GroupSequential(Rule):
             by_look["patients"][running, k] = cohort.enrolled_by(month)[running]
             by_look["events"][running, k] = first_view.event.sum(axis=1)[running]
             by_look["z"][running, k] = z[running, 0]
-            if design.endpoint(first.endpoint).kind == "survival":
-                ratios = nph.hazard_ratio(first_view.ordered(treated), iterations=3)
-                by_look["hazard_ratio"][running, k] = ratios[running]
+            if look.events is not None:
+                target = look.events if wanted is None else wanted
+                short |= running & (cohort.events_by(look, month) < target)
+            if ratios is not None:
+                by_look["hazard_ratio"][:, k] = ratios
             end = running & (won | (lost & (k < looks - 1)))
             stage[end] = k + 1
             if k < looks - 1:
@@ -334,42 +374,49 @@ class GroupSequential(Rule):
                     running, self.reestimation.factor(z[:, 0], plan["information"][first.name][k], final), 1.0
                 )
                 extra["factor"] = factor
+        if any(look.events is not None for look in design.looks):
+            extra["share of trials that run out of events"] = short.astype(float)
         last = (np.arange(replicates), stage - 1)
         return Decided(
             rejected, stage, reason, by_look["patients"][last], by_look["events"][last], by_look["months"][last],
             by_look=by_look, extra=extra,
         )  # fmt: skip
 
-    def _extend(self, design: Design, cohort: Cohort, factor: Floats) -> Floats:
-        """Events wanted at the last look; enrols more patients in proportion where the size was raised."""
+    def _lost(self, k: int, z: Floats, ratios: Floats | None, plan: Mapping[str, Any]) -> Flags:
+        """(R,) trials that stop for futility at a look."""
+        if self.futility_hazard_ratio:
+            bound = self.futility_hazard_ratio[k] if k < len(self.futility_hazard_ratio) else None
+            return np.zeros(len(z), dtype=bool) if bound is None or ratios is None else np.asarray(ratios > bound)
+        return np.asarray(z < plan["futility"][self.tested[0].name][k])
+
+    def _extend(self, design: Design, cohort: Cohort, factor: Floats, month: Floats) -> Floats:
+        """Events wanted at the last look; enrols more patients in proportion where the size was raised at `month`.
+
+        The patients that are added come at the last rate of the accrual, from the interim look that asks for them on.
+        """
         assert self.reestimation is not None
         first, last = (float(design.looks[k].size) for k in (self.reestimation.look - 1, self.reestimation.look))
         wanted = first + factor * (last - first)
         patients = np.ceil(design.patients * wanted / last)
+        planned = cohort.entry[:, design.patients - 1]
+        gap = np.maximum(month - planned, 0.0)  # months from the last planned patient to the interim look
+        cohort.entry[:, design.patients :] += gap[:, None]
         cohort.enrolled[:] = np.arange(cohort.entry.shape[1]) < patients[:, None]
         return np.round(wanted)
 
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See :class:`Rule`."""
-        rows = []
+        rows: list[dict[str, Any]] = []
         graph = self.graph()
         for h in self.tested:
             # a hypothesis that starts without alpha is shown with what it has when all others are rejected
             share = graph.weights[h.name] or graph.after(frozenset(graph.names) - {h.name})[h.name]
-            bounds = plan["bounds"][h.name]
             level = share * float(plan["alpha"])
+            at = plan["looks"][h.name]
+            bounds = np.asarray(plan["bounds"][h.name])[at]
             if graph.weights[h.name] == 0:
                 bounds = self.bounds(h, level, plan["spent_at"][h.name], plan["information"][h.name])
-            for k, look in enumerate(design.looks):
-                bound = float(bounds[k])
-                futility = self.futility[k] if k < len(self.futility) and h is self.tested[0] else None
-                rows.append(
-                    {
-                        "hypothesis": h.name, "look": k + 1, "at": str(look), "test": str(h.test), "alpha": level,
-                        "information": float(plan["information"][h.name][k]),
-                        "efficacy_z": bound, "efficacy_p": float(stats.norm.sf(bound)), "futility_z": futility,
-                    }
-                )  # fmt: skip
+            rows += plan_rows(design, h, plan, level, bounds, binding=self.binding)
         return rows
 
 

@@ -14,10 +14,11 @@ from immunescape.trial.design.bayes import Bayesian
 from immunescape.trial.design.cohort import Milestone
 from immunescape.trial.design.dose_finding import Boin, bop2
 from immunescape.trial.design.enrichment import Enrichment, Population
-from immunescape.trial.design.group_sequential import EarlyFutility, GroupSequential, Hypothesis, Spending
+from immunescape.trial.design.file_checks import check_file
+from immunescape.trial.design.group_sequential import BetaSpending, EarlyFutility, GroupSequential, Hypothesis, Spending
 from immunescape.trial.design.multiarm import MultiArm
 from immunescape.trial.design.platform import Entry, Platform
-from immunescape.trial.design.records import Arm, Design, Dropout, Rule
+from immunescape.trial.design.records import Arm, Design, Dropout, Rule, check_looks
 from immunescape.trial.design.single_arm import DoseFinding, Monitored, TwoStage
 from immunescape.trial.design.ssr import Reestimation
 from immunescape.trial.design.statistics import Statistic
@@ -90,7 +91,7 @@ def read_design(file: str, text: str, *, workers: int | None = None, progress: P
     from immunescape.trial.design.schema import DesignFile
     from immunescape.trial.loading import Source, _problem, join
 
-    source = Source(file, text)
+    source = Source(file, text, template="immunescape design --template")
     try:
         block = DesignFile.model_validate(source.data)
     except ValidationError as error:
@@ -123,30 +124,22 @@ class _Builder:
                 "combination tests and closed testing its type-I error is not held",
                 where=self.source.where(("enrichment",)), hint="Use kind: enrichment, or test one population.",
             )  # fmt: skip
-        fields = {
+        check_file(self.source, b)
+        needed = {
             "group-sequential": "hypotheses", "enrichment": "enrichment", "bayesian": "bayesian",
             "two-stage": "two_stage", "bop2": "bop2", "dose-finding": "dose_finding",
         }  # fmt: skip
-        for kind, name in fields.items():
-            given = getattr(b, name)
-            if b.kind == kind and not given:
-                raise InputError(f"a '{kind}' design needs the field '{name}'", where=self.source.where(()))
-            if b.kind != kind and given:
-                raise InputError(
-                    f"field '{name}' belongs to a '{kind}' design, this one is '{b.kind}'",
-                    where=self.source.where((name,)),
-                )
-        for name in ("reestimation", "early_futility"):
-            if b.kind != "group-sequential" and getattr(b, name) is not None:
-                raise InputError(
-                    f"field '{name}' belongs to a group-sequential design", where=self.source.where((name,))
-                )
+        name = needed.get(b.kind)
+        if name is not None and not getattr(b, name):
+            raise InputError(f"a '{b.kind}' design needs the field '{name}'", where=self.source.where(()))
         endpoints = tuple(
             self.at(partial(Endpoint, n, e.kind, e.visits_every, e.lag, e.months), "endpoints", n)
             for n, e in b.endpoints.items()
         )
         arms = tuple(self.at(partial(Arm, a.name, a.role, a.allocation), "arms", k) for k, a in enumerate(b.arms))
         rule, looks, patients = self.rule(endpoints)
+        if b.looks:
+            self.at(lambda: check_looks(looks, endpoints, patients), "looks")
         accrual = self.at(lambda: self.accrual(patients), "accrual")
         truths = {
             s.name: self.at(partial(self.truth, s, k, endpoints, arms), "scenarios", k)
@@ -181,7 +174,9 @@ class _Builder:
         return Accrual.ramp(rates, starts, patients)
 
     def statistic(self, block: Any, *path: str | int) -> Statistic:
-        return self.at(lambda: Statistic(block.name, block.rho, block.gamma, block.months, block.stratified), *path)
+        return self.at(
+            lambda: Statistic(block.name, block.rho, block.gamma, block.months, block.stratified, block.margin), *path
+        )
 
     def looks(self) -> tuple[Milestone, ...]:
         if not self.block.looks:
@@ -191,7 +186,7 @@ class _Builder:
                 partial(
                     Milestone, 
                     x.events, x.months, x.patients, x.endpoint, x.follow_up, x.earliest,
-                    np.inf if x.latest is None else x.latest,
+                    np.inf if x.latest is None else x.latest, tuple(x.strata),
                 ),
                 "looks", k,
             )
@@ -200,13 +195,15 @@ class _Builder:
 
     def rule(self, endpoints: tuple[Endpoint, ...]) -> tuple[Rule, tuple[Milestone, ...], int]:
         b = self.block
-        spending = Spending(b.boundaries.family, b.boundaries.parameter)
+        spending = self.at(lambda: Spending(b.boundaries.family, b.boundaries.parameter), "boundaries")
         if b.kind in ("multi-arm", "enrichment", "platform"):
             if b.endpoint is None:
                 raise InputError(f"a '{b.kind}' design needs the field 'endpoint'", where=self.source.where(()))
             if b.endpoint not in b.endpoints:
                 raise unknown_word("endpoint", b.endpoint, b.endpoints, where=self.source.where(("endpoint",)))
-        if b.kind != "group-sequential" and (b.boundaries.futility or b.boundaries.binding):
+        bounds = b.boundaries
+        stops = bounds.futility or bounds.futility_hazard_ratio or bounds.beta_spending or bounds.binding
+        if b.kind != "group-sequential" and stops:
             raise InputError(
                 "futility bounds of 'boundaries' belong to a group-sequential design",
                 where=self.source.where(("boundaries",)), hint="Platforms name them by arm; enrichment has stop_below.",
@@ -214,7 +211,14 @@ class _Builder:
         test = self.statistic(b.test, "test")
         if b.kind == "group-sequential":
             tested = tuple(
-                Hypothesis(h.name, h.endpoint, self.statistic(h.test, "hypotheses", k, "test"), h.share)
+                Hypothesis(
+                    h.name,
+                    h.endpoint,
+                    self.statistic(h.test, "hypotheses", k, "test"),
+                    h.share,
+                    tuple(h.strata),
+                    tuple(h.looks),
+                )
                 for k, h in enumerate(b.hypotheses)
             )
             for k, h in enumerate(b.hypotheses):
@@ -230,9 +234,12 @@ class _Builder:
             if e is not None:
                 early = EarlyFutility(e.look, e.endpoint, e.bound, self.statistic(e.test, "early_futility", "test"))
             edges = {h.name: dict(h.hands_on) for h in b.hypotheses if h.hands_on}
+            t = bounds.beta_spending
+            beta = None if t is None else self.at(lambda: BetaSpending(t.beta, t.family, t.parameter), "boundaries")
             rule: Rule = GroupSequential(
-                tested, spending, edges, tuple(b.boundaries.futility), b.boundaries.binding, b.stop_when, again, early
-            )
+                tested, spending, edges, tuple(bounds.futility), bounds.binding, b.stop_when, again, early,
+                tuple(bounds.futility_hazard_ratio), beta,
+            )  # fmt: skip
             return rule, self.looks(), b.patients
         if b.kind == "multi-arm":
             s = b.selection

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy import optimize
 
 from immunescape.errors import InputError
-from immunescape.trial.design.boundaries import Boundaries, boundaries
+from immunescape.trial.design.boundaries import Boundaries, boundaries, drift_for_power
 from immunescape.trial.design.delayed import average_hazard_ratio
 from immunescape.trial.design.group_sequential import GroupSequential
 from immunescape.trial.design.records import Design
-from immunescape.trial.design.samplesize import power_rates, sample_size_rates, survival_power_at
+from immunescape.trial.design.samplesize import power_rates, survival_power_at
 from immunescape.trial.design.survival_model import PiecewiseExponential, time_of_events
 from immunescape.trial.design.truth import Generator, Rate
 
@@ -31,6 +33,8 @@ def planning(design: Design, plan: Mapping[str, Any], scenario: str) -> dict[str
         ``0.8`` and ``0.9`` at the average hazard ratio of the last look (patients by the same share of events).
     """
     rule, truth = design.rule, design.truths.get(scenario)
+    if isinstance(rule, GroupSequential) and rule.early_futility is not None:
+        return None  # stops by another endpoint are in no formula
     if not isinstance(rule, GroupSequential) or not isinstance(truth, Generator) or len(truth.strata) > 1:
         return None
     tested = rule.tested[0]
@@ -38,6 +42,8 @@ def planning(design: Design, plan: Mapping[str, Any], scenario: str) -> dict[str
         return _rates(design, rule, truth, plan)
     if tested.test.name != "log-rank" or len(rule.tested) > 1 or rule.reestimation is not None:
         return None
+    if tested.strata or tested.looks:
+        return None  # Schoenfeld's formula is for everybody, at every look
     if any(look.events is None or look.endpoint != tested.endpoint for look in design.looks):
         return None
     control, other = design.arms[design.control], design.arms[design.experimental[0]]
@@ -54,23 +60,21 @@ def planning(design: Design, plan: Mapping[str, Any], scenario: str) -> dict[str
     except InputError:
         return None  # so many events never come
     efficacy = np.asarray(plan["bounds"][tested.name])
-    futility = np.array([-np.inf if b is None else b for b in rule.futility])
-    lower = (
-        np.append(futility, np.full(len(events) - len(futility), -np.inf))
-        if rule.binding
-        else np.full(len(events), -np.inf)
-    )
+    # a futility stop costs power whether or not the efficacy bounds count on it
+    lower = _lower_bounds(plan, tested.name, len(events))
     bounds = Boundaries("", events / events[-1], efficacy, lower, np.zeros(len(events)), rule.binding, np.nan, np.nan)
-    power = survival_power_at(np.log(effect), events * ratio / (1 + ratio) ** 2, bounds)
+    # against the hazard ratio under the null: 1, or the margin of a test of non-inferiority
+    gain = np.log(np.asarray(effect) / tested.test.margin)
+    power = survival_power_at(gain, events * ratio / (1 + ratio) ** 2, bounds)
     sizes: dict[str, Any] = {}
-    if effect[-1] < 1 and design.alpha is not None:
-        for wanted in (0.8, 0.9):
-            shape = boundaries(
-                rule.spending.family, events / events[-1], alpha=design.alpha * tested.share, beta=1 - wanted,
-                parameter=rule.spending.parameter,
-            )  # fmt: skip
-            need = float((shape.drift / np.log(effect[-1])) ** 2 * (1 + ratio) ** 2 / ratio)
-            sizes[f"{wanted:g}"] = {"events": need, "patients": need / events[-1] * design.patients}
+    if gain[-1] < 0 and design.alpha is not None:
+        for target in (0.8, 0.9):
+            try:
+                drift = drift_for_power(efficacy, events / events[-1], lower, target)
+            except InputError:
+                continue  # out of reach with these futility bounds
+            need = float((drift / gain[-1]) ** 2 * (1 + ratio) ** 2 / ratio)
+            sizes[f"{target:g}"] = {"events": need, "patients": need / events[-1] * design.patients}
     return {
         "months": months,
         "average_hazard_ratio": effect,
@@ -79,10 +83,17 @@ def planning(design: Design, plan: Mapping[str, Any], scenario: str) -> dict[str
     }
 
 
+def _lower_bounds(plan: Mapping[str, Any], hypothesis: str, looks: int) -> np.ndarray:
+    """(K,) futility bounds on Z as planned, minus infinity where there is none."""
+    return np.asarray(plan.get("futility", {}).get(hypothesis, np.full(looks, -np.inf)), dtype=float)
+
+
 def _rates(design: Design, rule: GroupSequential, truth: Generator, plan: Mapping[str, Any]) -> dict[str, Any] | None:
     """The same for a comparison of response rates with looks by patients (no months, no hazard ratios)."""
     tested = rule.tested[0]
     if len(rule.tested) > 1 or design.alpha is None or any(look.patients is None for look in design.looks):
+        return None
+    if tested.strata or tested.looks:
         return None
     control, other = design.arms[design.control], design.arms[design.experimental[0]]
     p0, p1 = (truth.part(a.name, truth.strata[0], tested.endpoint) for a in (control, other))
@@ -97,12 +108,18 @@ def _rates(design: Design, rule: GroupSequential, truth: Generator, plan: Mappin
             rule.spending.family, size / size[-1], alpha=level, beta=1 - power, parameter=rule.spending.parameter
         )
 
-    found = power_rates(p1.probability, p0.probability, float(size[-1]), shape(0.9), ratio=ratio)
+    stopped = replace(shape(0.9), futility=_lower_bounds(plan, tested.name, len(size)))
+
+    def power(patients: float) -> float:
+        return power_rates(p1.probability, p0.probability, patients, stopped, ratio=ratio).power
+
     sizes = {}
-    for wanted in (0.8, 0.9):
-        need = sample_size_rates(p1.probability, p0.probability, shape(wanted), alpha=level, ratio=ratio)
-        sizes[f"{wanted:g}"] = {"events": None, "patients": need.patients}
+    for target in (0.8, 0.9):
+        if power(1e7) > target:
+            need = float(optimize.brentq(lambda n, p=target: power(n) - p, 4.0, 1e7, xtol=1e-6))
+            sizes[f"{target:g}"] = {"events": None, "patients": need}
+    at_size = power_rates(p1.probability, p0.probability, float(size[-1]), stopped, ratio=ratio)
     return {
-        "months": [], "average_hazard_ratio": [], "cumulative_power": found.cumulative_power.tolist(),
+        "months": [], "average_hazard_ratio": [], "cumulative_power": at_size.cumulative_power.tolist(),
         "size_for_power": sizes,
     }  # fmt: skip

@@ -9,7 +9,7 @@ which is biased where outcomes drift in calendar time).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -129,6 +129,27 @@ class Platform(Rule):
     def strata_of(self, design: Design, arm: str) -> tuple[str, ...]:
         """See :class:`Rule`."""
         return next((e.strata for e in self.entries if e.arm == arm), ())
+
+    def ignoring_futility(self) -> Platform | None:
+        """See :class:`Rule`."""
+        if not any(b is not None for e in self.entries for b in e.futility):
+            return None
+        return replace(self, entries=tuple(replace(e, futility=()) for e in self.entries))
+
+    def cautions(self, design: Design) -> list[str]:
+        """See :class:`Rule`."""
+        found = []
+        if self.controls == "all":
+            found.append(
+                "controls that entered before an arm opened are compared with it: its type-I error is held only where "
+                "outcomes do not drift in calendar time"
+            )
+        if self.multiplicity == "per-arm" and len(self.entries) > 1:
+            found.append(
+                f"alpha bounds the error of each of {len(self.entries)} arms, not that of the family: the chance of "
+                "any false claim is higher"
+            )
+        return found
 
     def _level(self, design: Design) -> float:
         if design.alpha is None:

@@ -6,6 +6,7 @@ everything else is shared. A rule registers itself under the word that a design 
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +18,9 @@ from numpy.typing import NDArray
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design.cohort import Cohort, Milestone, Streams
 from immunescape.trial.design.survival_model import Accrual
-from immunescape.trial.design.truth import Endpoint, Truth
+from immunescape.trial.design.truth import Endpoint, Generator, Truth
 
-__all__ = ["RULES", "Arm", "Decided", "Design", "Dropout", "Rule", "register"]
+__all__ = ["RULES", "Arm", "Decided", "Design", "Dropout", "Rule", "check_looks", "register"]
 
 RULES: dict[str, type[Rule]] = {}
 
@@ -138,6 +139,21 @@ class Rule(ABC):
         """Strata that an arm is studied in (empty: all)."""
         return ()
 
+    def margins(self) -> dict[str, float]:
+        """Endpoint -> hazard ratio under the null, of tests of non-inferiority."""
+        return {}
+
+    def ignoring_futility(self) -> Rule | None:
+        """The same rule without stops for futility that do not bind; None where there are none.
+
+        The type-I error is reported of it: a trial may go on in spite of such a stop.
+        """
+        return None
+
+    def cautions(self, design: Design) -> list[str]:
+        """What of the rule itself keeps it from holding alpha, for a reader."""
+        return []
+
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Rows of the plan for people: one per look."""
         return []
@@ -147,6 +163,39 @@ def register(rule: type[Rule]) -> type[Rule]:
     """Class decorator: make a rule known by its kind."""
     RULES[rule.kind] = rule
     return rule
+
+
+LEAST_PER_ARM = 10
+"""Patients of each arm below which a comparison is refused: its tests are normal approximations."""
+
+
+def check_looks(looks: Sequence[Milestone], endpoints: Sequence[Endpoint], patients: int) -> None:
+    """Refuse looks that cannot happen, or do not add anything to the look before.
+
+    Raises
+    ------
+    InputError
+        Naming the look.
+    """
+    if not looks:
+        raise InputError("a design needs at least one look")
+    known = [e.name for e in endpoints]
+    for k, look in enumerate(looks):
+        if look.endpoint is not None and look.endpoint not in known:
+            raise unknown_word("endpoint", look.endpoint, known)
+        for size, what in ((look.patients, "patients"), (look.events, "events")):
+            if size is not None and size > patients:
+                raise InputError(
+                    f"look {k + 1} waits for {size} {what}, but the trial has {patients} patients",
+                    hint="Each patient has one event at most: lower the look or enrol more patients.",
+                )
+    for k, (a, b) in enumerate(itertools.pairwise(looks)):
+        same = (a.events is None) == (b.events is None) and (a.months is None) == (b.months is None)
+        if same and a.endpoint == b.endpoint and set(a.strata) == set(b.strata) and b.size <= a.size:
+            raise InputError(
+                f"looks do not increase in information: look {k + 1} at {a}, then look {k + 2} at {b}",
+                hint="Each look must add events, patients or time.",
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,32 +230,56 @@ class Design:
     file: str = ""
 
     def __post_init__(self) -> None:
-        if self.patients < 2:
-            raise InputError(f"{self.patients} patients make no trial")
-        if not self.looks:
-            raise InputError("a design needs at least one look")
         if self.alpha is not None and not 0 < self.alpha < 0.5:
             raise InputError(f"a one-sided alpha lies between 0 and 0.5, not {self.alpha}")
         names = [a.name for a in self.arms]
         if len(set(names)) != len(names):
             raise InputError("two arms have the same name")
-        known = [e.name for e in self.endpoints]
-        for look in self.looks:
-            if look.endpoint is not None and look.endpoint not in known:
-                raise unknown_word("endpoint", look.endpoint, known)
-            if look.patients is not None and look.patients > self.patients * 10:
-                raise InputError(f"a look at {look.patients} patients, of {self.patients} in all")
-        for a, b in zip(self.looks, self.looks[1:], strict=False):
-            same = (a.events is None) == (b.events is None) and (a.months is None) == (b.months is None)
-            if same and a.endpoint == b.endpoint and b.size <= a.size:
-                raise InputError(
-                    f"looks do not increase in information: {a}, then {b}",
-                    hint="Each look must add events, patients or time.",
-                )
+        compared = any(a.role == "control" for a in self.arms)
+        least = LEAST_PER_ARM * len(self.arms) if compared else 2
+        if self.patients < least:
+            raise InputError(
+                f"{self.patients} patients in {len(self.arms)} arm(s) make no trial",
+                hint=f"Tests here rest on many patients: at least {least} in all.",
+            )
+        check_looks(self.looks, self.endpoints, self.patients)
         for scenario, truth in self.truths.items():
             if tuple(truth.arms) != tuple(names):
                 raise InputError(f"scenario '{scenario}' describes the arms {list(truth.arms)}, not {names}")
+            if len(set(truth.strata)) != len(truth.strata):
+                raise InputError(f"scenario '{scenario}' has two strata of the same name")
+        for k, look in enumerate(self.looks):
+            self._check_look_strata(k, look)
+        if "null" in self.truths and any(a.role == "control" for a in self.arms):
+            self._check_null()
         self.rule.check(self)
+
+    def _check_look_strata(self, k: int, look: Milestone) -> None:
+        truth = next(iter(self.truths.values()))
+        for name in look.strata:
+            if name not in truth.strata:
+                raise unknown_word("stratum", name, truth.strata)
+        if look.strata and look.events is not None:
+            share = sum(w for s, w in zip(truth.strata, truth.shares, strict=True) if s in look.strata)
+            if look.events > share * self.patients:
+                raise InputError(
+                    f"look {k + 1} waits for {look.events} events among about {share * self.patients:.0f} patients of "
+                    f"{', '.join(look.strata)}",
+                    hint="Each patient has one event at most: lower the events or enrol more patients.",
+                )
+
+    def _check_null(self) -> None:
+        """Refuse a scenario called null in which the arms differ: its rejections would be reported as errors."""
+        truth = self.truths["null"]
+        control = self.arms[self.control].name
+        same = isinstance(truth, Generator) and any(
+            dict(truth.parts) == dict(truth.null(control, margins).parts) for margins in (None, self.rule.margins())
+        )
+        if not same:
+            raise InputError(
+                "the scenario 'null' has an effect: its rejections would be reported as type-I error",
+                hint="Give it another name; the null, every arm like the control, is added by itself.",
+            )
 
     @property
     def control(self) -> int:
@@ -220,6 +293,11 @@ class Design:
     def experimental(self) -> list[int]:
         """Indices of the experimental arms."""
         return [k for k, a in enumerate(self.arms) if a.role == "experimental"]
+
+    @property
+    def allocation_ratio(self) -> float:
+        """Patients of the experimental arms per patient of the control."""
+        return sum(self.arms[k].allocation for k in self.experimental) / self.arms[self.control].allocation
 
     @property
     def strata(self) -> tuple[str, ...]:
@@ -238,7 +316,7 @@ class Design:
         if name in self.truths:
             return self.truths[name]
         if name == "null":
-            return next(iter(self.truths.values())).null(self.arms[self.control].name)
+            return next(iter(self.truths.values())).null(self.arms[self.control].name, self.rule.margins() or None)
         raise unknown_word("scenario", name, [*self.truths, "null"])
 
     @property

@@ -15,7 +15,7 @@ from scipy import optimize, stats
 
 from immunescape.errors import InputError
 
-__all__ = ["Exit", "exit_probabilities", "next_critical_value", "running_density"]
+__all__ = ["Exit", "exit_probabilities", "next_critical_value", "running_density", "tail_probability"]
 
 _R = 32
 _TAIL = 10.0
@@ -68,7 +68,7 @@ def _grid(low: float, high: float, mean: float) -> tuple[NDArray[np.float64], ND
     return z, w
 
 
-def _tail(density: _Density | None, information: float, theta: float, value: float, upper: bool) -> float:
+def tail_probability(density: _Density | None, information: float, theta: float, value: float, upper: bool) -> float:
     """Probability of being at or beyond `value` at the next look, for trials still running."""
     if density is None:
         z = value - theta * np.sqrt(information)
@@ -130,8 +130,8 @@ def exit_probabilities(
     up, down = np.zeros(len(info)), np.zeros(len(info))
     density: _Density | None = None
     for k, i in enumerate(info):
-        up[k] = _tail(density, i, theta, top[k], upper=True) if np.isfinite(top[k]) else 0.0
-        down[k] = _tail(density, i, theta, bottom[k], upper=False) if np.isfinite(bottom[k]) else 0.0
+        up[k] = tail_probability(density, i, theta, top[k], upper=True) if np.isfinite(top[k]) else 0.0
+        down[k] = tail_probability(density, i, theta, bottom[k], upper=False) if np.isfinite(bottom[k]) else 0.0
         if k + 1 < len(info):
             density = running_density(density, i, theta, bottom[k], top[k])
     return Exit(up, down)
@@ -146,7 +146,7 @@ def next_critical_value(
     centre = theta * np.sqrt(information)
 
     def gap(value: float) -> float:
-        return _tail(density, information, theta, value, upper) - probability
+        return tail_probability(density, information, theta, value, upper) - probability
 
     low, high = centre - 12.0, centre + 12.0
     if gap(low) * gap(high) > 0:

@@ -80,7 +80,14 @@ def _ratio(ratio: float) -> None:
         raise InputError(f"an allocation ratio (experimental to control) lies between 0 and 100, not {ratio}")
 
 
-def _plan(bounds: Boundaries, drift: float, size: float, size_per_look: Floats, events: float, months: Floats) -> Plan:
+def _plan(
+    bounds: Boundaries,
+    drift: float,
+    size: float,
+    size_per_look: Floats,
+    events: float,
+    months: Floats,
+) -> Plan:
     gone = exit_probabilities(bounds.efficacy, bounds.fraction, lower=bounds.futility, theta=drift)
     stop = gone.upper + gone.lower
     stop[-1] += 1.0 - stop.sum()
@@ -107,18 +114,20 @@ def sample_size_rates(p1: float, p2: float, bounds: Boundaries, *, alpha: float 
 
 
 def power_rates(p1: float, p2: float, patients: float, bounds: Boundaries, *, ratio: float = 1.0) -> Plan:
-    """Power of a test of two rates with `patients` in all."""
+    """Power of a test of two rates with `patients` in all.
+
+    The statistic divides by the pooled standard error (that of the null), while its own under the alternative is
+    another. As in rpact the drift is the one that gives a fixed test of the same level its power with both variances:
+    z_alpha + (|p1 - p2| - z_alpha se_null) / se_own.
+    """
     _ratio(ratio)
     n2 = patients / (1 + ratio)
     mean = (ratio * p1 + p2) / (1 + ratio)
     null = np.sqrt((1 + 1 / ratio) * mean * (1 - mean) / n2)
     own = np.sqrt((p1 * (1 - p1) / ratio + p2 * (1 - p2)) / n2)
-    if len(bounds.fraction) == 1:  # the two variances matter: exact inversion of the sample size
-        power = stats.norm.cdf((abs(p1 - p2) - bounds.efficacy[0] * null) / own)
-        drift = float(stats.norm.ppf(power) + bounds.efficacy[0])
-    else:
-        drift = float(abs(p1 - p2) / own)
-    return _plan(bounds, drift, patients, patients * bounds.fraction, np.nan, np.empty(0))
+    level = float(stats.norm.isf(bounds.alpha_spent[-1]))
+    drift = level + (abs(p1 - p2) - level * null) / own
+    return _plan(bounds, float(drift), patients, patients * bounds.fraction, np.nan, np.empty(0))
 
 
 def sample_size_means(difference: float, sd: float, bounds: Boundaries, *, ratio: float = 1.0) -> Plan:

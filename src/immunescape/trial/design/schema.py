@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from immunescape.trial.schema import _Block
+from immunescape.trial.schema import _Block as _TrialBlock
 
 __all__ = ["DesignFile", "json_schema"]
 
@@ -23,6 +23,12 @@ Family = Literal[
 TestName = Literal["log-rank", "fleming-harrington", "modestly-weighted", "max-combo", "rmst", "milestone", "rates"]
 
 
+class _Block(_TrialBlock):
+    """A block whose numbers are finite."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
 class TestBlock(_Block):
     """A test."""
 
@@ -31,6 +37,9 @@ class TestBlock(_Block):
     gamma: float = Field(default=0.0, ge=0, description="Fleming-Harrington: power of 1 - S.")
     months: Months = Field(default=0.0, description="t* of modest weights, horizon of rmst, month of milestone.")
     stratified: bool = Field(default=False, description="Log-rank within strata.")
+    margin: Annotated[float, Field(ge=1, lt=10)] = Field(
+        default=1.0, description="Log-rank: hazard ratio under the null; above 1 the test is of non-inferiority."
+    )
 
 
 class ArmBlock(_Block):
@@ -89,6 +98,9 @@ class LookBlock(_Block):
     endpoint: str | None = Field(default=None, description="Endpoint whose events count.")
     earliest: Months = Field(default=0.0, description="Not before this month.")
     latest: Months | None = Field(default=None, description="Not after this month.")
+    strata: list[str] = Field(
+        default=[], description="group-sequential: strata whose events or patients count; empty: all."
+    )
 
 
 class TruthEntry(_Block):
@@ -133,9 +145,23 @@ class HypothesisBlock(_Block):
     endpoint: str = Field(description="Endpoint.")
     test: TestBlock = Field(default=TestBlock(), description="Test.")
     share: Share = Field(default=1.0, description="Share of alpha at the start.")
+    looks: list[int] = Field(
+        default=[], description="Looks (from 1) at which it is tested and spends alpha; empty: every look."
+    )
+    strata: list[str] = Field(default=[], description="Strata whose patients are compared; empty: all patients.")
     hands_on: dict[str, Share] = Field(
         default={}, description="Where its alpha goes when rejected: hypothesis -> share."
     )
+
+
+class BetaSpendingBlock(_Block):
+    """Futility bounds that spend a type-II error."""
+
+    beta: Annotated[float, Field(gt=0, lt=0.5)] = Field(description="Type-II error that is spent, e.g. 0.1.")
+    family: Literal["lan-demets-obrien-fleming", "lan-demets-pocock", "hwang-shih-decani", "power"] = Field(
+        default="lan-demets-obrien-fleming", description="Spending function."
+    )
+    parameter: float = Field(default=0.0, description="Gamma of Hwang-Shih-DeCani, rho of power.")
 
 
 class BoundaryBlock(_Block):
@@ -146,6 +172,12 @@ class BoundaryBlock(_Block):
         default=0.0, description="Delta of Wang-Tsiatis, gamma of Hwang-Shih-DeCani, rho of power."
     )
     futility: list[float | None] = Field(default=[], description="Bounds on Z at the interim looks (null: none).")
+    futility_hazard_ratio: list[float | None] = Field(
+        default=[], description="The same as hazard ratios: stop where the estimate lies above (null: none)."
+    )
+    beta_spending: BetaSpendingBlock | None = Field(
+        default=None, description="Futility bounds that spend a type-II error, in place of fixed ones."
+    )
     binding: bool = Field(default=False, description="Whether the futility stop is counted on.")
 
 

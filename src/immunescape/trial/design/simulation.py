@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,15 @@ from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design.cohort import Streams
 from immunescape.trial.design.execution import Arrays, fingerprint, run_blocks
 from immunescape.trial.design.records import Decided, Design
+from immunescape.trial.design.truth import Pool
 
 __all__ = ["BLOCK", "Comparison", "Figure", "OperatingCharacteristics", "compare", "simulate"]
 
 BLOCK = 250
 """Replicates of a block. Results depend on it, so it is no option."""
+UNSTOPPED = "null without futility"
+RESAMPLES = 24
+"""Bootstrap samples of a virtual population, one block of replicates each."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,14 @@ class Figure:
         error = float(x.std(ddof=1) / math.sqrt(len(x))) if len(x) > 1 else math.nan
         return cls(float(x.mean()), error, float(x.mean() - 1.96 * error), float(x.mean() + 1.96 * error))
 
+    def widened(self, error: float) -> Figure:
+        """With a further, independent standard error; the interval is then a normal one, within 0 and 1."""
+        if not error > 0:
+            return self
+        both = math.hypot(self.error, error)
+        low, high = self.value - 1.96 * both, self.value + 1.96 * both
+        return Figure(self.value, both, min(self.low, max(low, 0.0)), max(self.high, min(high, 1.0)))
+
     def to_json(self) -> dict[str, float | None]:
         """Plain data."""
         return {
@@ -71,6 +83,9 @@ class OperatingCharacteristics:
     ----------
     design, plan, seed, replicates : what was run. outcomes : scenario -> every replicate.
     warnings : what a reader must know (delayed effects, small pools). wall_s : seconds.
+    unstopped : the null with stops for futility ignored, where the design has such stops and they do not bind.
+    pool_errors : scenario -> (H + 1,) standard deviation of the power of each hypothesis and of any of them that comes
+        from the finite size of its virtual population (bootstrap).
     """
 
     design: Design
@@ -81,6 +96,8 @@ class OperatingCharacteristics:
     warnings: tuple[str, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
     wall_s: float = 0.0
+    unstopped: Decided | None = None
+    pool_errors: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def scenarios(self) -> tuple[str, ...]:
@@ -93,18 +110,22 @@ class OperatingCharacteristics:
         return self.outcomes[scenario]
 
     def reject(self, scenario: str, hypothesis: str | None = None) -> Figure:
-        """Probability to reject a hypothesis, or any of them."""
+        """Probability to reject a hypothesis, or any of them; with the pool's own error for a virtual population."""
         rejected = self._outcome(scenario).rejected
-        if hypothesis is None:
-            return Figure.share(np.asarray(rejected.any(axis=1)))
         names = self.design.rule.hypotheses(self.design)
+        errors = self.pool_errors.get(scenario, np.zeros(len(names) + 1))
+        if hypothesis is None:
+            return Figure.share(np.asarray(rejected.any(axis=1))).widened(float(errors[-1]))
         if hypothesis not in names:
             raise unknown_word("hypothesis", hypothesis, names)
-        return Figure.share(rejected[:, names.index(hypothesis)])
+        column = names.index(hypothesis)
+        return Figure.share(rejected[:, column]).widened(float(errors[column]))
 
     @property
     def type_one_error(self) -> Figure | None:
-        """Probability of any rejection under the null; None where it was not simulated."""
+        """Probability of any rejection under the null, futility that does not bind ignored; None without a null."""
+        if self.unstopped is not None:
+            return Figure.share(np.asarray(self.unstopped.rejected.any(axis=1)))
         return self.reject("null") if "null" in self.outcomes else None
 
     def power(self, scenario: str | None = None) -> Figure:
@@ -128,7 +149,7 @@ class OperatingCharacteristics:
         ]
         out: dict[str, Any] = {
             "reject_any": self.reject(scenario),
-            "reject": {n: Figure.share(found.rejected[:, h]) for h, n in enumerate(names)},
+            "reject": {n: self.reject(scenario, n) for n in names},
             "expected_patients": Figure.mean(found.patients),
             "expected_events": Figure.mean(found.events),
             "expected_months": Figure.mean(found.months),
@@ -182,6 +203,7 @@ class OperatingCharacteristics:
                 "notes": dict(self.notes),
                 "warnings": list(self.warnings),
                 "type_one_error": error,
+                "type_one_error_with_futility": self.reject("null") if self.unstopped is not None else None,
                 "scenarios": {s: self.summary(s) for s in self.outcomes},
             }
         )
@@ -206,6 +228,43 @@ def plain(value: Any) -> Any:
 
 def _block(design: Design, scenario: str, seed: int, block: int, plan: Mapping[str, Any]) -> Arrays:
     return design.rule.run(design, design.scenario(scenario), Streams(seed, block, BLOCK), plan).arrays()
+
+
+def pool_jobs(
+    design: Design, scenarios: Sequence[str], seed: int, plan: Mapping[str, Any]
+) -> list[tuple[str, tuple[Any, ...]]]:
+    """Blocks of bootstrap samples of the virtual populations of scenarios, all with the random numbers of block 0."""
+    jobs: list[tuple[str, tuple[Any, ...]]] = []
+    for scenario in scenarios:
+        pool = design.scenario(scenario)
+        if scenario == "null" or not isinstance(pool, Pool):
+            continue
+        for sample in range(RESAMPLES):
+            rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xB007, sample)))
+            variant = replace(design, truths={**design.truths, scenario: pool.resampled(rng)})
+            name = f"{scenario}-{seed}-bootstrap-{sample:03d}".replace("/", "_").replace(" ", "_")
+            jobs.append((name, (variant, scenario, seed, 0, plan)))
+    return jobs
+
+
+def pool_errors(jobs: Sequence[tuple[str, tuple[Any, ...]]], found: Sequence[Arrays]) -> dict[str, NDArray[np.float64]]:
+    """Scenario -> (H + 1,) standard deviation over bootstrap samples of the power, each hypothesis and any of them.
+
+    All samples see the same arrivals, arms and uniforms, so that part of the Monte Carlo error is shared; a binomial
+    variance is taken off the spread.
+    """
+    powers: dict[str, list[NDArray[np.float64]]] = {}
+    for (_, (_, scenario, *_)), arrays in zip(jobs, found, strict=True):
+        rejected = arrays["rejected"]
+        flags = np.column_stack([rejected, rejected.any(axis=1)])
+        powers.setdefault(str(scenario), []).append(flags.mean(axis=0))
+    out = {}
+    for scenario, rows in powers.items():
+        values = np.array(rows)
+        mean = values.mean(axis=0)
+        spread = values.var(axis=0, ddof=1) - mean * (1 - mean) / BLOCK
+        out[scenario] = np.sqrt(np.maximum(spread, 0.0))
+    return out
 
 
 def simulate(
@@ -238,22 +297,34 @@ def simulate(
         design.scenario(name)
     plan = design.rule.plan(design)
     blocks = -(-replicates // BLOCK)
+    runs = [(scenario, design, plan) for scenario in chosen]
+    free = design.rule.ignoring_futility() if "null" in chosen else None
+    if free is not None:
+        # the efficacy bounds stay: they do not count on stops that do not bind
+        unbound = replace(design, rule=free)
+        runs.append((UNSTOPPED, unbound, free.plan(unbound)))
     jobs = [
-        (f"{scenario}-{seed}-{block:06d}".replace("/", "_").replace(" ", "_"), (design, scenario, seed, block, plan))
-        for scenario in chosen
+        (
+            f"{label}-{seed}-{block:06d}".replace("/", "_").replace(" ", "_"),
+            (variant, "null" if label == UNSTOPPED else label, seed, block, bounds),
+        )
+        for label, variant, bounds in runs
         for block in range(blocks)
     ]
+    pools = pool_jobs(design, chosen, seed, plan)
     folder = None if out is None else Path(out) / ".blocks" / fingerprint(design)
-    found = run_blocks(_block, jobs, workers=workers, cluster=cluster, folder=folder, progress=progress)
-    outcomes = {}
-    for k, scenario in enumerate(chosen):
+    found = run_blocks(_block, jobs + pools, workers=workers, cluster=cluster, folder=folder, progress=progress)
+    outcomes: dict[str, Decided] = {}
+    for k, (label, _, _) in enumerate(runs):
         joined = Decided.joined([Decided.from_arrays(a) for a in found[k * blocks : (k + 1) * blocks]])
-        outcomes[scenario] = Decided.from_arrays({n: v[:replicates] for n, v in joined.arrays().items()})
+        outcomes[label] = Decided.from_arrays({n: v[:replicates] for n, v in joined.arrays().items()})
+    unstopped = outcomes.pop(UNSTOPPED, None)
+    errors = pool_errors(pools, found[len(jobs) :])
     from immunescape.trial.design.diagnosis import diagnose
 
-    warnings, notes = diagnose(design, plan, outcomes)
+    warnings, notes = diagnose(design, plan, outcomes, unstopped, errors)
     return OperatingCharacteristics(
-        design, plan, seed, replicates, outcomes, warnings, notes, time.perf_counter() - began
+        design, plan, seed, replicates, outcomes, warnings, notes, time.perf_counter() - began, unstopped, errors
     )
 
 

@@ -18,6 +18,20 @@ from immunescape.trial.design.two_stage import SimonDesign
 __all__ = ["DoseFinding", "Monitored", "TwoStage"]
 
 
+def _check_null_rate(design: Design, endpoint: str, p0: float) -> None:
+    """Refuse a null whose response rate lies above the uninteresting one: its successes would be called errors."""
+    truth = design.truths["null"]
+    if not isinstance(truth, Generator):
+        raise InputError("the scenario 'null' of a one-arm design is given by its response rate")
+    for stratum in truth.strata:
+        part = truth.part(design.arms[0].name, stratum, endpoint)
+        if isinstance(part, Rate) and part.probability > p0 + 1e-12:
+            raise InputError(
+                f"the scenario 'null' has a response rate of {part.probability:g}, above the uninteresting {p0:g}",
+                hint="Give the scenario another name, and the null a rate of p0.",
+            )
+
+
 @register
 @dataclass(frozen=True)
 class TwoStage(Rule):
@@ -43,6 +57,7 @@ class TwoStage(Rule):
             raise InputError(f"a two-stage design needs a response; '{self.endpoint}' is a survival endpoint")
         if "null" not in design.truths:
             raise InputError("a one-arm design has no control: its null must be given as a scenario 'null'")
+        _check_null_rate(design, self.endpoint, self.p0)
         if [look.patients for look in design.looks] != [self.simon.n1, self.simon.n]:
             raise InputError(f"the looks of this design are at {self.simon.n1} and {self.simon.n} patients")
 
@@ -117,6 +132,7 @@ class Monitored(Rule):
             raise InputError(f"a BOP2 design needs a response; '{self.endpoint}' is a survival endpoint")
         if "null" not in design.truths:
             raise InputError("a one-arm design has no control: its null must be given as a scenario 'null'")
+        _check_null_rate(design, self.endpoint, self.bop2.p0)
         if tuple(look.patients for look in design.looks) != self.bop2.looks:
             raise InputError(f"the looks of this design are at {list(self.bop2.looks)} patients")
 

@@ -25,7 +25,8 @@ class Statistic:
     Attributes
     ----------
     name : one of `TESTS`. rho, gamma : of Fleming-Harrington. months : t* of modest weights, horizon of the restricted
-        mean, month of the milestone. stratified : log-rank within strata.
+        mean, month of the milestone. stratified : log-rank within strata. margin : hazard ratio under the null of a
+        log-rank test, above 1 for non-inferiority.
     """
 
     name: str = "log-rank"
@@ -33,6 +34,7 @@ class Statistic:
     gamma: float = 0.0
     months: float = 0.0
     stratified: bool = False
+    margin: float = 1.0
 
     def __post_init__(self) -> None:
         if self.name not in TESTS:
@@ -41,6 +43,12 @@ class Statistic:
             raise InputError(f"the test '{self.name}' needs a time in months")
         if self.stratified and self.name != "log-rank":
             raise InputError(f"the test '{self.name}' has no stratified form here", hint="Use log-rank.")
+
+        if self.margin != 1.0 and (self.name != "log-rank" or not 1.0 < self.margin < 10):
+            raise InputError(
+                f"a non-inferiority margin of {self.margin:g} for the test '{self.name}'",
+                hint="Margins are hazard ratios above 1, such as 1.25, of the log-rank test.",
+            )
 
     @property
     def proportional(self) -> bool:
@@ -57,10 +65,10 @@ class Statistic:
         if self.name == "rates":
             return rates(view, treated)
         if self.stratified:
-            return nph.stratified_log_rank(view.time, view.event, treated, stratum, view.use)
+            return nph.stratified_log_rank(view.time, view.event, treated, stratum, view.use, self.margin)
         data = view.ordered(treated)
         if self.name == "log-rank":
-            return nph.log_rank(data)
+            return nph.log_rank(data, self.margin)
         if self.name == "fleming-harrington":
             return nph.fleming_harrington(data, self.rho, self.gamma)
         if self.name == "modestly-weighted":
@@ -82,6 +90,7 @@ class Statistic:
             "milestone": f"survival at {self.months:g} months",
             "rates": "difference of response rates",
         }.get(self.name, self.name)
+        text = text if self.margin == 1 else f"{text}, non-inferiority (hazard ratio {self.margin:g})"
         return f"stratified {text}" if self.stratified else text
 
 

@@ -35,6 +35,8 @@ class PiecewiseExponential:
     def __post_init__(self) -> None:
         if len(self.hazards) != len(self.changes) + 1:
             raise InputError(f"{len(self.hazards)} hazards need {len(self.hazards) - 1} change points")
+        if not np.all(np.isfinite([*self.hazards, *self.changes])):
+            raise InputError(f"hazards and change points are finite numbers, not {[*self.hazards, *self.changes]}")
         if min(self.hazards) < 0 or not 0 <= self.cured < 1:
             raise InputError("hazards are at least 0 and a cured share lies between 0 and 1")
         if np.any(np.diff((0.0, *self.changes)) <= 0):
@@ -43,14 +45,16 @@ class PiecewiseExponential:
     @classmethod
     def from_median(cls, median: float, cured: float = 0.0) -> PiecewiseExponential:
         """Exponential with this median (months) among all patients, the cured included."""
-        if median <= 0 or cured >= 0.5:
+        if not 0 < median < np.inf or not 0 <= cured < 0.5:
             raise InputError("a median needs to be above 0 and a cured share below one half")
         return cls((-np.log((0.5 - cured) / (1 - cured)) / median,), (), cured)
 
     def with_effect(self, hazard_ratio: float, delay: float = 0.0) -> PiecewiseExponential:
         """The same with hazards multiplied by `hazard_ratio` from `delay` months on."""
-        if hazard_ratio <= 0 or delay < 0:
-            raise InputError("a hazard ratio is above 0 and a delay at least 0")
+        if not 0 < hazard_ratio < np.inf or not 0 <= delay < np.inf:
+            raise InputError(
+                f"a hazard ratio is above 0 and a delay at least 0, both finite, not {hazard_ratio:g} and {delay:g}"
+            )
         starts = [0.0, *self.changes]
         if delay > 0 and delay not in starts:
             starts = sorted([*starts, delay])
@@ -113,6 +117,8 @@ class Accrual:
     def __post_init__(self) -> None:
         if len(self.rates) != len(self.durations) or not self.rates:
             raise InputError("accrual needs one duration for each rate")
+        if not np.all(np.isfinite([*self.rates, *self.durations])):
+            raise InputError(f"accrual rates and durations are finite numbers, not {[*self.rates, *self.durations]}")
         if min(self.rates) < 0 or min(self.durations) <= 0 or sum(self.rates) <= 0:
             raise InputError("accrual rates are at least 0 (not all 0) and durations above 0")
 

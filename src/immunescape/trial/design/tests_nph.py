@@ -22,8 +22,10 @@ from immunescape.errors import InputError
 __all__ = [
     "MAX_COMBO",
     "OrderedData",
+    "at_risk_by_arm",
     "exceedance",
     "fleming_harrington",
+    "followed_to",
     "hazard_ratio",
     "log_rank",
     "max_combo",
@@ -100,9 +102,12 @@ def ordered(time: ArrayLike, event: ArrayLike, treated: ArrayLike, use: ArrayLik
     return OrderedData(t, e, z, (n - first).astype(float), np.take_along_axis(beyond, first, 1), deaths, first)
 
 
-def _terms(data: OrderedData) -> tuple[Floats, Floats]:
-    """Contribution of each patient's event to the score (expected minus observed in the treated) and its variance."""
-    share = data.at_risk_treated / data.at_risk
+def _terms(data: OrderedData, ratio: float = 1.0) -> tuple[Floats, Floats]:
+    """Contribution of each patient's event to the score (expected minus observed in the treated) and its variance.
+
+    `ratio` is the hazard ratio under the null: 1, or the margin of a non-inferiority test.
+    """
+    share = ratio * data.at_risk_treated / (data.at_risk + (ratio - 1.0) * data.at_risk_treated)
     score = data.event * (share - data.treated)
     variance = data.event * share * (1.0 - share)
     if data.deaths is not None:
@@ -115,22 +120,30 @@ def _z(score: Floats, variance: Floats) -> Floats:
         return np.where(variance > 0, score / np.sqrt(variance), 0.0)
 
 
-def log_rank(data: OrderedData) -> tuple[Floats, Floats]:
-    """Log-rank Z and its information (the hypergeometric variance), each (R,)."""
-    score, variance = _terms(data)
+def log_rank(data: OrderedData, ratio: float = 1.0) -> tuple[Floats, Floats]:
+    """Log-rank Z and its information (the hypergeometric variance), each (R,).
+
+    With a `ratio` other than 1 it is Cox's score test of that hazard ratio, as non-inferiority tests use it.
+    """
+    score, variance = _terms(data, ratio)
     total = variance.sum(axis=1)
     return _z(score.sum(axis=1), total), total
 
 
 def stratified_log_rank(
-    time: ArrayLike, event: ArrayLike, treated: ArrayLike, stratum: ArrayLike, use: ArrayLike | None = None
+    time: ArrayLike,
+    event: ArrayLike,
+    treated: ArrayLike,
+    stratum: ArrayLike,
+    use: ArrayLike | None = None,
+    ratio: float = 1.0,
 ) -> tuple[Floats, Floats]:
     """Stratified log-rank Z and information: scores and variances summed over the strata."""
     levels = np.atleast_2d(np.asarray(stratum))
     keep = np.ones(levels.shape, dtype=bool) if use is None else np.atleast_2d(np.asarray(use, dtype=bool))
     score = variance = np.zeros(levels.shape[0])
     for level in np.unique(levels):
-        s, v = _terms(ordered(time, event, treated, keep & (levels == level)))
+        s, v = _terms(ordered(time, event, treated, keep & (levels == level)), ratio)
         score, variance = score + s.sum(axis=1), variance + v.sum(axis=1)
     return _z(score, variance), variance
 
@@ -243,8 +256,33 @@ def hazard_ratio(data: OrderedData, iterations: int = 5) -> Floats:
     return np.where(possible, np.exp(beta), np.nan)
 
 
-def _arm(data: OrderedData, arm: Floats, horizon: float) -> tuple[Floats, Floats, Floats, Floats]:
-    """Restricted mean and its variance, survival at the horizon and its variance, for the patients with `arm` = 1."""
+def followed_to(data: OrderedData) -> Floats:
+    """Last month at which the survival of both arms can be estimated, (R,).
+
+    An arm whose last patient had the event is known for ever (its curve is at 0); one whose last patient is censored is
+    known up to that time. Beyond it the Kaplan-Meier estimate has no data and a test has no level.
+    """
+    out = np.full(len(data.time), np.inf)
+    for arm in (data.treated, 1.0 - data.treated):
+        member = (arm > 0) & (data.time >= 0)
+        last = np.where(member, data.time, -np.inf).max(axis=1)
+        censored = (member & (data.event <= 0) & (data.time >= last[:, None] - _TIE)).any(axis=1)
+        out = np.minimum(out, np.where(censored | ~np.isfinite(last), np.maximum(last, 0.0), np.inf))
+    return out
+
+
+def at_risk_by_arm(data: OrderedData, month: float) -> Floats:
+    """Patients of the smaller arm who are still followed at `month`, (R,)."""
+    beyond = data.time >= month
+    return np.minimum((beyond * data.treated).sum(axis=1), (beyond * (1.0 - data.treated)).sum(axis=1))
+
+
+def _arm(data: OrderedData, arm: Floats, horizon: ArrayLike) -> tuple[Floats, Floats, Floats, Floats]:
+    """Restricted mean and its variance, survival at the horizon and its variance, for the patients with `arm` = 1.
+
+    `horizon` is one number, or one for each replicate.
+    """
+    horizon = np.broadcast_to(np.asarray(horizon, dtype=float), (len(data.time),))[:, None]
     belongs = arm * (data.time >= 0)
     left = np.cumsum(belongs[:, ::-1], axis=1)[:, ::-1]
     hit = belongs * data.event * (data.time <= horizon)
@@ -253,7 +291,7 @@ def _arm(data: OrderedData, arm: Floats, horizon: float) -> tuple[Floats, Floats
         greenwood = np.where((hit > 0) & (left > 1), 1.0 / (left * (left - 1.0)), 0.0)
     survival = np.cumprod(factor, axis=1)
     times = np.clip(data.time, 0.0, horizon)
-    edges = np.concatenate([times, np.full((len(times), 1), horizon)], axis=1)
+    edges = np.concatenate([times, horizon], axis=1)
     areas = np.diff(edges, axis=1) * survival
     beyond = np.cumsum(areas[:, ::-1], axis=1)[:, ::-1]
     mean = edges[:, 0] + areas.sum(axis=1)
@@ -262,17 +300,26 @@ def _arm(data: OrderedData, arm: Floats, horizon: float) -> tuple[Floats, Floats
 
 
 def restricted_mean(data: OrderedData, horizon: float) -> tuple[Floats, Floats, Floats]:
-    """Difference of restricted mean survival times up to `horizon` months: Z, information (1 / variance), months."""
-    m1, v1, _, _ = _arm(data, data.treated, horizon)
-    m0, v0, _, _ = _arm(data, 1.0 - data.treated, horizon)
+    """Difference of restricted mean survival times up to `horizon` months: Z, information (1 / variance), months.
+
+    Where an arm is not followed to the horizon the last time that both arms are followed to takes its place: a curve
+    that is extended flat beyond its data has too small a variance, and the test would not hold its level. Designs in
+    which that is more than a rare case are refused when they are planned.
+    """
+    end = np.minimum(horizon, followed_to(data))
+    m1, v1, _, _ = _arm(data, data.treated, end)
+    m0, v0, _, _ = _arm(data, 1.0 - data.treated, end)
     return _difference(m1 - m0, v1 + v0)
 
 
 def milestone(data: OrderedData, month: float) -> tuple[Floats, Floats, Floats]:
-    """Difference of Kaplan-Meier survival at `month`: Z, information (1 / variance), difference of shares."""
+    """Difference of Kaplan-Meier survival at `month`: Z, information (1 / variance), difference of shares.
+
+    Z and information are 0 where an arm is not followed to `month`: there is nothing to compare.
+    """
     _, _, s1, v1 = _arm(data, data.treated, month)
     _, _, s0, v0 = _arm(data, 1.0 - data.treated, month)
-    return _difference(s1 - s0, v1 + v0)
+    return _difference(s1 - s0, np.where(followed_to(data) >= month, v1 + v0, 0.0))
 
 
 def _difference(value: Floats, variance: Floats) -> tuple[Floats, Floats, Floats]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from immunescape.errors import InputError
+from immunescape.trial.design.progression import Progression, time_to_progression
 from immunescape.trial.design.survival_model import PiecewiseExponential
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Endpoint", "Generator", "Outcome", "Pool", "Rate", "Truth"]
 
 Floats = NDArray[np.float64]
+COPIES = 0.1
+"""Share of virtual patients with an event who may agree with another one in every column, by rounding."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,11 @@ class Truth(Protocol):
         """Outcomes of patients in `arm` and `stratum`; `latent` holds one uniform per patient, by name."""
         ...
 
-    def null(self, control: str) -> Truth:
-        """The same truth with every arm drawn from `control`."""
+    def null(self, control: str, margins: Mapping[str, float] | None = None) -> Truth:
+        """The same truth with every arm drawn from `control`.
+
+        `margins` (endpoint -> hazard ratio) sets the other arms at the edge of a non-inferiority margin.
+        """
         ...
 
 
@@ -109,8 +115,9 @@ class Generator:
     Attributes
     ----------
     parts : (arm, stratum, endpoint) -> generator. correlation : of the endpoints of one patient (Gaussian copula; a
-        long survival goes with a long progression-free survival and with a response). Progression-free survival never
-        exceeds survival where both are there.
+        long survival goes with a long progression-free survival and with a response). Where ``pfs`` and ``os`` are both
+        there, progression-free survival is the smaller of the time to progression and survival, and the time to
+        progression is such that both keep the distributions that were given (:func:`time_to_progression`).
     """
 
     arms: tuple[str, ...]
@@ -124,6 +131,19 @@ class Generator:
             raise InputError(f"shares of the strata add up to 1, not {sum(self.shares):g}")
         if not 0 <= self.correlation < 1:
             raise InputError(f"the correlation of endpoints lies between 0 and 1, not {self.correlation}")
+        for arm in self.arms:
+            for stratum in self.strata:
+                self._progression(arm, stratum)  # refuses a pair that no patients can have
+
+    def _progression(self, arm: str, stratum: str) -> Progression | None:
+        """Time to progression of an arm and stratum where progression-free survival and survival are both given."""
+        pfs, survival = (self.parts.get((arm, stratum, e)) for e in ("pfs", "os"))
+        if not isinstance(pfs, PiecewiseExponential) or not isinstance(survival, PiecewiseExponential):
+            return None
+        try:
+            return time_to_progression(pfs, survival, self.correlation)
+        except InputError as error:
+            raise InputError(f"arm '{arm}', stratum '{stratum}': {error.message}", hint=error.hint) from error
 
     def part(self, arm: str, stratum: str, endpoint: str) -> PiecewiseExponential | Rate:
         """Generator of one arm, stratum and endpoint."""
@@ -144,6 +164,7 @@ class Generator:
     ) -> dict[str, Outcome]:
         """See :class:`Truth`; uses the uniforms named ``shared`` and by endpoint."""
         drawn: dict[str, Outcome] = {}
+        together = {"pfs", "os"} <= {e.name for e in endpoints}
         never = np.full(arm.shape, np.inf)
         for endpoint in endpoints:
             u = latent[endpoint.name]
@@ -160,7 +181,8 @@ class Generator:
                     if isinstance(part, Rate):
                         time[here] = np.where(1.0 - u[here] < part.probability, endpoint.months, np.inf)
                     else:
-                        time[here] = part.quantile(u[here])
+                        progression = self._progression(name, level) if together and endpoint.name == "pfs" else None
+                        time[here] = (progression or part).quantile(u[here])
             drawn[endpoint.name] = Outcome(time, never)
         if "pfs" in drawn and "os" in drawn:
             drawn["pfs"] = Outcome(np.minimum(drawn["pfs"].time, drawn["os"].time), never)
@@ -169,9 +191,13 @@ class Generator:
                 drawn[endpoint.name].time = observe(endpoint, drawn[endpoint.name].time)
         return drawn
 
-    def null(self, control: str) -> Generator:
+    def null(self, control: str, margins: Mapping[str, float] | None = None) -> Generator:
         """See :class:`Truth`."""
         parts = {(a, s, e): self.part(control, s, e) for (a, s, e) in self.parts}
+        for (arm, stratum, endpoint), part in list(parts.items()):
+            ratio = (margins or {}).get(endpoint, 1.0)
+            if arm != control and ratio != 1.0 and isinstance(part, PiecewiseExponential):
+                parts[arm, stratum, endpoint] = part.with_effect(ratio)
         return Generator(self.arms, self.strata, self.shares, parts, self.correlation)
 
 
@@ -210,6 +236,10 @@ class Pool:
         names = tuple(strata) if strata else ("all",)
         rows: dict[tuple[str, str], dict[str, Floats]] = {}
         counts = dict.fromkeys(names, 0)
+        if "arm" not in table:
+            raise InputError("the virtual population has no column 'arm'", hint=f"Columns: {', '.join(table.columns)}.")
+        if strata:
+            _check_partition(table[table["arm"].isin(list(arms))], strata)
         for arm in arms:
             part = table[table["arm"] == arm]
             if part.empty:
@@ -235,8 +265,14 @@ class Pool:
                     for column in wanted:
                         if column not in chosen:
                             raise InputError(f"the virtual population has no column '{column}'")
-                        columns[column] = chosen[column].to_numpy(dtype=float)
+                        columns[column] = _checked_column(chosen, column, arm)
+                    if e.kind == "survival" and not columns[f"{e.name}_event"].any():
+                        raise InputError(
+                            f"the virtual population has no {e.name} event in arm '{arm}', stratum '{name}'",
+                            hint=f"'{e.name}_event' is 1 where the event happened.",
+                        )
                 rows[arm, name] = columns
+        _check_unique(table, arms, endpoints)
         total = sum(counts.values())
         return cls(tuple(arms), names, tuple(counts[n] / total for n in names), rows, source)
 
@@ -274,7 +310,82 @@ class Pool:
                 drawn[e.name].time = observe(e, drawn[e.name].time)
         return drawn
 
-    def null(self, control: str) -> Pool:
+    def resampled(self, rng: np.random.Generator) -> Pool:
+        """A bootstrap sample: as many virtual patients of each arm and stratum, drawn with replacement."""
+        rows = {}
+        for key, columns in self.rows.items():
+            count = len(next(iter(columns.values())))
+            chosen = rng.integers(0, count, count)
+            rows[key] = {name: values[chosen] for name, values in columns.items()}
+        return Pool(self.arms, self.strata, self.shares, rows, self.source)
+
+    def null(self, control: str, margins: Mapping[str, float] | None = None) -> Pool:
         """See :class:`Truth`."""
+        if margins:
+            raise InputError(
+                "a virtual population has no null of a non-inferiority test",
+                hint="Give the scenario as medians or hazards; the null then has the margin as its hazard ratio.",
+            )
         rows = {(a, s): self.rows[control, s] for (a, s) in self.rows}
         return Pool(self.arms, self.strata, self.shares, rows, self.source)
+
+
+def _checked_column(rows: pd.DataFrame, column: str, arm: str) -> Floats:
+    """Numbers of one column of virtual patients, complete and possible.
+
+    Raises
+    ------
+    InputError
+        Naming the column, the arm, how many rows are wrong and the first of them.
+    """
+    try:
+        values = rows[column].to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise InputError(f"the column '{column}' of the virtual population does not hold numbers") from None
+    problems = {"is missing or not finite": ~np.isfinite(values)}
+    if column.endswith("_months"):
+        problems["is negative"] = values < 0
+    else:
+        problems["is neither 0 nor 1"] = np.isfinite(values) & ~np.isin(values, (0.0, 1.0))
+    for complaint, wrong in problems.items():
+        if wrong.any():
+            raise InputError(
+                f"'{column}' {complaint} for {int(wrong.sum())} virtual patients of arm '{arm}' (first: row "
+                f"{rows.index[int(np.argmax(wrong))]})",
+                hint="Remove these patients, or simulate the pool again.",
+            )
+    return values
+
+
+def _check_unique(table: pd.DataFrame, arms: Sequence[str], endpoints: Sequence[Endpoint]) -> None:
+    """Refuse patients that are in the table more than once: their pool would seem larger than it is."""
+    survival = [e.name for e in endpoints if e.kind == "survival"]
+    for arm in arms if survival else ():
+        part = table[table["arm"] == arm]
+        # those without an event share the end of follow-up; of those with one, copies agree in every column
+        part = part[np.any([part[f"{e}_event"] > 0.5 for e in survival], axis=0)]
+        same = part.duplicated()
+        if float(same.mean()) > COPIES:
+            raise InputError(
+                f"{int(same.sum())} virtual patients of arm '{arm}' are in the table twice (first: row "
+                f"{part.index[int(np.argmax(same.to_numpy()))]})",
+                hint="Each virtual patient is one row: the pool is drawn with replacement as it is.",
+            )
+
+
+def _check_partition(table: pd.DataFrame, strata: Mapping[str, tuple[str, float, float]]) -> None:
+    """Refuse strata that share virtual patients or leave some out: shares and effects would be of other patients."""
+    member = np.zeros(len(table), dtype=np.int64)
+    for column, low, high in strata.values():
+        if column not in table:
+            raise InputError(
+                f"the virtual population has no covariate '{column}'", hint=f"Columns: {', '.join(table.columns)}."
+            )
+        values = table[column].to_numpy(dtype=float, na_value=np.nan)
+        member += (values >= low) & (values <= high)
+    for wrong, complaint, hint in (
+        (member > 1, "lie in more than one stratum", "Ranges include both ends: let one end just below the next."),
+        (member == 0, "lie in no stratum", "Add a stratum for them, or restrict the trial's eligibility instead."),
+    ):
+        if wrong.any():
+            raise InputError(f"{int(wrong.sum())} of {len(table)} virtual patients {complaint}", hint=hint)

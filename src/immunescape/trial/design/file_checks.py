@@ -1,0 +1,175 @@
+"""What a design file may not hold although each of its fields is valid: fields that would be ignored, or contradict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from immunescape.errors import InputError
+
+__all__ = ["check_file", "check_test", "check_truth_entry"]
+
+FIELD_KINDS: dict[str, tuple[str, ...]] = {
+    "looks": ("group-sequential", "multi-arm", "enrichment", "bayesian", "bop2"),
+    "boundaries": ("group-sequential", "multi-arm", "enrichment", "platform"),
+    "stop_when": ("group-sequential", "multi-arm"),
+    "endpoint": ("multi-arm", "enrichment", "platform"),
+    "test": ("multi-arm", "enrichment", "platform"),
+    "hypotheses": ("group-sequential",),
+    "reestimation": ("group-sequential",),
+    "early_futility": ("group-sequential",),
+    "selection": ("multi-arm",),
+    "enrichment": ("enrichment",),
+    "bayesian": ("bayesian",),
+    "platform": ("platform",),
+    "two_stage": ("two-stage",),
+    "bop2": ("bop2",),
+    "dose_finding": ("dose-finding",),
+}
+"""Kinds of design that read a field of the file; in any other it would be ignored."""
+ARM_FIELDS = ("opens", "closes", "strata", "patients", "looks", "futility")
+"""Fields of an arm that platforms alone read."""
+TEST_FIELDS = {
+    "rho": ("fleming-harrington",),
+    "gamma": ("fleming-harrington",),
+    "months": ("modestly-weighted", "rmst", "milestone"),
+    "stratified": ("log-rank",),
+    "margin": ("log-rank",),
+}
+TRUTH_FIELDS = {
+    "changes": ("hazards",),
+    "cured": ("median", "hazards", "hazard_ratio"),
+    "delay": ("hazard_ratio",),
+}
+"""Fields of a truth entry, and the fields one of which each of them goes with."""
+PARAMETER_FAMILIES = ("wang-tsiatis", "hwang-shih-decani", "power")
+
+
+def check_file(source: Any, block: Any) -> None:
+    """Refuse fields that the kind of design ignores, duplicates, and blocks that contradict each other.
+
+    Raises
+    ------
+    InputError
+        Naming file, line and field.
+    """
+
+    def refuse(message: str, *path: str | int, hint: str | None = None) -> None:
+        raise InputError(message, where=source.where(path), hint=hint)
+
+    kind = block.kind
+    for name, kinds in FIELD_KINDS.items():
+        if name in block.model_fields_set and kind not in kinds:
+            refuse(
+                f"field '{name}' is not read in a '{kind}' design; it belongs to a '{kinds[0]}' design"
+                if len(kinds) == 1
+                else f"field '{name}' is not read in a '{kind}' design, only in: {', '.join(kinds)}",
+                name, hint="Remove it, or choose the other kind.",
+            )  # fmt: skip
+    for k, arm in enumerate(block.arms):
+        for name in ARM_FIELDS:
+            if name in arm.model_fields_set and kind != "platform":
+                refuse(f"field '{name}' of an arm is read in a platform only, this design is '{kind}'", "arms", k, name)
+            if name in arm.model_fields_set and arm.role == "control":
+                refuse(f"field '{name}' has no meaning for the control arm", "arms", k, name)
+    _refuse_duplicates(source, [s.name for s in block.strata], "stratum", "strata")
+    _refuse_duplicates(source, [s.name for s in block.scenarios], "scenario", "scenarios")
+    _refuse_duplicates(source, [a.name for a in block.arms], "arm", "arms")
+    pooled = [s.pool is not None for s in block.scenarios]
+    for k, stratum in enumerate(block.strata):
+        if not any(pooled) and {"covariate", "range"} & stratum.model_fields_set:
+            refuse("a covariate and its range define strata of a virtual population; no scenario has one", "strata", k)
+        if all(pooled) and stratum.share is not None:
+            refuse("the share of a stratum comes from the virtual population", "strata", k, "share")
+    for name, endpoint in block.endpoints.items():
+        unread = "visits_every" if endpoint.kind == "response" else "months"
+        if unread in endpoint.model_fields_set:
+            refuse(
+                f"field '{unread}' has no meaning for an endpoint of kind {endpoint.kind}", "endpoints", name, unread
+            )
+    for k, look in enumerate(block.looks):
+        if look.follow_up and look.patients is None:
+            refuse("'follow_up' goes with a look set by patients", "looks", k, "follow_up")
+        if look.endpoint is not None and look.events is None:
+            refuse("'endpoint' goes with a look set by events", "looks", k, "endpoint")
+        if look.strata and kind != "group-sequential":
+            refuse("'strata' of a look are read in a group-sequential design only", "looks", k, "strata")
+    b = block.boundaries
+    if "parameter" in b.model_fields_set and b.family not in PARAMETER_FAMILIES:
+        refuse(f"the family '{b.family}' has no parameter", "boundaries", "parameter")
+    if kind == "bayesian" and block.bayesian is not None:
+        y = block.bayesian
+        if not y.adaptive and {"power", "floor"} & y.model_fields_set:
+            refuse("'power' and 'floor' are read where 'adaptive' is true", "bayesian")
+        if y.threshold is not None and "calibration" in y.model_fields_set:
+            refuse("'calibration' is read where no threshold is given", "bayesian", "calibration")
+    for k, scenario in enumerate(block.scenarios):
+        _check_scenario(source, scenario, k)
+    for path, test in _tests(block):
+        check_test(source, test, path, strata=bool(block.strata))
+
+
+def _refuse_duplicates(source: Any, names: list[str], what: str, field: str) -> None:
+    for k, name in enumerate(names):
+        if name in names[:k]:
+            raise InputError(
+                f"{what} '{name}' is given twice", where=source.where((field, k)), hint="Give each a name of its own."
+            )
+
+
+def _check_scenario(source: Any, scenario: Any, k: int) -> None:
+    if scenario.pool is not None and scenario.correlation:
+        raise InputError(
+            "a virtual population brings the correlation of its endpoints",
+            where=source.where(("scenarios", k, "correlation")), hint="Remove 'correlation'.",
+        )  # fmt: skip
+    keys = [(e.endpoint, e.arm, e.stratum) for e in scenario.truth]
+    for j, key in enumerate(keys):
+        if Counter(keys[:j])[key]:
+            endpoint, arm, stratum = key
+            raise InputError(
+                f"the truth of '{endpoint}' in arm '{arm or 'every arm'}', stratum '{stratum or 'every stratum'}' is "
+                "given twice",
+                where=source.where(("scenarios", k, "truth", j)), hint="Remove one of the two entries.",
+            )  # fmt: skip
+    for j, entry in enumerate(scenario.truth):
+        check_truth_entry(entry, source.where(("scenarios", k, "truth", j)))
+
+
+def check_truth_entry(entry: Any, where: str) -> None:
+    """Refuse fields of a truth entry that what it gives does not use."""
+    given = [n for n in ("median", "hazards", "hazard_ratio", "rate") if getattr(entry, n) is not None]
+    for name, partners in TRUTH_FIELDS.items():
+        if name in entry.model_fields_set and not set(given) & set(partners):
+            raise InputError(
+                f"'{name}' goes with {' or '.join(partners)}, not with {' or '.join(given) or 'nothing'}: it would be "
+                "ignored",
+                where=where,
+                hint="A delayed effect is hazard_ratio with delay." if name == "delay" else None,
+            )  # fmt: skip
+
+
+def _tests(block: Any) -> list[tuple[tuple[str | int, ...], Any]]:
+    tests: list[tuple[tuple[str | int, ...], Any]] = [(("test",), block.test)]
+    tests += [(("hypotheses", k, "test"), h.test) for k, h in enumerate(block.hypotheses)]
+    if block.early_futility is not None:
+        tests.append((("early_futility", "test"), block.early_futility.test))
+    if block.enrichment is not None:
+        tests.append((("enrichment", "decide_test"), block.enrichment.decide_test))
+        if block.enrichment.decide_on is None and "decide_test" in block.enrichment.model_fields_set:
+            tests[-1] = (("enrichment", "decide_test", "unread"), block.enrichment.decide_test)
+    return tests
+
+
+def check_test(source: Any, test: Any, path: tuple[str | int, ...], *, strata: bool) -> None:
+    """Refuse fields of a test that it does not use, and a stratified test without strata."""
+    if path[-1] == "unread":
+        raise InputError("'decide_test' is read where 'decide_on' names an endpoint", where=source.where(path))
+    for name, tests in TEST_FIELDS.items():
+        if name in test.model_fields_set and test.name not in tests and getattr(test, name):
+            raise InputError(
+                f"'{name}' goes with the test {' or '.join(tests)}, not with {test.name}: it would be ignored",
+                where=source.where((*path, name)),
+            )
+    if test.stratified and not strata:
+        raise InputError("a stratified test needs strata", where=source.where((*path, "stratified")))
