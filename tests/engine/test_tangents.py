@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from immunescape.engine import ir
+from immunescape.engine.hoist import Hoist
 from immunescape.engine.ir import Expr, num, sym
 from immunescape.engine.ir_calculus import derivatives, evaluate
 from immunescape.engine.tangents import tangents
-from immunescape.engine.tape import Hoist, Tape
+from immunescape.engine.tape import Tape
 
 X = [sym(f"x{i}") for i in range(4)]
 K = [sym(f"k{i}") for i in range(3)]

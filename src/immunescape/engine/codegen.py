@@ -17,13 +17,14 @@ from immunescape.engine.analysis import CLOCK, Plan, elimination_order
 from immunescape.engine.codegen_sens import sensitivity_code, stage_tables
 from immunescape.engine.codegen_step import step_code
 from immunescape.engine.conserved import conserved_amounts
+from immunescape.engine.hoist import Hoist
 from immunescape.engine.ir import COMPARISONS, Expr, postorder
 from immunescape.engine.ir_calculus import free_symbols
 from immunescape.engine.layout import Layout, Wanted
 from immunescape.engine.pieces import LONGEST_PIECE, POINT, c_function, function_in_files, function_in_pieces
 from immunescape.engine.rosenbrock import METHODS
 from immunescape.engine.tangents import tangents
-from immunescape.engine.tape import Hoist, Tape
+from immunescape.engine.tape import Tape
 
 __all__ = ["generate", "headers"]
 
@@ -237,6 +238,7 @@ class _Writer:
         names = tuple(n for n in plan.quantities if n not in alias)
         tape = self.tape()
         roots = tape.share([tape.value(r) for r in tape.lower([plan.quantities[n] for n in names])])
+        tape.join(roots)
         owner: dict[int, int] = {}
         segments: list[list[int]] = []
         seen: set[int] = set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from immunescape.engine.rosenbrock import Rosenbrock
 from immunescape.engine.tape import literal
 
@@ -26,10 +28,10 @@ def step_code(method: Rosenbrock, timed: bool) -> str:
         loads = ", ".join(f"k{j} = k[{j - 1} * NX + i]" for j in range(1, stage))
         if stage <= s - 2 or len(method.a) >= stage - 1:
             row = method.a[stage - 2]
-            value = "x[i]" + "".join(f" + all({literal(a)}) * k{j}" for j, a in enumerate(row, 1) if a)
+            value = _weighted_sum(row, "x[i]")
         else:
             value = f"y[i] + k{stage - 1}"
-        sums = " + ".join(f"all({literal(c)}) * k{j}" for j, c in enumerate(method.c[stage - 2], 1) if c)
+        sums = _weighted_sum(method.c[stage - 2])
         lines += [
             "    for (int i = 0; i < NX; i++) {",
             f"        const V {loads};",
@@ -39,7 +41,7 @@ def step_code(method: Rosenbrock, timed: bool) -> str:
         ]
         if timed and method.slopes[stage - 1]:
             share = literal(method.slopes[stage - 1])
-            lines.append(f"    for (int i = 0; i < NX; i++) r[i] = r[i] + h * all({share}) * slope[i];")
+            lines.append(f"    for (int i = 0; i < NX; i++) r[i] = v_fma(h * all({share}), slope[i], r[i]);")
         lines += [
             "    infuse(in, r);",
             f"    stage(y, z, c, {_clock(method.nodes[stage - 1], timed)}, r, lu, k + {stage - 1} * NX);",
@@ -51,9 +53,7 @@ def step_code(method: Rosenbrock, timed: bool) -> str:
         "    const V " + ", ".join(f"k{j} = k[{j - 1} * NX + i]" for j in range(1, len(method.dense[0]) + 1)) + ";"
     )
     for m, row in enumerate(method.dense):
-        lines.append(
-            f"    d[{m}] = " + " + ".join(f"all({literal(v)}) * k{j}" for j, v in enumerate(row, 1) if v) + ";"
-        )
+        lines.append(f"    d[{m}] = {_weighted_sum(row)};")
     lines += ["}", ""]
     head = [
         f"/* {method.name}: {method.source} */",
@@ -62,6 +62,15 @@ def step_code(method: Rosenbrock, timed: bool) -> str:
         f"#define ERROR_EXPONENT {literal(1.0 / (method.error_order + 1))}",
     ]
     return "\n".join([*head, *lines])
+
+
+def _weighted_sum(weights: Sequence[float], start: str = "") -> str:
+    """C expression of ``start + sum_j weights[j] k_j``, one rounding for each term."""
+    for j, weight in enumerate(weights, 1):
+        if weight:
+            term = f"all({literal(weight)})"
+            start = f"v_fma({term}, k{j}, {start})" if start else f"{term} * k{j}"
+    return start
 
 
 def _clock(node: float, timed: bool) -> str:

@@ -62,6 +62,7 @@ def _functions(
     -------
     The function, last; before it the functions that it calls where it is longer than `LONGEST_PIECE`.
     """
+    tape.join([root for _, root in targets])
     items = _statements(tape, targets)
     if len(items) <= LONGEST_PIECE:
         return [c_function(f"{kind} void {name}({arguments})", [text for text, _, _ in items])]

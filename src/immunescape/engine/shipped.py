@@ -16,6 +16,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from immunescape.engine.processor import fused_flags
 from immunescape.engine.toolchain import COMMON_FLAGS, VECTOR_FLAGS, Toolchain
 from immunescape.errors import EngineError
 
@@ -80,7 +81,7 @@ class ShippedCompiler(Toolchain):
         if self.target.suffix == ".dll":
             options.remove("-fPIC")  # all code is, on Windows
         if self.target.triple.startswith("x86_64"):
-            options += VECTOR_FLAGS[lanes]
+            options += [*VECTOR_FLAGS[lanes], *fused_flags()]
         elif self.target.is_elf:
             options.append("-mno-outline-atomics")  # else calls a helper that only the compiler's own library has
         return tuple(options)

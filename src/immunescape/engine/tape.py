@@ -9,56 +9,21 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from immunescape.engine import ir
+from immunescape.engine.hoist import Hoist
 from immunescape.engine.ir import COMPARISONS, Expr
 from immunescape.errors import EngineError
 
-__all__ = ["Hoist", "Tape"]
+__all__ = ["Tape"]
 
 _COMPARE = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
 _MASKS = frozenset((*COMPARISONS, "and", "or", "not"))
 _SIGNS = {"mul": "*", "add": "+", "sub": "-"}
 _LONGEST_POWER = 64
 _LONGEST_SHARED = 60  # operands of one sum or product beyond which shared pairs are not searched
-
-
-@dataclass
-class Hoist:
-    """Values that depend on parameters only; each becomes an element of one array.
-
-    Attributes
-    ----------
-    constant : names that are constant while a patient is integrated (between events).
-    slots : expression -> index in the array.
-    """
-
-    constant: frozenset[str]
-    slots: dict[Expr, int] = field(default_factory=dict)
-    _fixed: dict[Expr, bool] = field(default_factory=dict)
-
-    def fixed(self, node: Expr) -> bool:
-        """Whether the expression depends on constants only."""
-        known = self._fixed
-        if node in known:
-            return known[node]
-        stack = [node]
-        while stack:
-            part = stack[-1]
-            unknown = [a for a in part.args if a not in known]
-            if unknown:
-                stack.extend(unknown)
-                continue
-            stack.pop()
-            own = part.op != "time" and (part.op != "sym" or part.name in self.constant)
-            known[part] = own and all(known[a] for a in part.args)
-        return known[node]
-
-    def slot(self, node: Expr) -> int:
-        """Index of the value."""
-        return self.slots.setdefault(node, len(self.slots))
 
 
 Node = tuple  # (op, *arguments): arguments are indices of earlier nodes, or names and numbers for leaves
@@ -86,6 +51,7 @@ class Tape:
         self._kids: list[tuple[int, ...]] = []  # operands of each node
         self._texts: list[str] = []  # how each node is written where it is used
         self.constants: dict[int, Expr] = {}  # node -> what it stands for, where that is constant
+        self._joined: dict[int, str] = {}  # node -> the C function that computes it, see `join`
 
     # ---- building -------------------------------------------------------------------------------------------------
     def node(self, *content: object) -> int:
@@ -496,6 +462,31 @@ class Tape:
             return self.sub(*children)
         return self.node(*((node[0], node[1]) if node[0] == "call" else (node[0],)), *children)
 
+    # ---- joining products with sums -------------------------------------------------------------------------------
+    def join(self, roots: Iterable[int]) -> None:
+        """Make each product that only one sum or difference below the roots reads part of that: ``v_fma`` and the like.
+
+        One operation with one rounding takes the place of two. It is written out as a function, in place of leaving it
+        to the compiler, so that every compiler and every width of vectors rounds at the same points. From here on no
+        new nodes are made.
+        """
+        roots = list(roots)
+        order = self.order(roots)
+        uses = Counter(child for i in order for child in self._kids[i])
+        uses.update(roots)
+        for i in order:
+            if self.nodes[i][0] not in ("add", "sub") or i in self._joined:
+                continue
+            a, b = self._kids[i]
+            difference = self.nodes[i][0] == "sub"
+            first, second = (self.nodes[k][0] == "mul" and uses[k] == 1 for k in (a, b))
+            if second:
+                self._joined[i] = "v_fnma" if difference else "v_fma"
+                self._kids[i] = (*self._kids[b], a)
+            elif first:
+                self._joined[i] = "v_fms" if difference else "v_fma"
+                self._kids[i] = (*self._kids[a], b)
+
     # ---- printing ------------------------------------------------------------------------------------------------
     def order(self, roots: Iterable[int], seen: set[int] | None = None) -> list[int]:
         """Nodes below the roots, arguments first; those in `seen` are left out, the others added to it."""
@@ -539,6 +530,8 @@ class Tape:
         if op in ("leaf", "num"):
             return None
         args = [self._texts[a] for a in self._kids[index]]
+        if index in self._joined:
+            return f"    const V v{index} = {self._joined[index]}({', '.join(args)});"
         if op in _SIGNS:
             return f"    const V v{index} = {args[0]} {_SIGNS[op]} {args[1]};"
         kind = "I" if op in _MASKS else "V"
@@ -573,6 +566,7 @@ class Tape:
 
     def program(self, targets: Sequence[tuple[str, int]]) -> list[str]:
         """Statements that compute the nodes and assign them: pairs (C variable, node), in order."""
+        self.join([root for _, root in targets])
         lines: list[str] = []
         seen: set[int] = set()
         for target, root in targets:

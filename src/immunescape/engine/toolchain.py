@@ -18,7 +18,7 @@ from pathlib import Path
 
 from immunescape.engine.cache import CacheError, cache_folder, fetch, fingerprint
 from immunescape.engine.library import load_library
-from immunescape.engine.processor import machine_lanes
+from immunescape.engine.processor import fused_flags, machine_lanes
 from immunescape.errors import EngineError
 
 __all__ = ["Build", "Toolchain", "compiler_command", "find_toolchain", "library_suffix", "machine_lanes"]
@@ -77,7 +77,7 @@ class Toolchain:
         if self.is_zig:
             options.append("-fno-sanitize=all")
         if platform.machine().lower() in ("x86_64", "amd64"):
-            options += VECTOR_FLAGS[lanes]
+            options += [*VECTOR_FLAGS[lanes], *fused_flags()]
         return tuple(options)
 
     def compile_command(self, source: Path, made: Path, lanes: int) -> list[str]:

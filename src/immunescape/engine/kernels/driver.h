@@ -159,12 +159,12 @@ static V norm(struct lanes *s, const V *v, const V *x, const V *y) {
     for (int i = 0; i < NX; i += 2) {
         int m = i + 1 < NX ? i + 1 : i;
         V a = v_abs(x[i]), b = v_abs(y[i]), d = v_abs(x[m]), e = v_abs(y[m]);
-        V p = s->atol[i] + rtol * pick(MASK(a > b), a, b) + all(LEAST);
-        V q = s->atol[m] + rtol * pick(MASK(d > e), d, e) + all(LEAST);
+        V p = v_fma(rtol, pick(MASK(a > b), a, b), s->atol[i]) + all(LEAST);
+        V q = v_fma(rtol, pick(MASK(d > e), d, e), s->atol[m]) + all(LEAST);
         V both = all(1.0) / (p * q);
         V f = v[i] * q * both, g = v[m] * p * both;
-        sum = sum + f * f;
-        if (m > i) sum = sum + g * g;
+        sum = v_fma(f, f, sum);
+        if (m > i) sum = v_fma(g, g, sum);
     }
     return v_sqrt(sum * all(1.0 / SPAN(NX)));
 }
@@ -351,9 +351,9 @@ static void refill(struct lanes *s) {
 
 static inline V dense_state(const struct lanes *s, V theta, int i) {
     V p = s->d[i * DENSE + DENSE - 1];
-    for (int row = DENSE - 2; row >= 0; row--) p = s->d[i * DENSE + row] + theta * p;
+    for (int row = DENSE - 2; row >= 0; row--) p = v_fma(theta, p, s->d[i * DENSE + row]);
     V rest = all(1.0) - theta;
-    return rest * s->x[i] + theta * (s->y[i] + rest * p);
+    return v_fma(theta, v_fma(rest, p, s->y[i]), rest * s->x[i]);
 }
 
 static void dense_at(struct lanes *s, V theta) {
@@ -373,10 +373,10 @@ static void refine(struct lanes *s, V theta, V h) {
     for (int i = 0; i < NX; i++) {
         V p = s->d[i * DENSE + DENSE - 1], q = all(0.0);
         for (int row = DENSE - 2; row >= 0; row--) {
-            q = p + theta * q;
-            p = s->d[i * DENSE + row] + theta * p;
+            q = v_fma(theta, q, p);
+            p = v_fma(theta, p, s->d[i * DENSE + row]);
         }
-        s->r[i] = (s->x[i] - s->y[i] - (rest - theta) * p - theta * rest * q) * ih;
+        s->r[i] = v_fnma(theta * rest, q, v_fnma(rest - theta, p, s->x[i] - s->y[i])) * ih;
     }
     infuse(&s->in, s->r);
     stage(s->xd, s->z, s->c, within(time, s->lo, s->hi), s->r, s->lu, s->fix);

@@ -1,7 +1,8 @@
 /* Lanes: W patients side by side in one vector, and the elementary functions on them.
  *
  * Every function does the same IEEE operations in the same order whatever W is, so that a patient's result does not
- * depend on how many neighbours it has. W is 1, 2, 4 or 8; the code must be compiled without contraction of a*b+c.
+ * depend on how many neighbours it has. W is 1, 2, 4 or 8; the code must be compiled without contraction of a*b+c, because
+ * where a product and a sum are rounded once only is said here (v_fma), not left to the compiler.
  */
 #ifndef LANES_H
 #define LANES_H
@@ -27,6 +28,30 @@ typedef int64_t I __attribute__((vector_size(8 * W), aligned(8 * W)));
 static inline I bits(V a) { return (I)a; }
 static inline V real(I a) { return (V)a; }
 #endif
+
+/* a*b + c with one rounding, by the processor's instruction. A processor that lacks it (x86-64 before 2013) rounds twice:
+ * to imitate one rounding would cost more than all the rest. So bits are the same at every width on one machine, and on
+ * all machines that have the instruction; on one without it results differ by rounding. */
+#if !defined(__FMA__) && (defined(__x86_64__) || defined(_M_X64) || defined(__i386__))
+#define v_fma(a, b, c) ((a) * (b) + (c))
+#elif W == 1
+#define v_fma(a, b, c) __builtin_fma(a, b, c)
+#elif defined(__clang__)
+#define v_fma(a, b, c) __builtin_elementwise_fma((V)(a), (V)(b), (V)(c))
+#elif defined(__FMA__) && W == 2
+#define v_fma(a, b, c) ((V)__builtin_ia32_vfmaddpd(a, b, c))
+#elif defined(__FMA__) && W == 4
+#define v_fma(a, b, c) ((V)__builtin_ia32_vfmaddpd256(a, b, c))
+#elif defined(__FMA__) && defined(__AVX512F__)
+#define v_fma(a, b, c) ((V)__builtin_ia32_vfmaddpd512_mask(a, b, c, (unsigned char)-1, 4)) /* 4: rounding as set */
+#else
+static inline V v_fma(V a, V b, V c) {
+    for (int l = 0; l < W; l++) ((double *)&c)[l] = __builtin_fma(((double *)&a)[l], ((double *)&b)[l], ((double *)&c)[l]);
+    return c;
+}
+#endif
+#define v_fms(a, b, c) v_fma(a, b, -(c))  /* a*b - c */
+#define v_fnma(a, b, c) v_fma(-(a), b, c) /* c - a*b */
 
 #define LANE(v, l) (((double *)&(v))[l])
 #define MLANE(m, l) (((int64_t *)&(m))[l])
@@ -81,18 +106,18 @@ static inline V v_exp(V x) {
     V m = k - all(SHIFTER);
     V r = (s - m * all(6.93147180369123816490e-01)) - m * all(1.90821492927058770002e-10);
     V p = all(1.6059043836821613e-10);
-    p = p * r + all(2.08767569878681e-09);
-    p = p * r + all(2.505210838544172e-08);
-    p = p * r + all(2.755731922398589e-07);
-    p = p * r + all(2.7557319223985893e-06);
-    p = p * r + all(2.48015873015873e-05);
-    p = p * r + all(0.0001984126984126984);
-    p = p * r + all(0.001388888888888889);
-    p = p * r + all(0.008333333333333333);
-    p = p * r + all(0.041666666666666664);
-    p = p * r + all(0.16666666666666666);
-    p = p * r + all(0.5);
-    p = p * (r * r) + r;
+    p = v_fma(p, r, all(2.08767569878681e-09));
+    p = v_fma(p, r, all(2.505210838544172e-08));
+    p = v_fma(p, r, all(2.755731922398589e-07));
+    p = v_fma(p, r, all(2.7557319223985893e-06));
+    p = v_fma(p, r, all(2.48015873015873e-05));
+    p = v_fma(p, r, all(0.0001984126984126984));
+    p = v_fma(p, r, all(0.001388888888888889));
+    p = v_fma(p, r, all(0.008333333333333333));
+    p = v_fma(p, r, all(0.041666666666666664));
+    p = v_fma(p, r, all(0.16666666666666666));
+    p = v_fma(p, r, all(0.5));
+    p = v_fma(p, r * r, r);
     p = p + all(1.0);
     I half = n >> 1; /* two factors: their product may lie below the smallest normal number */
     V a = real((half + alli(1023)) << 52);

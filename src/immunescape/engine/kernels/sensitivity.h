@@ -13,7 +13,7 @@ static void sens_point(const int stage, const V *base, const V *k, V *out) {
     for (int j = 0; j < stage; j++) {
         if (STAGE_A[stage][j] == 0.0) continue;
         const V a = all(STAGE_A[stage][j]);
-        for (int i = 0; i < NX; i++) out[i] = out[i] + a * k[j * NX + i];
+        for (int i = 0; i < NX; i++) out[i] = v_fma(a, k[j * NX + i], out[i]);
     }
 }
 
@@ -61,9 +61,9 @@ static void sens_step(struct lanes *s, V h) {
             sens_point(stage, s->s + m * NX, l, w);
             for (int i = 0; i < NX; i++) g[i] = all(0.0);
             for (int j = 0; j < stage; j++)
-                for (int i = 0; i < NX; i++) g[i] = g[i] + all(STAGE_C[stage][j]) * l[j * NX + i];
+                for (int i = 0; i < NX; i++) g[i] = v_fma(all(STAGE_C[stage][j]), l[j * NX + i], g[i]);
             for (int i = 0; i < NX; i++) g[i] = g[i] * ih + h * all(STAGE_D[stage]) * u[m * NX + i];
-            for (int e = 0; e < NJX; e++) g[JX_ROW[e]] = g[JX_ROW[e]] + jx[e] * w[JX_COLUMN[e]];
+            for (int e = 0; e < NJX; e++) g[JX_ROW[e]] = v_fma(jx[e], w[JX_COLUMN[e]], g[JX_ROW[e]]);
             for (int e = 0; e < NJZ; e++) g[JZ_ROW[e]] = g[JZ_ROW[e]] + jz[e] * s->dz[m * NDZ + JZ_FIXED[e]];
             for (int e = 0; e < NB; e++) g[B_ROW[e]] = g[B_ROW[e]] + b[m * NB + e] * s->k[stage * NX + B_COLUMN[e]];
             solve(s->z, s->c, s->lu, g, l + stage * NX);
@@ -82,8 +82,8 @@ static void sens_dense(struct lanes *s, V theta, V *out) {
     V rest = all(1.0) - theta;
     for (int i = 0; i < NSENS * NX; i++) {
         V p = s->sd[i * DENSE + DENSE - 1];
-        for (int row = DENSE - 2; row >= 0; row--) p = s->sd[i * DENSE + row] + theta * p;
-        out[i] = rest * s->s[i] + theta * (s->sy[i] + rest * p);
+        for (int row = DENSE - 2; row >= 0; row--) p = v_fma(theta, p, s->sd[i * DENSE + row]);
+        out[i] = v_fma(theta, v_fma(rest, p, s->sy[i]), rest * s->s[i]);
     }
 }
 
