@@ -17,9 +17,11 @@ import pandas as pd
 from immunescape.errors import InputError
 from immunescape.profile.study import GeneMapReport
 
-__all__ = ["GeneTable", "gene_table", "map_expression", "to_symbols"]
+__all__ = ["GeneTable", "gene_table", "map_expression", "plain_name", "to_symbols"]
 
+_ALIASES = Path(__file__).parents[1] / "knowledge" / "data" / "gene_aliases.csv"
 _FILE = Path(__file__).parents[1] / "knowledge" / "data" / "genes.tsv.gz"
+_MOUSE = re.compile(r"[A-Z](?=.*[a-z])[a-z0-9.-]+$")
 _ENSEMBL = re.compile(r"ENSG\d{11}(\.\d+)?(_PAR_Y)?$")
 
 
@@ -31,12 +33,20 @@ class GeneTable:
     ----------
     symbols : approved symbols of protein-coding, immunoglobulin and T cell receptor genes.
     entrez, ensembl, previous : identifier -> symbol.
+    spellings : names without separators, in capitals (``PDL1``, ``STK11``) -> symbol; aliases, and approved symbols
+        that no other symbol resembles.
     """
 
     symbols: frozenset[str]
     entrez: dict[str, str]
     ensembl: dict[str, str]
     previous: dict[str, str]
+    spellings: dict[str, str]
+
+
+def plain_name(name: str) -> str:
+    """Return a gene's name in capitals, without separators."""
+    return re.sub(r"[^A-Z0-9]", "", name.upper())
 
 
 @lru_cache(maxsize=1)
@@ -56,7 +66,14 @@ def gene_table() -> GeneTable:
             if row["ensembl"]:
                 ensembl[row["ensembl"]] = symbol
             previous.update({p: symbol for p in row["previous"].split("|") if p})
-    return GeneTable(frozenset(symbols), entrez, ensembl, previous)
+    spellings: dict[str, str] = {}
+    with _ALIASES.open(encoding="utf-8", newline="") as file:
+        spellings.update((row["alias"], row["symbol"]) for row in csv.DictReader(file))
+    plain: dict[str, set[str]] = {}
+    for symbol in symbols:
+        plain.setdefault(plain_name(symbol), set()).add(symbol)
+    spellings.update((name, next(iter(same))) for name, same in plain.items() if len(same) == 1)
+    return GeneTable(frozenset(symbols), entrez, ensembl, previous, spellings)
 
 
 def _kind(identifier: str) -> str:
@@ -73,7 +90,9 @@ def _one(identifier: str, table: GeneTable) -> str | None:
         return table.entrez.get(identifier)
     if identifier in table.symbols:
         return identifier
-    return table.previous.get(identifier)
+    if _MOUSE.match(identifier):  # Stk11 may be a gene of another species
+        return table.previous.get(identifier)
+    return table.previous.get(identifier) or table.spellings.get(plain_name(identifier))
 
 
 def to_symbols(identifiers: Iterable[str | None]) -> list[str | None]:
@@ -82,7 +101,7 @@ def to_symbols(identifiers: Iterable[str | None]) -> list[str | None]:
     Parameters
     ----------
     identifiers
-        HGNC symbols (approved or previous), Entrez ids, Ensembl gene ids (with or without version), mixed.
+        HGNC symbols (approved, previous, common aliases, other spellings such as ``STK-11``), Entrez ids, Ensembl gene ids (with or without version), mixed.
 
     Returns
     -------

@@ -125,6 +125,8 @@ def join(partials: Iterable[Partial], name: str = "study", panel: str | None = N
         study.panels.update(part.panels)
         for kind, samples in part.assessed.items():
             study.assessed[kind] = study.assessed.get(kind, frozenset()) | samples
+        for key, samples in part.unclear.items():
+            study.unclear[key] = study.unclear.get(key, frozenset()) | samples
         for kind in part.tables:
             study.given.add(kind)
             files = tuple(dict.fromkeys(note.file for note in part.reads))

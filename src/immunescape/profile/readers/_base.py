@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -28,6 +28,8 @@ class Partial:
     expression, expression_unit, gene_map : expression, where the file holds it.
     genome_build : ``GRCh37`` or ``GRCh38`` where the file says so.
     assessed : kind -> samples that the file lists as looked at.
+    sequenced : samples that a file of mutations holds, whether or not any of their rows counts.
+    unclear : (kind, gene) -> samples in which the file leaves open whether the gene is changed.
     reads, problems : notes.
     """
 
@@ -38,12 +40,18 @@ class Partial:
     gene_map: GeneMapReport | None = None
     genome_build: str = ""
     assessed: dict[str, frozenset[str]] = field(default_factory=dict)
+    sequenced: frozenset[str] = frozenset()
+    unclear: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     reads: list[ReadNote] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def note(self, file: str, name: str, rows: int, kept: int, left: str = "") -> None:
         """Add a note of what was read and left."""
         self.reads.append(ReadNote(file, name, rows, kept, left))
+
+    def mark_unclear(self, kind: str, gene: str, samples: Iterable[str]) -> None:
+        """Mark a gene as not assessable in samples, for mutations or copy number."""
+        self.unclear[kind, gene] = self.unclear.get((kind, gene), frozenset()) | frozenset(samples)
 
 
 Function = Callable[[Path, Mapping[str, Any]], Partial]

@@ -11,7 +11,7 @@ import pandas as pd
 from immunescape.errors import InputError, nearest, unknown_word
 from immunescape.profile.genes import to_symbols
 from immunescape.profile.readers._cells import finish_cell_counts, finish_cells_in_space
-from immunescape.profile.readers._text import number_column
+from immunescape.profile.readers._text import number_column, rows_of
 from immunescape.profile.readers._units import convert_labs, vaf_fraction
 from immunescape.profile.study import COLUMNS
 
@@ -279,6 +279,13 @@ def finish(
         out["vaf"] = vaf_fraction(out["vaf"], units.get("vaf"), file, problems)
         out["ccf"] = out["ccf"].clip(upper=1.0) if bool((out["ccf"] <= 1.5).all()) else out["ccf"]
         _range(out, "ccf", 0.0, 1.0, file, "(fraction of cancer cells)")
+    if kind == "mutations" and bool((out["vaf"] == 0).any()):
+        none = out["vaf"] == 0
+        problems.append(
+            f"{file}: {int(none.sum())} variants have a VAF of 0 and are left out: the tumour does not have them "
+            f"(lines {rows_of(out, none)})"
+        )
+        out = out[~none]
     if kind in ("copy_number", "segments", "hla_loh"):
         out = _copies(out, file, problems)
     special = _SPECIAL.get(kind)

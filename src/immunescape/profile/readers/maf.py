@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,21 @@ import pandas as pd
 from immunescape.errors import InputError
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._finish import CLASSES, build_word, finish
+from immunescape.profile.readers._somatic import (
+    Tally,
+    frequency,
+    germline_by_normal,
+    is_population_column,
+    population_verdict,
+)
 from immunescape.profile.readers._text import Table, read_table, rows_of
 
 __all__ = ["CLASSES", "builds_of", "read_maf"]
 
 _GERMLINE = ("germline", "loh_germline")
 _DROP = ("wildtype", "redacted", "none")
+_COMMON_FILTER = re.compile(r"common_variant|common_in_exac|(^|[;,])germline", re.IGNORECASE)
+"""FILTER words of vcf2maf, GDC and Mutect2 for variants of the germline."""
 
 
 def builds_of(table: Table, declared: str) -> str:
@@ -64,9 +74,53 @@ def _vaf(table: Table, problems: list[str]) -> tuple[pd.Series, str | None]:
     if vaf.notna().any():
         return vaf, "fraction"
     given = table.find("t_vaf", "vaf", "tumor_vaf", "i_tumor_f", "tumor_f", "allele_freq", "AF")
+    if given is not None and given.casefold() == "af" and table.find("AFR_AF", "EUR_AF", "gnomAD_AF", "gnomADe_AF"):
+        given = None  # beside other populations, VEP's AF is the frequency in 1000 Genomes
     if given is None:
         return vaf, "fraction"
     return table.number(given), None
+
+
+def _population_frequencies(table: Table) -> pd.Series:
+    """Return the largest frequency in any population that the columns of each row give, NaN without one."""
+    names = [str(c) for c in table.frame.columns if is_population_column(str(c))]
+    if (everybody := table.find("AF")) is not None and table.find("AFR_AF", "EUR_AF"):
+        names.append(everybody)
+    best = pd.Series(np.nan, index=table.frame.index)
+    for name in names:
+        cells = table.frame[name]
+        numbers = pd.to_numeric(cells, errors="coerce").astype(float)
+        words = cells.notna() & numbers.isna()
+        numbers[words] = cells[words].map(lambda c: frequency([c]))
+        best = pd.concat([best, numbers.where(numbers.between(0.0, 1.0))], axis=1).max(axis=1)
+    return best
+
+
+def _germline(table: Table, rows: pd.DataFrame, drop: pd.Series) -> tuple[Tally, pd.Series]:
+    """Mark germline variants in `rows`; return what was decided and which rows are left out."""
+    alt = table.number("t_alt_count")
+    reads = alt + table.number("t_ref_count")
+    absent = ((alt == 0) & (reads != 0)) | ((rows["vaf"] == 0) & alt.isna())
+    populations = _population_frequencies(table)
+    filters = table.text("FILTER").map(lambda f: isinstance(f, str) and bool(_COMMON_FILTER.search(f))).astype(bool)
+    clinical = table.text("CLIN_SIG", "CLINVAR", "ClinVar_SIG")
+    n_alt, n_depth = table.number("n_alt_count"), table.number("n_depth")
+    n_depth = n_depth.where(n_depth.notna(), n_alt + table.number("n_ref_count"))
+    suspect = ~drop & (absent | (populations > 0) | filters | (n_alt > 0))
+    tally, left = Tally(), pd.Series(False, index=rows.index)
+    for line in rows.index[suspect]:
+        verdict = "absent" if absent[line] else population_verdict(populations[line], clinical[line])
+        if not verdict:
+            normal = germline_by_normal(n_alt[line], n_depth[line])
+            verdict = "normal" if normal else "rare" if filters[line] else ""
+        if not verdict:
+            continue
+        tally.add(verdict, int(line))
+        if verdict in ("absent", "common"):
+            left[line] = True
+        else:
+            rows.loc[line, "germline"] = True
+    return tally, left
 
 
 @reader(
@@ -122,6 +176,9 @@ def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
     clonal = rows["clonal"].map(lambda c: c.casefold() if isinstance(c, str) else c)
     rows["clonal"] = clonal.where(~clonal.isin(("indeterminate", "unknown")), None)
     drop = status.isin(_DROP) | rows["gene"].isna()
+    tally, left_out = _germline(table, rows, drop)
+    drop |= left_out
+    out.problems.extend(tally.sentences(path.name))
     rows["protein_change"] = rows["protein_change"].map(lambda p: p.removeprefix("p.") if isinstance(p, str) else p)
     key = ["sample", "gene", "chrom", "start", "ref", "alt", "protein_change"]
     twice = rows.duplicated(key) & ~drop
@@ -137,9 +194,17 @@ def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
         {"vaf": str(declared_unit or unit)} if (declared_unit or unit) else {},
         out.genome_build,
     )
+    owners = rows[["sample", "patient"]].drop_duplicates("sample")
+    owners = owners[owners["sample"].notna() & ~owners["sample"].isin(out.tables["mutations"]["sample"])]
+    if len(owners):  # sequenced, though none of its rows counts
+        out.tables["samples"] = finish("samples", owners, path.name, out.problems)
+    out.sequenced = frozenset(rows["sample"].dropna())
     left = []
     if drop.any():
-        left.append(f"{int(drop.sum())} rows without gene, or wild type, redacted or empty by Mutation_Status")
+        left.append(
+            f"{int(drop.sum())} rows without gene, wild type or redacted by Mutation_Status, polymorphisms, or without "
+            "reads in the tumour"
+        )
     if twice.any():
         left.append(f"{int(twice.sum())} repeated rows")
     out.note(path.name, "maf", len(frame), len(out.tables["mutations"]), "; ".join(left))

@@ -1,104 +1,55 @@
-"""Variant Call Format 4.x with annotation by VEP (INFO/CSQ) or SnpEff (INFO/ANN): plain text, no dependency."""
+"""Variant Call Format 4.x with annotation by VEP (CSQ), SnpEff (ANN) or PAVE (IMPACT, PAVE_TI): plain text."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from immunescape.errors import InputError, unknown_word
+from immunescape.errors import InputError
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._finish import build_word, finish
-from immunescape.profile.readers._text import read_text
-
-__all__ = ["maf_class", "read_vcf"]
-
-_TERMS = (
-    ("splice_acceptor_variant", "Splice_Site"),
-    ("splice_donor_variant", "Splice_Site"),
-    ("stop_gained", "Nonsense_Mutation"),
-    ("frameshift_variant", "Frame_Shift"),
-    ("stop_lost", "Nonstop_Mutation"),
-    ("start_lost", "Translation_Start_Site"),
-    ("initiator_codon_variant", "Translation_Start_Site"),
-    ("inframe_insertion", "In_Frame_Ins"),
-    ("inframe_deletion", "In_Frame_Del"),
-    ("disruptive_inframe_insertion", "In_Frame_Ins"),
-    ("disruptive_inframe_deletion", "In_Frame_Del"),
-    ("conservative_inframe_insertion", "In_Frame_Ins"),
-    ("conservative_inframe_deletion", "In_Frame_Del"),
-    ("protein_altering_variant", "In_Frame"),
-    ("missense_variant", "Missense_Mutation"),
-    ("splice_region_variant", "Splice_Region"),
-    ("synonymous_variant", "Silent"),
-    ("stop_retained_variant", "Silent"),
-    ("coding_sequence_variant", "Unknown"),
-    ("5_prime_UTR_variant", "5'UTR"),
-    ("3_prime_UTR_variant", "3'UTR"),
-    ("upstream_gene_variant", "5'Flank"),
-    ("downstream_gene_variant", "3'Flank"),
-    ("intron_variant", "Intron"),
-    ("non_coding_transcript_exon_variant", "RNA"),
-    ("intergenic_variant", "IGR"),
+from immunescape.profile.readers._somatic import (
+    Tally,
+    frequency,
+    germline_by_normal,
+    is_population_column,
+    population_verdict,
 )
-_RANK = {term: i for i, (term, _) in enumerate(_TERMS)}
-_WORD = dict(_TERMS)
-_GENERIC = {"tumor", "tumour", "primary", "sample", "tumor_sample"}
-_THREE = {
-    **dict(Ala="A", Arg="R", Asn="N", Asp="D", Cys="C", Gln="Q", Glu="E", Gly="G", His="H", Ile="I", Leu="L"),
-    **dict(Lys="K", Met="M", Phe="F", Pro="P", Ser="S", Thr="T", Trp="W", Tyr="Y", Val="V", Ter="*", Sec="U"),
-}
+from immunescape.profile.readers._text import read_text
+from immunescape.profile.readers._vcf_annotation import Annotation, annotation_of, maf_class, pave_annotation
+from immunescape.profile.readers._vcf_samples import SampleNames, choose_samples, genotype, in_tumour, reads_of
 
+__all__ = ["GENERIC_SAMPLES", "maf_class", "read_vcf"]
 
-def maf_class(terms: Sequence[str], ref: str, alt: str) -> str:
-    """Return the MAF classification of the most severe Sequence Ontology term.
+GENERIC_SAMPLES = frozenset(
+    "tumor tumour primary sample tumor_sample tumour_sample normal unknown __unknown__ none t sample1".split()
+)
+"""Names that callers and converters give to every patient's tumour."""
 
-    Parameters
-    ----------
-    terms
-        Sequence Ontology terms, e.g. ``missense_variant``.
-    ref, alt
-        Alleles: a frame shift that adds bases is an insertion.
-    """
-    known = [t for t in terms if t in _RANK]
-    if not known:
-        return "Unknown"
-    word = _WORD[min(known, key=_RANK.__getitem__)]
-    if word in ("Frame_Shift", "In_Frame"):
-        return f"{word}_{'Ins' if len(alt) > len(ref) else 'Del'}"
-    return word
-
-
-def _short(hgvsp: str) -> str | None:
-    text = hgvsp.rpartition(":")[2].removeprefix("p.").replace("%3D", "=").strip("()")
-    if not text:
-        return None
-    return re.sub(r"[A-Z][a-z]{2}", lambda m: _THREE.get(m.group(0), m.group(0)), text)
+_HOW = "Annotate it: vep --vcf --symbol --hgvs --canonical --mane."
+_GERMLINE_STATUS = "1"
+_NO_VARIANT_STATUS = "0"
+_LOH_STATUS = "3"
+"""Somatic status SS of VarScan and SomaticSniper: 0 none, 1 germline, 2 somatic, 3 loss of heterozygosity."""
 
 
 def _info(text: str) -> dict[str, str]:
     return {k: v for k, _, v in (part.partition("=") for part in text.split(";"))}
 
 
-def _number(text: str | None, where: str, name: str) -> float | None:
-    if text is None or text in ("", "."):
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        raise InputError(f"'{text[:40]}' in {name} is not a number", where=where) from None
-    return value if value == value and abs(value) != float("inf") else None
-
-
+@dataclass
 class _Header:
-    def __init__(self) -> None:
-        self.fields: list[str] = []
-        self.kind = ""
-        self.build = ""
-        self.columns: list[str] = []
+    fields: list[str] = field(default_factory=list)
+    kind: str = ""
+    build: str = ""
+    columns: list[str] = field(default_factory=list)
+    samples: SampleNames = field(default_factory=SampleNames)
+    log10_population: bool = False
 
     def line(self, text: str, where: str) -> None:
         if match := re.match(r"##INFO=<ID=(CSQ|ANN),.*Format: ?'?\"?([^\"'>]+)", text):
@@ -109,6 +60,8 @@ class _Header:
             self.fields = "allele|annotation|impact|symbol|gene|feature_type|feature|biotype|rank|hgvsc|hgvsp".split(
                 "|"
             )
+        elif text.startswith("##INFO=<ID=POPAF,"):
+            self.log10_population = "log" in text.casefold()
         elif text.startswith(("##reference=", "##contig=")) and not self.build:
             low = text.casefold()
             for word in ("grch38", "hg38", "grch37", "hg19", "b37", "hs37d5"):
@@ -116,46 +69,133 @@ class _Header:
                     self.build = build_word(word, where)
         elif text.startswith("#CHROM"):
             self.columns = text.lstrip("#").split("\t")
+        else:
+            self.samples.line(text)
 
 
-def _annotation(header: _Header, info: Mapping[str, str], alt: str, alts: Sequence[str]) -> dict[str, str]:
-    best: tuple[tuple[int, int, int], dict[str, str]] | None = None
-    for entry in info.get(header.kind, "").split(","):
-        values = dict(zip(header.fields, entry.split("|"), strict=False))
-        allele = values.get("allele", "")
-        if len(alts) > 1 and allele not in (alt, alt[1:] or "-", "-"):
-            continue
-        terms = (values.get("consequence") or values.get("annotation") or "").split("&")
-        rank = min((_RANK.get(t, 99) for t in terms), default=99)
-        key = (0 if values.get("mane_select") else 1, 0 if values.get("canonical") == "YES" else 1, rank)
-        key = key if any(f in header.fields for f in ("canonical", "mane_select")) else (0, 0, rank)
-        if best is None or key < best[0]:
-            best = (key, values)
-    return best[1] if best else {}
+@dataclass
+class _Rows:
+    """Rows of the file as they are read, and what was decided on those left out."""
+
+    header: _Header
+    tumour: int = -1
+    normal: int | None = None
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    unclear: set[str] = field(default_factory=set)
+    total: int = 0
+    filtered: int = 0
+    annotated: int = 0
+    bare: list[int] = field(default_factory=list)
+
+    def add(self, cells: list[str], number: int, where: str) -> None:
+        """Take in one line of variants."""
+        info, alts = _info(cells[7]), cells[4].split(",")
+        try:
+            position = int(cells[1])
+        except ValueError:
+            raise InputError(f"POS '{cells[1][:30]}' is not a number", where=where) from None
+        if not any(_is_allele(a) for a in alts):
+            return
+        kind = self.header.kind
+        given = bool(info.get(kind)) if kind else "IMPACT" in info or "PAVE_TI" in info
+        self.annotated += given
+        if not given:
+            self.bare.append(number)
+        for which, alt in enumerate(alts):
+            if not _is_allele(alt):
+                continue
+            note = annotation_of(kind, self.header.fields, info, alt, alts) if kind else pave_annotation(info)
+            tumour = self._cells(cells, self.tumour)
+            reads, depth, share = reads_of(tumour, which, cells[3], alt, where)
+            verdict = in_tumour(genotype(tumour, which), reads, depth, share) if tumour else ""
+            if verdict:
+                self.tally.add(verdict, number)
+            if verdict == "no call" and note.gene:
+                self.unclear.add(note.gene)
+            if verdict in ("absent", "no call"):
+                continue
+            origin = self._origin(cells, info, tumour, note, which, where)
+            if origin:
+                self.tally.add(origin, number)
+            if origin in ("common", "absent"):
+                continue
+            self.rows.append(
+                {
+                    "gene": note.gene,
+                    "chrom": cells[0],
+                    "start": float(position),
+                    "ref": cells[3],
+                    "alt": alt,
+                    "classification": maf_class(note.terms, cells[3], alt),
+                    "protein_change": note.protein_change,
+                    "vaf": share,
+                    "t_depth": depth,
+                    "germline": origin in ("rare", "normal", "caller"),
+                    "source_row": float(number),
+                }
+            )
+
+    def _cells(self, cells: list[str], column: int | None) -> dict[str, str]:
+        if column is None or len(cells) <= 9 + column:
+            return {}
+        return dict(zip(cells[8].split(":"), cells[9 + column].split(":"), strict=False))
+
+    def _origin(
+        self,
+        cells: list[str],
+        info: Mapping[str, str],
+        tumour: dict[str, str],
+        note: Annotation,
+        which: int,
+        where: str,
+    ) -> str:
+        """Say whether the variant is germline, and by what: population, normal or caller; '' for somatic."""
+        in_populations = frequency([str(note.population), *_shares(info, which, self.header.log10_population)])
+        if verdict := population_verdict(in_populations, note.clinical or info.get("CLNSIG")):
+            return verdict
+        status = tumour.get("SS", info.get("SS", ""))
+        if status == _NO_VARIANT_STATUS and "SOMATIC" not in info:
+            return "absent"
+        if status in (_GERMLINE_STATUS, _LOH_STATUS) or "germline" in re.split(r"[;,]", cells[6].casefold()):
+            return "caller"
+        normal = self._cells(cells, self.normal)
+        if normal:
+            reads, depth, share = reads_of(normal, which, cells[3], cells[4].split(",")[which], where)
+            if share != share and genotype(normal, which) == "carries":
+                return "normal"
+            if germline_by_normal(reads, depth):
+                return "normal"
+        return ""
 
 
-def _fraction(keys: Sequence[str], cells: Sequence[str], which: int, where: str) -> tuple[float | None, float | None]:
-    """Return VAF and depth of one alternative allele from FORMAT: AD, else AF, else RO/AO."""
-    values = dict(zip(keys, cells, strict=False))
-    if "AD" in values and "," in values["AD"]:
-        parts = [_number(p, where, "AD") for p in values["AD"].split(",")]
-        total = sum(p for p in parts if p is not None)
-        alt = parts[which + 1] if which + 1 < len(parts) else None
-        if alt is not None and total > 0:
-            return alt / total, total
-    if values.get("AF"):
-        shares = values["AF"].split(",")
-        if which < len(shares):
-            return _number(shares[which], where, "AF"), _number(values.get("DP"), where, "DP")
-    return None, _number(values.get("DP"), where, "DP")
+def _is_allele(alt: str) -> bool:
+    return alt not in (".", "*", "<*>", "<NON_REF>")
+
+
+def _shares(info: Mapping[str, str], which: int, log10: bool) -> list[str]:
+    """Return the population frequencies of one allele that INFO gives; dbSNP's CAF lists the reference first."""
+    found = []
+    for key, text in info.items():
+        pieces = text.strip("[]").split(",")
+        if key == "CAF" and len(pieces) > which + 1:
+            found.append(pieces[which + 1])
+        elif key == "POPAF" and log10 and len(pieces) > which:
+            try:
+                found.append(str(10 ** -float(pieces[which])))
+            except (ValueError, OverflowError):
+                continue
+        elif is_population_column(key):
+            found.append(pieces[which] if len(pieces) > which else pieces[0])
+    return found
 
 
 @reader(
     "vcf",
-    "mutations in VCF 4.x with VEP CSQ or SnpEff ANN",
+    "mutations in VCF 4.x with VEP CSQ, SnpEff ANN or PAVE IMPACT",
     ("mutations", "samples"),
     {
-        "tumour_sample": "name of the tumour's column",
+        "tumour_sample": "name of the tumour's column, where header and names do not tell it",
         "patient": "patient that the file belongs to; else the sample's name",
         "pass_only": "true (default): read only rows whose FILTER is PASS or '.'",
         "genome_build": "GRCh37 or GRCh38, where the header does not say",
@@ -164,17 +204,17 @@ def _fraction(keys: Sequence[str], cells: Sequence[str], which: int, where: str)
 def read_vcf(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read a VCF (plain or gzip) of one tumour, with or without its normal.
 
+    Variants that the tumour does not have (genotype 0/0, no read) and polymorphisms are left out; variants of the
+    normal, and such as a population has, are marked as germline. What was left out is told with its lines.
+
     Raises
     ------
     InputError
         Without header line or annotation, for an unknown sample, or for a row that is no VCF row.
     """
     lines = read_text(path).splitlines()
-    header = _Header()
-    out = Partial()
-    rows: list[dict[str, Any]] = []
-    total = filtered = 0
-    tumour = -1
+    header, out = _Header(), Partial()
+    read = _Rows(header)
     declared = str(options.get("genome_build") or "")
     pass_only = bool(options.get("pass_only", True))
     for number, line in enumerate(lines, 1):
@@ -186,100 +226,91 @@ def read_vcf(path: Path, options: Mapping[str, Any]) -> Partial:
             continue
         if not header.columns:
             raise InputError("no '#CHROM' header line before the first variant", where=where)
-        if tumour < 0:
-            tumour = _tumour(header, options, path.name)
+        if read.tumour < 0:
+            wanted = str(options.get("tumour_sample") or "")
+            read.tumour, read.normal = choose_samples(
+                header.columns[9:], header.samples, wanted, path.name, out.problems
+            )
         cells = line.split("\t")
         if len(cells) < 8 or len(cells) < len(header.columns):
             raise InputError(f"{len(cells)} cells where the header has {len(header.columns)}", where=where)
-        total += 1
+        read.total += 1
         if pass_only and cells[6] not in ("PASS", ".", ""):
-            filtered += 1
+            read.filtered += 1
             continue
-        rows.extend(_row(header, cells, tumour, number, where))
+        read.add(cells, number, where)
     if not header.columns:
         raise InputError("no '#CHROM' header line: this is no VCF", where=path.name)
-    if not header.fields:
-        raise InputError(
-            "no annotation: the header has no INFO field CSQ (VEP) or ANN (SnpEff)",
-            where=path.name,
-            hint="Annotate it: vep --vcf --symbol --hgvs --canonical.",
-        )
+    if read.tumour < 0:
+        wanted = str(options.get("tumour_sample") or "")
+        read.tumour, read.normal = choose_samples(header.columns[9:], header.samples, wanted, path.name, out.problems)
+    _annotation_is_there(read, path.name, out.problems)
     found = build_word(declared, path.name) if declared else ""
     if header.build and found and header.build != found:
         raise InputError(f"the header says {header.build}, the manifest {found}", where=path.name)
     out.genome_build = header.build or found
-    names = header.columns[9:]
-    sample = names[tumour] if names else str(options.get("patient") or path.name.partition(".")[0])
-    frame = pd.DataFrame(rows, index=pd.Index([r["source_row"] for r in rows], dtype=int))
+    return _finished(read, options, path.name, out)
+
+
+def _annotation_is_there(read: _Rows, file: str, problems: list[str]) -> None:
+    """Refuse a file without annotation, whether the header declares one or not; tell rows that have none."""
+    header = read.header
+    if not header.fields and not read.annotated:
+        raise InputError(
+            "no annotation: the header has no INFO field CSQ (VEP) or ANN (SnpEff), and no row has IMPACT or PAVE_TI "
+            "(PAVE)",
+            where=file,
+            hint=_HOW,
+        )
+    if header.fields and not {"symbol", "gene", "gene_name"} & set(header.fields):
+        raise InputError(
+            f"the annotation {header.kind} names no gene: its fields have no SYMBOL",
+            where=file,
+            hint=f"{_HOW} Fields: {', '.join(header.fields[:20])}",
+        )
+    if read.bare and not read.annotated:
+        raise InputError(
+            f"the header declares the annotation {header.kind}, but none of the {len(read.bare)} variants has it: "
+            "every gene would read as unchanged",
+            where=f"{file}, line {read.bare[0]}",
+            hint=_HOW,
+        )
+    if read.bare:
+        problems.append(
+            f"{file}: {len(read.bare)} of {len(read.bare) + read.annotated} variants have no annotation and count for "
+            f"no gene (first: line {read.bare[0]})"
+        )
+
+
+def _finished(read: _Rows, options: Mapping[str, Any], file: str, out: Partial) -> Partial:
+    names = read.header.columns[9:]
+    sample = names[read.tumour] if names else str(options.get("patient") or file.partition(".")[0])
+    frame = pd.DataFrame(read.rows, index=pd.Index([r["source_row"] for r in read.rows], dtype=int))
     if not len(frame):
         frame = pd.DataFrame({"gene": pd.Series(dtype=object)})
     patient = str(options["patient"]) if options.get("patient") else None
-    if patient and sample.casefold() in _GENERIC:  # callers name every patient's tumour so
+    if patient and sample.casefold() in GENERIC_SAMPLES:  # callers name every patient's tumour so
         sample = f"{patient}-{sample}"
     frame["sample"], frame["patient"] = sample, patient
     if patient:
         owner = pd.DataFrame({"sample": [sample], "patient": [patient]})
-        out.tables["samples"] = finish("samples", owner, path.name, out.problems)
+        out.tables["samples"] = finish("samples", owner, file, out.problems)
     genes = frame["gene"].notna()
+    out.problems.extend(read.tally.sentences(file))
     out.tables["mutations"] = finish(
-        "mutations", frame.loc[genes], path.name, out.problems, {"vaf": "fraction"}, out.genome_build
+        "mutations", frame.loc[genes], file, out.problems, {"vaf": "fraction"}, out.genome_build
     )
-    out.assessed["mutations"] = frozenset({sample})
-    left = [f"{filtered} rows that FILTER marks"] if filtered else []
+    out.assessed["mutations"] = out.sequenced = frozenset({sample})
+    for gene in sorted(read.unclear):
+        out.mark_unclear("mutations", gene, (sample,))
+    left = [f"{read.filtered} rows that FILTER marks"] if read.filtered else []
     if (~genes).any():
         left.append(f"{int((~genes).sum())} variants outside genes")
-    others = [n for i, n in enumerate(names) if i != tumour]
+    left_out = {v for k in ("common", "absent", "no call") for v in read.tally.lines.get(k, ())}
+    if left_out:
+        left.append(f"{len(left_out)} lines of polymorphisms or of variants that the tumour does not have")
+    others = [n for i, n in enumerate(names) if i != read.tumour]
     if others:
         left.append(f"columns of other samples: {', '.join(others)}")
-    out.note(path.name, "vcf", total, int(genes.sum()), "; ".join(left))
+    out.note(file, "vcf", read.total, int(genes.sum()), "; ".join(left))
     return out
-
-
-def _tumour(header: _Header, options: Mapping[str, Any], file: str) -> int:
-    names = header.columns[9:]
-    wanted = options.get("tumour_sample")
-    if wanted:
-        if wanted not in names:
-            raise unknown_word("sample", str(wanted), names or ["(none)"], where=file)
-        return names.index(str(wanted))
-    if len(names) <= 1:
-        return 0
-    guess = [i for i, n in enumerate(names) if n.casefold() in ("tumor", "tumour")]
-    if len(guess) == 1:
-        return guess[0]
-    raise InputError(
-        f"several samples ({', '.join(names[:6])}): which is the tumour?", where=file, hint="Set tumour_sample."
-    )
-
-
-def _row(header: _Header, cells: list[str], tumour: int, number: int, where: str) -> list[dict[str, Any]]:
-    info, alts = _info(cells[7]), cells[4].split(",")
-    try:
-        position = int(cells[1])
-    except ValueError:
-        raise InputError(f"POS '{cells[1][:30]}' is not a number", where=where) from None
-    found = []
-    for which, alt in enumerate(alts):
-        if alt in (".", "*", "<*>", "<NON_REF>"):
-            continue
-        note = _annotation(header, info, alt, alts)
-        terms = (note.get("consequence") or note.get("annotation") or "").split("&")
-        vaf, depth = None, None
-        if len(cells) > 9 + tumour:
-            vaf, depth = _fraction(cells[8].split(":"), cells[9 + tumour].split(":"), which, where)
-        found.append(
-            {
-                "gene": note.get("symbol") or note.get("gene_name") or None,
-                "chrom": cells[0],
-                "start": float(position),
-                "ref": cells[3],
-                "alt": alt,
-                "classification": maf_class(terms, cells[3], alt),
-                "protein_change": _short(note.get("hgvsp", "")),
-                "vaf": vaf,
-                "t_depth": depth,
-                "germline": False,
-                "source_row": float(number),
-            }
-        )
-    return found

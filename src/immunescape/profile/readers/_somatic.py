@@ -1,0 +1,106 @@
+"""Is a variant in a tumour's file somatic, and is it in the tumour? Shared by the readers of MAF and VCF.
+
+Germline variants reach files of tumours without a matched normal, and with one through filters that were switched off.
+Three things show them: a population frequency in the file, reads of the normal, and what the caller says.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from immunescape.profile.readers._limits import limit
+
+__all__ = ["Tally", "frequency", "germline_by_normal", "is_population_column", "population_verdict"]
+
+_SOURCES = re.compile(r"gnomad|exac|1000g|1kg|^kg|esp6500|topmed|tgp|kaviar|gmaf")
+_KIND = re.compile(r"(af|freq|frequency|all|maf)(raw|adj|popmax|\w{2,4})?$")
+_NOT_A_SHARE = re.compile(r"(ac|an|hom|hemi|nhomalt|count|filter|cov|coverage|dp|pp)$")
+_VEP = frozenset("afraf amraf asnaf easaf euraf sasaf aaaf eaaf maxaf gndfreq popmaxaf".split())
+"""Population columns of VEP, and PAVE's frequency in gnomAD, written without separators."""
+_CLINICAL = re.compile(r"pathogenic|risk_factor|protective", re.IGNORECASE)
+_HARMLESS = re.compile(r"conflicting|non[-_ ]?pathogenic", re.IGNORECASE)
+
+
+def is_population_column(name: str) -> bool:
+    """Tell whether a column or INFO key holds the frequency of an allele in a population (gnomAD, ExAC, 1000G, …)."""
+    plain = re.sub(r"[^a-z0-9]", "", name.casefold())
+    if plain in _VEP:
+        return True
+    return bool(_SOURCES.search(plain) and _KIND.search(plain) and not _NOT_A_SHARE.search(plain))
+
+
+def frequency(texts: Iterable[object]) -> float:
+    """Return the largest population frequency that cells give (``0.31``, ``T:0.31``, ``0.1&0.2``), NaN without one."""
+    best = math.nan
+    for text in texts:
+        if not isinstance(text, str):
+            continue
+        for piece in re.split(r"[&,|;]", text):
+            try:
+                value = float(piece.rpartition(":")[2])
+            except ValueError:
+                continue
+            if 0.0 <= value <= 1.0 and not value <= best:
+                best = value
+    return best
+
+
+def population_verdict(value: float, clinical: object = None) -> str:
+    """Return ``common``, ``rare`` (seen in a population, so taken for germline) or ``''``.
+
+    Parameters
+    ----------
+    value
+        Largest frequency in any population, a fraction.
+    clinical
+        What ClinVar says: a variant that is pathogenic is not taken for a harmless rare one.
+    """
+    if value >= limit("population_frequency_common"):
+        return "common"
+    if not value > limit("population_frequency_rare"):
+        return ""
+    pathogenic = isinstance(clinical, str) and _CLINICAL.search(clinical) and not _HARMLESS.search(clinical)
+    return "" if pathogenic else "rare"
+
+
+def germline_by_normal(alt: float, depth: float) -> bool:
+    """Tell whether the reads of the normal show the variant as germline."""
+    if not depth >= limit("normal_depth"):
+        return False
+    return bool(alt / depth >= limit("normal_fraction"))
+
+
+_SENTENCES = {
+    "common": "variants are common in a population (frequency of at least {common:g} in the file): germline, left out",
+    "rare": "variants are seen in a population (frequency above {rare:g} in the file): taken for germline, not counted "
+    "as somatic",
+    "normal": "variants are in the matched normal as well: germline, not counted as somatic",
+    "caller": "variants are germline by the caller: not counted as somatic",
+    "absent": "variants are not in the tumour (genotype 0/0, or no read with the variant): left out",
+    "no call": "variants have no genotype and no reads in the tumour: left out, and their genes are not assessable",
+    "overruled": "variants have genotype 0/0 but reads that show them in the tumour: kept",
+}
+
+
+@dataclass
+class Tally:
+    """Lines of a file by what was decided on them."""
+
+    lines: dict[str, list[int]] = field(default_factory=dict)
+
+    def add(self, verdict: str, line: int) -> None:
+        """Note a line."""
+        self.lines.setdefault(verdict, []).append(line)
+
+    def sentences(self, file: str) -> list[str]:
+        """Return one sentence for each decision, with the number of variants and the first lines."""
+        numbers = {"common": limit("population_frequency_common"), "rare": limit("population_frequency_rare")}
+        found = []
+        for verdict, sentence in _SENTENCES.items():
+            if lines := self.lines.get(verdict):
+                first = ", ".join(str(i) for i in lines[:5]) + (", …" if len(lines) > 5 else "")
+                found.append(f"{file}: {len(lines)} {sentence.format(**numbers)} (lines {first})")
+        return found
