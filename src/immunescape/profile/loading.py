@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,9 @@ from immunescape.errors import ImmunescapeError, InputError
 from immunescape.profile import manifest as manifests
 from immunescape.profile.panels import add_panels
 from immunescape.profile.readers._base import Partial, get_reader
-from immunescape.profile.readers.cbioportal import (
-    files_of_study,
-    is_study_folder,
-    panel_files,
-    read_meta,
-    read_study_file,
-)
-from immunescape.profile.study import COLUMNS, ReadNote, Study, empty_table
+from immunescape.profile.readers._clinical import DeclaredUnits
+from immunescape.profile.readers.study_folder import is_study_folder, read_meta, read_study_folder
+from immunescape.profile.study import COLUMNS, Study, empty_table
 
 __all__ = ["example_folder", "join", "load_study"]
 
@@ -32,13 +27,16 @@ def example_folder() -> Path:
     return Path(__file__).parent / "example"
 
 
-def load_study(folder: str | Path) -> Study:
+def load_study(folder: str | Path, units: Mapping[str, str] | None = None) -> Study:
     """Read a study.
 
     Parameters
     ----------
     folder
         A folder with ``manifest.yaml``, a manifest file, or a cBioPortal study folder as downloaded.
+    units
+        For a cBioPortal study: column, analyte or name of an expression file -> unit, where the study says none. A
+        manifest holds its own ``units:``.
 
     Raises
     ------
@@ -46,15 +44,16 @@ def load_study(folder: str | Path) -> Study:
         Naming file, line, the nearest valid word and the next action.
     """
     path = Path(folder)
+    declared = DeclaredUnits(units)
     if path.is_file():
-        return _from_manifest(path)
+        return _from_manifest(path, declared)
     if not path.is_dir():
         raise InputError("folder not found", where=str(path), hint="Give a study folder or a manifest.yaml.")
     for name in ("manifest.yaml", "manifest.yml"):
         if (path / name).is_file():
-            return _from_manifest(path / name)
+            return _from_manifest(path / name, declared)
     if is_study_folder(path):
-        return _from_cbioportal(path)
+        return _from_cbioportal(path, declared)
     raise InputError(
         "neither a manifest.yaml nor a cBioPortal study (data_clinical_patient.txt)",
         where=str(path),
@@ -62,21 +61,18 @@ def load_study(folder: str | Path) -> Study:
     )
 
 
-def _from_cbioportal(folder: Path) -> Study:
-    files, panels, left = files_of_study(folder)
+def _from_cbioportal(folder: Path, units: DeclaredUnits) -> Study:
     meta = read_meta(folder / "meta_study.txt") if (folder / "meta_study.txt").is_file() else {}
-    partials: list[Partial] = [panel_files(panels)]
-    named: list[tuple[str, Partial]] = []
-    for path, function in files:
-        named.append((path.name, read_study_file(path, function, folder)))
-    partials.extend(p for _, p in named)
-    study = join(partials, meta.get("cancer_study_identifier") or folder.name)
-    for path in left:
-        study.reads.append(ReadNote(path.name, "none", 0, 0, "no reader takes this file"))
-    return study
+    whole = read_study_folder(folder, {"units": units})
+    units.check("--unit")
+    return join([whole], meta.get("cancer_study_identifier") or folder.name)
 
 
-def _from_manifest(path: Path) -> Study:
+def _from_manifest(path: Path, units: DeclaredUnits) -> Study:
+    if units:
+        raise InputError(
+            "--unit is for a cBioPortal study folder", where=path.name, hint="Write units: {COLUMN: UNIT} for the file."
+        )
     spec = manifests.read_manifest(path)
     root = manifests.root_of(spec, path.parent, path.name)
     build = manifests.build_of(spec, path.name)
@@ -117,7 +113,7 @@ def join(partials: Iterable[Partial], name: str = "study", panel: str | None = N
         Where files contradict each other (genome build, patient of a sample, two expression tables).
     """
     study = Study(name=name)
-    parts = list(partials)
+    parts = [p for whole in partials for p in (whole, *whole.parts)]
     for part in parts:
         _build(study, part)
         study.reads.extend(part.reads)
@@ -125,6 +121,8 @@ def join(partials: Iterable[Partial], name: str = "study", panel: str | None = N
         study.panels.update(part.panels)
         for kind, samples in part.assessed.items():
             study.assessed[kind] = study.assessed.get(kind, frozenset()) | samples
+        for kind, pairs in part.unread.items():
+            study.unread[kind] = study.unread.get(kind, frozenset()) | pairs
         for kind in part.tables:
             study.given.add(kind)
             files = tuple(dict.fromkeys(note.file for note in part.reads))

@@ -25,7 +25,8 @@ _PATIENT = """age:n sex:t histology:t smoking:t ecog:n stage:t treatment:t treat
 os_event:n pfs_months:n pfs_event:n best_response:t durable_benefit:t arm:t"""
 _SPEC = {
     "patients": f"patient:t {_PATIENT}",
-    "samples": "sample:t patient:t panel:t panel_cna:t panel_sv:t tumour_purity:n ploidy:n day:n tmb:n msi:t",
+    "samples": """sample:t patient:t panel:t panel_cna:t panel_sv:t tumour_purity:n ploidy:n day:n tmb:n msi:t
+neoantigen_load:n""",
     "mutations": """patient:t sample:t gene:t chrom:t start:n ref:t alt:t classification:t protein_change:t vaf:n ccf:n
 clonal:o germline:o source_row:n""",
     "copy_number": "patient:t sample:t gene:t discrete:n total_cn:n minor_cn:n",
@@ -133,6 +134,7 @@ class Study:
     given : kinds that a file gave, even where it had no rows.
     sources : kind -> names of the files that gave it.
     assessed : kind -> samples that were looked at (e.g. listed as sequenced), where a file says so.
+    unread : kind -> (sample, gene) whose row was left out as impossible: the gene is not known to be unchanged there.
     expression_reference : frozen reference that percentiles are taken from (`load_reference`), or None.
     reads, problems : what was read and left; what a reader of the results must know.
     """
@@ -165,6 +167,7 @@ class Study:
     given: set[str] = field(default_factory=set)
     sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
     assessed: dict[str, frozenset[str]] = field(default_factory=dict)
+    unread: dict[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     expression_reference: Any = None
     reads: list[ReadNote] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -222,6 +225,12 @@ class Study:
             raise unknown_word("kind of data", kind, ("mutations", "copy_number", "structural_variants"))
         looked = self.assessed.get(kind)
         rows = list(zip(self.samples["patient"], self.samples["sample"], self.samples[column], strict=True))
+        owner = {sample: patient for patient, sample, _ in rows}
+        left_out: dict[str, set[str]] = {}
+        for sample, gene in self.unread.get(kind, ()):
+            left_out.setdefault(gene, set()).add(owner.get(sample, ""))
+        genes = tuple(genes)
+        measured = self._copies_seen(genes) if kind == "copy_number" else None
         found: dict[str, dict[str, bool | None]] = {}
         for gene in genes:
             per_panel = {name: panel.covers(gene) for name, panel in self.panels.items()}
@@ -234,6 +243,8 @@ class Study:
                 if looked is not None and sample not in looked:
                     continue
                 covers = per_panel.get(panel) if isinstance(panel, str) else None
+                if covers and measured is not None and self.panels[panel].whole_exome:
+                    covers = (sample, gene) in measured or (sample, "") in measured or None
                 if covers:
                     answer[patient] = True
                 elif covers is None:
@@ -241,5 +252,17 @@ class Study:
             for patient in unknown:
                 if not answer.get(patient):
                     answer[patient] = None
+            for patient in left_out.get(gene, ()):
+                if answer.get(patient):
+                    answer[patient] = None
             found[gene] = answer
         return found
+
+    def _copies_seen(self, genes: tuple[str, ...]) -> set[tuple[str, str]]:
+        """Return (sample, gene) with a copy number, and (sample, '') for samples with segments.
+
+        An exome covers every gene, its table of copy numbers only those that it lists.
+        """
+        rows = self.copy_number[self.copy_number["gene"].isin(genes)]
+        seen = set(zip(rows["sample"], rows["gene"], strict=True))
+        return seen | {(s, "") for s in self.segments["sample"].dropna().unique()}

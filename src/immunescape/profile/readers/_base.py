@@ -28,6 +28,9 @@ class Partial:
     expression, expression_unit, gene_map : expression, where the file holds it.
     genome_build : ``GRCh37`` or ``GRCh38`` where the file says so.
     assessed : kind -> samples that the file lists as looked at.
+    unread : kind -> (sample, gene) of rows that were left out: there the gene is not known to be unchanged.
+    of_patients : columns of samples that a table gives by patient: they go to a patient's only sample.
+    parts : for a folder, what each of its files gives.
     reads, problems : notes.
     """
 
@@ -38,6 +41,9 @@ class Partial:
     gene_map: GeneMapReport | None = None
     genome_build: str = ""
     assessed: dict[str, frozenset[str]] = field(default_factory=dict)
+    unread: dict[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
+    of_patients: pd.DataFrame | None = None
+    parts: list[Partial] = field(default_factory=list)
     reads: list[ReadNote] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 

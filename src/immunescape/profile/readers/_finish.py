@@ -15,7 +15,7 @@ from immunescape.profile.readers._text import number_column
 from immunescape.profile.readers._units import convert_labs, vaf_fraction
 from immunescape.profile.study import COLUMNS
 
-__all__ = ["BUILDS", "CLASSES", "build_word", "finish", "truth_column"]
+__all__ = ["BUILDS", "CLASSES", "RECIST_WORDS", "build_word", "chromosome_word", "finish", "truth_column"]
 
 BUILDS = {
     "grch37": "GRCh37",
@@ -71,6 +71,9 @@ LENGTHS = {
 
 _RECIST = {"CR": "CR", "PR": "PR", "SD": "SD", "PD": "PD", "NE": "NE", "NA": "NE"}
 _RECIST |= {"COMPLETE RESPONSE": "CR", "PARTIAL RESPONSE": "PR", "STABLE DISEASE": "SD", "PROGRESSIVE DISEASE": "PD"}
+_RECIST |= {"COMPLETE REMISSION": "CR", "PARTIAL REMISSION": "PR", "PROGRESSION": "PD", "PROGRESSIVE": "PD"}
+_RECIST |= {"PROGRESSION OF DISEASE": "PD", "CLINICAL PROGRESSION": "PD", "CLINICAL PROGRESSIVE DISEASE": "PD"}
+_RECIST |= {"INEVALUABLE": "NE", "UNEVALUABLE": "NE", "NOT EVALUATED": "NE", "UNABLE TO EVALUATE": "NE", "IRPD": "PD"}
 _RECIST |= {
     "NOT EVALUABLE": "NE",
     "NON-CR/NON-PD": "SD",
@@ -79,6 +82,8 @@ _RECIST |= {
     "IRCR": "CR",
     "IRSD": "SD",
 }
+RECIST_WORDS = frozenset(_RECIST)
+"""Words that stand for a RECIST response, in capitals."""
 _EVENTS = {"living": 0.0, "alive": 0.0, "censored": 0.0, "not progressed": 0.0, "diseasefree": 0.0}
 _EVENTS |= {"deceased": 1.0, "dead": 1.0, "died": 1.0, "progressed": 1.0, "progression": 1.0, "event": 1.0}
 _EVENTS |= {"recurred/progressed": 1.0, "true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
@@ -271,7 +276,7 @@ def finish(
         if column in out:
             out[column] = pd.Series(to_symbols(out[column]), index=out.index, dtype=object)
     if "chrom" in out:
-        out["chrom"] = out["chrom"].map(_chrom)
+        out["chrom"] = out["chrom"].map(chromosome_word)
         _positions(out, build, file)
     if kind == "mutations":
         out["classification"] = _classes(out["classification"], file)
@@ -312,7 +317,8 @@ def _classes(values: pd.Series, file: str) -> pd.Series:
     return found
 
 
-def _chrom(value: object) -> object:
+def chromosome_word(value: object) -> object:
+    """Return a chromosome as 1 to 22, X, Y or MT where it is spelt otherwise; other words stay."""
     if not isinstance(value, str):
         return value
     word = re.sub(r"^chr", "", value.strip(), flags=re.IGNORECASE).removesuffix(".0").upper()
