@@ -137,9 +137,10 @@ def join(partials: Iterable[Partial], name: str = "study", panel: str | None = N
     study.samples = _one_row_each(study.samples, "sample", study)
     study.patients = _one_row_each(study.patients, "patient", study)
     _owners(study)
-    if panel is not None:
-        for column in ("panel", "panel_cna", "panel_sv"):
-            study.samples[column] = study.samples[column].where(study.samples[column].notna(), panel)
+    _listed_as_seen(study, parts)
+    _default_panel(study, panel)
+    _unknown_consequence(study)
+    _several_samples(study)
     for column in ("panel_cna", "panel_sv"):
         study.samples[column] = study.samples[column].where(study.samples[column].notna(), study.samples["panel"])
     add_panels(study)
@@ -148,6 +149,78 @@ def join(partials: Iterable[Partial], name: str = "study", panel: str | None = N
         raise InputError("no patient in any file", where=name, hint="Name a file that lists patients or samples.")
     study.problems = list(dict.fromkeys(study.problems))
     return study
+
+
+_DNA = ("mutations", "copy_number", "segments", "structural_variants")
+
+
+def _listed_as_seen(study: Study, parts: list[Partial]) -> None:
+    """Where some files list the samples that were looked at, add the samples of files that list none but have rows."""
+    for kind in ("mutations", "copy_number", "structural_variants"):
+        if kind not in study.assessed:
+            continue
+        for part in parts:
+            if kind in part.tables and kind not in part.assessed:
+                study.assessed[kind] |= frozenset(part.tables[kind]["sample"].dropna())
+
+
+def _default_panel(study: Study, panel: str | None) -> None:
+    """Give samples without panel the study's; samples of which there is RNA alone were not sequenced with it."""
+    dna = {s for kind in _DNA for s in study.table(kind)["sample"].dropna()}
+    dna |= {s for kind in _DNA for s in study.assessed.get(kind, ())}
+    named = study.samples[["panel", "panel_cna", "panel_sv"]].notna().any(axis=1)
+    dna |= set(study.samples.loc[named, "sample"])
+    rna = {str(s) for s in study.expression.columns} - dna
+    here = study.samples["sample"].isin(rna)
+    if rna and any(study.has(kind) for kind in _DNA):
+        for kind in ("mutations", "copy_number", "structural_variants"):
+            if study.has(kind):
+                seen = study.assessed.get(kind, frozenset(study.samples["sample"]))
+                study.assessed[kind] = frozenset(seen) - rna
+    if panel is None:
+        return
+    for column in ("panel", "panel_cna", "panel_sv"):
+        study.samples[column] = study.samples[column].where(study.samples[column].notna() | here, panel)
+    if here.any():
+        first = study.samples.loc[here, "sample"].iloc[0]
+        study.problems.append(
+            f"{int(here.sum())} samples have expression and no DNA data (first: {first}): the study's panel {panel} is not taken for them, so that mutations are not assessable there. If they "
+            "were sequenced and nothing was seen, name the panel in the table of samples"
+        )
+
+
+def _unknown_consequence(study: Study) -> None:
+    """A mutation whose consequence is not known leaves its gene open: it is neither changed nor unchanged."""
+    table = study.mutations
+    unknown = (table["classification"] == "Unknown") & table["gene"].notna()
+    if not unknown.any():
+        return
+    rows = table[unknown]
+    pairs = frozenset(zip(rows["sample"].map(str), rows["gene"].map(str), strict=True))
+    study.unread["mutations"] = study.unread.get("mutations", frozenset()) | pairs
+    first = rows.iloc[0]
+    study.problems.append(
+        f"{len(rows)} mutations have no known consequence (first: {first['gene']} in {first['sample']}): their genes "
+        "are not assessable there unless another mutation decides. Annotate them"
+    )
+
+
+def _several_samples(study: Study) -> None:
+    """Say which patients have several tumour samples, and which of them speaks."""
+    table = study.samples[["patient", "sample"]].dropna().drop_duplicates()
+    counts = table["patient"].value_counts()
+    many = counts.index[counts > 1]
+    if not len(many):
+        return
+    first = table.loc[table["patient"].isin(many), "patient"].iloc[0]
+    names = [str(s) for s in table.loc[table["patient"] == first, "sample"]]
+    days = study.samples.loc[study.samples["patient"].isin(many), "day"].notna()
+    how = "the last up to day 0, else the first" if days.any() else "the first by name, as no day is given"
+    study.problems.append(
+        f"{len(many)} patients have several samples, which stay apart (first: {first} with {', '.join(names[:4])}"
+        f"{' …' if len(names) > 4 else ''}). Mutation burden rests on one of them, {how}; a value that comes from one "
+        "sample names it"
+    )
 
 
 def _drop_filled(study: Study) -> None:

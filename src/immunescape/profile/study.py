@@ -25,8 +25,7 @@ _PATIENT = """age:n sex:t histology:t smoking:t ecog:n stage:t treatment:t treat
 os_event:n pfs_months:n pfs_event:n best_response:t durable_benefit:t arm:t"""
 _SPEC = {
     "patients": f"patient:t {_PATIENT}",
-    "samples": """sample:t patient:t panel:t panel_cna:t panel_sv:t tumour_purity:n ploidy:n day:n tmb:n msi:t
-neoantigen_load:n""",
+    "samples": "sample:t patient:t panel:t panel_cna:t panel_sv:t tumour_purity:n ploidy:n day:n tmb:n msi:t",
     "mutations": """patient:t sample:t gene:t chrom:t start:n ref:t alt:t classification:t protein_change:t vaf:n ccf:n
 clonal:o germline:o source_row:n""",
     "copy_number": "patient:t sample:t gene:t discrete:n total_cn:n minor_cn:n",

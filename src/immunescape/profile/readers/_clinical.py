@@ -13,7 +13,7 @@ from immunescape.profile.readers._base import Partial
 from immunescape.profile.readers._column_names import find_column
 from immunescape.profile.readers._finish import RECIST_WORDS, finish
 from immunescape.profile.readers._text import Table
-from immunescape.profile.readers._units import canonical_unit, lab_units
+from immunescape.profile.readers._units import canonical_analyte, canonical_unit, lab_units
 from immunescape.profile.readers.hla import allele_name
 from immunescape.profile.study import COLUMNS
 
@@ -21,9 +21,9 @@ __all__ = ["DeclaredUnits", "clinical_tables", "labs_or_told", "recist_or_none",
 
 _PATIENT = (
     "age sex histology smoking ecog stage treatment treatment_class os_months os_event pfs_months pfs_event "
-    "best_response durable_benefit arm"
+    "best_response durable_benefit arm neoantigen_load hla_evolutionary_divergence"
 ).split()
-_SAMPLE = ("tumour_purity", "ploidy", "tmb", "msi", "neoantigen_load")
+_SAMPLE = ("tumour_purity", "ploidy", "tmb", "msi")
 _NOT_READ = frozenset({"NOT APPLICABLE", "NOT AVAILABLE", "UNKNOWN", "UNK"})
 _BLOOD = ("albumin ldh nlr neutrophils lymphocytes monocytes eosinophils leukocytes platelets hemoglobin crp").split()
 _MOMENT = re.compile(r"^(baseline|pre|pretreatment)|(baseline|pre|pretreatment|level|value)$")
@@ -138,7 +138,7 @@ def clinical_tables(
                 if months is None:
                     continue
                 values = months
-            elif COLUMNS[kind][column] == "n" and not column.endswith("_event"):
+            elif COLUMNS[kind].get(column, "n") == "n" and not column.endswith("_event"):
                 values = _numbers(values, named.column, out, table.file)
                 if column == "tumour_purity" and (unit := units.of(named.column)):
                     values = _purity(values, unit, named.column)
@@ -331,7 +331,7 @@ def labs_or_told(rows: pd.DataFrame, column: str, file: str, out: Partial) -> pd
     try:
         return finish("labs", rows, file, out.problems)
     except InputError as error:
-        analyte = str(rows["analyte"].iloc[0])
+        analyte = canonical_analyte(str(rows["analyte"].iloc[0]))
         choices = list(lab_units()[0].get(analyte, {}))
         ask = f". Say it: --unit {column}={choices[0]}" if choices else ""
         also = f" (or {', '.join(choices[1:])})" if len(choices) > 1 else ""

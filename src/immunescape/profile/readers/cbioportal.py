@@ -97,7 +97,15 @@ def read_clinical_sample(path: Path, options: Mapping[str, Any]) -> Partial:
     out.tables["samples"] = finish("samples", frame, path.name, out.problems)
     if of_patients:
         rows = pd.DataFrame({"patient": table.frame[patient]} | of_patients, index=table.frame.index)
-        first = rows.groupby("patient", sort=False).first()  # of several samples, the first that holds a value
+        groups = rows.groupby("patient", sort=False)
+        first = groups.first()  # of several samples, the first that holds a value
+        differ = [c for c in of_patients if bool((groups[c].nunique() > 1).any())]
+        if differ:
+            whose = groups[differ].nunique().gt(1).any(axis=1)
+            out.problems.append(
+                f"{path.name}: {', '.join(differ)} differ between the samples of {int(whose.sum())} patients (first: "
+                f"{whose.index[whose][0]}): the first sample that holds a value speaks"
+            )
         first = first.astype(object).where(first.notna(), None).reset_index()
         first.index = pd.Index(rows.drop_duplicates("patient").index)
         out.tables["patients"] = finish("patients", first, path.name, out.problems)

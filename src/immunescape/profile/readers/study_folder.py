@@ -117,7 +117,8 @@ def is_study_folder(folder: Path) -> bool:
     """Tell whether a folder looks like a cBioPortal study."""
     if (folder / "meta_study.txt").is_file() or any(folder.glob("data_clinical*.txt")):
         return True
-    return any("cancer_study_identifier" in read_meta(m) for m in sorted(folder.glob("meta_*.txt"))[:3])
+    marks = {"cancer_study_identifier", "genetic_alteration_type"}
+    return any(marks & read_meta(m).keys() for m in sorted(folder.glob("meta_*.txt"))[:3])
 
 
 def read_meta(path: Path) -> dict[str, str]:
