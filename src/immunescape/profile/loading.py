@@ -184,8 +184,9 @@ def _default_panel(study: Study, panel: str | None) -> None:
     if here.any():
         first = study.samples.loc[here, "sample"].iloc[0]
         study.problems.append(
-            f"{int(here.sum())} samples have expression and no DNA data (first: {first}): the study's panel {panel} is not taken for them, so that mutations are not assessable there. If they "
-            "were sequenced and nothing was seen, name the panel in the table of samples"
+            f"{int(here.sum())} samples have expression and no DNA data (first: {first}): the study's panel {panel} "
+            "is not taken for them, so that mutations are not assessable there. If they were sequenced and nothing was "
+            "seen, name the panel in the table of samples"
         )
 
 

@@ -60,7 +60,7 @@ SEEDS = {
     "cbioportal_cna_long": ("Hugo_Symbol\tEntrez_Gene_Id\tSample_Id\tValue\nTP53\t7157\tS1\t-2\n\t567\tS1\t0\n", {}),
     "cbioportal": ("a folder, not a file", {}),
     "species_table": (SPECIES, {}),
-    "segments": ("sample,chrom,start,end\ns1,1,5,9\n", {}),
+    "segments": ("sample,chrom,start,end,total_cn\ns1,1,5,9,2\n", {}),
     "h5ad": ("not really", {"unit": "tpm"}),
     "single_cells": ("not really", {}),
     "space_anndata": ("not really", {"units": {"x": "um"}}),

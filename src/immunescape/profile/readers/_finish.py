@@ -8,9 +8,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from immunescape.errors import InputError, nearest, unknown_word
+from immunescape.errors import InputError, unknown_word
 from immunescape.profile.genes import to_symbols
+from immunescape.profile.readers._bounds import bounds_as_categories
 from immunescape.profile.readers._cells import finish_cell_counts, finish_cells_in_space
+from immunescape.profile.readers._consequence import classifications
 from immunescape.profile.readers._text import number_column
 from immunescape.profile.readers._units import convert_labs, vaf_fraction
 from immunescape.profile.study import COLUMNS
@@ -268,6 +270,7 @@ def finish(
         problems[:] = list(dict.fromkeys(problems))
         return pd.concat(parts)
     units = dict(units or {})
+    frame = bounds_as_categories(kind, frame, file, problems)
     out = _types(kind, frame, file)
     _need_ids(kind, out, file)
     if "gene" in out and kind in ("mutations", "copy_number", "neoantigens"):
@@ -279,7 +282,7 @@ def finish(
         out["chrom"] = out["chrom"].map(chromosome_word)
         _positions(out, build, file)
     if kind == "mutations":
-        out["classification"] = _classes(out["classification"], file)
+        out["classification"] = classifications(out, CLASSES, file, problems)
     if kind in ("mutations", "neoantigens"):
         out["vaf"] = vaf_fraction(out["vaf"], units.get("vaf"), file, problems)
         out["ccf"] = out["ccf"].clip(upper=1.0) if bool((out["ccf"] <= 1.5).all()) else out["ccf"]
@@ -299,20 +302,6 @@ def _genes(values: pd.Series, file: str, problems: list[str]) -> pd.Series:
             f"{file}: {int(lost.sum())} rows name their gene by an identifier that the gene table lacks (first: "
             f"'{values[line]}', line {line}) and count for no gene, so that a gene they hit can read as unchanged: "
             "name genes by HGNC symbol"
-        )
-    return found
-
-
-def _classes(values: pd.Series, file: str) -> pd.Series:
-    known = {c.casefold(): c for c in CLASSES}
-    found = values.map(lambda v: known.get(v.casefold()) if isinstance(v, str) else "Unknown")
-    if found.isna().any():
-        line = found.index[found.isna()][0]
-        close = nearest(str(values[line]), CLASSES) or list(CLASSES[:6])
-        raise InputError(
-            f"unknown variant classification '{values[line]}'",
-            where=f"{file}, line {line}",
-            hint=f"Nearest: {', '.join(close)}. Translate words that are not of the MAF specification with values:.",
         )
     return found
 
