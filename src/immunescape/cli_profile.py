@@ -23,10 +23,37 @@ Reference = Annotated[
     str | None,
     typer.Option("--reference", help="Name or folder of a frozen reference for percentiles of expression."),
 ]
+Unit = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--unit",
+        help="Unit of a column, analyte or expression file of a cBioPortal study that states none: COLUMN=UNIT; may be "
+        "given several times.",
+    ),
+]
 
 reference_app = typer.Typer(
     help="Frozen references that percentiles are taken from.", no_args_is_help=True, rich_markup_mode=None
 )
+
+
+def declared_units(words: list[str] | None) -> dict[str, str]:
+    """Return column -> unit from words such as ``OS_TIME=days``.
+
+    Raises
+    ------
+    InputError
+        For a word without ``=``, or two units of one column.
+    """
+    units: dict[str, str] = {}
+    for word in words or ():
+        column, sign, unit = (part.strip() for part in word.rpartition("="))
+        if not sign or not column or not unit:
+            raise InputError(f"--unit {word}: no COLUMN=UNIT", hint="For example: --unit OS_TIME=days")
+        if units.get(column, unit) != unit:
+            raise InputError(f"--unit gives {column} two units: {units[column]} and {unit}", hint="Give one.")
+        units[column] = unit
+    return units
 
 
 def profile_command(
@@ -37,6 +64,7 @@ def profile_command(
     out: Out = None,
     rules: Annotated[Path | None, typer.Option("--rules", help="A rule file of your own.")] = None,
     reference: Reference = None,
+    unit: Unit = None,
     as_json: AsJson = False,
     example: Annotated[bool, typer.Option("--example", help="Profile the made-up example study that ships.")] = False,
     template: Annotated[bool, typer.Option("--template", help="Print a commented manifest.yaml.")] = False,
@@ -68,7 +96,7 @@ def profile_command(
     assert folder is not None
     results = Path("immunescape-results")
     check_folder(results if out is None else out)
-    study = profile(folder, patients=patient, rules=rules, reference=reference)
+    study = profile(folder, patients=patient, rules=rules, reference=reference, units=declared_units(unit))
     target = out or results / (study.name or "profile")
     written = study.save(target)
     if as_json:
@@ -91,13 +119,14 @@ def cohort_command(
     ] = None,
     rules: Annotated[Path | None, typer.Option("--rules", help="A rule file of your own.")] = None,
     reference: Reference = None,
+    unit: Unit = None,
     as_json: AsJson = False,
 ) -> None:
     """Associate mechanisms and biomarkers with response, PFS and OS, with the false discovery rate."""
     from immunescape.face import NOTICE
     from immunescape.profiles import profile
 
-    study = profile(folder, rules=rules, reference=reference)
+    study = profile(folder, rules=rules, reference=reference, units=declared_units(unit))
     endpoints = [e for e in (outcome or ["os"]) if e in ("pfs", "os")] or ["os"] if treated is not None else []
     if as_json:
         table, _ = study.associations(outcome)

@@ -210,6 +210,7 @@ def profile(
     patients: Collection[str] | None = None,
     rules: str | Path | None = None,
     reference: str | Path | None = None,
+    units: Mapping[str, str] | None = None,
 ) -> ProfiledStudy:
     """Read a study folder and profile its patients.
 
@@ -224,6 +225,8 @@ def profile(
     reference
         Name or folder of a frozen reference that percentiles of expression are taken from (`immunescape reference
         build`); None: the one that the manifest names, else no percentiles, and what needs them is not assessable.
+    units
+        For a cBioPortal study: column, analyte or name of an expression file -> unit, where the study says none.
 
     Returns
     -------
@@ -241,7 +244,7 @@ def profile(
     from immunescape.profile.loading import load_study
 
     rule_set = None if rules is None else load_rules(rules, known=biomarkers())
-    study = load_study(folder)
+    study = load_study(folder, units)
     if reference is not None:
         from immunescape.profile.biomarkers.expression import load_reference
 

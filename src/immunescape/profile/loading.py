@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,9 @@ from immunescape.errors import ImmunescapeError, InputError
 from immunescape.profile import manifest as manifests
 from immunescape.profile.panels import add_panels
 from immunescape.profile.readers._base import Partial, get_reader
-from immunescape.profile.readers.cbioportal import (
-    files_of_study,
-    is_study_folder,
-    panel_files,
-    read_meta,
-    read_study_file,
-)
-from immunescape.profile.study import COLUMNS, ReadNote, Study, empty_table
+from immunescape.profile.readers._clinical import DeclaredUnits
+from immunescape.profile.readers.study_folder import is_study_folder, read_meta, read_study_folder
+from immunescape.profile.study import COLUMNS, Study, empty_table
 
 __all__ = ["example_folder", "join", "load_study"]
 
@@ -32,13 +27,16 @@ def example_folder() -> Path:
     return Path(__file__).parent / "example"
 
 
-def load_study(folder: str | Path) -> Study:
+def load_study(folder: str | Path, units: Mapping[str, str] | None = None) -> Study:
     """Read a study.
 
     Parameters
     ----------
     folder
         A folder with ``manifest.yaml``, a manifest file, or a cBioPortal study folder as downloaded.
+    units
+        For a cBioPortal study: column, analyte or name of an expression file -> unit, where the study says none. A
+        manifest holds its own ``units:``.
 
     Raises
     ------
@@ -46,15 +44,16 @@ def load_study(folder: str | Path) -> Study:
         Naming file, line, the nearest valid word and the next action.
     """
     path = Path(folder)
+    declared = DeclaredUnits(units)
     if path.is_file():
-        return _from_manifest(path)
+        return _from_manifest(path, declared)
     if not path.is_dir():
         raise InputError("folder not found", where=str(path), hint="Give a study folder or a manifest.yaml.")
     for name in ("manifest.yaml", "manifest.yml"):
         if (path / name).is_file():
-            return _from_manifest(path / name)
+            return _from_manifest(path / name, declared)
     if is_study_folder(path):
-        return _from_cbioportal(path)
+        return _from_cbioportal(path, declared)
     raise InputError(
         "neither a manifest.yaml nor a cBioPortal study (data_clinical_patient.txt)",
         where=str(path),
@@ -62,21 +61,18 @@ def load_study(folder: str | Path) -> Study:
     )
 
 
-def _from_cbioportal(folder: Path) -> Study:
-    files, panels, left = files_of_study(folder)
+def _from_cbioportal(folder: Path, units: DeclaredUnits) -> Study:
     meta = read_meta(folder / "meta_study.txt") if (folder / "meta_study.txt").is_file() else {}
-    partials: list[Partial] = [panel_files(panels)]
-    named: list[tuple[str, Partial]] = []
-    for path, function in files:
-        named.append((path.name, read_study_file(path, function, folder)))
-    partials.extend(p for _, p in named)
-    study = join(partials, meta.get("cancer_study_identifier") or folder.name)
-    for path in left:
-        study.reads.append(ReadNote(path.name, "none", 0, 0, "no reader takes this file"))
-    return study
+    whole = read_study_folder(folder, {"units": units})
+    units.check("--unit")
+    return join([whole], meta.get("cancer_study_identifier") or folder.name)
 
 
-def _from_manifest(path: Path) -> Study:
+def _from_manifest(path: Path, units: DeclaredUnits) -> Study:
+    if units:
+        raise InputError(
+            "--unit is for a cBioPortal study folder", where=path.name, hint="Write units: {COLUMN: UNIT} for the file."
+        )
     spec = manifests.read_manifest(path)
     root = manifests.root_of(spec, path.parent, path.name)
     build = manifests.build_of(spec, path.name)
@@ -117,7 +113,7 @@ def join(partials: Iterable[Partial], name: str = "study", panel: str | None = N
         Where files contradict each other (genome build, patient of a sample, two expression tables).
     """
     study = Study(name=name)
-    parts = list(partials)
+    parts = [p for whole in partials for p in (whole, *whole.parts)]
     for part in parts:
         _build(study, part)
         study.reads.extend(part.reads)
@@ -141,9 +137,10 @@ def join(partials: Iterable[Partial], name: str = "study", panel: str | None = N
     study.samples = _one_row_each(study.samples, "sample", study)
     study.patients = _one_row_each(study.patients, "patient", study)
     _owners(study)
-    if panel is not None:
-        for column in ("panel", "panel_cna", "panel_sv"):
-            study.samples[column] = study.samples[column].where(study.samples[column].notna(), panel)
+    _listed_as_seen(study, parts)
+    _default_panel(study, panel)
+    _unknown_consequence(study)
+    _several_samples(study)
     for column in ("panel_cna", "panel_sv"):
         study.samples[column] = study.samples[column].where(study.samples[column].notna(), study.samples["panel"])
     add_panels(study)
@@ -152,6 +149,80 @@ def join(partials: Iterable[Partial], name: str = "study", panel: str | None = N
         raise InputError("no patient in any file", where=name, hint="Name a file that lists patients or samples.")
     study.problems = list(dict.fromkeys(study.problems))
     return study
+
+
+_DNA = ("mutations", "copy_number", "segments", "structural_variants")
+
+
+def _listed_as_seen(study: Study, parts: list[Partial]) -> None:
+    """Where some files list the samples that were looked at, add the samples of files that list none but have rows."""
+    for kind in ("mutations", "copy_number", "structural_variants"):
+        if kind not in study.assessed:
+            continue
+        for part in parts:
+            if kind in part.tables and kind not in part.assessed:
+                study.assessed[kind] |= frozenset(part.tables[kind]["sample"].dropna())
+
+
+def _default_panel(study: Study, panel: str | None) -> None:
+    """Give samples without panel the study's; samples of which there is RNA alone were not sequenced with it."""
+    dna = {s for kind in _DNA for s in study.table(kind)["sample"].dropna()}
+    dna |= {s for kind in _DNA for s in study.assessed.get(kind, ())}
+    named = study.samples[["panel", "panel_cna", "panel_sv"]].notna().any(axis=1)
+    dna |= set(study.samples.loc[named, "sample"])
+    rna = {str(s) for s in study.expression.columns} - dna
+    here = study.samples["sample"].isin(rna)
+    if rna and any(study.has(kind) for kind in _DNA):
+        for kind in ("mutations", "copy_number", "structural_variants"):
+            if study.has(kind):
+                seen = study.assessed.get(kind, frozenset(study.samples["sample"]))
+                study.assessed[kind] = frozenset(seen) - rna
+    if panel is None:
+        return
+    for column in ("panel", "panel_cna", "panel_sv"):
+        study.samples[column] = study.samples[column].where(study.samples[column].notna() | here, panel)
+    if here.any():
+        first = study.samples.loc[here, "sample"].iloc[0]
+        study.problems.append(
+            f"{int(here.sum())} samples have expression and no DNA data (first: {first}): the study's panel {panel} "
+            "is not taken for them, so that mutations are not assessable there. If they were sequenced and nothing was "
+            "seen, name the panel in the table of samples"
+        )
+
+
+def _unknown_consequence(study: Study) -> None:
+    """A mutation whose consequence is not known leaves its gene open: it is neither changed nor unchanged."""
+    table = study.mutations
+    unknown = (table["classification"] == "Unknown") & table["gene"].notna()
+    if not unknown.any():
+        return
+    rows = table[unknown]
+    for gene, group in rows.groupby("gene"):
+        key = ("mutations", str(gene))
+        study.unclear[key] = study.unclear.get(key, frozenset()) | frozenset(group["sample"].map(str))
+    first = rows.iloc[0]
+    study.problems.append(
+        f"{len(rows)} mutations have no known consequence (first: {first['gene']} in {first['sample']}): their genes "
+        "are not assessable there unless another mutation decides. Annotate them"
+    )
+
+
+def _several_samples(study: Study) -> None:
+    """Say which patients have several tumour samples, and which of them speaks."""
+    table = study.samples[["patient", "sample"]].dropna().drop_duplicates()
+    counts = table["patient"].value_counts()
+    many = counts.index[counts > 1]
+    if not len(many):
+        return
+    first = table.loc[table["patient"].isin(many), "patient"].iloc[0]
+    names = [str(s) for s in table.loc[table["patient"] == first, "sample"]]
+    days = study.samples.loc[study.samples["patient"].isin(many), "day"].notna()
+    how = "the last up to day 0, else the first" if days.any() else "the first by name, as no day is given"
+    study.problems.append(
+        f"{len(many)} patients have several samples, which stay apart (first: {first} with {', '.join(names[:4])}"
+        f"{' …' if len(names) > 4 else ''}). Mutation burden rests on one of them, {how}; a value that comes from one "
+        "sample names it"
+    )
 
 
 def _drop_filled(study: Study) -> None:

@@ -11,9 +11,11 @@ from immunescape.profile.genes import to_symbols
 from immunescape.profile.readers._text import read_text
 from immunescape.profile.study import Panel, Study
 
-__all__ = ["add_panels", "known_panels", "read_panel_file", "shipped_panel"]
+__all__ = ["EXOME", "add_panels", "known_panels", "read_panel_file", "shipped_panel"]
 
 _DATA = Path(__file__).parents[1] / "knowledge" / "data"
+EXOME = "WES"
+"""Panel of a sample that was sequenced exome-wide."""
 _EXOME = frozenset({"WES", "WXS", "WHOLE_EXOME", "WHOLE-EXOME", "EXOME", "WGS"})
 
 

@@ -224,6 +224,8 @@ class Study:
             raise unknown_word("kind of data", kind, ("mutations", "copy_number", "structural_variants"))
         looked = self.assessed.get(kind)
         rows = list(zip(self.samples["patient"], self.samples["sample"], self.samples[column], strict=True))
+        genes = tuple(genes)
+        measured = self._copies_seen(genes) if kind == "copy_number" else None
         found: dict[str, dict[str, bool | None]] = {}
         for gene in genes:
             per_panel = {name: panel.covers(gene) for name, panel in self.panels.items()}
@@ -237,6 +239,8 @@ class Study:
                 if looked is not None and sample not in looked:
                     continue
                 covers = per_panel.get(panel) if isinstance(panel, str) else None
+                if covers and measured is not None and self.panels[panel].whole_exome:
+                    covers = (sample, gene) in measured or (sample, "") in measured or None
                 if covers:
                     answer[patient] = True
                 elif covers is None:
@@ -257,3 +261,12 @@ class Study:
         from immunescape.profile.genes import to_symbols  # genes builds on this module
 
         return self.unclear.get((kind, to_symbols([gene])[0] or gene), frozenset())
+
+    def _copies_seen(self, genes: tuple[str, ...]) -> set[tuple[str, str]]:
+        """Return (sample, gene) with a copy number, and (sample, '') for samples with segments.
+
+        An exome covers every gene, its table of copy numbers only those that it lists.
+        """
+        rows = self.copy_number[self.copy_number["gene"].isin(genes)]
+        seen = set(zip(rows["sample"], rows["gene"], strict=True))
+        return seen | {(s, "") for s in self.segments["sample"].dropna().unique()}

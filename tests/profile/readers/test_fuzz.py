@@ -57,8 +57,10 @@ SEEDS = {
     "cbioportal_sv": (SV, {}),
     "cbioportal_timeline": (TIMELINE, {}),
     "cbioportal_panel_matrix": (PANELS, {}),
+    "cbioportal_cna_long": ("Hugo_Symbol\tEntrez_Gene_Id\tSample_Id\tValue\nTP53\t7157\tS1\t-2\n\t567\tS1\t0\n", {}),
+    "cbioportal": ("a folder, not a file", {}),
     "species_table": (SPECIES, {}),
-    "segments": ("sample,chrom,start,end\ns1,1,5,9\n", {}),
+    "segments": ("sample,chrom,start,end,total_cn\ns1,1,5,9,2\n", {}),
     "h5ad": ("not really", {"unit": "tpm"}),
     "single_cells": ("not really", {}),
     "space_anndata": ("not really", {"units": {"x": "um"}}),
@@ -117,8 +119,8 @@ def test_the_seed_is_read(name: str, tmp_path: Path) -> None:
     if name == "h5ad":
         _h5ad_is_read(tmp_path)
         return
-    if name in ("single_cells", "space_anndata", "space_parquet"):
-        return  # files that are no text: read in tests/profile/test_cells.py
+    if name in ("single_cells", "space_anndata", "space_parquet", "cbioportal"):
+        return  # no text files: read in tests/profile/test_cells.py and tests/profile/readers/test_study_folder.py
     text, options = SEEDS[name]
     path = tmp_path / f"x.{'csv' if ',' in text.splitlines()[-1] and chr(9) not in text else 'tsv'}"
     path.write_text(text)

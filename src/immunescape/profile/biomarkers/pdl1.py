@@ -25,7 +25,8 @@ _SP142 = {
     "IC": {0: (0, 1), 1: (1, 5), 2: (5, 10), 3: (10, 100)},
 }
 _REFERENCES = ("hendriks2023", "tsao2018")
-Score = tuple[float | None, float, float, str, str, str | None]
+Score = tuple[float | None, float, float, str, str, str | None, float | None]
+"""Value, its interval, antibody clone, name of the assay, sample, day."""
 
 
 def clone_of(assay: object) -> str:
@@ -55,8 +56,8 @@ def _bounds(value: float, category: object, score: str, clone: str) -> tuple[flo
 def _scores(study: Study) -> dict[str, dict[str, list[Score]]]:
     """Return score (tps, cps, tc, ic) -> patient -> its values, largest first."""
     found: dict[str, dict[str, list[Score]]] = {"tps": {}, "cps": {}, "tc": {}, "ic": {}, "unknown": {}}
-    columns = ["patient", "sample", "assay", "score", "value_percent", "category"]
-    for patient, sample, assay, score, value, category in study.pdl1[columns].to_numpy(dtype=object).tolist():
+    columns = ["patient", "sample", "assay", "score", "value_percent", "category", "day"]
+    for patient, sample, assay, score, value, category, day in study.pdl1[columns].to_numpy(dtype=object).tolist():
         clone = clone_of(assay)
         word = score.strip().casefold() if isinstance(score, str) else ""
         bounds = _bounds(float("nan") if value is None else float(value), category, word, clone)
@@ -64,18 +65,22 @@ def _scores(study: Study) -> dict[str, dict[str, list[Score]]]:
             continue
         name = assay if isinstance(assay, str) else ""
         where = sample if isinstance(sample, str) else None
-        entry: Score = (*bounds, clone, name, where)
+        at = None if day is None or math.isnan(day) else float(day)
+        entry: Score = (*bounds, clone, name, where, at)
         found[word if word in found else "unknown"].setdefault(patient, []).append(entry)
         if word == "tc" and clone and clone != "SP142":
             found["tps"].setdefault(patient, []).append(entry)
     for scores in found.values():
         for entries in scores.values():
-            entries.sort(key=lambda e: (-e[1], -e[2], e[3], e[4], e[5] or ""))
+            entries.sort(key=lambda e: (-e[1], -e[2], e[3], e[4], e[5] or "", e[6] or 0.0))
     return found
 
 
 def _same_day(study: Study, found: dict[str, dict[str, list[Score]]]) -> dict[str, dict[str, list[Score]]]:
-    """Keep the values of one day where every value of a patient has a day: the last up to day 0, else the first."""
+    """Keep the values of one day where every value of a patient has a day: the last up to day 0, else the first.
+
+    The day is that of the PD-L1 table, else that of the sample.
+    """
     days = {
         s: float(d)
         for s, d in zip(study.samples["sample"], study.samples["day"], strict=True)
@@ -83,7 +88,7 @@ def _same_day(study: Study, found: dict[str, dict[str, list[Score]]]) -> dict[st
     }
     for scores in found.values():
         for patient, entries in scores.items():
-            dated = [days.get(e[5]) if e[5] else None for e in entries]
+            dated = [e[6] if e[6] is not None else days.get(e[5]) if e[5] else None for e in entries]
             known = {d for d in dated if d is not None}
             if None in dated or len(known) < 2:
                 continue
@@ -107,7 +112,7 @@ def _all(study: Study) -> dict[str, dict[str, list[Score]]]:
 
 
 def _describe(entries: list[Score]) -> str:
-    value, low, high, clone, assay, _ = entries[0]
+    value, low, high, clone, assay, *_ = entries[0]
     text = f"clone {clone}" if clone else f"clone not stated{f' ({assay})' if assay else ''}"
     if value is None:
         text += f"; given as a category of {low:g} to {high:g} %"
@@ -125,7 +130,7 @@ def _percent(name: str, score: str) -> Callable[[Study], Mapping[str, Measuremen
         source = study.sources.get("pdl1", ())
         scores = _all(study)
         for patient, entries in scores[score].items():
-            value, low, high, *_, sample = entries[0]
+            value, low, high, _, _, sample, _ = entries[0]
             note = _describe(entries)
             clash = _contradiction(entries) if score in ("tps", "tc") else ""
             if value is None or clash:

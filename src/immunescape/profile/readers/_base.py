@@ -29,7 +29,10 @@ class Partial:
     genome_build : ``GRCh37`` or ``GRCh38`` where the file says so.
     assessed : kind -> samples that the file lists as looked at.
     sequenced : samples that a file of mutations holds, whether or not any of their rows counts.
-    unclear : (kind, gene) -> samples in which the file leaves open whether the gene is changed.
+    unclear : (kind, gene) -> samples in which the file leaves open whether the gene is changed, or in which a row
+        of the gene was left out as impossible.
+    of_patients : columns of samples that a table gives by patient: they go to a patient's only sample.
+    parts : for a folder, what each of its files gives.
     reads, problems : notes.
     """
 
@@ -42,6 +45,8 @@ class Partial:
     assessed: dict[str, frozenset[str]] = field(default_factory=dict)
     sequenced: frozenset[str] = frozenset()
     unclear: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    of_patients: pd.DataFrame | None = None
+    parts: list[Partial] = field(default_factory=list)
     reads: list[ReadNote] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 

@@ -8,14 +8,16 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from immunescape.errors import InputError, nearest, unknown_word
+from immunescape.errors import InputError, unknown_word
 from immunescape.profile.genes import to_symbols
+from immunescape.profile.readers._bounds import bounds_as_categories
 from immunescape.profile.readers._cells import finish_cell_counts, finish_cells_in_space
+from immunescape.profile.readers._consequence import classifications
 from immunescape.profile.readers._text import number_column, rows_of
 from immunescape.profile.readers._units import convert_labs, vaf_fraction
 from immunescape.profile.study import COLUMNS
 
-__all__ = ["BUILDS", "CLASSES", "build_word", "finish", "truth_column"]
+__all__ = ["BUILDS", "CLASSES", "RECIST_WORDS", "build_word", "chromosome_word", "finish", "truth_column"]
 
 BUILDS = {
     "grch37": "GRCh37",
@@ -71,6 +73,9 @@ LENGTHS = {
 
 _RECIST = {"CR": "CR", "PR": "PR", "SD": "SD", "PD": "PD", "NE": "NE", "NA": "NE"}
 _RECIST |= {"COMPLETE RESPONSE": "CR", "PARTIAL RESPONSE": "PR", "STABLE DISEASE": "SD", "PROGRESSIVE DISEASE": "PD"}
+_RECIST |= {"COMPLETE REMISSION": "CR", "PARTIAL REMISSION": "PR", "PROGRESSION": "PD", "PROGRESSIVE": "PD"}
+_RECIST |= {"PROGRESSION OF DISEASE": "PD", "CLINICAL PROGRESSION": "PD", "CLINICAL PROGRESSIVE DISEASE": "PD"}
+_RECIST |= {"INEVALUABLE": "NE", "UNEVALUABLE": "NE", "NOT EVALUATED": "NE", "UNABLE TO EVALUATE": "NE", "IRPD": "PD"}
 _RECIST |= {
     "NOT EVALUABLE": "NE",
     "NON-CR/NON-PD": "SD",
@@ -79,6 +84,8 @@ _RECIST |= {
     "IRCR": "CR",
     "IRSD": "SD",
 }
+RECIST_WORDS = frozenset(_RECIST)
+"""Words that stand for a RECIST response, in capitals."""
 _EVENTS = {"living": 0.0, "alive": 0.0, "censored": 0.0, "not progressed": 0.0, "diseasefree": 0.0}
 _EVENTS |= {"deceased": 1.0, "dead": 1.0, "died": 1.0, "progressed": 1.0, "progression": 1.0, "event": 1.0}
 _EVENTS |= {"recurred/progressed": 1.0, "true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
@@ -263,6 +270,7 @@ def finish(
         problems[:] = list(dict.fromkeys(problems))
         return pd.concat(parts)
     units = dict(units or {})
+    frame = bounds_as_categories(kind, frame, file, problems)
     out = _types(kind, frame, file)
     _need_ids(kind, out, file)
     if "gene" in out and kind in ("mutations", "copy_number", "neoantigens"):
@@ -271,10 +279,10 @@ def finish(
         if column in out:
             out[column] = pd.Series(to_symbols(out[column]), index=out.index, dtype=object)
     if "chrom" in out:
-        out["chrom"] = out["chrom"].map(_chrom)
+        out["chrom"] = out["chrom"].map(chromosome_word)
         _positions(out, build, file)
     if kind == "mutations":
-        out["classification"] = _classes(out["classification"], file)
+        out["classification"] = classifications(out, CLASSES, file, problems)
     if kind in ("mutations", "neoantigens"):
         out["vaf"] = vaf_fraction(out["vaf"], units.get("vaf"), file, problems)
         out["ccf"] = out["ccf"].clip(upper=1.0) if bool((out["ccf"] <= 1.5).all()) else out["ccf"]
@@ -305,21 +313,8 @@ def _genes(values: pd.Series, file: str, problems: list[str]) -> pd.Series:
     return found
 
 
-def _classes(values: pd.Series, file: str) -> pd.Series:
-    known = {c.casefold(): c for c in CLASSES}
-    found = values.map(lambda v: known.get(v.casefold()) if isinstance(v, str) else "Unknown")
-    if found.isna().any():
-        line = found.index[found.isna()][0]
-        close = nearest(str(values[line]), CLASSES) or list(CLASSES[:6])
-        raise InputError(
-            f"unknown variant classification '{values[line]}'",
-            where=f"{file}, line {line}",
-            hint=f"Nearest: {', '.join(close)}. Translate words that are not of the MAF specification with values:.",
-        )
-    return found
-
-
-def _chrom(value: object) -> object:
+def chromosome_word(value: object) -> object:
+    """Return a chromosome as 1 to 22, X, Y or MT where it is spelt otherwise; other words stay."""
     if not isinstance(value, str):
         return value
     word = re.sub(r"^chr", "", value.strip(), flags=re.IGNORECASE).removesuffix(".0").upper()

@@ -1,183 +1,129 @@
-"""A cBioPortal study folder as downloaded: clinical, mutations, copy number, structural variants, panels, timeline."""
+"""Tables of a cBioPortal study: clinical, panels, structural variants, long copy number, timeline."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from immunescape.errors import InputError
-from immunescape.profile.panels import read_panel_file
+from immunescape.profile.genes import to_symbols
 from immunescape.profile.readers._base import Partial, reader
-from immunescape.profile.readers._finish import build_word, finish
-from immunescape.profile.readers._text import Table, read_table, read_text
-from immunescape.profile.readers.copy_number import read_discrete, read_seg
-from immunescape.profile.readers.expression import read_expression
-from immunescape.profile.readers.maf import read_maf
+from immunescape.profile.readers._clinical import (
+    DeclaredUnits,
+    clinical_tables,
+    labs_or_told,
+    recist_or_none,
+    strip_unknown,
+)
+from immunescape.profile.readers._finish import finish
+from immunescape.profile.readers._text import Table, read_table
 
-__all__ = ["files_of_study", "is_study_folder", "read_meta", "read_study_file"]
+__all__ = ["read_clinical_patient", "read_clinical_sample", "read_discrete_long", "read_structural", "read_timeline"]
 
-_PATIENT = {
-    "age": ("AGE", "AGE_AT_DIAGNOSIS", "AGE_AT_SEQ_REPORT", "AGE_AT_TREATMENT"),
-    "sex": ("SEX", "GENDER"),
-    "histology": ("HISTOLOGY", "HISTOLOGICAL_SUBTYPE", "HISTOLOGICAL_DIAGNOSIS"),
-    "smoking": ("SMOKER", "SMOKING_STATUS", "SMOKING_HISTORY", "TOBACCO_SMOKING_HISTORY_INDICATOR"),
-    "ecog": ("ECOG", "ECOG_PS", "ECOG_PERFORMANCE_STATUS"),
-    "stage": ("STAGE", "AJCC_PATHOLOGIC_TUMOR_STAGE", "CLINICAL_STAGE", "TUMOR_STAGE"),
-    "treatment": ("TREATMENT", "DRUG", "DRUG_TYPE", "TREATMENT_TYPE"),
-    "treatment_class": ("TREATMENT_CLASS", "TREATMENT_TYPE"),
-    "os_months": ("OS_MONTHS",),
-    "os_event": ("OS_STATUS",),
-    "pfs_months": ("PFS_MONTHS",),
-    "pfs_event": ("PFS_STATUS",),
-    "best_response": ("BEST_RESPONSE", "BOR", "BEST_OVERALL_RESPONSE", "RECIST"),
-    "durable_benefit": ("DURABLE_CLINICAL_BENEFIT", "DCB"),
-    "arm": ("ARM", "TREATMENT_ARM"),
-}
-_SAMPLE = {
-    "tumour_purity": ("TUMOR_PURITY", "PURITY", "FACETS_PURITY"),
-    "ploidy": ("PLOIDY", "FACETS_PLOIDY"),
-    "tmb": ("TMB_NONSYNONYMOUS", "TMB_SCORE", "TMB"),
-    "msi": ("MSI_TYPE", "MSI_STATUS"),
-}
-_NOT_READ = frozenset({"NOT APPLICABLE", "NOT AVAILABLE", "UNKNOWN", "UNK"})
+_UNITS = {"units": "column -> unit of the file, for columns whose name holds none"}
 
 
-def is_study_folder(folder: Path) -> bool:
-    """Tell whether a folder looks like a cBioPortal study."""
-    return (folder / "meta_study.txt").is_file() or any(folder.glob("data_clinical*.txt"))
+def _units(options: Mapping[str, Any]) -> tuple[DeclaredUnits, bool]:
+    """Return the declared units, and whether this file alone must use them all."""
+    given = options.get("units")
+    return (given, False) if isinstance(given, DeclaredUnits) else (DeclaredUnits(given), True)
 
 
-def read_meta(path: Path) -> dict[str, str]:
-    """Read a ``meta_*.txt`` file: one ``key: value`` a line."""
-    found = {}
-    for line in read_text(path).splitlines():
-        key, colon, value = line.partition(":")
-        if colon:
-            found[key.strip()] = value.strip()
-    return found
+def _kept_columns(table: Table, used: set[str]) -> tuple[dict[str, pd.Series], str]:
+    """Return the columns that no value was taken from, and the sentence that lists them."""
+    rest = [str(c) for c in table.frame.columns if c not in used]
+    listed = f"columns that nothing uses (kept as they are): {', '.join(rest)}" if rest else ""
+    return {c: table.frame[c] for c in rest}, listed
 
 
-def _strip_unknown(table: Table) -> Table:
-    for column in table.frame.columns:
-        cells = table.frame[column]
-        table.frame[column] = cells.where(~cells.map(lambda v: isinstance(v, str) and v.upper() in _NOT_READ), None)
-    return table
-
-
-def _pick(table: Table, names: Mapping[str, tuple[str, ...]]) -> tuple[dict[str, pd.Series], set[str]]:
-    picked, used = {}, set()
-    for target, candidates in names.items():
-        column = table.find(*candidates)
-        if column is not None:
-            picked[target] = table.frame[column]
-            used.add(column)
-    return picked, used
-
-
-def _lenient_age(values: pd.Series, problems: list[str], file: str) -> pd.Series:
-    """Cut ``>89`` to 89, as ages are published."""
-    marked = values.map(lambda v: isinstance(v, str) and v[:1] in "<>" and v[1:].strip("= ").isdigit())
-    if marked.any():
-        problems.append(f"{file}: {int(marked.sum())} ages such as '{values[marked].iloc[0]}' are read as their limit")
-    return values.map(lambda v: v.lstrip("<>= ") if isinstance(v, str) else v)
-
-
-def _words_of_response(values: pd.Series) -> pd.Series:
-    """Keep RECIST words; other codes of a clinical table are kept as an extra column by the caller."""
-    from immunescape.profile.readers._finish import _RECIST
-
-    return values.where(values.map(lambda v: isinstance(v, str) and v.upper() in _RECIST), None)
-
-
-def _clinical_patient(path: Path, options: Mapping[str, Any]) -> Partial:
-    table = _strip_unknown(read_table(path))
+@reader("cbioportal_clinical_patient", "cBioPortal data_clinical_patient.txt", ("patients",), _UNITS)
+def read_clinical_patient(path: Path, options: Mapping[str, Any]) -> Partial:
+    """Read the clinical table of patients; what it holds of their samples goes to a patient's only sample."""
+    table = strip_unknown(read_table(path))
     out = Partial()
+    units, alone = _units(options)
     key = table.need("PATIENT_ID")
-    picked, used = _pick(table, _PATIENT)
+    picked, of_samples, used = clinical_tables(table, key, None, units, out)
     lines = table.find("LINES_OF_TX", "LINE_OF_THERAPY", "TREATMENT_LINE")
-    prior = table.find("PRIOR_LINES", "NUMBER_OF_PRIOR_LINES")
+    prior = table.find("PRIOR_LINES", "NUMBER_OF_PRIOR_LINES", "PRIOR_LINES_OF_THERAPY")
     if prior is not None:
         picked["prior_lines"] = table.frame[prior]
         used.add(prior)
     elif lines is not None:
         picked["prior_lines"] = table.number(lines) - 1
+        used.add(lines)
         out.problems.append(f"{path.name}: prior_lines is {lines} minus 1 (that column counts the present line)")
-    if "age" in picked:
-        picked["age"] = _lenient_age(picked["age"], out.problems, path.name)
-    if "best_response" in picked:
-        kept = _words_of_response(picked["best_response"])
-        lost = int((kept.isna() & picked["best_response"].notna()).sum())
-        if lost:
-            out.problems.append(f"{path.name}: {lost} best responses are no RECIST words and stay in their own column")
-            used -= {str(picked["best_response"].name)}
-        picked["best_response"] = kept
-    extra = {c: table.frame[c] for c in table.frame.columns if c != key and c not in used and c not in picked}
-    frame = pd.DataFrame({"patient": table.frame[key]} | picked | extra, index=table.frame.index)
+    extra, listed = _kept_columns(table, used)
+    clash = {c: v for c, v in extra.items() if c not in picked and c != "patient"}
+    frame = pd.DataFrame({"patient": table.frame[key]} | picked | clash, index=table.frame.index)
     out.tables["patients"] = finish("patients", frame, path.name, out.problems)
-    out.note(path.name, "cbioportal clinical patient", len(frame), len(frame))
+    if of_samples:
+        out.of_patients = pd.DataFrame({"patient": table.frame[key]} | of_samples, index=table.frame.index)
+    if alone:
+        units.check(path.name)
+    out.note(path.name, "cbioportal clinical patient", len(frame), len(frame), listed)
     return out
 
 
-def _clinical_sample(path: Path, options: Mapping[str, Any]) -> Partial:
-    table = _strip_unknown(read_table(path))
+@reader(
+    "cbioportal_clinical_sample",
+    "cBioPortal data_clinical_sample.txt",
+    ("samples", "pdl1", "patients", "hla", "labs"),
+    _UNITS,
+)
+def read_clinical_sample(path: Path, options: Mapping[str, Any]) -> Partial:
+    """Read the clinical table of samples; a patient may have several."""
+    table = strip_unknown(read_table(path))
     out = Partial()
-    picked, used = _pick(table, _SAMPLE)
+    units, alone = _units(options)
     key, patient = table.need("SAMPLE_ID"), table.need("PATIENT_ID")
-    panel = table.find("GENE_PANEL")
+    of_patients, picked, used = clinical_tables(table, patient, key, units, out)
+    panel = table.find("GENE_PANEL", "SEQUENCING_PANEL")
     if panel is not None:
         picked["panel"] = table.frame[panel]
         used.add(panel)
-    extra = {c: table.frame[c] for c in table.frame.columns if c not in {key, patient} | used | set(picked)}
+    if "histology" not in of_patients:
+        histology = table.find("CANCER_TYPE_DETAILED", "ONCOTREE_CODE")
+        if histology is not None:
+            of_patients["histology"] = table.frame[histology]
+    extra, listed = _kept_columns(table, used)
+    clash = {c: v for c, v in extra.items() if c not in picked and c not in ("sample", "patient")}
     frame = pd.DataFrame(
-        {"sample": table.frame[key], "patient": table.frame[patient]} | picked | extra, index=table.frame.index
+        {"sample": table.frame[key], "patient": table.frame[patient]} | picked | clash, index=table.frame.index
     )
     out.tables["samples"] = finish("samples", frame, path.name, out.problems)
-    _pdl1_of_samples(table, key, patient, out)
-    histology = table.find("CANCER_TYPE_DETAILED", "ONCOTREE_CODE")
-    if histology is not None:
-        first = pd.DataFrame({"patient": table.frame[patient], "histology": table.frame[histology]})
-        out.tables["patients"] = finish("patients", first.drop_duplicates("patient"), path.name, out.problems)
-    out.note(path.name, "cbioportal clinical sample", len(frame), len(frame))
+    if of_patients:
+        rows = pd.DataFrame({"patient": table.frame[patient]} | of_patients, index=table.frame.index)
+        groups = rows.groupby("patient", sort=False)
+        first = groups.first()  # of several samples, the first that holds a value
+        differ = [c for c in of_patients if bool((groups[c].nunique() > 1).any())]
+        if differ:
+            whose = groups[differ].nunique().gt(1).any(axis=1)
+            out.problems.append(
+                f"{path.name}: {', '.join(differ)} differ between the samples of {int(whose.sum())} patients (first: "
+                f"{whose.index[whose][0]}): the first sample that holds a value speaks"
+            )
+        first = first.astype(object).where(first.notna(), None).reset_index()
+        first.index = pd.Index(rows.drop_duplicates("patient").index)
+        out.tables["patients"] = finish("patients", first, path.name, out.problems)
+    if alone:
+        units.check(path.name)
+    out.note(path.name, "cbioportal clinical sample", len(frame), len(frame), listed)
     return out
 
 
-def _pdl1_of_samples(table: Table, key: str, patient: str, out: Partial) -> None:
-    column = table.find("PDL1_SCORE", "PD_L1_SCORE", "PDL1_TPS", "PD_L1_TPS", "PDL1_EXPRESSION")
-    if column is None:
-        return
-    numbers = pd.to_numeric(table.frame[column].map(lambda v: v.rstrip("% ") if isinstance(v, str) else v), "coerce")
-    words = table.frame[column].where(numbers.isna(), None)
-    assay = table.find("PDL1_ASSAY", "PD_L1_ASSAY", "PDL1_CLONE")
-    frame = pd.DataFrame(
-        {
-            "patient": table.frame[patient],
-            "sample": table.frame[key],
-            "assay": table.frame[assay] if assay else None,
-            "score": "tps",
-            "value_percent": numbers,
-            "category": words,
-        },
-        index=table.frame.index,
-    )
-    frame = frame[frame["value_percent"].notna() | frame["category"].notna()]
-    out.tables["pdl1"] = finish("pdl1", frame, table.file, out.problems, {"value_percent": "percent"})
-    if assay is None:
-        out.problems.append(
-            f"{table.file}: {column} is read as tumour proportion score in percent; no column names the antibody clone"
-        )
-
-
-def _panel_matrix(path: Path, options: Mapping[str, Any]) -> Partial:
+@reader("cbioportal_panel_matrix", "cBioPortal data_gene_panel_matrix.txt", ("samples",))
+def read_panel_matrix(path: Path, options: Mapping[str, Any]) -> Partial:
+    """Read which panel each sample was sequenced with; an empty cell names none."""
     table = read_table(path)
     out = Partial()
     frame = pd.DataFrame({"sample": table.frame[table.need("SAMPLE_ID")], "patient": None}, index=table.frame.index)
     for target, names in (
         ("panel", ("mutations", "mutations_extended")),
-        ("panel_cna", ("cna", "gistic")),
+        ("panel_cna", ("cna", "gistic", "cna_rae", "cna_consensus")),
         ("panel_sv", ("structural_variants", "fusion", "sv")),
     ):
         frame[target] = table.text(*names)
@@ -190,11 +136,56 @@ def _panel_matrix(path: Path, options: Mapping[str, Any]) -> Partial:
     return out
 
 
-def _structural(path: Path, options: Mapping[str, Any]) -> Partial:
+@reader("cbioportal_cna_long", "cBioPortal discrete copy number, one gene of one sample a row", ("copy_number",))
+def read_discrete_long(path: Path, options: Mapping[str, Any]) -> Partial:
+    """Read rows of gene, sample and a value from -2 (deep deletion) to 2 (amplification).
+
+    Raises
+    ------
+    InputError
+        For a value outside -2..2.
+    """
+    table = read_table(path)
+    out = Partial()
+    symbol, entrez = table.text("Hugo_Symbol"), table.text("Entrez_Gene_Id")
+    if table.find("Hugo_Symbol") is None and table.find("Entrez_Gene_Id") is None:
+        table.need("Hugo_Symbol")
+    named = pd.Series(to_symbols(symbol.where(symbol.notna(), entrez)), index=table.frame.index, dtype=object)
+    values = table.number(table.need("Value"))
+    bad = values.abs() > 2
+    if bad.any():
+        raise InputError(
+            f"{values[bad].iloc[0]:g}: discrete copy number is -2 to 2",
+            where=f"{path.name}, line {values.index[bad][0]}",
+        )
+    sample = table.frame[table.need("Sample_Id")]
+    frame = pd.DataFrame(
+        {"patient": None, "sample": sample, "gene": named, "discrete": values}, index=table.frame.index
+    )
+    keep = frame["gene"].notna() & frame["sample"].notna() & frame["discrete"].notna()
+    strongest = frame[keep].assign(size=frame.loc[keep, "discrete"].abs()).sort_values("size", kind="stable")
+    strongest = strongest.drop_duplicates(["sample", "gene"], keep="last").drop(columns="size").sort_index()
+    out.tables["copy_number"] = finish("copy_number", strongest, path.name, out.problems)
+    out.assessed["copy_number"] = frozenset(sample.dropna())
+    left = []
+    if (~keep).any():
+        left.append(f"{int((~keep).sum())} rows without known gene, sample or value")
+    twice = int(keep.sum()) - len(strongest)
+    if twice:
+        left.append(f"{twice} rows of a gene and sample that stand twice (the stronger value counts)")
+    out.note(path.name, "cbioportal discrete copy number", len(frame), len(strongest), "; ".join(left))
+    return out
+
+
+@reader("cbioportal_sv", "cBioPortal data_sv.txt or data_fusions.txt", ("structural_variants",))
+def read_structural(path: Path, options: Mapping[str, Any]) -> Partial:
+    """Read structural variants; germline ones and rows without a gene are left."""
     table = read_table(path)
     out = Partial()
     if table.find("Sample_Id") is not None:
         one, two = table.text("Site1_Hugo_Symbol"), table.text("Site2_Hugo_Symbol")
+        if table.find("Site1_Hugo_Symbol") is None and table.find("Site2_Hugo_Symbol") is None:
+            table.need("Site1_Hugo_Symbol")
         sample, event = table.frame[table.need("Sample_Id")], table.text("Event_Info", "Class")
         state = table.text("SV_Status").map(lambda s: isinstance(s, str) and s.casefold() == "germline")
     else:  # the older data_fusions.txt: one gene a row
@@ -214,10 +205,12 @@ def _structural(path: Path, options: Mapping[str, Any]) -> Partial:
     return out
 
 
-def _timeline(path: Path, options: Mapping[str, Any]) -> Partial:
-    """Read treatments, laboratory values and responses; START_DATE is a day number."""
+@reader("cbioportal_timeline", "cBioPortal timeline", ("treatments", "labs", "responses", "samples"), _UNITS)
+def read_timeline(path: Path, options: Mapping[str, Any]) -> Partial:
+    """Read treatments, laboratory values, responses and the days of samples; START_DATE is a day number."""
     table = read_table(path)
     out = Partial()
+    units, alone = _units(options)
     patient = table.frame[table.need("PATIENT_ID")]
     start = table.number(table.need("START_DATE", "START_DAY"))
     kind = table.text("EVENT_TYPE").map(lambda e: e.casefold() if isinstance(e, str) else "")
@@ -232,7 +225,7 @@ def _timeline(path: Path, options: Mapping[str, Any]) -> Partial:
         )
         frame = frame.drop(columns="start")[treated]
         out.tables["treatments"] = finish("treatments", frame, path.name, out.problems)
-    lab = kind.str.contains("lab")
+    lab = kind.str.contains("lab") & table.text("TEST").notna()
     if lab.any():
         frame = base.assign(
             day=start,
@@ -240,106 +233,31 @@ def _timeline(path: Path, options: Mapping[str, Any]) -> Partial:
             value=table.text("RESULT"),
             unit=table.text("UNITS", "UNIT", "LR_UNIT_MEASURE"),
         )
-        frame = frame.drop(columns="start")[lab & table.text("TEST").notna()]
-        out.tables["labs"] = finish("labs", frame, path.name, out.problems)
-    seen = _words_of_response(table.text("RECIST", "RESPONSE", "BEST_RESPONSE", "STATUS"))
+        parts = []
+        for analyte, rows in frame.drop(columns="start")[lab].groupby("analyte", sort=False):
+            declared = units.of(str(analyte))
+            rows = rows.assign(unit=rows["unit"].where(rows["unit"].notna(), declared))
+            part = labs_or_told(rows, str(analyte), path.name, out)
+            if part is not None:
+                parts.append(part)
+        if parts:
+            out.tables["labs"] = pd.concat(parts)
+    seen = recist_or_none(table.text("RECIST", "RESPONSE", "BEST_RESPONSE", "STATUS"))
     image = kind.isin(("imaging", "status", "response")) & seen.notna()
     if image.any():
         frame = base.assign(day=start, recist=seen).drop(columns="start")[image]
         out.tables["responses"] = finish("responses", frame, path.name, out.problems)
-    kept = int((treated | lab | image).sum())
-    left = (
-        ""
-        if kept == len(table.frame)
-        else f"events of other kinds: {', '.join(sorted(set(kind[~(treated | lab | image)])))[:80]}"
-    )
+    taken = table.text("SAMPLE_ID", "SPECIMEN_ID")
+    specimen = kind.str.contains("specimen|sample|biopsy", regex=True) & taken.notna()
+    if specimen.any():
+        rows = pd.DataFrame({"sample": taken, "patient": patient, "day": start}, index=table.frame.index)[specimen]
+        out.tables["samples"] = finish("samples", rows.drop_duplicates("sample"), path.name, out.problems)
+    used = treated | lab | image | specimen
+    left = ""
+    if not used.all():
+        left = f"events of other kinds: {', '.join(sorted(set(kind[~used]) - {''})) or 'unnamed'}"[:120]
+    if alone:
+        units.check(path.name)
     out.problems.append(f"{path.name}: days count from the study's own day 0; cBioPortal does not say which it is")
-    out.note(path.name, "cbioportal timeline", len(table.frame), kept, left)
-    return out
-
-
-def _expression(path: Path, options: Mapping[str, Any]) -> Partial:
-    name = path.name.casefold()
-    unit = options.get("unit") or ("tpm" if "tpm" in name else None)
-    return read_expression(path, {"unit": unit} if unit else {})
-
-
-_FILES: tuple[tuple[str, Callable[[Path, Mapping[str, Any]], Partial]], ...] = (
-    (r"data_clinical_patients?\.txt", _clinical_patient),
-    (r"data_clinical(_sample|_samples)?\.txt", _clinical_sample),
-    (r"data_(mutations.*|.*mutations_extended.*)\.(txt|maf)(\.gz)?", read_maf),
-    (r"data_cna\.txt|data_CNA\.txt", read_discrete),
-    (r".*\.seg", read_seg),
-    (r"data_(sv|fusions)\.txt", _structural),
-    (r"data_gene_panel_matrix\.txt", _panel_matrix),
-    (r"data_timeline.*\.txt", _timeline),
-    (r"data_.*tpm.*\.txt", _expression),
-)
-_SKIP = (r"data_gene_panel_(?!matrix).*\.txt", r"meta_.*", r"LICENSE.*", r"Readme.*|README.*", r"case_lists")
-
-
-def files_of_study(folder: Path) -> tuple[list[tuple[Path, Callable[..., Partial]]], list[Path], list[Path]]:
-    """Return the files of a study folder: (file, reader), panel files, and files that no reader takes."""
-    chosen, panels, left = [], [], []
-    for path in sorted(folder.iterdir()):
-        if path.is_dir() or path.name.startswith("."):
-            continue
-        if re.fullmatch(_SKIP[0], path.name):
-            panels.append(path)
-            continue
-        for pattern, function in _FILES:
-            if re.fullmatch(pattern, path.name, re.IGNORECASE):
-                chosen.append((path, function))
-                break
-        else:
-            if not any(re.fullmatch(p, path.name, re.IGNORECASE) for p in _SKIP[1:]):
-                left.append(path)
-    return chosen, panels, left
-
-
-def read_study_file(path: Path, function: Callable[..., Partial], folder: Path) -> Partial:
-    """Read one file of a study folder, with the genome build that its meta file gives."""
-    options: dict[str, Any] = {}
-    if function is read_seg:
-        for meta in sorted(folder.glob("meta_*.txt")):
-            fields = read_meta(meta)
-            if fields.get("data_filename") == path.name and fields.get("reference_genome_id"):
-                options["genome_build"] = build_word(fields["reference_genome_id"], meta.name)
-    return function(path, options)
-
-
-@reader("cbioportal_clinical_patient", "cBioPortal data_clinical_patient.txt", ("patients",))
-def _read_patient(path: Path, options: Mapping[str, Any]) -> Partial:
-    return _clinical_patient(path, options)
-
-
-@reader("cbioportal_clinical_sample", "cBioPortal data_clinical_sample.txt", ("samples", "pdl1"))
-def _read_sample(path: Path, options: Mapping[str, Any]) -> Partial:
-    return _clinical_sample(path, options)
-
-
-@reader("cbioportal_sv", "cBioPortal data_sv.txt or data_fusions.txt", ("structural_variants",))
-def _read_sv(path: Path, options: Mapping[str, Any]) -> Partial:
-    return _structural(path, options)
-
-
-@reader("cbioportal_timeline", "cBioPortal timeline", ("treatments", "labs", "responses"))
-def _read_timeline(path: Path, options: Mapping[str, Any]) -> Partial:
-    return _timeline(path, options)
-
-
-@reader("cbioportal_panel_matrix", "cBioPortal data_gene_panel_matrix.txt", ("samples",))
-def _read_panels(path: Path, options: Mapping[str, Any]) -> Partial:
-    return _panel_matrix(path, options)
-
-
-def panel_files(paths: list[Path]) -> Partial:
-    """Read the gene lists of panels that stand in the folder."""
-    out = Partial()
-    for path in paths:
-        panel = read_panel_file(path)
-        if panel.name in out.panels:
-            raise InputError(f"two files describe the panel '{panel.name}'", where=path.name)
-        out.panels[panel.name] = panel
-        out.note(path.name, "cbioportal gene panel", len(panel.genes), len(panel.genes))
+    out.note(path.name, "cbioportal timeline", len(table.frame), int(used.sum()), left)
     return out

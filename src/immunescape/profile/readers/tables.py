@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from immunescape.errors import InputError, unknown_word
+from immunescape.errors import InputError, nearest, unknown_word
 from immunescape.profile.readers._base import Partial, reader
+from immunescape.profile.readers._column_names import find_column, usual_names
 from immunescape.profile.readers._finish import build_word, finish
 from immunescape.profile.readers._text import Table, read_table
 from immunescape.profile.study import COLUMNS
@@ -29,6 +30,68 @@ OPTIONS = {
 }
 
 
+REQUIRED: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "mutations": (("gene",), ("classification",)),
+    "copy_number": (("gene",), ("discrete", "total_cn")),
+    "segments": (("chrom",), ("start",), ("end",), ("total_cn", "seg_mean")),
+    "structural_variants": (("gene1", "gene2"),),
+    "hla": (("allele",),),
+    "hla_loh": (("allele",), ("copy_number", "lost")),
+    "neoantigens": (("peptide",), ("ic50_nm",)),
+    "tcr": (("junction_aa",), ("duplicate_count",)),
+    "microbiome": (("taxon",), ("abundance",)),
+    "ctdna": (("value", "detected"),),
+    "labs": (("analyte",), ("value",)),
+    "pdl1": (("value_percent", "category"),),
+    "treatments": (("drug",),),
+    "responses": (("recist", "sld_mm"),),
+    "cell_counts": (("cell_type",), ("cells",)),
+    "pseudobulk": (("cell_type",), ("gene",), ("log2_cpm",)),
+    "cells_in_space": (("x",), ("y",), ("cell_type",)),
+}
+"""Columns without which the rows of a table mean nothing; of each group, one is enough."""
+_BY_NAME = frozenset(REQUIRED)
+"""Tables whose columns are also taken by their usual names. Patients and samples are not: names such as `response` or
+`status` mean too many things there, so that a mapping is suggested instead."""
+
+
+def _need_meaning(kind: str, table: Table, out: pd.DataFrame) -> None:
+    """Refuse a table that lacks what its rows are about: read without it, everybody would look unaltered."""
+    if not len(out):
+        return
+    for group in REQUIRED.get(kind, ()):
+        given = [c for c in group if c in out.columns and out[c].notna().any()]
+        if given:
+            continue
+        columns = [str(c) for c in table.frame.columns]
+        empty = [c for c in group if c in out.columns]
+        what = f"the column '{group[0]}' holds no value" if empty else f"no column says the {' or '.join(group)}"
+        close = [] if empty else nearest(group[0], columns, n=1)
+        example = close[0] if close else "COLUMN"
+        usual = [n for r in usual_names(kind) if r.column == group[0] for n in r.names][:4]
+        also = f" Names that are known: {', '.join([group[0], *usual])}." if usual else ""
+        raise InputError(
+            f"{what}, and without it no row can be used",
+            where=table.file,
+            hint=f"Name it, columns: {{{group[0]}: {example}}}.{also} Columns: {', '.join(columns[:30])}",
+        )
+
+
+def _suggestions(kind: str, out: pd.DataFrame, unused: list[str]) -> list[str]:
+    """Return mappings for columns that were not used and bear a usual name of a column that is not given."""
+    plain = {"".join(c for c in name.casefold() if c.isalnum()): name for name in unused}
+    found = []
+    for record in usual_names(kind):
+        if record.column in out.columns:
+            continue
+        name = next(
+            (plain[p] for n in record.names if (p := "".join(c for c in n.casefold() if c.isalnum())) in plain), None
+        )
+        if name and record.column in COLUMNS[kind]:
+            found.append(f"{record.column}: {name}")
+    return list(dict.fromkeys(found))
+
+
 def _mapped(kind: str, table: Table, options: Mapping[str, Any]) -> tuple[pd.DataFrame, list[str]]:
     frame = table.frame
     mapping = dict(options.get("columns") or {})
@@ -41,6 +104,11 @@ def _mapped(kind: str, table: Table, options: Mapping[str, Any]) -> tuple[pd.Dat
             data[name] = frame[table.need(str(mapping[name]))]
         elif (found := table.find(name)) is not None:
             data[name] = frame[found]
+    free = [c for c in COLUMNS[kind] if c not in data] if kind in _BY_NAME else []
+    for name in free:
+        named = find_column(table, kind, name)
+        if named is not None and named.column not in {s.name for s in data.values()}:
+            data[name] = frame[named.column]
     taken = {s.name for s in data.values()}
     keep = options.get("keep") or []
     if keep == "all":
@@ -114,6 +182,10 @@ def read_rows(kind: str, path: Path, options: Mapping[str, Any], name: str | Non
             raise unknown_word(f"column of '{kind}'", column, list(out.columns), where=f"{path.name}, values")
         table_of_words = {str(k): (None if v is None else str(v)) for k, v in dict(words).items()}
         out[column] = out[column].map(lambda v, t=table_of_words: t.get(v, v))
+    _need_meaning(kind, table, out)
+    if kind == "pdl1" and "score" not in out and (named := find_column(table, kind, "value_percent")) is not None:
+        if "tps" in named.column.casefold():
+            out["score"] = "tps"
     key = "sample" if kind == "samples" else "patient"
     if key not in out.columns and "sample" not in out.columns:
         table.need(key)
@@ -126,6 +198,12 @@ def read_rows(kind: str, path: Path, options: Mapping[str, Any], name: str | Non
     partial_study.tables[kind] = done
     partial_study.genome_build = build
     left = []
+    suggested = _suggestions(kind, out, unused)
+    if suggested:
+        partial_study.problems.append(
+            f"{path.name}: columns that nothing uses may be what the study calls otherwise: map them with columns: "
+            f"{{{', '.join(suggested)}}}, or leave them"
+        )
     if unused:
         left.append(f"columns not used: {', '.join(unused[:12])}{' …' if len(unused) > 12 else ''}")
     if len(table.frame) < rows:

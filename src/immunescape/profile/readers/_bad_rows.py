@@ -1,0 +1,146 @@
+"""Rows that no reader can use: left out of a study and told, so that one bad row does not refuse the whole study.
+
+A row that is left out still says that its gene was hit in its sample. Such pairs are handed on, so that the gene is
+"not assessable" there, never "unchanged".
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from immunescape.errors import InputError
+from immunescape.profile.readers._base import Partial
+from immunescape.profile.readers._finish import LENGTHS, chromosome_word
+from immunescape.profile.readers._text import Table, read_table, read_text
+
+__all__ = ["CHROMOSOMES", "read_but_bad_rows"]
+
+CHROMOSOMES = frozenset({*LENGTHS["GRCh38"], "MT"})
+_LINE = re.compile(r", line (\d+)$")
+_MOST = 20
+"""Bad rows of other kinds than positions after which the file is refused: it is not a few slips any more."""
+
+Function = Callable[[Path, Mapping[str, Any]], Partial]
+
+
+def _blanked(path: Path, text: list[str], lines: set[int], folder: str) -> Path:
+    """Write the file with some lines emptied; the numbers of the other lines stay."""
+    target = Path(folder) / path.name.removesuffix(".gz")
+    kept = ("" if number in lines else line for number, line in enumerate(text, 1))
+    target.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    return target
+
+
+def _outside(table: Table, build: str) -> list[int]:
+    """Return the lines whose position lies outside their chromosome."""
+    chrom = table.text("Chromosome", "chrom", "chr").map(chromosome_word)
+    limits = chrom.map(LENGTHS.get(build, {}))
+    bad = pd.Series(False, index=table.frame.index)
+    for names in (("Start_Position", "loc.start", "start"), ("End_Position", "loc.end", "end")):
+        place = pd.to_numeric(table.text(*names), errors="coerce")
+        bad |= (place > limits) | (place < 1)
+    return [int(i) for i in table.frame.index[bad]]
+
+
+def _genes_of(table: Table, lines: set[int]) -> frozenset[tuple[str, str]]:
+    """Return (sample, gene) of lines that were left out."""
+    from immunescape.profile.genes import to_symbols
+
+    rows = table.frame.loc[[i for i in table.frame.index if i in lines]]
+    sample, gene = table.find("Tumor_Sample_Barcode", "Sample_Id", "sample"), table.find("Hugo_Symbol", "gene")
+    if sample is None or gene is None:
+        return frozenset()
+    pairs = zip(rows[sample], to_symbols(rows[gene]), strict=True)
+    return frozenset((str(s), str(g)) for s, g in pairs if isinstance(s, str) and g is not None)
+
+
+def read_but_bad_rows(path: Path, function: Function, options: Mapping[str, Any], build: str = "") -> Partial:
+    """Read a file, leaving out rows that the reader refuses.
+
+    Parameters
+    ----------
+    path
+        Delimited text file.
+    function
+        Its reader.
+    options
+        Options of the reader.
+    build
+        Genome build, where another file says it.
+
+    Returns
+    -------
+    Partial
+        What the rest of the file gives; ``problems`` count the rows left out and name the first, genes of
+        mutations among them are marked as unclear in their samples.
+
+    Raises
+    ------
+    InputError
+        Where more than half of the rows have impossible positions (another genome build), or more than 20 rows have
+        other faults, or the fault is not one of a row.
+    """
+    lines: set[int] = set()
+    reasons: list[tuple[int, str]] = []
+    text: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        place = path
+        while True:
+            try:
+                out = function(place, options)
+                break
+            except InputError as error:
+                match = _LINE.search(error.where or "")
+                if match is None or int(match.group(1)) in lines or len(reasons) >= _MOST:
+                    raise
+                text = text or read_text(path).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+                bad = [int(match.group(1))]
+                if "lies outside chromosome" in error.message:
+                    table = read_table(path)
+                    stated = re.search(r"of (GRCh\d\d)$", error.message)
+                    bad = sorted({*bad, *_outside(table, stated.group(1) if stated else build)})
+                    if 2 * len(bad) > len(table.frame):
+                        raise
+                reasons.append((bad[0], error.message))
+                lines.update(bad)
+                place = _blanked(path, text, lines, folder)
+    _unknown_chromosomes(out, reasons, lines)
+    if lines:
+        first = "; ".join(f"line {line}: {why}" for line, why in reasons[:3])
+        out.problems.append(
+            f"{path.name}: {len(lines)} row{'s' * (len(lines) > 1)} cannot be and "
+            f"{'were' if len(lines) > 1 else 'was'} left out ({first}{'; …' if len(reasons) > 3 else ''}). Correct the "
+            "file to have them counted"
+        )
+        if out.reads:
+            note = out.reads[-1]
+            left = "; ".join(w for w in (note.left, f"{len(lines)} rows that cannot be") if w)
+            out.reads[-1] = type(note)(note.file, note.reader, note.rows + len(lines), note.kept, left)
+        if "mutations" in out.tables:
+            for sample, gene in _genes_of(read_table(path), lines):
+                out.mark_unclear("mutations", gene, (sample,))
+    return out
+
+
+def _unknown_chromosomes(out: Partial, reasons: list[tuple[int, str]], lines: set[int]) -> None:
+    """Take rows on chromosomes that there are not out of mutations and segments."""
+    for kind in ("mutations", "segments"):
+        table = out.tables.get(kind)
+        if table is None or not len(table):
+            continue
+        bad = table["chrom"].notna() & ~table["chrom"].isin(CHROMOSOMES)
+        if bad.any():
+            for word, rows in table[bad].groupby("chrom", sort=False):
+                reasons.append((int(rows.index[0]), f"'{word}' is no chromosome"))
+            lines.update(int(i) for i in table.index[bad])
+            out.tables[kind] = table[~bad]
+            if out.reads:
+                note = out.reads[-1]
+                rows_read = note.rows - int(bad.sum())  # added again with the other rows that were left out
+                out.reads[-1] = type(note)(note.file, note.reader, rows_read, note.kept - int(bad.sum()), note.left)

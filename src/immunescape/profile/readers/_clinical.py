@@ -1,0 +1,339 @@
+"""Clinical tables of cBioPortal: columns are recognised by their usual names, whichever table they stand in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from immunescape.errors import InputError, unknown_word
+from immunescape.profile.readers._base import Partial
+from immunescape.profile.readers._column_names import find_column
+from immunescape.profile.readers._finish import RECIST_WORDS, finish
+from immunescape.profile.readers._text import Table
+from immunescape.profile.readers._units import canonical_analyte, canonical_unit, lab_units
+from immunescape.profile.readers.hla import allele_name
+from immunescape.profile.study import COLUMNS
+
+__all__ = ["DeclaredUnits", "clinical_tables", "labs_or_told", "recist_or_none", "strip_unknown"]
+
+_PATIENT = (
+    "age sex histology smoking ecog stage treatment treatment_class os_months os_event pfs_months pfs_event "
+    "best_response durable_benefit arm neoantigen_load hla_evolutionary_divergence"
+).split()
+_SAMPLE = ("tumour_purity", "ploidy", "tmb", "msi")
+_NOT_READ = frozenset({"NOT APPLICABLE", "NOT AVAILABLE", "UNKNOWN", "UNK"})
+_BLOOD = ("albumin ldh nlr neutrophils lymphocytes monocytes eosinophils leukocytes platelets hemoglobin crp").split()
+_MOMENT = re.compile(r"^(baseline|pre|pretreatment)|(baseline|pre|pretreatment|level|value)$")
+
+
+class DeclaredUnits:
+    """Units that the user declares for columns of a study folder (``--unit COLUMN=UNIT``), and which were used."""
+
+    def __init__(self, units: Mapping[str, str] | None = None) -> None:
+        self._units = {_plain(k): (str(k), str(v)) for k, v in (units or {}).items()}
+        self.used: set[str] = set()
+        self.asked: dict[str, None] = {}
+
+    def __bool__(self) -> bool:
+        """Tell whether any unit was declared."""
+        return bool(self._units)
+
+    def of(self, column: str) -> str | None:
+        """Return the unit declared for a column, or None."""
+        self.asked.setdefault(column)
+        plain = _plain(column)
+        if plain not in self._units:
+            return None
+        self.used.add(plain)
+        return self._units[plain][1]
+
+    def check(self, where: str) -> None:
+        """Refuse units of columns that nothing asked for.
+
+        Raises
+        ------
+        InputError
+            Naming the nearest columns that take a unit.
+        """
+        for plain, (name, _) in self._units.items():
+            if plain not in self.used:
+                raise unknown_word("column of --unit", name, self.asked or ["(none takes a unit)"], where=where)
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in str(name).casefold() if c.isalnum())
+
+
+def strip_unknown(table: Table) -> Table:
+    """Make words for "not known" missing."""
+    for column in table.frame.columns:
+        cells = table.frame[column]
+        table.frame[column] = cells.where(~cells.map(lambda v: isinstance(v, str) and v.upper() in _NOT_READ), None)
+    return table
+
+
+def recist_or_none(values: pd.Series) -> pd.Series:
+    """Keep RECIST words; other words become missing."""
+    return values.where(values.map(lambda v: isinstance(v, str) and v.strip().upper() in RECIST_WORDS), None)
+
+
+def _numbers(values: pd.Series, column: str, out: Partial, file: str) -> pd.Series:
+    """Keep cells that are numbers; ``>89`` and ``<1`` are read as their limit; what is left out is told."""
+    marked = values.map(lambda v: isinstance(v, str) and re.fullmatch(r"[<>≤≥]=?\s*[\d.]+", v.strip()) is not None)
+    if marked.any():
+        out.problems.append(
+            f"{file}: {int(marked.sum())} values of {column} such as '{values[marked].iloc[0]}' are read as their limit"
+        )
+    cleaned = values.map(lambda v: v.strip().lstrip("<>≤≥= ") if isinstance(v, str) else v)
+    numbers = pd.to_numeric(cleaned, errors="coerce")
+    lost = (numbers.isna() & cleaned.notna()) | np.isinf(numbers.to_numpy(float))
+    if lost.any():
+        line = values.index[lost][0]
+        out.problems.append(
+            f"{file}: {int(lost.sum())} values of {column} are no numbers and were left out (first: "
+            f"'{str(values[line])[:40]}', line {line})"
+        )
+    return cleaned.where(~lost, None)
+
+
+def clinical_tables(
+    table: Table, patient: str, sample: str | None, units: DeclaredUnits, out: Partial
+) -> tuple[dict[str, pd.Series], dict[str, pd.Series], set[str]]:
+    """Read what a clinical table holds, whether it lists patients or samples.
+
+    Parameters
+    ----------
+    table
+        The table.
+    patient, sample
+        Its columns of identifiers.
+    units
+        Declared units.
+    out
+        Gets PD-L1, HLA types and blood values as tables, and what must be told.
+
+    Returns
+    -------
+    (of_patients, of_samples, used)
+        Columns of the study's tables of patients and samples; names of the columns that were used.
+    """
+    used = {patient} | ({sample} if sample else set())
+    of_patients: dict[str, pd.Series] = {}
+    of_samples: dict[str, pd.Series] = {}
+    for kind, columns, picked in (("patients", _PATIENT, of_patients), ("samples", _SAMPLE, of_samples)):
+        for column in columns:
+            named = find_column(table, kind, column)
+            if named is None or (named.column in used and column != "treatment_class"):
+                continue
+            values = table.frame[named.column]
+            if column == "best_response":
+                values = _responses(values, named.column, out, table.file)
+                if values.isna().all():
+                    continue
+            elif column in ("os_months", "pfs_months"):
+                months = _months(values, named.column, named.unit, units, out, table.file)
+                if months is None:
+                    continue
+                values = months
+            elif COLUMNS[kind].get(column, "n") == "n" and not column.endswith("_event"):
+                values = _numbers(values, named.column, out, table.file)
+                if column == "tumour_purity" and (unit := units.of(named.column)):
+                    values = _purity(values, unit, named.column)
+            picked[column] = values
+            used.add(named.column)
+    used |= _pdl1(table, patient, sample, units, out)
+    used |= _hla(table, patient, out)
+    used |= _blood(table, patient, used, units, out)
+    return of_patients, of_samples, used
+
+
+def _purity(values: pd.Series, unit: str, column: str) -> pd.Series:
+    word = canonical_unit(unit)
+    if word not in ("fraction", "percent"):
+        raise unknown_word(f"unit of {column}", unit, ("fraction", "percent"), where="--unit")
+    return pd.to_numeric(values, errors="coerce") * (0.01 if word == "percent" else 1.0)
+
+
+def _responses(values: pd.Series, column: str, out: Partial, file: str) -> pd.Series:
+    kept = recist_or_none(values)
+    lost = kept.isna() & values.notna()
+    if lost.any():
+        out.problems.append(
+            f"{file}: {int(lost.sum())} of {int(values.notna().sum())} values of {column} are no RECIST words (first: "
+            f"'{str(values[lost].iloc[0])[:40]}') and give no best response; they stay in their own column"
+        )
+    return kept
+
+
+_MONTHS = {"months": 1.0, "days": 1 / 30.4375, "weeks": 7 / 30.4375, "years": 12.0}
+
+
+def _months(
+    values: pd.Series, column: str, unit: str, units: DeclaredUnits, out: Partial, file: str
+) -> pd.Series | None:
+    declared = units.of(column)
+    unit = declared or unit
+    if unit == "?":
+        if pd.to_numeric(values, errors="coerce").notna().any():
+            out.problems.append(
+                f"{file}: {column} has no unit and was left out. Say it: --unit {column}=months (or days, weeks, years)"
+            )
+        return None
+    if unit not in _MONTHS:
+        raise unknown_word(f"unit of {column}", unit, _MONTHS, where="--unit")
+    numbers = pd.to_numeric(_numbers(values, column, out, file), errors="coerce") * _MONTHS[unit]
+    if unit != "months":
+        out.problems.append(f"{file}: {column} is read in {unit}" + ("" if declared else ", as its name says"))
+    return numbers
+
+
+def _pdl1(table: Table, patient: str, sample: str | None, units: DeclaredUnits, out: Partial) -> set[str]:
+    """Read PD-L1 columns: one for each score; a name that holds no score is read as tumour proportion score."""
+    assay = find_column(table, "pdl1", "assay")
+    used: set[str] = set()
+    parts = []
+    scored = [(s, n) for s in ("tps", "cps", "tc", "ic", "unnamed") if (n := find_column(table, "pdl1", s)) is not None]
+    for score, named in scored:
+        if named.column in used or (score == "unnamed" and any(s != "unnamed" for s, _ in scored)):
+            continue
+        cells = table.frame[named.column].map(lambda v: v.strip() if isinstance(v, str) else v)
+        numbers = pd.to_numeric(cells.map(lambda v: v.rstrip("% ") if isinstance(v, str) else v), errors="coerce")
+        rows = pd.DataFrame(
+            {
+                "patient": table.frame[patient],
+                "sample": table.frame[sample] if sample else None,
+                "assay": table.frame[assay.column] if assay else None,
+                "score": "tps" if score == "unnamed" else score,
+                "value_percent": numbers,
+                "category": cells.where(numbers.isna(), None),
+            },
+            index=table.frame.index,
+        )
+        rows = rows[rows["value_percent"].notna() | rows["category"].notna()]
+        used.add(named.column)
+        if not len(rows):
+            continue
+        declared = units.of(named.column)
+        percent = {"value_percent": declared} if declared else {}
+        if not declared and bool(cells.map(lambda v: isinstance(v, str) and v.endswith("%")).any()):
+            percent = {"value_percent": "percent"}
+        try:
+            parts.append(finish("pdl1", rows, table.file, out.problems, percent))
+        except InputError as error:
+            out.problems.append(
+                f"{table.file}: {named.column} was left out: {error.message}. Say it: --unit {named.column}=fraction "
+                f"or --unit {named.column}=percent"
+            )
+            continue
+        how = "tumour proportion score" if score in ("tps", "unnamed") else score.upper()
+        if assay is None or score == "unnamed":
+            clone = "; no column names the antibody clone" if assay is None else ""
+            out.problems.append(f"{table.file}: {named.column} is read as {how} in percent{clone}")
+    if parts:
+        out.tables["pdl1"] = pd.concat(parts)
+        if assay:
+            used.add(assay.column)
+    return used
+
+
+_SPLIT = re.compile(r"[,;/|\s]+")
+
+
+def _hla(table: Table, patient: str, out: Partial) -> set[str]:
+    """Read HLA types: a column for each allele or locus, or several alleles in one cell."""
+    parts: list[tuple[object, str, int]] = []
+    used: set[str] = set()
+    wrong: list[str] = []
+    for column in table.frame.columns:
+        plain = re.sub(r"[^A-Z0-9]+", "_", str(column).upper()).strip("_")
+        locus = re.fullmatch(r"HLA_?(?:CLASS_I_)?([ABC])(?:_(?:ALLELES?|TYPE))?_?([12])?", plain)
+        every = find_column(Table(table.frame[[column]], table.file), "hla", "all") if locus is None else None
+        if locus is None and every is None:
+            continue
+        before = len(parts)
+        for line, (owner, cell) in enumerate(zip(table.frame[patient], table.frame[column], strict=True)):
+            if not isinstance(cell, str):
+                continue
+            number = int(table.frame.index[line])
+            for word in filter(None, _SPLIT.split(cell)):
+                text = (
+                    word if locus is None or re.match(r"(?i)(hla[-_ ]?)?[abc][*_ ]?\d", word) else f"{locus[1]}*{word}"
+                )
+                try:
+                    parts.append((owner, allele_name(text, table.file), number))
+                except InputError:
+                    wrong.append(f"'{word[:20]}' in {column}, line {number}")
+        if len(parts) > before:
+            used.add(str(column))
+    if wrong:
+        out.problems.append(
+            f"{table.file}: {len(wrong)} words in columns of HLA types are no alleles and were left out (first: "
+            f"{wrong[0]}). Write them as A*02:01"
+        )
+    if parts:
+        index = pd.Index([p[2] for p in parts])
+        frame = pd.DataFrame({"patient": [p[0] for p in parts], "allele": [p[1] for p in parts]}, index=index)
+        out.tables["hla"] = finish("hla", frame, table.file, out.problems)
+    return used
+
+
+def _blood_column(column: str) -> tuple[str, str] | None:
+    """Return (analyte, unit that the name states or '') of a column of blood values, or None."""
+    known, aliases = lab_units()
+    plain = _MOMENT.sub("", _plain(column))
+    spelled = {_plain(alias): name for alias, name in aliases.items() if name in _BLOOD and not alias[0].isdigit()}
+    if plain in spelled:
+        return spelled[plain], ""
+    for alias in sorted(spelled, key=len, reverse=True):
+        if plain.startswith(alias):
+            for unit in known[spelled[alias]]:
+                if plain[len(alias) :] == _plain(unit):
+                    return spelled[alias], unit
+    return None
+
+
+def _blood(table: Table, patient: str, taken: set[str], units: DeclaredUnits, out: Partial) -> set[str]:
+    """Read blood values that stand in columns of their own; their day is not known."""
+    used: set[str] = set()
+    parts = []
+    for column in table.frame.columns:
+        named = None if column in taken else _blood_column(str(column))
+        if named is None:
+            continue
+        analyte, unit = named
+        values = _numbers(table.frame[column], str(column), out, table.file)
+        rows = pd.DataFrame(
+            {
+                "patient": table.frame[patient],
+                "analyte": analyte,
+                "value": values,
+                "unit": units.of(column) or unit or None,
+            },
+            index=table.frame.index,
+        )
+        rows = rows[rows["value"].notna()]
+        if not len(rows):
+            continue
+        part = labs_or_told(rows, str(column), table.file, out)
+        if part is not None:
+            parts.append(part)
+            used.add(str(column))
+    if parts:
+        out.tables["labs"] = pd.concat(parts)
+    return used
+
+
+def labs_or_told(rows: pd.DataFrame, column: str, file: str, out: Partial) -> pd.DataFrame | None:
+    """Bring blood values of one column or analyte to their unit; where that is open, leave them out and ask."""
+    try:
+        return finish("labs", rows, file, out.problems)
+    except InputError as error:
+        analyte = canonical_analyte(str(rows["analyte"].iloc[0]))
+        choices = list(lab_units()[0].get(analyte, {}))
+        ask = f". Say it: --unit {column}={choices[0]}" if choices else ""
+        also = f" (or {', '.join(choices[1:])})" if len(choices) > 1 else ""
+        out.problems.append(f"{file}: {len(rows)} values of {column} were left out: {error.message}{ask}{also}")
+        return None

@@ -1,0 +1,64 @@
+"""The other names that columns usually go by, from ``knowledge/data/clinical_columns.csv``."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from immunescape.profile.readers._text import Table
+
+__all__ = ["Named", "UsualName", "find_column", "usual_names"]
+
+_FILE = Path(__file__).parents[2] / "knowledge" / "data" / "clinical_columns.csv"
+
+
+@dataclass(frozen=True)
+class UsualName:
+    """Names that one column of the study usually bears in files.
+
+    Attributes
+    ----------
+    column : column of the study, or what the names mean (``tps``, ``assay``).
+    unit : unit that the name states; '' where there is none to state, ``?`` where the name leaves it open.
+    names : names in order of preference.
+    """
+
+    column: str
+    unit: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Named:
+    """A column of a file that was recognised: its name in the file, and the unit that this name states."""
+
+    column: str
+    unit: str
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict[str, tuple[UsualName, ...]]:
+    by_kind: dict[str, list[UsualName]] = {}
+    with _FILE.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            record = UsualName(row["column"], row["unit"], tuple(row["names"].split("|")))
+            by_kind.setdefault(row["table"], []).append(record)
+    return {kind: tuple(records) for kind, records in by_kind.items()}
+
+
+def usual_names(kind: str) -> tuple[UsualName, ...]:
+    """Return the usual names of the columns of a table; empty where none are listed."""
+    return _table().get(kind, ())
+
+
+def find_column(table: Table, kind: str, column: str) -> Named | None:
+    """Return the column of a file that usually means a column of the study, or None.
+
+    Names that state a unit come before names that leave it open, whatever their order in the file.
+    """
+    for record in usual_names(kind):
+        if record.column == column and (name := table.find(*record.names)) is not None:
+            return Named(name, record.unit)
+    return None

@@ -1,0 +1,89 @@
+"""Consequences of mutations in other vocabularies -> classes of the MAF specification."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+
+from immunescape.errors import InputError, nearest
+
+__all__ = ["classifications"]
+
+_FILE = Path(__file__).parents[2] / "knowledge" / "data" / "consequence_words.csv"
+
+
+@lru_cache(maxsize=1)
+def _consequences() -> dict[str, str]:
+    """Return other words for a consequence -> class (``knowledge/data/consequence_words.csv``)."""
+    with _FILE.open(encoding="utf-8", newline="") as file:
+        return {row["word"]: row["classification"] for row in csv.DictReader(file)}
+
+
+def _class_of(text: str, ref: str, alt: str) -> str | None:
+    """Return the class of a word of another vocabulary (Sequence Ontology, ANNOVAR, plain), or None."""
+    from immunescape.profile.readers.vcf import maf_class
+
+    terms = [t.strip() for t in re.split(r"[&,;|]", text)]
+    word = maf_class(terms, ref, alt)
+    if word != "Unknown" or any(t == "coding_sequence_variant" for t in terms):
+        return word
+    plain = _consequences().get(re.sub(r"[\s_]+", " ", text.casefold()).strip())
+    if plain in ("Frame_Shift", "In_Frame"):
+        return f"{plain}_{'Ins' if len(alt) > len(ref) else 'Del'}"
+    return plain
+
+
+def classifications(frame: pd.DataFrame, classes: Sequence[str], file: str, problems: list[str]) -> pd.Series:
+    """Return classes of the MAF specification; known words of other vocabularies are translated and told.
+
+    Parameters
+    ----------
+    frame
+        Columns classification, ref, alt.
+    classes
+        Classes of the MAF specification.
+    file
+        Name of the file, for messages.
+    problems
+        Gets which words were translated.
+
+    Raises
+    ------
+    InputError
+        For a word of no known vocabulary, with the nearest ones. A missing word becomes ``Unknown``.
+    """
+    known = {c.casefold(): c for c in classes}
+    translated: dict[str, str] = {}
+    cache: dict[tuple[str, str, str], str | None] = {}
+    answer: list[str | None] = []
+    for value, ref, alt in zip(frame["classification"], frame["ref"], frame["alt"], strict=True):
+        if not isinstance(value, str):
+            answer.append("Unknown")
+            continue
+        word = known.get(value.casefold())
+        if word is None:
+            one, other = (a if isinstance(a, str) and a != "-" else "" for a in (ref, alt))
+            key = (value, one, other)
+            word = cache[key] if key in cache else cache.setdefault(key, _class_of(*key))
+            if word is not None:
+                translated.setdefault(value, word)
+        answer.append(word)
+    done = pd.Series(answer, index=frame.index, dtype=object)
+    if done.isna().any():
+        line = done.index[done.isna()][0]
+        value = str(frame["classification"].loc[line])
+        close = nearest(value, [*classes, *_consequences()]) or list(classes[:6])
+        raise InputError(
+            f"unknown variant classification '{value}'",
+            where=f"{file}, line {line}",
+            hint=f"Nearest: {', '.join(close)}. Translate words that are not of the MAF specification with values:.",
+        )
+    if translated:
+        words = ", ".join(f"{a} as {b}" for a, b in list(translated.items())[:6])
+        problems.append(f"{file}: consequences are read as classes of the MAF specification: {words}")
+    return done
