@@ -196,6 +196,7 @@ class PatientProfile:
     options : strategies that match the calls, with their evidence.
     timeline : dated things that happened or were measured, in order.
     resistance : primary or acquired resistance, and by which definition.
+    response : probability of response and of benefit at 12 months, with intervals.
     """
 
     patient: str
@@ -207,6 +208,7 @@ class PatientProfile:
     options: Any = ()
     timeline: Any = ()
     resistance: Any = None
+    response: Any = None
 
 
 @dataclass(frozen=True)

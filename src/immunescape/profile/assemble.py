@@ -16,6 +16,8 @@ from immunescape.profile.biomarkers.registry import measure
 from immunescape.profile.calls import CallTable, call_mechanisms
 from immunescape.profile.resistance import resistance_of
 from immunescape.profile.scores import scores_of
+from immunescape.profile.scores.blood_values import blood_values
+from immunescape.profile.scores.response import estimates_of
 from immunescape.profile.strata import options_of, strata_of
 from immunescape.profile.study import Study
 from immunescape.profile.timeline import timelines
@@ -75,6 +77,8 @@ def assemble(study: Study, rules: RuleSet | None = None, patients: Collection[st
     timeline = timelines(study)
     samples = _samples(study)
     prior = _prior_lines(study)
+    blood = blood_values(study)
+    response = estimates_of(study, measured, ids, blood)
     profiles = {}
     for p in ids:
         biomarkers = {n: rows[p] for n, rows in measured.items() if p in rows}
@@ -88,6 +92,7 @@ def assemble(study: Study, rules: RuleSet | None = None, patients: Collection[st
             options=options[p],
             timeline=timeline[p],
             resistance=resistance[p],
+            response=response[p],
         )
     problems = (*study.problems, *_percentiles(study, calls.rules))
     profile = StudyProfile(study.name, profiles, tuple(study.reads), problems)

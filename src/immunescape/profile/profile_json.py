@@ -132,6 +132,24 @@ def _call(call: Call, rule: Rule, profile: PatientProfile) -> str:
     return _encode(row)
 
 
+def _response(estimate: Any) -> dict[str, Any] | None:
+    """Probabilities with intervals and contributions (log odds), to four digits."""
+    if estimate is None:
+        return None
+    ends = {
+        e: {n: round(getattr(s, n), 4) for n in ("probability", "low", "high", "log_odds", "average_log_odds")}
+        | {"contributions": {n: round(c, 4) for n, c in s.contributions.items()}}
+        for e, s in estimate.standings.items()
+    }
+    return {
+        "setting": estimate.setting,
+        **ends,
+        "inputs": dict(estimate.values),
+        "missing": list(estimate.missing),
+        "left_out": list(estimate.refused),
+    }
+
+
 class _Patients:
     """Writes patients, with what they share taken out."""
 
@@ -167,6 +185,7 @@ class _Patients:
         rest = {
             "stratum": plain(profile.stratum),
             "scores": self._scores(profile),
+            "response": _response(profile.response),
             "options": options,
             "resistance": plain(profile.resistance),
             "timeline": plain(profile.timeline),

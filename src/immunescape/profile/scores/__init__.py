@@ -1,7 +1,17 @@
-"""Published response scores of one patient, shown side by side and never averaged."""
+"""Published response scores side by side, never averaged; and one calibrated probability from whatever was measured."""
 
 from immunescape.profile.scores.loris import loris_nsclc, loris_score
 from immunescape.profile.scores.records import Score
+from immunescape.profile.scores.response import ResponseEstimate, response_probability, response_table
 from immunescape.profile.scores.side_by_side import disagreement, scores_of
 
-__all__ = ["Score", "disagreement", "loris_nsclc", "loris_score", "scores_of"]
+__all__ = [
+    "ResponseEstimate",
+    "Score",
+    "disagreement",
+    "loris_nsclc",
+    "loris_score",
+    "response_probability",
+    "response_table",
+    "scores_of",
+]
