@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.knowledge.claim_records import Claim, load_claims
+from immunescape.knowledge.must_not_records import load_must_not
 
 __all__ = ["ClaimChange", "claim_changes", "later_forms", "locked_digests", "setup_digest", "unlisted_changes"]
 
@@ -36,7 +37,7 @@ class ClaimChange(BaseModel):
 
     Attributes
     ----------
-    claim : id. date : of the change. reason : why, and after which result.
+    claim : id, also of a statement that must not hold. date : of the change. reason : why, and after which result.
     kind : ``observable``, ``day``, ``size``, ``dose``, ``set-up``, ``bounds``, ``control`` (the mechanism that is
         switched off), ``removed`` (the claim was taken out for a time), or ``completed`` (the first form named
         something that the model did not have, so that no result of it was ever seen).
@@ -80,7 +81,7 @@ def claim_changes() -> tuple[ClaimChange, ...]:
     name = "claim_changes.yaml"
     rows = yaml.safe_load((files("immunescape.knowledge") / name).read_text(encoding="utf-8"))["changes"]
     changes = []
-    ids = {c.id for c in load_claims()}
+    ids = {c.id for c in load_claims()} | {s.id for s in load_must_not()}
     for number, row in enumerate(rows, 1):
         where = f"{name}, entry {number}"
         try:
@@ -95,7 +96,7 @@ def claim_changes() -> tuple[ClaimChange, ...]:
 
 
 def later_forms() -> list[Claim]:
-    """Return the forms that replaced a first form, as claims of their own: id with ``--later``, not counted with them."""
+    """Return the forms that replaced a first form, as claims of their own, with ``--later`` after the id."""
     claims = {c.id: c for c in load_claims()}
     forms = []
     for change in claim_changes():

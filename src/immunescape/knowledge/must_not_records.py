@@ -71,7 +71,9 @@ class MustNot(BaseModel):
     def as_claim(self) -> Claim:
         """Return the same comparison as a claim of no effect."""
         data = self.model_dump(exclude={"must_not", "guarded_by"})
-        return Claim.model_validate({**data, "mechanism": self.guarded_by, "expect": "none", "chapter": "must not hold"})
+        return Claim.model_validate(
+            {**data, "mechanism": self.guarded_by, "expect": "none", "chapter": "must not hold"}
+        )
 
 
 @lru_cache(maxsize=1)
