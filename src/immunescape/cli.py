@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from immunescape import cli_profile
+from immunescape import cli_claims, cli_profile
 from immunescape.cli_run import Cluster, Progress, interruptible, plain_warnings
 from immunescape.errors import ImmunescapeError
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 bench_app = typer.Typer(help="Measure speed and accuracy side by side.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(bench_app, name="bench")
 cli_profile.register(app)
+cli_claims.register(app)
 
 
 Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Everything random follows from it.")]
@@ -363,46 +364,6 @@ def validate_command(
         typer.echo(json_module.dumps(found.to_json(), indent=2, allow_nan=False))
         return
     print_scoreboard(found)
-    if html is not None:
-        typer.echo(f"Written: {html}")
-
-
-@app.command("claims")
-def claims_command(
-    only: Annotated[
-        list[str] | None, typer.Option("--only", help="Id of a claim, or (part of) the name of a chapter; repeatable.")
-    ] = None,
-    patients: Annotated[
-        int, typer.Option("--patients", "-n", min=2, max=100_000, help="Virtual patients of each scenario.")
-    ] = 100,
-    seed: Seed = 1,
-    html: Annotated[Path | None, typer.Option("--html", help="Write a one-file HTML report.")] = None,
-    coverage: Annotated[
-        bool, typer.Option("--coverage", help="Simulate nothing; list the review paragraph by paragraph.")
-    ] = False,
-    cluster: Cluster = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-    engine: Annotated[str, typer.Option("--engine", help="auto, native, roadrunner or reference.")] = "auto",
-) -> None:
-    """Simulate the review's claims: predicted effect, interval, holds or not."""
-    from immunescape.evaluation.claims import run_claims, select_claims
-    from immunescape.face import NOTICE
-    from immunescape.files import check_file
-    from immunescape.report.claims_report import coverage_table, print_claims, write_claims
-
-    chosen = select_claims(only or ())
-    if coverage:
-        _table("The review, paragraph by paragraph", coverage_table(chosen).rows, as_json)
-        return
-    check_file(html, "--html")
-    with interruptible(), Progress(quiet=as_json) as advance:
-        result = run_claims(chosen, patients=patients, seed=seed, engine=engine, progress=advance, cluster=cluster)
-    if html is not None:
-        write_claims(result, html, NOTICE)
-    if as_json:
-        typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
-        return
-    print_claims(result)
     if html is not None:
         typer.echo(f"Written: {html}")
 

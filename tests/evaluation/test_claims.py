@@ -60,14 +60,18 @@ def row(result, name):
     return next(r for r in result.claims if r.claim.id == name)
 
 
-def test_a_true_claim_holds_vanishes_and_fails_reversed(result):
+def test_a_true_claim_holds_and_fails_reversed(result):
     found = row(result, "interferon-raises-mhc1")
     assert found.holds
-    assert found.vanishes
-    assert found.off.value == pytest.approx(1.0)
     assert found.reversed_fails
     assert found.reversed.value < 1
     assert found.effect.n == 8
+
+
+def test_switching_off_what_is_changed_is_no_control(result):
+    found = row(result, "interferon-raises-mhc1")  # its mechanism owns the parameter that is changed
+    assert "ifn_gamma" not in found.controls.mediators
+    assert not found.controls.named
 
 
 def test_a_false_claim_does_not_hold(result):
@@ -76,7 +80,8 @@ def test_a_false_claim_does_not_hold(result):
 
 def test_wired_and_emergent_come_from_the_graph(result):
     assert row(result, "pdl1-engages").path == "wired"
-    assert row(result, "interferon-raises-mhc1").steps >= 1
+    assert row(result, "interferon-raises-mhc1").path == "wired"  # two steps are no emergence
+    assert row(result, "interferon-raises-mhc1").steps == 2
 
 
 def test_what_cannot_be_tested_is_said(result):

@@ -1,21 +1,23 @@
 """The review's claims, simulated: predicted effect, interval, holds or not.
 
-Each claim is run three times over the same virtual patients: as stated; with the mechanism that carries it switched
-off, where the effect must vanish; and reversed, where it must fail. A claim is `wired` where one reaction or
-modulation lies between what is changed and what is looked at, found by search in the model's dependency graph, else
-`emergent`.
+Each claim is run over the same virtual patients as stated; with a mechanism between cause and effect switched off,
+where the effect must shrink; with a distant one off, where it must stay; and, where factors are changed, with their
+inverses, where it must fail. A claim is `emergent` where three or more reactions or modulations lie between what is
+changed and what is looked at, found by search in the model's dependency graph, else `wired`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import ImmunescapeError, InputError, unknown_word
+from immunescape.evaluation.claim_controls import Controls, changed_nodes, controls_of
+from immunescape.evaluation.claim_results import Checked, ClaimsResult
 from immunescape.evaluation.dependency import Dependencies
 from immunescape.evaluation.effects import Effect, correlation, holds, paired
 from immunescape.evaluation.scenarios import Library, Scenario, Simulated, scenario, simulate
@@ -25,13 +27,27 @@ if TYPE_CHECKING:
     from immunescape.model.assembly import Model
     from immunescape.population.population import Population
 
-__all__ = ["Checked", "ClaimsResult", "Plan", "check_names", "plan", "run_claims", "select_claims"]
+__all__ = [
+    "Plan",
+    "check_names",
+    "effect_of",
+    "observed",
+    "plan",
+    "run_claims",
+    "select_claims",
+    "simulate_plans",
+    "virtual_patients",
+]
 
 FloatArray = NDArray[np.float64]
 DIAMETER = "diameter_T"
 EVENTS = ("response", "best_response", "progression", "ever_progressed", "relapse")
 VANISHED = 0.1
 """An effect has vanished if it is smaller than this share of the effect with the mechanism on, or than `_TINY`."""
+SHRUNK = 0.9
+"""An effect has shrunk if it is smaller than this share of the effect with the mediators on."""
+UNMOVED = 0.1
+"""An effect has stayed if it has changed by at most this share of itself, or by `_TINY`."""
 _TINY = 0.005
 _STEP = 7.0
 ASSOCIATION = 4
@@ -42,138 +58,19 @@ ASSOCIATION = 4
 class Plan:
     """Scenarios of one claim.
 
-    `sides` are changed and other; where the claim modifies an effect, each with and without its treatment.
+    `sides` are changed and other; where the claim modifies an effect, each with and without its treatment. `off` and
+    `beside` are the same with the mediators and the bystander switched off, `reversed` with inverse factors; each is
+    empty where the control does not apply.
     """
 
     claim: Claim
+    controls: Controls
     sides: tuple[Scenario, ...]
     off: tuple[Scenario, ...]
+    beside: tuple[Scenario, ...]
     reversed: tuple[Scenario, ...]
-    reverses: str
     names: tuple[str, ...]
     days: tuple[float, ...]
-
-
-@dataclass
-class Checked:
-    """A claim and what became of it.
-
-    Attributes
-    ----------
-    effect : as stated. off : with its mechanism switched off. reversed : with the change reversed (None: sides
-    swapped). holds, vanishes, reversed_fails : the three verdicts; None where they do not apply.
-    absent : what is looked at belongs to the mechanism itself and is not there without it, so that its effect vanishes.
-    steps : reactions and modulations between what is changed and what is looked at; None where there is no way.
-    untestable : why it could not be simulated.
-    """
-
-    claim: Claim
-    effect: Effect | None = None
-    off: Effect | None = None
-    reversed: Effect | None = None
-    holds: bool | None = None
-    vanishes: bool | None = None
-    reversed_fails: bool | None = None
-    reverses: str = ""
-    steps: int | None = None
-    absent: bool = False
-    untestable: str = ""
-
-    @property
-    def path(self) -> str:
-        """``wired`` (at most one reaction or modulation), ``emergent``, or nothing where it was not simulated."""
-        if self.claim.kind == "context" or self.untestable:
-            return ""
-        return "wired" if self.steps is not None and self.steps <= 1 else "emergent"
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        c, e = self.claim, self.effect
-        row: dict[str, Any] = {
-            "id": c.id,
-            "reference": list(c.refs),
-            "kind": c.kind,
-            "holds": self.holds,
-            "effect": None if e is None else _number(e.value),
-            "ci": None if e is None else [_number(e.low), _number(e.high)],
-            "measure": None if e is None else e.measure,
-            "patients": None if e is None else e.n,
-            "expect": c.expect,
-            "size": [c.low, c.high],
-            "chapter": c.chapter,
-            "at": list(c.at),
-            "text": c.text,
-            "observe": c.observe,
-            "day": c.day,
-            "path": self.path or None,
-            "steps": self.steps,
-            "off": None if self.off is None else _number(self.off.value),
-            "vanishes_when_off": self.vanishes,
-            "absent_when_off": self.absent,
-            "reversed": None if self.reversed is None else _number(self.reversed.value),
-            "reversed_by": self.reverses or None,
-            "reversed_fails": self.reversed_fails,
-        }
-        if self.untestable:
-            row["not_testable"] = self.untestable
-        if c.kind == "context":
-            row["not_testable"] = c.reason
-        for name in ("correction", "note"):
-            if getattr(c, name):
-                row[name] = getattr(c, name)
-        if c.sources:
-            row["sources"] = list(c.sources)
-        return row
-
-
-def _number(value: float) -> float | None:
-    return float(f"{value:.6g}") if np.isfinite(value) else None
-
-
-@dataclass
-class ClaimsResult:
-    """All claims that were asked for, in order, with counts.
-
-    Attributes
-    ----------
-    claims : one each. patients, seed : what they were simulated over. seconds : time that it took.
-    """
-
-    claims: list[Checked]
-    patients: int
-    seed: int
-    seconds: float = 0.0
-    model: dict[str, int] = field(default_factory=dict)
-
-    def counts(self) -> dict[str, int]:
-        """Claims by fate."""
-        tested = [c for c in self.claims if c.holds is not None]
-        return {
-            "statements": len(self.claims),
-            "context": sum(c.claim.kind == "context" for c in self.claims),
-            "not_testable": sum(bool(c.untestable) for c in self.claims),
-            "tested": len(tested),
-            "hold": sum(bool(c.holds) for c in tested),
-            "wired": sum(c.path == "wired" for c in tested),
-            "wired_hold": sum(c.path == "wired" and bool(c.holds) for c in tested),
-            "emergent": sum(c.path == "emergent" for c in tested),
-            "emergent_hold": sum(c.path == "emergent" and bool(c.holds) for c in tested),
-            "vanish_checked": sum(c.vanishes is not None for c in tested),
-            "vanish": sum(bool(c.vanishes) for c in tested),
-            "reversed_checked": sum(c.reversed_fails is not None for c in tested),
-            "reversed_fail": sum(bool(c.reversed_fails) for c in tested),
-        }
-
-    def to_json(self) -> dict[str, Any]:
-        """Content of the JSON that the command line prints."""
-        return {
-            "claims": [c.to_json() for c in self.claims],
-            "counts": self.counts(),
-            "patients": self.patients,
-            "seed": self.seed,
-            "seconds": round(self.seconds, 1),
-            "model": self.model,
-        }
 
 
 def select_claims(only: str | Sequence[str] = ()) -> list[Claim]:
@@ -208,8 +105,9 @@ def observed(text: str) -> tuple[str, str]:
     return how, name
 
 
-def plan(claim: Claim) -> Plan:
-    """Write out the scenarios of a claim."""
+def plan(claim: Claim, controls: Controls | None = None) -> Plan:
+    """Write out the scenarios of a claim and of its controls."""
+    controls = controls or Controls()
     background, treat = claim.background, claim.treat_from
 
     def sides(change: Setting, against: Setting) -> tuple[Scenario, ...]:
@@ -227,9 +125,8 @@ def plan(claim: Claim) -> Plan:
         return tuple(scenario(p, treat) for p in pair)
 
     stated = sides(claim.change, claim.against)
-    off: tuple[Scenario, ...] = ()
-    if claim.expect != "none" and len(stated) > 1:
-        off = tuple(s.without(claim.mechanism) for s in stated)
+    off = tuple(s.without(controls.mediators) for s in stated) if controls.mediators else ()
+    beside = tuple(s.without([controls.bystander]) for s in stated) if controls.bystander else ()
     turned = [n for n in claim.change.set if claim.change.factor(n)]
     only_factors = (
         len(turned) == len(claim.change.set)
@@ -239,9 +136,8 @@ def plan(claim: Claim) -> Plan:
     if only_factors and claim.against.empty and claim.expect != "none" and len(stated) > 1:
         half = len(stated) // 2
         back = tuple(s.inverse_factors(turned) if k < half else s for k, s in enumerate(stated))
-        reverses = "inverse factors"
     else:
-        back, reverses = (), "sides swapped" if claim.expect != "none" else ""
+        back = ()
     names, days = [], [claim.day]
     for text, day in ((claim.observe, claim.day), (claim.with_value, claim.with_day)):
         if not text:
@@ -255,7 +151,7 @@ def plan(claim: Claim) -> Plan:
             days.append(treat)
         if how in ("best", "best_response", "ever_progressed", "relapse"):
             days += list(np.arange(treat, day, max(_STEP, _STEP * round((day - treat) / 52 / _STEP))))
-    return Plan(claim, stated, off, back, reverses, tuple(dict.fromkeys(names)), tuple(dict.fromkeys(days)))
+    return Plan(claim, controls, stated, off, beside, back, tuple(dict.fromkeys(names)), tuple(dict.fromkeys(days)))
 
 
 def check_names(claim: Claim, model: Model) -> None:
@@ -336,7 +232,9 @@ def _event(how: str, now: FloatArray, start: FloatArray, course: FloatArray) -> 
     return np.where(known, met.astype(float), np.nan)
 
 
-def _effect(claim: Claim, sides: Sequence[Scenario], found: Simulated, population: Population, seed: int) -> Effect:
+def effect_of(claim: Claim, sides: Sequence[Scenario], found: Simulated, population: Population, seed: int) -> Effect:
+    """Effect of a claim's comparison across patients, with its interval."""
+
     def value(one: Scenario) -> FloatArray:
         return _value(claim.observe, claim.day, claim.treat_from, one, found, population)
 
@@ -366,6 +264,8 @@ def run_claims(
     population: Population | None = None,
     progress: Callable[[int, int], None] | None = None,
     cluster: Any = None,
+    controls: bool = True,
+    library: Library | None = None,
 ) -> ClaimsResult:
     """Simulate claims.
 
@@ -388,6 +288,10 @@ def run_claims(
         Called with (simulated patients done, in all).
     cluster
         A ``distributed.Client`` or the address of a dask scheduler, whose workers simulate; same results.
+    controls
+        Whether the controls are simulated too.
+    library
+        Compiled models, for further calls.
 
     Returns
     -------
@@ -411,103 +315,94 @@ def run_claims(
             continue
         try:
             check_names(row.claim, whole)
-            plans[row.claim.id] = plan(row.claim)
+            row.controls = controls_of(row.claim, graph, observed(row.claim.observe)[1]) if controls else Controls()
+            plans[row.claim.id] = plan(row.claim, row.controls)
         except ImmunescapeError as error:
             row.untestable = f"not testable: {str(error).replace(chr(10), ' ')}"
             continue
         row.steps = _steps(row.claim, graph)
-        row.absent = _owner(row.claim, whole) in row.claim.mechanism
     if plans:
         across = {k: p for k, p in plans.items() if p.claim.with_value}
         within = {k: p for k, p in plans.items() if k not in across}
-        library: Library = {}
+        library = {} if library is None else library
         for group, size in ((within, patients), (across, ASSOCIATION * patients)):
             if not group:
                 continue
-            people = population or _patients(size, seed, engine, cluster)
-            found = _simulate(group, people, engine, progress, library, cluster)
+            people = population or virtual_patients(size, seed, engine, cluster)
+            found = simulate_plans(group.values(), people, engine, progress, library, cluster)
             for number, row in enumerate(checked):
                 if row.claim.id in group:
                     _judge(row, group[row.claim.id], found, people, seed + number)
     return ClaimsResult(checked, patients, seed, time.perf_counter() - begin, model_counts(whole))
 
 
-def _patients(patients: int, seed: int, engine: str, cluster: Any) -> Population:
+def virtual_patients(patients: int, seed: int, engine: str, cluster: Any) -> Population:
+    """Draw the patients of the claims: the fitted population, with the parameters of every drug in which it differs."""
     from immunescape.evaluation.scenarios import quick_engine
-    from immunescape.model.assembly import Model
+    from immunescape.evaluation.summary import full_model
     from immunescape.population.population import Population
 
-    model = Model.build(check_units=False)
     size = min(256, max(16, patients))  # candidates that are grown and not needed cost time
     grows = quick_engine(engine, None if cluster is None else 1)
-    return Population.generate(model, patients, seed=seed, engine=grows, block_size=size, cluster=cluster)
+    return Population.generate(full_model(), patients, seed=seed, engine=grows, block_size=size, cluster=cluster)
 
 
-def _simulate(
-    plans: Mapping[str, Plan],
+def simulate_plans(
+    plans: Iterable[Plan],
     people: Population,
     engine: str,
     progress: Callable[[int, int], None] | None,
     library: Library,
     cluster: Any,
 ) -> Simulated:
+    """Simulate every scenario of some plans once."""
     last: dict[Scenario, float] = {}
     outputs: dict[Scenario, set[str]] = {}
     days: set[float] = set()
-    for one in plans.values():
-        days.update(one.days)
-        for side in {*one.sides, *one.off, *one.reversed}:
-            last[side] = max(last.get(side, 0.0), *one.days)
-            outputs.setdefault(side, set()).update(one.names)
+    for each in plans:
+        days.update(each.days)
+        for side in {*each.sides, *each.off, *each.beside, *each.reversed}:
+            last[side] = max(last.get(side, 0.0), *each.days)
+            outputs.setdefault(side, set()).update(each.names)
     return simulate(people, last, outputs, days, engine=engine, progress=progress, library=library, cluster=cluster)
 
 
-def _judge(row: Checked, one: Plan, found: Simulated, people: Population, seed: int) -> None:
+def _judge(row: Checked, planned: Plan, found: Simulated, people: Population, seed: int) -> None:
     claim = row.claim
     assert claim.expect is not None
-    row.reverses = one.reverses
-    row.effect = _effect(claim, one.sides, found, people, seed)
+    row.effect = effect_of(claim, planned.sides, found, people, seed)
     row.holds = holds(row.effect, claim.expect, claim.low, claim.high, claim.least)
-    if one.off and row.absent:
-        row.vanishes = True
-    elif one.off:
-        row.off = _effect(claim, one.off, found, people, seed)
-        row.vanishes = bool(row.off.size <= max(VANISHED * row.effect.size, _TINY))
-    if claim.expect == "none" or claim.measure == "share":
-        return
-    opposite = "decrease" if claim.expect == "increase" else "increase"
-    row.reversed_fails = not holds(row.effect, opposite, None, None, 0.0) or not row.holds
-    if one.reversed:
-        row.reversed = _effect(claim, one.reversed, found, people, seed)
-        row.reversed_fails = row.reversed_fails and not holds(
-            row.reversed, claim.expect, claim.low, claim.high, claim.least
-        )
+    size = row.effect.size
+    if planned.off:
+        row.off = effect_of(claim, planned.off, found, people, seed)
+        # what is looked at may not exist without the mediator: no effect is left, and that is no finding
+        if row.off.n >= 2:
+            row.shrinks = bool(row.off.size <= max(SHRUNK * size, _TINY))
+            row.vanishes = bool(row.off.size <= max(VANISHED * size, _TINY))
+    if planned.beside:
+        row.beside = effect_of(claim, planned.beside, found, people, seed)
+        row.unmoved = bool(_distance(row.beside, row.effect) <= max(UNMOVED * size, _TINY))
+    if planned.reversed:
+        row.reversed = effect_of(claim, planned.reversed, found, people, seed)
+        row.reversed_fails = not holds(row.reversed, claim.expect, claim.low, claim.high, claim.least)
 
 
-def _owner(claim: Claim, model: Model) -> str:
-    """Mechanism or drug that brings what is looked at."""
-    _, name = observed(claim.observe)
-    for table in (model.quantities, model.states):
-        if name in table:
-            return str(table[name].owner)
-    return ""
+def _distance(one: Effect, other: Effect) -> float:
+    """How far two effects of a kind are apart: of the logarithms for ratios. Infinite where one is not known."""
+    if one.measure == "ratio":
+        if not (one.value > 0 and other.value > 0):
+            return float("inf")
+        return abs(float(np.log(one.value / other.value)))
+    gap = abs(one.value - other.value)
+    return gap if np.isfinite(gap) else float("inf")
 
 
 def _steps(claim: Claim, graph: Dependencies) -> int | None:
     """Reactions and modulations between what is changed and what is looked at."""
-    from immunescape.model.draft import switch_id
-    from immunescape.trial.regimen import parse_regimen
-
-    sources: set[str] = set()
-    for setting in (claim.change, claim.against):
-        sources |= set(setting.set) | {switch_id(m) for m in setting.off}
-        sources |= {f"C_{c}" for c in setting.clones}
-        for text in setting.give:
-            for drug in parse_regimen(text).drugs:
-                sources |= set(graph.drug_states(drug))
     how, target = observed(claim.observe)
     if how == "covariate":
         return None
+    sources = changed_nodes(claim, graph)
     if claim.with_value:
         other, name = observed(claim.with_value)
         if other == "covariate":

@@ -10,14 +10,25 @@ from immunescape.report.tables import Row, Table
 from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
-    from immunescape.evaluation.claims import Checked, ClaimsResult
+    from immunescape.evaluation.claim_results import Checked, ClaimsResult
     from immunescape.evaluation.effects import Effect
+    from immunescape.knowledge.claim_lock import ClaimChange
     from immunescape.knowledge.claim_records import Claim
 
-__all__ = ["claims_table", "coverage_table", "print_claims", "summary_lines", "write_claims"]
+__all__ = [
+    "changes_table",
+    "claims_table",
+    "coverage_table",
+    "effect_text",
+    "later_table",
+    "print_claims",
+    "summary_lines",
+    "write_claims",
+]
 
 
-def _effect(effect: Effect | None) -> str:
+def effect_text(effect: Effect | None) -> str:
+    """Format an effect with its interval; a dash where there is none."""
     if effect is None:
         return "–"
     return f"{effect.value:.3g} ({effect.low:.3g} to {effect.high:.3g})"
@@ -28,7 +39,17 @@ def _verdict(row: Checked) -> str:
         return "context"
     if row.untestable:
         return "not testable"
-    return "holds" if row.holds else "does not hold"
+    seeds = f" ({sum(row.seeds.values())} of {len(row.seeds)} seeds)" if row.seeds else ""
+    if row.small:
+        return f"holds by less than 5 %{seeds}"
+    return ("holds" if row.holds else "does not hold") + seeds
+
+
+def _control(effect: Effect | None, name: str, as_expected: bool | None, otherwise: str) -> str:
+    if effect is None:
+        return "–"
+    text = f"{name}: {effect_text(effect)}" if name else effect_text(effect)
+    return text if as_expected or as_expected is None else f"{text}, {otherwise}"
 
 
 def _expected(claim: Claim) -> str:
@@ -48,13 +69,50 @@ def claims_table(rows: Sequence[Checked]) -> Table:
                 "What it says": r.claim.text,
                 "Looked at": f"{r.claim.observe}, day {r.claim.day:g}" if r.claim.observe else "–",
                 "Expected": _expected(r.claim),
-                "Effect (95 %)": _effect(r.effect),
-                "Mechanism off": "not there" if r.absent else _effect(r.off),
-                "Reversed": _effect(r.reversed) if r.reversed else (r.reverses or "–"),
-                "Path": r.path or "–",
+                "Effect (95 %)": effect_text(r.effect),
+                "Mediator off": _control(r.off, ", ".join(r.controls.mediators), r.shrinks, "stays"),
+                "Bystander off": _control(r.beside, r.controls.bystander, r.unmoved, "moves"),
+                "Reversed": _control(r.reversed, "", r.reversed_fails, "holds as well"),
+                "Path": r.path + (f", {r.steps}" if r.steps is not None else "") if r.path else "–",
                 "Verdict": _verdict(r),
             }
             for r in rows
+        ]
+    )
+
+
+def later_table(result: ClaimsResult) -> Table:
+    """Claims whose set-up was changed after a result was seen: the result of both forms."""
+    first = {r.claim.id: r for r in result.claims}
+    rows: list[Row] = []
+    for later in result.later:
+        row = first[later.claim.id.removesuffix("--later")]
+        rows.append(
+            {
+                "Claim": row.claim.id,
+                "First form": f"{row.claim.observe}, day {row.claim.day:g}",
+                "Effect (95 %)": effect_text(row.effect),
+                "Verdict": _verdict(row),
+                "Later form": f"{later.claim.observe}, day {later.claim.day:g}",
+                "Effect of it": effect_text(later.effect),
+                "Verdict of it": _verdict(later),
+            }
+        )
+    return Table(rows)
+
+
+def changes_table(changes: Sequence[ClaimChange]) -> Table:
+    """One row for each change of a claim's set-up."""
+    return Table(
+        [
+            {
+                "Claim": c.claim,
+                "Date": c.date.isoformat(),
+                "Kind": c.kind,
+                "Reason": c.reason,
+                "Later form": "; ".join(f"{k}: {v}" for k, v in c.later.items()) or "–",
+            }
+            for c in changes
         ]
     )
 
@@ -87,15 +145,22 @@ def coverage_table(claims: Sequence[Claim]) -> Table:
 def summary_lines(result: ClaimsResult) -> list[str]:
     """The counts in words."""
     n = result.counts()
+    seeds = f"seed {result.seed}"
+    if result.seeds:
+        names = ", ".join(map(str, result.seeds))
+        seeds = f"seeds {names} (a claim holds where it holds in each; {n['seed_dependent']} differ)"
     share = f" ({100 * n['hold'] / n['tested']:.1f} %)" if n["tested"] else ""
     return [
         f"{n['statements']} statements: {n['tested']} claims simulated, {n['not_testable']} not testable, "
         f"{n['context']} context",
-        f"hold: {n['hold']} of {n['tested']}{share}; wired {n['wired_hold']} of {n['wired']}, emergent "
-        f"{n['emergent_hold']} of {n['emergent']}",
-        f"with the mechanism off the effect vanishes in {n['vanish']} of {n['vanish_checked']}; reversed "
-        f"{n['reversed_fail']} of {n['reversed_checked']} fail",
-        f"{result.patients} virtual patients, seed {result.seed}, {result.seconds:.0f} s",
+        f"hold: {n['hold']} of {n['tested']}{share}; wired {n['wired_hold']} of {n['wired']}, emergent (three steps or "
+        f"more) {n['emergent_hold']} of {n['emergent']}; {n['hold_by_less_than_5_percent']} of those that hold move by "
+        "less than 5 % without any drug",
+        f"controls that can come out either way: without a mediator the effect shrinks in "
+        f"{n['mediator_as_expected']} of {n['mediator_checked']}; without a bystander it stays in "
+        f"{n['bystander_as_expected']} of {n['bystander_checked']}; with inverse factors "
+        f"{n['reversed_as_expected']} of {n['reversed_checked']} fail",
+        f"{result.patients} virtual patients, {seeds}, {result.seconds:.0f} s",
     ]
 
 
@@ -103,9 +168,11 @@ def print_claims(result: ClaimsResult) -> None:
     """Print the claims that were simulated, those that could not be, and the counts."""
     from immunescape.face import print_table
 
-    short = ("Claim", "Expected", "Effect (95 %)", "Mechanism off", "Path", "Verdict")
+    short = ("Claim", "Expected", "Effect (95 %)", "Path", "Verdict")
     tested = [r for r in result.claims if r.effect is not None]
     print_table("Claims", [{k: row[k] for k in short} for row in claims_table(tested).rows])
+    if result.later:
+        print_table("Changed set-ups: first and later form", later_table(result).rows)
     for r in result.claims:
         if r.untestable:
             print(f"{r.claim.id}: {r.untestable}")
@@ -125,6 +192,7 @@ def write_claims(result: ClaimsResult, path: Path, notice: str) -> Path:
         "lead": "; ".join(summary_lines(result)) + ".",
         "notice": notice,
         "failed": claims_table(failed),
+        "later": later_table(result),
         "notes": Table([{"Claim": r.claim.id, "Note": r.claim.note} for r in failed if r.claim.note]),
         "corrections": Table(
             [

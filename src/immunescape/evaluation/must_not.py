@@ -1,0 +1,207 @@
+"""Statements that must not hold, simulated: respected, violated or undecided, and whether a model could have failed.
+
+Each statement is run as a comparison of no effect over the same virtual patients as the claims; then again with each of
+the mechanisms that guard it switched off. A statement that the present model and every ablated one respect tests
+nothing, and is counted apart.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from immunescape.errors import ImmunescapeError, InputError, unknown_word
+from immunescape.evaluation.claim_results import rounded
+from immunescape.evaluation.claims import (
+    ASSOCIATION,
+    Plan,
+    check_names,
+    effect_of,
+    plan,
+    simulate_plans,
+    virtual_patients,
+)
+from immunescape.evaluation.effects import Effect
+from immunescape.evaluation.scenarios import Library
+from immunescape.knowledge.must_not_records import MustNot, load_must_not
+
+if TYPE_CHECKING:
+    from immunescape.population.population import Population
+
+__all__ = ["Denied", "MustNotResult", "run_must_not", "select_must_not", "verdict"]
+
+
+@dataclass
+class Denied:
+    """A statement that must not hold, and what became of it.
+
+    Attributes
+    ----------
+    effect : in the present model. verdict : ``respected``, ``violated`` or ``undecided``.
+    ablated : mechanism that was switched off -> effect and verdict then.
+    untestable : why it could not be simulated.
+    """
+
+    statement: MustNot
+    effect: Effect | None = None
+    verdict: str = ""
+    ablated: dict[str, tuple[Effect, str]] = field(default_factory=dict)
+    untestable: str = ""
+
+    @property
+    def can_fail(self) -> bool:
+        """Whether the present model or one without a mechanism violates it: else it tests nothing."""
+        return self.verdict == "violated" or any(v == "violated" for _, v in self.ablated.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        s, e = self.statement, self.effect
+        return {
+            "id": s.id,
+            "text": s.text,
+            "at": list(s.at),
+            "sources": list(s.sources),
+            "must_not": s.must_not,
+            "bounds": [s.low, s.high],
+            "measure": s.measure,
+            "effect": None if e is None else rounded(e.value),
+            "ci": None if e is None else [rounded(e.low), rounded(e.high)],
+            "patients": None if e is None else e.n,
+            "verdict": self.verdict or None,
+            "can_fail": self.can_fail,
+            "ablated": {m: {"effect": rounded(x.value), "verdict": v} for m, (x, v) in self.ablated.items()},
+            "not_testable": self.untestable or None,
+        }
+
+
+@dataclass
+class MustNotResult:
+    """Every statement that was asked for, with counts."""
+
+    statements: list[Denied]
+    patients: int
+    seed: int
+    seconds: float = 0.0
+
+    def counts(self) -> dict[str, int]:
+        """Statements by verdict: all, and those that a model can fail."""
+        informative = [s for s in self.statements if s.can_fail]
+        numbers = {
+            "statements": len(self.statements),
+            "not_testable": sum(bool(s.untestable) for s in self.statements),
+            "that_can_fail": len(informative),
+        }
+        for word in ("respected", "violated", "undecided"):
+            numbers[word] = sum(s.verdict == word for s in self.statements)
+            numbers[f"{word}_of_those_that_can_fail"] = sum(s.verdict == word for s in informative)
+        return numbers
+
+    def to_json(self) -> dict[str, Any]:
+        """Content of the JSON that the command line prints."""
+        return {
+            "must_not": [s.to_json() for s in self.statements],
+            "counts": self.counts(),
+            "patients": self.patients,
+            "seed": self.seed,
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def select_must_not(only: Sequence[str] = ()) -> list[MustNot]:
+    """Return the statements of some ids; all where none is named.
+
+    Raises
+    ------
+    InputError
+        For an unknown id, with the nearest.
+    """
+    every = list(load_must_not())
+    for name in only:
+        if name not in {s.id for s in every}:
+            raise unknown_word("statement that must not hold", name, [s.id for s in every])
+    return [s for s in every if not only or s.id in only]
+
+
+def verdict(effect: Effect, must_not: str, low: float, high: float) -> str:
+    """Judge an effect against the bounds of no effect.
+
+    ``violated`` where it lies beyond a bound in the direction in which the statement would be true, and its interval on
+    that side of no effect; ``respected`` where the interval keeps within that bound; else ``undecided``.
+    """
+    if not np.isfinite([effect.value, effect.low, effect.high]).all():
+        return "undecided"
+    below = must_not in ("decrease", "change")
+    above = must_not in ("increase", "change")
+    if (below and effect.value < low and effect.high < effect.neutral) or (
+        above and effect.value > high and effect.low > effect.neutral
+    ):
+        return "violated"
+    if (not below or effect.low >= low) and (not above or effect.high <= high):
+        return "respected"
+    return "undecided"
+
+
+def run_must_not(
+    statements: Sequence[MustNot] | None = None,
+    *,
+    patients: int = 100,
+    seed: int = 1,
+    engine: str = "auto",
+    population: Population | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    cluster: Any = None,
+) -> MustNotResult:
+    """Simulate statements that must not hold.
+
+    Parameters
+    ----------
+    statements
+        None takes all that ship.
+    patients, seed, engine, population, progress, cluster
+        As in `run_claims`.
+    """
+    from dataclasses import replace
+
+    from immunescape.evaluation.summary import full_model
+
+    begin = time.perf_counter()
+    if patients < 2:
+        raise InputError(f"{patients} patients give no interval", hint="Take at least 2; 100 or more to report.")
+    rows = [Denied(s) for s in (load_must_not() if statements is None else statements)]
+    whole = full_model()
+    plans: dict[tuple[str, str], Plan] = {}
+    for row in rows:
+        claim = row.statement.as_claim()
+        try:
+            check_names(claim, whole)
+            stated = plan(claim)
+        except ImmunescapeError as error:
+            row.untestable = f"not testable: {str(error).replace(chr(10), ' ')}"
+            continue
+        plans[row.statement.id, ""] = stated
+        for mechanism in row.statement.guarded_by:
+            sides = tuple(s.without([mechanism]) for s in stated.sides)
+            plans[row.statement.id, mechanism] = replace(stated, sides=sides)
+    library: Library = {}
+    for across, size in ((False, patients), (True, ASSOCIATION * patients)):
+        group = {k: p for k, p in plans.items() if bool(p.claim.with_value) == across}
+        if not group:
+            continue
+        people = population or virtual_patients(size, seed, engine, cluster)
+        simulated = simulate_plans(group.values(), people, engine, progress, library, cluster)
+        for number, row in enumerate(rows):
+            s = row.statement
+            for (name, mechanism), planned in group.items():
+                if name != s.id:
+                    continue
+                effect = effect_of(planned.claim, planned.sides, simulated, people, seed + number)
+                judged = verdict(effect, s.must_not, s.low, s.high)
+                if mechanism:
+                    row.ablated[mechanism] = (effect, judged)
+                else:
+                    row.effect, row.verdict = effect, judged
+    return MustNotResult(rows, patients, seed, time.perf_counter() - begin)

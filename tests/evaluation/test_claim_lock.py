@@ -1,0 +1,104 @@
+"""Set-ups of claims are locked: what is changed must be listed."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+
+import pytest
+
+from immunescape.knowledge.claim_lock import (
+    claim_changes,
+    later_forms,
+    locked_digests,
+    setup_digest,
+    unlisted_changes,
+)
+from immunescape.knowledge.claim_records import load_claims
+from immunescape.knowledge.must_not_records import MustNot, load_must_not
+from immunescape.knowledge.references import load_references
+
+LOCKED = "c93cebf80ccb03ecbc08a32d37703271e978062fa3a922d458905dd789e2dec5"
+"""Digest of the rows of the lock as it was first written; later claims add rows below, none is rewritten."""
+ROWS = 545
+
+
+def claims_with_a_set_up() -> tuple:
+    return tuple(c for c in load_claims() if c.kind != "context")
+
+
+def test_every_set_up_is_the_locked_one_or_a_listed_change() -> None:
+    assert unlisted_changes((*claims_with_a_set_up(), *load_must_not())) == []
+
+
+def test_the_lock_itself_is_not_rewritten() -> None:
+    lines = (files("immunescape.knowledge") / "claims" / "lock.csv").read_text(encoding="utf-8").splitlines()
+    assert hashlib.sha256("\n".join(lines[: ROWS + 1]).encode()).hexdigest() == LOCKED
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"day": 3.0}, {"observe": "f_killing"}, {"low": 0.5}, {"expect": "increase"}, {"mechanism": ("mhc1",)}],
+)
+def test_a_change_that_nobody_lists_is_noticed(change: dict) -> None:
+    first = next(c for c in claims_with_a_set_up() if c.expect == "decrease" and c.day not in (3.0,))
+    assert unlisted_changes((first.model_copy(update=change),)) == [first.id]
+
+
+def test_a_text_may_be_edited() -> None:
+    first = claims_with_a_set_up()[0]
+    assert setup_digest(first.model_copy(update={"text": "Said better than before.", "note": "more"})) == setup_digest(
+        first
+    )
+
+
+def test_every_claim_that_is_gone_from_the_records_would_be_missed() -> None:
+    present = {r.id for r in (*claims_with_a_set_up(), *load_must_not())}
+    assert set(locked_digests()) <= present
+
+
+def test_later_forms_differ_from_the_first_and_say_why() -> None:
+    first = {c.id: c for c in load_claims()}
+    forms = later_forms()
+    assert len(forms) >= 30
+    for form in forms:
+        assert setup_digest(form) != setup_digest(first[form.id.removesuffix("--later")]), form.id
+    assert all(len(c.reason) > 10 for c in claim_changes())
+
+
+def test_cells_are_counted_where_the_review_speaks_of_cells() -> None:
+    first = {c.id: c for c in load_claims()}
+    assert first["lung-treg"].observe == "Treg_density_T"
+    assert first["lactate-treg"].observe == "Treg_density_T"
+    assert first["sting-dc-maturation"].observe == "mAPC_T"
+
+
+def test_statements_that_must_not_hold_are_many_and_say_what_denies_them() -> None:
+    statements = load_must_not()
+    assert len(statements) >= 80
+    references = load_references()
+    for s in statements:
+        assert all(key in references for key in s.sources), s.id
+    assert sum(bool(s.at or s.sources) for s in statements) >= 80
+
+
+def test_bounds_of_no_effect_must_hold_no_effect() -> None:
+    good = load_must_not()[0].model_dump()
+    with pytest.raises(ValueError, match="leave out 1"):
+        MustNot.model_validate(good | {"low": 1.1, "high": 1.2})
+
+
+def test_what_only_a_drug_brings_is_looked_at_where_the_drug_is_given() -> None:
+    from immunescape.evaluation.claims import observed, plan
+    from immunescape.evaluation.summary import full_model
+    from immunescape.trial.regimen import parse_regimen
+
+    model = full_model()
+    owners = {**model.quantities, **model.states}
+    for record in (*claims_with_a_set_up(), *(s.as_claim() for s in load_must_not())):
+        owner = owners[observed(record.observe)[1]].owner if observed(record.observe)[1] in owners else ""
+        if owner not in model.drugs:
+            continue
+        for side in plan(record).sides:
+            given = {d for text in side.regimens for d in parse_regimen(text).drugs}
+            assert owner in given, record.id
