@@ -12,6 +12,7 @@ from immunescape.errors import unknown_word
 from immunescape.knowledge.mechanism_rules import RuleSet, conditions
 from immunescape.knowledge.profile_records import Measurement, PatientProfile, StudyProfile
 from immunescape.profile.biomarkers.expression import compare
+from immunescape.profile.biomarkers.gene_copies import segment_problems
 from immunescape.profile.biomarkers.registry import measure
 from immunescape.profile.calls import CallTable, call_mechanisms
 from immunescape.profile.resistance import resistance_of
@@ -94,7 +95,7 @@ def assemble(study: Study, rules: RuleSet | None = None, patients: Collection[st
             resistance=resistance[p],
             response=response[p],
         )
-    problems = (*study.problems, *_percentiles(study, calls.rules))
+    problems = (*study.problems, *segment_problems(study), *_percentiles(study, calls.rules))
     profile = StudyProfile(study.name, profiles, tuple(study.reads), problems)
     return Assembled(profile, study, measured, calls)
 

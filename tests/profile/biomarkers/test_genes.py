@@ -29,6 +29,9 @@ def make(
             start=[1000.0 * i for i in range(len(mutations))],
             **columns,
         )
+    if "copy_number" in given:  # every other gene of the panel was measured, and is neutral
+        listed = {c[0] for c in copies}
+        copies = [*copies, *((g, {"discrete": 0.0}) for g in sorted(genes - listed))]
     if copies:
         numbers = {c: [k[1].get(c, float("nan")) for k in copies] for c in ("discrete", "total_cn", "minor_cn")}
         tables["copy_number"] = _frame(
@@ -45,7 +48,9 @@ def make(
         given = (*given, "structural_variants")
     return Study(
         patients=_frame("patients", patient=["p"], sex=sex),
-        samples=_frame("samples", patient=["p"], sample="s", panel=panel, panel_cna=panel, panel_sv=panel),
+        samples=_frame(
+            "samples", patient=["p"], sample="s", panel=panel, panel_cna=panel, panel_sv=panel, tumour_purity=0.6
+        ),
         panels={"panel": Panel("panel", genes, 1.0)},
         given={"patients", "samples", "panels", *given},
         **tables,

@@ -1,17 +1,20 @@
 """What happened to a gene in a tumour: hits, copy number, loss of heterozygosity, and whether anybody looked.
 
 Shared by the families that read genes (presentation and interferon pathways, drivers, DNA repair). Nothing here is a
-biomarker of its own.
+biomarker of its own. Each tumour sample has its own state; a patient's state holds those of the samples.
 
 Rules, the same for every gene:
 
-* A hit is a truncating, splice-site, start- or stop-loss mutation, or a structural variant that breaks the gene.
-  In-frame and missense changes are of unknown significance unless a family lists them.
+* A hit is a truncating, splice-site, start- or stop-loss mutation, a change that is known to destroy the protein
+  (`variant_effects`), or a structural variant that breaks the gene. Benign variants are left out; all other in-frame
+  and missense changes are of unknown significance unless a family lists them.
+* A hit that fewer than `LEAST_ALT_READS` reads show, or at a depth below `LEAST_DEPTH`, is of unknown significance.
 * Copy number below `DELETED` (absolute) or at most -1.5 (discrete) is a homozygous deletion; from `DELETED` up to
   `SUBCLONAL` no clonal whole-number state fits, so part of the cells lost both copies.
 * Loss of heterozygosity is a minor copy number below `DELETED` or a discrete -1.
 * Two copies are gone by a homozygous deletion, by two hits, by one hit with loss of heterozygosity, or by one hit in a
   gene on X in a man.
+* Copies come from a table of genes, else from segments (`gene_copies`).
 """
 
 from __future__ import annotations
@@ -19,22 +22,36 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from immunescape.profile.biomarkers.clonality import CLONAL_CCF, NO_FRACTION, CellFraction, cell_fraction
+from immunescape.profile.biomarkers.gene_copies import GeneCopies, gene_copies, sample_purity
 from immunescape.profile.biomarkers.registry import shared
+from immunescape.profile.biomarkers.tumour_content import LOW_PURITY, UNKNOWN_CONTENT, TumourContent, tumour_content
+from immunescape.profile.biomarkers.variant_effects import variant_effect
 from immunescape.profile.study import Study
 
-__all__ = ["CLONAL_CCF", "DELETED", "LOF", "NONSYNONYMOUS", "SUBCLONAL", "X_LINKED", "GeneState", "Hit", "gene_states"]
+__all__ = [
+    "CLONAL_CCF",
+    "DELETED",
+    "LOF",
+    "LOW_PURITY",
+    "NONSYNONYMOUS",
+    "SUBCLONAL",
+    "X_LINKED",
+    "GeneState",
+    "Hit",
+    "gene_states",
+]
 
 DELETED = 0.5
 SUBCLONAL = 0.7
-LOW_PURITY = 0.2
-"""Purity below which an unaltered gene is not assessable (assumed; named by no study read here)."""
-CLONAL_CCF = 0.8
-"""A cancer cell fraction below it counts as subclonal where the caller does not say (assumed)."""
+LEAST_ALT_READS = 3
+"""Reads of the variant below which a hit is not relied on (assumed)."""
+LEAST_DEPTH = 10
+"""Reads at the site below which a hit is not relied on (assumed)."""
 
 LOF = frozenset(
     """Nonsense_Mutation Frame_Shift_Del Frame_Shift_Ins Splice_Site Translation_Start_Site Nonstop_Mutation
@@ -65,31 +82,54 @@ class Hit:
     start: float = float("nan")
     vaf: float = float("nan")
     depth: float = float("nan")
+    fraction: CellFraction = NO_FRACTION
+    weak: str = ""
+
+    @property
+    def text(self) -> str:
+        """Label with the clonality, where it is known, and what is doubtful."""
+        added = [x for x in (self.fraction.text, self.weak) if x]
+        return f"{self.label} [{'; '.join(added)}]" if added else self.label
 
 
 @dataclass
 class GeneState:
-    """What is known of one gene in one patient.
+    """What is known of one gene in one sample, or in all samples of one patient.
 
     Attributes
     ----------
     hits : mutations and breakpoints.
-    total, minor, discrete : smallest total and minor copy number and the discrete state; NaN where not given.
+    benign : labels of variants that are known to be harmless.
+    total, minor, discrete : total and minor copy number and the discrete state; NaN where not given.
+    low, high : bounds of the total where only a log2 ratio is known.
     sequenced, copies : whether mutations and copy number were looked at: True, False, or None where not known.
+    copies_why : why copies are open although there are data.
+    copies_label : what segments say, in words.
+    content : whether the sample holds tumour cells enough.
+    sample, day : identifier and day of the sample.
+    samples : for a patient, the states of the samples.
     """
 
     hits: list[Hit] = field(default_factory=list)
+    benign: list[str] = field(default_factory=list)
     total: float = float("nan")
     minor: float = float("nan")
     discrete: float = float("nan")
+    low: float = float("nan")
+    high: float = float("nan")
     sequenced: bool | None = False
     copies: bool | None = False
-    purity: float = float("nan")
+    copies_why: str = ""
+    copies_label: str = ""
+    content: TumourContent = UNKNOWN_CONTENT
+    sample: str = ""
+    day: float = float("nan")
+    samples: tuple[GeneState, ...] = ()
 
     @property
-    def impure(self) -> bool:
-        """Tumour cells are known to be too few for the lack of a finding to mean anything."""
-        return self.purity < LOW_PURITY
+    def enough(self) -> bool:
+        """The sample is known to hold tumour cells enough for the lack of a finding to mean something."""
+        return self.content.enough is True
 
     @property
     def losses(self) -> list[Hit]:
@@ -125,6 +165,11 @@ class GeneState:
         """A discrete high-level amplification."""
         return self.discrete >= 2.0
 
+    @property
+    def suspect(self) -> bool:
+        """The copies hint at a loss that is not resolved."""
+        return bool(self.loh) or self.low < SUBCLONAL <= self.high or "break lies within" in self.copies_why
+
 
 def _chosen(frame: pd.DataFrame, genes: frozenset[str], column: str = "gene") -> pd.DataFrame:
     """Return the rows of some genes, under their HGNC symbols."""
@@ -133,136 +178,260 @@ def _chosen(frame: pd.DataFrame, genes: frozenset[str], column: str = "gene") ->
     return rows.assign(**{column: rows[column].replace(former)}) if former else rows
 
 
-def _mutations(study: Study, genes: frozenset[str], states: dict[tuple[str, str], GeneState]) -> None:
+Key = tuple[str, str, str]
+"""Patient, sample, gene."""
+_States = dict[Key, GeneState]
+
+
+class _Samples:
+    """The tumour samples of each patient; rows that name no sample belong to the only one, else to one of their own."""
+
+    def __init__(self, study: Study) -> None:
+        self.of: dict[str, list[str]] = {p: [] for p in study.patient_ids}
+        self.day: dict[str, float] = {}
+        frame = study.samples
+        for patient, sample, day in zip(frame["patient"], frame["sample"], frame["day"], strict=True):
+            if isinstance(patient, str) and isinstance(sample, str):
+                self.of.setdefault(patient, []).append(sample)
+                self.day[sample] = float(day)
+
+    def name(self, patient: str, sample: object) -> str:
+        """Return the sample that a row belongs to."""
+        listed = self.of.setdefault(patient, [])
+        if isinstance(sample, str):
+            chosen = sample
+        else:
+            chosen = listed[0] if len(listed) == 1 else patient
+        if chosen not in listed:
+            listed.append(chosen)
+        return chosen
+
+
+def _mutations(study: Study, genes: frozenset[str], states: _States, samples: _Samples) -> None:
     frame = study.mutations
     chosen = _chosen(frame, genes)
     if "t_depth" not in chosen:
         chosen = chosen.assign(t_depth=np.nan)
     source = ", ".join(study.sources.get("mutations", ())) or "mutations"
     seen: set[tuple[object, ...]] = set()
-    columns = ["patient", "gene", "classification", "protein_change", "start", "ref", "alt", "ccf", "clonal"]
+    columns = ["patient", "sample", "gene", "classification", "protein_change", "start", "ref", "alt", "ccf", "clonal"]
     for line in chosen[[*columns, "germline", "source_row", "vaf", "t_depth"]].to_numpy(dtype=object).tolist():
-        patient, gene, kind, protein, start, ref, alt, ccf, clonal, germline, number, vaf, depth = line
+        patient, sample, gene, kind, protein, start, ref, alt, ccf, clonal, germline, number, vaf, depth = line
         kind = kind if isinstance(kind, str) else ""
         if kind.startswith("Missense") and isinstance(protein, str) and START_LOST.match(protein):
             kind = "Translation_Start_Site"
         if kind not in NONSYNONYMOUS and not kind.startswith("Splice"):
             continue
         protein = protein if isinstance(protein, str) else ""
-        identity = (patient, gene, start, ref, alt, protein, kind)
+        owner = samples.name(patient, sample)
+        identity = (patient, owner, gene, start, ref, alt, protein, kind)
         if identity in seen:
             continue
         seen.add(identity)
-        subclonal = ccf < CLONAL_CCF if clonal is None or clonal != clonal else not clonal
-        where = f"{source}, row {int(number)}" if number == number else source
-        states.setdefault((patient, gene), GeneState()).hits.append(
-            Hit(
-                f"{gene} {protein or kind}",
-                kind in LOF,
-                bool(subclonal),
-                germline is True,
-                kind,
-                protein,
-                where,
-                start,
-                *_reads(vaf, depth, ccf, clonal),
-            )
+        state = states.setdefault((patient, owner, gene), GeneState())
+        effect = variant_effect(gene, kind, protein)
+        label = f"{gene} {protein or kind}"
+        if effect is not None and effect.effect == "benign":
+            state.benign.append(label)
+            continue
+        given = _word(ccf, clonal)
+        vaf, depth = (float(pd.to_numeric(x, errors="coerce")) for x in (vaf, depth))
+        hit = Hit(
+            label,
+            kind in LOF or (effect is not None and effect.effect == "inactivating"),
+            given.word == "subclonal",
+            germline is True,
+            kind,
+            protein,
+            f"{source}, row {int(number)}" if number == number else source,
+            start,
+            vaf,
+            depth,
+            given,
+            _weak(vaf, depth),
         )
+        state.hits.append(hit if not hit.weak else replace(hit, loss=False))
 
 
-def _reads(vaf: Any, depth: Any, ccf: float, clonal: object) -> tuple[float, float]:
-    """Return VAF and depth, for hits whose clonality the caller left open."""
-    if ccf == ccf or (clonal is not None and clonal == clonal):
-        return float("nan"), float("nan")
-    return float(pd.to_numeric(vaf, errors="coerce")), float(pd.to_numeric(depth, errors="coerce"))
+def _word(ccf: float, clonal: object) -> CellFraction:
+    """Return the clonality that the caller gives, as a fraction or as a word."""
+    if clonal is not None and clonal == clonal:
+        return CellFraction(ccf, ccf, "clonal" if clonal else "subclonal")
+    if ccf == ccf:
+        return CellFraction(ccf, ccf, "clonal" if ccf >= CLONAL_CCF else "subclonal")
+    return NO_FRACTION
 
 
-def highest_ccf(vaf: float, depth: float, purity: float, total: float) -> float:
-    """Return the largest cancer cell fraction that a VAF allows: one mutated copy in each mutated cell.
-
-    With m mutated copies the fraction is VAF (purity x total + 2 (1 - purity)) / (purity x m), so that m = 1 bounds it
-    from above. Where the depth is known, the VAF is taken at the upper end of its 95 % Wilson interval.
-    NaN where VAF, purity or copy number is not known.
-    """
-    if depth > 0:
-        z, centre = 1.96, vaf + 1.96**2 / (2 * depth)
-        spread = z * np.sqrt(vaf * (1 - vaf) / depth + z**2 / (4 * depth**2))
-        vaf = (centre + spread) / (1 + z**2 / depth)
-    return vaf * (purity * total + 2 * (1 - purity)) / purity if purity > 0 else float("nan")
+def _weak(vaf: float, depth: float) -> str:
+    if depth < LEAST_DEPTH or vaf * depth < LEAST_ALT_READS - 0.5:
+        return f"{vaf * depth:.0f} of {depth:.0f} reads only" if vaf == vaf else f"depth {depth:.0f} only"
+    return ""
 
 
-def _breakpoints(study: Study, genes: frozenset[str], states: dict[tuple[str, str], GeneState]) -> None:
+def _breakpoints(study: Study, genes: frozenset[str], states: _States, samples: _Samples) -> None:
     frame = study.structural_variants
     source = ", ".join(study.sources.get("structural_variants", ())) or "structural variants"
     for one, other in (("gene1", "gene2"), ("gene2", "gene1")):
         chosen = _chosen(frame, genes, one)
-        for patient, gene, partner, event in zip(
-            chosen["patient"], chosen[one], chosen[other], chosen["event"], strict=True
-        ):
+        columns = ["patient", "sample", one, other, "event"]
+        for patient, sample, gene, partner, event in chosen[columns].to_numpy(dtype=object).tolist():
             if one == "gene2" and partner == gene:
                 continue
             text = event if isinstance(event, str) and event else f"{gene}–{partner}"
-            states.setdefault((patient, gene), GeneState()).hits.append(
+            owner = samples.name(patient, sample)
+            states.setdefault((patient, owner, gene), GeneState()).hits.append(
                 Hit(f"{gene} breakpoint ({text})", True, False, False, "Structural_Variant", "", source)
             )
 
 
-def _copies(study: Study, genes: frozenset[str], states: dict[tuple[str, str], GeneState]) -> None:
-    frame = study.copy_number
-    chosen = _chosen(frame, genes)
+def _copies(study: Study, genes: frozenset[str], states: _States, samples: _Samples) -> None:
+    chosen = _chosen(study.copy_number, genes)
     chosen = chosen[chosen[["discrete", "total_cn", "minor_cn"]].notna().any(axis=1)]
-    if chosen.empty:
-        return
-    extreme = chosen.assign(low=chosen["discrete"], high=chosen["discrete"])
-    grouped = extreme.groupby(["patient", "gene"], sort=False).agg(
-        total=("total_cn", "min"),
-        most=("total_cn", "max"),
-        minor=("minor_cn", "min"),
-        low=("low", "min"),
-        high=("high", "max"),
-    )
-    for (patient, gene), total, most, minor, low, high in zip(grouped.index, *grouped.to_numpy().T, strict=True):
-        state = states.setdefault((patient, gene), GeneState())
-        state.total = most if total >= 2 else total
-        state.minor = minor
-        state.discrete = low if low < 0 else high
+    columns = ["patient", "sample", "gene", "discrete", "total_cn", "minor_cn"]
+    for patient, sample, gene, discrete, total, minor in chosen[columns].to_numpy(dtype=object).tolist():
+        state = states.setdefault((patient, samples.name(patient, sample), gene), GeneState())
+        state.total = _stronger(state.total, total, 2.0)
+        state.minor = float(np.fmin(state.minor, minor))
+        state.discrete = _stronger(state.discrete, discrete, 0.0)
         state.copies = True
 
 
-def _make(study: Study, genes: frozenset[str]) -> dict[tuple[str, str], GeneState]:
-    states: dict[tuple[str, str], GeneState] = {}
-    if study.has("mutations"):
-        _mutations(study, genes, states)
-    if study.has("structural_variants"):
-        _breakpoints(study, genes, states)
-    if study.has("copy_number"):
-        _copies(study, genes, states)
-    sequenced = study.covered_many(genes, "mutations")
-    copied = study.covered_many(genes, "copy_number")
-    patients = study.patient_ids
+def _stronger(before: float, value: float, neutral: float) -> float:
+    """Return the value of two rows that speaks for a loss, else the higher one."""
+    if before != before or value != value:
+        return float(value) if before != before else before
+    return float(min(before, value) if min(before, value) < neutral else max(before, value))
+
+
+def _segments(study: Study, genes: frozenset[str], states: _States, samples: _Samples) -> None:
+    """Fill in copies from segments where no table of genes gave them."""
+    owner = {s: p for p, listed in samples.of.items() for s in listed}
+    listed = study.segments[["patient", "sample"]].dropna().drop_duplicates()
+    owner |= {s: p for p, s in listed.to_numpy(dtype=object).tolist()}
+    panels = dict(zip(study.samples["sample"], study.samples["panel_cna"], strict=True))
+    for (sample, gene), copies in gene_copies(study).items():
+        if gene not in genes or sample not in owner:
+            continue
+        state = states.setdefault((owner[sample], samples.name(owner[sample], sample), gene), GeneState())
+        if copies.low == copies.low and not copies.high < SUBCLONAL:
+            panel = study.panels.get(panels.get(sample) or "")
+            if panel is not None and panel.covers(gene) is False:
+                copies = GeneCopies(why=f"{gene} is not on the panel, whose segments only bridge it")
+        _fill(state, copies)
+
+
+def _fill(state: GeneState, copies: GeneCopies) -> None:
+    relative = copies.low == copies.low
+    if state.copies is True and (relative or copies.why):  # a table of genes says more than a log2 ratio
+        return
+    if copies.why:
+        state.copies_why, state.low, state.high = copies.why, copies.low, copies.high
+        return
+    if relative:
+        state.low, state.high = copies.low, copies.high
+        state.discrete = -2.0 if copies.high < SUBCLONAL else (-1.0 if copies.high < 1.5 else 0.0)
+    else:
+        state.total = copies.total if state.total != state.total else state.total
+        state.minor = copies.minor if state.minor != state.minor else state.minor
+    state.copies, state.copies_label = True, copies.label
+
+
+def _covered(study: Study, genes: Iterable[str], kind: str, column: str) -> dict[str, dict[str, bool | None]]:
+    """Return gene -> sample -> whether it was looked at; see `Study.covered`, which tells it for patients."""
+    if not study.has(kind):
+        return {g: {} for g in genes}
+    looked = study.assessed.get(kind)
+    rows = list(zip(study.samples["sample"], study.samples[column], strict=True))
+    found: dict[str, dict[str, bool | None]] = {}
     for gene in genes:
-        looked, counted = sequenced[gene], copied[gene]
-        for old in (o for o, new in FORMER_SYMBOLS.items() if new == gene):
-            looked = {p: looked[p] or was for p, was in study.covered(old, "mutations").items()}
-            counted = {p: counted[p] or was for p, was in study.covered(old, "copy_number").items()}
-        for patient in patients:
-            state = states.get((patient, gene))
-            if state is None:
-                state = states[patient, gene] = GeneState()
-            state.sequenced = looked[patient]
-            if state.copies is not True:
-                state.copies = counted[patient]
-    for owner, purity in study.samples.groupby("patient")["tumour_purity"].max().items():
+        former = [old for old, new in FORMER_SYMBOLS.items() if new == gene]
+        per = {n: _either(p.covers(g) for g in (gene, *former)) for n, p in study.panels.items()}
+        found[gene] = {
+            s: (False if looked is not None and s not in looked else per.get(p) if isinstance(p, str) else None)
+            for s, p in rows
+            if isinstance(s, str)
+        }
+    return found
+
+
+def _either(answers: Iterable[bool | None]) -> bool | None:
+    """Return True if any is, else None if any is not known, else False."""
+    listed = list(answers)
+    if True in listed:
+        return True
+    return None if None in listed else False
+
+
+def _with_fractions(state: GeneState, man: bool) -> None:
+    normal = 1.0 if man else 2.0
+    hits = []
+    for hit in state.hits:
+        if not hit.fraction.word:
+            fraction = cell_fraction(hit.vaf, hit.depth, state.content.purity, state.total, state.minor, normal)
+            hit = replace(hit, fraction=fraction, subclonal=fraction.word == "subclonal")
+        hits.append(hit)
+    state.hits = sorted(hits, key=lambda h: (not h.loss, h.subclonal, h.label, h.row))
+
+
+def _pooled(states: list[GeneState]) -> GeneState:
+    """Return the state of a patient from those of the samples."""
+    if len(states) == 1:
+        states[0].samples = (states[0],)
+        return states[0]
+    whole = GeneState(samples=tuple(states))
+    seen: dict[tuple[object, ...], Hit] = {}
+    for state in states:
+        for hit in state.hits:
+            seen.setdefault((hit.label, hit.start, hit.classification), hit)
+        whole.benign.extend(state.benign)
+        whole.total = _stronger(whole.total, state.total, 2.0)
+        whole.minor = float(np.fmin(whole.minor, state.minor))
+        whole.discrete = _stronger(whole.discrete, state.discrete, 0.0)
+    whole.hits = sorted(seen.values(), key=lambda h: (not h.loss, h.subclonal, h.label, h.row))
+    whole.sequenced = _either(s.sequenced for s in states)
+    whole.copies = _either(s.copies for s in states)
+    enough = [s for s in states if s.sequenced is True and s.enough] or states
+    whole.content = enough[0].content
+    return whole
+
+
+def _make(study: Study, genes: frozenset[str]) -> dict[tuple[str, str], GeneState]:
+    states: _States = {}
+    samples = _Samples(study)
+    if study.has("mutations"):
+        _mutations(study, genes, states, samples)
+    if study.has("structural_variants"):
+        _breakpoints(study, genes, states, samples)
+    if study.has("copy_number"):
+        _copies(study, genes, states, samples)
+    if study.has("segments"):
+        _segments(study, genes, states, samples)
+    sequenced = _covered(study, genes, "mutations", "panel")
+    purity = sample_purity(study)
+    men = {
+        p
+        for p, s in zip(study.patients["patient"], study.patients["sex"], strict=True)
+        if isinstance(s, str) and s.strip().casefold() in ("male", "m")
+    }
+    found: dict[tuple[str, str], GeneState] = {}
+    for patient in study.patient_ids:
+        names = samples.of.get(patient) or [patient]
+        contents = {}
+        for name in names:
+            content = tumour_content(study, name)
+            contents[name] = replace(content, purity=purity.get(name, content.purity))
         for gene in genes:
-            if (state := states.get((str(owner), gene))) is not None:
-                state.purity = float(purity)
-    for state in states.values():
-        state.hits = [
-            replace(h, subclonal=True) if highest_ccf(h.vaf, h.depth, state.purity, state.total) < CLONAL_CCF else h
-            for h in state.hits
-        ]
-        state.hits.sort(key=lambda h: (not h.loss, h.subclonal, h.label, h.row))
-    return states
+            listed = []
+            for name in names:
+                state = states.get((patient, name, gene)) or GeneState()
+                state.sample, state.day = name, samples.day.get(name, float("nan"))
+                state.sequenced = sequenced[gene].get(name, False if study.has("mutations") else None)
+                state.content = contents[name]
+                if state.hits:
+                    _with_fractions(state, gene in X_LINKED and patient in men)
+                listed.append(state)
+            found[patient, gene] = _pooled(listed)
+    return found
 
 
 def gene_states(study: Study, genes: Iterable[str]) -> dict[tuple[str, str], GeneState]:
@@ -271,7 +440,7 @@ def gene_states(study: Study, genes: Iterable[str]) -> dict[tuple[str, str], Gen
     Parameters
     ----------
     study
-        Study with any of mutations, copy number and structural variants.
+        Study with any of mutations, copy number, segments and structural variants.
     genes
         HGNC symbols.
     """

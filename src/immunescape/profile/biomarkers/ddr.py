@@ -82,7 +82,7 @@ register(
         definition="Whether any of 34 genes of DNA damage response and repair has a deleterious change: truncating, "
         "splice site, structural or homozygous deletion.",
         function=_defect,
-        needs=("mutations", "copy_number", "structural_variants"),
+        needs=("mutations", "copy_number", "segments", "structural_variants"),
         thresholds="one deleterious change",
         references=("teo2018",),
         limits="The gene set was associated with benefit in urothelial cancer; one hit does not prove that repair "

@@ -7,10 +7,13 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import immunescape.knowledge
 from immunescape.errors import InputError
-from immunescape.profile.biomarkers.alterations import Hit
+
+if TYPE_CHECKING:
+    from immunescape.profile.biomarkers.alterations import Hit
 
 __all__ = ["DriverRule", "driver_rules", "match", "residue"]
 

@@ -9,7 +9,16 @@ from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.alterations import X_LINKED, GeneState, Hit, gene_states
 from immunescape.profile.study import Study
 
-__all__ = ["INACTIVATED", "LOSS_WORDS", "METHOD", "any_biallelic", "loss_function", "loss_word"]
+__all__ = [
+    "EXCLUDED",
+    "INACTIVATED",
+    "LOSS_WORDS",
+    "METHOD",
+    "any_biallelic",
+    "loss_function",
+    "loss_word",
+    "sample_word",
+]
 
 LOSS_WORDS = (
     "biallelic_loss",
@@ -32,6 +41,9 @@ Extra = Callable[[Hit], bool]
 def loss_word(gene: str, state: GeneState, male: bool | None = None, extra: Extra | None = None) -> Word:
     """Return the word for a gene, the reason, and the share of mutations and copy number that was looked at.
 
+    Each sample is judged on its own: a hit in one and a lost copy in another are not two hits of one cell. The patient
+    gets the word of the sample that lost most; what a sample leaves open is not closed by another.
+
     Parameters
     ----------
     gene, state
@@ -46,19 +58,49 @@ def loss_word(gene: str, state: GeneState, male: bool | None = None, extra: Extr
     tuple
         word (None where not assessable), reason, coverage.
     """
+    samples = state.samples or (state,)
+    answers = [(sample_word(gene, s, male, extra), s) for s in samples]
+    if len(answers) == 1:
+        return answers[0][0]
+    told = [(w, s) for w, s in answers if s.hits or s.copies is True or s.sequenced is True or s.copies_why]
+    (word, reason, coverage), _ = min(answers, key=lambda a: _rank(*a))
+    if len(told) > 1:
+        reason = "; ".join(f"{_named(s)}: {(w[0] or 'not assessable').replace('_', ' ')} ({w[1]})" for w, s in told)
+    return word, reason, coverage
+
+
+def _rank(answer: Word, state: GeneState) -> int:
+    word = answer[0]
+    if word in ("biallelic_loss", "biallelic_loss_subclonal", "mutation_second_allele_unseen"):
+        return LOSS_WORDS.index(word)
+    if word == "variant_of_unknown_significance":
+        return 4
+    if word not in EXCLUDED and state.suspect:
+        return 5
+    return {"monoallelic_loss": 6, "haploid_loss": 7, "wild_type": 8, "no_mutation_copies_unseen": 9}.get(
+        word or "", 10
+    )
+
+
+def _named(state: GeneState) -> str:
+    return f"{state.sample} (day {state.day:g})" if state.day == state.day else state.sample
+
+
+def sample_word(gene: str, state: GeneState, male: bool | None = None, extra: Extra | None = None) -> Word:
+    """Return the word for a gene in one sample; see :func:`loss_word`."""
     looked = (state.sequenced is True or bool(state.hits), state.copies is True)
     coverage = sum(looked) / 2
     if not state.hits and math.isnan(state.total) and math.isnan(state.minor) and math.isnan(state.discrete):
         return _unaltered(gene, state, coverage)
-    losses = [h for h in state.hits if h.loss or (extra is not None and extra(h))]
+    losses = [h for h in state.hits if h.loss or (extra is not None and not h.weak and extra(h))]
     unknown = [h for h in state.hits if h not in losses]
-    labels = "; ".join(h.label for h in losses)
+    labels = "; ".join(h.text for h in losses)
     if state.deleted:
         partial = " (partial deletion)" if state.discrete == -1.5 else ""
         seen = (
-            f"discrete copy number {state.discrete:g}{partial}"
-            if state.discrete <= -1.5
-            else f"{state.total:.4g} copies"
+            state.copies_label
+            or (f"discrete copy number {state.discrete:g}{partial}" if state.discrete <= -1.5 else "")
+            or f"{state.total:.4g} copies"
         )
         return "biallelic_loss", f"homozygous deletion: {seen}", coverage
     if len(distinct_events(losses)) >= 2:
@@ -76,19 +118,30 @@ def loss_word(gene: str, state: GeneState, male: bool | None = None, extra: Extr
             coverage,
         )
     if losses:
-        if state.loh is not False:
-            return "mutation_second_allele_unseen", f"one hit ({labels}); the second allele was not assessed", coverage
-        return "monoallelic_loss", f"one hit ({labels}); no loss of heterozygosity", coverage
+        return _one_hit(state, losses, unknown, labels, coverage)
     if unknown:  # before a lost copy: an unknown variant on the only copy left may be the loss
-        listed = "; ".join(h.label for h in unknown)
+        listed = "; ".join(h.text for h in unknown)
         return "variant_of_unknown_significance", f"{listed}: not known to destroy the protein", coverage
-    if state.one_copy and state.sequenced is True and not state.impure:
+    if state.one_copy and state.sequenced is True and state.enough:
         seen = f"{state.total:.4g} copies" if state.total < 1.5 else "discrete copy number -1"
-        return "haploid_loss", f"one copy lost, the other unaltered: {seen}", coverage
+        return "haploid_loss", f"one copy lost, the other unaltered: {state.copies_label or seen}", coverage
     return _unaltered(gene, state, coverage)
 
 
-_EXCLUDED = frozenset({"wild_type", "haploid_loss", "monoallelic_loss"})
+def _one_hit(state: GeneState, losses: list[Hit], unknown: list[Hit], labels: str, coverage: float) -> Word:
+    why = ""
+    if state.loh is not False:
+        why = "the second allele was not assessed" + (f": {state.copies_why}" if state.copies_why else "")
+    elif [h for h in unknown if distinct_events([*losses, h]) != distinct_events(losses)]:
+        why = f"{'; '.join(h.label for h in unknown)} may hit the second allele"
+    elif not state.enough:
+        why = f"of the second allele: {state.content.why}"
+    if why:
+        return "mutation_second_allele_unseen", f"one hit ({labels}); {why}", coverage
+    return "monoallelic_loss", f"one hit ({labels}); no loss of heterozygosity", coverage
+
+
+EXCLUDED = frozenset({"wild_type", "haploid_loss", "monoallelic_loss"})
 """Words under which one copy is known to be left."""
 
 SAME_EVENT_BASES = 10
@@ -105,16 +158,19 @@ def distinct_events(hits: list[Hit]) -> list[Hit]:
 
 
 def _unaltered(gene: str, state: GeneState, coverage: float) -> Word:
-    if state.sequenced is True and state.impure:
-        why = f"no alteration of {gene} found, but at a tumour purity of {state.purity:.2g} one can be missed"
-        return None, why, None
-    if state.sequenced is True and state.copies is not True:
-        why = "no mutation found; copy number was not assessed, so a deletion is not excluded"
-        return "no_mutation_copies_unseen", why, coverage
-    if state.sequenced is True:
-        return "wild_type", "no alteration found", coverage
-    why = "is not on the panel" if state.sequenced is False else "may not be on the panel, whose genes are not known"
-    return None, f"{gene} {why}", None
+    harmless = f" ({'; '.join(state.benign)}: benign)" if state.benign else ""
+    if state.sequenced is not True:
+        why = (
+            "is not on the panel" if state.sequenced is False else "may not be on the panel, whose genes are not known"
+        )
+        return None, f"{gene} {why}", None
+    if not state.enough:
+        return None, f"no alteration of {gene} found{harmless}, but {state.content.why}", None
+    if state.copies is not True:
+        why = f"a deletion is not excluded: {state.copies_why}" if state.copies_why else "so a deletion is not excluded"
+        unseen = "" if state.copies_why else "copy number was not assessed, "
+        return "no_mutation_copies_unseen", f"no mutation found{harmless}; {unseen}{why}", coverage
+    return "wild_type", f"no alteration found{harmless}", coverage
 
 
 def _men(study: Study) -> dict[str, bool | None]:
@@ -179,7 +235,7 @@ def any_biallelic(
         for patient in study.patient_ids:
             words = {g: loss_word(g, states[patient, g]) for g in genes}
             lost = [g for g, w in words.items() if w[0] is not None and w[0].startswith("biallelic")]
-            seen = [g for g, w in words.items() if w[0] in _EXCLUDED]
+            seen = [g for g, w in words.items() if w[0] in EXCLUDED]
             coverage = len(seen) / len(genes)
             if lost:
                 note = "; ".join(f"{g}: {words[g][0]} ({words[g][1]})" for g in lost)

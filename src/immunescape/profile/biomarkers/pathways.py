@@ -27,7 +27,7 @@ GENES: dict[str, tuple[str, str, tuple[str, ...]]] = {
 APM_GENES = ("B2M", "TAP1", "TAP2", "TAPBP", "NLRC5", "CALR")
 IFNG_GENES = ("JAK1", "JAK2", "STAT1", "IFNGR1", "IFNGR2")
 _ALL = tuple(GENES)
-_NEEDS = ("mutations", "copy_number", "structural_variants")
+_NEEDS = ("mutations", "copy_number", "segments", "structural_variants")
 
 for _gene, (_what, _pathway, _citation) in GENES.items():
     register(

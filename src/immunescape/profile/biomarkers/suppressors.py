@@ -81,7 +81,7 @@ for _gene in GENES:
             unit="",
             definition=f"State of the tumour suppressor {_gene}; {_note}.",
             function=loss_function(f"{_gene.lower()}_status", _gene, _LOOKED_UP, _citation, _EXTRA.get(_gene)),
-            needs=("mutations", "copy_number", "structural_variants"),
+            needs=("mutations", "copy_number", "segments", "structural_variants"),
             words=LOSS_WORDS,
             thresholds="homozygous deletion below 0.5 copies (discrete <= -1.5); 0.5 to 0.7 copies: subclonal",
             references=_citation,

@@ -1,4 +1,4 @@
-"""Copy number: cBioPortal's discrete table, SEG, and allele-specific tables (PURPLE, FACETS, ASCAT)."""
+"""Copy number: cBioPortal's discrete table, segments with log2 ratios, allele-specific tables, purity and ploidy."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from immunescape.errors import InputError
+from immunescape.errors import InputError, unknown_word
 from immunescape.profile.genes import to_symbols
 from immunescape.profile.readers._base import Partial, reader
-from immunescape.profile.readers._finish import build_word, finish
-from immunescape.profile.readers._text import number_block, read_table
+from immunescape.profile.readers._finish import LENGTHS, build_word, finish
+from immunescape.profile.readers._text import Table, number_block, number_column, read_table
 from immunescape.profile.study import COLUMNS
 
-__all__ = ["read_allele_specific", "read_discrete", "read_seg"]
+__all__ = ["read_allele_specific", "read_discrete", "read_purity", "read_seg"]
 
 
 @reader("cna", "discrete copy number, genes x samples (cBioPortal data_cna.txt)", ("copy_number",))
@@ -81,90 +81,228 @@ def read_discrete(path: Path, options: Mapping[str, Any]) -> Partial:
     return out
 
 
-@reader(
-    "seg",
-    "copy-number segments (SEG: ID, chrom, loc.start, loc.end, num.mark, seg.mean)",
-    ("segments",),
-    {"genome_build": "GRCh37 or GRCh38"},
-)
-def read_seg(path: Path, options: Mapping[str, Any]) -> Partial:
-    """Read a SEG file; ``seg.mean`` is log2 of the ratio to diploid."""
-    table = read_table(path)
-    out = Partial()
-    build = str(options.get("genome_build") or "")
-    out.genome_build = build_word(build, path.name) if build else ""
+_OPTIONS = {
+    "sample": "sample that the file belongs to, where no column names it",
+    "genome_build": "GRCh37 or GRCh38",
+    "columns": "column of the study (chrom, start, end, total_cn, minor_cn, seg_mean …) -> column of the file",
+}
+_NAMES = {
+    "sample": ("sample", "sampleId", "ID", "Tumor_Sample_Barcode", "GDC_Aliquot", "Sample_ID"),
+    "gene": ("gene", "Hugo_Symbol", "symbol", "hgnc_symbol"),
+    "chrom": ("chromosome", "chrom", "chr"),
+    "start": ("start", "startpos", "loc.start", "start.pos", "start_position"),
+    "end": ("end", "endpos", "loc.end", "end.pos", "stop", "end_position"),
+    "num_mark": ("num.mark", "num_mark", "nprobes", "Num_Probes", "probes", "bafCount", "n_probes"),
+    "seg_mean": ("seg.mean", "seg_mean", "segmean", "Segment_Mean", "log2", "cnlr.median", "logR", "log2_ratio"),
+    "total_cn": ("total_cn", "minCopyNumber", "copyNumber", "tcn.em", "tcn", "Copy_Number", "CNt", "total"),
+    "minor_cn": (
+        "minor_cn",
+        "minMinorAlleleCopyNumber",
+        "minorAlleleCopyNumber",
+        "lcn.em",
+        "lcn",
+        "Minor_Copy_Number",
+        "minor",
+    ),
+    "cellular_fraction": ("cf.em", "cf"),
+    "observed_baf": ("observedBAF",),
+}
+
+
+class _Columns:
+    """The columns of a copy-number file under the names of the study: named in the manifest, else by their tool."""
+
+    def __init__(self, table: Table, options: Mapping[str, Any]) -> None:
+        self.table, self.options = table, options
+        self.named = {str(k): str(v) for k, v in dict(options.get("columns") or {}).items()}
+        for name in self.named:
+            if name not in _NAMES:
+                raise unknown_word("column of copy number", name, _NAMES, where=table.file)
+
+    def find(self, name: str) -> str | None:
+        """Return the column of the file, or None."""
+        if name in self.named:
+            return self.table.need(self.named[name])
+        return self.table.find(*_NAMES[name])
+
+    def need(self, name: str) -> pd.Series:
+        """Return a column; the error names the option that maps it."""
+        found = self.find(name)
+        if found is None:
+            raise InputError(
+                f"no column for {name}",
+                where=self.table.file,
+                hint=f"Name it in the manifest, columns: {{{name}: COLUMN}}. Columns: "
+                f"{', '.join(map(str, self.table.frame.columns[:30]))}",
+            )
+        return self.table.frame[found]
+
+    def number(self, name: str) -> pd.Series:
+        """Return a column as numbers, NaN where there is none."""
+        found = self.find(name)
+        return self.table.number(found) if found else pd.Series(np.nan, index=self.table.frame.index, dtype=float)
+
+    def sample(self) -> pd.Series:
+        """Return the sample of each row, from its column or from the option."""
+        found = self.find("sample")
+        if found is not None:
+            return self.table.frame[found]
+        if not self.options.get("sample"):
+            raise InputError(
+                "no column names the sample",
+                where=self.table.file,
+                hint="Say in the manifest whose file it is: sample: NAME.",
+            )
+        index = self.table.frame.index
+        return pd.Series([str(self.options["sample"])] * len(index), index=index, dtype=object)
+
+
+def _build_of(frame: pd.DataFrame, options: Mapping[str, Any], file: str) -> str:
+    """Return the genome build: as given, else the only one whose chromosomes are long enough for the segments."""
+    given = str(options.get("genome_build") or "")
+    if given:
+        return build_word(given, file)
+    ends = pd.to_numeric(frame["end"], errors="coerce")
+    chroms = frame["chrom"].map(lambda c: str(c).removeprefix("chr"))
+    fits = [b for b, limits in LENGTHS.items() if not (ends > chroms.map(limits)).any()]
+    return fits[0] if len(fits) == 1 else ""
+
+
+def _segments(columns: _Columns, data: Mapping[str, pd.Series], out: Partial, name: str) -> Partial:
+    table, options = columns.table, columns.options
     frame = pd.DataFrame(
         {
             "patient": None,
-            "sample": table.frame[table.need("ID", "sample")],
-            "chrom": table.frame[table.need("chrom", "chromosome", "chr")],
-            "start": table.frame[table.need("loc.start", "start")],
-            "end": table.frame[table.need("loc.end", "end")],
-            "num_mark": table.text("num.mark", "num_mark", "nprobes"),
-            "seg_mean": table.frame[table.need("seg.mean", "seg_mean", "segmean")],
+            "sample": columns.sample(),
+            "chrom": columns.need("chrom"),
+            "start": columns.need("start"),
+            "end": columns.need("end"),
+            "num_mark": columns.number("num_mark"),
+            **data,
         },
         index=table.frame.index,
     )
-    out.tables["segments"] = finish("segments", frame, path.name, out.problems, build=out.genome_build)
-    out.note(path.name, "seg", len(frame), len(frame))
+    out.genome_build = _build_of(frame, options, table.file)
+    backwards = pd.to_numeric(frame["end"], errors="coerce") < pd.to_numeric(frame["start"], errors="coerce")
+    if backwards.any():
+        raise InputError("the segment ends before it starts", where=f"{table.file}, line {frame.index[backwards][0]}")
+    zero = pd.to_numeric(frame["start"], errors="coerce") == 0  # BED-like positions count from 0
+    if zero.any():
+        frame["start"] = pd.to_numeric(frame["start"]) + 1
+    out.tables["segments"] = finish("segments", frame, table.file, out.problems, build=out.genome_build)
+    empty = out.tables["segments"][["total_cn", "seg_mean"]].isna().all(axis=1)
+    out.tables["segments"] = out.tables["segments"][~empty]
+    left = f"{int(empty.sum())} segments without copy number" if empty.any() else ""
+    if not out.genome_build:
+        out.problems.append(
+            f"{table.file}: the genome build cannot be told from the positions. Set genome_build: GRCh37 or GRCh38, or "
+            "the segments tell the copies of no gene, unless another file of the study names the build."
+        )
+    out.note(table.file, name, len(frame), int((~empty).sum()), left)
     return out
 
 
-_NAMES = {
-    "sample": ("sample", "sampleId", "ID", "Tumor_Sample_Barcode"),
-    "gene": ("gene", "Hugo_Symbol", "symbol", "hgnc_symbol"),
-    "chrom": ("chromosome", "chrom", "chr"),
-    "start": ("start", "startpos", "loc.start"),
-    "end": ("end", "endpos", "loc.end"),
-}
+@reader(
+    "seg",
+    "copy-number segments with log2 ratios (SEG, GDC Segment_Mean, CNVkit .cns and .call.cns)",
+    ("segments",),
+    _OPTIONS,
+)
+def read_seg(path: Path, options: Mapping[str, Any]) -> Partial:
+    """Read segments; the value is log2 of the ratio to the sample's mean copy number.
+
+    CNVkit's ``cn1`` and ``cn2`` give total and minor copy number. A ``cn`` without them rests on thresholds unless the
+    caller corrected for purity, which the file does not say, so that only its homozygous deletions (0) are taken.
+    """
+    table = read_table(path)
+    columns = _Columns(table, options)
+    data = {"seg_mean": number_column(columns.need("seg_mean"), path.name, "seg_mean")}
+    if table.find("cn1") and table.find("cn2"):
+        first, second = table.number("cn1"), table.number("cn2")
+        data["total_cn"] = first + second
+        data["minor_cn"] = pd.concat([first, second], axis=1).min(axis=1, skipna=False)
+    elif table.find("cn"):
+        whole = table.number("cn")
+        data["total_cn"] = whole.where(whole == 0)
+    return _segments(columns, data, Partial(), "seg")
 
 
 @reader(
     "cna_allele_specific",
-    "total and minor copy number by gene or segment (PURPLE, FACETS, ASCAT, or columns total_cn, minor_cn)",
+    "total and minor copy number by gene or segment (PURPLE, FACETS, ASCAT, GDC, Sequenza; total_cn, minor_cn)",
     ("copy_number", "segments"),
-    {"sample": "sample that the file belongs to, where it has no sample column", "genome_build": "GRCh37 or GRCh38"},
+    _OPTIONS,
 )
 def read_allele_specific(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read allele-specific copy number; a table with genes gives ``copy_number``, one without gives ``segments``.
 
     Understood: ``total_cn``/``minor_cn``; PURPLE ``minCopyNumber``/``minMinorAlleleCopyNumber`` (genes) or
-    ``copyNumber``/``minorAlleleCopyNumber`` (segments); FACETS ``tcn.em``/``lcn.em``; ASCAT ``nMajor``/``nMinor``.
+    ``copyNumber``/``minorAlleleCopyNumber`` (segments); FACETS ``tcn.em``/``lcn.em``; ASCAT ``nMajor``/``nMinor``; GDC
+    ``Copy_Number``/``Minor_Copy_Number``; Sequenza ``CNt``/``B``.
     """
     table = read_table(path)
     out = Partial()
-    data: dict[str, pd.Series] = {
-        k: table.frame[f] for k, names in _NAMES.items() if (f := table.find(*names)) is not None
-    }
-    if "sample" not in data:
-        if not options.get("sample"):
-            table.need("sample")
-        data["sample"] = pd.Series(
-            [str(options.get("sample"))] * len(table.frame), index=table.frame.index, dtype=object
-        )
+    columns = _Columns(table, options)
     if table.find("nMajor"):
-        data["minor_cn"] = table.number(table.need("nMinor"))
-        data["total_cn"] = table.number("nMajor") + data["minor_cn"]
+        minor = table.number(table.need("nMinor"))
+        total = table.number("nMajor") + minor
     else:
-        data["total_cn"] = table.number(table.need("total_cn", "minCopyNumber", "copyNumber", "tcn.em", "tcn", "total"))
-        data["minor_cn"] = table.number(
-            "minor_cn", "minMinorAlleleCopyNumber", "minorAlleleCopyNumber", "lcn.em", "lcn", "minor"
-        )
-    kind = "copy_number" if "gene" in data else "segments"
-    if kind == "segments":
-        for name in ("chrom", "start", "end"):
-            if name not in data:
-                table.need(*_NAMES[name])
+        total = number_column(columns.need("total_cn"), path.name, "total_cn")
+        minor = table.number("B") if table.find("CNt") else columns.number("minor_cn")
+    wrong = minor > total + 0.05
+    if wrong.any():
+        line = table.frame.index[wrong][0]
+        raise InputError("the minor allele has more copies than the total", where=f"{path.name}, line {line}")
+    gene = columns.find("gene")
+    if gene is None:
+        extra = {n: columns.number(n) for n in ("cellular_fraction", "observed_baf") if columns.find(n)}
+        return _segments(columns, {"total_cn": total, "minor_cn": minor, **extra}, out, "cna_allele_specific")
     build = str(options.get("genome_build") or "")
     out.genome_build = build_word(build, path.name) if build else ""
-    frame = pd.DataFrame({**data, "patient": None}, index=table.frame.index)
-    if kind == "copy_number":
-        frame = frame.drop(columns=[c for c in ("chrom", "start", "end") if c in frame])
-    wrong = frame["minor_cn"] > frame["total_cn"] + 0.05
-    if wrong.any():
-        line = frame.index[wrong][0]
-        raise InputError("the minor allele has more copies than the total", where=f"{path.name}, line {line}")
-    out.tables[kind] = finish(kind, frame, path.name, out.problems, build=out.genome_build)
-    out.assessed["copy_number"] = frozenset(out.tables[kind]["sample"].dropna())
+    frame = pd.DataFrame(
+        {
+            "patient": None,
+            "sample": columns.sample(),
+            "gene": table.frame[gene],
+            "total_cn": total,
+            "minor_cn": minor,
+        },
+        index=table.frame.index,
+    )
+    out.tables["copy_number"] = finish("copy_number", frame, path.name, out.problems, build=out.genome_build)
+    out.assessed["copy_number"] = frozenset(out.tables["copy_number"]["sample"].dropna())
     out.note(path.name, "cna_allele_specific", len(frame), len(frame))
+    return out
+
+
+@reader(
+    "purity",
+    "purity and ploidy of tumour samples (PURPLE purity.tsv, or columns sample, purity, ploidy)",
+    ("samples",),
+    {"sample": _OPTIONS["sample"], "patient": "patient that the sample belongs to"},
+)
+def read_purity(path: Path, options: Mapping[str, Any]) -> Partial:
+    """Read purity and ploidy; a run that PURPLE marks ``NO_TUMOR`` gives neither, and says so."""
+    table = read_table(path)
+    out = Partial()
+    columns = _Columns(table, options)
+    purity = table.number(table.need("purity", "tumour_purity", "tumor_purity", "cellularity"))
+    ploidy = table.number("ploidy")
+    untold = table.text("status", "fitMethod", "qcStatus").map(lambda s: isinstance(s, str) and "NO_TUMOR" in s)
+    if untold.any():
+        out.problems.append(
+            f"{path.name}: {int(untold.sum())} samples are marked NO_TUMOR, so that their purity and ploidy count for "
+            "nothing"
+        )
+    frame = pd.DataFrame(
+        {
+            "sample": columns.sample(),
+            "patient": str(options["patient"]) if options.get("patient") else table.text("patient"),
+            "tumour_purity": purity.where(~untold),
+            "ploidy": ploidy.where(~untold),
+        },
+        index=table.frame.index,
+    )
+    out.tables["samples"] = finish("samples", frame, path.name, out.problems)
+    out.note(path.name, "purity", len(frame), len(frame))
     return out

@@ -173,6 +173,8 @@ def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
     for name in ("t_depth", "IMPACT", "Hotspot", "HGVSc"):
         if (column := table.find(name)) is not None:
             rows[column] = frame[column]
+    if "t_depth" not in rows:
+        rows["t_depth"] = table.number("t_alt_count") + table.number("t_ref_count")
     clonal = rows["clonal"].map(lambda c: c.casefold() if isinstance(c, str) else c)
     rows["clonal"] = clonal.where(~clonal.isin(("indeterminate", "unknown")), None)
     drop = status.isin(_DROP) | rows["gene"].isna()

@@ -1,0 +1,91 @@
+"""Cancer cell fraction of a mutation from its reads, purity and copy number, over every possible multiplicity.
+
+With m mutated copies in each mutated cell the fraction of tumour cells is ``VAF (p T + 2 (1 - p)) / (p m)`` (purity p,
+total copy number T). m may be 1 to the copies of the major allele; a multiplicity that would need more than all cells
+is left out. The allele frequency carries a 95 % Wilson interval of its reads.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+__all__ = ["CLONAL_CCF", "NO_FRACTION", "CellFraction", "cell_fraction"]
+
+CLONAL_CCF = 0.8
+"""A cancer cell fraction that lies below it counts as subclonal (assumed)."""
+MOST_CELLS = 0.5
+"""The lower bound of a clonal fraction must reach it (assumed)."""
+_Z = 1.96
+
+
+@dataclass(frozen=True)
+class CellFraction:
+    """Fraction of tumour cells that carry a mutation: bounds, and the word that follows.
+
+    Attributes
+    ----------
+    low, high : 95 % interval over reads and multiplicities (0 to 1); NaN where it cannot be computed.
+    word : ``clonal``, ``subclonal`` or ``uncertain``; '' where nothing is known.
+    """
+
+    low: float = math.nan
+    high: float = math.nan
+    word: str = ""
+
+    @property
+    def text(self) -> str:
+        """Words for a note: ``clonal (CCF 0.85 to 1)``; '' where nothing is known."""
+        return f"{self.word} (CCF {self.low:.2g} to {self.high:.2g})" if self.high == self.high else self.word
+
+
+NO_FRACTION = CellFraction()
+
+
+def _wilson(vaf: float, depth: float) -> tuple[float, float]:
+    if not depth > 0:
+        return vaf, vaf
+    centre = vaf + _Z**2 / (2 * depth)
+    spread = _Z * math.sqrt(vaf * (1 - vaf) / depth + _Z**2 / (4 * depth**2))
+    return (centre - spread) / (1 + _Z**2 / depth), (centre + spread) / (1 + _Z**2 / depth)
+
+
+def cell_fraction(
+    vaf: float, depth: float, purity: float, total: float, minor: float = math.nan, normal: float = 2.0
+) -> CellFraction:
+    """Return the cancer cell fraction of a mutation.
+
+    Parameters
+    ----------
+    vaf, depth
+        Variant allele frequency (fraction) and reads at the site; without depth the frequency stands for itself.
+    purity, total, minor
+        Share of tumour cells; total and minor copy number of the gene in them. NaN where not known.
+    normal
+        Copies of the gene in normal cells (1 on X in a man).
+
+    Notes
+    -----
+    McGranahan et al. 2015 describe the fraction; where multiplicities disagree on the word it is ``uncertain``.
+    """
+    if not (vaf == vaf and purity > 0 and total == total and total > 0):
+        return NO_FRACTION
+    low, high = _wilson(vaf, depth)
+    scale = (purity * total + normal * (1 - purity)) / purity
+    major = max(1, round(total - minor)) if minor == minor else max(1, round(total))
+    words, bounds = [], []
+    for copies in range(1, major + 1):
+        first, middle, last = (v * scale / copies for v in (low, vaf, high))
+        if first > 1 and copies < major:  # more than all cells: the mutation stands on more copies
+            continue
+        bounds.append((min(first, 1.0), min(last, 1.0)))
+        if last < CLONAL_CCF:
+            words.append("subclonal")
+        elif middle >= CLONAL_CCF and first >= MOST_CELLS:
+            words.append("clonal")
+        else:
+            words.append("uncertain")
+        if copies == 1 and last < CLONAL_CCF:  # one copy gives the largest fraction: more copies only lower it
+            break
+    word = words[0] if len(set(words)) == 1 else "uncertain"
+    return CellFraction(min(b[0] for b in bounds), max(b[1] for b in bounds), word)

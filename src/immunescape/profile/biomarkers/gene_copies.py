@@ -1,0 +1,233 @@
+"""From copy-number segments to copies of genes, ploidy and purity.
+
+* A gene has the copies of the segment that covers it. A copy-number break inside the gene, or a gene that no segment
+  covers, leaves its copies open, with the reason.
+* Allele-specific segments (total and minor copy number) are taken as they are: their caller corrected for purity.
+* A log2 ratio r means ``r = log2((p T + 2 (1 - p)) / (p P + 2 (1 - p)))`` with T copies of the gene, purity p and
+  ploidy P. What is not given of p and P ranges over `PURITIES` and `PLOIDIES`, so that T is an interval; only a
+  statement that holds over the whole interval is made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from immunescape.profile.biomarkers.registry import shared
+from immunescape.profile.gene_places import gene_places
+from immunescape.profile.study import Study
+
+__all__ = [
+    "GeneCopies",
+    "copies_of_log2",
+    "gene_copies",
+    "sample_ploidy",
+    "sample_purity",
+    "segment_problems",
+]
+
+PURITIES = (0.2, 0.8)
+"""Purity where none is given (assumed: lung tumours below it are not assessable, and few biopsies lie above it)."""
+PLOIDIES = (2.0, 4.0)
+"""Ploidy where none is given (assumed: diploid to whole-genome doubled)."""
+COVERED = 0.8
+"""Share of the coding part of a gene that segments must cover (assumed)."""
+SLIVER = 0.01
+"""A segment that covers less of a gene than this is left out (assumed: ends of neighbours that touch)."""
+_IMBALANCE = 0.5
+"""Difference of the two alleles' copies from which the allele frequency of a segment tells purity (assumed)."""
+
+
+@dataclass(frozen=True)
+class GeneCopies:
+    """Copies of one gene in one sample, from segments.
+
+    Attributes
+    ----------
+    total, minor : copy number; NaN where the segments do not give it.
+    low, high : bounds of the total where only a log2 ratio is known.
+    why : why the copies are open; '' where they are known.
+    label : what was read, in words.
+    """
+
+    total: float = math.nan
+    minor: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    why: str = ""
+    label: str = ""
+
+
+def copies_of_log2(ratio: float, purity: float = math.nan, ploidy: float = math.nan) -> tuple[float, float]:
+    """Return the least and the most copies that a log2 ratio allows, given purity and ploidy (NaN: not known)."""
+    purities = (purity,) if purity > 0 else PURITIES
+    ploidies = (ploidy,) if ploidy > 0 else PLOIDIES
+    depth = 2.0**ratio
+    totals = [(depth * (p * k + 2 * (1 - p)) - 2 * (1 - p)) / p for p in purities for k in ploidies]
+    return max(0.0, min(totals)), max(0.0, max(totals))
+
+
+def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])
+
+
+def _given(study: Study, column: str) -> dict[str, float]:
+    frame = study.samples.dropna(subset=["sample", column])
+    return dict(zip(frame["sample"].astype(str), frame[column].astype(float), strict=True))
+
+
+def _ploidies(study: Study) -> dict[str, float]:
+    found = {}
+    frame = study.segments.dropna(subset=["sample", "total_cn", "start", "end"])
+    frame = frame[~frame["chrom"].isin(("X", "Y", "MT"))]
+    for sample, rows in frame.groupby("sample"):
+        length = (rows["end"] - rows["start"]).to_numpy(dtype=float)
+        if length.sum() > 0:
+            found[str(sample)] = float(np.average(rows["total_cn"], weights=length))
+    return found | _given(study, "ploidy")
+
+
+def sample_ploidy(study: Study) -> dict[str, float]:
+    """Return sample -> ploidy: as given, else the mean total copy number over the autosomes by length of segment."""
+    return shared(study, "sample_ploidy", _ploidies)
+
+
+def _purities(study: Study) -> dict[str, float]:
+    found: dict[str, float] = {}
+    frame = study.segments
+    if "observed_baf" in frame.columns:  # PURPLE: allele frequency before, alleles after correction for purity
+        rows = frame[~frame["chrom"].isin(("X", "Y", "MT"))]
+        total, minor = rows["total_cn"].to_numpy(dtype=float), rows["minor_cn"].to_numpy(dtype=float)
+        seen = pd.to_numeric(rows["observed_baf"], errors="coerce").to_numpy(dtype=float)
+        major = total - minor
+        with np.errstate(all="ignore"):
+            purity = (1 - 2 * seen) / (seen * (total - 2) - major + 1)
+        length = (rows["end"] - rows["start"]).to_numpy(dtype=float)
+        usable = (major - minor >= _IMBALANCE) & (seen > 0.5) & (purity > 0) & (purity <= 1.05) & (length > 0)
+        names = rows["sample"].to_numpy(dtype=object)
+        for sample in dict.fromkeys(names[usable]):
+            of = usable & (names == sample)
+            found[str(sample)] = min(1.0, _weighted_median(purity[of], length[of]))
+    if "cellular_fraction" in frame.columns:  # FACETS: the largest fraction of an altered segment is the purity
+        rows = frame.assign(cf=pd.to_numeric(frame["cellular_fraction"], errors="coerce"))
+        rows = rows[rows["cf"].notna() & (rows["cf"] < 1.0) & ~((rows["total_cn"] == 2) & (rows["minor_cn"] == 1))]
+        for sample, part in rows.groupby("sample"):
+            found.setdefault(str(sample), float(part["cf"].max()))
+    return found | _given(study, "tumour_purity")
+
+
+def sample_purity(study: Study) -> dict[str, float]:
+    """Return sample -> purity: as given, else what PURPLE's allele frequencies or FACETS' cellular fractions tell."""
+    return shared(study, "sample_purity", _purities)
+
+
+def _rounded(total: float, minor: float) -> tuple[float, float]:
+    return (round(total) if total == total else -1.0, round(minor) if minor == minor else -1.0)
+
+
+def _absolute(rows: list[tuple[float, ...]], name: str) -> GeneCopies:
+    states = {_rounded(r[2], r[3]) for r in rows}
+    if len(states) > 1:
+        listed = ", ".join(f"{r[2]:.3g}" for r in rows)
+        return GeneCopies(why=f"a copy-number break lies within {name} ({listed} copies)")
+    total, minor = rows[0][2], rows[0][3]
+    text = f"{total:.4g} copies" + (f", minor allele {minor:.3g}" if minor == minor else "")
+    return GeneCopies(total, minor, label=f"{text}, by segments")
+
+
+def _relative(rows: list[tuple[float, ...]], name: str, purity: float, ploidy: float) -> GeneCopies:
+    bounds = [copies_of_log2(r[4], purity, ploidy) for r in rows]
+    if len({_class(low, high) for low, high in bounds}) > 1:
+        listed = ", ".join(f"{r[4]:.3g}" for r in rows)
+        return GeneCopies(why=f"a copy-number break lies within {name} (log2 ratios {listed})")
+    low, high = min(b[0] for b in bounds), max(b[1] for b in bounds)
+    label = f"log2 ratio {rows[0][4]:.3g}, {low:.2g} to {high:.2g} copies"
+    if _class(low, high) == "open":
+        unknown = [w for w, v in (("purity", purity), ("ploidy", ploidy)) if not v > 0]
+        because = f" as {' and '.join(unknown)} {'are' if len(unknown) > 1 else 'is'} not given" if unknown else ""
+        return GeneCopies(low=low, high=high, why=f"a {label}{because}", label=label)
+    return GeneCopies(low=low, high=high, label=label)
+
+
+LEAST_COPY = 0.7
+"""Copies below which no whole copy is left in all cells; see `alterations.SUBCLONAL`."""
+
+
+def _class(low: float, high: float) -> str:
+    if high < LEAST_COPY:
+        return "deleted"
+    return "kept" if low >= LEAST_COPY else "open"
+
+
+def _of_gene(rows: list[tuple[float, ...]], start: int, end: int, name: str, p: float, k: float) -> GeneCopies:
+    """Return the copies of a gene from the segments (start, end, total, minor, log2) that overlap it."""
+    length = end - start + 1
+    parts = [(max(r[0], start), min(r[1], end), r) for r in rows]
+    parts = [x for x in parts if x[1] - x[0] + 1 > SLIVER * length]
+    if sum(x[1] - x[0] + 1 for x in parts) < COVERED * length:
+        return GeneCopies(why=f"no segment covers {name}" + (" whole" if parts else ""))
+    used = [x[2] for x in parts]
+    if all(r[2] == r[2] for r in used):
+        return _absolute(used, name)
+    if all(r[4] == r[4] for r in used):
+        return _relative(used, name, p, k)
+    return GeneCopies(why=f"the segment of {name} has no copy number")
+
+
+def _copies(study: Study) -> dict[tuple[str, str], GeneCopies]:
+    places = gene_places(study.genome_build)
+    frame = study.segments.dropna(subset=["sample", "start", "end"])
+    found: dict[tuple[str, str], GeneCopies] = {}
+    if not places or frame.empty:
+        return found
+    purity, ploidy = sample_purity(study), sample_ploidy(study)
+    by_chrom = {str(c): rows for c, rows in frame.groupby("chrom")}
+    samples = list(dict.fromkeys(frame["sample"].astype(str)))
+    for name, place in places.items():
+        per: dict[str, list[tuple[float, ...]]] = {s: [] for s in samples}
+        rows = by_chrom.get(place.chrom)
+        if rows is not None:
+            near = rows[(rows["start"] <= place.end) & (rows["end"] >= place.start)]
+            columns = ["sample", "start", "end", "total_cn", "minor_cn", "seg_mean"]
+            for sample, *numbers in near[columns].to_numpy(dtype=object).tolist():
+                per[str(sample)].append(tuple(float(x) for x in numbers))
+        for sample, parts in per.items():
+            found[sample, name] = _of_gene(
+                parts, place.start, place.end, name, purity.get(sample, math.nan), ploidy.get(sample, math.nan)
+            )
+    return found
+
+
+def gene_copies(study: Study) -> Mapping[tuple[str, str], GeneCopies]:
+    """Return (sample, gene) -> copies from segments, for the genes of the coordinate table; {} without segments."""
+    if not study.has("segments"):
+        return {}
+    return shared(study, "gene_copies", _copies)
+
+
+def segment_problems(study: Study) -> tuple[str, ...]:
+    """Say what keeps segments from being used, and what to do."""
+    if not study.has("segments") or not len(study.segments):
+        return ()
+    source = ", ".join(study.sources.get("segments", ())) or "segments"
+    if not gene_places(study.genome_build):
+        return (
+            f"{source}: the genome build is not known, so the segments tell the copies of no gene. Set "
+            "genome_build: GRCh37 or GRCh38 in the manifest.",
+        )
+    frame = study.segments
+    relative = frame.loc[frame["total_cn"].isna() & frame["seg_mean"].notna(), "sample"].dropna().unique()
+    known = sample_purity(study)
+    bare = [str(s) for s in relative if str(s) not in known]
+    if not bare:
+        return ()
+    return (
+        f"{source}: {len(bare)} samples have log2 ratios without a tumour purity (first: {bare[0]}), so that only deep "
+        "deletions, high gains and near-neutral genes are told. Give tumour_purity and ploidy in a table of samples.",
+    )

@@ -1,0 +1,103 @@
+"""Whether a sample holds enough tumour cells for "nothing was found" to mean "nothing is there".
+
+A stated (or derived) purity of at least `LOW_PURITY` shows it. So do the reads: two somatic mutations, or one listed
+driver, at an allele frequency of at least `EVIDENT_VAF`, which clonal heterozygous mutations have at that purity. Where
+neither speaks, a long segment whose log2 ratio lies as low as one lost copy does at that purity shows it. Where none of
+them speaks, an unaltered gene is not assessable: a purity that nobody gave is no better than a low one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+
+from immunescape.profile.biomarkers.gene_copies import sample_purity
+from immunescape.profile.biomarkers.registry import shared
+from immunescape.profile.study import Study
+
+__all__ = ["EVIDENT_VAF", "LOW_PURITY", "UNKNOWN_CONTENT", "TumourContent", "tumour_content"]
+
+LOW_PURITY = 0.2
+"""Purity below which an unaltered gene is not assessable (assumed; callers and panels state 10 to 30 %)."""
+EVIDENT_VAF = LOW_PURITY / 2
+"""Allele frequency of a clonal heterozygous mutation at that purity, in a diploid tumour."""
+
+LOSS_LOG2, LOSS_BASES, LOSS_PROBES = -0.2, 1e7, 20.0
+"""Log2 ratio, length and probes of a segment that shows tumour cells (assumed; one copy lost of two gives -0.15 at a
+purity of 0.2, and noise of single probes averages out)."""
+
+
+@dataclass(frozen=True)
+class TumourContent:
+    """What is known of the tumour cells of a sample: enough (True), too few (False), or not known (None)."""
+
+    enough: bool | None
+    why: str
+    purity: float = math.nan
+
+
+UNKNOWN_CONTENT = TumourContent(
+    None, "tumour purity is not given, and no mutations with their reads show that there are tumour cells enough"
+)
+
+
+def _evident(study: Study) -> dict[str, str]:
+    """Return sample (or patient, for rows without sample) -> what in its reads shows tumour cells."""
+    from immunescape.profile.biomarkers.alterations import NONSYNONYMOUS, Hit
+    from immunescape.profile.biomarkers.driver_rules import driver_rules, match
+
+    frame = study.mutations
+    rows = frame[(frame["vaf"] >= EVIDENT_VAF) & (frame["germline"] != True)]  # noqa: E712
+    rows = rows[rows["classification"].isin(NONSYNONYMOUS)]
+    rules = driver_rules()
+    seen: dict[str, list[str]] = defaultdict(list)
+    sure: set[str] = set()
+    columns = ["sample", "patient", "gene", "classification", "protein_change", "start", "vaf"]
+    for sample, patient, gene, kind, protein, start, vaf in rows[columns].to_numpy(dtype=object).tolist():
+        owner = str(sample) if isinstance(sample, str) else str(patient)
+        change = protein if isinstance(protein, str) else ""
+        label = f"{gene} {change or kind} at {vaf:.2f}"
+        if label in seen[owner]:
+            continue
+        seen[owner].append(label)
+        if gene in rules and match(gene, Hit(label, False, False, False, kind, change, "", float(start))):
+            sure.add(owner)
+            seen[owner].insert(0, seen[owner].pop())
+    return {o: "; ".join(labels[:2]) for o, labels in seen.items() if len(labels) >= 2 or o in sure}
+
+
+def _lost_segments(study: Study) -> dict[str, str]:
+    """Return sample -> a long segment that a lost copy in the tumour cells alone explains."""
+    frame = study.segments
+    rows = frame[
+        (frame["seg_mean"] <= LOSS_LOG2)
+        & (frame["end"] - frame["start"] >= LOSS_BASES)
+        & (frame["num_mark"] >= LOSS_PROBES)
+        & ~frame["chrom"].isin(("X", "Y", "MT"))
+    ]
+    found: dict[str, str] = {}
+    for sample, chrom, mean in rows.sort_values("seg_mean")[["sample", "chrom", "seg_mean"]].to_numpy(dtype=object):
+        found.setdefault(str(sample), f"a long segment of chromosome {chrom} at log2 {mean:.2f}")
+    return found
+
+
+def _content(study: Study) -> dict[str, TumourContent]:
+    purity = sample_purity(study)
+    reads = _lost_segments(study) if study.has("segments") else {}
+    reads |= _evident(study) if study.has("mutations") else {}
+    found = {}
+    for name in {*purity, *reads}:
+        p = purity.get(name, math.nan)
+        if p >= LOW_PURITY:
+            found[name] = TumourContent(True, f"purity {p:.2g}", p)
+        elif name in reads:
+            found[name] = TumourContent(True, f"tumour cells show in {reads[name]}", p)
+        elif p == p:
+            found[name] = TumourContent(False, f"at a tumour purity of {p:.2g} an alteration can be missed", p)
+    return found
+
+
+def tumour_content(study: Study, sample: str) -> TumourContent:
+    """Return what is known of the tumour cells of a sample (or of a patient whose rows name no sample)."""
+    return shared(study, "tumour_content", _content).get(sample, UNKNOWN_CONTENT)
