@@ -101,7 +101,8 @@ def to_symbols(identifiers: Iterable[str | None]) -> list[str | None]:
     Parameters
     ----------
     identifiers
-        HGNC symbols (approved, previous, common aliases, other spellings such as ``STK-11``), Entrez ids, Ensembl gene ids (with or without version), mixed.
+        HGNC symbols (approved, previous, common aliases, other spellings such as ``STK-11``), Entrez ids, Ensembl gene
+        ids (with or without version), mixed.
 
     Returns
     -------

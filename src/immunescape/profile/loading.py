@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,15 @@ import pandas as pd
 
 from immunescape.errors import ImmunescapeError, InputError
 from immunescape.profile import manifest as manifests
+from immunescape.profile.gene_doubts import doubt_genes
 from immunescape.profile.panels import add_panels
 from immunescape.profile.readers._base import Partial, get_reader
 from immunescape.profile.readers._clinical import DeclaredUnits
+from immunescape.profile.readers._somatic import GENERIC_SAMPLES
 from immunescape.profile.readers.study_folder import is_study_folder, read_meta, read_study_folder
 from immunescape.profile.study import COLUMNS, Study, empty_table
 
-__all__ = ["example_folder", "join", "load_study"]
+__all__ = ["OUTSIDE_VARIABLE", "example_folder", "join", "load_study"]
 
 _BUILT = ("mutations", "segments", "copy_number")
 
@@ -27,7 +31,7 @@ def example_folder() -> Path:
     return Path(__file__).parent / "example"
 
 
-def load_study(folder: str | Path, units: Mapping[str, str] | None = None) -> Study:
+def load_study(folder: str | Path, units: Mapping[str, str] | None = None, allow_outside: bool | None = None) -> Study:
     """Read a study.
 
     Parameters
@@ -37,6 +41,9 @@ def load_study(folder: str | Path, units: Mapping[str, str] | None = None) -> St
     units
         For a cBioPortal study: column, analyte or name of an expression file -> unit, where the study says none. A
         manifest holds its own ``units:``.
+    allow_outside
+        Read files outside the folder that the manifest names (``..``, absolute, or by a symbolic link); None: only
+        where the environment variable ``IMMUNESCAPE_ALLOW_OUTSIDE`` is 1.
 
     Raises
     ------
@@ -45,15 +52,16 @@ def load_study(folder: str | Path, units: Mapping[str, str] | None = None) -> St
     """
     path = Path(folder)
     declared = DeclaredUnits(units)
+    outside = os.environ.get(OUTSIDE_VARIABLE) == "1" if allow_outside is None else allow_outside
     if path.is_file():
-        return _from_manifest(path, declared)
+        return _from_manifest(path, declared, outside)
     if not path.is_dir():
         raise InputError("folder not found", where=str(path), hint="Give a study folder or a manifest.yaml.")
     for name in ("manifest.yaml", "manifest.yml"):
         if (path / name).is_file():
-            return _from_manifest(path / name, declared)
+            return _from_manifest(path / name, declared, outside)
     if is_study_folder(path):
-        return _from_cbioportal(path, declared)
+        return _from_cbioportal(path, declared, outside)
     raise InputError(
         "neither a manifest.yaml nor a cBioPortal study (data_clinical_patient.txt)",
         where=str(path),
@@ -61,23 +69,54 @@ def load_study(folder: str | Path, units: Mapping[str, str] | None = None) -> St
     )
 
 
-def _from_cbioportal(folder: Path, units: DeclaredUnits) -> Study:
+OUTSIDE_VARIABLE = "IMMUNESCAPE_ALLOW_OUTSIDE"
+_OWN_VARIABLE = re.compile(r"\$\{IMMUNESCAPE_\w+\}")
+
+
+def _inside(path: Path, folders: Iterable[Path], outside: bool, where: str = "") -> Path:
+    """Return a path; refuse one that leads out of the folders, by ``..``, from the root or by a symbolic link."""
+    target = path.resolve()
+    if outside or any(target.is_relative_to(f.resolve()) for f in folders):
+        return path
+    link = " by a symbolic link" if path.is_symlink() else ""
+    raise InputError(
+        f"'{path}' leads out of the study's folder{link}",
+        where=where or None,
+        hint=f"Copy the file into the folder; or, if you trust the manifest, allow it: {OUTSIDE_VARIABLE}=1.",
+    )
+
+
+def _from_cbioportal(folder: Path, units: DeclaredUnits, outside: bool) -> Study:
     meta = read_meta(folder / "meta_study.txt") if (folder / "meta_study.txt").is_file() else {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            _inside(path, (folder,), outside)
     whole = read_study_folder(folder, {"units": units})
     units.check("--unit")
     return join([whole], meta.get("cancer_study_identifier") or folder.name)
 
 
-def _from_manifest(path: Path, units: DeclaredUnits) -> Study:
+def _from_manifest(path: Path, units: DeclaredUnits, outside: bool) -> Study:
     if units:
         raise InputError(
             "--unit is for a cBioPortal study folder", where=path.name, hint="Write units: {COLUMN: UNIT} for the file."
         )
     spec = manifests.read_manifest(path)
     root = manifests.root_of(spec, path.parent, path.name)
+    folders = [path.parent]
+    if _OWN_VARIABLE.match(spec.root):  # set for this program by whoever runs it
+        folders.append(root)
+
+    def inside(name: str, base: Path) -> Path:
+        file = base / manifests._expanded(name, path.name)
+        own = [file] if _OWN_VARIABLE.match(name) else []
+        return _inside(file, [*folders, *own], outside, f"{path.name}, file {name}")
+
     build = manifests.build_of(spec, path.name)
     declared = Partial(genome_build=build)
     for wanted in spec.panels:
+        if isinstance(wanted.genes, str):
+            inside(wanted.genes, path.parent)
         declared.panels[wanted.name] = manifests.panel_of(wanted, path.parent, path.name)
     partials = [declared]
     for entry in spec.files:
@@ -85,13 +124,17 @@ def _from_manifest(path: Path, units: DeclaredUnits) -> Study:
         options: dict[str, Any] = entry.options
         if build and "genome_build" in chosen.options:
             options.setdefault("genome_build", build)
-        partials.append(chosen(root / manifests._expanded(entry.file, path.name), options))
+        if isinstance(options.get("tx2gene"), str):
+            options["tx2gene"] = str(inside(options["tx2gene"], root).absolute())
+        partials.append(chosen(inside(entry.file, root), options))
     study = join(partials, spec.study, spec.panel)
     if spec.reference is not None:
         from immunescape.profile.biomarkers.expression import load_reference
 
-        inside = root / manifests._expanded(spec.reference, path.name)
-        study.expression_reference = load_reference(inside if inside.is_dir() else spec.reference)
+        folder = root / manifests._expanded(spec.reference, path.name)
+        named = Path(spec.reference).name == spec.reference  # a reference that ships or was built
+        chosen_reference = inside(spec.reference, root) if folder.is_dir() or not named else spec.reference
+        study.expression_reference = load_reference(chosen_reference)
     return study
 
 
@@ -114,6 +157,7 @@ def join(partials: Iterable[Partial], name: str = "study", panel: str | None = N
     """
     study = Study(name=name)
     parts = [p for whole in partials for p in (whole, *whole.parts)]
+    _one_file_each(parts)
     for part in parts:
         _build(study, part)
         study.reads.extend(part.reads)
@@ -138,13 +182,14 @@ def join(partials: Iterable[Partial], name: str = "study", panel: str | None = N
     study.patients = _one_row_each(study.patients, "patient", study)
     _owners(study)
     _listed_as_seen(study, parts)
-    _default_panel(study, panel)
+    _default_panel(study, panel, parts)
     _unknown_consequence(study)
     _several_samples(study)
     for column in ("panel_cna", "panel_sv"):
         study.samples[column] = study.samples[column].where(study.samples[column].notna(), study.samples["panel"])
     add_panels(study)
     _drop_filled(study)
+    doubt_genes(study)
     if not len(study.patients):
         raise InputError("no patient in any file", where=name, hint="Name a file that lists patients or samples.")
     study.problems = list(dict.fromkeys(study.problems))
@@ -164,29 +209,44 @@ def _listed_as_seen(study: Study, parts: list[Partial]) -> None:
                 study.assessed[kind] |= frozenset(part.tables[kind]["sample"].dropna())
 
 
-def _default_panel(study: Study, panel: str | None) -> None:
-    """Give samples without panel the study's; samples of which there is RNA alone were not sequenced with it."""
+def _expression_alone(study: Study) -> set[str]:
+    """Take samples of which there is RNA alone out of those that were looked at for changes of DNA; return them."""
     dna = {s for kind in _DNA for s in study.table(kind)["sample"].dropna()}
     dna |= {s for kind in _DNA for s in study.assessed.get(kind, ())}
     named = study.samples[["panel", "panel_cna", "panel_sv"]].notna().any(axis=1)
     dna |= set(study.samples.loc[named, "sample"])
     rna = {str(s) for s in study.expression.columns} - dna
-    here = study.samples["sample"].isin(rna)
     if rna and any(study.has(kind) for kind in _DNA):
         for kind in ("mutations", "copy_number", "structural_variants"):
             if study.has(kind):
                 seen = study.assessed.get(kind, frozenset(study.samples["sample"]))
                 study.assessed[kind] = frozenset(seen) - rna
+    return rna
+
+
+def _default_panel(study: Study, panel: str | None, parts: list[Partial]) -> None:
+    """Give the default panel to samples that a sequencing file holds; the others were not seen to be sequenced."""
+    rna = _expression_alone(study)
     if panel is None:
         return
+    sequenced = {s for part in parts for s in part.sequenced}
+    sequenced |= {s for samples in study.assessed.values() for s in samples}
+    patients: set[str] = set()
+    for kind in (*_BUILT, "structural_variants"):
+        table = study.table(kind)
+        sequenced.update(table["sample"].dropna())
+        patients.update(table.loc[table["sample"].isna(), "patient"].dropna())
+    samples = study.samples
+    there = samples["sample"].isin(sequenced) | samples["patient"].isin(patients) & ~samples["sample"].isin(rna)
     for column in ("panel", "panel_cna", "panel_sv"):
-        study.samples[column] = study.samples[column].where(study.samples[column].notna() | here, panel)
-    if here.any():
-        first = study.samples.loc[here, "sample"].iloc[0]
+        samples[column] = samples[column].where(samples[column].notna() | ~there, panel)
+    without = samples["panel"].isna()
+    if without.any():
+        first = samples.loc[without, "sample"].iloc[0]
         study.problems.append(
-            f"{int(here.sum())} samples have expression and no DNA data (first: {first}): the study's panel {panel} "
-            "is not taken for them, so that mutations are not assessable there. If they were sequenced and nothing was "
-            "seen, name the panel in the table of samples"
+            f"{int(without.sum())} samples are in no sequencing file (first: {first}): "
+            f"the default panel {panel} is not theirs; samples that were sequenced without any mutation need their "
+            "panel in the table of samples"
         )
 
 
@@ -223,6 +283,68 @@ def _several_samples(study: Study) -> None:
         f"{' …' if len(names) > 4 else ''}). Mutation burden rests on one of them, {how}; a value that comes from one "
         "sample names it"
     )
+
+
+def _one_file_each(parts: list[Partial]) -> None:
+    """Refuse one name for the tumours of two files of mutations, where nothing says that they are one tumour."""
+    listed: set[str] = set()
+    for part in parts:
+        if "mutations" not in part.tables and "samples" in part.tables:
+            rows = part.tables["samples"]
+            listed.update(rows.loc[rows["patient"].notna(), "sample"])
+    _rename_namesakes(parts)
+    first: dict[str, tuple[str, object]] = {}
+    for part in parts:
+        table = part.tables.get("mutations")
+        if table is None:
+            continue
+        file = part.reads[0].file if part.reads else "a file"
+        owner = dict(zip(table["sample"], table["patient"], strict=True))
+        if "samples" in part.tables:
+            owner |= dict(zip(part.tables["samples"]["sample"], part.tables["samples"]["patient"], strict=True))
+        for sample in sorted({*part.sequenced, *(s for s in owner if isinstance(s, str))}):
+            patient = owner.get(sample)
+            other, others_patient = first.setdefault(sample, (file, patient))
+            if other == file and others_patient is patient:
+                continue
+            declared = isinstance(patient, str) and patient == others_patient
+            if not declared and (sample.casefold() in GENERIC_SAMPLES or sample not in listed):
+                raise InputError(
+                    f"'{sample}' is the tumour of {other} and of {file}: one patient, or two of one name?",
+                    where=file,
+                    hint="Set patient: for each of the two files in the manifest; or join them into one file; or list "
+                    "the sample with its patient in a table of samples.",
+                )
+
+
+def _owners_of(part: Partial) -> dict[str, str]:
+    """Return sample -> patient of a file of mutations, where the file or the manifest says it."""
+    tables = [part.tables[k] for k in ("mutations", "samples") if k in part.tables and "mutations" in part.tables]
+    pairs = [pair for t in tables for pair in zip(t["sample"], t["patient"], strict=True)]
+    return {s: p for s, p in pairs if isinstance(s, str) and isinstance(p, str)}
+
+
+def _rename_namesakes(parts: list[Partial]) -> None:
+    """Name samples of one name after their patients, where each file says that they are of different patients."""
+    patients: dict[str, set[str]] = {}
+    for part in parts:
+        for sample, patient in _owners_of(part).items():
+            patients.setdefault(sample, set()).add(patient)
+    for part in parts:
+        owners = _owners_of(part)
+        names = {s: f"{p}-{s}" for s, p in owners.items() if len(patients[s]) > 1}
+        if not names:
+            continue
+        for table in part.tables.values():
+            if "sample" in table:
+                table["sample"] = table["sample"].replace(names)
+        part.sequenced = frozenset(names.get(s, s) for s in part.sequenced)
+        part.assessed = {k: frozenset(names.get(s, s) for s in v) for k, v in part.assessed.items()}
+        part.unclear = {k: frozenset(names.get(s, s) for s in v) for k, v in part.unclear.items()}
+        part.problems.append(
+            f"{part.reads[0].file if part.reads else 'a file'}: samples of several patients bear one name, and are "
+            f"named after the patient: {', '.join(sorted(names.values())[:3])}"
+        )
 
 
 def _drop_filled(study: Study) -> None:

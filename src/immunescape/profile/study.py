@@ -34,7 +34,7 @@ clonal:o germline:o source_row:n""",
     "hla": "patient:t allele:t",
     "hla_loh": "patient:t allele:t copy_number:n low:n high:n p:n lost:o caller:t",
     "neoantigens": """patient:t gene:t peptide:t wt_peptide:t allele:t ic50_nm:n wt_ic50_nm:n tpm:n vaf:n ccf:n
-clonal:o""",
+clonal:o variant:t""",
     "tcr": "patient:t sample:t day:n locus:t junction_aa:t duplicate_count:n productive:o",
     "microbiome": "patient:t sample:t day:n taxon:t rank:t abundance:n",
     "ctdna": "patient:t day:n assay:t analyte:t value:n unit:t lod:n detected:o",

@@ -1,15 +1,20 @@
 """Neoantigen load: all, clonal, and what is left after the tumour's ways out.
 
 Predictions (peptide, allele, affinity) are taken as given. A neoantigen is a mutated peptide that binds at least one of
-the patient's class I alleles with IC50 of at most 500 nM. Escape-aware load takes away peptides that only lost alleles
-present, peptides whose gene is not expressed, and all of them where B2M, TAP1 or TAP2 lost both copies.
+the patient's class I alleles with IC50 of at most 500 nM. Load counts variants with at least one neoantigen, not
+peptides: tables of all peptides and of the best peptide of each variant then give one number. Escape-aware load takes
+away peptides that only lost alleles present, peptides whose gene is not expressed, and all of them where B2M, TAP1 or
+TAP2 lost both copies.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+import pandas as pd
 
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.alterations import CLONAL_CCF, gene_states
@@ -19,11 +24,21 @@ from immunescape.profile.biomarkers.pathways import GENES
 from immunescape.profile.biomarkers.registry import Biomarker, register, shared
 from immunescape.profile.study import Study
 
-__all__ = ["BINDER_NM", "EXPRESSED_TPM", "Neoantigen", "neoantigens"]
+__all__ = ["BINDER_NM", "EXPRESSED_TPM", "Neoantigen", "is_class_two", "neoantigens", "variants"]
 
 BINDER_NM = 500.0
 EXPRESSED_TPM = 1.0
 """A gene below it counts as not expressed (assumed)."""
+
+_CLASS_TWO = re.compile(r"(HLA-?)?D[PQRMO][AB]?\d?|H-?2-?I[AE]", re.IGNORECASE)
+_SHARED = 5
+"""Residues in a row that two peptides of one gene share where they come from one variant (assumed; for tables that do
+not name variants)."""
+
+
+def is_class_two(allele: object) -> bool:
+    """Tell whether an allele is of class II (``DRB1*04:05``, ``HLA-DPA1*01:03-DPB1*02:01``)."""
+    return isinstance(allele, str) and _CLASS_TWO.match(allele.strip()) is not None
 
 
 @dataclass
@@ -36,6 +51,7 @@ class Neoantigen:
     affinities: dict[str, tuple[float, float]] = field(default_factory=dict)
     tpm: float = float("nan")
     clonal: bool | None = None
+    variant: str = ""
 
     def presented(self, lost: Mapping[str, bool | None]) -> bool:
         """Tell whether an allele that binds it is kept."""
@@ -43,14 +59,19 @@ class Neoantigen:
 
 
 def _table(study: Study) -> dict[str, list[Neoantigen]]:
-    found: dict[str, dict[tuple[str, str], Neoantigen]] = {}
+    found: dict[str, dict[tuple[str, str, str], Neoantigen]] = {}
     columns = ["patient", "gene", "peptide", "wt_peptide", "allele", "ic50_nm", "wt_ic50_nm", "tpm", "ccf", "clonal"]
-    for line in study.neoantigens[columns].to_numpy(dtype=object).tolist():
+    frame = study.neoantigens
+    changes = frame["protein_change"] if "protein_change" in frame else pd.Series(None, index=frame.index, dtype=object)
+    named = frame["variant"] if "variant" in frame else pd.Series(None, index=frame.index, dtype=object)
+    for line, variant, change in zip(frame[columns].to_numpy(dtype=object).tolist(), named, changes, strict=True):
         patient, gene, peptide, wild, text, ic50, wt_ic50, tpm, ccf, clonal = line
-        if not isinstance(peptide, str) or ic50 is None or not ic50 <= BINDER_NM:
+        if not isinstance(peptide, str) or ic50 is None or not ic50 <= BINDER_NM or is_class_two(text):
             continue
         name = gene if isinstance(gene, str) else ""
-        one = found.setdefault(patient, {}).setdefault((name, peptide), Neoantigen(name, peptide))
+        origin = variant if isinstance(variant, str) else f"{name} {change}" if isinstance(change, str) else ""
+        key = (name, peptide, origin)
+        one = found.setdefault(patient, {}).setdefault(key, Neoantigen(name, peptide, variant=origin))
         if isinstance(wild, str):
             one.wt_peptide = wild
         allele = short_allele(text) or (text if isinstance(text, str) else "")
@@ -66,24 +87,61 @@ def _table(study: Study) -> dict[str, list[Neoantigen]]:
 
 
 def neoantigens(study: Study) -> dict[str, list[Neoantigen]]:
-    """Return patient -> neoantigens (binders only); a patient with rows but no binder has none."""
+    """Return patient -> neoantigens (class I binders only); a patient with rows of class I but no binder has none."""
     table = shared(study, "neoantigens", _table)
-    listed = set(study.neoantigens["patient"])
+    rows = study.neoantigens
+    listed = set(rows.loc[[not is_class_two(a) for a in rows["allele"]], "patient"])
     return {p: table.get(p, []) for p in study.patient_ids if p in listed}
+
+
+def variants(peptides: Sequence[Neoantigen]) -> list[list[Neoantigen]]:
+    """Return neoantigens grouped by the variant that they come from.
+
+    Variants are told apart by their name. Where the table names none, peptides of one gene that share five residues
+    in a row are of one variant.
+    """
+    groups: dict[str, list[Neoantigen]] = {}
+    loose: list[list[Neoantigen]] = []
+    for n in peptides:
+        if n.variant:
+            groups.setdefault(n.variant, []).append(n)
+            continue
+        joined = [g for g in loose if any(_overlap(n, other) for other in g)]
+        loose = [g for g in loose if not any(g is j for j in joined)]
+        loose.append([*(other for g in joined for other in g), n])
+    return [*groups.values(), *loose]
+
+
+def _overlap(one: Neoantigen, other: Neoantigen) -> bool:
+    if one.gene != other.gene or not one.gene:
+        return one.peptide == other.peptide
+    pieces = {one.peptide[i : i + _SHARED] for i in range(len(one.peptide) - _SHARED + 1)}
+    return any(other.peptide[i : i + _SHARED] in pieces for i in range(len(other.peptide) - _SHARED + 1))
+
+
+def _clonal(group: Sequence[Neoantigen]) -> bool | None:
+    """Return whether the variant of some peptides is clonal; None where nothing tells it."""
+    known = [n.clonal for n in group if n.clonal is not None]
+    return any(known) if known else None
 
 
 def _load(name: str, clonal: bool) -> Callable[[Study], Mapping[str, Measurement]]:
     citation = ("mcgranahan2016", "sette1994")
     kind = "clonal " if clonal else ""
-    method = f"Distinct {kind}mutated peptides with IC50 <= {BINDER_NM:g} nM for any class I allele"
+    method = f"{kind.capitalize()}variants with a peptide of IC50 <= {BINDER_NM:g} nM for any class I allele".strip()
 
     def function(study: Study) -> dict[str, Measurement]:
         source = study.sources.get("neoantigens", ())
         found: dict[str, Measurement] = {}
         for patient, peptides in neoantigens(study).items():
-            known = [n for n in peptides if n.clonal is not None]
-            if clonal and peptides and len(known) < len(peptides):
-                why = f"clonality is known for {len(known)} of {len(peptides)} peptides"
+            groups = variants(peptides)
+            states = [_clonal(g) for g in groups]
+            known = [s for s in states if s is not None]
+            note = f"{len(groups)} variants, {len(peptides)} binding peptides"
+            if unnamed := sum(not n.variant for n in peptides):
+                note += f"; {unnamed} peptides name no variant and were joined where they overlap (assumed)"
+            if clonal and groups and len(known) < len(groups):
+                why = f"clonality is known for {len(known)} of {len(groups)} variants"
                 found[patient] = Measurement.not_assessable(
                     name,
                     "1",
@@ -91,14 +149,14 @@ def _load(name: str, clonal: bool) -> Callable[[Study], Mapping[str, Measurement
                     method=method,
                     citation=citation,
                     source=source,
-                    coverage=len(known) / len(peptides),
-                    low=float(sum(bool(n.clonal) for n in known)),
-                    high=float(len(peptides) - sum(n.clonal is False for n in known)),
+                    coverage=len(known) / len(groups),
+                    low=float(sum(known)),
+                    high=float(len(groups) - sum(not k for k in known)),
                 )
                 continue
-            value = sum(bool(n.clonal) for n in known) if clonal else len(peptides)
+            value = sum(known) if clonal else len(groups)
             found[patient] = Measurement(
-                name, float(value), "1", "measured", method=method, citation=citation, source=source
+                name, float(value), "1", "measured", method=method, citation=citation, source=source, note=note
             )
         return found
 
@@ -119,7 +177,8 @@ def _escape(study: Study) -> dict[str, Measurement]:
         alleles = lost.get(patient)
         expressed = [n for n in peptides if math.isnan(n.tpm) or n.tpm >= EXPRESSED_TPM]
         kept = [n for n in expressed if n.presented(alleles or {})]
-        notes = [f"{len(peptides)} predicted"]
+        total, left = len(variants(peptides)), len(variants(kept))
+        notes = [f"{total} variants predicted ({len(peptides)} peptides)"]
         checks = {
             "HLA loss": alleles is not None,
             "expression": not peptides or all(not math.isnan(n.tpm) for n in peptides),
@@ -128,10 +187,10 @@ def _escape(study: Study) -> dict[str, Measurement]:
             "NLRC5": words["NLRC5"] is not None,
         }
         if len(expressed) < len(peptides):
-            notes.append(f"{len(peptides) - len(expressed)} not expressed (< {EXPRESSED_TPM:g} TPM)")
+            notes.append(f"{len(peptides) - len(expressed)} peptides not expressed (< {EXPRESSED_TPM:g} TPM)")
         if len(kept) < len(expressed):
-            notes.append(f"{len(expressed) - len(kept)} only on lost HLA alleles")
-        value, low, high = float(len(kept)), None, None
+            notes.append(f"{len(expressed) - len(kept)} peptides only on lost HLA alleles")
+        value, low, high = float(left), None, None
         gone = [g for g in ("B2M", "TAP1", "TAP2") if words[g] == "biallelic_loss"]
         partly = [g for g in ("B2M", "TAP1", "TAP2") if words[g] == "biallelic_loss_subclonal"]
         if gone:
@@ -141,7 +200,7 @@ def _escape(study: Study) -> dict[str, Measurement]:
             why = (
                 f"{' and '.join(partly)} lost in part of the cells" if partly else "NLRC5 lost: less class I, not none"
             )
-            notes.append(f"{why}, so between 0 and {len(kept)}")
+            notes.append(f"{why}, so between 0 and {left}")
             low, high = 0.0, value
         missing = [what for what, done in checks.items() if not done]
         if missing:
@@ -169,21 +228,21 @@ def _escape(study: Study) -> dict[str, Measurement]:
     return found
 
 
-for _name, _clonal in (("neoantigen_load", False), ("neoantigen_load_clonal", True)):
+for _name, _is_clonal in (("neoantigen_load", False), ("neoantigen_load_clonal", True)):
     register(
         Biomarker(
             name=_name,
-            title="Clonal neoantigen load" if _clonal else "Neoantigen load",
+            title="Clonal neoantigen load" if _is_clonal else "Neoantigen load",
             family="neoantigen",
             unit="1",
-            definition=f"Number of distinct {'clonal ' if _clonal else ''}mutated peptides that bind any of the "
-            f"patient's class I alleles with IC50 <= {BINDER_NM:g} nM.",
-            function=_load(_name, _clonal),
+            definition=f"Number of {'clonal ' if _is_clonal else ''}variants with at least one mutated peptide that "
+            f"binds any of the patient's class I alleles with IC50 <= {BINDER_NM:g} nM.",
+            function=_load(_name, _is_clonal),
             needs=("neoantigens",),
             thresholds="none accepted",
             references=("mcgranahan2016", "sette1994"),
             limits="Predictions are taken as given; most predicted binders are not presented."
-            + (f" Clonal by the caller, else cancer cell fraction >= {CLONAL_CCF:g} (assumed)." if _clonal else ""),
+            + (f" Clonal by the caller, else cancer cell fraction >= {CLONAL_CCF:g} (assumed)." if _is_clonal else ""),
         )
     )
 
@@ -193,9 +252,9 @@ register(
         title="Neoantigen load after escape",
         family="neoantigen",
         unit="1",
-        definition="Neoantigens left after taking away those that only lost HLA alleles present, those of genes below "
-        f"{EXPRESSED_TPM:g} TPM, and all where B2M, TAP1 or TAP2 lost both copies; with loss in part of the cells, or "
-        "of NLRC5, an interval from 0.",
+        definition="Variants with a neoantigen left after taking away peptides that only lost HLA alleles present, "
+        f"those of genes below {EXPRESSED_TPM:g} TPM, and all where B2M, TAP1 or TAP2 lost both copies; with loss in "
+        "part of the cells, or of NLRC5, an interval from 0.",
         function=_escape,
         needs=("neoantigens",),
         references=("mcgranahan2017", "gettinger2017", "yoshihama2016"),

@@ -1,6 +1,7 @@
 """T cell receptor repertoire: richness, Hill numbers and clonality, at one fixed depth.
 
-Richness grows with sequencing depth, so every value is for `DEPTH` productive templates of one locus (TRB where given):
+Richness grows with sequencing depth, so every value is for `DEPTH` productive templates of one T cell receptor locus:
+TRB where it is deep enough, else the locus with the most templates; immunoglobulin loci never count. Values are
 rarefied exactly where the sample is larger, extrapolated where it holds at least half of it, not assessable below.
 Clones are equal junctions (amino acids). Nothing depends on other patients.
 """
@@ -25,6 +26,9 @@ DEPTH = 1000
 """Templates that values are given for (assumed: low enough for most bulk samples)."""
 
 
+_LOCI = ("TRA", "TRB", "TRG", "TRD")
+
+
 @dataclass(frozen=True)
 class Repertoire:
     """Counts of the clones of one sample."""
@@ -34,6 +38,7 @@ class Repertoire:
     locus: str
     counts: NDArray[np.float64]
     samples: int
+    others: str = ""
 
 
 def _repertoires(study: Study) -> dict[str, Repertoire]:
@@ -42,17 +47,23 @@ def _repertoires(study: Study) -> dict[str, Repertoire]:
     usable = frame[np.array([p is not False for p in frame["productive"]], dtype=bool)]
     usable = usable[usable["junction_aa"].notna() & (usable["duplicate_count"] > 0)]
     usable = usable.assign(sample=usable["sample"].fillna(""), locus=usable["locus"].fillna("TRB"))
+    usable = usable[usable["locus"].isin(_LOCI)]
     summed = usable.groupby(["patient", "sample", "day", "locus", "junction_aa"], dropna=False)["duplicate_count"].sum()
     groups: dict[tuple[str, str, float, str], list[float]] = {}
     for (patient, sample, day, locus, _), count in zip(summed.index, summed.to_numpy(), strict=True):
-        groups.setdefault((patient, sample, day, locus), []).append(float(count))
+        known_day = math.nan if day != day else float(day)  # one and the same NaN, so that equal keys are equal
+        groups.setdefault((patient, sample, known_day, locus), []).append(float(count))
     by_patient: dict[str, list[tuple[str, float, str]]] = {}
     for patient, sample, day, locus in groups:
         by_patient.setdefault(patient, []).append((sample, day, locus))
     found: dict[str, Repertoire] = {}
     for patient, keys in by_patient.items():
-        loci = {k[2] for k in keys}
-        locus = "TRB" if "TRB" in loci else min(loci)
+        templates: dict[str, float] = {}
+        for key in keys:
+            templates[key[2]] = max(templates.get(key[2], 0.0), sum(groups[patient, *key]))
+        deep = templates.get("TRB", 0.0) >= DEPTH / 2
+        locus = "TRB" if deep else max(templates, key=lambda x: (templates[x], x == "TRB", x))
+        others = ", ".join(f"{x} {n:g}" for x, n in sorted(templates.items()) if x != locus)
         own = [k for k in keys if k[2] == locus]
         before = [k for k in own if k[1] <= 0]
         best = (
@@ -62,7 +73,7 @@ def _repertoires(study: Study) -> dict[str, Repertoire]:
         )
         counts = np.sort(np.array(groups[patient, *best]))
         day = None if math.isnan(best[1]) else float(best[1])
-        found[patient] = Repertoire(best[0] or None, day, locus, counts, len({k[0] for k in own}))
+        found[patient] = Repertoire(best[0] or None, day, locus, counts, len({k[0] for k in own}), others)
     return found
 
 
@@ -104,6 +115,8 @@ def _function(name: str, what: str) -> Callable[[Study], Mapping[str, Measuremen
             note = f"{r.locus}, {r.counts.size} clones among {n:g} templates; sample coverage {seen:.3f}"
             if n < DEPTH:
                 note += "; extrapolated"
+            if r.others:
+                note += f"; templates of other loci, not counted: {r.others}"
             if r.samples > 1:
                 note += f"; one of {r.samples} samples"
             found[patient] = Measurement(

@@ -7,9 +7,33 @@ from typing import Any
 
 from immunescape.errors import InputError
 from immunescape.profile.readers._base import need_extra
+from immunescape.profile.readers._limits import refuse_large
 from immunescape.profile.readers._text import read_text
 
-__all__ = ["open_anndata"]
+__all__ = ["hdf5_bytes", "open_anndata"]
+
+
+def hdf5_bytes(path: Path) -> float:
+    """Return the size in memory of all arrays of an HDF5 file, 0 for what is none.
+
+    Raises
+    ------
+    InputError
+        Where the extra ``profile`` is not installed.
+    """
+    h5py = need_extra("h5py", "profile", path.name)
+    sizes: list[float] = []
+
+    def add(_: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.shape is not None:
+            sizes.append(float(item.size) * item.dtype.itemsize)
+
+    try:
+        with h5py.File(str(path), "r") as file:
+            file.visititems(add)
+    except (OSError, RuntimeError, ValueError, KeyError):  # what is broken is refused when it is read
+        return 0.0
+    return sum(sizes)
 
 
 def open_anndata(path: Path) -> Any:
@@ -23,6 +47,7 @@ def open_anndata(path: Path) -> Any:
     if not path.is_file():
         read_text(path)  # complains as for every other missing file
     anndata = need_extra("anndata", "profile", path.name)
+    refuse_large(hdf5_bytes(path), "largest_array", path.name, "the arrays of this file are too large for the memory")
     try:
         return anndata.read_h5ad(str(path))
     except Exception as error:

@@ -13,7 +13,12 @@ from dataclasses import dataclass, field
 
 from immunescape.profile.readers._limits import limit
 
-__all__ = ["Tally", "frequency", "germline_by_normal", "is_population_column", "population_verdict"]
+__all__ = ["GENERIC_SAMPLES", "Tally", "frequency", "germline_by_normal", "is_population_column", "population_verdict"]
+
+GENERIC_SAMPLES = frozenset(
+    "tumor tumour primary sample tumor_sample tumour_sample normal unknown __unknown__ none t sample1 na".split()
+)
+"""Names that callers and converters give to every patient's tumour (in lower case)."""
 
 _SOURCES = re.compile(r"gnomad|exac|1000g|1kg|^kg|esp6500|topmed|tgp|kaviar|gmaf")
 _KIND = re.compile(r"(af|freq|frequency|all|maf)(raw|adj|popmax|\w{2,4})?$")

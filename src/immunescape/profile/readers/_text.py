@@ -16,13 +16,20 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError, nearest
+from immunescape.profile.readers._limits import limit, refuse_large
 
 __all__ = ["MISSING", "Table", "number_block", "number_column", "read_table", "read_text", "table_from_text"]
 
 MISSING = frozenset(
     {"", "na", "n/a", "nan", ".", "null", "none", "#n/a", "[not available]", "[not applicable]", "[unknown]", "<na>"}
 )
-_LARGEST = 4_000_000_000
+_PACKED = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook",
+    b"BZh": "packed with bzip2",
+    b"\xfd7zXZ": "packed with xz",
+    b"\x28\xb5\x2f\xfd": "packed with zstd",
+}
+_CHUNK = 1 << 24
 
 
 def read_text(path: Path) -> str:
@@ -36,9 +43,7 @@ def read_text(path: Path) -> str:
     if path.is_dir():
         raise InputError("this is a folder, not a file", where=str(path))
     try:
-        size = path.stat().st_size
-        if size > _LARGEST:
-            raise InputError(f"the file has {size:,} bytes: too large to read as one table", where=str(path))
+        refuse_large(path.stat().st_size, "largest_text", str(path), "the file is too large to read as one table")
         raw = path.read_bytes()
     except FileNotFoundError:
         folder = path.parent
@@ -49,10 +54,10 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise InputError(f"the file cannot be read: {error.strerror or error}", where=str(path)) from None
     if raw[:2] == b"\x1f\x8b":
-        try:
-            raw = gzip.decompress(raw)
-        except (OSError, EOFError, zlib.error) as error:
-            raise InputError(f"broken gzip file: {error}", where=str(path), hint="Download it again.") from None
+        raw = _unpacked(raw, path)
+    for start, what in _PACKED.items():
+        if raw.startswith(start):
+            raise InputError(f"this is {what}, not a text table", where=str(path), hint="Unpack it, or export as CSV.")
     for mark, name in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if raw.startswith(mark):
             try:
@@ -65,6 +70,27 @@ def read_text(path: Path) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
+
+
+def _unpacked(raw: bytes, path: Path) -> bytes:
+    """Unpack gzip (also of several members, as bgzip writes) within the limits of size and ratio."""
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
+            while piece := stream.read(_CHUNK):
+                pieces.append(piece)
+                size += len(piece)
+                refuse_large(size, "largest_text", str(path), "the unpacked file is too large to read as one table")
+                if size > limit("packing_ratio_from") and size > limit("packing_ratio") * len(raw):
+                    raise InputError(
+                        f"the gzip file of {len(raw):,} bytes unpacks to more than {size:,}: no table packs so well",
+                        where=str(path),
+                        hint="Unpack it and look at it; an unpacked file is read up to the limit of size.",
+                    )
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"broken gzip file: {error}", where=str(path), hint="Download it again.") from None
+    return b"".join(pieces)
 
 
 @dataclass

@@ -50,7 +50,11 @@ _WORDS = {spelling: unit for unit, spellings in _SAME.items() for spelling in sp
 
 @dataclass(frozen=True)
 class LabUnit:
-    """One unit of an analyte: value × `factor` is in the `canonical` unit; plausible from `low` to `high`."""
+    """One unit of an analyte: value × `factor` is in the `canonical` unit.
+
+    From `low` to `high` values are usual enough to infer the unit from them; outside `possible_low` to `possible_high`
+    no patient is, so that the unit or the value must be wrong. Zero is possible where the canonical unit's `low` is 0.
+    """
 
     analyte: str
     canonical: str
@@ -58,6 +62,13 @@ class LabUnit:
     factor: float
     low: float
     high: float
+    possible_low: float
+    possible_high: float
+
+    def possible(self, values: pd.Series, zero: bool) -> pd.Series:
+        """Tell for each value whether a patient can have it in this unit."""
+        within = values.between(self.possible_low, self.possible_high)
+        return within | (values == 0) if zero else within
 
 
 @lru_cache(maxsize=1)
@@ -68,9 +79,8 @@ def lab_units() -> tuple[dict[str, dict[str, LabUnit]], dict[str, str]]:
     with _FILE.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             name = row["analyte"]
-            record = LabUnit(
-                name, row["canonical"], row["unit"], float(row["factor"]), float(row["low"]), float(row["high"])
-            )
+            numbers = (float(row[c]) for c in ("factor", "low", "high", "possible_low", "possible_high"))
+            record = LabUnit(name, row["canonical"], row["unit"], *numbers)
             found.setdefault(name, {})[row["unit"]] = record
             aliases[name] = name
             aliases.update({a: name for a in row["aliases"].split("|") if a})
@@ -105,7 +115,8 @@ def convert_labs(frame: pd.DataFrame, file: str, problems: list[str]) -> pd.Data
     Raises
     ------
     InputError
-        Where a unit is not known for its analyte, or is missing and the values do not allow exactly one.
+        Where a unit is not known for its analyte, is missing and the values do not allow exactly one, or makes a value
+        impossible.
     """
     known, _ = lab_units()
     out = frame.copy()
@@ -121,9 +132,31 @@ def convert_labs(frame: pd.DataFrame, file: str, problems: list[str]) -> pd.Data
         for unit, part in out.loc[rows.index].groupby("unit", sort=False):
             if unit not in units:
                 raise unknown_word(f"unit of {name}", str(unit), units, where=f"{file}, line {part.index[0]}")
+            _possible(part["value"], units[str(unit)], file)
             out.loc[part.index, "value"] = part["value"] * units[str(unit)].factor
             out.loc[part.index, "unit"] = units[str(unit)].canonical
     return out
+
+
+def _possible(values: pd.Series, unit: LabUnit, file: str) -> None:
+    """Refuse values that no patient can have in their unit, and name the units in which they would be possible."""
+    units = lab_units()[0][unit.analyte]
+    zero = units[unit.canonical].low == 0
+    bad = values.notna() & (values >= 0) & ~unit.possible(values, zero)
+    if not bad.any():
+        return
+    line = values.index[bad][0]
+    value = float(values[line])
+    others = [u.unit for u in units.values() if u is not unit and bool(u.possible(pd.Series([value]), False).iloc[0])]
+    likely = (
+        f"{value:g} is possible in {' or '.join(others)}" if others else "No unit of this analyte makes it possible"
+    )
+    raise InputError(
+        f"{unit.analyte} of {value:g} {unit.unit} is impossible ({unit.possible_low:g} to {unit.possible_high:g})",
+        where=f"{file}, line {line}",
+        hint=f"{likely}: correct the value or its unit, in the file or with units: {{{unit.analyte}: "
+        f"{others[0] if others else '…'}}} in the manifest.",
+    )
 
 
 def _only_unit(name: str, values: pd.Series, file: str, problems: list[str]) -> str:

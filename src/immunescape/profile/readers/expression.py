@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.profile.gene_doubts import may_mean
 from immunescape.profile.genes import map_expression
 from immunescape.profile.readers._anndata import open_anndata
 from immunescape.profile.readers._base import Partial, reader
@@ -65,6 +66,9 @@ def _finish(values: pd.DataFrame, unit: Any, file: str, name: str, out: Partial)
             out.problems.append(f"{file}: {partly} genes without value in some sample are left out")
             values = values.dropna(axis=0)
     mapped, report = map_expression(values, word, file)
+    for name, meant in [(n, may_mean(str(n))) for n in values.index][:100_000]:
+        if meant and not set(meant[:1]) <= set(mapped.index):
+            out.problems.append(f"{file}: '{name}' is no HGNC symbol and is left out (nearest: {', '.join(meant[:3])})")
     if word == "tpm" and len(mapped):
         sums = values.sum(axis=0)
         off = (sums < 1e5) | (sums > 1.5e6)

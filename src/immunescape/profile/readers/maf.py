@@ -14,6 +14,7 @@ from immunescape.errors import InputError
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._finish import CLASSES, build_word, finish
 from immunescape.profile.readers._somatic import (
+    GENERIC_SAMPLES,
     Tally,
     frequency,
     germline_by_normal,
@@ -81,6 +82,32 @@ def _vaf(table: Table, problems: list[str]) -> tuple[pd.Series, str | None]:
     return table.number(given), None
 
 
+def _name_samples(rows: pd.DataFrame, patient: str, file: str, problems: list[str]) -> None:
+    """Give rows the patient of the manifest, and barcodes that every file shares a name of their own.
+
+    Raises
+    ------
+    InputError
+        Where neither barcode nor manifest says whose mutations these are.
+    """
+    barcode = rows["sample"]
+    generic = barcode.isna() | barcode.map(lambda b: isinstance(b, str) and b.casefold() in GENERIC_SAMPLES)
+    if patient:
+        rows["patient"] = patient
+        rows["sample"] = barcode.where(~generic, f"{patient}-" + barcode.fillna("tumour"))
+    elif barcode.isna().any():
+        raise InputError(
+            "Tumor_Sample_Barcode is empty: whose mutation is it?",
+            where=f"{file}, line {barcode.index[barcode.isna()][0]}",
+            hint="Fill it in; or, where the whole file is of one patient, set patient: in the manifest.",
+        )
+    elif (generic & rows["patient"].isna()).any():
+        name = barcode[generic & rows["patient"].isna()].iloc[0]
+        problems.append(
+            f"{file}: the barcode '{name}' is the default of converters and no name; set patient: in the manifest"
+        )
+
+
 def _population_frequencies(table: Table) -> pd.Series:
     """Return the largest frequency in any population that the columns of each row give, NaN without one."""
     names = [str(c) for c in table.frame.columns if is_population_column(str(c))]
@@ -127,7 +154,11 @@ def _germline(table: Table, rows: pd.DataFrame, drop: pd.Series) -> tuple[Tally,
     "maf",
     "mutations in MAF (GDC, cBioPortal, vcf2maf)",
     ("mutations",),
-    {"genome_build": "GRCh37 or GRCh38, where the file does not say", "units": "vaf: fraction or percent"},
+    {
+        "patient": "patient that the whole file belongs to, whatever its barcodes",
+        "genome_build": "GRCh37 or GRCh38, where the file does not say",
+        "units": "vaf: fraction or percent",
+    },
 )
 def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read a MAF file; columns may stand in any order.
@@ -175,6 +206,7 @@ def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
             rows[column] = frame[column]
     if "t_depth" not in rows:
         rows["t_depth"] = table.number("t_alt_count") + table.number("t_ref_count")
+    _name_samples(rows, str(options.get("patient") or ""), path.name, out.problems)
     clonal = rows["clonal"].map(lambda c: c.casefold() if isinstance(c, str) else c)
     rows["clonal"] = clonal.where(~clonal.isin(("indeterminate", "unknown")), None)
     drop = status.isin(_DROP) | rows["gene"].isna()

@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError
+from immunescape.profile.readers._anndata import hdf5_bytes
 from immunescape.profile.readers._base import Partial, need_extra, reader
 from immunescape.profile.readers._finish import finish
+from immunescape.profile.readers._limits import refuse_large
 from immunescape.profile.readers._text import number_block, read_table, read_text
 
 __all__ = ["read_biom", "read_metaphlan", "read_species_table"]
@@ -169,6 +171,8 @@ def _biom_json(text: str, file: str) -> tuple[np.ndarray, list[str], list[str]]:
         rows, cols = data["rows"], data["columns"]
         taxa = [_lineage(r) for r in rows]
         samples = [str(c["id"]) for c in cols]
+        size = 8.0 * len(taxa) * len(samples)
+        refuse_large(size, "largest_array", file, "the table of taxa and samples is too large for the memory")
         values = np.zeros((len(taxa), len(samples)))
         if data["matrix_type"] == "sparse":
             for i, j, v in data["data"]:
@@ -211,14 +215,19 @@ def read_biom(path: Path, options: Mapping[str, Any]) -> Partial:
         magic = file.read(8)
     if magic.startswith(b"\x89HDF"):
         biom = need_extra("biom", "profile", path.name)
+        refuse_large(hdf5_bytes(path), "largest_array", path.name, "the arrays of this file are too large")
         try:
             loaded = biom.load_table(str(path))
+            size = 8.0 * loaded.shape[0] * loaded.shape[1]
+            refuse_large(size, "largest_array", path.name, "the table of taxa and samples is too large for the memory")
             values = np.asarray(loaded.matrix_data.todense(), dtype=float)
             taxa = []
             for name in loaded.ids(axis="observation"):
                 meta = loaded.metadata(name, axis="observation") or {}
                 taxa.append(_lineage({"id": name, "metadata": dict(meta)}))
             samples = [str(s) for s in loaded.ids(axis="sample")]
+        except InputError:
+            raise
         except Exception as error:
             raise InputError(f"this BIOM file cannot be read: {error}", where=path.name) from error
     else:

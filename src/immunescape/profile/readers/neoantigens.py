@@ -8,12 +8,24 @@ from typing import Any
 
 import pandas as pd
 
+from immunescape.errors import InputError
+from immunescape.profile.biomarkers.neoantigens import is_class_two
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._finish import finish
-from immunescape.profile.readers._text import read_table
+from immunescape.profile.readers._text import Table, read_table
 from immunescape.profile.readers.hla import allele_name
 
 __all__ = ["read_pvacseq"]
+
+
+def _variants(table: Table) -> pd.Series:
+    """Return what tells variants apart: place and alleles as the aggregated table writes them, else None."""
+    named = table.text("ID")
+    parts = [table.text(c) for c in ("Chromosome", "Start", "Stop", "Reference", "Variant")]
+    if all(p.notna().any() for p in parts):
+        place = parts[0] + "-" + parts[1] + "-" + parts[2] + "-" + parts[3] + "-" + parts[4]
+        named = place.where(named.isna(), named) if table.find("ID") and table.find("Best Peptide") else place
+    return named.astype(object).where(named.notna(), None)
 
 
 @reader(
@@ -26,7 +38,13 @@ def read_pvacseq(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read pVACseq: peptide, allele, predicted IC50 of the mutant and of the wild type, expression and VAF.
 
     VAF is a fraction in pVACseq's tables. The aggregated table holds the best peptide of each variant; it gives no
-    wild-type peptide, and clonality is in its tier (``Subclonal``).
+    wild-type peptide, and clonality is in its tier (``Subclonal``). Both tables name the variant of each peptide, so
+    that the load, which counts variants, is the same of both. Peptides of class II alleles are left out and told.
+
+    Raises
+    ------
+    InputError
+        For a missing column, an allele that is none, and a table of class II alleles alone.
     """
     table = read_table(path, separator="\t")
     aggregated = table.find("Best Peptide") is not None
@@ -39,6 +57,20 @@ def read_pvacseq(path: Path, options: Mapping[str, Any]) -> Partial:
             out.problems.append(f"{path.name}: no patient column; the patient is taken from the file name: {owner}")
     allele_column = "Allele" if aggregated else "HLA Allele"
     alleles = table.frame[table.need(allele_column, "Allele", "HLA Allele")]
+    second = alleles.map(is_class_two).astype(bool)
+    if second.any():
+        if second.all():
+            raise InputError(
+                f"all {len(second)} peptides are predicted for class II alleles (first: {alleles.iloc[0]})",
+                where=path.name,
+                hint="Neoantigen load is of class I: name the table of MHC_Class_I, and leave this one out.",
+            )
+        out.problems.append(
+            f"{path.name}: {int(second.sum())} of {len(second)} rows are of class II alleles and are left out: the "
+            "load counts class I"
+        )
+        table.frame, alleles = table.frame[~second], alleles[~second]
+        owner = owner[~second] if isinstance(owner, pd.Series) else owner
     named = [allele_name(a, f"{path.name}, line {i}") if isinstance(a, str) else None for i, a in alleles.items()]
     tier = table.text("Tier").map(lambda t: t.casefold() if isinstance(t, str) else None)
     frame = pd.DataFrame(
@@ -60,6 +92,7 @@ def read_pvacseq(path: Path, options: Mapping[str, Any]) -> Partial:
             ),
             "tpm": table.number("Gene Expression", "RNA Expr"),
             "vaf": table.number("Tumor DNA VAF", "DNA VAF"),
+            "variant": _variants(table),
             "clonal": tier.map(lambda t: None if t is None else t != "subclonal").astype(object),
         },
         index=table.frame.index,
@@ -68,5 +101,8 @@ def read_pvacseq(path: Path, options: Mapping[str, Any]) -> Partial:
         frame["protein_change"] = table.text("Mutation", "AA Change")
     units = {"vaf": "fraction"} | {str(k): str(v) for k, v in dict(options.get("units") or {}).items()}
     out.tables["neoantigens"] = finish("neoantigens", frame, path.name, out.problems, units)
-    out.note(path.name, "pvacseq", len(frame), len(frame), "tiers and coverage columns" if aggregated else "")
+    left = ["tiers and coverage columns"] if aggregated else []
+    if second.any():
+        left.append(f"{int(second.sum())} rows of class II")
+    out.note(path.name, "pvacseq", len(second), len(frame), "; ".join(left))
     return out

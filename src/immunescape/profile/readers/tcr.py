@@ -2,38 +2,69 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from immunescape.errors import InputError
+from immunescape.errors import InputError, unknown_word
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._finish import finish
-from immunescape.profile.readers._text import read_table, rows_of
+from immunescape.profile.readers._text import Table, read_table, rows_of
 
-__all__ = ["read_airr"]
+__all__ = ["T_CELL_LOCI", "read_airr"]
+
+T_CELL_LOCI = ("TRA", "TRB", "TRG", "TRD")
+_LOCUS = re.compile(r"(TR[ABGD]|IG[HKL])")
+_ADAPTIVE = re.compile(r"TCR([ABGD])")
+
+
+def _locus(text: object) -> str | None:
+    """Return the locus that a locus or V gene names: ``TRBV7-9*01``, ``TCRBV07-09``, ``IGHV4-31``; else None."""
+    if not isinstance(text, str):
+        return None
+    word = text.strip().upper()
+    if match := _ADAPTIVE.match(word):
+        return f"TR{match.group(1)}"
+    match = _LOCUS.match(word)
+    return match.group(1) if match else None
+
+
+def _loci(table: Table, declared: str) -> pd.Series:
+    if declared:
+        if declared.upper() not in T_CELL_LOCI:
+            raise unknown_word("locus", declared, T_CELL_LOCI, where=table.file)
+        return pd.Series([declared.upper()] * len(table.frame), index=table.frame.index, dtype=object)
+    named, v_gene = (table.text(c).map(_locus).astype(object) for c in ("locus", "v_call"))
+    return named.where(named.notna(), v_gene)
 
 
 @reader(
     "airr",
     "T cell receptors (AIRR-C Rearrangement TSV)",
     ("tcr",),
-    {"patient": "patient that the file belongs to", "sample": "sample that it belongs to", "day": "day of the sample"},
+    {
+        "patient": "patient that the file belongs to",
+        "sample": "sample that it belongs to",
+        "day": "day of the sample",
+        "locus": "locus of the whole file (TRA, TRB, TRG, TRD), where it has neither locus nor v_call",
+    },
 )
 def read_airr(path: Path, options: Mapping[str, Any]) -> Partial:
-    """Read rearrangements: locus, junction_aa, duplicate_count, productive.
+    """Read rearrangements of T cell receptors: locus, junction_aa, duplicate_count, productive.
+
+    Rearrangements of immunoglobulin loci are left out and told.
 
     Raises
     ------
     InputError
-        For a missing column, or a count that is negative or no whole number.
+        For a missing column, a count that is negative or no whole number, or a file without a T cell receptor.
     """
     table = read_table(path)
     out = Partial()
-    locus = table.text("locus")
-    v_call = table.text("v_call").map(lambda v: v[:3].upper() if isinstance(v, str) else None)
+    locus = _loci(table, str(options.get("locus") or ""))
     counts = table.number("duplicate_count", "umi_count", "consensus_count")
     if table.find("duplicate_count", "umi_count", "consensus_count") is None:
         table.need("duplicate_count")
@@ -59,18 +90,35 @@ def read_airr(path: Path, options: Mapping[str, Any]) -> Partial:
             "patient": patient,
             "sample": sample,
             "day": day,
-            "locus": locus.where(locus.notna(), v_call),
+            "locus": locus,
             "junction_aa": table.frame[table.need("junction_aa", "cdr3_aa")],
             "duplicate_count": counts,
             "productive": table.text("productive"),
         },
         index=table.frame.index,
     )
-    missing = frame["junction_aa"].isna() | counts.isna()
+    others = ~frame["locus"].isin(T_CELL_LOCI)
+    if len(frame) and others.all():
+        names = ", ".join(sorted(frame["locus"].dropna().unique())) or "neither locus nor v_call"
+        raise InputError(
+            f"no T cell receptor among {len(frame)} rearrangements ({names})",
+            where=path.name,
+            hint="Leave files of B cell receptors out of the manifest; without locus and v_call set locus: TRB.",
+        )
+    if others.any():
+        kinds = ", ".join(
+            f"{n} {k}" for k, n in frame.loc[others, "locus"].fillna("without locus").value_counts().items()
+        )
+        out.problems.append(
+            f"{path.name}: {int(others.sum())} of {len(frame)} rearrangements are no T cell receptors and are left "
+            f"out: {kinds}"
+        )
+    missing = ~others & (frame["junction_aa"].isna() | counts.isna())
     if missing.any():
         out.problems.append(
             f"{path.name}: rows without junction_aa or count left out (lines {rows_of(frame, missing)})"
         )
+    missing |= others
     out.tables["tcr"] = finish("tcr", frame.loc[~missing], path.name, out.problems)
     out.note(
         path.name, "airr", len(frame), int((~missing).sum()), f"{int(missing.sum())} rows" if missing.any() else ""

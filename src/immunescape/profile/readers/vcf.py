@@ -14,6 +14,7 @@ from immunescape.errors import InputError
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._finish import build_word, finish
 from immunescape.profile.readers._somatic import (
+    GENERIC_SAMPLES,
     Tally,
     frequency,
     germline_by_normal,
@@ -24,12 +25,7 @@ from immunescape.profile.readers._text import read_text
 from immunescape.profile.readers._vcf_annotation import Annotation, annotation_of, maf_class, pave_annotation
 from immunescape.profile.readers._vcf_samples import SampleNames, choose_samples, genotype, in_tumour, reads_of
 
-__all__ = ["GENERIC_SAMPLES", "maf_class", "read_vcf"]
-
-GENERIC_SAMPLES = frozenset(
-    "tumor tumour primary sample tumor_sample tumour_sample normal unknown __unknown__ none t sample1".split()
-)
-"""Names that callers and converters give to every patient's tumour."""
+__all__ = ["maf_class", "read_vcf"]
 
 _HOW = "Annotate it: vep --vcf --symbol --hgvs --canonical --mane."
 _GERMLINE_STATUS = "1"

@@ -1,0 +1,149 @@
+"""Gene names that are no symbols: which gene of the rules may be meant, so that it is not taken for unchanged."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from immunescape.errors import nearest
+from immunescape.profile.genes import gene_table, plain_name, to_symbols
+from immunescape.profile.study import Study
+
+__all__ = ["doubt_genes", "may_mean", "rule_genes"]
+
+_DATA = Path(__file__).parents[1] / "knowledge" / "data"
+_NO_PROTEIN = re.compile(
+    r"(LOC|LINC|MIR|SNOR|SCARNA|RNU|RNA|RN7|RP\d+-|[A-Z]{2}\d{5}|CT[ABCD]-|XX-|KB-|GS1-|FLJ|KIAA|ENS|TTTY|MT-|"
+    r"HLA-[H-Z]\d*$|IG[HKL]|TR[ABGD][VDJC]|.*-(AS|IT|OT|DT)\d*$|.*AS\d$|.*\.\d+$)",
+    re.IGNORECASE,
+)
+"""Names of RNA genes, clones and pseudogenes: no misspelt symbols."""
+_LONG = 7
+"""Length of a name from which two typing errors are looked for, else one (assumed)."""
+
+
+@lru_cache(maxsize=1)
+def rule_genes() -> frozenset[str]:
+    """Return the genes that rules, biomarkers and panels speak of."""
+    from immunescape.profile.biomarkers.pathways import GENES  # biomarkers build on studies
+
+    names: set[str] = {*GENES, "HLA-A", "HLA-B", "HLA-C", "CD274", "STK11", "KEAP1"}
+    for file in ("panel_genes", "ddr_genes", "driver_alterations"):
+        with (_DATA / f"{file}.csv").open(encoding="utf-8", newline="") as stream:
+            names.update(row["gene"] for row in csv.DictReader(stream))
+    return frozenset(n for n in names if n in gene_table().symbols)
+
+
+def _shorter(name: str, times: int) -> set[str]:
+    """Return the name and all that is left of it after taking away up to so many letters."""
+    found = {name}
+    for _ in range(times):
+        found |= {n[:i] + n[i + 1 :] for n in found for i in range(len(n))}
+    return found
+
+
+@lru_cache(maxsize=1)
+def _index() -> dict[str, frozenset[str]]:
+    index: dict[str, set[str]] = {}
+    for gene in rule_genes():
+        plain = plain_name(gene)
+        for piece in _shorter(plain, 2 if len(plain) >= _LONG else 1):
+            index.setdefault(piece, set()).add(gene)
+    return {k: frozenset(v) for k, v in index.items()}
+
+
+def _errors(one: str, other: str) -> int:
+    """Return how many letters must be put in, taken away, replaced or swapped with their neighbour."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        now = [i]
+        for j, b in enumerate(other, 1):
+            cost = min(row[j] + 1, now[j - 1] + 1, row[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                cost = min(cost, before[j - 2] + 1)
+            now.append(cost)
+        before, row = row, now
+    return row[-1]
+
+
+@lru_cache(maxsize=100_000)
+def may_mean(name: str) -> tuple[str, ...]:
+    """Return the genes of the rules that a name which is no symbol may mean, nearest first.
+
+    Parameters
+    ----------
+    name
+        A gene's name as a file gives it.
+
+    Returns
+    -------
+    tuple
+        Symbols within one typing error (two for long names); empty for symbols, and for names of other kinds of genes.
+    """
+    plain = plain_name(name)
+    if to_symbols([name])[0] in gene_table().symbols or _NO_PROTEIN.match(name) or len(plain) < 3:
+        return ()
+    if re.search(r"P\d*$", name) and re.sub(r"P\d*$", "", name) in gene_table().symbols:  # a pseudogene
+        return ()
+    allowed = 2 if len(plain) >= _LONG else 1
+    candidates = {g for piece in _shorter(plain, allowed) for g in _index().get(piece, ())}
+    near = sorted((_errors(plain, plain_name(g)), g) for g in candidates)
+    return tuple(g for d, g in near if d <= (2 if min(len(plain), len(plain_name(g))) >= _LONG else 1))
+
+
+def _strange(names: Iterable[object]) -> dict[str, tuple[str, ...]]:
+    return {n: m for n in names if isinstance(n, str) and (m := may_mean(n))}
+
+
+def doubt_genes(study: Study) -> None:
+    """Mark genes that a misspelt name in a file may mean as not assessable in its samples, and tell them.
+
+    Names that are no symbols and resemble no gene of the rules are told as a number, with the nearest symbol of the
+    first.
+    """
+    samples_of = study.samples.groupby("patient")["sample"].agg(list).to_dict() if len(study.samples) else {}
+    for kind, title in (("mutations", "mutations"), ("copy_number", "copy number"), ("structural_variants", "fusions")):
+        table = study.table(kind)
+        columns = [c for c in ("gene", "gene1", "gene2") if c in table.columns]
+        if not len(table):
+            continue
+        names = pd.unique(pd.concat([table[c] for c in columns]).dropna())
+        strange = _strange(names)
+        for name, meant in strange.items():
+            rows = table[np.logical_or.reduce([table[c] == name for c in columns])]
+            samples = set(rows["sample"].dropna())
+            for patient in rows.loc[rows["sample"].isna(), "patient"].dropna().unique():
+                samples.update(samples_of.get(patient, ()))
+            target = "mutations" if kind == "structural_variants" else kind
+            for gene in meant:
+                key = (target, gene)
+                study.unclear[key] = study.unclear.get(key, frozenset()) | samples
+        if strange:
+            listed = "; ".join(f"'{n}' (nearest: {', '.join(m[:3])})" for n, m in sorted(strange.items())[:8])
+            study.problems.append(
+                f"{title}: {len(strange)} gene names are no HGNC symbols: {listed}. The nearest genes are not "
+                "assessable in these samples: correct the names"
+            )
+        _tell_others(study, title, names, strange)
+
+
+def _tell_others(study: Study, title: str, names: Iterable[object], strange: Iterable[str]) -> None:
+    known = gene_table().symbols
+    skip = set(strange)
+    others = sorted(
+        n for n in names if isinstance(n, str) and n not in known and n not in skip and not _NO_PROTEIN.match(n)
+    )
+    if others:
+        close = nearest(others[0], known, 1)
+        hint = f", nearest symbol {close[0]}" if close else ""
+        study.problems.append(
+            f"{title}: {len(others)} further gene names are no symbols of protein-coding genes (first: "
+            f"'{others[0]}'{hint}); no rule speaks of them"
+        )
