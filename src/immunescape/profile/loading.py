@@ -121,8 +121,8 @@ def join(partials: Iterable[Partial], name: str = "study", panel: str | None = N
         study.panels.update(part.panels)
         for kind, samples in part.assessed.items():
             study.assessed[kind] = study.assessed.get(kind, frozenset()) | samples
-        for kind, pairs in part.unread.items():
-            study.unread[kind] = study.unread.get(kind, frozenset()) | pairs
+        for key, samples in part.unclear.items():
+            study.unclear[key] = study.unclear.get(key, frozenset()) | samples
         for kind in part.tables:
             study.given.add(kind)
             files = tuple(dict.fromkeys(note.file for note in part.reads))
@@ -197,8 +197,12 @@ def _unknown_consequence(study: Study) -> None:
     if not unknown.any():
         return
     rows = table[unknown]
-    pairs = frozenset(zip(rows["sample"].map(str), rows["gene"].map(str), strict=True))
-    study.unread["mutations"] = study.unread.get("mutations", frozenset()) | pairs
+    for gene, part in rows.groupby("gene"):
+        key = ("mutations", str(gene))
+        named = frozenset(part["sample"].dropna())
+        owners = part.loc[part["sample"].isna(), "patient"]
+        named |= frozenset(study.samples.loc[study.samples["patient"].isin(owners), "sample"])
+        study.unclear[key] = study.unclear.get(key, frozenset()) | named
     first = rows.iloc[0]
     study.problems.append(
         f"{len(rows)} mutations have no known consequence (first: {first['gene']} in {first['sample']}): their genes "

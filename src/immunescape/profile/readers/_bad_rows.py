@@ -77,7 +77,7 @@ def read_but_bad_rows(path: Path, function: Function, options: Mapping[str, Any]
     Returns
     -------
     Partial
-        What the rest of the file gives; ``problems`` count the rows left out and name the first, ``unread`` holds
+        What the rest of the file gives; ``problems`` count the rows left out and name the first, ``unclear`` holds
         sample and gene of mutations among them.
 
     Raises
@@ -123,7 +123,8 @@ def read_but_bad_rows(path: Path, function: Function, options: Mapping[str, Any]
             left = "; ".join(w for w in (note.left, f"{len(lines)} rows that cannot be") if w)
             out.reads[-1] = type(note)(note.file, note.reader, note.rows + len(lines), note.kept, left)
         if "mutations" in out.tables:
-            out.unread["mutations"] = _genes_of(read_table(path), lines)
+            for sample, gene in _genes_of(read_table(path), lines):
+                out.mark_unclear("mutations", gene, (sample,))
     return out
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any
 import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.profile.readers._column_map import ColumnMap, aliases_of, refuse_without_table, using
 from immunescape.profile.study import GeneMapReport, Panel, ReadNote
 
-__all__ = ["Partial", "Reader", "all_readers", "get_reader", "reader"]
+__all__ = ["GENERAL", "OPTION_WORDS", "Partial", "Reader", "all_readers", "get_reader", "options_in", "reader"]
 
 
 @dataclass
@@ -28,7 +30,7 @@ class Partial:
     expression, expression_unit, gene_map : expression, where the file holds it.
     genome_build : ``GRCh37`` or ``GRCh38`` where the file says so.
     assessed : kind -> samples that the file lists as looked at.
-    unread : kind -> (sample, gene) of rows that were left out: there the gene is not known to be unchanged.
+    unclear : (kind, gene) -> samples in which the file leaves open whether the gene is changed.
     of_patients : columns of samples that a table gives by patient: they go to a patient's only sample.
     parts : for a folder, what each of its files gives.
     reads, problems : notes.
@@ -41,7 +43,7 @@ class Partial:
     gene_map: GeneMapReport | None = None
     genome_build: str = ""
     assessed: dict[str, frozenset[str]] = field(default_factory=dict)
-    unread: dict[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
+    unclear: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     of_patients: pd.DataFrame | None = None
     parts: list[Partial] = field(default_factory=list)
     reads: list[ReadNote] = field(default_factory=list)
@@ -50,6 +52,42 @@ class Partial:
     def note(self, file: str, name: str, rows: int, kept: int, left: str = "") -> None:
         """Add a note of what was read and left."""
         self.reads.append(ReadNote(file, name, rows, kept, left))
+
+    def mark_unclear(self, kind: str, gene: str, samples: Iterable[str]) -> None:
+        """Mark a gene as not assessable in samples, for mutations or copy number."""
+        self.unclear[kind, gene] = self.unclear.get((kind, gene), frozenset()) | frozenset(samples)
+
+
+GENERAL = {
+    "columns": "columns: {name that the format expects: column of the file}",
+    "values": "values: {column: {word of the file: word that the format knows}}",
+}
+"""Options of every format that is a table."""
+OPTION_WORDS = frozenset(
+    "columns values constants units analytes keep where unit patient sample tumour_sample duplicates layer types "
+    "selection sample_column day patients skip max_copy_number max_p".split()
+)
+"""Options that hints speak of."""
+
+
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, Mapping)
+
+
+def options_in(hint: str) -> list[str]:
+    """Return the options that a hint speaks of (``units: {…}``, ``set patient: …``)."""
+    bare = re.sub(r"\{[^{}]*\}", "{}", re.sub(r"\{[^{}]*\}", "{}", hint))
+    return [w for w in re.findall(r"(?<![\w-])([a-z_]+):(?=\s|$|\.)", bare) if w in OPTION_WORDS]
+
+
+def answerable(error: InputError, name: str, accepted: Collection[str]) -> InputError:
+    """Return an error whose hint names no option that the format lacks."""
+    if not error.hint or all(w in accepted for w in options_in(error.hint)):
+        return error
+    sentences = re.split(r"(?<=[.;])\s+(?=[A-Z])", error.hint)
+    kept = [s for s in sentences if all(w in accepted for w in options_in(s))]
+    kept.append(f"Correct the file: the format '{name}' has no option for it.")
+    return type(error)(error.message, where=error.where, hint=" ".join(kept))
 
 
 Function = Callable[[Path, Mapping[str, Any]], Partial]
@@ -79,16 +117,34 @@ class Reader:
     def __call__(self, path: Path, options: Mapping[str, Any] | None = None) -> Partial:
         """Read a file.
 
+        Every format that is a table takes ``columns:`` (name that it expects -> column of the file) and ``values:``
+        (column -> {word: word}), whether or not it lists them.
+
         Raises
         ------
         InputError
             Naming file, row and next action.
         """
         given = dict(options or {})
+        general = {name: given.pop(name) for name in GENERAL if name in given and name not in self.options}
         for name in given:
             if name not in self.options:
-                raise unknown_word(f"option of the format '{self.name}'", name, self.options, where=path.name)
-        return self.function(path, given)
+                known = (*self.options, *GENERAL)
+                raise unknown_word(f"option of the format '{self.name}'", name, known, where=path.name)
+        for name, value in general.items():
+            if not isinstance(value, Mapping) or (name == "values" and not all(map(_is_mapping, value.values()))):
+                raise InputError(f"{name}: is no mapping", where=path.name, hint=f"{GENERAL[name]}.")
+        column_map = ColumnMap(general.get("columns", {}), general.get("values", {}), aliases_of(self.gives))
+        with using(column_map):
+            try:
+                out = self.function(path, given)
+            except InputError as error:
+                refuse_without_table(self.name, column_map, self.options, path.name)
+                accepted = {*self.options, *(GENERAL if column_map.tables else ())}
+                raise answerable(error, self.name, accepted) from None
+        refuse_without_table(self.name, column_map, self.options, path.name)
+        column_map.check(path.name)
+        return out
 
 
 _READERS: dict[str, Reader] = {}
