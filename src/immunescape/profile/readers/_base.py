@@ -14,6 +14,7 @@ import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.profile.readers._column_map import ColumnMap, aliases_of, refuse_without_table, using
+from immunescape.profile.readers._recognise import recognise
 from immunescape.profile.study import GeneMapReport, Panel, ReadNote
 
 __all__ = ["GENERAL", "OPTION_WORDS", "Partial", "Reader", "all_readers", "get_reader", "options_in", "reader"]
@@ -90,6 +91,21 @@ def answerable(error: InputError, name: str, accepted: Collection[str]) -> Input
     return type(error)(error.message, where=error.where, hint=" ".join(kept))
 
 
+def recognised(error: InputError, name: str, path: Path) -> InputError:
+    """Return an error that says what the file looks like, where that is another format; no error without advice."""
+    known = recognise(path)
+    if known is not None and known.format != name:
+        hint = f"{known.sentence} {error.hint or ''}".strip() if known.format else known.sentence
+        return type(error)(error.message, where=error.where, hint=hint)
+    if error.hint:
+        return error
+    advice = known.advice if known is not None and known.advice else ""
+    hint = (
+        advice or f"Correct the file, or its format, if it is not '{name}': immunescape profile --template names all."
+    )
+    return type(error)(error.message, where=error.where, hint=hint)
+
+
 Function = Callable[[Path, Mapping[str, Any]], Partial]
 
 
@@ -141,7 +157,7 @@ class Reader:
             except InputError as error:
                 refuse_without_table(self.name, column_map, self.options, path.name)
                 accepted = {*self.options, *(GENERAL if column_map.tables else ())}
-                raise answerable(error, self.name, accepted) from None
+                raise recognised(answerable(error, self.name, accepted), self.name, path) from None
         refuse_without_table(self.name, column_map, self.options, path.name)
         column_map.check(path.name)
         return out
