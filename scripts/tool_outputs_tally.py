@@ -18,8 +18,8 @@ import pandas as pd
 
 from immunescape.errors import ImmunescapeError
 from immunescape.profile.loading import join, load_study
-from immunescape.profile.readers import all_readers
-from immunescape.profile.readers._base import GENERAL, Partial
+from immunescape.profile.readers import Partial, all_readers
+from immunescape.profile.readers._advice import GENERAL
 from immunescape.profile.readers._finish import finish
 from immunescape.profile.readers._recognise import recognise
 from immunescape.profile.study import Study

@@ -197,17 +197,18 @@ def _unknown_consequence(study: Study) -> None:
     if not unknown.any():
         return
     rows = table[unknown]
-    for gene, part in rows.groupby("gene"):
+    for gene, group in rows.groupby("gene"):
         key = ("mutations", str(gene))
-        named = frozenset(part["sample"].dropna())
-        owners = part.loc[part["sample"].isna(), "patient"]
-        named |= frozenset(study.samples.loc[study.samples["patient"].isin(owners), "sample"])
-        study.unclear[key] = study.unclear.get(key, frozenset()) | named
+        study.unclear[key] = study.unclear.get(key, frozenset()) | frozenset(group["sample"].map(str))
     first = rows.iloc[0]
     study.problems.append(
         f"{len(rows)} mutations have no known consequence (first: {first['gene']} in {first['sample']}): their genes "
         "are not assessable there unless another mutation decides. Annotate them"
     )
+    for patient, gene in rows.loc[rows["sample"].isna(), ["patient", "gene"]].itertuples(index=False):
+        key = ("mutations", str(gene))
+        whose = study.samples.loc[study.samples["patient"] == patient, "sample"]
+        study.unclear[key] = study.unclear.get(key, frozenset()) | frozenset(whose)
 
 
 def _several_samples(study: Study) -> None:

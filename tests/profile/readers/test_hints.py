@@ -14,7 +14,7 @@ import immunescape.profile.readers as readers
 from immunescape.errors import InputError
 from immunescape.profile.loading import load_study
 from immunescape.profile.readers import Partial, all_readers
-from immunescape.profile.readers._base import GENERAL, OPTION_WORDS, options_in
+from immunescape.profile.readers._advice import GENERAL, OPTION_WORDS, options_in
 
 FOLDER = Path(readers.__file__).parent
 NO_TABLES = {

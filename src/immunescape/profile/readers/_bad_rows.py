@@ -77,8 +77,8 @@ def read_but_bad_rows(path: Path, function: Function, options: Mapping[str, Any]
     Returns
     -------
     Partial
-        What the rest of the file gives; ``problems`` count the rows left out and name the first, ``unclear`` holds
-        sample and gene of mutations among them.
+        What the rest of the file gives; ``problems`` count the rows left out and name the first, genes of
+        mutations among them are marked as unclear in their samples.
 
     Raises
     ------

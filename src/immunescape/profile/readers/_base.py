@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -13,11 +12,11 @@ from typing import Any
 import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.profile.readers._advice import GENERAL, answerable, recognised
 from immunescape.profile.readers._column_map import ColumnMap, aliases_of, refuse_without_table, using
-from immunescape.profile.readers._recognise import recognise
 from immunescape.profile.study import GeneMapReport, Panel, ReadNote
 
-__all__ = ["GENERAL", "OPTION_WORDS", "Partial", "Reader", "all_readers", "get_reader", "options_in", "reader"]
+__all__ = ["Partial", "Reader", "all_readers", "get_reader", "reader"]
 
 
 @dataclass
@@ -31,7 +30,9 @@ class Partial:
     expression, expression_unit, gene_map : expression, where the file holds it.
     genome_build : ``GRCh37`` or ``GRCh38`` where the file says so.
     assessed : kind -> samples that the file lists as looked at.
-    unclear : (kind, gene) -> samples in which the file leaves open whether the gene is changed.
+    sequenced : samples that a file of mutations holds, whether or not any of their rows counts.
+    unclear : (kind, gene) -> samples in which the file leaves open whether the gene is changed, or in which a row
+        of the gene was left out as impossible.
     of_patients : columns of samples that a table gives by patient: they go to a patient's only sample.
     parts : for a folder, what each of its files gives.
     reads, problems : notes.
@@ -44,6 +45,7 @@ class Partial:
     gene_map: GeneMapReport | None = None
     genome_build: str = ""
     assessed: dict[str, frozenset[str]] = field(default_factory=dict)
+    sequenced: frozenset[str] = frozenset()
     unclear: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     of_patients: pd.DataFrame | None = None
     parts: list[Partial] = field(default_factory=list)
@@ -57,53 +59,6 @@ class Partial:
     def mark_unclear(self, kind: str, gene: str, samples: Iterable[str]) -> None:
         """Mark a gene as not assessable in samples, for mutations or copy number."""
         self.unclear[kind, gene] = self.unclear.get((kind, gene), frozenset()) | frozenset(samples)
-
-
-GENERAL = {
-    "columns": "columns: {name that the format expects: column of the file}",
-    "values": "values: {column: {word of the file: word that the format knows}}",
-}
-"""Options of every format that is a table."""
-OPTION_WORDS = frozenset(
-    "columns values constants units analytes keep where unit patient sample tumour_sample duplicates layer types "
-    "selection sample_column day patients skip max_copy_number max_p".split()
-)
-"""Options that hints speak of."""
-
-
-def _is_mapping(value: object) -> bool:
-    return isinstance(value, Mapping)
-
-
-def options_in(hint: str) -> list[str]:
-    """Return the options that a hint speaks of (``units: {…}``, ``set patient: …``)."""
-    bare = re.sub(r"\{[^{}]*\}", "{}", re.sub(r"\{[^{}]*\}", "{}", hint))
-    return [w for w in re.findall(r"(?<![\w-])([a-z_]+):(?=\s|$|\.)", bare) if w in OPTION_WORDS]
-
-
-def answerable(error: InputError, name: str, accepted: Collection[str]) -> InputError:
-    """Return an error whose hint names no option that the format lacks."""
-    if not error.hint or all(w in accepted for w in options_in(error.hint)):
-        return error
-    sentences = re.split(r"(?<=[.;])\s+(?=[A-Z])", error.hint)
-    kept = [s for s in sentences if all(w in accepted for w in options_in(s))]
-    kept.append(f"Correct the file: the format '{name}' has no option for it.")
-    return type(error)(error.message, where=error.where, hint=" ".join(kept))
-
-
-def recognised(error: InputError, name: str, path: Path) -> InputError:
-    """Return an error that says what the file looks like, where that is another format; no error without advice."""
-    known = recognise(path)
-    if known is not None and known.format != name:
-        hint = f"{known.sentence} {error.hint or ''}".strip() if known.format else known.sentence
-        return type(error)(error.message, where=error.where, hint=hint)
-    if error.hint:
-        return error
-    advice = known.advice if known is not None and known.advice else ""
-    hint = (
-        advice or f"Correct the file, or its format, if it is not '{name}': immunescape profile --template names all."
-    )
-    return type(error)(error.message, where=error.where, hint=hint)
 
 
 Function = Callable[[Path, Mapping[str, Any]], Partial]
@@ -148,7 +103,9 @@ class Reader:
                 known = (*self.options, *GENERAL)
                 raise unknown_word(f"option of the format '{self.name}'", name, known, where=path.name)
         for name, value in general.items():
-            if not isinstance(value, Mapping) or (name == "values" and not all(map(_is_mapping, value.values()))):
+            if not isinstance(value, Mapping) or (
+                name == "values" and not all(isinstance(v, Mapping) for v in value.values())
+            ):
                 raise InputError(f"{name}: is no mapping", where=path.name, hint=f"{GENERAL[name]}.")
         column_map = ColumnMap(general.get("columns", {}), general.get("values", {}), aliases_of(self.gives))
         with using(column_map):

@@ -12,8 +12,9 @@ import pandas as pd
 
 from immunescape.errors import InputError
 from immunescape.profile.panels import EXOME, read_panel_file
+from immunescape.profile.readers._advice import answerable
 from immunescape.profile.readers._bad_rows import read_but_bad_rows
-from immunescape.profile.readers._base import Partial, answerable, reader
+from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._clinical import DeclaredUnits
 from immunescape.profile.readers._finish import build_word, finish
 from immunescape.profile.readers._text import read_text
