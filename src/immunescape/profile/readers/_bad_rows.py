@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from immunescape.errors import InputError
+from immunescape.profile.genes import to_symbols
 from immunescape.profile.readers._base import Partial
 from immunescape.profile.readers._finish import LENGTHS, chromosome_word
 from immunescape.profile.readers._text import Table, read_table, read_text
@@ -124,7 +125,7 @@ def read_but_bad_rows(path: Path, function: Function, options: Mapping[str, Any]
             out.reads[-1] = type(note)(note.file, note.reader, note.rows + len(lines), note.kept, left)
         if "mutations" in out.tables:
             for sample, gene in _genes_of(read_table(path), lines):
-                out.mark_unclear("mutations", gene, (sample,))
+                out.mark_unclear("mutations", to_symbols([gene])[0] or gene, (sample,))
     return out
 
 
