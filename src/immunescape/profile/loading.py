@@ -265,6 +265,10 @@ def _unknown_consequence(study: Study) -> None:
         f"{len(rows)} mutations have no known consequence (first: {first['gene']} in {first['sample']}): their genes "
         "are not assessable there unless another mutation decides. Annotate them"
     )
+    for patient, gene in rows.loc[rows["sample"].isna(), ["patient", "gene"]].itertuples(index=False):
+        key = ("mutations", str(gene))
+        whose = study.samples.loc[study.samples["patient"] == patient, "sample"]
+        study.unclear[key] = study.unclear.get(key, frozenset()) | frozenset(whose)
 
 
 def _several_samples(study: Study) -> None:

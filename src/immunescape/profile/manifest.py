@@ -202,8 +202,12 @@ files:
     format: treatments
   - file: responses.csv     # patient, day, recist (CR, PR, SD, PD, NE), sld_mm
     format: responses
-  - file: bundle.json       # FHIR R4 / mCODE; or format: phenopackets
+  - file: bundle.json       # FHIR R4 / mCODE, with somatic variants; or format: phenopackets
     format: fhir
+  # - file: my_study        # a cBioPortal study folder beside the other files
+  #   format: cbioportal
+  #   units: {OS_TIME: days}
+# Every table takes columns: (name that the format expects: column of the file) and values: (column: {word: word}).
 """
 
 

@@ -18,13 +18,18 @@ def _percent(share: float, of: int) -> str:
     return f"{100 * share:.0f} % of {of}" if of else "–"
 
 
-def print_study(study: ProfiledStudy) -> None:
-    """Print what was read, the prevalence of every mechanism, strata and resistance."""
-    print(f"\n{study.name}: {len(study.patients)} patients\n")
+def _print_read(study: ProfiledStudy) -> None:
+    """Print what was read and left of each file, and every warning."""
     reads = study.done.profile.reads
     print_table("Read", [{"file": r.file, "rows": r.rows, "kept": r.kept, "left": r.left} for r in reads])
     for problem in study.done.profile.problems:
         print(f"  ! {problem}")
+
+
+def print_study(study: ProfiledStudy) -> None:
+    """Print what was read, the prevalence of every mechanism, strata and resistance."""
+    print(f"\n{study.name}: {len(study.patients)} patients\n")
+    _print_read(study)
     counts = study.prevalence
     assessed = counts[(counts["present"] + counts["absent"] + counts["conflicting"]) > 0]
     rows = [
@@ -53,12 +58,14 @@ def print_study(study: ProfiledStudy) -> None:
 
 
 def print_patient(study: ProfiledStudy, patient: str) -> None:
-    """Print one patient: stratum, resistance, calls with evidence, scores side by side, matching strategies."""
+    """Print one patient: what was read, stratum, resistance, calls with evidence, scores, matching strategies."""
     if patient not in study.patients:
         raise unknown_word("patient", patient, study.patients, where=study.name)
     p = study.patients[patient]
     rules = study.done.calls.rules.mechanisms
     print(f"\n{study.name}, patient {patient}\n")
+    _print_read(study)
+    print()
     print(f"Guideline group: {p.stratum.title}" + (f" ({p.stratum.caveat})" if p.stratum.caveat else ""))
     print(f"Resistance by SITC: {p.resistance.kind.replace('_', ' ')} ({p.resistance.why})\n")
     rows: list[dict[str, Any]] = []

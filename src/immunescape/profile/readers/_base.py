@@ -12,6 +12,8 @@ from typing import Any
 import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.profile.readers._advice import GENERAL, answerable, recognised
+from immunescape.profile.readers._column_map import ColumnMap, aliases_of, refuse_without_table, using
 from immunescape.profile.study import GeneMapReport, Panel, ReadNote
 
 __all__ = ["Partial", "Reader", "all_readers", "get_reader", "reader"]
@@ -86,16 +88,36 @@ class Reader:
     def __call__(self, path: Path, options: Mapping[str, Any] | None = None) -> Partial:
         """Read a file.
 
+        Every format that is a table takes ``columns:`` (name that it expects -> column of the file) and ``values:``
+        (column -> {word: word}), whether or not it lists them.
+
         Raises
         ------
         InputError
             Naming file, row and next action.
         """
         given = dict(options or {})
+        general = {name: given.pop(name) for name in GENERAL if name in given and name not in self.options}
         for name in given:
             if name not in self.options:
-                raise unknown_word(f"option of the format '{self.name}'", name, self.options, where=path.name)
-        return self.function(path, given)
+                known = (*self.options, *GENERAL)
+                raise unknown_word(f"option of the format '{self.name}'", name, known, where=path.name)
+        for name, value in general.items():
+            if not isinstance(value, Mapping) or (
+                name == "values" and not all(isinstance(v, Mapping) for v in value.values())
+            ):
+                raise InputError(f"{name}: is no mapping", where=path.name, hint=f"{GENERAL[name]}.")
+        column_map = ColumnMap(general.get("columns", {}), general.get("values", {}), aliases_of(self.gives))
+        with using(column_map):
+            try:
+                out = self.function(path, given)
+            except InputError as error:
+                refuse_without_table(self.name, column_map, self.options, path.name)
+                accepted = {*self.options, *(GENERAL if column_map.tables else ())}
+                raise recognised(answerable(error, self.name, accepted), self.name, path) from None
+        refuse_without_table(self.name, column_map, self.options, path.name)
+        column_map.check(path.name)
+        return out
 
 
 _READERS: dict[str, Reader] = {}

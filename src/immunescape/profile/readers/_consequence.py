@@ -81,7 +81,8 @@ def classifications(frame: pd.DataFrame, classes: Sequence[str], file: str, prob
         raise InputError(
             f"unknown variant classification '{value}'",
             where=f"{file}, line {line}",
-            hint=f"Nearest: {', '.join(close)}. Translate words that are not of the MAF specification with values:.",
+            hint=f"Nearest: {', '.join(close)}. Translate a word of your own: values: {{classification: {{'{value}': "
+            f"{close[0] if close[0] in classes else 'Missense_Mutation'}}}}}.",
         )
     if translated:
         words = ", ".join(f"{a} as {b}" for a, b in list(translated.items())[:6])

@@ -17,6 +17,7 @@ import pandas as pd
 
 from immunescape.errors import InputError, nearest
 from immunescape.profile.readers._limits import limit, refuse_large
+from immunescape.profile.readers._column_map import current_map
 
 __all__ = ["MISSING", "Table", "number_block", "number_column", "read_table", "read_text", "table_from_text"]
 
@@ -110,6 +111,9 @@ class Table:
 
     def find(self, *names: str) -> str | None:
         """Return the column that one of the names means (case and separators aside), or None."""
+        named = current_map()
+        if named is not None and (column := named.column(names, self.frame)) is not None:
+            return column
         known = {_plain(c): c for c in reversed(list(self.frame.columns))}
         for name in names:
             if name in self.frame.columns:
@@ -131,9 +135,12 @@ class Table:
             return found
         columns = [str(c) for c in self.frame.columns]
         close = nearest(names[0], columns)
-        hint = f"Did you mean '{close[0]}'? Rename it, or map it in the manifest. " if close else ""
+        guess = f"Did you mean '{close[0]}'? " if close else ""
+        option = f"Name it, columns: {{{names[0]}: {close[0] if close else 'COLUMN'}}}. "
         raise InputError(
-            f"the column '{names[0]}' is missing", where=self.file, hint=f"{hint}Columns: {', '.join(columns[:30])}"
+            f"the column '{names[0]}' is missing",
+            where=self.file,
+            hint=f"{guess}{option}Columns: {', '.join(columns[:30])}",
         )
 
     def text(self, *names: str) -> pd.Series:
@@ -280,7 +287,8 @@ def table_from_text(
     frame = pd.DataFrame(cleaned, index=frame.index, dtype=object)
     if len(frame.columns):
         frame = frame.loc[frame.notna().any(axis=1)]
-    return Table(frame, file, tuple(comments))
+    named = current_map()
+    return Table(frame if named is None else named.opened(frame), file, tuple(comments))
 
 
 def _cut_off(body: str, sep: str, quoting: Any, columns: int, file: str, skipped: int) -> None:

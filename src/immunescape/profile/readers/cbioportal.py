@@ -182,7 +182,7 @@ def read_structural(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read structural variants; germline ones and rows without a gene are left."""
     table = read_table(path)
     out = Partial()
-    if table.find("Sample_Id") is not None:
+    if table.find("Sample_Id", "Site1_Hugo_Symbol", "Site2_Hugo_Symbol") is not None:
         one, two = table.text("Site1_Hugo_Symbol"), table.text("Site2_Hugo_Symbol")
         if table.find("Site1_Hugo_Symbol") is None and table.find("Site2_Hugo_Symbol") is None:
             table.need("Site1_Hugo_Symbol")

@@ -1,15 +1,17 @@
-"""FHIR R4 bundles with the mCODE profile: patients, stage, performance status, treatments, values, response."""
+"""FHIR R4 bundles (mCODE, Genomics Reporting): patients, stage, treatments, values, response, genomic variants."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from immunescape.errors import InputError
+from immunescape.errors import InputError, unknown_word
 from immunescape.profile.readers._base import Partial, reader
+from immunescape.profile.readers._fhir_variants import FoundVariants, is_region, is_variant
 from immunescape.profile.readers._finish import finish
 from immunescape.profile.readers._json import dicts, get, iso_day, read_json, text_of
 
@@ -17,6 +19,8 @@ __all__ = ["read_fhir"]
 
 _ECOG = ("89247-1",)
 _TMB = ("94076-7",)
+_MSI = ("81695-9",)
+_CLONE = re.compile(r"22c3|28-8|sp263|sp142|73-10|e1l3n", re.IGNORECASE)
 _PDL1 = ("pd-l1", "pdl1", "cd274", "programmed cell death ligand 1", "programmed death ligand 1")
 _RESPONSE = ("97509-4", "88040-1", "21976-6")
 _RECIST = (("complete", "CR"), ("partial", "PR"), ("stable", "SD"), ("progress", "PD"), ("not eval", "NE"))
@@ -28,7 +32,8 @@ def _pdl1_score(words: str) -> str | None:
         return "cps"
     if "immune cell" in words:
         return "ic"
-    return "tps" if any(w in words for w in ("tumor proportion", "tumour proportion", "tps", "tumor cells")) else None
+    tumour = ("tumor proportion", "tumour proportion", "tps", "tumor cells", "tumour cells", "viable tumor")
+    return "tps" if any(w in words for w in tumour) else None
 
 
 def _codes(concept: Any) -> list[str]:
@@ -56,8 +61,10 @@ def _recist_word(value: Any) -> str | None:
 class _Rows:
     """What the resources of a bundle give, before days are counted from the first immunotherapy."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, source_class: str = "") -> None:
         self.file = file
+        self.variants = FoundVariants(file, source_class)
+        self.problems: list[str] = []
         self.tables: dict[str, list[dict[str, Any]]] = {}
         self.left: dict[str, int] = {}
 
@@ -101,9 +108,14 @@ def _observation(resource: Mapping[str, Any], rows: _Rows) -> None:
         rows.add("ecog", patient=patient, ecog=score)
     elif any(c in _TMB for c in codes):
         rows.add("tmb", patient=patient, tmb=value)
-    elif any(w in (name := (_word(resource.get("code")) or "").casefold()) for w in _PDL1) and value is not None:
-        score, assay = _pdl1_score(name), _word(resource.get("method"))
-        rows.add("pdl1", patient=patient, assay=assay, score=score, value_percent=value)
+    elif is_region(codes, resource):
+        rows.variants.region(resource)
+    elif is_variant(codes, resource):
+        rows.variants.variant(resource, rows.skip)
+    elif any(c in _MSI for c in codes):
+        rows.add("msi", patient=patient, msi=_word(resource.get("valueCodeableConcept")) or value)
+    elif any(w in (name := (_word(resource.get("code")) or "").casefold()) for w in _PDL1):
+        _pdl1(resource, patient, name, value, unit, when, rows)
     elif any(c in _RESPONSE for c in codes):
         word = _recist_word(resource.get("valueCodeableConcept"))
         if word is None or when is None:
@@ -116,7 +128,35 @@ def _observation(resource: Mapping[str, Any], rows: _Rows) -> None:
             "labs", patient=patient, at=when, analyte=loinc, name=_word(resource.get("code")), value=value, unit=unit
         )
     else:
-        rows.skip("Observation without a number")
+        rows.skip(f"Observation without a number ({_word(resource.get('code')) or 'unnamed'})")
+
+
+def _pdl1(
+    resource: Mapping[str, Any],
+    patient: str,
+    name: str,
+    value: str | None,
+    unit: str | None,
+    when: int | None,
+    rows: _Rows,
+) -> None:
+    """Read PD-L1 as a number or a category; the antibody clone may stand in the method or in the name."""
+    word = text_of(resource.get("valueString")) or _word(resource.get("valueCodeableConcept"))
+    if value is None and word is None:
+        rows.skip(f"PD-L1 without a value ({name})")
+        return
+    clone = _CLONE.search(name)
+    assay = _word(resource.get("method")) or (clone.group(0).upper() if clone else None)
+    score = _pdl1_score(name)
+    if score is None and unit == "%" and clone and clone.group(0).casefold() != "sp142":
+        score = "tps"
+        rows.problems.append(
+            f"{rows.file}: a percentage of PD-L1 by {clone.group(0).upper()} without named score is read as tumour "
+            "proportion score"
+        )
+    sign = text_of(get(resource, "valueQuantity", "comparator")) or ""
+    cell = f"{sign}{value}" if value is not None else word
+    rows.add("pdl1", patient=patient, assay=assay, score=score, value_percent=cell, at=when)
 
 
 def _medication(resource: Mapping[str, Any], rows: _Rows) -> None:
@@ -160,13 +200,33 @@ def dated(frame: pd.DataFrame, zero: Mapping[str, int], start: str = "day") -> p
     return out
 
 
+OPTIONS = {
+    "units": "analyte -> unit of the file, for values without unit",
+    "source_class": "somatic or germline: what genomic variants without source class (48002-0) are",
+}
+
+
 @reader(
     "fhir",
-    "FHIR R4 bundle (JSON), mCODE: the clinical part",
-    ("patients", "samples", "pdl1", "labs", "treatments", "responses"),
+    "FHIR R4 bundle (JSON): mCODE, Genomics Reporting",
+    (
+        "patients",
+        "samples",
+        "pdl1",
+        "labs",
+        "treatments",
+        "responses",
+        "mutations",
+        "copy_number",
+        "structural_variants",
+    ),
+    OPTIONS,
 )
 def read_fhir(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read a bundle: Patient, Condition (stage, histology), Observation (ECOG, TMB, PD-L1, labs, response), drugs.
+
+    Genomic variants are read where they are somatic; those of the germline are named and left, and genes of variants
+    without source class are not assessable unless ``source_class: somatic`` says what they are.
 
     Days count from the first dose of a checkpoint antibody, else of the first drug.
 
@@ -180,7 +240,10 @@ def read_fhir(path: Path, options: Mapping[str, Any]) -> Partial:
         bundle = {"resourceType": "Bundle", "entry": [{"resource": bundle}]}
     if get(bundle, "resourceType") != "Bundle":
         raise InputError("this is no FHIR bundle (resourceType is not 'Bundle')", where=path.name)
-    rows, out = _Rows(path.name), Partial()
+    source_class = str(options.get("source_class") or "")
+    if source_class not in ("", "somatic", "germline"):
+        raise unknown_word("source_class", source_class, ("somatic", "germline"), where=path.name)
+    rows, out = _Rows(path.name, source_class), Partial()
     entries = dicts(get(bundle, "entry"))
     for entry in entries:
         resource = entry.get("resource")
@@ -191,13 +254,15 @@ def read_fhir(path: Path, options: Mapping[str, Any]) -> Partial:
             rows.skip(kind or "entry without resource")
     if not rows.tables.get("patients"):
         raise InputError("the bundle holds no Patient", where=path.name)
-    _tables(rows, out)
+    _tables(rows, out, {str(k): str(v) for k, v in dict(options.get("units") or {}).items()})
     left = ", ".join(f"{n} × {what}" for what, n in sorted(rows.left.items()))
     out.note(path.name, "fhir", len(entries), len(entries) - sum(rows.left.values()), left)
     return out
 
 
-def _tables(rows: _Rows, out: Partial) -> None:
+def _tables(rows: _Rows, out: Partial, units: Mapping[str, str]) -> None:
+    out.problems.extend(dict.fromkeys(rows.problems))
+    rows.variants.into(out)
     zero = day_zero(rows.tables.get("treatments", []))
     patients = pd.DataFrame(rows.tables["patients"])
     born = pd.to_numeric(patients.pop("born"))
@@ -210,16 +275,25 @@ def _tables(rows: _Rows, out: Partial) -> None:
                 patients[column] = patients["patient"].map(first[column])
     patients.index = pd.RangeIndex(1, len(patients) + 1)
     out.tables["patients"] = finish("patients", patients.astype(object), rows.file, out.problems)
-    if rows.tables.get("tmb"):
-        tmb = pd.DataFrame(rows.tables["tmb"]).assign(sample=lambda f: f["patient"])
-        out.tables["samples"] = finish("samples", tmb.drop_duplicates("sample"), rows.file, out.problems)
+    specimens: dict[str, set[str]] = {}
+    for sample, patient in rows.variants.sequenced.items():
+        specimens.setdefault(patient, set()).add(sample)
+    for kind in ("tmb", "msi"):
+        if rows.tables.get(kind):
+            frame = pd.DataFrame(rows.tables[kind])
+            frame["sample"] = [next(iter(s)) if len(s := specimens.get(p, {p})) == 1 else p for p in frame["patient"]]
+            more = finish("samples", frame.drop_duplicates("sample"), rows.file, out.problems)
+            before = out.tables.get("samples")
+            out.tables["samples"] = more if before is None else pd.concat([before, more])
     if rows.tables.get("pdl1"):
-        frame = pd.DataFrame(rows.tables["pdl1"])
+        frame = dated(pd.DataFrame(rows.tables["pdl1"]), zero)
+        frame.index = pd.RangeIndex(1, len(frame) + 1)
         out.tables["pdl1"] = finish("pdl1", frame, rows.file, out.problems, {"value_percent": "percent"})
     for kind, start in (("labs", "day"), ("responses", "day"), ("treatments", "start_day")):
         if rows.tables.get(kind):
             frame = dated(pd.DataFrame(rows.tables[kind]), zero, start)
-            out.tables[kind] = finish(kind, frame, rows.file, out.problems)
+            given = {**units} if kind == "labs" else {}
+            out.tables[kind] = finish(kind, frame, rows.file, out.problems, given)
     lost = set(patients["patient"]) - set(zero)
     if lost and any(rows.tables.get(k) for k in ("labs", "responses")):
         out.problems.append(f"{rows.file}: {len(lost)} patients have no dated treatment, so their days are missing")

@@ -86,12 +86,44 @@ def _one(packet: Mapping[str, Any], file: str, tables: dict[str, list[dict[str, 
             tables["treatments"].append(row)
 
 
-@reader("phenopackets", "GA4GH Phenopackets v2 (JSON)", ("patients", "samples", "labs", "treatments"))
+def _interpreted(packets: list[dict[str, Any]], file: str, samples: list[dict[str, Any]], out: Partial) -> str:
+    """Mark the genes of genomic interpretations as open; returns what the note says of them."""
+    labels: list[str] = []
+    for packet in packets:
+        patient = text_of(get(packet, "subject", "id"))
+        of_patient = {str(s["sample"]) for s in samples if s["patient"] == patient}
+        for interpretation in dicts(packet.get("interpretations")):
+            for genomic in dicts(get(interpretation, "diagnosis", "genomicInterpretations")):
+                variation = get(genomic, "variantInterpretation", "variationDescriptor")
+                gene = text_of(get(variation, "geneContext", "symbol")) or text_of(get(genomic, "gene", "symbol"))
+                if gene is None:
+                    labels.append("a variant without gene")
+                    continue
+                whose = text_of(genomic.get("subjectOrBiosampleId"))
+                out.mark_unclear("mutations", gene, of_patient if whose not in of_patient else {str(whose)})
+                words = [text_of(e.get("value")) for e in dicts(get(variation, "expressions"))]
+                labels.append(" ".join(w for w in (gene, next((w for w in words if w), None)) if w))
+    if not labels:
+        return ""
+    shown = ", ".join(labels[:6]) + (" …" if len(labels) > 6 else "")
+    out.problems.append(
+        f"{file}: {len(labels)} genomic interpretations do not say whether they are somatic and are not used "
+        f"({shown}). Give the variants as a MAF or VCF, or as a FHIR bundle with their source class"
+    )
+    return f"; {len(labels)} genomic interpretations ({shown})"
+
+
+@reader(
+    "phenopackets",
+    "GA4GH Phenopackets v2 (JSON)",
+    ("patients", "samples", "labs", "treatments"),
+    {"units": "analyte -> unit of the file, for values without unit"},
+)
 def read_phenopackets(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read a Phenopacket, a list of them, or a cohort.
 
-    Days count from the first dose of a checkpoint antibody, else of the first drug. Interpretations and phenotypic
-    features are left.
+    Days count from the first dose of a checkpoint antibody, else of the first drug. Phenotypic features are left.
+    Genomic interpretations do not say whether a variant is somatic: they are named, and their genes are not assessable.
 
     Raises
     ------
@@ -103,6 +135,8 @@ def read_phenopackets(path: Path, options: Mapping[str, Any]) -> Partial:
     for packet in packets:
         _one(packet, path.name, tables)
     out = Partial()
+    units = {str(k): str(v) for k, v in dict(options.get("units") or {}).items()}
+    left = _interpreted(packets, path.name, tables["samples"], out)
     zero = day_zero(tables["treatments"])
     for kind, rows in tables.items():
         if not rows:
@@ -112,6 +146,6 @@ def read_phenopackets(path: Path, options: Mapping[str, Any]) -> Partial:
             frame = dated(frame, zero)
         elif kind == "treatments":
             frame = dated(frame, zero, "start_day")
-        out.tables[kind] = finish(kind, frame, path.name, out.problems)
-    out.note(path.name, "phenopackets", len(packets), len(packets), "interpretations and phenotypic features")
+        out.tables[kind] = finish(kind, frame, path.name, out.problems, units if kind == "labs" else None)
+    out.note(path.name, "phenopackets", len(packets), len(packets), f"phenotypic features{left}")
     return out

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pandas as pd
 
 from immunescape.errors import InputError
 from immunescape.profile.panels import EXOME, read_panel_file
+from immunescape.profile.readers._advice import answerable
 from immunescape.profile.readers._bad_rows import read_but_bad_rows
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._clinical import DeclaredUnits
@@ -227,8 +227,10 @@ def _read(file: StudyFile, folder_build: str, units: DeclaredUnits) -> Partial:
             out.note(name, "none", 0, 0, "its unit is not known")
             return out
         options["unit"] = unit
-    function = partial(_READERS[file.reads])
-    part = read_but_bad_rows(file.path, function, options, build or folder_build)
+    try:
+        part = read_but_bad_rows(file.path, _READERS[file.reads], options, build or folder_build)
+    except InputError as error:
+        raise _answered_by_folder(error) from None
     panel = file.meta.get("gene_panel")
     column = {"maf": "panel", "cna": "panel_cna", "cna_long": "panel_cna", "sv": "panel_sv"}.get(file.reads)
     if panel and column:
@@ -241,6 +243,13 @@ def _one_panel(part: Partial, panel: str, column: str, file: str) -> None:
     samples = sorted({str(s) for t in part.tables.values() if "sample" in t for s in t["sample"].dropna().unique()})
     rows = pd.DataFrame({"sample": samples, "patient": None, column: panel}, index=range(1, len(samples) + 1))
     part.tables["samples"] = finish("samples", rows, file, part.problems)
+
+
+def _answered_by_folder(error: InputError) -> InputError:
+    """Return an error whose hint can be followed in a folder without manifest."""
+    hint = re.sub(r"units: \{([^:{}]+): ([^{}]+)\}", r"--unit \1=\2", error.hint or "")
+    hint = hint.replace(" in the manifest", "")
+    return answerable(InputError(error.message, where=error.where, hint=hint or None), "cbioportal", ())
 
 
 _LISTS = {

@@ -188,7 +188,13 @@ def read_rows(kind: str, path: Path, options: Mapping[str, Any], name: str | Non
             out["score"] = "tps"
     key = "sample" if kind == "samples" else "patient"
     if key not in out.columns and "sample" not in out.columns:
-        table.need(key)
+        either = f"{key} or sample" if key == "patient" and "sample" in COLUMNS[kind] else key
+        columns = ", ".join(map(str, table.frame.columns[:30]))
+        raise InputError(
+            f"no column says the {either}",
+            where=path.name,
+            hint=f"Name it, columns: {{{key}: COLUMN}}. Columns: {columns}",
+        )
     build = str(options.get("genome_build") or "")
     build = build_word(build, path.name) if build else ""
     units = {str(k): str(v) for k, v in dict(options.get("units") or {}).items()}

@@ -1,0 +1,54 @@
+"""What errors of readers advise: only options that the format has, and the format that the file looks like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from immunescape.errors import InputError
+from immunescape.profile.readers._recognise import recognise
+
+__all__ = ["GENERAL", "OPTION_WORDS", "answerable", "options_in", "recognised"]
+
+GENERAL = {
+    "columns": "columns: {name that the format expects: column of the file}",
+    "values": "values: {column: {word of the file: word that the format knows}}",
+}
+"""Options of every format that is a table."""
+OPTION_WORDS = frozenset(
+    "columns values constants units analytes keep where unit patient sample tumour_sample duplicates layer types "
+    "selection sample_column day patients skip max_copy_number max_p".split()
+)
+"""Options that hints speak of."""
+
+
+def options_in(hint: str) -> list[str]:
+    """Return the options that a hint speaks of (``units: {…}``, ``set patient: …``)."""
+    bare = re.sub(r"\{[^{}]*\}", "{}", re.sub(r"\{[^{}]*\}", "{}", hint))
+    return [w for w in re.findall(r"(?<![\w-])([a-z_]+):(?=\s|$|\.)", bare) if w in OPTION_WORDS]
+
+
+def answerable(error: InputError, name: str, accepted: Collection[str]) -> InputError:
+    """Return an error whose hint names no option that the format lacks."""
+    if not error.hint or all(w in accepted for w in options_in(error.hint)):
+        return error
+    sentences = re.split(r"(?<=[.;])\s+(?=[A-Z])", error.hint)
+    kept = [s for s in sentences if all(w in accepted for w in options_in(s))]
+    kept.append(f"Correct the file: the format '{name}' has no option for it.")
+    return type(error)(error.message, where=error.where, hint=" ".join(kept))
+
+
+def recognised(error: InputError, name: str, path: Path) -> InputError:
+    """Return an error that says what the file looks like, where that is another format; no error without advice."""
+    known = recognise(path)
+    if known is not None and known.format != name:
+        hint = f"{known.sentence} {error.hint or ''}".strip() if known.format else known.sentence
+        return type(error)(error.message, where=error.where, hint=hint)
+    if error.hint:
+        return error
+    advice = known.advice if known is not None and known.advice else ""
+    hint = (
+        advice or f"Correct the file, or its format, if it is not '{name}': immunescape profile --template names all."
+    )
+    return type(error)(error.message, where=error.where, hint=hint)

@@ -1,0 +1,68 @@
+"""Which tool wrote a file, by the columns of its header (``knowledge/data/file_signatures.csv``)."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+__all__ = ["Signature", "recognise", "signatures"]
+
+_FILE = Path(__file__).parents[2] / "knowledge" / "data" / "file_signatures.csv"
+_ENOUGH = 200_000
+"""Bytes from the start of a file in which its header stands."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Columns that tell the files of a tool.
+
+    Attributes
+    ----------
+    tool : what wrote the file. columns : all of them stand in its header.
+    format : what reads it; '' where nothing in it is used. advice : what to do.
+    """
+
+    tool: str
+    columns: frozenset[str]
+    format: str
+    advice: str
+
+    @property
+    def sentence(self) -> str:
+        """What the file looks like, and what to do with it."""
+        use = f"use format: {self.format}." if self.format else "no format reads it."
+        return " ".join(w for w in (f"The file looks like {self.tool}: {use}", self.advice) if w)
+
+
+@lru_cache(maxsize=1)
+def signatures() -> tuple[Signature, ...]:
+    """Return every signature, those with more columns first."""
+    with _FILE.open(encoding="utf-8", newline="") as file:
+        rows = [
+            Signature(r["tool"], frozenset(r["columns"].split("|")), r["format"], r["advice"])
+            for r in csv.DictReader(file)
+        ]
+    return tuple(sorted(rows, key=lambda s: -len(s.columns)))
+
+
+def _start(path: Path) -> str:
+    try:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+        with gzip.open(path, "rb") if packed else path.open("rb") as file:
+            return file.read(_ENOUGH).decode("utf-8", errors="replace")
+    except (OSError, EOFError):
+        return ""
+
+
+def recognise(path: Path) -> Signature | None:
+    """Return what a file looks like, by its first line that is no comment; None where nothing matches."""
+    for line in _start(path).splitlines():
+        if not line.strip() or (line.startswith("#") and not line.startswith("#CHROM")):
+            continue
+        cells = {c.strip().strip('"') for sep in ("\t", ",", ";") for c in line.split(sep)}
+        return next((s for s in signatures() if s.columns <= cells), None)
+    return None
