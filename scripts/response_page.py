@@ -28,6 +28,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 SEED = 7
 DRAWS = 1000
 THRESHOLDS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+SINGLE = {"PD-L1": "pdl1", "TMB (tissue)": "tmb", "TMB (plasma)": "blood_tmb", "NLR": "nlr"}
 NAMES = {"loris_chowell": "Chowell", "loris_shim": "Shim", "oak": "OAK (atezolizumab)", "toposcore": "TOPOSCORE"}
 
 
@@ -160,8 +161,7 @@ def single(name: str, train: Test, model: ResponseModel) -> Callable[[pd.DataFra
 def rivals(train: Test, model: ResponseModel) -> dict[str, Callable[[pd.DataFrame], np.ndarray]]:
     """Name -> probability from a table of inputs; each fitted to the same training patients, LORIS as published."""
     base = float((train.w * train.y).sum() / train.w.sum())
-    named = {"PD-L1": "pdl1", "TMB (tissue)": "tmb", "TMB (plasma)": "blood_tmb", "NLR": "nlr"}
-    made = {t: single(n, train, model) for t, n in named.items() if number(train.inputs, n, model).size and
+    made = {t: single(n, train, model) for t, n in SINGLE.items() if number(train.inputs, n, model).size and
             np.isfinite(number(train.inputs, n, model)).sum() > 30}  # fmt: skip
     return {"Constant": lambda inputs: np.full(len(inputs), base), **made, "LORIS": loris}
 
@@ -177,8 +177,14 @@ def row(title: str, t: Test, p: np.ndarray) -> dict[str, str]:
             "Brier": f"{brier(t.y, t.w, p):.3f}"}  # fmt: skip
 
 
-def head_to_head(where: str, t: Test, others: dict[str, Callable[[pd.DataFrame], np.ndarray]]) -> list[dict[str, str]]:
-    """Model beside each rival on the patients that the rival can be had for."""
+def head_to_head(
+    where: str, t: Test, others: dict[str, Callable[[pd.DataFrame], np.ndarray]], model: ResponseModel
+) -> list[dict[str, str]]:
+    """Model beside each rival on the patients that the rival can be had for.
+
+    A single input is ranked as it is, a low NLR first; its slope, Brier score and net benefit are those of its own
+    logistic curve.
+    """
     rows = []
     for name, of in others.items():
         q = of(t.inputs)
@@ -186,17 +192,21 @@ def head_to_head(where: str, t: Test, others: dict[str, Callable[[pd.DataFrame],
         if use.sum() < 30 or name == "Constant":
             continue
         s, q = t.at(use), q[use]
-        gain = interval(lambda i, s=s, q=q: auc(s.y[i], s.w[i], s.p[i]) - auc(s.y[i], s.w[i], q[i]), len(q))
+        rank = number(s.inputs, SINGLE[name], model) * (-1 if name == "NLR" else 1) if name in SINGLE else q
+        gain = interval(lambda i, s=s, r=rank: auc(s.y[i], s.w[i], s.p[i]) - auc(s.y[i], s.w[i], r[i]), len(q))
         rows.append(
             {
                 "patients": where,
                 "rival": name,
                 "n (events)": f"{len(q)} ({int(s.y.sum())})",
-                "AUC of the rival": f"{auc(s.y, s.w, q):.2f}",
+                "AUC of the rival": f"{auc(s.y, s.w, rank):.2f}",
                 "AUC of the model": f"{auc(s.y, s.w, s.p):.2f}",
                 "difference (95 %)": said(gain),
-                "Brier, rival": f"{brier(s.y, s.w, q):.3f}",
-                "Brier, model": f"{brier(s.y, s.w, s.p):.3f}",
+                "slope, rival / model": " / ".join(f"{recalibration(s.y, s.w, p)[0]:.1f}" for p in (q, s.p)),
+                "Brier, rival / model": " / ".join(f"{brier(s.y, s.w, p):.3f}" for p in (q, s.p)),
+                "net benefit at 20 %, rival / model": " / ".join(
+                    f"{100 * net_benefit(s.y, s.w, p, 0.2):.1f}" for p in (q, s.p)
+                ),
             }
         )
     return rows
@@ -209,6 +219,42 @@ def decision(t: Test, columns: dict[str, np.ndarray]) -> list[dict[str, str]]:
         cells = {"threshold": f"{threshold:.2f}", "treat all": net_benefit(t.y, t.w, np.ones(len(t.y)), threshold)}
         cells |= {n: net_benefit(t.y, t.w, p, threshold) for n, p in columns.items()}
         rows.append({k: v if isinstance(v, str) else f"{100 * v:.1f}" for k, v in cells.items()})
+    return rows
+
+
+BLOOD = ("nlr", "albumin", "lipi", "hemoglobin", "platelets")
+CLINIC = ("prior_therapy", "chemotherapy", "ctla4", "squamous", "age", "male", "ecog", "never_smoker", "bmi")
+LESS = {
+    "everything": None,
+    "no sequencing (clinic, blood, PD-L1)": (*CLINIC, *BLOOD, "pdl1"),
+    "clinic and blood": (*CLINIC, *BLOOD),
+    "blood alone": BLOOD,
+    "PD-L1 alone": ("pdl1",),
+    "nothing": (),
+}
+"""Which inputs the model is given."""
+
+
+def with_less(model: ResponseModel, t: Test) -> list[dict[str, str]]:
+    """The model given fewer inputs of the same patients: accuracy and how wide its interval grows."""
+    rows = []
+    e = next(e for e in ENDPOINTS if np.allclose(predict(model, t.inputs)[e][:, 0], t.p))
+    for title, names in LESS.items():
+        inputs = t.inputs if names is None else t.inputs[list(names)]
+        found = predict(model, inputs if len(inputs.columns) else t.inputs[["pdl1"]].assign(pdl1=None))[e]
+        p = found[:, 0]
+        odds = np.log(found[:, 1:3] / (1 - found[:, 1:3]))
+        rows.append(
+            {
+                "given": title,
+                "AUC (95 %)": "0.50" if np.ptp(p) < 1e-12 else said(
+                    interval(lambda i, p=p: auc(t.y[i], t.w[i], p[i]), len(p))
+                ),
+                "Brier": f"{brier(t.y, t.w, p):.3f}",
+                "mean width of the interval, probability": f"{(found[:, 2] - found[:, 1]).mean():.2f}",
+                "mean width, log odds": f"{(odds[:, 1] - odds[:, 0]).mean():.2f}",
+            }
+        )  # fmt: skip
     return rows
 
 
@@ -236,7 +282,7 @@ def main() -> None:
     for c in NAMES:
         mine = (train.outcome["cohort"] == c).to_numpy()
         rest = Cohorts(train.inputs[~mine].reset_index(drop=True), train.outcome[~mine].reset_index(drop=True))
-        other = fit(rest.inputs, rest.outcome, RIDGE, replicates=60)
+        other = fit(rest.inputs, rest.outcome, RIDGE, replicates=40)
         whole = (cohorts.outcome["cohort"] == c).to_numpy()
         for e in ENDPOINTS:
             t = tests_of(other, Cohorts(train.inputs[mine].reset_index(drop=True), train.outcome[mine]))[e]
@@ -246,10 +292,10 @@ def main() -> None:
             tables.setdefault(f"{e} cohorts", []).extend(
                 {"cohort left out": NAMES[c], "n (events)": f"{len(t.y)} ({int(t.y.sum())})"} | r for r in rows
             )
-            tables.setdefault(f"{e} away rivals", []).extend(head_to_head(NAMES[c], t, others))
+            tables.setdefault(f"{e} away rivals", []).extend(head_to_head(NAMES[c], t, others, model))
             if c == "loris_shim":
                 everyone = Cohorts(cohorts.inputs[whole].reset_index(drop=True), cohorts.outcome[whole])
-                shim[e] = head_to_head("Shim, all", tests_of(other, everyone)[e], {"LORIS": loris})
+                shim[e] = head_to_head("Shim, all", tests_of(other, everyone)[e], {"LORIS": loris}, model)
         print(f"left out {c}", flush=True)
     for e in ENDPOINTS:
         t, others = test[e], rivals(fitted_to[e], model)
@@ -263,7 +309,12 @@ def main() -> None:
             tables[f"{e} held out"].append(
                 {"patients": NAMES[c], "n (events)": f"{len(s.y)} ({int(s.y.sum())})"} | row("this model", s, s.p)
             )
-        tables[f"{e} held rivals"] = head_to_head("held out", t, others)
+        tables[f"{e} held rivals"] = head_to_head("held out", t, others, model)
+        for c in ("loris_shim", "loris_chowell"):
+            only = t.at(t.cohort == c)
+            title = f"held out, {NAMES[c]}" + (" (LORIS saw them)" if c == "loris_chowell" else "")
+            tables[f"{e} held rivals"] += head_to_head(title, only, {"LORIS": loris}, model)
+        tables[f"{e} less"] = with_less(model, t.at(np.isin(t.cohort, ("loris_chowell", "loris_shim"))))
         pdl1 = others["PD-L1"](t.inputs)
         use = ~np.isnan(pdl1)
         tables[f"{e} decision"] = decision(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -71,13 +72,15 @@ def page(model: ResponseModel, tables: Mapping[str, list[dict[str, str]]]) -> st
             "Each cohort predicted by a model fitted to the other three (training patients):\n",
             table(tables[f"{e} cohorts"]),
             table(tables[f"{e} pooled"]),
-            "Against each rival, on the patients that have it (same rows for both; the rivals' logistic curves are "
-            "fitted to the same three cohorts; LORIS is as published, **and was trained on the Chowell cohort**, so "
-            "only the Shim rows compare it fairly):\n",
+            "Against each rival, on the patients that have it. Single inputs are ranked as they are, and their "
+            "logistic curves are fitted to the same three cohorts. LORIS is as published **and was trained on the "
+            "Chowell cohort**, so that only the Shim rows compare it fairly:\n",
             table(tables[f"{e} away rivals"] + tables[f"{e} shim"]),
             "The held-out 30 %, with the model that ships:\n",
             table(tables[f"{e} held out"]),
             table(tables[f"{e} held rivals"]),
+            "The same model given less, on the held-out patients of the Chowell and Shim cohorts:\n",
+            table(tables[f"{e} less"]),
             "Net benefit per 100 held-out patients with a PD-L1 result, if those above the threshold are treated:\n",
             table(tables[f"{e} decision"]),
             "Fifths of predicted probability whose observed frequency lies within the fifth's mean 95 % interval: "
@@ -92,16 +95,23 @@ def verdict_of(tables: Mapping[str, list[dict[str, str]]]) -> str:
     lines = []
     for e in ENDPOINTS:
         shim, held = tables[f"{e} shim"][0], tables[f"{e} held out"]
-        gain = shim["difference (95 %)"]
-        better = not gain.startswith("-") and "(-" not in gain
-        worse = gain.startswith("-") and " to -" in gain
-        word = "beats LORIS" if better else "is worse than LORIS" if worse else "cannot be told from LORIS"
+        _, low, high = (float(x) for x in re.findall(r"-?\d+\.\d+", shim["difference (95 %)"]))
+        word = "it beats LORIS" if low > 0 else "it is worse than LORIS" if high < 0 else "it does not beat LORIS"
+        pdl1 = next(r for r in tables[f"{e} held rivals"] if r["rival"] == "PD-L1")
         lines.append(
             f"- **{TITLES[e]}.** Held-out patients: AUC {held[0]['AUC (95 %)']}, calibration slope "
-            f"{held[0]['calibration slope']}, Brier {held[0]['Brier']} (constant {held[1]['Brier']}). Where LORIS was "
-            f"not trained (Shim, {shim['n (events)']}) LORIS has an AUC of {shim['AUC of the rival']} and this model, "
-            f"fitted without that cohort, {shim['AUC of the model']}: difference {gain}, so it {word}."
+            f"{held[0]['calibration slope']}, Brier {held[0]['Brier']} (constant {held[1]['Brier']}). PD-L1 alone, on "
+            f"held-out patients who have it: {pdl1['AUC of the rival']}, the model {pdl1['AUC of the model']}, difference "
+            f"{pdl1['difference (95 %)']}. **LORIS where it was not trained** (Shim, {shim['n (events)']}; the model "
+            f"fitted without that cohort): {shim['AUC of the rival']}, the model {shim['AUC of the model']}, difference "
+            f"{shim['difference (95 %)']}: {word}."
         )
+    shim = tables["response shim"][0]
+    lines.append(
+        "- Who has PD-L1, TMB, albumin, NLR and the line of therapy is ranked by LORIS at least as well. What the model "
+        "adds is an answer for everybody else, an interval, and a probability: LORIS as published is a score (Brier "
+        f"score of response in Shim, LORIS / model: {shim['Brier, rival / model']})."
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -223,7 +233,7 @@ def draw(
         decision.axhline(0, color="#333", lw=0.8, label="treat none")
         decision.set(
             ylim=(-6, 25), xlabel="threshold probability", ylabel="net benefit per 100 patients",
-            title=f"{TITLES[e]}: n = {len(y)}, held out",
+            title=f"Decision curve, {len(y)} held-out patients",
         )  # fmt: skip
         decision.legend(frameon=False)
     for axis in axes.flat:
