@@ -20,12 +20,12 @@ from immunescape.profile.scores.response_fitting import benefit_labels
 from immunescape.profile.scores.response_inputs import INPUTS
 
 SP142 = {
-    "SP142 TC0 and IC0": (2.0, 7.0),
-    "SP142 TC1/2 or IC1/2": (4.2, 10.0),
-    "SP142 TC3 or IC3": (7.0, 7.0),
+    "SP142 TC0 and IC0": (10.0, 500.0),
+    "SP142 TC1/2 or IC1/2": (30.0, 900.0),
+    "SP142 TC3 or IC3": (65.0, 800.0),
 }
-"""Class by SP142 -> mean and variance of the square root of the TPS within it (assumed: SP142 stains fewer tumour
-cells and scores immune cells as well, so half or more of the variance of 13 is left)."""
+"""Class by SP142 -> mean and variance of the TPS (percent) within it (assumed: SP142 stains fewer tumour cells and
+scores immune cells as well, so 40 % and more of the variance of 1,300 is left)."""
 BLOOD_TMB_PER_COUNT = 14.0 / 16.0
 
 

@@ -51,6 +51,13 @@ class ProfiledStudy:
         """Mechanisms x states: number of patients, and the share that is present of those assessed."""
         return prevalence(self.calls)
 
+    @property
+    def response(self) -> pd.DataFrame:
+        """Patients x probabilities of response and of benefit at 12 months, with 95 % intervals and the setting."""
+        from immunescape.report.response_text import response_frame
+
+        return response_frame(self)
+
     def associations(
         self, endpoints: Collection[str] | None = None, minimum: int = 5
     ) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -372,3 +372,56 @@ def test_no_estimate_depends_on_who_else_is_in_the_study():
     whole = assemble(study_of(patients=rows)).profile.patients
     alone = assemble(study_of(patients=rows), patients=["c"]).profile.patients
     assert whole["c"].response == alone["c"].response
+
+
+@pytest.fixture(scope="module")
+def profiled():
+    from immunescape.profile.assemble import assemble
+    from immunescape.profiles import ProfiledStudy
+
+    best = ["PR", "PD"] * 10
+    rows = [
+        {"patient": f"p{i}", "age": 60.0 + i, "best_response": b, "prior_lines": 1.0, "histology": "adenocarcinoma"}
+        for i, b in enumerate(best)
+    ]
+    pdl1 = [
+        {"patient": f"p{i}", "assay": "22C3", "score": "tps", "value_percent": 80.0 - 70 * (i % 2)} for i in range(20)
+    ]
+    return ProfiledStudy(assemble(study_of(patients=rows, pdl1=pdl1)))
+
+
+def test_terminal_and_page_show_probability_interval_contributions_and_gaps(profiled, capsys, tmp_path):
+    profiled.show("p0")
+    text = capsys.readouterr().out
+    shown = profiled.patients["p0"].response.standings["response"]
+    assert f"{100 * shown.probability:.0f} %" in text
+    assert f"{100 * shown.low:.0f} % to {100 * shown.high:.0f} %" in text
+    assert "PD-L1 tumour proportion score" in text
+    assert f"{shown.contributions['pdl1']:+.2f}" in text
+    assert "averaged over: With chemotherapy" in text
+    profiled.show()
+    text = capsys.readouterr().out
+    assert "50 % responded" in text
+    assert "AUC 1.00" in text
+    page = profiled.report(tmp_path / "report.html", statistics=False).read_text(encoding="utf-8")
+    assert page.count("after earlier systemic therapy, non-squamous") >= 40
+    assert "Probability of response" in page
+
+
+def test_the_cohort_table_and_json_hold_the_same_numbers(profiled):
+    import jsonschema
+
+    from immunescape.profile.profile_json import json_schema
+
+    content = profiled.to_json()
+    jsonschema.validate(content, json_schema())
+    frame = profiled.response
+    assert list(frame.index) == list(profiled.patients)
+    for name, row in frame.iterrows():
+        got = content["patients"][name]["response"]
+        assert got["response"]["probability"] == pytest.approx(row["response"], abs=1e-4)
+        assert got["benefit_12_months"]["low"] == pytest.approx(row["benefit_12_months_low"], abs=1e-4)
+        moved = sum(got["response"]["contributions"].values())
+        assert moved == pytest.approx(got["response"]["log_odds"] - got["response"]["average_log_odds"], abs=2e-3)
+        assert set(got["inputs"]) == {"age", "prior_therapy", "squamous", "pdl1"}
+        assert "nlr" in got["missing"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from immunescape.knowledge.biomarker_labels import biomarker_label
 from immunescape.profile.scores import disagreement
+from immunescape.report.response_text import contribution_rows, missing_text, probability_rows
 
 if TYPE_CHECKING:
     from immunescape.knowledge.profile_records import Call, Measurement, PatientProfile
@@ -87,6 +88,12 @@ def _patient(p: PatientProfile) -> dict[str, Any]:
         "calls": {n: _call(c) for n, c in p.calls.items()},
         "scores": [_score(s) for s in p.scores],
         "disagree": disagreement(p.scores),
+        "response": [
+            p.response.setting,
+            [list(r.values()) for r in probability_rows(p.response)],
+            [list(r.values()) for r in contribution_rows(p.response)],
+            missing_text(p.response),
+        ],
         "options": [[o.strategy, list(o.because), list(o.uncertain), list(o.against)] for o in p.options],
         "biomarkers": measured,
         "missing": [[note, names] for note, names in reasons.items()],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from immunescape.knowledge.biomarker_labels import biomarker_labels
+from immunescape.profile.scores.response import CITATION as RESPONSE_CITATION
 from immunescape.report.figures import figure_html
 from immunescape.report.profile_data import as_script, page_data
 from immunescape.report.profile_figures import (
@@ -19,6 +20,7 @@ from immunescape.report.profile_figures import (
     short,
     track_legend,
 )
+from immunescape.report.response_text import LIMITS, response_rows, response_summary
 from immunescape.report.tables import Table
 from immunescape.report.writing import write_page
 
@@ -104,7 +106,7 @@ def _references(study: ProfiledStudy) -> list[str]:
     from immunescape.knowledge.references import format_reference, load_references
     from immunescape.knowledge.strategies import load_strategies
 
-    keys = {"kluger2020", "kluger2023", "gandara2018", "chang2024"}
+    keys = {"kluger2020", "kluger2023", "gandara2018", "chang2024", *RESPONSE_CITATION}
     for rule in study.done.calls.rules.mechanisms.values():
         keys.update(rule.citation, (k for t in rule.trees.values() for c in conditions(t) for k in c.source))
     for profile in study.patients.values():
@@ -151,6 +153,9 @@ def _cohort(study: ProfiledStudy, statistics: bool) -> dict[str, Any]:
         "unassessed": "; ".join(short(titles[n], 80) for n in nobody),
         "prevalence_figure": drawn and figure_html(prevalence_figure(counts, titles, context)),
         "prevalence": Table(rows, (*(w.capitalize() for w in STATE_WORDS.values()), "Present of assessed")),
+        "response_summary": response_summary(study),
+        "response_limits": LIMITS,
+        "response_table": Table(response_rows(study, MAX_PATIENTS)),
         "associations": [],
         "curves": [],
         "outcome_note": "",

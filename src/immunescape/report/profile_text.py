@@ -7,6 +7,13 @@ from typing import TYPE_CHECKING, Any
 from immunescape.errors import unknown_word
 from immunescape.face import print_table
 from immunescape.profile.scores import disagreement
+from immunescape.report.response_text import (
+    LIMITS,
+    contribution_rows,
+    missing_text,
+    probability_rows,
+    response_summary,
+)
 
 if TYPE_CHECKING:
     from immunescape.profiles import ProfiledStudy
@@ -55,6 +62,8 @@ def print_study(study: ProfiledStudy) -> None:
     ):
         counted = {w: words.count(w) for w in dict.fromkeys(sorted(words))}
         print(f"{title}: " + ", ".join(f"{w} {n}" for w, n in counted.items()))
+    if summary := response_summary(study):
+        print(f"{summary}.")
 
 
 def print_patient(study: ProfiledStudy, patient: str) -> None:
@@ -68,6 +77,9 @@ def print_patient(study: ProfiledStudy, patient: str) -> None:
     print()
     print(f"Guideline group: {p.stratum.title}" + (f" ({p.stratum.caveat})" if p.stratum.caveat else ""))
     print(f"Resistance by SITC: {p.resistance.kind.replace('_', ' ')} ({p.resistance.why})\n")
+    print_table(f"Under a PD-(L)1 inhibitor: {p.response.setting}", probability_rows(p.response))
+    print_table("What moved it from the average patient", contribution_rows(p.response, 8))
+    print(f"Not measured, averaged over: {missing_text(p.response) or 'nothing'}\n{LIMITS}\n")
     rows: list[dict[str, Any]] = []
     order = ("present", "conflicting", "absent", "not_assessable")
     for call in sorted(p.calls.values(), key=lambda c: order.index(c.state)):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from immunescape.profile.biomarkers.blood import baseline_labs
+from immunescape.profile.biomarkers.registry import biomarkers
 from immunescape.profile.study import Study
 
-__all__ = ["UNITS", "blood_values", "lipi_points"]
+__all__ = ["UNITS", "blood_values", "further_column", "lipi_points"]
 
 UNITS: Mapping[str, str] = {
     "albumin": "g/L",
@@ -23,21 +25,63 @@ UNITS: Mapping[str, str] = {
     "nlr": "ratio",
 }
 """Analyte -> unit that is needed; a value in another unit, or in none, is left out."""
+_BODY = {"bmi": (10.0, 90.0), "metastatic_sites": (0.0, 20.0)}
+"""Columns of the patients table that blood scores use, and their plausible range (assumed)."""
 
 
 def blood_values(study: Study) -> dict[str, dict[str, float]]:
-    """Patient -> analyte -> baseline value (last of days -60 to 0), and ``lipi`` where its parts are there."""
+    """Patient -> analyte -> baseline value (last of days -60 to 0).
+
+    With ``nlr`` as the biomarker has it, ``bmi`` and ``metastatic_sites`` from the patients table, and ``lipi`` where
+    its parts are there.
+    """
     found: dict[str, dict[str, float]] = {}
     labs = baseline_labs(study)
     for analyte, unit in UNITS.items():
         for patient, lab in labs.get(analyte, {}).items():
             if isinstance(lab, tuple) and lab[2] == unit:
                 found.setdefault(patient, {})[analyte] = lab[0]
+    for patient, nlr in _ratios(study).items():
+        found.setdefault(patient, {})["nlr"] = nlr
+    for row in study.patients.to_dict("records"):
+        for name, (low, high) in _BODY.items():
+            value = _float(further_column(row, name))
+            if low <= value <= high:
+                found.setdefault(str(row["patient"]), {})[name] = value
     for values in found.values():
         parts = [values.get(n, math.nan) for n in ("neutrophils", "leukocytes", "ldh", "ldh_upper_limit")]
         if (points := lipi_points(*parts)) is not None:
             values["lipi"] = float(points)
     return found
+
+
+def _ratios(study: Study) -> dict[str, float]:
+    """NLR as the biomarker gives it: as reported, else from counts of one day."""
+    rows = biomarkers()["nlr"].function(study)
+    return {p: float(m.value) for p, m in rows.items() if isinstance(m.value, float)}
+
+
+_ALIASES = {
+    "bmi": ("bmi", "body_mass_index"),
+    "metastatic_sites": ("metastatic_sites", "number_metastatic_sites", "n_metastatic_sites", "metsites"),
+    "liver_metastases": ("liver_metastases", "liver_mets", "m1_liver"),
+    "brain_metastases": ("brain_metastases", "brain_mets", "m1_brain"),
+}
+
+
+def further_column(row: Mapping[Any, Any], name: str) -> Any:
+    """Value of a further column of the patients table, whatever its case and its usual names; None where missing."""
+    for column, value in row.items():
+        if str(column).strip().casefold().replace(" ", "_") in _ALIASES[name] and value is not None and value == value:
+            return value
+    return None
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def lipi_points(neutrophils: float, leukocytes: float, ldh: float, ldh_upper_limit: float) -> int | None:
@@ -49,4 +93,4 @@ def lipi_points(neutrophils: float, leukocytes: float, ldh: float, ldh_upper_lim
     values = (neutrophils, leukocytes, ldh, ldh_upper_limit)
     if any(math.isnan(v) for v in values) or leukocytes <= neutrophils or ldh_upper_limit <= 0:
         return None
-    return int(neutrophils / (leukocytes - neutrophils) > 3) + int(ldh > ldh_upper_limit)
+    return int(round(neutrophils / (leukocytes - neutrophils), 9) > 3) + int(ldh > ldh_upper_limit)

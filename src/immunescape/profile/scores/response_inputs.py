@@ -10,6 +10,7 @@ from typing import Any
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.knowledge.profile_records import Measurement
+from immunescape.profile.scores.blood_values import further_column
 from immunescape.profile.scores.response_model import Observed, ResponseModel
 
 __all__ = ["INPUTS", "SETTING", "Input", "inputs_of", "observe"]
@@ -51,9 +52,9 @@ INPUTS: Mapping[str, Input] = {
     "male": _truth("Male"),
     "ecog": Input("ECOG performance status", "points", 0, 4),
     "never_smoker": _truth("Never smoked"),
-    "pdl1": Input("PD-L1 tumour proportion score", "percent", 0, 100, "sqrt"),
-    "tmb": Input("Tumour mutational burden", "1/Mb", 0, 1000, "sqrt"),
-    "blood_tmb": Input("Mutational burden in plasma", "1/Mb", 0, 1000, "sqrt"),
+    "pdl1": Input("PD-L1 tumour proportion score", "percent", 0, 100),
+    "tmb": Input("Tumour mutational burden", "1/Mb", 0, 1000),
+    "blood_tmb": Input("Mutational burden in plasma", "1/Mb", 0, 1000),
     "nlr": Input("Neutrophil-to-lymphocyte ratio", "1", 0, 300, "log"),
     "albumin": Input("Albumin", "g/L", 10, 70),
     "lipi": Input("LIPI (dNLR > 3, LDH above normal)", "points", 0, 2),
@@ -170,7 +171,7 @@ def _clinical(row: Mapping[str, Any]) -> dict[str, Any]:
         value = row.get(name)
         return value.casefold().strip() if isinstance(value, str) else ""
 
-    values: dict[str, Any] = {"age": row.get("age"), "ecog": row.get("ecog"), "bmi": row.get("bmi")}
+    values: dict[str, Any] = {"age": row.get("age"), "ecog": row.get("ecog")}
     prior = row.get("prior_lines")
     if prior is not None and prior == prior:
         values["prior_therapy"] = float(prior) > 0
@@ -180,8 +181,8 @@ def _clinical(row: Mapping[str, Any]) -> dict[str, Any]:
     if smoking and smoking not in ("unknown", "unk"):
         values["never_smoker"] = smoking.startswith(("never", "non", "no")) or smoking in ("0", "lifelong non-smoker")
     values["male"] = {"male": True, "m": True, "female": False, "f": False}.get(sex)
-    for name in ("metastatic_sites", "liver_metastases", "brain_metastases"):
-        values[name] = row.get(name)
+    for name in ("bmi", "metastatic_sites", "liver_metastases", "brain_metastases"):
+        values[name] = further_column(row, name)
     return values
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from immunescape.knowledge.profile_records import Measurement
+from immunescape.profile.scores.blood_scores import blood_scores
 from immunescape.profile.scores.loris import loris_score
 from immunescape.profile.scores.records import Reading, Score
 
@@ -75,10 +76,24 @@ def _toposcore(m: Measurement | None) -> Score:
     return Score("toposcore", title, word, "", reading, rule, {"toposcore": word}, m.note, cited)
 
 
-def scores_of(biomarkers: Mapping[str, Measurement], prior_lines: float | None) -> tuple[Score, ...]:
-    """Published scores of one patient; what cannot be had stays in the list, with the reason."""
+def scores_of(
+    biomarkers: Mapping[str, Measurement], prior_lines: float | None, blood: Mapping[str, float] | None = None
+) -> tuple[Score, ...]:
+    """Published scores of one patient; what cannot be had stays in the list, with the reason.
+
+    Parameters
+    ----------
+    biomarkers
+        Biomarker -> measurement.
+    prior_lines
+        Earlier lines of systemic therapy.
+    blood
+        Baseline blood values, ``bmi`` and ``metastatic_sites`` (see `blood_scores`); None leaves the blood scores out.
+    """
     cuts = [_cut(biomarkers.get(row[0]), *row) for row in _CUTS]
-    return (loris_score(biomarkers, prior_lines), *cuts, _toposcore(biomarkers.get("toposcore_class")))
+    of_blood = () if blood is None else blood_scores(blood)
+    loris = loris_score(biomarkers, prior_lines)
+    return (loris, *cuts, *of_blood, _toposcore(biomarkers.get("toposcore_class")))
 
 
 def disagreement(scores: Sequence[Score]) -> str:

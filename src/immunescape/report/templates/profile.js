@@ -136,7 +136,13 @@
       el("div", "", el("small", "", "Resistance by SITC"), p.resistance[0], el("small", "", p.resistance[1])));
     const scores = table(["Score", "Value", "Reading", "Cut-off", "Note"],
       p.scores.map(s => [s[0], s[1] + (s[2] && s[1] !== "–" ? " " + s[2] : ""), el("span", "reading " + s[3], s[3] || "–"), s[4], s[5]]));
-    return el("div", "", head, el("h3", "", "Resistance mechanisms"), board(p), el("h3", "", "Timeline"), timeline(p),
+    const [setting, outcomes, moved, unseen] = p.response;
+    const chance = el("div", "", el("p", "soft", setting),
+      table(["Outcome", "Probability", "95 % interval"], outcomes),
+      moved.length ? more(`What ${moved.length} measurements moved from the average patient`,
+        table(["Measurement", "Value", "Log odds of response", "of benefit at 12 months"], moved)) : "",
+      unseen ? el("p", "soft", "Not measured, averaged over: " + unseen + ".") : "");
+    return el("div", "", head, el("h3", "", "Probability under a PD-(L)1 inhibitor"), chance, el("h3", "", "Resistance mechanisms"), board(p), el("h3", "", "Timeline"), timeline(p),
       el("h3", "", "Published scores, side by side"), scores, p.disagree ? el("p", "", el("b", "", "The scores disagree. "), p.disagree) : "",
       el("h3", "", "Strategies that the literature matches to these mechanisms"),
       el("p", "soft", "A list of what was tried, negative trials included; no advice. Letters grade the evidence (see Rules)."), options(p),

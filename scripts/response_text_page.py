@@ -1,0 +1,241 @@
+"""Text and figure of docs/response.md; response_page.py gives it the numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from immunescape.profile.scores.response import TITLES
+from immunescape.profile.scores.response_inputs import INPUTS
+from immunescape.profile.scores.response_model import ENDPOINTS, ResponseModel
+
+__all__ = ["draw", "page"]
+
+COLOURS = {"this model": "#1f5f8b", "PD-L1 alone": "#c4621a", "treat all": "#8a95a0"}
+
+
+def table(rows: list[dict[str, str]]) -> str:
+    """Rows as a Markdown table."""
+    if not rows:
+        return "*(no patients)*\n"
+    head = list(rows[0])
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(str(r[h]) for h in head) + " |" for r in rows]) + "\n"
+
+
+def coefficients(model: ResponseModel) -> str:
+    """Coefficients per standard deviation with their spread, and how often each input was measured."""
+    measured = model.provenance["measured"]
+    rows = []
+    for j, name in enumerate(model.inputs):
+        kind = INPUTS[name]
+        unit = "yes or no" if kind.is_truth else kind.unit + (f", {kind.scale}" if kind.scale != "identity" else "")
+        cells = {"input": f"`{name}`", "what": kind.title, "unit, scale": unit, "measured in": str(measured[name])}
+        for e, title in (("response", "response"), ("benefit_12_months", "benefit")):
+            spread = model.covariance[e][j + 1, j + 1] ** 0.5
+            cells[title] = f"{model.coefficients[e][j + 1]:+.2f} ± {spread:.2f}"
+        rows.append(cells)
+    return table(rows)
+
+
+def patients(model: ResponseModel) -> str:
+    """Patients that the model was fitted to."""
+    rows = []
+    for name, d in model.provenance["patients"].items():
+        rows.append(
+            {
+                "cohort": f"`{name}`",
+                "response known (responders)": f"{d['response']} ({d['responders']})",
+                "benefit known (with benefit)": f"{d['benefit_12_months']} ({d['with_benefit']})",
+            }
+        )
+    return table(rows)
+
+
+def page(model: ResponseModel, tables: Mapping[str, list[dict[str, str]]]) -> str:
+    """Return the whole page."""
+    parts = [INTRODUCTION, "## Patients\n", patients(model), METHOD, "### Coefficients\n", COEFFICIENTS]
+    parts += [
+        coefficients(model),
+        "## Accuracy\n",
+        verdict_of(tables),
+        "![Calibration and decision curves](response.png)\n",
+        FIGURE,
+    ]
+    for e in ENDPOINTS:
+        parts += [
+            f"### {TITLES[e]}\n",
+            "Each cohort predicted by a model fitted to the other three (training patients):\n",
+            table(tables[f"{e} cohorts"]),
+            table(tables[f"{e} pooled"]),
+            "Against each rival, on the patients that have it. Single inputs are ranked as they are, and their "
+            "logistic curves are fitted to the same three cohorts. LORIS is as published **and was trained on the "
+            "Chowell cohort**, so that only the Shim rows compare it fairly:\n",
+            table(tables[f"{e} away rivals"] + tables[f"{e} shim"]),
+            "The held-out 30 %, with the model that ships:\n",
+            table(tables[f"{e} held out"]),
+            table(tables[f"{e} held rivals"]),
+            "The same model given less, on the held-out patients of the Chowell and Shim cohorts:\n",
+            table(tables[f"{e} less"]),
+            "Net benefit per 100 held-out patients with a PD-L1 result, if those above the threshold are treated:\n",
+            table(tables[f"{e} decision"]),
+            "Fifths of predicted probability whose observed frequency lies within the fifth's mean 95 % interval: "
+            f"{tables[f'{e} covered'][0]['held out']} (held out), {tables[f'{e} covered'][0]['cohorts left out']} "
+            "(cohorts left out).\n",
+        ]
+    return "\n".join([*parts, LIMITS])
+
+
+def verdict_of(tables: Mapping[str, list[dict[str, str]]]) -> str:
+    """What the tables come to, in sentences."""
+    lines = []
+    for e in ENDPOINTS:
+        shim, held = tables[f"{e} shim"][0], tables[f"{e} held out"]
+        _, low, high = (float(x) for x in re.findall(r"-?\d+\.\d+", shim["difference (95 %)"]))
+        word = "it beats LORIS" if low > 0 else "it is worse than LORIS" if high < 0 else "it does not beat LORIS"
+        pdl1 = next(r for r in tables[f"{e} held rivals"] if r["rival"] == "PD-L1")
+        lines.append(
+            f"- **{TITLES[e]}.** Held-out patients: AUC {held[0]['AUC (95 %)']}, calibration slope "
+            f"{held[0]['calibration slope']}, Brier {held[0]['Brier']} (constant {held[1]['Brier']}). PD-L1 alone, on "
+            f"held-out patients who have it: {pdl1['AUC of the rival']}, the model {pdl1['AUC of the model']}, difference "
+            f"{pdl1['difference (95 %)']}. **LORIS where it was not trained** (Shim, {shim['n (events)']}; the model "
+            f"fitted without that cohort): {shim['AUC of the rival']}, the model {shim['AUC of the model']}, difference "
+            f"{shim['difference (95 %)']}: {word}."
+        )
+    shim = tables["response shim"][0]
+    lines.append(
+        "- Who has PD-L1, TMB, albumin, NLR and the line of therapy is ranked by LORIS at least as well. What the model "
+        "adds is an answer for everybody else, an interval, and a probability: LORIS as published is a score (Brier "
+        f"score of response in Shim, LORIS / model: {shim['Brier, rival / model']})."
+    )
+    return "\n".join(lines) + "\n"
+
+
+INTRODUCTION = """# Probability of response
+
+One calibrated probability of response (RECIST complete or partial response) and one of benefit (alive and without
+progression at 12 months) under a PD-1 or PD-L1 inhibitor, for the patient's setting: line of therapy, drug alone or
+with chemotherapy or a CTLA-4 antibody, histology. No input is needed. What was not measured is averaged over, given
+what was, and widens the interval; blood values alone, without sequencing, give an answer. It stands beside the
+published scores, which are never averaged. Research use; no treatment advice.
+
+```python
+from immunescape.profile.scores import response_probability, response_table
+
+estimate = response_probability(pdl1=60, nlr=2.5, albumin=42, prior_therapy=False, chemotherapy=False)
+estimate.standings["response"].probability, estimate.standings["response"].low, estimate.standings["response"].high
+estimate.standings["response"].contributions    # input -> log odds
+response_table(frame)                           # one column an input, one row a patient
+```
+
+`immunescape profile` prints it for a patient, sums it up for a cohort, and writes it to the report and `profile.json`;
+`immunescape.profile(folder).response` is the cohort's table.
+
+This page and its figure are written by `scripts/response_page.py`; the model by `scripts/fit_response.py`.
+"""
+
+METHOD = """
+OAK's docetaxel arm adds to the joint distribution of the inputs alone. The 30 % of each cohort named by
+`immunescape.knowledge.held_out` are in no fit. Response is the best response by RECIST; not evaluable and missing (OAK)
+count as none. Benefit needs no progression and no death by month 12, from progression-free survival; a death after the
+last scan ends it. Patients lost before month 12 are left out and the others weighted by the inverse probability of not
+yet being lost (Kaplan-Meier, in each cohort). All four cohorts have both progression-free and overall survival.
+
+## Method
+
+- **Inputs** are jointly Gaussian on the scales below (an approximation for yes or no), with mean and covariance by EM
+  from all patients, whatever each lacks. Two inputs that no patient has both of are taken as independent given the
+  others, but for tissue and plasma burden (0.6) and LIPI and NLR (0.6), both assumed.
+- **Classes** of PD-L1 (< 1, 1-49, >= 50 %) enter with the mean and variance of the numbers within them; SP142 classes
+  with assumed, wide ones.
+- **Outcome** is logistic in the inputs, integrated over what is missing; cohorts have random intercepts; coefficients
+  have a normal prior around 0 whose width was chosen over cohorts left out. The coefficient of chemotherapy has a prior
+  from a pooled analysis of randomised trials (akinboro2022), because few patients here had it.
+- **Interval**: variance of the inputs not seen, of the coefficients (bootstrap over cohorts and patients, with the
+  prior redrawn), and of the intercept between cohorts. On the scale of log odds it can only grow when a measurement is
+  taken away. It is the interval of the probability, not of a single yes or no.
+- **Contributions** are Shapley values of the log odds: what a measurement moved from the average patient, averaged over
+  the orders in which measurements can come in. They add up. They include what a measurement says about inputs that were
+  not measured, so they are associations, not causes.
+"""
+
+COEFFICIENTS = """Log odds per standard deviation of the input ± standard error; `measured in` counts training patients
+on a checkpoint inhibitor. Inputs of one cohort alone carry that cohort's confounding.
+"""
+
+FIGURE = """Left: observed frequency by fifths of predicted probability, with 95 % intervals (Wilson, on the effective
+number). Right: net benefit per 100 held-out patients.
+"""
+
+LIMITS = """## Limits
+
+- The joint distribution is that of these four cohorts; most patients had earlier therapy and the drug alone.
+- Chemotherapy with the antibody rests on few patients here and on randomised comparisons of the literature; that
+  PD-L1 may matter less with chemotherapy is not modelled.
+- TMB differs between panels and exomes; a burden from another assay shifts the result.
+- TOPOSCORE's class counts only in patients outside its discovery set. LIPI is known for 40 % of one cohort.
+- A model's interval holds for patients like these; it knows nothing of oncogene-addicted tumours on targeted therapy.
+- Patients of `msk_nsclc_pd1_2018` overlap with the Chowell cohort, so accuracy there is no external test.
+"""
+
+
+def _wilson(share: float, n: float) -> tuple[float, float]:
+    z = 1.96
+    middle, half = (
+        (share + z * z / (2 * n)) / (1 + z * z / n),
+        z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)),
+    )
+    return middle - half / (1 + z * z / n), middle + half / (1 + z * z / n)
+
+
+def draw(
+    path: Path,
+    held: Mapping[str, Any],
+    away: Mapping[str, Any],
+    net_benefit: Callable[..., float],
+    rivals: Mapping[str, Mapping[str, Callable[..., np.ndarray]]],
+) -> None:
+    """Draw calibration and decision curves of both outcomes."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(2, 2, figsize=(10.5, 8.4), constrained_layout=True)
+    for (calibration, decision), e in zip(axes, ENDPOINTS, strict=True):
+        calibration.plot([0, 0.6], [0, 0.6], color="#8a95a0", lw=1, ls=":", label="perfect")
+        for t, title, colour, shift in (
+            (held[e], "held-out 30 %", "#1f5f8b", 0.0),
+            (away[e], "cohorts left out", "#c4621a", 0.004),
+        ):
+            for g, rows in enumerate(np.array_split(np.argsort(t.p, kind="stable"), 5)):
+                w, y = t.w[rows], t.y[rows]
+                share, x = (w * y).sum() / w.sum(), (w * t.p[rows]).sum() / w.sum() + shift
+                low, high = _wilson(share, w.sum() ** 2 / (w**2).sum())
+                calibration.plot([x, x], [low, high], color=colour, lw=1.2)
+                calibration.plot(x, share, "o", color=colour, ms=6, label=title if g == 0 else None)
+        calibration.set(
+            xlim=(0, 0.6), ylim=(0, 0.75), title=TITLES[e], xlabel="predicted probability", ylabel="observed frequency"
+        )
+        calibration.legend(frameon=False, loc="upper left")
+        t = held[e]
+        pdl1 = rivals[e]["PD-L1"](t.inputs)
+        use = ~np.isnan(pdl1)
+        y, w = t.y[use], t.w[use]
+        grid = np.linspace(0.02, 0.5, 97)
+        for title, p in (("this model", t.p[use]), ("PD-L1 alone", pdl1[use]), ("treat all", np.ones(len(y)))):
+            value = [100 * net_benefit(y, w, p, s) for s in grid]
+            decision.plot(grid, value, color=COLOURS[title], lw=1.8 if title == "this model" else 1.3, label=title)
+        decision.axhline(0, color="#333", lw=0.8, label="treat none")
+        decision.set(
+            ylim=(-6, 25), xlabel="threshold probability", ylabel="net benefit per 100 patients",
+            title=f"Decision curve, {len(y)} held-out patients",
+        )  # fmt: skip
+        decision.legend(frameon=False)
+    for axis in axes.flat:
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)
