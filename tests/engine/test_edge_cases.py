@@ -80,6 +80,35 @@ constant="true"/></listOfReactants><kineticLaw><math {MATH}><apply><times/><ci>k
 E1 = float(np.exp(-0.5))
 
 
+LOCAL_RATE = f"""<sbml xmlns="http://www.sbml.org/sbml/level3/version2/core" level="3" version="2"><model>
+<listOfCompartments><compartment id="V" size="1" spatialDimensions="3" constant="true"/></listOfCompartments>
+<listOfSpecies><species id="S" compartment="V" initialAmount="1" hasOnlySubstanceUnits="true" boundaryCondition="false"
+ constant="false"/></listOfSpecies><listOfReactions><reaction id="r" reversible="false"><listOfReactants>
+<speciesReference species="S" stoichiometry="1" constant="true"/></listOfReactants><kineticLaw><math {MATH}><apply>
+<plus/><apply><times/><ci>k</ci><ci>S</ci></apply><apply><csymbol encoding="text"
+definitionURL="http://www.sbml.org/sbml/symbols/rateOf">rateOf</csymbol><ci>k</ci></apply></apply></math>
+<listOfLocalParameters><localParameter id="k" value="0.5"/></listOfLocalParameters></kineticLaw></reaction>
+</listOfReactions></model></sbml>"""
+
+
+def ruled(math: str) -> str:
+    return f"""<sbml xmlns="http://www.sbml.org/sbml/level3/version2/core" level="3" version="2"
+xmlns:sbml="http://www.sbml.org/sbml/level3/version2/core"><model><listOfParameters><parameter id="x" value="0"
+constant="false"/></listOfParameters><listOfRules><rateRule variable="x"><math {MATH}>{math}</math></rateRule>
+</listOfRules></model></sbml>"""
+
+
+NUMBERS = ruled(
+    '<apply><plus/><cn type="integer" sbml:units="dimensionless"> 7 </cn><cn type="rational">1<sep/>3</cn>'
+    '<cn type="e-notation" sbml:units="dimensionless">2<sep/>-3</cn><cn>1.5</cn><cn type="integer">100000000000</cn>'
+    "</apply>"
+)
+
+
+def driven(rate: str, parameters: Mapping[str, float] | None = None) -> str:
+    return sbml({"x": (0.0, rate)}, parameters)
+
+
 def binding(unit: float) -> str:
     """Irreversible binding of equal amounts: 1 / (1 + k x0 t) of each is left."""
     rate = f"-{1.0 / unit!r} * A * B"
@@ -127,6 +156,40 @@ CASES = [
          (0.0, 1.0), {"n": [0.0, 1.0], "when": [0.0, 0.45]}, inside_steps=True),
     Case("each crossing of a sine", sbml({"x": (0.0, "cos(time)")}, variables={"n": 0.0}, events=[counting("x > 0.9")]),
          (0.0, 100.0), {"n": [0.0, 16.0]}),
+    Case("each crossing of a sine of time", sbml({"x": (0.0, "1")}, variables={"n": 0.0},
+         events=[counting("sin(time) > 0.999")]), (0.0, 100.0), {"n": [0.0, 16.0]}, inside_steps=True),
+    Case("each day of a step function of time", sbml({"x": (0.0, "1")}, variables={"n": 0.0},
+         events=[counting("time - floor(time) >= 0.5")]), (0.0, 40.2), {"n": [0.0, 40.0]}, inside_steps=True),
+    Case("an input that switches with a sine of time", driven("piecewise(1, sin(time) > 0.99, 0)"), (0.0, 20 * np.pi),
+         {"x": [0.0, 20 * float(np.arccos(0.99))]}),
+    Case("an input given by remainders", driven("piecewise(1, rem(time, 24) < 1, 0)"), (0.0, 240.0),
+         {"x": [0.0, 10.0]}),
+    Case("an input given by floors, period from a parameter",
+         driven("piecewise(1, time - p * floor(time / p) < 1, 0)", {"p": 24.0}), (0.0, 240.0), {"x": [0.0, 20.0]},
+         {"parameters": {"p": 12.0}}),
+    Case("an input that steps up", driven("ceil(time / 10)"), (0.0, 100.0), {"x": [0.0, 550.0]}),
+    Case("a sawtooth", driven("time - floor(time)"), (0.0, 10.0), {"x": [0.0, 5.0]}),
+    Case("a short window of time", driven("piecewise(1e4, time > 3.0001 && time < 3.0002, 0)"), (0.0, 10.0),
+         {"x": [0.0, 1.0]}, error=1e-4),
+    Case("a short window of a curve of time", driven("piecewise(1, time^2 > 250000 && time^2 < 250001, 0)"),
+         (0.0, 1000.0), {"x": [0.0, float(np.sqrt(250001) - 500)]}, error=1e-4),
+    Case("rectified sines", driven("abs(sin(time)) + max(0, cos(time))"), (0.0, 20 * np.pi), {"x": [0.0, 60.0]}),
+    Case("a Gaussian narrower than a step", driven("exp(-((time - 500) / 0.05)^2) / (0.05 * sqrt(pi))"), (0.0, 1000.0),
+         {"x": [0.0, 1.0]}, refused={"roadrunner": "short"}),
+    Case("two Gaussians", driven("exp(-((time - 500) / 0.05)^2) / (0.05 * sqrt(pi)) "
+                                 "+ 3 * exp(-((time - c) / 0.01)^2) / (0.01 * sqrt(pi))", {"c": 600.0}),
+         (0.0, 1000.0), {"x": [0.0, 4.0]}, {"parameters": {"c": 123.4}}, refused={"roadrunner": "short"}),
+    Case("a train of pulses", driven("exp(1e4 * (cos(2 * pi * (time - 0.5)) - 1)) * 100 * sqrt(2 * pi)"), (0.0, 20.0),
+         {"x": [0.0, 20 * (1 + 1 / 8e4)]}, error=4e-5, refused={"roadrunner": "short"}),
+    Case("a pulse within a trigger", sbml({"x": (0.0, "1")}, variables={"n": 0.0},
+         events=[counting("x + 1000 * exp(-((time - 500) / 0.05)^2) > 1400")]), (0.0, 800.0), {"n": [0.0, 1.0]},
+         inside_steps=True),
+    Case("a sum of 500 terms", sbml({"x": (0.0, " + ".join(f"k{i}" for i in range(500)) + " - 500 * x")},
+                                    {f"k{i}": 1.0 + i for i in range(500)}), (0.0, 1.0), {"x": [0.0, 250.5]}),
+    Case("a difference of 400 terms", sbml({"x": (0.0, "k0 - " + " - ".join(f"k{i}" for i in range(1, 400)))},
+                                           {f"k{i}": 1.0 for i in range(400)}), (0.0, 1.0), {"x": [0.0, -398.0]}),
+    Case("the rate of a parameter of a reaction", LOCAL_RATE, (0.0, 1.0), {"S": [1.0, E1]}),
+    Case("numbers in all notations", NUMBERS, (0.0, 1.0), {"x": [0.0, 7 + 1 / 3 + 0.002 + 1.5 + 1e11]}, error=1e-9),
     Case("amount and concentration, compartment, constant species, parameter", SPECIES, (0.0, 1.0),
          {"S": [8.0, 8 * E1], "[S]": [2.0, 2 * E1], "V": [4.0, 4.0], "B": [12.0, 12.0], "[B]": [3.0, 3.0],
           "k": [0.5, 0.5]}),

@@ -9,11 +9,9 @@ from immunescape.engine import ir
 from immunescape.engine.ir import COMPARISONS, ZERO, Expr, postorder
 from immunescape.engine.ir_calculus import derivatives, free_symbols, substitute
 from immunescape.engine.ir_system import System
+from immunescape.engine.time_features import CLOCK, TimeFeatures, is_linear, time_features
 
-__all__ = ["CLOCK", "Plan", "analyse", "elimination_order", "unsupported"]
-
-CLOCK = "\0time"
-"""Name that stands for model time in expressions that are differentiated by it."""
+__all__ = ["CLOCK", "Plan", "analyse", "elimination_order", "substituted_constants", "unsupported"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,7 @@ class Plan:
     quantities : names beyond states and constants that can be read out, with their expressions.
     triggers : of the events. switches : conditions on which the rates' form depends.
     breaks : times at which one of those conditions changes by time alone (they hold fixed names only).
+    clock : what else jumps or turns with time alone.
     """
 
     system: System
@@ -40,6 +39,7 @@ class Plan:
     switches: tuple[Expr, ...]
     breaks: tuple[Expr, ...]
     changes: tuple[tuple[tuple[str, Expr], ...], ...]
+    clock: TimeFeatures
 
 
 def unsupported(system: System) -> str | None:
@@ -73,13 +73,13 @@ def analyse(system: System) -> Plan | str:
     reason = unsupported(system)
     if reason:
         return reason
-    clock = ir.sym(CLOCK)
+    now = ir.sym(CLOCK)
     known: dict[str, Expr] = {}
     for item in system.assignments:
-        (known[item.name],) = substitute([item.expression], known, time=clock)
+        (known[item.name],) = substitute([item.expression], known, time=now)
 
     def inline(roots: Sequence[Expr]) -> list[Expr]:
-        return substitute(roots, known, time=clock)
+        return substitute(roots, known, time=now)
 
     moving = [s for s in system.states if not s.rate.is_num(0.0)]
     states = tuple(s.name for s in moving)
@@ -94,6 +94,10 @@ def analyse(system: System) -> Plan | str:
     names = [s.name for s in system.species]
     readable = dict.fromkeys((*system.quantities, *names))
     quantities = dict(zip(readable, inline([system.value(n) for n in readable]), strict=True))
+    constants = substituted_constants(system)
+    clock, reason = time_features([*rates, *triggers], states, still, constants)
+    if reason:
+        return reason
     conditions = _conditions(rates)
     breaks: dict[Expr, None] = {}
     switches: dict[Expr, None] = {}
@@ -103,18 +107,16 @@ def analyse(system: System) -> Plan | str:
             continue
         if free_symbols(gap) & set(states):
             continue
+        if not is_linear(gap):
+            continue
         (slope,) = (d.get(CLOCK, ZERO) for d in derivatives([gap], [CLOCK]))
-        if CLOCK in free_symbols(slope):
-            return "conditions on a curved function of time"
         (start,) = substitute([gap], {CLOCK: ZERO})
         breaks[-(start / slope)] = None
     for node in conditions:
-        if node.op in ("eq", "ne"):
-            return "tests for equality in rates"
         if free_symbols(node) & set(states):
+            if node.op in ("eq", "ne"):
+                return "tests for equality of states in rates"
             switches[node] = None
-    if any(node.op in ("floor", "ceil") for node in postorder([*rates, *triggers])):
-        return "steps (floor, ceil) in rates"
     return Plan(
         system,
         states,
@@ -125,7 +127,14 @@ def analyse(system: System) -> Plan | str:
         tuple(switches),
         tuple(breaks),
         changes,
+        clock,
     )
+
+
+def substituted_constants(system: System) -> list[tuple[str, Expr]]:
+    """Constants that follow from parameters, time as `CLOCK`."""
+    names = [c.name for c in system.constants]
+    return list(zip(names, substitute([c.expression for c in system.constants], {}, time=ir.sym(CLOCK)), strict=True))
 
 
 def _conditions(roots: Sequence[Expr]) -> list[Expr]:

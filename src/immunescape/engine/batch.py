@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from immunescape.engine.api import FAILED, Doses, Job, Result
 from immunescape.engine.jobs import TOLERANCE_SHARE, absolute_tolerances, check_job
 from immunescape.engine.layout import Layout
+from immunescape.engine.time_features import TimeFeatures
 from immunescape.errors import EngineError, unknown_word
 
 __all__ = ["Outcome", "infuses_still_state", "run_batch"]
@@ -48,7 +49,7 @@ _RESULTS = (
     "sensitivities",
 )
 _IN_X, _IN_Z, _IN_Q = 0, 1, 2
-_ADD_X, _ADD_Z, _SET_RATE = 0, 1, 2
+_ADD_X, _ADD_Z, _SET_RATE, _INPUT_TURNS, _INPUT_JUMPS = 0, 1, 2, 3, 4
 _POLL = 0.05  # seconds between looks at progress and interrupts
 
 
@@ -194,6 +195,38 @@ def _actions(job: Job, start: float, places: _Places) -> _Actions:
     )  # fmt: skip
 
 
+def _with_moments(actions: _Actions, layout: Layout, job: Job) -> _Actions:
+    """Doses, and between them the moments at which inputs jump or turn with time alone."""
+    features = TimeFeatures.from_record(layout.clock)
+    if not features.features or not job.n:
+        return actions
+    start, end = float(job.times[0]), float(job.times[-1])
+    moments = features.moments(job.n, layout.defaults, job.parameters, start, end)
+    rows: dict[tuple[int, int], int] = {}
+    row = np.empty(job.n, dtype=np.int64)
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in ("time", "kind", "index", "value")}
+    sizes: list[int] = []
+    for i, (times, jumps) in enumerate(moments):
+        dosing = int(actions.row[i])
+        key = (dosing, id(times))
+        if key not in rows:
+            rows[key] = len(sizes)
+            mine = slice(actions.start[dosing], actions.start[dosing + 1])
+            time = np.concatenate([actions.time[mine], times])
+            order = np.argsort(time, kind="stable")
+            nothing = np.zeros(len(times))
+            extra = {"time": times, "kind": np.where(jumps > 0, _INPUT_JUMPS, _INPUT_TURNS)}
+            for name, collected in parts.items():
+                collected.append(np.concatenate([getattr(actions, name)[mine], extra.get(name, nothing)])[order])
+            sizes.append(len(time))
+        row[i] = rows[key]
+    columns = {name: np.concatenate(collected) for name, collected in parts.items()}
+    return _Actions(
+        row, np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), columns["time"],
+        columns["kind"].astype(np.int32), columns["index"].astype(np.int32), columns["value"], actions.slots,
+    )  # fmt: skip
+
+
 def _infusions(
     owner: NDArray[np.int64],
     slot: NDArray[np.int64],
@@ -262,7 +295,7 @@ def run_batch(
     times = job.times
     places = _Places(layout)
     n, nstate = int(job.n), len(layout.states)
-    actions = _actions(job, float(times[0]), places)
+    actions = _with_moments(_actions(job, float(times[0]), places), layout, job)
 
     def parameter(name: str) -> int:
         if places.z.get(name, layout.parameters) >= layout.parameters:

@@ -496,6 +496,7 @@ def generate(
         events=len(plan.triggers),
         initial_triggers=tuple(e.initial_value for e in system.events),
         counts=writer.counts,
+        clock=plan.clock.record(),
     )
     return files, layout
 

@@ -30,7 +30,7 @@ _ARRAY: Mapping[str, Any] = {
 }  # fmt: skip
 _INFIX = {"add": " + ", "mul": " * ", "div": " / "}
 _COMPARE = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
-_DEEP = 12
+_DEEP, _LONG = 12, 50
 
 
 def make_function(roots: Sequence[Expr], names: Mapping[str, tuple[str, int]]) -> Function:
@@ -79,7 +79,12 @@ def _source(roots: Sequence[Expr], names: Mapping[str, tuple[str, int]]) -> str:
     text: dict[Expr, str] = {}
     depth: dict[Expr, int] = {}
     for node in order:
-        body = _text(node, [text[a] for a in node.args], names)
+        args = [text[a] for a in node.args]
+        while node.op in _INFIX and len(args) > _LONG:  # Python cannot parse operators without end
+            name = f"v{len(lines)}"
+            lines.append(f"    {name} = {_INFIX[node.op].join(args[:_LONG])}")
+            args = [name, *args[_LONG:]]
+        body = _text(node, args, names)
         depth[node] = 1 + max((depth[a] for a in node.args), default=-1)
         if node.args and (uses[node] > 1 or depth[node] > _DEEP):
             name = f"v{len(lines)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -24,6 +24,7 @@ class Layout:
     names : the quantities of the model, as a user sees them.
     events : number of events. initial_triggers : value of each trigger before the start.
     counts : operations, non-zeros and the like.
+    clock : what jumps or turns with time alone, as `TimeFeatures.record` gives it.
     """
 
     states: tuple[str, ...]
@@ -38,6 +39,7 @@ class Layout:
     events: int
     initial_triggers: tuple[bool, ...]
     counts: Mapping[str, int]
+    clock: Sequence[Any] = ((), (), ())
 
     def record(self) -> dict[str, object]:
         """As plain data for JSON."""

@@ -45,8 +45,10 @@ _REASONS = {
     1: "took more than the permitted number of steps",
     2: "needs a step below the precision of time",
     3: "reached a value that is not a finite number",
-    4: "events that trigger each other without end",
+    4: "events that trigger each other without end, or follow each other ever faster",
 }
+_HOPELESS = (1, 4)  # what ran out of steps or of events here would take the slow engine minutes to fail as well
+_SAFE_STEPS = 10_000  # steps of the reference engine for one patient, of about a millisecond each
 _SAFE_LIMIT = 32  # patients of one job that the slow reference engine is asked to rescue
 _SHOWN = 12  # parameters named in the message about a failed patient
 _TIGHTER = 0.1
@@ -203,10 +205,14 @@ class NativeModel:
         if not len(failed):
             return result
         messages = {int(i): _message(job, int(i), int(outcome.code[i]), float(result.end_time[i])) for i in failed}
-        left = self._again(job, failed, result, lambda part: self._tighter(part))
+        hopeless = _HOPELESS if job.max_steps > _SAFE_STEPS else _HOPELESS[1:]
+        lost = np.isin(outcome.code[failed], hopeless)
+        left = failed[~lost]
+        if len(left):
+            left = self._again(job, left, result, lambda part: self._tighter(part))
         if len(left) and self.rescue:
-            left = np.concatenate([self._again(job, left[:_SAFE_LIMIT], result, self._reference), left[_SAFE_LIMIT:]])
-        kept = {int(i): messages[int(i)] for i in left}
+            left = np.concatenate([self._again(job, left[:_SAFE_LIMIT], result, self._patiently), left[_SAFE_LIMIT:]])
+        kept = {int(i): messages[int(i)] for i in sorted([*failed[lost], *left])}
         self.rescued += len(failed) - len(kept)
         _log.info("%d of %d patients failed; %d of them were rescued", len(failed), job.n, len(failed) - len(kept))
         return replace(result, messages=kept)
@@ -223,6 +229,9 @@ class NativeModel:
         from immunescape.engine.reference import ReferenceEngine
 
         return ReferenceEngine().compile_system(self._system()).run(job)
+
+    def _patiently(self, job: Job) -> Result:
+        return self._reference(replace(job, max_steps=min(job.max_steps, _SAFE_STEPS)))
 
     def _again(self, job: Job, which: Any, result: Result, run: Callable[[Job], Result]) -> Any:
         """Integrate some patients otherwise and put what succeeds into the result; returns those that failed again."""

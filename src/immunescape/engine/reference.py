@@ -66,6 +66,7 @@ class ReferenceCompiled:
         n, system = job.n, self.system
         constants, start = system.resolve(n, job.parameters, job.initial, float(times[0]))
         output = self._problem.outputs(job.outputs)
+        moments = self._problem.clock.moments(n, system.defaults, job.parameters, float(times[0]), float(times[-1]))
         atol = absolute_tolerances(job, self.states)
         doses = self._doses(job)
         until = np.full(n, times[-1]) if job.until is None else job.until
@@ -83,6 +84,7 @@ class ReferenceCompiled:
                 times=times,
                 end=min(float(until[i]), float(times[-1])),
                 doses=doses[i],
+                moments=moments[i][0],
                 rtol=job.rtol,
                 atol=atol,
                 max_steps=job.max_steps,

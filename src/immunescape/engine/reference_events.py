@@ -17,6 +17,8 @@ __all__ = ["EventQueue", "EventTable"]
 
 FloatArray = NDArray[np.float64]
 _LIMIT = 10_000
+_CROWD, _CLOSE = 1000, 1e-9
+"""So many moments with events in a row, each within this share of the job after the one before, come to no end."""
 
 
 class EventTable:
@@ -46,8 +48,9 @@ class _Pending:
 class EventQueue:
     """Fires and executes the events of one patient; among equal priorities the order is drawn, always the same way."""
 
-    def __init__(self, table: EventTable) -> None:
+    def __init__(self, table: EventTable, span: float) -> None:
         self.table = table
+        self._close, self._crowd, self._last = _CLOSE * span, 0, -np.inf
         self.draw = np.random.default_rng(0)
         self.before = [event.initial_value for event in table.events]
         self.pending: list[_Pending] = []
@@ -93,4 +96,9 @@ class EventQueue:
             ran += 1
             if ran > _LIMIT:
                 raise EngineError(f"events keep firing each other at time {t:g}")
+        if ran:
+            self._crowd = self._crowd + 1 if t - self._last < self._close else 0
+            self._last = t
+            if self._crowd >= _CROWD:
+                raise EngineError("events follow each other ever faster")
         return ran > 0

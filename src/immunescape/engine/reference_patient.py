@@ -23,15 +23,20 @@ __all__ = ["Patient", "Plan"]
 FloatArray = NDArray[np.float64]
 _SAMPLES = (0.2, 0.4, 0.6, 0.8, 1.0)
 _NEWTON_STEPS = 50
+_INPUTS_AHEAD = 16
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is done with one patient: see `Job`; doses are columns start, state, amount, duration."""
+    """What is done with one patient: see `Job`.
+
+    Doses are columns start, state, amount, duration; `moments` are times to stop at because an input jumps or turns.
+    """
 
     times: FloatArray
     end: float
     doses: tuple[FloatArray, ...]
+    moments: FloatArray
     rtol: float
     atol: FloatArray
     max_steps: int
@@ -62,7 +67,7 @@ class Patient:
         guess = problem.function([a.expression for a in problem.system.algebraic])(plan.times[0], [], self.p)
         self.x = np.concatenate([start, guess])
         self.t = float(plan.times[0])
-        self.queue = EventQueue(events)
+        self.queue = EventQueue(events, plan.end - float(plan.times[0]))
         self.values = np.full((len(plan.times), len(plan.output(self.t, self.x.tolist(), self.p))), np.nan)
         self.written = 0
         self.steps = 0
@@ -151,7 +156,9 @@ class Patient:
         ahead = float(np.nextafter(self.t, np.inf))
         if any(t == self.t for t in times) and problem.timed(ahead, x, self.p) != problem.timed(self.t, x, self.p):
             return ahead
-        return min((t for t in times if t > self.t), default=np.inf)
+        turn = int(np.searchsorted(self.plan.moments, self.t, side="right"))
+        ahead = float(self.plan.moments[turn]) if turn < len(self.plan.moments) else np.inf
+        return min((t for t in (*times, ahead) if t > self.t), default=np.inf)
 
     def _stopping(self, t: float, x: FloatArray) -> bool:
         if self.plan.watch is None:
@@ -281,13 +288,18 @@ class Patient:
             for share in (1e-9, 1e-6, 1e-4, 1e-2, 1.0):
                 with np.errstate(all="ignore"):
                     try:
-                        matrix = np.eye(n) / (share * span) - jacobian(self.t, y)
-                        step = np.linalg.solve(matrix, rates(self.t, y))
+                        then = self.t + share * span
+                        matrix = np.eye(n) / (share * span) - jacobian(then, y)
+                        step = np.linalg.solve(matrix, rates(then, y))
                     except np.linalg.LinAlgError:
                         continue
                 if np.all(np.isfinite(step)):
                     y = y + step
                     size[empty] = np.maximum(size[empty], 1e-3 * np.abs(y[empty]))
+            ahead = self.plan.moments[self.plan.moments > self.t][:_INPUTS_AHEAD]
+            for then in ahead:  # what an input that is still silent will bring
+                rate = np.abs(rates(float(then), self.x[:n]))
+                size[empty] = np.fmax(size[empty], 1e-3 * span * np.where(np.isfinite(rate), rate, 0.0)[empty])
         least = np.where(size > 0, size, np.max(size, initial=0.0) * 1e-12)
         return np.where(own, np.maximum(TOLERANCE_SHARE * self.plan.rtol * least, 1e-250), self.plan.atol)
 

@@ -12,12 +12,11 @@ from immunescape.engine.ir import COMPARISONS, TIME, ZERO, Expr, postorder, sym
 from immunescape.engine.ir_calculus import derivatives, free_symbols, substitute
 from immunescape.engine.ir_python import Function, make_function
 from immunescape.engine.ir_system import System
-from immunescape.errors import EngineError
+from immunescape.engine.time_features import CLOCK, TimeFeatures, is_linear, time_features
 
 __all__ = ["Problem"]
 
 FloatArray = NDArray[np.float64]
-_CLOCK = "\0time"
 
 
 class Problem:
@@ -31,6 +30,7 @@ class Problem:
         variables). triggers : of all events. switches : values that jump where a formula changes branch or a trigger
         may change; timed : those that depend on time alone, breaks : the times at which they do. sampled : whether
         there are any of the first kind. static : whether no state moves by itself.
+    clock : what jumps or turns with time alone otherwise.
     """
 
     def __init__(self, system: System) -> None:
@@ -73,6 +73,17 @@ class Problem:
             partials = derivatives(rates, system.state_names)
             self.jacobian = self.function([row.get(name, ZERO) for row in partials for name in system.state_names])
         self._equilibria()
+        self.clock = self._clock([*rates, *triggers, *self._write_out(system.residuals)])
+
+    def _clock(self, roots: Sequence[Expr]) -> TimeFeatures:
+        """What jumps or turns with time alone."""
+        system, now = self.system, sym(CLOCK)
+        moving = {s.name for s in system.states if not s.rate.is_num(0.0)} | {a.name for a in system.algebraic}
+        changing = {s.name for s in system.states} - moving
+        names = [c.name for c in system.constants]
+        constants = substitute([c.expression for c in system.constants], {}, time=now)
+        timed = substitute(roots, {}, time=now)
+        return time_features(timed, moving, changing, list(zip(names, constants, strict=True)))[0]
 
     def _write_out(self, roots: Sequence[Expr]) -> list[Expr]:
         return substitute(list(roots), self._inlined)
@@ -87,16 +98,13 @@ class Problem:
 
     def _moment(self, edge: Expr) -> Expr | None:
         """Time at which an edge is zero, for one that moves with time only and at a steady pace."""
-        (moved,) = substitute([edge], {}, time=sym(_CLOCK))
-        if _CLOCK not in free_symbols(moved) or not free_symbols(moved) <= self._fixed | {_CLOCK} or _switches([moved]):
+        (moved,) = substitute([edge], {}, time=sym(CLOCK))
+        if CLOCK not in free_symbols(moved) or not free_symbols(moved) <= self._fixed | {CLOCK}:
             return None
-        try:
-            slope = derivatives([moved], [_CLOCK])[0].get(_CLOCK, ZERO)
-        except EngineError:
+        if not is_linear(moved) or _switches([moved]):
             return None
-        if slope.is_num(0.0) or _CLOCK in free_symbols(slope):
-            return None
-        (offset,) = substitute([moved], {_CLOCK: ZERO})
+        slope = derivatives([moved], [CLOCK])[0][CLOCK]
+        (offset,) = substitute([moved], {CLOCK: ZERO})
         return -offset / slope
 
     def _equilibria(self) -> None:

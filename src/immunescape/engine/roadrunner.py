@@ -15,11 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immunescape.engine.analysis import substituted_constants
 from immunescape.engine.api import FAILED, Job, Result
+from immunescape.engine.ir import Expr, postorder, sym
+from immunescape.engine.ir_calculus import substitute
+from immunescape.engine.ir_system import System
 from immunescape.engine.jobs import TOLERANCE_SHARE, check_job, dose_tables
 from immunescape.engine.roadrunner_document import document_of, prepared, written_out
 from immunescape.engine.roadrunner_patient import Change, EventfulPatient, PlainPatient, dose_changes
-from immunescape.engine.sbml_reader import read_sbml
+from immunescape.engine.sbml_reader import plain_numbers, read_sbml
+from immunescape.engine.time_features import CLOCK, TimeFeatures, time_features
 from immunescape.errors import EngineError, unknown_word
 
 __all__ = ["RoadRunnerEngine", "RoadRunnerModel"]
@@ -50,6 +55,7 @@ class RoadRunnerModel:
     """
 
     def __init__(self, sbml: str) -> None:
+        sbml = plain_numbers(sbml)
         self._sbml = sbml
         self._loaded: dict[tuple[object, ...], Any] = {}
         self._touched: dict[int, set[str]] = {}
@@ -61,6 +67,7 @@ class RoadRunnerModel:
         self._needs_its_past = any(e.delay is not None or not e.initial_value or not e.persistent for e in events)
         self._species = {s.name for s in self._system.species}
         self.states: tuple[str, ...] = self._system.state_names
+        self._clock = _clock(self._system)
         self.quantities: tuple[str, ...] = self._system.quantities
         self.written_out = written_out(model)
         if self.written_out > _MANY:
@@ -122,6 +129,24 @@ class RoadRunnerModel:
         columns |= dict(zip(self.states, start.T, strict=True))
         return {name: columns[name] for name in members if name in columns and name not in job.parameters}
 
+    def _moments(self, job: Job) -> list[FloatArray]:
+        """Moments at which an input jumps or turns with time alone, of each patient.
+
+        Raises
+        ------
+        EngineError
+            Where libroadrunner would step over it: nothing makes it stop at a moment but the end of a simulation, and a
+            simulation that goes on loses what events have pending.
+        """
+        start, end = float(job.times[0]), float(job.times[-1])
+        hint = "Use the engine 'native' or 'reference'."
+        moments = self._clock.moments(job.n, self.parameters, job.parameters, start, end)
+        if self._has_events and any(np.any(jumps > 0) for _, jumps in moments):
+            raise EngineError("libroadrunner steps over rates that switch with time in a model with events", hint=hint)
+        if self._clock.sharpest(job.n, self.parameters, job.parameters, start, end) > 0.5:
+            raise EngineError("libroadrunner steps over inputs as short as those of this model", hint=hint)
+        return [times[jumps > 0] for times, jumps in moments]
+
     def run(self, job: Job, *, progress: Callable[[int], None] | None = None) -> Result:
         """Integrate a batch, one patient after the other."""
         job = check_job(job, self.states)
@@ -134,6 +159,7 @@ class RoadRunnerModel:
         tables = {id(d): d for d in dose_list}
         for doses in tables.values():
             self._check_names("dosed state", doses.target, self.states)
+        moments = self._moments(job)
         infused = frozenset(t for d in dose_list for t, length in zip(d.target, d.duration, strict=True) if length > 0)
         start = float(times[0])
         changes = {key: dose_changes(doses, start) for key, doses in tables.items()}
@@ -165,7 +191,7 @@ class RoadRunnerModel:
                 status[i], end_time[i] = patient.integrate(
                     {k: float(v[i]) for k, v in parameters.items()},
                     {k: float(v[i]) for k, v in initial.items()},
-                    changes[id(dose_list[i])],
+                    [*changes[id(dose_list[i])], *(Change(float(t), "", "turn", 0.0) for t in moments[i])],
                     None if job.stop is None else float(job.stop.value[i]),
                     float(times[-1]) if job.until is None else min(float(job.until[i]), float(times[-1])),
                     values[i],
@@ -181,6 +207,20 @@ class RoadRunnerModel:
         return Result(
             times, job.outputs, values, self.states, final, status, end_time, np.zeros(job.n, dtype=np.int64), messages
         )
+
+
+def _clock(system: System) -> TimeFeatures:
+    """What jumps or turns with time alone in the rates, steady conditions included."""
+    everything = [*system.rates, *(a.expression for a in system.assignments)]
+    if not any(node.op == "time" for node in postorder(everything)):
+        return TimeFeatures()
+    now, inlined = sym(CLOCK), dict[str, Expr]()
+    for item in system.assignments:
+        (inlined[item.name],) = substitute([item.expression], inlined, time=now)
+    moving = {s.name for s in system.states if not s.rate.is_num(0.0)}
+    still = {s.name for s in system.states} - moving
+    rates = substitute(system.rates, inlined, time=now)
+    return time_features(rates, moving, still, substituted_constants(system), linear=True)[0]
 
 
 def _slots(tables: Iterable[Sequence[Change]], start: float) -> tuple[tuple[str, str], ...]:

@@ -43,13 +43,19 @@ def written_out(model: Any) -> int:
     rules = {r.getVariable(): r.getMath() for r in model.getListOfRules() if r.isAssignment() and r.isSetMath()}
     sizes: dict[str, int] = {}
 
-    def size(node: Any, inside: frozenset[str]) -> int:
-        name = str(node.getName()) if node.getType() == libsbml.AST_NAME else ""
-        if name in rules and name not in inside:
-            if name not in sizes:
-                sizes[name] = size(rules[name], inside | {name})
-            return sizes[name]
-        return 1 + sum(size(node.getChild(i), inside) for i in range(node.getNumChildren()))
+    def size(root: Any, inside: frozenset[str]) -> int:
+        total, stack = 0, [root]
+        while stack:
+            node = stack.pop()
+            name = str(node.getName()) if node.getType() == libsbml.AST_NAME else ""
+            if name in rules and name not in inside:
+                if name not in sizes:
+                    sizes[name] = size(rules[name], inside | {name})
+                total += sizes[name]
+                continue
+            total += 1
+            stack += [node.getChild(i) for i in range(node.getNumChildren())]
+        return total
 
     laws = [r.getKineticLaw() for r in model.getListOfReactions()]
     roots = [law.getMath() for law in laws if law is not None and law.isSetMath()]

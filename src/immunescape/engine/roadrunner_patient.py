@@ -24,7 +24,10 @@ _JUST_BEFORE = 1e-12
 
 @dataclass(frozen=True, order=True)
 class Change:
-    """What a dose does at a moment: adds `value` to a state (kind ``amount``) or to its input (kind ``rate``)."""
+    """What happens at a moment: `value` is added to a state (kind ``amount``) or to its input (kind ``rate``).
+
+    Of kind ``turn`` are moments at which an input jumps by itself.
+    """
 
     time: float
     target: str
@@ -161,6 +164,8 @@ class PlainPatient(_Patient):
         return OK, until
 
     def _apply(self, change: Change) -> None:
+        if change.kind == "turn":
+            return
         name = INFUSION + change.target if change.kind == "rate" else change.target
         value = float(self.runner[name]) + change.value
         if change.kind == "rate" and abs(value) < 1e-9 * abs(change.value):

@@ -20,10 +20,15 @@ from immunescape.engine.ir_system import System
 from immunescape.engine.sbml_reader_model import ModelReader
 from immunescape.errors import EngineError, InputError
 
-__all__ = ["read_sbml", "read_sbml_file"]
+__all__ = ["plain_numbers", "read_sbml", "read_sbml_file"]
 
 _ENTITIES = re.compile(r"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
 _DEEPEST = 1000
+_LARGE = re.compile(r"""(<(?:\w+:)?cn\b[^>]*?)\s+type\s*=\s*["']\s*integer\s*["']([^>]*>)(\s*[+-]?\d{10,}\s*<)""")
+_WHOLE, _REAL = re.compile(r"[+-]?\d+"), re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_PARTS_OF_NUMBERS = {
+    "integer": (_WHOLE,), "real": (_REAL,), "rational": (_WHOLE, _WHOLE), "e-notation": (_REAL, _WHOLE),
+}  # fmt: skip
 _IGNORED_PACKAGES = frozenset({"layout", "render", "groups", "comp", "l3v2extendedmath"})
 
 
@@ -68,9 +73,8 @@ def read_sbml(text: str, *, source: Path | None = None) -> System:
     where = str(source) if source else "SBML"
     if _ENTITIES.search(text):
         raise EngineError("the document declares a document type or XML entities; SBML needs neither", where=where)
-    if _depth(text) > _DEEPEST:
-        raise EngineError(f"elements nested more than {_DEEPEST} deep", where=where)
-    body = re.sub(r"^\s*<\?xml.*?\?>", "", text, count=1, flags=re.DOTALL)
+    _check_text(text, where)
+    body = re.sub(r"^\s*<\?xml.*?\?>", "", plain_numbers(text), count=1, flags=re.DOTALL)
     document = libsbml.readSBMLFromString(f'<?xml version="1.0" encoding="UTF-8"?>{body}')
     _check(document, where)
     if source is not None:
@@ -83,24 +87,60 @@ def read_sbml(text: str, *, source: Path | None = None) -> System:
     return ModelReader(model, where).read()
 
 
-def _depth(text: str) -> int:
-    """How deep elements are nested, as far as the text can be parsed."""
-    depth = deepest = 0
+def plain_numbers(text: str) -> str:
+    """Whole numbers of ten digits or more as real ones: libsbml refuses those that need more than 32 bits."""
+    return _LARGE.sub(r"\1\2\3", text)
 
-    def start(*_: object) -> None:
-        nonlocal depth, deepest
+
+def _check_text(text: str, where: str) -> None:
+    """Refuse elements nested too deeply, and numbers that libsbml would read up to the first odd character.
+
+    What cannot be parsed at all is left to libsbml.
+    """
+    depth = deepest = 0
+    kind, pieces = "", []  # type: str, list[str]
+    wrong = ""
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth, deepest, kind
         depth += 1
         deepest = max(deepest, depth)
+        tag = name.rpartition(":")[2]
+        if tag == "cn":
+            kind = attributes.get("type", "real").strip()
+            pieces[:] = [""]
+        elif tag == "sep" and kind:
+            pieces.append("")
 
-    def end(*_: object) -> None:
-        nonlocal depth
+    def data(content: str) -> None:
+        if kind:
+            pieces[-1] += content
+
+    def end(name: str) -> None:
+        nonlocal depth, kind, wrong
         depth -= 1
+        if kind and name.rpartition(":")[2] == "cn":
+            patterns = _PARTS_OF_NUMBERS.get(kind, ())
+            fits = len(patterns) == len(pieces) and all(
+                p.fullmatch(t.strip()) for p, t in zip(patterns, pieces, strict=True)
+            )
+            if not fits and not wrong:
+                shown = " ".join("; ".join(pieces).split())[:40]
+                wrong = f"'{shown}' is no number of type '{kind}' (line {parser.CurrentLineNumber})"
+            kind = ""
 
     parser = expat.ParserCreate()
-    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, data
     with contextlib.suppress(expat.ExpatError):
         parser.Parse(text, True)
-    return deepest
+    if deepest > _DEEPEST:
+        raise EngineError(
+            f"elements nested more than {_DEEPEST} deep",
+            where=where,
+            hint="Write a long sum as one <plus/> with all its terms, or in several rules.",
+        )
+    if wrong:
+        raise EngineError(wrong, where=where, hint="Types are real, integer, e-notation and rational.")
 
 
 def _check(document: Any, where: str) -> None:

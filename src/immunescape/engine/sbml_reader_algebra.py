@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+import numpy as np
+
 from immunescape.engine import ir
 from immunescape.engine.ir import ZERO, Expr, sym
 from immunescape.engine.ir_calculus import derivatives, free_symbols, substitute
@@ -205,6 +207,17 @@ def equilibria(
     EngineError
         If the equilibrium does not determine how fast the reactions run.
     """
+    names = ", ".join(name for name, _, _ in fast)
+    moved = sorted({n for _, _, move in fast for n in move})
+    table = [[move.get(n, ZERO) for n in moved] for _, _, move in fast]
+    if all(e.op == "num" for row in table for e in row):
+        numbers = np.array([[e.value for e in row] for row in table]).reshape(len(fast), len(moved))
+        if np.linalg.matrix_rank(numbers) < len(fast):
+            raise EngineError(
+                f"fast reactions ({names}) that move the same species in a circle, or none: their equilibrium does not "
+                "determine how fast each of them runs",
+                where=where,
+            )
     fluxes = inline([flux for _, flux, _ in fast], assignments, where)
     clock = "\0time"
     fluxes = substitute(fluxes, {}, time=sym(clock))
@@ -215,7 +228,6 @@ def equilibria(
     matrix = [[ir.add(*(s * move.get(n, ZERO) for n, s in row.items())) for _, _, move in fast] for row in slopes]
     speeds = solve_linear(matrix, [-d for d in drift], guard=True)
     if speeds is None:
-        names = ", ".join(name for name, _, _ in fast)
         raise EngineError(f"the equilibrium of fast reactions ({names}) does not determine their rates", where=where)
     speeds = substitute(speeds, {clock: ir.TIME})
     for (_, _, move), speed in zip(fast, speeds, strict=True):

@@ -13,7 +13,10 @@ from immunescape.engine import ir
 from immunescape.engine.ir import ONE, TIME, ZERO, Expr, func, num
 from immunescape.errors import EngineError
 
-__all__ = ["AVOGADRO", "Formulas"]
+__all__ = ["AVOGADRO", "MOST_PARTS", "Formulas"]
+
+MOST_PARTS = 20_000
+"""Parts of one formula that may come from functions, each written out where it is called with other arguments."""
 
 AVOGADRO = 6.02214179e23
 """Number of the SBML symbol ``avogadro``, as SBML Level 3 Version 1 and 2 fix it (1/mole)."""
@@ -56,10 +59,6 @@ def _piecewise(args: list[Expr]) -> Expr:
     return result
 
 
-def _minus(args: list[Expr]) -> Expr:
-    return ir.neg(args[0]) if len(args) == 1 else ir.sub(args[0], args[1])
-
-
 def _log(args: list[Expr]) -> Expr:
     if len(args) == 1 or args[0].is_num(10.0):
         return func("log10", args[-1])
@@ -85,9 +84,7 @@ def _quotient(args: list[Expr]) -> Expr:
 
 
 _NARY: dict[int, Callable[[list[Expr]], Expr]] = {
-    libsbml.AST_PLUS: lambda args: ir.add(*args),
     libsbml.AST_TIMES: lambda args: ir.mul(*args),
-    libsbml.AST_MINUS: _minus,
     libsbml.AST_DIVIDE: lambda args: ir.div(args[0], args[1]),
     libsbml.AST_POWER: lambda args: ir.pow_(args[0], args[1]),
     libsbml.AST_FUNCTION_POWER: lambda args: ir.pow_(args[0], args[1]),
@@ -107,6 +104,10 @@ _NARY: dict[int, Callable[[list[Expr]], Expr]] = {
 }
 
 
+_SUMS = (libsbml.AST_PLUS, libsbml.AST_MINUS)
+_CHAINS = (*_SUMS, libsbml.AST_TIMES, libsbml.AST_LOGICAL_AND, libsbml.AST_LOGICAL_OR)
+
+
 class Formulas:
     """Turns the formulas of one model into expressions.
 
@@ -119,6 +120,7 @@ class Formulas:
     """
 
     def __init__(self, model: Any, rate_of: Callable[[str], Expr]) -> None:
+        self._written = 0
         self._functions = {f.getId(): f for f in model.getListOfFunctionDefinitions() if f.isSetMath()}
         self._rate_of = rate_of
         self._calls: dict[tuple[str, tuple[Expr, ...]], Expr] = {}
@@ -140,6 +142,7 @@ class Formulas:
         EngineError
             For a construct that cannot be integrated, an unknown name or a function that calls itself.
         """
+        self._written = 0
         try:
             return self._convert(node, names, where, ())
         except RecursionError:
@@ -161,9 +164,24 @@ class Formulas:
         if kind == libsbml.AST_NAME_AVOGADRO:
             return num(AVOGADRO)
         if kind == libsbml.AST_FUNCTION_RATE_OF:
-            return self._rate_of(node.getChild(0).getName())
+            name = node.getChild(0).getName()
+            meaning = names.get(name)
+            if meaning is not None and meaning.op == "sym" and "." in meaning.name:
+                return ZERO  # a parameter of this reaction alone, which is constant
+            return self._rate_of(name)
         if kind == libsbml.AST_FUNCTION_DELAY:
             raise EngineError("the symbol 'delay' (delay differential equations) is not supported", where=where)
+        if calls:
+            self._written += 1
+            if self._written > MOST_PARTS:
+                raise EngineError(
+                    f"the functions of the document, written out in one formula, have more than {MOST_PARTS:,} parts",
+                    where=where,
+                    hint="Functions that call each other several times grow by that factor at each level; "
+                    "use assignment rules for the values between.",
+                )
+        if kind in _CHAINS:
+            return self._chain(node, kind, names, where, calls)
         args = [self._convert(node.getChild(i), names, where, calls) for i in range(node.getNumChildren())]
         try:
             if kind in _UNARY:
@@ -182,6 +200,27 @@ class Formulas:
             return self._call(node.getName(), args, where, calls)
         text = node.getName() or libsbml.formulaToL3String(node)
         raise EngineError(f"'{text}' in a formula is not supported", where=where)
+
+    def _chain(self, node: Any, kind: int, names: Mapping[str, Expr], where: str, calls: tuple[str, ...]) -> Expr:
+        """A sum, difference, product or logical chain, however deep its brackets are written."""
+        parts: list[Expr] = []
+        stack: list[tuple[Any, bool]] = [(node, False)]
+        while stack:
+            item, negative = stack.pop()
+            type_, children = item.getType(), item.getNumChildren()
+            if kind in _SUMS and type_ in _SUMS and (type_ == libsbml.AST_PLUS or children in (1, 2)):
+                signs = [negative] * children
+                if type_ == libsbml.AST_MINUS:
+                    signs[-1] = not negative
+                stack += [(item.getChild(i), signs[i]) for i in reversed(range(children))]
+            elif kind not in _SUMS and type_ == kind:
+                stack += [(item.getChild(i), False) for i in reversed(range(children))]
+            elif item is node:
+                raise EngineError(f"wrong number of arguments in '{libsbml.formulaToL3String(node)}'", where=where)
+            else:
+                part = self._convert(item, names, where, calls)
+                parts.append(ir.neg(part) if negative else part)
+        return ir.add(*parts) if kind in _SUMS else _NARY[kind](parts)
 
     def _call(self, name: str, args: list[Expr], where: str, calls: tuple[str, ...]) -> Expr:
         """Write out a function of the document."""

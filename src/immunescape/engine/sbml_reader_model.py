@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,11 +67,39 @@ class ModelReader:
         if model.getLevel() == 2:
             formulas = {n: ref for n, ref in self.references.items() if ref.isSetStoichiometryMath()}
             self.assigned |= {n: ref.getStoichiometryMath() for n, ref in formulas.items()}
+        self._refuse_doubles()
         self.local: dict[str, float] = {}
         self.rates_of: dict[str, None] = {}
         self.names = {name: self._meaning(name) for name in self._all_names()}
 
     # ---- names ----------------------------------------------------------------------------------------------------
+
+    def _refuse_doubles(self) -> None:
+        """Refuse identifiers and rules that occur twice, of which the last would win without a word."""
+        model = self.model
+        parts = [
+            *model.getListOfCompartments(), *model.getListOfSpecies(), *model.getListOfParameters(),
+            *model.getListOfReactions(), *model.getListOfFunctionDefinitions(), *model.getListOfEvents(),
+            *(ref for r in self.reactions.values() for ref in (*r.getListOfReactants(), *r.getListOfProducts())),
+        ]  # fmt: skip
+        self._once((p.getId() for p in parts), "the identifier '{}' is given to two parts of the model")
+        ruled = (r.getVariable() for r in model.getListOfRules() if not r.isAlgebraic())
+        self._once(ruled, "two rules determine '{}'")
+        self._once((a.getSymbol() for a in model.getListOfInitialAssignments()), "two initial assignments give '{}'")
+        for reaction in model.getListOfReactions():
+            law = reaction.getKineticLaw()
+            if law is not None:
+                own = law.getListOfLocalParameters() if model.getLevel() > 2 else law.getListOfParameters()
+                self._once(
+                    (p.getId() for p in own), f"reaction '{reaction.getId()}' has two local parameters called '{{}}'"
+                )
+
+    def _once(self, names: Iterable[str], message: str) -> None:
+        seen: set[str] = set()
+        for name in names:
+            if name and name in seen:
+                raise EngineError(message.format(name), where=self.where, hint="Rename or remove one of them.")
+            seen.add(name)
 
     def _all_names(self) -> list[str]:
         return [*self.compartments, *self.species, *self.parameters, *self.reactions, *self.references]

@@ -8,8 +8,10 @@
 enum { DOSE = 1, EVENT = 2 };
 enum { OK = 0, STOPPED = 1, FAILED = 2 };
 enum { FINE = 0, TOO_MANY_STEPS, STEP_TOO_SMALL, NOT_FINITE, ENDLESS_EVENTS };
+#define CROWD 1000  /* so many events in a row, */
+#define CLOSE 1e-9  /* each within this share of the job, come to no end */
 enum { IN_X = 0, IN_Z = 1, IN_Q = 2 };
-enum { ADD_X = 0, ADD_Z = 1, SET_RATE = 2 };
+enum { ADD_X = 0, ADD_Z = 1, SET_RATE = 2, INPUT_TURNS = 3, INPUT_JUMPS = 4 };
 
 /* The same fields in the same order as in batch.py. */
 struct job {
@@ -37,6 +39,8 @@ struct lanes {
     struct rates_in in;
     int64_t id[W], action[W], action_end[W], out[W], taken[W], refused[W];
     double end[W], stop_at[W];
+    int64_t crowd[W];      /* events in a row, each close behind the one before */
+    double last_event[W];
     int fresh[W]; /* a discontinuity lies behind: choose a new step; EVENT: the step before may still do */
     int shy[W];   /* the step before was refused: do not grow */
     V t, h, lo, hi;
@@ -216,6 +220,8 @@ static void settle(struct lanes *s, const int *arrived) {
             switch (j->action_kind[s->action[l]]) {
             case ADD_X: LANE(s->x[index], l) += v; break;
             case ADD_Z: LANE(s->z[index], l) += v; moved = 1; break;
+            case INPUT_TURNS: continue; /* stepped onto so that it is seen; nothing jumps */
+            case INPUT_JUMPS: break;
             default: LANE(s->rate[index], l) = v;
             }
             s->fresh[l] = DOSE;
@@ -257,6 +263,16 @@ static void settle(struct lanes *s, const int *arrived) {
             for (int l = 0; l < W; l++)
                 if (fired[e][l]) sens_lose(s, l);
         }
+        if (round == 0)
+            for (int l = 0; l < W; l++) {
+                int any = 0;
+                for (int e = 0; e < NEVENT; e++) any |= fired[e][l];
+                if (!any || s->id[l] < 0) continue;
+                double now = LANE(s->t, l);
+                s->crowd[l] = now - s->last_event[l] < CLOSE * (s->end[l] - j->times[0]) ? s->crowd[l] + 1 : 0;
+                s->last_event[l] = now;
+                if (s->crowd[l] >= CROWD) finish(s, l, FAILED, ENDLESS_EVENTS);
+            }
         if (round >= 100) {
             for (int l = 0; l < W; l++)
                 if (arrived[l] && s->id[l] >= 0) finish(s, l, FAILED, ENDLESS_EVENTS);
@@ -335,6 +351,8 @@ static void refill(struct lanes *s) {
         s->action_end[l] = j->action_start[row + 1];
         s->out[l] = s->taken[l] = s->refused[l] = 0;
         s->shy[l] = 0;
+        s->crowd[l] = 0;
+        s->last_event[l] = -INFINITY;
         LANE(s->t, l) = j->times[0];
         s->end[l] = j->times[j->nt - 1];
         if (j->until && j->until[id] < s->end[l]) s->end[l] = j->until[id];
