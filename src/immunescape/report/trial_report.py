@@ -20,11 +20,11 @@ from immunescape.report.figures import (
     waterfall_figure,
 )
 from immunescape.report.files import make_folder, write_whole
+from immunescape.report.pictures import Picture, plotly_script
 from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
 
     from immunescape.model import Model
     from immunescape.trial.result import TrialResult
@@ -87,7 +87,7 @@ def _digitised(result: TrialResult, endpoint: str) -> dict[str, tuple[Sequence[f
     return curves
 
 
-def survival_figure(result: TrialResult, endpoint: str) -> go.Figure:
+def survival_figure(result: TrialResult, endpoint: str) -> Picture:
     """Predicted and published Kaplan-Meier curves of one endpoint (``pfs`` or ``os``)."""
     return kaplan_meier_figure(TITLES[endpoint], _curves(result, endpoint), _published(result, endpoint))
 
@@ -155,8 +155,6 @@ def _safety_note(result: TrialResult) -> str:
 
 def context(result: TrialResult, notice: str) -> dict[str, Any]:
     """Everything that the template shows."""
-    import plotly.offline
-
     from immunescape.model import Model
     from immunescape.model.describe import parameter_table
 
@@ -169,7 +167,7 @@ def context(result: TrialResult, notice: str) -> dict[str, Any]:
         "lead": f"Virtual trial; {' and '.join(str(a['n']) for a in result.arms)} virtual patients; "
         f"immunescape {result.version}, engine {result.engine}, seed {result.seed}.",
         "notice": notice,
-        "plotly_js": plotly.offline.get_plotlyjs(),
+        "plotly_js": plotly_script(),
         "results": tables.results_table(result),
         "results_note": "Intervals reflect the number of virtual patients only, not the uncertainty of the model's "
         "parameters. Ratio is predicted over published. A dash: not reached or not published.",
