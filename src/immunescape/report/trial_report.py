@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import platform
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from immunescape.model import Model
     from immunescape.trial.result import TrialResult
 
-__all__ = ["TITLES", "save", "survival_figure", "write_figure", "write_report"]
+__all__ = ["TITLES", "read_ahead", "save", "survival_figure", "write_figure", "write_report"]
 
 TITLES = {"pfs": "Progression-free survival", "os": "Overall survival"}
 
@@ -85,6 +88,17 @@ def _digitised(result: TrialResult, endpoint: str) -> dict[str, tuple[Sequence[f
         table = kaplan_meier([t for t, _ in times], [e for _, e in times])
         curves[arm] = (table["time"].tolist(), table["survival"].tolist())
     return curves
+
+
+def read_ahead() -> None:
+    """Import the libraries that `save` needs, in a thread of its own while a trial is being simulated."""
+
+    def read() -> None:
+        for name in ("jinja2", "matplotlib.backends.backend_agg", "matplotlib.figure", "pyarrow.parquet", "rich.table"):
+            with suppress(ImportError):  # said where it is needed
+                importlib.import_module(name)
+
+    threading.Thread(target=read, daemon=True, name="read-ahead").start()
 
 
 def survival_figure(result: TrialResult, endpoint: str) -> Picture:
@@ -155,10 +169,10 @@ def _safety_note(result: TrialResult) -> str:
 
 def context(result: TrialResult, notice: str) -> dict[str, Any]:
     """Everything that the template shows."""
-    from immunescape.model import Model
+    from immunescape.model.assembly import registered_model
     from immunescape.model.describe import parameter_table
 
-    model = Model.build(drugs=result.trial.drugs, check_units=False)
+    model = registered_model(result.trial.drugs)
     parameters = parameter_table(model)
     grades = {g: sum(p["grade"] == g for p in parameters) for g in ("measured", "fitted", "assumed")}
     method = result.comparison.get("method", "")
