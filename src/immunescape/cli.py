@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from immunescape import cli_claims, cli_profile
-from immunescape.cli_run import Cluster, Progress, interruptible, plain_warnings
+from immunescape.cli_run import Cluster, Progress, first_with, interruptible, plain_warnings
 from immunescape.errors import ImmunescapeError
 
 __all__ = ["app", "main"]
@@ -121,8 +121,8 @@ def trial_command(
     check_folder(folder)
     with interruptible(folder), Progress(quiet=as_json) as advance:
         result = virtual.run(
-            patients=patients, seed=seed, workers=workers, out=folder, engine=engine, paired=paired, progress=advance,
-            attribute=attribute, cluster=cluster,
+            patients=patients, seed=seed, workers=workers, out=folder, engine=engine, paired=paired,
+            progress=first_with(_read_ahead, advance), attribute=attribute, cluster=cluster,
         )  # fmt: skip
     written = result.save(folder)
     if as_json:
@@ -130,6 +130,12 @@ def trial_command(
         return
     result.show()
     typer.echo("\nWritten: " + ", ".join(str(p) for p in written))
+
+
+def _read_ahead() -> None:
+    from immunescape.report.trial_report import read_ahead
+
+    read_ahead()
 
 
 @app.command("trials")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-__all__ = ["Cluster", "Progress", "interruptible", "plain_warnings"]
+__all__ = ["Cluster", "Progress", "first_with", "interruptible", "plain_warnings"]
 
 Cluster = Annotated[
     str | None,
@@ -44,6 +44,19 @@ def plain_warnings() -> None:
 
     original = warnings.showwarning
     warnings.showwarning = show
+
+
+def first_with(action: Callable[[], None], advance: Any) -> Callable[[int, int], None]:
+    """Return a report of progress that calls `action` once, when something is done first, and `advance` always."""
+    waiting = [action]
+
+    def report(done: int, total: int) -> None:
+        if done and waiting:
+            waiting.pop()()
+        if advance is not None:
+            advance(done, total)
+
+    return report
 
 
 class Progress:

@@ -77,3 +77,14 @@ def test_show_prints_a_table(result, capsys):
 def test_figure(result, tmp_path):
     path = result.figure(Path(tmp_path) / "km.png")
     assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_libraries_of_the_report_are_read_at_the_first_patients():
+    from immunescape.cli_run import first_with
+
+    calls = []
+    report = first_with(lambda: calls.append("read"), lambda done, total: calls.append((done, total)))
+    for done in (0, 3, 5):
+        report(done, 5)
+    assert calls == [(0, 5), "read", (3, 5), (5, 5)]
+    first_with(lambda: None, None)(1, 1)  # without anybody to tell

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -47,6 +48,9 @@ _SYMBOLS = {
     "mu": "µ",
 }
 _NEEDED = ("title", "year")
+_BRACE = re.compile(r"[{}]")
+_MARKUP = re.compile(r"[\\{}$]|--")
+_ACCENT = re.compile(r"\{?\\([`'^\"~=.]|[cvuHkr](?=[{\s]))\s*\{?\s*(\w)\}?\}?")
 
 
 @dataclass(frozen=True)
@@ -88,11 +92,12 @@ def bib_files() -> list[Path]:
 
 def _plain(text: str) -> str:
     """Turn BibTeX text into plain text: accents, dashes, braces."""
+    if not _MARKUP.search(text):
+        return " ".join(text.split())
     text = re.sub(r"(?<!\\)\$", "", text)
     text = re.sub(r"\\([a-z]+)\b", lambda m: _SYMBOLS.get(m.group(1), m.group(0)), text)
     text = re.sub(r"\\([a-zA-Z]{1,2})(?![a-zA-Z])\s?", lambda m: _LETTERS.get(m.group(1), m.group(0)), text)
-    accent = re.compile(r"\{?\\([`'^\"~=.]|[cvuHkr](?=[{\s]))\s*\{?\s*(\w)\}?\}?")
-    text = accent.sub(lambda m: unicodedata.normalize("NFC", m.group(2) + _ACCENTS[m.group(1)]), text)
+    text = _ACCENT.sub(lambda m: unicodedata.normalize("NFC", m.group(2) + _ACCENTS[m.group(1)]), text)
     text = re.sub(r"\\([&%$#_])", r"\1", text)
     return " ".join(re.sub(r"[{}]", "", text).replace("---", "—").replace("--", "–").split())
 
@@ -102,10 +107,11 @@ class _Reader:
 
     def __init__(self, text: str, origin: str) -> None:
         self.text, self.origin, self.at = text, origin, 0
+        self._ends = [end.start() for end in re.finditer("\n", text)]
 
     def where(self, at: int | None = None) -> str:
         position = self.at if at is None else at
-        return f"{self.origin}, line {self.text.count(chr(10), 0, position) + 1}"
+        return f"{self.origin}, line {bisect_left(self._ends, position) + 1}"
 
     def fail(self, message: str) -> InputError:
         return InputError(message, where=self.where())
@@ -169,11 +175,11 @@ class _Reader:
 
     def braced(self) -> str:
         start, depth = self.at, 0
-        for i in range(start, len(self.text)):
-            depth += {"{": 1, "}": -1}.get(self.text[i], 0)
+        for brace in _BRACE.finditer(self.text, start):
+            depth += 1 if brace.group() == "{" else -1
             if depth == 0:
-                self.at = i + 1
-                return self.text[start + 1 : i]
+                self.at = brace.end()
+                return self.text[start + 1 : brace.start()]
         raise self.fail("a brace is not closed")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import ModelError, unknown_word
@@ -21,7 +22,7 @@ from immunescape.model.units import RATE, VOLUME, multiply
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Model"]
+__all__ = ["Model", "registered_model"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,9 +179,22 @@ class Model:
 
     def to_sbml(self) -> str:
         """Return the model as SBML Level 3 Version 2; ids equal the names here, values are in base units."""
+        return self._sbml
+
+    @cached_property
+    def _sbml(self) -> str:
         from immunescape.model.sbml import write_sbml
 
         return write_sbml(self)
+
+    @cached_property
+    def untreated(self) -> Model:
+        """The same mechanisms without drugs; units are not checked again. This model, where it has no drugs."""
+        return Model.build(self.mechanisms, drugs=(), check_units=False) if self.drugs else self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Fields without what follows from them, which the receiving process makes where it needs it."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_sbml", "untreated")}
 
     def equations(self, mechanism: str | None = None) -> str:
         """Return the assembled equations as text, mechanism by mechanism, or those of one."""
@@ -211,6 +225,15 @@ class Model:
             f"Model({len(self.mechanisms)} mechanisms, {len(self.drugs)} drugs, {len(self.states)} states, "
             f"{len(self.reactions)} reactions, {len(self.parameters)} parameters)"
         )
+
+
+@lru_cache(maxsize=4)
+def registered_model(drugs: tuple[str, ...]) -> Model:
+    """Return the model of every registered mechanism with some registered drugs, assembled once in a process.
+
+    Units are not checked: the tables of the package are checked by its tests.
+    """
+    return Model.build(drugs=drugs, check_units=False)
 
 
 def _check_order(draft: Draft) -> None:

@@ -19,11 +19,17 @@ if TYPE_CHECKING:
 __all__ = ["derivatives", "evaluate_all", "evaluate_quantities", "initial"]
 
 
+_BASES: WeakKeyDictionary[Model, dict[str, float]] = WeakKeyDictionary()
+"""Values of the parameters of models that were evaluated, in base units."""
+
+
 def _parameters(model: Model, overrides: Mapping[str, Any]) -> dict[str, Any]:
     for name in overrides:
         if name not in model.parameters:
             raise unknown_word("parameter", name, model.parameters)
-    return {n: overrides.get(n, p.base) for n, p in model.parameters.items()}
+    if model not in _BASES:
+        _BASES[model] = {n: p.base for n, p in model.parameters.items()}
+    return {**_BASES[model], **overrides}
 
 
 def initial(model: Model, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -61,12 +61,10 @@ class Grower:
     def __init__(
         self, model: Model, engine: Engine, *, rtol: float = 1e-6, max_days: float = MAX_DAYS, check_every: float = 50.0
     ) -> None:
-        from immunescape.model.assembly import Model as _Model
-
         self.model, self.rtol, self.max_days, self.check_every = model, rtol, float(max_days), check_every
         # libroadrunner looks for the crossing only when a piece of the trajectory is done, so pieces are short
         self._piece = self.max_days if engine.name == "native" else min(_PIECE, self.max_days)
-        self._bare = _Model.build(model.mechanisms, drugs=(), check_units=False) if model.drugs else model
+        self._bare = model.untreated
         self._compiled = engine.compile(self._bare.to_sbml())
         self._changed = {
             name: p.base

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,14 @@ class Distribution:
         """Whether patients differ."""
         return self.kind != ""
 
+    @cached_property
+    def _tails(self) -> tuple[float, float, float, float]:
+        """Mean and standard deviation on the normal scale, and the shares of the whole below each bound."""
+        from scipy.special import ndtr
+
+        mean, spread, low, high = self._transform()
+        return mean, spread, float(ndtr(low)), float(ndtr(high))
+
     def _transform(self) -> tuple[float, float, float, float]:
         """Mean and standard deviation on the normal scale and the bounds as standard scores."""
         assert self.spread is not None
@@ -113,7 +122,7 @@ class Distribution:
 
     def ppf(self, u: ArrayLike) -> NDArray[np.float64]:
         """Inverse cumulative distribution function of `u` in (0, 1), same shape; constant where nothing varies."""
-        from scipy.special import ndtr, ndtri
+        from scipy.special import ndtri
 
         p = np.asarray(u, dtype=float)
         if not self.varies:
@@ -125,8 +134,7 @@ class Distribution:
             else:
                 x = np.exp(math.log(lower) + p * (math.log(upper) - math.log(lower)))
         else:
-            mean, spread, low, high = self._transform()
-            a, b = float(ndtr(low)), float(ndtr(high))
+            mean, spread, a, b = self._tails
             if b - a < 1e-12:
                 raise InputError("the bounds cut off the whole distribution", where=f"distribution of '{self.name}'")
             z = mean + spread * ndtri(a + p * (b - a))

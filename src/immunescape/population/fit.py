@@ -32,6 +32,8 @@ from immunescape.population.tables import parse_rows
 if TYPE_CHECKING:
     import pandas as pd
 
+    from immunescape.population.linking import ScoredCovariates
+
 __all__ = ["COLUMNS", "FitTerm", "PopulationFit"]
 
 FloatArray = NDArray[np.float64]
@@ -122,14 +124,14 @@ class PopulationFit:
             if parameter not in known:
                 raise unknown_word("parameter in the population fit", parameter, known)
 
-    def move(self, parameter: str, z: FloatArray, covariates: pd.DataFrame) -> FloatArray:
+    def move(self, parameter: str, z: FloatArray, covariates: pd.DataFrame | ScoredCovariates) -> FloatArray:
         """Scores (n,) of patients after the fit, from those before it and the patients' covariates."""
         terms = self._by.get(parameter)
         if terms is None:
             return z
         return terms.get("scale", 1.0) * z + self.offset(parameter, covariates)
 
-    def offset(self, parameter: str, covariates: pd.DataFrame) -> FloatArray:
+    def offset(self, parameter: str, covariates: pd.DataFrame | ScoredCovariates) -> FloatArray:
         """Shift (n,) of a parameter's score, with what covariates add."""
         from immunescape.population.linking import standard_score
 

@@ -71,12 +71,32 @@ def links() -> dict[str, tuple[Row, ...]]:
     return {name: tuple(rows) for name, rows in found.items()}
 
 
-def score(text: str, covariates: pd.DataFrame, where: str | None = None) -> FloatArray:
+class ScoredCovariates:
+    """A table of covariates of one region, each score of which (see `score`) is computed once."""
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self.table = table
+        self.region: Region = table["region"].iloc[0]
+        self._scores: dict[str, FloatArray] = {}
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def score(self, text: str, where: str | None) -> FloatArray:
+        """Score (n,) of a covariate."""
+        if text not in self._scores:
+            self._scores[text] = score(text, self.table, where)
+        return self._scores[text]
+
+
+def score(text: str, covariates: pd.DataFrame | ScoredCovariates, where: str | None = None) -> FloatArray:
     """Turn a covariate into a number.
 
     ``column`` (numbers and truth values), ``ln:column``, ``rank:column`` (normal score of the rank in the covariate
     population, ties share one), or ``column=level|level`` (1 where it holds).
     """
+    if isinstance(covariates, ScoredCovariates):
+        return covariates.score(text, where)
     kind, _, rest = text.partition(":") if ":" in text else ("", "", text)
     column, equals, levels = rest.partition("=")
     if column not in covariates:
@@ -131,11 +151,16 @@ def _standard(name: str, region: Region) -> tuple[FloatArray, FloatArray, FloatA
     return mean, spread, weights, 1.0 - explained
 
 
-def linked_score(name: str, covariates: pd.DataFrame) -> FloatArray:
+def _region(covariates: pd.DataFrame | ScoredCovariates) -> Region:
+    region: Region = covariates.region if isinstance(covariates, ScoredCovariates) else covariates["region"].iloc[0]
+    return region
+
+
+def linked_score(name: str, covariates: pd.DataFrame | ScoredCovariates) -> FloatArray:
     """What covariates add to the normal score (n,) of a parameter by ``covariate_links.csv``; 0 where nothing."""
     if name not in links():
         return np.zeros(len(covariates))
-    mean, spread, weights, _ = _standard(name, covariates["region"].iloc[0])
+    mean, spread, weights, _ = _standard(name, _region(covariates))
     table = np.stack([score(row["score"], covariates, row.where) for row in links()[name]])
     return (weights[:, None] * (table - mean[:, None]) / spread[:, None]).sum(axis=0)
 
@@ -151,9 +176,9 @@ def _moments(text: str, region: Region) -> tuple[float, float]:
     return float(values.mean()), float(values.std()) or 1.0
 
 
-def standard_score(text: str, covariates: pd.DataFrame, where: str | None = None) -> FloatArray:
+def standard_score(text: str, covariates: pd.DataFrame | ScoredCovariates, where: str | None = None) -> FloatArray:
     """Score (n,) of a covariate (see `score`) with mean 0 and standard deviation 1 over the covariate population."""
-    mean, spread = _moments(text, covariates["region"].iloc[0])
+    mean, spread = _moments(text, _region(covariates))
     return (score(text, covariates, where) - mean) / spread
 
 
@@ -201,14 +226,24 @@ def patient_parameters(
     return parameters_at(parameters, covariates, dict(zip(names, u.T, strict=True)), fit=fit)
 
 
-@lru_cache(maxsize=4096)
-def _distribution(parameter: Parameter) -> Distribution:
-    return Distribution.from_row(parameter)
+_KEPT: dict[tuple[int, ...], tuple[list[Parameter], dict[str, Distribution]]] = {}
+"""Distributions of the last sets of parameters, by the identities of the records, which are kept so that these stay."""
+
+
+def _distributions(parameters: Mapping[str, Parameter]) -> dict[str, Distribution]:
+    """Distributions of the parameters that vary across patients, sorted by name."""
+    key = tuple(map(id, parameters.values()))
+    if key not in _KEPT:
+        made = {n: Distribution.from_row(p) for n, p in parameters.items() if n != DIAMETER and p.distribution}
+        if len(_KEPT) >= 8:
+            _KEPT.pop(next(iter(_KEPT)))
+        _KEPT[key] = (list(parameters.values()), {n: made[n] for n in sorted(made) if made[n].varies})
+    return _KEPT[key][1]
 
 
 def varying_parameters(parameters: Mapping[str, Parameter]) -> list[str]:
     """Return the parameters that have a distribution across patients, sorted; the diameter is a covariate's."""
-    return sorted(n for n, p in parameters.items() if n != DIAMETER and p.distribution and _distribution(p).varies)
+    return list(_distributions(parameters))
 
 
 def parameters_at(
@@ -239,19 +274,18 @@ def parameters_at(
 
     from immunescape.model.drugs._covariates import covariate_parameters
 
-    region: Region = covariates["region"].iloc[0]
+    scored = ScoredCovariates(covariates)
     moved = PopulationFit.shipped() if fit is None else fit
-    varying = {name: _distribution(parameters[name]) for name in varying_parameters(parameters)}
     out: dict[str, FloatArray] = {}
-    for name, distribution in varying.items():
+    for name, distribution in _distributions(parameters).items():
         if name not in links() and name not in moved:
             out[name] = distribution.ppf(numbers[name])
             continue
-        z = linked_score(name, covariates) + np.sqrt(unexplained_share(name, region)) * ndtri(numbers[name])
-        out[name] = distribution.ppf(np.clip(ndtr(moved.move(name, z, covariates)), 2.0**-40, 1.0 - 2.0**-40))
+        z = linked_score(name, scored) + np.sqrt(unexplained_share(name, scored.region)) * ndtri(numbers[name])
+        out[name] = distribution.ppf(np.clip(ndtr(moved.move(name, z, scored)), 2.0**-40, 1.0 - 2.0**-40))
     for name, text in INDICATORS.items():
         if name in parameters:
-            out[name] = score(text, covariates)
+            out[name] = score(text, scored).copy()
     for name, column in covariate_parameters(parameters).items():
         out[name] = np.asarray(covariates[column], dtype=float)
     diameter = lesion_diameter(np.asarray(covariates["sld_mm"]), np.asarray(covariates["n_target_lesions"]))

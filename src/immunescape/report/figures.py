@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immunescape.report.pictures import Picture, level_line, numbers
+
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
@@ -53,18 +55,16 @@ class PublishedCurve:
     median_months: float | None = None
 
 
-def _layout(figure: go.Figure, title: str, x: str, y: str, height: int = 420) -> go.Figure:
-    figure.update_layout(
-        title={"text": title, "font": {"size": 16}},
-        template="plotly_white",
-        height=height,
-        margin={"l": 64, "r": 24, "t": 56, "b": 56},
-        xaxis_title=x,
-        yaxis_title=y,
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "right", "x": 1.0},
-        font={"family": "system-ui, sans-serif", "size": 13},
-    )
-    return figure
+def _plain_layout(title: str, x: str, y: str, height: int = 420) -> dict[str, Any]:
+    return {
+        "title": {"text": title, "font": {"size": 16}},
+        "height": height,
+        "margin": {"l": 64, "r": 24, "t": 56, "b": 56},
+        "xaxis": {"title": {"text": x}},
+        "yaxis": {"title": {"text": y}},
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "right", "x": 1.0},
+        "font": {"family": "system-ui, sans-serif", "size": 13},
+    }
 
 
 def _rgba(colour: str, alpha: float) -> str:
@@ -72,100 +72,114 @@ def _rgba(colour: str, alpha: float) -> str:
     return f"rgba({r},{g},{b},{alpha})"
 
 
-def kaplan_meier_figure(title: str, curves: Sequence[Curve], published: Sequence[PublishedCurve] = ()) -> go.Figure:
+def kaplan_meier_figure(title: str, curves: Sequence[Curve], published: Sequence[PublishedCurve] = ()) -> Picture:
     """Predicted curves with 95 % bands, and the published ones in the same colours.
 
     Published landmarks are diamonds, a published digitised curve is dotted, a published median is a cross at 50 %.
     """
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
     colour = {curve.arm: ARM_COLOURS[i % len(ARM_COLOURS)] for i, curve in enumerate(curves)}
-    for curve in curves:
-        c = colour[curve.arm]
-        steps = np.repeat(curve.months, 2)[1:]
-        high, low = (np.repeat(bound, 2)[:-1] for bound in (curve.high, curve.low))
-        band_x = np.concatenate([steps, steps[::-1]])
-        band_y = 100 * np.concatenate([high, low[::-1]])
-        figure.add_scatter(
-            x=band_x,
-            y=band_y,
-            fill="toself",
-            fillcolor=_rgba(c, 0.13),
-            mode="lines",
-            line={"width": 0},
-            hoverinfo="skip",
-            showlegend=False,
-        )
-        figure.add_scatter(
-            x=curve.months,
-            y=100 * curve.survival,
-            mode="lines",
-            line={"shape": "hv", "color": c, "width": 2.5},
-            name=f"{curve.arm}, predicted",
-            hovertemplate="%{x:.1f} months: %{y:.1f} %<extra></extra>",
-        )
+    data = [trace for curve in curves for trace in _predicted(curve, colour[curve.arm])]
     for known in published:
-        c = colour.get(known.arm, "#333333")
-        if len(known.curve_months):
-            figure.add_scatter(
-                x=known.curve_months,
-                y=100 * np.asarray(known.curve_survival),
-                mode="lines",
-                line={"shape": "hv", "color": c, "width": 1.5, "dash": "dot"},
-                name=f"{known.arm}, published curve",
-            )
-        if len(known.months):
-            figure.add_scatter(
-                x=known.months,
-                y=100 * np.asarray(known.survival),
-                mode="markers",
-                marker={"symbol": "diamond", "size": 10, "color": c, "line": {"color": "white", "width": 1}},
-                name=f"{known.arm}, published",
-                hovertemplate="published, %{x:g} months: %{y:.1f} %<extra></extra>",
-            )
-        if known.median_months is not None:
-            figure.add_scatter(
-                x=[known.median_months],
-                y=[50],
-                mode="markers",
-                marker={"symbol": "x", "size": 11, "color": c, "line": {"color": "white", "width": 1}},
-                name=f"{known.arm}, published median",
-                hovertemplate="published median %{x:.1f} months<extra></extra>",
-            )
-    _layout(figure, title, "Months since randomisation", "Patients without event (%)", height=460)
-    figure.update_yaxes(range=[0, 102])
-    figure.update_xaxes(rangemode="tozero")
-    figure.update_layout(legend={"orientation": "v", "y": 0.99, "x": 0.99, "yanchor": "top", "xanchor": "right"})
-    return figure
+        data += _published(known, colour.get(known.arm, "#333333"))
+    layout = _plain_layout(title, "Months since randomisation", "Patients without event (%)", height=460)
+    layout["xaxis"]["rangemode"] = "tozero"
+    layout["yaxis"]["range"] = [0, 102]
+    layout["legend"] = {"orientation": "v", "y": 0.99, "x": 0.99, "yanchor": "top", "xanchor": "right"}
+    return Picture(data, layout)
 
 
-def waterfall_figure(arm: str, best_change_pct: NDArray[np.float64], response: Sequence[str]) -> go.Figure:
+def _predicted(curve: Curve, colour: str) -> list[dict[str, Any]]:
+    steps = np.repeat(curve.months, 2)[1:]
+    high, low = (np.repeat(bound, 2)[:-1] for bound in (curve.high, curve.low))
+    band = {
+        "type": "scatter",
+        "x": numbers(np.concatenate([steps, steps[::-1]])),
+        "y": numbers(100 * np.concatenate([high, low[::-1]])),
+        "fill": "toself",
+        "fillcolor": _rgba(colour, 0.13),
+        "mode": "lines",
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+    line = {
+        "type": "scatter",
+        "x": numbers(curve.months),
+        "y": numbers(100 * curve.survival),
+        "mode": "lines",
+        "line": {"shape": "hv", "color": colour, "width": 2.5},
+        "name": f"{curve.arm}, predicted",
+        "hovertemplate": "%{x:.1f} months: %{y:.1f} %<extra></extra>",
+    }
+    return [band, line]
+
+
+def _published(known: PublishedCurve, colour: str) -> list[dict[str, Any]]:
+    data: list[dict[str, Any]] = []
+    white = {"color": "white", "width": 1}
+    if len(known.curve_months):
+        data.append(
+            {
+                "type": "scatter",
+                "x": numbers(known.curve_months),
+                "y": numbers(100 * np.asarray(known.curve_survival)),
+                "mode": "lines",
+                "line": {"shape": "hv", "color": colour, "width": 1.5, "dash": "dot"},
+                "name": f"{known.arm}, published curve",
+            }
+        )
+    if len(known.months):
+        data.append(
+            {
+                "type": "scatter",
+                "x": numbers(known.months),
+                "y": numbers(100 * np.asarray(known.survival)),
+                "mode": "markers",
+                "marker": {"symbol": "diamond", "size": 10, "color": colour, "line": white},
+                "name": f"{known.arm}, published",
+                "hovertemplate": "published, %{x:g} months: %{y:.1f} %<extra></extra>",
+            }
+        )
+    if known.median_months is not None:
+        data.append(
+            {
+                "type": "scatter",
+                "x": [known.median_months],
+                "y": [50],
+                "mode": "markers",
+                "marker": {"symbol": "x", "size": 11, "color": colour, "line": white},
+                "name": f"{known.arm}, published median",
+                "hovertemplate": "published median %{x:.1f} months<extra></extra>",
+            }
+        )
+    return data
+
+
+def waterfall_figure(arm: str, best_change_pct: NDArray[np.float64], response: Sequence[str]) -> Picture:
     """Best change of the sum of diameters of each patient, sorted, coloured by best overall response."""
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
     change = np.asarray(best_change_pct, dtype=float)
     known = np.isfinite(change)
     order = np.argsort(-change[known], kind="stable")
     values = np.clip(change[known][order], -100, 150)
     labels = np.asarray(response, dtype=object)[known][order]
+    data = []
     for label, colour in RESPONSE_COLOURS.items():
         here = labels == label
         if here.any():
-            figure.add_bar(
-                x=np.flatnonzero(here) + 1,
-                y=values[here],
-                width=0.95,
-                marker_color=colour,
-                name=f"{label} ({int(here.sum())})",
-                hovertemplate="%{y:.0f} %<extra>" + label + "</extra>",
+            data.append(
+                {
+                    "type": "bar",
+                    "x": (np.flatnonzero(here) + 1).tolist(),
+                    "y": numbers(values[here]),
+                    "width": 0.95,
+                    "marker": {"color": colour},
+                    "name": f"{label} ({int(here.sum())})",
+                    "hovertemplate": "%{y:.0f} %<extra>" + label + "</extra>",
+                }
             )
-    figure.add_hline(y=-30, line_dash="dash", line_color="#666", line_width=1)
-    figure.add_hline(y=20, line_dash="dash", line_color="#666", line_width=1)
-    _layout(figure, arm, "Patients, by best change", "Best change of sum of diameters (%)", height=360)
-    figure.update_layout(bargap=0.05, barmode="overlay")
-    return figure
+    layout = _plain_layout(arm, "Patients, by best change", "Best change of sum of diameters (%)", height=360)
+    shapes = [level_line(level, "#666") for level in (-30, 20)]
+    return Picture(data, {**layout, "bargap": 0.05, "barmode": "overlay", "shapes": shapes})
 
 
 def ecdf_figure(title: str, panels: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]) -> go.Figure:
@@ -197,17 +211,15 @@ def ecdf_figure(title: str, panels: Mapping[str, tuple[NDArray[np.float64], NDAr
                 row=1,
                 col=column,
             )
-    _layout(figure, title, "", "", height=340)
+    figure.update_layout(_plain_layout(title, "", "", height=340), template="plotly_white")
     for column, label in enumerate(panels, start=1):
         figure.update_xaxes(title_text=label, row=1, col=column)
     figure.update_yaxes(title_text="Patients at or below (%)", row=1, col=1)
     return figure
 
 
-def escape_figure(escape: Mapping[str, Any]) -> go.Figure:
+def escape_figure(escape: Mapping[str, Any]) -> Picture:
     """Patients by what carried their escape, primary and acquired resistance apart."""
-    import plotly.graph_objects as go
-
     counts = escape["counts"]
     total: dict[str, int] = {}
     for kind in counts.values():
@@ -215,46 +227,50 @@ def escape_figure(escape: Mapping[str, Any]) -> go.Figure:
             total[name] = total.get(name, 0) + n
     names = sorted(total, key=lambda n: total[n])
     labels = [escape["candidates"].get(n, "None alone") for n in names]
-    figure = go.Figure()
-    for kind, colour in (("primary", "#b5651d"), ("acquired", "#1f5f8b")):
-        figure.add_bar(
-            y=labels,
-            x=[counts.get(kind, {}).get(n, 0) for n in names],
-            orientation="h",
-            marker_color=colour,
-            name=f"{kind} resistance",
-        )
-    _layout(figure, "What carried the escape", "Patients", "", height=140 + 26 * len(names))
-    figure.update_layout(barmode="stack")
-    return figure
+    data = [
+        {
+            "type": "bar",
+            "y": labels,
+            "x": [counts.get(kind, {}).get(n, 0) for n in names],
+            "orientation": "h",
+            "marker": {"color": colour},
+            "name": f"{kind} resistance",
+        }
+        for kind, colour in (("primary", "#b5651d"), ("acquired", "#1f5f8b"))
+    ]
+    layout = _plain_layout("What carried the escape", "Patients", "", height=140 + 26 * len(names))
+    return Picture(data, {**layout, "barmode": "stack"})
 
 
 def spider_figure(
     arm: str, months: Sequence[NDArray[np.float64]], change_pct: Sequence[NDArray[np.float64]], response: Sequence[str]
-) -> go.Figure:
+) -> Picture:
     """Change of the sum of diameters over time; one line a patient, coloured by best overall response."""
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
+    data: list[dict[str, Any]] = []
     shown: set[str] = set()
     for x, y, label in zip(months, change_pct, response, strict=True):
-        figure.add_scattergl(
-            x=x,
-            y=np.clip(y, -100, 150),
-            mode="lines",
-            line={"color": _rgba(RESPONSE_COLOURS.get(label, "#9a9a9a"), 0.55), "width": 1.1},
-            name=label,
-            legendgroup=label,
-            showlegend=label not in shown,
-            hovertemplate="%{x:.1f} months: %{y:.0f} %<extra>" + label + "</extra>",
+        data.append(
+            {
+                "type": "scattergl",
+                "x": numbers(x),
+                "y": numbers(np.clip(y, -100, 150)),
+                "mode": "lines",
+                "line": {"color": _rgba(RESPONSE_COLOURS.get(label, "#9a9a9a"), 0.55), "width": 1.1},
+                "name": label,
+                "legendgroup": label,
+                "showlegend": label not in shown,
+                "hovertemplate": "%{x:.1f} months: %{y:.0f} %<extra>" + label + "</extra>",
+            }
         )
         shown.add(label)
-    for level in (-30, 0, 20):
-        figure.add_hline(y=level, line_dash="dash" if level else "solid", line_color="#888", line_width=1)
-    return _layout(figure, arm, "Months since first dose", "Change of sum of diameters from baseline (%)", height=400)
+    shapes = [level_line(level, "#888", "dash" if level else "solid") for level in (-30, 0, 20)]
+    layout = _plain_layout(arm, "Months since first dose", "Change of sum of diameters from baseline (%)", height=400)
+    return Picture(data, {**layout, "shapes": shapes})
 
 
-def figure_html(figure: go.Figure, tools: bool = True) -> str:
+def figure_html(figure: go.Figure | Picture, tools: bool = True) -> str:
     """HTML of one picture, without the plotly library itself (a report carries it once); `tools` shows its buttons."""
     config = {"displaylogo": False, "responsive": True} | ({} if tools else {"displayModeBar": False})
+    if isinstance(figure, Picture):
+        return figure.html(config)
     return str(figure.to_html(full_html=False, include_plotlyjs=False, config=config))

@@ -19,9 +19,16 @@ def kaplan_meier_png(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.6 * len(panels), 4.7), dpi=150, layout="constrained")
+    width, height = 5.6 * len(panels), 4.7
+    figure = Figure(figsize=(width, height), dpi=150)
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    rows = max((len(curves) for _, curves, _ in panels), default=0)
+    # margins in inches: to have them computed from the texts draws everything twice
+    below = (0.62 + 0.167 * rows) / height
+    margins = {"left": 0.62 / width, "right": 1 - 0.12 / width, "top": 1 - (0.62 if subtitle else 0.35) / height}
+    axes = figure.subplots(
+        1, len(panels), squeeze=False, gridspec_kw={**margins, "bottom": below, "wspace": 0.72 / (width / len(panels))}
+    )[0]
     for ax, (title, curves, published) in zip(axes, panels, strict=True):
         colour = {curve.arm: ARM_COLOURS[i % len(ARM_COLOURS)] for i, curve in enumerate(curves)}
         for curve in curves:
@@ -77,5 +84,5 @@ def kaplan_meier_png(
         if ticks:
             ax.xaxis.labelpad = 10 + 12 * len(curves)
     if subtitle:
-        figure.suptitle(subtitle, fontsize=11)
+        figure.suptitle(subtitle, fontsize=11, y=1 - 0.06 / height, va="top")
     figure.savefig(path)

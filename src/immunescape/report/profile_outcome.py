@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from immunescape.report.figures import Curve, figure_html, kaplan_meier_figure
+from immunescape.report.pictures import Picture
 from immunescape.report.profile_figures import forest_figure, short
 from immunescape.report.tables import Table
 
@@ -144,15 +145,22 @@ def _curves(
                 time, survival, low, high = (km[c].to_numpy(dtype=float) for c in ("time", "survival", "low", "high"))
                 curves.append(Curve(f"{word} (n = {int(known.sum())})", time, survival, low, high))
             if curves:
-                figure = kaplan_meier_figure("", curves)
-                for trace in figure.data:
-                    if trace.name:
-                        trace.name = trace.name.removesuffix(", predicted")
-                figure.update_xaxes(title="Months")
-                figure.update_layout(height=330, margin={"t": 8}, legend={"bgcolor": "rgba(255,255,255,0.6)"})
+                figure = _as_measured(kaplan_meier_figure("", curves))
                 title = f"{short(titles[name], 60)}: {_TITLES[endpoint].lower()}"
                 figures.append((title, figure_html(figure, tools=False)))
     return figures
+
+
+def _as_measured(figure: Picture) -> Picture:
+    """Curves of a cohort, which nobody predicted, in less height."""
+    data = [
+        {**trace, "name": trace["name"].removesuffix(", predicted")} if "name" in trace else trace
+        for trace in figure.data
+    ]
+    layout = {**figure.layout, "height": 330, "xaxis": {**figure.layout["xaxis"], "title": {"text": "Months"}}}
+    layout["margin"] = {**layout["margin"], "t": 8}
+    layout["legend"] = {**layout["legend"], "bgcolor": "rgba(255,255,255,0.6)"}
+    return Picture(data, layout)
 
 
 def outcome_sections(study: ProfiledStudy) -> dict[str, Any]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import platform
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,16 +23,16 @@ from immunescape.report.figures import (
     waterfall_figure,
 )
 from immunescape.report.files import make_folder, write_whole
+from immunescape.report.pictures import Picture, plotly_script
 from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
 
     from immunescape.model import Model
     from immunescape.trial.result import TrialResult
 
-__all__ = ["TITLES", "save", "survival_figure", "write_figure", "write_report"]
+__all__ = ["TITLES", "read_ahead", "save", "survival_figure", "write_figure", "write_report"]
 
 TITLES = {"pfs": "Progression-free survival", "os": "Overall survival"}
 
@@ -87,7 +90,18 @@ def _digitised(result: TrialResult, endpoint: str) -> dict[str, tuple[Sequence[f
     return curves
 
 
-def survival_figure(result: TrialResult, endpoint: str) -> go.Figure:
+def read_ahead() -> None:
+    """Import the libraries that `save` needs, in a thread of its own while a trial is being simulated."""
+
+    def read() -> None:
+        for name in ("jinja2", "matplotlib.backends.backend_agg", "matplotlib.figure", "pyarrow.parquet", "rich.table"):
+            with suppress(ImportError):  # said where it is needed
+                importlib.import_module(name)
+
+    threading.Thread(target=read, daemon=True, name="read-ahead").start()
+
+
+def survival_figure(result: TrialResult, endpoint: str) -> Picture:
     """Predicted and published Kaplan-Meier curves of one endpoint (``pfs`` or ``os``)."""
     return kaplan_meier_figure(TITLES[endpoint], _curves(result, endpoint), _published(result, endpoint))
 
@@ -155,12 +169,10 @@ def _safety_note(result: TrialResult) -> str:
 
 def context(result: TrialResult, notice: str) -> dict[str, Any]:
     """Everything that the template shows."""
-    import plotly.offline
-
-    from immunescape.model import Model
+    from immunescape.model.assembly import registered_model
     from immunescape.model.describe import parameter_table
 
-    model = Model.build(drugs=result.trial.drugs, check_units=False)
+    model = registered_model(result.trial.drugs)
     parameters = parameter_table(model)
     grades = {g: sum(p["grade"] == g for p in parameters) for g in ("measured", "fitted", "assumed")}
     method = result.comparison.get("method", "")
@@ -169,7 +181,7 @@ def context(result: TrialResult, notice: str) -> dict[str, Any]:
         "lead": f"Virtual trial; {' and '.join(str(a['n']) for a in result.arms)} virtual patients; "
         f"immunescape {result.version}, engine {result.engine}, seed {result.seed}.",
         "notice": notice,
-        "plotly_js": plotly.offline.get_plotlyjs(),
+        "plotly_js": plotly_script(),
         "results": tables.results_table(result),
         "results_note": "Intervals reflect the number of virtual patients only, not the uncertainty of the model's "
         "parameters. Ratio is predicted over published. A dash: not reached or not published.",

@@ -161,12 +161,12 @@ class _Worker:
 
     def __init__(self, task: BlockTask) -> None:
         from immunescape.engine import get_engine
-        from immunescape.model.assembly import Model
+        from immunescape.model.assembly import registered_model
         from immunescape.trial.simulate import BlockSimulator
 
         self.task = task
         self.engine = get_engine(task.engine)
-        self.model = Model.build(drugs=task.trial.drugs, check_units=False)
+        self.model = registered_model(task.trial.drugs)
         compiled = self.engine.compile(self.model.to_sbml())
         self.simulator: BlockSimulator = BlockSimulator(
             task.trial, self.model, compiled, task.seed, task.rtol, task.fit
@@ -204,11 +204,14 @@ def prepare_process(drugs: tuple[str, ...], engine: str) -> None:
 
     With an `engine`, the model that grows tumours is compiled as well, so that all processes find it in the cache.
     """
+    import pandas  # noqa: F401
+    import scipy.special  # noqa: F401
+
     import immunescape.trial.simulate  # noqa: F401
-    from immunescape.model.assembly import Model
+    from immunescape.model.assembly import registered_model
     from immunescape.population.diagnosis import Grower
 
-    model = Model.build(drugs=drugs, check_units=False)
+    model = registered_model(drugs)
     if engine:
         with suppress(EngineError):  # the parent finds out, and says so
             from immunescape.engine import get_engine

@@ -151,7 +151,9 @@ class Course:
         course = simulate_toxicity(regimen_toxicity(regimen), cycles, end, self.streams[f"toxicity {name}"])
         doses: list[DoseRecord] = []
         if planned:
-            doses = administered(regimen, BodySize.of(self.patient), until_days=until, changes=course.changes)
+            doses = administered(
+                regimen, BodySize.of(self.patient), until_days=until, changes=course.changes, planned=planned
+            )
         ici = contains_class(regimen.drugs, "ici")
         cytotoxic = contains_class(regimen.drugs, "cytotoxic")
         line = Line(name, start, regimen, visits, doses, course, fallback, cytotoxic, ici)

@@ -118,6 +118,13 @@ class DoseRecord:
     unit: str = "mg"
     route: str | None = None
 
+    def at(self, time_days: float) -> DoseRecord:
+        """Return the same dose at another time."""
+        return DoseRecord(
+            time_days, self.drug, self.amount, self.planned, self.planned_days, self.duration_hours, self.phase,
+            self.rule, self.cycle, self.day, self.unit, self.route,
+        )  # fmt: skip
+
 
 def body_surface_area(weight_kg: float, height_cm: float, formula: Literal["dubois", "mosteller"] = "dubois") -> float:
     """Body surface area in m2 by the formula of Du Bois [dubois1916] or of Mosteller [mosteller1987]."""
@@ -210,6 +217,7 @@ def administered(
     *,
     until_days: float,
     changes: Sequence[DoseChange] = (),
+    planned: Sequence[PlannedDose] | None = None,
 ) -> list[DoseRecord]:
     """Doses that a patient is given from day 0 to before `until_days`, in time order.
 
@@ -224,16 +232,19 @@ def administered(
     changes
         Delays, omissions, reductions and stops. A delay moves all later doses of its drugs, and with them later
         phases; a limit in cycles is then reached later, a limit in months holds by the calendar.
+    planned
+        ``regimen.planned(until_days)``, where it is at hand.
 
     Returns
     -------
     list of DoseRecord
         Amounts after caps and reductions.
     """
-    planned = regimen.planned(until_days)
+    rows_of: dict[str, list[PlannedDose]] = {drug: [] for drug in regimen.drugs}
+    for dose in regimen.planned(until_days) if planned is None else planned:
+        rows_of[regimen.phases[dose.phase].rules[dose.rule].drug].append(dose)
     records: list[DoseRecord] = []
-    for drug in regimen.drugs:
-        rows = [dose for dose in planned if regimen.phases[dose.phase].rules[dose.rule].drug == drug]
+    for drug, rows in rows_of.items():
         mine = sorted((c for c in changes if c.drugs is None or drug in c.drugs), key=lambda c: c.time_days)
         records += _given(regimen, drug, rows, mine, size, until_days)
     return sorted(records, key=lambda r: (r.time_days, r.phase, r.rule))

@@ -95,10 +95,6 @@ def run_trial(
     KeyboardInterrupt
         Finished blocks are kept; the same call resumes.
     """
-    import pandas as pd
-
-    from immunescape.trial.result import build_result
-
     began = time.perf_counter()
     if patients is not None and patients < 1:
         raise InputError(f"{patients} patients per arm", hint="At least one.")
@@ -121,6 +117,11 @@ def run_trial(
         begin = partial(_processes, trial, cores, engine)
         if cores > 1 and (kept is None or not kept.exists()):
             team = begin()
+    # imported only now, so that worker processes start before
+    import pandas as pd
+
+    from immunescape.trial.result import build_result
+
     try:
         engine_name = _working_engine(trial, engine)
         size = candidates_per_block(trial, max(wanted))
@@ -171,10 +172,10 @@ def run_trial(
 def _working_engine(trial: Trial, engine: str) -> str:
     """Name of the engine that compiles the trial's model; compiled here once, so that workers find it in the cache."""
     from immunescape.engine import get_engine
-    from immunescape.model.assembly import Model
+    from immunescape.model.assembly import registered_model
 
     chosen = get_engine(engine)
-    chosen.compile(Model.build(drugs=trial.drugs, check_units=False).to_sbml())
+    chosen.compile(registered_model(trial.drugs).to_sbml())
     return chosen.name
 
 

@@ -147,14 +147,17 @@ class BlockSimulator:
         patients = []
         keep = [c for c in table.columns if not c.startswith("x:")]
         frailties = self._frailties(table, stream)
-        columns = [*(table[c].tolist() for c in keep), *(f.tolist() for f in frailties.values())]
+        columns = [*(_plain_column(table[c]) for c in keep), *(f.tolist() for f in frailties.values())]
         keep = [*(str(c) for c in keep), *frailties]
-        for i, number in enumerate(table.index):
-            row = dict(zip(keep, (_plain(c[i]) for c in columns), strict=True))
-            streams = Streams(self.seed, stream, int(number))
+        owns = zip(*(v.tolist() for v in values.values()), strict=True) if values else [()] * len(table)
+        for i, (number, cells, own) in enumerate(
+            zip(table.index.tolist(), zip(*columns, strict=True), owns, strict=True)
+        ):
+            row = dict(zip(keep, cells, strict=True))
+            streams = Streams(self.seed, stream, number)
             course = Course(row, float(volumes[i]), streams, self.models)
-            own = {k: float(v[i]) for k, v in values.items()}
-            patients.append(SimulatedPatient(int(number), row, own, states[i].copy(), course, 0.0))
+            mine = dict(zip(values, own, strict=True))
+            patients.append(SimulatedPatient(number, row, mine, states[i].copy(), course, 0.0))
         return patients
 
     def _frailties(self, table: pd.DataFrame, stream: int) -> dict[str, FloatArray]:
@@ -322,22 +325,20 @@ class BlockSimulator:
             active = remaining
 
     def _job(self, patients: Sequence[SimulatedPatient], times: FloatArray, doses: Sequence[Any]) -> Any:
-        from dataclasses import replace
-
         from immunescape.engine.api import Job
         from immunescape.trial.dosing import to_doses
 
         tables = []
         for given in doses:
-            records = [replace(dose, time_days=time) for time, dose in given]
-            tables.append(to_doses(records, self._drugs))
+            tables.append(to_doses([dose.at(time) for time, dose in given], self._drugs))
         names = sorted(patients[0].parameters)
+        values = np.array([[p.parameters[k] for k in names] for p in patients])
         states = np.array([p.state for p in patients])
         job = Job(
             n=len(patients),
             times=times,
             outputs=self._outputs,
-            parameters={k: np.array([p.parameters[k] for p in patients]) for k in names},
+            parameters={k: values[:, j] for j, k in enumerate(names)},
             initial={s: states[:, k] for k, s in enumerate(self.compiled.states)},
             doses=tables,
             rtol=self.rtol,
@@ -419,6 +420,9 @@ def _failure(p: SimulatedPatient, arm: str) -> dict[str, Any]:
     return {"id": p.number, "arm": arm, "reason": p.failure, "parameters": json.loads(json.dumps(p.parameters))}
 
 
-def _plain(value: Any) -> Any:
-    """A numpy scalar as a Python one."""
-    return value.item() if isinstance(value, np.generic) else value
+def _plain_column(column: pd.Series) -> list[Any]:
+    """Values of a column as Python's own; a column of objects may hold numpy scalars."""
+    values = column.tolist()
+    if column.dtype == object:
+        return [v.item() if isinstance(v, np.generic) else v for v in values]
+    return values

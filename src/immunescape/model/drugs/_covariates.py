@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 __all__ = ["COVARIATES", "covariate_parameters"]
 
@@ -23,9 +24,14 @@ def covariate_parameters(parameters: Iterable[str]) -> dict[str, str]:
     parameters
         Names of a model's parameters.
     """
-    return {
-        name: column
-        for name in parameters
+    return dict(_among(tuple(parameters)))
+
+
+@lru_cache(maxsize=8)
+def _among(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (name, column)
+        for name in names
         for prefix, column in COVARIATES.items()
         if name.startswith(prefix) and not name.startswith(f"{prefix}ref_")
-    }
+    )

@@ -1,0 +1,85 @@
+"""Pictures that are plain data: plotly's own classes accept them, and pages show them as they are."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import subprocess
+import sys
+
+import numpy as np
+import plotly.graph_objects as go
+import plotly.offline
+import pytest
+
+from immunescape.report.figures import (
+    Curve,
+    PublishedCurve,
+    escape_figure,
+    figure_html,
+    kaplan_meier_figure,
+    spider_figure,
+    waterfall_figure,
+)
+from immunescape.report.pictures import numbers, plotly_script
+
+MONTHS = np.array([0.0, 1.0, 4.5])
+CURVE = Curve("A & <b>", MONTHS, np.array([1.0, 0.5, 0.25]), np.array([1.0, 0.3, 0.1]), np.array([1.0, 0.7, 0.6]))
+PUBLISHED = PublishedCurve("A & <b>", [6.0], [0.62], [0.0, 2.0], [1.0, 0.8], 10.3)
+PICTURES = {
+    "survival": kaplan_meier_figure("Overall survival </script>", [CURVE], [PUBLISHED]),
+    "waterfall": waterfall_figure("A", np.array([-40.0, math.nan, 300.0, 5.0]), ["PR", "NE", "PD", "SD"]),
+    "spider": spider_figure("A", [MONTHS, MONTHS], [MONTHS * 90, -MONTHS], ["PD", "SD"]),
+    "escape": escape_figure(
+        {"counts": {"primary": {"mdsc": 3}, "acquired": {"mdsc": 1, "": 2}}, "candidates": {"mdsc": "MDSC"}}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_plotly_accepts_every_property_and_both_axes_are_labelled(name):
+    picture = PICTURES[name]
+    checked = go.Figure(data=list(picture.data), layout=dict(picture.layout))  # raises on what plotly does not know
+    assert len(checked.data) == len(picture.data)
+    assert checked.layout.xaxis.title.text
+    assert checked.layout.yaxis.title.text or name == "escape"  # whose vertical axis holds names
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_page_holds_the_picture_and_cannot_be_broken_by_its_words(name):
+    html = figure_html(PICTURES[name])
+    script = re.search(r"<script>(.*?)</script>", html, flags=re.S).group(1)
+    call = re.fullmatch(r'Plotly\.newPlot\("(.+?)", (.*)\);', script, flags=re.S)
+    assert f'<div id="{call[1]}"' in html
+    data, layout, config = json.loads(f"[{call[2]}]")
+    assert data == [json.loads(json.dumps(trace)) for trace in PICTURES[name].data]
+    assert {**PICTURES[name].layout, "template": layout["template"]} == layout
+    assert layout["template"] == go.Figure(layout={"template": "plotly_white"}).to_plotly_json()["layout"]["template"]
+    assert config == {"displaylogo": False, "responsive": True}
+    assert html != figure_html(PICTURES[name])  # each picture of a page has a name of its own
+
+
+def test_what_is_not_finite_leaves_a_gap():
+    assert numbers([1.0, math.nan, math.inf]) == [1.0, None, None]
+
+
+def test_the_waterfall_counts_patients_with_a_scan_and_cuts_bars():
+    bars = {trace["name"]: (trace["x"], trace["y"]) for trace in PICTURES["waterfall"].data}
+    assert bars == {"PR (1)": ([3], [-40.0]), "SD (1)": ([2], [5.0]), "PD (1)": ([1], [150.0])}
+
+
+def test_the_script_is_that_of_the_plotly_package():
+    assert plotly_script() == plotly.offline.get_plotlyjs()
+
+
+def test_pictures_of_a_trial_are_made_without_plotly_classes():
+    code = (
+        "import sys; sys.modules['plotly.graph_objects'] = sys.modules['plotly.io'] = None\n"  # imports would fail
+        "from immunescape.report.figures import figure_html, waterfall_figure\n"
+        "from immunescape.report.pictures import plotly_script\n"
+        "import numpy as np\n"
+        "assert 'newPlot' in figure_html(waterfall_figure('A', np.array([1.0]), ['SD'])) + plotly_script()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
