@@ -1,13 +1,13 @@
-"""Two or more versions of the engine in one run, taken in turns: processor time, steps, error, and how far apart they are.
+"""Versions of the engine in one run, taken in turns: processor time, steps and error.
 
     python benchmarks/compare_engines.py NAME=SRC [NAME=SRC ...] [--model FILE.xml] [--rtol 1e-6] [--patients 64]
         [--repeats 9] [--lanes 4] [--environment NAME:VARIABLE=VALUE ...]
 
 SRC is the ``src`` folder of a checkout. Without ``--model`` the published 50-state model of ``bench_engine.py`` is
 integrated (400 days, 20 doses, 401 outputs of 9 observables), else the file, for 400 days without doses.
-Each version runs in a process of its own; all take one turn before any takes the next, so that other work on the machine
-hits all alike. Printed are the shortest turn of each, its ratio to the first version's, and the median of the ratios
-of turns that stand beside each other.
+Each version runs in a process of its own; all take one turn before any takes the next, so that other work on the
+machine hits all alike. Printed are the shortest turn of each, its ratio to the first version's, and the median of the
+ratios of turns that stand beside each other.
 """
 
 from __future__ import annotations
@@ -43,13 +43,11 @@ def work(options: argparse.Namespace) -> None:
     scale = np.abs(tight).max(axis=(0, 1))
     scale[scale == 0] = 1.0
     job = load.job(model, options.patients, options.rtol)
-    for line in sys.stdin:
+    for _ in sys.stdin:
         started = time.process_time()
         result = model.run(job)
         seconds = time.process_time() - started
         error = np.max(np.abs(result.values[:4] - tight) / scale)
-        if line.startswith("save"):
-            np.save(line.split(maxsplit=1)[1].strip(), result.values)
         print(seconds / job.n * 1e3, result.steps.mean(), error, flush=True)
 
 

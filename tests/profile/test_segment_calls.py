@@ -180,7 +180,8 @@ def test_what_is_missing_in_a_file_of_segments_is_asked_for(tmp_path: Path) -> N
 
 def test_ploidy_is_the_mean_over_the_autosomes_and_facets_tells_purity(tmp_path: Path) -> None:
     header = "chrom\tseg\tnum.mark\tstart\tend\tcf.em\ttcn.em\tlcn.em\n"
-    rows = "1\t1\t9\t1000000\t101000000\t1\t2\t1\n2\t2\t9\t1000000\t51000000\t0.63\t5\t2\n23\t3\t9\t1\t99000000\t0.4\t1\t0\n"
+    rows = "1\t1\t9\t1000000\t101000000\t1\t2\t1\n2\t2\t9\t1000000\t51000000\t0.63\t5\t2\n"
+    rows += "23\t3\t9\t1\t99000000\t0.4\t1\t0\n"
     profiled(tmp_path, {"allele_specific.tsv": header + rows}, options={"allele_specific.tsv": "sample: S1"})
     study = load_study(tmp_path)
     assert sample_ploidy(study)["S1"] == pytest.approx(3.0)

@@ -33,6 +33,9 @@ struct job {
 };
 
 #define NTRIGGER (NEVENT + NSWITCH)
+#define PATTERNS 8       /* patterns of doses that a lane remembers; the oldest makes room */
+#define TELLING 1e-3     /* error, as a share of the tolerance, from which a step says how long the next may be */
+#define FASTEST_START 1e3 /* growth of a young step */
 
 struct lanes {
     const struct job *job;
@@ -43,6 +46,11 @@ struct lanes {
     double last_event[W];
     int fresh[W]; /* a discontinuity lies behind: choose a new step; EVENT: the step before may still do */
     int shy[W];   /* the step before was refused: do not grow */
+    int young[W]; /* a step was chosen anew, and none since has shown an error that tells how long steps may be */
+    uint64_t pattern[W];              /* what the last doses did, whatever their amounts; 0: something else */
+    uint64_t met[W][PATTERNS];        /* patterns of this patient so far */
+    double usual[W][PATTERNS];        /* the first step to try after each */
+    int met_next[W];
     V t, h, lo, hi;
     V x[SPAN(NX)], y[SPAN(NX)], xd[SPAN(NX)], fix[SPAN(NX)], r[SPAN(NX)], slope[SPAN(NX)];
     V atol[SPAN(NX)], top[SPAN(NX)]; /* error allowed whatever the size; largest size so far */
@@ -199,6 +207,10 @@ static void choose_steps(struct lanes *s) {
             continue;
         }
         double h = b * span > 1e-5 * (a + 1.0) ? 0.01 * (a + 1e-3) / b : span * 1e-3;
+        s->young[l] = reason == DOSE;
+        if (reason == DOSE && s->pattern[l])
+            for (int p = 0; p < PATTERNS; p++)
+                if (s->met[l][p] == s->pattern[l]) h = s->usual[l][p];
         if (reason == EVENT) { /* many events change little: then the step before them is kept */
             double before = LANE(s->h, l);
             h = 30.0 * h < before ? 30.0 * h : before;
@@ -214,6 +226,7 @@ static void settle(struct lanes *s, const int *arrived) {
     for (int l = 0; l < W; l++) {
         if (!arrived[l]) continue;
         double now = LANE(s->t, l);
+        s->pattern[l] = 0;
         for (; s->action[l] < s->action_end[l] && j->action_time[s->action[l]] <= now; s->action[l]++) {
             int32_t index = j->action_index[s->action[l]];
             double v = j->action_value[s->action[l]];
@@ -225,6 +238,8 @@ static void settle(struct lanes *s, const int *arrived) {
             default: LANE(s->rate[index], l) = v;
             }
             s->fresh[l] = DOSE;
+            uint64_t what = (uint64_t)(index * 6 + j->action_kind[s->action[l]] * 2 + (v != 0.0)) + 1;
+            s->pattern[l] = (s->pattern[l] ^ what) * 1099511628211u + 1; /* as FNV-1a does with bytes */
         }
     }
     if (moved) hoist(s->z, s->c);
@@ -350,9 +365,11 @@ static void refill(struct lanes *s) {
         s->action[l] = j->action_start[row];
         s->action_end[l] = j->action_start[row + 1];
         s->out[l] = s->taken[l] = s->refused[l] = 0;
-        s->shy[l] = 0;
         s->crowd[l] = 0;
         s->last_event[l] = -INFINITY;
+        s->shy[l] = s->young[l] = s->met_next[l] = 0;
+        s->pattern[l] = 0;
+        for (int p = 0; p < PATTERNS; p++) s->met[l][p] = 0;
         LANE(s->t, l) = j->times[0];
         s->end[l] = j->times[j->nt - 1];
         if (j->until && j->until[id] < s->end[l]) s->end[l] = j->until[id];
@@ -427,6 +444,20 @@ static unsigned crossed(struct lanes *s, const V *x, V time, const int *accepted
 
 #include "inside.h"
 
+/* After the same doses the same patient needs about the same first step: one that brings a fifth of the error allowed. */
+static void remember(struct lanes *s, int l, double step) {
+    if (!s->pattern[l]) return;
+    int place = -1;
+    for (int p = 0; p < PATTERNS; p++)
+        if (s->met[l][p] == s->pattern[l]) place = p;
+    if (place < 0) {
+        place = s->met_next[l];
+        s->met_next[l] = (place + 1) % PATTERNS;
+    }
+    s->met[l][place] = s->pattern[l];
+    s->usual[l][place] = step;
+}
+
 static int step_all(struct lanes *s) {
     const struct job *j = s->job;
     V h = s->h, growth;
@@ -452,7 +483,11 @@ static int step_all(struct lanes *s) {
         double e = LANE(error, l), f = LANE(factor, l), step = LANE(h, l), now = LANE(s->t, l);
         if (e <= 1.0 && LANE(growth, l) < 1e13) {
             accepted[l] = any_accepted = 1;
-            double most = s->shy[l] ? 1.0 : 6.0;
+            double most = s->shy[l] ? 1.0 : s->young[l] ? FASTEST_START : 6.0;
+            if (s->young[l] && (e > TELLING || s->shy[l] || arrived[l])) {
+                s->young[l] = 0;
+                remember(s, l, step * (arrived[l] ? 1.0 : f < 6.0 ? 0.8 * f : 4.8));
+            }
             s->shy[l] = 0;
             f = f < most ? f : most;
             f = f > 0.2 ? f : 0.2;

@@ -26,6 +26,10 @@ from immunescape.model.declarations import Contribution, Drug, Quantity, Reactio
 
 __all__ = ["chemotherapy"]
 
+_TOLERANCE = 1e-2
+"""Absolute tolerance in nanomole: a standard dose is 6e4 (vinorelbine) to 2e7. What is left of a dose after weeks needs
+no digits of its own; without this limit half of the steps of a cycle follow it down to 1e-15 of the dose."""
+
 
 def chemotherapy(
     name: str,
@@ -80,7 +84,7 @@ def chemotherapy(
     d = name
     central, effect = f"{d}_C", f"{d}_E"
     plasma = f"{central} / vd_{d}"
-    states = [State(central, "nanomole", "central", f"{title} in plasma")]
+    states = [State(central, "nanomole", "central", f"{title} in plasma", atol=_TOLERANCE)]
     reactions: list[Reaction] = []
 
     def outer(i: int) -> str:
@@ -97,7 +101,8 @@ def chemotherapy(
 
     count = peripheral if kinetics == "linear" else 2
     states += [
-        State(outer(i), "nanomole", "peripheral", f"{title} in peripheral compartment {i}") for i in range(1, count + 1)
+        State(outer(i), "nanomole", "peripheral", f"{title} in peripheral compartment {i}", atol=_TOLERANCE)
+        for i in range(1, count + 1)
     ]
     if kinetics == "linear":
         reactions += [exchange(i) for i in range(1, count + 1)]
@@ -121,7 +126,9 @@ def chemotherapy(
         eliminated = f"vm_el_{d} * {elimination_scale} * {plasma} / (km_el_{d} + {plasma})"
     reactions.append(Reaction(f"{d}_elimination", eliminated, f"Elimination of {d}", {central: 1}))
 
-    states.append(State(effect, "nanomole", "central", f"{title} at its site of action (effect compartment)"))
+    states.append(
+        State(effect, "nanomole", "central", f"{title} at its site of action (effect compartment)", atol=_TOLERANCE)
+    )
     reactions += [
         Reaction(f"{d}_uptake", f"k_e0_{d} * {central}", f"Effect compartment of {d} follows plasma", {}, {effect: 1}),
         Reaction(f"{d}_repair", f"k_e0_{d} * {effect}", f"The effect of {d} fades", {effect: 1}),

@@ -1,0 +1,62 @@
+"""A product and the sum it goes into are one operation with one rounding, the same at every width."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from tests.engine.small import sbml
+
+from immunescape.engine import Job
+from immunescape.engine.native import NativeEngine
+from immunescape.engine.processor import _cpu_flags, fused_flags
+from immunescape.engine.tape import Tape
+from immunescape.engine.toolchain import machine_lanes
+
+WIDTHS = [w for w in (1, 2, 4, 8) if w <= machine_lanes()]
+
+
+def _lines(build) -> list[str]:
+    tape = Tape({})
+    a, b, c, d = (tape.leaf(name) for name in "abcd")
+    return [line.split(" = ")[-1] for line in tape.program([("r", build(tape, a, b, c, d))])[:-1]]
+
+
+@pytest.mark.parametrize(
+    ("build", "written"),
+    [
+        (lambda t, a, b, c, d: t.add(c, t.mul(a, b)), ["v_fma(a, b, c);"]),
+        (lambda t, a, b, c, d: t.sub(c, t.mul(a, b)), ["v_fnma(a, b, c);"]),
+        (lambda t, a, b, c, d: t.sub(t.mul(a, b), c), ["v_fms(a, b, c);"]),
+        (lambda t, a, b, c, d: t.sub(t.mul(a, b), t.mul(c, d)), ["a * b;", "v_fnma(c, d, v4);"]),
+    ],
+)
+def test_a_product_that_one_sum_reads_becomes_part_of_it(build, written) -> None:
+    assert _lines(build) == written
+
+
+def test_a_product_that_two_sums_read_is_computed_once() -> None:
+    def build(tape, a, b, c, d):
+        product = tape.mul(a, b)
+        return tape.mul(tape.add(product, c), tape.sub(product, d))
+
+    assert not any("fm" in line for line in _lines(build))
+
+
+def test_a_product_that_is_a_result_itself_stays() -> None:
+    tape = Tape({})
+    product = tape.mul(tape.leaf("a"), tape.leaf("b"))
+    text = "\n".join(tape.program([("p", product), ("r", tape.add(product, tape.leaf("c")))]))
+    assert "fma" not in text
+    assert re.search(r"p = v\d+;", text)
+
+
+@pytest.mark.skipif(not fused_flags() and "fma" not in _cpu_flags(), reason="this processor has no such instruction")
+@pytest.mark.parametrize("lanes", WIDTHS)
+def test_there_is_one_rounding(lanes: int) -> None:
+    """(1 + e)(1 - e) - 1 = -e^2, of which two roundings leave nothing."""
+    e = 2.0**-30
+    text = sbml({"x": (0.0, "u - 1")}, {"a": 1.0, "b": 1.0}, rules={"u": "1", "y": "(x + a) * (x + b) - 1"})
+    job = Job(lanes, np.array([0.0, 1.0]), ("y",), {"a": np.full(lanes, 1 + e), "b": np.full(lanes, 1 - e)})
+    assert np.all(NativeEngine(lanes=lanes).compile(text).run(job)["y"][:, 0] == -(e**2))
