@@ -192,6 +192,6 @@ def review_note(result: OperatingCharacteristics) -> str:
     if review_script(result) is None:
         return ""
     return (
-        "review.R states the design for rpact (boundaries, power at one hazard ratio) and gsDesign2 (piecewise hazards) "
-        "and compares; it was written from the design, and R was not run."
+        "review.R states the design for rpact (boundaries, power at one hazard ratio) and gsDesign2 (piecewise "
+        "hazards) and compares; it was written from the design, and R was not run."
     )
