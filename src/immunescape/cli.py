@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from immunescape import cli_claims, cli_profile
+from immunescape.cli_design import design_app
 from immunescape.cli_run import Cluster, Progress, first_with, interruptible, plain_warnings
 from immunescape.errors import ImmunescapeError
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 bench_app = typer.Typer(help="Measure speed and accuracy side by side.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(bench_app, name="bench")
+app.add_typer(design_app, name="design")
 cli_profile.register(app)
 cli_claims.register(app)
 
@@ -146,7 +148,7 @@ def trials_command(as_json: Annotated[bool, typer.Option("--json", help="Print J
     _table("Trials", trials_table(), as_json)
 
 
-@app.command("design")
+@design_app.command("simulate")
 def design_command(
     names: Annotated[
         list[str] | None, typer.Argument(help="Designs that ship (see `designs`) or YAML files; several: side by side.")
@@ -169,7 +171,10 @@ def design_command(
     template: Annotated[bool, typer.Option("--template", help="Print a commented YAML file to start from.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of a design file.")] = False,
 ) -> None:
-    """Simulate a trial design: boundaries, power, type-I error, expected size and duration."""
+    """Simulate a trial design: boundaries, power, type-I error, expected size and duration.
+
+    `immunescape design FILE` is short for this command; `immunescape design size --help` computes sizes by formula.
+    """
     if template or schema:
         from immunescape.trial.design.loading import design_schema, design_template
 

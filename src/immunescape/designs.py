@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from immunescape.trial.design.records import Design
     from immunescape.trial.design.simulation import OperatingCharacteristics
 
-__all__ = ["DesignRun", "VirtualDesign", "design", "designs_table", "run_designs"]
+__all__ = ["DesignRun", "VirtualDesign", "design", "design_sizes", "designs_table", "run_designs"]
 
 REPLICATES = 5000
 Progress = Callable[[int, int], None]
@@ -169,6 +169,23 @@ def _run(
     if out is not None:
         run.save(out)
     return run
+
+
+def design_sizes(name: str | Path, *, workers: int | None = None) -> dict[str, dict[str, Any] | None]:
+    """Power and sizes of a design by formula, without a simulation: scenario -> figures, None where no formula holds.
+
+    Returns
+    -------
+    dict
+        For each scenario ``cumulative_power`` and ``months`` by look, and ``size_for_power`` (events and patients for
+        80 and 90 %).
+    """
+    from immunescape.trial.design.planning import planning
+    from immunescape.trial.design.simulation import plain
+
+    loaded = design(name).load(workers=workers)
+    plan = loaded.rule.plan(loaded)
+    return {s: plain(planning(loaded, plan, s)) for s in loaded.truths}
 
 
 def designs_table() -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from immunescape.report.design_scripts import review_note, review_script, script
 from immunescape.report.figures import ARM_COLOURS, figure_html
 from immunescape.report.files import make_folder, write_whole
 from immunescape.report.tables import Row, Table, number
@@ -34,39 +35,53 @@ def _mean(figure: Figure | None, digits: int = 1) -> str:
     return f"{figure.value:.{digits}f} ± {number(figure.error, digits + 1)}"
 
 
+PLAN_COLUMNS = {
+    "hypothesis": ("Hypothesis", None), "look": ("Look", None), "at": ("At", None), "test": ("Test", None),
+    "population": ("Population", None), "alpha": ("Alpha", 4), "events": ("Events", 0),
+    "information": ("Information", 3),
+    "efficacy_z": ("Efficacy Z", 4), "efficacy_p": ("Nominal p", 5), "futility_z": ("Futility Z", 3),
+    "threshold": ("Threshold", 4), "futility": ("Futility", 3), "go_on": ("Go on with", None),
+    "escalate": ("Escalate", None), "de_escalate": ("De-escalate", None), "eliminate": ("Eliminate", None),
+    "promising": ("Promising with", None),
+}  # fmt: skip
+SCALE_COLUMNS = {
+    "hypothesis": ("Hypothesis", None), "look": ("Look", None),
+    "efficacy_hazard_ratio": ("Hazard ratio at efficacy", 3), "cumulative_alpha": ("Cumulative alpha", 5),
+    "futility_hazard_ratio": ("Hazard ratio at futility", 3),
+    "conditional_power_at_futility": ("Conditional power at futility, trend", 3),
+}  # fmt: skip
+
+
+def _plan_columns(result: OperatingCharacteristics, columns: Mapping[str, tuple[str, int | None]]) -> Table:
+    found = result.design.rule.expected_table(result.design, result.plan)
+    known = {k for row in found for k in row}
+    # keys that a rule of another package adds are shown under their own name
+    named = columns if columns is not PLAN_COLUMNS else {**columns, **{k: (k, None) for k in known - set(ALL_COLUMNS)}}
+    shown = {k: v for k, v in named.items() if any(row.get(k) not in (None, "all") for row in found)}
+    rows: list[Row] = [
+        {
+            title: (
+                number(row.get(key), digits) if digits is not None else ("–" if row.get(key) is None else row.get(key))
+            )
+            for key, (title, digits) in shown.items()
+        }
+        for row in found
+    ]
+    return Table(rows, tuple(title for title, digits in shown.values() if digits is not None or title == "Look"))
+
+
+ALL_COLUMNS = {**PLAN_COLUMNS, **SCALE_COLUMNS}
+
+
 def plan_table(result: OperatingCharacteristics) -> Table:
     """Looks and boundaries."""
-    rows: list[Row] = []
-    titles = {
-        "hypothesis": "Hypothesis", "look": "Look", "at": "At", "test": "Test", "alpha": "Alpha",
-        "information": "Information",
-        "efficacy_z": "Efficacy Z", "efficacy_p": "Nominal p", "futility_z": "Futility Z", "threshold": "Threshold",
-        "futility": "Futility", "go_on": "Go on with",
-        "escalate": "Escalate", "de_escalate": "De-escalate", "eliminate": "Eliminate",
-        "promising": "Promising with",
-    }  # fmt: skip
-    found = result.design.rule.expected_table(result.design, result.plan)
-    keys = list(dict.fromkeys(k for row in found for k in row))
-    for row in found:
-        cells: Row = {}
-        for key in keys:
-            value = row.get(key)
-            digits = {
-                "alpha": 4,
-                "information": 3,
-                "efficacy_z": 4,
-                "efficacy_p": 5,
-                "futility_z": 3,
-                "threshold": 4,
-                "futility": 3,
-            }
-            cells[titles.get(key, key)] = (
-                number(value, digits[key]) if key in digits else ("–" if value is None else value)
-            )
-        rows.append(cells)
-    return Table(
-        rows, ("Look", "Alpha", "Information", "Efficacy Z", "Nominal p", "Futility Z", "Threshold", "Futility")
-    )
+    return _plan_columns(result, PLAN_COLUMNS)
+
+
+def scale_table(result: OperatingCharacteristics) -> Table:
+    """The same bounds as hazard ratios, alpha spent by each look, conditional power at the futility bound."""
+    table = _plan_columns(result, SCALE_COLUMNS)
+    return table if len(table.columns) > 2 else Table([])
 
 
 def main_table(results: Sequence[OperatingCharacteristics]) -> Table:
@@ -117,14 +132,28 @@ def stopping_table(result: OperatingCharacteristics) -> Table:
                 "Futility stop, %": _percent(stop["futility"], 1),
                 "Trial ends, %": _percent(stop["end"], 1),
             }
-            for key, title, digits in (
-                ("months", "Month", 1), ("patients", "Patients", 1), ("events", "Events", 1),
-                ("hazard_ratio", "Hazard ratio (geometric mean)", 2),
-            ):  # fmt: skip
+            for key, title, digits in (("months", "Month", 1), ("patients", "Patients", 1)):
                 if key in looks and k < len(looks[key]):
                     row[title] = _mean(looks[key][k], digits)
             rows.append(row)
     return Table(rows, tuple(list(rows[0])[1:]))
+
+
+def data_table(result: OperatingCharacteristics) -> Table:
+    """What an analysis sees: events of each hypothesis in trials still running, hazard ratio over all trials."""
+    rows: list[Row] = []
+    for scenario in result.scenarios:
+        looks: Mapping[str, Any] = result.summary(scenario)["looks"]
+        own = [key for key in looks if key.startswith("events of ")] or [key for key in ("events",) if key in looks]
+        for k in range(len(result.design.looks)):
+            row: Row = {"Scenario": scenario, "Look": k + 1}
+            for key in own:
+                if k < len(looks[key]):
+                    row[key.capitalize() if key == "events" else f"E{key[1:]}"] = _mean(looks[key][k], 1)
+            if "hazard_ratio" in looks and k < len(looks["hazard_ratio"]):
+                row["Hazard ratio over all trials (geometric mean)"] = _mean(looks["hazard_ratio"][k], 3)
+            rows.append(row)
+    return Table(rows, tuple(list(rows[0])[1:])) if rows and len(rows[0]) > 2 else Table([])
 
 
 def further_table(result: OperatingCharacteristics) -> Table:
@@ -177,12 +206,17 @@ def notes_table(result: OperatingCharacteristics) -> Table:
         sizes = "; ".join(f"{a}: {n} ({pool['times_n'][a]:.1f} times n)" for a, n in pool["patients"].items())
         rows.append({"Item": f"Virtual population ({scenario})", "Value": f"{pool['source']}. {sizes}"})
         for name, found in pool["hazard_ratios"].items():
-            error = found["power_se"]
             rows.append(
                 {
                     "Item": f"Pool hazard ratio, {name}",
-                    "Value": f"{found['hazard_ratio']:.3f} (standard error of its logarithm {found['log_se']:.3f}"
-                    + (f"; moves the power by {100 * error:.1f} points)" if error is not None else ")"),
+                    "Value": f"{found['hazard_ratio']:.3f} (standard error of its logarithm {found['log_se']:.3f})",
+                }
+            )
+        for name, error in pool.get("power_error", {}).items():
+            rows.append(
+                {
+                    "Item": f"Power of {name}, standard deviation by the size of the pool (bootstrap)",
+                    "Value": f"{100 * error:.1f} points; it is in the interval of the power",
                 }
             )
     return Table(rows)
@@ -207,6 +241,45 @@ def boundary_figure(result: OperatingCharacteristics) -> Any:
                 )  # fmt: skip
     figure = _laid_out(figure, "Boundaries", "Information fraction", "Z (positive: experimental better)")
     figure.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.25, "xanchor": "left", "x": 0})
+    return figure
+
+
+def graph_figure(result: OperatingCharacteristics) -> Any:
+    """How alpha is shared and handed on; None where there is one hypothesis or no graph."""
+    import plotly.graph_objects as go
+
+    graph = getattr(result.design.rule, "graph", None)
+    graph = graph() if callable(graph) else None
+    if graph is None or len(graph.names) < 2:
+        return None
+    angle = np.pi / 2 - 2 * np.pi * np.arange(len(graph.names)) / len(graph.names)
+    place = dict(zip(graph.names, zip(np.cos(angle), np.sin(angle), strict=True), strict=True))
+    figure = go.Figure()
+    for start, edges in graph.transitions.items():
+        for end, share in edges.items():
+            if share <= 0:
+                continue
+            (x0, y0), (x1, y1) = place[start], place[end]
+            # beside the straight line, so that the two directions of a pair do not lie on each other
+            side = 0.06 * np.array([y1 - y0, x0 - x1]) / np.hypot(x1 - x0, y1 - y0)
+            a, b = np.array([x0, y0]) + side, np.array([x1, y1]) + side
+            tail, head = a + 0.2 * (b - a), a + 0.8 * (b - a)
+            figure.add_annotation(
+                x=head[0], y=head[1], ax=tail[0], ay=tail[1], xref="x", yref="y", axref="x", ayref="y", text="",
+                arrowhead=2, arrowwidth=1.6, arrowcolor=ARM_COLOURS[0],
+            )  # fmt: skip
+            label = a + 0.5 * (b - a) + side
+            figure.add_annotation(x=label[0], y=label[1], text=f"{share:g}", showarrow=False, bgcolor="white")
+    total = result.design.alpha or 0.0
+    figure.add_scatter(
+        x=[place[n][0] for n in graph.names], y=[place[n][1] for n in graph.names], mode="markers+text",
+        text=[f"{n}<br>alpha {graph.weights[n] * total:.4g}" for n in graph.names], textposition="middle center",
+        marker={"size": 86, "color": "#e2ecf8", "line": {"color": ARM_COLOURS[0], "width": 1.5}}, showlegend=False,
+        hoverinfo="skip",
+    )  # fmt: skip
+    figure = _laid_out(figure, "How alpha is shared and handed on", "", "")
+    figure.update_xaxes(visible=False, range=[-1.7, 1.7])
+    figure.update_yaxes(visible=False, range=[-1.7, 1.7], scaleanchor="x")
     return figure
 
 
@@ -254,7 +327,12 @@ def _blocks(result: OperatingCharacteristics) -> dict[str, Any]:
     alpha = result.design.alpha
     verdict = ""
     if error is not None and alpha is not None:
-        verdict = f"Type-I error {_percent(error)} % at a nominal {100 * alpha:g} % (one-sided)."
+        verdict = f"Type-I error {_percent(error)} % at a nominal {100 * alpha:g} % (one-sided)"
+        if result.unstopped is not None:
+            verdict += (
+                f", stops for futility ignored, as they do not bind; with them {_percent(result.reject('null'))} %"
+            )
+        verdict += "."
     return {
         "name": result.design.name,
         "title": result.design.title,
@@ -263,11 +341,16 @@ def _blocks(result: OperatingCharacteristics) -> dict[str, Any]:
         "warnings": result.warnings,
         "verdict": verdict,
         "plan": plan_table(result),
+        "scales": scale_table(result),
+        "data": data_table(result),
+        "review": review_note(result),
         "hypotheses": hypothesis_table(result),
         "stopping": stopping_table(result),
         "further": further_table(result),
         "notes": notes_table(result),
-        "figures": [figure_html(boundary_figure(result)), figure_html(stopping_figure(result))],
+        "figures": [
+            figure_html(f) for f in (boundary_figure(result), stopping_figure(result), graph_figure(result)) if f
+        ],
         "references": _references(result),
     }
 
@@ -307,21 +390,6 @@ def command(results: Sequence[OperatingCharacteristics]) -> str:
     return f"immunescape design {names} --replicates {results[0].replicates} --seed {results[0].seed}"
 
 
-def script(results: Sequence[OperatingCharacteristics]) -> str:
-    """The Python script that repeats a run from the YAML files beside it."""
-    first = results[0]
-    files = [f"{r.design.name}.yaml" for r in results]
-    body = f"run = run_designs([here / n for n in {files!r}], {first.replicates}, seed={first.seed}, out=out)"
-    return (
-        '"""Repeats a simulated design; writes into the folder \'repeated\' beside this file."""\n\n'
-        "from pathlib import Path\n\nfrom immunescape.designs import run_designs\n\n"
-        'if __name__ == "__main__":\n'
-        "    here = Path(__file__).resolve().parent\n"
-        '    out = here / "repeated"\n'
-        f"    {body}\n    run.show()\n"
-    )
-
-
 def save(
     results: Sequence[OperatingCharacteristics], content: Mapping[str, Any], folder: Path, notice: str
 ) -> list[Path]:
@@ -337,6 +405,11 @@ def save(
     if all(r.design.text for r in results):
         write_whole(folder / "reproduce.py", script(results).encode("utf-8"))
         paths.append(folder / "reproduce.py")
+    for result in results:
+        text = review_script(result)
+        if text is not None:
+            paths.append(folder / ("review.R" if len(results) == 1 else f"review-{result.design.name}.R"))
+            write_whole(paths[-1], text.encode("utf-8"))
     paths.append(write_report(results, folder / "report.html", notice))
     return paths
 
@@ -348,6 +421,8 @@ def print_designs(results: Sequence[OperatingCharacteristics]) -> None:
     for result in results:
         print(f"{result.design.title}\n")
         print_table("Looks and boundaries", plan_table(result).rows)
+        if scale_table(result).rows:
+            print_table("Bounds on other scales", scale_table(result).rows)
     print_table(f"Operating characteristics ({results[0].replicates} simulated trials)", main_table(results).rows)
     for result in results:
         print_table("By hypothesis", hypothesis_table(result).rows)

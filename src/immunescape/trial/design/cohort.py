@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from immunescape.errors import InputError
 from immunescape.trial.design.survival_model import Accrual
 from immunescape.trial.design.tests_nph import OrderedData, ordered
-from immunescape.trial.design.truth import Endpoint, Outcome, Truth
+from immunescape.trial.design.truth import Endpoint, Outcome, Truth, preclude
 
 __all__ = ["Cohort", "Milestone", "Streams", "View", "allocate", "arrivals"]
 
@@ -205,6 +205,8 @@ class Cohort:
         latent = {
             name: streams.uniform(f"latent {name}", patients) for name in ("shared", *(e.name for e in endpoints))
         }
+        if getattr(truth, "prognostic", None) is not None:
+            latent["score"] = streams.uniform("latent score", patients)
         cohort = cls(
             streams, truth, tuple(endpoints), entry, stratum, arm, lost, np.ones(entry.shape, dtype=bool), latent
         )
@@ -214,7 +216,12 @@ class Cohort:
 
     def draw(self) -> None:
         """(Re)draw the outcomes, for the arms as they are; a patient whose arm stays keeps the outcome."""
-        self.outcomes = self.truth.draw(self.endpoints, self.arm, self.stratum, self.latent)
+        drawn = self.truth.draw(self.endpoints, self.arm, self.stratum, self.latent)
+        self.outcomes = preclude(self.endpoints, drawn)
+
+    def score(self) -> Floats | None:
+        """(R, N) prognostic scores, None where the truth has none."""
+        return self.truth.score(self.arm, self.stratum, self.latent)
 
     def endpoint(self, name: str) -> Endpoint:
         """An endpoint by name."""
@@ -239,7 +246,7 @@ class Cohort:
         return self.view(str(look.endpoint), month, self.members(look.strata)).event.sum(axis=1)
 
     def month_of(self, look: Milestone, among: Flags | None = None, events: ArrayLike | None = None) -> Floats:
-        """(R,) calendar month of a look; `events` (R,) replaces the look's number of events."""
+        """(R,) calendar month of a look; `events` (R,) replaces the look's number of events, or of patients."""
         inside = self.members(look.strata)
         if inside is not None:
             among = inside if among is None else among & inside
@@ -248,8 +255,11 @@ class Cohort:
             return np.full(len(self.entry), float(look.months))
         if look.patients is not None:
             rank = np.cumsum(self.enrolled if among is None else self.enrolled & among, axis=1)
-            reached = rank >= look.patients
-            place = np.where(reached.any(axis=1), reached.argmax(axis=1), self.entry.shape[1] - 1)
+            reached = (
+                rank >= np.broadcast_to(np.asarray(look.patients if events is None else events), (len(rank),))[:, None]
+            )
+            # where so many never come, the last one who is enrolled
+            place = np.where(reached.any(axis=1), reached.argmax(axis=1), rank.argmax(axis=1))
             month = self.entry[np.arange(len(place)), place] + look.follow_up
         else:
             months = self.event_months(str(look.endpoint), among)

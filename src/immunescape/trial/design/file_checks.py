@@ -87,6 +87,8 @@ def check_file(source: Any, block: Any) -> None:
             refuse(
                 f"field '{unread}' has no meaning for an endpoint of kind {endpoint.kind}", "endpoints", name, unread
             )
+        if endpoint.competing is None and "precluded" in endpoint.model_fields_set:
+            refuse("'precluded' goes with 'competing'", "endpoints", name, "precluded")
     for k, look in enumerate(block.looks):
         if look.follow_up and look.patients is None:
             refuse("'follow_up' goes with a look set by patients", "looks", k, "follow_up")
@@ -105,7 +107,14 @@ def check_file(source: Any, block: Any) -> None:
             refuse("'calibration' is read where no threshold is given", "bayesian", "calibration")
     for k, scenario in enumerate(block.scenarios):
         _check_scenario(source, scenario, k)
+    scored = all(s.prognostic_score is not None for s in block.scenarios)
     for path, test in _tests(block):
+        if test.name == "adjusted-log-rank" and (path[0] != "hypotheses" or not scored):
+            refuse(
+                "the adjusted log-rank test is offered for the hypotheses of a group-sequential design in which every "
+                "scenario has a 'prognostic_score'",
+                *path,
+            )
         check_test(source, test, path, strata=bool(block.strata))
 
 

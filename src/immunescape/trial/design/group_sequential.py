@@ -23,9 +23,11 @@ from immunescape.trial.design.hypotheses import (
     Spending,
 )
 from immunescape.trial.design.planned_looks import pilot_looks, plan_rows
+from immunescape.trial.design.prognostic import adjusted_log_rank
 from immunescape.trial.design.records import Decided, Design, Rule, register
 from immunescape.trial.design.recursion import next_critical_value, running_density
-from immunescape.trial.design.ssr import Reestimation
+from immunescape.trial.design.ssr import BlindedReestimation, Reestimation
+from immunescape.trial.design.statistics import ADJUSTED
 from immunescape.trial.design.truth import Truth
 
 __all__ = ["OBRIEN_FLEMING_LIKE", "BetaSpending", "EarlyFutility", "GroupSequential", "Hypothesis", "Spending"]
@@ -58,7 +60,7 @@ class GroupSequential(Rule):
     futility: tuple[float | None, ...] = ()
     binding: bool = False
     stop_when: str = "all"
-    reestimation: Reestimation | None = None
+    reestimation: Reestimation | BlindedReestimation | None = None
     early_futility: EarlyFutility | None = None
     futility_hazard_ratio: tuple[float | None, ...] = ()
     beta_spending: BetaSpending | None = None
@@ -140,6 +142,17 @@ class GroupSequential(Rule):
                 "look",
                 hint=f"Set its look to {max(looks - 1, 1)}.",
             )
+        if isinstance(self.reestimation, BlindedReestimation):
+            if self.tested[0].test.name == "rates":
+                if any(look.patients is None for look in design.looks) or not self.reestimation.assumed < 1:
+                    raise InputError(
+                        "blinded re-estimation of a test of rates needs looks by patients and a rate below 1"
+                    )
+            elif design.looks[-1].events is None:
+                raise InputError("blinded re-estimation of survival needs a last look by events")
+            if self.binding:
+                raise InputError("sample-size re-estimation and a binding futility bound do not go together")
+            return
         if not self.tested[0].test.proportional or design.looks[-1].events is None:
             raise InputError("sample-size re-estimation works on log-rank events", hint="Set the looks by events.")
         if self.binding:
@@ -311,11 +324,14 @@ class GroupSequential(Rule):
         graph, alpha = self.graph(), float(plan["alpha"])
         first = self.tested[0]
         survival = design.endpoint(first.endpoint).kind == "survival"
+        score = cohort.score() if any(h.test.name == ADJUSTED for h in self.tested) else None
         short = np.zeros(replicates, dtype=bool)
         for k, look in enumerate(design.looks):
             wanted = None
             if self.reestimation and k == self.reestimation.look:
                 wanted = self._extend(design, cohort, factor, month)
+                if isinstance(self.reestimation, BlindedReestimation) and look.events is not None:
+                    wanted = None  # more patients, for the events that were planned
             month = np.maximum(cohort.month_of(look, events=wanted), month)  # looks keep their order
             views: dict[tuple[str, tuple[str, ...]], View] = {}
             z = np.full(rejected.shape, -np.inf)
@@ -326,10 +342,10 @@ class GroupSequential(Rule):
                 if several:
                     by_look[f"events of {hypothesis.name}"][running, k] = views[key].event.sum(axis=1)[running]
                 if h == 0 or k in plan["looks"][hypothesis.name]:
-                    z[:, h], information = hypothesis.test.evaluate(views[key], treated, cohort.stratum)
+                    z[:, h], information = hypothesis.test.evaluate(views[key], treated, cohort.stratum, score)
                 if h == 0:
                     first_view, first_information = views[key], information
-            if self.reestimation:
+            if isinstance(self.reestimation, Reestimation):
                 if k == self.reestimation.look:
                     z[:, 0] = _combined(z[:, 0], first_information, before, plan["information"][first.name][k - 1])
                 before = (z[:, 0].copy(), first_information)
@@ -343,6 +359,9 @@ class GroupSequential(Rule):
                 bounds = self.bounds(self.tested[h], level, plan["spent_at"][name], plan["information"][name])
                 return float(bounds[plan["looks"][name].index(k)])
 
+            if isinstance(self.reestimation, BlindedReestimation) and k == looks - 1 and look.patients is not None:
+                # the bound of the last look at the information that there is, moved over to the scale of the plan
+                z[:, 0] += limit(0, alpha * first.share) - self._bound_at(plan, alpha * first.share, factor)
             new = graph.extend(z, rejected, limit, alpha)
             rejected = np.where(running[:, None], new, rejected)
             won = np.asarray(rejected.any(axis=1)) if self.stop_when == "any" else np.asarray(rejected.all(axis=1))
@@ -358,7 +377,7 @@ class GroupSequential(Rule):
             by_look["patients"][running, k] = cohort.enrolled_by(month)[running]
             by_look["events"][running, k] = first_view.event.sum(axis=1)[running]
             by_look["z"][running, k] = z[running, 0]
-            if look.events is not None:
+            if look.events is not None and isinstance(self.reestimation, Reestimation | None):
                 target = look.events if wanted is None else wanted
                 short |= running & (cohort.events_by(look, month) < target)
             if ratios is not None:
@@ -368,12 +387,24 @@ class GroupSequential(Rule):
             if k < looks - 1:
                 reason[end] = np.where(won[end], 1, 2)
             running &= ~end
-            if self.reestimation and k == self.reestimation.look - 1:
+            if isinstance(self.reestimation, BlindedReestimation) and k == self.reestimation.look - 1:
+                if look.patients is not None and first.test.name == "rates":
+                    seen = self.reestimation.factor_of_rates(first_view.event.sum(axis=1), first_view.use.sum(axis=1))
+                else:
+                    months = np.where(first_view.use, first_view.time, 0.0).sum(axis=1)
+                    seen = self.reestimation.factor_of_events(first_view.event.sum(axis=1), months)
+                factor = np.where(running, seen, 1.0)
+                extra["factor"] = factor
+            elif isinstance(self.reestimation, Reestimation) and k == self.reestimation.look - 1:
                 final = float(plan["bounds"][first.name][-1])
                 factor = np.where(
                     running, self.reestimation.factor(z[:, 0], plan["information"][first.name][k], final), 1.0
                 )
                 extra["factor"] = factor
+            if score is not None and first.test.name == ADJUSTED and k == looks - 1:
+                view = first_view
+                gained = adjusted_log_rank(view.time, view.event, treated, view.use, score)[2]
+                extra["share of the variance that the prognostic score explains"] = gained
         if any(look.events is not None for look in design.looks):
             extra["share of trials that run out of events"] = short.astype(float)
         last = (np.arange(replicates), stage - 1)
@@ -390,19 +421,36 @@ class GroupSequential(Rule):
         return np.asarray(z < plan["futility"][self.tested[0].name][k])
 
     def _extend(self, design: Design, cohort: Cohort, factor: Floats, month: Floats) -> Floats:
-        """Events wanted at the last look; enrols more patients in proportion where the size was raised at `month`.
+        """Events or patients wanted at the last look; enrols more patients where the size was raised at `month`.
 
-        The patients that are added come at the last rate of the accrual, from the interim look that asks for them on.
+        The patients that are added come at the last rate of the accrual, from the interim look that asks for them on. A
+        factor from conditional power is one on the events still to come, a blinded one on the patients in all.
         """
         assert self.reestimation is not None
         first, last = (float(design.looks[k].size) for k in (self.reestimation.look - 1, self.reestimation.look))
-        wanted = first + factor * (last - first)
-        patients = np.ceil(design.patients * wanted / last)
+        if isinstance(self.reestimation, BlindedReestimation):
+            patients = np.ceil(design.patients * factor)
+            wanted = np.minimum(np.ceil(last * factor), patients)
+        else:
+            wanted = np.round(first + factor * (last - first))
+            patients = np.ceil(design.patients * (first + factor * (last - first)) / last)
         planned = cohort.entry[:, design.patients - 1]
         gap = np.maximum(month - planned, 0.0)  # months from the last planned patient to the interim look
         cohort.entry[:, design.patients :] += gap[:, None]
         cohort.enrolled[:] = np.arange(cohort.entry.shape[1]) < patients[:, None]
-        return np.round(wanted)
+        return wanted
+
+    def _bound_at(self, plan: Mapping[str, Any], level: float, factor: Floats) -> Floats:
+        """(R,) bound of the last look at `factor` times its planned information, alpha spent as planned."""
+        name = self.tested[0].name
+        spent, information = plan["spent_at"][name], plan["information"][name]
+        assert self.reestimation is not None
+        grid = np.linspace(1.0, self.reestimation.maximum, 16)
+        bounds = []
+        for g in grid:
+            larger = np.append(information[:-1] / g, 1.0)
+            bounds.append(self.bounds(self.tested[0], level, spent, larger)[-1])
+        return np.interp(factor, grid, bounds)
 
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See :class:`Rule`."""

@@ -18,12 +18,13 @@ from immunescape.trial.design.file_checks import check_file
 from immunescape.trial.design.group_sequential import BetaSpending, EarlyFutility, GroupSequential, Hypothesis, Spending
 from immunescape.trial.design.multiarm import MultiArm
 from immunescape.trial.design.platform import Entry, Platform
+from immunescape.trial.design.prognostic import PrognosticScore, fitted_score
 from immunescape.trial.design.records import Arm, Design, Dropout, Rule, check_looks
 from immunescape.trial.design.single_arm import DoseFinding, Monitored, TwoStage
-from immunescape.trial.design.ssr import Reestimation
+from immunescape.trial.design.ssr import BlindedReestimation, Reestimation
 from immunescape.trial.design.statistics import Statistic
 from immunescape.trial.design.survival_model import Accrual, PiecewiseExponential
-from immunescape.trial.design.truth import Endpoint, Generator, Pool, Rate
+from immunescape.trial.design.truth import SCORE, Endpoint, Generator, Pool, Rate
 from immunescape.trial.design.two_stage import simon
 
 __all__ = ["design_schema", "design_template", "list_designs", "load_design", "read_design", "resolve"]
@@ -133,9 +134,18 @@ class _Builder:
         if name is not None and not getattr(b, name):
             raise InputError(f"a '{b.kind}' design needs the field '{name}'", where=self.source.where(()))
         endpoints = tuple(
-            self.at(partial(Endpoint, n, e.kind, e.visits_every, e.lag, e.months), "endpoints", n)
+            self.at(
+                partial(Endpoint, n, e.kind, e.visits_every, e.lag, e.months, e.competing or "", e.precluded),
+                "endpoints",
+                n,
+            )
             for n, e in b.endpoints.items()
         )
+        for n, e in b.endpoints.items():
+            if e.competing is not None and e.competing not in b.endpoints:
+                raise unknown_word(
+                    "endpoint", e.competing, b.endpoints, where=self.source.where(("endpoints", n, "competing"))
+                )
         arms = tuple(self.at(partial(Arm, a.name, a.role, a.allocation), "arms", k) for k, a in enumerate(b.arms))
         rule, looks, patients = self.rule(endpoints)
         if b.looks:
@@ -225,11 +235,7 @@ class _Builder:
                 if h.endpoint not in b.endpoints:
                     raise unknown_word("endpoint", h.endpoint, b.endpoints, where=self.source.where(("hypotheses", k)))
             r, e = b.reestimation, b.early_futility
-            again = (
-                None
-                if r is None
-                else self.at(lambda: Reestimation(r.look, r.target, r.promising, r.maximum), "reestimation")
-            )
+            again = None if r is None else self.at(partial(_reestimation, r), "reestimation")
             early = None
             if e is not None:
                 early = EarlyFutility(e.look, e.endpoint, e.bound, self.statistic(e.test, "early_futility", "test"))
@@ -301,9 +307,20 @@ class _Builder:
     def truth(self, block: Any, k: int, endpoints: tuple[Endpoint, ...], arms: tuple[Arm, ...]) -> Pool | Generator:
         if (block.pool is None) == (not block.truth):
             raise InputError("a scenario needs either 'truth' or 'pool', and not both")
-        return self.pool(block.pool, endpoints, arms) if block.pool else self.generator(block, k, endpoints, arms)
+        score = block.prognostic_score
+        if score is not None:
+            kinds = {e.name: e.kind for e in endpoints}
+            if kinds.get(score.endpoint) != "survival":
+                raise unknown_word(
+                    "survival endpoint", score.endpoint, [n for n, v in kinds.items() if v == "survival"]
+                )
+            if bool(score.covariates) != (block.pool is not None) or (score.correlation is None) != bool(block.pool):
+                raise InputError("a prognostic score has covariates beside a pool, and a correlation beside a truth")
+        if block.pool:
+            return self.pool(block.pool, endpoints, arms, score)
+        return self.generator(block, k, endpoints, arms)
 
-    def pool(self, block: Any, endpoints: tuple[Endpoint, ...], arms: tuple[Arm, ...]) -> Pool:
+    def pool(self, block: Any, endpoints: tuple[Endpoint, ...], arms: tuple[Arm, ...], score: Any = None) -> Pool:
         from immunescape.trial.design.pools import pool_table
 
         strata = {}
@@ -323,6 +340,10 @@ class _Builder:
             table, origin = pool_table(
                 block.trial, block.patients, block.seed, workers=self.workers, progress=self.progress
             )
+        if score is not None:
+            control = next((a.name for a in arms if a.role == "control"), "")
+            values = fitted_score(table, control, score.endpoint, score.covariates)
+            table = table.assign(**{SCORE: values})
         return Pool.from_table(table, [a.name for a in arms], endpoints, strata=strata or None, source=origin)
 
     def generator(self, block: Any, k: int, endpoints: tuple[Endpoint, ...], arms: tuple[Arm, ...]) -> Generator:
@@ -355,12 +376,29 @@ class _Builder:
                     j, entry = max(found, key=lambda f: (f[1].arm is not None, f[1].stratum is not None, f[0]))
                     base = parts.get((control, stratum, endpoint)) if control and arm != control else None
                     parts[arm, stratum, endpoint] = self.at(partial(_part, entry, base), "scenarios", k, "truth", j)
-        generator = Generator(tuple(names), strata, shares, parts, block.correlation)
+        p = block.prognostic_score
+        score = None if p is None else PrognosticScore(p.endpoint, p.correlation)
+        generator = Generator(tuple(names), strata, shares, parts, block.correlation, score)
         for arm in names:
             for stratum in strata:
                 for endpoint in known:
                     generator.part(arm, stratum, endpoint)
         return generator
+
+
+def _reestimation(block: Any) -> Reestimation | BlindedReestimation:
+    blinded = block.kind == "blinded"
+    for name in ("target", "promising") if blinded else ("assumed",):
+        if name in block.model_fields_set:
+            raise InputError(f"'{name}' is not read in re-estimation of kind '{block.kind}'")
+    if not blinded:
+        return Reestimation(block.look, block.target, block.promising, block.maximum)
+    if block.assumed is None:
+        raise InputError(
+            "blinded re-estimation needs 'assumed'",
+            hint="The response rate of both arms together, or events per patient-month, that the plan assumed.",
+        )
+    return BlindedReestimation(block.look, block.assumed, block.maximum)
 
 
 def _part(entry: Any, control: PiecewiseExponential | Rate | None) -> PiecewiseExponential | Rate:

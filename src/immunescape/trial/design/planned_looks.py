@@ -40,13 +40,14 @@ def pilot_looks(
     truth = design.scenario("null")
     cohort = design.cohort(truth, Streams(20240229, 0, PILOT))
     treated = cohort.arm != design.control
+    score = cohort.score()
     months = list(np.maximum.accumulate([cohort.month_of(look) for look in design.looks], axis=0))
     out: dict[str, tuple[Floats, Floats]] = {}
     for h in tested:
         events, information = [], []
         for k in h.tested_at(len(design.looks)):
             view = cohort.view(h.endpoint, months[k], cohort.members(h.strata))
-            _, i = h.test.evaluate(view, treated, cohort.stratum)
+            _, i = h.test.evaluate(view, treated, cohort.stratum, score)
             if h.test.name in ("rmst", "milestone"):
                 _check_follow_up(h.test, view.ordered(treated), f"look {k + 1} (month {float(np.mean(months[k])):.1f})")
             seen = view.event if h.test.name != "rates" else view.use

@@ -38,6 +38,8 @@ def planning(design: Design, plan: Mapping[str, Any], scenario: str) -> dict[str
     if not isinstance(rule, GroupSequential) or not isinstance(truth, Generator) or len(truth.strata) > 1:
         return None
     tested = rule.tested[0]
+    if design.endpoint(tested.endpoint).competing:
+        return None  # a competing event takes events away
     if tested.test.name == "rates":
         return _rates(design, rule, truth, plan)
     if tested.test.name != "log-rank" or len(rule.tested) > 1 or rule.reestimation is not None:

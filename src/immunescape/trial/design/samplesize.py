@@ -156,18 +156,22 @@ def sample_size_survival(
     follow_up_months: float,
     ratio: float = 1.0,
     dropout: float = 0.0,
+    margin: float = 1.0,
 ) -> Plan:
     """Events and patients of a log-rank test: uniform accrual, then follow-up of the last patient.
 
     Parameters
     ----------
     hazard_ratio : experimental over control, below 1 for a benefit. dropout : hazard per month.
+    margin : hazard ratio under the null; above 1 for non-inferiority.
     """
-    if not 0 < hazard_ratio or hazard_ratio == 1:
-        raise InputError(f"a hazard ratio above 0 and other than 1 is needed, not {hazard_ratio}")
+    if not 0 < hazard_ratio < np.inf or not 0 < margin < np.inf or hazard_ratio == margin:
+        raise InputError(f"a hazard ratio above 0 and other than {margin:g} is needed, not {hazard_ratio}")
+    if margin != 1 and hazard_ratio > margin:
+        raise InputError(f"a hazard ratio of {hazard_ratio:g} lies beyond the margin of {margin:g}")
     _ratio(ratio)
     _needs_power(bounds)
-    events = float((bounds.drift / np.log(hazard_ratio)) ** 2 * (1 + ratio) ** 2 / ratio)
+    events = float((bounds.drift / np.log(hazard_ratio / margin)) ** 2 * (1 + ratio) ** 2 / ratio)
     one = Accrual((1.0 / accrual_months,), (accrual_months,))
     arms = [(control.with_effect(hazard_ratio), ratio / (1 + ratio)), (control, 1 / (1 + ratio))]
     end = accrual_months + follow_up_months
@@ -184,10 +188,11 @@ def power_survival(
     *,
     ratio: float = 1.0,
     dropout: float = 0.0,
+    margin: float = 1.0,
 ) -> Plan:
-    """Power of a log-rank test with looks at shares of `events`, by Schoenfeld's drift."""
+    """Power of a log-rank test with looks at shares of `events`, by Schoenfeld's drift; `margin` as for sizes."""
     _ratio(ratio)
-    drift = float(-np.log(hazard_ratio) * np.sqrt(events * ratio) / (1 + ratio))
+    drift = float(-np.log(hazard_ratio / margin) * np.sqrt(events * ratio) / (1 + ratio))
     arms = [(control.with_effect(hazard_ratio), ratio / (1 + ratio)), (control, 1 / (1 + ratio))]
     return _survival_plan(bounds, drift, events, accrual, arms, dropout)
 

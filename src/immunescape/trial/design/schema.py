@@ -20,7 +20,10 @@ Family = Literal[
     "fixed", "obrien-fleming", "pocock", "wang-tsiatis", "lan-demets-obrien-fleming", "lan-demets-pocock",
     "hwang-shih-decani", "power",
 ]  # fmt: skip
-TestName = Literal["log-rank", "fleming-harrington", "modestly-weighted", "max-combo", "rmst", "milestone", "rates"]
+TestName = Literal[
+    "log-rank", "adjusted-log-rank", "fleming-harrington", "modestly-weighted", "max-combo", "rmst", "milestone",
+    "rates",
+]  # fmt: skip
 
 
 class _Block(_TrialBlock):
@@ -72,6 +75,11 @@ class EndpointBlock(_Block):
     visits_every: Months = Field(default=0.0, description="Months between assessments (0: events are seen at once).")
     lag: Months = Field(default=0.0, description="Months until data reach an analysis.")
     months: Months = Field(default=0.0, description="Response: months from entry to its reading.")
+    competing: str | None = Field(default=None, description="Survival endpoint whose event precludes this one.")
+    precluded: Literal["censored", "kept"] = Field(
+        default="censored",
+        description="After a competing event: censored (cause-specific) or kept at risk (subdistribution).",
+    )
 
 
 class AccrualBlock(_Block):
@@ -129,6 +137,18 @@ class PoolBlock(_Block):
     )
 
 
+class ScoreBlock(_Block):
+    """A prognostic score that is known before randomisation, for the test `adjusted-log-rank`."""
+
+    endpoint: str = Field(description="Survival endpoint that it foretells.")
+    correlation: Share | None = Field(
+        default=None, description="With `truth`: of the score and the outcome, as normal scores."
+    )
+    covariates: list[str] = Field(
+        default=[], description="With `pool`: covariates at baseline of a Cox model that is fitted to the control arm."
+    )
+
+
 class ScenarioBlock(_Block):
     """One scenario: a list of entries, or a virtual population."""
 
@@ -136,6 +156,7 @@ class ScenarioBlock(_Block):
     truth: list[TruthEntry] = Field(default=[], description="What truly happens, by arm, stratum and endpoint.")
     pool: PoolBlock | None = Field(default=None, description="A virtual population in place of `truth`.")
     correlation: Share = Field(default=0.0, description="Of the endpoints of one patient (Gaussian copula).")
+    prognostic_score: ScoreBlock | None = Field(default=None, description="A score for the adjusted log-rank test.")
 
 
 class HypothesisBlock(_Block):
@@ -182,11 +203,16 @@ class BoundaryBlock(_Block):
 
 
 class ReestimationBlock(_Block):
-    """Sample-size re-estimation by conditional power."""
+    """Sample-size re-estimation, by conditional power or blinded."""
 
+    kind: Literal["conditional-power", "blinded"] = Field(default="conditional-power", description="What it goes by.")
     look: int = Field(ge=1, description="Interim look.")
-    target: Share = Field(default=0.9, description="Conditional power aimed at.")
-    promising: Share = Field(default=0.3, description="Conditional power from which on the size is raised.")
+    target: Share = Field(default=0.9, description="conditional-power: what is aimed at.")
+    promising: Share = Field(default=0.3, description="conditional-power: from which on the size is raised.")
+    assumed: Positive | None = Field(
+        default=None,
+        description="blinded: response rate of both arms together, or events per patient-month, as planned.",
+    )
     maximum: Annotated[float, Field(gt=1, le=10)] = Field(default=2.0, description="Largest total over the plan.")
 
 

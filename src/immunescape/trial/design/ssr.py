@@ -1,7 +1,9 @@
-"""Sample-size re-estimation from conditional power at an interim analysis.
+"""Sample-size re-estimation at an interim analysis: from conditional power, or blinded from both arms together.
 
-Source: Mehta & Pocock 2011 (promising zone). The final test combines the parts before and after the interim with the
-weights that were planned (Cui, Hung & Wang 1999), so that the type-I error holds whatever the increase.
+From conditional power: Mehta & Pocock 2011 (promising zone). The final test combines the parts before and after the
+interim with the weights that were planned (Cui, Hung & Wang 1999), so that the type-I error holds whatever the
+increase. Blinded: the size follows the response rate or the event rate of both arms together, which tells nothing of
+the effect (Gould 1992; Friede & Kieser 2013); the final test is the usual one at the information that there is.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from scipy import stats
 from immunescape.errors import InputError
 from immunescape.trial.design.samplesize import conditional_power
 
-__all__ = ["Reestimation"]
+__all__ = ["BlindedReestimation", "Reestimation"]
 
 
 @dataclass(frozen=True)
@@ -57,3 +59,37 @@ class Reestimation:
         wanted = ((need - stats.norm.isf(self.target)) / (trend * rest)) ** 2
         zone = (power >= self.promising) & (power < self.target)
         return np.where(zone, np.clip(wanted, 1.0, largest), 1.0)
+
+
+@dataclass(frozen=True)
+class BlindedReestimation:
+    """Rule that raises the number of patients by what both arms together show.
+
+    Attributes
+    ----------
+    look : interim (1, 2, ...) at which the size may change. assumed : what the plan assumed of both arms together: the
+        response rate, or events per patient and month of follow-up.
+    maximum : largest number of patients over the planned one.
+    """
+
+    look: int
+    assumed: float
+    maximum: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.look < 1:
+            raise InputError("sample-size re-estimation happens at look 1 or later")
+        if not 0 < self.assumed < np.inf:
+            raise InputError(f"the rate that was assumed lies above 0, not at {self.assumed:g}")
+        if self.maximum <= 1:
+            raise InputError(f"the largest total must exceed the plan, not be {self.maximum:g} times it")
+
+    def factor_of_rates(self, responses: ArrayLike, patients: ArrayLike) -> NDArray[np.float64]:
+        """Factor on the patients of a test of rates: variance of the pooled rate over that of the assumed one."""
+        rate = np.asarray(responses, dtype=float) / np.maximum(np.asarray(patients, dtype=float), 1.0)
+        return np.clip(rate * (1 - rate) / (self.assumed * (1 - self.assumed)), 1.0, self.maximum)
+
+    def factor_of_events(self, events: ArrayLike, months: ArrayLike) -> NDArray[np.float64]:
+        """Factor on the patients of a survival trial: the assumed rate of events over the one that is seen."""
+        rate = np.asarray(events, dtype=float) / np.maximum(np.asarray(months, dtype=float), 1e-9)
+        return np.clip(self.assumed / np.maximum(rate, 1e-12), 1.0, self.maximum)

@@ -11,11 +11,13 @@ from scipy import special
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design import tests_nph as nph
 from immunescape.trial.design.cohort import View
+from immunescape.trial.design.prognostic import adjusted_log_rank
 
-__all__ = ["LOG_RANK", "RATES", "TESTS", "Statistic"]
+__all__ = ["ADJUSTED", "LOG_RANK", "RATES", "TESTS", "Statistic"]
 
 Floats = NDArray[np.float64]
-TESTS = ("log-rank", "fleming-harrington", "modestly-weighted", "max-combo", "rmst", "milestone", "rates")
+ADJUSTED = "adjusted-log-rank"
+TESTS = ("log-rank", ADJUSTED, "fleming-harrington", "modestly-weighted", "max-combo", "rmst", "milestone", "rates")
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,27 @@ class Statistic:
         """Whether the test is made for proportional hazards."""
         return self.name == "log-rank"
 
-    def evaluate(self, view: View, treated: NDArray[np.bool_], stratum: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    def evaluate(
+        self,
+        view: View,
+        treated: NDArray[np.bool_],
+        stratum: NDArray[np.int64],
+        score: Floats | None = None,
+    ) -> tuple[Floats, Floats]:
         """Z (positive: experimental better) and information, (R,) each.
 
         Parameters
         ----------
-        view : the data. treated, stratum : (R, N).
+        view : the data. treated, stratum : (R, N). score : (R, N) prognostic score, for the adjusted test.
         """
+        if self.name == ADJUSTED:
+            if score is None:
+                raise InputError(
+                    "the adjusted log-rank test needs a prognostic score, and the truth has none",
+                    hint="Give each scenario 'prognostic_score'; the test is offered in group-sequential designs.",
+                )
+            z, information, _ = adjusted_log_rank(view.time, view.event, treated, view.use, score)
+            return z, information
         if self.name == "rates":
             return rates(view, treated)
         if self.stratified:
@@ -89,6 +105,7 @@ class Statistic:
             "rmst": f"restricted mean survival to {self.months:g} months",
             "milestone": f"survival at {self.months:g} months",
             "rates": "difference of response rates",
+            ADJUSTED: "log-rank adjusted for the prognostic score",
         }.get(self.name, self.name)
         text = text if self.margin == 1 else f"{text}, non-inferiority (hazard ratio {self.margin:g})"
         return f"stratified {text}" if self.stratified else text

@@ -4,7 +4,7 @@ Three analyses of one data set: as randomised (ITT), censored at the switch with
 weights (IPCW), and the rank-preserving structural failure time model (RPSFT), whose counterfactual times
 U = T_off + exp(psi) T_on are compared with re-censoring.
 
-Sources: Robins & Tsiatis 1991; Robins & Finkelstein 2000; Latimer & Abrams 2014.
+Sources: Robins & Tsiatis 1991; Robins & Finkelstein 2000; White and others 1999; Latimer & Abrams 2014.
 """
 
 from __future__ import annotations
@@ -16,9 +16,19 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from immunescape.errors import InputError
-from immunescape.trial.design.tests_nph import hazard_ratio, log_rank, ordered
+from immunescape.trial.design.tests_nph import OrderedData, hazard_ratio, log_rank, ordered
 
-__all__ = ["Switching", "SwitchingData", "SwitchingEstimates", "SwitchingStudy", "analyse_switching", "switching_study"]
+__all__ = [
+    "Effect",
+    "Switching",
+    "SwitchingData",
+    "SwitchingEstimates",
+    "SwitchingStudy",
+    "analyse_switching",
+    "ipcw",
+    "rpsft_psi",
+    "switching_study",
+]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -32,7 +42,8 @@ class SwitchingData:
     ----------
     time, event, treated : (n,) months, deaths, experimental arm. switched : (n,) month of the switch, infinite without.
     progressed : (n,) month of progression, infinite without. censor : (n,) administrative censoring.
-    covariate : (n,) 0/1 prognostic factor that also drives switching. untreated : (n,) true time without any drug.
+    covariate : (n,) 0/1 prognostic factor that also drives switching. untreated : (n,) true time without any drug; NaN
+        where it is not known (data of a real trial).
     """
 
     time: Floats
@@ -91,41 +102,81 @@ class Switching:
 
 
 @dataclass(frozen=True)
-class SwitchingEstimates:
-    """Hazard ratios of the experimental arm over an untreated control by each method; psi of the RPSFT; Z of ITT.
+class Effect:
+    """A hazard ratio with its one-sided test and 95 % interval; Z is positive where the experimental arm is better."""
 
-    `true` is the hazard ratio against the control as it would have been without switching (known in a simulation).
+    hazard_ratio: float
+    low: float
+    high: float
+    z: float
+
+    @property
+    def p(self) -> float:
+        """One-sided p."""
+        return float(stats.norm.sf(self.z))
+
+    @classmethod
+    def of(cls, log_ratio: float, error: float, z: float | None = None) -> Effect:
+        """From a log hazard ratio and its standard error; `z` replaces their quotient."""
+        reach = stats.norm.isf(0.025) * error
+        return cls(
+            float(np.exp(log_ratio)), float(np.exp(log_ratio - reach)), float(np.exp(log_ratio + reach)),
+            float(-log_ratio / error) if z is None else z,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SwitchingEstimates:
+    """Effect of the experimental arm over an untreated control by each method.
+
+    Attributes
+    ----------
+    itt : as randomised; interval and test by the log-rank test. censored : control patients censored at the switch,
+        which is biased where switching depends on prognosis. ipcw : the same with weights; robust variance.
+    rpsft : counterfactual times of the control arm. The test is that of the arms as randomised, which a rank-preserving
+        model keeps, and the interval is the one that this test implies (White and others 1999).
+    psi, psi_low, psi_high : of the RPSFT, log of the factor on untreated time while on the drug is -psi; its interval
+        inverts the log-rank test of the counterfactual times.
+    true : hazard ratio against the control as it would have been without switching; NaN where that is not known.
     """
 
-    itt: float
-    censored: float
-    ipcw: float
-    rpsft: float
+    itt: Effect
+    censored: Effect
+    ipcw: Effect
+    rpsft: Effect
     psi: float
-    z: float
+    psi_low: float
+    psi_high: float
     true: float
 
 
 def analyse_switching(data: SwitchingData) -> SwitchingEstimates:
     """ITT, naive censoring, IPCW and RPSFT of one trial."""
     whole = ordered(data.time, data.event, data.treated)
-    z, _ = log_rank(whole)
-    untreated = np.where(data.treated, data.time, np.minimum(data.untreated, data.censor))
-    known = np.where(data.treated, data.event, data.untreated <= data.censor)
+    itt = _cox(whole)
     cut = np.minimum(data.time, data.switched)
     stays = data.event & (data.time <= data.switched)
-    psi = rpsft_psi(data)
+    psi, psi_low, psi_high = rpsft_psi(data)
     counter, event = _counterfactual(data, psi)
     time = np.where(data.treated, data.time, counter)
+    adjusted = float(hazard_ratio(ordered(time, np.where(data.treated, data.event, event), data.treated))[0])
+    # the test of the arms as randomised stays: error = |log ratio| / |Z|; close to Z = 0 that of the arms themselves
+    error = abs(np.log(adjusted) / itt.z) if abs(itt.z) > 0.05 else np.log(itt.high / itt.low) / 3.92
+    true = float("nan")
+    if np.isfinite(data.untreated).all():
+        untreated = np.where(data.treated, data.time, np.minimum(data.untreated, data.censor))
+        known = np.where(data.treated, data.event, data.untreated <= data.censor)
+        true = float(hazard_ratio(ordered(untreated, known, data.treated))[0])
     return SwitchingEstimates(
-        float(hazard_ratio(whole)[0]),
-        float(hazard_ratio(ordered(cut, stays, data.treated))[0]),
-        _ipcw(data),
-        float(hazard_ratio(ordered(time, np.where(data.treated, data.event, event), data.treated))[0]),
-        psi,
-        float(z[0]),
-        float(hazard_ratio(ordered(untreated, known, data.treated))[0]),
-    )
+        itt, _cox(ordered(cut, stays, data.treated)), ipcw(data),
+        Effect.of(float(np.log(adjusted)), float(max(error, 1e-6)), itt.z), psi, psi_low, psi_high, true,
+    )  # fmt: skip
+
+
+def _cox(data: OrderedData) -> Effect:
+    """Hazard ratio of two arms with the log-rank test and an interval by its information."""
+    z, information = log_rank(data)
+    return Effect.of(float(np.log(hazard_ratio(data)[0])), float(1.0 / np.sqrt(information[0])), float(z[0]))
 
 
 @dataclass(frozen=True)
@@ -135,11 +186,22 @@ class SwitchingStudy:
     Attributes
     ----------
     methods : method -> (geometric mean hazard ratio, its Monte Carlo standard error, mean bias of the logarithm and its
-        standard error over the same trials). power : of the ITT log-rank test, with its standard error.
+        standard error over the same trials). rejected : method -> (share of trials that reject at `alpha`, its standard
+        error): power, or the type-I error where the drug does nothing. coverage : method -> (share of trials whose 95 %
+        interval holds the hazard ratio without switching of all trials together, its standard error).
     """
 
     methods: dict[str, tuple[float, float, float, float]]
-    power: tuple[float, float]
+    rejected: dict[str, tuple[float, float]]
+    coverage: dict[str, tuple[float, float]]
+
+    @property
+    def power(self) -> tuple[float, float]:
+        """Of the ITT log-rank test, with its standard error."""
+        return self.rejected["itt"]
+
+
+METHODS = ("itt", "censored", "ipcw", "rpsft")
 
 
 def switching_study(model: Switching, replicates: int = 200, seed: int = 1, *, alpha: float = 0.025) -> SwitchingStudy:
@@ -152,14 +214,24 @@ def switching_study(model: Switching, replicates: int = 200, seed: int = 1, *, a
         found.append(analyse_switching(model.draw(rng)))
     root = np.sqrt(replicates)
     truth = np.log([f.true for f in found])
+    ratios = {m: np.array([getattr(f, m).hazard_ratio for f in found]) for m in METHODS} | {"true": np.exp(truth)}
     methods = {}
-    for name in ("itt", "censored", "ipcw", "rpsft", "true"):
-        logs = np.log([getattr(f, name) for f in found])
+    for name, values in ratios.items():
+        logs = np.log(values)
         mean, gap = float(np.exp(logs.mean())), logs - truth
         methods[name] = (mean, mean * float(logs.std(ddof=1)) / root, float(gap.mean()), float(gap.std(ddof=1)) / root)
-    won = np.array([f.z for f in found]) >= stats.norm.isf(alpha)
-    p = float(won.mean())
-    return SwitchingStudy(methods, (p, float(np.sqrt(p * (1 - p) / replicates))))
+
+    def share(flags: Flags) -> tuple[float, float]:
+        p = float(flags.mean())
+        return p, float(np.sqrt(p * (1 - p) / replicates))
+
+    target, critical = methods["true"][0], stats.norm.isf(alpha)
+    effects = {m: [getattr(f, m) for f in found] for m in METHODS}
+    return SwitchingStudy(
+        methods,
+        {m: share(np.array([e.z >= critical for e in rows])) for m, rows in effects.items()},
+        {m: share(np.array([e.low <= target <= e.high for e in rows])) for m, rows in effects.items()},
+    )
 
 
 def _counterfactual(data: SwitchingData, psi: float) -> tuple[Floats, Flags]:
@@ -171,8 +243,12 @@ def _counterfactual(data: SwitchingData, psi: float) -> tuple[Floats, Flags]:
     return np.minimum(u, limit), data.event & (u <= limit)
 
 
-def rpsft_psi(data: SwitchingData, low: float = -3.0, high: float = 3.0) -> float:
-    """The psi at which the counterfactual times of both arms agree (log-rank Z = 0)."""
+def rpsft_psi(data: SwitchingData, low: float = -3.0, high: float = 3.0) -> tuple[float, float, float]:
+    """The psi at which the counterfactual times of both arms agree (log-rank Z = 0), and its 95 % interval.
+
+    The interval holds every psi that the test does not reject; it is infinite to a side on which nothing is rejected
+    within the range.
+    """
 
     def gap(psi: float) -> float:
         u, event = _counterfactual(data, psi)
@@ -180,44 +256,63 @@ def rpsft_psi(data: SwitchingData, low: float = -3.0, high: float = 3.0) -> floa
 
     grid = np.linspace(low, high, 61)
     values = np.array([gap(p) for p in grid])
-    change = np.flatnonzero(np.sign(values[:-1]) * np.sign(values[1:]) < 0)
-    if not len(change):
-        return float(grid[np.argmin(np.abs(values))])
-    k = change[np.argmin(np.abs(grid[change]))]
-    # the function is a step function: bisection to the step
-    return float(optimize.bisect(gap, grid[k], grid[k + 1], xtol=1e-4))
+
+    def crossing(level: float) -> float | None:
+        change = np.flatnonzero(np.sign(values[:-1] - level) * np.sign(values[1:] - level) < 0)
+        if not len(change):
+            return None
+        k = change[np.argmin(np.abs(grid[change]))]
+        # the function is a step function: bisection to the step
+        return float(optimize.bisect(lambda p: gap(p) - level, grid[k], grid[k + 1], xtol=1e-4))
+
+    psi = crossing(0.0)
+    if psi is None:
+        psi = float(grid[np.argmin(np.abs(values))])
+    limit = float(stats.norm.isf(0.025))
+    # Z rises with psi: it lengthens the counterfactual times of the experimental arm more, which is on the drug longer
+    ends = [crossing(-limit), crossing(limit)]
+    known = sorted(e for e in ends if e is not None)
+    below = min((e for e in known if e <= psi), default=-np.inf)
+    above = max((e for e in known if e >= psi), default=np.inf)
+    return psi, float(below), float(above)
 
 
-def _ipcw(data: SwitchingData) -> float:
+def ipcw(data: SwitchingData) -> Effect:
     """Weighted Cox: control patients are censored at the switch; those who stayed count for the switched.
 
-    The probability of a switch at progression is estimated within the levels of the covariate.
+    The probability of a switch at progression is estimated within the levels of the covariate. The variance is the
+    robust one, over patients, with the weights taken as known; the test is Wald's.
     """
     control = ~data.treated
     progressed = control & np.isfinite(data.progressed)
-    weight = np.ones(len(data.time))
+    later = np.ones(len(data.time))
     for level in np.unique(data.covariate):
         here = progressed & (data.covariate == level)
         stay = 1.0 - np.isfinite(data.switched[here]).mean() if here.any() else 1.0
-        weight[here & ~np.isfinite(data.switched)] = 1.0 / stay if stay > 0 else 1.0
+        later[here & ~np.isfinite(data.switched)] = 1.0 / stay if stay > 0 else 1.0
     end = np.minimum(data.time, data.switched)
     event = data.event & (data.time <= data.switched)
-    order = np.argsort(end[event])
-    moments, arm = end[event][order], data.treated[event][order]
-    late = np.isfinite(data.progressed) & control & (data.progressed < end)
-    first = np.where(late, data.progressed, end)
-    w = np.where(late, weight, 1.0)[event][order]
-    own = np.sort(end[data.treated])
-    risk_treated = len(own) - np.searchsorted(own, moments, side="left")
-    early = np.sort(first[control])
-    risk_control = (len(early) - np.searchsorted(early, moments, side="left")).astype(float)
-    for i in np.flatnonzero(late):
-        risk_control += weight[i] * ((moments > first[i]) & (moments <= end[i]))
+    if not (event & data.treated).any() or not (event & control).any():
+        return Effect(float("nan"), float("nan"), float("nan"), 0.0)
+    moments = np.sort(end[event])
+    # (patients, events): weight of each patient at each event, 0 once no longer at risk; it rises at progression
+    weight = np.where(moments[None, :] > data.progressed[:, None], later[:, None], 1.0) * (end[:, None] >= moments)
+    order = np.argsort(end[event], kind="stable")
+    who = np.flatnonzero(event)[order]
+    own = weight[who, np.arange(len(who))]
+    arm = data.treated.astype(float)
+    at_risk_treated, at_risk_control = weight.T @ arm, weight.T @ (1.0 - arm)
+
+    def mean(beta: float) -> Floats:
+        return at_risk_treated * np.exp(beta) / (at_risk_treated * np.exp(beta) + at_risk_control)
 
     def slope(beta: float) -> float:
-        share = risk_treated * np.exp(beta) / (risk_treated * np.exp(beta) + risk_control)
-        return float(np.sum(w * (arm - share)))
+        return float(np.sum(own * (arm[who] - mean(beta))))
 
-    if not arm.any() or arm.all():
-        return float("nan")
-    return float(np.exp(optimize.brentq(slope, -6.0, 6.0)))
+    beta = float(optimize.brentq(slope, -8.0, 8.0))
+    share = mean(beta)
+    information = float(np.sum(own * share * (1 - share)))
+    hazard = own / (at_risk_treated * np.exp(beta) + at_risk_control)
+    residual = -np.exp(beta * arm) * ((weight * (arm[:, None] - share[None, :])) @ hazard)
+    np.add.at(residual, who, own * (arm[who] - share))
+    return Effect.of(beta, float(np.sqrt(np.sum(residual**2)) / information))

@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 from scipy import special
 
 from immunescape.errors import InputError
+from immunescape.trial.design.prognostic import PrognosticScore
 from immunescape.trial.design.progression import Progression, time_to_progression
 from immunescape.trial.design.survival_model import PiecewiseExponential
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Endpoint", "Generator", "Outcome", "Pool", "Rate", "Truth"]
+__all__ = ["SCORE", "Endpoint", "Generator", "Outcome", "Pool", "Rate", "Truth", "preclude"]
 
 Floats = NDArray[np.float64]
+SCORE = "prognostic_score"
 COPIES = 0.1
 """Share of virtual patients with an event who may agree with another one in every column, by rounding."""
 
@@ -37,6 +39,9 @@ class Endpoint:
     name : e.g. ``os``, ``pfs``, ``orr``. kind : ``survival`` or ``response``.
     visits_every : months between assessments; an event is seen at the next one (0: seen at once).
     lag : months that data take to reach the analysis. months : when a response is read, after entry.
+    competing : survival endpoint whose event, where it is seen first, precludes this one (empty: none).
+    precluded : how such a patient is analysed: ``censored`` at the competing event (cause-specific hazards, log-rank),
+        or ``kept`` at risk up to the end of follow-up (subdistribution hazards, Gray's test).
     """
 
     name: str
@@ -44,8 +49,14 @@ class Endpoint:
     visits_every: float = 0.0
     lag: float = 0.0
     months: float = 0.0
+    competing: str = ""
+    precluded: str = "censored"
 
     def __post_init__(self) -> None:
+        if self.precluded not in ("censored", "kept"):
+            raise InputError(f"endpoint '{self.name}': precluded patients are censored or kept, not '{self.precluded}'")
+        if self.competing and (self.kind != "survival" or self.competing == self.name):
+            raise InputError(f"endpoint '{self.name}' has no competing event '{self.competing}'")
         if self.kind not in ("survival", "response"):
             raise InputError(f"endpoint '{self.name}' is of kind survival or response, not '{self.kind}'")
         if min(self.visits_every, self.lag, self.months) < 0:
@@ -91,6 +102,10 @@ class Truth(Protocol):
         """Outcomes of patients in `arm` and `stratum`; `latent` holds one uniform per patient, by name."""
         ...
 
+    def score(self, arm: NDArray[np.int64], stratum: NDArray[np.int64], latent: Mapping[str, Floats]) -> Floats | None:
+        """(R, N) prognostic scores, or None where the truth has none."""
+        ...
+
     def null(self, control: str, margins: Mapping[str, float] | None = None) -> Truth:
         """The same truth with every arm drawn from `control`.
 
@@ -108,6 +123,20 @@ def observe(endpoint: Endpoint, time: Floats) -> Floats:
     return np.where(finite, np.ceil(np.where(finite, time, 0.0) / step - 1e-9) * step, np.inf)
 
 
+def preclude(endpoints: Sequence[Endpoint], drawn: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """Outcomes with events taken away that a competing event comes before, all endpoints by their original times."""
+    out = dict(drawn)
+    for endpoint in endpoints:
+        if not endpoint.competing:
+            continue
+        own, other = drawn[endpoint.name], drawn[endpoint.competing]
+        first = other.time < own.time
+        # known censoring: who stays at risk does so until the end of the follow-up that this patient would have had
+        lost = np.where(first, other.time, np.inf) if endpoint.precluded == "censored" else np.full(first.shape, np.inf)
+        out[endpoint.name] = Outcome(np.where(first, np.inf, own.time), np.minimum(own.lost, lost))
+    return out
+
+
 @dataclass(frozen=True)
 class Generator:
     """Piecewise-exponential survival and binary responses for each arm, stratum and endpoint.
@@ -118,6 +147,7 @@ class Generator:
         long survival goes with a long progression-free survival and with a response). Where ``pfs`` and ``os`` are both
         there, progression-free survival is the smaller of the time to progression and survival, and the time to
         progression is such that both keep the distributions that were given (:func:`time_to_progression`).
+    prognostic : a score that foretells an endpoint and is known before randomisation.
     """
 
     arms: tuple[str, ...]
@@ -125,6 +155,7 @@ class Generator:
     shares: tuple[float, ...]
     parts: Mapping[tuple[str, str, str], PiecewiseExponential | Rate]
     correlation: float = 0.0
+    prognostic: PrognosticScore | None = None
 
     def __post_init__(self) -> None:
         if len(self.strata) != len(self.shares) or abs(sum(self.shares) - 1) > 1e-6 or min(self.shares) < 0:
@@ -167,10 +198,7 @@ class Generator:
         together = {"pfs", "os"} <= {e.name for e in endpoints}
         never = np.full(arm.shape, np.inf)
         for endpoint in endpoints:
-            u = latent[endpoint.name]
-            if self.correlation > 0:
-                r = np.sqrt(self.correlation)
-                u = special.ndtr(r * special.ndtri(latent["shared"]) + np.sqrt(1 - r * r) * special.ndtri(u))
+            u = self._uniform(endpoint.name, latent)
             time = np.full(arm.shape, np.inf)
             for a, name in enumerate(self.arms):
                 for s, level in enumerate(self.strata):
@@ -191,6 +219,20 @@ class Generator:
                 drawn[endpoint.name].time = observe(endpoint, drawn[endpoint.name].time)
         return drawn
 
+    def _uniform(self, endpoint: str, latent: Mapping[str, Floats]) -> Floats:
+        """(R, N) uniforms that the outcomes of an endpoint are drawn with, correlated between endpoints."""
+        u = latent[endpoint]
+        if self.correlation > 0:
+            r = np.sqrt(self.correlation)
+            u = special.ndtr(r * special.ndtri(latent["shared"]) + np.sqrt(1 - r * r) * special.ndtri(u))
+        return np.asarray(u)
+
+    def score(self, arm: NDArray[np.int64], stratum: NDArray[np.int64], latent: Mapping[str, Floats]) -> Floats | None:
+        """See :class:`Truth`; uses the uniform named ``score``."""
+        if self.prognostic is None:
+            return None
+        return self.prognostic.draw(self._uniform(self.prognostic.endpoint, latent), latent["score"])
+
     def null(self, control: str, margins: Mapping[str, float] | None = None) -> Generator:
         """See :class:`Truth`."""
         parts = {(a, s, e): self.part(control, s, e) for (a, s, e) in self.parts}
@@ -198,7 +240,7 @@ class Generator:
             ratio = (margins or {}).get(endpoint, 1.0)
             if arm != control and ratio != 1.0 and isinstance(part, PiecewiseExponential):
                 parts[arm, stratum, endpoint] = part.with_effect(ratio)
-        return Generator(self.arms, self.strata, self.shares, parts, self.correlation)
+        return Generator(self.arms, self.strata, self.shares, parts, self.correlation, self.prognostic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,7 +301,7 @@ class Pool:
                         hint="Simulate a larger pool or widen the stratum.",
                     )
                 counts[name] += len(chosen)
-                columns = {}
+                columns = {} if SCORE not in chosen else {SCORE: chosen[SCORE].to_numpy(dtype=float)}
                 for e in endpoints:
                     wanted = [f"{e.name}_months", f"{e.name}_event"] if e.kind == "survival" else [e.name]
                     for column in wanted:
@@ -309,6 +351,18 @@ class Pool:
             if e.kind == "survival":
                 drawn[e.name].time = observe(e, drawn[e.name].time)
         return drawn
+
+    def score(self, arm: NDArray[np.int64], stratum: NDArray[np.int64], latent: Mapping[str, Floats]) -> Floats | None:
+        """See :class:`Truth`: that of the row which a patient is drawn from."""
+        if any(SCORE not in columns for columns in self.rows.values()):
+            return None
+        out = np.zeros(arm.shape)
+        for a, name in enumerate(self.arms):
+            for s, level in enumerate(self.strata):
+                here = (arm == a) & (stratum == s)
+                values = self.rows[name, level][SCORE]
+                out[here] = values[np.minimum((latent["shared"][here] * len(values)).astype(np.int64), len(values) - 1)]
+        return out
 
     def resampled(self, rng: np.random.Generator) -> Pool:
         """A bootstrap sample: as many virtual patients of each arm and stratum, drawn with replacement."""

@@ -1,0 +1,154 @@
+"""Commands about trial designs: `design FILE` simulates, `design size` computes sizes. Imports happen inside."""
+
+from __future__ import annotations
+
+import json as json_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+__all__ = ["design_app"]
+
+
+class _Simulates(TyperGroup):
+    """A group whose first argument may be a design: whatever is no command of its own is simulated."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command in front where none is named."""
+        if not args or args[0] not in self.commands:
+            args = ["simulate", *args]
+        return super().parse_args(ctx, args)
+
+
+design_app = typer.Typer(cls=_Simulates, rich_markup_mode=None, help="Simulate a trial design, or compute its size.")
+
+
+def _numbers(text: str, option: str) -> list[float]:
+    from immunescape.errors import InputError
+
+    try:
+        return [float(x) for x in text.replace(" ", "").split(",")]
+    except ValueError:
+        raise InputError(
+            f"{option} takes numbers with commas between them, not '{text}'", hint=f"Such as {option} 0.6,1."
+        ) from None
+
+
+@design_app.command("size")
+def size_command(
+    what: Annotated[str, typer.Argument(help="survival, rates, means; or a design that ships, or a YAML file.")],
+    hazard_ratio: Annotated[
+        float | None, typer.Option("--hazard-ratio", help="survival: under the alternative.")
+    ] = None,
+    median: Annotated[float | None, typer.Option("--median", help="survival: of the control, months.")] = None,
+    rates: Annotated[
+        str | None, typer.Option("--rates", help="rates: experimental and control, e.g. 0.45,0.25.")
+    ] = None,
+    difference: Annotated[float | None, typer.Option("--difference", help="means: difference.")] = None,
+    sd: Annotated[float, typer.Option("--sd", help="means: standard deviation.")] = 1.0,
+    power: Annotated[float, typer.Option("--power", help="Power aimed at.")] = 0.9,
+    alpha: Annotated[float, typer.Option("--alpha", help="One-sided type-I error.")] = 0.025,
+    looks: Annotated[str, typer.Option("--looks", help="Information fractions, e.g. 0.6,1.")] = "1",
+    family: Annotated[str, typer.Option("--family", help="Boundary family.")] = "lan-demets-obrien-fleming",
+    parameter: Annotated[float, typer.Option("--parameter", help="Parameter of the family.")] = 0.0,
+    futility: Annotated[
+        str | None, typer.Option("--futility", help="Spending function of beta for a futility stop.")
+    ] = None,
+    futility_parameter: Annotated[float, typer.Option("--futility-parameter", help="Its parameter.")] = 0.0,
+    binding: Annotated[bool, typer.Option("--binding", help="The futility stop is counted on.")] = False,
+    ratio: Annotated[float, typer.Option("--ratio", help="Experimental patients per control patient.")] = 1.0,
+    accrual: Annotated[float, typer.Option("--accrual", help="survival: months of uniform accrual.")] = 24.0,
+    follow_up: Annotated[float, typer.Option("--follow-up", help="survival: months after the last patient.")] = 12.0,
+    dropout: Annotated[float, typer.Option("--dropout", help="survival: share lost within a year.")] = 0.0,
+    margin: Annotated[float, typer.Option("--margin", help="survival: hazard ratio under the null.")] = 1.0,
+    events: Annotated[float | None, typer.Option("--events", help="survival: gives the power of these events.")] = None,
+    patients: Annotated[float | None, typer.Option("--patients", help="Gives the power of these patients.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Compute the size or power of a test by formula, without a simulation.
+
+    Examples: `design size survival --hazard-ratio 0.7 --median 12 --looks 0.6,1`,
+    `design size rates --rates 0.45,0.25 --power 0.8`, `design size my.yaml`.
+    """
+    if what not in ("survival", "rates", "means"):
+        _size_of_design(what, as_json)
+        return
+    from immunescape.errors import InputError
+    from immunescape.trial.design import sizing
+    from immunescape.trial.design.records import Dropout
+
+    bounds = sizing.size_of_bounds(
+        _numbers(looks, "--looks"), alpha=alpha, power=power, family=family, parameter=parameter, futility=futility,
+        futility_parameter=futility_parameter, binding=binding,
+    )  # fmt: skip
+    if what == "survival":
+        if hazard_ratio is None or median is None:
+            raise InputError("survival needs --hazard-ratio and --median")
+        found = sizing.size_survival(
+            hazard_ratio, median, bounds, alpha=alpha, accrual_months=accrual, follow_up_months=follow_up, ratio=ratio,
+            dropout=Dropout(dropout, 12.0).hazard, margin=margin, events=events, patients=patients,
+        )  # fmt: skip
+    elif what == "rates":
+        pair = _numbers(rates or "", "--rates")
+        if len(pair) != 2:
+            raise InputError("rates needs --rates with two numbers", hint="Such as --rates 0.45,0.25.")
+        found = sizing.size_rates(pair[0], pair[1], bounds, alpha=alpha, ratio=ratio, patients=patients)
+    else:
+        if difference is None:
+            raise InputError("means needs --difference")
+        found = sizing.size_means(difference, sd, bounds, alpha=alpha, ratio=ratio, patients=patients)
+    content = found.to_json()
+    if as_json:
+        typer.echo(json_module.dumps(content, indent=2))
+        return
+    _print_size(content)
+
+
+def _print_size(content: dict[str, Any]) -> None:
+    from immunescape.face import print_table
+    from immunescape.report.tables import number
+
+    typer.echo(f"{content['what'][0].upper()}{content['what'][1:]}, one-sided alpha {content['alpha']:g}\n")
+    if content["events"] is not None:
+        typer.echo(f"Events    {content['events_rounded_up']}  ({content['events']:.2f})")
+    typer.echo(f"Patients  {content['patients_rounded_up']}  ({content['patients']:.2f})")
+    typer.echo(f"Power     {content['power']:.4f}\n")
+    digits = {"events": 1, "patients": 1, "month": 1, "efficacy_p": 5, "cumulative_alpha": 5, "information": 3}
+    titles = {
+        "look": "Look", "information": "Fraction", "events": "Events", "patients": "Patients", "month": "Month",
+        "efficacy_z": "Z", "efficacy_p": "p", "efficacy_hazard_ratio": "HR at Z",
+        "futility_z": "Futility Z", "futility_hazard_ratio": "Futility HR",
+        "cumulative_alpha": "Alpha so far", "cumulative_power": "Power so far",
+    }  # fmt: skip
+    shown = [k for k in titles if any(k in row for row in content["looks"])]
+    rows = [
+        {titles[k]: (row[k] if k == "look" else number(row.get(k), digits.get(k, 4))) for k in shown}
+        for row in content["looks"]
+    ]
+    print_table("Looks", rows)
+
+
+def _size_of_design(name: str, as_json: bool) -> None:
+    """Power and sizes by formula of a design file, where a formula holds for it."""
+    from immunescape.designs import design_sizes
+    from immunescape.face import print_table
+
+    content = design_sizes(name)
+    if as_json:
+        typer.echo(json_module.dumps(content, indent=2, allow_nan=False))
+        return
+    for scenario, found in content.items():
+        if found is None:
+            typer.echo(f"{scenario}: no formula holds for this design and truth; simulate it.\n")
+            continue
+        typer.echo(f"{scenario}: cumulative power {', '.join(f'{100 * p:.1f} %' for p in found['cumulative_power'])}")
+        rows = [
+            {
+                "Power": f"{float(target):.0%}",
+                "Events": "–" if size["events"] is None else f"{size['events']:.0f}",
+                "Patients": f"{size['patients']:.0f}",
+            }
+            for target, size in found["size_for_power"].items()
+        ]
+        print_table("Size for a power", rows)
