@@ -151,6 +151,9 @@ def plan(claim: Claim, controls: Controls | None = None) -> Plan:
             days.append(treat)
         if how in ("best", "best_response", "ever_progressed", "relapse"):
             days += list(np.arange(treat, day, max(_STEP, _STEP * round((day - treat) / 52 / _STEP))))
+    if claim.among:
+        names.append(DIAMETER)
+        days += [claim.among_day, treat]
     return Plan(claim, controls, stated, off, beside, back, tuple(dict.fromkeys(names)), tuple(dict.fromkeys(days)))
 
 
@@ -235,8 +238,14 @@ def _event(how: str, now: FloatArray, start: FloatArray, course: FloatArray) -> 
 def effect_of(claim: Claim, sides: Sequence[Scenario], found: Simulated, population: Population, seed: int) -> Effect:
     """Effect of a claim's comparison across patients, with its interval."""
 
+    chosen = np.ones(len(population), dtype=bool)
+    if claim.among:
+        # the side without the change: its doses begin after `among_day`, so that both sides are the same until then
+        happened = _value(claim.among, claim.among_day, claim.treat_from, sides[-1], found, population)
+        chosen = np.nan_to_num(happened) > 0
+
     def value(one: Scenario) -> FloatArray:
-        return _value(claim.observe, claim.day, claim.treat_from, one, found, population)
+        return np.where(chosen, _value(claim.observe, claim.day, claim.treat_from, one, found, population), np.nan)
 
     if claim.with_value:
         other = _value(claim.with_value, claim.with_day, claim.treat_from, sides[0], found, population)

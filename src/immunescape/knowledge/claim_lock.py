@@ -59,6 +59,7 @@ def setup_digest(record: BaseModel) -> str:
     """Digest (16 hexadecimal digits) of what a claim or a statement simulates and how it is judged."""
     data = record.model_dump(mode="json")
     setup = {name: data[name] for name in SETUP_FIELDS if name in data}
+    setup |= {name: data[name] for name in ("among", "among_day") if data.get(name)}  # of few claims
     return hashlib.sha256(json.dumps(setup, sort_keys=True).encode()).hexdigest()[:16]
 
 

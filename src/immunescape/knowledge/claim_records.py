@@ -102,6 +102,9 @@ class Claim(_Record):
     treat_from : day of the first dose; before it, `set`, `off` and `clones` act alone.
     with_value : a second quantity; the claim is then about the rank correlation of both across patients.
     with_day : day on which that is looked at.
+    among : only patients with this event on `among_day`, without the change: ``progression`` for those whose tumour has
+        grown under the background.
+    among_day : day of that event.
     expect : ``increase``, ``decrease``, or ``none`` (the effect lies within ``low`` .. ``high``).
     low, high : bounds of the effect: a ratio for quantities, a difference of shares or a correlation otherwise.
     measure : how the effect is expressed, ``ratio`` where not said; ``share`` is the mean of the changed side alone.
@@ -126,6 +129,8 @@ class Claim(_Record):
     treat_from: float = Field(default=0.0, ge=0.0)
     with_value: str = ""
     with_day: float = Field(default=0.0, ge=0.0)
+    among: Literal["", "response", "progression"] = ""
+    among_day: float = Field(default=0.0, ge=0.0)
     expect: Literal["increase", "decrease", "none"] | None = None
     low: float | None = None
     high: float | None = None
@@ -167,6 +172,10 @@ class Claim(_Record):
             raise ValueError("a claim names the 'mechanism' without which the effect vanishes")
         if self.expect == "none" and (self.low is None or self.high is None):
             raise ValueError("'expect: none' needs the bounds 'low' and 'high'")
+        if bool(self.among) != bool(self.among_day):
+            raise ValueError("'among' and 'among_day' go together")
+        if self.among and self.among_day > self.day:
+            raise ValueError("'among_day' lies after the day that is looked at")
         if self.kind == "quantitative" and self.low is None and self.high is None:
             raise ValueError("a quantitative claim needs 'low' or 'high'")
         return self

@@ -23,6 +23,7 @@ _POOLS = {
     "TIM-3": ("tim3_antibody_T", ""),
     "TIGIT": ("tigit_antibody_T", ""),
     "VEGF": ("vegf_blockade", ""),
+    "TGF-beta": ("tgfb_receptor_inhibitor", ""),
 }
 
 
@@ -56,8 +57,8 @@ def compact_antibody(
         ``cl`` (serum clearance), ``v`` (volume), ``kp_T``, ``kp_LN``, ``kd_<target>`` for each target, ``avidity``
         with two targets, ``q`` and ``v2`` with `peripheral`, ``ka`` and ``f`` with `subcutaneous`.
     targets
-        One or two of PD-1, PD-L1, CTLA-4, LAG-3, TIM-3, TIGIT, VEGF, which have pools, or any other that `modulations`
-        act on through ``occupancy_<target>_<name>``.
+        One or two of PD-1, PD-L1, CTLA-4, LAG-3, TIM-3, TIGIT, VEGF, TGF-beta, which have pools, or any other that
+        `modulations` act on through ``occupancy_<target>_<name>``.
     bridges_lag3
         The antibody holds LAG-3 and PD-L1 at once and strips LAG-3 off the surface.
     molar_mass, dose_units, infusion_hours, synonyms, references, note, drug_class, modulations, requires

@@ -1,0 +1,16 @@
+"""Camrelizumab: antibody on PD-1."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._compact_antibody import compact_antibody
+
+DRUG = compact_antibody(
+    "camrelizumab",
+    targets=("PD-1",),
+    molar_mass=146000,
+    dose_units=("mg", "mg/kg"),
+    infusion_hours=0.5,
+    synonyms=("SHR-1210", "AiRuiKa"),
+    references=("wang2021camrelizumab",),
+    note="Kinetics: clearance and volume of PD-1 antibodies (assumed); the source has a saturable part.",
+)

@@ -1,0 +1,16 @@
+"""Dostarlimab: antibody on PD-1."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._compact_antibody import compact_antibody
+
+DRUG = compact_antibody(
+    "dostarlimab",
+    targets=("PD-1",),
+    molar_mass=144000,
+    dose_units=("mg", "mg/kg"),
+    infusion_hours=0.5,
+    synonyms=("TSR-042", "Jemperli"),
+    references=("shang2022",),
+    note="Kinetics in the range of the population analyses of PD-1 antibodies (assumed).",
+)

@@ -1,0 +1,16 @@
+"""Tislelizumab: antibody on PD-1."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._compact_antibody import compact_antibody
+
+DRUG = compact_antibody(
+    "tislelizumab",
+    targets=("PD-1",),
+    molar_mass=147000,
+    dose_units=("mg", "mg/kg"),
+    infusion_hours=0.5,
+    synonyms=("BGB-A317", "Tevimbra"),
+    references=("budha2023",),
+    note="Linear kinetics of the population analysis.",
+)

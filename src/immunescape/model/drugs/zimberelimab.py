@@ -1,0 +1,16 @@
+"""Zimberelimab: antibody on PD-1."""
+
+from __future__ import annotations
+
+from immunescape.model.drugs._compact_antibody import compact_antibody
+
+DRUG = compact_antibody(
+    "zimberelimab",
+    targets=("PD-1",),
+    molar_mass=146000,
+    dose_units=("mg",),
+    infusion_hours=0.5,
+    synonyms=("AB122", "GLS-010"),
+    references=("johnson2023arc7",),
+    note="Kinetics: clearance and volume in the range of PD-1 antibodies (assumed).",
+)
