@@ -55,8 +55,8 @@ DRUG = Drug(
     targets=("IFNAR",),
     dose_state="interferon_alfa_2b_D",
     molar_mass=19_271.0,
-    dose_units=("mg", "MIU", "MIU/m2"),
-    dose_amounts={"MIU": 1.0 / 260.0 * 1e6 / 19_271.0},
+    dose_units=("mg", "IU", "IU/m2"),
+    dose_amounts={"IU": 1.0 / 2.6e8 * 1e6 / 19_271.0},
     route="sc",
     synonyms=("IFN-alpha", "interferon-alpha", "Intron A"),
 )
