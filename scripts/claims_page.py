@@ -1,0 +1,169 @@
+"""Write ``docs/claims-results.md``: results of the claims, of changed set-ups and of what must not hold.
+
+immunescape claims --patients 100 --seeds 3 --json > claims.json
+immunescape claims --must-not --json > must_not.json
+python scripts/claims_page.py claims.json must_not.json > docs/claims-results.md
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from immunescape.knowledge.claim_lock import claim_changes
+from immunescape.knowledge.claim_records import load_claims
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    """Lines of a table of Markdown."""
+    names = list(head)
+    body = ["| " + " | ".join(cell.replace("|", "/") for cell in row) + " |" for row in rows]
+    return ["| " + " | ".join(names) + " |", "|" + "---|" * len(names), *body, ""]
+
+
+def effect(row: Mapping[str, Any]) -> str:
+    """Effect with its interval."""
+    if row["effect"] is None:
+        return "–"
+    low, high = row["ci"]
+    numbers = ["–" if x is None else f"{x:.3g}" for x in (row["effect"], low, high)]
+    return f"{numbers[0]} ({numbers[1]} to {numbers[2]})"
+
+
+def looked_at(row: Mapping[str, Any]) -> str:
+    """What is looked at and when."""
+    return f"{row['observe']}, day {row['day']:g}"
+
+
+def seeds(row: Mapping[str, Any]) -> str:
+    """In how many seeds a claim held."""
+    held = row.get("holds_by_seed")
+    if row["holds"] is None:
+        return "not testable"
+    if not held:
+        return "holds" if row["holds"] else "does not hold"
+    return f"{sum(held.values())} of {len(held)}"
+
+
+def main(claims_file: str, must_not_file: str) -> None:
+    """Print the page."""
+    claims = json.loads(Path(claims_file).read_text(encoding="utf-8"))
+    denied = json.loads(Path(must_not_file).read_text(encoding="utf-8"))
+    n, m = claims["counts"], denied["counts"]
+    seed_list = ", ".join(map(str, claims["seeds"]))
+    lines = [
+        "# Results of the claims",
+        "",
+        "Written by `scripts/claims_page.py` from the output of `immunescape claims`; what the words mean is said in",
+        "[Claims of the review](claims.md). Effects are those of the first seed.",
+        "",
+        f"{claims['patients']} virtual patients of the fitted population ({4 * claims['patients']} for associations), "
+        f"seeds {seed_list}; a claim holds where it holds with each.",
+        "",
+        *table(
+            ("", "number"),
+            [
+                ("claims simulated", str(n["tested"])),
+                ("hold with every seed", f"{n['hold']} ({100 * n['hold'] / max(n['tested'], 1):.0f} %)"),
+                ("hold with some seeds only", str(n["seed_dependent"])),
+                ("wired (fewer than three steps), hold", f"{n['wired_hold']} of {n['wired']}"),
+                ("emergent (three steps or more), hold", f"{n['emergent_hold']} of {n['emergent']}"),
+                ("hold by less than 5 % without a drug", str(n["hold_by_less_than_5_percent"])),
+                ("effect shrinks without a mediator", f"{n['mediator_as_expected']} of {n['mediator_checked']}"),
+                ("effect stays without a bystander", f"{n['bystander_as_expected']} of {n['bystander_checked']}"),
+                ("fails with inverse factors", f"{n['reversed_as_expected']} of {n['reversed_checked']}"),
+            ],
+        ),
+        "## Claims that do not hold",
+        "",
+    ]
+    failing = [r for r in claims["claims"] if r["holds"] is False]
+    expected = {c.id: c for c in load_claims()}
+    lines += table(
+        ("Claim", "Looked at", "Expected", "Effect (95 %)", "Seeds", "What it says"),
+        [
+            (
+                f"`{r['id']}`",
+                f"{r['observe']}, day {r['day']:g}",
+                r["expect"],
+                effect(r),
+                seeds(r),
+                expected[r["id"]].text,
+            )
+            for r in failing
+        ],
+    )
+    lines += ["## Claims that hold by less than 5 % without any drug", ""]
+    lines += table(
+        ("Claim", "Effect (95 %)", "What it says"),
+        [(f"`{r['id']}`", effect(r), expected[r["id"]].text) for r in claims["claims"] if r["small"]],
+    )
+    lines += [
+        "## Changes of set-ups: first and later form",
+        "",
+        "Every change of a claim's set-up that was made after a result was seen. The first form counts; the form that",
+        "replaced it is simulated beside it.",
+        "",
+    ]
+    first = {r["id"]: r for r in claims["claims"]}
+    later = {r["id"].removesuffix("--later"): r for r in claims["later_forms"]}
+    rows = []
+    for change in claim_changes():
+        if change.claim not in first:
+            continue
+        was, became = first[change.claim], later.get(change.claim)
+        rows.append(
+            (
+                f"`{change.claim}`",
+                change.date.isoformat(),
+                change.kind,
+                change.reason,
+                f"{looked_at(was)}: {effect(was)}, {seeds(was)}",
+                f"{looked_at(became)}: {effect(became)}, {seeds(became)}" if became else "–",
+            )
+        )
+    lines += table(("Claim", "Date", "What", "Why", "First form", "Later form"), rows)
+    words = ("respected", "violated", "undecided")
+    lines += [
+        "## Statements that must not hold",
+        "",
+        f"{m['statements']} statements, {denied['patients']} virtual patients, seed {denied['seed']}. All were "
+        "written, and their set-ups locked, before the model was run for any of them; this is the first run.",
+        "",
+        *table(
+            ("", "all", "those that a model can fail"),
+            [
+                ("statements", str(m["statements"]), str(m["that_can_fail"])),
+                *((w, str(m[w]), str(m[f"{w}_of_those_that_can_fail"])) for w in words),
+                ("not testable", str(m["not_testable"]), ""),
+            ],
+        ),
+    ]
+    for word in ("violated", "undecided", "respected"):
+        group = [r for r in denied["must_not"] if r["verdict"] == word]
+        lines += [f"### {word.capitalize()}", ""]
+        lines += table(
+            ("Statement", "What must not hold", "No effect", "Effect (95 %)", "Without", "Can fail"),
+            [
+                (
+                    f"`{r['id']}`",
+                    r["text"],
+                    f"{r['bounds'][0]:g} to {r['bounds'][1]:g}",
+                    effect(r),
+                    "; ".join(
+                        f"{name}: {'–' if a['effect'] is None else format(a['effect'], '.3g')}, {a['verdict']}"
+                        for name, a in r["ablated"].items()
+                    ),
+                    "yes" if r["can_fail"] else "no",
+                )
+                for r in group
+            ],
+        )
+    print("\n".join(lines).rstrip())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
