@@ -85,6 +85,39 @@ def _function(name: str) -> Callable[[Study], Mapping[str, Measurement]]:
     return function
 
 
+def _either_mdm(study: Study) -> dict[str, Measurement]:
+    name, fields = "mdm2_mdm4_amplification", {"method": "Amplification of MDM2 or MDM4", "citation": ("kato2017",)}
+    first, second = _function("mdm2_amplification")(study), _function("mdm4_amplification")(study)
+    states = gene_states(study, [g for g, *_ in GENES.values()])
+    found: dict[str, Measurement] = {}
+    for patient in study.patient_ids:
+        a, b = first[patient], second[patient]
+        unseen = not any(s.copies is True or s.copies_why for s in states[patient, "MDM4"].samples)
+        note = f"MDM2: {a.note}; MDM4: {b.note}"
+        if a.value is True or b.value is True:
+            found[patient] = Measurement(name, True, "", "measured", note=note, **fields)  # type: ignore[arg-type]
+        elif a.value is False and (b.value is False or unseen):
+            found[patient] = Measurement(name, False, "", "measured", note=note, **fields)  # type: ignore[arg-type]
+        else:
+            found[patient] = Measurement.not_assessable(name, "", note, **fields)  # type: ignore[arg-type]
+    return found
+
+
+register(
+    Biomarker(
+        name="mdm2_mdm4_amplification",
+        title="MDM2 or MDM4 amplification",
+        family="amplification",
+        unit="",
+        definition="Whether MDM2 or MDM4 is amplified. False needs MDM2; MDM4 is looked at where its copies are given.",
+        function=_either_mdm,
+        needs=("copy_number", "segments"),
+        thresholds="as for MDM2 and MDM4",
+        references=("kato2017",),
+        limits="Where the copies of MDM4 were not looked at, false speaks of MDM2 alone, and says so.",
+    )
+)
+
 for _name, (_gene, _limit, _moves, _source, _meaning) in GENES.items():
     register(
         Biomarker(
