@@ -198,10 +198,12 @@ def _rule(rule: Rule) -> dict[str, Any]:
 def _prevalence(done: Assembled) -> dict[str, dict[str, float | int | None]]:
     """Return mechanism -> patients in each state and shares, as `prevalence` counts them; None where nobody counts."""
     counts = prevalence(done.calls.states)
+    columns = [str(c) for c in counts.columns]
     found: dict[str, dict[str, float | int | None]] = {}
-    for name, row in counts.iterrows():
-        shares = {c: None if row[c] != row[c] else round(float(row[c]), 4) for c in counts if c.endswith("_share")}
-        found[str(name)] = {c: int(row[c]) for c in counts if not c.endswith("_share")} | shares
+    for name, *numbers in counts.itertuples(index=True, name=None):
+        row = dict(zip(columns, numbers, strict=True))
+        found[str(name)] = {c: int(v) for c, v in row.items() if not c.endswith("_share")}
+        found[str(name)] |= {c: None if v != v else round(float(v), 4) for c, v in row.items() if c.endswith("_share")}
     return found
 
 

@@ -30,7 +30,7 @@ __all__ = [
     "segment_problems",
 ]
 
-PURITIES = (0.2, 0.8)
+PURITIES = (0.2, 0.75)
 """Purity where none is given (assumed: lung tumours below it are not assessable, and few biopsies lie above it)."""
 PLOIDIES = (2.0, 4.0)
 """Ploidy where none is given (assumed: diploid to whole-genome doubled)."""
