@@ -48,7 +48,9 @@ class ProfiledStudy:
 
     @property
     def prevalence(self) -> pd.DataFrame:
-        """Mechanisms x states: number of patients, and the share that is present of those assessed."""
+        """Mechanisms x states: patients, the share present of those assessed, and its bounds over all; `prevalence`."""
+        from immunescape.profile.prevalence import prevalence
+
         return prevalence(self.calls)
 
     @property
@@ -198,17 +200,6 @@ class ProfiledStudy:
     def _repr_html_(self) -> str:
         table = self.prevalence.to_html(border=0)
         return f"<h4>{self.name}: {len(self.patients)} patients</h4>{table}<p><i>{NOTICE}</i></p>"
-
-
-def prevalence(calls: pd.DataFrame) -> pd.DataFrame:
-    """Count states by mechanism; ``present_share`` is present of (present + absent), NaN where nobody was assessed."""
-    import pandas as pd
-
-    states = ("present", "absent", "conflicting", "not_assessable")
-    counts = pd.DataFrame({s: (calls == s).sum() for s in states})
-    assessed = counts["present"] + counts["absent"]
-    counts["present_share"] = counts["present"] / assessed.where(assessed > 0)
-    return counts
 
 
 def profile(

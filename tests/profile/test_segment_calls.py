@@ -152,7 +152,7 @@ def test_a_gene_that_no_segment_covers_is_not_assessable(tmp_path: Path) -> None
     text = f"sample\tchr\tstartpos\tendpos\tnMajor\tnMinor\nS1\t15\t{ARM[0]}\t{B2M.start - 5000}\t1\t1\n"
     done = profiled(tmp_path, {"mutations.maf": maf(*SEEN), "allele_specific.tsv": text})
     assert done.calls.call("S1", "mhc1_genetic_loss").state == "not_assessable"
-    assert "no segment covers B2M" in done.measured["b2m_status"]["S1"].note
+    assert "no segment with a copy number covers B2M" in done.measured["b2m_status"]["S1"].note
 
 
 def test_the_genome_build_is_asked_for_where_it_cannot_be_told(tmp_path: Path) -> None:
@@ -180,11 +180,14 @@ def test_what_is_missing_in_a_file_of_segments_is_asked_for(tmp_path: Path) -> N
 
 def test_ploidy_is_the_mean_over_the_autosomes_and_facets_tells_purity(tmp_path: Path) -> None:
     header = "chrom\tseg\tnum.mark\tstart\tend\tcf.em\ttcn.em\tlcn.em\n"
-    rows = "1\t1\t9\t1000000\t101000000\t1\t2\t1\n2\t2\t9\t1000000\t51000000\t0.63\t5\t2\n"
+    rows = "".join(f"{c}\t1\t9\t1000000\t101000000\t1\t2\t1\n" for c in range(1, 11))
+    rows += "".join(f"{c}\t2\t9\t101000001\t116000000\t0.63\t5\t2\n" for c in range(1, 11) if c != 10)
+    rows += "10\t2\t9\t101000001\t116000000\t0.4\t5\t2\n11\t2\t9\t1000000\t101000000\t0.63\t5\t2\n"
+    rows += "12\t2\t9\t1000000\t101000000\t0.63\t5\t2\n13\t2\t9\t1000000\t101000000\t0.63\t5\t2\n"
     rows += "23\t3\t9\t1\t99000000\t0.4\t1\t0\n"
     profiled(tmp_path, {"allele_specific.tsv": header + rows}, options={"allele_specific.tsv": "sample: S1"})
     study = load_study(tmp_path)
-    assert sample_ploidy(study)["S1"] == pytest.approx(3.0)
+    assert sample_ploidy(study)["S1"] == pytest.approx((10 * 100 * 2 + 450 * 5) / 1450)
     assert sample_purity(study)["S1"] == pytest.approx(0.63)
 
 

@@ -23,6 +23,7 @@ from immunescape.knowledge.mechanism_rules import Rule, conditions, measurements
 from immunescape.knowledge.profile_records import Call, Measurement, PatientProfile
 from immunescape.profile.biomarkers.registry import biomarkers
 from immunescape.profile.calls.caller import rule_text
+from immunescape.profile.prevalence import prevalence
 
 if TYPE_CHECKING:
     from immunescape.profile.assemble import Assembled
@@ -213,6 +214,18 @@ def _rule(rule: Rule) -> dict[str, Any]:
     }
 
 
+def _prevalence(done: Assembled) -> dict[str, dict[str, float | int | None]]:
+    """Return mechanism -> patients in each state and shares, as `prevalence` counts them; None where nobody counts."""
+    counts = prevalence(done.calls.states)
+    columns = [str(c) for c in counts.columns]
+    found: dict[str, dict[str, float | int | None]] = {}
+    for name, *numbers in counts.itertuples(index=True, name=None):
+        row = dict(zip(columns, numbers, strict=True))
+        found[str(name)] = {c: int(v) for c, v in row.items() if not c.endswith("_share")}
+        found[str(name)] |= {c: None if v != v else round(float(v), 4) for c, v in row.items() if c.endswith("_share")}
+    return found
+
+
 def _head(done: Assembled, patients: _Patients, notice: str, version: str) -> dict[str, Any]:
     from immunescape.knowledge.strategies import load_strategies
 
@@ -237,6 +250,7 @@ def _head(done: Assembled, patients: _Patients, notice: str, version: str) -> di
             for n in done.measured
         },
         "scores": {n: {"usual": plain(u)} for n, u in patients.usual_scores.items()},
+        "prevalence": _prevalence(done),
         "rules": {"version": rules.version, "mechanisms": {n: _rule(r) for n, r in rules.mechanisms.items()}},
         "strategies": {"version": strategies.version, "tiers": dict(strategies.tiers)}
         | {"strategies": {n: plain(s) for n, s in strategies.strategies.items()}},

@@ -1,4 +1,4 @@
-"""What happened to a patient and what was measured, in one order of days: treatments, scans, ctDNA, blood."""
+"""What happened to a patient and what was measured, in one order of days: treatments, scans, ctDNA, blood, genes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from immunescape.profile.biomarkers.history import gene_events
 from immunescape.profile.study import Study
 
 __all__ = ["TimelineEvent", "timelines"]
@@ -19,9 +20,9 @@ class TimelineEvent:
 
     Attributes
     ----------
-    kind : ``treatment``, ``response``, ``ctdna``, ``nlr`` or ``lab``.
+    kind : ``treatment``, ``response``, ``ctdna``, ``nlr``, ``lab`` or ``gene`` (what a dated sample lost).
     day, end_day : days since the first dose; the end of a treatment where it is known.
-    label : drug, RECIST word or analyte.
+    label : drug, RECIST word, analyte, or gene with what it lost and whether that is new.
     value, unit : number where there is one.
     below_limit : True where the number is a limit of detection.
     """
@@ -88,4 +89,6 @@ def timelines(study: Study) -> dict[str, tuple[TimelineEvent, ...]]:
             TimelineEvent("ctdna", float(day), _word(analyte) or "ctDNA", shown, _word(unit), below_limit=bool(below))
         )
     _labs(study, found)
+    for patient, losses in gene_events(study).items():
+        found[patient].extend(TimelineEvent("gene", e.day, e.label) for e in losses)
     return {p: tuple(sorted(found.get(p, ()), key=lambda e: (e.day, e.kind))) for p in study.patient_ids}

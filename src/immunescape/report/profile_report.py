@@ -135,7 +135,9 @@ def _cohort(study: ProfiledStudy, statistics: bool) -> dict[str, Any]:
         assessed = int(c["present"] + c["absent"])
         share = "–" if not assessed else f"{100 * c['present_share']:.0f} % of {assessed}"
         states = {STATE_WORDS[s].capitalize(): int(c[s]) for s in STATE_WORDS}
-        rows.append({"Mechanism": titles[str(name)], **states, "Present of assessed": share})
+        least, most = (f"{100 * c[f'{end}_share']:.0f}" for end in ("least", "most"))
+        bound = f"{least} %" if least == most else f"{least} to {most} %"
+        rows.append({"Mechanism": titles[str(name)], **states, "Present of assessed": share, "Of all": bound})
     measured = sum(any(m.value is not None for m in rows.values()) for rows in study.done.measured.values())
     drawn: Any = len(nobody) < len(rules)  # else there is nothing to draw
     found: dict[str, Any] = {
@@ -152,7 +154,7 @@ def _cohort(study: ProfiledStudy, statistics: bool) -> dict[str, Any]:
         "track_legends": [(name, track_legend(words.reindex(list(calls.index)))) for name, words in tracks.items()],
         "unassessed": "; ".join(short(titles[n], 80) for n in nobody),
         "prevalence_figure": drawn and figure_html(prevalence_figure(counts, titles, context)),
-        "prevalence": Table(rows, (*(w.capitalize() for w in STATE_WORDS.values()), "Present of assessed")),
+        "prevalence": Table(rows, (*(w.capitalize() for w in STATE_WORDS.values()), "Present of assessed", "Of all")),
         "response_summary": response_summary(study),
         "response_limits": LIMITS,
         "response_table": Table(response_rows(study, MAX_PATIENTS)),

@@ -25,6 +25,12 @@ def _percent(share: float, of: int) -> str:
     return f"{100 * share:.0f} % of {of}" if of else "–"
 
 
+def _bounds(least: float, most: float) -> str:
+    """Bounds of a share over everybody, those who were not assessed included."""
+    low, high = f"{100 * least:.0f}", f"{100 * most:.0f}"
+    return f"{low} %" if low == high else f"{low}–{high} %"
+
+
 def _print_read(study: ProfiledStudy) -> None:
     """Print what was read and left of each file, and every warning."""
     reads = study.done.profile.reads
@@ -47,11 +53,13 @@ def print_study(study: ProfiledStudy) -> None:
             "conflict": int(c["conflicting"]),
             "unknown": int(c["not_assessable"]),
             "present of assessed": _percent(float(c["present_share"]), int(c["present"] + c["absent"])),
+            "of all": _bounds(float(c["least_share"]), float(c["most_share"])),
         }
         for name, c in assessed.sort_values("present", ascending=False).iterrows()
     ]
     print()
     print_table("Resistance mechanisms (patients)", rows)
+    print("  of all: from nobody to everybody of those who are not assessable or conflicting having the mechanism")
     silent = [str(n) for n in counts.index if n not in assessed.index]
     if silent:
         print(f"\nNot assessable in anybody with these files: {', '.join(silent)}")

@@ -86,6 +86,11 @@ class Hit:
     weak: str = ""
 
     @property
+    def destroys(self) -> bool:
+        """By its kind it destroys the protein, however few reads show it."""
+        return self.loss or self.classification in LOF
+
+    @property
     def text(self) -> str:
         """Label with the clonality, where it is known, and what is doubtful."""
         added = [x for x in (self.fraction.text, self.weak) if x]

@@ -1,4 +1,4 @@
-"""High-level amplification of MDM2, CD274 (PD-L1) and MET."""
+"""High-level amplification of MDM2, MDM4, CD274 (PD-L1) and MET."""
 
 from __future__ import annotations
 
@@ -6,40 +6,76 @@ import math
 from collections.abc import Callable, Mapping
 
 from immunescape.knowledge.profile_records import Measurement
-from immunescape.profile.biomarkers.alterations import gene_states
+from immunescape.profile.biomarkers.alterations import GeneState, gene_states
+from immunescape.profile.biomarkers.gene_copies import PLOIDIES, sample_ploidy
 from immunescape.profile.biomarkers.registry import Biomarker, register
 from immunescape.profile.study import Study
 
 __all__ = ["GENES"]
 
-GENES: dict[str, tuple[str, float, str, str]] = {
-    "mdm2_amplification": ("MDM2", 6.0, "kato2017", "goes with fast progression under checkpoint inhibitors"),
-    "cd274_amplification": ("CD274", 6.0, "goodman2018", "PD-L1 by gene dose"),
-    "met_amplification": ("MET", 10.0, "wolf2020", "target of MET inhibitors at 10 copies or more"),
+GENES: dict[str, tuple[str, float, bool, str, str]] = {
+    "mdm2_amplification": ("MDM2", 6.0, True, "kato2017", "goes with fast progression under checkpoint inhibitors"),
+    "mdm4_amplification": ("MDM4", 6.0, True, "kato2017", "goes with fast progression under checkpoint inhibitors"),
+    "cd274_amplification": ("CD274", 6.0, True, "goodman2018", "PD-L1 by gene dose"),
+    "met_amplification": ("MET", 10.0, False, "wolf2020", "target of MET inhibitors at 10 copies or more"),
 }
-"""Name -> gene, copies from which it is amplified, source, what it means."""
+"""Name -> gene, copies from which a diploid tumour is amplified, whether ploidy moves them, source, what it means."""
+LEAST_PLOIDY = 1.5
+"""Ploidy below which the limit no longer falls (assumed; a near-haploid tumour is rarer than a wrong fit)."""
+
+
+def _limits(limit: float, moves: bool, ploidy: float) -> tuple[float, float]:
+    """Return the least and the most copies from which the gene counts as amplified: 4 above ploidy for a limit of 6."""
+    if not moves:
+        return limit, limit
+    if ploidy > 0:
+        above = max(ploidy, LEAST_PLOIDY) + limit - 2.0
+        return above, above
+    return LEAST_PLOIDY + limit - 2.0, PLOIDIES[1] + limit - 2.0
+
+
+def _sample(state: GeneState, gene: str, limits: tuple[float, float], ploidy: float) -> tuple[bool | None, str]:
+    """Return whether a gene is amplified in one sample, and why."""
+    low, high, absolute = state.low, state.high, not math.isnan(state.total)
+    relative = f" in a tumour of ploidy {ploidy:.2g}" if ploidy > 0 and not math.isnan(ploidy) else ""
+    if absolute:
+        low = high = state.total
+        note = f"{state.total:.4g} copies{relative}"
+    elif not math.isnan(low):
+        note = state.copies_label or state.copies_why
+    elif not math.isnan(state.discrete):
+        note = f"discrete copy number {state.discrete:g}"
+        if state.amplified:
+            return True, note
+        return (False, note) if state.enough else (None, f"{note}, but {state.content.why}")
+    else:
+        return None, state.copies_why or f"copy number of {gene} was not assessed"
+    if low >= limits[1]:
+        return True, note
+    if high < limits[0] and not (absolute or state.enough):
+        return None, f"{note}, but {state.content.why}"
+    if high < limits[0]:
+        return False, note
+    return None, f"{note}: amplified from {limits[0]:.3g} to {limits[1]:.3g} copies, as ploidy is not given"
 
 
 def _function(name: str) -> Callable[[Study], Mapping[str, Measurement]]:
-    gene, limit, source, _ = GENES[name]
-    method = f"Discrete copy number 2, or at least {limit:g} copies"
+    gene, limit, moves, source, _ = GENES[name]
+    above = f" at ploidy 2 (ploidy + {limit - 2:g})" if moves else ""
+    method = f"Discrete copy number 2, or at least {limit:g} copies{above}"
 
     def function(study: Study) -> dict[str, Measurement]:
         states = gene_states(study, [g for g, *_ in GENES.values()])
+        ploidies = sample_ploidy(study)
         found: dict[str, Measurement] = {}
         for patient in study.patient_ids:
-            state = states[patient, gene]
+            answers = []
+            for state in states[patient, gene].samples:
+                ploidy = ploidies.get(state.sample, math.nan)
+                answers.append(_sample(state, gene, _limits(limit, moves, ploidy), ploidy))
+            looked = [a for a in answers if a[0] is not None]
+            value, note = max(looked, key=lambda a: a[0] is True) if looked else answers[0]
             fields = {"method": method, "citation": (source,)}
-            if not math.isnan(state.total):
-                note = f"{state.total:.4g} copies"
-                value: bool | None = bool(state.total >= limit)
-            elif not math.isnan(state.discrete):
-                note, value = f"discrete copy number {state.discrete:g}", bool(state.amplified)
-            elif state.copies is True:
-                note, value = "no copy-number change listed", False
-            else:
-                why = "is not on the panel" if state.copies is False else "may not be on the panel"
-                note, value = f"copy number of {gene} {why}", None
             if value is None:
                 found[patient] = Measurement.not_assessable(name, "", note, **fields)
             else:
@@ -49,7 +85,40 @@ def _function(name: str) -> Callable[[Study], Mapping[str, Measurement]]:
     return function
 
 
-for _name, (_gene, _limit, _source, _meaning) in GENES.items():
+def _either_mdm(study: Study) -> dict[str, Measurement]:
+    name, fields = "mdm2_mdm4_amplification", {"method": "Amplification of MDM2 or MDM4", "citation": ("kato2017",)}
+    first, second = _function("mdm2_amplification")(study), _function("mdm4_amplification")(study)
+    states = gene_states(study, [g for g, *_ in GENES.values()])
+    found: dict[str, Measurement] = {}
+    for patient in study.patient_ids:
+        a, b = first[patient], second[patient]
+        unseen = not any(s.copies is True or s.copies_why for s in states[patient, "MDM4"].samples)
+        note = f"MDM2: {a.note}; MDM4: {b.note}"
+        if a.value is True or b.value is True:
+            found[patient] = Measurement(name, True, "", "measured", note=note, **fields)  # type: ignore[arg-type]
+        elif a.value is False and (b.value is False or unseen):
+            found[patient] = Measurement(name, False, "", "measured", note=note, **fields)  # type: ignore[arg-type]
+        else:
+            found[patient] = Measurement.not_assessable(name, "", note, **fields)  # type: ignore[arg-type]
+    return found
+
+
+register(
+    Biomarker(
+        name="mdm2_mdm4_amplification",
+        title="MDM2 or MDM4 amplification",
+        family="amplification",
+        unit="",
+        definition="Whether MDM2 or MDM4 is amplified. False needs MDM2; MDM4 is looked at where its copies are given.",
+        function=_either_mdm,
+        needs=("copy_number", "segments"),
+        thresholds="as for MDM2 and MDM4",
+        references=("kato2017",),
+        limits="Where the copies of MDM4 were not looked at, false speaks of MDM2 alone, and says so.",
+    )
+)
+
+for _name, (_gene, _limit, _moves, _source, _meaning) in GENES.items():
     register(
         Biomarker(
             name=_name,
@@ -58,10 +127,11 @@ for _name, (_gene, _limit, _source, _meaning) in GENES.items():
             unit="",
             definition=f"Whether {_gene} is amplified: {_meaning}.",
             function=_function(_name),
-            needs=("copy_number",),
-            thresholds=f"discrete 2 or >= {_limit:g} copies",
+            needs=("copy_number", "segments"),
+            thresholds=f"discrete 2 or >= {_limit:g} copies"
+            + (f" at ploidy 2; otherwise ploidy + {_limit - 2:g} (assumed)" if _moves else ""),
             references=(_source,),
             limits="Absolute thresholds need purity-corrected copy number."
-            + (" The threshold of 6 copies is assumed as for CD274." if _gene == "MDM2" else ""),
+            + (" The threshold of 6 copies is assumed as for CD274." if _gene.startswith("MDM") else ""),
         )
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import immunescape.knowledge
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.alterations import gene_states
-from immunescape.profile.biomarkers.loss import loss_word
+from immunescape.profile.biomarkers.loss import EXCLUDED, loss_word
 from immunescape.profile.biomarkers.registry import Biomarker, register
 from immunescape.profile.study import Study
 
@@ -36,13 +36,14 @@ def _defect(study: Study) -> dict[str, Measurement]:
         for gene, pathway in genes.items():
             state = states[patient, gene]
             word, reason, _ = loss_word(gene, state)
-            if word is None:
-                unseen.append(gene)
-            elif word.startswith("biallelic") or state.losses:
+            # a hit of few reads counts here: "absent" follows from a defect, and reads that nobody gave are no better
+            if (word or "").startswith("biallelic") or state.losses or any(h.weak and h.destroys for h in state.hits):
                 hit.append(f"{gene} ({pathway}): {word}, {reason}")
                 rows.extend(h.row for h in state.hits)
-            elif state.hits:
-                unknown.append(gene)
+            elif word not in EXCLUDED:
+                unseen.append(gene)
+                if state.hits:
+                    unknown.append(gene)
         coverage = 1 - len(unseen) / len(genes)
         doubtful = f"; of unknown significance: {', '.join(unknown)}" if unknown else ""
         if hit:
@@ -86,6 +87,6 @@ register(
         thresholds="one deleterious change",
         references=("teo2018",),
         limits="The gene set was associated with benefit in urothelial cancer; one hit does not prove that repair "
-        "fails. False only where all 34 genes were sequenced.",
+        "fails. False only where all 34 genes were sequenced and counted, without a variant of unknown significance.",
     )
 )

@@ -12,6 +12,7 @@ from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.alterations import GeneState, gene_states
 from immunescape.profile.biomarkers.driver_rules import driver_rules, match
 from immunescape.profile.biomarkers.registry import Biomarker, register, shared
+from immunescape.profile.biomarkers.tumour_content import patient_content
 from immunescape.profile.study import Study
 
 __all__ = ["DRIVER_WORDS", "FUSION_GENES", "FUSION_WORDS", "MUTATION_GENES"]
@@ -44,7 +45,10 @@ def _classify(gene: str, state: GeneState) -> Classified:
         note = "; ".join(h.label for h in points) + ": not listed as activating"
         return "variant_of_unknown_significance", (), (), note, tuple(h.row for h in points)
     if state.sequenced is True:
-        return "wild_type", (), (), "no change of the protein found", ()
+        note = "no change of the protein found" + (f" ({'; '.join(state.benign)}: benign)" if state.benign else "")
+        if not state.enough:
+            return None, (), (), f"{note}, but {state.content.why}", ()
+        return "wild_type", (), (), note, ()
     return None, (), (), _unseen(gene, state), ()
 
 
@@ -112,7 +116,12 @@ def _fusion_status(name: str, gene: str) -> Function:
                 label = f"{gene}–{partner}" if isinstance(partner, str) and partner else f"{gene} rearrangement"
                 detail = f" ({event})" if isinstance(event, str) and event else ""
                 events.setdefault(patient, []).append((partner in partners, label + detail))
-        looked = study.covered(gene, "structural_variants")
+        for gene1, gene2, patient in frame[["gene1", "gene2", "patient"]].to_numpy(dtype=object).tolist():
+            given = [g for g in (gene1, gene2) if isinstance(g, str) and g]
+            if len(given) == 1 and given[0] in partners and given[0] != gene:
+                label = f"{given[0]} rearrangement, whose partner is not given and may be {gene}"
+                events.setdefault(patient, []).append((False, label))
+        looked, contents = study.covered(gene, "structural_variants"), patient_content(study)
         found: dict[str, Measurement] = {}
         for patient in study.patient_ids:
             seen = sorted(set(events.get(patient, ())), reverse=True)
@@ -122,6 +131,10 @@ def _fusion_status(name: str, gene: str) -> Function:
                 found[patient] = Measurement.not_assessable(
                     name, "", f"{gene} {why}", method=method, citation=_REFERENCES
                 )
+                continue
+            if not seen and contents[patient].enough is not True:
+                why = f"no rearrangement found, but {contents[patient].why}"
+                found[patient] = Measurement.not_assessable(name, "", why, method=method, citation=_REFERENCES)
                 continue
             known = [text for is_known, text in seen if is_known]
             if known:
@@ -159,7 +172,8 @@ for _gene in MUTATION_GENES:
             words=DRIVER_WORDS,
             thresholds="changes listed in driver_alterations.csv",
             references=(*_REFERENCES, "chang2016"),
-            limits="Germline changes are left out; a change that is not listed is of unknown significance.",
+            limits="Germline changes and benign variants are left out; a change that is not listed is of unknown "
+            "significance. Wild type needs tumour cells enough.",
         )
     )
 

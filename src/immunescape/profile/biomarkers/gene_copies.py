@@ -30,10 +30,14 @@ __all__ = [
     "segment_problems",
 ]
 
-PURITIES = (0.2, 0.8)
+PURITIES = (0.2, 0.75)
 """Purity where none is given (assumed: lung tumours below it are not assessable, and few biopsies lie above it)."""
 PLOIDIES = (2.0, 4.0)
 """Ploidy where none is given (assumed: diploid to whole-genome doubled)."""
+NOISE = 0.1
+"""How far the mean of a segment may lie from the truth, in log2 (assumed)."""
+GENOME_SEEN = 1.4e9
+"""Bases of the autosomes that segments must cover for their mean to be the ploidy (assumed; about half)."""
 COVERED = 0.8
 """Share of the coding part of a gene that segments must cover (assumed)."""
 SLIVER = 0.01
@@ -62,12 +66,17 @@ class GeneCopies:
     label: str = ""
 
 
-def copies_of_log2(ratio: float, purity: float = math.nan, ploidy: float = math.nan) -> tuple[float, float]:
-    """Return the least and the most copies that a log2 ratio allows, given purity and ploidy (NaN: not known)."""
+def copies_of_log2(
+    ratio: float, purity: float = math.nan, ploidy: float = math.nan, noise: float = 0.0
+) -> tuple[float, float]:
+    """Return the least and the most copies that a log2 ratio allows, given purity and ploidy (NaN: not known).
+
+    `noise` is how far the ratio may lie from the truth, in log2.
+    """
     purities = (purity,) if purity > 0 else PURITIES
     ploidies = (ploidy,) if ploidy > 0 else PLOIDIES
-    depth = 2.0**ratio
-    totals = [(depth * (p * k + 2 * (1 - p)) - 2 * (1 - p)) / p for p in purities for k in ploidies]
+    depths = (2.0 ** (ratio - noise), 2.0 ** (ratio + noise))
+    totals = [(d * (p * k + 2 * (1 - p)) - 2 * (1 - p)) / p for d in depths for p in purities for k in ploidies]
     return max(0.0, min(totals)), max(0.0, max(totals))
 
 
@@ -88,13 +97,16 @@ def _ploidies(study: Study) -> dict[str, float]:
     frame = frame[~frame["chrom"].isin(("X", "Y", "MT"))]
     for sample, rows in frame.groupby("sample"):
         length = (rows["end"] - rows["start"]).to_numpy(dtype=float)
-        if length.sum() > 0:
+        if length.sum() >= GENOME_SEEN:
             found[str(sample)] = float(np.average(rows["total_cn"], weights=length))
     return found | _given(study, "ploidy")
 
 
 def sample_ploidy(study: Study) -> dict[str, float]:
-    """Return sample -> ploidy: as given, else the mean total copy number over the autosomes by length of segment."""
+    """Return sample -> ploidy: as given, else the mean total copy number over the autosomes, by length.
+
+    A mean needs segments over at least `GENOME_SEEN` bases.
+    """
     return shared(study, "sample_ploidy", _ploidies)
 
 
@@ -142,7 +154,7 @@ def _absolute(rows: list[tuple[float, ...]], name: str) -> GeneCopies:
 
 
 def _relative(rows: list[tuple[float, ...]], name: str, purity: float, ploidy: float) -> GeneCopies:
-    bounds = [copies_of_log2(r[4], purity, ploidy) for r in rows]
+    bounds = [copies_of_log2(r[4], purity, ploidy, NOISE) for r in rows]
     if len({_class(low, high) for low, high in bounds}) > 1:
         listed = ", ".join(f"{r[4]:.3g}" for r in rows)
         return GeneCopies(why=f"a copy-number break lies within {name} (log2 ratios {listed})")
@@ -167,17 +179,25 @@ def _class(low: float, high: float) -> str:
 
 def _of_gene(rows: list[tuple[float, ...]], start: int, end: int, name: str, p: float, k: float) -> GeneCopies:
     """Return the copies of a gene from the segments (start, end, total, minor, log2) that overlap it."""
+    found = [
+        kind([r for _, r in parts], name)
+        for column, kind in ((2, _absolute), (4, lambda rows, gene: _relative(rows, gene, p, k)))
+        if (parts := _covering(rows, start, end, column))
+    ]
+    if not found:
+        touched = any(r[0] <= end and r[1] >= start for r in rows)
+        return GeneCopies(why=f"no segment with a copy number covers {name}" + (" whole" if touched else ""))
+    return next((f for f in found if not f.why), found[0])
+
+
+def _covering(
+    rows: list[tuple[float, ...]], start: int, end: int, column: int
+) -> list[tuple[float, tuple[float, ...]]]:
+    """Return (bases, segment) of those with a value in a column that together cover the gene; [] where they do not."""
     length = end - start + 1
-    parts = [(max(r[0], start), min(r[1], end), r) for r in rows]
-    parts = [x for x in parts if x[1] - x[0] + 1 > SLIVER * length]
-    if sum(x[1] - x[0] + 1 for x in parts) < COVERED * length:
-        return GeneCopies(why=f"no segment covers {name}" + (" whole" if parts else ""))
-    used = [x[2] for x in parts]
-    if all(r[2] == r[2] for r in used):
-        return _absolute(used, name)
-    if all(r[4] == r[4] for r in used):
-        return _relative(used, name, p, k)
-    return GeneCopies(why=f"the segment of {name} has no copy number")
+    parts = [(min(r[1], end) - max(r[0], start) + 1, r) for r in rows if r[column] == r[column]]
+    parts = [x for x in parts if x[0] > SLIVER * length]
+    return parts if sum(x[0] for x in parts) >= COVERED * length else []
 
 
 def _copies(study: Study) -> dict[tuple[str, str], GeneCopies]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.alterations import X_LINKED, GeneState, Hit, gene_states
+from immunescape.profile.biomarkers.variant_effects import place_in_protein
 from immunescape.profile.study import Study
 
 __all__ = [
@@ -120,7 +121,7 @@ def sample_word(gene: str, state: GeneState, male: bool | None = None, extra: Ex
     if losses:
         return _one_hit(state, losses, unknown, labels, coverage)
     if unknown:  # before a lost copy: an unknown variant on the only copy left may be the loss
-        listed = "; ".join(h.text for h in unknown)
+        listed = "; ".join(" ".join(x for x in (h.text, place_in_protein(gene, h.protein)) if x) for h in unknown)
         return "variant_of_unknown_significance", f"{listed}: not known to destroy the protein", coverage
     if state.one_copy and state.sequenced is True and state.enough:
         seen = f"{state.total:.4g} copies" if state.total < 1.5 else "discrete copy number -1"

@@ -19,7 +19,7 @@ import pandas as pd
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.alterations import CLONAL_CCF, gene_states
 from immunescape.profile.biomarkers.hla import lost_alleles, short_allele
-from immunescape.profile.biomarkers.loss import loss_word
+from immunescape.profile.biomarkers.loss import EXCLUDED, loss_word
 from immunescape.profile.biomarkers.pathways import GENES
 from immunescape.profile.biomarkers.registry import Biomarker, register, shared
 from immunescape.profile.study import Study
@@ -163,13 +163,22 @@ def _load(name: str, clonal: bool) -> Callable[[Study], Mapping[str, Measurement
     return function
 
 
+def _told(peptides: list[Neoantigen], lost: Mapping[str, bool | None]) -> bool:
+    """Tell whether the fate of every allele that presents a peptide is known."""
+    return all(lost.get(allele) is not None for peptide in peptides for allele in peptide.affinities)
+
+
+_SETTLED = EXCLUDED | {"biallelic_loss", "biallelic_loss_subclonal"}
+"""Words under which it is known whether both copies are gone."""
+
+
 def _escape(study: Study) -> dict[str, Measurement]:
     name = "neoantigen_load_escape_aware"
     citation = ("mcgranahan2017", "mcgranahan2016", "gettinger2017", "yoshihama2016")
     method = "Neoantigens left after lost HLA alleles, unexpressed genes and loss of B2M, TAP1 or TAP2"
     source = study.sources.get("neoantigens", ())
     lost = lost_alleles(study) if study.has("hla_loh") else {}
-    genes = study.has("mutations") or study.has("copy_number")
+    genes = any(study.has(kind) for kind in ("mutations", "copy_number", "segments", "structural_variants"))
     states = gene_states(study, GENES) if genes else {}
     found: dict[str, Measurement] = {}
     for patient, peptides in neoantigens(study).items():
@@ -180,11 +189,11 @@ def _escape(study: Study) -> dict[str, Measurement]:
         total, left = len(variants(peptides)), len(variants(kept))
         notes = [f"{total} variants predicted ({len(peptides)} peptides)"]
         checks = {
-            "HLA loss": alleles is not None,
+            "HLA loss": alleles is not None and _told(peptides, alleles),
             "expression": not peptides or all(not math.isnan(n.tpm) for n in peptides),
-            "B2M": words["B2M"] is not None,
-            "TAP1 and TAP2": words["TAP1"] is not None and words["TAP2"] is not None,
-            "NLRC5": words["NLRC5"] is not None,
+            "B2M": words["B2M"] in _SETTLED,
+            "TAP1 and TAP2": words["TAP1"] in _SETTLED and words["TAP2"] in _SETTLED,
+            "NLRC5": words["NLRC5"] in _SETTLED,
         }
         if len(expressed) < len(peptides):
             notes.append(f"{len(peptides) - len(expressed)} peptides not expressed (< {EXPRESSED_TPM:g} TPM)")

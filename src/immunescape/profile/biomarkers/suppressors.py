@@ -11,7 +11,7 @@ from immunescape.profile.biomarkers.loss import INACTIVATED, LOSS_WORDS, loss_fu
 from immunescape.profile.biomarkers.registry import Biomarker, register
 from immunescape.profile.study import Study
 
-__all__ = ["COMUTATION_WORDS", "GENES"]
+__all__ = ["COMUTATION_WORDS", "EXTRA", "GENES"]
 
 GENES = ("STK11", "KEAP1", "TP53", "RBM10", "SMARCA4", "PTEN")
 _LOOKED_UP = (*GENES, "KRAS")
@@ -29,7 +29,7 @@ def _pten(hit: Hit) -> bool:
     return bool(re.fullmatch(r"(p\.)?R130[A-Z]", hit.protein))
 
 
-_EXTRA = {"TP53": _tp53, "PTEN": _pten}
+EXTRA = {"TP53": _tp53, "PTEN": _pten}
 _DETAILS = {
     "STK11": (("skoulidis2018",), "loss goes with few T cells and primary resistance in KRAS-mutant adenocarcinoma"),
     "KEAP1": (("arbour2018", "rizvi2018"), "loss activates NRF2"),
@@ -55,10 +55,13 @@ def _comutation(study: Study) -> dict[str, Measurement]:
             for g, w in words.items()
             if w is None or w in ("no_mutation_copies_unseen", "variant_of_unknown_significance")
         ]
+        value: str | None
         if not listed and kras.sequenced is not True:
             value, note = None, "KRAS is not on the panel, or the panel's genes are not known"
         elif not listed:
             value, note = "kras_wild_type", "no listed KRAS change"
+            if not kras.enough:
+                value, note = None, f"no listed KRAS change, but {kras.content.why}"
         elif unseen and not lost:
             value, note = None, f"KRAS is mutated, but {' and '.join(unseen)} could not be assessed"
         else:
@@ -80,7 +83,7 @@ for _gene in GENES:
             family="suppressor",
             unit="",
             definition=f"State of the tumour suppressor {_gene}; {_note}.",
-            function=loss_function(f"{_gene.lower()}_status", _gene, _LOOKED_UP, _citation, _EXTRA.get(_gene)),
+            function=loss_function(f"{_gene.lower()}_status", _gene, _LOOKED_UP, _citation, EXTRA.get(_gene)),
             needs=("mutations", "copy_number", "segments", "structural_variants"),
             words=LOSS_WORDS,
             thresholds="homozygous deletion below 0.5 copies (discrete <= -1.5); 0.5 to 0.7 copies: subclonal",

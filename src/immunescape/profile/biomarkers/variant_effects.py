@@ -1,7 +1,8 @@
 """What a change in frame does to a protein: the table ``knowledge/data/variant_effects.csv``.
 
-A row is a single change (``R521K``), or all missense changes of a residue (``R130*``). What no row lists is of unknown
-significance: lying in a domain alone proves nothing, and is said in the note of the call only.
+A row is a change (``R521K``), all missense changes of a residue (``D194*``), or a domain (``49-309``). A change is
+inactivating or benign where a row says so. All others are of unknown significance: lying in a domain proves nothing
+alone, but the call says which domain it is, as it does where a gene has domains and the change lies in none.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from pathlib import Path
 import immunescape.knowledge
 from immunescape.errors import InputError
 
-__all__ = ["TABLE", "VariantEffect", "variant_effect", "variant_effects"]
+__all__ = ["TABLE", "VariantEffect", "place_in_protein", "variant_effect", "variant_effects"]
 
 TABLE = Path(immunescape.knowledge.__file__).parent / "data" / "variant_effects.csv"
-_EFFECTS = ("inactivating", "benign")
+_EFFECTS = ("inactivating", "benign", "domain")
 _MISSENSE = re.compile(r"([A-Z])(\d+)([A-Z])$")
 _THREE = dict(
     zip(
@@ -31,7 +32,7 @@ _THREE = dict(
 
 @dataclass(frozen=True)
 class VariantEffect:
-    """One row: gene, change, ``inactivating`` or ``benign``, source, grade and note."""
+    """One row: gene, change, ``inactivating``, ``benign`` or ``domain``, sources, grade and note."""
 
     gene: str
     change: str
@@ -48,7 +49,7 @@ def variant_effects() -> dict[tuple[str, str], VariantEffect]:
     Raises
     ------
     InputError
-        Naming the row, for an unknown effect or a row without source.
+        Naming the row, for an unknown effect, a row without source, or a change that stands twice.
     """
     found = {}
     with TABLE.open(encoding="utf-8", newline="") as stream:
@@ -60,6 +61,8 @@ def variant_effects() -> dict[tuple[str, str], VariantEffect]:
                 )
             if not row["source"] or not row["grade"]:
                 raise InputError("the row has no source or no grade", where=where)
+            if (row["gene"], row["change"]) in found:
+                raise InputError(f"{row['gene']} {row['change']} stands twice", where=where)
             found[row["gene"], row["change"]] = VariantEffect(**row)
     return found
 
@@ -79,3 +82,16 @@ def variant_effect(gene: str, classification: str, protein: str) -> VariantEffec
         return None
     table = variant_effects()
     return table.get((gene, change.group())) or table.get((gene, f"{change.group(1)}{change.group(2)}*"))
+
+
+def place_in_protein(gene: str, protein: str) -> str:
+    """Return where a change lies (``in the kinase domain``), or '' where no domain of the gene is listed."""
+    domains = [(k[1], e) for k, e in variant_effects().items() if k[0] == gene and e.effect == "domain"]
+    residue = re.search(r"\d+", protein)
+    if not domains or residue is None:
+        return ""
+    for change, effect in domains:
+        first, _, last = change.partition("-")
+        if int(first) <= int(residue.group()) <= int(last):
+            return f"in the {effect.note.partition(';')[0]}"
+    return "outside the domains of known function"

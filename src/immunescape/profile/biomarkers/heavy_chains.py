@@ -1,0 +1,128 @@
+"""Whether the tumour kept any of the MHC class I heavy chains (HLA-A, -B and -C), by copy number."""
+
+from __future__ import annotations
+
+from immunescape.knowledge.profile_records import Measurement
+from immunescape.profile.biomarkers.alterations import GeneState, gene_states
+from immunescape.profile.biomarkers.hla import lost_alleles
+from immunescape.profile.biomarkers.loss import EXCLUDED, loss_word
+from immunescape.profile.biomarkers.pathways import GENES as PATHWAY_GENES
+from immunescape.profile.biomarkers.registry import Biomarker, register
+from immunescape.profile.study import Study
+
+__all__ = ["HEAVY_CHAINS", "WORDS"]
+
+HEAVY_CHAINS = ("HLA-A", "HLA-B", "HLA-C")
+BETWEEN = "MDC1"
+"""A gene between HLA-A and HLA-C: one deletion of all three takes it along."""
+WORDS = ("lost", "lost_subclonal", "kept")
+_GENES = (*HEAVY_CHAINS, BETWEEN)
+
+
+def _kept(state: GeneState) -> bool:
+    """Tell whether at least one copy is known to be left in the tumour cells."""
+    if state.copies is not True or state.deleted or state.partly_deleted:
+        return False
+    return state.total == state.total or state.enough  # a relative measure tells nothing of a few tumour cells
+
+
+def _sample(states: dict[str, GeneState]) -> tuple[str | None, str]:
+    chains = [states[g] for g in HEAVY_CHAINS]
+    if all(s.deleted for s in chains):
+        return "lost", "HLA-A, -B and -C: no copy left"
+    if all(s.deleted or s.partly_deleted for s in chains):
+        return "lost_subclonal", "HLA-A, -B and -C: no copy left in part of the cells"
+    kept = [g for g in HEAVY_CHAINS if _kept(states[g])]
+    if kept:
+        return "kept", f"a copy is left of {', '.join(kept)}"
+    if _kept(states[BETWEEN]):
+        return "kept", f"a copy is left of {BETWEEN}, which lies between HLA-A and HLA-C"
+    return None, "the copies of HLA-A, -B and -C were not assessed"
+
+
+def _doubtful(states: dict[str, GeneState]) -> bool:
+    """Tell whether what is known of the heavy chains points to a loss without proving it."""
+    return any(s.deleted or s.partly_deleted or s.suspect for s in (states[g] for g in HEAVY_CHAINS))
+
+
+def _chains(study: Study) -> dict[str, Measurement]:
+    name, citation = "hla_heavy_chains", ("mcgranahan2017",)
+    method = "Copy number of HLA-A, -B and -C"
+    states = gene_states(study, _GENES)
+    alleles = lost_alleles(study) if study.has("hla_loh") else {}
+    found: dict[str, Measurement] = {}
+    for patient in study.patient_ids:
+        samples = zip(*(states[patient, g].samples for g in _GENES), strict=True)
+        answers = [_sample(dict(zip(_GENES, each, strict=True))) for each in samples]
+        told = [a for a in answers if a[0] is not None]
+        word, note = min(told, key=lambda a: WORDS.index(a[0] or "kept")) if told else answers[0]
+        left = sorted(a for a, lost in alleles.get(patient, {}).items() if lost is False)
+        if word is None and left:
+            word, note = "kept", f"allele kept: {', '.join(left)}"
+        fields = {"method": method, "citation": citation}
+        if word is None:
+            found[patient] = Measurement.not_assessable(name, "", note, **fields)
+        else:
+            found[patient] = Measurement(name, word, "", "measured", note=note, **fields)  # type: ignore[arg-type]
+    return found
+
+
+def _genes(study: Study) -> dict[str, Measurement]:
+    name, citation = "mhc1_genes", ("sadefeldman2017", "gettinger2017")
+    method = "Loss of B2M and copy number of HLA-A, -B and -C"
+    states, chains, copies = gene_states(study, PATHWAY_GENES), _chains(study), gene_states(study, _GENES)
+    found: dict[str, Measurement] = {}
+    for patient in study.patient_ids:
+        word, reason, _ = loss_word("B2M", states[patient, "B2M"])
+        chain = chains[patient]
+        note = f"B2M: {reason}; heavy chains: {chain.note}"
+        fields = {"method": method, "citation": citation}
+        value: str | None = None
+        if word == "biallelic_loss" or chain.value == "lost":
+            value = "lost"
+        elif word == "biallelic_loss_subclonal" or chain.value == "lost_subclonal":
+            value = "lost_subclonal"
+        elif word in EXCLUDED and chain.value == "kept":
+            value = "kept"
+        elif word in EXCLUDED and not _doubtful({g: copies[patient, g] for g in HEAVY_CHAINS}):
+            value = "b2m_kept"
+        if value is None:
+            found[patient] = Measurement.not_assessable(name, "", note, **fields)
+        else:
+            found[patient] = Measurement(name, value, "", "measured", note=note, **fields)  # type: ignore[arg-type]
+    return found
+
+
+register(
+    Biomarker(
+        name="mhc1_genes",
+        title="Genes of MHC class I at the surface",
+        family="pathway",
+        unit="",
+        definition="Whether B2M or all heavy chains lost every copy. `kept`: a copy of B2M and of a heavy chain is "
+        "left; `b2m_kept`: a copy of B2M is left, and the copies of the heavy chains were not looked at.",
+        function=_genes,
+        needs=("mutations", "copy_number", "segments", "structural_variants"),
+        words=("lost", "lost_subclonal", "kept", "b2m_kept"),
+        references=("sadefeldman2017", "gettinger2017"),
+        limits="Loss of all heavy chains is taken as rare beside that of B2M (assumed): `b2m_kept` counts as absent, "
+        "and says what is not known.",
+    )
+)
+register(
+    Biomarker(
+        name="hla_heavy_chains",
+        title="MHC class I heavy chains",
+        family="hla",
+        unit="",
+        definition="Whether all of HLA-A, -B and -C lost every copy, in all or part of the tumour cells, or at least "
+        "one is kept.",
+        function=_chains,
+        needs=("copy_number", "segments", "hla_loh"),
+        words=WORDS,
+        thresholds="as for the loss of a gene: below 0.5 copies lost, 0.5 to 0.7 in part of the cells",
+        references=("mcgranahan2017",),
+        limits="Copies alone: a heavy chain that a mutation destroyed counts as kept. A gene between HLA-A and HLA-C "
+        "stands in where none of the three was measured (assumed: one deletion takes all).",
+    )
+)

@@ -1,0 +1,97 @@
+"""What a gene lost when: the samples of a patient in the order of their days, and what is new in the later ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from immunescape.profile.biomarkers.alterations import GeneState, gene_states
+from immunescape.profile.biomarkers.loss import EXCLUDED, Extra, sample_word
+from immunescape.profile.biomarkers.pathways import GENES as PATHWAY_GENES
+from immunescape.profile.biomarkers.suppressors import EXTRA
+from immunescape.profile.biomarkers.suppressors import GENES as SUPPRESSORS
+from immunescape.profile.study import Study
+
+__all__ = ["GeneEvent", "gene_events"]
+
+_LOST = ("biallelic_loss", "biallelic_loss_subclonal", "monoallelic_loss", "mutation_second_allele_unseen")
+
+
+@dataclass(frozen=True)
+class GeneEvent:
+    """A gene that a sample lost, in all or part.
+
+    Attributes
+    ----------
+    day, sample, gene : where and when.
+    word : word of the loss, see `loss.LOSS_WORDS`.
+    against_before : ``new``, ``there before`` or ``not known whether there before``; '' in the first sample.
+    """
+
+    day: float
+    sample: str
+    gene: str
+    word: str
+    against_before: str = ""
+
+    @property
+    def label(self) -> str:
+        """Words for a timeline."""
+        added = f" ({self.against_before})" if self.against_before else ""
+        return f"{self.gene} {self.word.replace('_', ' ')} in {self.sample}{added}"
+
+
+def _rank(word: str | None) -> int:
+    """Return how far a loss has gone: 2 both copies, 1 one hit, 0 excluded, -1 not known."""
+    if word is None:
+        return -1
+    if word.startswith("biallelic"):
+        return 2
+    if word in _LOST:
+        return 1
+    return 0 if word in EXCLUDED else -1
+
+
+def _events(gene: str, samples: list[GeneState], extra: Extra | None) -> list[GeneEvent]:
+    found: list[GeneEvent] = []
+    before: list[tuple[float, str | None]] = []
+    for state in samples:
+        word = sample_word(gene, state, None, extra)[0]
+        earlier = [w for day, w in before if day < state.day]
+        if word is not None and word in _LOST:
+            against = ""
+            if earlier:
+                ranks = [_rank(w) for w in earlier]
+                known = [r for r in ranks if r >= 0]
+                both = _rank(word) == 2
+                if max(ranks) >= _rank(word):
+                    against = "there before"
+                elif not known or -1 in ranks or (both and "mutation_second_allele_unseen" in earlier):
+                    against = "not known whether there before"
+                else:
+                    against = "new"
+            found.append(GeneEvent(state.day, state.sample, gene, word, against))
+        before.append((state.day, word))
+    return found
+
+
+def gene_events(study: Study) -> Mapping[str, list[GeneEvent]]:
+    """Return patient -> losses of genes by dated sample, for patients with at least two dated samples."""
+    if not any(study.has(kind) for kind in ("mutations", "copy_number", "segments", "structural_variants")):
+        return {}
+    dated = study.samples.dropna(subset=["patient", "sample", "day"])
+    several = {str(p) for p, n in dated.groupby("patient")["sample"].nunique().items() if n >= 2}
+    if not several:
+        return {}
+    found: dict[str, list[GeneEvent]] = {p: [] for p in several}
+    genes = (*PATHWAY_GENES, *SUPPRESSORS)
+    states = gene_states(study, genes)
+    for patient in several:
+        for gene in genes:
+            state = states.get((patient, gene))
+            if state is None:
+                continue
+            samples = sorted((s for s in state.samples if not math.isnan(s.day)), key=lambda s: s.day)
+            found[patient].extend(_events(gene, samples, EXTRA.get(gene)))
+    return found
