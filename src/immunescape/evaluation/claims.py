@@ -237,7 +237,6 @@ def _event(how: str, now: FloatArray, start: FloatArray, course: FloatArray) -> 
 
 def effect_of(claim: Claim, sides: Sequence[Scenario], found: Simulated, population: Population, seed: int) -> Effect:
     """Effect of a claim's comparison across patients, with its interval."""
-
     chosen = np.ones(len(population), dtype=bool)
     if claim.among:
         # the side without the change: its doses begin after `among_day`, so that both sides are the same until then

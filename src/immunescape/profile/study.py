@@ -36,7 +36,7 @@ clonal:o germline:o source_row:n""",
     "neoantigens": """patient:t gene:t peptide:t wt_peptide:t allele:t ic50_nm:n wt_ic50_nm:n tpm:n vaf:n ccf:n
 clonal:o variant:t""",
     "tcr": "patient:t sample:t day:n locus:t junction_aa:t duplicate_count:n productive:o",
-    "microbiome": "patient:t sample:t day:n taxon:t rank:t abundance:n",
+    "microbiome": "patient:t sample:t day:n taxon:t rank:t abundance:n site:t",
     "ctdna": "patient:t day:n assay:t analyte:t value:n unit:t lod:n detected:o",
     "labs": "patient:t day:n analyte:t value:n unit:t",
     "pdl1": "patient:t sample:t assay:t score:t value_percent:n category:t day:n",

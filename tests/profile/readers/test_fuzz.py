@@ -83,6 +83,10 @@ SEEDS = {
         {"units": {"vaf": "fraction"}},
     ),
     "expression": ("gene\ts1\ts2\nTP53\t5\t0\n7157\t4\t60\nENSG00000121410\t2\t1\n", {"unit": "counts"}),
+    "quantification": (
+        "Name\tLength\tEffectiveLength\tTPM\tNumReads\nTP53\t900\t800\t5.5\t40\nSTK11\t900\t800\t2.5\t20\n",
+        {},
+    ),
     "airr": ("\n".join((example_folder() / "tcr.tsv").read_text().splitlines()[:5]), {}),
     "tcr": ("patient,locus,junction_aa,duplicate_count\np1,TRB,CASSF,3\n", {}),
     "metaphlan": ((example_folder() / "metaphlan.tsv").read_text(), {}),

@@ -1,8 +1,9 @@
 """Gut microbiome: diversity, Akkermansia, TOPOSCORE, and antibiotics around the start of immunotherapy.
 
 Abundances are species of MetaPhlAn, renormalised to sum to one for each sample. Names lose ``s__`` and a trailing SGB
-number where the species is named (``Akkermansia_muciniphila_SGB9226``). The baseline sample counts: the last up to day
-0, else the first. A species that a sample does not list was not found in it.
+number where the species is named (``Akkermansia_muciniphila_SGB9226``). Only stool counts: samples of another body
+site, or whose genera are typical of one where no site is given, are not assessable. The baseline sample counts: the
+last up to day 0, else the first. A species that a sample does not list was not found in it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import immunescape.knowledge
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.diversity import hill
 from immunescape.profile.biomarkers.registry import Biomarker, register, shared
+from immunescape.profile.body_sites import GUT, looks_like
 from immunescape.profile.study import Study
 
 __all__ = ["AKKERMANSIA_HIGH", "TOPOSCORE_WORDS", "species_name", "topo_groups", "toposcore_class"]
@@ -38,13 +40,17 @@ _NAMED = re.compile(r"^([A-Z][a-z]+_[a-z]{3,}.*?)_SGB\d+(_group)?$")
 
 @dataclass(frozen=True)
 class Sample:
-    """Species and their shares in one stool sample; `unnamed`: Akkermansia whose species the table does not tell."""
+    """Species and their shares in one sample; `unnamed`: Akkermansia whose species the table does not tell.
+
+    `elsewhere` says why the sample is not of the gut; '' where it is.
+    """
 
     sample: str
     day: float | None
     shares: Mapping[str, float]
     total: float
     unnamed: float = 0.0
+    elsewhere: str = ""
 
     @property
     def recognised(self) -> int:
@@ -78,28 +84,44 @@ def _samples(study: Study) -> dict[str, Sample]:
     species = frame[frame["rank"].isna() | (frame["rank"] == "species")]
     rows: dict[str, dict[tuple[str, float], dict[str, float]]] = {}
     columns = ["patient", "sample", "day", "taxon", "abundance"]
-    for patient, sample, day, taxon, abundance in species[columns].to_numpy(dtype=object).tolist():
+    sites: dict[tuple[str, str, float], object] = {}
+    given = species["site"] if "site" in species else [None] * len(species)
+    for (patient, sample, day, taxon, abundance), site in zip(
+        species[columns].to_numpy(dtype=object).tolist(), given, strict=True
+    ):
         if not isinstance(taxon, str) or abundance is None or math.isnan(abundance):
             continue
         key = (sample if isinstance(sample, str) else "", math.nan if day is None else float(day))
         key = (key[0], 1e9 if math.isnan(key[1]) else key[1])
         shares = rows.setdefault(patient, {}).setdefault(key, {})
+        sites[patient, *key] = site
         name = species_name(taxon)
         shares[name] = shares.get(name, 0.0) + float(abundance)
     genus = _genus(study)
     found: dict[str, Sample] = {}
     for patient, samples in rows.items():
+        elsewhere = {k: _elsewhere(sites[patient, *k], shares) for k, shares in samples.items()}
+        samples = {k: v for k, v in samples.items() if not elsewhere[k]} or samples
         before = [k for k in samples if k[1] <= 0]
         best = max(before, key=lambda k: (k[1], k[0])) if before else min(samples, key=lambda k: (k[1], k[0]))
         shares = dict(sorted(samples[best].items()))
+        why = elsewhere[best]
         total = sum(shares.values())
         if total > 0:
             normal = {n: v / total for n, v in shares.items()}
             named = sum(v for n, v in shares.items() if n.startswith("Akkermansia"))
             unnamed = max(genus.get((patient, *best), 0.0) - named, 0.0)
             unnamed = unnamed if unnamed > 1e-6 * total + 1e-9 else 0.0
-            found[patient] = Sample(best[0], None if best[1] == 1e9 else best[1], normal, total, unnamed)
+            found[patient] = Sample(best[0], None if best[1] == 1e9 else best[1], normal, total, unnamed, why)
     return found
+
+
+def _elsewhere(site: object, shares: Mapping[str, float]) -> str:
+    """Say why a sample is not of the gut: its site, or genera of other sites where none is given; '' where it is."""
+    if isinstance(site, str):
+        return "" if site == GUT else f"the sample is of another site ({site}), not stool"
+    other, why = looks_like(shares)
+    return f"{why}: not taken for stool (set site: stool if it is)" if other else ""
 
 
 def _genus(study: Study) -> dict[tuple[str, str, float], float]:
@@ -119,6 +141,8 @@ def _genus(study: Study) -> dict[tuple[str, str, float], float]:
 
 def _unclear(s: Sample) -> str:
     """Say why the level of A. muciniphila is not known; '' where it is."""
+    if s.elsewhere:
+        return s.elsewhere
     if _akkermansia_share(s) == 0 and s.unnamed > 0:
         return f"Akkermansia is there ({s.unnamed:.2g} of the total), but the table does not tell its species"
     if "Akkermansia_muciniphila" not in s.shares and s.recognised == 0:
@@ -127,7 +151,9 @@ def _unclear(s: Sample) -> str:
 
 
 def _few(s: Sample) -> str:
-    """Say that too few of the scored species were found; '' where there are enough."""
+    """Say that it is no stool, or that too few of the scored species were found; '' where there are enough."""
+    if s.elsewhere:
+        return s.elsewhere
     if s.recognised >= FEWEST_SPECIES:
         return ""
     return (
@@ -157,6 +183,11 @@ def _diversity(name: str, what: str) -> Callable[[Study], Mapping[str, Measureme
     def function(study: Study) -> dict[str, Measurement]:
         found: dict[str, Measurement] = {}
         for patient, s in _all(study).items():
+            unit = "nat" if name.endswith("shannon") else "1"
+            if s.elsewhere:
+                fields = _fields(study, s, method, ("hill1973", "routy2018"))
+                found[patient] = Measurement.not_assessable(name, unit, s.elsewhere, **fields)
+                continue
             shares = np.array(list(s.shares.values()))
             value = math.log(hill(shares, 1)) if name.endswith("shannon") else hill(shares, 2)
             note = f"{int((shares > 0).sum())} species; they summed to {s.total:.3g} before renormalising"

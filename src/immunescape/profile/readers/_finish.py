@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.profile.body_sites import looks_like, site_word
 from immunescape.profile.genes import to_symbols
 from immunescape.profile.readers._bounds import bounds_as_categories
 from immunescape.profile.readers._cells import finish_cell_counts, finish_cells_in_space
@@ -407,6 +408,24 @@ def _microbiome(out: pd.DataFrame, file: str, problems: list[str], units: Mappin
     negative = out["abundance"] < 0
     if negative.any():
         raise InputError("negative abundance", where=f"{file}, line {out.index[negative][0]}")
+    words = {w: site_word(w, file) for w in out["site"].dropna().unique()}
+    out["site"] = out["site"].map(lambda w: words.get(w))
+    bare = out[out["site"].isna() & (out["rank"].isna() | (out["rank"] == "species")) & (out["abundance"] > 0)]
+    strange: list[str] = []
+    names: list[str] = []
+    for name, rows in bare.groupby(bare["sample"].fillna(bare["patient"]), sort=False):
+        shares: dict[str, float] = {}
+        for taxon, share in zip(rows["taxon"], rows["abundance"], strict=True):
+            shares[re.sub(r"^[a-z]__", "", str(taxon))] = float(share)
+        site, why = looks_like(shares)
+        (strange if site else names).append(f"{name}: {why}" if site else str(name))
+    if strange:
+        problems.append(
+            f"{file}: {len(strange)} samples are not taken for stool: {'; '.join(strange[:3])}. Set site: in the "
+            "manifest (stool, oral, lung, skin) to say what they are"
+        )
+    if names:
+        problems.append(f"{file}: no body site is given; {len(names)} samples are taken for stool (set site: stool)")
     return out
 
 

@@ -11,103 +11,92 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
-from immunescape.profile.gene_doubts import may_mean
-from immunescape.profile.genes import map_expression
 from immunescape.profile.readers._anndata import open_anndata
 from immunescape.profile.readers._base import Partial, reader
+from immunescape.profile.readers._expression import BULK_HELP, UNIT_HELP, finish_expression, refuse_cells
 from immunescape.profile.readers._finish import finish
-from immunescape.profile.readers._text import number_block, read_table, read_text
+from immunescape.profile.readers._limits import limit, refuse_large
+from immunescape.profile.readers._text import number_block, read_text, table_from_text
+from immunescape.profile.readers.quantification import OPTIONS, read_quantification, tool_of
 
 __all__ = ["read_expression", "read_geo", "read_h5ad"]
 
-_UNITS = ("counts", "tpm", "log2_tpm1")
-_UNIT_HELP = "unit of the values: counts, tpm or log2_tpm1 (log2(TPM + 1))"
+_IDENTIFIERS = ("Entrez_Gene_Id", "Hugo_Symbol", "gene_name", "gene_symbol", "description", "gene_type", "Cytoband")
+_ANNOTATION = frozenset(
+    "length genelength effectivelength efflength chr chrom chromosome start end strand biotype genebiotype source "
+    "exons exoncount transcriptcount transcriptids cytoband locus width gc gccontent ensembl ensemblid entrez "
+    "entrezid".split()
+)
+_QUANTITIES = frozenset(
+    "tpm fpkm rpkm cpm fpkmuq rawcount rawcounts count counts readcount readcounts numreads estcounts expectedcount "
+    "unstranded strandedfirst strandedsecond tpmunstranded fpkmunstranded fpkmuqunstranded coverage isopct basemean "
+    "log2foldchange logfc lfcse stat pvalue padj fdr aveexpr logcpm adjpval".split()
+)
+"""Column names, without separators, of annotation and of quantities of one sample: neither is a sample."""
 
 
-def _checked(values: pd.DataFrame, unit: Any, file: str, problems: list[str]) -> str:
-    """Return the unit; a missing one is inferred only where the values allow exactly one."""
-    numbers = values.to_numpy(float)
-    finite = numbers[np.isfinite(numbers)]
-    word = "" if unit is None else str(unit)
-    if word and word not in _UNITS:
-        raise unknown_word("unit of expression", word, _UNITS, where=file)
-    if len(finite) and finite.min() < 0:
+def _samples_of(columns: list[str], skip: set[str], file: str, problems: list[str]) -> list[str]:
+    """Return the columns that are samples; refuse columns of quantities, and leave annotation out."""
+    samples = [c for c in columns if c not in skip]
+    plain = {c: "".join(x for x in c.casefold() if x.isalnum()) for c in samples}
+    quantities = [c for c in samples if plain[c] in _QUANTITIES]
+    if quantities:
         raise InputError(
-            f"negative expression ({finite.min():g}): counts, TPM and log2(TPM + 1) are not negative",
+            f"the columns {', '.join(quantities[:6])} are quantities, not samples: each would count as a patient",
             where=file,
-            hint="Give values before centring or scaling: counts or TPM.",
+            hint="The output of a quantifier is format: quantification, with patient:. For a table of genes x samples "
+            "name each column after its sample.",
         )
-    if not word:
-        if len(finite) and finite.max() > 50 and bool((finite == np.round(finite)).all()):
-            problems.append(
-                f"{file}: expression is read as counts, because all values are whole numbers up to {finite.max():g}"
-            )
-            return "counts"
-        raise InputError(
-            "the unit of expression is not declared, and the values do not tell it",
-            where=file,
-            hint=f"Set unit: in the manifest to one of {', '.join(_UNITS)}.",
-        )
-    if word == "counts" and len(finite) and not bool((np.abs(finite - np.round(finite)) < 1e-6).all()):
-        problems.append(f"{file}: counts are not whole numbers (expected counts of a quantifier?)")
-    if word == "log2_tpm1" and len(finite) and finite.max() > 25:
-        raise InputError(f"log2(TPM + 1) cannot reach {finite.max():g}", where=file, hint="Is it TPM? Set unit: tpm.")
-    return word
-
-
-def _finish(values: pd.DataFrame, unit: Any, file: str, name: str, out: Partial) -> Partial:
-    word = _checked(values, unit, file, out.problems)
-    missing = values.isna()
-    if bool(missing.to_numpy().any()):
-        empty = missing.all(axis=1)
-        values = values.loc[~empty]
-        partly = int(values.isna().any(axis=1).sum())
-        if partly:
-            out.problems.append(f"{file}: {partly} genes without value in some sample are left out")
-            values = values.dropna(axis=0)
-    mapped, report = map_expression(values, word, file)
-    for name, meant in [(n, may_mean(str(n))) for n in values.index][:100_000]:
-        if meant and not set(meant[:1]) <= set(mapped.index):
-            out.problems.append(f"{file}: '{name}' is no HGNC symbol and is left out (nearest: {', '.join(meant[:3])})")
-    if word == "tpm" and len(mapped):
-        sums = values.sum(axis=0)
-        off = (sums < 1e5) | (sums > 1.5e6)
-        if off.any():
-            out.problems.append(
-                f"{file}: TPM of a sample should sum to a million; {int(off.sum())} samples do not "
-                f"({sums.min():.3g} to {sums.max():.3g}): a part of the genes, or another unit"
-            )
-    if report.merged:
-        out.problems.append(f"{file}: {report.merged} rows share a gene symbol with another and were joined")
-    out.expression, out.expression_unit, out.gene_map = mapped, word, report
-    out.note(file, name, report.rows, len(mapped), report.note)
-    return out
+    annotation = [c for c in samples if plain[c] in _ANNOTATION]
+    if annotation:
+        problems.append(f"{file}: columns of annotation are no samples and are left out: {', '.join(annotation)}")
+    return [c for c in samples if c not in annotation]
 
 
 @reader(
     "expression",
     "expression table, genes x samples (HGNC, Entrez or Ensembl ids)",
     ("expression",),
-    {"unit": _UNIT_HELP, "gene_column": "column with the gene identifiers (default: the first)"},
+    {
+        "gene_column": "column with the gene identifiers (default: the first)",
+        "bulk": BULK_HELP,
+        **OPTIONS,
+        "unit": UNIT_HELP,
+    },
 )
 def read_expression(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read genes x samples; identifiers may be HGNC symbols (also previous), Entrez or Ensembl ids, mixed.
 
+    The output of a quantifier, whose columns are no samples, is read as the format ``quantification``.
+
     Raises
     ------
     InputError
-        For a unit that is neither declared nor clear, for negative values, and for row names that are no genes.
+        For a unit that is neither declared nor clear, for negative values, for row names that are no genes, and for
+        columns that are quantities or single cells.
     """
-    table = read_table(path)
+    text = read_text(path)
+    of_one = {k: v for k, v in options.items() if k in OPTIONS}
+    if tool_of(text) is not None:
+        return read_quantification(path, of_one)
+    table = table_from_text(text, path.name)
     out = Partial()
     columns = [str(c) for c in table.frame.columns]
+    if tool_of(text, columns) is not None:
+        return read_quantification(path, of_one)
+    if one_sample := [k for k in OPTIONS if k != "unit" and options.get(k)]:
+        raise InputError(
+            f"{one_sample[0]}: is for the output of a quantifier; this is a table of genes x samples",
+            where=path.name,
+            hint="Say whose samples they are in a table of samples.",
+        )
     gene_column = table.need(str(options["gene_column"])) if options.get("gene_column") else columns[0]
     skip = {gene_column}
-    for name in ("Entrez_Gene_Id", "Hugo_Symbol", "gene_name", "gene_symbol", "description", "gene_type", "Cytoband"):
+    for name in _IDENTIFIERS:
         found = table.find(name)
         if found is not None:
             skip.add(found)
-    samples = [c for c in columns if c not in skip]
+    samples = _samples_of(columns, skip, path.name, out.problems)
     if not samples:
         raise InputError("no sample columns", where=path.name, hint="Expected: gene column, then one column a sample.")
     ids = table.frame[gene_column]
@@ -117,20 +106,32 @@ def read_expression(path: Path, options: Mapping[str, Any]) -> Partial:
     keep = ids.notna()
     wide = pd.DataFrame(number_block(table.frame, samples, path.name), table.frame.index, samples)
     values = wide.loc[keep].set_axis([str(i).removesuffix(".0") for i in ids[keep]], axis=0)
-    return _finish(values, options.get("unit"), path.name, "expression", out)
+    bulk = bool(options.get("bulk"))
+    return finish_expression(values, options.get("unit"), path.name, "expression", out, bulk)
 
 
 @reader(
     "h5ad",
     "expression as AnnData (samples x genes; needs the extra 'profile')",
     ("expression", "samples"),
-    {"unit": _UNIT_HELP, "layer": "layer to read instead of X"},
+    {"unit": UNIT_HELP, "layer": "layer to read instead of X", "bulk": BULK_HELP},
     extra="profile",
 )
 def read_h5ad(path: Path, options: Mapping[str, Any]) -> Partial:
-    """Read an AnnData file of bulk samples (cells are not summed up)."""
+    """Read an AnnData file of bulk samples.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read, and for single cells, which each would count as a patient.
+    """
     data = open_anndata(path)
     out = Partial()
+    bulk = bool(options.get("bulk"))
+    if not bulk:
+        _refuse_observed_cells(data.obs, [str(o) for o in data.obs_names], path.name)
+    size = 8.0 * data.n_obs * data.n_vars
+    refuse_large(size, "largest_array", path.name, "the table of samples and genes is too large for the memory")
     try:
         layer = options.get("layer")
         if layer is not None and layer not in data.layers:
@@ -142,11 +143,38 @@ def read_h5ad(path: Path, options: Mapping[str, Any]) -> Partial:
         raise
     except Exception as error:
         raise InputError(f"this AnnData file cannot be read: {error}", where=path.name) from error
-    if values.shape[1] > 20_000:
-        raise InputError(f"{values.shape[1]:,} observations: single cells?", where=path.name, hint="Give bulk samples.")
     if values.columns.has_duplicates:
         raise InputError("sample names are not unique", where=path.name)
-    return _finish(values, options.get("unit"), path.name, "h5ad", out)
+    return finish_expression(values, options.get("unit"), path.name, "h5ad", out, bulk)
+
+
+_CELL_COLUMNS = frozenset(
+    "ngenes ngenesbycounts totalcounts pctcountsmt percentmt percentmito ncountrna nfeaturerna leiden louvain "
+    "seuratclusters doubletscore predicteddoublet predicteddoublets barcode barcodes cellid celltype celltypemajor "
+    "celltypeminor sscore g2mscore".split()
+)
+_DONOR_COLUMNS = frozenset(
+    "patient patientid donor donorid subject subjectid sample sampleid library origident".split()
+)
+"""Columns that describe cells, and columns that say whose a cell is, without separators."""
+
+
+def _refuse_observed_cells(obs: pd.DataFrame, names: list[str], file: str) -> None:
+    """Refuse observations that are cells by their columns, by several of one donor, or by their names and number."""
+    plain = {str(c): "".join(x for x in str(c).casefold() if x.isalnum()) for c in obs.columns}
+    columns = [c for c, p in plain.items() if p in _CELL_COLUMNS]
+    donors = [c for c, p in plain.items() if p in _DONOR_COLUMNS]
+    repeated = [c for c in donors if len(obs) >= limit("cells_per_donor") * max(obs[c].nunique(), 1)]
+    if columns or repeated:
+        why = f"columns that describe cells ({', '.join(columns[:4])})" if columns else ""
+        more = f"{len(obs):,} observations of {obs[repeated[0]].nunique()} in '{repeated[0]}'" if repeated else ""
+        raise InputError(
+            f"single cells, not samples: {' and '.join(x for x in (why, more) if x)}; each would count as a patient",
+            where=file,
+            hint="Read them with format: single_cells, columns: {patient: …, sample: …, cell_type: …}; or sum the "
+            "cells of each sample up; or set bulk: true if they are bulk samples.",
+        )
+    refuse_cells(names, 0.0, 0, file)
 
 
 @reader(

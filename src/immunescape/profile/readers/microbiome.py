@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError
+from immunescape.profile.body_sites import site_word
 from immunescape.profile.readers._anndata import hdf5_bytes
 from immunescape.profile.readers._base import Partial, need_extra, reader
 from immunescape.profile.readers._finish import finish
 from immunescape.profile.readers._limits import refuse_large
-from immunescape.profile.readers._text import number_block, read_table, read_text
+from immunescape.profile.readers._text import number_block, read_table, read_text, table_from_text
 
 __all__ = ["read_biom", "read_metaphlan", "read_species_table"]
 
@@ -31,7 +32,11 @@ _RANKS = {
     "s": "species",
     "t": "sgb",
 }
-_OPTIONS = {"day": "day of the samples", "rank": "rank of unlabelled taxa (default species)"}
+_OPTIONS = {
+    "day": "day of the samples",
+    "rank": "rank of unlabelled taxa (default species)",
+    "site": "body site of the samples: stool, oral, lung, skin, …; without it genera tell stool from other sites",
+}
 
 
 def _taxon(text: str, default: str) -> tuple[str, str]:
@@ -47,7 +52,18 @@ def _taxon(text: str, default: str) -> tuple[str, str]:
     return last, default
 
 
-def _long(values: np.ndarray, taxa: Sequence[str], samples: Sequence[str], day: Any, rank: str, percent: bool) -> Any:
+def _long(
+    values: np.ndarray,
+    taxa: Sequence[str],
+    samples: Sequence[str],
+    options: Mapping[str, Any],
+    percent: bool,
+    sites: Sequence[str | None] = (),
+) -> pd.DataFrame:
+    """Return one row for each taxon of each sample; the manifest's site counts before those of the file."""
+    day, rank = options.get("day"), str(options.get("rank", "species"))
+    declared = str(options["site"]) if options.get("site") else None
+    of_sample = [declared or (sites[i] if sites else None) for i in range(len(samples))]
     named = [_taxon(t, rank) for t in taxa]
     rows, cols = np.nonzero(np.isfinite(values))
     scale = 0.01 if percent else 1.0
@@ -59,6 +75,7 @@ def _long(values: np.ndarray, taxa: Sequence[str], samples: Sequence[str], day: 
             "taxon": np.array([n for n, _ in named], dtype=object)[rows],
             "rank": np.array([r for _, r in named], dtype=object)[rows],
             "abundance": values[rows, cols] * scale,
+            "site": np.array(of_sample, dtype=object)[cols],
         }
     )
 
@@ -93,20 +110,47 @@ def _percent(values: np.ndarray, ranks: Sequence[str], file: str, unit: str | No
     "metaphlan",
     "MetaPhlAn merged table (taxa x samples, with the database line)",
     ("microbiome",),
-    {**_OPTIONS, "units": "abundance: percent or fraction (default percent, as MetaPhlAn writes)"},
+    {
+        **_OPTIONS,
+        "units": "abundance: percent or fraction (default percent, as MetaPhlAn writes)",
+        "patient": "patient of the profile of one sample",
+        "sample": "name of the sample of such a profile; else it is named after the file",
+    },
 )
 def read_metaphlan(path: Path, options: Mapping[str, Any]) -> Partial:
-    """Read a merged table of MetaPhlAn; abundance becomes a fraction; every rank is kept with its name."""
-    table = read_table(path, separator="\t")
+    """Read a merged table of MetaPhlAn, or the profile of one sample; abundance becomes a fraction; all ranks are kept.
+
+    Raises
+    ------
+    InputError
+        For a missing column, and where abundances are neither fractions nor percent.
+    """
+    text = read_text(path)
+    header = re.search(r"^#(clade_name\t.*)$", text, re.MULTILINE)  # a profile comments its header out
+    named = [h.strip() for h in header.group(1).split("\t")] if header else None
+    table = table_from_text(text, path.name, separator="\t", header=named)
     taxa_column = table.need("clade_name", "ID", "taxonomy")
     skip = {taxa_column, table.find("clade_taxid"), table.find("NCBI_tax_id"), table.find("additional_species")}
+    skip |= {table.find("coverage"), table.find("estimated_number_of_reads_from_the_clade")}
     samples = [str(c) for c in table.frame.columns if c not in skip]
     out = Partial()
+    if (single := table.find("relative_abundance")) is not None and single in samples:
+        name = str(options.get("sample") or options.get("patient") or path.name.partition(".")[0])
+        table.frame = table.frame.rename(columns={single: name})
+        samples = [name]
+        if not options.get("sample") and not options.get("patient"):
+            out.problems.append(
+                f"{path.name}: the sample is named {name}, after the file; set patient: in the manifest"
+            )
+    elif options.get("patient") and len(samples) > 1:
+        raise InputError(f"{len(samples)} samples: patient: names one", where=path.name)
     taxa = [str(t) for t in table.frame[taxa_column].fillna("unnamed")]
     values = number_block(table.frame, samples, path.name)
     unit = dict(options.get("units") or {}).get("abundance", "percent")
     percent = _percent(values, [_taxon(t, "species")[1] for t in taxa], path.name, unit, out.problems)
-    frame = _long(values, taxa, samples, options.get("day"), str(options.get("rank", "species")), percent)
+    frame = _long(values, taxa, samples, options, percent)
+    if options.get("patient"):
+        frame["patient"] = str(options["patient"])
     version = next((c.lstrip("#").strip() for c in table.comments if "mpa" in c.casefold()), "")
     if not version:
         out.problems.append(f"{path.name}: no line names MetaPhlAn's database; species names change between releases")
@@ -157,7 +201,7 @@ def read_species_table(path: Path, options: Mapping[str, Any]) -> Partial:
     unit = dict(options.get("units") or {}).get("abundance")
     rank = str(options.get("rank", "species"))
     percent = _percent(values, [rank] * len(taxa), path.name, unit, out.problems)
-    frame = _long(values, taxa, samples, options.get("day"), rank, percent)
+    frame = _long(values, taxa, samples, options, percent)
     if options.get("patients"):
         frame["patient"] = frame["sample"]
     out.tables["microbiome"] = finish("microbiome", frame, path.name, out.problems)
@@ -165,12 +209,27 @@ def read_species_table(path: Path, options: Mapping[str, Any]) -> Partial:
     return out
 
 
-def _biom_json(text: str, file: str) -> tuple[np.ndarray, list[str], list[str]]:
+def _site_of(metadata: object) -> str | None:
+    """Return the body site in a sample's metadata, or None where it has none or a word of no site."""
+    if not isinstance(metadata, Mapping):
+        return None
+    for key, value in metadata.items():
+        plain = re.sub(r"[^a-z]", "", str(key).casefold())
+        if plain in ("bodysite", "bodyhabitat", "sampletype", "envmaterial", "site", "isolationsource"):
+            try:
+                return site_word(str(value), "")
+            except InputError:
+                continue
+    return None
+
+
+def _biom_json(text: str, file: str) -> tuple[np.ndarray, list[str], list[str], list[str | None]]:
     try:
         data = json.loads(text)
         rows, cols = data["rows"], data["columns"]
         taxa = [_lineage(r) for r in rows]
         samples = [str(c["id"]) for c in cols]
+        sites = [_site_of(c.get("metadata")) for c in cols]
         size = 8.0 * len(taxa) * len(samples)
         refuse_large(size, "largest_array", file, "the table of taxa and samples is too large for the memory")
         values = np.zeros((len(taxa), len(samples)))
@@ -183,7 +242,7 @@ def _biom_json(text: str, file: str) -> tuple[np.ndarray, list[str], list[str]]:
             values[:] = np.asarray(data["data"], dtype=float).reshape(values.shape)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
         raise InputError(f"this is no BIOM 1.0 table: {type(error).__name__} {error}", where=file) from None
-    return values, taxa, samples
+    return values, taxa, samples, sites
 
 
 def _lineage(row: Mapping[str, Any]) -> str:
@@ -226,12 +285,13 @@ def read_biom(path: Path, options: Mapping[str, Any]) -> Partial:
                 meta = loaded.metadata(name, axis="observation") or {}
                 taxa.append(_lineage({"id": name, "metadata": dict(meta)}))
             samples = [str(s) for s in loaded.ids(axis="sample")]
+            sites = [_site_of(loaded.metadata(s, axis="sample")) for s in loaded.ids(axis="sample")]
         except InputError:
             raise
         except Exception as error:
             raise InputError(f"this BIOM file cannot be read: {error}", where=path.name) from error
     else:
-        values, taxa, samples = _biom_json(read_text(path), path.name)
+        values, taxa, samples, sites = _biom_json(read_text(path), path.name)
     if (values < 0).any() or not np.isfinite(values).all():
         raise InputError("negative or infinite counts", where=path.name)
     totals = values.sum(axis=0)
@@ -242,7 +302,7 @@ def read_biom(path: Path, options: Mapping[str, Any]) -> Partial:
     keep = totals > 0
     share = values[:, keep] / totals[keep]
     names = [s for s, k in zip(samples, keep, strict=True) if k]
-    frame = _long(share, taxa, names, options.get("day"), str(options.get("rank", "species")), False)
+    frame = _long(share, taxa, names, options, False, [s for s, k in zip(sites, keep, strict=True) if k])
     frame = frame[frame["abundance"] > 0]
     out.tables["microbiome"] = finish("microbiome", frame, path.name, out.problems)
     out.note(path.name, "biom", len(samples), len(names), "")
