@@ -22,8 +22,8 @@ NO_TABLES = {
     "space_parquet", "vcf",
 }  # fmt: skip
 TABLES = sorted(set(SEEDS) - NO_TABLES)
-CELLS = ("x", "-5")
-MOST = 9
+CELLS = ("x",)
+MOST = 5
 """Columns of a wide seed that are tried."""
 
 

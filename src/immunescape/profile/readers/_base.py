@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -135,12 +136,17 @@ def reader(
     return register
 
 
-def all_readers() -> dict[str, Reader]:
-    """Return every registered reader by name."""
+@cache
+def _import_readers() -> None:
     package = import_module("immunescape.profile.readers")
     for module in iter_modules(package.__path__):
         if not module.name.startswith("_"):
             import_module(f"immunescape.profile.readers.{module.name}")
+
+
+def all_readers() -> dict[str, Reader]:
+    """Return every registered reader by name."""
+    _import_readers()
     return dict(sorted(_READERS.items()))
 
 

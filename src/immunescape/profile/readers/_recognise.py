@@ -21,12 +21,13 @@ class Signature:
 
     Attributes
     ----------
-    tool : what wrote the file. columns : all of them stand in its header.
+    tool : what wrote the file. columns : all of them stand in its header. without : none of these stands there.
     format : what reads it; '' where nothing in it is used. advice : what to do.
     """
 
     tool: str
     columns: frozenset[str]
+    without: frozenset[str]
     format: str
     advice: str
 
@@ -42,7 +43,13 @@ def signatures() -> tuple[Signature, ...]:
     """Return every signature, those with more columns first."""
     with _FILE.open(encoding="utf-8", newline="") as file:
         rows = [
-            Signature(r["tool"], frozenset(r["columns"].split("|")), r["format"], r["advice"])
+            Signature(
+                r["tool"],
+                frozenset(r["columns"].split("|")),
+                frozenset(filter(None, r["without"].split("|"))),
+                r["format"],
+                r["advice"],
+            )
             for r in csv.DictReader(file)
         ]
     return tuple(sorted(rows, key=lambda s: -len(s.columns)))
@@ -64,5 +71,5 @@ def recognise(path: Path) -> Signature | None:
         if not line.strip() or (line.startswith("#") and not line.startswith("#CHROM")):
             continue
         cells = {c.strip().strip('"') for sep in ("\t", ",", ";") for c in line.split(sep)}
-        return next((s for s in signatures() if s.columns <= cells), None)
+        return next((s for s in signatures() if s.columns <= cells and not s.without & cells), None)
     return None
