@@ -212,6 +212,26 @@ def notes_table(result: OperatingCharacteristics) -> Table:
                     "Value": f"{found['hazard_ratio']:.3f} (standard error of its logarithm {found['log_se']:.3f})",
                 }
             )
+        naive = result.notes.get("naive_truth", {}).get(scenario)
+        if naive is not None:
+            verdict = naive["verdict"]
+            rows.append({"Item": f"Against a naive truth ({scenario})", "Value": verdict[0].upper() + verdict[1:]})
+            for name, gap in naive.get("power", {}).items():
+                rows.append(
+                    {
+                        "Item": f"Power of {name}: virtual population, fit of its curves",
+                        "Value": f"{100 * gap['pool']:.1f} %, {100 * gap['fit']:.1f} % (difference "
+                        f"{100 * gap['difference']:+.1f} ± {100 * gap['se']:.1f} points)",
+                    }
+                )
+            if naive.get("months"):
+                both = naive["months"]
+                rows.append(
+                    {
+                        "Item": "Expected months: virtual population, fit of its curves",
+                        "Value": f"{both['pool']:.1f}, {both['fit']:.1f}",
+                    }
+                )
         for name, error in pool.get("power_error", {}).items():
             rows.append(
                 {

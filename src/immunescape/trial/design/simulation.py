@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design.cohort import Streams
 from immunescape.trial.design.execution import Arrays, fingerprint, run_blocks
+from immunescape.trial.design.naive import compared, piecewise_fit
 from immunescape.trial.design.records import Decided, Design
+from immunescape.trial.design.statistics import ADJUSTED
 from immunescape.trial.design.truth import Pool
 
 __all__ = ["BLOCK", "Comparison", "Figure", "OperatingCharacteristics", "compare", "simulate"]
@@ -23,6 +25,7 @@ __all__ = ["BLOCK", "Comparison", "Figure", "OperatingCharacteristics", "compare
 BLOCK = 250
 """Replicates of a block. Results depend on it, so it is no option."""
 UNSTOPPED = "null without futility"
+FIT = "fit of"
 RESAMPLES = 24
 """Bootstrap samples of a virtual population, one block of replicates each."""
 
@@ -247,6 +250,27 @@ def pool_jobs(
     return jobs
 
 
+def naive_truths(design: Design, scenarios: Sequence[str]) -> tuple[dict[str, Design], dict[str, str]]:
+    """Scenario -> the design with a piecewise-exponential fit of its pool as truth; or why there is none."""
+    fitted: dict[str, Design] = {}
+    reasons: dict[str, str] = {}
+    adjusted = any(h.test.name == ADJUSTED for h in getattr(design.rule, "tested", ()))
+    for scenario in scenarios:
+        pool = design.truths.get(scenario)
+        if not isinstance(pool, Pool):
+            continue
+        if adjusted:
+            reasons[scenario] = "no fit: curves alone have no prognostic score"
+            continue
+        try:
+            fit = piecewise_fit(pool, design.endpoints)
+        except InputError as error:
+            reasons[scenario] = error.message
+            continue
+        fitted[scenario] = replace(design, truths={**design.truths, scenario: fit})
+    return fitted, reasons
+
+
 def pool_errors(jobs: Sequence[tuple[str, tuple[Any, ...]]], found: Sequence[Arrays]) -> dict[str, NDArray[np.float64]]:
     """Scenario -> (H + 1,) standard deviation over bootstrap samples of the power, each hypothesis and any of them.
 
@@ -311,21 +335,42 @@ def simulate(
         for label, variant, bounds in runs
         for block in range(blocks)
     ]
+    naive, unfitted = naive_truths(design, chosen)
+    jobs += [
+        (
+            f"{scenario}-{seed}-fit-{block:06d}".replace("/", "_").replace(" ", "_"),
+            (variant, scenario, seed, block, plan),
+        )
+        for scenario, variant in naive.items()
+        for block in range(blocks)
+    ]
     pools = pool_jobs(design, chosen, seed, plan)
     folder = None if out is None else Path(out) / ".blocks" / fingerprint(design)
     found = run_blocks(_block, jobs + pools, workers=workers, cluster=cluster, folder=folder, progress=progress)
     outcomes: dict[str, Decided] = {}
-    for k, (label, _, _) in enumerate(runs):
+    labels = [label for label, _, _ in runs] + [f"{FIT} {s}" for s in naive]
+    for k, label in enumerate(labels):
         joined = Decided.joined([Decided.from_arrays(a) for a in found[k * blocks : (k + 1) * blocks]])
         outcomes[label] = Decided.from_arrays({n: v[:replicates] for n, v in joined.arrays().items()})
     unstopped = outcomes.pop(UNSTOPPED, None)
+    fits = {s: outcomes.pop(f"{FIT} {s}") for s in naive}
     errors = pool_errors(pools, found[len(jobs) :])
     from immunescape.trial.design.diagnosis import diagnose
 
     warnings, notes = diagnose(design, plan, outcomes, unstopped, errors)
-    return OperatingCharacteristics(
+    found_at = OperatingCharacteristics(
         design, plan, seed, replicates, outcomes, warnings, notes, time.perf_counter() - began, unstopped, errors
     )
+    if naive or unfitted:
+        notes["naive_truth"] = {
+            s: compared(
+                design.rule.hypotheses(design), found_at.summary(s), replace(
+                    found_at, outcomes={s: fits[s]}, pool_errors={}
+                ).summary(s), errors.get(s),
+            )
+            for s in naive
+        } | {s: {"verdict": reason} for s, reason in unfitted.items()}  # fmt: skip
+    return found_at
 
 
 @dataclass(frozen=True, eq=False)
