@@ -238,7 +238,6 @@ def test_piecewise_and_logic():
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (lists(Parameters=parameter("x", "0", "false"), Rules=rule("rate", "delay(x, 1)", "x")), "delay"),
         (lists(Parameters=parameter("x", "0", "false"), Rules=rule("rate", "nobody", "x")), "nobody"),
         (lists(Parameters=parameter("x", "0", "false"), Rules=rule("rate", "nobody(1)", "x")), "nobody"),
         (lists(Parameters=parameter("x", "0", "false") + parameter("y", "0", "false"),

@@ -30,7 +30,7 @@ def tags(suite: Path, case: str) -> str:
 def refusal_is_due(suite: Path, case: str, reason: str) -> bool:
     """Whether a case holds the construct that the reason names."""
     text = tags(suite, case)
-    return ("delay" in reason and "CSymbolDelay" in text) or ("fbc" in reason and "fbc:" in text)
+    return "fbc" in reason and "fbc:" in text
 
 
 @pytest.mark.slow
@@ -40,9 +40,9 @@ def test_no_case_is_wrong_and_few_are_refused(suite):
     assert outcome["wrong"] == [], details
     assert all(refusal_is_due(suite, case, reason) for case, reason in outcome["refused"].items()), outcome["refused"]
     total = sum(len(part) for part in outcome.values())
-    assert len(outcome["passed"]) >= 0.93 * total
+    assert len(outcome["passed"]) >= 0.97 * total
     if total == 607:
-        assert len(outcome["refused"]) == 30
+        assert len(outcome["refused"]) == 10
 
 
 @pytest.mark.slow
@@ -72,7 +72,7 @@ def sample(suite, tmp_path) -> Path:
 def test_a_sample_of_constructs(suite, sample):
     outcome = check_folder(sample, ReferenceEngine())
     assert outcome["wrong"] == []
-    assert {"00939", "01188"} >= set(outcome["refused"])
+    assert {"01188"} >= set(outcome["refused"])
     assert all(refusal_is_due(suite, case, reason) for case, reason in outcome["refused"].items())
 
 

@@ -46,6 +46,8 @@ def unsupported(system: System) -> str | None:
     """The construct that generated code does not handle, if there is one."""
     if system.residuals:
         return "algebraic rules"
+    if system.delays:
+        return "delays (the symbol 'delay')"
     if system.equilibria:
         return "fast reactions"
     for event in system.events:

@@ -14,7 +14,7 @@ from immunescape.engine.ir import Expr, sym
 from immunescape.engine.ir_calculus import evaluate
 from immunescape.errors import EngineError, unknown_word
 
-__all__ = ["Assignment", "Equilibrium", "Event", "Species", "State", "System"]
+__all__ = ["Assignment", "Delay", "Equilibrium", "Event", "Species", "State", "System"]
 
 FloatArray = NDArray[np.float64]
 
@@ -88,6 +88,18 @@ class Equilibrium:
 
 
 @dataclass(frozen=True)
+class Delay:
+    """A value in the past: `name` stands for what `expression` was `lag` ago.
+
+    Before the start, states and what events change are what they are at the start; the rest follows time.
+    """
+
+    name: str
+    expression: Expr
+    lag: Expr
+
+
+@dataclass(frozen=True)
 class System:
     """A differential(-algebraic) system with events. Names are unique over all parts.
 
@@ -104,6 +116,7 @@ class System:
     events : see `Event`.
     species : how species are read out.
     equilibria : fast reactions; empty for nearly all models.
+    delays : values in the past; empty for ordinary models.
     """
 
     name: str
@@ -116,6 +129,7 @@ class System:
     events: tuple[Event, ...] = ()
     species: tuple[Species, ...] = ()
     equilibria: tuple[Equilibrium, ...] = ()
+    delays: tuple[Delay, ...] = ()
 
     @cached_property
     def state_names(self) -> tuple[str, ...]:
@@ -233,6 +247,8 @@ class System:
             hasher.update(equilibrium.residual.digest)
             for name, value in equilibrium.directions:
                 hasher.update(name.encode() + b"\0" + value.digest)
+        for delay in self.delays:
+            hasher.update(delay.name.encode() + delay.expression.digest + delay.lag.digest)
         for species in self.species:
             hasher.update(species.name.encode() + b"\0" + species.amount.digest + species.concentration.digest)
         return hasher.hexdigest()

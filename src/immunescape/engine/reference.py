@@ -89,6 +89,7 @@ class ReferenceCompiled:
                 atol=atol,
                 max_steps=job.max_steps,
                 output=output,
+                width=len(job.outputs),
                 watch=watch,
                 threshold=float(threshold[i]) if threshold is not None else 0.0,
                 rising=job.stop.rising if job.stop is not None else True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from immunescape.engine.ir_python import Function
 from immunescape.engine.jobs import TOLERANCE_SHARE
 from immunescape.engine.reference_course import Course
 from immunescape.engine.reference_events import EventQueue, EventTable
+from immunescape.engine.reference_history import Constants, History, Kinks
 from immunescape.engine.reference_problem import Problem
 from immunescape.errors import EngineError
 
@@ -30,6 +32,7 @@ _INPUTS_AHEAD = 16
 class Plan:
     """What is done with one patient: see `Job`.
 
+    `width` is the number of outputs.
     Doses are columns start, state, amount, duration; `moments` are times to stop at because an input jumps or turns.
     """
 
@@ -41,6 +44,7 @@ class Plan:
     atol: FloatArray
     max_steps: int
     output: Function
+    width: int
     watch: Function | None
     threshold: float
     rising: bool
@@ -63,12 +67,16 @@ class Patient:
         self, problem: Problem, events: EventTable, plan: Plan, constants: FloatArray, start: FloatArray
     ) -> None:
         self.problem, self.plan = problem, plan
-        self.p = constants.tolist()
+        self.p = Constants(constants.tolist())
+        self.p.past = self._past
+        self.history = History(start)
+        self.kinks = Kinks(float(plan.times[0]))
+        self.t = float(plan.times[0])
+        self.x = start
         guess = problem.function([a.expression for a in problem.system.algebraic])(plan.times[0], [], self.p)
         self.x = np.concatenate([start, guess])
-        self.t = float(plan.times[0])
         self.queue = EventQueue(events, plan.end - float(plan.times[0]))
-        self.values = np.full((len(plan.times), len(plan.output(self.t, self.x.tolist(), self.p))), np.nan)
+        self.values = np.full((len(plan.times), plan.width), np.nan)
         self.written = 0
         self.steps = 0
         self.message = ""
@@ -107,13 +115,17 @@ class Patient:
         self._settle()
         self.queue.update(self.t, self.x, self.p)
         while True:
+            lags = self._lags()
+            if lags:
+                self.kinks.arrive(self.t, lags)
             if self._act():
                 self._write(self.t, inclusive=True)
                 return STOPPED
             self._write(self.t, inclusive=True)
             if self.t >= plan.end:
                 return OK
-            goal = min(plan.end, self.queue.next_time, self._next_moment(), self._next_break())
+            past = self.kinks.next(self.t, self._lags()) if lags else np.inf
+            goal = min(plan.end, self.queue.next_time, self._next_moment(), self._next_break(), past)
             if goal <= self.t:
                 raise _Failure("time does not advance")
             self._advance(goal)
@@ -125,6 +137,7 @@ class Patient:
             self.queue.update(self.t, self.x, self.p)
             changed = self.queue.execute(self.t, self.x, self.p) or changed
             if changed:
+                self.kinks.jump(self.t)
                 self._settle()
                 self.queue.update(self.t, self.x, self.p)
             if not changed and self.queue.next_time > self.t:
@@ -145,6 +158,50 @@ class Patient:
             self.infusion[:] = 0.0
         self._infusing = bool(np.any(self.infusion != 0.0))
         return changed
+
+    def _past(self, k: int, t: float, x: Sequence[float]) -> float:
+        """Value of a delayed expression."""
+        (lag,) = self.problem.lags[k](t, x, self.p)
+        if not lag >= 0.0:
+            raise _Failure(f"a delay of {lag:g}; the future is not known")
+        if lag == 0.0:
+            return self.problem.delayed[k](t, x, self.p)[0]
+        then = t - lag
+        try:
+            if then < float(self.plan.times[0]):
+                state, constants = self._before_start(then)
+                return self.problem.delayed_before[k](then, self._complete(then, state).tolist(), constants)[0]
+            state = self.history.at(then)
+            return self.problem.delayed[k](then, self._complete(then, state).tolist(), self.p)[0]
+        except RecursionError:
+            raise _Failure("a delayed value that is given by itself, without a beginning") from None
+
+    def _before_start(self, then: float) -> tuple[FloatArray, Constants]:
+        """States and constants before the start: as they were there, unless a formula of time gives them.
+
+        What a job overrides has no formula: its value at the start is then another than the formula's.
+        """
+        problem, begin = self.problem, float(self.plan.times[0])
+        first = len(self.p) - len(problem.system.constants)
+        constants = Constants(self.p)
+        constants.past = self._past
+        for i, (now, value) in enumerate(
+            zip(problem.start_constants(begin, [], self.p), problem.start_constants(then, [], self.p), strict=True)
+        ):
+            if now == self.p[first + i]:
+                constants[first + i] = value
+        state = self.history.at(-np.inf).copy()
+        at_start = np.array(problem.starts(begin, [], self.p))
+        formula = at_start == state
+        state[formula] = np.array(problem.starts(then, [], constants))[formula]
+        return state, constants
+
+    def _lags(self) -> list[float]:
+        """How long ago the values are that rates and triggers need."""
+        if not self.problem.remembers:
+            return []
+        now = self.x.tolist()
+        return [lag for (lag,) in (f(self.t, now, self.p) for f in self.problem.lags) if lag > 0.0]
 
     def _next_moment(self) -> float:
         return self.moments[0] if self.moments else np.inf
@@ -228,6 +285,8 @@ class Patient:
 
     def _arrive(self, t: float, y: FloatArray, dense: Any) -> None:
         """Move to a time, writing the outputs before it."""
+        if self.problem.delayed:
+            self.history.add(self.t, float(t), dense)
         self._write(t, inclusive=False, dense=dense)
         self.x = self._complete(t, y)
         self.t = float(t)
@@ -262,6 +321,10 @@ class Patient:
             raise _Failure(f"the rate of {', '.join(names[:5])} is not finite")
         self.top = np.fmax(self.top, np.abs(self.x[:n]))
         watched = problem.sampled or self.plan.watch is not None
+        longest = max(self._longest(), 4 * float(np.spacing(goal))) if watched else np.inf
+        lags = self._lags()
+        if lags:  # no step may need what lies within it
+            longest = min(longest, max(min(lags), 4 * float(np.spacing(goal))))
         return Course(
             rates,
             jacobian if problem.jacobian is not None else None,
@@ -270,7 +333,7 @@ class Patient:
             goal,
             rtol=self.plan.rtol,
             atol=self._tolerances(rates, jacobian if problem.jacobian is not None else None),
-            max_step=max(self._longest(), 4 * float(np.spacing(goal))) if watched else np.inf,
+            max_step=longest,
             stiff=self._stiff,
         )
 

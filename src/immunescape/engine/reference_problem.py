@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from immunescape.engine.ir import COMPARISONS, TIME, ZERO, Expr, postorder, sym
 from immunescape.engine.ir_calculus import derivatives, free_symbols, substitute
 from immunescape.engine.ir_python import Function, make_function
 from immunescape.engine.ir_system import System
+from immunescape.engine.reference_history import Constants
 from immunescape.engine.time_features import CLOCK, TimeFeatures, is_linear, time_features
 
 __all__ = ["Problem"]
@@ -30,7 +32,9 @@ class Problem:
         variables). triggers : of all events. switches : values that jump where a formula changes branch or a trigger
         may change; timed : those that depend on time alone, breaks : the times at which they do. sampled : whether
         there are any of the first kind. static : whether no state moves by itself.
-    clock : what jumps or turns with time alone otherwise.
+    clock : what jumps or turns with time alone otherwise. delayed, lags : values in the past and how long ago.
+    remembers : whether rates or triggers contain any. delayed_before : the same values for times before the start.
+    starts, start_constants : start values of states and derived constants as functions of time.
     """
 
     def __init__(self, system: System) -> None:
@@ -38,7 +42,9 @@ class Problem:
         self.n = len(system.states)
         order = [*system.state_names, *(a.name for a in system.algebraic)]
         self.names = {name: ("x", i) for i, name in enumerate(order)}
-        self.names |= {name: ("p", i) for i, name in enumerate(system.constant_names)}
+        self.names |= {
+            name: ("p", i) for i, name in enumerate((*system.constant_names, *(d.name for d in system.delays)))
+        }
         self._inlined: dict[str, Expr] = {}
         for item in system.assignments:
             self._inlined[item.name] = self._write_out([item.expression])[0]
@@ -73,6 +79,13 @@ class Problem:
             partials = derivatives(rates, system.state_names)
             self.jacobian = self.function([row.get(name, ZERO) for row in partials for name in system.state_names])
         self._equilibria()
+        self.delayed = [self.function([d.expression]) for d in system.delays]
+        self.lags = [self.function([d.lag]) for d in system.delays]
+        self.delayed_before = self._before() if system.delays else []
+        self.starts = make_function([s.initial for s in system.states], self.names)
+        self.start_constants = make_function([c.expression for c in system.constants], self.names)
+        named = {d.name for d in system.delays}
+        self.remembers = bool(named & free_symbols(*rates, *triggers, *self._write_out(system.residuals)))
         self.clock = self._clock([*rates, *triggers, *self._write_out(system.residuals)])
 
     def _clock(self, roots: Sequence[Expr]) -> TimeFeatures:
@@ -80,17 +93,42 @@ class Problem:
         system, now = self.system, sym(CLOCK)
         moving = {s.name for s in system.states if not s.rate.is_num(0.0)} | {a.name for a in system.algebraic}
         changing = {s.name for s in system.states} - moving
+        moving |= {d.name for d in system.delays}
         names = [c.name for c in system.constants]
         constants = substitute([c.expression for c in system.constants], {}, time=now)
         timed = substitute(roots, {}, time=now)
         return time_features(timed, moving, changing, list(zip(names, constants, strict=True)))[0]
 
+    def _before(self) -> list[Function]:
+        """Values in the past for times before the start, when what is integrated does not move."""
+        after = dict(self._inlined)
+        still = {f"rateOf({name})": ZERO for name in self.system.state_names}
+        for item in self.system.assignments:
+            self._inlined[item.name] = still.get(item.name) or substitute([item.expression], self._inlined)[0]
+        functions = [self.function([d.expression]) for d in self.system.delays]
+        self._inlined = after
+        return functions
+
     def _write_out(self, roots: Sequence[Expr]) -> list[Expr]:
         return substitute(list(roots), self._inlined)
 
     def function(self, roots: Sequence[Expr]) -> Function:
-        """Compile expressions in which assignments may occur."""
-        return make_function(self._write_out(roots), self.names)
+        """Compile expressions in which assignments and values in the past may occur."""
+        written = self._write_out(roots)
+        function = make_function(written, self.names)
+        past = [d.name for d in self.system.delays]
+        needed = [k for k, name in enumerate(past) if name in free_symbols(*written)]
+        if not needed:
+            return function
+
+        def with_past(t: float, x: Sequence[float], p: Sequence[float]) -> tuple[float, ...]:
+            assert isinstance(p, Constants)
+            values = [math.nan] * len(past)
+            for k in needed:
+                values[k] = p.past(k, t, x)
+            return function(t, x, [*p, *values])
+
+        return with_past
 
     def outputs(self, names: Sequence[str]) -> Function:
         """Function that gives the values of named outputs."""

@@ -63,6 +63,7 @@ class RoadRunnerModel:
         model = document_of(sbml).getModel()
         self._has_events = model.getNumEvents() > 0
         self._system = read_sbml(sbml)
+        _refuse(model, self._system)
         events = self._system.events
         self._needs_its_past = any(e.delay is not None or not e.initial_value or not e.persistent for e in events)
         self._species = {s.name for s in self._system.species}
@@ -207,6 +208,19 @@ class RoadRunnerModel:
         return Result(
             times, job.outputs, values, self.states, final, status, end_time, np.zeros(job.n, dtype=np.int64), messages
         )
+
+
+def _refuse(model: Any, system: System) -> None:
+    """Refuse what libroadrunner would integrate otherwise than it is meant."""
+    problem = None
+    if system.delays:
+        problem = "the symbol 'delay'"
+    elif any(rule.isAlgebraic() for rule in model.getListOfRules()):
+        problem = "algebraic rules"
+    elif system.equilibria:
+        problem = "fast reactions"
+    if problem:
+        raise EngineError(f"libroadrunner does not integrate {problem}", hint="Use the engine 'native' or 'reference'.")
 
 
 def _clock(system: System) -> TimeFeatures:

@@ -10,7 +10,7 @@ from typing import Any
 import libsbml
 
 from immunescape.engine import ir
-from immunescape.engine.ir import ONE, TIME, ZERO, Expr, func, num
+from immunescape.engine.ir import ONE, TIME, ZERO, Expr, func, num, sym
 from immunescape.errors import EngineError
 
 __all__ = ["AVOGADRO", "MOST_PARTS", "Formulas"]
@@ -117,10 +117,15 @@ class Formulas:
         The libsbml model, for its function definitions.
     rate_of
         Gives the expression of the symbol ``rateOf`` for a name.
+
+    Attributes
+    ----------
+    delays : value and time of each ``delay`` that was met, with the name that stands for it.
     """
 
     def __init__(self, model: Any, rate_of: Callable[[str], Expr]) -> None:
         self._written = 0
+        self.delays: dict[tuple[Expr, Expr], str] = {}
         self._functions = {f.getId(): f for f in model.getListOfFunctionDefinitions() if f.isSetMath()}
         self._rate_of = rate_of
         self._calls: dict[tuple[str, tuple[Expr, ...]], Expr] = {}
@@ -170,7 +175,10 @@ class Formulas:
                 return ZERO  # a parameter of this reaction alone, which is constant
             return self._rate_of(name)
         if kind == libsbml.AST_FUNCTION_DELAY:
-            raise EngineError("the symbol 'delay' (delay differential equations) is not supported", where=where)
+            if node.getNumChildren() != 2:
+                raise EngineError("'delay' takes a value and a time", where=where)
+            value, lag = (self._convert(node.getChild(i), names, where, calls) for i in range(2))
+            return value if lag.is_num(0.0) else sym(self.delays.setdefault((value, lag), f"delay({len(self.delays)})"))
         if calls:
             self._written += 1
             if self._written > MOST_PARTS:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from immunescape.engine.ir import ONE, ZERO, Expr, num, sym
+from immunescape.engine.ir import ONE, TIME, ZERO, Expr, num, sym
 from immunescape.engine.ir_calculus import free_symbols, substitute, total_derivative
-from immunescape.engine.ir_system import Assignment, Event, Species, State, System
+from immunescape.engine.ir_system import Assignment, Delay, Event, Species, State, System
 from immunescape.engine.sbml_reader_algebra import equilibria, inline, solve_algebraic, sort_assignments
 from immunescape.engine.sbml_reader_math import Formulas
 from immunescape.errors import EngineError
@@ -173,11 +173,18 @@ class ModelReader:
         own = {name: self._start(name) for name in (*constants, *states, *unknown)}
         events = tuple(self._event(i, event, assignments) for i, event in enumerate(self.events))
         fast = [(n, flux[n], self._directions(n)) for n, r in self.reactions.items() if self._fast(r)]
+        past = {name for name in self.formulas.delays.values()}
+        if fast and free_symbols(*inline([f for _, f, _ in fast], assignments, self.where)) & past:
+            raise EngineError("fast reactions whose rates contain 'delay' are not supported", where=self.where)
         constraints = equilibria(fast, rates, assignments, self.where) if fast else ()
         plain = dict(assignments)
         for name in self.rates_of:
+            if free_symbols(*inline([self.names[name]], plain, self.where)) & past:
+                raise EngineError(f"'rateOf' of '{name}', which contains 'delay', is not supported", where=self.where)
             assignments[f"rateOf({name})"] = total_derivative(self.names[name], rates, plain)
-        initial = _Initial(own, assignments, (*states, *unknown), self.where)
+        delays = tuple(Delay(name, value, lag) for (value, lag), name in self.formulas.delays.items())
+        earlier = {d.name: substitute([d.expression], {}, time=TIME - d.lag)[0] for d in delays}
+        initial = _Initial(own, assignments | earlier, (*states, *unknown), self.where)
         derived = {n: initial.resolved(own[n], (n,)) for n in constants if own[n].op != "num"}
         return System(
             name=self.model.getId() or self.model.getName() or "model",
@@ -190,6 +197,7 @@ class ModelReader:
             events=events,
             species=tuple(self._readout(name) for name in self.species),
             equilibria=constraints,
+            delays=delays,
         )
 
     def _flux(self, name: str, reaction: Any) -> Expr:
