@@ -44,8 +44,9 @@ UNKNOWN_CONTENT = TumourContent(
 
 def _evident(study: Study) -> dict[str, str]:
     """Return sample (or patient, for rows without sample) -> what in its reads shows tumour cells."""
-    from immunescape.profile.biomarkers.alterations import NONSYNONYMOUS, Hit
+    from immunescape.profile.biomarkers.alterations import INFRAME, NONSYNONYMOUS, Hit
     from immunescape.profile.biomarkers.driver_rules import driver_rules, match
+    from immunescape.profile.biomarkers.variant_effects import one_letter, variant_effect
 
     frame = study.mutations
     rows = frame[(frame["vaf"] >= EVIDENT_VAF) & (frame["germline"] != True)]  # noqa: E712
@@ -56,7 +57,12 @@ def _evident(study: Study) -> dict[str, str]:
     columns = ["sample", "patient", "gene", "classification", "protein_change", "start", "vaf"]
     for sample, patient, gene, kind, protein, start, vaf in rows[columns].to_numpy(dtype=object).tolist():
         owner = str(sample) if isinstance(sample, str) else str(patient)
-        change = protein if isinstance(protein, str) else ""
+        change = one_letter(protein) if isinstance(protein, str) else ""
+        if kind in INFRAME and not change:  # it may be a polymorphism
+            continue
+        effect = variant_effect(gene, kind, change) if isinstance(gene, str) else None
+        if effect is not None and effect.effect == "benign":  # most are germline
+            continue
         label = f"{gene} {change or kind} at {vaf:.2f}"
         if label in seen[owner]:
             continue
