@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from tests.profile.study_files import SEEN, maf, profiled, state
 
+from immunescape.profiles import ProfiledStudy
+from immunescape.report.profile_text import print_patient
+
 SHIFT = ("B2M", 45003781, "Frame_Shift_Del", "p.L15Ffs*41", 40, 60)
 SHIFTED = ("B2M", 45003783, "Frame_Shift_Del", "p.L15Ffs*41", 40, 60)
 START = ("B2M", 45003746, "Missense_Mutation", "p.M1R", 40, 60)
@@ -101,11 +104,13 @@ def test_a_hit_in_one_lesion_and_a_lost_copy_in_another_are_not_two_hits(tmp_pat
     ],
 )
 def test_what_is_new_at_resistance_stands_apart_in_the_timeline(
-    first: tuple, copies: str, word: str, tmp_path: Path
+    first: tuple, copies: str, word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     done = lesions(tmp_path, first, (SHIFT,), copies)
     events = [e for e in done.profile.patients["P1"].timeline if e.kind == "gene" and e.day == 200]
     assert [e.label for e in events if e.label.startswith("B2M")] == [f"B2M biallelic loss in B ({word})"]
+    print_patient(ProfiledStudy(done), "P1")
+    assert f"day 200: B2M biallelic loss in B ({word})" in capsys.readouterr().out
 
 
 HEAVY = "S1\tHLA-A\t{0}\t0\nS1\tHLA-B\t{1}\t0\nS1\tHLA-C\t{2}\t0\n"
@@ -183,3 +188,8 @@ def test_polymorphisms_are_no_proof_of_tumour_cells(tmp_path: Path) -> None:
     assert state(tmp_path, {"mutations.maf": maf(*germline), "genes.tsv": COPIES + WHOLE}, "mhc1_genetic_loss") == (
         "not_assessable"
     )
+
+
+def test_the_reads_of_a_hit_show_the_tumour_cells_of_its_second_allele(tmp_path: Path) -> None:
+    files = {"mutations.maf": maf(SHIFT, SHIFTED), "genes.tsv": COPIES + WHOLE}
+    assert profiled(tmp_path, files).measured["b2m_status"]["S1"].value == "monoallelic_loss"
