@@ -29,7 +29,7 @@ import pandas as pd
 from immunescape.profile.biomarkers.clonality import CLONAL_CCF, NO_FRACTION, CellFraction, cell_fraction
 from immunescape.profile.biomarkers.gene_copies import GeneCopies, gene_copies, sample_purity
 from immunescape.profile.biomarkers.registry import shared
-from immunescape.profile.biomarkers.tumour_content import LOW_PURITY, UNKNOWN_CONTENT, TumourContent, tumour_content
+from immunescape.profile.biomarkers.tumour_content import LOW_PURITY, UNKNOWN_CONTENT, TumourContent, tumour_contents
 from immunescape.profile.biomarkers.variant_effects import one_letter, variant_effect
 from immunescape.profile.study import Study
 
@@ -426,7 +426,7 @@ def _make(study: Study, genes: frozenset[str]) -> dict[tuple[str, str], GeneStat
     if study.has("segments"):
         _segments(study, genes, states, samples)
     sequenced = _covered(study, genes, "mutations", "panel")
-    purity = sample_purity(study)
+    purity, content_of = sample_purity(study), tumour_contents(study)
     men = {
         p
         for p, s in zip(study.patients["patient"], study.patients["sex"], strict=True)
@@ -437,7 +437,7 @@ def _make(study: Study, genes: frozenset[str]) -> dict[tuple[str, str], GeneStat
         names = samples.of.get(patient) or [patient]
         contents = {}
         for name in names:
-            content = tumour_content(study, name)
+            content = content_of(name)
             contents[name] = replace(content, purity=purity.get(name, content.purity))
         for gene in genes:
             listed = []

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from immunescape.profile.biomarkers.gene_copies import sample_purity
 from immunescape.profile.biomarkers.registry import shared
 from immunescape.profile.study import Study
 
-__all__ = ["EVIDENT_VAF", "LOW_PURITY", "UNKNOWN_CONTENT", "TumourContent", "patient_content", "tumour_content"]
+__all__ = ["EVIDENT_VAF", "LOW_PURITY", "UNKNOWN_CONTENT", "TumourContent", "patient_content", "tumour_contents"]
 
 LOW_PURITY = 0.2
 """Purity below which an unaltered gene is not assessable (assumed; callers and panels state 10 to 30 %)."""
@@ -104,21 +105,19 @@ def _content(study: Study) -> dict[str, TumourContent]:
     return found
 
 
-def tumour_content(study: Study, sample: str) -> TumourContent:
-    """Return what is known of the tumour cells of a sample (or of a patient whose rows name no sample)."""
-    return shared(study, "tumour_content", _content).get(sample, UNKNOWN_CONTENT)
+def tumour_contents(study: Study) -> Callable[[str], TumourContent]:
+    """Return the function that tells the tumour cells of a sample (or of a patient whose rows name no sample)."""
+    known = shared(study, "tumour_content", _content)
+    return lambda sample: known.get(sample, UNKNOWN_CONTENT)
 
 
 def patient_content(study: Study) -> dict[str, TumourContent]:
     """Return patient -> the content of the tumour sample that shows most; for findings that any sample may give."""
-
-    def best(whole: Study) -> dict[str, TumourContent]:
-        found = {p: tumour_content(whole, p) for p in whole.patient_ids}
-        order = {True: 2, False: 1, None: 0}
-        for patient, sample in whole.samples[["patient", "sample"]].to_numpy(dtype=object).tolist():
-            content = tumour_content(whole, str(sample))
-            if patient in found and order[content.enough] > order[found[patient].enough]:
-                found[patient] = content
-        return found
-
-    return shared(study, "patient_content", best)
+    content = tumour_contents(study)
+    found = {p: content(p) for p in study.patient_ids}
+    order = {True: 2, False: 1, None: 0}
+    for patient, sample in study.samples[["patient", "sample"]].to_numpy(dtype=object).tolist():
+        told = content(str(sample))
+        if patient in found and order[told.enough] > order[found[patient].enough]:
+            found[patient] = told
+    return found
