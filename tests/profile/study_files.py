@@ -28,6 +28,7 @@ KINDS = {
     "patients.csv": "patients",
     "fusions.csv": "structural_variants",
     "hla_loh.csv": "hla_loh",
+    "hla.csv": "hla_types",
     "neoantigens.csv": "neoantigens",
 }
 

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from tests.profile.study_files import SEEN, maf, profiled, state
 
+from immunescape.profiles import ProfiledStudy
+from immunescape.report.profile_text import print_patient
+
 SHIFT = ("B2M", 45003781, "Frame_Shift_Del", "p.L15Ffs*41", 40, 60)
 SHIFTED = ("B2M", 45003783, "Frame_Shift_Del", "p.L15Ffs*41", 40, 60)
 START = ("B2M", 45003746, "Missense_Mutation", "p.M1R", 40, 60)
@@ -101,11 +104,13 @@ def test_a_hit_in_one_lesion_and_a_lost_copy_in_another_are_not_two_hits(tmp_pat
     ],
 )
 def test_what_is_new_at_resistance_stands_apart_in_the_timeline(
-    first: tuple, copies: str, word: str, tmp_path: Path
+    first: tuple, copies: str, word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     done = lesions(tmp_path, first, (SHIFT,), copies)
     events = [e for e in done.profile.patients["P1"].timeline if e.kind == "gene" and e.day == 200]
     assert [e.label for e in events if e.label.startswith("B2M")] == [f"B2M biallelic loss in B ({word})"]
+    print_patient(ProfiledStudy(done), "P1")
+    assert f"day 200: B2M biallelic loss in B ({word})" in capsys.readouterr().out
 
 
 HEAVY = "S1\tHLA-A\t{0}\t0\nS1\tHLA-B\t{1}\t0\nS1\tHLA-C\t{2}\t0\n"
@@ -149,3 +154,42 @@ def test_one_lost_copy_of_stk11_and_keap1_is_no_comutation(tmp_path: Path) -> No
         files = {"mutations.maf": maf(*SEEN, kras), "samples.csv": SAMPLES.format("0.7"), **file}
         for mechanism in ("stk11_loss", "keap1_loss", "kras_comutation"):
             assert state(tmp_path / f"{number}{mechanism}", files, mechanism) == "absent"
+
+
+@pytest.mark.parametrize(
+    ("copies", "types", "expected"),
+    [
+        ("S1\tHLA-A\t1\t0\n", "", "present"),
+        ("S1\tHLA-A\t2\t0\n", "S1,A*01:01\nS1,A*02:01\n", "present"),
+        ("S1\tHLA-A\t1\t0\n", "S1,A*01:01\nS1,A*01:01\n", "not_assessable"),
+        ("S1\tHLA-A\t2\t1\nS1\tHLA-B\t2\t1\nS1\tHLA-C\t2\t1\n", "", "not_assessable"),
+    ],
+)
+def test_a_minor_copy_number_of_zero_is_loss_of_heterozygosity_of_hla(
+    copies: str, types: str, expected: str, tmp_path: Path
+) -> None:
+    files = {"genes.tsv": COPIES + copies, "samples.csv": SAMPLES.format("0.7")}
+    if types:
+        files["hla.csv"] = "patient,allele\n" + types
+    assert state(tmp_path, files, "hla_loh") == expected
+
+
+def test_a_discrete_loss_and_few_reads_make_a_subclonal_hit(tmp_path: Path) -> None:
+    discrete = {"discrete.txt": "Hugo_Symbol\tS1\nB2M\t-1\n"}
+    done = profiled(tmp_path, {"mutations.maf": maf(*SEEN, FEW), "samples.csv": SAMPLES.format("0.7"), **discrete})
+    assert done.measured["b2m_status"]["S1"].value == "biallelic_loss_subclonal"
+
+
+def test_polymorphisms_are_no_proof_of_tumour_cells(tmp_path: Path) -> None:
+    germline = (
+        ("EGFR", 55229255, "Missense_Mutation", "p.Arg521Lys", 50, 50),
+        ("TP53", 7579472, "Missense_Mutation", "p.P72R", 50, 50),
+    )
+    assert state(tmp_path, {"mutations.maf": maf(*germline), "genes.tsv": COPIES + WHOLE}, "mhc1_genetic_loss") == (
+        "not_assessable"
+    )
+
+
+def test_the_reads_of_a_hit_show_the_tumour_cells_of_its_second_allele(tmp_path: Path) -> None:
+    files = {"mutations.maf": maf(SHIFT, SHIFTED), "genes.tsv": COPIES + WHOLE}
+    assert profiled(tmp_path, files).measured["b2m_status"]["S1"].value == "monoallelic_loss"

@@ -106,6 +106,12 @@ def print_patient(study: ProfiledStudy, patient: str) -> None:
     silent = [c.mechanism for c in p.calls.values() if c.state == "not_assessable"]
     if silent:
         print(f"\nNot assessable: {', '.join(silent)}\n")
+    losses = [e for e in p.timeline if e.kind == "gene"]
+    if losses:
+        print("Genes lost, by dated sample")
+        for event in losses:
+            print(f"  day {event.day:g}: {event.label}")
+        print()
     scores = [
         {
             "score": s.title,

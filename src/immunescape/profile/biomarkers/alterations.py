@@ -29,8 +29,8 @@ import pandas as pd
 from immunescape.profile.biomarkers.clonality import CLONAL_CCF, NO_FRACTION, CellFraction, cell_fraction
 from immunescape.profile.biomarkers.gene_copies import GeneCopies, gene_copies, sample_purity
 from immunescape.profile.biomarkers.registry import shared
-from immunescape.profile.biomarkers.tumour_content import LOW_PURITY, UNKNOWN_CONTENT, TumourContent, tumour_content
-from immunescape.profile.biomarkers.variant_effects import variant_effect
+from immunescape.profile.biomarkers.tumour_content import LOW_PURITY, UNKNOWN_CONTENT, TumourContent, tumour_contents
+from immunescape.profile.biomarkers.variant_effects import one_letter, variant_effect
 from immunescape.profile.study import Study
 
 __all__ = [
@@ -227,7 +227,7 @@ def _mutations(study: Study, genes: frozenset[str], states: _States, samples: _S
             kind = "Translation_Start_Site"
         if kind not in NONSYNONYMOUS and not kind.startswith("Splice"):
             continue
-        protein = protein if isinstance(protein, str) else ""
+        protein = one_letter(protein) if isinstance(protein, str) else ""
         owner = samples.name(patient, sample)
         identity = (patient, owner, gene, start, ref, alt, protein, kind)
         if identity in seen:
@@ -367,12 +367,26 @@ def _either(answers: Iterable[bool | None]) -> bool | None:
     return None if None in listed else False
 
 
+def _likely_total(state: GeneState) -> float:
+    """Return the total copies that a cell fraction is computed with.
+
+    Where only a log2 ratio is known the most that it allows, which gives the largest fraction; where only a discrete
+    state is known that of a diploid tumour (assumed).
+    """
+    if state.total == state.total:
+        return state.total
+    if state.high == state.high:
+        return state.high
+    return {-1.0: 1.0, 0.0: 2.0}.get(state.discrete, float("nan"))
+
+
 def _with_fractions(state: GeneState, man: bool) -> None:
     normal = 1.0 if man else 2.0
     hits = []
     for hit in state.hits:
         if not hit.fraction.word:
-            fraction = cell_fraction(hit.vaf, hit.depth, state.content.purity, state.total, state.minor, normal)
+            total = _likely_total(state)
+            fraction = cell_fraction(hit.vaf, hit.depth, state.content.purity, total, state.minor, normal)
             hit = replace(hit, fraction=fraction, subclonal=fraction.word == "subclonal")
         hits.append(hit)
     state.hits = sorted(hits, key=lambda h: (not h.loss, h.subclonal, h.label, h.row))
@@ -412,7 +426,7 @@ def _make(study: Study, genes: frozenset[str]) -> dict[tuple[str, str], GeneStat
     if study.has("segments"):
         _segments(study, genes, states, samples)
     sequenced = _covered(study, genes, "mutations", "panel")
-    purity = sample_purity(study)
+    purity, content_of = sample_purity(study), tumour_contents(study)
     men = {
         p
         for p, s in zip(study.patients["patient"], study.patients["sex"], strict=True)
@@ -423,7 +437,7 @@ def _make(study: Study, genes: frozenset[str]) -> dict[tuple[str, str], GeneStat
         names = samples.of.get(patient) or [patient]
         contents = {}
         for name in names:
-            content = tumour_content(study, name)
+            content = content_of(name)
             contents[name] = replace(content, purity=purity.get(name, content.purity))
         for gene in genes:
             listed = []

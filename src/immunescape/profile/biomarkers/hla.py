@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from immunescape.knowledge.profile_records import Measurement
+from immunescape.profile.biomarkers.alterations import gene_states
 from immunescape.profile.biomarkers.registry import Biomarker, register, shared
 from immunescape.profile.study import Study
 
@@ -149,6 +150,31 @@ def _loh(study: Study) -> dict[str, Measurement]:
             if same_all:
                 why = "homozygous at HLA-A, -B and -C: loss of heterozygosity cannot be seen"
                 found[patient] = Measurement.not_assessable(name, "", why, method=method, citation=citation)
+    for patient, note in _by_gene(study).items():
+        if patient not in found or found[patient].value is None:
+            found[patient] = Measurement(name, True, "", "measured", note=note, **fields)  # type: ignore[arg-type]
+    return found
+
+
+def _by_gene(study: Study) -> dict[str, str]:
+    """Return patient -> loss of heterozygosity by the minor copy number of HLA-A, -B or -C at a heterozygous locus.
+
+    It speaks for a loss alone: segments do not see small losses of one HLA gene.
+    """
+    if not any(study.has(kind) for kind in ("copy_number", "segments")):
+        return {}
+    states = gene_states(study, ("HLA-A", "HLA-B", "HLA-C"))
+    typed = shared(study, "hla_genotypes", _genotypes)
+    found = {}
+    for patient in study.patient_ids:
+        lost = [
+            f"HLA-{locus} ({s.minor:.2g} of {s.total:.3g} copies are of the minor allele)"
+            for locus in "ABC"
+            for s in states[patient, f"HLA-{locus}"].samples
+            if s.minor < LOST and len(typed.get(patient, {}).get(locus, ("", ""))) == 2
+        ]
+        if lost:
+            found[patient] = f"loss of heterozygosity by copy number of {', '.join(dict.fromkeys(lost))}"
     return found
 
 
@@ -245,10 +271,11 @@ register(
         family="hla",
         unit="",
         definition="Whether the tumour lost at least one HLA class I allele of a heterozygous locus, by copy number or "
-        "by a truncating somatic mutation of that allele. No loss needs both alleles of HLA-A, -B and -C, or a "
+        "by a truncating somatic mutation of that allele; or the minor copy number of the gene is 0 and the locus is "
+        "not homozygous by typing. No loss needs both alleles of HLA-A, -B and -C, or a "
         "homozygous locus by typing.",
         function=_loh,
-        needs=("hla_loh",),
+        needs=("hla_loh", "copy_number", "segments"),
         thresholds="allele below 0.5 copies with p < 0.01; 0.5 to 0.7 copies is left open",
         references=("mcgranahan2017",),
         limits="Low purity hides it; patients homozygous at all loci are not assessable. Zero copies of every allele "

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.alterations import X_LINKED, GeneState, Hit, gene_states
+from immunescape.profile.biomarkers.tumour_content import EVIDENT_VAF
 from immunescape.profile.biomarkers.variant_effects import place_in_protein
 from immunescape.profile.study import Study
 
@@ -135,7 +136,7 @@ def _one_hit(state: GeneState, losses: list[Hit], unknown: list[Hit], labels: st
         why = "the second allele was not assessed" + (f": {state.copies_why}" if state.copies_why else "")
     elif [h for h in unknown if distinct_events([*losses, h]) != distinct_events(losses)]:
         why = f"{'; '.join(h.label for h in unknown)} may hit the second allele"
-    elif not state.enough:
+    elif not (state.enough or any(h.vaf >= EVIDENT_VAF and not h.germline for h in losses)):  # its reads show them, too
         why = f"of the second allele: {state.content.why}"
     if why:
         return "mutation_second_allele_unseen", f"one hit ({labels}); {why}", coverage

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from immunescape.profile.biomarkers.gene_copies import sample_purity
 from immunescape.profile.biomarkers.registry import shared
 from immunescape.profile.study import Study
 
-__all__ = ["EVIDENT_VAF", "LOW_PURITY", "UNKNOWN_CONTENT", "TumourContent", "patient_content", "tumour_content"]
+__all__ = ["EVIDENT_VAF", "LOW_PURITY", "UNKNOWN_CONTENT", "TumourContent", "patient_content", "tumour_contents"]
 
 LOW_PURITY = 0.2
 """Purity below which an unaltered gene is not assessable (assumed; callers and panels state 10 to 30 %)."""
@@ -44,8 +45,9 @@ UNKNOWN_CONTENT = TumourContent(
 
 def _evident(study: Study) -> dict[str, str]:
     """Return sample (or patient, for rows without sample) -> what in its reads shows tumour cells."""
-    from immunescape.profile.biomarkers.alterations import NONSYNONYMOUS, Hit
+    from immunescape.profile.biomarkers.alterations import INFRAME, NONSYNONYMOUS, Hit
     from immunescape.profile.biomarkers.driver_rules import driver_rules, match
+    from immunescape.profile.biomarkers.variant_effects import one_letter, variant_effect
 
     frame = study.mutations
     rows = frame[(frame["vaf"] >= EVIDENT_VAF) & (frame["germline"] != True)]  # noqa: E712
@@ -56,7 +58,12 @@ def _evident(study: Study) -> dict[str, str]:
     columns = ["sample", "patient", "gene", "classification", "protein_change", "start", "vaf"]
     for sample, patient, gene, kind, protein, start, vaf in rows[columns].to_numpy(dtype=object).tolist():
         owner = str(sample) if isinstance(sample, str) else str(patient)
-        change = protein if isinstance(protein, str) else ""
+        change = one_letter(protein) if isinstance(protein, str) else ""
+        if kind in INFRAME and not change:  # it may be a polymorphism
+            continue
+        effect = variant_effect(gene, kind, change) if isinstance(gene, str) else None
+        if effect is not None and effect.effect == "benign":  # most are germline
+            continue
         label = f"{gene} {change or kind} at {vaf:.2f}"
         if label in seen[owner]:
             continue
@@ -98,21 +105,19 @@ def _content(study: Study) -> dict[str, TumourContent]:
     return found
 
 
-def tumour_content(study: Study, sample: str) -> TumourContent:
-    """Return what is known of the tumour cells of a sample (or of a patient whose rows name no sample)."""
-    return shared(study, "tumour_content", _content).get(sample, UNKNOWN_CONTENT)
+def tumour_contents(study: Study) -> Callable[[str], TumourContent]:
+    """Return the function that tells the tumour cells of a sample (or of a patient whose rows name no sample)."""
+    known = shared(study, "tumour_content", _content)
+    return lambda sample: known.get(sample, UNKNOWN_CONTENT)
 
 
 def patient_content(study: Study) -> dict[str, TumourContent]:
     """Return patient -> the content of the tumour sample that shows most; for findings that any sample may give."""
-
-    def best(whole: Study) -> dict[str, TumourContent]:
-        found = {p: tumour_content(whole, p) for p in whole.patient_ids}
-        order = {True: 2, False: 1, None: 0}
-        for patient, sample in whole.samples[["patient", "sample"]].to_numpy(dtype=object).tolist():
-            content = tumour_content(whole, str(sample))
-            if patient in found and order[content.enough] > order[found[patient].enough]:
-                found[patient] = content
-        return found
-
-    return shared(study, "patient_content", best)
+    content = tumour_contents(study)
+    found = {p: content(p) for p in study.patient_ids}
+    order = {True: 2, False: 1, None: 0}
+    for patient, sample in study.samples[["patient", "sample"]].to_numpy(dtype=object).tolist():
+        told = content(str(sample))
+        if patient in found and order[told.enough] > order[found[patient].enough]:
+            found[patient] = told
+    return found

@@ -16,7 +16,7 @@ from pathlib import Path
 import immunescape.knowledge
 from immunescape.errors import InputError
 
-__all__ = ["TABLE", "VariantEffect", "place_in_protein", "variant_effect", "variant_effects"]
+__all__ = ["TABLE", "VariantEffect", "one_letter", "place_in_protein", "variant_effect", "variant_effects"]
 
 TABLE = Path(immunescape.knowledge.__file__).parent / "data" / "variant_effects.csv"
 _EFFECTS = ("inactivating", "benign", "domain")
@@ -27,7 +27,7 @@ _THREE = dict(
         "ARNDCQEGHILKMFPSTWYV",
         strict=True,
     )
-)
+) | {"Ter": "*"}
 
 
 @dataclass(frozen=True)
@@ -67,17 +67,20 @@ def variant_effects() -> dict[tuple[str, str], VariantEffect]:
     return found
 
 
-def _one_letter(protein: str) -> str:
-    """Return a missense change in one-letter words (``p.Arg521Lys`` -> ``R521K``)."""
+def one_letter(protein: str) -> str:
+    """Return a protein change in one-letter words (``p.Arg521Lys`` -> ``p.R521K``); others stay as they are."""
+    if not re.search(r"[A-Z][a-z]{2}\d", protein):
+        return protein
     change = protein.removeprefix("p.").strip("()")
-    return re.sub(r"[A-Z][a-z]{2}", lambda m: _THREE.get(m.group(), m.group()), change)
+    letters = re.sub(r"[A-Z][a-z]{2}", lambda m: _THREE.get(m.group(), m.group()), change)
+    return "p." * protein.startswith("p.") + letters
 
 
 def variant_effect(gene: str, classification: str, protein: str) -> VariantEffect | None:
     """Return what is known of a missense change, or None where no row lists it."""
     if not classification.startswith("Missense"):
         return None
-    change = _MISSENSE.match(_one_letter(protein))
+    change = _MISSENSE.match(one_letter(protein).removeprefix("p."))
     if change is None:
         return None
     table = variant_effects()

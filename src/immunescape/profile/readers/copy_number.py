@@ -88,7 +88,7 @@ _OPTIONS = {
 }
 _NAMES = {
     "sample": ("sample", "sampleId", "ID", "Tumor_Sample_Barcode", "GDC_Aliquot", "Sample_ID"),
-    "gene": ("gene", "Hugo_Symbol", "symbol", "hgnc_symbol"),
+    "gene": ("gene", "Hugo_Symbol", "symbol", "hgnc_symbol", "gene_name"),
     "chrom": ("chromosome", "chrom", "chr"),
     "start": ("start", "startpos", "loc.start", "start.pos", "start_position"),
     "end": ("end", "endpos", "loc.end", "end.pos", "stop", "end_position"),
@@ -129,10 +129,12 @@ class _Columns:
         """Return a column; the error names the option that maps it."""
         found = self.find(name)
         if found is None:
+            other = {"total_cn": ("seg_mean", "seg"), "seg_mean": ("total_cn", "cna_allele_specific")}.get(name)
+            swap = f"It has {other[0]}: is it format: {other[1]}? " if other and self.find(other[0]) else ""
             raise InputError(
                 f"no column for {name}",
                 where=self.table.file,
-                hint=f"Name it in the manifest, columns: {{{name}: COLUMN}}. Columns: "
+                hint=f"{swap}Name it in the manifest, columns: {{{name}: COLUMN}}. Columns: "
                 f"{', '.join(map(str, self.table.frame.columns[:30]))}",
             )
         return self.table.frame[found]

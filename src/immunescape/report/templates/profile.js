@@ -113,7 +113,12 @@
     add("text", { x: W - R, y: y + 34, "text-anchor": "end" }, "days since the first dose");
     if (lo <= 0 && hi >= 0) add("line", { x1: x(0), x2: x(0), y1: 4, y2: y + 4, stroke: "#8a95a0", "stroke-dasharray": "3 3" });
     svg.setAttribute("viewBox", `0 0 ${W} ${y + 40}`);
-    return svg;
+    const losses = p.timeline.filter(e => e[0] === "gene");
+    if (!losses.length) return svg;
+    const box = el("div", ""), list = el("ul", "soft");
+    for (const e of losses) list.append(el("li", "", `day ${e[1]}: ${e[2]}`));
+    box.append(svg, el("p", "soft", "Genes lost, by dated sample"), list);
+    return box;
   }
 
   function options(p) {
