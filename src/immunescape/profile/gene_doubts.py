@@ -108,6 +108,10 @@ def doubt_genes(study: Study) -> None:
     Names that are no symbols and resemble no gene of the rules are told as a number, with the nearest symbol of the
     first.
     """
+    for panel in study.panels.values():
+        if strange := _strange(sorted(panel.genes)):
+            listed = "; ".join(f"'{n}' (nearest: {', '.join(m[:3])})" for n, m in list(strange.items())[:8])
+            study.problems.append(f"panel {panel.name}: gene names that are no HGNC symbols cover no gene: {listed}")
     samples_of = study.samples.groupby("patient")["sample"].agg(list).to_dict() if len(study.samples) else {}
     for kind, title in (("mutations", "mutations"), ("copy_number", "copy number"), ("structural_variants", "fusions")):
         table = study.table(kind)
@@ -121,9 +125,8 @@ def doubt_genes(study: Study) -> None:
             samples = set(rows["sample"].dropna())
             for patient in rows.loc[rows["sample"].isna(), "patient"].dropna().unique():
                 samples.update(samples_of.get(patient, ()))
-            target = "mutations" if kind == "structural_variants" else kind
-            for gene in meant:
-                key = (target, gene)
+            looked_at = ("structural_variants", "mutations") if kind == "structural_variants" else (kind,)
+            for key in [(k, gene) for gene in meant for k in looked_at]:
                 study.unclear[key] = study.unclear.get(key, frozenset()) | samples
         if strange:
             listed = "; ".join(f"'{n}' (nearest: {', '.join(m[:3])})" for n, m in sorted(strange.items())[:8])
