@@ -24,6 +24,7 @@ _NO_PROTEIN = re.compile(
     re.IGNORECASE,
 )
 """Names of RNA genes, clones and pseudogenes: no misspelt symbols."""
+_DATE = re.compile(r"\d{1,4}[-./]([A-Za-z]{3}|\d{1,2})([-./]\d+)?$|[A-Za-z]{3}[-./]\d{1,2}$")
 _LONG = 7
 """Length of a name from which two typing errors are looked for, else one (assumed)."""
 
@@ -46,6 +47,18 @@ def _shorter(name: str, times: int) -> set[str]:
     for _ in range(times):
         found |= {n[:i] + n[i + 1 :] for n in found for i in range(len(n))}
     return found
+
+
+_ALIKE = str.maketrans("ILO", "110")
+"""Letters that are read as digits: ``STKII``, ``PTPNl1``."""
+
+
+@lru_cache(maxsize=1)
+def _alike() -> dict[str, tuple[str, ...]]:
+    same: dict[str, list[str]] = {}
+    for gene in sorted(rule_genes()):
+        same.setdefault(plain_name(gene).translate(_ALIKE), []).append(gene)
+    return {k: tuple(v) for k, v in same.items()}
 
 
 @lru_cache(maxsize=1)
@@ -95,7 +108,8 @@ def may_mean(name: str) -> tuple[str, ...]:
     allowed = 2 if len(plain) >= _LONG else 1
     candidates = {g for piece in _shorter(plain, allowed) for g in _index().get(piece, ())}
     near = sorted((_errors(plain, plain_name(g)), g) for g in candidates)
-    return tuple(g for d, g in near if d <= (2 if min(len(plain), len(plain_name(g))) >= _LONG else 1))
+    found = [g for d, g in near if d <= (2 if min(len(plain), len(plain_name(g))) >= _LONG else 1)]
+    return tuple(dict.fromkeys([*_alike().get(plain.translate(_ALIKE), ()), *found]))
 
 
 def _strange(names: Iterable[object]) -> dict[str, tuple[str, ...]]:
@@ -108,6 +122,10 @@ def doubt_genes(study: Study) -> None:
     Names that are no symbols and resemble no gene of the rules are told as a number, with the nearest symbol of the
     first.
     """
+    for panel in study.panels.values():
+        if strange := _strange(sorted(panel.genes)):
+            listed = "; ".join(f"'{n}' (nearest: {', '.join(m[:3])})" for n, m in list(strange.items())[:8])
+            study.problems.append(f"panel {panel.name}: gene names that are no HGNC symbols cover no gene: {listed}")
     samples_of = study.samples.groupby("patient")["sample"].agg(list).to_dict() if len(study.samples) else {}
     for kind, title in (("mutations", "mutations"), ("copy_number", "copy number"), ("structural_variants", "fusions")):
         table = study.table(kind)
@@ -121,9 +139,8 @@ def doubt_genes(study: Study) -> None:
             samples = set(rows["sample"].dropna())
             for patient in rows.loc[rows["sample"].isna(), "patient"].dropna().unique():
                 samples.update(samples_of.get(patient, ()))
-            target = "mutations" if kind == "structural_variants" else kind
-            for gene in meant:
-                key = (target, gene)
+            looked_at = ("structural_variants", "mutations") if kind == "structural_variants" else (kind,)
+            for key in [(k, gene) for gene in meant for k in looked_at]:
                 study.unclear[key] = study.unclear.get(key, frozenset()) | samples
         if strange:
             listed = "; ".join(f"'{n}' (nearest: {', '.join(m[:3])})" for n, m in sorted(strange.items())[:8])
@@ -141,8 +158,9 @@ def _tell_others(study: Study, title: str, names: Iterable[object], strange: Ite
         n for n in names if isinstance(n, str) and n not in known and n not in skip and not _NO_PROTEIN.match(n)
     )
     if others:
-        close = nearest(others[0], known, 1)
-        hint = f", nearest symbol {close[0]}" if close else ""
+        close = [] if _DATE.match(others[0]) else nearest(others[0], known, 1)
+        hint = f", nearest symbol {close[0]}" if close else ", a date that a spreadsheet made of a symbol"
+        hint = hint if close or _DATE.match(others[0]) else ""
         study.problems.append(
             f"{title}: {len(others)} further gene names are no symbols of protein-coding genes (first: "
             f"'{others[0]}'{hint}); no rule speaks of them"

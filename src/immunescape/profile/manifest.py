@@ -167,7 +167,7 @@ files:
     # keep: [BMI]           # further columns to keep, or all
   - file: samples.csv       # sample, patient, panel, tumour_purity (fraction), ploidy, day
     format: samples
-  - file: mutations.maf     # or format: vcf with patient: P1 and tumour_sample: TUMOR
+  - file: mutations.maf     # patient: P1 where the file is of one patient; or format: vcf, and tumour_sample: TUMOR
     format: maf
   - file: copy_number.tsv   # sample, gene, total_cn, minor_cn; or PURPLE, FACETS, ASCAT; or format: cna, seg
     format: cna_allele_specific
@@ -180,7 +180,7 @@ files:
     format: pvacseq
     patient: P1
   - file: expression.tsv    # genes x samples; HGNC, Entrez or Ensembl; or format: h5ad
-    format: expression
+    format: expression      # one sample by Salmon, RSEM, STAR, GDC, …: format: quantification with patient: P1
     unit: tpm               # counts, tpm or log2_tpm1
   - file: repertoire.tsv
     format: airr
@@ -188,6 +188,7 @@ files:
     day: 0                  # days count from the first dose of immunotherapy
   - file: metaphlan.tsv     # or format: biom, species_table
     format: metaphlan
+    site: stool             # other sites (oral, lung, skin) say nothing of the gut
   - file: ctdna.csv         # patient, day, assay, analyte, value, unit, lod, detected
     format: ctdna
     units: {value: VAF percent}   # VAF fraction, VAF percent, MTM/mL

@@ -105,7 +105,15 @@ def test_aliases_and_other_spellings_are_read(name: str, gene: str, profiled: Pr
 
 @pytest.mark.parametrize(
     ("name", "gene"),
-    [("TP35", "TP53"), ("SKT11", "STK11"), ("KAEP1", "KEAP1"), ("B2N", "B2M"), ("JAKI", "JAK1"), ("Stk11", "STK11")],
+    [
+        ("TP35", "TP53"),
+        ("SKT11", "STK11"),
+        ("KAEP1", "KEAP1"),
+        ("B2N", "B2M"),
+        ("JAKI", "JAK1"),
+        ("STKII", "STK11"),
+        ("Stk11", "STK11"),
+    ],
 )
 def test_a_misspelt_gene_is_never_unchanged(name: str, gene: str, profiled: Profiled) -> None:
     copies = f"sample,gene,total_cn,minor_cn\nS1,{name},0,0\nS1,KRAS,2,1\n"

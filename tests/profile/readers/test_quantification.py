@@ -63,6 +63,7 @@ def read(text: str, tmp_path: Path, file: str = "x.tsv", name: str = "expression
         (GDC, "x.tsv", {"strand": "reverse", "sample": "S2"}, "counts", "S2", [21, 9]),
         (STAR, "S3_ReadsPerGene.out.tab", {}, "counts", "S3", [40, 20]),
         (STAR, "S3.ReadsPerGene.out.tab", {"strand": "forward"}, "counts", "S3", [19, 11]),
+        (STAR, "S6/ReadsPerGene.out.tab", {}, "counts", "S6", [40, 20]),
         (HTSEQ, "S4.counts.txt", {}, "counts", "S4", [40, 20]),
         (STRINGTIE, "S5_gene_abund.tab", {}, "tpm", "S5", [5.5, 2.5]),
     ],

@@ -9,10 +9,10 @@ import pytest
 
 from immunescape.errors import InputError
 from immunescape.profile.assemble import Assembled
-from immunescape.profile.biomarkers.neoantigens import is_class_two
 from immunescape.profile.biomarkers.registry import measure
 from immunescape.profile.loading import join
 from immunescape.profile.readers import get_reader
+from immunescape.profile.receptor_words import is_class_two, locus_word
 
 Profiled = Callable[..., Assembled]
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
@@ -116,6 +116,7 @@ def test_peptides_of_class_two_never_count(allele: str, profiled: Profiled) -> N
     rows = f"patient,gene,peptide,allele,ic50_nm\nP1,KRAS,KLVVVGACGVGKSALT,{allele},20\n"
     alone = profiled({"n.csv": (rows, {"format": "neoantigens"})})
     assert alone.measured["neoantigen_load"]["P1"].status == "not_assessable"
+    assert "1 peptides are of class II" in " ".join(alone.study.problems)
 
 
 def test_real_tables_of_one_tumour(shared_data: Path) -> None:
@@ -124,3 +125,34 @@ def test_real_tables_of_one_tumour(shared_data: Path) -> None:
     assert measure(join([partial]))["neoantigen_load"]["P"].note == "57 variants, 57 binding peptides"
     partial = get_reader("pvacseq")(folder / "Test.all_epitopes.first300.tsv", {"patient": "P"})
     assert measure(join([partial]))["neoantigen_load"]["P"].note == "4 variants, 10 binding peptides"
+
+
+@pytest.mark.parametrize(
+    ("text", "locus"),
+    [
+        ("TRBV7-9*01", "TRB"),
+        ("TCRBV07-09", "TRB"),
+        ("trb", "TRB"),
+        ("TCR-beta", "TRB"),
+        ("alpha", "TRA"),
+        ("IGHV4-31*03", "IGH"),
+        ("IGK", "IGK"),
+        ("blood", None),
+        (None, None),
+    ],
+)
+def test_words_for_loci(text: str | None, locus: str | None) -> None:
+    assert locus_word(text) == locus
+
+
+def test_a_table_of_receptors_is_judged_alike(profiled: Profiled) -> None:
+    clones = [f"CASS{a}{b}F" for a in LETTERS for b in LETTERS]
+    head = "patient,locus,junction_aa,duplicate_count\n"
+    text = head + "".join(f"P1,{x},{c},2\n" for x in ("TCRB", "IGH") for c in clones)
+    made = profiled({"t.csv": (text, {"format": "tcr"})})
+    assert made.measured["tcr_richness"]["P1"].note.startswith("TRB, 400 clones")
+    assert "400 rows are of B cell receptors" in " ".join(made.study.problems)
+    bare = profiled({"t.csv": (text.replace("TCRB", "").replace("IGH", ""), {"format": "tcr"})})
+    assert "no locus is given" in " ".join(bare.study.problems)
+    with pytest.raises(InputError, match="locus"):
+        profiled({"t.csv": (text.replace("TCRB", "blood"), {"format": "tcr"})})

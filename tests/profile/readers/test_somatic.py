@@ -76,6 +76,7 @@ def test_a_gene_whose_only_variant_was_not_genotyped_stays_open(profiled: Profil
         (vcf("CSQ=" + STOP.format(population="|0.012"), "GT:AD", "0/1:52,48"), 0, "common in a population"),
         (vcf("CSQ=" + STOP.format(population="0.0009|"), "GT:AD", "0/1:52,48"), 1, "seen in a population"),
         (vcf(CSQ + ";gnomAD_AF=0.2", "GT:AD", "0/1:52,48"), 0, "common in a population"),
+        (vcf(CSQ + ";COMMON=1", "GT:AD", "0/1:52,48"), 1, "seen in a population"),
         (vcf(CSQ + ";CAF=0.8,0.2", "GT:AD", "0/1:52,48"), 0, "common in a population"),
         (vcf(CSQ + ";SS=1", "GT:AD", "0/1:52,48"), 1, "germline by the caller"),
         (vcf(CSQ, "GT:AD", "0/1:52,48", "0/1:26,24", names="TUMOR NORMAL"), 1, "matched normal"),
@@ -105,6 +106,8 @@ def test_mutect_writes_population_frequencies_as_logarithms(profiled: Profiled) 
         ("TCGA-05-4244-10A TCGA-05-4244-01A", "", {}, 1),
         ("A B", "", {"tumour_sample": "B"}, 1),
         ("A B", "##PEDIGREE=<Derived=B,Original=A>\n", {}, 1),
+        ("COLO829R COLO829T", "", {}, 1),
+        ("P1-N P1-T", "", {}, 1),
     ],
 )
 def test_the_tumour_is_found_by_header_or_name(
@@ -191,3 +194,22 @@ def test_a_maf_is_judged_as_a_vcf_is(text: str, somatic: int, germline: int, mes
     assert (sum(not h.germline for h in hits), sum(h.germline for h in hits)) == (somatic, germline)
     assert message in " ".join(made.study.problems)
     assert made.measured["tmb"]["S1"].value == somatic
+
+
+def test_without_normal_and_population_frequencies_the_doubt_is_told(profiled: Profiled) -> None:
+    *_, told = stk11(profiled, vcf(CSQ, "GT:AD", "0/1:60,40"))
+    assert "neither a normal nor population frequencies" in " ".join(told)
+    text = maf("Matched_Norm_Sample_Barcode", "NA")
+    told = profiled({"x.maf": (text, {"format": "maf"})}, **PANEL).study.problems
+    assert "neither a matched normal nor population frequencies" in " ".join(told)
+    told = profiled({"x.maf": (maf("Matched_Norm_Sample_Barcode", "N1"), {"format": "maf"})}, **PANEL).study.problems
+    assert "population frequencies" not in " ".join(told)
+
+
+def test_rows_that_did_not_pass_are_told_and_left_out_on_demand(profiled: Profiled) -> None:
+    text = maf("FILTER", "panel_of_normals") + maf("FILTER", "PASS").split("\n")[1].replace("STK11", "KEAP1") + "\n"
+    made = profiled({"x.maf": (text, {"format": "maf"})}, **PANEL)
+    assert made.measured["tmb"]["S1"].value == 2.0
+    assert "1 rows did not pass the caller's FILTER (lines 2): kept" in " ".join(made.study.problems)
+    made = profiled({"x.maf": (text, {"format": "maf", "pass_only": True})}, **PANEL)
+    assert made.measured["tmb"]["S1"].value == 1.0

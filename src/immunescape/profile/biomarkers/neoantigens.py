@@ -10,7 +10,6 @@ TAP2 lost both copies.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -22,23 +21,18 @@ from immunescape.profile.biomarkers.hla import lost_alleles, short_allele
 from immunescape.profile.biomarkers.loss import EXCLUDED, loss_word
 from immunescape.profile.biomarkers.pathways import GENES
 from immunescape.profile.biomarkers.registry import Biomarker, register, shared
+from immunescape.profile.receptor_words import is_class_two
 from immunescape.profile.study import Study
 
-__all__ = ["BINDER_NM", "EXPRESSED_TPM", "Neoantigen", "is_class_two", "neoantigens", "variants"]
+__all__ = ["BINDER_NM", "EXPRESSED_TPM", "Neoantigen", "neoantigens", "variants"]
 
 BINDER_NM = 500.0
 EXPRESSED_TPM = 1.0
 """A gene below it counts as not expressed (assumed)."""
 
-_CLASS_TWO = re.compile(r"(HLA-?)?D[PQRMO][AB]?\d?|H-?2-?I[AE]", re.IGNORECASE)
 _SHARED = 5
 """Residues in a row that two peptides of one gene share where they come from one variant (assumed; for tables that do
 not name variants)."""
-
-
-def is_class_two(allele: object) -> bool:
-    """Tell whether an allele is of class II (``DRB1*04:05``, ``HLA-DPA1*01:03-DPB1*02:01``)."""
-    return isinstance(allele, str) and _CLASS_TWO.match(allele.strip()) is not None
 
 
 @dataclass

@@ -18,15 +18,13 @@ from numpy.typing import NDArray
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.diversity import coverage, hill_at
 from immunescape.profile.biomarkers.registry import Biomarker, register, shared
+from immunescape.profile.receptor_words import T_CELL_LOCI
 from immunescape.profile.study import Study
 
 __all__ = ["DEPTH"]
 
 DEPTH = 1000
 """Templates that values are given for (assumed: low enough for most bulk samples)."""
-
-
-_LOCI = ("TRA", "TRB", "TRG", "TRD")
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def _repertoires(study: Study) -> dict[str, Repertoire]:
     usable = frame[np.array([p is not False for p in frame["productive"]], dtype=bool)]
     usable = usable[usable["junction_aa"].notna() & (usable["duplicate_count"] > 0)]
     usable = usable.assign(sample=usable["sample"].fillna(""), locus=usable["locus"].fillna("TRB"))
-    usable = usable[usable["locus"].isin(_LOCI)]
+    usable = usable[usable["locus"].isin(T_CELL_LOCI)]
     summed = usable.groupby(["patient", "sample", "day", "locus", "junction_aa"], dropna=False)["duplicate_count"].sum()
     groups: dict[tuple[str, str, float, str], list[float]] = {}
     for (patient, sample, day, locus, _), count in zip(summed.index, summed.to_numpy(), strict=True):

@@ -16,6 +16,7 @@ from immunescape.profile.readers._cells import finish_cell_counts, finish_cells_
 from immunescape.profile.readers._consequence import classifications
 from immunescape.profile.readers._text import number_column, rows_of
 from immunescape.profile.readers._units import convert_labs, vaf_fraction
+from immunescape.profile.receptor_words import B_CELL_LOCI, T_CELL_LOCI, is_class_two, locus_word
 from immunescape.profile.study import COLUMNS
 
 __all__ = ["BUILDS", "CLASSES", "RECIST_WORDS", "build_word", "chromosome_word", "finish", "truth_column"]
@@ -429,6 +430,26 @@ def _microbiome(out: pd.DataFrame, file: str, problems: list[str], units: Mappin
     return out
 
 
+def _tcr(out: pd.DataFrame, file: str, problems: list[str], units: Mapping[str, str]) -> pd.DataFrame:
+    words = {w: locus_word(w) for w in out["locus"].dropna().unique()}
+    for word, locus in words.items():
+        if locus is None:
+            line = out.index[out["locus"] == word][0]
+            raise unknown_word("locus", str(word), (*T_CELL_LOCI, *B_CELL_LOCI), where=f"{file}, line {line}")
+    out["locus"] = out["locus"].map(lambda w: words.get(w))
+    if others := int(out["locus"].isin(B_CELL_LOCI).sum()):
+        problems.append(f"{file}: {others} rows are of B cell receptors and do not count")
+    if bare := int(out["locus"].isna().sum()):
+        problems.append(f"{file}: no locus is given in {bare} rows; they are taken for TRB")
+    return out
+
+
+def _neoantigens(out: pd.DataFrame, file: str, problems: list[str], units: Mapping[str, str]) -> pd.DataFrame:
+    if second := sum(map(is_class_two, out["allele"])):
+        problems.append(f"{file}: {second} peptides are of class II alleles and do not count: the load is of class I")
+    return out
+
+
 def _ctdna(out: pd.DataFrame, file: str, problems: list[str], units: Mapping[str, str]) -> pd.DataFrame:
     declared = units.get("value")
     if declared:
@@ -478,6 +499,8 @@ _SPECIAL = {
     "labs": _labs,
     "pdl1": _pdl1,
     "microbiome": _microbiome,
+    "tcr": _tcr,
+    "neoantigens": _neoantigens,
     "ctdna": _ctdna,
     "responses": _responses,
     "treatments": _treatments,

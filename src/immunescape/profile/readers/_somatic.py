@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from immunescape.profile.readers._limits import limit
 
@@ -29,6 +30,7 @@ _CLINICAL = re.compile(r"pathogenic|risk_factor|protective", re.IGNORECASE)
 _HARMLESS = re.compile(r"conflicting|non[-_ ]?pathogenic", re.IGNORECASE)
 
 
+@lru_cache(maxsize=10_000)
 def is_population_column(name: str) -> bool:
     """Tell whether a column or INFO key holds the frequency of an allele in a population (gnomAD, ExAC, 1000G, …)."""
     plain = re.sub(r"[^a-z0-9]", "", name.casefold())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from immunescape.profile.readers._somatic import frequency, is_population_column
 
@@ -72,6 +73,12 @@ def _short(hgvsp: str) -> str | None:
     return re.sub(r"[A-Z][a-z]{2}", lambda m: _THREE.get(m.group(0), m.group(0)), text)
 
 
+@lru_cache(maxsize=100)
+def _population_fields(fields: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the fields with population frequencies; VEP's AF is that of all of 1000 Genomes."""
+    return tuple(f for f in fields if f == "af" or is_population_column(f))
+
+
 @dataclass(frozen=True)
 class Annotation:
     """What the annotation says of one allele: gene, Sequence Ontology terms, protein change, population frequency."""
@@ -101,13 +108,14 @@ def annotation_of(
     best: tuple[tuple[int, int, int], dict[str, str]] | None = None
     shares: list[str] = []
     text = info.get(kind, "")
+    populations = _population_fields(tuple(fields))
     ranked = any(f in fields for f in ("canonical", "mane_select"))
     for entry in text.split(","):
         values = dict(zip(fields, entry.split("|"), strict=False))
         allele = values.get("allele", "")
         if len(alts) > 1 and allele not in (alt, alt[1:] or "-", "-"):
             continue
-        shares.extend(v for f, v in values.items() if v and (f == "af" or is_population_column(f)))
+        shares.extend(values[f] for f in populations if values.get(f))
         terms = (values.get("consequence") or values.get("annotation") or "").split("&")
         rank = min((_RANK.get(t, 99) for t in terms), default=99)
         key = (0 if values.get("mane_select") else 1, 0 if values.get("canonical") == "YES" else 1, rank)

@@ -120,9 +120,19 @@ def _tumour(names: Sequence[str], header: SampleNames, normals: list[int], file:
         if len(found) == 1:
             problems.append(f"{file}: {names[found[0]]} is taken for the tumour, by the names of the samples")
             return found[0]
+    letters = [i for i, n in enumerate(names) if _letter(n) == "t"]
+    if not named and len(letters) == 1 and all(_letter(n) in ("t", "n", "r", "b") for n in names):
+        problems.append(f"{file}: {names[letters[0]]} is taken for the tumour, by the last letters of the samples")
+        return letters[0]
     raise InputError(
         f"several samples ({', '.join(names[:6])}): which is the tumour?", where=file, hint="Set tumour_sample."
     )
+
+
+def _letter(name: str) -> str:
+    """Return the letter at the end of a name (``COLO829T``, ``P1-N``, ``P1_T1``) in lower case, '' without one."""
+    match = re.search(r"(?:^|[^A-Za-z])([TNRBtnrb])\d?$", name)
+    return match.group(1).casefold() if match else ""
 
 
 def genotype(values: dict[str, str], which: int) -> str:

@@ -82,6 +82,12 @@ def _vaf(table: Table, problems: list[str]) -> tuple[pd.Series, str | None]:
     return table.number(given), None
 
 
+def _filtered(table: Table) -> pd.Series:
+    """Return the rows that FILTER marks, other than by a frequency in a population."""
+    marks = table.text("FILTER").map(lambda f: f.casefold() if isinstance(f, str) else "pass")
+    return ~marks.isin(("pass", ".", "common_variant", "common_in_exac"))
+
+
 def _name_samples(rows: pd.DataFrame, patient: str, file: str, problems: list[str]) -> None:
     """Give rows the patient of the manifest, and barcodes that every file shares a name of their own.
 
@@ -123,13 +129,19 @@ def _population_frequencies(table: Table) -> pd.Series:
     return best
 
 
-def _germline(table: Table, rows: pd.DataFrame, drop: pd.Series) -> tuple[Tally, pd.Series]:
+def _germline(table: Table, rows: pd.DataFrame, drop: pd.Series, problems: list[str]) -> tuple[Tally, pd.Series]:
     """Mark germline variants in `rows`; return what was decided and which rows are left out."""
     alt = table.number("t_alt_count")
     reads = alt + table.number("t_ref_count")
     absent = ((alt == 0) & (reads != 0)) | ((rows["vaf"] == 0) & alt.isna())
     populations = _population_frequencies(table)
     filters = table.text("FILTER").map(lambda f: isinstance(f, str) and bool(_COMMON_FILTER.search(f))).astype(bool)
+    normal_barcode = table.find("Matched_Norm_Sample_Barcode")
+    if normal_barcode is not None and table.frame[normal_barcode].isna().all() and populations.isna().all():
+        problems.append(
+            f"{table.file}: neither a matched normal nor population frequencies: variants of the germline cannot be "
+            "told from somatic ones and would raise the mutation burden (annotate with gnomAD, or give the normal)"
+        )
     clinical = table.text("CLIN_SIG", "CLINVAR", "ClinVar_SIG")
     n_alt, n_depth = table.number("n_alt_count"), table.number("n_depth")
     n_depth = n_depth.where(n_depth.notna(), n_alt + table.number("n_ref_count"))
@@ -156,6 +168,7 @@ def _germline(table: Table, rows: pd.DataFrame, drop: pd.Series) -> tuple[Tally,
     ("mutations",),
     {
         "patient": "patient that the whole file belongs to, whatever its barcodes",
+        "pass_only": "true: read only rows whose FILTER is PASS, '.' or empty (default false)",
         "genome_build": "GRCh37 or GRCh38, where the file does not say",
         "units": "vaf: fraction or percent",
     },
@@ -210,7 +223,15 @@ def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
     clonal = rows["clonal"].map(lambda c: c.casefold() if isinstance(c, str) else c)
     rows["clonal"] = clonal.where(~clonal.isin(("indeterminate", "unknown")), None)
     drop = status.isin(_DROP) | rows["gene"].isna()
-    tally, left_out = _germline(table, rows, drop)
+    filtered = _filtered(table)
+    if (filtered & ~drop).any():
+        left_or_kept = "left out" if options.get("pass_only") else "kept; pass_only: true leaves them out"
+        out.problems.append(
+            f"{path.name}: {int((filtered & ~drop).sum())} rows did not pass the caller's FILTER (lines "
+            f"{rows_of(rows, filtered & ~drop)}): {left_or_kept}"
+        )
+        drop |= filtered if options.get("pass_only") else False
+    tally, left_out = _germline(table, rows, drop, out.problems)
     drop |= left_out
     out.problems.extend(tally.sentences(path.name))
     rows["protein_change"] = rows["protein_change"].map(lambda p: p.removeprefix("p.") if isinstance(p, str) else p)
@@ -236,8 +257,8 @@ def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
     left = []
     if drop.any():
         left.append(
-            f"{int(drop.sum())} rows without gene, wild type or redacted by Mutation_Status, polymorphisms, or without "
-            "reads in the tumour"
+            f"{int(drop.sum())} rows without gene, wild type or redacted by Mutation_Status, left out by FILTER, "
+            "polymorphisms, or without reads in the tumour"
         )
     if twice.any():
         left.append(f"{int(twice.sum())} repeated rows")

@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 
 from immunescape.errors import InputError
-from immunescape.profile.biomarkers.neoantigens import is_class_two
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._finish import finish
 from immunescape.profile.readers._text import Table, read_table
 from immunescape.profile.readers.hla import allele_name
+from immunescape.profile.receptor_words import is_class_two
 
 __all__ = ["read_pvacseq"]
 

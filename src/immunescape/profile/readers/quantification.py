@@ -35,7 +35,12 @@ _STRANDS = ("unstranded", "forward", "reverse")
 _TRANSCRIPT = re.compile(r"(ENST\d|[NX][MR]_\d)")
 _ENSEMBL_WITH_NAME = re.compile(r"(ENSG\d{11}(?:\.\d+)?(?:_PAR_Y)?)_")
 _ANNOTATION = ("Chr", "Start", "End", "Strand", "Length")
-_FOLDER_NAMES = re.compile(r"(quant(\.genes)?\.sf|abundance\.(tsv|txt)|t_data\.ctab)$", re.IGNORECASE)
+_FOLDER_NAMES = re.compile(
+    r"(quant(\.genes)?\.sf|abundance\.(tsv|txt)|ReadsPerGene\.out\.tab|(genes|isoforms)\.results|gene_abund\w*\.\w+|"
+    r"(feature)?counts\.\w+)$",
+    re.IGNORECASE,
+)
+"""Names that a tool gives to every sample's file: the folder names the sample."""
 _SUFFIX = re.compile(
     r"[._-]?(quant(\.genes)?\.sf|(genes|isoforms)\.results|ReadsPerGene\.out\.tab|"
     r"rna_seq\.augmented_star_gene_counts(\.\w+)?\.tsv|gene_abund\w*\.(tab|tsv|txt)|isf\.gene_data\.(tsv|csv)|abundance\.tsv|"

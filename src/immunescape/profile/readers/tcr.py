@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,23 +12,9 @@ from immunescape.errors import InputError, unknown_word
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._finish import finish
 from immunescape.profile.readers._text import Table, read_table, rows_of
+from immunescape.profile.receptor_words import T_CELL_LOCI, locus_word
 
-__all__ = ["T_CELL_LOCI", "read_airr"]
-
-T_CELL_LOCI = ("TRA", "TRB", "TRG", "TRD")
-_LOCUS = re.compile(r"(TR[ABGD]|IG[HKL])")
-_ADAPTIVE = re.compile(r"TCR([ABGD])")
-
-
-def _locus(text: object) -> str | None:
-    """Return the locus that a locus or V gene names: ``TRBV7-9*01``, ``TCRBV07-09``, ``IGHV4-31``; else None."""
-    if not isinstance(text, str):
-        return None
-    word = text.strip().upper()
-    if match := _ADAPTIVE.match(word):
-        return f"TR{match.group(1)}"
-    match = _LOCUS.match(word)
-    return match.group(1) if match else None
+__all__ = ["read_airr"]
 
 
 def _loci(table: Table, declared: str) -> pd.Series:
@@ -37,7 +22,7 @@ def _loci(table: Table, declared: str) -> pd.Series:
         if declared.upper() not in T_CELL_LOCI:
             raise unknown_word("locus", declared, T_CELL_LOCI, where=table.file)
         return pd.Series([declared.upper()] * len(table.frame), index=table.frame.index, dtype=object)
-    named, v_gene = (table.text(c).map(_locus).astype(object) for c in ("locus", "v_call"))
+    named, v_gene = (table.text(c).map(locus_word).astype(object) for c in ("locus", "v_call"))
     return named.where(named.notna(), v_gene)
 
 

@@ -83,6 +83,7 @@ class _Rows:
     filtered: int = 0
     annotated: int = 0
     bare: list[int] = field(default_factory=list)
+    populations: bool = False
 
     def add(self, cells: list[str], number: int, where: str) -> None:
         """Take in one line of variants."""
@@ -148,8 +149,11 @@ class _Rows:
     ) -> str:
         """Say whether the variant is germline, and by what: population, normal or caller; '' for somatic."""
         in_populations = frequency([str(note.population), *_shares(info, which, self.header.log10_population)])
+        self.populations |= in_populations == in_populations
         if verdict := population_verdict(in_populations, note.clinical or info.get("CLNSIG")):
             return verdict
+        if info.get("COMMON") == "1":  # dbSNP: at least 1 % in a population, of this place if not of this allele
+            return "rare"
         status = tumour.get("SS", info.get("SS", ""))
         if status == _NO_VARIANT_STATUS and "SOMATIC" not in info:
             return "absent"
@@ -299,6 +303,11 @@ def _finished(read: _Rows, options: Mapping[str, Any], file: str, out: Partial) 
     out.assessed["mutations"] = out.sequenced = frozenset({sample})
     for gene in sorted(read.unclear):
         out.mark_unclear("mutations", gene, (sample,))
+    if read.rows and read.normal is None and not read.populations:
+        out.problems.append(
+            f"{file}: neither a normal nor population frequencies: variants of the germline cannot be told from "
+            "somatic ones and would raise the mutation burden (annotate with vep --af_gnomade, or give the normal)"
+        )
     left = [f"{read.filtered} rows that FILTER marks"] if read.filtered else []
     if (~genes).any():
         left.append(f"{int((~genes).sum())} variants outside genes")
