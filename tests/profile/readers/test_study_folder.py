@@ -519,7 +519,7 @@ def test_rna_alone_says_nothing_of_mutations(tmp_path: Path) -> None:
     assert tmb["P2"].value is None
     assert tmb["P3"].value == 0.0
     assert state(study, "stk11_loss")["P2"] == "not_assessable"
-    assert told(study, "1 samples have expression and no DNA data", "R2")
+    assert told(study, "R2", "panel IMPACT468", "samples")
 
 
 def test_the_test_study_of_cbioportal_is_read_by_its_meta_files(shared_data: Path) -> None:
@@ -540,3 +540,82 @@ def test_the_msk_study_is_profiled_in_ten_seconds(shared_data: Path) -> None:
     done = assemble(load_study(shared_data / "msk_nsclc_pd1_2018"))
     assert len(done.profile.patients) == 240
     assert time.process_time() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "target", "value"),
+    [
+        ("IO_OS_MONTHS", "14", "os_months", 14.0),
+        ("OS_FROM_ICI_START_DAYS", "304.375", "os_months", 10.0),
+        ("PFS_ICI_MONTHS", "3", "pfs_months", 3.0),
+        ("Progression Free Survival (Months)", "3", "pfs_months", 3.0),
+        ("PFS_ICI_STATUS", "1:PROGRESSION", "pfs_event", 1.0),
+        ("OVERALL_SURVIVAL_STATUS", "Dead", "os_event", 1.0),
+        ("BEST_CONFIRMED_RESPONSE", "cPR", "best_response", "PR"),
+        ("RECIST_1_1", "Stable Disease (SD)", "best_response", "SD"),
+        ("INVESTIGATOR_BOR", "PD - progressive", "best_response", "PD"),
+    ],
+)
+def test_names_with_a_word_more_are_recognised(
+    column: str, cell: str, target: str, value: object, tmp_path: Path
+) -> None:
+    study = study_of(tmp_path, {"data_clinical_patient.txt": f"PATIENT_ID\t{column}\nP1\t{cell}\n"})
+    seen = study.patients.set_index("patient").loc["P1", target]
+    assert seen == (pytest.approx(value) if isinstance(value, float) else value)
+
+
+@pytest.mark.parametrize("column", ["PDL1_RNA", "PDL1_TEST_DATE", "CPS_ENERGY_COUNTY", "OS_NOTES", "POST_OS_SURGERY"])
+def test_columns_that_only_sound_alike_are_left(column: str, tmp_path: Path) -> None:
+    study = study_of(tmp_path, {"data_clinical_patient.txt": f"PATIENT_ID\t{column}\nP1\t5\n"})
+    assert not len(study.pdl1)
+    assert study.patients["os_months"].isna().all()
+    assert column in note(study, "data_clinical_patient.txt").left
+
+
+def test_an_event_that_says_neither_costs_that_cell_alone(tmp_path: Path) -> None:
+    rows = "PATIENT_ID\tOS_STATUS\tAGE\nP1\t1:DECEASED\t60\nP2\tlost to follow-up\t61\nP3\tLIVING\t62\n"
+    study = study_of(tmp_path, {"data_clinical_patient.txt": rows})
+    table = study.patients.set_index("patient")
+    assert table["os_event"].tolist()[::2] == [1.0, 0.0]
+    assert table["age"].tolist() == [60.0, 61.0, 62.0]
+    assert told(study, "OS_STATUS", "'lost to follow-up'", "line 3")
+
+
+def test_one_table_of_patients_and_samples(tmp_path: Path) -> None:
+    """The older data_clinical.txt holds both; what it says of patients is not lost."""
+    rows = "PATIENT_ID\tSAMPLE_ID\tOS_MONTHS\tOS_STATUS\tLINES_OF_TX\tTMB\nP1\tS1\t12\t1:DECEASED\t3\t7\n"
+    study = study_of(tmp_path, {"data_clinical.txt": rows}, base=False)
+    one = study.patients.iloc[0]
+    assert (one["os_months"], one["os_event"], one["prior_lines"]) == (12.0, 1.0, 2.0)
+    assert study.samples["tmb"].tolist() == [7.0]
+
+
+@pytest.mark.parametrize("place", ["999999999", "260000000"])
+def test_a_position_beyond_every_build_is_seen_without_a_stated_build(place: str, tmp_path: Path) -> None:
+    head = "Hugo_Symbol\tChromosome\tStart_Position\tVariant_Classification\tTumor_Sample_Barcode\n"
+    rows = "TP53\t17\t7577120\tMissense_Mutation\tS1\nKRAS\t12\t25398285\tMissense_Mutation\tS2\n"
+    study = study_of(tmp_path, {"data_mutations.txt": f"{head}{rows}MYC\t1\t{place}\tSilent\tS3\n"})
+    assert study.mutations["gene"].tolist() == ["TP53", "KRAS"]
+    assert told(study, "1 row", "line 4")
+
+
+def test_the_build_of_the_study_counts_where_the_mutations_state_none(tmp_path: Path) -> None:
+    head = "Hugo_Symbol\tChromosome\tStart_Position\tVariant_Classification\tTumor_Sample_Barcode\n"
+    files = {
+        "meta_study.txt": "cancer_study_identifier: s\nreference_genome: hg38\n",
+        "data_mutations.txt": head + "TP53\t17\t7673802\tMissense_Mutation\tS1\n",
+    }
+    assert study_of(tmp_path, files).genome_build == "GRCh38"
+
+
+def test_segments_that_count_from_zero_are_kept(tmp_path: Path) -> None:
+    rows = "ID\tchrom\tloc.start\tloc.end\tnum.mark\tseg.mean\nS1\t1\t0\t2000\t5\t-0.4\n"
+    study = study_of(tmp_path, {"data_cna_hg19.seg": rows})
+    assert study.segments["start"].tolist() == [0.0]
+
+
+def test_columns_of_other_files_that_nothing_uses_are_listed(tmp_path: Path) -> None:
+    rows = "Sample_Id\tSite1_Hugo_Symbol\tSite2_Hugo_Symbol\tMY_SCORE\nS1\tEML4\tALK\t5\n"
+    study = study_of(tmp_path, {"data_sv.txt": rows, "data_mutations.txt": MAF.replace("t_ref_count", "MY_COUNT")})
+    assert "MY_SCORE" in note(study, "data_sv.txt").left
+    assert "MY_COUNT" in note(study, "data_mutations.txt").left

@@ -17,7 +17,7 @@ import pandas as pd
 from immunescape.errors import InputError
 from immunescape.profile.genes import to_symbols
 from immunescape.profile.readers._base import Partial
-from immunescape.profile.readers._finish import LENGTHS, chromosome_word
+from immunescape.profile.readers._finish import LENGTHS, chromosome_word, longest
 from immunescape.profile.readers._text import Table, read_table, read_text
 
 __all__ = ["CHROMOSOMES", "read_but_bad_rows"]
@@ -41,11 +41,12 @@ def _blanked(path: Path, text: list[str], lines: set[int], folder: str) -> Path:
 def _outside(table: Table, build: str) -> list[int]:
     """Return the lines whose position lies outside their chromosome."""
     chrom = table.text("Chromosome", "chrom", "chr").map(chromosome_word)
-    limits = chrom.map(LENGTHS.get(build, {}))
+    limits = chrom.map(longest(build))
+    lowest = 0 if table.find("loc.end", "end") is not None and table.find("Hugo_Symbol") is None else 1
     bad = pd.Series(False, index=table.frame.index)
     for names in (("Start_Position", "loc.start", "start"), ("End_Position", "loc.end", "end")):
         place = pd.to_numeric(table.text(*names), errors="coerce")
-        bad |= (place > limits) | (place < 1)
+        bad |= (place > limits) | (place < lowest)
     return [int(i) for i in table.frame.index[bad]]
 
 

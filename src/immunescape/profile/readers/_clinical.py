@@ -11,13 +11,13 @@ import pandas as pd
 from immunescape.errors import InputError, unknown_word
 from immunescape.profile.readers._base import Partial
 from immunescape.profile.readers._column_names import find_column
-from immunescape.profile.readers._finish import RECIST_WORDS, finish
+from immunescape.profile.readers._finish import event_word, finish, recist_word
 from immunescape.profile.readers._text import Table
 from immunescape.profile.readers._units import canonical_analyte, canonical_unit, lab_units
 from immunescape.profile.readers.hla import allele_name
 from immunescape.profile.study import COLUMNS
 
-__all__ = ["DeclaredUnits", "clinical_tables", "labs_or_told", "recist_or_none", "strip_unknown"]
+__all__ = ["DeclaredUnits", "clinical_tables", "labs_or_told", "prior_lines", "recist_or_none", "strip_unknown"]
 
 _PATIENT = (
     "age sex histology smoking ecog stage treatment treatment_class os_months os_event pfs_months pfs_event "
@@ -76,8 +76,8 @@ def strip_unknown(table: Table) -> Table:
 
 
 def recist_or_none(values: pd.Series) -> pd.Series:
-    """Keep RECIST words; other words become missing."""
-    return values.where(values.map(lambda v: isinstance(v, str) and v.strip().upper() in RECIST_WORDS), None)
+    """Return RECIST categories; words that are none become missing."""
+    return pd.Series([recist_word(v) for v in values], index=values.index, dtype=object)
 
 
 def _numbers(values: pd.Series, column: str, out: Partial, file: str) -> pd.Series:
@@ -138,7 +138,9 @@ def clinical_tables(
                 if months is None:
                     continue
                 values = months
-            elif COLUMNS[kind].get(column, "n") == "n" and not column.endswith("_event"):
+            elif column.endswith("_event"):
+                values = _events(values, named.column, out, table.file)
+            elif COLUMNS[kind].get(column, "n") == "n":
                 values = _numbers(values, named.column, out, table.file)
                 if column == "tumour_purity" and (unit := units.of(named.column)):
                     values = _purity(values, unit, named.column)
@@ -148,6 +150,32 @@ def clinical_tables(
     used |= _hla(table, patient, out)
     used |= _blood(table, patient, used, units, out)
     return of_patients, of_samples, used
+
+
+def _events(values: pd.Series, column: str, out: Partial, file: str) -> pd.Series:
+    read = pd.Series([event_word(v) for v in values], index=values.index, dtype=object)
+    lost = read.isna() & values.notna()
+    if lost.any():
+        line = values.index[lost][0]
+        out.problems.append(
+            f"{file}: {int(lost.sum())} values of {column} say neither event nor censored and were left out (first: "
+            f"'{str(values[line])[:40]}', line {line})"
+        )
+    return read
+
+
+def prior_lines(table: Table, used: set[str], out: Partial) -> pd.Series | None:
+    """Return the number of earlier lines of therapy, where a column gives them or the present line."""
+    prior = table.find("PRIOR_LINES", "NUMBER_OF_PRIOR_LINES", "PRIOR_LINES_OF_THERAPY")
+    if prior is not None:
+        used.add(prior)
+        return _numbers(table.frame[prior], prior, out, table.file)
+    lines = table.find("LINES_OF_TX", "LINE_OF_THERAPY", "TREATMENT_LINE")
+    if lines is None:
+        return None
+    used.add(lines)
+    out.problems.append(f"{table.file}: prior_lines is {lines} minus 1 (that column counts the present line)")
+    return pd.to_numeric(_numbers(table.frame[lines], lines, out, table.file), errors="coerce") - 1
 
 
 def _purity(values: pd.Series, unit: str, column: str) -> pd.Series:

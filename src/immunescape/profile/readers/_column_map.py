@@ -41,6 +41,7 @@ class ColumnMap:
         self.asked: dict[str, None] = {}
         self.seen: dict[str, None] = {}
         self.used: set[str] = set()
+        self.taken: set[str] = set()
         self.tables = 0
 
     def opened(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -113,7 +114,7 @@ def aliases_of(kinds: Iterable[str]) -> dict[str, tuple[str, ...]]:
     names: dict[str, tuple[str, ...]] = {}
     for kind in kinds:
         for record in usual_names(kind):
-            names[record.column] = (*names.get(record.column, ()), *record.names)
+            names[record.column] = (*names.get(record.column, ()), *record.plain)
     return names
 
 

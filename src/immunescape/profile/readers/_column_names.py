@@ -1,10 +1,15 @@
-"""The other names that columns usually go by, from ``knowledge/data/clinical_columns.csv``."""
+"""The other names that columns usually go by, from ``knowledge/data/clinical_columns.csv``.
+
+A name that starts with ``~`` is a pattern for the whole name in small letters with underscores; in it ``¦`` stands
+for the bar between alternatives.
+"""
 
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from immunescape.profile.readers._text import Table
@@ -28,6 +33,16 @@ class UsualName:
     column: str
     unit: str
     names: tuple[str, ...]
+
+    @cached_property
+    def plain(self) -> tuple[str, ...]:
+        """Names that are no patterns."""
+        return tuple(n for n in self.names if not n.startswith("~"))
+
+    @cached_property
+    def patterns(self) -> tuple[re.Pattern[str], ...]:
+        """Patterns among the names."""
+        return tuple(re.compile(n[1:].replace("¦", "|")) for n in self.names if n.startswith("~"))
 
 
 @dataclass(frozen=True)
@@ -56,9 +71,17 @@ def usual_names(kind: str) -> tuple[UsualName, ...]:
 def find_column(table: Table, kind: str, column: str) -> Named | None:
     """Return the column of a file that usually means a column of the study, or None.
 
-    Names that state a unit come before names that leave it open, whatever their order in the file.
+    Names come before patterns, and names that state a unit before those that leave it open, whatever their order in
+    the file.
     """
     for record in usual_names(kind):
-        if record.column == column and (name := table.find(*record.names)) is not None:
+        if record.column == column and (name := table.find(*record.plain)) is not None:
             return Named(name, record.unit)
+    for record in usual_names(kind):
+        if record.column != column:
+            continue
+        for pattern in record.patterns:
+            for name in map(str, table.frame.columns):
+                if pattern.fullmatch(re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")):
+                    return Named(name, record.unit)
     return None

@@ -19,7 +19,17 @@ from immunescape.profile.readers._units import convert_labs, vaf_fraction
 from immunescape.profile.receptor_words import B_CELL_LOCI, T_CELL_LOCI, is_class_two, locus_word
 from immunescape.profile.study import COLUMNS
 
-__all__ = ["BUILDS", "CLASSES", "RECIST_WORDS", "build_word", "chromosome_word", "finish", "truth_column"]
+__all__ = [
+    "BUILDS",
+    "CLASSES",
+    "build_word",
+    "chromosome_word",
+    "event_word",
+    "finish",
+    "longest",
+    "recist_word",
+    "truth_column",
+]
 
 BUILDS = {
     "grch37": "GRCh37",
@@ -86,11 +96,31 @@ _RECIST |= {
     "IRCR": "CR",
     "IRSD": "SD",
 }
-RECIST_WORDS = frozenset(_RECIST)
-"""Words that stand for a RECIST response, in capitals."""
 _EVENTS = {"living": 0.0, "alive": 0.0, "censored": 0.0, "not progressed": 0.0, "diseasefree": 0.0}
 _EVENTS |= {"deceased": 1.0, "dead": 1.0, "died": 1.0, "progressed": 1.0, "progression": 1.0, "event": 1.0}
 _EVENTS |= {"recurred/progressed": 1.0, "true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
+
+
+def recist_word(text: object) -> str | None:
+    """Return the RECIST category of a word (``Partial Response``, ``cPR``, ``Stable disease (SD)``), or None."""
+    if not isinstance(text, str):
+        return None
+    word = re.sub(r"[\s_]+", " ", text).strip().upper()
+    if word in _RECIST:
+        return _RECIST[word]
+    code = re.fullmatch(r"(?:I|IR|C|U)?(CR|PR|SD|PD|NE)", word) or re.search(r"[(\[](CR|PR|SD|PD|NE)[)\]]$", word)
+    code = code or re.match(r"(CR|PR|SD|PD|NE)\s*[-:–]\s", word)
+    return code.group(1) if code else None
+
+
+def event_word(text: object) -> float | None:
+    """Return 1 for an event, 0 for censored, or None for a word that says neither (``1:DECEASED``, ``LIVING``)."""
+    if not isinstance(text, str):
+        return None
+    head = text.partition(":")[0].strip()
+    if head in ("0", "1", "0.0", "1.0"):
+        return float(head)
+    return _EVENTS.get(text.strip().casefold())
 
 
 def build_word(word: str, where: str) -> str:
@@ -208,19 +238,28 @@ def _range(frame: pd.DataFrame, name: str, low: float, high: float, file: str, u
 
 
 def _positions(frame: pd.DataFrame, build: str, file: str) -> None:
-    limits = frame["chrom"].map(LENGTHS.get(build, {}))
+    """Refuse positions outside their chromosome; where the build is not known, outside that of both builds."""
+    limits = frame["chrom"].map(longest(build))
+    lowest = 0 if "end" in frame else 1  # segments may count from 0
     for column in ("start", "end"):
         if column not in frame:
             continue
-        bad = (frame[column] > limits) | (frame[column] < 1)
+        bad = (frame[column] > limits) | (frame[column] < lowest)
         if bad.any():
             line = frame.index[bad][0]
             raise InputError(
                 f"position {frame.loc[line, column]:,.0f} lies outside chromosome {frame.loc[line, 'chrom']} "
-                f"of {build}",
+                f"of {build or 'GRCh37 and GRCh38'}",
                 where=f"{file}, line {line}",
                 hint="Is it another genome build? Set genome_build in the manifest.",
             )
+
+
+def longest(build: str) -> dict[str, float]:
+    """Return the length of each chromosome in a build; where it is not known, the larger of both."""
+    if build in LENGTHS:
+        return LENGTHS[build]
+    return {c: max(lengths[c] for lengths in LENGTHS.values()) for c in _CHROMS}
 
 
 def _copies(frame: pd.DataFrame, file: str, problems: list[str]) -> pd.DataFrame:
@@ -343,7 +382,7 @@ def _recist(values: pd.Series, file: str) -> pd.Series:
     def one(line: object, value: object) -> object:
         if not isinstance(value, str):
             return None
-        found = _RECIST.get(value.strip().upper())
+        found = recist_word(value)
         if found is None:
             raise unknown_word("RECIST response", value, ("CR", "PR", "SD", "PD", "NE"), where=f"{file}, line {line}")
         return found

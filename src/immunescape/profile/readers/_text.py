@@ -113,13 +113,15 @@ class Table:
         """Return the column that one of the names means (case and separators aside), or None."""
         named = current_map()
         if named is not None and (column := named.column(names, self.frame)) is not None:
+            named.taken.add(column)
             return column
         known = {_plain(c): c for c in reversed(list(self.frame.columns))}
         for name in names:
-            if name in self.frame.columns:
-                return name
-            if _plain(name) in known:
-                return known[_plain(name)]
+            found = name if name in self.frame.columns else known.get(_plain(name))
+            if found is not None:
+                if named is not None:
+                    named.taken.add(found)
+                return found
         return None
 
     def need(self, *names: str) -> str:

@@ -15,6 +15,7 @@ from immunescape.profile.readers._clinical import (
     DeclaredUnits,
     clinical_tables,
     labs_or_told,
+    prior_lines,
     recist_or_none,
     strip_unknown,
 )
@@ -47,15 +48,9 @@ def read_clinical_patient(path: Path, options: Mapping[str, Any]) -> Partial:
     units, alone = _units(options)
     key = table.need("PATIENT_ID")
     picked, of_samples, used = clinical_tables(table, key, None, units, out)
-    lines = table.find("LINES_OF_TX", "LINE_OF_THERAPY", "TREATMENT_LINE")
-    prior = table.find("PRIOR_LINES", "NUMBER_OF_PRIOR_LINES", "PRIOR_LINES_OF_THERAPY")
-    if prior is not None:
-        picked["prior_lines"] = table.frame[prior]
-        used.add(prior)
-    elif lines is not None:
-        picked["prior_lines"] = table.number(lines) - 1
-        used.add(lines)
-        out.problems.append(f"{path.name}: prior_lines is {lines} minus 1 (that column counts the present line)")
+    lines = prior_lines(table, used, out)
+    if lines is not None:
+        picked["prior_lines"] = lines
     extra, listed = _kept_columns(table, used)
     clash = {c: v for c, v in extra.items() if c not in picked and c != "patient"}
     frame = pd.DataFrame({"patient": table.frame[key]} | picked | clash, index=table.frame.index)
@@ -85,6 +80,9 @@ def read_clinical_sample(path: Path, options: Mapping[str, Any]) -> Partial:
     if panel is not None:
         picked["panel"] = table.frame[panel]
         used.add(panel)
+    lines = prior_lines(table, used, out)
+    if lines is not None:
+        of_patients["prior_lines"] = lines
     if "histology" not in of_patients:
         histology = table.find("CANCER_TYPE_DETAILED", "ONCOTREE_CODE")
         if histology is not None:

@@ -16,6 +16,7 @@ from immunescape.profile.readers._advice import answerable
 from immunescape.profile.readers._bad_rows import read_but_bad_rows
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._clinical import DeclaredUnits
+from immunescape.profile.readers._column_map import ColumnMap, using
 from immunescape.profile.readers._finish import build_word, finish
 from immunescape.profile.readers._text import read_text
 from immunescape.profile.readers.cbioportal import (
@@ -227,15 +228,32 @@ def _read(file: StudyFile, folder_build: str, units: DeclaredUnits) -> Partial:
             out.note(name, "none", 0, 0, "its unit is not known")
             return out
         options["unit"] = unit
-    try:
-        part = read_but_bad_rows(file.path, _READERS[file.reads], options, build or folder_build)
-    except InputError as error:
-        raise _answered_by_folder(error) from None
+    with using(ColumnMap({}, {}, {})) as columns:
+        try:
+            part = read_but_bad_rows(file.path, _READERS[file.reads], options, build or folder_build)
+            if file.reads == "maf" and not part.genome_build and folder_build:
+                options["genome_build"] = build_word(folder_build, "meta_study.txt")
+                part = read_but_bad_rows(file.path, _READERS[file.reads], options, folder_build)
+        except InputError as error:
+            raise _answered_by_folder(error) from None
+    if file.reads not in ("patient", "sample", "expression", "cna"):
+        _list_unused(part, columns)
     panel = file.meta.get("gene_panel")
     column = {"maf": "panel", "cna": "panel_cna", "cna_long": "panel_cna", "sv": "panel_sv"}.get(file.reads)
     if panel and column:
         _one_panel(part, panel, column, name)
     return part
+
+
+def _list_unused(part: Partial, columns: ColumnMap) -> None:
+    """Add the columns that a reader did not ask for to the note of its file."""
+    unused = [c for c in columns.seen if c not in columns.taken]
+    if unused and part.reads:
+        note = part.reads[-1]
+        listed = f"columns that nothing uses: {', '.join(unused[:12])}"
+        listed += f" and {len(unused) - 12} more" if len(unused) > 12 else ""
+        left = "; ".join(w for w in (note.left, listed) if w)
+        part.reads[-1] = type(note)(note.file, note.reader, note.rows, note.kept, left)
 
 
 def _one_panel(part: Partial, panel: str, column: str, file: str) -> None:

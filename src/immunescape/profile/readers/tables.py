@@ -68,7 +68,7 @@ def _need_meaning(kind: str, table: Table, out: pd.DataFrame) -> None:
         what = f"the column '{group[0]}' holds no value" if empty else f"no column says the {' or '.join(group)}"
         close = [] if empty else nearest(group[0], columns, n=1)
         example = close[0] if close else "COLUMN"
-        usual = [n for r in usual_names(kind) if r.column == group[0] for n in r.names][:4]
+        usual = [n for r in usual_names(kind) if r.column == group[0] for n in r.plain][:4]
         also = f" Names that are known: {', '.join([group[0], *usual])}." if usual else ""
         raise InputError(
             f"{what}, and without it no row can be used",
@@ -85,7 +85,7 @@ def _suggestions(kind: str, out: pd.DataFrame, unused: list[str]) -> list[str]:
         if record.column in out.columns:
             continue
         name = next(
-            (plain[p] for n in record.names if (p := "".join(c for c in n.casefold() if c.isalnum())) in plain), None
+            (plain[p] for n in record.plain if (p := "".join(c for c in n.casefold() if c.isalnum())) in plain), None
         )
         if name and record.column in COLUMNS[kind]:
             found.append(f"{record.column}: {name}")
