@@ -10,6 +10,7 @@ from typing import Any
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.knowledge.profile_records import Measurement
+from immunescape.profile.resistance import CHECKPOINT_INHIBITORS, OTHER_DRUGS
 from immunescape.profile.scores.blood_values import further_column
 from immunescape.profile.scores.response_model import Observed, ResponseModel
 
@@ -132,21 +133,7 @@ def observe(name: str, value: Any, model: ResponseModel, where: str | None = Non
 
 _CHEMOTHERAPY = ("platin", "pemetrexed", "paclitaxel", "gemcitabine", "chemo", "docetaxel", "vinorelbine", "etoposide")
 _CTLA4 = ("ipilimumab", "tremelimumab", "ctla")
-_CHECKPOINT = (
-    "lizumab",
-    "lumab",
-    "limab",
-    "pd-1",
-    "pd1",
-    "pd-l1",
-    "pdl1",
-    "pd-(l)1",
-    "icb",
-    "ici",
-    "mono",
-    "immuno",
-    *_CTLA4,
-)
+_NAMED = re.compile(r"\b(ici|icis|icb|immunotherapy|checkpoint|pd-?l?1|pd-\(l\)1|anti-pd-?l?1|mpdl3280a)\b")
 _MUTANT = {"egfr": "egfr_status", "kras": "kras_status", "stk11": "stk11_status", "keap1": "keap1_status"}
 _LOSS = {"biallelic_loss": 1.0, "biallelic_loss_subclonal": 1.0, "activating": 1.0, "wild_type": 0.0}
 _LABS = ("albumin", "hemoglobin", "platelets")
@@ -156,7 +143,8 @@ def _treatment(row: Mapping[str, Any], drugs: tuple[str, ...]) -> dict[str, Any]
     """Whether a CTLA-4 antibody or chemotherapy goes with the checkpoint inhibitor; empty where none is named."""
     named = [str(row.get(c)) for c in ("treatment", "treatment_class", "arm") if isinstance(row.get(c), str)]
     text = " ".join((*named, *drugs)).casefold()
-    if not any(w in text for w in _CHECKPOINT):
+    named_inhibitor = any(w in text for w in CHECKPOINT_INHIBITORS) or _NAMED.search(text) is not None
+    if not named_inhibitor and ("monotherapy" not in text or any(w in text for w in OTHER_DRUGS)):
         return {}
     ctla4, chemo = any(w in text for w in _CTLA4), any(w in text for w in _CHEMOTHERAPY)
     if "combination" in text and not (ctla4 or chemo):
@@ -198,7 +186,7 @@ def inputs_of(
     model: ResponseModel,
     *,
     drugs: tuple[str, ...] = (),
-    labs: Mapping[str, float] | None = None,
+    labs: Mapping[str, Any] | None = None,
     where: str | None = None,
 ) -> tuple[dict[str, Observed], dict[str, str], tuple[str, ...]]:
     """Inputs of one patient that were measured.
