@@ -401,6 +401,52 @@ def test_what_goes_with_the_inhibitor_is_read_from_the_treatment(words, chemothe
     assert assemble(study).profile.patients["a"].response.values.get("chemotherapy") == chemotherapy
 
 
+def test_pdl1_comes_as_number_as_class_by_sp142_or_not_at_all_where_it_conflicts():
+    from immunescape.profile.assemble import assemble
+
+    def pdl1(**columns):
+        rows = [{"patient": "a", "day": -3.0, "sample": f"s{i}", **c} for i, c in enumerate(columns["rows"])]
+        study = study_of(patients=[{"patient": "a"}], pdl1=rows)
+        return assemble(study).profile.patients["a"].response.values.get("pdl1")
+
+    tps = {"assay": "22C3", "score": "tps"}
+    assert pdl1(rows=[tps | {"value_percent": 60.0}]) == "60 %"
+    assert pdl1(rows=[tps | {"category": "1-49%"}]) == "1-49%"
+    assert pdl1(rows=[tps | {"category": ">=1%"}]) == ">=1"
+    assert pdl1(rows=[tps | {"value_percent": 60.0}, tps | {"value_percent": 0.0}]) is None
+    sp142 = [{"assay": "SP142", "score": s, "value_percent": v} for s, v in (("tc", 60.0), ("ic", 0.0))]
+    assert pdl1(rows=sp142) == "SP142 TC3 or IC3"
+
+
+def test_no_file_that_is_taken_away_narrows_the_interval(tmp_path):
+    import immunescape
+
+    files = {
+        "patients": "patient,age,sex,histology,prior_lines,ecog\na,61,female,adenocarcinoma,0,1\n"
+        + "b,70,male,squamous,1,0\n",
+        "labs": "patient,day,analyte,value,unit\n"
+        + "".join(f"{p},-2,{n},{v},{u}\n" for p in "ab" for n, v, u in (("albumin", 38, "g/L"), ("nlr", 4, "ratio"))),
+        "pdl1": "patient,sample,assay,score,value_percent,day\na,s1,22C3,tps,80,-5\nb,s2,22C3,tps,0,-5\n",
+        "treatments": "patient,start_day,drug\na,0,pembrolizumab\nb,0,nivolumab\n",
+    }
+
+    def spread(names):
+        folder = tmp_path / "_".join(names)
+        folder.mkdir()
+        for name in names:
+            (folder / f"{name}.csv").write_text(files[name], encoding="utf-8")
+        entries = "".join(f"  - {{file: {n}.csv, format: {n}}}\n" for n in names)
+        (folder / "manifest.yaml").write_text(f"study: s\nfiles:\n{entries}", encoding="utf-8")
+        people = immunescape.profile(folder).patients
+        return {(p, e): s.variance for p, r in people.items() for e, s in r.response.standings.items()}
+
+    whole = spread(list(files))
+    for gone in files:
+        less = spread([n for n in files if n != gone])
+        assert less.keys() == whole.keys()
+        assert all(less[k] > whole[k] for k in whole)
+
+
 def test_no_estimate_depends_on_who_else_is_in_the_study():
     from immunescape.profile.assemble import assemble
 
