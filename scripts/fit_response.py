@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parent))
-from response_cohorts import SP142, Cohorts, read_cohorts
+from response_cohorts import LIPI, SP142, Cohorts, read_cohorts
 
 from immunescape.profile.scores.response_fitting import Gaps, fit_inputs, fit_logistic
 from immunescape.profile.scores.response_inputs import INPUTS, observe
@@ -45,7 +45,7 @@ def classes_of(inputs: pd.DataFrame) -> dict[str, dict[str, tuple[float, float]]
     tps = pd.to_numeric(inputs["pdl1"], errors="coerce").dropna().to_numpy(float)
     cuts = {"<1": tps < 1, "1-49": (tps >= 1) & (tps < 50), ">=50": tps >= 50, ">=1": tps >= 1}
     table = {name: (float(tps[c].mean()), float(max(tps[c].var(), 0.1))) for name, c in cuts.items()}
-    return {"pdl1": table | SP142}
+    return {"pdl1": table | SP142, "lipi": LIPI}
 
 
 def matrices(inputs: pd.DataFrame, shell: ResponseModel) -> tuple[np.ndarray, np.ndarray]:

@@ -90,27 +90,36 @@ def page(model: ResponseModel, tables: Mapping[str, list[dict[str, str]]]) -> st
     return "\n".join([*parts, LIMITS])
 
 
+def compared(row: Mapping[str, str], rival: str) -> str:
+    """Whether the interval of a difference in AUC excludes none."""
+    _, low, high = (float(x) for x in re.findall(r"-?\d+\.\d+", row["difference (95 %)"]))
+    return f"it {'beats' if low > 0 else 'is worse than' if high < 0 else 'does not beat'} {rival}"
+
+
 def verdict_of(tables: Mapping[str, list[dict[str, str]]]) -> str:
     """What the tables come to, in sentences."""
     lines = []
     for e in ENDPOINTS:
         shim, held = tables[f"{e} shim"][0], tables[f"{e} held out"]
-        _, low, high = (float(x) for x in re.findall(r"-?\d+\.\d+", shim["difference (95 %)"]))
-        word = "it beats LORIS" if low > 0 else "it is worse than LORIS" if high < 0 else "it does not beat LORIS"
+        word = compared(shim, "LORIS")
+        levels = [float(r["calibration in the large"].split()[0]) for r in tables[f"{e} cohorts"][::2]]
         pdl1 = next(r for r in tables[f"{e} held rivals"] if r["rival"] == "PD-L1")
         lines.append(
             f"- **{TITLES[e]}.** Held-out patients: AUC {held[0]['AUC (95 %)']}, calibration slope "
             f"{held[0]['calibration slope']}, Brier {held[0]['Brier']} (constant {held[1]['Brier']}). PD-L1 alone, on "
-            f"held-out patients who have it: {pdl1['AUC of the rival']}, the model {pdl1['AUC of the model']}, difference "
-            f"{pdl1['difference (95 %)']}. **LORIS where it was not trained** (Shim, {shim['n (events)']}; the model "
-            f"fitted without that cohort): {shim['AUC of the rival']}, the model {shim['AUC of the model']}, difference "
-            f"{shim['difference (95 %)']}: {word}."
+            f"held-out patients who have it: {pdl1['AUC of the rival']}, the model {pdl1['AUC of the model']}, "
+            f"difference {pdl1['difference (95 %)']}: {compared(pdl1, 'PD-L1')}. "
+            f"**LORIS where it was not trained** (Shim, {shim['n (events)']}; "
+            f"the model fitted without that cohort): {shim['AUC of the rival']}, the model "
+            f"{shim['AUC of the model']}, difference {shim['difference (95 %)']}: {word}. "
+            f"In a cohort that it has not seen the level can be off: calibration in the large {min(levels):+.1f} to "
+            f"{max(levels):+.1f} (log odds)."
         )
     shim = tables["response shim"][0]
     lines.append(
-        "- Who has PD-L1, TMB, albumin, NLR and the line of therapy is ranked by LORIS at least as well. What the model "
-        "adds is an answer for everybody else, an interval, and a probability: LORIS as published is a score (Brier "
-        f"score of response in Shim, LORIS / model: {shim['Brier, rival / model']})."
+        "- Who has PD-L1, TMB, albumin, NLR and the line of therapy is ranked by LORIS at least as well. What the "
+        "model adds is an answer for everybody else, an interval, and a probability: LORIS as published is a score "
+        f"(Brier score of response in Shim, LORIS / model: {shim['Brier, rival / model']})."
     )
     return "\n".join(lines) + "\n"
 
@@ -151,7 +160,8 @@ yet being lost (Kaplan-Meier, in each cohort). All four cohorts have both progre
   from all patients, whatever each lacks. Two inputs that no patient has both of are taken as independent given the
   others, but for tissue and plasma burden (0.6) and LIPI and NLR (0.6), both assumed.
 - **Classes** of PD-L1 (< 1, 1-49, >= 50 %) enter with the mean and variance of the numbers within them; SP142 classes
-  with assumed, wide ones.
+  with assumed, wide ones, and so does one half of LIPI (LDH against its upper limit, or the derived NLR) where the
+  other is missing.
 - **Outcome** is logistic in the inputs, integrated over what is missing; cohorts have random intercepts; coefficients
   have a normal prior around 0 whose width was chosen over cohorts left out. The coefficient of chemotherapy has a prior
   from a pooled analysis of randomised trials (akinboro2022), because few patients here had it.
@@ -177,6 +187,11 @@ LIMITS = """## Limits
 - Chemotherapy with the antibody rests on few patients here and on randomised comparisons of the literature; that
   PD-L1 may matter less with chemotherapy is not modelled.
 - TMB differs between panels and exomes; a burden from another assay shifts the result.
+- Values beyond the first or ninety-ninth percentile of the patients fitted to are drawn to it (ECOG 3 counts as 2).
+- The cohorts differ by more than their inputs say (standard deviation of log odds 0.3 to 0.4); in OAK, where patients
+  without an assessment count as no response, a model of the other cohorts expects too many responses.
+- On the scale of probability an interval near 0 or 1 is narrower than one near a half, so there it may shrink when a
+  measurement is taken away that spoke for a probability near a half; `log_odds_sd` never does.
 - TOPOSCORE's class counts only in patients outside its discovery set. LIPI is known for 40 % of one cohort.
 - A model's interval holds for patients like these; it knows nothing of oncogene-addicted tumours on targeted therapy.
 - Patients of `msk_nsclc_pd1_2018` overlap with the Chowell cohort, so accuracy there is no external test.

@@ -89,7 +89,7 @@ def fitted(seen, variances, y, cohort):
 
 
 def test_the_fit_recovers_known_truth_through_gaps_and_measurement_errors():
-    seen, variances, y, cohort, truth, beta = simulated(12_000, 1)
+    seen, variances, y, cohort, truth, beta = simulated(8_000, 1)
     covariance, fit = fitted(seen, variances, y, cohort)
     assert np.abs(covariance - truth).max() < 0.05
     assert fit.coefficients[1:] == pytest.approx(beta, abs=0.13)
@@ -181,6 +181,22 @@ def test_blood_alone_gives_an_answer_that_moves():
         assert good.standings[e].probability > bad.standings[e].probability
     assert "pdl1" in good.missing
     assert good.setting == "averaged over line, drugs given with it, histology"
+
+
+def test_ldh_against_its_limit_alone_says_something_and_less_than_lipi():
+    def of(v):
+        return response_probability(lipi=v).standings["benefit_12_months"]
+
+    assert of(0).log_odds > of("LDH normal").log_odds > of("LDH above normal").log_odds > of(2).log_odds
+    assert of(0).variance < of("LDH normal").variance < of(None).variance
+
+
+def test_chemotherapy_and_an_earlier_line_move_the_probability_as_trials_found():
+    base = {"pdl1": 60, "prior_therapy": False, "chemotherapy": False, "ctla4": False}
+    alone = response_probability(base).standings
+    for e in ENDPOINTS:
+        assert response_probability(base | {"chemotherapy": True}).standings[e].log_odds > alone[e].log_odds + 0.3
+        assert response_probability(base | {"prior_therapy": True}).standings[e].log_odds < alone[e].log_odds
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
@@ -365,6 +381,72 @@ def test_every_patient_of_a_study_gets_a_number_and_the_setting_is_read():
             assert 0 < s.low < s.probability < s.high < 1
 
 
+@pytest.mark.parametrize(
+    ("words", "chemotherapy"),
+    [
+        ("Pembrolizumab", "no"),
+        ("carboplatin, pemetrexed and pembrolizumab", "yes"),
+        ("ICI + chemotherapy", "yes"),
+        ("Monotherapy", "no"),
+        ("anti-PD-1", "no"),
+        ("docetaxel monotherapy", None),  # no checkpoint inhibitor is named: nothing is known of one
+        ("Combination", None),
+        ("osimertinib", None),
+    ],
+)
+def test_what_goes_with_the_inhibitor_is_read_from_the_treatment(words, chemotherapy):
+    from immunescape.profile.assemble import assemble
+
+    study = study_of(patients=[{"patient": "a", "treatment": words}])
+    assert assemble(study).profile.patients["a"].response.values.get("chemotherapy") == chemotherapy
+
+
+def test_pdl1_comes_as_number_as_class_by_sp142_or_not_at_all_where_it_conflicts():
+    from immunescape.profile.assemble import assemble
+
+    def pdl1(**columns):
+        rows = [{"patient": "a", "day": -3.0, "sample": f"s{i}", **c} for i, c in enumerate(columns["rows"])]
+        study = study_of(patients=[{"patient": "a"}], pdl1=rows)
+        return assemble(study).profile.patients["a"].response.values.get("pdl1")
+
+    tps = {"assay": "22C3", "score": "tps"}
+    assert pdl1(rows=[tps | {"value_percent": 60.0}]) == "60 %"
+    assert pdl1(rows=[tps | {"category": "1-49%"}]) == "1-49%"
+    assert pdl1(rows=[tps | {"category": ">=1%"}]) == ">=1"
+    assert pdl1(rows=[tps | {"value_percent": 60.0}, tps | {"value_percent": 0.0}]) is None
+    sp142 = [{"assay": "SP142", "score": s, "value_percent": v} for s, v in (("tc", 60.0), ("ic", 0.0))]
+    assert pdl1(rows=sp142) == "SP142 TC3 or IC3"
+
+
+def test_no_file_that_is_taken_away_narrows_the_interval(tmp_path):
+    import immunescape
+
+    files = {
+        "patients": "patient,age,sex,histology,prior_lines,ecog\na,61,female,adenocarcinoma,0,1\n"
+        + "b,70,male,squamous,1,0\n",
+        "labs": "patient,day,analyte,value,unit\n"
+        + "".join(f"{p},-2,{n},{v},{u}\n" for p in "ab" for n, v, u in (("albumin", 38, "g/L"), ("nlr", 4, "ratio"))),
+        "pdl1": "patient,sample,assay,score,value_percent,day\na,s1,22C3,tps,80,-5\nb,s2,22C3,tps,0,-5\n",
+        "treatments": "patient,start_day,drug\na,0,pembrolizumab\nb,0,nivolumab\n",
+    }
+
+    def spread(names):
+        folder = tmp_path / "_".join(names)
+        folder.mkdir()
+        for name in names:
+            (folder / f"{name}.csv").write_text(files[name], encoding="utf-8")
+        entries = "".join(f"  - {{file: {n}.csv, format: {n}}}\n" for n in names)
+        (folder / "manifest.yaml").write_text(f"study: s\nfiles:\n{entries}", encoding="utf-8")
+        people = immunescape.profile(folder).patients
+        return {(p, e): s.variance for p, r in people.items() for e, s in r.response.standings.items()}
+
+    whole = spread(list(files))
+    for gone in files:
+        less = spread([n for n in files if n != gone])
+        assert less.keys() == whole.keys()
+        assert all(less[k] > whole[k] for k in whole)
+
+
 def test_no_estimate_depends_on_who_else_is_in_the_study():
     from immunescape.profile.assemble import assemble
 
@@ -421,6 +503,10 @@ def test_the_cohort_table_and_json_hold_the_same_numbers(profiled):
         got = content["patients"][name]["response"]
         assert got["response"]["probability"] == pytest.approx(row["response"], abs=1e-4)
         assert got["benefit_12_months"]["low"] == pytest.approx(row["benefit_12_months_low"], abs=1e-4)
+        spread = got["response"]["log_odds_sd"]
+        odds = got["response"]["log_odds"] + np.array([-1.96, 1.96]) * spread
+        ends = [got["response"]["low"], got["response"]["high"]]
+        assert 1 / (1 + np.exp(-odds)) == pytest.approx(ends, abs=1e-3)
         moved = sum(got["response"]["contributions"].values())
         assert moved == pytest.approx(got["response"]["log_odds"] - got["response"]["average_log_odds"], abs=2e-3)
         assert set(got["inputs"]) == {"age", "prior_therapy", "squamous", "pdl1"}

@@ -139,6 +139,7 @@ def _response(estimate: Any) -> dict[str, Any] | None:
         return None
     ends = {
         e: {n: round(getattr(s, n), 4) for n in ("probability", "low", "high", "log_odds", "average_log_odds")}
+        | {"log_odds_sd": round(s.variance**0.5, 4)}
         | {"contributions": {n: round(c, 4) for n, c in s.contributions.items()}}
         for e, s in estimate.standings.items()
     }

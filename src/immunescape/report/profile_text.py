@@ -85,7 +85,7 @@ def print_patient(study: ProfiledStudy, patient: str) -> None:
     print()
     print(f"Guideline group: {p.stratum.title}" + (f" ({p.stratum.caveat})" if p.stratum.caveat else ""))
     print(f"Resistance by SITC: {p.resistance.kind.replace('_', ' ')} ({p.resistance.why})\n")
-    print_table(f"Under a PD-(L)1 inhibitor: {p.response.setting}", probability_rows(p.response))
+    print_table(f"Probability: {p.response.setting}", probability_rows(p.response))
     print_table("What moved it from the average patient", contribution_rows(p.response, 8))
     print(f"Not measured, averaged over: {missing_text(p.response) or 'nothing'}\n{LIMITS}\n")
     rows: list[dict[str, Any]] = []

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LIMITS",
+    "NO_INHIBITOR",
     "contribution_rows",
     "missing_text",
     "probability_rows",
@@ -22,6 +23,9 @@ __all__ = [
     "response_rows",
     "response_summary",
 ]
+
+NO_INHIBITOR = "no checkpoint inhibitor was given"
+"""Reason that `resistance_of` gives for patients on other drugs; their outcome says nothing about the probability."""
 
 LIMITS = (
     "Fitted to four public cohorts of advanced NSCLC (docs/response.md has its accuracy beside PD-L1, TMB, NLR and "
@@ -108,7 +112,8 @@ def response_summary(study: ProfiledStudy) -> str:
         f"{high}), from {frame['inputs'].median():.0f} of {len(INPUTS)} inputs"
     )
     seen = outcomes(study.done.study)["response"].reindex(frame.index)
-    known = seen.notna()
+    had_other = [p.resistance.why == NO_INHIBITOR for p in study.patients.values()]
+    known = seen.notna() & ~np.array(had_other)
     if known.sum() < 10 or seen[known].nunique() < 2:
         return text
     y = seen[known].astype(bool)

@@ -10,7 +10,7 @@ from immunescape.profile.biomarkers.blood import baseline_labs
 from immunescape.profile.biomarkers.registry import biomarkers
 from immunescape.profile.study import Study
 
-__all__ = ["UNITS", "blood_values", "further_column", "lipi_points"]
+__all__ = ["UNITS", "blood_values", "further_column", "half_of_lipi", "lipi_points"]
 
 UNITS: Mapping[str, str] = {
     "albumin": "g/L",
@@ -94,3 +94,14 @@ def lipi_points(neutrophils: float, leukocytes: float, ldh: float, ldh_upper_lim
     if any(math.isnan(v) for v in values) or leukocytes <= neutrophils or ldh_upper_limit <= 0:
         return None
     return int(round(neutrophils / (leukocytes - neutrophils), 9) > 3) + int(ldh > ldh_upper_limit)
+
+
+def half_of_lipi(values: Mapping[str, float]) -> str | None:
+    """Which half of LIPI is known where the other is not: a class of the response model's ``lipi``, or None."""
+    ldh, upper = values.get("ldh", math.nan), values.get("ldh_upper_limit", math.nan)
+    if ldh >= 0 and upper > 0:
+        return "LDH above normal" if ldh > upper else "LDH normal"
+    neutrophils, leukocytes = values.get("neutrophils", math.nan), values.get("leukocytes", math.nan)
+    if neutrophils >= 0 and leukocytes > neutrophils:
+        return "dNLR above 3" if round(neutrophils / (leukocytes - neutrophils), 9) > 3 else "dNLR up to 3"
+    return None

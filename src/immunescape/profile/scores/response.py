@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.knowledge.profile_records import Measurement
+from immunescape.profile.scores.blood_values import half_of_lipi
 from immunescape.profile.scores.response_inputs import INPUTS, inputs_of, observe
 from immunescape.profile.scores.response_model import ENDPOINTS, Observed, ResponseModel, Standing, load_response_model
 
@@ -90,7 +91,8 @@ def response_probability(values: Mapping[str, Any] | None = None, **more: Any) -
     values, **more
         Input -> number in the unit of `INPUTS` (``pdl1`` percent, ``tmb`` per Mb, ``albumin`` g/L, ``hemoglobin``
         g/L, …), truth value (yes, no, True, 0 …), or for ``pdl1`` a class (``<1``, ``1-49``, ``>=50``, ``>=1``). None
-        and NaN are missing. No input is needed; what is missing widens the interval.
+        and NaN are missing. ``lipi`` may be one half of it (``LDH above normal``, ``LDH normal``, ``dNLR above 3``,
+        ``dNLR up to 3``). No input is needed; what is missing widens the interval.
 
     Returns
     -------
@@ -221,7 +223,9 @@ def estimates_of(
         prior = row.get("prior_lines")
         if before is not None and (prior is None or (isinstance(prior, float) and math.isnan(prior))):
             row["prior_lines"] = float(before)
-        labs = dict(blood.get(patient, {}))
+        labs: dict[str, Any] = dict(blood.get(patient, {}))
+        if "lipi" not in labs:
+            labs["lipi"] = half_of_lipi(labs)
         if patient in lesions:
             labs["sld"] = lesions[patient]
         biomarkers = {n: m[patient] for n, m in measured.items() if patient in m}

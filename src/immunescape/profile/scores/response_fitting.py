@@ -217,9 +217,8 @@ def benefit_labels(pfs: Array, progressed: Array, os: Array, died: Array, month:
     known = event | (at >= month)
     label = (at >= month).astype(float)
     label[event & (at < month)] = 0.0
-    times = np.unique(at[~event])
-    at_risk = np.array([(at >= t).sum() for t in times])
-    lost = np.array([((at == t) & ~event).sum() for t in times])
+    times, lost = np.unique(at[~event], return_counts=True)
+    at_risk = len(at) - np.searchsorted(np.sort(at), times, side="left")
     stay = np.cumprod(1.0 - lost / at_risk) if len(times) else np.ones(0)
     # just before the event: patients that are censored at the same time count as still under observation
     index = np.searchsorted(times, np.minimum(at, month), side="left")

@@ -10,6 +10,7 @@ from typing import Any
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.knowledge.profile_records import Measurement
+from immunescape.profile.resistance import CHECKPOINT_INHIBITORS, OTHER_DRUGS
 from immunescape.profile.scores.blood_values import further_column
 from immunescape.profile.scores.response_model import Observed, ResponseModel
 
@@ -132,23 +133,18 @@ def observe(name: str, value: Any, model: ResponseModel, where: str | None = Non
 
 _CHEMOTHERAPY = ("platin", "pemetrexed", "paclitaxel", "gemcitabine", "chemo", "docetaxel", "vinorelbine", "etoposide")
 _CTLA4 = ("ipilimumab", "tremelimumab", "ctla")
-_CHECKPOINT = (
-    "lizumab",
-    "lumab",
-    "limab",
-    "pd-1",
-    "pd1",
-    "pd-l1",
-    "pdl1",
-    "pd-(l)1",
-    "icb",
-    "ici",
-    "mono",
-    "immuno",
-    *_CTLA4,
-)
+_NAMED = re.compile(r"\b(ici|icis|icb|immunotherapy|checkpoint|pd-?l?1|pd-\(l\)1|anti-pd-?l?1|mpdl3280a)\b")
 _MUTANT = {"egfr": "egfr_status", "kras": "kras_status", "stk11": "stk11_status", "keap1": "keap1_status"}
-_LOSS = {"biallelic_loss": 1.0, "biallelic_loss_subclonal": 1.0, "activating": 1.0, "wild_type": 0.0}
+_LOSS = {
+    "activating": 1.0,
+    "biallelic_loss": 1.0,
+    "biallelic_loss_subclonal": 1.0,
+    "mutation_second_allele_unseen": 1.0,
+    "no_mutation_copies_unseen": 0.0,
+    "haploid_loss": 0.0,
+    "wild_type": 0.0,
+}
+"""State of a gene -> whether it counts as mutated; the cohorts know mutations alone. Other states say nothing."""
 _LABS = ("albumin", "hemoglobin", "platelets")
 
 
@@ -156,7 +152,8 @@ def _treatment(row: Mapping[str, Any], drugs: tuple[str, ...]) -> dict[str, Any]
     """Whether a CTLA-4 antibody or chemotherapy goes with the checkpoint inhibitor; empty where none is named."""
     named = [str(row.get(c)) for c in ("treatment", "treatment_class", "arm") if isinstance(row.get(c), str)]
     text = " ".join((*named, *drugs)).casefold()
-    if not any(w in text for w in _CHECKPOINT):
+    named_inhibitor = any(w in text for w in CHECKPOINT_INHIBITORS) or _NAMED.search(text) is not None
+    if not named_inhibitor and ("monotherapy" not in text or any(w in text for w in OTHER_DRUGS)):
         return {}
     ctla4, chemo = any(w in text for w in _CTLA4), any(w in text for w in _CHEMOTHERAPY)
     if "combination" in text and not (ctla4 or chemo):
@@ -186,6 +183,19 @@ def _clinical(row: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
+_SP142 = {"<1%": "SP142 TC0 and IC0", "1-49%": "SP142 TC1/2 or IC1/2", ">=50%": "SP142 TC3 or IC3"}
+
+
+def _pdl1_class(m: Measurement | None) -> str | None:
+    """Class of PD-L1 where there is no single number: its stratum, by SP142's own classes, or at least 1 %."""
+    if m is None:
+        return None
+    if isinstance(m.value, str):
+        return _SP142.get(m.value, m.value) if m.note.startswith("SP142") else m.value
+    spanned = re.search(r"category (\d+)(?:\.\d+)? to 100 % spans", m.note)
+    return ">=1" if spanned and int(spanned.group(1)) >= 1 else None
+
+
 def _number(m: Measurement | None) -> float | None:
     if m is None or m.value is None or isinstance(m.value, (str, bool)) or m.status == "below_limit":
         return None
@@ -198,7 +208,7 @@ def inputs_of(
     model: ResponseModel,
     *,
     drugs: tuple[str, ...] = (),
-    labs: Mapping[str, float] | None = None,
+    labs: Mapping[str, Any] | None = None,
     where: str | None = None,
 ) -> tuple[dict[str, Observed], dict[str, str], tuple[str, ...]]:
     """Inputs of one patient that were measured.
@@ -225,11 +235,9 @@ def inputs_of(
     """
     plain = _clinical(row) | _treatment(row, drugs)
     plain |= {n: (labs or {}).get(n) for n in (*_LABS, "lipi", "sld")}
-    stratum = next((m for n in ("pdl1_tps_stratum", "pdl1_stratum") if (m := biomarkers.get(n)) and m.value), None)
-    tps = biomarkers.get("pdl1_tps")
-    plain["pdl1"] = _number(tps)
-    if plain["pdl1"] is None and stratum is not None:
-        plain["pdl1"] = str(stratum.value)
+    plain["pdl1"] = _number(biomarkers.get("pdl1_tps"))
+    if plain["pdl1"] is None:
+        plain["pdl1"] = _pdl1_class(biomarkers.get("pdl1_stratum"))
     for name in ("tmb", "nlr"):
         plain[name] = _number(biomarkers.get(name))
     albumin = biomarkers.get("albumin")
