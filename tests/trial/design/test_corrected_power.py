@@ -162,3 +162,33 @@ def test_futility_on_the_hazard_ratio_is_futility_on_z() -> None:
     from scipy import stats
 
     assert stop.value == pytest.approx(float(stats.norm.cdf(plan["futility"]["OS"][0])), abs=4 * stop.error + 0.01)
+
+
+def _fresh() -> list[tuple[str, float, tuple[float, ...], float]]:
+    rng = np.random.default_rng(77)
+    families = [
+        ("lan-demets-obrien-fleming", 0.0), ("lan-demets-pocock", 0.0), ("hwang-shih-decani", -3.0), ("power", 2.5),
+        ("obrien-fleming", 0.0), ("pocock", 0.0), ("wang-tsiatis", 0.3),
+    ]  # fmt: skip
+    out = []
+    for k in range(32):
+        family, parameter = families[k % len(families)]
+        inner = np.sort(rng.uniform(0.2, 0.95, int(rng.integers(1, 4))))
+        inner = inner[np.diff(inner, prepend=0.0) > 0.05]
+        out.append((family, parameter, (*inner.tolist(), 1.0), float(rng.choice([0.005, 0.0125, 0.025, 0.05]))))
+    return out
+
+
+@pytest.mark.parametrize(("family", "parameter", "fraction", "alpha"), _fresh())
+def test_fresh_boundaries_by_another_integration(
+    family: str, parameter: float, fraction: tuple[float, ...], alpha: float
+) -> None:
+    """Alpha and power of 32 designs by the multivariate normal distribution function of scipy (Genz)."""
+    from scipy import stats
+
+    bounds = boundaries(family, fraction, alpha=alpha, beta=0.15, parameter=parameter)
+    t = np.asarray(fraction)
+    correlation = np.sqrt(np.minimum.outer(t, t) / np.maximum.outer(t, t))
+    normal = stats.multivariate_normal(np.zeros(len(t)), correlation, allow_singular=True, seed=1)  # type: ignore[call-arg]
+    assert 1 - float(normal.cdf(bounds.efficacy)) == pytest.approx(alpha, abs=3e-5)
+    assert 1 - float(normal.cdf(bounds.efficacy - bounds.drift * np.sqrt(t))) == pytest.approx(0.85, abs=3e-4)

@@ -103,7 +103,11 @@ class Enrichment(Rule):
         if self.test.name not in ("log-rank", "fleming-harrington", "modestly-weighted", "rates"):
             raise InputError(f"'{self.test.name}' has no independent increments, which enrichment needs")
         if self.decide_on is not None:
-            design.endpoint(self.decide_on)
+            kind = design.endpoint(self.decide_on).kind
+            if (kind == "response") != (self.decide_test.name == "rates"):
+                raise InputError(f"test '{self.decide_test.name}' does not fit endpoint '{self.decide_on}' ({kind})")
+            if self.decide_test.name not in ("log-rank", "fleming-harrington", "modestly-weighted", "rates"):
+                raise InputError(f"'{self.decide_test.name}' is not offered for the choice", hint="Use log-rank.")
             if self.first_follow_up <= 0:
                 raise InputError(
                     f"the choice rests on '{self.decide_on}', earlier than the tested '{self.endpoint}': stages must "

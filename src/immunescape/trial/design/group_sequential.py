@@ -32,6 +32,9 @@ from immunescape.trial.design.truth import Truth
 
 __all__ = ["OBRIEN_FLEMING_LIKE", "BetaSpending", "EarlyFutility", "GroupSequential", "Hypothesis", "Spending"]
 
+MOST_LOOKS = 20
+FEW_EVENTS = 20
+"""Events at the first look below which a reader is told of the normal approximation."""
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -79,6 +82,10 @@ class GroupSequential(Rule):
             raise unknown_word("word", self.stop_when, ("any", "all"))
         self.graph()
         looks = len(design.looks)
+        if looks > MOST_LOOKS:
+            raise InputError(
+                f"{looks} looks, at most {MOST_LOOKS} are offered", hint="Bounds of more looks add next to nothing."
+            )
         for h in self.tested:
             kind = design.endpoint(h.endpoint).kind
             if (kind == "response") != (h.test.name == "rates"):
@@ -93,7 +100,9 @@ class GroupSequential(Rule):
             self._check_reestimation(design)
         if self.early_futility is not None:
             early = self.early_futility
-            design.endpoint(early.endpoint)
+            kind = design.endpoint(early.endpoint).kind
+            if (kind == "response") != (early.test.name == "rates"):
+                raise InputError(f"test '{early.test.name}' does not fit endpoint '{early.endpoint}' ({kind})")
             if not 1 <= early.look < looks:
                 raise InputError(f"early futility at look {early.look}, but interim looks are 1 to {looks - 1}")
 
@@ -168,6 +177,16 @@ class GroupSequential(Rule):
     def hypotheses(self, design: Design) -> tuple[str, ...]:
         """See :class:`Rule`."""
         return tuple(h.name for h in self.tested)
+
+    def cautions(self, design: Design) -> list[str]:
+        """See :class:`Rule`."""
+        few = [look.events for look in design.looks if look.events is not None and look.events < FEW_EVENTS]
+        if not few:
+            return []
+        return [
+            f"a look after {min(few)} events: tests and boundaries are normal approximations, which so few events do "
+            "not bear out"
+        ]
 
     def margins(self) -> dict[str, float]:
         """See :class:`Rule`."""

@@ -40,9 +40,11 @@ def planning(design: Design, plan: Mapping[str, Any], scenario: str) -> dict[str
     tested = rule.tested[0]
     if design.endpoint(tested.endpoint).competing:
         return None  # a competing event takes events away
+    if rule.reestimation is not None or any(look.earliest > 0 or np.isfinite(look.latest) for look in design.looks):
+        return None  # the size or the looks are not those of the plan
     if tested.test.name == "rates":
         return _rates(design, rule, truth, plan)
-    if tested.test.name != "log-rank" or len(rule.tested) > 1 or rule.reestimation is not None:
+    if tested.test.name != "log-rank" or len(rule.tested) > 1:
         return None
     if tested.strata or tested.looks:
         return None  # Schoenfeld's formula is for everybody, at every look

@@ -109,6 +109,13 @@ class Platform(Rule):
             for s in e.strata:
                 if s not in design.strata:
                     raise unknown_word("stratum", s, design.strata)
+            most = min(e.patients, design.patients) if self.test.name == "rates" else design.patients
+            if e.looks[-1] > most:
+                raise InputError(
+                    f"a look of arm '{e.arm}' waits for {e.looks[-1]} "
+                    f"{'patients' if self.test.name == 'rates' else 'events'}, of {most} patients",
+                    hint="Each patient has one event at most: lower the look or enrol more patients.",
+                )
             critical = self._critical(design, e)
             for k, bound in enumerate(e.futility):
                 if bound is not None and bound > critical[k]:

@@ -121,6 +121,11 @@ def power_rates(p1: float, p2: float, patients: float, bounds: Boundaries, *, ra
     z_alpha + (|p1 - p2| - z_alpha se_null) / se_own.
     """
     _ratio(ratio)
+    for p in (p1, p2):
+        if not 0 < p < 1:
+            raise InputError(f"a rate lies between 0 and 1, not {p}")
+    if not 2 <= patients < np.inf:
+        raise InputError(f"a number of patients of at least 2 is needed, not {patients:g}")
     n2 = patients / (1 + ratio)
     mean = (ratio * p1 + p2) / (1 + ratio)
     null = np.sqrt((1 + 1 / ratio) * mean * (1 - mean) / n2)
@@ -132,7 +137,7 @@ def power_rates(p1: float, p2: float, patients: float, bounds: Boundaries, *, ra
 
 def sample_size_means(difference: float, sd: float, bounds: Boundaries, *, ratio: float = 1.0) -> Plan:
     """Patients for a test of two means `difference` apart with standard deviation `sd`."""
-    if difference == 0 or sd <= 0:
+    if not np.isfinite(difference) or difference == 0 or not 0 < sd < np.inf:
         raise InputError("a difference other than 0 and a standard deviation above 0 are needed")
     _ratio(ratio)
     _needs_power(bounds)
@@ -143,6 +148,8 @@ def sample_size_means(difference: float, sd: float, bounds: Boundaries, *, ratio
 def power_means(difference: float, sd: float, patients: float, bounds: Boundaries, *, ratio: float = 1.0) -> Plan:
     """Power of a test of two means with `patients` in all."""
     _ratio(ratio)
+    if not np.isfinite(difference) or not 0 < sd < np.inf or not 2 <= patients < np.inf:
+        raise InputError("a finite difference, a standard deviation above 0 and at least 2 patients are needed")
     drift = abs(difference) / sd * np.sqrt(patients * ratio) / (1 + ratio)
     return _plan(bounds, float(drift), patients, patients * bounds.fraction, np.nan, np.empty(0))
 
@@ -192,6 +199,8 @@ def power_survival(
 ) -> Plan:
     """Power of a log-rank test with looks at shares of `events`, by Schoenfeld's drift; `margin` as for sizes."""
     _ratio(ratio)
+    if not 0 < hazard_ratio < np.inf or not 0 < margin < np.inf or not 0 < events < np.inf:
+        raise InputError("a hazard ratio, a margin and events above 0 are needed, all finite")
     drift = float(-np.log(hazard_ratio / margin) * np.sqrt(events * ratio) / (1 + ratio))
     arms = [(control.with_effect(hazard_ratio), ratio / (1 + ratio)), (control, 1 / (1 + ratio))]
     return _survival_plan(bounds, drift, events, accrual, arms, dropout)
