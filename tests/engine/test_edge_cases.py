@@ -12,6 +12,7 @@ import pytest
 from tests.engine.small import sbml
 
 from immunescape.engine import FAILED, Doses, Job, Stop, get_engine
+from immunescape.engine.native import NativeEngine
 from immunescape.errors import EngineError
 
 ENGINES = ("native", "reference", "roadrunner")
@@ -181,6 +182,21 @@ CASES = [
          (0.0, 1000.0), {"x": [0.0, 4.0]}, {"parameters": {"c": 123.4}}, refused={"roadrunner": "short"}),
     Case("a train of pulses", driven("exp(1e4 * (cos(2 * pi * (time - 0.5)) - 1)) * 100 * sqrt(2 * pi)"), (0.0, 20.0),
          {"x": [0.0, 20 * (1 + 1 / 8e4)]}, error=4e-5, refused={"roadrunner": "short"}),
+    Case("a Lorentzian and a triangle", driven("1 / (1 + ((time - 333.3) / 0.01)^2) / (0.01 * pi) "
+                                               "+ max(0, 1 - abs((time - 700) / 0.01)) / 0.01"), (0.0, 1000.0),
+         {"x": [0.0, 2 - 0.01 / np.pi * (1 / 333.3 + 1 / 666.7)]}, error=1e-5, refused={"roadrunner": "short"}),
+    Case("a pulse of two sigmoids", driven("(tanh((time - 500) / 0.01) - tanh((time - 500.1) / 0.01)) / 0.2"),
+         (0.0, 1000.0), {"x": [0.0, 1.0]}, error=1e-5, refused={"roadrunner": "short"}),
+    Case("a pulse that the state modulates",
+         sbml({"x": (1.0, "-x * exp(-((time - 500) / 0.05)^2) / (0.05 * sqrt(pi))")}), (-100.0, 1000.0),
+         {"x": [1.0, float(np.exp(-1))]}, error=1e-5, refused={"roadrunner": "short"}),
+    Case("a short wave that begins and ends",
+         driven("piecewise(sin(2 * pi * (time - 50) / 0.02)^2 / 0.01, time >= 50 && time < 50.02, 0)"), (0.0, 100.0),
+         {"x": [0.0, 1.0]}, error=2e-5, refused={"roadrunner": "short"}),
+    Case("a stop in a short pulse of time", sbml({"x": (0.0, "1")}, rules={"u": "exp(-((time - 500) / 0.05)^2)"}),
+         (0.0, 400.0, 800.0), {"x": [0.0, 400.0, np.nan]}, {"stop": Stop("u", np.array([0.5]))}, inside_steps=True),
+    Case("a threshold that is met at an output time", sbml({"x": (1.0, "-1")}, variables={"n": 0.0},
+         events=[counting("x <= 0")]), (0.0, 0.5, 1.0, 1.5), {"n": [0, 0, 1, 1]}),
     Case("a pulse within a trigger", sbml({"x": (0.0, "1")}, variables={"n": 0.0},
          events=[counting("x + 1000 * exp(-((time - 500) / 0.05)^2) > 1400")]), (0.0, 800.0), {"n": [0.0, 1.0]},
          inside_steps=True),
@@ -212,7 +228,7 @@ CASES = [
 
 @functools.cache
 def compiled(engine: str, model: str):
-    return get_engine(engine).compile(model)
+    return (NativeEngine(lanes=1) if engine == "native" else get_engine(engine)).compile(model)  # one lane: same bits
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -27,7 +27,7 @@ class Plan:
     quantities : names beyond states and constants that can be read out, with their expressions.
     triggers : of the events. switches : conditions on which the rates' form depends.
     breaks : times at which one of those conditions changes by time alone (they hold fixed names only).
-    clock : what else jumps or turns with time alone.
+    clock : what else jumps or turns with time alone. clock_of : the same of single quantities.
     """
 
     system: System
@@ -40,6 +40,7 @@ class Plan:
     breaks: tuple[Expr, ...]
     changes: tuple[tuple[tuple[str, Expr], ...], ...]
     clock: TimeFeatures
+    clock_of: Mapping[str, TimeFeatures]
 
 
 def unsupported(system: System) -> str | None:
@@ -130,6 +131,12 @@ def analyse(system: System) -> Plan | str:
         tuple(breaks),
         changes,
         clock,
+        {
+            name: own
+            for name, value in quantities.items()
+            if CLOCK in free_symbols(value)
+            and (own := time_features([value], states, still, constants, linear=True)[0]).features
+        },
     )
 
 

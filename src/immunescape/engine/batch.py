@@ -198,6 +198,8 @@ def _actions(job: Job, start: float, places: _Places) -> _Actions:
 def _with_moments(actions: _Actions, layout: Layout, job: Job) -> _Actions:
     """Doses, and between them the moments at which inputs jump or turn with time alone."""
     features = TimeFeatures.from_record(layout.clock)
+    if job.stop is not None and job.stop.quantity in layout.clock_of:
+        features = features + TimeFeatures.from_record(layout.clock_of[job.stop.quantity])
     if not features.features or not job.n:
         return actions
     start, end = float(job.times[0]), float(job.times[-1])

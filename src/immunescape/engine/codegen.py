@@ -497,6 +497,7 @@ def generate(
         initial_triggers=tuple(e.initial_value for e in system.events),
         counts=writer.counts,
         clock=plan.clock.record(),
+        clock_of={name: clock.record() for name, clock in plan.clock_of.items()},
     )
     return files, layout
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 __all__ = ["Layout", "Wanted"]
@@ -24,7 +24,8 @@ class Layout:
     names : the quantities of the model, as a user sees them.
     events : number of events. initial_triggers : value of each trigger before the start.
     counts : operations, non-zeros and the like.
-    clock : what jumps or turns with time alone, as `TimeFeatures.record` gives it.
+    clock : what jumps or turns with time alone, as `TimeFeatures.record` gives it. clock_of : the same of single
+        quantities, for those in which anything does.
     """
 
     states: tuple[str, ...]
@@ -40,6 +41,7 @@ class Layout:
     initial_triggers: tuple[bool, ...]
     counts: Mapping[str, int]
     clock: Sequence[Any] = ((), (), ())
+    clock_of: Mapping[str, Any] = field(default_factory=dict)
 
     def record(self) -> dict[str, object]:
         """As plain data for JSON."""

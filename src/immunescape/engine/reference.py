@@ -66,7 +66,10 @@ class ReferenceCompiled:
         n, system = job.n, self.system
         constants, start = system.resolve(n, job.parameters, job.initial, float(times[0]))
         output = self._problem.outputs(job.outputs)
-        moments = self._problem.clock.moments(n, system.defaults, job.parameters, float(times[0]), float(times[-1]))
+        clock = self._problem.clock
+        if job.stop is not None:
+            clock = clock + self._problem.clock_of([system.value(job.stop.quantity)])
+        moments = clock.moments(n, system.defaults, job.parameters, float(times[0]), float(times[-1]))
         atol = absolute_tolerances(job, self.states)
         doses = self._doses(job)
         until = np.full(n, times[-1]) if job.until is None else job.until

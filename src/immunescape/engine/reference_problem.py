@@ -86,10 +86,11 @@ class Problem:
         self.start_constants = make_function([c.expression for c in system.constants], self.names)
         named = {d.name for d in system.delays}
         self.remembers = bool(named & free_symbols(*rates, *triggers, *self._write_out(system.residuals)))
-        self.clock = self._clock([*rates, *triggers, *self._write_out(system.residuals)])
+        self.clock = self.clock_of([*rates, *triggers, *system.residuals])
 
-    def _clock(self, roots: Sequence[Expr]) -> TimeFeatures:
-        """What jumps or turns with time alone."""
+    def clock_of(self, roots: Sequence[Expr]) -> TimeFeatures:
+        """What jumps or turns with time alone in some expressions."""
+        roots = self._write_out(roots)
         system, now = self.system, sym(CLOCK)
         moving = {s.name for s in system.states if not s.rate.is_num(0.0)} | {a.name for a in system.algebraic}
         changing = {s.name for s in system.states} - moving

@@ -24,6 +24,7 @@ __all__ = ["plain_numbers", "read_sbml", "read_sbml_file"]
 
 _ENTITIES = re.compile(r"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
 _DEEPEST = 1000
+_PROSE = ("notes", "annotation")
 _LARGE = re.compile(r"""(<(?:\w+:)?cn\b[^>]*?)\s+type\s*=\s*["']\s*integer\s*["']([^>]*>)(\s*[+-]?\d{10,}\s*<)""")
 _WHOLE, _REAL = re.compile(r"[+-]?\d+"), re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _PARTS_OF_NUMBERS = {
@@ -98,7 +99,9 @@ def _check_text(text: str, where: str) -> None:
     What cannot be parsed at all is left to libsbml.
     """
     depth = deepest = 0
-    kind, pieces = "", []  # type: str, list[str]
+    kind = ""
+    pieces: list[str] = []
+    prose: list[int] = []  # depths of notes and annotations, whose content is no part of the model
     wrong = ""
 
     def start(name: str, attributes: dict[str, str]) -> None:
@@ -106,7 +109,9 @@ def _check_text(text: str, where: str) -> None:
         depth += 1
         deepest = max(deepest, depth)
         tag = name.rpartition(":")[2]
-        if tag == "cn":
+        if tag in _PROSE:
+            prose.append(depth)
+        if tag == "cn" and not prose:
             kind = attributes.get("type", "real").strip()
             pieces[:] = [""]
         elif tag == "sep" and kind:
@@ -118,6 +123,8 @@ def _check_text(text: str, where: str) -> None:
 
     def end(name: str) -> None:
         nonlocal depth, kind, wrong
+        if prose and prose[-1] == depth:
+            prose.pop()
         depth -= 1
         if kind and name.rpartition(":")[2] == "cn":
             patterns = _PARTS_OF_NUMBERS.get(kind, ())

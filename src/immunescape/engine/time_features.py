@@ -36,7 +36,7 @@ MOST_MOMENTS = 100_000
 """Moments of one patient; more jumps are refused, more extrema left to error control."""
 
 _CELLS, _HALVINGS, _FLAT = 64, 40, 1e-10
-_MOST_CELLS = 400_000
+_MOST_CELLS, _TOGETHER = 400_000, 32
 _BROKEN = (*COMPARISONS, "and", "or", "not", "if", "floor", "ceil", "abs", "min", "max")
 _TIME, _STATE, _CHANGES = 1, 2, 4
 _STEPPED = (*COMPARISONS, "and", "or", "not", "floor", "ceil")
@@ -145,8 +145,18 @@ class TimeFeatures:
         else:
             rows, owner = table[:1], np.zeros(n, dtype=np.int64)
         values = {name: rows[:, k] for k, name in enumerate(columns)}
-        located = [_search(feature, values, len(rows), start, end) for feature in self.features]
+        located: list[list[FloatArray]] = [[] for _ in self.features]
+        for at in range(0, len(rows), _TOGETHER):
+            part = {name: column[at : at + _TOGETHER] for name, column in values.items()}
+            for moments, feature in zip(located, self.features, strict=True):
+                moments += _search(feature, part, min(_TOGETHER, len(rows) - at), start, end)
         return values, np.reshape(owner, n), located
+
+    def __add__(self, other: TimeFeatures) -> TimeFeatures:
+        return TimeFeatures(
+            tuple(dict.fromkeys(self.features + other.features)),
+            tuple(dict.fromkeys(self.constants + other.constants)),
+        )
 
     def record(self) -> list[Any]:
         """As plain data for JSON."""
