@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
+import platform
+import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.engine.small import sbml
 
-from immunescape.engine import Job, get_engine, toolchain
+from immunescape.engine import Job, get_engine, shipped, toolchain
 from immunescape.engine.analysis import analyse
 from immunescape.engine.codegen import generate, headers
 from immunescape.engine.native import NativeEngine
@@ -81,30 +87,80 @@ def test_the_compiler_from_the_wheel_gives_the_same_bits(tmp_path, monkeypatch: 
     np.testing.assert_array_equal(results[0].values, results[1].values)
 
 
-@pytest.mark.slow  # the first link for Windows and macOS builds parts of their C libraries
-@pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="the wheel ziglang is not installed")
-@pytest.mark.parametrize(
-    ("name", "magic"),
-    [("aarch64-linux", b"\x7fELF"), ("aarch64-macos", b"\xcf\xfa\xed\xfe")],
-)
-def test_the_compiler_of_the_package_compiles_for_other_platforms(tmp_path, name: str, magic: bytes):
-    from immunescape.engine.shipped import shipped_compiler
-
-    compiler = shipped_compiler(name)
+def written(folder) -> list:
+    """Generated C of a small model, with the headers beside it."""
     for header, content in headers().items():
-        (tmp_path / header).write_text(content)
+        (folder / header).write_text(content)
     sources = []
 
     def emit(file: str, content: str) -> None:
-        (tmp_path / file).write_text(content)
-        sources.append(tmp_path / file)
+        (folder / file).write_text(content)
+        sources.append(folder / file)
 
-    generate(
-        analyse(read_sbml(sbml({"x": (1.0, "-k * sin(x) ^ 1.3")}, {"k": 0.7}))),
-        method="rodas5p",
-        wanted=None,
-        emit=emit,
-    )
+    text = sbml({"x": (1.0, "-k * sin(x) ^ 1.3"), "y": (0.5, "exp(-x) - y / (y + tanh(x))")}, {"k": 0.7})
+    generate(analyse(read_sbml(text)), method="rodas5p", wanted=None, emit=emit)
+    return sources
+
+
+has_wheel = pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="the wheel ziglang is not installed")
+
+
+@has_wheel
+@pytest.mark.parametrize(
+    ("name", "lanes", "magic"),
+    [
+        ("aarch64-linux", 2, b"\x7fELF"),
+        ("x86_64-windows", 4, b"MZ"),
+        # the first link for macOS builds parts of its C library
+        pytest.param("aarch64-macos", 2, b"\xcf\xfa\xed\xfe", marks=pytest.mark.slow),
+    ],
+)
+def test_the_compiler_of_the_package_compiles_for_other_platforms(tmp_path, name: str, lanes: int, magic: bytes):
+    compiler = shipped.shipped_compiler(name)
     library = tmp_path / f"model{compiler.suffix}"
-    compiler.build(sources, library, 2)
-    assert library.read_bytes().startswith(magic)
+    compiler.build(written(tmp_path), library, lanes)
+    content = library.read_bytes()
+    assert content.startswith(magic)
+    assert b"immunescape_run" in content
+    if name.endswith("windows"):  # it needs no library but one that is part of Windows
+        assert {x.lower() for x in re.findall(rb"[\w.-]+\.dll", content, flags=re.I)} == {b"ucrtbase.dll", b"model.dll"}
+        assert sorted(p.suffix for p in tmp_path.iterdir() if p.suffix not in (".c", ".h")) == [".dll"]
+
+
+@has_wheel
+def test_vectors_of_two_become_neon_on_arm(tmp_path):
+    compiler = shipped.shipped_compiler("aarch64-macos")
+    source = next(s for s in written(tmp_path) if s.name == "stage.c")
+    assembly = tmp_path / "stage.s"
+    command = compiler.compile_command(source, assembly, 2)
+    compiler.call(["-S" if word == "-c" else word for word in command])
+    text = assembly.read_text()
+    for operation in ("fmul", "fadd"):
+        assert re.search(rf"{operation}(\.2d\s+v|\s+v\d+\.2d)", text), operation
+
+
+def test_functions_that_a_library_for_windows_imports_are_those_that_the_headers_declare():
+    found = shipped._declared()
+    assert {"sin", "pow", "fma", "memset", "memcpy", "memcmp", "_aligned_malloc", "_aligned_free", "lgamma"} <= set(
+        found
+    )
+    assert not {"free", "aligned_alloc", "isnan", "double"} & set(found)
+
+
+@pytest.mark.skipif(
+    platform.machine() != "x86_64" or sys.platform == "win32" or shutil.which("cc") is None, reason="x86-64 and cc"
+)
+def test_the_probe_of_the_stack_touches_every_page_and_changes_no_register(tmp_path):
+    probe = Path(shipped.__file__).parent / "kernels" / "standard" / "stack_probe.h"
+    (tmp_path / "use.c").write_text(f"""#include "{probe}"
+    long use(long size) {{ /* 0, or what differs afterwards */
+        long rax = size, rcx = 0x1234567, rsp, after;
+        __asm__ volatile("movq %%rsp, %2; subq $256, %%rsp; call ___chkstk_ms; addq $256, %%rsp; movq %%rsp, %3"
+                         : "+a"(rax), "+c"(rcx), "=&r"(rsp), "=&r"(after) : : "memory", "cc");
+        return (rax != size) + 2 * (rcx != 0x1234567) + 4 * (rsp != after);
+    }}""")
+    library = tmp_path / "use.so"
+    subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, tmp_path / "use.c"], check=True)
+    use = ctypes.CDLL(str(library)).use
+    use.argtypes, use.restype = [ctypes.c_long], ctypes.c_long
+    assert [use(size) for size in (0, 1, 4095, 4096, 4097, 100_000)] == [0] * 6

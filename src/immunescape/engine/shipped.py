@@ -9,7 +9,9 @@ libraries for other platforms can be built as well.
 from __future__ import annotations
 
 import platform
+import re
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -94,7 +96,8 @@ class ShippedCompiler(Toolchain):
         """Call that makes objects a shared library."""
         if self.target.is_elf:
             return [*self.command, "ld.lld", "-shared", *map(str, objects), "-o", str(library)]
-        # Libraries of Windows and macOS name the library of each function that they import: zig's own linker knows.
+        # Libraries of Windows and macOS name the library of each function that they import: zig's own linker knows
+        # them, but builds parts of the C library first.
         return [
             *self.command,
             "cc",
@@ -105,6 +108,33 @@ class ShippedCompiler(Toolchain):
             "-o",
             str(library),
         ]
+
+    def link(self, objects: Sequence[Path], library: Path, lanes: int) -> None:
+        """Make objects a shared library.
+
+        For Windows on x86-64 the C library's functions are declared as those of ``ucrtbase.dll``, a part of Windows, so
+        that nothing of it needs to be built; other systems see `link_command`.
+        """
+        if self.target is not TARGETS["x86_64-windows"]:
+            super().link(objects, library, lanes)
+            return
+        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+            names, stubs, probe = (Path(folder) / name for name in ("c.def", "c.lib", "probe.o"))
+            names.write_text("\n".join(["LIBRARY ucrtbase.dll", "EXPORTS", *_declared()]) + "\n", encoding="utf-8")
+            self.call([*self.command, "dlltool", "-m", "i386:x86-64", "-d", str(names), "-l", str(stubs)])
+            source = str(_STANDARD / "stack_probe.h")
+            self.call([*self.command, "clang", *self.flags(lanes), "-x", "c", "-c", source, "-o", str(probe)])
+            linker = [*self.command, "lld-link", "-lldmingw", "-dll", "-noentry", f"-out:{library}"]
+            self.call([*linker, *map(str, objects), str(probe), str(stubs)])
+
+
+def _declared() -> list[str]:
+    """Functions of the C library that generated code may call: those that the headers in `kernels/standard` declare."""
+    found: set[str] = set()
+    for header in ("math.h", "stdlib.h", "string.h"):
+        text = (_STANDARD / header).read_text(encoding="utf-8")
+        found.update(re.findall(r"(?:^|[ *])([a-z_][a-z0-9_]*)\((?:double|int|size_t|void|const)\b", text, flags=re.M))
+    return sorted(found - {"aligned_alloc", "free", "release"})  # these become _aligned_malloc and _aligned_free
 
 
 @cache

@@ -88,6 +88,10 @@ class Toolchain:
         """Call that makes objects a shared library."""
         return [*self.command, *self.flags(lanes), "-shared", *map(str, objects), "-o", str(library), "-lm"]
 
+    def link(self, objects: Sequence[Path], library: Path, lanes: int) -> None:
+        """Make objects a shared library; an `EngineError` says what the linker complained of first."""
+        self.call(self.link_command(objects, library, lanes))
+
     def build(self, sources: Sequence[Path], library: Path, lanes: int) -> None:
         """Compile C files side by side and link them; headers lie beside the sources, objects are removed.
 
@@ -157,7 +161,7 @@ class Build:
         for _, compiled in self._objects:
             compiled.result()
         objects = [made for made, _ in self._objects]
-        self._toolchain.call(self._toolchain.link_command(objects, self._library, self._lanes))
+        self._toolchain.link(objects, self._library, self._lanes)
         for made in objects:
             made.unlink()
 

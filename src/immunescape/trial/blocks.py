@@ -29,6 +29,7 @@ __all__ = [
     "Enroller",
     "TrialBlock",
     "candidates_per_block",
+    "eligible_per_block",
     "prepare_process",
     "simulate_block",
     "simulate_task",
@@ -40,6 +41,16 @@ REFERENCE = 4096
 ELIGIBLE_PER_BLOCK = (24, 64)
 """Fewest, and most, candidates that enter from one block: small runs end early, large ones share what a block costs."""
 MAX_CANDIDATES = 4096
+
+
+def eligible_per_block(patients: int) -> float:
+    """Candidates that enter from one block of a run with so many patients per arm: a quarter of them, within limits.
+
+    A block costs some tens of milliseconds beside its patients, so few large ones take less processor time; four an
+    arm still keep several processors busy.
+    """
+    few, many = ELIGIBLE_PER_BLOCK
+    return min(max(patients / 4.0, few), many)
 
 
 @dataclass(frozen=True)
@@ -141,16 +152,15 @@ def region_of(enrolment: Enrolment) -> Region:
 def candidates_per_block(trial: Trial, patients: int = 0) -> int:
     """Candidates in a block of a run with so many patients per arm.
 
-    About as many as give an eighth of them, but 24 to 64 that enter; a multiple of 16, and from 256 on of 256, because
-    parameters are drawn for so many candidates at once. What a patient is like does not depend on it.
+    As many as let `eligible_per_block` enter; a multiple of 16, and from 256 on of 256, because parameters are drawn
+    for so many candidates at once. What a patient is like does not depend on it.
     """
     from immunescape.population.sampling import BLOCK
 
     rate = Enroller(trial.population, trial.file or None).rate
     if not rate > 0:
         raise InputError("no candidate is eligible", where=trial.file or None)
-    few, many = ELIGIBLE_PER_BLOCK
-    size = min(max(patients / 8.0, few), many) / rate
+    size = eligible_per_block(patients) / rate
     if size <= BLOCK:
         return max(16, math.ceil(size / 16) * 16)
     return min(MAX_CANDIDATES, round(size / BLOCK) * BLOCK)

@@ -23,10 +23,10 @@ from immunescape.errors import InputError
 from immunescape.files import check_folder, whole_file
 from immunescape.parallel import Team, deferred_interrupts, open_team
 from immunescape.trial.blocks import (
-    ELIGIBLE_PER_BLOCK,
     BlockTask,
     TrialBlock,
     candidates_per_block,
+    eligible_per_block,
     prepare_process,
     simulate_block,
     simulate_task,
@@ -129,8 +129,7 @@ def run_trial(
         store = BlockStore(kept, _key(trial, seed, engine_name, size, paired, fit))
         groups = [tuple(range(len(trial.arms)))] if paired else [(k,) for k in range(len(trial.arms))]
         total = sum(wanted)
-        few, many = ELIGIBLE_PER_BLOCK
-        guess = 0.0 if cluster is None else 0.5 * min(max(max(wanted) / 8, few), many)  # half: not all can be grown
+        guess = 0.0 if cluster is None else 0.5 * eligible_per_block(max(wanted))  # half: not all can be grown
         gathered = [
             _Gathered(0 if paired else group[0], group, max(wanted[k] for k in group), guess) for group in groups
         ]
