@@ -1,6 +1,6 @@
 """Engines side by side on a published 50-state model (built from its exported tables) or on immunescape's own.
 
-    python benchmarks/bench_engine.py [--own] [--patients N] [--json FILE]
+    python benchmarks/bench_engine.py [--own] [--patients N] [--limit S] [--json FILE]
 
 The workload is the usual one for this model: 400 days, 200 mg every three weeks 20 times, 401 outputs, 4 parameters
 varied between patients.
@@ -34,16 +34,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--own", action="store_true", help="immunescape's own model")
     parser.add_argument("--patients", type=int, default=512)
+    parser.add_argument("--limit", type=float, default=900.0, help="seconds for everything")
     parser.add_argument("--json", type=Path, help="file to write the report to")
     options = parser.parse_args()
     if options.own:
         from immunescape.face import bench_example
 
-        text, name = bench_example()
-        report = bench_engine(text, name, patients=options.patients)
+        text, name, workload = bench_example(full=True)
+        report = bench_engine(text, name, patients=options.patients, workload=workload, limit=options.limit)
     else:
         text, workload = example1()
-        report = bench_engine(text, "published model, 50 states", patients=options.patients, workload=workload)
+        name = "published model, 50 states"
+        report = bench_engine(text, name, patients=options.patients, workload=workload, limit=options.limit)
     if options.json:
         options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(format_bench(report))
