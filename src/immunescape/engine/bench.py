@@ -104,8 +104,9 @@ def bench_engine(
     ``{"model", "rtol", "patients", "engines": [{"engine", "processes", "ms_per_patient", "max_error", "compile_s"}],
     "not_run", "setup", "reference_error", "operations"}``. `max_error` is the largest error of any output over its
     largest absolute value; `reference_error` the same between two tight runs with different methods. Milliseconds are
-    of processor time for one process (so that other work on the machine disturbs little) and of the clock for several; `compile_s` is on the clock for ours and processor time for others. `not_run` and `setup` map engines to
-    why they were not run, and how they were used.
+    of processor time for one process (so that other work on the machine disturbs little), of the clock for several;
+    `compile_s` is of the clock for ours, of processor time for others. `not_run` and `setup` map engines to why they
+    were not run, and to how they were used.
 
     Raises
     ------

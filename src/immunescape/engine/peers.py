@@ -69,25 +69,6 @@ def _name_modifiers(model: libsbml.Model) -> None:
             reaction.createModifier().setSpecies(name)
 
 
-def _with_sizes(sbml: str) -> str:
-    """Return the model with the first size of each compartment whose size a rule gives.
-
-    COPASI divides by the size that the document states, and a document need not state one where a rule does.
-    """
-    document = libsbml.readSBMLFromString(sbml)
-    model = document.getModel()
-    ruled = {rule.getVariable() for rule in model.getListOfRules()}
-    names = tuple(c.getId() for c in model.getListOfCompartments() if c.getId() in ruled and not c.isSetSize())
-    if not names:
-        return sbml
-    from immunescape.engine.native import NativeEngine
-
-    first = NativeEngine().compile(sbml).run(Job(1, np.array([0.0, 1e-9]), names)).values[0, 0]
-    for name, size in zip(names, first, strict=True):
-        model.getCompartment(name).setSize(float(size))
-    return str(libsbml.writeSBMLToString(document))
-
-
 class Peer(ABC):
     """One library: compiles with the first doses it meets and runs patients one after the other.
 
@@ -179,7 +160,7 @@ class _Copasi(Peer):
 
     def _load(self, sbml: str, job: Job) -> None:
         basico = importlib.import_module("basico")
-        self._model = basico.load_model_from_string(_with_sizes(sbml))
+        self._model = basico.load_model_from_string(sbml)
         compartments = basico.get_compartments(model=self._model)
         self._sizes = {} if compartments is None else compartments["initial_size"]
 
