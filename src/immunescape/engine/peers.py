@@ -1,6 +1,7 @@
-"""COPASI and AMICI behind the interface of an engine, where they are installed: for measuring beside ours, no more.
+"""Other simulators behind the interface of an engine, where they are installed: for measuring beside ours, no more.
 
-Doses become SBML events (boluses only), so that each library integrates a whole course in one call of its own.
+Each is driven as its own users would: doses become SBML events (boluses only), so that a library that reads SBML
+integrates a whole course in one call of its own; libroadrunner with its default options, past our engine of that name.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import numpy as np
 from immunescape.engine.api import FAILED, OK, Doses, Job, Result
 from immunescape.errors import EngineError
 
-__all__ = ["PEERS", "installed_peers", "with_dose_events"]
+__all__ = ["PEERS", "Peer", "installed_peers", "with_dose_events"]
 
 
 def with_dose_events(sbml: str, doses: Doses | None) -> str:
@@ -68,10 +69,17 @@ def _name_modifiers(model: libsbml.Model) -> None:
             reaction.createModifier().setSpecies(name)
 
 
-class _Peer(ABC):
-    """One library: compiles with the first doses it meets and runs patients one after the other."""
+class Peer(ABC):
+    """One library: compiles with the first doses it meets and runs patients one after the other.
+
+    Attributes
+    ----------
+    name : in reports. setup : how it is used, in a sentence. package : what to install.
+    """
 
     name = ""
+    setup = ""
+    package = ""
 
     def __init__(self, sbml: str) -> None:
         self.sbml = sbml
@@ -116,10 +124,39 @@ class _Peer(ABC):
         """Integrate one patient: (t, k) outputs."""
 
 
-class _Copasi(_Peer):
+class _RoadRunner(Peer):
+    """libroadrunner as its users run it."""
+
+    name = "libroadrunner"
+    setup = "CVODE, default options of loading and of the integrator but tolerances and the limit of steps"
+    package = "libroadrunner"
+
+    def _load(self, sbml: str, job: Job) -> None:
+        roadrunner = importlib.import_module("roadrunner")
+        roadrunner.Logger.setLevel(roadrunner.Logger.LOG_FATAL)
+        self._runner = roadrunner.RoadRunner(sbml)
+
+    def _course(self, job: Job, overrides: dict[str, float]) -> Any:
+        runner = self._runner
+        integrator = runner.getIntegrator()
+        integrator.relative_tolerance = job.rtol
+        integrator.absolute_tolerance = job.atol if isinstance(job.atol, float) else 1e-9
+        integrator.maximum_num_steps = job.max_steps
+        for name, value in overrides.items():
+            runner[name] = value
+        runner.reset()  # initial values follow from parameters
+        for name, value in overrides.items():
+            runner[name] = value
+        runner.timeCourseSelections = ["time", *job.outputs]
+        return np.array(runner.simulate(times=[float(t) for t in job.times]))[:, 1:]
+
+
+class _Copasi(Peer):
     """COPASI's deterministic solver (LSODA) through basico."""
 
     name = "copasi"
+    setup = "LSODA through basico, the model loaded once"
+    package = "copasi-basico"
 
     def _load(self, sbml: str, job: Job) -> None:
         basico = importlib.import_module("basico")
@@ -149,10 +186,12 @@ class _Copasi(_Peer):
         return np.array(columns).T
 
 
-class _Amici(_Peer):
+class _Amici(Peer):
     """AMICI: the model as compiled C++ with an analytic Jacobian, CVODES and KLU."""
 
     name = "amici"
+    setup = "compiled C++, analytic Jacobian, CVODES with KLU"
+    package = "amici"
 
     def _load(self, sbml: str, job: Job) -> None:
         amici, self._run = (
@@ -187,7 +226,32 @@ class _Amici(_Peer):
         return np.asarray(result.y)
 
 
-PEERS: dict[str, tuple[str, type[_Peer]]] = {"copasi": ("basico", _Copasi), "amici": ("amici", _Amici)}
+class _Sundae(Peer):
+    """CVODE through scikit-sundae, with callbacks compiled from our generated C."""
+
+    name = "scikit-sundae"
+    setup = (
+        "CVODE (BDF, dense), rates and Jacobian compiled from our generated C, called from Python; restarts at doses"
+    )
+    package = "scikit-sundae"
+
+    def _load(self, sbml: str, job: Job) -> None:
+        from immunescape.engine.peers_sundae import Callbacks, SundaeCourses
+
+        with tempfile.TemporaryDirectory() as folder:
+            doses = job.doses if isinstance(job.doses, Doses) else None
+            self._courses = SundaeCourses(Callbacks(self.sbml, Path(folder)), doses)
+
+    def _course(self, job: Job, overrides: dict[str, float]) -> Any:
+        return self._courses.course(job, overrides)
+
+
+PEERS: dict[str, tuple[str, type[Peer]]] = {
+    "libroadrunner": ("roadrunner", _RoadRunner),
+    "scikit-sundae": ("sksundae", _Sundae),
+    "copasi": ("basico", _Copasi),
+    "amici": ("amici", _Amici),
+}
 """Name -> (module that must be installed, what makes it ready)."""
 
 
