@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 from tests.engine.small import sbml
 
 from immunescape.engine import Job
+from immunescape.engine.codegen import headers
 from immunescape.engine.native import NativeEngine
 from immunescape.engine.processor import _cpu_flags, fused_flags
 from immunescape.engine.tape import Tape
-from immunescape.engine.toolchain import machine_lanes
+from immunescape.engine.toolchain import find_toolchain, machine_lanes
 
 WIDTHS = [w for w in (1, 2, 4, 8) if w <= machine_lanes()]
 
@@ -60,3 +62,34 @@ def test_there_is_one_rounding(lanes: int) -> None:
     text = sbml({"x": (0.0, "u - 1")}, {"a": 1.0, "b": 1.0}, rules={"u": "1", "y": "(x + a) * (x + b) - 1"})
     job = Job(lanes, np.array([0.0, 1.0]), ("y",), {"a": np.full(lanes, 1 + e), "b": np.full(lanes, 1 - e)})
     assert np.all(NativeEngine(lanes=lanes).compile(text).run(job)["y"][:, 0] == -(e**2))
+
+
+def _two_widths(text: str, job: Job) -> list[np.ndarray]:
+    return [NativeEngine(lanes=lanes).compile(text).run(job).values for lanes in (WIDTHS[0], WIDTHS[-1])]
+
+
+def test_a_processor_without_the_instruction_gives_one_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = sbml({"x": (1.0, "-k * x + 0.3 * y * x"), "y": (0.5, "k * x - 0.3 * y * x - 0.1 * y")}, {"k": 0.7})
+    job = Job(5, np.linspace(0.0, 10.0, 6), ("x", "y"), {"k": np.linspace(0.2, 2.0, 5)})
+    here = _two_widths(text, job)
+    monkeypatch.setattr("immunescape.engine.toolchain.fused_flags", lambda: ())
+    monkeypatch.setattr("immunescape.engine.shipped.fused_flags", lambda: ())
+    without = _two_widths(text, job)
+    assert np.array_equal(*here)
+    assert np.array_equal(*without)
+    np.testing.assert_allclose(here[0], without[0], rtol=1e-7)
+
+
+@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="widths of x86-64")
+@pytest.mark.parametrize("lanes", [1, 2, 4, 8])
+def test_every_width_compiles_with_and_without_the_instruction(
+    tmp_path, monkeypatch: pytest.MonkeyPatch, lanes: int
+) -> None:
+    (tmp_path / "lanes.h").write_text(headers()["lanes.h"])
+    source = tmp_path / "try.c"
+    source.write_text('#include "lanes.h"\nV f(V a, V b, V c) { return v_fms(a, b, v_fnma(a, c, v_fma(b, c, a))); }\n')
+    toolchain = find_toolchain()
+    for flags in (("-mfma",), ()):
+        monkeypatch.setattr("immunescape.engine.toolchain.fused_flags", lambda flags=flags: flags)
+        monkeypatch.setattr("immunescape.engine.shipped.fused_flags", lambda flags=flags: flags)
+        toolchain.call(toolchain.compile_command(source, tmp_path / "try.o", lanes))
