@@ -42,12 +42,12 @@ def test_factor_is_the_ratio_of_variances_and_of_event_rates() -> None:
 
 def test_a_higher_pooled_rate_raises_the_size_and_restores_the_power() -> None:
     """Planned for a pooled rate of 0.2; it is 0.4, so that the planned size has too little power for the difference."""
-    found = simulate(read_design("b.yaml", rates_file(0.31, 0.49)), 1500, seed=2)
+    found = simulate(read_design("b.yaml", rates_file(0.31, 0.49)), 1000, seed=2)
     factor = found.outcomes["effect"].extra["factor"]
     assert float(np.median(factor)) == pytest.approx(0.24 / 0.16, abs=0.06)
     content = yaml.safe_load(rates_file(0.31, 0.49))
     del content["reestimation"]
-    plain = simulate(read_design("p.yaml", yaml.safe_dump(content)), 1500, seed=2, scenarios=["effect"])
+    plain = simulate(read_design("p.yaml", yaml.safe_dump(content)), 1000, seed=2, scenarios=["effect"])
     assert found.power().value > plain.power().value + 0.08
     assert found.summary("effect")["expected_patients"].value > plain.summary("effect")["expected_patients"].value + 40
     error = found.type_one_error

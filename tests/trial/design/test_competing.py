@@ -60,18 +60,18 @@ def test_incidence_is_that_of_two_hazards(precluded: str) -> None:
 def test_more_deaths_do_not_pass_for_less_progression_in_the_cause_specific_test() -> None:
     """Deaths rise, progression stays: cause-specific holds its level, the subdistribution sees fewer progressions."""
     cause, sub = (
-        simulate(read(precluded=p, death_ratio=2.5), 1000, seed=3, scenarios=["real"]).power()
+        simulate(read(precluded=p, death_ratio=2.5), 500, seed=3, scenarios=["real"]).power()
         for p in ("censored", "kept")
     )
-    assert cause.value <= 0.025 + 4 * np.sqrt(0.025 / 1000)
+    assert cause.value <= 0.025 + 4 * np.sqrt(0.025 / 500)
     assert sub.value > 0.15
 
 
 @pytest.mark.parametrize("precluded", ["censored", "kept"])
 def test_both_tests_hold_their_level_and_find_an_effect(precluded: str) -> None:
-    found = simulate(read(precluded=precluded, progression_ratio=0.6), 750, seed=4)
+    found = simulate(read(precluded=precluded, progression_ratio=0.6), 500, seed=4)
     assert found.type_one_error is not None
-    assert found.type_one_error.value <= 0.025 + 4 * np.sqrt(0.025 / 750)
+    assert found.type_one_error.value <= 0.025 + 4 * np.sqrt(0.025 / 500)
     assert found.power().value > 0.75
     assert "planning" not in found.notes  # Schoenfeld's formula counts events that a competing one takes away
 

@@ -59,7 +59,7 @@ def test_a_hypothesis_spends_only_where_it_is_tested() -> None:
 def test_a_hypothesis_is_not_rejected_where_it_is_not_tested() -> None:
     """A PFS that fails at its look stays lost, however strong it is later."""
     design = pfs_once_os_twice()
-    found = simulate(design, 1000, seed=2)
+    found = simulate(design, 500, seed=2)
     assert found.type_one_error is not None
     assert found.type_one_error.value <= 0.025 + 4 * found.type_one_error.error
     once = found.reject("alternative", "PFS").value
@@ -69,7 +69,7 @@ def test_a_hypothesis_is_not_rejected_where_it_is_not_tested() -> None:
     )
     weak = {"alternative": both_endpoints(0.8, 0.9)}
     a, b = (
-        simulate(dataclasses.replace(d, truths=weak), 1000, seed=2, scenarios=["alternative"]) for d in (design, every)
+        simulate(dataclasses.replace(d, truths=weak), 250, seed=2, scenarios=["alternative"]) for d in (design, every)
     )
     assert once > 0.9
     ends = a.outcomes["alternative"]
@@ -100,7 +100,7 @@ def nested_design(truth: Generator) -> Any:
 def test_nested_populations_test_their_own_patients() -> None:
     """The subgroup alone has an effect: its power is that of its own events, and looks come at exactly these."""
     design = nested_design(nested(0.6, 1.0))
-    found = simulate(design, 1500, seed=3)
+    found = simulate(design, 750, seed=3)
     expected = boundaries("lan-demets-obrien-fleming", [2 / 3, 1.0]).power(-np.log(0.6) * np.sqrt(150) / 2)[-1]
     assert found.reject("alternative", "high").value == pytest.approx(float(expected), abs=0.04)
     assert found.reject("alternative", "all").value < found.reject("alternative", "high").value - 0.2
@@ -122,7 +122,7 @@ def test_true_null_in_one_population_is_held_beside_an_effect_in_the_other() -> 
     )
     looks = (Milestone(events=150, endpoint="os"), Milestone(events=300, endpoint="os"))
     design = survival_design(nested(0.5, 1.0), patients=500, looks=looks, rule=rule)
-    wrong = simulate(design, 2000, seed=5, scenarios=["alternative"]).reject("alternative", "low")
+    wrong = simulate(design, 1000, seed=5, scenarios=["alternative"]).reject("alternative", "low")
     assert wrong.value <= 0.025 + 4 * wrong.error
 
 
@@ -146,7 +146,7 @@ def test_hazard_ratio_at_the_bound_cumulative_alpha_and_conditional_power_are_pl
 
 def test_hazard_ratio_by_look_is_over_all_trials() -> None:
     """Those still running at the last look are the unlucky ones: over them the mean would be near 0.85, not 0.75."""
-    found = simulate(survival_design(two_arms(0.75), (150, 225, 300)), 1500, seed=2, scenarios=["alternative"])
+    found = simulate(survival_design(two_arms(0.75), (150, 225, 300)), 750, seed=2, scenarios=["alternative"])
     for figure in found.summary("alternative")["looks"]["hazard_ratio"]:
         assert figure.value == pytest.approx(0.75, abs=0.015)
 
@@ -154,7 +154,7 @@ def test_hazard_ratio_by_look_is_over_all_trials() -> None:
 def test_non_inferiority_holds_its_level_at_the_margin_and_has_the_power_of_theory() -> None:
     rule = GroupSequential((Hypothesis("OS", "os", Statistic(margin=1.25)),))
     design = survival_design(two_arms(1.0), (300, 420), patients=600, rule=rule)
-    found = simulate(design, 2500, seed=6)
+    found = simulate(design, 1000, seed=6)
     error = found.type_one_error
     assert error is not None
     assert abs(error.value - 0.025) < 4 * error.error + 0.002

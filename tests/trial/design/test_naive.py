@@ -52,7 +52,7 @@ def test_fit_has_the_curves_of_the_pool() -> None:
 
 def test_where_curves_say_all_the_report_says_so(tmp_path: Path) -> None:
     found = simulate(
-        survival_design(pool(0.75, 0.75), (150, 250), patients=400), 1000, seed=2, scenarios=["alternative"]
+        survival_design(pool(0.75, 0.75), (150, 250), patients=400), 250, seed=2, scenarios=["alternative"]
     )
     note = found.notes["naive_truth"]["alternative"]
     assert "adds nothing" in note["verdict"]
@@ -64,6 +64,6 @@ def test_where_curves_say_all_the_report_says_so(tmp_path: Path) -> None:
 def test_where_a_biomarker_decides_the_difference_is_shown() -> None:
     rule = GroupSequential((Hypothesis("high", "os", strata=("high",)),))
     design = survival_design(pool(0.5, 1.1), (150, 250), patients=800, rule=rule)
-    note = simulate(design, 500, seed=2, scenarios=["alternative"]).notes["naive_truth"]["alternative"]
+    note = simulate(design, 250, seed=2, scenarios=["alternative"]).notes["naive_truth"]["alternative"]
     assert note["power"]["high"]["difference"] > 0.2
     assert "power of high" in note["verdict"]

@@ -112,7 +112,7 @@ def _streams() -> Any:
 
 
 def test_large_pools_are_not_warned_of() -> None:
-    design = survival_design(pool(table(40_000, ratio=2.0)), (100, 200), patients=300)
+    design = survival_design(pool(table(12_000, ratio=2.5)), (100, 200), patients=300)
     found = simulate(design, 250, seed=1, scenarios=["alternative"])
     assert not any("is small for this effect" in w for w in found.warnings)
     assert float(found.pool_errors["alternative"][0]) < 0.02

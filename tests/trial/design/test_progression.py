@@ -71,7 +71,7 @@ def test_formula_and_simulation_agree_where_a_file_has_both_endpoints() -> None:
             }
         ],
     }  # fmt: skip
-    found = simulate(read_design("both.yaml", yaml.safe_dump(content)), 1500, seed=2, scenarios=["effect"])
+    found = simulate(read_design("both.yaml", yaml.safe_dump(content)), 750, seed=2, scenarios=["effect"])
     formula = found.notes["planning"]["effect"]["cumulative_power"][-1]
     assert formula == pytest.approx(found.power().value, abs=4 * found.power().error)
     assert found.summary("effect")["looks"]["hazard_ratio"][-1].value == pytest.approx(0.75, abs=0.01)

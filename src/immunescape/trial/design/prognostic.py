@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = ["PrognosticScore", "adjusted_log_rank", "fitted_score"]
 
+LATER_ENDINGS = ("_months", "_event", "_events", "_day", "_reason", "_cycles")
+LATER = (
+    "orr", "arm", "regimen", "id", "best_response", "best_change_pct", "doses", "death_cause", "dose_reduced",
+    "checkpoint_inhibitor", "ici_with_chemotherapy", "next_line", "next_line_regimen", "resistance", "draw", "weight",
+    "frailty_death", "frailty_new_lesion", "progression_new_lesion",
+)  # fmt: skip
+"""Columns of a virtual trial that are outcomes, or drawn and not known in a patient."""
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -67,10 +74,12 @@ def fitted_score(table: pd.DataFrame, control: str, endpoint: str, covariates: S
     import pandas as pd
     from lifelines import CoxPHFitter
 
-    outcomes = [c for c in table.columns if str(c).endswith(("_months", "_event", "_days")) or c in ("orr", "arm")]
+    outcomes = [c for c in table.columns if str(c).endswith(LATER_ENDINGS) or c in LATER]
     for name in covariates:
         if name in outcomes:
-            raise InputError(f"'{name}' is an outcome: a prognostic score is known before randomisation")
+            raise InputError(
+                f"'{name}' is an outcome, or not known in a patient: a prognostic score is known before randomisation"
+            )
         if name not in table:
             raise unknown_word("covariate", name, [str(c) for c in table.columns if c not in outcomes])
         if table[name].isna().any():
