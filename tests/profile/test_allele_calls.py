@@ -70,6 +70,8 @@ def test_reads_purity_and_copies_make_a_subclonal_hit(tmp_path: Path) -> None:
     found = done.measured["b2m_status"]["S1"]
     assert found.value == "biallelic_loss_subclonal"
     assert "subclonal (CCF 0.1" in found.note
+    evidence = done.calls.call("S1", "mhc1_genetic_loss").evidence
+    assert any("subclonal (CCF 0.1" in e.statement for e in evidence)
 
 
 def test_a_hit_of_two_reads_is_not_relied_on(tmp_path: Path) -> None:
