@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import jsonschema
 import pytest
 from tests.profile.study_files import SEEN, maf, profiled, state
 
+from immunescape.profile.profile_json import json_schema
 from immunescape.profiles import ProfiledStudy
 from immunescape.report.profile_text import print_patient
 
@@ -70,6 +72,8 @@ def test_reads_purity_and_copies_make_a_subclonal_hit(tmp_path: Path) -> None:
     found = done.measured["b2m_status"]["S1"]
     assert found.value == "biallelic_loss_subclonal"
     assert "subclonal (CCF 0.1" in found.note
+    evidence = done.calls.call("S1", "mhc1_genetic_loss").evidence
+    assert any("subclonal (CCF 0.1" in e.statement for e in evidence)
 
 
 def test_a_hit_of_two_reads_is_not_relied_on(tmp_path: Path) -> None:
@@ -109,6 +113,7 @@ def test_what_is_new_at_resistance_stands_apart_in_the_timeline(
     done = lesions(tmp_path, first, (SHIFT,), copies)
     events = [e for e in done.profile.patients["P1"].timeline if e.kind == "gene" and e.day == 200]
     assert [e.label for e in events if e.label.startswith("B2M")] == [f"B2M biallelic loss in B ({word})"]
+    jsonschema.validate(ProfiledStudy(done).to_json(), json_schema())
     print_patient(ProfiledStudy(done), "P1")
     assert f"day 200: B2M biallelic loss in B ({word})" in capsys.readouterr().out
 

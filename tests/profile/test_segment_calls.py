@@ -246,3 +246,20 @@ def test_real_segments_of_log2_ratios_act_or_say_why_not(shared_data: Path, tmp_
     assert any(c.low == c.low or c.total == c.total for c in states)
     assert all(c.why or c.label for c in states)
     assert any("without a tumour purity" in p for p in done.profile.problems)
+
+
+def test_log2_ratios_without_purity_never_contradict_the_callers_own_states(shared_data: Path) -> None:
+    study = load_study(shared_data / "msk_nsclc_pd1_2018")
+    copies = gene_copies(study)
+    told = {"deleted": 0, "kept": 0, "open": 0}
+    neutral = dict(told)
+    for sample, gene, discrete in study.copy_number[["sample", "gene", "discrete"]].to_numpy(dtype=object).tolist():
+        found = copies.get((sample, gene))
+        if found is None or found.low != found.low or discrete not in (-2.0, 0.0):
+            continue
+        word = "deleted" if found.high < 0.7 else "kept" if found.low >= 0.7 else "open"
+        (told if discrete == -2.0 else neutral)[word] += 1
+    assert neutral["deleted"] == 0
+    assert neutral["kept"] > 12_000
+    assert told["kept"] <= 1  # CD274, a deletion smaller than its segment
+    assert told["deleted"] >= 4

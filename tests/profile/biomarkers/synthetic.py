@@ -100,7 +100,7 @@ def synthetic_study(n: int, seed: int = 1) -> Study:
         "copy_number",
         patient=cp,
         sample=cs,
-        gene=list(rng.choice([*GENES, "MDM2", "CD274"], c)),
+        gene=list(rng.choice([*GENES, "MDM2", "MDM4", "CD274"], c)),
         total_cn=total,
         minor_cn=np.where(total < 1.5, 0.0, 1.0),
     )
@@ -250,7 +250,7 @@ def synthetic_study(n: int, seed: int = 1) -> Study:
         labs=labs,
         pdl1=pdl1,
         treatments=drugs,
-        panels={"panel": Panel("panel", frozenset([*GENES, "ALK", "ROS1", "RET", "MDM2", "CD274"]), 1.1)},
+        panels={"panel": Panel("panel", frozenset([*GENES, "ALK", "ROS1", "RET", "MDM2", "MDM4", "CD274"]), 1.1)},
         given=set(COLUMNS) | {"panels"},
     )
 

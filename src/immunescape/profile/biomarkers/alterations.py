@@ -19,17 +19,27 @@ Rules, the same for every gene:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from immunescape.profile.biomarkers.clonality import CLONAL_CCF, NO_FRACTION, CellFraction, cell_fraction
 from immunescape.profile.biomarkers.gene_copies import GeneCopies, gene_copies, sample_purity
+from immunescape.profile.biomarkers.gene_state import (
+    DELETED,
+    FORMER_SYMBOLS,
+    LOF,
+    NONSYNONYMOUS,
+    START_LOST,
+    SUBCLONAL,
+    X_LINKED,
+    GeneState,
+    Hit,
+)
 from immunescape.profile.biomarkers.registry import shared
-from immunescape.profile.biomarkers.tumour_content import LOW_PURITY, UNKNOWN_CONTENT, TumourContent, tumour_contents
+from immunescape.profile.biomarkers.tumour_content import LOW_PURITY, tumour_contents
 from immunescape.profile.biomarkers.variant_effects import one_letter, variant_effect
 from immunescape.profile.study import Study
 
@@ -46,134 +56,10 @@ __all__ = [
     "gene_states",
 ]
 
-DELETED = 0.5
-SUBCLONAL = 0.7
 LEAST_ALT_READS = 3
 """Reads of the variant below which a hit is not relied on (assumed)."""
 LEAST_DEPTH = 10
 """Reads at the site below which a hit is not relied on (assumed)."""
-
-LOF = frozenset(
-    """Nonsense_Mutation Frame_Shift_Del Frame_Shift_Ins Splice_Site Translation_Start_Site Nonstop_Mutation
-De_novo_Start_OutOfFrame De_novo_Start_InFrame Start_Codon_Del Start_Codon_SNP Stop_Codon_Del Stop_Codon_Ins""".split()
-)
-START_LOST = re.compile(r"(p\.)?(M|Met)1(?!\d)(?!(M|Met)?$)")
-"""A change of the first methionine: no protein starts, whatever word the caller gave it."""
-INFRAME = frozenset("Missense_Mutation In_Frame_Del In_Frame_Ins Protein_Altering Missense".split())
-NONSYNONYMOUS = LOF | INFRAME
-"""MAF words that change the protein: what tumour mutational burden counts."""
-
-X_LINKED = frozenset({"RBM10", "KDM6A", "STAG2", "ATRX"})
-FORMER_SYMBOLS = {"MRE11A": "MRE11", "HER2": "ERBB2", "LKB1": "STK11", "PDL1": "CD274", "TAPASIN": "TAPBP"}
-"""Former or common symbols -> HGNC symbol."""
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One alteration of one allele: words for a person, whether it destroys the protein, whether all cells have it."""
-
-    label: str
-    loss: bool
-    subclonal: bool
-    germline: bool
-    classification: str
-    protein: str
-    row: str
-    start: float = float("nan")
-    vaf: float = float("nan")
-    depth: float = float("nan")
-    fraction: CellFraction = NO_FRACTION
-    weak: str = ""
-
-    @property
-    def destroys(self) -> bool:
-        """By its kind it destroys the protein, however few reads show it."""
-        return self.loss or self.classification in LOF
-
-    @property
-    def text(self) -> str:
-        """Label with the clonality, where it is known, and what is doubtful."""
-        added = [x for x in (self.fraction.text, self.weak) if x]
-        return f"{self.label} [{'; '.join(added)}]" if added else self.label
-
-
-@dataclass
-class GeneState:
-    """What is known of one gene in one sample, or in all samples of one patient.
-
-    Attributes
-    ----------
-    hits : mutations and breakpoints.
-    benign : labels of variants that are known to be harmless.
-    total, minor, discrete : total and minor copy number and the discrete state; NaN where not given.
-    low, high : bounds of the total where only a log2 ratio is known.
-    sequenced, copies : whether mutations and copy number were looked at: True, False, or None where not known.
-    copies_why : why copies are open although there are data.
-    copies_label : what segments say, in words.
-    content : whether the sample holds tumour cells enough.
-    sample, day : identifier and day of the sample.
-    samples : for a patient, the states of the samples.
-    """
-
-    hits: list[Hit] = field(default_factory=list)
-    benign: list[str] = field(default_factory=list)
-    total: float = float("nan")
-    minor: float = float("nan")
-    discrete: float = float("nan")
-    low: float = float("nan")
-    high: float = float("nan")
-    sequenced: bool | None = False
-    copies: bool | None = False
-    copies_why: str = ""
-    copies_label: str = ""
-    content: TumourContent = UNKNOWN_CONTENT
-    sample: str = ""
-    day: float = float("nan")
-    samples: tuple[GeneState, ...] = ()
-
-    @property
-    def enough(self) -> bool:
-        """The sample is known to hold tumour cells enough for the lack of a finding to mean something."""
-        return self.content.enough is True
-
-    @property
-    def losses(self) -> list[Hit]:
-        """Hits that destroy the protein."""
-        return [h for h in self.hits if h.loss]
-
-    @property
-    def deleted(self) -> bool:
-        """Both copies are gone in all tumour cells."""
-        return self.total < DELETED or self.discrete <= -1.5
-
-    @property
-    def partly_deleted(self) -> bool:
-        """Both copies are gone in part of the tumour cells."""
-        return DELETED <= self.total < SUBCLONAL
-
-    @property
-    def loh(self) -> bool | None:
-        """Loss of heterozygosity: True, False, or None where neither minor copy number nor a discrete loss tells."""
-        if self.minor < DELETED or self.discrete == -1.0:
-            return True
-        if not np.isnan(self.minor):
-            return False
-        return True if self.total < 1.5 else None
-
-    @property
-    def one_copy(self) -> bool:
-        """One copy was lost (not copy-neutral)."""
-        return self.discrete == -1.0 or self.total < 1.5
-
-    @property
-    def amplified(self) -> bool:
-        """A discrete high-level amplification."""
-        return self.discrete >= 2.0
-
-    @property
-    def suspect(self) -> bool:
-        """The copies hint at a loss that is not resolved."""
-        return bool(self.loh) or self.low < SUBCLONAL <= self.high or "break lies within" in self.copies_why
 
 
 def _chosen(frame: pd.DataFrame, genes: frozenset[str], column: str = "gene") -> pd.DataFrame:

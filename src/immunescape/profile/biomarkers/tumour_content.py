@@ -45,8 +45,8 @@ UNKNOWN_CONTENT = TumourContent(
 
 def _evident(study: Study) -> dict[str, str]:
     """Return sample (or patient, for rows without sample) -> what in its reads shows tumour cells."""
-    from immunescape.profile.biomarkers.alterations import INFRAME, NONSYNONYMOUS, Hit
     from immunescape.profile.biomarkers.driver_rules import driver_rules, match
+    from immunescape.profile.biomarkers.gene_state import INFRAME, NONSYNONYMOUS, Hit
     from immunescape.profile.biomarkers.variant_effects import one_letter, variant_effect
 
     frame = study.mutations

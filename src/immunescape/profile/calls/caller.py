@@ -59,9 +59,9 @@ def _shown(m: Measurement | None, name: str, condition: Condition | None = None)
     if m.value is None:
         return f"{name} is not assessable: {m.note}"
     if isinstance(m.value, bool):
-        return f"{name} is {'true' if m.value else 'false'}"
+        return f"{name} is {'true' if m.value else 'false'}{_reason(m)}"
     if isinstance(m.value, str):
-        return f"{name} is {m.value.replace('_', ' ')}"
+        return f"{name} is {m.value.replace('_', ' ')}{_reason(m)}"
     unit = f" {m.unit}" if m.unit not in ("", "1") else ""
     if m.status == "below_limit":
         return f"{name} is below the limit of {m.value:g}{unit}"
@@ -71,6 +71,17 @@ def _shown(m: Measurement | None, name: str, condition: Condition | None = None)
         place = f"percentile {m.percentile:.0f} of {m.reference}" if m.percentile is not None else "no reference loaded"
         text += f", {place}"
     return text
+
+
+_PLAIN = frozenset({False, "wild_type", "kept", "none"})
+"""Values that need no reason beside them."""
+
+
+def _reason(m: Measurement) -> str:
+    """Return why a word or a truth was given: hits, copies, samples; '' for what is unaltered."""
+    if not m.note or m.value in _PLAIN:
+        return ""
+    return f" ({m.note if len(m.note) <= 240 else m.note[:239] + '…'})"
 
 
 @dataclass(frozen=True)
