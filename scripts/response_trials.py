@@ -68,6 +68,7 @@ def section(shared: Path) -> str:
     inside = sum(bool(r["inside"]) for r in rows)
     off = sum(abs(a - b) for a, b in zip(observed, expected, strict=True)) / len(rows)
     flat = 100 * response_probability().standings["response"].probability
+    rank = spearmanr(observed, expected).statistic
     naive = sum(abs(a - flat) for a in observed) / len(rows)
     names = [c for c in rows[0] if c != "inside"]
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
@@ -78,8 +79,8 @@ def section(shared: Path) -> str:
 Response rates of arms with a PD-1 or PD-L1 inhibitor in trials beside the model given only line, drugs, histology and
 PD-L1 as the trial selected for it. No response rate of a trial was fitted to, but OAK's patients were, and the prior of
 chemotherapy comes from a pooled analysis that holds several of these trials. Trial patients are fitter than others.
-{inside} of {len(rows)} lie within the interval, the mean absolute difference is {off:.0f} percentage points ({naive:.0f}
-for a constant, the average patient's {flat:.0f} %), the rank correlation {spearmanr(observed, expected).statistic:.2f}.
+{inside} of {len(rows)} lie within the interval, the mean absolute difference is {off:.0f} percentage points, of a
+constant (the average patient's {flat:.0f} %) {naive:.0f}; rank correlation {rank:.2f}.
 The interval is that of a patient's probability, wider than a trial's mean needs.
 
 {chr(10).join(lines)}

@@ -240,6 +240,11 @@ def test_a_class_of_pdl1_says_less_than_the_number_and_lies_where_it_should():
 
     assert of("<1").probability < of("1-49").probability < of(">=50").probability
     assert of("1-49").variance > of(20).variance
+    for known in ({}, {"prior_therapy": False, "chemotherapy": False}, {"prior_therapy": True}):
+        odds = [
+            response_probability(known, pdl1=c).standings["response"].log_odds for c in ("<1", "1-49", ">=1", ">=50")
+        ]
+        assert odds == sorted(odds)
     assert of(" >= 50 %").log_odds == of(">=50").log_odds
     model = load_response_model()
     j = model.inputs.index("pdl1")
