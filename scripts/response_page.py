@@ -18,7 +18,8 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parent))
 from fit_response import RIDGE, fit, predict, training
 from response_cohorts import Cohorts, read_cohorts
-from response_text_page import page
+from response_text_page import draw, page
+from response_trials import replaced, section
 
 from immunescape.profile.scores import loris_nsclc
 from immunescape.profile.scores.response_inputs import observe
@@ -323,11 +324,10 @@ def main() -> None:
         tables[f"{e} shim"] = shim[e]
         tables[f"{e} pooled"] = [row("this model, cohorts left out", joined(away[e]), joined(away[e]).p)]
         tables[f"{e} covered"] = [{"held out": covered(t), "cohorts left out": covered(joined(away[e]))}]
-    from response_text_page import draw
-
     draw(DOCS / "response.png", test, {e: joined(a) for e, a in away.items()}, net_benefit,
          {e: rivals(fitted_to[e], model) for e in ENDPOINTS})  # fmt: skip
-    (DOCS / "response.md").write_text(page(model, tables), encoding="utf-8")
+    text = replaced(page(model, tables), section(args.shared))
+    (DOCS / "response.md").write_text(text, encoding="utf-8")
     print((DOCS / "response.md").read_text(encoding="utf-8"))
 
 

@@ -63,6 +63,7 @@ def page(model: ResponseModel, tables: Mapping[str, list[dict[str, str]]]) -> st
         coefficients(model),
         "## Accuracy\n",
         verdict_of(tables),
+        LOOKED,
         "![Calibration and decision curves](response.png)\n",
         FIGURE,
     ]
@@ -175,6 +176,10 @@ yet being lost (Kaplan-Meier, in each cohort). All four cohorts have both progre
 
 COEFFICIENTS = """Log odds per standard deviation of the input ± standard error; `measured in` counts training patients
 on a checkpoint inhibitor. Inputs of one cohort alone carry that cohort's confounding.
+"""
+
+LOOKED = """Scales and priors were chosen over cohorts left out before the held-out patients were looked at. One
+correction came after: a wide class of PD-L1 (at least 1 %, SP142) no longer speaks for a value beyond the possible.
 """
 
 FIGURE = """Left: observed frequency by fifths of predicted probability, with 95 % intervals (Wilson, on the effective

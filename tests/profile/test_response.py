@@ -240,6 +240,11 @@ def test_a_class_of_pdl1_says_less_than_the_number_and_lies_where_it_should():
 
     assert of("<1").probability < of("1-49").probability < of(">=50").probability
     assert of("1-49").variance > of(20).variance
+    for known in ({}, {"prior_therapy": False, "chemotherapy": False}, {"prior_therapy": True}):
+        odds = [
+            response_probability(known, pdl1=c).standings["response"].log_odds for c in ("<1", "1-49", ">=1", ">=50")
+        ]
+        assert odds == sorted(odds)
     assert of(" >= 50 %").log_odds == of(">=50").log_odds
     model = load_response_model()
     j = model.inputs.index("pdl1")
@@ -399,6 +404,33 @@ def test_what_goes_with_the_inhibitor_is_read_from_the_treatment(words, chemothe
 
     study = study_of(patients=[{"patient": "a", "treatment": words}])
     assert assemble(study).profile.patients["a"].response.values.get("chemotherapy") == chemotherapy
+
+
+@pytest.mark.parametrize(
+    ("column", "word", "name", "read"),
+    [
+        ("histology", "Lung Adenocarcinoma", "squamous", "no"),
+        ("histology", "LUSC", "squamous", "yes"),
+        ("histology", "Squamous cell carcinoma", "squamous", "yes"),
+        ("histology", "NON-SQUAMOUS", "squamous", "no"),
+        ("histology", "Non-Small Cell Lung Cancer", "squamous", None),
+        ("histology", "Adenosquamous carcinoma", "squamous", None),
+        ("smoking", "Never", "never_smoker", "yes"),
+        ("smoking", "Lifelong Non-smoker", "never_smoker", "yes"),
+        ("smoking", "Current Reformed Smoker for > 15 yrs", "never_smoker", "no"),
+        ("smoking", "Ever", "never_smoker", "no"),
+        ("smoking", "not reported", "never_smoker", None),
+        ("smoking", "3", "never_smoker", None),
+        ("sex", " F ", "male", "no"),
+        ("sex", "other", "male", None),
+    ],
+)
+def test_words_of_the_patients_table_are_read_and_others_are_missing_not_no(column, word, name, read):
+    from immunescape.profile.scores.response_inputs import inputs_of
+
+    _, values, refused = inputs_of({}, {"patient": "a", column: word}, load_response_model())
+    assert values.get(name) == read
+    assert not refused
 
 
 def test_pdl1_comes_as_number_as_class_by_sp142_or_not_at_all_where_it_conflicts():

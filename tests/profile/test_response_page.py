@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 def scripts():
     sys.path.insert(0, str(ROOT / "scripts"))
     try:
-        return importlib.import_module("response_page")
+        yield importlib.import_module("response_page")
     finally:
         sys.path.remove(str(ROOT / "scripts"))
 
@@ -66,3 +66,25 @@ def test_the_page_states_the_coefficients_that_ship():
         stated = [float(x) for x in re.findall(r"([+-]\d\.\d\d) ±", row)]
         shipped = [model.coefficients[e][j + 1] for e in ("response", "benefit_12_months")]
         assert stated == pytest.approx(shipped, abs=0.0051)
+
+
+def test_published_response_rates_lie_nearer_to_the_model_than_to_a_constant(scripts, shared_data):
+    import pandas as pd
+    from response_trials import rows_of
+
+    from immunescape.profile.scores import response_probability
+
+    rows = rows_of(pd.read_csv(shared_data / "trials.csv"))
+    flat = 100 * response_probability().standings["response"].probability
+    observed = np.array([r["responses, %"] for r in rows])
+    expected = np.array([r["expected, %"] for r in rows])
+    assert len(rows) >= 10
+    assert np.abs(observed - expected).mean() < 8 < np.abs(observed - flat).mean()
+
+
+def test_the_section_on_trials_is_replaced_and_not_doubled(scripts):
+    from response_trials import TITLE, replaced
+
+    once = replaced("# Page\n\n## Limits\n\n- none\n", f"{TITLE}\n\nfirst\n\n")
+    twice = replaced(once, f"{TITLE}\n\nsecond\n\n")
+    assert twice == f"# Page\n\n{TITLE}\n\nsecond\n\n## Limits\n\n- none\n"

@@ -161,6 +161,17 @@ def _treatment(row: Mapping[str, Any], drugs: tuple[str, ...]) -> dict[str, Any]
     return {"ctla4": ctla4, "chemotherapy": chemo}
 
 
+_NOT_SQUAMOUS = re.compile(r"non[- ]?squam|^adeno(?!squam)|\badenoca|luad|large|sarcomatoid|pleomorphic")
+_SQUAMOUS = re.compile(r"(?<!adeno)squam|lusc|epidermoid")
+_EVER = re.compile(r"former|current|\bever\b|\bex-?|^smoker|^yes$|previous|reformed")
+_NEVER = re.compile(r"^never|non[- ]?smoker|^no$|lifelong non")
+
+
+def _matched(text: str, no: re.Pattern[str], yes: re.Pattern[str]) -> bool | None:
+    """False or True where the text matches the first or the second pattern, None where neither."""
+    return False if no.search(text) else True if yes.search(text) else None
+
+
 def _clinical(row: Mapping[str, Any]) -> dict[str, Any]:
     """Inputs from the patients table; further columns count where they have the input's name."""
 
@@ -173,10 +184,8 @@ def _clinical(row: Mapping[str, Any]) -> dict[str, Any]:
     if prior is not None and prior == prior:
         values["prior_therapy"] = float(prior) > 0
     histology, smoking, sex = word("histology"), word("smoking"), word("sex")
-    if histology and "unknown" not in histology:
-        values["squamous"] = bool(re.search(r"(?<!non-)(?<!non )(?<!non)squam|lusc", histology))
-    if smoking and smoking not in ("unknown", "unk"):
-        values["never_smoker"] = smoking.startswith(("never", "non", "no")) or smoking in ("0", "lifelong non-smoker")
+    values["squamous"] = _matched(histology, _NOT_SQUAMOUS, _SQUAMOUS)
+    values["never_smoker"] = _matched(smoking, _EVER, _NEVER)
     values["male"] = {"male": True, "m": True, "female": False, "f": False}.get(sex)
     for name in ("bmi", "metastatic_sites", "liver_metastases", "brain_metastases"):
         values[name] = further_column(row, name)

@@ -138,7 +138,8 @@ class ResponseModel:
         """Return values and error variances (k,) on the standardised scale, NaN where there is none.
 
         A class enters as the measurement with an error that leaves the mean and variance within the class, where
-        nothing else is known; a class that varies as much as all patients do says nothing and is left out.
+        nothing else is known; a class that varies as much as all patients do says nothing and is left out. A wide
+        class would need a value beyond the input's range for that: it is drawn into it, and says a little less.
         """
         x, v = np.full(len(self.inputs), np.nan), np.zeros(len(self.inputs))
         for name, seen in values.items():
@@ -152,7 +153,8 @@ class ResponseModel:
                 if share >= 1.0:
                     v[j] = 0.0
                     continue
-                z, v[j] = z / (1.0 - share), share / (1.0 - share)
+                edges = (np.array([self.low[j], self.high[j]]) - self.centre[j]) / self.scale[j]
+                z, v[j] = float(np.clip(z / (1.0 - share), *edges)), share / (1.0 - share)
             x[j] = z
         return x, v
 
