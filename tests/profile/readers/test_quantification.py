@@ -232,3 +232,10 @@ def test_an_h5ad_of_bulk_samples_is_read(tmp_path: Path) -> None:
     partial = get_reader("h5ad")(path, {"unit": "counts"})
     assert partial.expression is not None
     assert partial.expression.shape == (1500, 40)
+
+
+def test_the_arrays_of_an_h5ad_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = h5ad(tmp_path, {}, 0.3, NUMBERED)
+    monkeypatch.setenv("IMMUNESCAPE_LARGEST_FILE", "100000")
+    with pytest.raises(InputError, match="IMMUNESCAPE_LARGEST_FILE"):
+        get_reader("h5ad")(path, {"unit": "counts"})
