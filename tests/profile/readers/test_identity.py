@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from immunescape.errors import InputError
-from immunescape.profile.assemble import Assembled
 from immunescape.profile.biomarkers.alterations import gene_states
 
-Profiled = Callable[..., Assembled]
+Profiled = Callable[..., Any]
 COLUMNS = "Hugo_Symbol Variant_Classification Tumor_Sample_Barcode HGVSp_Short"
 GENES = ["STK11", "KEAP1", "TP53", "B2M", "KRAS", "CD274", "JAK1"]
 PANEL = {"panels": [{"name": "p", "genes": GENES, "megabases": 1.0}], "panel": "p"}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from immunescape.errors import InputError
-from immunescape.profile.assemble import Assembled
 from immunescape.profile.readers import Partial, get_reader
 
-Profiled = Callable[..., Assembled]
+Profiled = Callable[..., Any]
 SALMON = (
     "Name\tLength\tEffectiveLength\tTPM\tNumReads\n{}\t900\t750\t5.5\t40\n{}\t900\t750\t2.5\t20\n{}\t800\t650\t1\t7\n"
 )
