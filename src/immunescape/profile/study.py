@@ -82,6 +82,7 @@ class Panel:
         not in it may still have been sequenced.
     whole_exome : True if all coding genes were sequenced (`genes` may then be empty).
     source : where the list and size come from.
+    unclear : genes that a file leaves open in the samples of this record (a misspelt name, a variant without genotype).
     """
 
     name: str
@@ -90,9 +91,12 @@ class Panel:
     complete: bool = True
     whole_exome: bool = False
     source: str = ""
+    unclear: frozenset[str] = frozenset()
 
     def covers(self, gene: str) -> bool | None:
         """Tell whether the gene was sequenced: True, False, or None where that cannot be known."""
+        if gene in self.unclear:
+            return None
         if self.whole_exome or gene in self.genes:
             return True
         return False if self.complete and self.genes else None
@@ -133,7 +137,6 @@ class Study:
     given : kinds that a file gave, even where it had no rows.
     sources : kind -> names of the files that gave it.
     assessed : kind -> samples that were looked at (e.g. listed as sequenced), where a file says so.
-    unclear : (kind, gene) -> samples in which a file leaves open whether the gene is changed; '*' is any sample.
     expression_reference : frozen reference that percentiles are taken from (`load_reference`), or None.
     reads, problems : what was read and left; what a reader of the results must know.
     """
@@ -166,7 +169,6 @@ class Study:
     given: set[str] = field(default_factory=set)
     sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
     assessed: dict[str, frozenset[str]] = field(default_factory=dict)
-    unclear: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     expression_reference: Any = None
     reads: list[ReadNote] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -232,7 +234,6 @@ class Study:
                 found[gene] = answer
                 continue
             unknown: set[str] = set()
-            left_open = self._left_open(gene, kind)
             for patient, sample, panel in rows:
                 if looked is not None and sample not in looked:
                     continue
@@ -244,16 +245,5 @@ class Study:
             for patient in unknown:
                 if not answer.get(patient):
                     answer[patient] = None
-            for patient, sample, _ in rows if left_open else ():
-                if sample in left_open or "*" in left_open:
-                    answer[patient] = None
             found[gene] = answer
         return found
-
-    def _left_open(self, gene: str, kind: str) -> frozenset[str]:
-        """Return the samples in which a file leaves open whether a gene, under any of its names, is changed."""
-        if not self.unclear:
-            return frozenset()
-        from immunescape.profile.genes import to_symbols  # genes builds on this module
-
-        return self.unclear.get((kind, to_symbols([gene])[0] or gene), frozenset())
