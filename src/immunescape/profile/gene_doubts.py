@@ -121,23 +121,13 @@ def _listed(strange: Mapping[str, tuple[str, ...]]) -> str:
     return "; ".join(f"'{n}' (nearest: {', '.join(m[:3])})" for n, m in sorted(strange.items())[:8])
 
 
-def doubt_genes(study: Study, marked: Iterable[Mapping[tuple[str, str], frozenset[str]]] = ()) -> None:
+def doubt_genes(study: Study) -> None:
     """Make genes that files leave open not assessable in their samples, and tell misspelt names.
 
     A misspelt name may mean any gene of the rules near it. Names that are no symbols and resemble no gene of the rules
-    are told as a number, with the nearest symbol of the first.
-
-    Parameters
-    ----------
-    study
-        Joined study; samples with an open gene get a panel record of their own, in which it is open.
-    marked
-        (kind, gene) -> samples, as readers marked them.
+    are told as a number, with the nearest symbol of the first. Samples with an open gene (`Study.unclear`) get a panel
+    record of their own, in which it is open.
     """
-    unclear: dict[tuple[str, str], set[str]] = {}
-    for marks in marked:
-        for (kind, gene), listed in marks.items():
-            unclear.setdefault((kind, to_symbols([gene])[0] or gene), set()).update(listed)
     for panel in study.panels.values():
         if strange := _strange(sorted(panel.genes)):
             study.problems.append(
@@ -158,35 +148,39 @@ def doubt_genes(study: Study, marked: Iterable[Mapping[tuple[str, str], frozense
                 samples.update(samples_of.get(patient, ()))
             looked_at = ("structural_variants", "mutations") if kind == "structural_variants" else (kind,)
             for key in [(k, gene) for gene in meant for k in looked_at]:
-                unclear.setdefault(key, set()).update(samples)
+                study.unclear[key] = study.unclear.get(key, frozenset()) | samples
         if strange:
             study.problems.append(
-                f"{title}: {len(strange)} gene names are no HGNC symbols: {_listed(strange)}. The nearest genes are not "
-                "assessable in these samples: correct the names"
+                f"{title}: {len(strange)} gene names are no HGNC symbols: {_listed(strange)}. The nearest genes are "
+                "not assessable in these samples: correct the names"
             )
         _tell_others(study, title, names, strange)
-    _open_in_panels(study, unclear)
+    _open_in_panels(study)
 
 
-def _open_in_panels(study: Study, unclear: Mapping[tuple[str, str], set[str]]) -> None:
+def _open_in_panels(study: Study) -> None:
     """Give samples with open genes a record of their panel in which these genes, under all their names, are open."""
+    if not study.unclear:
+        return
     former: dict[str, set[str]] = {}
     for name, symbol in (*gene_table().spellings.items(), *gene_table().previous.items()):
         former.setdefault(symbol, set()).add(name)
     for kind, column in (("mutations", "panel"), ("copy_number", "panel_cna"), ("structural_variants", "panel_sv")):
         of_sample: dict[str, set[str]] = {}
-        for (of_kind, gene), samples in unclear.items():
+        for (of_kind, gene), samples in study.unclear.items():
             for sample in samples if of_kind == kind else ():
-                of_sample.setdefault(sample, set()).add(gene)
-        for sample, genes in of_sample.items():
-            for row in study.samples.index[study.samples["sample"] == sample]:
-                panel = study.panels.get(study.samples.loc[row, column])
-                if panel is None:
-                    continue
-                key = f"{study.samples.loc[row, column]} (open: {', '.join(sorted(genes))})"
-                names = genes.union(*(former.get(g, set()) for g in genes))
-                study.panels[key] = replace(panel, unclear=panel.unclear | names)
-                study.samples.loc[row, column] = key
+                of_sample.setdefault(sample, set()).add(to_symbols([gene])[0] or gene)
+        panels = study.samples[column].tolist()
+        for row, sample in enumerate(study.samples["sample"]):
+            genes = of_sample.get(sample)
+            panel = study.panels.get(panels[row]) if genes and isinstance(panels[row], str) else None
+            if not genes or panel is None:
+                continue
+            key = f"{panels[row]} (open: {', '.join(sorted(genes))})"
+            names = genes.union(*(former.get(g, set()) for g in genes))
+            study.panels[key] = replace(panel, unclear=panel.unclear | names)
+            panels[row] = key
+        study.samples[column] = pd.Series(panels, index=study.samples.index, dtype=object)
 
 
 def _tell_others(study: Study, title: str, names: Iterable[object], strange: Iterable[str]) -> None:

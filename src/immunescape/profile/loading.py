@@ -168,6 +168,8 @@ def join(partials: Iterable[Partial], name: str = "study", panel: str | None = N
         study.panels.update(part.panels)
         for kind, samples in part.assessed.items():
             study.assessed[kind] = study.assessed.get(kind, frozenset()) | samples
+        for key, samples in part.unclear.items():
+            study.unclear[key] = study.unclear.get(key, frozenset()) | samples
         for kind in part.tables:
             study.given.add(kind)
             files = tuple(dict.fromkeys(note.file for note in part.reads))
@@ -188,7 +190,7 @@ def join(partials: Iterable[Partial], name: str = "study", panel: str | None = N
         study.samples[column] = study.samples[column].where(study.samples[column].notna(), study.samples["panel"])
     add_panels(study)
     _drop_filled(study)
-    doubt_genes(study, [part.unclear for part in parts])
+    doubt_genes(study)
     if not len(study.patients):
         raise InputError("no patient in any file", where=name, hint="Name a file that lists patients or samples.")
     study.problems = list(dict.fromkeys(study.problems))

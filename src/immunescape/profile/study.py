@@ -137,6 +137,7 @@ class Study:
     given : kinds that a file gave, even where it had no rows.
     sources : kind -> names of the files that gave it.
     assessed : kind -> samples that were looked at (e.g. listed as sequenced), where a file says so.
+    unclear : (kind, gene) -> samples in which a file leaves open whether the gene is changed; '*' is any sample.
     expression_reference : frozen reference that percentiles are taken from (`load_reference`), or None.
     reads, problems : what was read and left; what a reader of the results must know.
     """
@@ -169,6 +170,7 @@ class Study:
     given: set[str] = field(default_factory=set)
     sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
     assessed: dict[str, frozenset[str]] = field(default_factory=dict)
+    unclear: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     expression_reference: Any = None
     reads: list[ReadNote] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -234,6 +236,7 @@ class Study:
                 found[gene] = answer
                 continue
             unknown: set[str] = set()
+            left_open = self._left_open(gene, kind)
             for patient, sample, panel in rows:
                 if looked is not None and sample not in looked:
                     continue
@@ -245,5 +248,16 @@ class Study:
             for patient in unknown:
                 if not answer.get(patient):
                     answer[patient] = None
+            for patient, sample, _ in rows if left_open else ():
+                if sample in left_open or "*" in left_open:
+                    answer[patient] = None
             found[gene] = answer
         return found
+
+    def _left_open(self, gene: str, kind: str) -> frozenset[str]:
+        """Return the samples in which a file leaves open whether a gene, under any of its names, is changed."""
+        if not self.unclear:
+            return frozenset()
+        from immunescape.profile.genes import to_symbols  # genes builds on this module
+
+        return self.unclear.get((kind, to_symbols([gene])[0] or gene), frozenset())
