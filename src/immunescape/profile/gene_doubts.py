@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -116,16 +117,22 @@ def _strange(names: Iterable[object]) -> dict[str, tuple[str, ...]]:
     return {n: m for n in names if isinstance(n, str) and (m := may_mean(n))}
 
 
-def doubt_genes(study: Study) -> None:
-    """Mark genes that a misspelt name in a file may mean as not assessable in its samples, and tell them.
+def _listed(strange: Mapping[str, tuple[str, ...]]) -> str:
+    return "; ".join(f"'{n}' (nearest: {', '.join(m[:3])})" for n, m in sorted(strange.items())[:8])
 
-    Names that are no symbols and resemble no gene of the rules are told as a number, with the nearest symbol of the
-    first.
+
+def doubt_genes(study: Study) -> None:
+    """Make genes that files leave open not assessable in their samples, and tell misspelt names.
+
+    A misspelt name may mean any gene of the rules near it. Names that are no symbols and resemble no gene of the rules
+    are told as a number, with the nearest symbol of the first. Samples with an open gene (`Study.unclear`) get a panel
+    record of their own, in which it is open.
     """
     for panel in study.panels.values():
         if strange := _strange(sorted(panel.genes)):
-            listed = "; ".join(f"'{n}' (nearest: {', '.join(m[:3])})" for n, m in list(strange.items())[:8])
-            study.problems.append(f"panel {panel.name}: gene names that are no HGNC symbols cover no gene: {listed}")
+            study.problems.append(
+                f"panel {panel.name}: gene names that are no HGNC symbols cover no gene: {_listed(strange)}"
+            )
     samples_of = study.samples.groupby("patient")["sample"].agg(list).to_dict() if len(study.samples) else {}
     for kind, title in (("mutations", "mutations"), ("copy_number", "copy number"), ("structural_variants", "fusions")):
         table = study.table(kind)
@@ -143,12 +150,37 @@ def doubt_genes(study: Study) -> None:
             for key in [(k, gene) for gene in meant for k in looked_at]:
                 study.unclear[key] = study.unclear.get(key, frozenset()) | samples
         if strange:
-            listed = "; ".join(f"'{n}' (nearest: {', '.join(m[:3])})" for n, m in sorted(strange.items())[:8])
             study.problems.append(
-                f"{title}: {len(strange)} gene names are no HGNC symbols: {listed}. The nearest genes are not "
-                "assessable in these samples: correct the names"
+                f"{title}: {len(strange)} gene names are no HGNC symbols: {_listed(strange)}. The nearest genes are "
+                "not assessable in these samples: correct the names"
             )
         _tell_others(study, title, names, strange)
+    _open_in_panels(study)
+
+
+def _open_in_panels(study: Study) -> None:
+    """Give samples with open genes a record of their panel in which these genes, under all their names, are open."""
+    if not study.unclear:
+        return
+    former: dict[str, set[str]] = {}
+    for name, symbol in (*gene_table().spellings.items(), *gene_table().previous.items()):
+        former.setdefault(symbol, set()).add(name)
+    for kind, column in (("mutations", "panel"), ("copy_number", "panel_cna"), ("structural_variants", "panel_sv")):
+        of_sample: dict[str, set[str]] = {}
+        for (of_kind, gene), samples in study.unclear.items():
+            for sample in samples if of_kind == kind else ():
+                of_sample.setdefault(sample, set()).add(to_symbols([gene])[0] or gene)
+        panels = study.samples[column].tolist()
+        for row, sample in enumerate(study.samples["sample"]):
+            genes = of_sample.get(sample)
+            panel = study.panels.get(panels[row]) if genes and isinstance(panels[row], str) else None
+            if not genes or panel is None:
+                continue
+            key = f"{panels[row]} (open: {', '.join(sorted(genes))})"
+            names = genes.union(*(former.get(g, set()) for g in genes))
+            study.panels[key] = replace(panel, unclear=panel.unclear | names)
+            panels[row] = key
+        study.samples[column] = pd.Series(panels, index=study.samples.index, dtype=object)
 
 
 def _tell_others(study: Study, title: str, names: Iterable[object], strange: Iterable[str]) -> None:

@@ -82,6 +82,7 @@ class Panel:
         not in it may still have been sequenced.
     whole_exome : True if all coding genes were sequenced (`genes` may then be empty).
     source : where the list and size come from.
+    unclear : genes that a file leaves open in the samples of this record (a misspelt name, a variant without genotype).
     """
 
     name: str
@@ -90,9 +91,12 @@ class Panel:
     complete: bool = True
     whole_exome: bool = False
     source: str = ""
+    unclear: frozenset[str] = frozenset()
 
     def covers(self, gene: str) -> bool | None:
         """Tell whether the gene was sequenced: True, False, or None where that cannot be known."""
+        if gene in self.unclear:
+            return None
         if self.whole_exome or gene in self.genes:
             return True
         return False if self.complete and self.genes else None

@@ -5,15 +5,16 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from immunescape.errors import InputError
-from immunescape.profile.assemble import Assembled
 from immunescape.profile.loading import load_study
+from immunescape.profile.readers import get_reader
 from immunescape.profile.readers._units import lab_units
 
-Profiled = Callable[..., Assembled]
+Profiled = Callable[..., Any]
 
 
 def labs(analyte: str, value: str, unit: str) -> dict[str, tuple[str, dict[str, str]]]:
@@ -176,3 +177,15 @@ def test_a_study_folder_whose_file_is_a_link_to_elsewhere_is_refused(tmp_path: P
     (folder / "data_clinical_patient.txt").symlink_to(tmp_path / "secret.txt")
     with pytest.raises(InputError, match="by a symbolic link"):
         load_study(folder)
+
+
+def test_the_unpacked_size_of_parquet_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    cells = pandas.DataFrame({"patient": "P1", "x": range(0, 90000, 10), "y": 5.0, "cell_type": "cd8"})
+    cells.to_parquet(tmp_path / "c.parquet")
+    options = {"units": {"x": "um"}}
+    assert len(get_reader("space_parquet")(tmp_path / "c.parquet", options).tables["cells_in_space"]) == 9000
+    monkeypatch.setenv("IMMUNESCAPE_LARGEST_FILE", "20000")
+    with pytest.raises(InputError, match="too large for the memory"):
+        get_reader("space_parquet")(tmp_path / "c.parquet", options)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from immunescape.errors import InputError
-from immunescape.profile.assemble import Assembled
 from immunescape.profile.readers import Partial, get_reader
 
-Profiled = Callable[..., Assembled]
+Profiled = Callable[..., Any]
 SALMON = (
     "Name\tLength\tEffectiveLength\tTPM\tNumReads\n{}\t900\t750\t5.5\t40\n{}\t900\t750\t2.5\t20\n{}\t800\t650\t1\t7\n"
 )
@@ -232,3 +232,10 @@ def test_an_h5ad_of_bulk_samples_is_read(tmp_path: Path) -> None:
     partial = get_reader("h5ad")(path, {"unit": "counts"})
     assert partial.expression is not None
     assert partial.expression.shape == (1500, 40)
+
+
+def test_the_arrays_of_an_h5ad_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = h5ad(tmp_path, {}, 0.3, NUMBERED)
+    monkeypatch.setenv("IMMUNESCAPE_LARGEST_FILE", "100000")
+    with pytest.raises(InputError, match="IMMUNESCAPE_LARGEST_FILE"):
+        get_reader("h5ad")(path, {"unit": "counts"})

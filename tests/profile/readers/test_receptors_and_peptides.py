@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from immunescape.errors import InputError
-from immunescape.profile.assemble import Assembled
 from immunescape.profile.biomarkers.registry import measure
 from immunescape.profile.loading import join
 from immunescape.profile.readers import get_reader
 from immunescape.profile.receptor_words import is_class_two, locus_word
 
-Profiled = Callable[..., Assembled]
+Profiled = Callable[..., Any]
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from immunescape.errors import InputError
-from immunescape.profile.assemble import Assembled
 from immunescape.profile.biomarkers.alterations import gene_states
 
-Profiled = Callable[..., Assembled]
+Profiled = Callable[..., Any]
 PANEL = {"panels": [{"name": "p", "genes": ["STK11", "KEAP1", "TP53", "B2M"], "megabases": 1.0}], "panel": "p"}
 HEADER = (
     "##fileformat=VCFv4.2\n##reference=GRCh38\n"

@@ -207,7 +207,9 @@ def read_quantification(path: Path, options: Mapping[str, Any]) -> Partial:
             hint=f"A table of genes x samples is format: expression. Columns: {', '.join(columns[:12])}",
         )
     if not len(table.frame):
-        raise InputError(f"the table of {tool.name} has no row", where=path.name)
+        raise InputError(
+            f"the table of {tool.name} has no row", where=path.name, hint="Run the tool to its end, or leave it out."
+        )
     out = Partial()
     if tool.name == "featureCounts":
         return _feature_counts(table, options, path, out)

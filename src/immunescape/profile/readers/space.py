@@ -13,6 +13,7 @@ from immunescape.errors import InputError, unknown_word
 from immunescape.profile.readers._anndata import open_anndata
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._finish import finish
+from immunescape.profile.readers._limits import refuse_large
 from immunescape.profile.readers._text import read_text
 from immunescape.profile.study import COLUMNS
 
@@ -91,7 +92,14 @@ def read_space_parquet(path: Path, options: Mapping[str, Any]) -> Partial:
     if not path.is_file():
         read_text(path)
     try:
+        from pyarrow import parquet
+
+        groups = parquet.ParquetFile(path).metadata
+        size = sum(groups.row_group(i).total_byte_size for i in range(groups.num_row_groups))
+        refuse_large(float(size), "largest_array", path.name, "the unpacked table is too large for the memory")
         frame = pd.read_parquet(path)
+    except InputError:
+        raise
     except Exception as error:
         raise InputError(f"this Parquet file cannot be read: {error}", where=path.name) from error
     return _table(frame, path, options, "space_parquet", Partial())
