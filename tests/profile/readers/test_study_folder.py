@@ -619,3 +619,18 @@ def test_columns_of_other_files_that_nothing_uses_are_listed(tmp_path: Path) -> 
     study = study_of(tmp_path, {"data_sv.txt": rows, "data_mutations.txt": MAF.replace("t_ref_count", "MY_COUNT")})
     assert "MY_SCORE" in note(study, "data_sv.txt").left
     assert "MY_COUNT" in note(study, "data_mutations.txt").left
+
+
+def test_no_file_or_folder_of_a_study_is_passed_over_in_silence(tmp_path: Path) -> None:
+    files = {
+        "study_tags.yml": "a: b\n",
+        "report.html": "<p>x</p>\n",
+        "more/data_x.txt": "x\n1\n",
+        "case_lists/cases_sequenced.txt": LIST,
+        "case_lists/cases_custom.txt": "stable_id: s_custom\ncase_list_ids: S1\n",
+        "meta_study.txt": "cancer_study_identifier: s\n",
+    }
+    study = study_of(tmp_path, files)
+    for name in ("study_tags.yml", "report.html", "more", "case_lists/cases_custom.txt"):
+        assert note(study, name).left, name
+    assert note(study, "case_lists/cases_sequenced.txt").kept == 3
