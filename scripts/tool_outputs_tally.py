@@ -162,12 +162,12 @@ def _ids(study: Study) -> set[str]:
 def _accepted(study: Study, file: str, name: str) -> Outcome:
     rows = sum(r.rows for r in study.reads)
     kept = sum(r.kept for r in study.reads)
-    told = [r.left for r in study.reads if r.left] + list(study.problems)
+    remarks = [r.left for r in study.reads if r.left] + list(study.problems)
     if strange := sorted(_ids(study) & _NOT_IDS):
         return Outcome(file, name, "fault", f"columns are taken for samples: {', '.join(strange)}")
     if not any(study.has(k) for k in study.given):
         return Outcome(file, name, "fault", "nothing was read, and nothing told")
-    if kept < rows and not told:
+    if kept < rows and not remarks:
         return Outcome(file, name, "fault", f"{rows - kept} of {rows} rows vanish unsaid")
     what = f"{kept} of {rows} rows" if kept != rows else f"{rows} rows"
     for pattern, look, right in RIGHT:
@@ -175,8 +175,8 @@ def _accepted(study: Study, file: str, name: str) -> Outcome:
             seen = look(study)
             if seen != right:
                 return Outcome(file, name, "fault", f"read as {seen}, right is {right}")
-            return Outcome(file, name, "right", what, "; ".join(told[:1]))
-    return Outcome(file, name, "accepted", what, "; ".join(told[:1]))
+            return Outcome(file, name, "right", what, "; ".join(remarks[:1]))
+    return Outcome(file, name, "accepted", what, "; ".join(remarks[:1]))
 
 
 def outcome_of(path: Path, file: str) -> Outcome:
@@ -185,13 +185,13 @@ def outcome_of(path: Path, file: str) -> Outcome:
     if case is None:
         return Outcome(file, "", "fault", "no case for this file")
     _, name, options = case
-    known = recognise(path) if path.is_file() else None
+    signature = recognise(path) if path.is_file() else None
     try:
         return _accepted(_read(path, name, options), file, name)
     except ImmunescapeError as error:
         advice = (error.hint or "").strip()
         verdict = "refused" if advice else "fault"
-        where = f" ({known.tool})" if known is not None else ""
+        where = f" ({signature.tool})" if signature is not None else ""
         return Outcome(file, name, verdict, f"{error.message}{where}", advice or "no advice")
     except Exception as error:  # anything else is a fault, whatever it is
         return Outcome(file, name, "fault", f"{type(error).__name__}: {error}")
@@ -199,13 +199,13 @@ def outcome_of(path: Path, file: str) -> Outcome:
 
 def files_of(folder: Path) -> list[tuple[Path, str]]:
     """Return the files of a folder of tool outputs; a study folder counts as one."""
-    found: list[tuple[Path, str]] = []
+    listed: list[tuple[Path, str]] = []
     for tool in sorted(p for p in folder.iterdir() if p.is_dir()):
         if any(tool.glob("meta_*.txt")):
-            found.append((tool, tool.name))
+            listed.append((tool, tool.name))
             continue
-        found.extend((p, f"{tool.name}/{p.name}") for p in sorted(tool.rglob("*")) if p.is_file())
-    return found
+        listed.extend((p, f"{tool.name}/{p.name}") for p in sorted(tool.rglob("*")) if p.is_file())
+    return listed
 
 
 def tally(folder: Path) -> list[Outcome]:

@@ -147,11 +147,12 @@ def reference_build_command(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder [default: where names are looked up].")
     ] = None,
+    unit: Unit = None,
 ) -> None:
     """Build a frozen, versioned reference from the expression of a study."""
     from immunescape.profiles import build_reference
 
-    target = build_reference(folder, name, out)
+    target = build_reference(folder, name, out, declared_units(unit))
     typer.echo(f"Written: {target}\nUse it: immunescape profile FOLDER --reference {name if out is None else target}")
 
 

@@ -250,7 +250,9 @@ def profile(
     return ProfiledStudy(assemble(study, rule_set, patients))
 
 
-def build_reference(folder: str | Path, name: str, out: str | Path | None = None) -> Path:
+def build_reference(
+    folder: str | Path, name: str, out: str | Path | None = None, units: Mapping[str, str] | None = None
+) -> Path:
     """Build a frozen reference from the expression of a study folder; returns the folder it was written to.
 
     Parameters
@@ -261,13 +263,15 @@ def build_reference(folder: str | Path, name: str, out: str | Path | None = None
         Name that `profile` finds it by.
     out
         Where to write; None writes to the folder that names are looked up in.
+    units
+        For a cBioPortal study: name of an expression file -> unit, where the study says none.
     """
     from immunescape.profile.biomarkers.expression import reference_build, reference_target
     from immunescape.profile.loading import load_study
     from immunescape.report.files import check_folder
 
     check_folder(reference_target(name, out))
-    return reference_build(load_study(folder), name, out)
+    return reference_build(load_study(folder, units), name, out)
 
 
 def biomarkers_table() -> list[dict[str, Any]]:

@@ -611,7 +611,7 @@ def test_the_build_of_the_study_counts_where_the_mutations_state_none(tmp_path: 
 def test_segments_that_count_from_zero_are_kept(tmp_path: Path) -> None:
     rows = "ID\tchrom\tloc.start\tloc.end\tnum.mark\tseg.mean\nS1\t1\t0\t2000\t5\t-0.4\n"
     study = study_of(tmp_path, {"data_cna_hg19.seg": rows})
-    assert study.segments["start"].tolist() == [0.0]
+    assert study.segments["end"].tolist() == [2000.0]
 
 
 def test_columns_of_other_files_that_nothing_uses_are_listed(tmp_path: Path) -> None:
@@ -619,3 +619,32 @@ def test_columns_of_other_files_that_nothing_uses_are_listed(tmp_path: Path) -> 
     study = study_of(tmp_path, {"data_sv.txt": rows, "data_mutations.txt": MAF.replace("t_ref_count", "MY_COUNT")})
     assert "MY_SCORE" in note(study, "data_sv.txt").left
     assert "MY_COUNT" in note(study, "data_mutations.txt").left
+
+
+def test_no_file_or_folder_of_a_study_is_passed_over_in_silence(tmp_path: Path) -> None:
+    files = {
+        "study_tags.yml": "a: b\n",
+        "report.html": "<p>x</p>\n",
+        "more/data_x.txt": "x\n1\n",
+        "case_lists/cases_sequenced.txt": LIST,
+        "case_lists/cases_custom.txt": "stable_id: s_custom\ncase_list_ids: S1\n",
+        "meta_study.txt": "cancer_study_identifier: s\n",
+    }
+    study = study_of(tmp_path, files)
+    for name in ("study_tags.yml", "report.html", "more", "case_lists/cases_custom.txt"):
+        assert note(study, name).left, name
+    assert note(study, "case_lists/cases_sequenced.txt").kept == 3
+
+
+def test_a_copy_number_that_cannot_be_leaves_its_gene_open(tmp_path: Path) -> None:
+    wide = {"data_cna.txt": "Hugo_Symbol\tS1\tS2\nB2M\t7\t0\nTP53\t-2\t0\n", "data_gene_panel_P.txt": PANEL}
+    wide["data_gene_panel_matrix.txt"] = "SAMPLE_ID\tcna\nS1\tP\nS2\tP\n"
+    study = study_of(tmp_path, wide)
+    assert set(study.copy_number["gene"]) == {"TP53"}
+    assert told(study, "data_cna.txt", "line 2", "-2 to 2")
+    assert study.covered("B2M", "copy_number")["P1"] is None
+    assert study.covered("TP53", "copy_number")["P1"] is True
+    long = "Hugo_Symbol\tEntrez_Gene_Id\tSample_Id\tValue\nB2M\t567\tS1\t7\nB2M\t567\tS2\t0\n"
+    meta = "genetic_alteration_type: COPY_NUMBER_ALTERATION\ndatatype: DISCRETE_LONG\ndata_filename: data_cna.txt\n"
+    study = study_of(tmp_path, wide | {"data_cna.txt": long, "meta_cna.txt": meta})
+    assert study.covered("B2M", "copy_number") == {"P1": None, "P2": True, "P3": False}

@@ -196,3 +196,12 @@ def test_ctdna_below_its_limit_is_not_detected(cell: str, tmp_path: Path) -> Non
     out = read("ctdna", text, tmp_path).tables["ctdna"]
     assert out["detected"].tolist() == [True, False]
     assert bool(out["lod"].iloc[1] == 0.01) is (cell == "<0.01")
+
+
+def test_a_wide_table_of_labs_is_told_how_to_be_read(tmp_path: Path) -> None:
+    text = "patient,albumin,LDH\np1,40,200\n"
+    with pytest.raises(InputError, match=r"analytes: \{albumin: albumin, ldh: LDH\}"):
+        read("labs", text, tmp_path)
+    analytes = {"albumin": "albumin", "ldh": "LDH"}
+    out = read("labs", text, tmp_path, analytes=analytes, units={"albumin": "g/L", "ldh": "U/L"})
+    assert out.tables["labs"]["value"].tolist() == [40.0, 200.0]

@@ -41,13 +41,13 @@ def answerable(error: InputError, name: str, accepted: Collection[str]) -> Input
 
 def recognised(error: InputError, name: str, path: Path) -> InputError:
     """Return an error that says what the file looks like, where that is another format; no error without advice."""
-    known = recognise(path)
-    if known is not None and known.format != name:
-        hint = f"{known.sentence} {error.hint or ''}".strip() if known.format else known.sentence
+    signature = recognise(path)
+    if signature is not None and signature.format != name:
+        hint = f"{signature.sentence} {error.hint or ''}".strip() if signature.format else signature.sentence
         return type(error)(error.message, where=error.where, hint=hint)
     if error.hint:
         return error
-    advice = known.advice if known is not None and known.advice else ""
+    advice = signature.advice if signature is not None and signature.advice else ""
     hint = (
         advice or f"Correct the file, or its format, if it is not '{name}': immunescape profile --template names all."
     )

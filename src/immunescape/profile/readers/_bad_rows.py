@@ -62,6 +62,17 @@ def _genes_of(table: Table, lines: set[int]) -> frozenset[tuple[str, str]]:
     return frozenset((str(s), str(g)) for s, g in pairs if isinstance(s, str) and g is not None)
 
 
+def _open_copies(table: Table, lines: set[int], out: Partial) -> None:
+    """Mark the genes of rows of copy number that were left out: in the row's sample, or in all of a wide table."""
+    column, sample = table.find("Hugo_Symbol", "gene"), table.find("Sample_Id", "sample")
+    rows = table.frame.loc[[i for i in table.frame.index if i in lines]]
+    if column is None:
+        return
+    for gene, whose in zip(to_symbols(rows[column]), rows[sample] if sample else ["*"] * len(rows), strict=True):
+        if gene is not None and isinstance(whose, str):
+            out.mark_unclear("copy_number", gene, (whose,))
+
+
 def read_but_bad_rows(path: Path, function: Function, options: Mapping[str, Any], build: str = "") -> Partial:
     """Read a file, leaving out rows that the reader refuses.
 
@@ -127,6 +138,8 @@ def read_but_bad_rows(path: Path, function: Function, options: Mapping[str, Any]
         if "mutations" in out.tables:
             for sample, gene in _genes_of(read_table(path), lines):
                 out.mark_unclear("mutations", to_symbols([gene])[0] or gene, (sample,))
+        if "copy_number" in out.tables:
+            _open_copies(read_table(path), lines, out)
     return out
 
 

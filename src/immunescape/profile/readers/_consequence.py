@@ -29,9 +29,9 @@ def _class_of(text: str, ref: str, alt: str) -> str | None:
     from immunescape.profile.readers.vcf import maf_class
 
     terms = [t.strip() for t in re.split(r"[&,;|]", text)]
-    word = maf_class(terms, ref, alt)
-    if word != "Unknown" or any(t == "coding_sequence_variant" for t in terms):
-        return word
+    class_name = maf_class(terms, ref, alt)
+    if class_name != "Unknown" or any(t == "coding_sequence_variant" for t in terms):
+        return class_name
     plain = _consequences().get(re.sub(r"[\s_]+", " ", text.casefold()).strip())
     if plain in ("Frame_Shift", "In_Frame"):
         return f"{plain}_{'Ins' if len(alt) > len(ref) else 'Del'}"
@@ -57,7 +57,7 @@ def classifications(frame: pd.DataFrame, classes: Sequence[str], file: str, prob
     InputError
         For a word of no known vocabulary, with the nearest ones. A missing word becomes ``Unknown``.
     """
-    known = {c.casefold(): c for c in classes}
+    by_spelling = {c.casefold(): c for c in classes}
     translated: dict[str, str] = {}
     cache: dict[tuple[str, str, str], str | None] = {}
     answer: list[str | None] = []
@@ -65,14 +65,14 @@ def classifications(frame: pd.DataFrame, classes: Sequence[str], file: str, prob
         if not isinstance(value, str):
             answer.append("Unknown")
             continue
-        word = known.get(value.casefold())
-        if word is None:
+        class_name = by_spelling.get(value.casefold())
+        if class_name is None:
             one, other = (a if isinstance(a, str) and a != "-" else "" for a in (ref, alt))
             key = (value, one, other)
-            word = cache[key] if key in cache else cache.setdefault(key, _class_of(*key))
-            if word is not None:
-                translated.setdefault(value, word)
-        answer.append(word)
+            class_name = cache[key] if key in cache else cache.setdefault(key, _class_of(*key))
+            if class_name is not None:
+                translated.setdefault(value, class_name)
+        answer.append(class_name)
     done = pd.Series(answer, index=frame.index, dtype=object)
     if done.isna().any():
         line = done.index[done.isna()][0]

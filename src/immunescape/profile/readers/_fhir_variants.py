@@ -73,11 +73,11 @@ def _profile(resource: Mapping[str, Any], tail: str) -> bool:
 
 def _components(resource: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Return LOINC code -> components; an Observation that is itself one component counts as well."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_code: dict[str, list[dict[str, Any]]] = {}
     for component in [*dicts(resource.get("component")), dict(resource)]:
         for code in _codes(component.get("code")):
-            found.setdefault(code, []).append(component)
-    return found
+            by_code.setdefault(code, []).append(component)
+    return by_code
 
 
 def _words(component: Mapping[str, Any]) -> list[str]:
@@ -162,9 +162,9 @@ class FoundVariants:
     def variant(self, resource: Mapping[str, Any], skip: Callable[[str], None]) -> None:
         """Read one Observation of a variant."""
         patient = _target(resource.get("subject"))
-        found = _components(resource)
-        genes = [g for c in found.get("48018-6", []) if (g := _gene(c))]
-        coding, protein = _hgvs(found.get("48004-6", []), "c."), _hgvs(found.get("48005-3", []), "p.")
+        by_code = _components(resource)
+        genes = [g for c in by_code.get("48018-6", []) if (g := _gene(c))]
+        coding, protein = _hgvs(by_code.get("48004-6", []), "c."), _hgvs(by_code.get("48005-3", []), "p.")
         label = " ".join(w for w in ("-".join(dict.fromkeys(genes)), short_protein(protein) or coding or "") if w)
         if patient is None or not genes:
             skip(f"genomic variant without {'subject' if patient is None else 'gene'}")
@@ -173,7 +173,7 @@ class FoundVariants:
             skip(f"genomic variant that is not present ({label})")
             return
         sample = _target(resource.get("specimen")) or patient
-        source = [w for c in found.get("48002-0", []) for w in _words(c)]
+        source = [w for c in by_code.get("48002-0", []) for w in _words(c)]
         if self._source(source) == "germline":
             self.germline.append(label)
             skip(f"genomic variant of the germline ({label})")
@@ -184,15 +184,15 @@ class FoundVariants:
             skip(f"genomic variant without source class ({label})")
             return
         self.sequenced[sample] = patient
-        self._assembly(found)
-        number = next((text_of(get(c, "valueQuantity", "value")) for c in found.get("82155-3", [])), None)
+        self._assembly(by_code)
+        number = next((text_of(get(c, "valueQuantity", "value")) for c in by_code.get("82155-3", [])), None)
         whole = {"patient": patient, "sample": sample}
         if number is not None:
             self.copies.append(whole | {"gene": genes[0], "total_cn": number})
         elif len(set(genes)) > 1 and coding is None:
             self.fusions.append(whole | {"gene1": genes[0], "gene2": genes[1], "event": label})
         else:
-            self.rows.append(whole | self._row(found, genes[0], coding, protein))
+            self.rows.append(whole | self._row(by_code, genes[0], coding, protein))
 
     def _source(self, words: list[str]) -> str:
         codes, text = set(words), " ".join(words).casefold()
@@ -202,27 +202,29 @@ class FoundVariants:
             return "germline"
         return self.unstated
 
-    def _assembly(self, found: Mapping[str, list[dict[str, Any]]]) -> None:
-        for component in found.get("62374-4", []):
+    def _assembly(self, by_code: Mapping[str, list[dict[str, Any]]]) -> None:
+        for component in by_code.get("62374-4", []):
             for word in _words(component):
                 match = re.search(r"(GRCh3[78]|hg19|hg38)", word)
                 if match:
                     self.build = build_word(match.group(1), self.file)
 
     def _row(
-        self, found: Mapping[str, list[dict[str, Any]]], gene: str, coding: str | None, protein: str | None
+        self, by_code: Mapping[str, list[dict[str, Any]]], gene: str, coding: str | None, protein: str | None
     ) -> dict[str, Any]:
         kind = class_of_hgvs(protein, coding)
         if kind is None:
-            words = [w for code in ("48006-1", "molecular-consequence") for c in found.get(code, []) for w in _words(c)]
+            words = [
+                w for code in ("48006-1", "molecular-consequence") for c in by_code.get(code, []) for w in _words(c)
+            ]
             plain = {c.casefold(): c for c in CLASSES}
             kind = next(
                 (_SO.get(w) or plain.get(w.casefold()) for w in words if _SO.get(w) or w.casefold() in plain), None
             )
-        genomic = _hgvs(found.get("81290-9", []), "g.") or ""
+        genomic = _hgvs(by_code.get("81290-9", []), "g.") or ""
         place = re.search(r"NC_0000(\d\d)\.\d+:g\.(\d+)", genomic)
-        texts = {c: next((w for x in found.get(c, []) for w in _words(x)), None) for c in ("69547-8", "69551-0")}
-        vaf = next((v for c in found.get("81258-6", []) if (v := _fraction(c, self.file)) is not None), None)
+        texts = {c: next((w for x in by_code.get(c, []) for w in _words(x)), None) for c in ("69547-8", "69551-0")}
+        vaf = next((v for c in by_code.get("81258-6", []) if (v := _fraction(c, self.file)) is not None), None)
         chrom = {"23": "X", "24": "Y"}.get(str(int(place.group(1))), str(int(place.group(1)))) if place else None
         return {
             "gene": gene,
@@ -276,7 +278,7 @@ class FoundVariants:
         rows.index = pd.RangeIndex(1, len(rows) + 1)
         done = finish("mutations", rows, self.file, out.problems, {"vaf": "fraction"}, self.build)
         out.tables["mutations"] = done
-        for kind, found in (("copy_number", self.copies), ("structural_variants", self.fusions)):
-            if found:
-                frame = pd.DataFrame(found, index=range(1, len(found) + 1))
+        for kind, entries in (("copy_number", self.copies), ("structural_variants", self.fusions)):
+            if entries:
+                frame = pd.DataFrame(entries, index=range(1, len(entries) + 1))
                 out.tables[kind] = finish(kind, frame, self.file, out.problems)

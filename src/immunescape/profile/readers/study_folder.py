@@ -111,7 +111,7 @@ _BY_NAME: tuple[tuple[str, str], ...] = (
     (r"data_.*tpm.*\.txt", "expression"),
 )
 _PANEL_FILE = re.compile(r"(data_)?gene_panel_(?!matrix).*\.txt")
-_SILENT = re.compile(r"meta_.*|licen[sc]e.*|readme.*|case_lists?|.*\.html|.*\.ya?ml|.*\.md|\..*", re.IGNORECASE)
+_SILENT = re.compile(r"meta_.*|licen[sc]e.*|readme.*|case_lists|manifest\.ya?ml|\..*", re.IGNORECASE)
 
 
 def is_study_folder(folder: Path) -> bool:
@@ -173,7 +173,10 @@ def files_of_study(folder: Path) -> tuple[list[StudyFile], list[Path], list[str]
             problems.append(f"{place.name}: names the file {name}, which the folder does not hold: it was not read")
     panels = []
     for path in sorted(folder.iterdir()):
-        if path.is_dir() or path in files or _SILENT.fullmatch(path.name):
+        if path in files or _SILENT.fullmatch(path.name):
+            continue
+        if path.is_dir():
+            files[path] = StudyFile(path, why_not="folders inside a study are not read, but for case_lists")
             continue
         if _PANEL_FILE.fullmatch(path.name):
             panels.append(path)
@@ -290,9 +293,11 @@ def _case_lists(folder: Path, study: str) -> Partial:
         stable, category = fields.get("stable_id", ""), fields.get("case_list_category", "")
         samples = frozenset(fields.get("case_list_ids", "").split())
         tail = stable.removeprefix(study) if study else stable
-        for kind, ends in _LISTS.items():
-            if samples and (tail in ends or category in _CATEGORIES[kind]):
-                out.assessed[kind] = out.assessed.get(kind, frozenset()) | samples
+        kinds = [k for k, ends in _LISTS.items() if samples and (tail in ends or category in _CATEGORIES[k])]
+        for kind in kinds:
+            out.assessed[kind] = out.assessed.get(kind, frozenset()) | samples
+        left = "" if kinds else "says of no kind of data who was profiled"
+        out.note(f"case_lists/{path.name}", "cbioportal case list", len(samples), len(samples) if kinds else 0, left)
     return out
 
 

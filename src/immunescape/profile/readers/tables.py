@@ -14,6 +14,7 @@ from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._column_names import find_column, usual_names
 from immunescape.profile.readers._finish import build_word, finish
 from immunescape.profile.readers._text import Table, read_table
+from immunescape.profile.readers._units import lab_units
 from immunescape.profile.study import COLUMNS
 
 __all__ = ["OPTIONS", "read_rows"]
@@ -73,8 +74,18 @@ def _need_meaning(kind: str, table: Table, out: pd.DataFrame) -> None:
         raise InputError(
             f"{what}, and without it no row can be used",
             where=table.file,
-            hint=f"Name it, columns: {{{group[0]}: {example}}}.{also} Columns: {', '.join(columns[:30])}",
+            hint=f"Name it, columns: {{{group[0]}: {example}}}"
+            + "".join(f" or {{{other}: COLUMN}}" for other in group[1:])
+            + f".{also}{_wide_labs(kind, columns)} Columns: {', '.join(columns[:30])}",
         )
+
+
+def _wide_labs(kind: str, columns: list[str]) -> str:
+    """Return how a table with a column for each analyte is read, where this is one."""
+    known, aliases = lab_units()
+    named = {aliases.get(c.casefold(), c.casefold()): c for c in columns} if kind == "labs" else {}
+    pairs = [f"{analyte}: {column}" for analyte, column in named.items() if analyte in known]
+    return f" With a column for each analyte, analytes: {{{', '.join(pairs)}}}." if pairs else ""
 
 
 def _suggestions(kind: str, out: pd.DataFrame, unused: list[str]) -> list[str]:
