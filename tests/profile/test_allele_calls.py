@@ -129,17 +129,18 @@ def test_loss_of_all_heavy_chains_is_present(copies: tuple, expected: str, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("ploidy", "copies", "expected"),
+    ("gene", "ploidy", "copies", "expected"),
     [
-        ("4.0", 6, "absent"),
-        ("2.0", 6, "present"),
-        ("4.0", 8, "present"),
-        ("", 6, "not_assessable"),
-        ("", 4, "absent"),
-        ("", 9, "present"),
+        ("MDM2", "4.0", 6, "absent"),
+        ("MDM2", "2.0", 6, "present"),
+        ("MDM2", "4.0", 8, "present"),
+        ("MDM2", "", 6, "not_assessable"),
+        ("MDM2", "", 4, "absent"),
+        ("MDM2", "", 9, "present"),
+        ("MDM4", "4.0", 6, "absent"),
+        ("MDM4", "2.0", 6, "present"),
     ],
 )
-@pytest.mark.parametrize("gene", ["MDM2", "MDM4"])
 def test_mdm2_and_mdm4_are_amplified_relative_to_ploidy(
     gene: str, ploidy: str, copies: int, expected: str, tmp_path: Path
 ) -> None:
