@@ -88,7 +88,7 @@ def _filtered(table: Table) -> pd.Series:
     return ~marks.isin(("pass", ".", "common_variant", "common_in_exac"))
 
 
-def _name_samples(rows: pd.DataFrame, patient: str, file: str, problems: list[str]) -> None:
+def _name_samples(rows: pd.DataFrame, patient: str, normals: pd.Series, file: str, problems: list[str]) -> None:
     """Give rows the patient of the manifest, and barcodes that every file shares a name of their own.
 
     Raises
@@ -108,6 +108,14 @@ def _name_samples(rows: pd.DataFrame, patient: str, file: str, problems: list[st
             hint="Fill it in; or, where the whole file is of one patient, set patient: in the manifest.",
         )
     elif (generic & rows["patient"].isna()).any():
+        of_generic = normals[generic & rows["patient"].isna()].dropna().unique()
+        others = [n for n in of_generic if n.casefold() not in GENERIC_SAMPLES]
+        if len(others) > 1:
+            raise InputError(
+                f"one barcode for the tumours of {len(others)} matched normals ({', '.join(others[:3])})",
+                where=file,
+                hint="Name each tumour in Tumor_Sample_Barcode, or give a file for each patient with patient:.",
+            )
         name = barcode[generic & rows["patient"].isna()].iloc[0]
         problems.append(
             f"{file}: the barcode '{name}' is the default of converters and no name; set patient: in the manifest"
@@ -217,7 +225,8 @@ def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
     for name in ("t_depth", "IMPACT", "Hotspot", "HGVSc"):
         if (column := table.find(name)) is not None:
             rows[column] = frame[column]
-    _name_samples(rows, str(options.get("patient") or ""), path.name, out.problems)
+    normals = table.text("Matched_Norm_Sample_Barcode")
+    _name_samples(rows, str(options.get("patient") or ""), normals, path.name, out.problems)
     clonal = rows["clonal"].map(lambda c: c.casefold() if isinstance(c, str) else c)
     rows["clonal"] = clonal.where(~clonal.isin(("indeterminate", "unknown")), None)
     drop = status.isin(_DROP) | rows["gene"].isna()
