@@ -88,7 +88,7 @@ def _filtered(table: Table) -> pd.Series:
     return ~marks.isin(("pass", ".", "common_variant", "common_in_exac"))
 
 
-def _name_samples(rows: pd.DataFrame, patient: str, normals: pd.Series, file: str, problems: list[str]) -> None:
+def _name_samples(rows: pd.DataFrame, patient: str, file: str, problems: list[str]) -> None:
     """Give rows the patient of the manifest, and barcodes that every file shares a name of their own.
 
     Raises
@@ -108,17 +108,28 @@ def _name_samples(rows: pd.DataFrame, patient: str, normals: pd.Series, file: st
             hint="Fill it in; or, where the whole file is of one patient, set patient: in the manifest.",
         )
     elif (generic & rows["patient"].isna()).any():
-        of_generic = normals[generic & rows["patient"].isna()].dropna().unique()
-        others = [n for n in of_generic if n.casefold() not in GENERIC_SAMPLES]
-        if len(others) > 1:
-            raise InputError(
-                f"one barcode for the tumours of {len(others)} matched normals ({', '.join(others[:3])})",
-                where=file,
-                hint="Name each tumour in Tumor_Sample_Barcode, or give a file for each patient with patient:.",
-            )
         name = barcode[generic & rows["patient"].isna()].iloc[0]
         problems.append(
             f"{file}: the barcode '{name}' is the default of converters and no name; set patient: in the manifest"
+        )
+
+
+def _one_normal_each(table: Table, rows: pd.DataFrame) -> None:
+    """Refuse a default barcode that stands for the tumours of several normals, unless the manifest names the patient.
+
+    Raises
+    ------
+    InputError
+        Naming the normals.
+    """
+    nameless = rows["patient"].isna() & rows["sample"].map(lambda s: str(s).casefold() in GENERIC_SAMPLES)
+    normals = table.text("Matched_Norm_Sample_Barcode")[nameless].dropna().unique()
+    others = [n for n in normals if n.casefold() not in GENERIC_SAMPLES]
+    if len(others) > 1:
+        raise InputError(
+            f"one barcode for the tumours of {len(others)} matched normals ({', '.join(others[:3])})",
+            where=table.file,
+            hint="Name each tumour in Tumor_Sample_Barcode, or give a file for each patient with patient:.",
         )
 
 
@@ -225,11 +236,11 @@ def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
     for name in ("t_depth", "IMPACT", "Hotspot", "HGVSc"):
         if (column := table.find(name)) is not None:
             rows[column] = frame[column]
-    normals = table.text("Matched_Norm_Sample_Barcode")
-    _name_samples(rows, str(options.get("patient") or ""), normals, path.name, out.problems)
+    _name_samples(rows, str(options.get("patient") or ""), path.name, out.problems)
     clonal = rows["clonal"].map(lambda c: c.casefold() if isinstance(c, str) else c)
     rows["clonal"] = clonal.where(~clonal.isin(("indeterminate", "unknown")), None)
     drop = status.isin(_DROP) | rows["gene"].isna()
+    _one_normal_each(table, rows)
     filtered = _filtered(table)
     if (filtered & ~drop).any():
         left_or_kept = "left out" if options.get("pass_only") else "kept; pass_only: true leaves them out"
