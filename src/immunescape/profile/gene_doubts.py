@@ -87,6 +87,10 @@ def _errors(one: str, other: str) -> int:
     return row[-1]
 
 
+def _is_pseudogene(name: str) -> bool:
+    return bool(re.search(r"P\d*$", name)) and re.sub(r"P\d*$", "", name) in gene_table().symbols
+
+
 @lru_cache(maxsize=100_000)
 def may_mean(name: str) -> tuple[str, ...]:
     """Return the genes of the rules that a name which is no symbol may mean, nearest first.
@@ -104,7 +108,7 @@ def may_mean(name: str) -> tuple[str, ...]:
     plain = plain_name(name)
     if to_symbols([name])[0] in gene_table().symbols or _NO_PROTEIN.match(name) or len(plain) < 3:
         return ()
-    if re.search(r"P\d*$", name) and re.sub(r"P\d*$", "", name) in gene_table().symbols:  # a pseudogene
+    if _is_pseudogene(name):
         return ()
     allowed = 2 if len(plain) >= _LONG else 1
     candidates = {g for piece in _shorter(plain, allowed) for g in _index().get(piece, ())}
@@ -186,9 +190,8 @@ def _open_in_panels(study: Study) -> None:
 def _tell_others(study: Study, title: str, names: Iterable[object], strange: Iterable[str]) -> None:
     known = gene_table().symbols
     skip = set(strange)
-    others = sorted(
-        n for n in names if isinstance(n, str) and n not in known and n not in skip and not _NO_PROTEIN.match(n)
-    )
+    named = (n for n in names if isinstance(n, str) and n not in known and n not in skip)
+    others = sorted(n for n in named if not _NO_PROTEIN.match(n) and not _is_pseudogene(n))
     if others:
         close = [] if _DATE.match(others[0]) else nearest(others[0], known, 1)
         hint = f", nearest symbol {close[0]}" if close else ", a date that a spreadsheet made of a symbol"

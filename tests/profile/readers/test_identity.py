@@ -56,6 +56,15 @@ def test_a_default_barcode_is_told_and_an_empty_one_refused(profiled: Profiled) 
     assert profiled({"a.maf": (maf(""), {"format": "maf", "patient": "P"})}).study.patient_ids == ["P"]
 
 
+def test_tumours_of_two_normals_under_one_barcode_are_refused(profiled: Profiled) -> None:
+    head = f"{COLUMNS} Matched_Norm_Sample_Barcode".replace(" ", "\t") + "\n"
+    rows = "".join(f"{g}\tNonsense_Mutation\tTUMOR\tp.Q37*\t{n}\n" for g, n in (("STK11", "A-N"), ("KRAS", "B-N")))
+    with pytest.raises(InputError, match="2 matched normals"):
+        profiled({"a.maf": (head + rows, {"format": "maf"})})
+    same = rows.replace("B-N", "A-N")
+    assert profiled({"a.maf": (head + same, {"format": "maf"})}).study.patient_ids == ["TUMOR"]
+
+
 def test_two_vcf_files_with_one_column_name_are_refused(profiled: Profiled) -> None:
     text = (
         '##reference=GRCh38\n##INFO=<ID=CSQ,Number=.,Type=String,Description="Format: Allele|Consequence|SYMBOL">\n'

@@ -139,6 +139,8 @@ def test_transcripts_are_summed_up_to_genes_or_refused(profiled: Profiled, tmp_p
         ("gene\tcounts\nTP53\t4\n", {"unit": "counts"}, "quantities, not samples"),
         ("gene,TPM,FPKM\nTP53,4,3\n", {"unit": "tpm"}, "quantities, not samples"),
         ("gene,baseMean,log2FoldChange,padj\nTP53,4,3,0.1\n", {"unit": "tpm"}, "quantities, not samples"),
+        ("gene,S1_TPM,S1_FPKM,S2_TPM,S2_FPKM\nTP53,4,3,2,1\n", {"unit": "tpm"}, "several quantities"),
+        ("gene,S1.tpm,S1.counts\nTP53,4,3\n", {"unit": "tpm"}, "several quantities"),
         ("gene,S1,S2\nTP53,4,3\n", {"unit": "tpm", "patient": "P"}, "genes x samples"),
         (GENES.partition("\n")[0] + "\n", {}, "no row"),
     ],

@@ -213,3 +213,25 @@ def test_rows_that_did_not_pass_are_told_and_left_out_on_demand(profiled: Profil
     assert "1 rows did not pass the caller's FILTER (lines 2): kept" in " ".join(made.study.problems)
     made = profiled({"x.maf": (text, {"format": "maf", "pass_only": True})}, **PANEL)
     assert made.measured["tmb"]["S1"].value == 1.0
+
+
+@pytest.mark.parametrize(("gene", "mechanism"), [("STK11", "stk11_loss"), ("KEAP1", "keap1_loss")])
+@pytest.mark.parametrize(
+    ("copies", "state"), [("", "not_assessable"), ("2,1", "absent"), ("1,0", "present"), ("2,0", "present")]
+)
+def test_a_germline_hit_needs_the_loss_of_the_other_allele(
+    gene: str, mechanism: str, copies: str, state: str, profiled: Profiled
+) -> None:
+    text = maf("n_ref_count n_alt_count", "30 28").replace("STK11", gene)
+    files = {
+        "x.maf": (text, {"format": "maf"}),
+        "s.csv": (
+            "sample,patient,tumour_purity\nS1,P1,0.8\n",
+            {"format": "samples", "units": {"tumour_purity": "fraction"}},
+        ),
+    }
+    if copies:
+        rows = f"sample,gene,total_cn,minor_cn\nS1,{gene},{copies}\n"
+        files["c.csv"] = (rows, {"format": "copy_number"})
+    made = profiled(files, **PANEL)
+    assert made.calls.call("P1", mechanism).state == state

@@ -113,6 +113,10 @@ def sample_word(gene: str, state: GeneState, male: bool | None = None, extra: Ex
         word = "biallelic_loss_subclonal" if losses[0].subclonal else "biallelic_loss"
         second = "loss of heterozygosity" if state.loh else "a gene on X in a man"
         return word, f"one hit ({labels}) with {second}", coverage
+    if losses and not state.partly_deleted and all(h.germline for h in state.hits):
+        if state.loh is not False:
+            return None, f"germline hit ({labels}); whether the tumour lost the other allele was not assessed", coverage
+        return "haploid_loss", f"germline hit ({labels}); the tumour kept the other allele", coverage
     if state.partly_deleted:
         return (
             "biallelic_loss_subclonal",

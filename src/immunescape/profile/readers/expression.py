@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,15 @@ def _samples_of(columns: list[str], skip: set[str], file: str, problems: list[st
             where=file,
             hint="The output of a quantifier is format: quantification, with patient:. For a table of genes x samples "
             "name each column after its sample.",
+        )
+    endings = {
+        c: e for c in samples if (e := re.split(r"[._ :-]", c)[-1].casefold()) in _QUANTITIES and e != c.casefold()
+    }
+    if len(set(endings.values())) > 1:
+        raise InputError(
+            f"columns of several quantities ({', '.join(list(endings)[:4])}): each would count as a patient",
+            where=file,
+            hint="Keep one quantity, and name each column after its sample.",
         )
     annotation = [c for c in samples if plain[c] in _ANNOTATION]
     if annotation:

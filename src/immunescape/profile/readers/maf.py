@@ -114,6 +114,25 @@ def _name_samples(rows: pd.DataFrame, patient: str, file: str, problems: list[st
         )
 
 
+def _one_normal_each(table: Table, rows: pd.DataFrame) -> None:
+    """Refuse a default barcode that stands for the tumours of several normals, unless the manifest names the patient.
+
+    Raises
+    ------
+    InputError
+        Naming the normals.
+    """
+    nameless = rows["patient"].isna() & rows["sample"].map(lambda s: str(s).casefold() in GENERIC_SAMPLES)
+    normals = table.text("Matched_Norm_Sample_Barcode")[nameless].dropna().unique()
+    others = [n for n in normals if n.casefold() not in GENERIC_SAMPLES]
+    if len(others) > 1:
+        raise InputError(
+            f"one barcode for the tumours of {len(others)} matched normals ({', '.join(others[:3])})",
+            where=table.file,
+            hint="Name each tumour in Tumor_Sample_Barcode, or give a file for each patient with patient:.",
+        )
+
+
 def _population_frequencies(table: Table) -> pd.Series:
     """Return the largest frequency in any population that the columns of each row give, NaN without one."""
     names = [str(c) for c in table.frame.columns if is_population_column(str(c))]
@@ -223,6 +242,7 @@ def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
     clonal = rows["clonal"].map(lambda c: c.casefold() if isinstance(c, str) else c)
     rows["clonal"] = clonal.where(~clonal.isin(("indeterminate", "unknown")), None)
     drop = status.isin(_DROP) | rows["gene"].isna()
+    _one_normal_each(table, rows)
     filtered = _filtered(table)
     if (filtered & ~drop).any():
         left_or_kept = "left out" if options.get("pass_only") else "kept; pass_only: true leaves them out"
