@@ -80,7 +80,16 @@ class GroupSequential(Rule):
             raise InputError("a group-sequential test needs alpha")
         if self.stop_when not in ("any", "all"):
             raise unknown_word("word", self.stop_when, ("any", "all"))
-        self.graph()
+        graph = self.graph()
+        reached = {n for n, w in graph.weights.items() if w > 0}
+        for _ in graph.names:
+            reached |= {e for n in reached for e, share in graph.transitions.get(n, {}).items() if share > 0}
+        for name in graph.names:
+            if name not in reached:
+                raise InputError(
+                    f"hypothesis '{name}' never has any alpha: its share is 0 and no other hands alpha to it",
+                    hint="Give it a share, or name it in 'hands_on' of another one.",
+                )
         looks = len(design.looks)
         if looks > MOST_LOOKS:
             raise InputError(
