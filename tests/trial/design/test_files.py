@@ -68,7 +68,11 @@ def test_keynote_example_runs_on_virtual_patients(tmp_path: Path, monkeypatch: p
     again = read_design("small.yaml", text, workers=1)
     result = simulate(again, 250, seed=1)
     assert found.truths["virtual population"].size("pembrolizumab") == 40  # type: ignore[attr-defined]
-    assert any("times the patients of an arm" in w for w in result.warnings)
+    assert any("is small for this effect" in w for w in result.warnings)
+    assert result.notes["pool"]["virtual population"]["power_error"]["OS"] > 0.05
+    assert "verdict" in result.notes["naive_truth"]["virtual population"]
+    looks = [(r["hypothesis"], r["look"]) for r in result.to_json()["plan"]]
+    assert looks == [("PFS", 2), ("OS", 2), ("OS", 3), ("ORR", 1)]
     assert result.notes["pool"]["virtual population"]["hazard_ratios"]["os: pembrolizumab"]["log_se"] > 0.1
 
 

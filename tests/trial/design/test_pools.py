@@ -133,3 +133,18 @@ def test_a_file_that_names_a_spoiled_table_says_where(tmp_path: Path) -> None:
     file = tmp_path / "virtual.yaml"
     with pytest.raises(InputError, match=r"virtual\.yaml, line \d+, scenarios.*is missing or not finite for 500"):
         read_design(str(file), yaml.safe_dump(content))
+
+
+def test_a_table_smaller_than_the_file_says_is_refused(tmp_path: Path) -> None:
+    table(100).to_parquet(tmp_path / "patients.parquet")
+    content = {
+        "name": "virtual", "title": "Virtual", "kind": "group-sequential", "patients": 200,
+        "arms": [{"name": "new", "role": "experimental"}, {"name": "control", "role": "control"}],
+        "endpoints": {"os": {"kind": "survival"}}, "accrual": {"rates": [20]},
+        "looks": [{"events": 120, "endpoint": "os"}], "hypotheses": [{"name": "OS", "endpoint": "os"}],
+        "scenarios": [
+            {"name": "virtual", "pool": {"trial": "keynote-024", "patients": 600, "table": "patients.parquet"}}
+        ],
+    }  # fmt: skip
+    with pytest.raises(InputError, match="the table has 100 virtual patients in arm 'new'"):
+        read_design(str(tmp_path / "virtual.yaml"), yaml.safe_dump(content))

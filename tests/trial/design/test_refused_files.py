@@ -155,6 +155,20 @@ REFUSED = {
         changed(scenarios=[{"name": "v", "correlation": 0.5, "pool": {"trial": "keynote-024", "patients": 40}}]),
         ("brings the correlation",),
     ),
+    "a hypothesis that never has any alpha": (
+        changed(hypotheses=[{"name": "OS", "endpoint": "os"}, {"name": "OS again", "endpoint": "os", "share": 0}]),
+        ("never has any alpha",),
+    ),
+    "a look that ends before it begins": (
+        changed(looks=[{"events": 150, "endpoint": "os", "earliest": 30, "latest": 20}]), ("not before month 30",),
+    ),
+    "disease-free survival beyond survival": (
+        {
+            **changed(endpoints={"os": {"kind": "survival"}, "dfs": {"kind": "survival"}}),
+            "scenarios": [{"name": "effect", "truth": [CONTROL, {"endpoint": "dfs", "median": 15}]}],
+        },
+        ("exceeds survival", "endpoint 'dfs'"),
+    ),
     "visits of a response": (
         changed(endpoints={"os": {"kind": "survival"}, "orr": {"kind": "response", "visits_every": 2}}),
         ("'visits_every' has no meaning",),

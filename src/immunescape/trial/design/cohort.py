@@ -121,6 +121,8 @@ class Milestone:
             raise InputError(f"a look needs a number above 0, not {given[0]}")
         if self.events is not None and self.endpoint is None:
             raise InputError("a look by events needs the endpoint whose events count")
+        if not 0 <= self.earliest <= self.latest:
+            raise InputError(f"a look not before month {self.earliest:g} and not after month {self.latest:g}")
         if self.strata and self.months is not None:
             raise InputError("a look at a calendar month has no strata")
 

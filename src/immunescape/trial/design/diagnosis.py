@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from immunescape.errors import InputError
 from immunescape.trial.design.delayed import average_hazard_ratio, delayed_effect
@@ -134,11 +133,7 @@ def _averages(design: Design, truth: Generator, scenario: str, decided: Decided,
 
 
 def pool_error(design: Design, pool: Pool, survival: list[str]) -> dict[str, Any]:
-    """Size of a virtual population and the error that its finite size leaves in power.
-
-    The log hazard ratio of the pool has a standard error; the power of a log-rank test with the planned events moves by
-    its slope (at 90 % power: 1 - Phi(c - d) has slope phi(1.28) per unit of Z) times that error.
-    """
+    """Size of a virtual population, its own hazard ratios and the standard errors of their logarithms."""
     from immunescape.trial.stats import fast_hazard_ratio
 
     total = sum(a.allocation for a in design.arms)
@@ -157,15 +152,8 @@ def pool_error(design: Design, pool: Pool, survival: list[str]) -> dict[str, Any
                 np.concatenate([months[arm], months[control]]), np.concatenate([event[arm], event[control]]), group
             )
             error = float(np.sqrt(1.0 / max(event[arm].sum(), 1) + 1.0 / max(event[control].sum(), 1)))
-            planned = (
-                max((look.events or 0) for look in design.looks if look.endpoint in (endpoint, None))
-                if any(look.endpoint in (endpoint, None) for look in design.looks)
-                else 0
-            )
-            drift = -np.log(ratio) * np.sqrt(planned) / 2 if planned else np.nan
-            slope = stats.norm.pdf(stats.norm.isf(design.alpha or 0.025) - drift) * np.sqrt(planned) / 2
             hazard_ratios[f"{endpoint}: {arm}"] = {
-                "hazard_ratio": ratio, "log_se": error, "power_se": float(slope * error) if planned else None,
+                "hazard_ratio": ratio, "log_se": error,
             }  # fmt: skip
     return {
         "source": pool.source,

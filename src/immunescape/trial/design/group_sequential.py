@@ -80,7 +80,16 @@ class GroupSequential(Rule):
             raise InputError("a group-sequential test needs alpha")
         if self.stop_when not in ("any", "all"):
             raise unknown_word("word", self.stop_when, ("any", "all"))
-        self.graph()
+        graph = self.graph()
+        reached = {n for n, w in graph.weights.items() if w > 0}
+        for _ in graph.names:
+            reached |= {e for n in reached for e, share in graph.transitions.get(n, {}).items() if share > 0}
+        for name in graph.names:
+            if name not in reached:
+                raise InputError(
+                    f"hypothesis '{name}' never has any alpha: its share is 0 and no other hands alpha to it",
+                    hint="Give it a share, or name it in 'hands_on' of another one.",
+                )
         looks = len(design.looks)
         if looks > MOST_LOOKS:
             raise InputError(
@@ -398,7 +407,9 @@ class GroupSequential(Rule):
             by_look["z"][running, k] = z[running, 0]
             if look.events is not None and isinstance(self.reestimation, Reestimation | None):
                 target = look.events if wanted is None else wanted
-                short |= running & (cohort.events_by(look, month) < target)
+                counted = views.get((str(look.endpoint), look.strata))
+                seen = cohort.events_by(look, month) if counted is None else counted.event.sum(axis=1)
+                short |= running & (seen < target)
             if ratios is not None:
                 by_look["hazard_ratio"][:, k] = ratios
             end = running & (won | (lost & (k < looks - 1)))
@@ -408,11 +419,11 @@ class GroupSequential(Rule):
             running &= ~end
             if isinstance(self.reestimation, BlindedReestimation) and k == self.reestimation.look - 1:
                 if look.patients is not None and first.test.name == "rates":
-                    seen = self.reestimation.factor_of_rates(first_view.event.sum(axis=1), first_view.use.sum(axis=1))
+                    raised = self.reestimation.factor_of_rates(first_view.event.sum(axis=1), first_view.use.sum(axis=1))
                 else:
                     months = np.where(first_view.use, first_view.time, 0.0).sum(axis=1)
-                    seen = self.reestimation.factor_of_events(first_view.event.sum(axis=1), months)
-                factor = np.where(running, seen, 1.0)
+                    raised = self.reestimation.factor_of_events(first_view.event.sum(axis=1), months)
+                factor = np.where(running, raised, 1.0)
                 extra["factor"] = factor
             elif isinstance(self.reestimation, Reestimation) and k == self.reestimation.look - 1:
                 final = float(plan["bounds"][first.name][-1])

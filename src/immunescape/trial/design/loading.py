@@ -336,6 +336,14 @@ class _Builder:
                 table, origin = pd.read_parquet(path), f"table {block.table}"
             except (OSError, ValueError) as error:
                 raise InputError(f"the table of virtual patients cannot be read: {error}") from error
+            counts: Any = table["arm"].value_counts() if "arm" in table else {}
+            for arm in arms:
+                if arm.name in counts and counts[arm.name] < block.patients:
+                    raise InputError(
+                        f"the table has {counts[arm.name]} virtual patients in arm '{arm.name}', the file says "
+                        f"{block.patients} per arm",
+                        hint="Give the number that the table has.",
+                    )
         else:
             table, origin = pool_table(
                 block.trial, block.patients, block.seed, workers=self.workers, progress=self.progress

@@ -26,6 +26,8 @@ __all__ = ["SCORE", "Endpoint", "Generator", "Outcome", "Pool", "Rate", "Truth",
 
 Floats = NDArray[np.float64]
 SCORE = "prognostic_score"
+COMPOSITES = ("pfs", "dfs", "efs", "rfs", "ifs", "mfs")
+"""Endpoints of which death is a part, beside an endpoint ``os``: progression-, disease-, event-free survival, …"""
 COPIES = 0.1
 """Share of virtual patients with an event who may agree with another one in every column, by rounding."""
 
@@ -144,9 +146,10 @@ class Generator:
     Attributes
     ----------
     parts : (arm, stratum, endpoint) -> generator. correlation : of the endpoints of one patient (Gaussian copula; a
-        long survival goes with a long progression-free survival and with a response). Where ``pfs`` and ``os`` are both
-        there, progression-free survival is the smaller of the time to progression and survival, and the time to
-        progression is such that both keep the distributions that were given (:func:`time_to_progression`).
+        long survival goes with a long progression-free survival and with a response). Where ``os`` and a composite with
+        death (``pfs``, ``dfs``, ``efs``, …) are both there, progression-free survival is the smaller of the time to
+        progression and survival, and the time to progression is such that both keep the distributions that were given
+        (:func:`time_to_progression`).
     prognostic : a score that foretells an endpoint and is known before randomisation.
     """
 
@@ -162,19 +165,22 @@ class Generator:
             raise InputError(f"shares of the strata add up to 1, not {sum(self.shares):g}")
         if not 0 <= self.correlation < 1:
             raise InputError(f"the correlation of endpoints lies between 0 and 1, not {self.correlation}")
-        for arm in self.arms:
-            for stratum in self.strata:
-                self._progression(arm, stratum)  # refuses a pair that no patients can have
+        for arm, stratum, endpoint in self.parts:
+            if endpoint.casefold() in COMPOSITES:
+                self._progression(arm, stratum, endpoint)  # refuses a pair that no patients can have
 
-    def _progression(self, arm: str, stratum: str) -> Progression | None:
-        """Time to progression of an arm and stratum where progression-free survival and survival are both given."""
-        pfs, survival = (self.parts.get((arm, stratum, e)) for e in ("pfs", "os"))
+    def _progression(self, arm: str, stratum: str, composite: str) -> Progression | None:
+        """Time to progression of an arm and stratum where a composite with death and survival are both given."""
+        death = next((e for _, _, e in self.parts if e.casefold() == "os"), "os")
+        pfs, survival = (self.parts.get((arm, stratum, e)) for e in (composite, death))
         if not isinstance(pfs, PiecewiseExponential) or not isinstance(survival, PiecewiseExponential):
             return None
         try:
             return time_to_progression(pfs, survival, self.correlation)
         except InputError as error:
-            raise InputError(f"arm '{arm}', stratum '{stratum}': {error.message}", hint=error.hint) from error
+            raise InputError(
+                f"arm '{arm}', stratum '{stratum}', endpoint '{composite}': {error.message}", hint=error.hint
+            ) from error
 
     def part(self, arm: str, stratum: str, endpoint: str) -> PiecewiseExponential | Rate:
         """Generator of one arm, stratum and endpoint."""
@@ -195,7 +201,8 @@ class Generator:
     ) -> dict[str, Outcome]:
         """See :class:`Truth`; uses the uniforms named ``shared`` and by endpoint."""
         drawn: dict[str, Outcome] = {}
-        together = {"pfs", "os"} <= {e.name for e in endpoints}
+        death = next((e.name for e in endpoints if e.name.casefold() == "os"), None)
+        composites = [e.name for e in endpoints if death is not None and e.name.casefold() in COMPOSITES]
         never = np.full(arm.shape, np.inf)
         for endpoint in endpoints:
             u = self._uniform(endpoint.name, latent)
@@ -209,11 +216,13 @@ class Generator:
                     if isinstance(part, Rate):
                         time[here] = np.where(1.0 - u[here] < part.probability, endpoint.months, np.inf)
                     else:
-                        progression = self._progression(name, level) if together and endpoint.name == "pfs" else None
+                        progression = (
+                            self._progression(name, level, endpoint.name) if endpoint.name in composites else None
+                        )
                         time[here] = (progression or part).quantile(u[here])
             drawn[endpoint.name] = Outcome(time, never)
-        if "pfs" in drawn and "os" in drawn:
-            drawn["pfs"] = Outcome(np.minimum(drawn["pfs"].time, drawn["os"].time), never)
+        for composite in composites:
+            drawn[composite] = Outcome(np.minimum(drawn[composite].time, drawn[str(death)].time), never)
         for endpoint in endpoints:
             if endpoint.kind == "survival":
                 drawn[endpoint.name].time = observe(endpoint, drawn[endpoint.name].time)
