@@ -91,3 +91,16 @@ def test_unknown_names_and_other_outputs_are_refused():
     model = engine.compile_sensitivities(STIFF, ("kill",), ("c",))
     with pytest.raises(EngineError, match="compiled"):
         model.run(Job(1, np.array([0.0, 1.0]), ("t",)))
+
+
+@pytest.mark.parametrize("rate", ["piecewise(1, time < p, 0)", "piecewise(1, rem(time, p) < 1, 0)", "floor(p * time)"])
+def test_moments_of_switching_that_follow_a_parameter_are_refused(rate):
+    with pytest.raises(EngineError, match="depends on a parameter"):
+        NativeEngine(lanes=1).compile_sensitivities(sbml({"x": (0.0, rate)}, {"p": 3.0}), ("p",), ("x",))
+
+
+def test_a_pulse_whose_width_is_a_parameter():
+    text = sbml({"x": (0.0, "exp(-((time - 500) / w)^2)")}, {"w": 0.05})
+    job = Job(1, np.array([0.0, 1000.0]), ("x",))
+    _, s = NativeEngine(lanes=1).compile_sensitivities(text, ("w",), ("x",)).run(job)
+    assert s[0, 1, 0, 0] == pytest.approx(np.sqrt(np.pi), rel=1e-4)

@@ -41,7 +41,7 @@ def sensitivity_code(plan: Plan, wanted: Wanted, tape: Any) -> str:
         if name not in system.constant_names:
             raise unknown_word("parameter", name, system.constant_names, error=EngineError)
     affected = _affected(plan, wanted.parameters)
-    for moment in plan.breaks:
+    for moment in (*plan.breaks, *(f.value for f in plan.clock.features if f.jumps)):
         if free_symbols(moment) & set(affected):
             raise EngineError("a rate switches at a moment that depends on a parameter whose derivative is asked for")
     slot = {name: k for k, name in enumerate(affected)}

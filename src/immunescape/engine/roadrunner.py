@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from immunescape.engine.analysis import substituted_constants
 from immunescape.engine.api import FAILED, Job, Result
 from immunescape.engine.ir import Expr, postorder, sym
-from immunescape.engine.ir_calculus import substitute
+from immunescape.engine.ir_calculus import free_symbols, substitute
 from immunescape.engine.ir_system import System
 from immunescape.engine.jobs import TOLERANCE_SHARE, check_job, dose_tables
 from immunescape.engine.roadrunner_document import document_of, prepared, written_out
@@ -31,6 +31,13 @@ __all__ = ["RoadRunnerEngine", "RoadRunnerModel"]
 
 FloatArray = NDArray[np.float64]
 
+_SHORT_STEP, _SAME = 1e-3, 0.02
+"""A model with events that watch states is integrated twice, the second time with steps of at most this share of the
+job; both must agree to within the second number of each output's largest value."""
+_OTHER_COURSE = (
+    "libroadrunner looks at triggers at the ends of its steps only, and with shorter steps this patient takes another "
+    "course; use the engine 'native' or 'reference'"
+)
 _MANY = 300_000  # parts of rate laws from which on loading takes minutes
 
 
@@ -65,10 +72,15 @@ class RoadRunnerModel:
         self._system = read_sbml(sbml)
         _refuse(model, self._system)
         events = self._system.events
+        self._watches_states = any(_watches(self._system, event.trigger) for event in events)
         self._needs_its_past = any(e.delay is not None or not e.initial_value or not e.persistent for e in events)
         self._species = {s.name for s in self._system.species}
         self.states: tuple[str, ...] = self._system.state_names
-        self._clock = _clock(self._system)
+        self._clock = _clock(self._system, self._system.rates, linear=True)
+        triggers = [event.trigger for event in events]
+        self._unseen = bool(_clock(self._system, triggers, linear=False).features) or any(
+            node.op in ("eq", "ne") for node in postorder(triggers)
+        )
         self.quantities: tuple[str, ...] = self._system.quantities
         self.written_out = written_out(model)
         if self.written_out > _MANY:
@@ -142,6 +154,9 @@ class RoadRunnerModel:
         start, end = float(job.times[0]), float(job.times[-1])
         hint = "Use the engine 'native' or 'reference'."
         moments = self._clock.moments(job.n, self.parameters, job.parameters, start, end)
+        watched = [] if job.stop is None else [self._system.value(job.stop.quantity)]
+        if self._unseen or _clock(self._system, watched, linear=False).features:
+            raise EngineError("libroadrunner steps over triggers and stops that jump or turn with time", hint=hint)
         if self._has_events and any(np.any(jumps > 0) for _, jumps in moments):
             raise EngineError("libroadrunner steps over rates that switch with time in a model with events", hint=hint)
         if self._clock.sharpest(job.n, self.parameters, job.parameters, start, end) > 0.5:
@@ -187,19 +202,28 @@ class RoadRunnerModel:
         patient.fires_at_start = any(not event.initial_value for event in self._system.events)
         patient.variables = self._variables[id(runner)]
         patient.touched = self._touched.get(id(runner), set())
+        integrator = runner.getIntegrator()
+        short = _SHORT_STEP * float(times[-1] - start)
         for i in range(job.n):
+            given = (
+                {k: float(v[i]) for k, v in parameters.items()},
+                {k: float(v[i]) for k, v in initial.items()},
+                [*changes[id(dose_list[i])], *(Change(float(t), "", "turn", 0.0) for t in moments[i])],
+                None if job.stop is None else float(job.stop.value[i]),
+                float(times[-1]) if job.until is None else min(float(job.until[i]), float(times[-1])),
+            )
             try:
-                status[i], end_time[i] = patient.integrate(
-                    {k: float(v[i]) for k, v in parameters.items()},
-                    {k: float(v[i]) for k, v in initial.items()},
-                    [*changes[id(dose_list[i])], *(Change(float(t), "", "turn", 0.0) for t in moments[i])],
-                    None if job.stop is None else float(job.stop.value[i]),
-                    float(times[-1]) if job.until is None else min(float(job.until[i]), float(times[-1])),
-                    values[i],
-                    final[i],
-                )
+                integrator.maximum_time_step = 0.0
+                status[i], end_time[i] = patient.integrate(*given, values[i], final[i])
+                if self._watches_states or (self._has_events and job.stop is not None):
+                    integrator.maximum_time_step = short
+                    again = np.full_like(values[i], np.nan)
+                    patient.integrate(*given, again, np.full_like(final[i], np.nan))
+                    if _differ(values[i], again):
+                        raise FloatingPointError(_OTHER_COURSE)
             except (RuntimeError, FloatingPointError) as error:
                 status[i] = FAILED
+                values[i] = np.nan if str(error) == _OTHER_COURSE else values[i]
                 end_time[i] = patient.reached
                 messages[i] = " ".join(str(error).split())[:300]
             if progress is not None:
@@ -208,6 +232,24 @@ class RoadRunnerModel:
         return Result(
             times, job.outputs, values, self.states, final, status, end_time, np.zeros(job.n, dtype=np.int64), messages
         )
+
+
+def _watches(system: System, trigger: Expr) -> bool:
+    """Whether a trigger follows what is integrated."""
+    inlined: dict[str, Expr] = {}
+    for item in system.assignments:
+        (inlined[item.name],) = substitute([item.expression], inlined)
+    moving = {s.name for s in system.states if not s.rate.is_num(0.0)}
+    return bool(free_symbols(*substitute([trigger], inlined)) & moving)
+
+
+def _differ(values: FloatArray, again: FloatArray) -> bool:
+    """Whether two courses of one patient are not the same, whatever their errors."""
+    both = np.isfinite(values) & np.isfinite(again)
+    size = np.max(np.where(both, np.abs(values), 0.0), axis=0, initial=0.0)
+    with np.errstate(invalid="ignore"):
+        rows = np.any(both & (np.abs(values - again) > _SAME * size), axis=1)
+    return bool(np.count_nonzero(rows) > 1 or rows[-1])  # one row alone is an event at an output time
 
 
 def _refuse(model: Any, system: System) -> None:
@@ -223,9 +265,9 @@ def _refuse(model: Any, system: System) -> None:
         raise EngineError(f"libroadrunner does not integrate {problem}", hint="Use the engine 'native' or 'reference'.")
 
 
-def _clock(system: System) -> TimeFeatures:
-    """What jumps or turns with time alone in the rates, steady conditions included."""
-    everything = [*system.rates, *(a.expression for a in system.assignments)]
+def _clock(system: System, roots: Sequence[Expr], *, linear: bool) -> TimeFeatures:
+    """What jumps or turns with time alone in some expressions; `linear`: steady conditions included."""
+    everything = [*roots, *(a.expression for a in system.assignments)]
     if not any(node.op == "time" for node in postorder(everything)):
         return TimeFeatures()
     now, inlined = sym(CLOCK), dict[str, Expr]()
@@ -233,8 +275,8 @@ def _clock(system: System) -> TimeFeatures:
         (inlined[item.name],) = substitute([item.expression], inlined, time=now)
     moving = {s.name for s in system.states if not s.rate.is_num(0.0)}
     still = {s.name for s in system.states} - moving
-    rates = substitute(system.rates, inlined, time=now)
-    return time_features(rates, moving, still, substituted_constants(system), linear=True)[0]
+    written = substitute(roots, inlined, time=now)
+    return time_features(written, moving, still, substituted_constants(system), linear=linear)[0]
 
 
 def _slots(tables: Iterable[Sequence[Change]], start: float) -> tuple[tuple[str, str], ...]:
