@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,6 +63,8 @@ class BlockTask:
     rtol: float
     candidates: int
     fit: PopulationFit | None = None
+    enroller: Enroller | None = field(default=None, compare=False, repr=False)
+    """Where it is at hand; else each worker makes its own, the same."""
 
 
 @dataclass(frozen=True)
@@ -149,15 +151,15 @@ def region_of(enrolment: Enrolment) -> Region:
     return "western"
 
 
-def candidates_per_block(trial: Trial, patients: int = 0) -> int:
-    """Candidates in a block of a run with so many patients per arm.
+def candidates_per_block(trial: Trial, patients: int = 0, enroller: Enroller | None = None) -> int:
+    """Candidates in a block of a run with so many patients per arm; `enroller` is the trial's, where it is at hand.
 
     As many as let `eligible_per_block` enter; a multiple of 16, and from 256 on of 256, because parameters are drawn
     for so many candidates at once. What a patient is like does not depend on it.
     """
     from immunescape.population.sampling import BLOCK
 
-    rate = Enroller(trial.population, trial.file or None).rate
+    rate = (enroller or Enroller(trial.population, trial.file or None)).rate
     if not rate > 0:
         raise InputError("no candidate is eligible", where=trial.file or None)
     size = eligible_per_block(patients) / rate
@@ -181,7 +183,7 @@ class _Worker:
         self.simulator: BlockSimulator = BlockSimulator(
             task.trial, self.model, compiled, task.seed, task.rtol, task.fit
         )
-        self.enroller = Enroller(task.trial.population)
+        self.enroller = task.enroller or Enroller(task.trial.population)
         self._makers: dict[int, BlockMaker] = {}
 
     def maker(self, stream: int) -> BlockMaker:

@@ -24,6 +24,7 @@ from immunescape.files import check_folder, whole_file
 from immunescape.parallel import Team, deferred_interrupts, open_team
 from immunescape.trial.blocks import (
     BlockTask,
+    Enroller,
     TrialBlock,
     candidates_per_block,
     eligible_per_block,
@@ -124,8 +125,9 @@ def run_trial(
 
     try:
         engine_name = _working_engine(trial, engine)
-        size = candidates_per_block(trial, max(wanted))
-        task = BlockTask(trial, seed, engine_name, RTOL, size, fit)
+        enroller = Enroller(trial.population, trial.file or None)
+        size = candidates_per_block(trial, max(wanted), enroller)
+        task = BlockTask(trial, seed, engine_name, RTOL, size, fit, enroller)
         store = BlockStore(kept, _key(trial, seed, engine_name, size, paired, fit))
         groups = [tuple(range(len(trial.arms)))] if paired else [(k,) for k in range(len(trial.arms))]
         total = sum(wanted)
