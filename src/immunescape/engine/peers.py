@@ -168,14 +168,17 @@ class _Copasi(Peer):
         basico = importlib.import_module("basico")
         for name, value in overrides.items():
             basico.set_parameters(name, exact=True, initial_value=value, model=self._model)
-        with contextlib.redirect_stdout(io.StringIO()):
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             frame = basico.run_time_course(
                 values=[float(t) for t in job.times], start_time=float(job.times[0]), r_tol=job.rtol,
                 a_tol=job.atol if isinstance(job.atol, float) else 1e-9, max_steps=job.max_steps, use_sbml_id=True,
                 use_initial_values=True, update_model=False, model=self._model,
             )  # fmt: skip
         if len(frame) < len(job.times):
-            raise EngineError(f"stopped at {float(frame.index[-1]) if len(frame) else 0.0:g}")
+            lines = [line.strip() for line in said.getvalue().splitlines() if line.strip()]
+            reason = f": {lines[-1]}" if lines else ""
+            raise EngineError(f"stopped at {float(frame.index[-1]) if len(frame) else 0.0:g}{reason}")
         columns = []
         for output in job.outputs:
             column = frame[output].to_numpy(dtype=float)[-len(job.times) :]
