@@ -52,6 +52,7 @@ SEEDS = {
     "biom": (BIOM, {}),
     "fhir": (FHIR, {}),
     "phenopackets": (PACKET, {}),
+    "purity": ("sample\tpurity\tploidy\nS1\t0.6\t2.1\n", {}),
     "cbioportal_clinical_patient": (CLINICAL, {}),
     "cbioportal_clinical_sample": (SAMPLE, {}),
     "cbioportal_sv": (SV, {}),
