@@ -154,7 +154,7 @@ def _possible(values: pd.Series, unit: LabUnit, file: str) -> None:
     raise InputError(
         f"{unit.analyte} of {value:g} {unit.unit} is impossible ({unit.possible_low:g} to {unit.possible_high:g})",
         where=f"{file}, line {line}",
-        hint=f"{likely}: correct the value or its unit, in the file or with units: {{{unit.analyte}: "
+        hint=f"{likely}; correct the value or its unit. The unit can be set with units: {{{unit.analyte}: "
         f"{others[0] if others else '…'}}} in the manifest.",
     )
 

@@ -181,8 +181,8 @@ def _refuse_observed_cells(obs: pd.DataFrame, names: list[str], file: str) -> No
         raise InputError(
             f"single cells, not samples: {' and '.join(x for x in (why, more) if x)}; each would count as a patient",
             where=file,
-            hint="Read them with format: single_cells, columns: {patient: …, sample: …, cell_type: …}; or sum the "
-            "cells of each sample up; or set bulk: true if they are bulk samples.",
+            hint="Read them with format: single_cells (patient, sample and cell type are columns of the cells); or sum "
+            "the cells of each sample up; or set bulk: true if they are bulk samples.",
         )
     refuse_cells(names, 0.0, 0, file)
 
