@@ -435,9 +435,15 @@ def _pdl1(out: pd.DataFrame, file: str, problems: list[str], units: Mapping[str,
         out["value_percent"] = out["value_percent"] * 100.0
     _range(out, "value_percent", 0.0, 100.0 if not bool((out["score"] == "cps").all()) else 1e4, file, "percent")
     positive = out["value_percent"][out["value_percent"] > 0]
-    if "value_percent" not in units and len(positive) >= 5 and bool((positive <= 1.0).all()):
+    between = bool((positive < 1.0).any())  # pathologists report whole percents
+    if "value_percent" not in units and (len(positive) >= 5 or between) and bool((positive <= 1.0).all()):
         raise InputError(
-            f"all {len(positive)} positive PD-L1 values are at most 1: percent or fraction?",
+            (
+                f"all {len(positive)} positive PD-L1 values are"
+                if len(positive) > 1
+                else "the one positive PD-L1 value is"
+            )
+            + " at most 1: percent or fraction?",
             where=f"{file}, line {positive.index[0]}",
             hint="Declare it in the manifest: units: {value_percent: fraction} or units: {value_percent: percent}",
         )
