@@ -465,7 +465,12 @@ def _owners(study: Study) -> None:
             continue
         both = table.loc[table["sample"].notna() & table["patient"].notna(), ["sample", "patient"]].drop_duplicates()
         for sample, patient in both.to_numpy(dtype=object):
-            owner.setdefault(sample, patient)
+            if owner.setdefault(sample, patient) != patient:
+                raise InputError(
+                    f"the sample '{sample}' is of two patients, {owner[sample]} and {patient} (table of {kind})",
+                    where=study.name,
+                    hint="Give every sample a name of its own, such as PATIENT-T.",
+                )
     known = set(study.patient_ids)
     guessed: set[str] = set()
 

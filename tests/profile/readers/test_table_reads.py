@@ -159,3 +159,55 @@ def test_the_hint_for_transcripts_keeps_the_format_of_one_sample(tmp_path: Path)
         load_study(tmp_path)
     assert "tx2gene" in str(caught.value.hint)
     assert "use format: expression" not in str(caught.value.hint)
+
+
+def test_a_sample_of_two_patients_is_refused(tmp_path: Path) -> None:
+    text = table() + table().split("\n", 1)[1].replace("S1,S1,", "P2,S1,")
+    with pytest.raises(InputError, match="'S1' is of two patients, S1 and P2"):
+        written(tmp_path, {"mutations.csv": text})
+
+
+def test_segments_that_list_their_genes_are_read_as_segments(tmp_path: Path) -> None:
+    head = "chromosome\tstart\tend\tgene\tlog2\tcn\tcn1\tcn2\n"
+    rows = (
+        "chr19\t10000\t10400000\tSTK11,GNA11\t0\t2\t1\t1\nchr19\t10400001\t10700000\tDNMT1,KEAP1,ICAM1\t-2\t0\t0\t0\n"
+    )
+    files = {"allele_specific.tsv": head + rows, "samples.csv": SAMPLES}
+    options = {"allele_specific.tsv": "sample: S1, columns: {total_cn: cn, minor_cn: cn2}"}
+    study = written(tmp_path, files, options=options)
+    assert states(study, "keap1_loss") == ["present"]
+    assert any("lists the genes of each segment" in p for p in study.problems)
+
+
+def test_saliva_that_is_declared_as_stool_is_doubted(tmp_path: Path) -> None:
+    head = "#clade_name\tP1\n"
+    mouth = ("Streptococcus_mitis", "Veillonella_parvula", "Rothia_mucilaginosa", "Prevotella_melaninogenica")
+    gut = ("Bacteroides_uniformis", "Faecalibacterium_prausnitzii", "Roseburia_hominis", "Blautia_obeum")
+    doubts = []
+    for name, species in (("mouth", mouth), ("gut", gut)):
+        folder = tmp_path / name
+        folder.mkdir()
+        rows = "".join(f"k__Bacteria|g__{s.split('_')[0]}|s__{s}\t25\n" for s in species)
+        (folder / "m.tsv").write_text(head + rows, encoding="utf-8")
+        manifest = "study: s\nfiles:\n  - {file: m.tsv, format: metaphlan, site: stool}\n"
+        (folder / "manifest.yaml").write_text(manifest, encoding="utf-8")
+        doubts.append([p for p in load_study(folder).problems if "declared as stool" in p])
+    assert len(doubts[0]) == 1
+    assert "P1" in doubts[0][0]
+    assert doubts[1] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "text", "advice"),
+    [
+        ("format: expression, unit: fpkm", "e.tsv", "gene\tP1\nSTK11\t3\n", "Make TPM of it"),
+        ("format: labs", "l.csv", "patient,day,analyte,value,unit\nP,2024-03-01,CRP,4,mg/L\n", "Days count from"),
+        ("format: labs", "l.csv", "patient,day,analyte,value,unit\nP,soon,CRP,4,mg/L\n", "decimal point"),
+    ],
+)
+def test_the_hint_says_what_to_do(line: str, name: str, text: str, advice: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "manifest.yaml").write_text(f"study: s\nfiles:\n  - {{file: {name}, {line}}}\n", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_study(tmp_path)
+    assert advice in str(caught.value.hint)
