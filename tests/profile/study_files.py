@@ -19,6 +19,9 @@ MAF_HEADER = (
 )
 KINDS = {
     "mutations.maf": "maf",
+    "mutations.csv": "mutations",
+    "pdl1.csv": "pdl1",
+    "quant.sf": "quantification",
     "genes.tsv": "cna_allele_specific",
     "allele_specific.tsv": "cna_allele_specific",
     "ratios.seg": "seg",

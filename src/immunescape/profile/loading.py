@@ -459,6 +459,18 @@ def _owners(study: Study) -> None:
     unowned = samples["patient"].isna()
     owner = dict(zip(samples["sample"], samples["patient"], strict=True))
     owner = {s: p for s, p in owner.items() if isinstance(p, str)}
+    for kind in COLUMNS:  # a table that names both says whose the sample is in files that name the sample alone
+        table = study.table(kind)
+        if kind in ("patients", "samples", "tcr", "microbiome") or "sample" not in COLUMNS[kind] or not len(table):
+            continue
+        both = table.loc[table["sample"].notna() & table["patient"].notna(), ["sample", "patient"]].drop_duplicates()
+        for sample, patient in both.to_numpy(dtype=object):
+            if owner.setdefault(sample, patient) != patient:
+                raise InputError(
+                    f"the sample '{sample}' is of two patients, {owner[sample]} and {patient} (table of {kind})",
+                    where=study.name,
+                    hint="Give every sample a name of its own, such as PATIENT-T.",
+                )
     known = set(study.patient_ids)
     guessed: set[str] = set()
 

@@ -60,7 +60,8 @@ class Option:
 def strata_of(biomarkers: Mapping[str, Mapping[str, Measurement]], patients: Sequence[str]) -> dict[str, StratumCall]:
     """Guideline group of every patient: driver first, then PD-L1.
 
-    A group by PD-L1 is given where no driver was found; drivers that were not tested are named in the caveat.
+    A group by PD-L1 is given where no driver was found; drivers that were not tested are named in the caveat,
+    and where none was tested the title says so.
     """
     table = load_strata()
     columns = Columns(biomarkers, patients)
@@ -79,7 +80,10 @@ def strata_of(biomarkers: Mapping[str, Mapping[str, Measurement]], patients: Seq
             found[patient] = StratumCall("not_assessable", "Not assessable", (), why)
         else:
             said = "" if chosen.name == "driver" else caveat
-            found[patient] = StratumCall(chosen.name, chosen.title, tuple(chosen.options), said, tuple(chosen.citation))
+            title = chosen.title
+            if chosen.name != "driver" and len(untested) == len(table.driver_tests):
+                title = title.replace("No driver seen", "Drivers not tested")
+            found[patient] = StratumCall(chosen.name, title, tuple(chosen.options), said, tuple(chosen.citation))
     return found
 
 

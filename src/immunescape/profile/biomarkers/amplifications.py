@@ -52,7 +52,7 @@ def _sample(state: GeneState, gene: str, limits: tuple[float, float], ploidy: fl
         return None, state.copies_why or f"copy number of {gene} was not assessed"
     if low >= limits[1]:
         return True, note
-    if high < limits[0] and not (absolute or state.enough):
+    if high < limits[0] and not state.enough:
         return None, f"{note}, but {state.content.why}"
     if high < limits[0]:
         return False, note

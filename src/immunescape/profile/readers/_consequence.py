@@ -77,12 +77,14 @@ def classifications(frame: pd.DataFrame, classes: Sequence[str], file: str, prob
     if done.isna().any():
         line = done.index[done.isna()][0]
         value = str(frame["classification"].loc[line])
-        close = nearest(value, [*classes, *_consequences()]) or list(classes[:6])
+        close = nearest(value, [*classes, *_consequences()])
+        example = next((c for c in close if c in classes), "CLASS")
+        near = f"Nearest: {', '.join(close)}. " if close else ""
+        among = f", where CLASS is one of {', '.join(classes)}" if example == "CLASS" else ""
         raise InputError(
             f"unknown variant classification '{value}'",
             where=f"{file}, line {line}",
-            hint=f"Nearest: {', '.join(close)}. Translate a word of your own: values: {{classification: {{'{value}': "
-            f"{close[0] if close[0] in classes else 'Missense_Mutation'}}}}}.",
+            hint=f"{near}Translate a word of your own: values: {{classification: {{'{value}': {example}}}}}{among}.",
         )
     if translated:
         words = ", ".join(f"{a} as {b}" for a, b in list(translated.items())[:6])

@@ -68,6 +68,12 @@ def _checked(values: pd.DataFrame, unit: Any, file: str, problems: list[str]) ->
     numbers = values.to_numpy(float)
     finite = numbers[np.isfinite(numbers)]
     word = "" if unit is None else str(unit)
+    if word.casefold() in ("fpkm", "rpkm"):
+        raise InputError(
+            f"{word} is no unit of expression that is read: its sum differs between samples",
+            where=file,
+            hint="Make TPM of it (each value over its sample's sum, times 1,000,000), and set unit: tpm.",
+        )
     if word and word not in UNITS:
         raise unknown_word("unit of expression", word, UNITS, where=file)
     if len(finite) and finite.min() < 0:

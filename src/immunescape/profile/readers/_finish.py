@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
-from immunescape.profile.body_sites import looks_like, site_word
+from immunescape.profile.body_sites import GUT, looks_like, site_word
 from immunescape.profile.genes import to_symbols
 from immunescape.profile.readers._bounds import bounds_as_categories
 from immunescape.profile.readers._cells import finish_cell_counts, finish_cells_in_space
@@ -435,13 +435,31 @@ def _pdl1(out: pd.DataFrame, file: str, problems: list[str], units: Mapping[str,
         out["value_percent"] = out["value_percent"] * 100.0
     _range(out, "value_percent", 0.0, 100.0 if not bool((out["score"] == "cps").all()) else 1e4, file, "percent")
     positive = out["value_percent"][out["value_percent"] > 0]
-    if "value_percent" not in units and len(positive) >= 5 and bool((positive <= 1.0).all()):
+    between = bool((positive < 1.0).any())  # pathologists report whole percents
+    if "value_percent" not in units and (len(positive) >= 5 or between) and bool((positive <= 1.0).all()):
         raise InputError(
-            f"all {len(positive)} positive PD-L1 values are at most 1: percent or fraction?",
+            (
+                f"all {len(positive)} positive PD-L1 values are"
+                if len(positive) > 1
+                else "the one positive PD-L1 value is"
+            )
+            + " at most 1: percent or fraction?",
             where=f"{file}, line {positive.index[0]}",
             hint="Declare it in the manifest: units: {value_percent: fraction} or units: {value_percent: percent}",
         )
     return out
+
+
+def _unlike_stool(out: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return the samples that are declared as stool and whose genera are those of another site, and why."""
+    stool = out[(out["site"] == GUT) & (out["rank"].isna() | (out["rank"] == "species")) & (out["abundance"] > 0)]
+    found = []
+    for name, rows in stool.groupby(stool["sample"].fillna(stool["patient"]), sort=False):
+        names = rows["taxon"].map(lambda t: re.sub(r"^[a-z]__", "", str(t)))
+        site, why = looks_like(dict(zip(names, rows["abundance"].astype(float), strict=True)))
+        if site:
+            found.append((str(name), why))
+    return found[:5]
 
 
 def _microbiome(out: pd.DataFrame, file: str, problems: list[str], units: Mapping[str, str]) -> pd.DataFrame:
@@ -459,6 +477,8 @@ def _microbiome(out: pd.DataFrame, file: str, problems: list[str], units: Mappin
             shares[re.sub(r"^[a-z]__", "", str(taxon))] = float(share)
         site, why = looks_like(shares)
         (strange if site else names).append(f"{name}: {why}" if site else str(name))
+    for name, why in _unlike_stool(out):
+        problems.append(f"{file}: {name} is declared as stool, but {why}: is it?")
     if strange:
         problems.append(
             f"{file}: {len(strange)} samples are not taken for stool: {'; '.join(strange[:3])}. Set site: in the "

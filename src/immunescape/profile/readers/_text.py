@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import warnings
 import zlib
 from collections.abc import Iterable, Sequence
@@ -190,9 +191,15 @@ def number_column(values: pd.Series, file: str, name: str, extra: Iterable[str] 
             raise InputError(
                 f"'{str(value)[:60]}' in the column '{name}' is not a number",
                 where=f"{file}, line {line}",
-                hint="Write a number with a decimal point, or NA where it is missing.",
+                hint=_advice_on(str(value).strip(), name),
             )
     return numbers
+
+
+def _advice_on(word: str, column: str) -> str:
+    if "day" in column.casefold() and re.fullmatch(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}", word):
+        return "Days count from the first dose of immunotherapy (day 0): give the difference of the dates."
+    return "Write a number with a decimal point, or NA where it is missing."
 
 
 def _separator(header: str, name: str) -> str:

@@ -229,6 +229,12 @@ def read_seg(path: Path, options: Mapping[str, Any]) -> Partial:
     return _segments(columns, data, Partial(), "seg")
 
 
+def _lists_genes(cells: pd.Series, columns: _Columns) -> bool:
+    """Tell whether rows are segments that name all their genes (CNVkit), not genes."""
+    placed = all(columns.find(name) is not None for name in ("chrom", "start", "end"))
+    return placed and bool(cells.map(lambda c: isinstance(c, str) and ("," in c or ";" in c)).any())
+
+
 @reader(
     "cna_allele_specific",
     "total and minor copy number by gene or segment (PURPLE, FACETS, ASCAT, GDC, Sequenza; total_cn, minor_cn)",
@@ -256,6 +262,9 @@ def read_allele_specific(path: Path, options: Mapping[str, Any]) -> Partial:
         line = table.frame.index[wrong][0]
         raise InputError("the minor allele has more copies than the total", where=f"{path.name}, line {line}")
     gene = columns.find("gene")
+    if gene is not None and _lists_genes(table.frame[gene], columns):
+        out.problems.append(f"{path.name}: {gene} lists the genes of each segment: genes are found by their positions")
+        gene = None
     if gene is None:
         extra = {n: columns.number(n) for n in ("cellular_fraction", "observed_baf") if columns.find(n)}
         return _segments(columns, {"total_cn": total, "minor_cn": minor, **extra}, out, "cna_allele_specific")

@@ -23,7 +23,7 @@ from immunescape.profile.readers._somatic import (
 )
 from immunescape.profile.readers._text import Table, read_table, rows_of
 
-__all__ = ["CLASSES", "builds_of", "read_maf"]
+__all__ = ["CLASSES", "builds_of", "mark_germline", "read_maf", "vaf_of_reads"]
 
 _GERMLINE = ("germline", "loh_germline")
 _DROP = ("wildtype", "redacted", "none")
@@ -54,7 +54,14 @@ def builds_of(table: Table, declared: str) -> str:
     return build or declared
 
 
-def _vaf(table: Table, problems: list[str]) -> tuple[pd.Series, str | None]:
+def vaf_of_reads(table: Table) -> tuple[pd.Series, str | None]:
+    """Return the allele frequency of each row, from reads where they are given, and its unit where that is sure.
+
+    Raises
+    ------
+    InputError
+        For counts that are negative or larger than the depth.
+    """
     alt = table.number("t_alt_count")
     ref = table.number("t_ref_count")
     for name, counts in (("t_alt_count", alt), ("t_ref_count", ref)):
@@ -148,7 +155,7 @@ def _population_frequencies(table: Table) -> pd.Series:
     return best
 
 
-def _germline(table: Table, rows: pd.DataFrame, drop: pd.Series, problems: list[str]) -> tuple[Tally, pd.Series]:
+def mark_germline(table: Table, rows: pd.DataFrame, drop: pd.Series, problems: list[str]) -> tuple[Tally, pd.Series]:
     """Mark germline variants in `rows`; return what was decided and which rows are left out."""
     alt = table.number("t_alt_count")
     reads = alt + table.number("t_ref_count")
@@ -212,7 +219,7 @@ def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
     two, one = table.text("Tumor_Seq_Allele2"), table.text("Tumor_Seq_Allele1")
     alt = two.where(two.notna() & (two != ref), one).where(lambda a: a.notna(), two)
     status = table.text("Mutation_Status").map(lambda s: s.casefold() if isinstance(s, str) else "")
-    vaf, unit = _vaf(table, out.problems)
+    vaf, unit = vaf_of_reads(table)
     declared_unit = dict(options.get("units") or {}).get("vaf")
     rows = pd.DataFrame(
         {
@@ -251,7 +258,7 @@ def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
             f"{rows_of(rows, filtered & ~drop)}): {left_or_kept}"
         )
         drop |= filtered if options.get("pass_only") else False
-    tally, left_out = _germline(table, rows, drop, out.problems)
+    tally, left_out = mark_germline(table, rows, drop, out.problems)
     drop |= left_out
     out.problems.extend(tally.sentences(path.name))
     rows["protein_change"] = rows["protein_change"].map(lambda p: p.removeprefix("p.") if isinstance(p, str) else p)

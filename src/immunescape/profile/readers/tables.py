@@ -13,6 +13,7 @@ from immunescape.errors import InputError, nearest, unknown_word
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._column_names import find_column, usual_names
 from immunescape.profile.readers._finish import build_word, finish
+from immunescape.profile.readers._table_reads import READS, with_reads
 from immunescape.profile.readers._text import Table, read_table
 from immunescape.profile.readers._units import lab_units
 from immunescape.profile.study import COLUMNS
@@ -107,6 +108,8 @@ def _mapped(kind: str, table: Table, options: Mapping[str, Any]) -> tuple[pd.Dat
     frame = table.frame
     mapping = dict(options.get("columns") or {})
     for name in mapping:
+        if kind == "mutations" and name in READS:
+            continue
         if name not in COLUMNS[kind] and not (kind == "labs" and name == "analyte"):
             raise unknown_word(f"column of '{kind}'", name, COLUMNS[kind], where="columns")
     data: dict[str, pd.Series] = {}
@@ -211,10 +214,25 @@ def read_rows(kind: str, path: Path, options: Mapping[str, Any], name: str | Non
     units = {str(k): str(v) for k, v in dict(options.get("units") or {}).items()}
     if kind == "mutations" and "source_row" not in out:
         out["source_row"] = [float(i) for i in out.index]
+    left = []
+    everybody = out
+    if kind == "mutations" and len(out):
+        mapping = dict(options.get("columns") or {})
+        out, gone, from_reads, used = with_reads(table, out, mapping, partial_study.problems)
+        units |= {"vaf": "fraction"} if from_reads else {}
+        unused = [c for c in unused if c not in used]
+        if gone.any():
+            out = out[~gone]
+            left.append(f"{int(gone.sum())} rows of polymorphisms or of variants that the tumour does not have")
     done = finish(kind, out, path.name, partial_study.problems, units, build)
     partial_study.tables[kind] = done
+    if len(out) < len(everybody) and "sample" in everybody:  # sequenced, though none of its rows counts
+        owners = everybody[[c for c in ("sample", "patient") if c in everybody]].drop_duplicates("sample")
+        owners = owners[owners["sample"].notna() & ~owners["sample"].isin(done["sample"])]
+        if len(owners):
+            partial_study.tables["samples"] = finish("samples", owners, path.name, partial_study.problems)
+        partial_study.sequenced = frozenset(everybody["sample"].dropna())
     partial_study.genome_build = build
-    left = []
     suggested = _suggestions(kind, out, unused)
     if suggested:
         partial_study.problems.append(
