@@ -223,3 +223,18 @@ def test_a_scenario_called_null_without_effect_stays() -> None:
 
 def test_the_template_still_reads() -> None:
     assert read_design("template", design_template()).alpha == 0.025
+
+
+@pytest.mark.parametrize("second", ["Effect", "effect ", "EFFECT"])
+def test_names_that_differ_in_case_or_spaces_only_are_one_name(second: str) -> None:
+    truth = [CONTROL, EFFECT]
+    content = changed(scenarios=[{"name": "effect", "truth": truth}, {"name": second, "truth": truth}])
+    with pytest.raises(InputError, match="given twice"):
+        read_design("plain.yaml", yaml.safe_dump(content))
+
+
+@pytest.mark.parametrize("name", ["Null", "NULL", "null "])
+def test_the_null_is_written_in_one_way(name: str) -> None:
+    content = changed(scenarios=[{"name": name, "truth": [CONTROL, EFFECT]}])
+    with pytest.raises(InputError, match="the null is written 'null'"):
+        read_design("plain.yaml", yaml.safe_dump(content))

@@ -75,6 +75,12 @@ def check_file(source: Any, block: Any) -> None:
     _refuse_duplicates(source, [s.name for s in block.strata], "stratum", "strata")
     _refuse_duplicates(source, [s.name for s in block.scenarios], "scenario", "scenarios")
     _refuse_duplicates(source, [a.name for a in block.arms], "arm", "arms")
+    for k, scenario in enumerate(block.scenarios):
+        if scenario.name != "null" and scenario.name.strip().casefold() == "null":
+            refuse(
+                f"a scenario is called '{scenario.name}': the null is written 'null', and is added by itself",
+                "scenarios", k, hint="Remove this scenario, or give it another name if its arms differ.",
+            )  # fmt: skip
     pooled = [s.pool is not None for s in block.scenarios]
     for k, stratum in enumerate(block.strata):
         if not any(pooled) and {"covariate", "range"} & stratum.model_fields_set:
@@ -119,10 +125,15 @@ def check_file(source: Any, block: Any) -> None:
 
 
 def _refuse_duplicates(source: Any, names: list[str], what: str, field: str) -> None:
+    plain = [name.strip().casefold() for name in names]
     for k, name in enumerate(names):
-        if name in names[:k]:
+        if plain[k] in plain[:k]:
             raise InputError(
-                f"{what} '{name}' is given twice", where=source.where((field, k)), hint="Give each a name of its own."
+                f"{what} '{name.strip()}' is given twice (names that differ in case or spaces only are one name)"
+                if name not in names[:k]
+                else f"{what} '{name}' is given twice",
+                where=source.where((field, k)),
+                hint="Give each a name of its own.",
             )
 
 
