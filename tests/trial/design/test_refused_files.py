@@ -238,3 +238,22 @@ def test_the_null_is_written_in_one_way(name: str) -> None:
     content = changed(scenarios=[{"name": name, "truth": [CONTROL, EFFECT]}])
     with pytest.raises(InputError, match="the null is written 'null'"):
         read_design("plain.yaml", yaml.safe_dump(content))
+
+
+@pytest.mark.parametrize("family", ["wang-tsiatis", "hwang-shih-decani", "power"])
+def test_a_family_with_a_parameter_needs_it(family: str) -> None:
+    with pytest.raises(InputError, match="needs its parameter"):
+        read_design("plain.yaml", yaml.safe_dump(changed(boundaries={"family": family})))
+
+
+def test_cohorts_of_more_patients_than_there_are_are_refused() -> None:
+    """The size of the file was ignored: 10 patients, and 10 cohorts of 3."""
+    content = {
+        "name": "doses", "title": "Doses", "kind": "dose-finding", "alpha": None, "patients": 10,
+        "arms": [{"name": "low", "role": "experimental"}, {"name": "high", "role": "experimental"}],
+        "endpoints": {"dlt": {"kind": "response", "months": 1}}, "accrual": {"rates": [3]},
+        "dose_finding": {"endpoint": "dlt", "target": 0.3},
+        "scenarios": [{"name": "mild", "truth": [{"endpoint": "dlt", "rate": 0.2}]}],
+    }  # fmt: skip
+    with pytest.raises(InputError, match="10 cohorts of 3 are up to 30 patients, the file has 10"):
+        read_design("doses.yaml", yaml.safe_dump(content))
