@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from immunescape.report.design_report import main_table, plan_table
 from immunescape.trial.design.loading import read_design
 from immunescape.trial.design.planning import planning
 from immunescape.trial.design.simulation import simulate
@@ -53,3 +54,24 @@ def test_a_printed_power_is_that_of_the_simulation(share: float) -> None:
     assert formula is not None
     found = simulate(design, 2000, seed=3, scenarios=["effect"]).power("effect")
     assert formula["cumulative_power"][-1] == pytest.approx(found.value, abs=3 * found.error + 0.01)
+
+
+def test_tables_say_whose_events_and_that_patients_are_read() -> None:
+    looks = [{"patients": 200, "follow_up": 3}, {"events": 150, "endpoint": "os"}]
+    truth = [
+        {"endpoint": "orr", "rate": 0.3},
+        {"endpoint": "orr", "arm": "new", "rate": 0.42},
+        {"endpoint": "os", "median": 12},
+    ]
+    content = response_file(
+        looks,
+        endpoints={"orr": {"kind": "response", "months": 3}, "os": {"kind": "survival"}},
+        hypotheses=[
+            {"name": "OS", "endpoint": "os", "share": 0.8, "looks": [2]},
+            {"name": "ORR", "endpoint": "orr", "share": 0.2, "looks": [1], "test": {"name": "rates"}},
+        ],
+        scenarios=[{"name": "effect", "truth": truth}],
+    )
+    found = simulate(read_design("orr.yaml", content), 250, seed=1)
+    assert "Expected events of OS" in main_table([found]).columns
+    assert "Events, or patients read" in plan_table(found).columns

@@ -337,13 +337,14 @@ class _Builder:
             except (OSError, ValueError) as error:
                 raise InputError(f"the table of virtual patients cannot be read: {error}") from error
             counts: Any = table["arm"].value_counts() if "arm" in table else {}
-            for arm in arms:
-                if arm.name in counts and counts[arm.name] < block.patients:
-                    raise InputError(
-                        f"the table has {counts[arm.name]} virtual patients in arm '{arm.name}', the file says "
-                        f"{block.patients} per arm",
-                        hint="Give the number that the table has.",
-                    )
+            sizes = {arm.name: int(counts[arm.name]) for arm in arms if arm.name in counts}
+            smallest = min(sizes, key=lambda name: sizes[name], default="")
+            if smallest and sizes[smallest] != block.patients:
+                raise InputError(
+                    f"the table has {sizes[smallest]} virtual patients in arm '{smallest}', the file says "
+                    f"{block.patients} per arm",
+                    hint="Give the number that the table has: all of them are drawn from.",
+                )
         else:
             table, origin = pool_table(
                 block.trial, block.patients, block.seed, workers=self.workers, progress=self.progress
