@@ -90,7 +90,7 @@ def _events_title(results: Sequence[OperatingCharacteristics]) -> str:
     """Whose events the first hypothesis counts, where there are hypotheses on several endpoints or populations."""
     names = set()
     for result in results:
-        tested = getattr(result.design.rule, "tested", ())
+        tested: Sequence[Any] = getattr(result.design.rule, "tested", ())
         several = len({(h.endpoint, h.strata) for h in tested}) > 1
         names.add(f" of {tested[0].name}" if several else "")
     return f"Expected events{names.pop() if len(names) == 1 else ' of the first hypothesis'}"

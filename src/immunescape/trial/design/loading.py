@@ -277,6 +277,13 @@ class _Builder:
             w = b.bop2
             looks = self.looks()
             sizes = [int(look.size) for look in looks]
+            read_after = next((e.months + e.lag for e in endpoints if e.name == w.endpoint), 0.0)
+            if any(look.follow_up < read_after - 1e-9 for look in looks):
+                raise InputError(
+                    f"the response is read {read_after:g} months after entry, and a look comes before its patients are "
+                    "read",
+                    where=self.source.where(("looks",)), hint=f"Give each look follow_up: {read_after:g}.",
+                )  # fmt: skip
             boundary = self.at(lambda: bop2(w.p0, w.p1, sizes, alpha=b.alpha or 0.1), "bop2")
             return Monitored(w.endpoint, boundary, w.p1), looks, sizes[-1]
         if b.kind == "dose-finding":
@@ -383,6 +390,13 @@ class _Builder:
                     if not found:
                         continue
                     j, entry = max(found, key=lambda f: (f[1].arm is not None, f[1].stratum is not None, f[0]))
+                    if (entry.rate is not None) != (known[endpoint].kind == "response"):
+                        gives = "median, hazards or hazard_ratio" if entry.rate is None else "rate"
+                        raise InputError(
+                            f"'{endpoint}' is a {known[endpoint].kind} endpoint, and its truth gives {gives}",
+                            where=self.source.where(("scenarios", k, "truth", j)),
+                            hint="A response has a rate; survival has a median, hazards or a hazard_ratio.",
+                        )
                     base = parts.get((control, stratum, endpoint)) if control and arm != control else None
                     parts[arm, stratum, endpoint] = self.at(partial(_part, entry, base), "scenarios", k, "truth", j)
         p = block.prognostic_score
