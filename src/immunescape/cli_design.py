@@ -24,6 +24,79 @@ class _Simulates(TyperGroup):
 design_app = typer.Typer(cls=_Simulates, rich_markup_mode=None, help="Simulate a trial design, or compute its size.")
 
 
+EVERYWHERE = ("what", "as_json")
+SIZE_OPTIONS = {
+    "survival": (
+        "hazard_ratio", "median", "power", "alpha", "looks", "family", "parameter", "futility", "futility_parameter",
+        "binding", "ratio", "accrual", "follow_up", "dropout", "margin", "events", "patients",
+    ),
+    "rates": (
+        "rates", "power", "alpha", "looks", "family", "parameter", "futility", "futility_parameter", "binding", "ratio",
+        "patients",
+    ),
+    "means": (
+        "difference", "sd", "power", "alpha", "looks", "family", "parameter", "futility", "futility_parameter",
+        "binding", "ratio", "patients",
+    ),
+}  # fmt: skip
+"""Options of `design size` that each measure reads; a design brings everything itself."""
+
+
+def _refuse_unread(ctx: Any, what: str) -> None:
+    """Refuse options that were given and would be ignored.
+
+    Raises
+    ------
+    InputError
+        Naming the option and what it goes with.
+    """
+    from immunescape.errors import InputError
+    from immunescape.trial.design.boundaries import PARAMETER_FAMILIES
+
+    values = ctx.params
+    given = [n for n in values if n not in EVERYWHERE and ctx.get_parameter_source(n).name == "COMMANDLINE"]
+
+    def refuse(name: str, reason: str) -> None:
+        raise InputError(f"--{name.replace('_', '-')} would be ignored: {reason}", hint="Leave it out.")
+
+    if what not in SIZE_OPTIONS:
+        if given:
+            refuse(given[0], f"the sizes of '{what}' follow from the design itself")
+        return
+    for name in given:
+        if name not in SIZE_OPTIONS[what]:
+            goes = " and ".join(k for k, options in SIZE_OPTIONS.items() if name in options)
+            refuse(name, f"it goes with {goes}, not with {what}")
+    several = "," in str(values["looks"])
+    for name in ("family", "parameter", "futility", "futility_parameter", "binding"):
+        if name in given and not several:
+            refuse(name, "a single look needs no boundaries; give the looks as in --looks 0.6,1")
+    if "parameter" in given and values["family"] not in PARAMETER_FAMILIES:
+        refuse("parameter", f"the family '{values['family']}' has none")
+    for name in ("futility_parameter", "binding"):
+        if name in given and values["futility"] is None:
+            refuse(name, "no --futility is given")
+    if "futility_parameter" in given and values["futility"] not in PARAMETER_FAMILIES:
+        refuse("futility_parameter", f"the spending function '{values['futility']}' has none")
+    if values["patients"] is not None:
+        for name in ("power", "follow_up"):
+            if name in given and not (name == "power" and values["futility"] is not None):
+                refuse(name, "the power follows from the size that is given")
+
+
+def _refuse_a_misspelt_measure(what: str) -> None:
+    """Refuse a word that is no design and looks like a measure."""
+    from pathlib import Path
+
+    from immunescape.errors import InputError, nearest
+    from immunescape.trial.design.loading import list_designs
+
+    if Path(what).suffix or Path(what).is_file() or what.casefold() in map(str.casefold, list_designs()):
+        return
+    if meant := nearest(what, SIZE_OPTIONS):
+        raise InputError(f"unknown design '{what}'", hint=f"Did you mean '{meant[0]}'?")
+
+
 def _numbers(text: str, option: str) -> list[float]:
     from immunescape.errors import InputError
 
@@ -37,6 +110,7 @@ def _numbers(text: str, option: str) -> list[float]:
 
 @design_app.command("size")
 def size_command(
+    ctx: typer.Context,
     what: Annotated[str, typer.Argument(help="survival, rates, means; or a design that ships, or a YAML file.")],
     hazard_ratio: Annotated[
         float | None, typer.Option("--hazard-ratio", help="survival: under the alternative.")
@@ -71,10 +145,14 @@ def size_command(
     Examples: `design size survival --hazard-ratio 0.7 --median 12 --looks 0.6,1`,
     `design size rates --rates 0.45,0.25 --power 0.8`, `design size my.yaml`.
     """
-    if what not in ("survival", "rates", "means"):
+    from immunescape.errors import InputError
+
+    if what not in SIZE_OPTIONS:
+        _refuse_a_misspelt_measure(what)
+    _refuse_unread(ctx, what)
+    if what not in SIZE_OPTIONS:
         _size_of_design(what, as_json)
         return
-    from immunescape.errors import InputError
     from immunescape.trial.design import sizing
     from immunescape.trial.design.records import Dropout
 

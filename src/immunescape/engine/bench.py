@@ -24,7 +24,7 @@ from immunescape.engine.api import FAILED, Compiled, Doses, Job, Result
 from immunescape.engine.jobs import ToleranceWarning
 from immunescape.engine.native import NativeEngine, NativeModel, build_model
 from immunescape.engine.peers import PEERS, installed_peers
-from immunescape.engine.roadrunner import _document, _written_out
+from immunescape.engine.roadrunner_document import document_of, written_out
 from immunescape.errors import EngineError
 
 __all__ = ["Workload", "bench_engine", "format_bench"]
@@ -186,7 +186,7 @@ def _bench(
             name: _SETUP[name] if name in _SETUP else PEERS[name][1].setup
             for name in dict.fromkeys(str(r["engine"]).split(",")[0] for r in rows)
         },
-        "written_out": _written_out(_document(sbml).getModel()),
+        "written_out": written_out(document_of(sbml).getModel()),
         "reference_error": error(other),
         "operations": counts,
         "steps": float(np.mean(lanes.run(work.job(lanes, _CHECKED, rtol)).steps)),

@@ -57,6 +57,8 @@ def _plan_columns(result: OperatingCharacteristics, columns: Mapping[str, tuple[
     known = {k for row in found for k in row}
     # keys that a rule of another package adds are shown under their own name
     named = columns if columns is not PLAN_COLUMNS else {**columns, **{k: (k, None) for k in known - set(ALL_COLUMNS)}}
+    if any(h.test.name == "rates" for h in getattr(result.design.rule, "tested", ())) and "events" in named:
+        named = {**named, "events": ("Events, or patients read", 0)}
     shown = {k: v for k, v in named.items() if any(row.get(k) not in (None, "all") for row in found)}
     rows: list[Row] = [
         {
@@ -84,9 +86,20 @@ def scale_table(result: OperatingCharacteristics) -> Table:
     return table if len(table.columns) > 2 else Table([])
 
 
+def _events_title(results: Sequence[OperatingCharacteristics]) -> str:
+    """Whose events the first hypothesis counts, where there are hypotheses on several endpoints or populations."""
+    names = set()
+    for result in results:
+        tested: Sequence[Any] = getattr(result.design.rule, "tested", ())
+        several = len({(h.endpoint, h.strata) for h in tested}) > 1
+        names.add(f" of {tested[0].name}" if several else "")
+    return f"Expected events{names.pop() if len(names) == 1 else ' of the first hypothesis'}"
+
+
 def main_table(results: Sequence[OperatingCharacteristics]) -> Table:
     """Probabilities of rejection, size and duration, by scenario (and design)."""
     rows = []
+    events = _events_title(results)
     for result in results:
         for scenario in result.scenarios:
             found = result.summary(scenario)
@@ -96,7 +109,7 @@ def main_table(results: Sequence[OperatingCharacteristics]) -> Table:
                 "Scenario": "null (all arms as the control)" if error else scenario,
                 "Any rejection, % (95 % interval)": _percent(found["reject_any"]),
                 "Expected patients": _mean(found["expected_patients"]),
-                "Expected events": _mean(found["expected_events"]),
+                events: _mean(found["expected_events"]),
                 "Expected months": _mean(found["expected_months"]),
                 "Stopped early, %": _percent(found["stop_early"], 1),
             }

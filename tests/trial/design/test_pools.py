@@ -135,8 +135,9 @@ def test_a_file_that_names_a_spoiled_table_says_where(tmp_path: Path) -> None:
         read_design(str(file), yaml.safe_dump(content))
 
 
-def test_a_table_smaller_than_the_file_says_is_refused(tmp_path: Path) -> None:
-    table(100).to_parquet(tmp_path / "patients.parquet")
+@pytest.mark.parametrize("there", [100, 5000])
+def test_a_table_of_another_size_than_the_file_says_is_refused(tmp_path: Path, there: int) -> None:
+    table(there).to_parquet(tmp_path / "patients.parquet")
     content = {
         "name": "virtual", "title": "Virtual", "kind": "group-sequential", "patients": 200,
         "arms": [{"name": "new", "role": "experimental"}, {"name": "control", "role": "control"}],
@@ -146,5 +147,5 @@ def test_a_table_smaller_than_the_file_says_is_refused(tmp_path: Path) -> None:
             {"name": "virtual", "pool": {"trial": "keynote-024", "patients": 600, "table": "patients.parquet"}}
         ],
     }  # fmt: skip
-    with pytest.raises(InputError, match="the table has 100 virtual patients in arm 'new'"):
+    with pytest.raises(InputError, match=f"the table has {there} virtual patients in arm 'new'"):
         read_design(str(tmp_path / "virtual.yaml"), yaml.safe_dump(content))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from immunescape.designs import run_designs
 from immunescape.errors import InputError
 from immunescape.trial.design.loading import design_template, read_design
 
@@ -223,3 +225,73 @@ def test_a_scenario_called_null_without_effect_stays() -> None:
 
 def test_the_template_still_reads() -> None:
     assert read_design("template", design_template()).alpha == 0.025
+
+
+@pytest.mark.parametrize("second", ["Effect", "effect ", "EFFECT"])
+def test_names_that_differ_in_case_or_spaces_only_are_one_name(second: str) -> None:
+    truth = [CONTROL, EFFECT]
+    content = changed(scenarios=[{"name": "effect", "truth": truth}, {"name": second, "truth": truth}])
+    with pytest.raises(InputError, match="given twice"):
+        read_design("plain.yaml", yaml.safe_dump(content))
+
+
+@pytest.mark.parametrize("name", ["Null", "NULL", "null "])
+def test_the_null_is_written_in_one_way(name: str) -> None:
+    content = changed(scenarios=[{"name": name, "truth": [CONTROL, EFFECT]}])
+    with pytest.raises(InputError, match="the null is written 'null'"):
+        read_design("plain.yaml", yaml.safe_dump(content))
+
+
+@pytest.mark.parametrize("family", ["wang-tsiatis", "hwang-shih-decani", "power"])
+def test_a_family_with_a_parameter_needs_it(family: str) -> None:
+    with pytest.raises(InputError, match="needs its parameter"):
+        read_design("plain.yaml", yaml.safe_dump(changed(boundaries={"family": family})))
+
+
+def test_cohorts_of_more_patients_than_there_are_are_refused() -> None:
+    """The size of the file was ignored: 10 patients, and 10 cohorts of 3."""
+    content = {
+        "name": "doses", "title": "Doses", "kind": "dose-finding", "alpha": None, "patients": 10,
+        "arms": [{"name": "low", "role": "experimental"}, {"name": "high", "role": "experimental"}],
+        "endpoints": {"dlt": {"kind": "response", "months": 1}}, "accrual": {"rates": [3]},
+        "dose_finding": {"endpoint": "dlt", "target": 0.3},
+        "scenarios": [{"name": "mild", "truth": [{"endpoint": "dlt", "rate": 0.2}]}],
+    }  # fmt: skip
+    with pytest.raises(InputError, match="10 cohorts of 3 are up to 30 patients, the file has 10"):
+        read_design("doses.yaml", yaml.safe_dump(content))
+
+
+def test_text_that_is_no_yaml_is_refused_with_its_line(tmp_path: Path) -> None:
+    """Not with a traceback of the YAML reader, by the command as well."""
+    file = tmp_path / "broken.yaml"
+    file.write_text("name: [a\nb: 3\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"broken\.yaml, line"):
+        run_designs([file], 250, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry"), [("survival", {"rate": 0.2}), ("response", {"median": 12}), ("response", {"hazards": [0.1]})]
+)
+def test_a_truth_of_the_wrong_kind_is_refused(kind: str, entry: dict[str, Any]) -> None:
+    content = with_truth({"endpoint": "os", "median": 12}, {"endpoint": "x", **entry})
+    content["endpoints"]["x"] = {"kind": kind}
+    with pytest.raises(InputError, match=f"'x' is a {kind} endpoint") as raised:
+        read_design("plain.yaml", yaml.safe_dump(content))
+    assert "truth" in str(raised.value.where)
+
+
+def test_a_monitored_look_before_the_response_is_read_is_refused() -> None:
+    """Nobody would have responded by then, and every trial would stop."""
+    content = {
+        "name": "one", "title": "One", "kind": "bop2", "alpha": 0.1, "patients": 40,
+        "arms": [{"name": "new", "role": "experimental"}], "endpoints": {"orr": {"kind": "response", "months": 3}},
+        "accrual": {"rates": [5]}, "bop2": {"endpoint": "orr", "p0": 0.2, "p1": 0.4},
+        "looks": [{"patients": n} for n in (20, 40)],
+        "scenarios": [
+            {"name": n, "truth": [{"endpoint": "orr", "rate": p}]} for n, p in (("target", 0.4), ("null", 0.2))
+        ],
+    }  # fmt: skip
+    with pytest.raises(InputError, match="a look comes before its patients are read"):
+        read_design("one.yaml", yaml.safe_dump(content))
+    content["looks"] = [{"patients": n, "follow_up": 3} for n in (20, 40)]
+    assert read_design("one.yaml", yaml.safe_dump(content)).patients == 40

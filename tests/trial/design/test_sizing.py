@@ -104,11 +104,38 @@ def test_a_design_file_is_sized_without_a_simulation(tmp_path: Path) -> None:
         (["survival", "--hazard-ratio", "1.3", "--median", "12", "--margin", "1.2"], "beyond the margin"),
         (["rates", "--rates", "0.4"], "two numbers"),
         (["rates", "--rates", "0.4,0.2", "--family", "pokock", "--looks", "0.5,1"], "Did you mean 'pocock'"),
-        (["survivel"], "unknown design 'survivel'"),
+        (["survivel"], "(?s)unknown design 'survivel'.*Did you mean 'survival'"),
+        (["survival", "--hazard-ratio", "1.3", "--median", "12"], "is a harm"),
     ],
 )
 def test_wrong_requests_are_refused(arguments: list[str], words: str) -> None:
     with pytest.raises(InputError, match=words):
+        CliRunner().invoke(app, ["design", "size", *arguments], catch_exceptions=False)
+
+
+SURVIVAL = ["survival", "--hazard-ratio", "0.7", "--median", "12"]
+RATES = ["rates", "--rates", "0.45,0.25"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        ([*SURVIVAL, "--rates", "0.4,0.2"], "--rates"),
+        ([*SURVIVAL, "--family", "pocock"], "--family"),
+        ([*SURVIVAL, "--futility", "lan-demets-pocock"], "--futility"),
+        ([*SURVIVAL, "--looks", "0.6,1", "--binding"], "--binding"),
+        ([*SURVIVAL, "--looks", "0.6,1", "--futility-parameter", "-2"], "--futility-parameter"),
+        ([*SURVIVAL, "--looks", "0.6,1", "--family", "pocock", "--parameter", "3"], "--parameter"),
+        ([*SURVIVAL, "--events", "250", "--patients", "400", "--power", "0.8"], "--power"),
+        ([*SURVIVAL, "--events", "250", "--patients", "400", "--follow-up", "3"], "--follow-up"),
+        ([*RATES, "--events", "100"], "--events"),
+        ([*RATES, "--margin", "1.2"], "--margin"),
+        (["means", "--difference", "0.5", "--median", "12"], "--median"),
+        (["pdl1-enrichment", "--hazard-ratio", "0.5"], "--hazard-ratio"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(arguments: list[str], option: str) -> None:
+    with pytest.raises(InputError, match=f"{option} would be ignored"):
         CliRunner().invoke(app, ["design", "size", *arguments], catch_exceptions=False)
 
 

@@ -103,3 +103,30 @@ def test_formulas_refuse_what_is_no_number(bad: float) -> None:
     ):
         with pytest.raises(InputError):
             call()
+
+
+@pytest.mark.parametrize(("rejected", "warned"), [(39, False), (50, True)])
+def test_few_simulated_trials_are_not_taken_for_a_lost_level(rejected: int, warned: bool) -> None:
+    """39 of 1,000 lie above 2.5 % in one run of some hundred; 50 do not by chance."""
+    design = survival_design()
+    warnings, _ = diagnose(design, design.rule.plan(design), {"null": decided(rejected, 1000)})
+    assert any("type-I error" in w for w in warnings) == warned
+
+
+@pytest.mark.parametrize("median", [1e-9, 1e9])
+@pytest.mark.filterwarnings("error")
+def test_a_truth_with_no_comparable_events_is_simulated_without_an_average(median: float) -> None:
+    """Everybody dies at once, or nobody does: there is nothing to average, and no reason to fail."""
+    control = PiecewiseExponential.from_median(median)
+    parts = {("new", "all", "os"): control.with_effect(0.7), ("control", "all", "os"): control}
+    found = simulate(survival_design(Generator(("new", "control"), ("all",), (1.0,), parts)), 250, seed=1)
+    assert all(v is None or np.isfinite(v) for row in found.notes["average_hazard_ratio"].values() for v in row)
+
+
+def test_a_look_at_its_latest_month_is_not_called_short_of_patients() -> None:
+    design = survival_design()
+    first = dataclasses.replace(design.looks[0], latest=5.0)
+    found = simulate(dataclasses.replace(design, looks=(first, *design.looks[1:])), 250, seed=1)
+    assert any(
+        "come to the latest month of a look" in w and "spends alpha as if it had them" in w for w in found.warnings
+    )

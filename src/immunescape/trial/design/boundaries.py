@@ -22,8 +22,8 @@ from immunescape.trial.design.recursion import (
 )
 
 __all__ = [
-    "EFFICACY_FAMILIES", "SPENDING", "Boundaries", "boundaries", "check_parameter", "drift_for_power", "spend",
-    "spent_lower_bounds",
+    "EFFICACY_FAMILIES", "PARAMETER_FAMILIES", "SPENDING", "Boundaries", "boundaries", "check_parameter",
+    "drift_for_power", "spend", "spent_lower_bounds",
 ]  # fmt: skip
 
 
@@ -56,6 +56,8 @@ SPENDING: dict[str, Callable[[NDArray[np.float64], float, float], NDArray[np.flo
 EFFICACY_FAMILIES = ("fixed", "obrien-fleming", "pocock", "wang-tsiatis", *SPENDING)
 
 
+PARAMETER_FAMILIES = ("wang-tsiatis", "hwang-shih-decani", "power")
+"""Families that have a parameter."""
 RANGES = {"wang-tsiatis": (-0.5, 1.0), "hwang-shih-decani": (-40.0, 40.0), "power": (0.0, 50.0)}
 """Parameters beyond which a family is not used and its boundaries overflow."""
 
@@ -71,7 +73,9 @@ def check_parameter(family: str, parameter: float) -> None:
     low, high = RANGES.get(family, (-np.inf, np.inf))
     if not np.isfinite(parameter) or not low <= parameter <= high or (family == "power" and parameter <= 0):
         raise InputError(
-            f"the parameter {parameter:g} of '{family}' lies outside {low:g} to {high:g}",
+            f"the parameter {parameter:g} of '{family}' lies outside "
+            + ("what is above 0 and up to" if family == "power" else f"{low:g} to")
+            + f" {high:g}",
             hint="Usual values: 0.25 for wang-tsiatis, -4 for hwang-shih-decani, 3 for power.",
         )
 

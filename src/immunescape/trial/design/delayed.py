@@ -103,7 +103,8 @@ def hazard_profile(
                 if not isinstance(part, PiecewiseExponential):
                     raise InputError(f"'{endpoint}' is no survival endpoint")
                 alive = alive + share / sum(shares.values()) * part.survival(cuts)
-            hazard[arm] = -np.diff(np.log(alive))
+            with np.errstate(divide="ignore", invalid="ignore"):  # nobody is left in late periods
+                hazard[arm] = -np.diff(np.log(alive))
         with np.errstate(divide="ignore", invalid="ignore"):
             return Profile(cuts, hazard[experimental] / hazard[control], np.zeros(len(cuts) - 1))
     if isinstance(truth, Pool):

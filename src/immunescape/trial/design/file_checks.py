@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from immunescape.errors import InputError
+from immunescape.trial.design.boundaries import PARAMETER_FAMILIES
 
 __all__ = ["check_file", "check_test", "check_truth_entry"]
 
@@ -42,7 +43,6 @@ TRUTH_FIELDS = {
     "delay": ("hazard_ratio",),
 }
 """Fields of a truth entry, and the fields one of which each of them goes with."""
-PARAMETER_FAMILIES = ("wang-tsiatis", "hwang-shih-decani", "power")
 
 
 def check_file(source: Any, block: Any) -> None:
@@ -75,6 +75,12 @@ def check_file(source: Any, block: Any) -> None:
     _refuse_duplicates(source, [s.name for s in block.strata], "stratum", "strata")
     _refuse_duplicates(source, [s.name for s in block.scenarios], "scenario", "scenarios")
     _refuse_duplicates(source, [a.name for a in block.arms], "arm", "arms")
+    for k, scenario in enumerate(block.scenarios):
+        if scenario.name != "null" and scenario.name.strip().casefold() == "null":
+            refuse(
+                f"a scenario is called '{scenario.name}': the null is written 'null', and is added by itself",
+                "scenarios", k, hint="Remove this scenario, or give it another name if its arms differ.",
+            )  # fmt: skip
     pooled = [s.pool is not None for s in block.scenarios]
     for k, stratum in enumerate(block.strata):
         if not any(pooled) and {"covariate", "range"} & stratum.model_fields_set:
@@ -99,6 +105,19 @@ def check_file(source: Any, block: Any) -> None:
     b = block.boundaries
     if "parameter" in b.model_fields_set and b.family not in PARAMETER_FAMILIES:
         refuse(f"the family '{b.family}' has no parameter", "boundaries", "parameter")
+    if b.family in PARAMETER_FAMILIES and "parameter" not in b.model_fields_set:
+        refuse(
+            f"the family '{b.family}' needs its parameter",
+            "boundaries", hint="Usual values: 0.25 for wang-tsiatis, -4 for hwang-shih-decani, 3 for power.",
+        )  # fmt: skip
+    if kind == "dose-finding" and block.dose_finding is not None:
+        most = block.dose_finding.cohort * block.dose_finding.cohorts
+        if block.patients < most:
+            refuse(
+                f"{block.dose_finding.cohorts} cohorts of {block.dose_finding.cohort} are up to {most} patients, the "
+                f"file has {block.patients}",
+                "patients", hint="Raise 'patients', or give fewer cohorts.",
+            )  # fmt: skip
     if kind == "bayesian" and block.bayesian is not None:
         y = block.bayesian
         if not y.adaptive and {"power", "floor"} & y.model_fields_set:
@@ -119,10 +138,15 @@ def check_file(source: Any, block: Any) -> None:
 
 
 def _refuse_duplicates(source: Any, names: list[str], what: str, field: str) -> None:
+    plain = [name.strip().casefold() for name in names]
     for k, name in enumerate(names):
-        if name in names[:k]:
+        if plain[k] in plain[:k]:
             raise InputError(
-                f"{what} '{name}' is given twice", where=source.where((field, k)), hint="Give each a name of its own."
+                f"{what} '{name.strip()}' is given twice (names that differ in case or spaces only are one name)"
+                if name not in names[:k]
+                else f"{what} '{name}' is given twice",
+                where=source.where((field, k)),
+                hint="Give each a name of its own.",
             )
 
 

@@ -219,6 +219,10 @@ class GroupSequential(Rule):
     def _exact(self, design: Design, hypothesis: Hypothesis) -> Floats | None:
         """(K_h,) events or patients at its looks where the looks are set by them, or None."""
         looks = [design.looks[k] for k in hypothesis.tested_at(len(design.looks))]
+        if hypothesis.test.name == "rates":
+            endpoint = design.endpoint(hypothesis.endpoint)
+            if not all(hypothesis.reads_all(look, endpoint, design.patients) for look in looks):
+                return None
         if all(hypothesis.counts(look) for look in looks) and len({look.events is None for look in looks}) == 1:
             return np.array([look.size for look in looks])
         return None

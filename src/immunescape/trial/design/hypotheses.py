@@ -14,6 +14,7 @@ from immunescape.trial.design.boundaries import SPENDING, Boundaries, boundaries
 from immunescape.trial.design.cohort import Milestone
 from immunescape.trial.design.recursion import next_critical_value, running_density
 from immunescape.trial.design.statistics import LOG_RANK, RATES, Statistic
+from immunescape.trial.design.truth import Endpoint
 
 __all__ = ["OBRIEN_FLEMING_LIKE", "BetaSpending", "EarlyFutility", "Hypothesis", "Spending"]
 
@@ -95,6 +96,18 @@ class Hypothesis:
         if look.events is not None:
             return look.endpoint == self.endpoint and set(look.strata) == set(self.strata)
         return look.patients is not None and self.test.name == "rates" and set(look.strata) == set(self.strata)
+
+    def reads_all(self, look: Milestone, endpoint: Endpoint, patients: int) -> bool:
+        """Whether a look by patients reads the response of just those patients: not fewer, and not later ones as well.
+
+        A response is read some months after entry; a look that comes sooner lacks the last patients, and one that comes
+        later reads patients who entered after those that it counts (unless nobody does: `patients` is the size of the
+        trial).
+        """
+        read_after = endpoint.months + endpoint.lag
+        if look.patients is not None and look.patients >= patients:
+            return look.follow_up >= read_after - 1e-9
+        return abs(look.follow_up - read_after) <= 1e-9
 
 
 @dataclass(frozen=True)

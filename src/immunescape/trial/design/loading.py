@@ -277,6 +277,13 @@ class _Builder:
             w = b.bop2
             looks = self.looks()
             sizes = [int(look.size) for look in looks]
+            read_after = next((e.months + e.lag for e in endpoints if e.name == w.endpoint), 0.0)
+            if any(look.follow_up < read_after - 1e-9 for look in looks):
+                raise InputError(
+                    f"the response is read {read_after:g} months after entry, and a look comes before its patients are "
+                    "read",
+                    where=self.source.where(("looks",)), hint=f"Give each look follow_up: {read_after:g}.",
+                )  # fmt: skip
             boundary = self.at(lambda: bop2(w.p0, w.p1, sizes, alpha=b.alpha or 0.1), "bop2")
             return Monitored(w.endpoint, boundary, w.p1), looks, sizes[-1]
         if b.kind == "dose-finding":
@@ -337,13 +344,14 @@ class _Builder:
             except (OSError, ValueError) as error:
                 raise InputError(f"the table of virtual patients cannot be read: {error}") from error
             counts: Any = table["arm"].value_counts() if "arm" in table else {}
-            for arm in arms:
-                if arm.name in counts and counts[arm.name] < block.patients:
-                    raise InputError(
-                        f"the table has {counts[arm.name]} virtual patients in arm '{arm.name}', the file says "
-                        f"{block.patients} per arm",
-                        hint="Give the number that the table has.",
-                    )
+            sizes = {arm.name: int(counts[arm.name]) for arm in arms if arm.name in counts}
+            smallest = min(sizes, key=lambda name: sizes[name], default="")
+            if smallest and sizes[smallest] != block.patients:
+                raise InputError(
+                    f"the table has {sizes[smallest]} virtual patients in arm '{smallest}', the file says "
+                    f"{block.patients} per arm",
+                    hint="Give the number that the table has: all of them are drawn from.",
+                )
         else:
             table, origin = pool_table(
                 block.trial, block.patients, block.seed, workers=self.workers, progress=self.progress
@@ -382,6 +390,13 @@ class _Builder:
                     if not found:
                         continue
                     j, entry = max(found, key=lambda f: (f[1].arm is not None, f[1].stratum is not None, f[0]))
+                    if (entry.rate is not None) != (known[endpoint].kind == "response"):
+                        gives = "median, hazards or hazard_ratio" if entry.rate is None else "rate"
+                        raise InputError(
+                            f"'{endpoint}' is a {known[endpoint].kind} endpoint, and its truth gives {gives}",
+                            where=self.source.where(("scenarios", k, "truth", j)),
+                            hint="A response has a rate; survival has a median, hazards or a hazard_ratio.",
+                        )
                     base = parts.get((control, stratum, endpoint)) if control and arm != control else None
                     parts[arm, stratum, endpoint] = self.at(partial(_part, entry, base), "scenarios", k, "truth", j)
         p = block.prognostic_score

@@ -79,8 +79,9 @@ def planning(design: Design, plan: Mapping[str, Any], scenario: str) -> dict[str
                 continue  # out of reach with these futility bounds
             need = float((drift / gain[-1]) ** 2 * (1 + ratio) ** 2 / ratio)
             sizes[f"{target:g}"] = {"events": need, "patients": need / events[-1] * design.patients}
+    lag = design.endpoint(tested.endpoint).lag  # an analysis waits for its data
     return {
-        "months": months,
+        "months": [m + lag for m in months],
         "average_hazard_ratio": effect,
         "cumulative_power": power.tolist(),
         "size_for_power": sizes,
@@ -99,6 +100,9 @@ def _rates(design: Design, rule: GroupSequential, truth: Generator, plan: Mappin
         return None
     if tested.strata or tested.looks:
         return None
+    endpoint = design.endpoint(tested.endpoint)
+    if not all(tested.reads_all(look, endpoint, design.patients) for look in design.looks):
+        return None  # the responses that a look reads are not those of the patients that it counts
     control, other = design.arms[design.control], design.arms[design.experimental[0]]
     p0, p1 = (truth.part(a.name, truth.strata[0], tested.endpoint) for a in (control, other))
     if not isinstance(p0, Rate) or not isinstance(p1, Rate) or p1.probability <= p0.probability or rule.binding:
@@ -112,17 +116,20 @@ def _rates(design: Design, rule: GroupSequential, truth: Generator, plan: Mappin
             rule.spending.family, size / size[-1], alpha=level, beta=1 - power, parameter=rule.spending.parameter
         )
 
+    # who is lost before the response is read counts as no responder
+    stays = float(np.exp(-design.dropout.hazard * endpoint.months))
+    high, low = p1.probability * stays, p0.probability * stays
     stopped = replace(shape(0.9), futility=_lower_bounds(plan, tested.name, len(size)))
 
     def power(patients: float) -> float:
-        return power_rates(p1.probability, p0.probability, patients, stopped, ratio=ratio).power
+        return power_rates(high, low, patients, stopped, ratio=ratio).power
 
     sizes = {}
     for target in (0.8, 0.9):
         if power(1e7) > target:
             need = float(optimize.brentq(lambda n, p=target: power(n) - p, 4.0, 1e7, xtol=1e-6))
             sizes[f"{target:g}"] = {"events": None, "patients": need}
-    at_size = power_rates(p1.probability, p0.probability, float(size[-1]), stopped, ratio=ratio)
+    at_size = power_rates(high, low, float(size[-1]), stopped, ratio=ratio)
     return {
         "months": [], "average_hazard_ratio": [], "cumulative_power": at_size.cumulative_power.tolist(),
         "size_for_power": sizes,

@@ -136,7 +136,18 @@ def size_survival(
     ----------
     hazard_ratio : experimental over control. median : of the control, months. dropout : hazard per month.
     margin : hazard ratio under the null; above 1 the test is of non-inferiority.
+
+    Raises
+    ------
+    InputError
+        Where the hazard ratio is not below the one under the null: no such size shows a benefit.
     """
+    if hazard_ratio > 1 and margin == 1:
+        raise InputError(
+            f"a hazard ratio of {hazard_ratio:g} is a harm, and the test is of a benefit (below 1)",
+            hint="To rule a harm out give a margin (--margin); where events are what is hoped for, exchange the arms: "
+            f"a hazard ratio of {1 / hazard_ratio:.3g} and the median of the experimental arm.",
+        )
     control = PiecewiseExponential.from_median(median)
     if accrual_months <= 0 or follow_up_months < 0:
         raise InputError("accrual lasts more than 0 months and follow-up at least 0")

@@ -81,7 +81,9 @@ class PiecewiseExponential:
         t = np.asarray(months, dtype=float)
         h = np.array(self.hazards)[np.searchsorted(np.array(self.changes), t, side="right")]
         alive = (1 - self.cured) * np.exp(-self.cumulative_hazard(t))
-        return np.asarray(h * alive / (self.cured + alive))
+        # where the share that is left underflows to 0 the hazard is that of those who can fail
+        left = self.cured + alive
+        return np.asarray(h * np.where(left > 0, alive / np.where(left > 0, left, 1.0), 1.0))
 
     def quantile(self, u: ArrayLike) -> NDArray[np.float64]:
         """Time by which a share `u` has had the event; infinite beyond the share that ever has it."""
