@@ -390,7 +390,9 @@ class _Builder:
                     if not found:
                         continue
                     j, entry = max(found, key=lambda f: (f[1].arm is not None, f[1].stratum is not None, f[0]))
-                    if (entry.rate is not None) != (known[endpoint].kind == "response"):
+                    others = [v for v in (entry.median, entry.hazards, entry.hazard_ratio) if v is not None]
+                    wrong = entry.rate is not None if known[endpoint].kind == "survival" else bool(others)
+                    if wrong and len(others) + (entry.rate is not None) == 1:
                         gives = "median, hazards or hazard_ratio" if entry.rate is None else "rate"
                         raise InputError(
                             f"'{endpoint}' is a {known[endpoint].kind} endpoint, and its truth gives {gives}",
