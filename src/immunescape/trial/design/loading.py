@@ -271,6 +271,11 @@ class _Builder:
         if b.kind == "two-stage":
             t = b.two_stage
             found = self.at(lambda: simon(t.p0, t.p1, alpha=b.alpha or 0.05, beta=t.beta, kind=t.choose), "two_stage")
+            if found.n > b.patients:
+                raise InputError(
+                    f"Simon's design takes {found.n} patients, the file has {b.patients}",
+                    where=self.source.where(("patients",)), hint="Raise 'patients', or allow larger errors.",
+                )  # fmt: skip
             months = next((e.months for e in endpoints if e.name == t.endpoint), 0.0)
             return TwoStage(t.endpoint, found, t.p0, t.p1), TwoStage.looks(found, months), found.n
         if b.kind == "bop2":
