@@ -295,3 +295,16 @@ def test_a_monitored_look_before_the_response_is_read_is_refused() -> None:
         read_design("one.yaml", yaml.safe_dump(content))
     content["looks"] = [{"patients": n, "follow_up": 3} for n in (20, 40)]
     assert read_design("one.yaml", yaml.safe_dump(content)).patients == 40
+
+
+def test_fewer_patients_than_simons_design_takes_are_refused() -> None:
+    content = {
+        "name": "one", "title": "One", "kind": "two-stage", "alpha": 0.05, "patients": 20,
+        "arms": [{"name": "new", "role": "experimental"}], "endpoints": {"orr": {"kind": "response"}},
+        "accrual": {"rates": [5]}, "two_stage": {"endpoint": "orr", "p0": 0.2, "p1": 0.4},
+        "scenarios": [
+            {"name": n, "truth": [{"endpoint": "orr", "rate": p}]} for n, p in (("target", 0.4), ("null", 0.2))
+        ],
+    }  # fmt: skip
+    with pytest.raises(InputError, match="Simon's design takes 43 patients, the file has 20"):
+        read_design("one.yaml", yaml.safe_dump(content))

@@ -271,6 +271,11 @@ class _Builder:
         if b.kind == "two-stage":
             t = b.two_stage
             found = self.at(lambda: simon(t.p0, t.p1, alpha=b.alpha or 0.05, beta=t.beta, kind=t.choose), "two_stage")
+            if found.n > b.patients:
+                raise InputError(
+                    f"Simon's design takes {found.n} patients, the file has {b.patients}",
+                    where=self.source.where(("patients",)), hint="Raise 'patients', or allow larger errors.",
+                )  # fmt: skip
             months = next((e.months for e in endpoints if e.name == t.endpoint), 0.0)
             return TwoStage(t.endpoint, found, t.p0, t.p1), TwoStage.looks(found, months), found.n
         if b.kind == "bop2":
@@ -390,7 +395,9 @@ class _Builder:
                     if not found:
                         continue
                     j, entry = max(found, key=lambda f: (f[1].arm is not None, f[1].stratum is not None, f[0]))
-                    if (entry.rate is not None) != (known[endpoint].kind == "response"):
+                    others = [v for v in (entry.median, entry.hazards, entry.hazard_ratio) if v is not None]
+                    wrong = entry.rate is not None if known[endpoint].kind == "survival" else bool(others)
+                    if wrong and len(others) + (entry.rate is not None) == 1:
                         gives = "median, hazards or hazard_ratio" if entry.rate is None else "rate"
                         raise InputError(
                             f"'{endpoint}' is a {known[endpoint].kind} endpoint, and its truth gives {gives}",
