@@ -60,6 +60,8 @@ STANDARD = {
     "cyclophosphamide": 60 * 70,
     "fludarabine": 25 * BSA,
     "vinorelbine": 25 * BSA,
+    "oxaliplatin": 130 * BSA,
+    "doxorubicin": 60 * BSA,
 }
 
 
