@@ -218,7 +218,9 @@ class RoadRunnerModel:
                 if self._watches_states or (self._has_events and job.stop is not None):
                     integrator.maximum_time_step = short
                     again = np.full_like(values[i], np.nan)
-                    patient.integrate(*given, again, np.full_like(final[i], np.nan))
+                    # to the end that was found, so that a stop is not looked for again
+                    whole = (*given[:3], None, float(end_time[i]))
+                    patient.integrate(*whole, again, np.full_like(final[i], np.nan))
                     if _differ(values[i], again):
                         raise FloatingPointError(_OTHER_COURSE)
             except (RuntimeError, FloatingPointError) as error:
