@@ -48,13 +48,17 @@ def test_a_trigger_that_ends_and_comes_back_within_a_step_fires_again():
     assert model.run(Job(1, np.array([0.0, 1.0]), ("n",)))["n"][0, 1] == 1.0
 
 
-@pytest.mark.parametrize(("rtol", "count"), [(1e-3, 6.0), (1e-4, 16.0)])
-def test_a_threshold_is_counted_on_the_course_that_was_computed(rtol, count):
-    """At rtol 1e-3 an oscillation loses so much of its size that its later peaks stay below the threshold."""
+@pytest.mark.parametrize(("rtol", "all_of_them"), [(1e-3, False), (1e-4, True)])
+def test_a_threshold_is_counted_on_the_course_that_was_computed(rtol, all_of_them):
+    """At rtol 1e-3 an oscillation loses so much of its size that its later peaks stay below the threshold.
+
+    How many stay above it there depends on the last digits of the processor's arithmetic.
+    """
     event = {"trigger": "x > 0.999", "assignments": {"n": "n + 1"}}
     states = {"x": (0.0, "y"), "y": (1.0, "-x")}
     model = NativeEngine(lanes=1).compile(sbml(states, variables={"n": 0.0}, events=[event]))
     result = model.run(Job(1, np.linspace(0, 100, 20001), ("n", "x"), rtol=rtol))
     x = result["x"][0]
     peaks = np.flatnonzero((x[1:-1] > x[:-2]) & (x[1:-1] >= x[2:])) + 1
-    assert result["n"][0, -1] == count == np.count_nonzero(x[peaks] > 0.999)
+    assert result["n"][0, -1] == np.count_nonzero(x[peaks] > 0.999)
+    assert (result["n"][0, -1] == 16.0) == all_of_them
