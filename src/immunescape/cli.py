@@ -6,13 +6,13 @@ import json as json_module
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from immunescape import cli_claims, cli_profile
 from immunescape.cli_design import design_app
-from immunescape.cli_run import Cluster, Progress, first_with, interruptible, plain_warnings
+from immunescape.cli_run import Cluster, Progress, first_with, interruptible, plain_warnings, show_rows
 from immunescape.errors import ImmunescapeError
 
 __all__ = ["app", "main"]
@@ -145,7 +145,7 @@ def trials_command(as_json: Annotated[bool, typer.Option("--json", help="Print J
     """List the trials that ship."""
     from immunescape.face import trials_table
 
-    _table("Trials", trials_table(), as_json)
+    show_rows("Trials", trials_table(), as_json)
 
 
 @design_app.command("simulate")
@@ -203,7 +203,7 @@ def designs_command(as_json: Annotated[bool, typer.Option("--json", help="Print 
     """List the trial designs that ship."""
     from immunescape.designs import designs_table
 
-    _table("Designs", designs_table(), as_json)
+    show_rows("Designs", designs_table(), as_json)
 
 
 @app.command("drugs")
@@ -211,7 +211,7 @@ def drugs_command(as_json: Annotated[bool, typer.Option("--json", help="Print JS
     """List the drugs that a regimen may name."""
     from immunescape.face import drugs_table
 
-    _table("Drugs", drugs_table(), as_json)
+    show_rows("Drugs", drugs_table(), as_json)
 
 
 @app.command("mechanisms")
@@ -219,7 +219,7 @@ def mechanisms_command(as_json: Annotated[bool, typer.Option("--json", help="Pri
     """List the mechanisms that the model is made of."""
     from immunescape.face import mechanisms_table
 
-    _table("Mechanisms", mechanisms_table(), as_json)
+    show_rows("Mechanisms", mechanisms_table(), as_json)
 
 
 @app.command("show")
@@ -484,15 +484,6 @@ def _read(path: Path) -> str:
 
 def _stop(message: str, hint: str) -> NoReturn:
     raise ImmunescapeError(message, hint=hint)
-
-
-def _table(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        typer.echo(json_module.dumps(rows, indent=2))
-        return
-    from immunescape.face import print_table
-
-    print_table(title, rows)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from immunescape.cli_run import Cluster, Progress, interruptible
+from immunescape.cli_run import Cluster, Progress, interruptible, show_rows
 
 __all__ = ["register"]
 
@@ -62,7 +62,7 @@ def claims_command(
     if sum((must_not, coverage, changes)) > 1:
         raise InputError("--must-not, --coverage and --changes each ask for something else", hint="Give one of them.")
     if changes:
-        _show("Changes of set-ups", changes_table(claim_changes()).rows, as_json)
+        show_rows("Changes of set-ups", changes_table(claim_changes()).rows, as_json)
         return
     if must_not and seeds > 1:
         raise InputError("--seeds is for the claims", hint="Run --must-not once for each --seed.")
@@ -81,7 +81,7 @@ def claims_command(
     else:
         chosen = select_claims(only or ())
         if coverage:
-            _show("The review, paragraph by paragraph", coverage_table(chosen).rows, as_json)
+            show_rows("The review, paragraph by paragraph", coverage_table(chosen).rows, as_json)
             return
         check_file(html, "--html")
         later = [c for c in later_forms() if c.id.removesuffix("--later") in {c.id for c in chosen}]
@@ -101,12 +101,3 @@ def claims_command(
         print_claims(result)
     if html is not None:
         typer.echo(f"Written: {html}")
-
-
-def _show(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        typer.echo(json_module.dumps(rows, indent=2))
-        return
-    from immunescape.face import print_table
-
-    print_table(title, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as json_module
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["Cluster", "Progress", "first_with", "interruptible", "plain_warnings"]
+__all__ = ["Cluster", "Progress", "first_with", "interruptible", "plain_warnings", "show_rows"]
 
 Cluster = Annotated[
     str | None,
@@ -57,6 +58,16 @@ def first_with(action: Callable[[], None], advance: Any) -> Callable[[int, int],
             advance(done, total)
 
     return report
+
+
+def show_rows(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
+    """Print rows as a table, or as JSON."""
+    if as_json:
+        typer.echo(json_module.dumps(rows, indent=2))
+        return
+    from immunescape.face import print_table
+
+    print_table(title, rows)
 
 
 class Progress:

@@ -181,13 +181,12 @@ def of_all_seeds(results: Sequence[ClaimsResult]) -> ClaimsResult:
     first = results[0]
     if len(results) == 1:
         return first
-    for rows in (first.claims, first.later):
-        whole = [r.claims if rows is first.claims else r.later for r in results]
-        for k, row in enumerate(rows):
-            if row.holds is None:
-                continue
-            row.seeds = {r.seed: bool(same[k].holds) for r, same in zip(results, whole, strict=True)}
-            row.holds = all(row.seeds.values())
+    runs = [(*r.claims, *r.later) for r in results]
+    for row, *others in zip(*runs, strict=True):
+        if row.holds is not None:
+            held = [bool(each.holds) for each in (row, *others)]
+            row.seeds = dict(zip((r.seed for r in results), held, strict=True))
+            row.holds = all(held)
     first.seeds = tuple(r.seed for r in results)
     first.seconds = sum(r.seconds for r in results)
     return first

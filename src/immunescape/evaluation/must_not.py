@@ -187,21 +187,20 @@ def run_must_not(
             sides = tuple(s.without([mechanism]) for s in stated.sides)
             plans[row.statement.id, mechanism] = replace(stated, sides=sides)
     library: Library = {}
+    numbered = {row.statement.id: (number, row) for number, row in enumerate(rows)}
     for across, size in ((False, patients), (True, ASSOCIATION * patients)):
         group = {k: p for k, p in plans.items() if bool(p.claim.with_value) == across}
         if not group:
             continue
         people = population or virtual_patients(size, seed, engine, cluster)
         simulated = simulate_plans(group.values(), people, engine, progress, library, cluster)
-        for number, row in enumerate(rows):
+        for (name, mechanism), planned in group.items():
+            number, row = numbered[name]
             s = row.statement
-            for (name, mechanism), planned in group.items():
-                if name != s.id:
-                    continue
-                effect = effect_of(planned.claim, planned.sides, simulated, people, seed + number)
-                judged = verdict(effect, s.must_not, s.low, s.high)
-                if mechanism:
-                    row.ablated[mechanism] = (effect, judged)
-                else:
-                    row.effect, row.verdict = effect, judged
+            effect = effect_of(planned.claim, planned.sides, simulated, people, seed + number)
+            judged = verdict(effect, s.must_not, s.low, s.high)
+            if mechanism:
+                row.ablated[mechanism] = (effect, judged)
+            else:
+                row.effect, row.verdict = effect, judged
     return MustNotResult(rows, patients, seed, time.perf_counter() - begin)

@@ -12,6 +12,7 @@ import csv
 import datetime
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -21,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.knowledge.claim_records import Claim, load_claims
-from immunescape.knowledge.must_not_records import load_must_not
+from immunescape.knowledge.must_not_records import MustNot, load_must_not
 
 __all__ = ["ClaimChange", "claim_changes", "later_forms", "locked_digests", "setup_digest", "unlisted_changes"]
 
@@ -111,13 +112,9 @@ def later_forms() -> list[Claim]:
     return forms
 
 
-def unlisted_changes(records: tuple[BaseModel, ...]) -> list[str]:
+def unlisted_changes(records: Sequence[Claim | MustNot]) -> list[str]:
     """Return ids of the records whose set-up is neither the locked one nor that of a listed change."""
     listed = {(c.claim, c.digest) for c in claim_changes()}
     locked = locked_digests()
-    unlisted = []
-    for record in records:
-        name, digest = str(getattr(record, "id")), setup_digest(record)  # noqa: B009
-        if locked.get(name) != digest and (name, digest) not in listed:
-            unlisted.append(name)
-    return unlisted
+    digests = {record.id: setup_digest(record) for record in records}
+    return [name for name, digest in digests.items() if locked.get(name) != digest and (name, digest) not in listed]

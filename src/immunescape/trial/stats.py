@@ -1,8 +1,8 @@
 """Statistics of a trial: Kaplan-Meier, hazard ratios, restricted means, response rates, each with its interval.
 
 They are written out on whole arrays: the comparison of two groups needs no general regression, a library for that takes
-longer to import than a small trial to simulate, and resampling needs thousands of fits. Tests hold every figure against
-lifelines, and textbook values.
+longer to import than a small trial to simulate, and resampling needs thousands of fits. Tests validate every figure
+against lifelines and textbook values.
 """
 
 from __future__ import annotations

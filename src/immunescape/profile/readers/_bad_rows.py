@@ -51,9 +51,7 @@ def _outside(table: Table, build: str) -> list[int]:
 
 
 def _genes_of(table: Table, lines: set[int]) -> frozenset[tuple[str, str]]:
-    """Return (sample, gene) of lines that were left out."""
-    from immunescape.profile.genes import to_symbols
-
+    """Return (sample, symbol of the gene) of lines that were left out."""
     rows = table.frame.loc[[i for i in table.frame.index if i in lines]]
     sample, gene = table.find("Tumor_Sample_Barcode", "Sample_Id", "sample"), table.find("Hugo_Symbol", "gene")
     if sample is None or gene is None:
@@ -137,7 +135,7 @@ def read_but_bad_rows(path: Path, function: Function, options: Mapping[str, Any]
             out.reads[-1] = type(note)(note.file, note.reader, note.rows + len(lines), note.kept, left)
         if "mutations" in out.tables:
             for sample, gene in _genes_of(read_table(path), lines):
-                out.mark_unclear("mutations", to_symbols([gene])[0] or gene, (sample,))
+                out.mark_unclear("mutations", gene, (sample,))
         if "copy_number" in out.tables:
             _open_copies(read_table(path), lines, out)
     return out
