@@ -119,21 +119,48 @@ class BlockSimulator:
 
     def _run_arm(self, table: pd.DataFrame, arm_index: int, stream: int) -> ArmBlock:
         arm = self.trial.arms[arm_index]
-        failures: list[dict[str, Any]] = []
-        patients = self._at_diagnosis(table, stream)
-        for number, line in enumerate(self.trial.prior):
-            patients = self._run_in(patients, line, number, table, failures, arm.name)
-        self._randomise(patients, arm, table)
-        self._integrate(patients, arm)
+        patients, failures = self.follow(table, arm_index, stream)
         rows, visits = [], []
         for p in patients:
             if p.failure:
                 failures.append(_failure(p, arm.name))
                 continue
-            row, scans = self._collect(p, arm)
+            row, scans = self.collect(p, arm)
             rows.append(row)
             visits.extend(scans)
         return ArmBlock(arm_index, rows, visits, failures)
+
+    def entrants(
+        self, table: pd.DataFrame, stream: int, arm: str = ""
+    ) -> tuple[list[SimulatedPatient], list[dict[str, Any]]]:
+        """Patients at the start of the trial's own line, after its earlier lines, and the failures among them."""
+        failures: list[dict[str, Any]] = []
+        patients = self._at_diagnosis(table, stream)
+        for number, line in enumerate(self.trial.prior):
+            patients = self._run_in(patients, line, number, table, failures, arm)
+        return patients, failures
+
+    def follow(
+        self, table: pd.DataFrame, arm_index: int, stream: int
+    ) -> tuple[list[SimulatedPatient], list[dict[str, Any]]]:
+        """Take patients at diagnosis through one arm; those whose integration failed say so, the others are done.
+
+        Parameters
+        ----------
+        table : rows of patients, as in `Block.table`.
+        arm_index : number of the arm.
+        stream : stream of the patients.
+
+        Returns
+        -------
+        tuple
+            The patients who entered, and the failures before entry.
+        """
+        arm = self.trial.arms[arm_index]
+        patients, failures = self.entrants(table, stream, arm.name)
+        self._randomise(patients, arm, table)
+        self._integrate(patients, arm)
+        return patients, failures
 
     def _at_diagnosis(self, table: pd.DataFrame, stream: int) -> list[SimulatedPatient]:
         names = [c for c in table.columns if c.startswith("p:") and c[2:] in self.model.parameters]
@@ -355,7 +382,7 @@ class BlockSimulator:
 
     # --- results ----------------------------------------------------------------------------------------------------
 
-    def _collect(self, p: SimulatedPatient, arm: Arm) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def collect(self, p: SimulatedPatient, arm: Arm) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """The patient's row, and the rows of the scans of the trial's own line."""
         course, line = p.course, p.course.lines[0]
         last = math.inf if course.death is None else course.death
