@@ -22,7 +22,7 @@ from immunescape.model.units import RATE, VOLUME, multiply
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Model", "registered_model"]
+__all__ = ["Model", "computation_order", "registered_model"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,14 +239,14 @@ def registered_model(drugs: tuple[str, ...]) -> Model:
 def _check_order(draft: Draft) -> None:
     """Put quantities into an order of computation; refuse quantities or initial values that need themselves."""
     quantities = {n: [m for m in names(q.expression) if m in draft.quantities] for n, q in draft.quantities.items()}
-    order = _ordered(quantities, "quantity")
+    order = computation_order(quantities, "quantity")
     draft.quantities = {n: draft.quantities[n] for n in order}
     initial = {n: names(s.initial) for n, s in draft.states.items()}
     initial |= {n: names(q.expression) for n, q in draft.quantities.items()}
-    _ordered({n: [m for m in uses if m in initial] for n, uses in initial.items()}, "initial value of")
+    computation_order({n: [m for m in uses if m in initial] for n, uses in initial.items()}, "initial value of")
 
 
-def _ordered(graph: Mapping[str, list[str]], word: str) -> list[str]:
+def computation_order(graph: Mapping[str, list[str]], word: str) -> list[str]:
     """Return the nodes with each after all that it uses."""
     order: list[str] = []
     state: dict[str, int] = {}
