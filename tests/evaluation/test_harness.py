@@ -31,7 +31,7 @@ def folder(tmp_path: Path, *, n: int = 120, line: str = "2", pfs: float = 0.9) -
     (tmp_path / "trial_files").mkdir(exist_ok=True)
     (tmp_path / "trial_files" / "mine.yaml").write_text(trial_template().replace("name: my-trial", "name: mine"))
     (tmp_path / "trials.csv").write_text(TRIALS)
-    row = f"Mine,metastatic,{line},any,TPS>=1,no EGFR/ALK,a + b,c,{n},120,20,12,{pfs},0.75,no,switch,,made up,no,mine.yaml"
+    row = f"Mine,metastatic,{line},any,TPS>=1,no EGFR/ALK,a + b,c,{n},120,20,12,{pfs},0.75,no,switch,,x,no,mine.yaml"
     (tmp_path / "combinations.csv").write_text(f"{COMBINATIONS}{row}\n")
     return tmp_path
 

@@ -86,8 +86,8 @@ class Summary:
     """Errors over the figures of one kind and role.
 
     `chance` is the median absolute error that a perfect model would show: the chance of virtual and published figures.
-    `rank` is Spearman's correlation of virtual and published figures; `rivals` are median absolute errors of the rivals on
-    the same figures.
+    `rank` is Spearman's correlation of virtual and published figures; `rivals` are median absolute errors on the
+    same figures.
     """
 
     role: str
@@ -125,7 +125,7 @@ def comparisons(
         seen: set[tuple[str, str]] = set()
 
         def add(
-            arm: str, figure: str, value: float | None, interval: Any, source: str, checked: str, n: int | None,
+            arm: str, figure: str, value: float | None, interval: Any, source: str, checked: str, n: float | None,
             se: float | None = None, protocol: Protocol = protocol, row: Any = row, arms: Any = arms, seen: Any = seen,
         ) -> None:  # fmt: skip
             if value is None or (arm, figure) in seen:
