@@ -181,7 +181,7 @@ class _Worker:
         self.model = registered_model(task.trial.drugs)
         compiled = self.engine.compile(self.model.to_sbml())
         self.simulator: BlockSimulator = BlockSimulator(
-            task.trial, self.model, compiled, task.seed, task.rtol, task.fit
+            task.trial, self.model, compiled, task.seed, task.rtol, task.fit, grower=lambda: self.maker(0).grower
         )
         self.enroller = task.enroller or Enroller(task.trial.population)
         self._makers: dict[int, BlockMaker] = {}
