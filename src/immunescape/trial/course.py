@@ -134,6 +134,11 @@ class Course:
         """The present line."""
         return self.lines[-1]
 
+    @property
+    def measurable(self) -> bool:
+        """Whether a lesion is large enough to be a target lesion (RECIST 1.1)."""
+        return bool(self.lesions.diameter_mm.max() >= self.models.lesions.minimum_target_mm - 1e-9)
+
     def start_line(
         self,
         name: str,
@@ -148,7 +153,9 @@ class Course:
         until = max(horizon - start, 0.0)
         planned = regimen.planned(until) if regimen.rules else []
         cycles, end = _cycles(regimen, planned)
-        course = simulate_toxicity(regimen_toxicity(regimen), cycles, end, self.streams[f"toxicity {name}"])
+        course = simulate_toxicity(
+            regimen_toxicity(regimen), cycles, end, self.streams[f"toxicity {name}"], _first_doses(regimen, planned)
+        )
         doses: list[DoseRecord] = []
         if planned:
             doses = administered(
@@ -350,3 +357,12 @@ def _cycles(regimen: Regimen, planned: list[PlannedDose]) -> tuple[list[float], 
         key = (dose.phase, dose.cycle)
         starts[key] = min(starts.get(key, math.inf), dose.time_days)
     return sorted(set(starts.values())), end
+
+
+def _first_doses(regimen: Regimen, planned: list[PlannedDose]) -> dict[str, float]:
+    """Day of the first planned dose of each drug."""
+    first: dict[str, float] = {}
+    for dose in planned:
+        drug = regimen.phases[dose.phase].rules[dose.rule].drug
+        first[drug] = min(first.get(drug, math.inf), dose.time_days)
+    return first

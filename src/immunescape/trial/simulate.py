@@ -46,12 +46,16 @@ FRAILTIES = ("frailty_death", "frailty_new_lesion")
 
 @dataclass(frozen=True)
 class ArmBlock:
-    """What a block gave for one arm: a row per patient, a row per scan of the trial's line, and the failed patients."""
+    """What a block gave for one arm: a row per patient, a row per scan of the trial's line, and the failed patients.
+
+    `excluded` counts the candidates who did not come through the earlier lines, by reason.
+    """
 
     arm: int
     patients: list[dict[str, Any]]
     visits: list[dict[str, Any]]
     failures: list[dict[str, Any]]
+    excluded: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -120,11 +124,15 @@ class BlockSimulator:
     def _run_arm(self, table: pd.DataFrame, arm_index: int, stream: int) -> ArmBlock:
         arm = self.trial.arms[arm_index]
         failures: list[dict[str, Any]] = []
+        excluded: dict[str, int] = {}
         patients = self._at_diagnosis(table, stream)
         for number, line in enumerate(self.trial.prior):
-            patients = self._run_in(patients, line, number, table, failures, arm.name)
+            patients = self._run_in(patients, line, number, table, failures, arm.name, excluded)
+        if self.trial.prior:
+            patients = self._eligible_at_entry(patients, excluded)
         self._randomise(patients, arm, table)
         self._integrate(patients, arm)
+        self._later_lines(patients, arm)
         rows, visits = [], []
         for p in patients:
             if p.failure:
@@ -133,7 +141,7 @@ class BlockSimulator:
             row, scans = self._collect(p, arm)
             rows.append(row)
             visits.extend(scans)
-        return ArmBlock(arm_index, rows, visits, failures)
+        return ArmBlock(arm_index, rows, visits, failures, excluded)
 
     def _at_diagnosis(self, table: pd.DataFrame, stream: int) -> list[SimulatedPatient]:
         names = [c for c in table.columns if c.startswith("p:") and c[2:] in self.model.parameters]
@@ -187,6 +195,7 @@ class BlockSimulator:
         table: pd.DataFrame,
         failures: list[dict[str, Any]],
         arm: str,
+        excluded: dict[str, int],
     ) -> list[SimulatedPatient]:
         """Simulate a line before the trial; keep those who end it as the trial asks, at the trial's day 0."""
         name = f"prior {number + 1}"
@@ -203,12 +212,15 @@ class BlockSimulator:
             progressed = math.isfinite(p.course.line.progression)
             if p.failure:
                 failures.append(_failure(p, arm))
-            elif p.course.death is None and progressed == (line.outcome == "progressed"):
+            elif p.course.death is not None:
+                _count(excluded, "died in an earlier line")
+            elif progressed == (line.outcome == "progressed"):
                 kept.append(p)
+            else:
+                _count(excluded, "progressed in an earlier line" if progressed else "did not progress in time")
         if line.washout_days > 0 and kept:
             self._rest(kept, line.washout_days)
-        values = {k: np.array([p.parameters[k] for p in kept]) for k in (kept[0].parameters if kept else {})}
-        volumes = self._volumes(values, np.array([p.state for p in kept])) if kept else np.empty(0)
+        volumes = self._present_volumes(kept)
         good = []
         for p, volume in zip(kept, volumes, strict=True):
             if p.failure:
@@ -219,6 +231,43 @@ class BlockSimulator:
             p.course = Course(p.row, float(volume), p.course.streams, self.models, earlier_lines=earlier)
             good.append(p)
         return good
+
+    def _present_volumes(self, patients: Sequence[SimulatedPatient]) -> FloatArray:
+        """Tumour volumes (mL) of patients at their present states."""
+        if not patients:
+            return np.empty(0)
+        values = {k: np.array([p.parameters[k] for p in patients]) for k in patients[0].parameters}
+        return self._volumes(values, np.array([p.state for p in patients]))
+
+    def _eligible_at_entry(self, patients: list[SimulatedPatient], excluded: dict[str, int]) -> list[SimulatedPatient]:
+        """Who enters after the earlier lines: criteria on the tumour are read now, not at diagnosis.
+
+        A line may end with disease that cannot be measured (a rise from a small nadir, a new lesion). Such a patient
+        is scanned again, without treatment, until a lesion is measurable or the longest wait is over.
+        """
+        enrolment = self.trial.population
+        waiting, every = patients, self.numbers["run_in_visit_interval"]
+        for _ in range(int(self.numbers["longest_wait_for_measurable"] // every)):
+            waiting = [p for p in waiting if enrolment.measurable and not p.course.measurable and not p.failure]
+            if not waiting:
+                break
+            self._rest(waiting, every)
+            for p, volume in zip(waiting, self._present_volumes(waiting), strict=True):
+                if not p.failure:
+                    earlier = p.course.earlier_lines
+                    p.course = Course(p.row, float(volume), p.course.streams, self.models, earlier_lines=earlier)
+        import pandas as pd
+
+        entering = []
+        for p in patients:
+            p.row["sld_mm"] = p.course.lesions.sld_mm
+            if enrolment.measurable and not p.course.measurable:
+                _count(excluded, "no measurable disease at entry")
+            elif enrolment.at_entry and not all(c.met(pd.DataFrame([p.row]))[0] for c in enrolment.at_entry):
+                _count(excluded, "not eligible at entry")
+            else:
+                entering.append(p)
+        return entering
 
     def _rest(self, patients: list[SimulatedPatient], days: float) -> None:
         """Let time pass without treatment."""
@@ -260,32 +309,53 @@ class BlockSimulator:
         moved = 0.5 * limit * streams[f"visits {line}"].standard_normal(len(planned))
         return np.maximum(planned + np.rint(np.clip(moved, -limit, limit)), 1.0)
 
-    def _next_line(self, p: SimulatedPatient, arm: Arm | None) -> None:
-        """What follows progression: crossover, later therapy, or nothing."""
-        course = p.course
-        gap = self.numbers["next_line_gap"]
-        if arm is not None and len(course.lines) == 1:
-            streams = course.streams
-            cross = arm.crossover
-            draw, later = float(streams["crossover"].uniform()), float(streams["subsequent"].uniform())
-            share = self.numbers["crossover_progressed_share"]
-            choices: tuple[Choice, ...] = ()
-            name = ""
-            if cross is not None and draw < cross.probability(share):
-                choices, name = cross.choices, "crossover"
-            else:
-                for option in arm.subsequent:
-                    chance = option.probability(share)
-                    if later < chance:
-                        choices, name = option.choices, "subsequent"
-                        break
-                    later -= chance
-            if choices:
-                regimen = self._choose(choices, [p], name)[0]
-                course.start_line(name, course.day + gap, regimen, self._visits(streams, name), p.horizon)
+    def _later_lines(self, patients: list[SimulatedPatient], arm: Arm) -> None:
+        """What follows progression on the trial's line: a pause, then crossover, later therapy, or nothing.
+
+        Shares are delivered as they are written: it is counted who progressed, and those who are alive after the pause
+        share the places among them by their own draws. Where more places are asked for than patients are left, all
+        of these receive one.
+        """
+        progressed = [
+            p for p in patients if not p.failure and p.course.death is None and self._ended(p.course, p.context)
+        ]
+        waiting = [p for p in progressed if p.course.day < p.horizon - 1e-6]
+        for p in waiting:
+            p.course.start_line("after", p.course.day, NONE, np.empty(0), p.horizon, fallback=True)
+        if not waiting:
+            return
+        horizons = [p.horizon for p in waiting]
+        for p in waiting:
+            p.horizon = min(p.horizon, p.course.day + self.numbers["next_line_gap"])
+        self._integrate(waiting, arm)
+        for p, horizon in zip(waiting, horizons, strict=True):
+            p.horizon = horizon
+        alive = [p for p in waiting if p.course.death is None and not p.failure and p.course.day < p.horizon - 1e-6]
+        randomised = sum(not p.failure for p in patients)
+        rounding = waiting[0].course.streams["rounding of shares"]
+        places: list[tuple[str, tuple[Choice, ...], int]] = []
+        left = len(progressed)
+        if arm.crossover is not None:
+            count = _rounded(arm.crossover.patients(left, randomised), rounding)
+            places.append(("crossover", arm.crossover.choices, count))
+            left -= min(count, len(alive))
+        for option in arm.subsequent:
+            places.append(("subsequent", option.choices, _rounded(option.patients(left, randomised), rounding)))
+        for name, choices, count in places:
+            draws = {p.number: float(p.course.streams[name].uniform()) for p in alive}
+            chosen = sorted(alive, key=lambda p: draws[p.number])[:count]
+            for p, regimen in zip(chosen, self._choose(choices, chosen, name), strict=True):
+                course = p.course
+                course.start_line(name, course.day, regimen, self._visits(course.streams, name), p.horizon)
                 p.context["stop"] = True
-                return
-        course.start_line("after", course.day, NONE, np.empty(0), p.horizon, fallback=True)
+            taken = {p.number for p in chosen}
+            alive = [p for p in alive if p.number not in taken]
+        self._integrate(waiting, arm)
+
+    @staticmethod
+    def _ended(course: Course, context: dict[str, Any]) -> bool:
+        """Whether the present line ended with progression."""
+        return bool(context["stop"]) and math.isfinite(course.line.progression)
 
     # --- integration ------------------------------------------------------------------------------------------------
 
@@ -317,9 +387,9 @@ class BlockSimulator:
                 if p.course.death is not None or p.failure:
                     continue
                 if ended is not None:
-                    if arm is None:
-                        continue
-                    self._next_line(p, arm)
+                    if arm is None or len(p.course.lines) == 1:
+                        continue  # what follows the trial's line is decided when it is known who progressed
+                    p.course.start_line("after", p.course.day, NONE, np.empty(0), p.horizon, fallback=True)
                 if p.course.day < p.horizon - 1e-6:
                     remaining.append(p)
             active = remaining
@@ -378,7 +448,7 @@ class BlockSimulator:
         end = min(line.treatment_end, last, p.horizon)
         events = line.toxicity.before(end + 1e-9)
         given = [dose for dose in line.doses if dose.time_days < end - 1e-9]
-        later = course.lines[1] if len(course.lines) > 1 and not course.lines[1].fallback else None
+        later = next((after for after in course.lines[1:] if not after.fallback), None)
         confirm = self.trial.endpoints.confirmation
         row = {
             **{k: v for k, v in p.row.items()},
@@ -414,6 +484,15 @@ class BlockSimulator:
             **{f"{name}_days": day for name, day in p.context.items() if name.startswith("prior")},
         }
         return row, scans
+
+
+def _count(counts: dict[str, int], reason: str) -> None:
+    counts[reason] = counts.get(reason, 0) + 1
+
+
+def _rounded(number: float, rng: np.random.Generator) -> int:
+    """A whole number with the given mean."""
+    return math.floor(number + float(rng.uniform()))
 
 
 def _failure(p: SimulatedPatient, arm: str) -> dict[str, Any]:
