@@ -212,8 +212,8 @@ def _followed(
             hint="Choose another patient.",
         )
     start = {
-        "states": dict(zip(compiled.states, entered[0].state.tolist(), strict=True)),
-        "parameters": dict(entered[0].parameters),
+        "states": dict(zip(compiled.states, entered[0].lanes[0].state.tolist(), strict=True)),
+        "parameters": dict(entered[0].lanes[0].parameters),
     }
     if conduct == "planned":
         return {"start": start, "doses": []}, {}, pd.DataFrame(columns=columns)

@@ -177,6 +177,7 @@ def analyse_arm(trial: Trial, arm: Arm, rows: pd.DataFrame, visits: pd.DataFrame
         "resistance": {str(k): int(v) for k, v in sorted(classes.items())},
         "pfs_events": {str(k): int(v) for k, v in sorted(reasons.items())},
         "next_line_pct": _share(int(rows["next_line"].notna().sum()), n),
+        "crossover_pct": _share(int((rows["next_line"] == "crossover").sum()), n),
         "toxic_deaths": int((rows["death_cause"] == "toxicity").sum()),
     }
     for months in RMST_MONTHS:

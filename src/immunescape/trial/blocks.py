@@ -252,6 +252,9 @@ def simulate_block(stream: int, arms: tuple[int, ...], index: int) -> TrialBlock
     block = maker.block(index)
     parts = worker.simulator.run(block.table, arms, stream)
     fates = {str(k): int(v) for k, v in block.fates.value_counts().sort_index().items()}
+    for reason, count in parts[0].excluded.items():  # alike in all arms: earlier lines do not depend on the arm
+        fates["accepted"] = fates.get("accepted", 0) - count
+        fates[reason] = fates.get(reason, 0) + count
     grown = [
         {
             "id": int(k),

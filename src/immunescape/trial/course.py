@@ -151,6 +151,7 @@ class Course:
             self.reader = streams["reader"].standard_normal(MOST_TARGETS + MOST_SEEDS)[: len(lesions)]
             self.seen = np.where(lesions.at_diagnosis, -math.inf, math.inf)
         self.volume0 = float(self._total_ml(volume[:, None])[0])
+        self.entry_mm = self._diameters(volume[:, None])[:, 0]
         self.linear_predictor = models.hazard.linear_predictor(patient)
         self.death_left = float(streams["death"].exponential())
         self.new_lesion_factor = float(patient.get("frailty_new_lesion", 1.0))
@@ -163,6 +164,17 @@ class Course:
     def line(self) -> Line:
         """The present line."""
         return self.lines[-1]
+
+    @property
+    def measurable(self) -> bool:
+        """Whether a lesion is large enough to be a target lesion (RECIST 1.1)."""
+        return bool(self.entry_mm.max() >= self.models.lesions.minimum_target_mm - 1e-9)
+
+    @property
+    def entry_sld_mm(self) -> float:
+        """True sum of diameters of the target lesions as they are at day 0 of the course."""
+        large = np.sort(self.entry_mm[self.entry_mm >= self.models.lesions.minimum_target_mm - 1e-9])[::-1]
+        return float(large[:MOST_TARGETS].sum())
 
     def start_line(
         self,
@@ -178,7 +190,9 @@ class Course:
         until = max(horizon - start, 0.0)
         planned = regimen.planned(until) if regimen.rules else []
         cycles, end = _cycles(regimen, planned)
-        course = simulate_toxicity(regimen_toxicity(regimen), cycles, end, self.streams[f"toxicity {name}"])
+        course = simulate_toxicity(
+            regimen_toxicity(regimen), cycles, end, self.streams[f"toxicity {name}"], _first_doses(regimen, planned)
+        )
         doses: list[DoseRecord] = []
         if planned:
             doses = administered(
@@ -428,3 +442,12 @@ def _cycles(regimen: Regimen, planned: list[PlannedDose]) -> tuple[list[float], 
         key = (dose.phase, dose.cycle)
         starts[key] = min(starts.get(key, math.inf), dose.time_days)
     return sorted(set(starts.values())), end
+
+
+def _first_doses(regimen: Regimen, planned: list[PlannedDose]) -> dict[str, float]:
+    """Day of the first planned dose of each drug."""
+    first: dict[str, float] = {}
+    for dose in planned:
+        drug = regimen.phases[dose.phase].rules[dose.rule].drug
+        first[drug] = min(first.get(drug, math.inf), dose.time_days)
+    return first

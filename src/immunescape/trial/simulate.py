@@ -50,12 +50,16 @@ FRAILTIES = ("frailty_death", "frailty_new_lesion")
 
 @dataclass(frozen=True)
 class ArmBlock:
-    """What a block gave for one arm: a row per patient, a row per scan of the trial's line, and the failed patients."""
+    """What a block gave for one arm: a row per patient, a row per scan of the trial's line, and the failed patients.
+
+    `excluded` counts the candidates who did not come through the earlier lines, by reason.
+    """
 
     arm: int
     patients: list[dict[str, Any]]
     visits: list[dict[str, Any]]
     failures: list[dict[str, Any]]
+    excluded: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -141,7 +145,8 @@ class BlockSimulator:
 
     def _run_arm(self, table: pd.DataFrame, arm_index: int, stream: int) -> ArmBlock:
         arm = self.trial.arms[arm_index]
-        patients, failures = self.follow(table, arm_index, stream)
+        excluded: dict[str, int] = {}
+        patients, failures = self.follow(table, arm_index, stream, excluded)
         rows, visits = [], []
         for p in patients:
             if p.failure:
@@ -150,20 +155,26 @@ class BlockSimulator:
             row, scans = self.collect(p, arm)
             rows.append(row)
             visits.extend(scans)
-        return ArmBlock(arm_index, rows, visits, failures)
+        return ArmBlock(arm_index, rows, visits, failures, excluded)
 
     def entrants(
-        self, table: pd.DataFrame, stream: int, arm: str = ""
+        self, table: pd.DataFrame, stream: int, arm: str = "", excluded: dict[str, int] | None = None
     ) -> tuple[list[SimulatedPatient], list[dict[str, Any]]]:
-        """Patients at the start of the trial's own line, after its earlier lines, and the failures among them."""
+        """Patients at the start of the trial's own line, after its earlier lines, and the failures among them.
+
+        Those who do not enter are counted in `excluded`, by reason.
+        """
+        excluded = {} if excluded is None else excluded
         failures: list[dict[str, Any]] = []
         patients = self._at_diagnosis(table, stream)
         for number, line in enumerate(self.trial.prior):
-            patients = self._run_in(patients, line, number, table, failures, arm)
+            patients = self._run_in(patients, line, number, table, failures, arm, excluded)
+        if self.trial.prior:
+            patients = self._eligible_at_entry(patients, excluded)
         return patients, failures
 
     def follow(
-        self, table: pd.DataFrame, arm_index: int, stream: int
+        self, table: pd.DataFrame, arm_index: int, stream: int, excluded: dict[str, int] | None = None
     ) -> tuple[list[SimulatedPatient], list[dict[str, Any]]]:
         """Take patients at diagnosis through one arm; those whose integration failed say so, the others are done.
 
@@ -172,6 +183,7 @@ class BlockSimulator:
         table : rows of patients, as in `Block.table`.
         arm_index : number of the arm.
         stream : stream of the patients.
+        excluded : counts those who do not enter, by reason.
 
         Returns
         -------
@@ -179,9 +191,10 @@ class BlockSimulator:
             The patients who entered, and the failures before entry.
         """
         arm = self.trial.arms[arm_index]
-        patients, failures = self.entrants(table, stream, arm.name)
+        patients, failures = self.entrants(table, stream, arm.name, excluded)
         self._randomise(patients, arm, table)
         self._integrate(patients, arm)
+        self._later_lines(patients, arm)
         return patients, failures
 
     def _at_diagnosis(self, table: pd.DataFrame, stream: int) -> list[SimulatedPatient]:
@@ -252,6 +265,7 @@ class BlockSimulator:
         table: pd.DataFrame,
         failures: list[dict[str, Any]],
         arm: str,
+        excluded: dict[str, int],
     ) -> list[SimulatedPatient]:
         """Simulate a line before the trial; keep those who end it as the trial asks, at the trial's day 0."""
         name = f"prior {number + 1}"
@@ -268,8 +282,12 @@ class BlockSimulator:
             progressed = math.isfinite(p.course.line.progression)
             if p.failure:
                 failures.append(_failure(p, arm))
-            elif p.course.death is None and progressed == (line.outcome == "progressed"):
+            elif p.course.death is not None:
+                _count(excluded, "died in an earlier line")
+            elif progressed == (line.outcome == "progressed"):
                 kept.append(p)
+            else:
+                _count(excluded, "progressed in an earlier line" if progressed else "did not progress in time")
         if line.washout_days > 0 and kept:
             self._rest(kept, line.washout_days)
         good = []
@@ -292,6 +310,36 @@ class BlockSimulator:
         volumes = self._volumes(values, np.array([lane.state for lane in lanes]))
         ends = np.cumsum([len(p.lanes) for p in patients])[:-1]
         return [np.asarray(own) for own in np.split(volumes, ends)]
+
+    def _eligible_at_entry(self, patients: list[SimulatedPatient], excluded: dict[str, int]) -> list[SimulatedPatient]:
+        """Who enters after the earlier lines: criteria on the tumour are read now, not at diagnosis.
+
+        A line may end with disease that cannot be measured (a rise from a small nadir, a new lesion). Such a patient
+        is scanned again, without treatment, until a lesion is measurable or the longest wait is over.
+        """
+        enrolment = self.trial.population
+        waiting, every = patients, self.numbers["run_in_visit_interval"]
+        for _ in range(int(self.numbers["longest_wait_for_measurable"] // every)):
+            waiting = [p for p in waiting if enrolment.measurable and not p.course.measurable and not p.failure]
+            if not waiting:
+                break
+            self._rest(waiting, every)
+            for p, volume in zip(waiting, self._lane_volumes(waiting), strict=True):
+                if not p.failure:
+                    earlier, last = p.course.earlier_lines, p.course
+                    p.course = Course(p.row, volume, last.streams, self.models, earlier_lines=earlier, previous=last)
+        import pandas as pd
+
+        entering = []
+        for p in patients:
+            p.row["sld_mm"] = p.course.entry_sld_mm
+            if enrolment.measurable and not p.course.measurable:
+                _count(excluded, "no measurable disease at entry")
+            elif enrolment.at_entry and not all(c.met(pd.DataFrame([p.row]))[0] for c in enrolment.at_entry):
+                _count(excluded, "not eligible at entry")
+            else:
+                entering.append(p)
+        return entering
 
     def _rest(self, patients: list[SimulatedPatient], days: float) -> None:
         """Let time pass without treatment."""
@@ -333,32 +381,53 @@ class BlockSimulator:
         moved = 0.5 * limit * streams[f"visits {line}"].standard_normal(len(planned))
         return np.maximum(planned + np.rint(np.clip(moved, -limit, limit)), 1.0)
 
-    def _next_line(self, p: SimulatedPatient, arm: Arm | None) -> None:
-        """What follows progression: crossover, later therapy, or nothing."""
-        course = p.course
-        gap = self.numbers["next_line_gap"]
-        if arm is not None and len(course.lines) == 1:
-            streams = course.streams
-            cross = arm.crossover
-            draw, later = float(streams["crossover"].uniform()), float(streams["subsequent"].uniform())
-            share = self.numbers["crossover_progressed_share"]
-            choices: tuple[Choice, ...] = ()
-            name = ""
-            if cross is not None and draw < cross.probability(share):
-                choices, name = cross.choices, "crossover"
-            else:
-                for option in arm.subsequent:
-                    chance = option.probability(share)
-                    if later < chance:
-                        choices, name = option.choices, "subsequent"
-                        break
-                    later -= chance
-            if choices:
-                regimen = self._choose(choices, [p], name)[0]
-                course.start_line(name, course.day + gap, regimen, self._visits(streams, name), p.horizon)
+    def _later_lines(self, patients: list[SimulatedPatient], arm: Arm) -> None:
+        """What follows progression on the trial's line: a pause, then crossover, later therapy, or nothing.
+
+        Shares are delivered as they are written: it is counted who progressed, and those who are alive after the pause
+        share the places among them by their own draws. Where more places are asked for than patients are left, all
+        of these receive one.
+        """
+        progressed = [
+            p for p in patients if not p.failure and p.course.death is None and self._ended(p.course, p.context)
+        ]
+        waiting = [p for p in progressed if p.course.day < p.horizon - 1e-6]
+        for p in waiting:
+            p.course.start_line("after", p.course.day, NONE, np.empty(0), p.horizon, fallback=True)
+        if not waiting:
+            return
+        horizons = [p.horizon for p in waiting]
+        for p in waiting:
+            p.horizon = min(p.horizon, p.course.day + self.numbers["next_line_gap"])
+        self._integrate(waiting, arm)
+        for p, horizon in zip(waiting, horizons, strict=True):
+            p.horizon = horizon
+        alive = [p for p in waiting if p.course.death is None and not p.failure and p.course.day < p.horizon - 1e-6]
+        randomised = sum(not p.failure for p in patients)
+        rounding = waiting[0].course.streams["rounding of shares"]
+        places: list[tuple[str, tuple[Choice, ...], int]] = []
+        left = len(progressed)
+        if arm.crossover is not None:
+            count = _rounded(arm.crossover.patients(left, randomised), rounding)
+            places.append(("crossover", arm.crossover.choices, count))
+            left -= min(count, len(alive))
+        for option in arm.subsequent:
+            places.append(("subsequent", option.choices, _rounded(option.patients(left, randomised), rounding)))
+        for name, choices, count in places:
+            draws = {p.number: float(p.course.streams[name].uniform()) for p in alive}
+            chosen = sorted(alive, key=lambda p: draws[p.number])[:count]
+            for p, regimen in zip(chosen, self._choose(choices, chosen, name), strict=True):
+                course = p.course
+                course.start_line(name, course.day, regimen, self._visits(course.streams, name), p.horizon)
                 p.context["stop"] = True
-                return
-        course.start_line("after", course.day, NONE, np.empty(0), p.horizon, fallback=True)
+            taken = {p.number for p in chosen}
+            alive = [p for p in alive if p.number not in taken]
+        self._integrate(waiting, arm)
+
+    @staticmethod
+    def _ended(course: Course, context: dict[str, Any]) -> bool:
+        """Whether the present line ended with progression."""
+        return bool(context["stop"]) and math.isfinite(course.line.progression)
 
     # --- integration ------------------------------------------------------------------------------------------------
 
@@ -389,9 +458,9 @@ class BlockSimulator:
                 if p.course.death is not None or p.failure:
                     continue
                 if ended is not None:
-                    if arm is None:
-                        continue
-                    self._next_line(p, arm)
+                    if arm is None or len(p.course.lines) == 1:
+                        continue  # what follows the trial's line is decided when it is known who progressed
+                    p.course.start_line("after", p.course.day, NONE, np.empty(0), p.horizon, fallback=True)
                 if p.course.day < p.horizon - 1e-6:
                     remaining.append(p)
             active = remaining
@@ -479,7 +548,7 @@ class BlockSimulator:
         end = min(line.treatment_end, last, p.horizon)
         events = line.toxicity.before(end + 1e-9)
         given = [dose for dose in line.doses if dose.time_days < end - 1e-9]
-        later = course.lines[1] if len(course.lines) > 1 and not course.lines[1].fallback else None
+        later = next((after for after in course.lines[1:] if not after.fallback), None)
         confirm = self.trial.endpoints.confirmation
         row = {
             **{k: v for k, v in p.row.items()},
@@ -515,6 +584,15 @@ class BlockSimulator:
             **{f"{name}_days": day for name, day in p.context.items() if name.startswith("prior")},
         }
         return row, scans
+
+
+def _count(counts: dict[str, int], reason: str) -> None:
+    counts[reason] = counts.get(reason, 0) + 1
+
+
+def _rounded(number: float, rng: np.random.Generator) -> int:
+    """A whole number with the given mean."""
+    return math.floor(number + float(rng.uniform()))
 
 
 def _failure(p: SimulatedPatient, arm: str) -> dict[str, Any]:
