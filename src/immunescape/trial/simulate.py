@@ -22,6 +22,7 @@ from immunescape.population.fit import PopulationFit
 from immunescape.trial.coefficients import coefficients
 from immunescape.trial.course import Course, Models, Streams
 from immunescape.trial.eligibility import assign_choices
+from immunescape.trial.field import all_lesions, field_share, radiation_rule, target_of
 from immunescape.trial.lanes import Lane, LaneMaker
 from immunescape.trial.recist import DAYS_PER_MONTH, best_overall_response
 from immunescape.trial.regimen import Regimen
@@ -44,6 +45,8 @@ STEP_DAYS = 7.0
 VOLUME, LIVING = "V_scan_T", "V_T"
 """Tumour volume on scans, and without the scar that radiation leaves."""
 NONE = Regimen()
+FIELD, FIELD_LOSS = "in_field_radiotherapy", "radiotherapy_K"
+"""Parameter: share of the cancer cells in the field; state: log kill there so far."""
 FRAILTIES = ("frailty_death", "frailty_new_lesion")
 """What patients differ in beyond the model: factors of the hazards of death and of new lesions."""
 
@@ -276,6 +279,7 @@ class BlockSimulator:
         for p, regimen in zip(patients, regimens, strict=True):
             p.horizon = horizon
             p.course.start_line(name, 0.0, regimen, visits, horizon)
+            self._aim(p, regimen)
         self._integrate(patients, None)
         kept = []
         for p in patients:
@@ -373,6 +377,21 @@ class BlockSimulator:
             p.context["stop"] = arm.stop_at_progression and not beyond
             p.horizon = min(follow_up, p.context["dropout_day"])
             p.course.start_line("trial", 0.0, regimen, self._visits(streams, "trial"), p.horizon)
+            self._aim(p, regimen)
+
+    def _aim(self, p: SimulatedPatient, regimen: Regimen) -> None:
+        """Set what share of the patient's cancer cells a regimen with radiation reaches; its field is a new one."""
+        rule = radiation_rule(regimen)
+        if rule is None or FIELD not in p.parameters:
+            return
+        stage = str(p.row.get("stage", "IV"))
+        lesions = all_lesions(p.course.lesions.diameter_mm, int(p.row.get("n_lesions", 1)), self.numbers)
+        target, brain = target_of(rule, stage, self.numbers), bool(p.row.get("brain_mets", False))
+        share = field_share(target, lesions, stage, brain, self.numbers, p.course.streams["radiation field"])
+        reached = share * p.context.setdefault("field", p.parameters[FIELD])
+        for lane in p.lanes:  # lesions that are simulated apart are all reached in this share, as one tumour would be
+            lane.parameters[FIELD] = reached
+            lane.state[self.compiled.states.index(FIELD_LOSS)] = 0.0
 
     def _visits(self, streams: Streams, line: str) -> FloatArray:
         """Days of the scans of a line: the protocol's, each moved within its window."""
@@ -419,6 +438,7 @@ class BlockSimulator:
             for p, regimen in zip(chosen, self._choose(choices, chosen, name), strict=True):
                 course = p.course
                 course.start_line(name, course.day, regimen, self._visits(course.streams, name), p.horizon)
+                self._aim(p, regimen)
                 p.context["stop"] = True
             taken = {p.number for p in chosen}
             alive = [p for p in alive if p.number not in taken]
