@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.trial.dosing import BodySize, DoseRecord, administered
-from immunescape.trial.hazard import HazardModel, event_time
+from immunescape.trial.hazard import HazardModel, event_time, nadir_before
 from immunescape.trial.lesions import MOST_SEEDS, MOST_TARGETS, LesionModel, Lesions
 from immunescape.trial.recist import DAYS_PER_MONTH, timepoint_responses
 from immunescape.trial.regimen import PlannedDose, Regimen
-from immunescape.trial.toxicity import ToxicityCourse, contains_class, regimen_toxicity, simulate_toxicity
+from immunescape.trial.toxicity import ToxicityCourse, regimen_toxicity, simulate_toxicity
 
 __all__ = ["Course", "Line", "Models", "Streams"]
 
@@ -76,8 +76,6 @@ class Line:
     doses: list[DoseRecord]
     toxicity: ToxicityCourse
     fallback: bool = False
-    cytotoxic: bool = False
-    checkpoint_inhibitor: bool = False
     baseline_mm: float = math.nan
     baseline_largest_mm: float = math.nan
     days: list[float] = field(default_factory=list)
@@ -90,6 +88,7 @@ class Line:
     new_lesion_left: float = math.nan
     new_lesion_day: float = math.inf
     progression: float = math.inf
+    regrowth_months: float = math.nan
     response: float = math.inf
     treatment_end: float = math.inf
     targets: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
@@ -198,9 +197,7 @@ class Course:
             doses = administered(
                 regimen, BodySize.of(self.patient), until_days=until, changes=course.changes, planned=planned
             )
-        ici = contains_class(regimen.drugs, "ici")
-        cytotoxic = contains_class(regimen.drugs, "cytotoxic")
-        line = Line(name, start, regimen, visits, doses, course, fallback, cytotoxic, ici)
+        line = Line(name, start, regimen, visits, doses, course, fallback)
         line.new_lesion_left = float(self.streams[f"new lesion {name}"].exponential())
         line.treatment_end = self._planned_end(line)
         self.lines.append(line)
@@ -268,9 +265,8 @@ class Course:
         use = slice(0, stop + 1)
         after, earlier = self._after_progression(days)
         responding = (days >= line.response) & (days < line.progression)
-        chemotherapy = line.cytotoxic & (after == 0.0) & (days < line.treatment_end)
         rate = models.hazard.rate(
-            self.linear_predictor, sld, after, responding, chemotherapy, earlier_lines=self.earlier_lines + earlier
+            self.linear_predictor, sld, after, responding, earlier_lines=self.earlier_lines + earlier
         )
         death, left = event_time(days[use], rate[use], self.death_left)
         self._decide_death(line, days[use], self._total_ml(volume_ml[:, use]), death)
@@ -294,10 +290,9 @@ class Course:
         for number, line in enumerate(given):
             own = days >= line.start - 1e-9 if number else np.ones(len(days), dtype=bool)
             earlier[own] = number
-            months = (line.progression - line.start) / DAYS_PER_MONTH
             added = 0.0
-            if math.isfinite(months):
-                added = self.models.hazard.after_progression(months, checkpoint_inhibitor=line.checkpoint_inhibitor)
+            if math.isfinite(line.progression):
+                added = self.models.hazard.after_progression(line.regrowth_months)
             found[own] = np.where(days[own] >= line.progression, added, 0.0)
         return found, earlier
 
@@ -365,9 +360,12 @@ class Course:
         if line.days:
             progressed = [a or b for a, b in zip(line.new_lesion, line.other_growth, strict=True)]
             line.responses = timepoint_responses(line.baseline_mm, line.sld_mm, progressed, line.gone)
-            for day, response in zip(line.days, line.responses, strict=True):
+            for number, (day, response) in enumerate(zip(line.days, line.responses, strict=True)):
                 if response == "PD":
-                    line.progression = min(line.progression, day)
+                    if day < line.progression:
+                        line.progression = day
+                        nadir = nadir_before([line.baseline_mm, *line.sld_mm[:number]])
+                        line.regrowth_months = (day - [line.start, *line.days][nadir]) / DAYS_PER_MONTH
                     if cut:
                         self._forget(line, line.responses.index("PD") + 1)
                     break
