@@ -173,13 +173,13 @@ class _Worker:
 
     def __init__(self, task: BlockTask) -> None:
         from immunescape.engine import get_engine
-        from immunescape.model.assembly import registered_model
+        from immunescape.model.stored import registered_model
         from immunescape.trial.simulate import BlockSimulator
 
         self.task = task
         self.engine = get_engine(task.engine)
         self.model = registered_model(task.trial.drugs)
-        compiled = self.engine.compile(self.model.to_sbml())
+        compiled = self.model.compiled(self.engine)
         self.simulator: BlockSimulator = BlockSimulator(
             task.trial, self.model, compiled, task.seed, task.rtol, task.fit
         )
@@ -220,7 +220,7 @@ def prepare_process(drugs: tuple[str, ...], engine: str) -> None:
     import scipy.special  # noqa: F401
 
     import immunescape.trial.simulate  # noqa: F401
-    from immunescape.model.assembly import registered_model
+    from immunescape.model.stored import registered_model
     from immunescape.population.diagnosis import Grower
 
     model = registered_model(drugs)
