@@ -74,6 +74,8 @@ class SimulatedPatient:
     lanes: list[Lane]
     course: Course
     horizon: float
+    steps: int = 0
+    """Steps of the engine in the last piece."""
     context: dict[str, Any] = field(default_factory=dict)
     failure: str = ""
 
@@ -201,24 +203,33 @@ class BlockSimulator:
         return patients, failures
 
     def _at_diagnosis(self, table: pd.DataFrame, stream: int) -> list[SimulatedPatient]:
+        numbers = table.select_dtypes("float64")  # nearly all of some hundred columns, at once
+        cells = dict(zip(map(str, numbers.columns), numbers.to_numpy().T, strict=True))
+
+        def column(name: str) -> FloatArray:
+            return cells[name] if name in cells else table[name].to_numpy(dtype=float)
+
         names = [c for c in table.columns if c.startswith("p:") and c[2:] in self.model.parameters]
-        values = {c[2:]: np.asarray(self.model.to_base(c[2:], table[c].to_numpy(dtype=float))) for c in names}
-        values = {k: v for k, v in values.items() if k in self.compiled.parameters}
+        names = [c for c in names if c[2:] in self.compiled.parameters]
+        values = {c[2:]: np.asarray(self.model.to_base(c[2:], column(c))) for c in names}
         states = np.zeros((len(table), len(self.compiled.states)))
         for k, state in enumerate(self.compiled.states):
             if f"x:{state}" in table.columns:
-                states[:, k] = table[f"x:{state}"].to_numpy(dtype=float)
+                states[:, k] = column(f"x:{state}")
         volumes = self._volumes(values, states)
         patients = []
         keep = [c for c in table.columns if not c.startswith("x:")]
         frailties = self._frailties(table, stream)
-        columns = [*(_plain_column(table[c]) for c in keep), *(f.tolist() for f in frailties.values())]
+        columns = [
+            *(cells[c].tolist() if c in cells else _plain_column(table[c]) for c in keep),
+            *(f.tolist() for f in frailties.values()),
+        ]
         keep = [*(str(c) for c in keep), *frailties]
         owns = zip(*(v.tolist() for v in values.values()), strict=True) if values else [()] * len(table)
-        for i, (number, cells, own) in enumerate(
+        for i, (number, shown, own) in enumerate(
             zip(table.index.tolist(), zip(*columns, strict=True), owns, strict=True)
         ):
-            row = dict(zip(keep, cells, strict=True))
+            row = dict(zip(keep, shown, strict=True))
             streams = Streams(self.seed, stream, number)
             lesions = self._lesions(row, float(volumes[i]), streams)
             several = 1 if lesions is None else lesions.lanes
