@@ -200,7 +200,12 @@ def _again(
         if str(column).startswith("p:") and column in rows.columns:
             if not math.isclose(float(row[column]), float(made.table[column].iloc[0]), rel_tol=1e-9, abs_tol=1e-300):
                 raise InputError(f"patient {number} comes out with another '{str(column)[2:]}'", hint=_OTHER)
-    return replace(patient, prior=trial.prior, origin=f"{trial.name}, {row['arm']}", rtol=RTOL)
+    own = trial.arms[names.index(str(row["arm"]))]
+    beyond = own.beyond_progression if own.stop_at_progression else 1.0
+    origin = f"{trial.name}, {own.name}"
+    return replace(
+        patient, prior=trial.prior, beyond_progression=beyond, scans=str(trial.visits), origin=origin, rtol=RTOL
+    )
 
 
 _OTHER = "The run was made by another version of the package or another fit: run the trial again."
