@@ -77,6 +77,11 @@ class PopulationBlock(_Block):
     region: Literal["western", "east_asian"] = Field(
         default="western", description="Region whose prevalences (smoking, drivers, body size) apply."
     )
+    measurable: bool | None = Field(
+        default=None,
+        description="Whether a measurable lesion (RECIST 1.1) is demanded at entry, after the lines under `prior`;"
+        " by default where the last of them ended with progression.",
+    )
 
 
 class ChoiceBlock(_Block):
@@ -227,6 +232,11 @@ class TrialFile(_Block):
     )
     arms: list[ArmBlock] = Field(min_length=1, description="Experimental arms first, the control last.")
     randomisation: RandomisationBlock = Field(default=RandomisationBlock(), description="How patients were assigned.")
+    lesions: Literal["several", "single"] = Field(
+        default="single",
+        description="several: each lesion is simulated, and micrometastases become new lesions; single: target lesions"
+        " share one simulated tumour, and new lesions are drawn.",
+    )
     visits: str = Field(description="When tumours are scanned, e.g. 'weeks 6 and 12 then every 9 weeks'.")
     follow_up_months: float = Field(gt=0, le=600, description="Months for which each patient is followed.")
     endpoints: EndpointsBlock = Field(description="What is measured.")
