@@ -89,7 +89,14 @@ def claims_command(
         with interruptible(), Progress(quiet=as_json) as advance:
             runs = []
             for each in range(seed, seed + seeds):
-                run = run_claims([*chosen, *later], seed=each, progress=advance, library=library, **options)
+                run = run_claims(
+                    [*chosen, *later],
+                    seed=each,
+                    progress=advance,
+                    library=library,
+                    uncontrolled={c.id for c in later},  # their controls are shown nowhere
+                    **options,
+                )
                 run.claims, run.later = run.claims[: len(chosen)], run.claims[len(chosen) :]
                 runs.append(run)
         result = of_all_seeds(runs)
