@@ -11,7 +11,8 @@ import pytest
 from immunescape.trial.course import Course, Models, Streams
 from immunescape.trial.lesions import Lesions
 from immunescape.trial.recist import DAYS_PER_MONTH
-from immunescape.trial.regimen import parse_regimen
+from immunescape.trial.regimen import Regimen, parse_regimen
+from immunescape.trial.toxicity import NO_TOXICITY
 
 PATIENT = {
     "ecog": 1,
@@ -251,3 +252,43 @@ def test_false_progression_on_a_scar_is_rare():
         progressed += math.isfinite(line.progression)
         scans += len(line.days)
     assert 0.003 < progressed / scans < 0.018
+
+
+def _death(regimen, growth=0.05, seed=3):
+    one, volume = course(growth_per_month=growth, seed=seed, immortal=False)
+    one.death_left = 0.1
+    line = start(one, parse_regimen(regimen))
+    line.toxicity = NO_TOXICITY
+    end = one.advance(DAYS, volume, stop_at_progression=True)
+    if one.death is None and end is not None:
+        one.start_line("after", one.day, Regimen(), np.empty(0), 365.0, fallback=True)
+        one.advance(DAYS[end:], volume[end:], stop_at_progression=False)
+    return one
+
+
+@pytest.mark.parametrize("growth", [0.0, 0.05, 0.3])
+def test_the_same_tumour_kills_on_the_same_day_whatever_is_given(growth):
+    regimens = (
+        "pembrolizumab 200 mg every 3 weeks",
+        "docetaxel 75 mg/m2 every 3 weeks",
+        "pembrolizumab 200 mg every 3 weeks + carboplatin AUC 5 every 3 weeks",
+    )
+    deaths = {_death(regimen, growth).death for regimen in regimens}
+    assert len(deaths) == 1
+    assert None not in deaths
+
+
+def test_regrowth_counts_from_the_smallest_scan():
+    one, _ = course()
+    line = start(one)
+    # half the diameter by day 84, then growth: scans every 42 days
+    months = DAYS / DAYS_PER_MONTH
+    low = 84.0 / DAYS_PER_MONTH
+    diameter = np.where(months < low, np.exp(-0.25 * months), np.exp(-0.25 * low + 0.1 * (months - low)))
+    one.advance(DAYS, 30.0 * diameter**3, stop_at_progression=True)
+    assert line.progression == 168.0  # ln(1.2) / 0.1 = 55 days after the nadir: seen at the second scan
+    assert line.regrowth_months == pytest.approx((168.0 - 84.0) / DAYS_PER_MONTH)
+    never, volume = course(growth_per_month=-0.02)
+    line = start(never)
+    never.advance(DAYS, volume, stop_at_progression=True)
+    assert np.isnan(line.regrowth_months)

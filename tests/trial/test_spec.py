@@ -429,8 +429,7 @@ def test_keynote_024() -> None:
     assert trial.follow_up_months == 60
     assert control.crossover is not None
     assert control.crossover.of == "randomised"
-    assert control.crossover.probability(0.8) == pytest.approx(0.66 / 0.8)
-    assert control.crossover.probability(0.5) == 1.0
+    assert control.crossover.patients(80, 100) == pytest.approx(66)
     weights = {c.regimen.drugs: 0.0 for c in control.choices}
     for choice in control.choices:
         weights[choice.regimen.drugs] += choice.weight

@@ -65,7 +65,7 @@ class Grower:
         # libroadrunner looks for the crossing only when a piece of the trajectory is done, so pieces are short
         self._piece = self.max_days if engine.name == "native" else min(_PIECE, self.max_days)
         self._bare = model.untreated
-        self._compiled = engine.compile(self._bare.to_sbml())
+        self._compiled = self._bare.compiled(engine)
         self._changed = {
             name: p.base
             for name, p in model.parameters.items()

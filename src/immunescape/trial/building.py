@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -79,6 +80,7 @@ class Builder:
         arms = tuple(self.arm(arm, ("arms", i)) for i, arm in enumerate(block.arms))
         self.check_arms(arms)
         self.check_line(population, prior)
+        population = entry_criteria(population, prior, block.population.measurable)
         for i, name in enumerate(block.randomisation.stratify_by):
             if name not in COVARIATES and name != "region":
                 path = ("randomisation", "stratify_by", i)
@@ -408,6 +410,20 @@ class Builder:
             self.refuse("the interval is upside down", path)
         elif value is not None and not (low <= value and (high is None or value <= high)):
             self.refuse(f"the value {value:g} lies outside its interval", path)
+
+
+ENTRY_COVARIATES = ("sld_mm",)
+"""Covariates that earlier lines change: criteria on them are read at entry."""
+
+
+def entry_criteria(population: PopulationSpec, prior: tuple[PriorLine, ...], measurable: bool | None) -> PopulationSpec:
+    """The population with what is read at entry, after the earlier lines, set apart from what is read at diagnosis."""
+    if not prior:
+        return population
+    later = tuple(c for c in population.criteria if c.covariate in ENTRY_COVARIATES)
+    demanded = prior[-1].outcome == "progressed" if measurable is None else measurable
+    rest = tuple(c for c in population.criteria if c not in later)
+    return replace(population, criteria=rest, at_entry=later, measurable=demanded)
 
 
 def _value_text(value: Any) -> str:

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.trial.dosing import BodySize, DoseRecord, administered
-from immunescape.trial.hazard import HazardModel, event_time
+from immunescape.trial.hazard import HazardModel, event_time, nadir_before
 from immunescape.trial.lesions import MOST_SEEDS, MOST_TARGETS, LesionModel, Lesions
 from immunescape.trial.recist import DAYS_PER_MONTH, timepoint_responses
 from immunescape.trial.regimen import PlannedDose, Regimen
-from immunescape.trial.toxicity import ToxicityCourse, contains_class, regimen_toxicity, simulate_toxicity
+from immunescape.trial.toxicity import ToxicityCourse, regimen_toxicity, simulate_toxicity
 
 __all__ = ["Course", "Line", "Models", "Streams"]
 
@@ -76,8 +76,6 @@ class Line:
     doses: list[DoseRecord]
     toxicity: ToxicityCourse
     fallback: bool = False
-    cytotoxic: bool = False
-    checkpoint_inhibitor: bool = False
     baseline_mm: float = math.nan
     baseline_largest_mm: float = math.nan
     days: list[float] = field(default_factory=list)
@@ -90,6 +88,7 @@ class Line:
     new_lesion_left: float = math.nan
     new_lesion_day: float = math.inf
     progression: float = math.inf
+    regrowth_months: float = math.nan
     response: float = math.inf
     treatment_end: float = math.inf
     targets: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
@@ -151,6 +150,7 @@ class Course:
             self.reader = streams["reader"].standard_normal(MOST_TARGETS + MOST_SEEDS)[: len(lesions)]
             self.seen = np.where(lesions.at_diagnosis, -math.inf, math.inf)
         self.volume0 = float(self._total_ml(volume[:, None])[0])
+        self.entry_mm = self._diameters(volume[:, None])[:, 0]
         self.linear_predictor = models.hazard.linear_predictor(patient)
         self.death_left = float(streams["death"].exponential())
         self.new_lesion_factor = float(patient.get("frailty_new_lesion", 1.0))
@@ -163,6 +163,17 @@ class Course:
     def line(self) -> Line:
         """The present line."""
         return self.lines[-1]
+
+    @property
+    def measurable(self) -> bool:
+        """Whether a lesion is large enough to be a target lesion (RECIST 1.1)."""
+        return bool(self.entry_mm.max() >= self.models.lesions.minimum_target_mm - 1e-9)
+
+    @property
+    def entry_sld_mm(self) -> float:
+        """True sum of diameters of the target lesions as they are at day 0 of the course."""
+        large = np.sort(self.entry_mm[self.entry_mm >= self.models.lesions.minimum_target_mm - 1e-9])[::-1]
+        return float(large[:MOST_TARGETS].sum())
 
     def start_line(
         self,
@@ -178,15 +189,15 @@ class Course:
         until = max(horizon - start, 0.0)
         planned = regimen.planned(until) if regimen.rules else []
         cycles, end = _cycles(regimen, planned)
-        course = simulate_toxicity(regimen_toxicity(regimen), cycles, end, self.streams[f"toxicity {name}"])
+        course = simulate_toxicity(
+            regimen_toxicity(regimen), cycles, end, self.streams[f"toxicity {name}"], _first_doses(regimen, planned)
+        )
         doses: list[DoseRecord] = []
         if planned:
             doses = administered(
                 regimen, BodySize.of(self.patient), until_days=until, changes=course.changes, planned=planned
             )
-        ici = contains_class(regimen.drugs, "ici")
-        cytotoxic = contains_class(regimen.drugs, "cytotoxic")
-        line = Line(name, start, regimen, visits, doses, course, fallback, cytotoxic, ici)
+        line = Line(name, start, regimen, visits, doses, course, fallback)
         line.new_lesion_left = float(self.streams[f"new lesion {name}"].exponential())
         line.treatment_end = self._planned_end(line)
         self.lines.append(line)
@@ -254,9 +265,8 @@ class Course:
         use = slice(0, stop + 1)
         after, earlier = self._after_progression(days)
         responding = (days >= line.response) & (days < line.progression)
-        chemotherapy = line.cytotoxic & (after == 0.0) & (days < line.treatment_end)
         rate = models.hazard.rate(
-            self.linear_predictor, sld, after, responding, chemotherapy, earlier_lines=self.earlier_lines + earlier
+            self.linear_predictor, sld, after, responding, earlier_lines=self.earlier_lines + earlier
         )
         death, left = event_time(days[use], rate[use], self.death_left)
         self._decide_death(line, days[use], self._total_ml(volume_ml[:, use]), death)
@@ -280,10 +290,9 @@ class Course:
         for number, line in enumerate(given):
             own = days >= line.start - 1e-9 if number else np.ones(len(days), dtype=bool)
             earlier[own] = number
-            months = (line.progression - line.start) / DAYS_PER_MONTH
             added = 0.0
-            if math.isfinite(months):
-                added = self.models.hazard.after_progression(months, checkpoint_inhibitor=line.checkpoint_inhibitor)
+            if math.isfinite(line.progression):
+                added = self.models.hazard.after_progression(line.regrowth_months)
             found[own] = np.where(days[own] >= line.progression, added, 0.0)
         return found, earlier
 
@@ -351,9 +360,12 @@ class Course:
         if line.days:
             progressed = [a or b for a, b in zip(line.new_lesion, line.other_growth, strict=True)]
             line.responses = timepoint_responses(line.baseline_mm, line.sld_mm, progressed, line.gone)
-            for day, response in zip(line.days, line.responses, strict=True):
+            for number, (day, response) in enumerate(zip(line.days, line.responses, strict=True)):
                 if response == "PD":
-                    line.progression = min(line.progression, day)
+                    if day < line.progression:
+                        line.progression = day
+                        nadir = nadir_before([line.baseline_mm, *line.sld_mm[:number]])
+                        line.regrowth_months = (day - [line.start, *line.days][nadir]) / DAYS_PER_MONTH
                     if cut:
                         self._forget(line, line.responses.index("PD") + 1)
                     break
@@ -428,3 +440,12 @@ def _cycles(regimen: Regimen, planned: list[PlannedDose]) -> tuple[list[float], 
         key = (dose.phase, dose.cycle)
         starts[key] = min(starts.get(key, math.inf), dose.time_days)
     return sorted(set(starts.values())), end
+
+
+def _first_doses(regimen: Regimen, planned: list[PlannedDose]) -> dict[str, float]:
+    """Day of the first planned dose of each drug."""
+    first: dict[str, float] = {}
+    for dose in planned:
+        drug = regimen.phases[dose.phase].rules[dose.rule].drug
+        first[drug] = min(first.get(drug, math.inf), dose.time_days)
+    return first

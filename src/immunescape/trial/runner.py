@@ -39,13 +39,18 @@ if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
     from immunescape.trial.spec import Trial
 
-__all__ = ["BlockStore", "run_trial"]
+__all__ = ["BlockStore", "model_digest", "run_trial"]
 
 DEFAULT_PATIENTS = 150
 RTOL = 1e-4
 """Relative tolerance: errors of volumes stay below 2e-4, a hundredth of the error of measuring a lesion."""
 TASKS_PER_WORKER = 200
 """Blocks after which a worker process is replaced: libraries may leak memory over many runs."""
+IMPORTS = (
+    "pandas", "scipy.special", "immunescape.trial.simulate", "immunescape.trial.blocks", "immunescape.engine.native",
+    "immunescape.model.stored", "immunescape.population.blocks", "immunescape.population.linking",
+)  # fmt: skip
+"""Modules that blocks need."""
 GIVE_UP = 200_000
 """Candidates after which an arm without a patient is given up."""
 
@@ -173,10 +178,10 @@ def run_trial(
 def _working_engine(trial: Trial, engine: str) -> str:
     """Name of the engine that compiles the trial's model; compiled here once, so that workers find it in the cache."""
     from immunescape.engine import get_engine
-    from immunescape.model.assembly import registered_model
+    from immunescape.model.stored import registered_model
 
     chosen = get_engine(engine)
-    chosen.compile(registered_model(trial.drugs).to_sbml())
+    registered_model(trial.drugs).compiled(chosen)
     return chosen.name
 
 
@@ -304,7 +309,7 @@ def _in_turn(task: BlockTask, queue: _Queue) -> None:
 
 def _processes(trial: Trial, workers: int, engine: str) -> Team:
     """Worker processes; they import what they need, and compile the growing model, while the parent goes on."""
-    team = open_team(workers, tasks_per_worker=TASKS_PER_WORKER)
+    team = open_team(workers, tasks_per_worker=TASKS_PER_WORKER, imports=IMPORTS)
     for k in range(workers):
         team.submit(None, "its preparation", prepare_process, trial.drugs, engine if k == 0 else "")
     return team
@@ -372,13 +377,24 @@ def _key(trial: Trial, seed: int, engine: str, size: int, paired: bool, fit: Pop
     if fit is not None:
         parts.append(fit.to_csv())
     digest = hashlib.sha256("\x1f".join(parts).encode())
+    _add_package(digest)
+    return digest.hexdigest()
+
+
+def model_digest() -> str:
+    """Hash of the package's files on which a simulated trial depends: model, engine, population, trial, knowledge."""
+    digest = hashlib.sha256()
+    _add_package(digest)
+    return digest.hexdigest()
+
+
+def _add_package(digest: Any) -> None:
     root = Path(str(files("immunescape")))
     for room in ("model", "engine", "population", "trial", "knowledge"):
         for path in sorted((root / room).rglob("*")):
             if path.suffix in (".py", ".csv", ".c", ".h", ".in"):
                 digest.update(path.relative_to(root).as_posix().encode())
                 digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _version() -> str:

@@ -77,6 +77,11 @@ class PopulationBlock(_Block):
     region: Literal["western", "east_asian"] = Field(
         default="western", description="Region whose prevalences (smoking, drivers, body size) apply."
     )
+    measurable: bool | None = Field(
+        default=None,
+        description="Whether a measurable lesion (RECIST 1.1) is demanded at entry, after the lines under `prior`;"
+        " by default where the last of them ended with progression.",
+    )
 
 
 class ChoiceBlock(_Block):

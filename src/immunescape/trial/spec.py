@@ -74,15 +74,9 @@ class Crossover:
     of: Literal["progressed", "randomised"] = "progressed"
     when: Literal["progression"] = "progression"
 
-    def probability(self, progressed_share: float) -> float:
-        """Probability that a patient whose disease has progressed crosses over.
-
-        Parameters
-        ----------
-        progressed_share
-            Share of the arm's patients with progression (alive); used for a `fraction` of all randomised patients.
-        """
-        return _probability(self.fraction, self.of, progressed_share)
+    def patients(self, progressed: int, randomised: int) -> float:
+        """How many of an arm's patients cross over (not rounded): `progressed` have progressed, of `randomised`."""
+        return self.fraction * (progressed if self.of == "progressed" else randomised)
 
 
 @dataclass(frozen=True)
@@ -96,9 +90,9 @@ class Subsequent:
     fraction: float
     of: Literal["progressed", "randomised"] = "progressed"
 
-    def probability(self, progressed_share: float) -> float:
-        """Probability that a patient who progressed and did not cross over receives it; see :class:`Crossover`."""
-        return _probability(self.fraction, self.of, progressed_share)
+    def patients(self, progressed: int, randomised: int) -> float:
+        """How many patients receive it (not rounded): `progressed` have progressed and not crossed over."""
+        return self.fraction * (progressed if self.of == "progressed" else randomised)
 
 
 @dataclass(frozen=True)
@@ -145,6 +139,8 @@ class PopulationSpec:
     line : line of treatment that the trial gives, (first, last); last None is open ("2+").
     pdl1_assay : assay of the PD-L1 criterion, None where PD-L1 plays no part.
     region : region whose prevalences apply.
+    measurable : whether a measurable lesion (RECIST 1.1) is demanded at entry, after the earlier lines.
+    at_entry : those of the criteria on the tumour that are read at entry; `criteria` holds the others.
     """
 
     criteria: tuple[Criterion, ...]
@@ -152,6 +148,8 @@ class PopulationSpec:
     mix: Mapping[str, tuple[tuple[Criterion, float], ...]] = field(default_factory=dict)
     pdl1_assay: str | None = None
     region: Literal["western", "east_asian"] = "western"
+    measurable: bool = False
+    at_entry: tuple[Criterion, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -312,13 +310,6 @@ def trial_schema() -> dict[str, Any]:
     from immunescape.trial.schema import json_schema
 
     return json_schema()
-
-
-def _probability(fraction: float, of: str, progressed_share: float) -> float:
-    """Turn a share of randomised patients into a share of those who progressed."""
-    if of == "progressed" or progressed_share <= 0:
-        return fraction
-    return min(1.0, fraction / progressed_share)
 
 
 def _plain(value: Any) -> Any:
