@@ -10,14 +10,15 @@ import immunescape
 ROOT = Path(immunescape.__file__).parent
 BELOW: dict[str, set[str]] = {
     "errors": set(),
+    "plugins": {"errors"},
     "files": {"errors"},
     "parallel": {"errors"},
-    "knowledge": {"errors"},
+    "knowledge": {"errors", "plugins"},
     "engine": {"errors"},
-    "model": {"errors", "knowledge"},
-    "population": {"errors", "parallel", "model", "engine", "knowledge"},
-    "trial": {"errors", "files", "parallel", "model", "engine", "population", "knowledge"},
-    "profile": {"errors", "knowledge"},
+    "model": {"errors", "plugins", "knowledge"},
+    "population": {"errors", "plugins", "parallel", "model", "engine", "knowledge"},
+    "trial": {"errors", "plugins", "files", "parallel", "model", "engine", "population", "knowledge"},
+    "profile": {"errors", "plugins", "knowledge"},
     "evaluation": {"errors", "files", "parallel", "model", "engine", "population", "trial", "knowledge"},
 }
 

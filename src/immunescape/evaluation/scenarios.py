@@ -209,6 +209,7 @@ def simulate(
         For an unknown parameter, mechanism, clone or output.
     """
     from immunescape.model.assembly import Model
+    from immunescape.population.reference import with_reference_strengths
     from immunescape.trial.regimen import parse_regimen
 
     regimens = {text: parse_regimen(text) for s in scenarios for text in s.regimens}
@@ -217,7 +218,7 @@ def simulate(
     groups = [g for g in library if any(set(d) <= set(g) for d in drugs.values())]
     groups += drug_groups({s: d for s, d in drugs.items() if not any(set(d) <= set(g) for g in groups)}, least=0)
     new = [g for g in groups if g not in library]
-    built = [Model.build(drugs=list(g), check_units=False) for g in new]
+    built = [with_reference_strengths(Model.build(drugs=list(g), check_units=False)) for g in new]
     if cluster is None:
         library |= dict(zip(new, zip(built, _compile(built, engine), strict=True), strict=True))
         models = [library[g][0] for g in groups]
@@ -276,8 +277,9 @@ def simulate(
 @lru_cache(maxsize=4)
 def _compiled_there(drugs: tuple[str, ...], engine: str) -> tuple[Model, Compiled]:
     from immunescape.model.assembly import Model
+    from immunescape.population.reference import with_reference_strengths
 
-    model = Model.build(drugs=list(drugs), check_units=False)
+    model = with_reference_strengths(Model.build(drugs=list(drugs), check_units=False))
     return model, quick_engine(engine, threads=1).compile(model.to_sbml())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import ModelError, unknown_word
@@ -18,6 +18,7 @@ from immunescape.model.records import ModelEvent, ModelQuantity, ModelReaction, 
 from immunescape.model.reference import Key, load_strengths
 from immunescape.model.selection import label, select
 from immunescape.model.units import RATE, VOLUME, multiply
+from immunescape.plugins import cached
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +37,10 @@ class Model:
     compartments : compartment -> name of the parameter or quantity that is its volume (mL).
     clones : clones of cancer cells.
     modulations : (process, pathway, mechanism) of every modulation.
-    missing_strengths : modulations whose reference strength is not stored yet; it is taken as 0.
+    missing_strengths : modulations without a reference strength. It stands as 0, so that the factor is not 1 in the
+        reference patient: such a model can be looked at, but not be written or simulated
+        (``immunescape.population.reference.with_reference_strengths`` computes what is missing).
+    strengths : reference strengths that it was given; None: those that are stored.
     """
 
     mechanisms: tuple[Mechanism, ...]
@@ -50,6 +54,7 @@ class Model:
     clones: tuple[Clone, ...]
     modulations: tuple[Key, ...]
     missing_strengths: tuple[Key, ...]
+    strengths: Mapping[Key, float] | None = None
 
     @classmethod
     def build(
@@ -112,6 +117,7 @@ class Model:
             tuple(c for c, _ in draft.clones.values()),
             tuple(keys),
             tuple(missing),
+            None if strengths is None else dict(strengths),
         )
 
     @property
@@ -177,8 +183,20 @@ class Model:
 
         return derivatives(self, states, parameters or {}, time)
 
-    def to_sbml(self) -> str:
-        """Return the model as SBML Level 3 Version 2; ids equal the names here, values are in base units."""
+    def to_sbml(self, *, unreferenced: bool = False) -> str:
+        """Return the model as SBML Level 3 Version 2; ids equal the names here, values are in base units.
+
+        Raises
+        ------
+        ModelError
+            Where a reference strength is missing, unless `unreferenced`: simulated like this, the mechanism would move
+            the reference patient.
+        """
+        if self.missing_strengths and not unreferenced:
+            raise ModelError(
+                "no reference strength is stored for " + ", ".join("/".join(k) for k in self.missing_strengths),
+                hint="immunescape.population.reference.with_reference_strengths(model) computes and keeps it.",
+            )
         return self._sbml
 
     @cached_property
@@ -190,7 +208,9 @@ class Model:
     @cached_property
     def untreated(self) -> Model:
         """The same mechanisms without drugs; units are not checked again. This model, where it has no drugs."""
-        return Model.build(self.mechanisms, drugs=(), check_units=False) if self.drugs else self
+        if not self.drugs:
+            return self
+        return Model.build(self.mechanisms, drugs=(), check_units=False, strengths=self.strengths)
 
     def __getstate__(self) -> dict[str, Any]:
         """Fields without what follows from them, which the receiving process makes where it needs it."""
@@ -227,7 +247,7 @@ class Model:
         )
 
 
-@lru_cache(maxsize=4)
+@cached(4)
 def registered_model(drugs: tuple[str, ...]) -> Model:
     """Return the model of every registered mechanism with some registered drugs, assembled once in a process.
 

@@ -173,10 +173,10 @@ def run_trial(
 def _working_engine(trial: Trial, engine: str) -> str:
     """Name of the engine that compiles the trial's model; compiled here once, so that workers find it in the cache."""
     from immunescape.engine import get_engine
-    from immunescape.model.assembly import registered_model
+    from immunescape.population.reference import prepared_model
 
     chosen = get_engine(engine)
-    chosen.compile(registered_model(trial.drugs).to_sbml())
+    chosen.compile(prepared_model(trial.drugs).to_sbml())
     return chosen.name
 
 
