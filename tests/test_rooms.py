@@ -10,15 +10,16 @@ import immunescape
 ROOT = Path(immunescape.__file__).parent
 BELOW: dict[str, set[str]] = {
     "errors": set(),
+    "plugins": {"errors"},
     "files": {"errors"},
     "parallel": {"errors"},
-    "knowledge": {"errors"},
+    "knowledge": {"errors", "plugins"},
     "engine": {"errors"},
-    "model": {"errors", "knowledge"},
-    "population": {"errors", "parallel", "model", "engine", "knowledge"},
-    "trial": {"errors", "files", "parallel", "model", "engine", "population", "knowledge"},
+    "model": {"errors", "plugins", "knowledge"},
+    "population": {"errors", "plugins", "parallel", "model", "engine", "knowledge"},
+    "trial": {"errors", "plugins", "files", "parallel", "model", "engine", "population", "knowledge"},
     "patients": {"errors", "files", "model", "engine", "population", "trial", "knowledge"},
-    "profile": {"errors", "knowledge"},
+    "profile": {"errors", "plugins", "knowledge"},
     "evaluation": {"errors", "files", "parallel", "model", "engine", "population", "trial", "knowledge"},
 }
 

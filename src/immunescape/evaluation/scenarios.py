@@ -281,8 +281,9 @@ def simulate(
 
 def _model(drugs: tuple[str, ...], rewirings: tuple[Rewiring, ...]) -> Model:
     from immunescape.model.assembly import Model
+    from immunescape.population.reference import with_reference_strengths
 
-    model = Model.build(drugs=list(drugs), check_units=False)
+    model = with_reference_strengths(Model.build(drugs=list(drugs), check_units=False))
     if not rewirings:
         return model
     from immunescape.model.rewiring import rewire

@@ -178,10 +178,10 @@ def run_trial(
 def _working_engine(trial: Trial, engine: str) -> str:
     """Name of the engine that compiles the trial's model; compiled here once, so that workers find it in the cache."""
     from immunescape.engine import get_engine
-    from immunescape.model.stored import registered_model
+    from immunescape.population.reference import prepared_model
 
     chosen = get_engine(engine)
-    registered_model(trial.drugs).compiled(chosen)
+    prepared_model(trial.drugs).compiled(chosen)
     return chosen.name
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from immunescape import plugins
 from immunescape.trial.covariates import Criterion
 from immunescape.trial.curves import EventTimes
 from immunescape.trial.regimen import Regimen
@@ -291,6 +292,12 @@ def load_trial(name_or_path: str | Path, *, drugs: Mapping[str, Any] | Iterable[
 
 
 def list_trials() -> list[str]:
+    """Names of the trials that ship with the package and of those that plug-ins bring, sorted."""
+    shipped = shipped_trials()
+    return sorted([*shipped, *plugins.library("trials", shipped)])
+
+
+def shipped_trials() -> list[str]:
     """Names of the trials that ship with the package, sorted."""
     from importlib.resources import files
 
