@@ -17,6 +17,7 @@ BELOW: dict[str, set[str]] = {
     "model": {"errors", "knowledge"},
     "population": {"errors", "parallel", "model", "engine", "knowledge"},
     "trial": {"errors", "files", "parallel", "model", "engine", "population", "knowledge"},
+    "patients": {"errors", "files", "model", "engine", "population", "trial", "knowledge"},
     "profile": {"errors", "knowledge"},
     "evaluation": {"errors", "files", "parallel", "model", "engine", "population", "trial", "knowledge"},
 }

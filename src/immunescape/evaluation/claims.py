@@ -25,6 +25,7 @@ from immunescape.knowledge.claim_records import Claim, Setting, claim_chapters, 
 
 if TYPE_CHECKING:
     from immunescape.model.assembly import Model
+    from immunescape.model.rewiring import Rewiring
     from immunescape.population.population import Population
 
 __all__ = [
@@ -362,6 +363,7 @@ def simulate_plans(
     progress: Callable[[int, int], None] | None,
     library: Library,
     cluster: Any,
+    rewirings: tuple[Rewiring, ...] = (),
 ) -> Simulated:
     """Simulate every scenario of some plans once."""
     last: dict[Scenario, float] = {}
@@ -372,7 +374,17 @@ def simulate_plans(
         for side in {*each.sides, *each.off, *each.beside, *each.reversed}:
             last[side] = max(last.get(side, 0.0), *each.days)
             outputs.setdefault(side, set()).update(each.names)
-    return simulate(people, last, outputs, days, engine=engine, progress=progress, library=library, cluster=cluster)
+    return simulate(
+        people,
+        last,
+        outputs,
+        days,
+        engine=engine,
+        progress=progress,
+        library=library,
+        cluster=cluster,
+        rewirings=rewirings,
+    )
 
 
 def _judge(row: Checked, planned: Plan, found: Simulated, people: Population, seed: int) -> None:

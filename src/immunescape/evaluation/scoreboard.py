@@ -46,6 +46,8 @@ class Score:
     predicted : of the whole simulated arm. low, high : 95 % of virtual trials of the published size fall in here.
     published, published_low, published_high : as the trial reported them; None where it did not.
     regimen_class : of the trial. n : simulated patients.
+    same_course : of an OS hazard ratio, what is left where both arms follow the control's courses
+        (:func:`immunescape.trial.analysis.same_course_ratio`); None for other figures.
     """
 
     trial: str
@@ -60,6 +62,7 @@ class Score:
     published_high: float | None
     regimen_class: str = ""
     n: int = 0
+    same_course: float | None = None
 
     def row(self) -> dict[str, Any]:
         """As one row of ``immunescape validate --json``."""
@@ -128,7 +131,10 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
         low, high = _quantiles(spread)
         plow, phigh = interval or (None, None)
         n = sum(len(tables[part].response) for part in arm.split(" / ") if part in tables)
-        scores.append(Score(result.trial.name, role, arm, endpoint, predicted, low, high, value, plow, phigh, kind, n))
+        same = result.comparison.get("os_hr_same_course") if endpoint == "os_hr" else None
+        scores.append(
+            Score(result.trial.name, role, arm, endpoint, predicted, low, high, value, plow, phigh, kind, n, same)
+        )
 
     figures = {str(arm["name"]): arm for arm in result.arms}
     for arm in published.arms:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import ModelError, unknown_word
@@ -22,7 +22,7 @@ from immunescape.model.units import RATE, VOLUME, multiply
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Model", "registered_model"]
+__all__ = ["Model", "computation_order", "registered_model"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +37,7 @@ class Model:
     clones : clones of cancer cells.
     modulations : (process, pathway, mechanism) of every modulation.
     missing_strengths : modulations whose reference strength is not stored yet; it is taken as 0.
+    registered : whether it is `immunescape.model.stored.registered_model` of its drugs.
     """
 
     mechanisms: tuple[Mechanism, ...]
@@ -50,6 +51,7 @@ class Model:
     clones: tuple[Clone, ...]
     modulations: tuple[Key, ...]
     missing_strengths: tuple[Key, ...]
+    registered: bool = False
 
     @classmethod
     def build(
@@ -190,7 +192,23 @@ class Model:
     @cached_property
     def untreated(self) -> Model:
         """The same mechanisms without drugs; units are not checked again. This model, where it has no drugs."""
-        return Model.build(self.mechanisms, drugs=(), check_units=False) if self.drugs else self
+        if not self.drugs:
+            return self
+        if self.registered:
+            from immunescape.model.stored import registered_model
+
+            return registered_model(())
+        return Model.build(self.mechanisms, drugs=(), check_units=False)
+
+    def compiled(self, engine: Engine) -> Compiled:
+        """Make this model ready to run; what is generated of it is the same as of its SBML."""
+        from immunescape.engine.native import NativeEngine
+
+        if not isinstance(engine, NativeEngine):
+            return engine.compile(self.to_sbml())
+        from immunescape.model.system import model_system
+
+        return engine.compile(self.to_sbml(), read=lambda: model_system(self))
 
     def __getstate__(self) -> dict[str, Any]:
         """Fields without what follows from them, which the receiving process makes where it needs it."""
@@ -227,26 +245,17 @@ class Model:
         )
 
 
-@lru_cache(maxsize=4)
-def registered_model(drugs: tuple[str, ...]) -> Model:
-    """Return the model of every registered mechanism with some registered drugs, assembled once in a process.
-
-    Units are not checked: the tables of the package are checked by its tests.
-    """
-    return Model.build(drugs=drugs, check_units=False)
-
-
 def _check_order(draft: Draft) -> None:
     """Put quantities into an order of computation; refuse quantities or initial values that need themselves."""
     quantities = {n: [m for m in names(q.expression) if m in draft.quantities] for n, q in draft.quantities.items()}
-    order = _ordered(quantities, "quantity")
+    order = computation_order(quantities, "quantity")
     draft.quantities = {n: draft.quantities[n] for n in order}
     initial = {n: names(s.initial) for n, s in draft.states.items()}
     initial |= {n: names(q.expression) for n, q in draft.quantities.items()}
-    _ordered({n: [m for m in uses if m in initial] for n, uses in initial.items()}, "initial value of")
+    computation_order({n: [m for m in uses if m in initial] for n, uses in initial.items()}, "initial value of")
 
 
-def _ordered(graph: Mapping[str, list[str]], word: str) -> list[str]:
+def computation_order(graph: Mapping[str, list[str]], word: str) -> list[str]:
     """Return the nodes with each after all that it uses."""
     order: list[str] = []
     state: dict[str, int] = {}

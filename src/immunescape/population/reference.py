@@ -152,7 +152,7 @@ def _bare(model: Model | None) -> Model:
 def _compile(model: Model, engine: str) -> Compiled:
     from immunescape.engine import get_engine
 
-    return get_engine(engine).compile(model.to_sbml())
+    return model.compiled(get_engine(engine))
 
 
 def _grow(

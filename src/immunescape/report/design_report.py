@@ -29,6 +29,13 @@ def _percent(figure: Figure | None, digits: int = 2) -> str:
     return f"{100 * figure.value:.{digits}f} ({100 * figure.low:.{digits}f} to {100 * figure.high:.{digits}f})"
 
 
+def _shown(value: Any, digits: int) -> str:
+    """A number to some digits; a small one that they would show as 0 to two significant digits."""
+    if isinstance(value, float) and 0 < abs(value) < 0.5 * 10.0**-digits:
+        return f"{value:.1e}"
+    return number(value, digits)
+
+
 def _mean(figure: Figure | None, digits: int = 1) -> str:
     if figure is None:
         return "–"
@@ -63,7 +70,7 @@ def _plan_columns(result: OperatingCharacteristics, columns: Mapping[str, tuple[
     rows: list[Row] = [
         {
             title: (
-                number(row.get(key), digits) if digits is not None else ("–" if row.get(key) is None else row.get(key))
+                _shown(row.get(key), digits) if digits is not None else ("–" if row.get(key) is None else row.get(key))
             )
             for key, (title, digits) in shown.items()
         }

@@ -65,6 +65,7 @@ def scores_table(scores: list[Score]) -> Table:
                 "Predicted (95 % at the published size)": _figure(s.predicted, s.low, s.high, digits),
                 "Published (95 %)": _figure(s.published, s.published_low, s.published_high, digits),
                 "Published in the predicted interval": inside,
+                "Same courses in both arms": number(s.same_course, 2),
             }
         )
     return Table(rows)

@@ -99,7 +99,7 @@ def _ratio(predicted: Any, published: Any) -> str:
 
 
 def comparison_table(result: TrialResult) -> Table:
-    """Hazard ratios, predicted beside published."""
+    """Hazard ratios, predicted beside published and, for OS, beside what the hazard of death alone gives."""
     known = result.trial.published
     rows = []
     for title, key in (("Progression-free survival", "pfs_hr"), ("Overall survival", "os_hr")):
@@ -113,12 +113,15 @@ def comparison_table(result: TrialResult) -> Table:
                 "Published": with_interval(getattr(known, key, None), getattr(known, f"{key}_ci", None), 2)
                 if known
                 else "–",
+                "Same courses in both arms": number(c.get("os_hr_same_course"), 2) if key == "os_hr" else "–",
                 "Log-rank p (predicted)": f"{c[p]:.3g}"
                 if (p := f"{key[:-3]}_log_rank_p") in c and c[p] is not None
                 else "–",
             }
         )
-    return Table(rows, ("Predicted (95 % interval)", "Published", "Log-rank p (predicted)"))
+    return Table(
+        rows, ("Predicted (95 % interval)", "Published", "Same courses in both arms", "Log-rank p (predicted)")
+    )
 
 
 def response_table(result: TrialResult) -> Table:

@@ -169,8 +169,8 @@ def _safety_note(result: TrialResult) -> str:
 
 def context(result: TrialResult, notice: str) -> dict[str, Any]:
     """Everything that the template shows."""
-    from immunescape.model.assembly import registered_model
     from immunescape.model.describe import parameter_table
+    from immunescape.model.stored import registered_model
 
     model = registered_model(result.trial.drugs)
     parameters = parameter_table(model)

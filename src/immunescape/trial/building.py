@@ -106,6 +106,7 @@ class Builder:
             arms=tuple(order),
             visits=visits,
             follow_up_months=block.follow_up_months,
+            lesions=block.lesions,
             endpoints=Endpoints(tuple(ends.primary), tuple(ends.secondary), ends.confirmation, ends.assessor),
             description=block.description.strip(),
             registry=block.registry,

@@ -46,6 +46,11 @@ RTOL = 1e-4
 """Relative tolerance: errors of volumes stay below 2e-4, a hundredth of the error of measuring a lesion."""
 TASKS_PER_WORKER = 200
 """Blocks after which a worker process is replaced: libraries may leak memory over many runs."""
+IMPORTS = (
+    "pandas", "scipy.special", "immunescape.trial.simulate", "immunescape.trial.blocks", "immunescape.engine.native",
+    "immunescape.model.stored", "immunescape.population.blocks", "immunescape.population.linking",
+)  # fmt: skip
+"""Modules that blocks need."""
 GIVE_UP = 200_000
 """Candidates after which an arm without a patient is given up."""
 
@@ -173,10 +178,10 @@ def run_trial(
 def _working_engine(trial: Trial, engine: str) -> str:
     """Name of the engine that compiles the trial's model; compiled here once, so that workers find it in the cache."""
     from immunescape.engine import get_engine
-    from immunescape.model.assembly import registered_model
+    from immunescape.model.stored import registered_model
 
     chosen = get_engine(engine)
-    chosen.compile(registered_model(trial.drugs).to_sbml())
+    registered_model(trial.drugs).compiled(chosen)
     return chosen.name
 
 
@@ -304,7 +309,7 @@ def _in_turn(task: BlockTask, queue: _Queue) -> None:
 
 def _processes(trial: Trial, workers: int, engine: str) -> Team:
     """Worker processes; they import what they need, and compile the growing model, while the parent goes on."""
-    team = open_team(workers, tasks_per_worker=TASKS_PER_WORKER)
+    team = open_team(workers, tasks_per_worker=TASKS_PER_WORKER, imports=IMPORTS)
     for k in range(workers):
         team.submit(None, "its preparation", prepare_process, trial.drugs, engine if k == 0 else "")
     return team

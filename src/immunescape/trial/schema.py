@@ -240,6 +240,11 @@ class TrialFile(_Block):
     )
     arms: list[ArmBlock] = Field(min_length=1, description="Experimental arms first, the control last.")
     randomisation: RandomisationBlock = Field(default=RandomisationBlock(), description="How patients were assigned.")
+    lesions: Literal["several", "single"] = Field(
+        default="single",
+        description="several: each lesion is simulated, and micrometastases become new lesions; single: target lesions"
+        " share one simulated tumour, and new lesions are drawn.",
+    )
     visits: str = Field(description="When tumours are scanned, e.g. 'weeks 6 and 12 then every 9 weeks'.")
     follow_up_months: float = Field(gt=0, le=600, description="Months for which each patient is followed.")
     endpoints: EndpointsBlock = Field(description="What is measured.")

@@ -240,6 +240,8 @@ class Trial:
     registry: str | None = None
     references: tuple[str, ...] = ()
     prior: tuple[PriorLine, ...] = ()
+    lesions: Literal["several", "single"] = "single"
+    """Whether each lesion is simulated, or target lesions share one simulated tumour."""
     stratify_by: tuple[str, ...] = ()
     accrual_months: float = 0.0
     data_cuts: tuple[DataCut, ...] = ()

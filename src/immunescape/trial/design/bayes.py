@@ -19,7 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 from immunescape.errors import InputError
-from immunescape.trial.design.cohort import Cohort, Streams
+from immunescape.trial.design.cohort import Cohort, Milestone, Streams
+from immunescape.trial.design.complaints import FieldError
 from immunescape.trial.design.records import Decided, Design, Rule, register
 from immunescape.trial.design.truth import Truth
 
@@ -106,6 +107,7 @@ class Bayesian(Rule):
     """
 
     kind: ClassVar[str] = "bayesian"
+    fixed_allocation: ClassVar[bool] = False
 
     endpoint: str
     threshold: float | None = None
@@ -123,8 +125,13 @@ class Bayesian(Rule):
             raise InputError("a Bayesian comparison needs an experimental arm")
         if design.endpoint(self.endpoint).kind != "response":
             raise InputError(f"the Bayesian rule compares response rates; '{self.endpoint}' is a survival endpoint")
-        if any(look.patients is None for look in design.looks):
-            raise InputError("looks of a Bayesian design are set by patients", hint="For example {patients: 60}.")
+        for k, look in enumerate(design.looks):
+            if look.events is not None and look.endpoint != self.endpoint:
+                raise FieldError(
+                    f"a look by events of '{look.endpoint}' in a comparison of '{self.endpoint}'",
+                    hint=f"Set it by patients, by months, or by responses: {{events: 30, endpoint: {self.endpoint}}}.",
+                    field=("looks", k),
+                )
         if self.threshold is None and design.alpha is None:
             raise InputError("a threshold is needed, or alpha to calibrate it to")
         if self.threshold is not None and not 0.5 < self.threshold < 1:
@@ -191,12 +198,19 @@ class Bayesian(Rule):
         peak = np.zeros(replicates)
         by_look = {n: np.full((replicates, looks), np.nan) for n in ("months", "patients", "events", "control_share")}
         done = np.zeros(replicates, dtype=np.int64)
+        month = np.zeros(replicates)
+        total = self._read_at_the_end(design)
         # futility looks ahead to a fixed mark, not to the threshold, so that a calibration meets the same rule
         critical = float(special.ndtri(self.threshold if self.threshold is not None else 1.0 - (design.alpha or 0.025)))
         for k, look in enumerate(design.looks):
-            month = cohort.month_of(look)
+            if look.events is not None:
+                # until so many have responded, everybody who enters is assigned as after the look before
+                self._assign(cohort, done, np.full(replicates, patients), probability, u)
+            month = np.maximum(cohort.month_of(look), month)
             # patients who enter before this look are assigned with the probabilities of the look before
             upto = np.minimum((cohort.entry <= month[:, None]).sum(axis=1), patients)
+            if look.events is not None:
+                cohort.arm = np.where(np.arange(patients) >= upto[:, None], -1, cohort.arm)
             self._assign(cohort, done, upto, probability, u)
             done = np.maximum(done, upto)
             view = cohort.view(self.endpoint, month)
@@ -210,7 +224,7 @@ class Bayesian(Rule):
             won = np.asarray(rejected.any(axis=1))
             if k + 1 < looks and self.futility > 0:
                 z = special.ndtri(np.clip(better, 1e-12, 1 - 1e-12))
-                fraction = n.sum(axis=1) / design.looks[-1].size
+                fraction = n.sum(axis=1) / total
                 open_arms &= predictive_power(z, np.minimum(fraction, 0.999)[:, None], critical) >= self.futility
             by_look["months"][running, k] = month[running]
             by_look["patients"][running, k] = upto[running]
@@ -239,6 +253,12 @@ class Bayesian(Rule):
             ),
             peak,
         )  # fmt: skip
+
+    @staticmethod
+    def _read_at_the_end(design: Design) -> float:
+        """Patients read at the last look: those that it names, or all where it is set by months or responses."""
+        last = design.looks[-1]
+        return float(design.patients if last.patients is None else last.patients)
 
     def _assign(self, cohort: Cohort, start: NDArray[np.int64], end: NDArray[np.int64], p: Floats, u: Floats) -> None:
         place = np.arange(cohort.entry.shape[1])
@@ -278,8 +298,14 @@ class Bayesian(Rule):
         return [
             {
                 "hypothesis": "each arm", "look": k + 1, "at": str(look), "test": f"posterior superiority ({how})",
-                "information": look.size / design.looks[-1].size, "threshold": float(plan["threshold"]),
+                "information": _fraction(look, design.looks[-1]), "threshold": float(plan["threshold"]),
                 "futility": self.futility or None,
             }
             for k, look in enumerate(design.looks)
         ]  # fmt: skip
+
+
+def _fraction(look: Milestone, last: Milestone) -> float | None:
+    """Size of a look over that of the last one, where both are set by the same thing."""
+    same = (look.patients is None, look.events is None) == (last.patients is None, last.events is None)
+    return look.size / last.size if same else None

@@ -122,7 +122,7 @@ def intersection_p(z: Floats, method: str, shares: ArrayLike | None = None) -> F
             best = np.where(np.isfinite(ranked), ranked * count[:, None] / rank, np.inf).min(axis=1)
     else:
         smallest = p.min(axis=1)
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore"):  # a p of 1 stays 1
             best = (
                 count * smallest if method == "bonferroni" else -np.expm1(count * np.log1p(-np.minimum(smallest, 1.0)))
             )
