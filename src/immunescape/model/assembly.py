@@ -22,7 +22,9 @@ from immunescape.model.units import RATE, VOLUME, multiply
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Model", "computation_order", "registered_model"]
+    from immunescape.engine.api import Compiled, Engine
+
+__all__ = ["Model", "computation_order"]
 
 
 @dataclass(frozen=True, eq=False)

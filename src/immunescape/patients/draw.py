@@ -70,7 +70,7 @@ def draw_patient(
         candidates is diagnosed and plausible.
     """
     from immunescape.engine import get_engine
-    from immunescape.model.assembly import registered_model
+    from immunescape.model.stored import registered_model
     from immunescape.population.blocks import BlockMaker, PopulationSpec
     from immunescape.population.covariates import sample_covariates
 
@@ -165,7 +165,7 @@ def _again(
     fit: PopulationFit | None,
 ) -> VirtualPatient:
     from immunescape.engine import get_engine
-    from immunescape.model.assembly import registered_model
+    from immunescape.model.stored import registered_model
     from immunescape.population.blocks import BlockMaker, PopulationSpec
     from immunescape.trial.blocks import region_of
     from immunescape.trial.runner import RTOL

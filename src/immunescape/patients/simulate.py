@@ -132,10 +132,10 @@ def _check_number(name: str, value: Any, low: float, high: float) -> None:
 @lru_cache(maxsize=8)
 def _shipped(drugs: tuple[str, ...], engine: str) -> tuple[Model, Compiled]:
     from immunescape.engine import get_engine
-    from immunescape.model.assembly import registered_model
+    from immunescape.model.stored import registered_model
 
     model = registered_model(drugs)
-    return model, get_engine(engine).compile(model.to_sbml())
+    return model, model.compiled(get_engine(engine))
 
 
 _OWN: dict[tuple[int, str], tuple[Model, Compiled]] = {}

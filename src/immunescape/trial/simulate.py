@@ -469,8 +469,10 @@ class BlockSimulator:
             longest = max(p.horizon - p.course.day for p in active)
             span = min(PIECE_DAYS, math.ceil(longest / STEP_DAYS) * STEP_DAYS)
             times = np.arange(0.0, span + 1e-9, STEP_DAYS)
-            doses = [p.course.dose_times(p.course.day, p.course.day + span) for p in active]
-            result, rows = self._job(active, times, doses)
+            given = {p.number: p.course.dose_times(p.course.day, p.course.day + span) for p in active}
+            # the longest first, so that no lane of the engine works on while the others have nothing left to do
+            active.sort(key=lambda p: (p.steps, len(given[p.number])), reverse=True)
+            result, rows = self._job(active, times, [given[p.number] for p in active])
             remaining = []
             for p, own in zip(active, rows, strict=True):
                 start = p.course.day
@@ -486,6 +488,7 @@ class BlockSimulator:
                 stop_here = bool(p.context.get("stop", True)) if arm is not None else True
                 ended = p.course.advance(start + times, volume, living, stop_at_progression=stop_here)
                 self._take(p, result, own, -1 if ended is None else ended)
+                p.steps = max((int(result.steps[i]) for i in own if i >= 0), default=0)
                 if p.course.death is not None or p.failure:
                     continue
                 if ended is not None:
