@@ -253,6 +253,15 @@ def protocol_table(trial: Trial) -> Table:
                     "Protocol": f"{100 * arm.crossover.fraction:g} % of {arm.crossover.of}, to {to}",
                 }
             )
+        rows += [
+            {
+                "Item": "  after progression",
+                "Protocol": f"{100 * option.fraction:g} % of {option.of}, "
+                + " or ".join(str(c.regimen) for c in option.choices)
+                + ("" if option.stated else f" [default of line, region and year {trial.year}]"),
+            }
+            for option in arm.subsequent
+        ]
     rows += [
         {"Item": "Scans", "Protocol": str(trial.visits)},
         {

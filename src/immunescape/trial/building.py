@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.covariates import COVARIATES, Covariate, Criterion
 from immunescape.trial.curves import EventTimes, read_curves
+from immunescape.trial.later_lines import enrolment_year, with_later_lines
 from immunescape.trial.loading import Location, Source, join
 from immunescape.trial.recist import DAYS_PER_MONTH
 from immunescape.trial.regimen import Regimen, parse_regimen
@@ -80,6 +81,11 @@ class Builder:
         )
         arms = tuple(self.arm(arm, ("arms", i)) for i, arm in enumerate(block.arms))
         self.check_arms(arms)
+        year = enrolment_year(block.year, [*block.references, *_sources(block)])
+        stage = next((c.allowed for c in population.criteria if c.covariate == "stage"), ())
+        if block.later_lines == "default" and "IV" in stage:
+            silent = [not ("subsequent" in arm.model_fields_set and not arm.subsequent) for arm in block.arms]
+            arms = with_later_lines(arms, silent, prior, population.line[0], population.region, year, self.drugs)
         self.check_line(population, prior)
         self.check_resection(block)
         population = entry_criteria(population, prior, block.population.measurable)
@@ -115,6 +121,7 @@ class Builder:
             published=published,
             file=self.source.file,
             text=self.source.text,
+            year=year,
         )
 
     # population ---------------------------------------------------------------------------------------------------
@@ -426,6 +433,11 @@ class Builder:
             self.refuse("the interval is upside down", path)
         elif value is not None and not (low <= value and (high is None or value <= high)):
             self.refuse(f"the value {value:g} lies outside its interval", path)
+
+
+def _sources(block: schema.TrialFile) -> list[str]:
+    """Where the published results are from; empty without any."""
+    return [] if block.published is None else list(block.published.sources.values())
 
 
 ENTRY_COVARIATES = ("sld_mm",)

@@ -227,6 +227,14 @@ class TrialFile(_Block):
     title: str = Field(min_length=1, description="One line for reports.")
     description: str = Field(default="", description="What the trial asked; anything a reader should know.")
     registry: str | None = Field(default=None, description="Registry number, e.g. NCT02142738.")
+    year: int | None = Field(
+        default=None, ge=1970, le=2100, description="Year of the first patient: decides on what follows progression."
+    )
+    later_lines: Literal["default", "as written"] = Field(
+        default="default",
+        description="After progression: the default by line, region and year where the arms say nothing, or only what"
+        " the arms say.",
+    )
     references: list[str] = Field(default=[], description="Keys of the bibliography, or free text.")
     population: PopulationBlock = Field(description="Who is enrolled.")
     prior: list[PriorBlock] = Field(

@@ -90,6 +90,8 @@ class Subsequent:
     choices: tuple[Choice, ...]
     fraction: float
     of: Literal["progressed", "randomised"] = "progressed"
+    stated: bool = True
+    """Whether the trial file says so; else it is the default of :mod:`immunescape.trial.later_lines`."""
 
     def patients(self, progressed: int, randomised: int) -> float:
         """How many patients receive it (not rounded): `progressed` have progressed and not crossed over."""
@@ -251,6 +253,8 @@ class Trial:
     """Day on which the tumour is resected, after neoadjuvant treatment."""
     published: Published | None = None
     file: str = ""
+    year: int = 0
+    """Year of the first patient, or what was taken for it."""
     text: str = field(default="", repr=False, compare=False)
     """The file's content as read."""
 
