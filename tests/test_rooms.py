@@ -15,7 +15,7 @@ BELOW: dict[str, set[str]] = {
     "parallel": {"errors"},
     "knowledge": {"errors", "plugins"},
     "engine": {"errors"},
-    "model": {"errors", "plugins", "knowledge"},
+    "model": {"errors", "plugins", "engine", "knowledge"},
     "population": {"errors", "plugins", "parallel", "model", "engine", "knowledge"},
     "trial": {"errors", "plugins", "files", "parallel", "model", "engine", "population", "knowledge"},
     "patients": {"errors", "files", "model", "engine", "population", "trial", "knowledge"},

@@ -26,7 +26,7 @@ from immunescape.trial.pathology import COMPLETE, MAJOR, viable_share
 
 if TYPE_CHECKING:
     from immunescape.model.assembly import Model
-    from immunescape.model.rewiring import Rewiring
+    from immunescape.population.rewiring import Rewiring
     from immunescape.population.population import Population
 
 __all__ = [

@@ -22,7 +22,7 @@ from immunescape.knowledge.claim_records import Setting
 if TYPE_CHECKING:
     from immunescape.engine.api import Compiled, Doses, Engine
     from immunescape.model.assembly import Model
-    from immunescape.model.rewiring import Rewiring
+    from immunescape.population.rewiring import Rewiring
     from immunescape.population.population import Population
 
 __all__ = ["Scenario", "Simulated", "drug_groups", "quick_engine", "scenario", "simulate"]
@@ -286,7 +286,7 @@ def _model(drugs: tuple[str, ...], rewirings: tuple[Rewiring, ...]) -> Model:
     model = with_reference_strengths(Model.build(drugs=list(drugs), check_units=False))
     if not rewirings:
         return model
-    from immunescape.model.rewiring import rewire
+    from immunescape.population.rewiring import rewire
 
     return rewire(model, rewirings)
 
