@@ -22,8 +22,8 @@ from immunescape.knowledge.claim_records import Setting
 if TYPE_CHECKING:
     from immunescape.engine.api import Compiled, Doses, Engine
     from immunescape.model.assembly import Model
-    from immunescape.population.rewiring import Rewiring
     from immunescape.population.population import Population
+    from immunescape.population.rewiring import Rewiring
 
 __all__ = ["Scenario", "Simulated", "drug_groups", "quick_engine", "scenario", "simulate"]
 
