@@ -20,6 +20,10 @@ BELOW: dict[str, set[str]] = {
     "trial": {"errors", "plugins", "files", "parallel", "model", "engine", "population", "knowledge"},
     "patients": {"errors", "files", "model", "engine", "population", "trial", "knowledge"},
     "profile": {"errors", "plugins", "knowledge"},
+    "app": {
+        "errors", "files", "parallel", "knowledge", "model", "trial", "patients", "profile", "evaluation", "report",
+        "designs", "face", "profiles",
+    },
     "evaluation": {"errors", "files", "parallel", "model", "engine", "population", "trial", "knowledge"},
 }
 
