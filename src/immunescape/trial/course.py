@@ -285,34 +285,18 @@ class Course:
 
     def _scan(self, line: Line, days: FloatArray, volume: FloatArray, *, cut: bool) -> None:
         """Read the scans that fall into the piece, and assess them; with `cut` none after progression."""
-        models = self.models
-        noise = self.streams[f"measurement {line.name}"]
-        log_volume = np.log(np.maximum(volume, 1e-30))
-
-        def look(day: float) -> tuple[float, float, bool]:
-            ratio = math.exp(float(np.interp(day, days, log_volume))) / self.volume0
-            true = self.lesions.diameters([ratio])
-            errors = noise.standard_normal(5)[: len(true), None]
-            size, gone = models.lesions.measure(true, errors)
-            first, _ = models.lesions.measure(true[:1], errors[:1])
-            return float(size[0]), float(first[0]), bool(gone[0])
-
         low, high = float(days[0]), float(days[-1])
-        if math.isnan(line.baseline_mm) and low - 1e-9 <= line.start <= high + 1e-9:
-            size, first, _ = look(line.start)
-            line.baseline_mm = max(size, models.lesions.too_small_mm)
-            line.baseline_largest_mm = max(first, models.lesions.too_small_mm)
-        if math.isnan(line.baseline_mm):
+        first_look = math.isnan(line.baseline_mm) and low - 1e-9 <= line.start <= high + 1e-9
+        if math.isnan(line.baseline_mm) and not first_look:
             return
-        for visit in line.start + line.visits:
-            if not low + 1e-9 < visit <= high + 1e-9 or (line.days and visit <= line.days[-1]):
-                continue
-            size, first, gone = look(float(visit))
-            line.days.append(float(visit))
-            line.sld_mm.append(size)
-            line.largest_mm.append(first)
-            line.gone.append(gone)
-            line.new_lesion.append(line.new_lesion_day <= visit)
+        looks = [line.start] if first_look else []
+        latest = line.days[-1] if line.days else -math.inf
+        for visit in (line.start + line.visits).tolist():
+            if low + 1e-9 < visit <= high + 1e-9 and visit > latest:
+                looks.append(visit)
+                latest = visit
+        if looks:
+            self._measure(line, looks, days, volume, first_look=first_look)
         if line.days:
             line.responses = timepoint_responses(line.baseline_mm, line.sld_mm, line.new_lesion, line.gone)
             for day, response in zip(line.days, line.responses, strict=True):
@@ -323,6 +307,27 @@ class Course:
                     break
                 if response in ("CR", "PR"):
                     line.response = min(line.response, day)
+
+    def _measure(
+        self, line: Line, looks: list[float], days: FloatArray, volume: FloatArray, *, first_look: bool
+    ) -> None:
+        """Measure the lesions at some days, the first of which may be the baseline."""
+        model = self.models.lesions
+        logs = np.interp(looks, days, np.log(np.maximum(volume, 1e-30)))
+        true = self.lesions.diameters([math.exp(log) / self.volume0 for log in logs.tolist()])
+        errors = self.streams[f"measurement {line.name}"].standard_normal((len(looks), 5)).T[: len(true)]
+        sizes, gone = model.measure(true, errors)
+        largest, _ = model.measure(true[:1], errors[:1])
+        seen = zip(looks, sizes.tolist(), largest.tolist(), gone.tolist(), strict=True)
+        if first_look:
+            _, size, first, _ = next(seen)
+            line.baseline_mm, line.baseline_largest_mm = max(size, model.too_small_mm), max(first, model.too_small_mm)
+        for day, size, first, all_gone in seen:
+            line.days.append(day)
+            line.sld_mm.append(size)
+            line.largest_mm.append(first)
+            line.gone.append(all_gone)
+            line.new_lesion.append(line.new_lesion_day <= day)
 
     @staticmethod
     def _forget(line: Line, keep: int) -> None:

@@ -64,6 +64,8 @@ class SimulatedPatient:
     state: FloatArray
     course: Course
     horizon: float
+    steps: int = 0
+    """Steps of the engine in the last piece."""
     context: dict[str, Any] = field(default_factory=dict)
     failure: str = ""
 
@@ -136,24 +138,33 @@ class BlockSimulator:
         return ArmBlock(arm_index, rows, visits, failures)
 
     def _at_diagnosis(self, table: pd.DataFrame, stream: int) -> list[SimulatedPatient]:
+        numbers = table.select_dtypes("float64")  # nearly all of some hundred columns, at once
+        cells = dict(zip(map(str, numbers.columns), numbers.to_numpy().T, strict=True))
+
+        def column(name: str) -> FloatArray:
+            return cells[name] if name in cells else table[name].to_numpy(dtype=float)
+
         names = [c for c in table.columns if c.startswith("p:") and c[2:] in self.model.parameters]
-        values = {c[2:]: np.asarray(self.model.to_base(c[2:], table[c].to_numpy(dtype=float))) for c in names}
-        values = {k: v for k, v in values.items() if k in self.compiled.parameters}
+        names = [c for c in names if c[2:] in self.compiled.parameters]
+        values = {c[2:]: np.asarray(self.model.to_base(c[2:], column(c))) for c in names}
         states = np.zeros((len(table), len(self.compiled.states)))
         for k, state in enumerate(self.compiled.states):
             if f"x:{state}" in table.columns:
-                states[:, k] = table[f"x:{state}"].to_numpy(dtype=float)
+                states[:, k] = column(f"x:{state}")
         volumes = self._volumes(values, states)
         patients = []
         keep = [c for c in table.columns if not c.startswith("x:")]
         frailties = self._frailties(table, stream)
-        columns = [*(_plain_column(table[c]) for c in keep), *(f.tolist() for f in frailties.values())]
+        columns = [
+            *(cells[c].tolist() if c in cells else _plain_column(table[c]) for c in keep),
+            *(f.tolist() for f in frailties.values()),
+        ]
         keep = [*(str(c) for c in keep), *frailties]
         owns = zip(*(v.tolist() for v in values.values()), strict=True) if values else [()] * len(table)
-        for i, (number, cells, own) in enumerate(
+        for i, (number, shown, own) in enumerate(
             zip(table.index.tolist(), zip(*columns, strict=True), owns, strict=True)
         ):
-            row = dict(zip(keep, cells, strict=True))
+            row = dict(zip(keep, shown, strict=True))
             streams = Streams(self.seed, stream, number)
             course = Course(row, float(volumes[i]), streams, self.models)
             mine = dict(zip(values, own, strict=True))
@@ -296,7 +307,10 @@ class BlockSimulator:
             longest = max(p.horizon - p.course.day for p in active)
             span = min(PIECE_DAYS, math.ceil(longest / STEP_DAYS) * STEP_DAYS)
             times = np.arange(0.0, span + 1e-9, STEP_DAYS)
-            doses = [p.course.dose_times(p.course.day, p.course.day + span) for p in active]
+            given = {p.number: p.course.dose_times(p.course.day, p.course.day + span) for p in active}
+            # the longest first, so that no lane of the engine works on while the others have nothing left to do
+            active.sort(key=lambda p: (p.steps, len(given[p.number])), reverse=True)
+            doses = [given[p.number] for p in active]
             result = self._job(active, times, doses)
             remaining = []
             for i, p in enumerate(active):
@@ -314,6 +328,7 @@ class BlockSimulator:
                 living = result.values[i, :, 1] * self._volume_ml
                 ended = p.course.advance(start + times, volume, living, stop_at_progression=stop_here)
                 self._take(p, result, i, -1 if ended is None else ended)
+                p.steps = int(result.steps[i])
                 if p.course.death is not None or p.failure:
                     continue
                 if ended is not None:
