@@ -121,6 +121,11 @@ def trial_command(
     from immunescape.face import trial
     from immunescape.files import check_folder
 
+    if cluster is None and workers != 1:
+        from immunescape.parallel import start_server
+        from immunescape.trial import WORKER_IMPORTS
+
+        start_server(WORKER_IMPORTS)
     virtual = trial(name)
     folder = out or Path("immunescape-results") / virtual.name
     check_folder(folder)
