@@ -83,9 +83,7 @@ class _Places:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.x = {name: i for i, name in enumerate(layout.integrated)}
-        self.z = {name: i for i, name in enumerate(layout.fixed)}
-        self.q = {name: i for i, name in enumerate(layout.quantities)}
+        self.x, self.z, self.q = layout.positions
 
     def find(self, name: str, kind: str = "output") -> tuple[int, int]:
         """Array and index of a value that can be read."""
@@ -320,7 +318,7 @@ def run_batch(
     atol[np.isnan(atol)] = -TOLERANCE_SHARE  # of the largest size so far
     arrays: dict[str, Any] = {
         "times": times,
-        "z_default": np.array([layout.defaults.get(name, 0.0) for name in layout.fixed]),
+        "z_default": layout.fixed_defaults,
         "pz": pz, "px": px, "pz_index": pz_index, "px_index": px_index,
         "action_time": actions.time, "action_value": actions.value, "action_kind": actions.kind,
         "action_index": actions.index, "action_row": actions.row, "action_start": actions.start,

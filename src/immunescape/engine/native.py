@@ -94,9 +94,17 @@ class NativeEngine:
         self.method = method
         self.toolchain = find_toolchain()
 
-    def compile(self, sbml: str) -> Compiled:
-        """Make an SBML document (text) ready to run; from the cache where it was compiled before."""
-        return self._compile(sbml, lambda: _read(sbml))
+    def compile(self, sbml: str, *, read: Callable[[], System] | None = None) -> Compiled:
+        """Make an SBML document (text) ready to run; from the cache where it was compiled before.
+
+        Parameters
+        ----------
+        sbml
+            The document.
+        read
+            Gives the system that the document describes, where there is a shorter way than to read it.
+        """
+        return self._compile(sbml, read or (lambda: _read(sbml)))
 
     def compile_system(self, system: System) -> Compiled:
         """Make a system that was read already ready to run."""
