@@ -29,6 +29,13 @@ def _percent(figure: Figure | None, digits: int = 2) -> str:
     return f"{100 * figure.value:.{digits}f} ({100 * figure.low:.{digits}f} to {100 * figure.high:.{digits}f})"
 
 
+def _shown(value: Any, digits: int) -> str:
+    """A number to some digits; a small one that they would show as 0 to two significant digits."""
+    if isinstance(value, float) and 0 < abs(value) < 0.5 * 10.0**-digits:
+        return f"{value:.1e}"
+    return number(value, digits)
+
+
 def _mean(figure: Figure | None, digits: int = 1) -> str:
     if figure is None:
         return "–"
@@ -63,7 +70,7 @@ def _plan_columns(result: OperatingCharacteristics, columns: Mapping[str, tuple[
     rows: list[Row] = [
         {
             title: (
-                number(row.get(key), digits) if digits is not None else ("–" if row.get(key) is None else row.get(key))
+                _shown(row.get(key), digits) if digits is not None else ("–" if row.get(key) is None else row.get(key))
             )
             for key, (title, digits) in shown.items()
         }
@@ -316,6 +323,41 @@ def graph_figure(result: OperatingCharacteristics) -> Any:
     return figure
 
 
+def alpha_table(result: OperatingCharacteristics) -> Table:
+    """What the graph of alpha shows, in words: what each hypothesis starts with, and where it goes when rejected."""
+    graph = getattr(result.design.rule, "graph", None)
+    graph = graph() if callable(graph) else None
+    if graph is None or len(graph.names) < 2:
+        return Table([])
+    total = result.design.alpha or 0.0
+    rows: list[Row] = []
+    for name in graph.names:
+        edges = graph.transitions.get(name, {})
+        onward = [f"{share:.0%} to {end}" for end, share in edges.items() if share > 0]
+        rows.append(
+            {
+                "Hypothesis": name,
+                "Alpha at the start": f"{graph.weights[name] * total:.4g}",
+                "Handed on when rejected": ", ".join(onward) or "nothing",
+            }
+        )
+    return Table(rows, ("Alpha at the start",))
+
+
+def _figures(result: OperatingCharacteristics) -> list[dict[str, str]]:
+    """Pictures with a label that says what they show and which table holds the same numbers."""
+    made = (
+        (boundary_figure(result), "Boundaries on the scale of Z by information", "Looks and boundaries"),
+        (stopping_figure(result), "Where trials end, by scenario", "By look"),
+        (graph_figure(result), "How alpha is shared and handed on", "Alpha by hypothesis"),
+    )
+    return [
+        {"html": figure_html(figure), "label": label, "table": table}
+        for figure, label, table in made
+        if figure is not None
+    ]
+
+
 def stopping_figure(result: OperatingCharacteristics) -> Any:
     """Stacked bars of where trials end, by scenario."""
     import plotly.graph_objects as go
@@ -381,9 +423,8 @@ def _blocks(result: OperatingCharacteristics) -> dict[str, Any]:
         "stopping": stopping_table(result),
         "further": further_table(result),
         "notes": notes_table(result),
-        "figures": [
-            figure_html(f) for f in (boundary_figure(result), stopping_figure(result), graph_figure(result)) if f
-        ],
+        "alpha": alpha_table(result),
+        "figures": _figures(result),
         "references": _references(result),
     }
 

@@ -70,13 +70,18 @@ _ENDPOINTS = (
     ("Grade 3 or higher toxicity (%)", "grade3_pct", None),
     ("Stopped for toxicity (%)", "discontinued_pct", None),
 )
+_PATHOLOGY = (
+    ("Resected (%)", "resected_pct", None),
+    ("Major pathological response (%)", "mpr_pct", "mpr_ci"),
+    ("Complete pathological response (%)", "pcr_pct", "pcr_ci"),
+)
 
 
 def results_table(result: TrialResult) -> Table:
     """Each endpoint and arm, predicted beside published."""
     published = result.trial.published
     rows: list[Row] = []
-    for title, key, interval in _ENDPOINTS:
+    for title, key, interval in (*_ENDPOINTS, *(_PATHOLOGY if result.trial.resection_day is not None else ())):
         for arm in result.arms:
             known = published.arm(arm["name"]) if published else None
             value = getattr(known, key, None) if known else None
@@ -99,7 +104,7 @@ def _ratio(predicted: Any, published: Any) -> str:
 
 
 def comparison_table(result: TrialResult) -> Table:
-    """Hazard ratios, predicted beside published."""
+    """Hazard ratios, predicted beside published and, for OS, beside what the hazard of death alone gives."""
     known = result.trial.published
     rows = []
     for title, key in (("Progression-free survival", "pfs_hr"), ("Overall survival", "os_hr")):
@@ -113,12 +118,15 @@ def comparison_table(result: TrialResult) -> Table:
                 "Published": with_interval(getattr(known, key, None), getattr(known, f"{key}_ci", None), 2)
                 if known
                 else "–",
+                "Same courses in both arms": number(c.get("os_hr_same_course"), 2) if key == "os_hr" else "–",
                 "Log-rank p (predicted)": f"{c[p]:.3g}"
                 if (p := f"{key[:-3]}_log_rank_p") in c and c[p] is not None
                 else "–",
             }
         )
-    return Table(rows, ("Predicted (95 % interval)", "Published", "Log-rank p (predicted)"))
+    return Table(
+        rows, ("Predicted (95 % interval)", "Published", "Same courses in both arms", "Log-rank p (predicted)")
+    )
 
 
 def response_table(result: TrialResult) -> Table:
@@ -245,6 +253,15 @@ def protocol_table(trial: Trial) -> Table:
                     "Protocol": f"{100 * arm.crossover.fraction:g} % of {arm.crossover.of}, to {to}",
                 }
             )
+        rows += [
+            {
+                "Item": "  after progression",
+                "Protocol": f"{100 * option.fraction:g} % of {option.of}, "
+                + " or ".join(str(c.regimen) for c in option.choices)
+                + ("" if option.stated else f" [default of line, region and year {trial.year}]"),
+            }
+            for option in arm.subsequent
+        ]
     rows += [
         {"Item": "Scans", "Protocol": str(trial.visits)},
         {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from immunescape.trial.pathology import pathological_rates
 from immunescape.trial.recist import (
     DAYS_PER_MONTH,
     best_overall_response,
@@ -177,8 +178,11 @@ def analyse_arm(trial: Trial, arm: Arm, rows: pd.DataFrame, visits: pd.DataFrame
         "resistance": {str(k): int(v) for k, v in sorted(classes.items())},
         "pfs_events": {str(k): int(v) for k, v in sorted(reasons.items())},
         "next_line_pct": _share(int(rows["next_line"].notna().sum()), n),
+        "crossover_pct": _share(int((rows["next_line"] == "crossover").sum()), n),
         "toxic_deaths": int((rows["death_cause"] == "toxicity").sum()),
     }
+    if trial.resection_day is not None:
+        out |= pathological_rates(rows["viable_share_pct"].to_numpy(dtype=float))
     for months in RMST_MONTHS:
         out[f"pfs_rmst_{months:g}_months"] = _value(restricted_mean(rows["pfs_months"], rows["pfs_event"], months))
         out[f"os_rmst_{months:g}_months"] = _value(restricted_mean(rows["os_months"], rows["os_event"], months))
@@ -220,4 +224,43 @@ def compare(trial: Trial, tables: Mapping[str, pd.DataFrame], *, seed: int, pair
         out[f"{name}_hr_ci"] = _interval(ratio, digits=3)
         if not paired:
             out[f"{name}_log_rank_p"] = log_rank_p(*arrays)
+    out["os_hr_same_course"] = same_course_ratio(a, b)
     return out
+
+
+def same_course_ratio(experimental: pd.DataFrame, control: pd.DataFrame) -> float | None:
+    """Hazard ratio of OS that is left where both arms follow the control's courses: what the hazard alone gives.
+
+    Every patient of the experimental arm takes the course of the control patient of the same number (where the arms
+    share their patients, his own; else of the same place in the table): size, response, progression, later lines, and
+    with them the death from disease, as the hazard knows no drug (:mod:`immunescape.trial.hazard`). Deaths from
+    toxicity stay with the arm that had them; a control patient who died of toxicity is censored there in the copy. So
+    the ratio is 1 but for toxicity; anything else would be a term of the hazard that knows the treatment.
+
+    Parameters
+    ----------
+    experimental, control
+        Patients with ``id``, ``death_cause``, ``os_months`` and ``os_event``.
+
+    Returns
+    -------
+    float or None
+        Ratio; None where an arm is empty or nobody died.
+    """
+    if experimental["id"].is_unique and set(experimental["id"]) & set(control["id"]):
+        keys = [i for i in control["id"] if i in set(experimental["id"])]
+        a, b = experimental.set_index("id").loc[keys], control.set_index("id").loc[keys]
+    else:
+        size = min(len(experimental), len(control))
+        a, b = experimental.iloc[:size], control.iloc[:size]
+    if not len(b):
+        return None
+    time, event = b["os_months"].to_numpy(dtype=float), b["os_event"].to_numpy(dtype=bool)
+    toxic_b = event & (b["death_cause"] == "toxicity").to_numpy()
+    toxic_a = a["os_event"].to_numpy(dtype=bool) & (a["death_cause"] == "toxicity").to_numpy()
+    own = np.where(toxic_a, a["os_months"].to_numpy(dtype=float), np.inf)
+    copied = np.minimum(time, own)
+    died = np.where(own <= time, True, event & ~toxic_b)
+    if not (died.any() and event.any()):
+        return None
+    return _value(cox_hazard_ratio(copied, died, time, event), digits=3)

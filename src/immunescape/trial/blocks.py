@@ -173,15 +173,15 @@ class _Worker:
 
     def __init__(self, task: BlockTask) -> None:
         from immunescape.engine import get_engine
-        from immunescape.model.stored import registered_model
+        from immunescape.population.reference import prepared_model
         from immunescape.trial.simulate import BlockSimulator
 
         self.task = task
         self.engine = get_engine(task.engine)
-        self.model = registered_model(task.trial.drugs)
+        self.model = prepared_model(task.trial.drugs)
         compiled = self.model.compiled(self.engine)
         self.simulator: BlockSimulator = BlockSimulator(
-            task.trial, self.model, compiled, task.seed, task.rtol, task.fit
+            task.trial, self.model, compiled, task.seed, task.rtol, task.fit, grower=lambda: self.maker(0).grower
         )
         self.enroller = task.enroller or Enroller(task.trial.population)
         self._makers: dict[int, BlockMaker] = {}
@@ -220,10 +220,10 @@ def prepare_process(drugs: tuple[str, ...], engine: str) -> None:
     import scipy.special  # noqa: F401
 
     import immunescape.trial.simulate  # noqa: F401
-    from immunescape.model.stored import registered_model
     from immunescape.population.diagnosis import Grower
+    from immunescape.population.reference import prepared_model
 
-    model = registered_model(drugs)
+    model = prepared_model(drugs)
     if engine:
         with suppress(EngineError):  # the parent finds out, and says so
             from immunescape.engine import get_engine
@@ -252,6 +252,9 @@ def simulate_block(stream: int, arms: tuple[int, ...], index: int) -> TrialBlock
     block = maker.block(index)
     parts = worker.simulator.run(block.table, arms, stream)
     fates = {str(k): int(v) for k, v in block.fates.value_counts().sort_index().items()}
+    for reason, count in parts[0].excluded.items():  # alike in all arms: earlier lines do not depend on the arm
+        fates["accepted"] = fates.get("accepted", 0) - count
+        fates[reason] = fates.get(reason, 0) + count
     grown = [
         {
             "id": int(k),

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
     from immunescape.trial.spec import Trial
 
-__all__ = ["BlockStore", "run_trial"]
+__all__ = ["BlockStore", "model_digest", "run_trial"]
 
 DEFAULT_PATIENTS = 150
 RTOL = 1e-4
@@ -174,10 +174,10 @@ def run_trial(
 def _working_engine(trial: Trial, engine: str) -> str:
     """Name of the engine that compiles the trial's model; compiled here once, so that workers find it in the cache."""
     from immunescape.engine import get_engine
-    from immunescape.model.stored import registered_model
+    from immunescape.population.reference import prepared_model
 
     chosen = get_engine(engine)
-    registered_model(trial.drugs).compiled(chosen)
+    prepared_model(trial.drugs).compiled(chosen)
     return chosen.name
 
 
@@ -373,13 +373,24 @@ def _key(trial: Trial, seed: int, engine: str, size: int, paired: bool, fit: Pop
     if fit is not None:
         parts.append(fit.to_csv())
     digest = hashlib.sha256("\x1f".join(parts).encode())
+    _add_package(digest)
+    return digest.hexdigest()
+
+
+def model_digest() -> str:
+    """Hash of the package's files on which a simulated trial depends: model, engine, population, trial, knowledge."""
+    digest = hashlib.sha256()
+    _add_package(digest)
+    return digest.hexdigest()
+
+
+def _add_package(digest: Any) -> None:
     root = Path(str(files("immunescape")))
     for room in ("model", "engine", "population", "trial", "knowledge"):
         for path in sorted((root / room).rglob("*")):
             if path.suffix in (".py", ".csv", ".c", ".h", ".in"):
                 digest.update(path.relative_to(root).as_posix().encode())
                 digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _version() -> str:

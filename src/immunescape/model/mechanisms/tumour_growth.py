@@ -153,5 +153,5 @@ MECHANISM = Mechanism(
             traits={"chemo_sensitivity": "1 / r_resist", "kill_sensitivity": "kill_resistant"},
         ),
     ),
-    events=(Event("extinction_{clone}", "C_{clone} < 1", {"C_{clone}": "0"}),),
+    events=(Event("extinction_{clone}", "C_{clone} < one_cell * cell_multiple", {"C_{clone}": "0"}),),
 )

@@ -14,6 +14,7 @@ from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design import tests_nph as nph
 from immunescape.trial.design.boundaries import SPENDING, spend
 from immunescape.trial.design.cohort import Cohort, Streams, View
+from immunescape.trial.design.complaints import FieldError
 from immunescape.trial.design.graphical import AlphaGraph
 from immunescape.trial.design.hypotheses import (
     OBRIEN_FLEMING_LIKE,
@@ -24,7 +25,7 @@ from immunescape.trial.design.hypotheses import (
 )
 from immunescape.trial.design.planned_looks import pilot_looks, plan_rows
 from immunescape.trial.design.prognostic import adjusted_log_rank
-from immunescape.trial.design.records import Decided, Design, Rule, register
+from immunescape.trial.design.records import FEW_EVENTS, LEAST_ALPHA, SHORT, Decided, Design, Rule, register
 from immunescape.trial.design.recursion import next_critical_value, running_density
 from immunescape.trial.design.ssr import BlindedReestimation, Reestimation
 from immunescape.trial.design.statistics import ADJUSTED
@@ -33,8 +34,6 @@ from immunescape.trial.design.truth import Truth
 __all__ = ["OBRIEN_FLEMING_LIKE", "BetaSpending", "EarlyFutility", "GroupSequential", "Hypothesis", "Spending"]
 
 MOST_LOOKS = 20
-FEW_EVENTS = 20
-"""Events at the first look below which a reader is told of the normal approximation."""
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -42,7 +41,7 @@ Flags = NDArray[np.bool_]
 @register
 @dataclass(frozen=True)
 class GroupSequential(Rule):
-    """Fixed or group-sequential test.
+    """Fixed or group-sequential test [jennison2000], [maurer2013].
 
     Attributes
     ----------
@@ -92,9 +91,11 @@ class GroupSequential(Rule):
                 )
         looks = len(design.looks)
         if looks > MOST_LOOKS:
-            raise InputError(
-                f"{looks} looks, at most {MOST_LOOKS} are offered", hint="Bounds of more looks add next to nothing."
-            )
+            raise FieldError(
+                f"{looks} looks, at most {MOST_LOOKS} are offered", hint="Bounds of more looks add next to nothing.",
+                field=("looks",),
+            )  # fmt: skip
+        self._check_levels(design.alpha)
         for h in self.tested:
             kind = design.endpoint(h.endpoint).kind
             if (kind == "response") != (h.test.name == "rates"):
@@ -111,70 +112,110 @@ class GroupSequential(Rule):
             early = self.early_futility
             kind = design.endpoint(early.endpoint).kind
             if (kind == "response") != (early.test.name == "rates"):
-                raise InputError(f"test '{early.test.name}' does not fit endpoint '{early.endpoint}' ({kind})")
+                raise FieldError(
+                    f"test '{early.test.name}' does not fit endpoint '{early.endpoint}' ({kind})",
+                    field=("early_futility",),
+                )
             if not 1 <= early.look < looks:
-                raise InputError(f"early futility at look {early.look}, but interim looks are 1 to {looks - 1}")
+                raise FieldError(
+                    f"early futility at look {early.look}, but interim looks are 1 to {looks - 1}",
+                    field=("early_futility", "look"),
+                )
+
+    def _check_levels(self, alpha: float) -> None:
+        """Refuse a share of alpha whose bounds lie where no statistic is normal."""
+        for k, h in enumerate(self.tested):
+            if 0 < h.share * alpha < LEAST_ALPHA:
+                raise FieldError(
+                    f"hypothesis '{h.name}' has a share of {h.share:g} of an alpha of {alpha:g}, less than "
+                    f"{LEAST_ALPHA:g}",
+                    hint="Give it a larger share, or 0 and alpha that another one hands on.",
+                    field=("hypotheses", k, "share"),
+                )
 
     def _check_futility(self, design: Design) -> None:
         looks, first = len(design.looks), self.tested[0]
         for bounds in (self.futility, self.futility_hazard_ratio):
             if len(bounds) > max(looks - 1, 0):
-                raise InputError(f"{len(bounds)} futility bounds for {looks - 1} interim looks")
+                raise FieldError(f"{len(bounds)} futility bounds for {looks - 1} interim looks", field=("boundaries",))
         kinds = [bool(self.futility), bool(self.futility_hazard_ratio), self.beta_spending is not None]
         if sum(kinds) > 1:
-            raise InputError(
-                "futility bounds are given on Z, as hazard ratios, or by beta spending: choose one of them"
+            raise FieldError(
+                "futility bounds are given on Z, as hazard ratios, or by beta spending: choose one of them",
+                field=("boundaries",),
             )
         if self.futility_hazard_ratio:
             if first.test.name == "rates":
-                raise InputError("a futility bound on the hazard ratio needs a survival endpoint")
+                raise FieldError(
+                    "a futility bound on the hazard ratio needs a survival endpoint", field=("boundaries",)
+                )
             if any(b is not None and not 0 < b < 20 for b in self.futility_hazard_ratio):
-                raise InputError("futility bounds on the hazard ratio lie above 0", hint="Such as 0.95.")
+                raise FieldError(
+                    "futility bounds on the hazard ratio lie above 0", hint="Such as 0.95.", field=("boundaries",)
+                )
         if self.beta_spending is not None and (len(first.tested_at(looks)) < 2 or first.share <= 0):
-            raise InputError(f"beta spending needs two looks or more at '{first.name}', which has alpha at the start")
+            raise FieldError(
+                f"beta spending needs two looks or more at '{first.name}', which has alpha at the start",
+                field=("boundaries",),
+            )
         if self.binding:
             if not (self.futility or self.beta_spending):
-                raise InputError(
+                raise FieldError(
                     "a binding design needs futility bounds on Z",
                     hint="Give 'futility', or 'beta_spending'; a bound on an estimated hazard ratio is no bound on Z.",
+                    field=("boundaries",),
                 )
             if self.spending.family not in SPENDING or len(self.tested) > 1 or first.looks:
-                raise InputError(
-                    "a binding futility bound needs one hypothesis, tested at every look, and a spending function"
+                raise FieldError(
+                    "a binding futility bound needs one hypothesis, tested at every look, and a spending function",
+                    field=("boundaries",),
                 )
         # other bounds than on Z are checked where they are planned
         efficacy = self._quick_bounds(design)
         for k, bound in enumerate(self.futility):
             if bound is not None and (not np.isfinite(bound) or bound > efficacy[k]):
-                raise InputError(
+                raise FieldError(
                     f"the futility bound {bound:g} lies above the efficacy bound {efficacy[k]:.3f} at look {k + 1}",
                     hint="Lower the futility bound.",
+                    field=("boundaries",),
                 )
 
     def _check_reestimation(self, design: Design) -> None:
         assert self.reestimation is not None
         looks = len(design.looks)
         if len(self.tested) > 1 or looks < 2 or self.reestimation.look != looks - 1 or self.tested[0].looks:
-            raise InputError(
+            raise FieldError(
                 "sample-size re-estimation needs one hypothesis, tested at every look, and happens at the last interim "
                 "look",
                 hint=f"Set its look to {max(looks - 1, 1)}.",
+                field=("reestimation",),
             )
         if isinstance(self.reestimation, BlindedReestimation):
             if self.tested[0].test.name == "rates":
                 if any(look.patients is None for look in design.looks) or not self.reestimation.assumed < 1:
-                    raise InputError(
-                        "blinded re-estimation of a test of rates needs looks by patients and a rate below 1"
+                    raise FieldError(
+                        "blinded re-estimation of a test of rates needs looks by patients and a rate below 1",
+                        field=("reestimation",),
                     )
             elif design.looks[-1].events is None:
-                raise InputError("blinded re-estimation of survival needs a last look by events")
+                raise FieldError(
+                    "blinded re-estimation of survival needs a last look by events", field=("reestimation",)
+                )
             if self.binding:
-                raise InputError("sample-size re-estimation and a binding futility bound do not go together")
+                raise FieldError(
+                    "sample-size re-estimation and a binding futility bound do not go together", field=("reestimation",)
+                )
             return
-        if not self.tested[0].test.proportional or design.looks[-1].events is None:
-            raise InputError("sample-size re-estimation works on log-rank events", hint="Set the looks by events.")
+        own = all(self.tested[0].counts(look) and look.events is not None for look in design.looks)
+        if not self.tested[0].test.proportional or not own:
+            raise FieldError(
+                "sample-size re-estimation works on log-rank events",
+                hint=f"Set every look by events of '{self.tested[0].endpoint}'.", field=("reestimation",),
+            )  # fmt: skip
         if self.binding:
-            raise InputError("sample-size re-estimation and a binding futility bound do not go together")
+            raise FieldError(
+                "sample-size re-estimation and a binding futility bound do not go together", field=("reestimation",)
+            )
 
     def graph(self) -> AlphaGraph:
         """Shares of alpha and how they move."""
@@ -189,13 +230,35 @@ class GroupSequential(Rule):
 
     def cautions(self, design: Design) -> list[str]:
         """See :class:`Rule`."""
+        found = []
         few = [look.events for look in design.looks if look.events is not None and look.events < FEW_EVENTS]
-        if not few:
-            return []
-        return [
-            f"a look after {min(few)} events: tests and boundaries are normal approximations, which so few events do "
-            "not bear out"
-        ]
+        if few:
+            found.append(
+                f"a look after {min(few)} events: tests and boundaries are normal approximations, which so few events "
+                "do not bear out"
+            )
+        total = sum(h.share for h in self.tested)
+        if total < 1 - 1e-9:
+            found.append(
+                f"the shares of alpha add up to {total:g}: {1 - total:.0%} of alpha is not used at the start, and none "
+                "of it is ever spent"
+            )
+        return found
+
+    def planned_cautions(self, design: Design, plan: Mapping[str, Any]) -> list[str]:
+        """See :class:`Rule`."""
+        found = []
+        for h in self.tested:
+            what = "patients whose response is read" if h.test.name == "rates" else "events"
+            for k, count in zip(plan["looks"][h.name], np.asarray(plan["events"][h.name]), strict=True):
+                look = design.looks[k]
+                told = what == "events" and look.events is not None and look.events < FEW_EVENTS
+                if count < FEW_EVENTS and not told:
+                    found.append(
+                        f"'{h.name}' is tested at look {k + 1} ({look}) with about {count:.0f} {what}: tests and "
+                        "boundaries are normal approximations, which so few do not bear out"
+                    )
+        return found
 
     def margins(self) -> dict[str, float]:
         """See :class:`Rule`."""
@@ -254,7 +317,7 @@ class GroupSequential(Rule):
         counted = ("looks", "spent_at", "information", "events", "bounds", "futility")
         plan: dict[str, Any] = {name: {} for name in counted}
         pilot: dict[str, tuple[Floats, Floats]] | None = None
-        if self.early_futility is not None and self.early_futility.test.name in ("rmst", "milestone"):
+        if self.early_futility is not None:
             pilot = pilot_looks(design, self.tested, self.early_futility)
         shares = self.graph().weights
         for h in self.tested:
@@ -269,10 +332,10 @@ class GroupSequential(Rule):
                 events = size
                 spent = information = size / size[-1]
             if np.any(np.diff(information, prepend=0.0) <= 0) or np.any(np.diff(spent, prepend=0.0) <= 0):
-                raise InputError(
+                raise FieldError(
                     f"boundaries do not increase in information for '{h.name}': {np.round(information, 3).tolist()}",
-                    hint="Set the looks further apart, or by this endpoint's own events.",
-                )
+                    hint="Set the looks further apart, or by this endpoint's own events.", field=("looks",),
+                )  # fmt: skip
             at = h.tested_at(len(design.looks))
             bounds = np.full(len(design.looks), np.inf)
             bounds[at] = self.bounds(h, design.alpha * shares[h.name], spent, information)
@@ -305,11 +368,11 @@ class GroupSequential(Rule):
         efficacy = plan["bounds"][first.name]
         for k in at[:-1]:
             if lower[k] > efficacy[k]:
-                raise InputError(
+                raise FieldError(
                     f"the futility bound at look {k + 1} (Z {lower[k]:.3f}) lies above the efficacy bound "
                     f"{efficacy[k]:.3f}",
-                    hint="Lower the futility bound on Z, or raise it as a hazard ratio.",
-                )
+                    hint="Lower the futility bound on Z, or raise it as a hazard ratio.", field=("boundaries",),
+                )  # fmt: skip
         if self.binding:
             plan["bounds"][first.name] = self._binding(level, spent, information, lower)
 
@@ -440,7 +503,7 @@ class GroupSequential(Rule):
                 gained = adjusted_log_rank(view.time, view.event, treated, view.use, score)[2]
                 extra["share of the variance that the prognostic score explains"] = gained
         if any(look.events is not None for look in design.looks):
-            extra["share of trials that run out of events"] = short.astype(float)
+            extra[SHORT] = short.astype(float)
         last = (np.arange(replicates), stage - 1)
         return Decided(
             rejected, stage, reason, by_look["patients"][last], by_look["events"][last], by_look["months"][last],
@@ -499,6 +562,25 @@ class GroupSequential(Rule):
             if graph.weights[h.name] == 0:
                 bounds = self.bounds(h, level, plan["spent_at"][h.name], plan["information"][h.name])
             rows += plan_rows(design, h, plan, level, bounds, binding=self.binding)
+        rows += self._untested_stops(design, plan)
+        order = {h.name: k for k, h in enumerate(self.tested)}
+        return sorted(rows, key=lambda row: (order[row["hypothesis"]], row["look"]))
+
+    def _untested_stops(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Rows of the looks at which the first hypothesis is not tested and may stop for futility all the same."""
+        h, rows = self.tested[0], []
+        for k, look in enumerate(design.looks[:-1]):
+            low = float(plan["futility"][h.name][k])
+            ratio = self.futility_hazard_ratio[k] if k < len(self.futility_hazard_ratio) else None
+            if k in plan["looks"][h.name] or not (np.isfinite(low) or ratio is not None):
+                continue
+            rows.append(
+                {
+                    "hypothesis": h.name, "look": k + 1, "at": str(look), "test": f"{h.test} (futility alone)",
+                    "population": ", ".join(h.strata) if h.strata else "all", "alpha": 0.0,
+                    "futility_z": low if np.isfinite(low) else None, "futility_hazard_ratio": ratio,
+                }
+            )  # fmt: skip
         return rows
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from immunescape import plugins
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design.bayes import Bayesian
 from immunescape.trial.design.cohort import Milestone
@@ -30,10 +31,17 @@ from immunescape.trial.design.two_stage import simon
 __all__ = ["design_schema", "design_template", "list_designs", "load_design", "read_design", "resolve"]
 
 Progress = Callable[[int, int], None]
+LONGEST_ACCRUAL = 600.0
+"""Months of accrual beyond which a rate is taken for a slip."""
 
 
 def list_designs() -> list[str]:
-    """Names of the designs that ship."""
+    """Names of the designs that ship and of those that plug-ins bring."""
+    shipped = _shipped()
+    return sorted([*shipped, *plugins.library("designs", shipped)])
+
+
+def _shipped() -> list[str]:
     from importlib.resources import files
 
     folder = files("immunescape.trial.design") / "library"
@@ -55,11 +63,12 @@ def design_template() -> str:
 
 
 def resolve(name_or_path: str | Path) -> tuple[str, str]:
-    """File name and content of a design that ships (by name) or of a user's file (by path)."""
+    """File name and content of a design of the package or a plug-in (by name) or of a user's file (by path)."""
     from importlib.resources import files
 
     name, path = str(name_or_path), Path(name_or_path)
-    shipped = {d.casefold(): d for d in list_designs()}
+    shipped = {d.casefold(): d for d in _shipped()}
+    path = {d.casefold(): file for d, file in plugins.library("designs", shipped).items()}.get(name.casefold(), path)
     if name.casefold() in shipped:
         entry = files("immunescape.trial.design") / "library" / f"{shipped[name.casefold()]}.yaml"
         return entry.name, entry.read_text(encoding="utf-8")
@@ -115,7 +124,8 @@ class _Builder:
         except InputError as error:
             if error.where:
                 raise
-            raise InputError(error.message, where=self.source.where(path), hint=error.hint) from error
+            field = getattr(error, "field", ()) or path
+            raise InputError(error.message, where=self.source.where(field), hint=error.hint) from error
 
     def design(self) -> Design:
         b = self.block
@@ -180,8 +190,16 @@ class _Builder:
         if len(rates) != len(starts) or starts[0] != 0 or np.any(np.diff(starts) <= 0):
             raise InputError("each accrual rate starts at its own month: the first at 0, then increasing")
         if len(rates) == 1:
-            return Accrual((rates[0],), (patients / rates[0],))
-        return Accrual.ramp(rates, starts, patients)
+            accrual = Accrual((rates[0],), (patients / rates[0],))
+        else:
+            accrual = Accrual.ramp(rates, starts, patients)
+        months = float(np.sum(accrual.durations))
+        if months > LONGEST_ACCRUAL:
+            raise InputError(
+                f"{patients} patients take {months:,.0f} months to enrol at these rates",
+                hint="Rates are patients per month.",
+            )
+        return accrual
 
     def statistic(self, block: Any, *path: str | int) -> Statistic:
         return self.at(

@@ -11,6 +11,7 @@ from immunescape.trial.schema import _Block as _TrialBlock
 __all__ = ["DesignFile", "json_schema"]
 
 Months = Annotated[float, Field(ge=0, le=600)]
+Delay = Annotated[float, Field(ge=0, le=36)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Kind = Literal[
@@ -63,7 +64,9 @@ class StratumBlock(_Block):
     """A biomarker-defined group of patients."""
 
     name: str = Field(min_length=1, description="Name of the stratum.")
-    share: Share | None = Field(default=None, description="Share of the patients; a pool brings its own.")
+    share: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None, description="Share of the patients; a pool brings its own."
+    )
     covariate: str | None = Field(default=None, description="Pool: covariate that defines it.")
     range: tuple[float, float] | None = Field(default=None, description="Pool: lowest and highest value, included.")
 
@@ -72,8 +75,8 @@ class EndpointBlock(_Block):
     """What is measured."""
 
     kind: Literal["survival", "response"] = Field(default="survival", description="survival or response.")
-    visits_every: Months = Field(default=0.0, description="Months between assessments (0: events are seen at once).")
-    lag: Months = Field(default=0.0, description="Months until data reach an analysis.")
+    visits_every: Delay = Field(default=0.0, description="Months between assessments (0: events are seen at once).")
+    lag: Delay = Field(default=0.0, description="Months until data reach an analysis.")
     months: Months = Field(default=0.0, description="Response: months from entry to its reading.")
     competing: str | None = Field(default=None, description="Survival endpoint whose event precludes this one.")
     precluded: Literal["censored", "kept"] = Field(
@@ -277,7 +280,9 @@ class PlatformBlock(_Block):
 
     controls: Literal["concurrent", "all"] = Field(default="concurrent", description="Which controls are compared.")
     multiplicity: Literal["family", "per-arm"] = Field(default="family", description="What alpha bounds.")
-    control_ratio: Positive = Field(default=1.0, description="Control patients per patient of an open arm.")
+    control_ratio: Annotated[float, Field(ge=0.1, le=10)] = Field(
+        default=1.0, description="Control patients per patient of an open arm."
+    )
     review_every: Positive = Field(default=3.0, description="Months between reviews.")
     drift: float = Field(default=0.0, description="Yearly fall of the hazard in calendar time.")
 
