@@ -323,6 +323,41 @@ def graph_figure(result: OperatingCharacteristics) -> Any:
     return figure
 
 
+def alpha_table(result: OperatingCharacteristics) -> Table:
+    """What the graph of alpha shows, in words: what each hypothesis starts with, and where it goes when rejected."""
+    graph = getattr(result.design.rule, "graph", None)
+    graph = graph() if callable(graph) else None
+    if graph is None or len(graph.names) < 2:
+        return Table([])
+    total = result.design.alpha or 0.0
+    rows: list[Row] = []
+    for name in graph.names:
+        edges = graph.transitions.get(name, {})
+        onward = [f"{share:.0%} to {end}" for end, share in edges.items() if share > 0]
+        rows.append(
+            {
+                "Hypothesis": name,
+                "Alpha at the start": f"{graph.weights[name] * total:.4g}",
+                "Handed on when rejected": ", ".join(onward) or "nothing",
+            }
+        )
+    return Table(rows, ("Alpha at the start",))
+
+
+def _figures(result: OperatingCharacteristics) -> list[dict[str, str]]:
+    """Pictures with a label that says what they show and which table holds the same numbers."""
+    made = (
+        (boundary_figure(result), "Boundaries on the scale of Z by information", "Looks and boundaries"),
+        (stopping_figure(result), "Where trials end, by scenario", "By look"),
+        (graph_figure(result), "How alpha is shared and handed on", "Alpha by hypothesis"),
+    )
+    return [
+        {"html": figure_html(figure), "label": label, "table": table}
+        for figure, label, table in made
+        if figure is not None
+    ]
+
+
 def stopping_figure(result: OperatingCharacteristics) -> Any:
     """Stacked bars of where trials end, by scenario."""
     import plotly.graph_objects as go
@@ -388,9 +423,8 @@ def _blocks(result: OperatingCharacteristics) -> dict[str, Any]:
         "stopping": stopping_table(result),
         "further": further_table(result),
         "notes": notes_table(result),
-        "figures": [
-            figure_html(f) for f in (boundary_figure(result), stopping_figure(result), graph_figure(result)) if f
-        ],
+        "alpha": alpha_table(result),
+        "figures": _figures(result),
         "references": _references(result),
     }
 

@@ -17,6 +17,7 @@ from immunescape.trial.curves import EventTimes, read_curves
 from immunescape.trial.later_lines import enrolment_year, with_later_lines
 from immunescape.trial.loading import Location, Source, join
 from immunescape.trial.pdl1 import TPS_ASSAYS, tps_range
+from immunescape.trial.recist import DAYS_PER_MONTH
 from immunescape.trial.regimen import Regimen, parse_regimen
 from immunescape.trial.schedule import parse_schedule
 from immunescape.trial.spec import (
@@ -84,6 +85,7 @@ class Builder:
             silent = [not ("subsequent" in arm.model_fields_set and not arm.subsequent) for arm in block.arms]
             arms = with_later_lines(arms, silent, prior, population.line[0], population.region, year, self.drugs)
         self.check_line(population, prior)
+        self.check_resection(block)
         population = entry_criteria(population, prior, block.population.measurable)
         for i, name in enumerate(block.randomisation.stratify_by):
             if name not in COVARIATES and name != "region":
@@ -114,6 +116,7 @@ class Builder:
             stratify_by=tuple(block.randomisation.stratify_by),
             accrual_months=block.randomisation.accrual_months,
             data_cuts=cuts,
+            resection_day=block.resection_day,
             published=published,
             file=self.source.file,
             text=self.source.text,
@@ -365,6 +368,19 @@ class Builder:
             )
         if len(arms) > 1 and not controls:
             self.refuse("no arm is the control", ("arms",), "Give one arm 'role: control'.")
+
+    def check_resection(self, block: schema.TrialFile) -> None:
+        """Refuse pathological responses without a resection, and a resection after the end of follow-up."""
+        wanted = [name for name in (*block.endpoints.primary, *block.endpoints.secondary) if name in ("mpr", "pcr")]
+        day = block.resection_day
+        if day is None and wanted:
+            self.refuse(
+                f"'{wanted[0]}' needs a resection",
+                ("endpoints",),
+                "Say 'resection_day:', in days from the first dose.",
+            )
+        if day is not None and day > follow_up_and_cuts(block)[0] * DAYS_PER_MONTH:
+            self.refuse(f"day {day:g} lies after the end of follow-up", ("resection_day",), "Raise 'follow_up_months'.")
 
     def check_line(self, population: PopulationSpec, prior: tuple[PriorLine, ...]) -> None:
         """Refuse a line of treatment that the prior lines do not lead to."""

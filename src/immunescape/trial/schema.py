@@ -12,13 +12,13 @@ from pydantic_core import PydanticCustomError
 
 __all__ = ["ENDPOINTS", "TrialFile", "json_schema"]
 
-ENDPOINTS = ("orr", "dcr", "dor", "pfs", "os", "grade3", "discontinued")
+ENDPOINTS = ("orr", "dcr", "dor", "pfs", "os", "grade3", "discontinued", "mpr", "pcr")
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Months = Annotated[float, Field(ge=0, le=600)]
 Ratio = Annotated[float, Field(gt=0, le=100)]
-Endpoint = Literal["orr", "dcr", "dor", "pfs", "os", "grade3", "discontinued"]
+Endpoint = Literal["orr", "dcr", "dor", "pfs", "os", "grade3", "discontinued", "mpr", "pcr"]
 Bound = float | None
 
 
@@ -207,6 +207,8 @@ class PublishedArmBlock(_Block):
     )
     grade3_pct: Percent | None = Field(default=None, description="Patients with treatment-related grade 3-5 toxicity.")
     discontinued_pct: Percent | None = Field(default=None, description="Patients who stopped because of toxicity.")
+    mpr_pct: Percent | None = Field(default=None, description="Major pathological response, of all randomised.")
+    pcr_pct: Percent | None = Field(default=None, description="Complete pathological response, of all randomised.")
     km: dict[Literal["pfs", "os", "dor"], list[KmPoint]] = Field(default={}, description="Landmarks by endpoint.")
 
 
@@ -274,6 +276,12 @@ class TrialFile(_Block):
         le=600,
         description="Median follow-up as published: from it and `accrual_months` follow the data cut (that of all"
         " endpoints where `data_cuts` names none) and the longest follow-up.",
+    )
+    resection_day: float | None = Field(
+        default=None,
+        gt=0,
+        le=3650,
+        description="Day of resection after neoadjuvant treatment; gives rates of pathological response (mpr, pcr).",
     )
     endpoints: EndpointsBlock = Field(description="What is measured.")
     data_cuts: list[DataCutBlock] = Field(default=[], description="Analyses as published.")

@@ -1,4 +1,4 @@
-"""Models that are wrong on purpose: a built model with one coupling added, reversed or made stronger, or a clone changed.
+"""Models that are wrong on purpose: one coupling added, reversed or made stronger, or the traits of a clone changed.
 
 What a model respects says something only where a model that is wrong in one place violates it. Here that place is
 rewired, on the level at which mechanisms act on each other (shared processes and traits of clones), never on what is
@@ -72,8 +72,8 @@ def modulation_keys(target: str, keys: Iterable[Key]) -> list[Key]:
 def rewire(model: Model, changes: Iterable[Rewiring]) -> Model:
     """Return a model in which some rewirings can be switched on by their gates.
 
-    A rewiring that acts on a process, from a source or on a modulation of a drug that this model does not have is left
-    out: where that drug is not given it would change nothing.
+    The gate of a rewiring from a source or of a modulation that only a drug brings which this model does not have acts
+    on nothing: where that drug is not given there is nothing to change.
 
     Parameters
     ----------
@@ -91,16 +91,14 @@ def rewire(model: Model, changes: Iterable[Rewiring]) -> Model:
     parameters, quantities = dict(model.parameters), dict(model.quantities)
     by_process: dict[str, list[Rewiring]] = {}
     for change in wanted:
+        note = f"1: {change.kind} {change.target} {change.source}".strip()
+        parameters[change.gate] = Parameter(change.gate, 0.0, "dimensionless", note=note)
         if change.kind == "clone_like":
             _traits(model, change, quantities)
-        else:
-            process = change.target.partition("/")[0]
-            if f"f_{process}" not in quantities or not _present(model, change):
-                continue
+            continue
+        process = change.target.partition("/")[0]
+        if f"f_{process}" in quantities and _present(model, change):
             by_process.setdefault(process, []).append(change)
-        parameters[change.gate] = Parameter(
-            change.gate, 0.0, "dimensionless", note=f"1: {change.kind} {change.target} {change.source}".strip()
-        )
     for process, here in by_process.items():
         old = quantities[f"f_{process}"]
         quantities[f"f_{process}"] = replace(old, expression=_factor(model, process, here))
