@@ -107,23 +107,23 @@ def comparison_table(result: TrialResult) -> Table:
     """Hazard ratios, predicted beside published and, for OS, beside what the hazard of death alone gives."""
     known = result.trial.published
     rows = []
-    for title, key in (("Progression-free survival", "pfs_hr"), ("Overall survival", "os_hr")):
-        c = result.comparison
-        if key not in c:
-            continue
-        rows.append(
-            {
-                "Hazard ratio": title,
-                "Predicted (95 % interval)": with_interval(c[key], c.get(f"{key}_ci"), 2),
-                "Published": with_interval(getattr(known, key, None), getattr(known, f"{key}_ci", None), 2)
-                if known
-                else "–",
-                "Same courses in both arms": number(c.get("os_hr_same_course"), 2) if key == "os_hr" else "–",
-                "Log-rank p (predicted)": f"{c[p]:.3g}"
-                if (p := f"{key[:-3]}_log_rank_p") in c and c[p] is not None
-                else "–",
-            }
-        )
+    others = result.comparison.get("others", [])
+    for k, c in enumerate([result.comparison, *others]):
+        of_arm = getattr(known, "others", {}).get(c.get("experimental"), {}) if k else vars(known) if known else {}
+        for title, key in (("Progression-free survival", "pfs_hr"), ("Overall survival", "os_hr")):
+            if key not in c:
+                continue
+            rows.append(
+                {
+                    "Hazard ratio": f"{title}, {c['experimental']}" if others else title,
+                    "Predicted (95 % interval)": with_interval(c[key], c.get(f"{key}_ci"), 2),
+                    "Published": with_interval(of_arm.get(key), of_arm.get(f"{key}_ci"), 2) if known else "–",
+                    "Same courses in both arms": number(c.get("os_hr_same_course"), 2) if key == "os_hr" else "–",
+                    "Log-rank p (predicted)": f"{c[p]:.3g}"
+                    if (p := f"{key[:-3]}_log_rank_p") in c and c[p] is not None
+                    else "–",
+                }
+            )
     return Table(
         rows, ("Predicted (95 % interval)", "Published", "Same courses in both arms", "Log-rank p (predicted)")
     )

@@ -284,6 +284,11 @@ class BlockSimulator:
     ) -> list[SimulatedPatient]:
         """Simulate a line before the trial; keep those who end it as the trial asks, at the trial's day 0."""
         name = f"prior {number + 1}"
+        passing: list[SimulatedPatient] = []
+        if line.share < 1.0:
+            had = {p.number: float(p.course.streams[f"had {name}"].uniform()) < line.share for p in patients}
+            passing = [p for p in patients if not had[p.number]]
+            patients = [p for p in patients if had[p.number]]
         horizon = line.months * DAYS_PER_MONTH
         every = self.numbers["run_in_visit_interval"]
         visits = np.arange(every, horizon + 1e-9, every)
@@ -315,7 +320,7 @@ class BlockSimulator:
             earlier = p.course.earlier_lines + (line.outcome == "progressed")
             p.course = Course(p.row, volume, p.course.streams, self.models, earlier_lines=earlier, previous=p.course)
             good.append(p)
-        return good
+        return sorted([*good, *passing], key=lambda p: p.number)
 
     def _lane_volumes(self, patients: Sequence[SimulatedPatient]) -> list[FloatArray]:
         """Volumes (mL) of the lanes of each patient."""
