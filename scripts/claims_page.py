@@ -139,8 +139,8 @@ def must_not_lines(denied: Mapping[str, Any]) -> list[str]:
         f"{m['statements']} statements, {denied['patients']} virtual patients, seed {denied['seed']}; all were "
         "written, and their set-ups locked, before the model was run for any of them. For those that no ablated model "
         "violates one wrong model each was named, from the biology, and locked before any of these was run; none was "
-        "exchanged after a result was seen. A statement counts as one that can fail where the present model, one without "
-        "a mechanism or its wrong model violates it.",
+        "exchanged after a result was seen. A statement counts as one that can fail where the present model, one "
+        "without a mechanism or its wrong model violates it.",
         "",
         *table(
             ("", "all", "those that can fail"),
@@ -206,9 +206,7 @@ def strict(denied: Mapping[str, Any]) -> int:
     return sum(
         r["verdict"] == "violated"
         or any(a["verdict"] == "violated" for a in r["ablated"].values())
-        or bool(c := r["counter_model"])
-        and c["kind"] != "also_give"
-        and c["verdict"] == "violated"
+        or (bool(c := r["counter_model"]) and c["kind"] != "also_give" and c["verdict"] == "violated")
         for r in denied["must_not"]
     )
 

@@ -70,6 +70,14 @@ def test_a_clone_takes_the_traits_of_another_and_loses_its_defect(model: Model, 
     assert like["chemo_sensitivity_hla_loh"] == 1.0
 
 
+def test_clones_that_are_alike_in_a_ring_take_the_traits_of_the_right_model(model: Model) -> None:
+    ring = [Rewiring("clone_like", a, b) for a, b in (("b2m_null", "hla_loh"), ("hla_loh", "b2m_null"))]
+    both = quantities(rewire(model, ring), **{change.gate: 1.0 for change in ring})
+    right = quantities(model)
+    assert both["mhc1_hla_loh"] == right["mhc1_b2m_null"] == 0.0
+    assert both["haplotypes_b2m_null"] == pytest.approx(right["haplotypes_hla_loh"])
+
+
 def test_a_wire_leaves_the_reference_and_moves_with_its_source(wrong: Model) -> None:
     shut = quantities(wrong)
     assert quantities(wrong, **{WIRE.gate: 1.0})["f_growth"] == pytest.approx(shut["f_growth"])

@@ -127,7 +127,8 @@ def _traits(model: Model, change: Rewiring, quantities: dict[str, ModelQuantity]
         if other not in model.quantities or model.quantities[other].kind != "trait":
             continue
         own = quantities[name].expression
-        mixed = total([product([Apply("-", (Number(1.0), gate)), own]), product([gate, Name(other)])])
+        taken = model.quantities[other].expression  # as in the right model, so that clones may be alike in a ring
+        mixed = total([product([Apply("-", (Number(1.0), gate)), own]), product([gate, taken])])
         quantities[name] = replace(quantity, expression=mixed)
 
 
