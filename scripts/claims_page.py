@@ -3,6 +3,8 @@
 immunescape claims --patients 100 --seeds 3 --json > claims.json
 immunescape claims --must-not --json > must_not.json
 python scripts/claims_page.py claims.json must_not.json > docs/claims-results.md
+
+Several files of statements that must not hold, of disjoint statements, are joined.
 """
 
 from __future__ import annotations
@@ -48,10 +50,24 @@ def seeds(row: Mapping[str, Any]) -> str:
     return f"{sum(held.values())} of {len(held)}"
 
 
-def main(claims_file: str, must_not_file: str) -> None:
+def joined(files: Iterable[str]) -> dict[str, Any]:
+    """Runs of disjoint statements as one, counted anew."""
+    runs = [json.loads(Path(f).read_text(encoding="utf-8")) for f in files]
+    rows = [r for run in runs for r in run["must_not"]]
+    names = [r["id"] for r in rows]
+    if len(set(names)) < len(names):
+        raise SystemExit("a statement stands in two files")
+    counts: dict[str, int] = {}
+    for run in runs:
+        for name, value in run["counts"].items():
+            counts[name] = counts.get(name, 0) + value
+    return {"must_not": rows, "counts": counts, "patients": runs[0]["patients"], "seed": runs[0]["seed"]}
+
+
+def main(claims_file: str, *must_not_files: str) -> None:
     """Print the page."""
     claims = json.loads(Path(claims_file).read_text(encoding="utf-8"))
-    denied = json.loads(Path(must_not_file).read_text(encoding="utf-8"))
+    denied = joined(must_not_files)
     n = claims["counts"]
     seed_list = ", ".join(map(str, claims["seeds"]))
     lines = [
@@ -151,6 +167,23 @@ def must_not_lines(denied: Mapping[str, Any]) -> list[str]:
                 ("violated by the wrong model", f"{m['violated_by_counter_model']} of {m['with_counter_model']}", ""),
                 ("can fail, not counting drugs with the action of another", str(strict(denied)), ""),
                 ("not testable", str(m["not_testable"]), ""),
+            ],
+        ),
+        "By batch: the second was added, and locked, after the first had been run; its row is its first run. The first "
+        "run of the first batch, with 100 patients, gave 118 respected, 6 violated, 11 undecided, two of them ill "
+        "posed.",
+        "",
+        *table(
+            ("Batch", "statements", *words, "can fail"),
+            [
+                (
+                    batch,
+                    str(len(group)),
+                    *(str(sum(r["verdict"] == w for r in group)) for w in words),
+                    str(sum(r["can_fail"] for r in group)),
+                )
+                for batch in ("first", "second")
+                if (group := [r for r in denied["must_not"] if r.get("batch", "first") == batch])
             ],
         ),
         "Wrong models by kind (what each is: `knowledge/counter_models.yaml`):",
