@@ -85,6 +85,17 @@ def test_a_wire_leaves_the_reference_and_moves_with_its_source(wrong: Model) -> 
     assert tripled["f_growth"] / shut["f_growth"] == pytest.approx((1 + 3 * 0.4) / 1.4)
 
 
+def test_a_wire_from_a_quantity_asks_for_its_value_in_the_reference_patient(model: Model) -> None:
+    wire = Rewiring("wire", "growth", "VEGF_T", "promotes", 0.4)
+    with pytest.raises(InputError, match="VEGF_T"):
+        rewire(model, [wire])
+    right = quantities(model)
+    usual = right["VEGF_T"] / 2
+    double = rewire(model, [wire], lambda: {"VEGF_T": usual})
+    factor = quantities(double, **{wire.gate: 1.0})["f_growth"] / right["f_growth"]
+    assert factor == pytest.approx((1 + 2 * 0.4) / 1.4)
+
+
 def test_an_unknown_modulation_is_refused_with_the_nearest(model: Model) -> None:
     with pytest.raises(InputError, match="killing/mdsc/mdsc"):
         modulation_keys("killing/mdsc/mdcs", model.modulations)
