@@ -8,8 +8,6 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import yaml
-
 from immunescape.trial.design.loading import read_design
 from immunescape.trial.design.simulation import OperatingCharacteristics, simulate
 

@@ -94,7 +94,8 @@ def claims_command(
                     seed=each,
                     progress=advance,
                     library=library,
-                    uncontrolled={c.id for c in later},  # their controls are shown nowhere
+                    controls=each == seed,  # what is shown of controls is that of the first seed
+                    uncontrolled={c.id for c in later},  # and nothing of later forms
                     **options,
                 )
                 run.claims, run.later = run.claims[: len(chosen)], run.claims[len(chosen) :]

@@ -22,11 +22,12 @@ from immunescape.evaluation.dependency import Dependencies
 from immunescape.evaluation.effects import Effect, correlation, holds, paired
 from immunescape.evaluation.scenarios import Library, Scenario, Simulated, scenario, simulate
 from immunescape.knowledge.claim_records import Claim, Setting, claim_chapters, load_claims
+from immunescape.trial.pathology import COMPLETE, MAJOR, viable_share
 
 if TYPE_CHECKING:
     from immunescape.model.assembly import Model
-    from immunescape.model.rewiring import Rewiring
     from immunescape.population.population import Population
+    from immunescape.population.rewiring import Rewiring
 
 __all__ = [
     "Plan",
@@ -44,9 +45,8 @@ FloatArray = NDArray[np.float64]
 DIAMETER = "diameter_T"
 EVENTS = ("response", "best_response", "progression", "ever_progressed", "relapse")
 VIABLE = "C_total"
-PATHOLOGY = {"major_pathological_response": 0.10, "complete_pathological_response": 0.001}
-"""Largest viable share of the tumour bed; for a complete response, what sections of a resected tumour would miss
-(assumed)."""
+PATHOLOGY = {"major_pathological_response": MAJOR, "complete_pathological_response": COMPLETE}
+"""Event of a resection -> largest viable share of the tumour bed."""
 VANISHED = 0.1
 """An effect has vanished if it is smaller than this share of the effect with the mechanism on, or than `_TINY`."""
 SHRUNK = 0.9
@@ -229,22 +229,11 @@ def _value(text: str, day: float, treat: float, one: Scenario, found: Simulated,
 
 
 def pathological_response(living: FloatArray, course: FloatArray, most: float) -> FloatArray:
-    """Whether a resected tumour shows a pathological response: 1, 0, or NaN where it cannot be said.
+    """Whether a resected tumour, with its living cells (n,) then and (n, t) before, has a viable share of `most`.
 
-    The viable share is that of living cancer cells in the tumour bed. Where cells have died and been cleared the bed
-    stays, as fibrosis and inflammation (``cottrell2018``), so that it holds the most cells that there were.
-
-    Parameters
-    ----------
-    living
-        Living cancer cells (n,) at resection.
-    course
-        The same (n, t) from the first dose to resection.
-    most
-        Largest viable share that counts.
+    1, 0, or NaN where it cannot be said (see :mod:`immunescape.trial.pathology`).
     """
-    with np.errstate(all="ignore"):
-        share = living / np.nanmax(np.column_stack([course, living]), axis=1)
+    share = viable_share(living, course)
     return np.where(np.isfinite(living), (share <= most).astype(float), np.nan)
 
 

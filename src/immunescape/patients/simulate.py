@@ -133,9 +133,9 @@ def _check_number(name: str, value: Any, low: float, high: float) -> None:
 @lru_cache(maxsize=8)
 def _shipped(drugs: tuple[str, ...], engine: str) -> tuple[Model, Compiled]:
     from immunescape.engine import get_engine
-    from immunescape.model.stored import registered_model
+    from immunescape.population.reference import prepared_model
 
-    model = registered_model(drugs)
+    model = prepared_model(drugs)
     return model, model.compiled(get_engine(engine))
 
 

@@ -70,13 +70,18 @@ _ENDPOINTS = (
     ("Grade 3 or higher toxicity (%)", "grade3_pct", None),
     ("Stopped for toxicity (%)", "discontinued_pct", None),
 )
+_PATHOLOGY = (
+    ("Resected (%)", "resected_pct", None),
+    ("Major pathological response (%)", "mpr_pct", "mpr_ci"),
+    ("Complete pathological response (%)", "pcr_pct", "pcr_ci"),
+)
 
 
 def results_table(result: TrialResult) -> Table:
     """Each endpoint and arm, predicted beside published."""
     published = result.trial.published
     rows: list[Row] = []
-    for title, key, interval in _ENDPOINTS:
+    for title, key, interval in (*_ENDPOINTS, *(_PATHOLOGY if result.trial.resection_day is not None else ())):
         for arm in result.arms:
             known = published.arm(arm["name"]) if published else None
             value = getattr(known, key, None) if known else None
@@ -242,6 +247,15 @@ def protocol_table(trial: Trial) -> Table:
                     "Protocol": f"{100 * arm.crossover.fraction:g} % of {arm.crossover.of}, to {to}",
                 }
             )
+        rows += [
+            {
+                "Item": "  after progression",
+                "Protocol": f"{100 * option.fraction:g} % of {option.of}, "
+                + " or ".join(str(c.regimen) for c in option.choices)
+                + ("" if option.stated else f" [default of line, region and year {trial.year}]"),
+            }
+            for option in arm.subsequent
+        ]
     rows += [
         {"Item": "Scans", "Protocol": str(trial.visits)},
         {

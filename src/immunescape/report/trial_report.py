@@ -182,9 +182,9 @@ def _safety_note(result: TrialResult) -> str:
 def context(result: TrialResult, notice: str) -> dict[str, Any]:
     """Everything that the template shows."""
     from immunescape.model.describe import parameter_table
-    from immunescape.model.stored import registered_model
+    from immunescape.population.reference import prepared_model
 
-    model = registered_model(result.trial.drugs)
+    model = prepared_model(result.trial.drugs)
     parameters = parameter_table(model)
     grades = {g: sum(p["grade"] == g for p in parameters) for g in ("measured", "fitted", "assumed")}
     method = result.comparison.get("method", "")

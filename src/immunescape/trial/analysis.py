@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from immunescape.trial.pathology import pathological_rates
 from immunescape.trial.recist import (
     DAYS_PER_MONTH,
     best_overall_response,
@@ -180,6 +181,8 @@ def analyse_arm(trial: Trial, arm: Arm, rows: pd.DataFrame, visits: pd.DataFrame
         "crossover_pct": _share(int((rows["next_line"] == "crossover").sum()), n),
         "toxic_deaths": int((rows["death_cause"] == "toxicity").sum()),
     }
+    if trial.resection_day is not None:
+        out |= pathological_rates(rows["viable_share_pct"].to_numpy(dtype=float))
     for months in RMST_MONTHS:
         out[f"pfs_rmst_{months:g}_months"] = _value(restricted_mean(rows["pfs_months"], rows["pfs_event"], months))
         out[f"os_rmst_{months:g}_months"] = _value(restricted_mean(rows["os_months"], rows["os_event"], months))

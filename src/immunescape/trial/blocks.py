@@ -173,12 +173,12 @@ class _Worker:
 
     def __init__(self, task: BlockTask) -> None:
         from immunescape.engine import get_engine
-        from immunescape.model.stored import registered_model
+        from immunescape.population.reference import prepared_model
         from immunescape.trial.simulate import BlockSimulator
 
         self.task = task
         self.engine = get_engine(task.engine)
-        self.model = registered_model(task.trial.drugs)
+        self.model = prepared_model(task.trial.drugs)
         compiled = self.model.compiled(self.engine)
         self.simulator: BlockSimulator = BlockSimulator(
             task.trial, self.model, compiled, task.seed, task.rtol, task.fit, grower=lambda: self.maker(0).grower
@@ -220,10 +220,10 @@ def prepare_process(drugs: tuple[str, ...], engine: str) -> None:
     import scipy.special  # noqa: F401
 
     import immunescape.trial.simulate  # noqa: F401
-    from immunescape.model.stored import registered_model
     from immunescape.population.diagnosis import Grower
+    from immunescape.population.reference import prepared_model
 
-    model = registered_model(drugs)
+    model = prepared_model(drugs)
     if engine:
         with suppress(EngineError):  # the parent finds out, and says so
             from immunescape.engine import get_engine

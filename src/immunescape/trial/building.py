@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.covariates import COVARIATES, Covariate, Criterion
 from immunescape.trial.curves import EventTimes, read_curves
+from immunescape.trial.later_lines import enrolment_year, with_later_lines
 from immunescape.trial.loading import Location, Source, join
+from immunescape.trial.recist import DAYS_PER_MONTH
 from immunescape.trial.regimen import Regimen, parse_regimen
 from immunescape.trial.schedule import parse_schedule
 from immunescape.trial.spec import (
@@ -79,7 +81,13 @@ class Builder:
         )
         arms = tuple(self.arm(arm, ("arms", i)) for i, arm in enumerate(block.arms))
         self.check_arms(arms)
+        year = enrolment_year(block.year, [*block.references, *_sources(block)])
+        stage = next((c.allowed for c in population.criteria if c.covariate == "stage"), ())
+        if block.later_lines == "default" and "IV" in stage:
+            silent = [not ("subsequent" in arm.model_fields_set and not arm.subsequent) for arm in block.arms]
+            arms = with_later_lines(arms, silent, prior, population.line[0], population.region, year, self.drugs)
         self.check_line(population, prior)
+        self.check_resection(block)
         population = entry_criteria(population, prior, block.population.measurable)
         for i, name in enumerate(block.randomisation.stratify_by):
             if name not in COVARIATES and name != "region":
@@ -109,9 +117,11 @@ class Builder:
             stratify_by=tuple(block.randomisation.stratify_by),
             accrual_months=block.randomisation.accrual_months,
             data_cuts=tuple(DataCut(tuple(cut.endpoints), cut.months, cut.label) for cut in block.data_cuts),
+            resection_day=block.resection_day,
             published=published,
             file=self.source.file,
             text=self.source.text,
+            year=year,
         )
 
     # population ---------------------------------------------------------------------------------------------------
@@ -345,6 +355,19 @@ class Builder:
         if len(arms) > 1 and not controls:
             self.refuse("no arm is the control", ("arms",), "Give one arm 'role: control'.")
 
+    def check_resection(self, block: schema.TrialFile) -> None:
+        """Refuse pathological responses without a resection, and a resection after the end of follow-up."""
+        wanted = [name for name in (*block.endpoints.primary, *block.endpoints.secondary) if name in ("mpr", "pcr")]
+        day = block.resection_day
+        if day is None and wanted:
+            self.refuse(
+                f"'{wanted[0]}' needs a resection",
+                ("endpoints",),
+                "Say 'resection_day:', in days from the first dose.",
+            )
+        if day is not None and day > block.follow_up_months * DAYS_PER_MONTH:
+            self.refuse(f"day {day:g} lies after the end of follow-up", ("resection_day",), "Raise 'follow_up_months'.")
+
     def check_line(self, population: PopulationSpec, prior: tuple[PriorLine, ...]) -> None:
         """Refuse a line of treatment that the prior lines do not lead to."""
         first, last = population.line
@@ -410,6 +433,11 @@ class Builder:
             self.refuse("the interval is upside down", path)
         elif value is not None and not (low <= value and (high is None or value <= high)):
             self.refuse(f"the value {value:g} lies outside its interval", path)
+
+
+def _sources(block: schema.TrialFile) -> list[str]:
+    """Where the published results are from; empty without any."""
+    return [] if block.published is None else list(block.published.sources.values())
 
 
 ENTRY_COVARIATES = ("sld_mm",)

@@ -12,13 +12,13 @@ from pydantic_core import PydanticCustomError
 
 __all__ = ["ENDPOINTS", "TrialFile", "json_schema"]
 
-ENDPOINTS = ("orr", "dcr", "dor", "pfs", "os", "grade3", "discontinued")
+ENDPOINTS = ("orr", "dcr", "dor", "pfs", "os", "grade3", "discontinued", "mpr", "pcr")
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Months = Annotated[float, Field(ge=0, le=600)]
 Ratio = Annotated[float, Field(gt=0, le=100)]
-Endpoint = Literal["orr", "dcr", "dor", "pfs", "os", "grade3", "discontinued"]
+Endpoint = Literal["orr", "dcr", "dor", "pfs", "os", "grade3", "discontinued", "mpr", "pcr"]
 Bound = float | None
 
 
@@ -194,6 +194,8 @@ class PublishedArmBlock(_Block):
     )
     grade3_pct: Percent | None = Field(default=None, description="Patients with treatment-related grade 3-5 toxicity.")
     discontinued_pct: Percent | None = Field(default=None, description="Patients who stopped because of toxicity.")
+    mpr_pct: Percent | None = Field(default=None, description="Major pathological response, of all randomised.")
+    pcr_pct: Percent | None = Field(default=None, description="Complete pathological response, of all randomised.")
     km: dict[Literal["pfs", "os", "dor"], list[KmPoint]] = Field(default={}, description="Landmarks by endpoint.")
 
 
@@ -225,6 +227,14 @@ class TrialFile(_Block):
     title: str = Field(min_length=1, description="One line for reports.")
     description: str = Field(default="", description="What the trial asked; anything a reader should know.")
     registry: str | None = Field(default=None, description="Registry number, e.g. NCT02142738.")
+    year: int | None = Field(
+        default=None, ge=1970, le=2100, description="Year of the first patient: decides on what follows progression."
+    )
+    later_lines: Literal["default", "as written"] = Field(
+        default="default",
+        description="After progression: the default by line, region and year where the arms say nothing, or only what"
+        " the arms say.",
+    )
     references: list[str] = Field(default=[], description="Keys of the bibliography, or free text.")
     population: PopulationBlock = Field(description="Who is enrolled.")
     prior: list[PriorBlock] = Field(
@@ -239,6 +249,12 @@ class TrialFile(_Block):
     )
     visits: str = Field(description="When tumours are scanned, e.g. 'weeks 6 and 12 then every 9 weeks'.")
     follow_up_months: float = Field(gt=0, le=600, description="Months for which each patient is followed.")
+    resection_day: float | None = Field(
+        default=None,
+        gt=0,
+        le=3650,
+        description="Day of resection after neoadjuvant treatment; gives rates of pathological response (mpr, pcr).",
+    )
     endpoints: EndpointsBlock = Field(description="What is measured.")
     data_cuts: list[DataCutBlock] = Field(default=[], description="Analyses as published.")
     published: PublishedBlock | None = Field(default=None, description="Published results.")

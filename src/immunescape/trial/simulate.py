@@ -24,6 +24,7 @@ from immunescape.trial.course import Course, Models, Streams
 from immunescape.trial.eligibility import assign_choices
 from immunescape.trial.field import all_lesions, field_share, radiation_rule, target_of
 from immunescape.trial.lanes import Lane, LaneMaker
+from immunescape.trial.pathology import Bed
 from immunescape.trial.recist import DAYS_PER_MONTH, best_overall_response
 from immunescape.trial.regimen import Regimen
 from immunescape.trial.spec import Arm, Choice, PriorLine, Trial
@@ -486,6 +487,11 @@ class BlockSimulator:
                     p.failure = f"day {start:.1f}: the tumour volume is not finite"
                     continue
                 stop_here = bool(p.context.get("stop", True)) if arm is not None else True
+                if arm is not None and self.trial.resection_day is not None and len(p.course.lines) == 1:
+                    bed = p.context.setdefault("bed", Bed(self.trial.resection_day))
+                    first = own[0]  # the tumour that is resected; one without a cell left is not simulated on
+                    living_cells = result.values[first][:, self._clones].sum(axis=1) if first >= 0 else 0.0 * times
+                    bed.follow(start + times, living_cells)
                 ended = p.course.advance(start + times, volume, living, stop_at_progression=stop_here)
                 self._take(p, result, own, -1 if ended is None else ended)
                 p.steps = max((int(result.steps[i]) for i in own if i >= 0), default=0)
@@ -584,6 +590,10 @@ class BlockSimulator:
         given = [dose for dose in line.doses if dose.time_days < end - 1e-9]
         later = next((after for after in course.lines[1:] if not after.fallback), None)
         confirm = self.trial.endpoints.confirmation
+        resection = self.trial.resection_day
+        operated = resection is not None and resection <= min(last, p.horizon) and resection < line.progression
+        bed = p.context.get("bed")
+        pathology = {} if resection is None else {"viable_share_pct": 100.0 * bed.share if operated and bed else None}
         row = {
             **{k: v for k, v in p.row.items()},
             "id": p.number,
@@ -615,6 +625,7 @@ class BlockSimulator:
             "next_line": None if later is None else later.name,
             "next_line_regimen": None if later is None else str(later.regimen),
             "next_line_day": None if later is None else later.start,
+            **pathology,
             **{f"{name}_days": day for name, day in p.context.items() if name.startswith("prior")},
         }
         return row, scans

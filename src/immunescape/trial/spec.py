@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from immunescape import plugins
 from immunescape.trial.covariates import Criterion
 from immunescape.trial.curves import EventTimes
 from immunescape.trial.regimen import Regimen
@@ -89,6 +90,8 @@ class Subsequent:
     choices: tuple[Choice, ...]
     fraction: float
     of: Literal["progressed", "randomised"] = "progressed"
+    stated: bool = True
+    """Whether the trial file says so; else it is the default of :mod:`immunescape.trial.later_lines`."""
 
     def patients(self, progressed: int, randomised: int) -> float:
         """How many patients receive it (not rounded): `progressed` have progressed and not crossed over."""
@@ -186,6 +189,8 @@ class PublishedArm:
     os_median_ci: Interval | None = None
     grade3_pct: float | None = None
     discontinued_pct: float | None = None
+    mpr_pct: float | None = None
+    pcr_pct: float | None = None
     km: Mapping[str, Curve] = field(default_factory=dict)
     """Endpoint (``pfs``, ``os``) -> published points (months, percent event-free)."""
 
@@ -218,7 +223,8 @@ class Published:
         """The block in the shape of ``result.json``: ``{"arms": [...], "comparison": {...}}``."""
         names = ("name", "n", "orr_pct", "orr_ci", "dor_median_months", "pfs_median_months", "os_median_months",
                  "grade3_pct", "discontinued_pct")  # fmt: skip
-        arms = [{name: _plain(getattr(arm, name)) for name in names} for arm in self.arms]
+        pathology = tuple(n for n in ("mpr_pct", "pcr_pct") if any(getattr(arm, n) is not None for arm in self.arms))
+        arms = [{name: _plain(getattr(arm, name)) for name in (*names, *pathology)} for arm in self.arms]
         comparison = {name: _plain(getattr(self, name)) for name in ("pfs_hr", "pfs_hr_ci", "os_hr", "os_hr_ci")}
         return {"arms": arms, "comparison": comparison}
 
@@ -243,8 +249,12 @@ class Trial:
     stratify_by: tuple[str, ...] = ()
     accrual_months: float = 0.0
     data_cuts: tuple[DataCut, ...] = ()
+    resection_day: float | None = None
+    """Day on which the tumour is resected, after neoadjuvant treatment."""
     published: Published | None = None
     file: str = ""
+    year: int = 0
+    """Year of the first patient, or what was taken for it."""
     text: str = field(default="", repr=False, compare=False)
     """The file's content as read."""
 
@@ -291,6 +301,12 @@ def load_trial(name_or_path: str | Path, *, drugs: Mapping[str, Any] | Iterable[
 
 
 def list_trials() -> list[str]:
+    """Names of the trials that ship with the package and of those that plug-ins bring, sorted."""
+    shipped = shipped_trials()
+    return sorted([*shipped, *plugins.library("trials", shipped)])
+
+
+def shipped_trials() -> list[str]:
     """Names of the trials that ship with the package, sorted."""
     from importlib.resources import files
 

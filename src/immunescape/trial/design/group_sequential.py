@@ -41,7 +41,7 @@ Flags = NDArray[np.bool_]
 @register
 @dataclass(frozen=True)
 class GroupSequential(Rule):
-    """Fixed or group-sequential test.
+    """Fixed or group-sequential test [jennison2000], [maurer2013].
 
     Attributes
     ----------
