@@ -12,8 +12,8 @@ import numpy as np
 
 from immunescape.report.design_scripts import review_note, review_script, script
 from immunescape.report.figures import ARM_COLOURS, figure_html, legend_below
-from immunescape.report.pictures import plotly_script
 from immunescape.report.files import make_folder, write_whole
+from immunescape.report.pictures import plotly_script
 from immunescape.report.tables import Row, Table, number
 from immunescape.report.writing import write_page
 
@@ -384,7 +384,8 @@ def stopping_figure(result: OperatingCharacteristics) -> Any:
 def _laid_out(figure: Any, title: str, x: str, y: str) -> Any:
     figure.update_layout(
         title={"text": title, "font": {"size": 16}}, height=400, xaxis_title=x, yaxis_title=y,
-        margin={"l": 56, "r": 16, "t": 44, "b": 56}, legend=legend_below(400), font={"family": "system-ui, sans-serif", "size": 13},
+        margin={"l": 56, "r": 16, "t": 44, "b": 56}, legend=legend_below(400),
+        font={"family": "system-ui, sans-serif", "size": 13},
     )  # fmt: skip
     return figure
 
@@ -430,7 +431,6 @@ def _blocks(result: OperatingCharacteristics) -> dict[str, Any]:
 
 def write_report(results: Sequence[OperatingCharacteristics], path: Path, notice: str) -> Path:
     """Write the HTML report: one file, no network needed to read it."""
-
     first = results[0]
     values = {
         "title": first.design.title if len(results) == 1 else "Designs side by side",

@@ -23,8 +23,8 @@ __all__ = [
     "ecdf_figure",
     "escape_figure",
     "figure_html",
-    "legend_below",
     "kaplan_meier_figure",
+    "legend_below",
     "spider_figure",
     "waterfall_figure",
 ]

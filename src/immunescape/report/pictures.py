@@ -1,8 +1,8 @@
 """Pictures as plain data: what plotly.js draws, without plotly's Python classes.
 
 Those check every property of every line, which takes longer than simulating the patients that a line stands for; here a
-test has them check the pictures instead. The script is plotly.js's bundle of Cartesian plots (``vendor/``, MIT licence),
-a third of the whole library. Every picture says in words what it shows, for those who cannot see it.
+test has them check the pictures instead. The script is plotly.js's bundle of Cartesian plots (``vendor/``, MIT
+licence), a third of the whole library. Every picture says in words what it shows, for those who cannot see it.
 """
 
 from __future__ import annotations
@@ -38,13 +38,14 @@ window.addEventListener("load", () => {
     const ink = screen.matches ? "#dde5ec" : "#1d2733", grid = screen.matches ? "#35434f" : "#e6ebf0";
     const change = {"font.color": ink};
     for (const axis of Object.keys(g.layout || {}).filter(k => /^[xy]axis/.test(k)))
-      Object.assign(change, {[axis + ".gridcolor"]: grid, [axis + ".zerolinecolor"]: grid, [axis + ".linecolor"]: grid});
+      for (const part of ["gridcolor", "zerolinecolor", "linecolor"]) change[axis + "." + part] = grid;
     if (window.Plotly) Plotly.relayout(g, change);
   });
   screen.addEventListener("change", adapt);
   if (screen.matches) adapt();
 });
-window.addEventListener("beforeprint", () => document.querySelectorAll(".plotly-graph-div").forEach(g => Plotly.Plots.resize(g)));
+window.addEventListener("beforeprint", () =>
+  document.querySelectorAll(".plotly-graph-div").forEach(g => Plotly.Plots.resize(g)));
 """
 _AXIS = {"gridcolor": "#e6ebf0", "zerolinecolor": "#e6ebf0", "automargin": True, "title": {"standoff": 10}}
 _TEMPLATE: Mapping[str, Any] = {
@@ -107,16 +108,13 @@ class Picture:
         title = _title(layout) or "Picture"
         x, y = (_title(layout.get(axis, {})) for axis in ("xaxis", "yaxis"))
         words = [title + (f"; horizontal: {x}" if x else "") + (f"; vertical: {y}" if y else "") + "."]
-        seen: dict[str, int] = {}
+        traces: dict[str, list[Mapping[str, Any]]] = {}
         for trace in self.data:
-            name = str(trace.get("name") or "")
-            if not name or trace.get("type") == "heatmap":
-                continue
-            seen[name] = seen.get(name, 0) + 1
-            if seen[name] == 1:
-                words.append(f"{name}: {_extent(trace)}")
-        several = {name: n for name, n in seen.items() if n > 1}
-        return [words[0], *(f"{t.split(':')[0]}: {several[t.split(':')[0]]} lines." if t.split(":")[0] in several else t for t in words[1:])]
+            if trace.get("name") and trace.get("type") != "heatmap":
+                traces.setdefault(str(trace["name"]), []).append(trace)
+        for name, own in traces.items():
+            words.append(f"{name}: " + (_extent(own[0]) if len(own) == 1 else f"{len(own)} lines."))
+        return words
 
 
 def _title(part: Mapping[str, Any]) -> str:

@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-__all__ = ["STATE_COLOURS", "STATE_WORDS", "forest_figure", "overview_figure", "prevalence_figure", "short", "word_colours"]
+__all__ = [
+    "STATE_COLOURS",
+    "STATE_WORDS",
+    "forest_figure",
+    "overview_figure",
+    "prevalence_figure",
+    "short",
+    "word_colours",
+]
 
 STATE_COLOURS = {"present": "#c8501e", "conflicting": "#d9b64a", "absent": "#7db3d8", "not_assessable": "#e3e8ec"}
 """Vermilion and blue rather than red and green, which many readers cannot tell apart."""

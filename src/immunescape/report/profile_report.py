@@ -172,7 +172,6 @@ def _cohort(study: ProfiledStudy, statistics: bool) -> dict[str, Any]:
 
 def context(study: ProfiledStudy, notice: str, statistics: bool = True) -> dict[str, Any]:
     """Everything that the template shows."""
-
     from immunescape.knowledge.strategies import load_strategies
 
     done = study.done

@@ -118,9 +118,10 @@ def comparison_table(result: TrialResult) -> Table:
                 "Published": with_interval(getattr(known, key, None), getattr(known, f"{key}_ci", None), 2)
                 if known
                 else "–",
+                "Same courses in both arms": number(c.get("os_hr_same_course"), 2) if key == "os_hr" else "–",
             }
         )
-    return Table(rows, ("Predicted (95 % interval)", "Published", "Log-rank p (predicted)"))
+    return Table(rows, ("Predicted (95 % interval)", "Published", "Same courses in both arms"))
 
 
 def response_table(result: TrialResult) -> Table:
