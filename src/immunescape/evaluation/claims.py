@@ -26,8 +26,8 @@ from immunescape.trial.pathology import COMPLETE, MAJOR, viable_share
 
 if TYPE_CHECKING:
     from immunescape.model.assembly import Model
-    from immunescape.model.rewiring import Rewiring
     from immunescape.population.population import Population
+    from immunescape.population.rewiring import Rewiring
 
 __all__ = [
     "Plan",

@@ -10,7 +10,7 @@ from immunescape.errors import unknown_word
 from immunescape.evaluation.scenarios import Scenario, scenario
 from immunescape.knowledge.claim_records import Setting
 from immunescape.knowledge.counter_models import CounterModel
-from immunescape.model.rewiring import Rewiring, modulation_keys
+from immunescape.population.rewiring import Rewiring, modulation_keys
 
 if TYPE_CHECKING:
     from immunescape.evaluation.claims import Plan

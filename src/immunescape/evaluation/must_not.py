@@ -33,8 +33,8 @@ from immunescape.knowledge.counter_models import CounterModel, load_counter_mode
 from immunescape.knowledge.must_not_records import MustNot, load_must_not
 
 if TYPE_CHECKING:
-    from immunescape.model.rewiring import Rewiring
     from immunescape.population.population import Population
+    from immunescape.population.rewiring import Rewiring
 
 _WRONG = "counter-model"
 

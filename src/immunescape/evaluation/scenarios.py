@@ -22,8 +22,8 @@ from immunescape.knowledge.claim_records import Setting
 if TYPE_CHECKING:
     from immunescape.engine.api import Compiled, Doses, Engine
     from immunescape.model.assembly import Model
-    from immunescape.model.rewiring import Rewiring
     from immunescape.population.population import Population
+    from immunescape.population.rewiring import Rewiring
 
 __all__ = ["Scenario", "Simulated", "drug_groups", "quick_engine", "scenario", "simulate"]
 
@@ -281,11 +281,12 @@ def simulate(
 
 def _model(drugs: tuple[str, ...], rewirings: tuple[Rewiring, ...]) -> Model:
     from immunescape.model.assembly import Model
+    from immunescape.population.reference import with_reference_strengths
 
-    model = Model.build(drugs=list(drugs), check_units=False)
+    model = with_reference_strengths(Model.build(drugs=list(drugs), check_units=False))
     if not rewirings:
         return model
-    from immunescape.model.rewiring import rewire
+    from immunescape.population.rewiring import rewire
 
     return rewire(model, rewirings, _reference_values)
 

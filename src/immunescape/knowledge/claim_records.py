@@ -9,13 +9,13 @@ statement that a simulation cannot judge is recorded all the same, as context, w
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from immunescape import plugins
 from immunescape.errors import InputError, unknown_word
 
 __all__ = ["Claim", "Setting", "claim_chapters", "load_claims", "places", "read_claims"]
@@ -248,14 +248,22 @@ def _problem(error: ValidationError, where: str) -> Exception:
     return InputError(f"{field or 'claim'}: {detail['msg'].removeprefix('Value error, ')}", where=where)
 
 
-@lru_cache(maxsize=1)
+@plugins.cached()
 def load_claims() -> tuple[Claim, ...]:
-    """Return every claim that ships, chapter by chapter."""
+    """Return every claim that ships, chapter by chapter, and then those of plug-ins.
+
+    Raises
+    ------
+    InputError
+        Naming file, line and claim; an identifier that stands twice.
+    """
     found: list[Claim] = []
     folder = files("immunescape.knowledge") / "claims"
     for entry in sorted(folder.iterdir(), key=lambda e: e.name):
         if entry.name.endswith(".yaml"):
             found += read_claims(entry.name, entry.read_text(encoding="utf-8"))
+    for path in plugins.library("claims").values():
+        found += read_claims(str(path), path.read_text(encoding="utf-8"))
     seen: set[str] = set()
     for claim in found:
         if claim.id in seen:

@@ -12,6 +12,11 @@ is drawn again. The lesion has the lane's relative volume. What counts single ce
 ``cell_multiple`` cells of the lane for one of the lesion, clones are drawn at diagnosis, emerge, and become extinct, as
 in the lesion's own number of cells.
 
+Small tumours grow faster than large ones. The model's growth is nearly exponential; a lane of micrometastases therefore
+divides at the rate that Gompertz's law with the same capacity gives tumours of their size, relative to the patient's
+whole tumour (``norton1988``): by ln(C_max / n) / ln(C_max / N), n cells at the mean of the logarithms of its diameter
+and the one at which it is seen. The lane keeps that rate when they have grown, which is somewhat too fast then.
+
 What is neglected: the lanes of a patient share blood and nodes at diagnosis in so far as they share its parameters, but
 not what changes later. T cells that are primed by one lesion do not reach another, and antigen that one sheds does not
 prime for another; each lane has the priming of a patient whose whole tumour behaves as it does.
@@ -104,6 +109,7 @@ class LaneMaker:
     ) -> None:
         self.model, self.states, self.grower, self.seed, self.fit = model, tuple(states), grower, seed, fit
         self.correlation = correlations(model, lesions)
+        self._millilitres = model.scale("V_T")
         self._own = {n: Distribution.from_row(model.parameters[n]) for n in self.correlation}
         self._records = {n: model.parameters[n] for n in self.correlation}
 
@@ -137,16 +143,29 @@ class LaneMaker:
         """
         gone = {c.fraction for c in self.model.clones if c.fraction and c.name in absent}
         multiples = [_multiples(own) for own in lesions]
+        haste = [self._haste(own) for own in lesions]
         made = [
             [Lane({**own, **self._counting(m[0])}, state.copy())]
             for own, state, m in zip(parameters, states, multiples, strict=True)
         ]
         place = [(i, j) for i, own in enumerate(lesions) for j in range(1, own.lanes)]
-        found = self._grow(table, place, multiples, parameters, stream, shared, gone) if place else {}
+        found = self._grow(table, place, multiples, haste, parameters, stream, shared, gone) if place else {}
         for i, j in place:
             lane = found.get((i, j)) or Lane(dict(parameters[i]), states[i].copy())
             made[i].append(replace(lane, parameters={**lane.parameters, **self._counting(multiples[i][j])}))
         return made
+
+    def _haste(self, lesions: Lesions) -> FloatArray:
+        """Growth rates (lanes,) of micrometastases relative to those that they would have as large tumours; else 1."""
+        capacity = self.model.parameters["C_max"].base / self.model.parameters["rho_tumour"].base * self._millilitres
+        whole = np.log(capacity / lesions.volume_ml[lesions.at_diagnosis].sum())
+        middle = np.sqrt(lesions.diameter_mm * np.maximum(lesions.seen_from_mm, lesions.diameter_mm))
+        own = np.log(capacity / (np.pi / 6.0 * (middle / 10.0) ** 3))
+        small = ~lesions.at_diagnosis
+        out = np.ones(lesions.lanes)
+        for j in np.unique(lesions.lane[small]):
+            out[j] = max(1.0, float(own[small & (lesions.lane == j)].mean()) / max(whole, 1.0))
+        return out
 
     def _counting(self, multiple: float) -> dict[str, float]:
         return {CELL_MULTIPLE: multiple} if CELL_MULTIPLE in self.model.parameters else {}
@@ -156,6 +175,7 @@ class LaneMaker:
         table: pd.DataFrame,
         place: Sequence[tuple[int, int]],
         multiples: Sequence[FloatArray],
+        haste: Sequence[FloatArray],
         parameters: Sequence[Mapping[str, float]],
         stream: int,
         shared: frozenset[str],
@@ -172,6 +192,12 @@ class LaneMaker:
             rows = np.array([i for i, _ in left])
             values = self._values(table, left, scores, drawn, stream, attempt)
             values |= {name: np.zeros(len(left)) for name in gone}
+            for name in GROWTH:
+                if name in values:
+                    limit = self.model.parameters[name].upper
+                    faster = values[name] * np.array([haste[i][j] for i, j in left])
+                    top = np.inf if limit is None else float(self.model.to_base(name, limit))
+                    values[name] = np.minimum(faster, np.maximum(top, values[name]))
             for (i, j), lane in self._diagnosed(table, left, rows, values, multiples, parameters, stream):
                 found[i, j] = lane
             left = [p for p in left if p not in found]
@@ -268,7 +294,7 @@ class LaneMaker:
 
 
 def _multiples(lesions: Lesions) -> FloatArray:
-    """Cells of each lane that stand for one of its lesion (lanes,): the lane has the size of all seen at diagnosis."""
+    """Cells of each lane that stand for one of its lesions (lanes,): the lane has the size of all seen at diagnosis."""
     volume = lesions.volume_ml
-    whole = volume[lesions.at_diagnosis].sum()
-    return np.asarray(np.maximum(whole / volume, 1.0))
+    own = np.bincount(lesions.lane, weights=volume)
+    return np.asarray(np.maximum(volume[lesions.at_diagnosis].sum() / own, 1.0))

@@ -158,7 +158,9 @@ class LesionModel:
     def spread_out(
         self, volume_ml: float, count: int, factor: float, rng: np.random.Generator, seeds: np.random.Generator
     ) -> Lesions:
-        """The lesions of a patient, each with a lane of its own: targets as `split` makes them, and micrometastases.
+        """The lesions of a patient: targets as `split` makes them, each with a lane of its own, and micrometastases.
+
+        Micrometastases have lanes of their own, `SEED_LANES` at most, which several share.
 
         Parameters
         ----------
@@ -167,20 +169,22 @@ class LesionModel:
         factor
             The patient's own factor of the mean number of micrometastases.
         seeds
-            Draws number (Poisson, `MOST_SEEDS` at most), sizes and the diameters from which scans show them. Sizes
-            are spread evenly in ln(diameter): growth at one rate from seeds that were laid at a steady rate. Numbers
-            are drawn for all that there can be, so that other draws do not shift.
+            Draws number (Poisson, `MOST_SEEDS` at most), sizes, lanes and the diameters from which scans show them.
+            Sizes are spread evenly in ln(diameter): growth at one rate from seeds that were laid at a steady rate.
+            Numbers are drawn for all that there can be, so that other draws do not shift.
         """
         targets = self.split(volume_ml, count, rng)
         number = int(min(seeds.poisson(self.micrometastases * factor), MOST_SEEDS))
-        place, show = seeds.uniform(size=MOST_SEEDS), seeds.uniform(size=MOST_SEEDS)
+        place, show, lane = seeds.uniform(size=(3, MOST_SEEDS))
         shown = self.seen_from_low_mm + (self.seen_from_high_mm - self.seen_from_low_mm) * show
         size = self.micrometastasis_min_mm * (shown / self.micrometastasis_min_mm) ** place
-        n = len(targets) + number
+        k = len(targets)
+        # the first micrometastases open the lanes, so that none is empty
+        own = np.where(np.arange(MOST_SEEDS) < SEED_LANES, np.arange(MOST_SEEDS), (SEED_LANES * lane).astype(np.int64))
         return Lesions(
             np.concatenate([targets.diameter_mm, size[:number]]),
-            np.arange(n, dtype=np.int64),
-            np.ones(n),
+            np.concatenate([np.arange(k), k + own[:number]]),
+            np.ones(k + number),
             np.concatenate([targets.seen_from_mm, shown[:number]]),
             targets.scar,
         )
@@ -224,8 +228,8 @@ class LesionModel:
         )
 
 
-MOST_SEEDS = 3
-"""Micrometastases of a patient that are followed at most; of more, which are rare, the first count."""
+MOST_SEEDS, SEED_LANES = 16, 2
+"""Micrometastases of a patient that are followed at most (of more the first count), and the lanes that they share."""
 
 
 def _diameter_mm(volume_ml: ArrayLike) -> FloatArray:

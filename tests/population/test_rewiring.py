@@ -7,7 +7,7 @@ import pytest
 from immunescape.errors import InputError
 from immunescape.model.assembly import Model
 from immunescape.model.reference import reference_id, strength_id
-from immunescape.model.rewiring import Rewiring, modulation_keys, rewire
+from immunescape.population.rewiring import Rewiring, modulation_keys, rewire
 
 MDSC = Rewiring("reverse", "killing/mdsc/mdsc")
 STRONG = Rewiring("as_strong_as", "killing/metabolic/tryptophan", "killing/pd1/checkpoints_pd1")
