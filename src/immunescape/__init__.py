@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     __version__: str
     from immunescape.designs import design, designs_table
-    from immunescape.face import build_model, drugs_table, mechanisms_table, show, trial, trials_table
+    from immunescape.face import build_model, drugs_table, mechanisms_table, patient, show, trial, trials_table
     from immunescape.profiles import profile
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "designs_table",
     "drugs_table",
     "mechanisms_table",
+    "patient",
     "profile",
     "show",
     "trial",

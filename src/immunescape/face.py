@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from immunescape.engine.bench import Workload
     from immunescape.model import Model
+    from immunescape.patients import VirtualPatient
     from immunescape.trial.result import TrialResult
     from immunescape.trial.spec import Trial
 
@@ -25,6 +26,7 @@ __all__ = [
     "drugs_table",
     "mechanisms_table",
     "model_summary",
+    "patient",
     "print_model",
     "print_table",
     "show",
@@ -154,6 +156,25 @@ class VirtualResult:
 
         return save(self.result, Path(folder), NOTICE)
 
+    def patient(self, number: int, arm: str | None = None) -> VirtualPatient:
+        """Make one of the virtual patients again, as it was at diagnosis, to simulate it under any regimen.
+
+        Parameters
+        ----------
+        number
+            ``id`` of the row of :attr:`patients`.
+        arm
+            Name of the arm, where the number occurs in more than one.
+        """
+        from immunescape.patients import patient_of_trial
+
+        return patient_of_trial(self.result, number, arm)
+
+    def __repr__(self) -> str:
+        r = self.result
+        arms = ", ".join(f"{arm.name} {int((r.patients['arm'] == arm.name).sum())}" for arm in r.trial.arms)
+        return f"VirtualResult({r.trial.name}, seed {r.seed}; patients: {arms}; .show() prints the figures)"
+
     def _repr_html_(self) -> str:
         from immunescape.report.text import result_html
 
@@ -165,6 +186,26 @@ def trial(name: str | Path) -> VirtualTrial:
     from immunescape.trial.spec import load_trial
 
     return VirtualTrial(load_trial(name))
+
+
+def patient(seed: int = 1, **options: Any) -> VirtualPatient:
+    """Draw one virtual patient; see :func:`immunescape.patients.draw_patient`.
+
+    Parameters
+    ----------
+    seed
+        Everything random follows from it.
+    **options
+        Covariates that the patient has (``pdl1_tps=60, stk11=True, histology="nonsquamous"``), ``region``, ``number``.
+
+    Examples
+    --------
+    >>> patient = immunescape.patient(seed=7, pdl1_tps=60)  # doctest: +SKIP
+    >>> patient.simulate("pembrolizumab 200 mg every 3 weeks", months=24).plot()  # doctest: +SKIP
+    """
+    from immunescape.patients import draw_patient
+
+    return draw_patient(seed, **options)
 
 
 def trials_table() -> list[dict[str, Any]]:
@@ -349,7 +390,11 @@ def bench_example(full: bool = False) -> tuple[str, str, Workload]:
 
 
 def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Print rows as a table that fits the terminal."""
+    """Print rows as a table that fits the terminal and breaks no word.
+
+    Where the longest words of the columns do not fit side by side, a terminal shows each row as a list of its own, and
+    a file or pipe receives a wider table.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -358,10 +403,43 @@ def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
     if not rows:
         console.print(f"{title}: none")
         return
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for column in rows[0]:
+    shown = [[f"{v:g}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
+    columns = [[name, *(cells[k] for cells in shown)] for k, name in enumerate(rows[0])]
+    longest = [max((len(word) for text in texts for word in text.split()), default=1) for texts in columns]
+    widest = [max(len(line) for text in texts for line in (text.splitlines() or [""])) for texts in columns]
+    # two spaces between columns, one where that is what makes the longest words fit
+    gap = 2 if sum(longest) + 2 * (len(columns) - 1) <= console.width else 1
+    least = sum(longest) + gap * (len(columns) - 1)
+    if least > console.width and console.is_terminal:
+        console.print(title, style="bold", markup=False)
+        for cells in shown:
+            for name, text in zip(rows[0], cells, strict=True):
+                console.print(f"  {name}: {text}", markup=False, highlight=False)
+            console.print()
+        return
+    widths = _column_widths(longest, widest, console.width - gap * (len(columns) - 1))
+    console = Console(width=max(sum(widths) + gap * (len(columns) - 1), len(title)))
+    table = Table(
+        title=Text(title), title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, gap, 0, 0)
+    )
+    for column, width in zip(rows[0], widths, strict=True):
         numeric = all(isinstance(r[column], int | float) for r in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*[Text(f"{v:g}" if isinstance(v, float) else str(v)) for v in row.values()])
+        table.add_column(Text(column), justify="right" if numeric else "left", width=width)
+    for cells in shown:
+        table.add_row(*[Text(text) for text in cells])
     console.print(table)
+
+
+def _column_widths(longest: list[int], widest: list[int], room: int) -> list[int]:
+    """Widths of columns: at least their longest word, at most their widest text, together `room` where that is enough.
+
+    What is left after the longest words goes, character by character, to the column that would otherwise need the most
+    lines.
+    """
+    widths = list(longest)
+    while sum(widths) < room:
+        lines = [wide / width if width < wide else 0.0 for wide, width in zip(widest, widths, strict=True)]
+        if max(lines) <= 0:
+            break
+        widths[lines.index(max(lines))] += 1
+    return widths

@@ -381,7 +381,7 @@ def test_text_of_a_model(toys: Toys) -> None:
 def test_a_model_is_assembled_and_written_once_in_a_process_and_travels_without_what_follows_from_it():
     import pickle
 
-    from immunescape.model.assembly import registered_model
+    from immunescape.model.stored import registered_model
 
     model = registered_model(("pembrolizumab",))
     assert registered_model(("pembrolizumab",)) is model

@@ -140,12 +140,12 @@ def test_failed_patients_are_counted_with_reason_and_parameters(trial, monkeypat
     real = BlockSimulator._job
 
     def job(self, patients, times, doses):
-        result = real(self, patients, times, doses)
-        for i, p in enumerate(patients):
+        result, rows = real(self, patients, times, doses)
+        for own, p in zip(rows, patients, strict=True):
             if p.number % 2 == 0:
-                result.status[i] = 2
-                result.messages[i] = "step limit reached"
-        return result
+                result.status[own[0]] = 2
+                result.messages[own[0]] = "step limit reached"
+        return result, rows
 
     monkeypatch.setattr(BlockSimulator, "_job", job)
     result = run_trial(trial, patients=4, seed=3, workers=1)

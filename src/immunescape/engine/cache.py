@@ -190,7 +190,7 @@ def _alone(entry: Path) -> Iterator[None]:
     """Keep other processes from building the same entry, where the system has file locks."""
     path = entry.parent / f".{entry.name}.lock"
     with path.open("w") as file:
-        with suppress(OSError):  # a file system without locks: all build, one entry is kept
+        with suppress(OSError, ImportError):  # a file system or a Python without locks: all build, one entry is kept
             _lock(file.fileno())
         try:
             yield

@@ -1,8 +1,9 @@
 """Statements that must not hold, simulated: respected, violated or undecided, and whether a model could have failed.
 
-Each statement is run as a comparison of no effect over the same virtual patients as the claims; then again with each of
-the mechanisms that guard it switched off. A statement that the present model and every ablated one respect tests
-nothing, and is counted apart.
+Each statement is run as a comparison of no effect over the same virtual patients as the claims; then again with each
+of the mechanisms that guard it switched off, and in its counter-model, the one wrong model that was named for it before
+any was run. A statement that the present model, every ablated one and the counter-model respect tests nothing, and is
+counted apart.
 """
 
 from __future__ import annotations
@@ -25,12 +26,17 @@ from immunescape.evaluation.claims import (
     simulate_plans,
     virtual_patients,
 )
+from immunescape.evaluation.counter_runs import check_counter_model, counter_plan, rewirings_of
 from immunescape.evaluation.effects import Effect
 from immunescape.evaluation.scenarios import Library
+from immunescape.knowledge.counter_models import CounterModel, load_counter_models
 from immunescape.knowledge.must_not_records import MustNot, load_must_not
 
 if TYPE_CHECKING:
     from immunescape.population.population import Population
+    from immunescape.population.rewiring import Rewiring
+
+_WRONG = "counter-model"
 
 __all__ = ["Denied", "MustNotResult", "run_must_not", "select_must_not", "verdict"]
 
@@ -43,6 +49,7 @@ class Denied:
     ----------
     effect : in the present model. verdict : ``respected``, ``violated`` or ``undecided``.
     ablated : mechanism that was switched off -> effect and verdict then.
+    counter : the wrong model that was named for it, or None. wrong : effect and verdict in that.
     untestable : why it could not be simulated.
     """
 
@@ -50,12 +57,15 @@ class Denied:
     effect: Effect | None = None
     verdict: str = ""
     ablated: dict[str, tuple[Effect, str]] = field(default_factory=dict)
+    counter: CounterModel | None = None
+    wrong: tuple[Effect, str] | None = None
     untestable: str = ""
 
     @property
     def can_fail(self) -> bool:
-        """Whether the present model or one without a mechanism violates it: else it tests nothing."""
-        return self.verdict == "violated" or any(v == "violated" for _, v in self.ablated.values())
+        """Whether the present model, an ablated one or its counter-model violates it: else it tests nothing."""
+        verdicts = [self.verdict, *(v for _, v in self.ablated.values())]
+        return "violated" in verdicts or (self.wrong is not None and self.wrong[1] == "violated")
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -66,6 +76,7 @@ class Denied:
             "at": list(s.at),
             "sources": list(s.sources),
             "must_not": s.must_not,
+            "batch": s.batch,
             "bounds": [s.low, s.high],
             "measure": s.measure,
             "effect": None if e is None else rounded(e.value),
@@ -74,7 +85,21 @@ class Denied:
             "verdict": self.verdict or None,
             "can_fail": self.can_fail,
             "ablated": {m: {"effect": rounded(x.value), "verdict": v} for m, (x, v) in self.ablated.items()},
+            "counter_model": self._counter_json(),
             "not_testable": self.untestable or None,
+        }
+
+    def _counter_json(self) -> dict[str, Any] | None:
+        if self.counter is None:
+            return None
+        effect = None if self.wrong is None else self.wrong[0]
+        return {
+            "kind": self.counter.kind,
+            "what": self.counter.words,
+            "because": self.counter.because,
+            "effect": None if effect is None else rounded(effect.value),
+            "ci": None if effect is None else [rounded(effect.low), rounded(effect.high)],
+            "verdict": None if self.wrong is None else self.wrong[1],
         }
 
 
@@ -94,6 +119,11 @@ class MustNotResult:
             "statements": len(self.statements),
             "not_testable": sum(bool(s.untestable) for s in self.statements),
             "that_can_fail": len(informative),
+            "violated_without_a_mechanism": sum(
+                any(v == "violated" for _, v in s.ablated.values()) for s in self.statements
+            ),
+            "with_counter_model": sum(s.counter is not None for s in self.statements),
+            "violated_by_counter_model": sum(s.wrong is not None and s.wrong[1] == "violated" for s in self.statements),
         }
         for word in ("respected", "violated", "undecided"):
             numbers[word] = sum(s.verdict == word for s in self.statements)
@@ -173,12 +203,17 @@ def run_must_not(
         raise InputError(f"{patients} patients give no interval", hint="Take at least 2; 100 or more to report.")
     rows = [Denied(s) for s in (load_must_not() if statements is None else statements)]
     whole = full_model()
+    counters = load_counter_models()
+    rewirings: list[Rewiring] = []
     plans: dict[tuple[str, str], Plan] = {}
     for row in rows:
         claim = row.statement.as_claim()
         try:
             check_names(claim, whole)
             stated = plan(claim)
+            row.counter = counters.get(row.statement.id)
+            if row.counter is not None:
+                check_counter_model(row.counter, whole)
         except ImmunescapeError as error:
             row.untestable = f"not testable: {str(error).replace(chr(10), ' ')}"
             continue
@@ -186,20 +221,32 @@ def run_must_not(
         for mechanism in row.statement.guarded_by:
             sides = tuple(s.without([mechanism]) for s in stated.sides)
             plans[row.statement.id, mechanism] = replace(stated, sides=sides)
-    library: Library = {}
+        if row.counter is not None:
+            plans[row.statement.id, _WRONG] = counter_plan(row.counter, stated, whole)
+            rewirings += rewirings_of(row.counter, whole)
+    libraries: tuple[Library, Library] = ({}, {})
     numbered = {row.statement.id: (number, row) for number, row in enumerate(rows)}
     for across, size in ((False, patients), (True, ASSOCIATION * patients)):
         group = {k: p for k, p in plans.items() if bool(p.claim.with_value) == across}
         if not group:
             continue
         people = population or virtual_patients(size, seed, engine, cluster)
-        simulated = simulate_plans(group.values(), people, engine, progress, library, cluster)
+        simulated = [
+            simulate_plans(some.values(), people, engine, progress, library, cluster, changes)
+            for some, library, changes in (
+                ({k: p for k, p in group.items() if k[1] != _WRONG}, libraries[0], ()),
+                ({k: p for k, p in group.items() if k[1] == _WRONG}, libraries[1], tuple(dict.fromkeys(rewirings))),
+            )
+        ]
         for (name, mechanism), planned in group.items():
             number, row = numbered[name]
+            result = simulated[mechanism == _WRONG]
             s = row.statement
-            effect = effect_of(planned.claim, planned.sides, simulated, people, seed + number)
+            effect = effect_of(planned.claim, planned.sides, result, people, seed + number)
             judged = verdict(effect, s.must_not, s.low, s.high)
-            if mechanism:
+            if mechanism == _WRONG:
+                row.wrong = (effect, judged)
+            elif mechanism:
                 row.ablated[mechanism] = (effect, judged)
             else:
                 row.effect, row.verdict = effect, judged

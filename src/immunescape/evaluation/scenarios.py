@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from immunescape.engine.api import Compiled, Doses, Engine
     from immunescape.model.assembly import Model
     from immunescape.population.population import Population
+    from immunescape.population.rewiring import Rewiring
 
 __all__ = ["Scenario", "Simulated", "drug_groups", "quick_engine", "scenario", "simulate"]
 
@@ -46,6 +47,8 @@ class Scenario:
     clones : (clone, share of the living cancer cells at day 0).
     regimens : regimens that are given together.
     treat_from : day of the first dose.
+    links : (source, parameter, weight) of biomarkers that are made to go with a parameter: `weight` SDs of
+        ln(parameter) for each SD of the rank score of the source, a parameter or ``covariate:NAME``.
     """
 
     factors: tuple[tuple[str, float], ...] = ()
@@ -54,6 +57,7 @@ class Scenario:
     clones: tuple[tuple[str, float], ...] = ()
     regimens: tuple[str, ...] = ()
     treat_from: float = 0.0
+    links: tuple[tuple[str, str, float], ...] = ()
 
     def without(self, mechanisms: Iterable[str]) -> Scenario:
         """Return it with more mechanisms switched off."""
@@ -181,6 +185,7 @@ def simulate(
     progress: Progress | None = None,
     library: Library | None = None,
     cluster: Any = None,
+    rewirings: tuple[Rewiring, ...] = (),
 ) -> Simulated:
     """Simulate scenarios over a population.
 
@@ -202,14 +207,14 @@ def simulate(
         Compiled models by their drugs, for further calls: those that it has are used, new ones are added.
     cluster
         A ``distributed.Client`` or the address of a dask scheduler, whose workers then simulate; None simulates here.
+    rewirings
+        What the models are given gates for; a `library` serves one set of them.
 
     Raises
     ------
     InputError
         For an unknown parameter, mechanism, clone or output.
     """
-    from immunescape.model.assembly import Model
-    from immunescape.population.reference import with_reference_strengths
     from immunescape.trial.regimen import parse_regimen
 
     regimens = {text: parse_regimen(text) for s in scenarios for text in s.regimens}
@@ -218,7 +223,7 @@ def simulate(
     groups = [g for g in library if any(set(d) <= set(g) for d in drugs.values())]
     groups += drug_groups({s: d for s, d in drugs.items() if not any(set(d) <= set(g) for g in groups)}, least=0)
     new = [g for g in groups if g not in library]
-    built = [with_reference_strengths(Model.build(drugs=list(g), check_units=False)) for g in new]
+    built = [_model(g, rewirings) for g in new]
     if cluster is None:
         library |= dict(zip(new, zip(built, _compile(built, engine), strict=True), strict=True))
         models = [library[g][0] for g in groups]
@@ -265,7 +270,7 @@ def simulate(
                 given = {k: doses[k] for k in {(s.regimens, s.treat_from) for s in part} if k in doses}
                 people = replace(population, model=None)
                 label = f"scenarios {start + 1} to {start + len(part)} with {', '.join(group) or 'no drug'}"
-                team.submit(part, label, _run_there, group, engine, people, *rest, given, rtol)
+                team.submit(part, label, _run_there, group, engine, rewirings, people, *rest, given, rtol)
         while team is not None and team.under_way:
             team.take(keep)
     finally:
@@ -274,18 +279,38 @@ def simulate(
     return found
 
 
-@lru_cache(maxsize=4)
-def _compiled_there(drugs: tuple[str, ...], engine: str) -> tuple[Model, Compiled]:
+def _model(drugs: tuple[str, ...], rewirings: tuple[Rewiring, ...]) -> Model:
     from immunescape.model.assembly import Model
     from immunescape.population.reference import with_reference_strengths
 
     model = with_reference_strengths(Model.build(drugs=list(drugs), check_units=False))
+    if not rewirings:
+        return model
+    from immunescape.population.rewiring import rewire
+
+    return rewire(model, rewirings, _reference_values)
+
+
+@lru_cache(maxsize=1)
+def _reference_values() -> Mapping[str, float]:
+    """States and quantities of the untreated reference patient at diagnosis, in base units."""
+    from immunescape.population.reference import reference_baseline
+
+    baseline = reference_baseline()
+    return {**baseline.states, **baseline.quantities}
+
+
+@lru_cache(maxsize=4)
+def _compiled_there(drugs: tuple[str, ...], engine: str, rewirings: tuple[Rewiring, ...]) -> tuple[Model, Compiled]:
+    model = _model(drugs, rewirings)
     return model, quick_engine(engine, threads=1).compile(model.to_sbml())
 
 
-def _run_there(drugs: tuple[str, ...], engine: str, population: Population, *rest: Any) -> Any:
+def _run_there(
+    drugs: tuple[str, ...], engine: str, rewirings: tuple[Rewiring, ...], population: Population, *rest: Any
+) -> Any:
     """Run a part on a worker of a cluster, which builds and compiles the model at its first."""
-    return _run(population, *_compiled_there(drugs, engine), *rest)
+    return _run(population, *_compiled_there(drugs, engine, rewirings), *rest)
 
 
 def _doses(population: Population, regimens: Sequence[Any], start: float, last: float) -> list[Doses]:
@@ -332,7 +357,11 @@ def _run(
     tables: list[Doses] = []
     for k, one in enumerate(scenarios):
         rows = slice(k * n, (k + 1) * n)
-        for name, value in changed_parameters(model, base, one, n).items():
+        changed = changed_parameters(model, base, one, n)
+        for source, name, weight in one.links:
+            factor = linked_factor(population, base, source, name, weight)
+            changed[name] = changed.get(name, base[name]) * factor
+        for name, value in changed.items():
             if name not in parameters:
                 parameters[name] = np.full(n * len(scenarios), model.parameters[name].base)
             parameters[name][rows] = value
@@ -401,6 +430,43 @@ def changed_parameters(model: Model, base: Mapping[str, FloatArray], one: Scenar
         if switch_id(name) in model.parameters:
             out[switch_id(name)] = np.zeros(n)
     return out
+
+
+def linked_factor(
+    population: Population, base: Mapping[str, FloatArray], source: str, parameter: str, weight: float
+) -> FloatArray:
+    """Factor (n,) of a parameter that is made to go with a biomarker.
+
+    Parameters
+    ----------
+    population, base
+        The patients, and their parameters in base units.
+    source
+        A parameter in which they differ, or ``covariate:NAME``.
+    parameter, weight
+        SDs of ln(parameter) that one SD of the source's normal score (of its rank, ties at their mean) moves it.
+
+    Raises
+    ------
+    InputError
+        Where patients do not differ in the parameter or have no such biomarker.
+    """
+    from scipy.stats import norm, rankdata
+
+    kind, _, name = source.rpartition(":")
+    if kind == "covariate":
+        if name not in population.table:
+            raise unknown_word("covariate", name, list(population.covariates.columns))
+        values = population.table[name].to_numpy(dtype=float)
+    elif source in base:
+        values = base[source]
+    else:
+        raise unknown_word("parameter in which patients differ", source, base)
+    if parameter not in base:
+        raise unknown_word("parameter in which patients differ", parameter, base)
+    score = norm.ppf((rankdata(values, nan_policy="omit") - 0.5) / max(np.isfinite(values).sum(), 1))
+    spread = float(np.std(np.log(base[parameter])))
+    return np.exp(weight * spread * np.nan_to_num(score))
 
 
 def _clones(model: Model, states: Mapping[str, FloatArray], one: Scenario) -> dict[str, FloatArray]:

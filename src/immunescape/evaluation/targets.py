@@ -165,7 +165,7 @@ def trial_targets(trial: Trial) -> list[Target]:
     return out
 
 
-_CURVES = {
+CURVES = {
     "keynote024_os": ("keynote-024", {"pembrolizumab": "pembrolizumab", "chemo": "platinum doublet"}, "os", "reck2016"),
     "keynote024_pfs": (
         "keynote-024",
@@ -187,7 +187,7 @@ def curve_targets(folder: Path, trials: Sequence[Trial]) -> list[Target]:
     """
     known = {t.name for t in trials}
     out = []
-    for stem, (name, arms, endpoint, source) in _CURVES.items():
+    for stem, (name, arms, endpoint, source) in CURVES.items():
         path = folder / f"{stem}.csv"
         if name not in known or not path.is_file():
             continue

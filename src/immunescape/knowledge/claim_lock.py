@@ -1,9 +1,9 @@
 """Set-ups of claims are locked: a digest of each, and the list of every change that was made to one.
 
-``claims/lock.csv`` holds one row for each claim and each statement that must not hold: its id and the digest of its
-set-up when it was locked. A set-up whose digest differs has been changed, and ``claim_changes.yaml`` must say so, with
-date, reason and the form that it was changed from or to. The claims stand in their first form; a form that replaced it
-is kept in the list and is simulated beside it.
+``claims/lock.csv`` holds one row for each claim, each statement that must not hold and each counter-model
+(``counter:<statement>``): its id and the digest of its set-up when it was locked. A set-up whose digest differs has
+been changed, and ``claim_changes.yaml`` must say so, with date, reason and the form that it was changed from or to.
+The claims stand in their first form; a form that replaced it is kept in the list and is simulated beside it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.knowledge.claim_records import Claim, load_claims
+from immunescape.knowledge.counter_models import CounterModel, load_counter_models
 from immunescape.knowledge.must_not_records import MustNot, load_must_not
 
 __all__ = ["ClaimChange", "claim_changes", "later_forms", "locked_digests", "setup_digest", "unlisted_changes"]
@@ -38,12 +39,14 @@ class ClaimChange(BaseModel):
 
     Attributes
     ----------
-    claim : id, also of a statement that must not hold. date : of the change. reason : why, and after which result.
+    claim : id, also of a statement that must not hold or a counter-model. date : of the change.
+    reason : why, and after which result.
     kind : ``observable``, ``day``, ``size``, ``dose``, ``set-up``, ``bounds``, ``control`` (the mechanism that is
         switched off), ``removed`` (the claim was taken out for a time), or ``completed`` (the first form named
         something that the model did not have, so that no result of it was ever seen).
     later : fields of the form that replaced the first; a field that is None was absent. Empty where only one form can
         be simulated.
+    first : fields of the first form, where the later one stands in the record because the first was ill posed.
     digest : of the set-up that now stands in the claim, where it is no longer the locked one.
     """
 
@@ -53,12 +56,16 @@ class ClaimChange(BaseModel):
     kind: Literal["observable", "day", "size", "dose", "set-up", "bounds", "control", "removed", "completed"]
     reason: str = Field(min_length=10)
     later: dict[str, Any] = Field(default_factory=dict)
+    first: dict[str, Any] = Field(default_factory=dict)
     digest: str = ""
 
 
 def setup_digest(record: BaseModel) -> str:
     """Digest (16 hexadecimal digits) of what a claim or a statement simulates and how it is judged."""
     data = record.model_dump(mode="json")
+    if isinstance(record, CounterModel):
+        setup = {name: value for name, value in data.items() if name != "because" and value}
+        return hashlib.sha256(json.dumps(setup, sort_keys=True).encode()).hexdigest()[:16]
     setup = {name: data[name] for name in SETUP_FIELDS if name in data}
     setup |= {name: data[name] for name in ("among", "among_day") if data.get(name)}  # of few claims
     return hashlib.sha256(json.dumps(setup, sort_keys=True).encode()).hexdigest()[:16]
@@ -66,7 +73,7 @@ def setup_digest(record: BaseModel) -> str:
 
 @lru_cache(maxsize=1)
 def locked_digests() -> dict[str, str]:
-    """Return id -> digest of the locked set-up, claims and statements that must not hold."""
+    """Return id -> digest of the locked set-up: claims, statements that must not hold, counter-models."""
     text = (files("immunescape.knowledge") / "claims" / "lock.csv").read_text(encoding="utf-8")
     return {row["id"]: row["digest"] for row in csv.DictReader(text.splitlines())}
 
@@ -84,6 +91,7 @@ def claim_changes() -> tuple[ClaimChange, ...]:
     rows = yaml.safe_load((files("immunescape.knowledge") / name).read_text(encoding="utf-8"))["changes"]
     changes = []
     ids = {c.id for c in load_claims()} | {s.id for s in load_must_not()}
+    ids |= {c.id for c in load_counter_models().values()}
     for number, row in enumerate(rows, 1):
         where = f"{name}, entry {number}"
         try:
@@ -112,7 +120,7 @@ def later_forms() -> list[Claim]:
     return forms
 
 
-def unlisted_changes(records: Sequence[Claim | MustNot]) -> list[str]:
+def unlisted_changes(records: Sequence[Claim | MustNot | CounterModel]) -> list[str]:
     """Return ids of the records whose set-up is neither the locked one nor that of a listed change."""
     listed = {(c.claim, c.digest) for c in claim_changes()}
     locked = locked_digests()

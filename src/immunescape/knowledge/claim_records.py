@@ -97,7 +97,9 @@ class Claim(_Record):
         ``best:NAME`` the smallest such. Or an event of the diameter, 1 or 0 in each patient: ``response`` (30 %
         smaller than at the first dose on `day`) and ``best_response`` (until then), ``progression`` (20 % larger than
         at the first dose on `day`), ``ever_progressed`` (20 % larger than at its smallest, until then) and
-        ``relapse`` (the same, of those with a best response).
+        ``relapse`` (the same, of those with a best response). Or of a resection on `day`:
+        ``major_pathological_response`` (viable cells are 10 % of the tumour bed at most) and
+        ``complete_pathological_response``.
     day : day on which it is looked at, counted from day 0.
     treat_from : day of the first dose; before it, `set`, `off` and `clones` act alone.
     with_value : a second quantity; the claim is then about the rank correlation of both across patients.

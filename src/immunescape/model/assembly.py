@@ -18,12 +18,13 @@ from immunescape.model.records import ModelEvent, ModelQuantity, ModelReaction, 
 from immunescape.model.reference import Key, load_strengths
 from immunescape.model.selection import label, select
 from immunescape.model.units import RATE, VOLUME, multiply
-from immunescape.plugins import cached
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Model", "registered_model"]
+    from immunescape.engine.api import Compiled, Engine
+
+__all__ = ["Model", "computation_order"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,7 @@ class Model:
         reference patient: such a model can be looked at, but not be written or simulated
         (``immunescape.population.reference.with_reference_strengths`` computes what is missing).
     strengths : reference strengths that it was given; None: those that are stored.
+    registered : whether it is `immunescape.model.stored.registered_model` of its drugs.
     """
 
     mechanisms: tuple[Mechanism, ...]
@@ -55,6 +57,7 @@ class Model:
     modulations: tuple[Key, ...]
     missing_strengths: tuple[Key, ...]
     strengths: Mapping[Key, float] | None = None
+    registered: bool = False
 
     @classmethod
     def build(
@@ -210,7 +213,25 @@ class Model:
         """The same mechanisms without drugs; units are not checked again. This model, where it has no drugs."""
         if not self.drugs:
             return self
+        if self.registered:
+            from immunescape.model.stored import registered_model
+
+            return registered_model(())
         return Model.build(self.mechanisms, drugs=(), check_units=False, strengths=self.strengths)
+
+    def compiled(self, engine: Engine, *, unreferenced: bool = False) -> Compiled:
+        """Make this model ready to run; what is generated of it is the same as of its SBML.
+
+        With `unreferenced` also where a reference strength is missing; see :meth:`to_sbml`.
+        """
+        from immunescape.engine.native import NativeEngine
+
+        document = self.to_sbml(unreferenced=unreferenced)
+        if not isinstance(engine, NativeEngine):
+            return engine.compile(document)
+        from immunescape.model.system import model_system
+
+        return engine.compile(document, read=lambda: model_system(self))
 
     def __getstate__(self) -> dict[str, Any]:
         """Fields without what follows from them, which the receiving process makes where it needs it."""
@@ -247,26 +268,17 @@ class Model:
         )
 
 
-@cached(4)
-def registered_model(drugs: tuple[str, ...]) -> Model:
-    """Return the model of every registered mechanism with some registered drugs, assembled once in a process.
-
-    Units are not checked: the tables of the package are checked by its tests.
-    """
-    return Model.build(drugs=drugs, check_units=False)
-
-
 def _check_order(draft: Draft) -> None:
     """Put quantities into an order of computation; refuse quantities or initial values that need themselves."""
     quantities = {n: [m for m in names(q.expression) if m in draft.quantities] for n, q in draft.quantities.items()}
-    order = _ordered(quantities, "quantity")
+    order = computation_order(quantities, "quantity")
     draft.quantities = {n: draft.quantities[n] for n in order}
     initial = {n: names(s.initial) for n, s in draft.states.items()}
     initial |= {n: names(q.expression) for n, q in draft.quantities.items()}
-    _ordered({n: [m for m in uses if m in initial] for n, uses in initial.items()}, "initial value of")
+    computation_order({n: [m for m in uses if m in initial] for n, uses in initial.items()}, "initial value of")
 
 
-def _ordered(graph: Mapping[str, list[str]], word: str) -> list[str]:
+def computation_order(graph: Mapping[str, list[str]], word: str) -> list[str]:
     """Return the nodes with each after all that it uses."""
     order: list[str] = []
     state: dict[str, int] = {}

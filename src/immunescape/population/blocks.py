@@ -138,9 +138,33 @@ class BlockMaker:
         covariates = sample_covariates(index * size, n, spec.seed, spec.stream, region=spec.region, method=spec.method)
         fates = pd.Series("ineligible", index=covariates.index, dtype=object, name="fate")
         waiting = covariates[eligible(spec.eligibility, covariates)]
+        return self._grown(index, waiting, fates)
+
+    def grow(self, covariates: pd.DataFrame) -> Block:
+        """Make patients of given covariates, whoever they belong to; eligibility is not applied.
+
+        Parameters
+        ----------
+        covariates
+            Rows as `sample_covariates` gives them (single values may have been replaced), by number of the candidate
+            in increasing order.
+
+        Returns
+        -------
+        A block of number 0 with these candidates.
+        """
+        import pandas as pd
+
+        fates = pd.Series("ineligible", index=covariates.index, dtype=object, name="fate")
+        return self._grown(0, covariates, fates)
+
+    def _grown(self, index: int, waiting: pd.DataFrame, fates: pd.Series) -> Block:
+        """Draw parameters for those who wait until they are patients, or `PopulationSpec.draws` sets were tried."""
+        import pandas as pd
+
         tables, draws = [], []
         messages: dict[int, str] = {}
-        for draw in range(spec.draws):
+        for draw in range(self.spec.draws):
             if not len(waiting):
                 break
             table, fate, failures = self._try(waiting, draw)

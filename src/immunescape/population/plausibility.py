@@ -64,20 +64,17 @@ def baseline(
     -------
     Observable -> (n,) values; ``doubling_time`` is infinite where the tumour does not grow.
     """
-    from immunescape.model.values import evaluate_all, evaluate_quantities
+    from immunescape.model.values import evaluate_ahead
 
     with np.errstate(all="ignore"):
-        values, slopes = evaluate_all(model, states, parameters)
+        step = 1e-3
+        values, later = evaluate_ahead(model, states, parameters, "V_T", step, also=tuple(model.observables))
         shape = np.shape(next(iter(states.values())))
         out = {
             name: np.broadcast_to(np.asarray(values[name], dtype=float) * model.scale(name), shape).copy()
             for name in model.observables
         }
-        step = 1e-3
-        later = evaluate_quantities(
-            model, {k: states[k] + step * np.asarray(slopes[k]) for k in states}, parameters, 0.0, ("V_T",)
-        )
-        rate = np.log(np.asarray(later["V_T"]) / np.asarray(values["V_T"])) / step
+        rate = np.log(np.asarray(later) / np.asarray(values["V_T"])) / step
         out[DOUBLING_TIME] = np.broadcast_to(np.where(rate > 1e-12, np.log(2.0) / rate, np.inf), shape).copy()
     return out
 

@@ -102,7 +102,7 @@ def with_reference_strengths(model: Model, *, engine: str = "auto") -> Model:
 @cached(4)
 def prepared_model(drugs: tuple[str, ...]) -> Model:
     """Return the model of every registered mechanism with some registered drugs, ready to be simulated."""
-    from immunescape.model.assembly import registered_model
+    from immunescape.model.stored import registered_model
 
     return with_reference_strengths(registered_model(drugs))
 
@@ -215,7 +215,7 @@ def _compile(model: Model, engine: str) -> Compiled:
     from immunescape.engine import get_engine
 
     # the strengths are overridden in every job, so it does not matter that some may be missing
-    return get_engine(engine).compile(model.to_sbml(unreferenced=True))
+    return model.compiled(get_engine(engine), unreferenced=True)
 
 
 def _grow(

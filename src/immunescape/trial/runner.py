@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from immunescape.errors import InputError
 from immunescape.files import check_folder, whole_file
 from immunescape.parallel import Team, deferred_interrupts, open_team
+from immunescape.trial import WORKER_IMPORTS
 from immunescape.trial.blocks import (
     BlockTask,
     Enroller,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
     from immunescape.trial.spec import Trial
 
-__all__ = ["BlockStore", "run_trial"]
+__all__ = ["BlockStore", "model_digest", "run_trial"]
 
 DEFAULT_PATIENTS = 150
 RTOL = 1e-4
@@ -101,6 +102,12 @@ def run_trial(
         raise InputError(f"{patients} patients per arm", hint="At least one.")
     if seed < 0:
         raise InputError(f"the seed is {seed}", hint="Seeds are 0 or more.")
+    if paired and not trial.can_pair:
+        raise InputError(
+            "an arm has a mix of its own, so that the arms cannot share their patients",
+            where=trial.file or None,
+            hint="Run without --paired.",
+        )
     cores = workers if workers is not None else _cores()
     if cores < 1:
         raise InputError(f"{workers} workers", hint="At least one.")
@@ -176,7 +183,7 @@ def _working_engine(trial: Trial, engine: str) -> str:
     from immunescape.population.reference import prepared_model
 
     chosen = get_engine(engine)
-    chosen.compile(prepared_model(trial.drugs).to_sbml())
+    prepared_model(trial.drugs).compiled(chosen)
     return chosen.name
 
 
@@ -304,7 +311,7 @@ def _in_turn(task: BlockTask, queue: _Queue) -> None:
 
 def _processes(trial: Trial, workers: int, engine: str) -> Team:
     """Worker processes; they import what they need, and compile the growing model, while the parent goes on."""
-    team = open_team(workers, tasks_per_worker=TASKS_PER_WORKER)
+    team = open_team(workers, tasks_per_worker=TASKS_PER_WORKER, imports=WORKER_IMPORTS)
     for k in range(workers):
         team.submit(None, "its preparation", prepare_process, trial.drugs, engine if k == 0 else "")
     return team
@@ -372,13 +379,24 @@ def _key(trial: Trial, seed: int, engine: str, size: int, paired: bool, fit: Pop
     if fit is not None:
         parts.append(fit.to_csv())
     digest = hashlib.sha256("\x1f".join(parts).encode())
+    _add_package(digest)
+    return digest.hexdigest()
+
+
+def model_digest() -> str:
+    """Hash of the package's files on which a simulated trial depends: model, engine, population, trial, knowledge."""
+    digest = hashlib.sha256()
+    _add_package(digest)
+    return digest.hexdigest()
+
+
+def _add_package(digest: Any) -> None:
     root = Path(str(files("immunescape")))
     for room in ("model", "engine", "population", "trial", "knowledge"):
         for path in sorted((root / room).rglob("*")):
             if path.suffix in (".py", ".csv", ".c", ".h", ".in"):
                 digest.update(path.relative_to(root).as_posix().encode())
                 digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _version() -> str:

@@ -10,17 +10,22 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from immunescape.errors import InputError
 from immunescape.population.fit import PopulationFit
 from immunescape.trial.coefficients import coefficients
 from immunescape.trial.course import Course, Models, Streams
 from immunescape.trial.eligibility import assign_choices
+from immunescape.trial.field import all_lesions, field_share, in_field, radiation_rule, target_of
+from immunescape.trial.lane_jobs import VOLUME, LaneJobs, LanePiece
+from immunescape.trial.lanes import Lane, LaneMaker
+from immunescape.trial.pathology import Bed
 from immunescape.trial.recist import DAYS_PER_MONTH, best_overall_response
 from immunescape.trial.regimen import Regimen
 from immunescape.trial.spec import Arm, Choice, PriorLine, Trial
@@ -31,41 +36,53 @@ if TYPE_CHECKING:
 
     from immunescape.engine.api import Compiled
     from immunescape.model.assembly import Model
+    from immunescape.population.diagnosis import Grower
+    from immunescape.trial.lesions import Lesions
 
 __all__ = ["FRAILTIES", "ArmBlock", "BlockSimulator", "SimulatedPatient", "frailty_spread"]
 
 FloatArray = NDArray[np.float64]
 PIECE_DAYS = 182.0
 STEP_DAYS = 7.0
-VOLUME, LIVING = "V_scan_T", "V_T"
-"""Tumour volume on scans, and without the scar that radiation leaves."""
 NONE = Regimen()
+FIELD, FIELD_LOSS = "in_field_radiotherapy", "radiotherapy_K"
+"""Parameter: share of the cancer cells in the field; state: log kill there so far."""
 FRAILTIES = ("frailty_death", "frailty_new_lesion")
 """What patients differ in beyond the model: factors of the hazards of death and of new lesions."""
 
 
 @dataclass(frozen=True)
 class ArmBlock:
-    """What a block gave for one arm: a row per patient, a row per scan of the trial's line, and the failed patients."""
+    """What a block gave for one arm: a row per patient, a row per scan of the trial's line, and the failed patients.
+
+    `excluded` counts the candidates who did not come through the earlier lines, by reason.
+    """
 
     arm: int
     patients: list[dict[str, Any]]
     visits: list[dict[str, Any]]
     failures: list[dict[str, Any]]
+    excluded: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
 class SimulatedPatient:
-    """A patient while being simulated: candidate number, table row, engine state (base units), course."""
+    """A patient while being simulated: candidate number, table row, simulated tumours, course."""
 
     number: int
     row: dict[str, Any]
-    parameters: dict[str, float]
-    state: FloatArray
+    lanes: list[Lane]
     course: Course
     horizon: float
+    steps: int = 0
+    """Steps of the engine in the last piece."""
     context: dict[str, Any] = field(default_factory=dict)
     failure: str = ""
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The patient's own parameters, which the first lane has."""
+        return self.lanes[0].parameters
 
 
 def frailty_spread(name: str) -> float:
@@ -86,6 +103,8 @@ class BlockSimulator:
         Relative tolerance of the integration.
     fit
         How distributions across patients are moved; None takes the fit that ships.
+    grower
+        Gives what grows lesions to diagnosis; a trial of several lesions needs it.
     """
 
     def __init__(
@@ -96,6 +115,8 @@ class BlockSimulator:
         seed: int,
         rtol: float = 1e-6,
         fit: PopulationFit | None = None,
+        *,
+        grower: Callable[[], Grower] | None = None,
     ) -> None:
         from immunescape.model.registry import drugs
 
@@ -103,11 +124,17 @@ class BlockSimulator:
         self.models = Models.load()
         self.fit = PopulationFit.shipped() if fit is None else fit
         self.numbers = {name: c.value for name, c in coefficients("trial_conduct").items()}
-        self._drugs = drugs()
-        self._atol = model.atol()
-        self._outputs = (VOLUME, LIVING, *compiled.states)
-        self._places = np.array([self._outputs.index(s) for s in compiled.states])
         self._volume_ml = model.scale(VOLUME)
+        self._jobs = LaneJobs(model, compiled, drugs(), rtol)
+        self._lanes: LaneMaker | None = None
+        self.shared: frozenset[str] = frozenset()
+        """Parameters that all lesions of a patient have from the patient."""
+        self.absent: tuple[str, ...] = ()
+        """Clones that no lesion has at diagnosis."""
+        if trial.lesions == "several":
+            if grower is None:
+                raise InputError("a trial of several lesions needs what grows them", hint="Pass `grower`.")
+            self._lanes = LaneMaker(model, compiled.states, grower, seed, self.fit, self.models.lesions)
 
     # --- patients ---------------------------------------------------------------------------------------------------
 
@@ -119,46 +146,107 @@ class BlockSimulator:
 
     def _run_arm(self, table: pd.DataFrame, arm_index: int, stream: int) -> ArmBlock:
         arm = self.trial.arms[arm_index]
-        failures: list[dict[str, Any]] = []
-        patients = self._at_diagnosis(table, stream)
-        for number, line in enumerate(self.trial.prior):
-            patients = self._run_in(patients, line, number, table, failures, arm.name)
-        self._randomise(patients, arm, table)
-        self._integrate(patients, arm)
+        excluded: dict[str, int] = {}
+        patients, failures = self.follow(table, arm_index, stream, excluded)
         rows, visits = [], []
         for p in patients:
             if p.failure:
                 failures.append(_failure(p, arm.name))
                 continue
-            row, scans = self._collect(p, arm)
+            row, scans = self.collect(p, arm)
             rows.append(row)
             visits.extend(scans)
-        return ArmBlock(arm_index, rows, visits, failures)
+        return ArmBlock(arm_index, rows, visits, failures, excluded)
+
+    def entrants(
+        self, table: pd.DataFrame, stream: int, arm: str = "", excluded: dict[str, int] | None = None
+    ) -> tuple[list[SimulatedPatient], list[dict[str, Any]]]:
+        """Patients at the start of the trial's own line, after its earlier lines, and the failures among them.
+
+        Those who do not enter are counted in `excluded`, by reason.
+        """
+        excluded = {} if excluded is None else excluded
+        failures: list[dict[str, Any]] = []
+        patients = self._at_diagnosis(table, stream)
+        for number, line in enumerate(self.trial.prior):
+            patients = self._run_in(patients, line, number, table, failures, arm, excluded)
+        if self.trial.prior:
+            patients = self._eligible_at_entry(patients, excluded)
+        return patients, failures
+
+    def follow(
+        self, table: pd.DataFrame, arm_index: int, stream: int, excluded: dict[str, int] | None = None
+    ) -> tuple[list[SimulatedPatient], list[dict[str, Any]]]:
+        """Take patients at diagnosis through one arm; those whose integration failed say so, the others are done.
+
+        Parameters
+        ----------
+        table : rows of patients, as in `Block.table`.
+        arm_index : number of the arm.
+        stream : stream of the patients.
+        excluded : counts those who do not enter, by reason.
+
+        Returns
+        -------
+        tuple
+            The patients who entered, and the failures before entry.
+        """
+        arm = self.trial.arms[arm_index]
+        patients, failures = self.entrants(table, stream, arm.name, excluded)
+        self._randomise(patients, arm, table)
+        self._integrate(patients, arm)
+        self._later_lines(patients, arm)
+        return patients, failures
 
     def _at_diagnosis(self, table: pd.DataFrame, stream: int) -> list[SimulatedPatient]:
+        numbers = table.select_dtypes("float64")  # nearly all of some hundred columns, at once
+        cells = dict(zip(map(str, numbers.columns), numbers.to_numpy().T, strict=True))
+
+        def column(name: str) -> FloatArray:
+            return cells[name] if name in cells else table[name].to_numpy(dtype=float)
+
         names = [c for c in table.columns if c.startswith("p:") and c[2:] in self.model.parameters]
-        values = {c[2:]: np.asarray(self.model.to_base(c[2:], table[c].to_numpy(dtype=float))) for c in names}
-        values = {k: v for k, v in values.items() if k in self.compiled.parameters}
+        names = [c for c in names if c[2:] in self.compiled.parameters]
+        values = {c[2:]: np.asarray(self.model.to_base(c[2:], column(c))) for c in names}
         states = np.zeros((len(table), len(self.compiled.states)))
         for k, state in enumerate(self.compiled.states):
             if f"x:{state}" in table.columns:
-                states[:, k] = table[f"x:{state}"].to_numpy(dtype=float)
+                states[:, k] = column(f"x:{state}")
         volumes = self._volumes(values, states)
         patients = []
         keep = [c for c in table.columns if not c.startswith("x:")]
         frailties = self._frailties(table, stream)
-        columns = [*(_plain_column(table[c]) for c in keep), *(f.tolist() for f in frailties.values())]
+        columns = [
+            *(cells[c].tolist() if c in cells else _plain_column(table[c]) for c in keep),
+            *(f.tolist() for f in frailties.values()),
+        ]
         keep = [*(str(c) for c in keep), *frailties]
         owns = zip(*(v.tolist() for v in values.values()), strict=True) if values else [()] * len(table)
-        for i, (number, cells, own) in enumerate(
+        for i, (number, shown, own) in enumerate(
             zip(table.index.tolist(), zip(*columns, strict=True), owns, strict=True)
         ):
-            row = dict(zip(keep, cells, strict=True))
+            row = dict(zip(keep, shown, strict=True))
             streams = Streams(self.seed, stream, number)
-            course = Course(row, float(volumes[i]), streams, self.models)
+            lesions = self._lesions(row, float(volumes[i]), streams)
+            several = 1 if lesions is None else lesions.lanes
+            course = Course(row, np.full(several, volumes[i]), streams, self.models, lesions=lesions)
             mine = dict(zip(values, own, strict=True))
-            patients.append(SimulatedPatient(number, row, mine, states[i].copy(), course, 0.0))
+            patients.append(SimulatedPatient(number, row, [Lane(mine, states[i].copy())], course, 0.0))
+        if self._lanes is not None:
+            lesions_of = [p.course.lesions for p in patients]
+            mine_of = [p.parameters for p in patients]
+            made = self._lanes.lanes(table, lesions_of, mine_of, states, stream, shared=self.shared, absent=self.absent)
+            for p, lanes in zip(patients, made, strict=True):
+                p.lanes = lanes
         return patients
+
+    def _lesions(self, row: dict[str, Any], volume: float, streams: Streams) -> Lesions | None:
+        """The patient's lesions; None where they share one simulated tumour."""
+        if self._lanes is None:
+            return None
+        model, count = self.models.lesions, int(row["n_target_lesions"])
+        factor = float(row["frailty_new_lesion"])
+        return model.spread_out(volume, count, factor, streams["lesions"], streams["micrometastases"])
 
     def _frailties(self, table: pd.DataFrame, stream: int) -> dict[str, FloatArray]:
         """Factors (mean 1 before the population fit) of each patient's hazards of death and of new lesions."""
@@ -187,9 +275,15 @@ class BlockSimulator:
         table: pd.DataFrame,
         failures: list[dict[str, Any]],
         arm: str,
+        excluded: dict[str, int],
     ) -> list[SimulatedPatient]:
         """Simulate a line before the trial; keep those who end it as the trial asks, at the trial's day 0."""
         name = f"prior {number + 1}"
+        passing: list[SimulatedPatient] = []
+        if line.share < 1.0:
+            had = {p.number: float(p.course.streams[f"had {name}"].uniform()) < line.share for p in patients}
+            passing = [p for p in patients if not had[p.number]]
+            patients = [p for p in patients if had[p.number]]
         horizon = line.months * DAYS_PER_MONTH
         every = self.numbers["run_in_visit_interval"]
         visits = np.arange(every, horizon + 1e-9, every)
@@ -197,34 +291,85 @@ class BlockSimulator:
         for p, regimen in zip(patients, regimens, strict=True):
             p.horizon = horizon
             p.course.start_line(name, 0.0, regimen, visits, horizon)
+            self._aim(p, regimen)
         self._integrate(patients, None)
         kept = []
         for p in patients:
             progressed = math.isfinite(p.course.line.progression)
             if p.failure:
                 failures.append(_failure(p, arm))
-            elif p.course.death is None and progressed == (line.outcome == "progressed"):
+            elif p.course.death is not None:
+                _count(excluded, "died in an earlier line")
+            elif progressed == (line.outcome == "progressed"):
                 kept.append(p)
+            else:
+                _count(excluded, "progressed in an earlier line" if progressed else "did not progress in time")
         if line.washout_days > 0 and kept:
             self._rest(kept, line.washout_days)
-        values = {k: np.array([p.parameters[k] for p in kept]) for k in (kept[0].parameters if kept else {})}
-        volumes = self._volumes(values, np.array([p.state for p in kept])) if kept else np.empty(0)
         good = []
-        for p, volume in zip(kept, volumes, strict=True):
+        for p, volume in zip(kept, self._lane_volumes(kept), strict=True):
             if p.failure:
                 failures.append(_failure(p, arm))
                 continue
             p.context[name] = p.course.day
             earlier = p.course.earlier_lines + (line.outcome == "progressed")
-            p.course = Course(p.row, float(volume), p.course.streams, self.models, earlier_lines=earlier)
+            p.course = Course(p.row, volume, p.course.streams, self.models, earlier_lines=earlier, previous=p.course)
             good.append(p)
-        return good
+        return sorted([*good, *passing], key=lambda p: p.number)
+
+    def _lane_volumes(self, patients: Sequence[SimulatedPatient]) -> list[FloatArray]:
+        """Volumes (mL) of the lanes of each patient."""
+        lanes = [lane for p in patients for lane in p.lanes]
+        if not lanes:
+            return []
+        values = {k: np.array([lane.parameters[k] for lane in lanes]) for k in lanes[0].parameters}
+        volumes = self._volumes(values, np.array([lane.state for lane in lanes]))
+        ends = np.cumsum([len(p.lanes) for p in patients])[:-1]
+        return [np.asarray(own) for own in np.split(volumes, ends)]
+
+    def _eligible_at_entry(self, patients: list[SimulatedPatient], excluded: dict[str, int]) -> list[SimulatedPatient]:
+        """Who enters after the earlier lines: criteria on the tumour are read now, not at diagnosis.
+
+        A line may end with disease that cannot be measured (a rise from a small nadir, a new lesion). Such a patient
+        is scanned again, without treatment, until a lesion is measurable or the longest wait is over.
+        """
+        enrolment = self.trial.population
+        waiting, every = patients, self.numbers["run_in_visit_interval"]
+        for _ in range(int(self.numbers["longest_wait_for_measurable"] // every)):
+            waiting = [p for p in waiting if enrolment.measurable and not p.course.measurable and not p.failure]
+            if not waiting:
+                break
+            self._rest(waiting, every)
+            for p, volume in zip(waiting, self._lane_volumes(waiting), strict=True):
+                if not p.failure:
+                    earlier, last = p.course.earlier_lines, p.course
+                    p.course = Course(p.row, volume, last.streams, self.models, earlier_lines=earlier, previous=last)
+        import pandas as pd
+
+        entering = []
+        for p in patients:
+            p.row["sld_mm"] = p.course.entry_sld_mm
+            if enrolment.measurable and not p.course.measurable:
+                _count(excluded, "no measurable disease at entry")
+            elif enrolment.at_entry and not all(c.met(pd.DataFrame([p.row]))[0] for c in enrolment.at_entry):
+                _count(excluded, "not eligible at entry")
+            else:
+                entering.append(p)
+        return entering
 
     def _rest(self, patients: list[SimulatedPatient], days: float) -> None:
         """Let time pass without treatment."""
-        result = self._job(patients, np.array([0.0, days]), [[] for _ in patients])
-        for i, p in enumerate(patients):
-            self._take(p, result, i, -1)
+        pieces = self._jobs.run([p.lanes for p in patients], np.array([0.0, days]), [[] for _ in patients])
+        for p, piece in zip(patients, pieces, strict=True):
+            if piece.failure is not None:
+                p.failure = p.failure or f"day {p.course.day + piece.failure[0]:.1f}: {piece.failure[1]}"
+            self._take(p, piece, -1)
+
+    @staticmethod
+    def _take(p: SimulatedPatient, piece: LanePiece, index: int) -> None:
+        """Keep the states of a patient's lanes at an output."""
+        if not piece.take(p.lanes, index):
+            p.failure = p.failure or f"day {p.course.day:.1f}: the state is not finite"
 
     # --- the trial --------------------------------------------------------------------------------------------------
 
@@ -252,6 +397,29 @@ class BlockSimulator:
             p.context["stop"] = arm.stop_at_progression and not beyond
             p.horizon = min(follow_up, p.context["dropout_day"])
             p.course.start_line("trial", 0.0, regimen, self._visits(streams, "trial"), p.horizon)
+            self._aim(p, regimen)
+
+    def _aim(self, p: SimulatedPatient, regimen: Regimen) -> None:
+        """Set what share of the patient's cancer cells a regimen with radiation reaches; its field is a new one."""
+        rule = radiation_rule(regimen)
+        if rule is None or FIELD not in p.parameters:
+            return
+        stage = str(p.row.get("stage", "IV"))
+        lesions = all_lesions(p.course.lesions.diameter_mm, int(p.row.get("n_lesions", 1)), self.numbers)
+        target, brain = target_of(rule, stage, self.numbers), bool(p.row.get("brain_mets", False))
+        rng = p.course.streams["radiation field"]
+        if self._lanes is None:
+            shares = np.array([field_share(target, lesions, stage, brain, self.numbers, rng)])
+        else:
+            own, seen = p.course.lesions, p.course.seen < math.inf
+            reached = np.zeros(len(own))
+            reached[seen] = in_field(target, int(seen.sum()), stage, brain, self.numbers, rng)
+            shares = np.zeros(own.lanes)
+            np.maximum.at(shares, own.lane, reached)
+        whole = p.context.setdefault("field", p.parameters[FIELD])
+        for lane, share in zip(p.lanes, shares, strict=True):
+            lane.parameters[FIELD] = float(share) * whole
+            lane.state[self.compiled.states.index(FIELD_LOSS)] = 0.0
 
     def _visits(self, streams: Streams, line: str) -> FloatArray:
         """Days of the scans of a line: the protocol's, each moved within its window."""
@@ -260,32 +428,54 @@ class BlockSimulator:
         moved = 0.5 * limit * streams[f"visits {line}"].standard_normal(len(planned))
         return np.maximum(planned + np.rint(np.clip(moved, -limit, limit)), 1.0)
 
-    def _next_line(self, p: SimulatedPatient, arm: Arm | None) -> None:
-        """What follows progression: crossover, later therapy, or nothing."""
-        course = p.course
-        gap = self.numbers["next_line_gap"]
-        if arm is not None and len(course.lines) == 1:
-            streams = course.streams
-            cross = arm.crossover
-            draw, later = float(streams["crossover"].uniform()), float(streams["subsequent"].uniform())
-            share = self.numbers["crossover_progressed_share"]
-            choices: tuple[Choice, ...] = ()
-            name = ""
-            if cross is not None and draw < cross.probability(share):
-                choices, name = cross.choices, "crossover"
-            else:
-                for option in arm.subsequent:
-                    chance = option.probability(share)
-                    if later < chance:
-                        choices, name = option.choices, "subsequent"
-                        break
-                    later -= chance
-            if choices:
-                regimen = self._choose(choices, [p], name)[0]
-                course.start_line(name, course.day + gap, regimen, self._visits(streams, name), p.horizon)
+    def _later_lines(self, patients: list[SimulatedPatient], arm: Arm) -> None:
+        """What follows progression on the trial's line: a pause, then crossover, later therapy, or nothing.
+
+        Shares are delivered as they are written: it is counted who progressed, and those who are alive after the pause
+        share the places among them by their own draws. Where more places are asked for than patients are left, all
+        of these receive one.
+        """
+        progressed = [
+            p for p in patients if not p.failure and p.course.death is None and self._ended(p.course, p.context)
+        ]
+        waiting = [p for p in progressed if p.course.day < p.horizon - 1e-6]
+        for p in waiting:
+            p.course.start_line("after", p.course.day, NONE, np.empty(0), p.horizon, fallback=True)
+        if not waiting:
+            return
+        horizons = [p.horizon for p in waiting]
+        for p in waiting:
+            p.horizon = min(p.horizon, p.course.day + self.numbers["next_line_gap"])
+        self._integrate(waiting, arm)
+        for p, horizon in zip(waiting, horizons, strict=True):
+            p.horizon = horizon
+        alive = [p for p in waiting if p.course.death is None and not p.failure and p.course.day < p.horizon - 1e-6]
+        randomised = sum(not p.failure for p in patients)
+        rounding = waiting[0].course.streams["rounding of shares"]
+        places: list[tuple[str, tuple[Choice, ...], int]] = []
+        left = len(progressed)
+        if arm.crossover is not None:
+            count = _rounded(arm.crossover.patients(left, randomised), rounding)
+            places.append(("crossover", arm.crossover.choices, count))
+            left -= min(count, len(alive))
+        for option in arm.subsequent:
+            places.append(("subsequent", option.choices, _rounded(option.patients(left, randomised), rounding)))
+        for name, choices, count in places:
+            draws = {p.number: float(p.course.streams[name].uniform()) for p in alive}
+            chosen = sorted(alive, key=lambda p: draws[p.number])[:count]
+            for p, regimen in zip(chosen, self._choose(choices, chosen, name), strict=True):
+                course = p.course
+                course.start_line(name, course.day, regimen, self._visits(course.streams, name), p.horizon)
+                self._aim(p, regimen)
                 p.context["stop"] = True
-                return
-        course.start_line("after", course.day, NONE, np.empty(0), p.horizon, fallback=True)
+            taken = {p.number for p in chosen}
+            alive = [p for p in alive if p.number not in taken]
+        self._integrate(waiting, arm)
+
+    @staticmethod
+    def _ended(course: Course, context: dict[str, Any]) -> bool:
+        """Whether the present line ended with progression."""
+        return bool(context["stop"]) and math.isfinite(course.line.progression)
 
     # --- integration ------------------------------------------------------------------------------------------------
 
@@ -296,66 +486,42 @@ class BlockSimulator:
             longest = max(p.horizon - p.course.day for p in active)
             span = min(PIECE_DAYS, math.ceil(longest / STEP_DAYS) * STEP_DAYS)
             times = np.arange(0.0, span + 1e-9, STEP_DAYS)
-            doses = [p.course.dose_times(p.course.day, p.course.day + span) for p in active]
-            result = self._job(active, times, doses)
+            given = {p.number: p.course.dose_times(p.course.day, p.course.day + span) for p in active}
+            # the longest first, so that no lane of the engine works on while the others have nothing left to do
+            active.sort(key=lambda p: (p.steps, len(given[p.number])), reverse=True)
+            pieces = self._jobs.run([p.lanes for p in active], times, [given[p.number] for p in active])
             remaining = []
-            for i, p in enumerate(active):
-                if int(result.status[i]) == 2:
-                    p.failure = (
-                        f"day {p.course.day + float(result.end_time[i]):.1f}: {result.messages.get(i, 'failed')}"
-                    )
-                    continue
+            for p, piece in zip(active, pieces, strict=True):
                 start = p.course.day
-                volume = result.values[i, :, 0] * self._volume_ml
+                if piece.failure is not None:
+                    p.failure = f"day {start + piece.failure[0]:.1f}: {piece.failure[1]}"
+                    continue
+                volume, living = piece.volume_ml, piece.living_ml
                 if not np.isfinite(volume).all():
                     p.failure = f"day {start:.1f}: the tumour volume is not finite"
                     continue
                 stop_here = bool(p.context.get("stop", True)) if arm is not None else True
-                living = result.values[i, :, 1] * self._volume_ml
+                if arm is not None and self.trial.resection_day is not None and len(p.course.lines) == 1:
+                    bed = p.context.setdefault("bed", Bed(self.trial.resection_day))
+                    first = own[0]  # the tumour that is resected; one without a cell left is not simulated on
+                    living_cells = result.values[first][:, self._clones].sum(axis=1) if first >= 0 else 0.0 * times
+                    bed.follow(start + times, living_cells)
                 ended = p.course.advance(start + times, volume, living, stop_at_progression=stop_here)
-                self._take(p, result, i, -1 if ended is None else ended)
+                self._take(p, piece, -1 if ended is None else ended)
+                p.steps = piece.steps
                 if p.course.death is not None or p.failure:
                     continue
                 if ended is not None:
-                    if arm is None:
-                        continue
-                    self._next_line(p, arm)
+                    if arm is None or len(p.course.lines) == 1:
+                        continue  # what follows the trial's line is decided when it is known who progressed
+                    p.course.start_line("after", p.course.day, NONE, np.empty(0), p.horizon, fallback=True)
                 if p.course.day < p.horizon - 1e-6:
                     remaining.append(p)
             active = remaining
 
-    def _job(self, patients: Sequence[SimulatedPatient], times: FloatArray, doses: Sequence[Any]) -> Any:
-        from immunescape.engine.api import Job
-        from immunescape.trial.dosing import to_doses
-
-        tables = []
-        for given in doses:
-            tables.append(to_doses([dose.at(time) for time, dose in given], self._drugs))
-        names = sorted(patients[0].parameters)
-        values = np.array([[p.parameters[k] for k in names] for p in patients])
-        states = np.array([p.state for p in patients])
-        job = Job(
-            n=len(patients),
-            times=times,
-            outputs=self._outputs,
-            parameters={k: values[:, j] for j, k in enumerate(names)},
-            initial={s: states[:, k] for k, s in enumerate(self.compiled.states)},
-            doses=tables,
-            rtol=self.rtol,
-            atol=self._atol,
-        )
-        return self.compiled.run(job)
-
-    def _take(self, p: SimulatedPatient, result: Any, i: int, index: int) -> None:
-        """Keep the model's state at an output."""
-        state = result.values[i, index, self._places]
-        if not np.isfinite(state).all():
-            p.failure = p.failure or f"day {p.course.day:.1f}: the state is not finite"
-        p.state = np.maximum(state, 0.0)
-
     # --- results ----------------------------------------------------------------------------------------------------
 
-    def _collect(self, p: SimulatedPatient, arm: Arm) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def collect(self, p: SimulatedPatient, arm: Arm) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """The patient's row, and the rows of the scans of the trial's own line."""
         course, line = p.course, p.course.lines[0]
         last = math.inf if course.death is None else course.death
@@ -378,8 +544,12 @@ class BlockSimulator:
         end = min(line.treatment_end, last, p.horizon)
         events = line.toxicity.before(end + 1e-9)
         given = [dose for dose in line.doses if dose.time_days < end - 1e-9]
-        later = course.lines[1] if len(course.lines) > 1 and not course.lines[1].fallback else None
+        later = next((after for after in course.lines[1:] if not after.fallback), None)
         confirm = self.trial.endpoints.confirmation
+        resection = self.trial.resection_day
+        operated = resection is not None and resection <= min(last, p.horizon) and resection < line.progression
+        bed = p.context.get("bed")
+        pathology = {} if resection is None else {"viable_share_pct": 100.0 * bed.share if operated and bed else None}
         row = {
             **{k: v for k, v in p.row.items()},
             "id": p.number,
@@ -388,7 +558,7 @@ class BlockSimulator:
             "volume_ml_baseline": course.volume0,
             "sld_mm_baseline": line.baseline_mm,
             "largest_mm_baseline": line.baseline_largest_mm,
-            "target_lesions": len(course.lesions.diameter_mm),
+            "target_lesions": len(line.targets),
             "best_response": best_overall_response(days, words, confirm=confirm),
             "best_change_pct": min((s["change_pct"] for s in scans), default=None),
             "progression_day": next((d for d, w in zip(days, words, strict=True) if w == "PD"), None),
@@ -411,9 +581,19 @@ class BlockSimulator:
             "next_line": None if later is None else later.name,
             "next_line_regimen": None if later is None else str(later.regimen),
             "next_line_day": None if later is None else later.start,
+            **pathology,
             **{f"{name}_days": day for name, day in p.context.items() if name.startswith("prior")},
         }
         return row, scans
+
+
+def _count(counts: dict[str, int], reason: str) -> None:
+    counts[reason] = counts.get(reason, 0) + 1
+
+
+def _rounded(number: float, rng: np.random.Generator) -> int:
+    """A whole number with the given mean."""
+    return math.floor(number + float(rng.uniform()))
 
 
 def _failure(p: SimulatedPatient, arm: str) -> dict[str, Any]:

@@ -31,6 +31,8 @@ from immunescape.trial.design.two_stage import simon
 __all__ = ["design_schema", "design_template", "list_designs", "load_design", "read_design", "resolve"]
 
 Progress = Callable[[int, int], None]
+LONGEST_ACCRUAL = 600.0
+"""Months of accrual beyond which a rate is taken for a slip."""
 
 
 def list_designs() -> list[str]:
@@ -122,7 +124,8 @@ class _Builder:
         except InputError as error:
             if error.where:
                 raise
-            raise InputError(error.message, where=self.source.where(path), hint=error.hint) from error
+            field = getattr(error, "field", ()) or path
+            raise InputError(error.message, where=self.source.where(field), hint=error.hint) from error
 
     def design(self) -> Design:
         b = self.block
@@ -187,8 +190,16 @@ class _Builder:
         if len(rates) != len(starts) or starts[0] != 0 or np.any(np.diff(starts) <= 0):
             raise InputError("each accrual rate starts at its own month: the first at 0, then increasing")
         if len(rates) == 1:
-            return Accrual((rates[0],), (patients / rates[0],))
-        return Accrual.ramp(rates, starts, patients)
+            accrual = Accrual((rates[0],), (patients / rates[0],))
+        else:
+            accrual = Accrual.ramp(rates, starts, patients)
+        months = float(np.sum(accrual.durations))
+        if months > LONGEST_ACCRUAL:
+            raise InputError(
+                f"{patients} patients take {months:,.0f} months to enrol at these rates",
+                hint="Rates are patients per month.",
+            )
+        return accrual
 
     def statistic(self, block: Any, *path: str | int) -> Statistic:
         return self.at(
@@ -277,7 +288,7 @@ class _Builder:
             return rule, self.looks(), b.patients
         if b.kind == "two-stage":
             t = b.two_stage
-            found = self.at(lambda: simon(t.p0, t.p1, alpha=b.alpha or 0.05, beta=t.beta, kind=t.choose), "two_stage")
+            found = self.at(lambda: simon(t.p0, t.p1, alpha=b.alpha, beta=t.beta, kind=t.choose), "two_stage")
             if found.n > b.patients:
                 raise InputError(
                     f"Simon's design takes {found.n} patients, the file has {b.patients}",
@@ -296,7 +307,7 @@ class _Builder:
                     "read",
                     where=self.source.where(("looks",)), hint=f"Give each look follow_up: {read_after:g}.",
                 )  # fmt: skip
-            boundary = self.at(lambda: bop2(w.p0, w.p1, sizes, alpha=b.alpha or 0.1), "bop2")
+            boundary = self.at(lambda: bop2(w.p0, w.p1, sizes, alpha=b.alpha), "bop2")
             return Monitored(w.endpoint, boundary, w.p1), looks, sizes[-1]
         if b.kind == "dose-finding":
             f = b.dose_finding

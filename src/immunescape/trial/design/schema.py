@@ -11,7 +11,9 @@ from immunescape.trial.schema import _Block as _TrialBlock
 __all__ = ["DesignFile", "json_schema"]
 
 Months = Annotated[float, Field(ge=0, le=600)]
+Delay = Annotated[float, Field(ge=0, le=36)]
 Positive = Annotated[float, Field(gt=0)]
+PriorCount = Annotated[float, Field(gt=0, le=10_000)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Kind = Literal[
     "group-sequential", "multi-arm", "enrichment", "bayesian", "platform", "two-stage", "bop2", "dose-finding"
@@ -36,8 +38,8 @@ class TestBlock(_Block):
     """A test."""
 
     name: TestName = Field(default="log-rank", description="Which test.")
-    rho: float = Field(default=0.0, ge=0, description="Fleming-Harrington: power of S.")
-    gamma: float = Field(default=0.0, ge=0, description="Fleming-Harrington: power of 1 - S.")
+    rho: float = Field(default=0.0, ge=0, le=5, description="Fleming-Harrington: power of S.")
+    gamma: float = Field(default=0.0, ge=0, le=5, description="Fleming-Harrington: power of 1 - S.")
     months: Months = Field(default=0.0, description="t* of modest weights, horizon of rmst, month of milestone.")
     stratified: bool = Field(default=False, description="Log-rank within strata.")
     margin: Annotated[float, Field(ge=1, lt=10)] = Field(
@@ -63,7 +65,9 @@ class StratumBlock(_Block):
     """A biomarker-defined group of patients."""
 
     name: str = Field(min_length=1, description="Name of the stratum.")
-    share: Share | None = Field(default=None, description="Share of the patients; a pool brings its own.")
+    share: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None, description="Share of the patients; a pool brings its own."
+    )
     covariate: str | None = Field(default=None, description="Pool: covariate that defines it.")
     range: tuple[float, float] | None = Field(default=None, description="Pool: lowest and highest value, included.")
 
@@ -72,8 +76,8 @@ class EndpointBlock(_Block):
     """What is measured."""
 
     kind: Literal["survival", "response"] = Field(default="survival", description="survival or response.")
-    visits_every: Months = Field(default=0.0, description="Months between assessments (0: events are seen at once).")
-    lag: Months = Field(default=0.0, description="Months until data reach an analysis.")
+    visits_every: Delay = Field(default=0.0, description="Months between assessments (0: events are seen at once).")
+    lag: Delay = Field(default=0.0, description="Months until data reach an analysis.")
     months: Months = Field(default=0.0, description="Response: months from entry to its reading.")
     competing: str | None = Field(default=None, description="Survival endpoint whose event precludes this one.")
     precluded: Literal["censored", "kept"] = Field(
@@ -268,7 +272,7 @@ class BayesianBlock(_Block):
     adaptive: bool = Field(default=False, description="Response-adaptive randomisation.")
     power: float | None = Field(default=None, ge=0, le=5, description="Exponent on P(best); null: n / 2N.")
     floor: Share = Field(default=0.1, description="Least share of an open arm.")
-    prior: tuple[Positive, Positive] = Field(default=(1.0, 1.0), description="Beta prior.")
+    prior: tuple[PriorCount, PriorCount] = Field(default=(1.0, 1.0), description="Beta prior.")
     calibration: int = Field(default=4000, ge=500, le=100_000, description="Null replicates of the calibration.")
 
 
@@ -277,7 +281,9 @@ class PlatformBlock(_Block):
 
     controls: Literal["concurrent", "all"] = Field(default="concurrent", description="Which controls are compared.")
     multiplicity: Literal["family", "per-arm"] = Field(default="family", description="What alpha bounds.")
-    control_ratio: Positive = Field(default=1.0, description="Control patients per patient of an open arm.")
+    control_ratio: Annotated[float, Field(ge=0.1, le=10)] = Field(
+        default=1.0, description="Control patients per patient of an open arm."
+    )
     review_every: Positive = Field(default=3.0, description="Months between reviews.")
     drift: float = Field(default=0.0, description="Yearly fall of the hazard in calendar time.")
 

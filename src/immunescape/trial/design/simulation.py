@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design.cohort import Streams
+from immunescape.trial.design.complaints import planned
 from immunescape.trial.design.execution import Arrays, fingerprint, run_blocks
 from immunescape.trial.design.naive import compared, piecewise_fit
 from immunescape.trial.design.records import Decided, Design
@@ -319,14 +320,14 @@ def simulate(
     chosen = tuple(scenarios) if scenarios is not None else design.scenarios
     for name in chosen:
         design.scenario(name)
-    plan = design.rule.plan(design)
+    plan = planned(design)
     blocks = -(-replicates // BLOCK)
     runs = [(scenario, design, plan) for scenario in chosen]
     free = design.rule.ignoring_futility() if "null" in chosen else None
     if free is not None:
         # the efficacy bounds stay: they do not count on stops that do not bind
         unbound = replace(design, rule=free)
-        runs.append((UNSTOPPED, unbound, free.plan(unbound)))
+        runs.append((UNSTOPPED, unbound, planned(unbound)))
     jobs = [
         (
             f"{label}-{seed}-{block:06d}".replace("/", "_").replace(" ", "_"),

@@ -1,0 +1,67 @@
+"""The page: header, notice, the views, and what sessions share (nothing of a user)."""
+
+from __future__ import annotations
+
+import threading
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from htmltools import tags
+from shiny import App, Inputs, Outputs, Session, ui
+
+from immunescape.app.patient_run import Simulator
+from immunescape.app.views import patient
+from immunescape.errors import ImmunescapeError
+from immunescape.face import NOTICE
+
+if TYPE_CHECKING:
+    from immunescape.app.serve import Limits
+
+__all__ = ["shiny_app"]
+
+
+def shiny_app(limits: Limits) -> App:
+    """Return the Shiny application; every browser window is a session of its own."""
+    simulator = Simulator()
+    page = ui.page_fluid(
+        ui.head_content(
+            tags.meta(name="viewport", content="width=device-width, initial-scale=1"),
+            tags.link(rel="icon", href="data:,"),
+            tags.link(rel="stylesheet", href="isc/app.css"),
+            tags.script(src="plotly/plotly.min.js"),
+        ),
+        tags.header(
+            tags.h1("immunescape"),
+            tags.p("How a lung tumour escapes immunotherapy: mechanistic model, virtual patients, virtual trials"),
+            class_="isc-header",
+        ),
+        tags.div(NOTICE, class_="isc-notice", role="note"),
+        tags.main(
+            ui.navset_underline(
+                ui.nav_panel("One patient", patient.patient_ui(), value="patient"),
+                id="view",
+            )
+        ),
+        tags.script(src="isc/app.js"),
+        title="immunescape",
+        lang="en",
+    )
+
+    def server(input: Inputs, output: Outputs, session: Session) -> None:
+        patient.patient_server(input, output, session, simulator)
+
+    assets = {
+        "/isc": Path(__file__).parent.parent / "www",
+        "/plotly": Path(str(files("plotly") / "package_data")),
+    }
+    threading.Thread(target=_warm_up, args=(simulator,), daemon=True, name="first patient").start()
+    return App(page, server, static_assets=assets)
+
+
+def _warm_up(simulator: Simulator) -> None:
+    """Simulate the first patient before somebody asks, so that the first page is not slow."""
+    try:
+        simulator.run(patient.FIRST)
+    except ImmunescapeError:
+        pass  # said where a user asks

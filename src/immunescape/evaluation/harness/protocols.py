@@ -1,0 +1,239 @@
+"""The trials that the harness scores, and each protocol file held against the table row that it stands for.
+
+Trials come from three places: those that ship with a role, the protocol files of a data folder (``trial_files/``, with
+the rows of ``trials.csv`` and ``combinations.csv``), and a protocol of the harness's own for the odds ratios of
+biomarkers. The tables have the columns of their header; a cell that is empty says nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from immunescape.errors import InputError, unknown_word
+from immunescape.evaluation.scoreboard import roles
+from immunescape.trial.spec import Arm, Trial, list_trials, load_trial
+
+__all__ = ["Deviation", "Protocol", "deviations", "protocols"]
+
+HOW = (
+    "The folder holds trials.csv, combinations.csv and trial_files/*.yaml, and for the comparison with patients "
+    "oak/, loris/, toposcore/ and km/."
+)
+_ALIASES = {
+    "sintilimab + anlotinib phase ib": "sintilimab-anlotinib",
+    "alt-803 + nivolumab phase ib": "nivolumab-alt-803",
+    "til + nivolumab phase i": "til-nivolumab",
+    "keynote-042 tps>=50": "keynote-042-high",
+    "checkmate 227 part 1, pd-l1>=1": "checkmate-227",
+}
+"""Rows of ``trials.csv`` whose trial is not named as its protocol."""
+PROBE = "all-comers-pembrolizumab"
+"""The protocol of the harness's own."""
+SUBGROUPS = ("keynote-042-high",)
+"""Trials whose patients are part of another one's: shown, but not counted among the scores."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A trial to be scored.
+
+    Attributes
+    ----------
+    trial : its protocol.
+    role : calibration or validation; ``none`` for the harness's own protocol.
+    kind : class of the comparison: ``addon``, ``switch``, ``single``, or the regimen class of a trial that ships.
+    rows : rows of the data folder's tables about it, by arm (``experimental``, ``control``).
+    met : whether its primary endpoint was met; None where it is not known or there is no comparison.
+    checked : what the table says about the source of the published figures.
+    """
+
+    trial: Trial
+    role: str
+    kind: str
+    rows: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    met: bool | None = None
+    checked: str = ""
+
+    @property
+    def counted(self) -> bool:
+        """Whether it counts among the scores."""
+        return self.role != "none" and self.trial.name not in SUBGROUPS
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A field in which a protocol file and its table row differ."""
+
+    trial: str
+    field: str
+    file: str
+    table: str
+
+    def row(self) -> dict[str, str]:
+        """As a row of a table."""
+        return {"trial": self.trial, "field": self.field, "protocol": self.file, "table": self.table}
+
+
+def protocols(data: Path | None, names: Iterable[str] = ()) -> list[Protocol]:
+    """Trials to be scored, sorted by name; `names` keeps only these.
+
+    Raises
+    ------
+    InputError
+        For a folder without the tables, a protocol that a table names but the folder lacks, or an unknown trial.
+    """
+    shipped = {name: load_trial(name) for name in list_trials() if name in roles()}
+    tables: dict[str, dict[str, dict[str, str]]] = {}
+    made: dict[str, Protocol] = {}
+    combinations: dict[str, dict[str, str]] = {}
+    if data is not None:
+        for row in _read(data / "trials.csv", ("trial", "role", "arm")):
+            tables.setdefault(_name(row["trial"]), {})[row["arm"]] = row
+        for row in _read(data / "combinations.csv", ("trial", "trial_file", "kind")):
+            combinations[row["trial_file"].removesuffix(".yaml")] = row
+        for file in sorted((data / "trial_files").glob("*.yaml")):
+            trial = load_trial(file)
+            if trial.name in shipped:
+                continue
+            made[trial.name] = _of_file(trial, file, tables, combinations)
+        if missing := sorted(set(combinations) - set(made)):
+            raise InputError(f"no protocol for {', '.join(missing)}", where=str(data / "trial_files"), hint=HOW)
+    for name, trial in shipped.items():
+        role, kind = roles()[name]
+        made[name] = Protocol(trial, role, kind, tables.get(name, {}))
+    probe = files("immunescape.evaluation.harness") / "protocols" / f"{PROBE}.yaml"
+    made[PROBE] = Protocol(load_trial(str(probe)), "none", "single")
+    chosen = list(names) or sorted(made)
+    for name in chosen:
+        if name not in made:
+            raise unknown_word("trial", name, sorted(made))
+    return [made[name] for name in chosen]
+
+
+def _of_file(
+    trial: Trial,
+    file: Path,
+    tables: Mapping[str, dict[str, dict[str, str]]],
+    combinations: Mapping[str, Mapping[str, str]],
+) -> Protocol:
+    if file.stem in combinations:
+        row = combinations[file.stem]
+        met = {"yes": True, "no": False}.get(row["primary_endpoint_met"])
+        return Protocol(trial, "calibration", row["kind"], {"combination": row}, met, row.get("checked", ""))
+    if trial.name in tables:
+        rows = tables[trial.name]
+        first = next(iter(rows.values()))
+        kind = "ici and chemotherapy" if "chemotherapy" in trial.arms[0].name else "ici"
+        note = "recalled" if "recalled" in first["reference"] else ""
+        return Protocol(trial, first["role"], kind, rows, None, note)
+    raise InputError(f"no row about '{trial.name}' in trials.csv or combinations.csv", where=str(file), hint=HOW)
+
+
+def _read(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    if not path.is_file():
+        raise InputError("there is no such file", where=str(path), hint=HOW)
+    with path.open(encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream)
+        for name in columns:
+            if name not in (reader.fieldnames or ()):
+                raise InputError(f"there is no column '{name}'", where=str(path), hint=HOW)
+        return list(reader)
+
+
+def _name(text: str) -> str:
+    word = text.strip().casefold()
+    return _ALIASES.get(word, word.replace(" ", "-"))
+
+
+# --- protocol against table ------------------------------------------------------------------------------------------
+
+
+def deviations(chosen: Iterable[Protocol]) -> list[Deviation]:
+    """Where protocols and table rows differ: arms, n, line, histology, PD-L1, drivers, crossover, published figures."""
+    return [d for protocol in chosen for d in _deviations(protocol)]
+
+
+def _deviations(protocol: Protocol) -> list[Deviation]:
+    trial = protocol.trial
+    out: list[Deviation] = []
+
+    def compare(field: str, file: Any, table: Any) -> None:
+        if str(file) != str(table):
+            out.append(Deviation(trial.name, field, str(file), str(table)))
+
+    combination = protocol.rows.get("combination")
+    experimental, control = trial.experimental[0], trial.control
+    if combination is not None:
+        first = combination
+        compare("arms", len(trial.arms), 2 if combination["control regimen"] else 1)
+        sizes = {"experimental": combination["n_exp"], "control": combination["n_ctl"]}
+        east = "China" in first["setting"] or "east Asia" in first["setting"]
+        compare("region", trial.population.region, "east_asian" if east else "western")
+        prior = "after PD-(L)1" in first["setting"]
+        compare("inhibitor before", "yes" if _inhibitor_before(trial) else "no", "yes" if prior else "no")
+        ratios = {e: combination[f"{e}_hr"] for e in ("pfs", "os")}
+        rates = {"experimental": combination["orr_exp"], "control": combination["orr_ctl"]}
+        if combination["stand_in"]:
+            out.append(Deviation(trial.name, "drug", combination["stand_in"], combination["experimental regimen"]))
+    elif protocol.rows:
+        first = next(iter(protocol.rows.values()))
+        sizes = {arm: row["n"] for arm, row in protocol.rows.items()}
+        ratios = {e: protocol.rows.get("experimental", {}).get(f"{e}_hr", "") for e in ("pfs", "os")}
+        rates = {arm: row["orr_pct"] for arm, row in protocol.rows.items()}
+        asked = re.search(r"\d+(?:-\d+)?", protocol.rows.get("control", {}).get("crossover_pct", ""))
+        text = protocol.rows.get("control", {}).get("crossover_pct", "")
+        if asked and control is not None:
+            numbers = [float(x) for x in re.findall(r"\d+", text) if float(x) > 5]
+            given = 100 * _switching(control)
+            if not min(numbers) - 5 <= given <= max(numbers) + 5:
+                compare("later inhibitor or crossover (% of control)", f"{given:g}", text)
+    else:
+        return out
+    for arm, role in ((experimental, "experimental"), (control, "control")):
+        if arm is not None and sizes.get(role):
+            compare(f"n ({role})", arm.n, int(float(sizes[role])))
+    last = "+" if trial.population.line[1] is None else ""
+    compare("line", f"{trial.population.line[0]}{last}", first["line"])
+    criteria = {c.covariate: c for c in trial.population.criteria}
+    histology = criteria.get("histology")
+    word = "any" if histology is None else str(histology.allowed[0]).replace("nonsquamous", "non-squamous")
+    compare("histology", word, first["histology"])
+    tps = criteria.get("pdl1_tps")
+    low = 0 if tps is None else tps.low
+    needed = re.search(r"(\d+)", first["pdl1"]) if "any" not in first["pdl1"] else None
+    compare("PD-L1 at least (%)", f"{low:g}", needed.group(1) if needed else "0")
+    allowed = criteria["driver"].allowed if "driver" in criteria else ()
+    if "no EGFR/ALK" in first["driver"] and (not allowed or {"EGFR", "ALK"} & set(allowed)):
+        compare("driver", "any", first["driver"])
+    if first["driver"].startswith("any") and allowed:
+        compare("driver", f"{', '.join(map(str, allowed))} only", first["driver"])
+    published = trial.published
+    for end, value in ratios.items():
+        written = None if published is None else getattr(published, f"{end}_hr")
+        if value and written is not None and abs(written - float(value)) > 0.005:
+            compare(f"{end} hazard ratio", f"{written:g}", value)
+    for arm, role in ((experimental, "experimental"), (control, "control")):
+        if arm is None or published is None or not rates.get(role):
+            continue
+        of_arm = published.arm(arm.name)
+        if of_arm is not None and of_arm.orr_pct is not None and abs(of_arm.orr_pct - float(rates[role])) > 0.6:
+            compare(f"response ({role}, %)", f"{of_arm.orr_pct:g}", rates[role])
+    return out
+
+
+def _switching(arm: Arm) -> float:
+    """Share of the arm that crosses over or receives later therapy, as the protocol writes it."""
+    crossing = arm.crossover.fraction if arm.crossover else 0.0
+    return crossing + sum(option.fraction for option in arm.subsequent if option.stated)
+
+
+def _inhibitor_before(trial: Trial) -> bool:
+    from immunescape.trial.toxicity import contains_class
+
+    return any(contains_class(choice.regimen.drugs, "ici") for line in trial.prior for choice in line.choices)

@@ -1,0 +1,212 @@
+"""Patients of a data folder beside virtual ones: odds ratios of biomarkers, best response and curves of OAK.
+
+Every figure is given for the patients that may be fitted to, for the 30 % that nothing is fitted to
+(:mod:`immunescape.knowledge.held_out`), and for all. Studies are the strata of a pooled odds ratio.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from immunescape.knowledge.held_out import is_held_out
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["GROUPS", "curve_references", "oak_references", "odds_ratio", "patient_odds"]
+
+Counts = list[int]
+"""Responders with the factor, patients with it, responders without it, patients without it."""
+GROUPS = ("fitted to", "held out", "all")
+OAK_GENES = ("STK11", "KEAP1")
+
+
+def odds_ratio(tables: Iterable[Counts]) -> tuple[float, float, float] | None:
+    """Mantel-Haenszel odds ratio of response over strata with its 95 % interval (Robins, Breslow and Greenland).
+
+    Returns
+    -------
+    tuple or None
+        (ratio, low, high); None where no stratum has both levels, or no responder or no failure is left to compare.
+    """
+    r = s = pr = ps_qr = qs = 0.0
+    for responders, carriers, others_responding, others in tables:
+        n = float(carriers + others)
+        if not carriers or not others:
+            continue
+        a, b = float(responders), float(carriers - responders)
+        c, d = float(others_responding), float(others - others_responding)
+        p, q = (a + d) / n, (b + c) / n
+        rk, sk = a * d / n, b * c / n
+        r, s = r + rk, s + sk
+        pr, ps_qr, qs = pr + p * rk, ps_qr + p * sk + q * rk, qs + q * sk
+    if r <= 0 or s <= 0:
+        return None
+    se = math.sqrt(pr / (2 * r * r) + ps_qr / (2 * r * s) + qs / (2 * s * s))
+    return r / s, r / s * math.exp(-1.96 * se), r / s * math.exp(1.96 * se)
+
+
+def patient_odds(data: Path) -> dict[str, dict[str, dict[str, list[Counts]]]]:
+    """Factor -> study -> group of `GROUPS` -> a table of counts for each stratum (cohort); what is absent is left out.
+
+    Studies: ``LORIS`` (two cohorts on inhibitors, any line), ``OAK`` (atezolizumab), ``TOPOSCORE`` (inhibitors alone).
+    """
+    import pandas as pd
+
+    out: dict[str, dict[str, dict[str, list[Counts]]]] = {}
+
+    def add(
+        study: str, salt: str, table: pd.DataFrame, ids: str, response: pd.Series, factors: Mapping[str, Any]
+    ) -> None:
+        held = np.array([is_held_out(salt, p) for p in table[ids]])
+        known = response.notna().to_numpy()
+        answer = response.fillna(0).to_numpy(dtype=float) > 0
+        for factor, column in factors.items():
+            carried = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
+            for group, mask in zip(GROUPS, (~held, held, np.ones(len(held), dtype=bool)), strict=True):
+                counts = [
+                    int(v)
+                    for level in (1.0, 0.0)
+                    for chosen in [(carried == level) & mask & known]
+                    for v in ((answer & chosen).sum(), chosen.sum())
+                ]
+                out.setdefault(factor, {}).setdefault(study, {}).setdefault(group, []).append(counts)
+
+    for salt, name in (("loris_chowell", "chowell_train_nsclc.csv"), ("loris_shim", "shim_nsclc.csv")):
+        path = data / "loris" / name
+        if path.is_file():
+            t = pd.read_csv(path)
+            tps = pd.to_numeric(t["PDL1_TPS(%)"], errors="coerce")
+            factors = {
+                "PD-L1 >= 50 v < 1 %": _between(tps, 1, 50),
+                "TMB >= 10/Mb": _over(t["TMB"], 10),
+                "HLA LOH": t["HLA_LOH"],
+                "NLR >= 5": _over(t["NLR"], 5),
+                "albumin < 35 g/L": 1 - _over(t["Albumin"], 3.5),
+            }
+            add("LORIS", salt, t, "SAMPLE_ID", t["Response"], factors)
+    path = data / "oak" / "oak_clinical.csv"
+    if path.is_file():
+        t = pd.read_csv(path, na_values=["."])
+        t = t[t["TRT01P"] != "Docetaxel"].reset_index(drop=True)
+        yes = {"POSITIVE": 1.0, "NEGATIVE": 0.0}
+        factors = {
+            "PD-L1 >= 50 v < 1 %": t["TC3IC3"].map({"TC3 or IC3": 1.0, "TC0/1/2 and IC0/1/2": 0.0}),
+            "TMB >= 10/Mb": _over(t["btmb"].where(t["BEP"] == "Y"), 16),
+            "KRAS": t["KRASMUT"].map(yes),
+            "EGFR": t["EGFRMUT"].map(yes),
+            "ECOG >= 1": _over(t["ECOGGR"], 1),
+            "never smoker": (t["TOBHX"] == "NEVER").astype(float),
+            "squamous": (t["HIST"] == "SQUAMOUS").astype(float),
+            **_mutated(data / "oak" / "oak_btmb_variants.csv", t),
+        }
+        # a missing best response is none (25 of 425 patients)
+        add("OAK", "oak", t, "PtID", t["BCOR"].isin(("CR", "PR")).astype(float), factors)
+    path = data / "toposcore" / "DS1_oncology_clinical_data_DiscValid.csv"
+    if path.is_file():
+        t = pd.read_csv(path)
+        t = t[t["ICB_monotherapyORcombination"] == "monotherapy"].reset_index(drop=True)
+        factors = {
+            "antibiotics": t["ATB"].map({"yes": 1.0, "no": 0.0}),
+            "Akkermansia": (pd.to_numeric(t["Akkermansia_muciniphila"], errors="coerce") > 0).astype(float),
+            "liver metastases": t["M1_liver"],
+            "ECOG >= 1": _over(t["ECOGPS"], 1),
+        }
+        known = t["Best_response"].notna()
+        response = t["Best_response"].str.startswith(("CR", "PR")).where(known).astype(float)
+        add("TOPOSCORE", "toposcore", t, "Group", response, factors)
+    return out
+
+
+def _over(values: pd.Series, limit: float) -> pd.Series:
+    import pandas as pd
+
+    number = pd.to_numeric(values, errors="coerce")
+    return (number >= limit).astype(float).where(number.notna())
+
+
+def _between(values: pd.Series, low: float, high: float) -> pd.Series:
+    return (values >= high).astype(float).where((values >= high) | (values < low))
+
+
+def _mutated(path: Path, patients: pd.DataFrame) -> dict[str, pd.Series]:
+    """Gene -> whether a patient of the biomarker population has a variant that changes its protein."""
+    import pandas as pd
+
+    if not path.is_file():
+        return {}
+    variants = pd.read_csv(path, usecols=["PtID", "gene_name", "effect"])
+    variants = variants[variants["effect"] != "synonymous"]
+    out = {}
+    for gene in OAK_GENES:
+        carriers = set(variants.loc[variants["gene_name"] == gene, "PtID"])
+        out[gene] = patients["PtID"].isin(carriers).astype(float).where(patients["BEP"] == "Y")
+    return out
+
+
+def oak_references(data: Path) -> list[dict[str, Any]]:
+    """Best response in full, survival curves and baseline size of both arms of OAK from its patients."""
+    import pandas as pd
+
+    from immunescape.trial.stats import kaplan_meier
+
+    path = data / "oak" / "oak_clinical.csv"
+    if not path.is_file():
+        return []
+    t = pd.read_csv(path, na_values=["."])
+    out: list[dict[str, Any]] = []
+
+    def add(arm: str, figure: str, value: float, se: float | None) -> None:
+        out.append({"trial": "oak", "arm": arm, "figure": figure, "value": value, "se": se,
+                    "source": "gandara2018 (patients)", "checked": "computed"})  # fmt: skip
+
+    for arm, rows in t.groupby(t["TRT01P"].str.lower().replace({"mpdl3280a": "atezolizumab"})):
+        n = len(rows)
+        best = rows["BCOR"].fillna("NE")
+        for word in ("CR", "PR", "SD", "PD", "NE"):
+            p = float((best == word).mean())
+            add(str(arm), f"{word.lower()}_pct", 100 * p, 100 * math.sqrt(max(p * (1 - p), 0.25 / n / n) / n))
+        add(str(arm), "baseline_sld_median_mm", float(pd.to_numeric(rows["blSLD"], errors="coerce").median()), None)
+        for end, column in (("pfs", "PFS"), ("os", "OS")):
+            curve = kaplan_meier(rows[column], rows[f"{column}.CNSR"] == 0)
+            for months in (6, 12, 24):
+                _add_point(curve, months, lambda v, se, a=str(arm), f=f"{end}_{months}_pct": add(a, f, v, se))
+    return out
+
+
+def curve_references(data: Path) -> list[dict[str, Any]]:
+    """Survival at 6, 12 and 24 months read off the published curves of ``km/`` for trials that are simulated."""
+    from immunescape.evaluation.targets import CURVES
+    from immunescape.trial.curves import read_curves
+    from immunescape.trial.stats import kaplan_meier
+
+    out: list[dict[str, Any]] = []
+    for stem, (trial, arms, end, source) in CURVES.items():
+        path = data / "km" / f"{stem}.csv"
+        if not path.is_file():
+            continue
+        for label, event_times in read_curves(path, list(arms)).items():
+            curve = kaplan_meier([time for time, _ in event_times], [event for _, event in event_times])
+            for months in (6, 12, 24):
+                _add_point(
+                    curve, months,
+                    lambda v, se, a=arms[label], f=f"{end}_{months}_pct", t=trial, s=source: out.append(
+                        {"trial": t, "arm": a, "figure": f, "value": v, "se": se, "source": s,
+                         "checked": "digitised"}
+                    ),
+                )  # fmt: skip
+    return out
+
+
+def _add_point(curve: pd.DataFrame, months: float, add: Callable[..., None]) -> None:
+    times = curve["time"].to_numpy(dtype=float)
+    k = int(np.searchsorted(times, months, side="right")) - 1
+    if times[-1] < months or curve["at_risk"].iloc[k] < max(10, curve["at_risk"].iloc[0] // 10):
+        return  # beyond the follow-up, or too few patients are left
+    low, high = float(curve["low"].iloc[k]), float(curve["high"].iloc[k])
+    add(100 * float(curve["survival"].iloc[k]), 100 * (high - low) / 3.92 if math.isfinite(high - low) else None)

@@ -1,0 +1,199 @@
+"""Runs the trials of the harness, keeps each finished one, and gathers its figures over seeds.
+
+A finished trial is a file ``rows/<digest>.json``; the digest holds the package's files on which a simulation depends,
+the protocol, the number of patients and the seed. So a run that was interrupted goes on where it stopped, and a change
+of the model, or of one protocol, makes anew only what it touches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from immunescape.errors import InputError
+from immunescape.evaluation.harness.figures import figures
+from immunescape.evaluation.harness.protocols import Deviation, Protocol, deviations, protocols
+from immunescape.evaluation.harness.scoring import Comparison, Summary, comparisons, summaries
+from immunescape.files import check_folder, whole_file
+
+__all__ = ["Harness", "run_harness"]
+
+_ROOM = "Make room or choose another folder (--out); the same command resumes from what is stored."
+FORM = 1
+"""Form of a stored row: raised when the figures of a row change their meaning."""
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Harness:
+    """What a run of the harness gave.
+
+    Attributes
+    ----------
+    digest, version : of the model's files, and of the package.
+    patients, seeds : as run.
+    rows : trial -> pooled figures; see :func:`pooled`.
+    protocols : what was run. deviations : protocol files against table rows.
+    comparisons : every figure that has a published one. summaries : errors by endpoint and role, with the baselines'.
+    odds : rows of odds ratios, virtual and real.
+    """
+
+    digest: str
+    version: str
+    patients: int
+    seeds: tuple[int, ...]
+    rows: Mapping[str, Row]
+    protocols: tuple[Protocol, ...]
+    deviations: tuple[Deviation, ...]
+    comparisons: tuple[Comparison, ...]
+    summaries: tuple[Summary, ...]
+    odds: tuple[dict[str, Any], ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as plain JSON."""
+        return {
+            "digest": self.digest,
+            "version": self.version,
+            "patients": self.patients,
+            "seeds": list(self.seeds),
+            "trials": {
+                p.trial.name: {"role": p.role, "kind": p.kind, "primary_met": p.met, "checked": p.checked,
+                               "counted": p.counted, **self.rows[p.trial.name]}
+                for p in self.protocols
+            },
+            "comparisons": [c.row() for c in self.comparisons],
+            "summary": [s.row() for s in self.summaries],
+            "odds": list(self.odds),
+            "deviations": [d.row() for d in self.deviations],
+        }  # fmt: skip
+
+
+def run_harness(
+    names: Sequence[str] = (),
+    *,
+    data: Path | None = None,
+    patients: int = 100,
+    seed: int = 1,
+    seeds: int = 1,
+    workers: int | None = None,
+    out: Path | None = None,
+    engine: str = "auto",
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Harness:
+    """Simulate the trials and score them.
+
+    Parameters
+    ----------
+    names
+        Trials to run; none runs all.
+    data
+        Folder with ``trials.csv``, ``combinations.csv``, ``trial_files/``, and patients (``oak/``, ``loris/``,
+        ``toposcore/``, ``km/``); None scores the trials that ship.
+    patients
+        Virtual patients per arm; the arms of a trial share them.
+    seed, seeds
+        The first seed, and how many from it on.
+    workers, engine
+        As for a single trial.
+    out
+        Folder that keeps finished trials.
+    progress
+        Called with (trial, number of it, trials in all) when a trial is done.
+    """
+    from immunescape.evaluation.harness.odds import odds_rows
+    from immunescape.trial.runner import _version, model_digest
+
+    if patients < 2:
+        raise InputError(f"{patients} patients per arm", hint="At least two.")
+    if out is not None:
+        check_folder(out)
+    chosen = protocols(data, names)
+    digest = model_digest()
+    numbers = tuple(range(seed, seed + seeds))
+    made: dict[str, list[Row]] = {}
+    for k, protocol in enumerate(chosen):
+        for number in numbers:
+            made.setdefault(protocol.trial.name, []).append(
+                _row(protocol, digest, patients, number, workers, out, engine)
+            )
+        if progress is not None:
+            progress(protocol.trial.name, k + 1, len(chosen))
+    rows = {name: pooled(of_seeds) for name, of_seeds in made.items()}
+    compared = comparisons(chosen, rows, data)
+    return Harness(
+        digest, _version(), patients, numbers, rows, tuple(chosen), tuple(deviations(chosen)), tuple(compared),
+        tuple(summaries(chosen, compared)), tuple(odds_rows(rows, data)),
+    )  # fmt: skip
+
+
+def _row(
+    protocol: Protocol, digest: str, patients: int, seed: int, workers: int | None, out: Path | None, engine: str
+) -> Row:
+    from immunescape.trial.runner import run_trial
+
+    trial = protocol.trial
+    key = hashlib.sha256(f"{FORM}\x1f{digest}\x1f{trial.text}\x1f{patients}\x1f{seed}".encode()).hexdigest()
+    path = None if out is None else out / "rows" / f"{key[:20]}.json"
+    if path is not None and path.is_file():
+        try:
+            stored: Row = json.loads(path.read_text(encoding="utf-8"))
+            if stored["key"] == key:
+                return stored
+        except (OSError, ValueError, KeyError):
+            pass  # a damaged row is made anew
+    result = run_trial(trial, patients=patients, seed=seed, workers=workers, engine=engine, paired=trial.can_pair)
+    row: Row = {"key": key, "trial": trial.name, "seed": seed, "wall_s": round(result.wall_s, 2), **figures(result)}
+    if path is not None:
+        with whole_file(path, "cannot store a finished trial", hint=_ROOM) as stream:
+            stream.write(json.dumps(row, separators=(",", ":")).encode())
+    return row
+
+
+# --- over seeds ------------------------------------------------------------------------------------------------------
+
+
+def pooled(rows: Sequence[Row]) -> Row:
+    """Figures of several seeds as one: means (of logarithms for ratios and medians), errors of means, counts added."""
+    first = rows[0]
+    arms = []
+    for k, arm in enumerate(first["arms"]):
+        same = [row["arms"][k] for row in rows]
+        names = [n for n in arm["figures"] if all(n in s["figures"] for s in same)]
+        arms.append(
+            {
+                "name": arm["name"],
+                "n": sum(s["n"] for s in same),
+                "failed": sum(s["failed"] for s in same),
+                "kind": arm["kind"],
+                "figures": {n: _mean(n, [s["figures"][n] for s in same]) for n in names},
+                "odds": {
+                    f: [sum(v) for v in zip(*(s["odds"][f] for s in same), strict=True)]
+                    for f in arm["odds"]
+                    if all(f in s["odds"] for s in same)
+                },
+            }
+        )
+    return {
+        "arms": arms,
+        "comparison": {n: _mean(n, [row["comparison"][n] for row in rows]) for n in first["comparison"]},
+        "helped": {n: _mean(n, [row["helped"][n] for row in rows]) for n in first["helped"]},
+        "wall_s": round(sum(row["wall_s"] for row in rows), 2),
+    }
+
+
+def _mean(name: str, pairs: Sequence[Sequence[float | None]]) -> list[float | None]:
+    """Mean over seeds and its error; None where the figure is missing for any seed."""
+    values = [p[0] for p in pairs]
+    if any(v is None or not math.isfinite(v) for v in values):
+        return [None, None]
+    errors = [p[1] for p in pairs]
+    se = None if any(e is None for e in errors) else math.sqrt(sum(e * e for e in errors if e is not None)) / len(pairs)
+    numbers = [float(v) for v in values if v is not None]
+    if name.endswith(("_hr", "_median_months")) and min(numbers) > 0:
+        return [math.exp(sum(map(math.log, numbers)) / len(numbers)), se]
+    return [sum(numbers) / len(numbers), se]

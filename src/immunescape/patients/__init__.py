@@ -1,0 +1,17 @@
+"""One virtual patient: drawn with given covariates or taken from a trial, simulated under any regimen, plotted."""
+
+from __future__ import annotations
+
+from immunescape.patients.course import PatientCourse
+from immunescape.patients.courses import PatientCourses
+from immunescape.patients.draw import draw_patient, patient_of_run, patient_of_trial
+from immunescape.patients.virtual_patient import VirtualPatient
+
+__all__ = [
+    "PatientCourse",
+    "PatientCourses",
+    "VirtualPatient",
+    "draw_patient",
+    "patient_of_run",
+    "patient_of_trial",
+]

@@ -1,0 +1,169 @@
+"""The simulated course of one patient: a table by day, doses, scans, outcome; how it shows itself and is kept."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from immunescape.errors import InputError, unknown_word
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray
+    from matplotlib.figure import Figure
+
+    from immunescape.model.assembly import Model
+    from immunescape.patients.virtual_patient import VirtualPatient
+
+__all__ = ["PatientCourse"]
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class PatientCourse:
+    """Course of a patient under a regimen; made by :meth:`VirtualPatient.simulate`.
+
+    Attributes
+    ----------
+    patient : the patient.
+    regimen, label, conduct, months : what was simulated; see
+        :func:`immunescape.patients.simulate.simulate_patient`.
+    table : (t,) rows by ``day`` since the start of treatment, a column for each output in its declared unit
+        (`units`, also in ``table.attrs["units"]``).
+    units, meanings : output -> unit, meaning.
+    doses : one row per dose that was given: ``day, drug, amount, unit, planned_day, planned_amount``.
+    scans : one row per scan, the baseline first: ``day, sld_mm, change_pct, new_lesion, response``; empty for
+        ``conduct="planned"``.
+    outcome : best response, days of progression, death, end of treatment, and severe toxicity; {} for
+        ``conduct="planned"``.
+    start : ``states`` and ``parameters`` at day 0, in base units.
+    model : the model that was integrated.
+    """
+
+    patient: VirtualPatient
+    regimen: str
+    label: str
+    conduct: str
+    months: float
+    table: pd.DataFrame
+    units: Mapping[str, str]
+    meanings: Mapping[str, str]
+    doses: pd.DataFrame
+    scans: pd.DataFrame
+    outcome: Mapping[str, Any]
+    start: Mapping[str, Mapping[str, float]]
+    model: Model
+
+    def plot(self, panels: Sequence[str] | None = None, path: str | Path | None = None) -> Figure:
+        """Plot the course; see :func:`immunescape.patients.plot.plot_courses`."""
+        from immunescape.patients.plot import plot_courses
+
+        return plot_courses([self], panels, path)
+
+    def column(self, name: str) -> pd.Series:
+        """Return one output by name.
+
+        Raises
+        ------
+        InputError
+            For an output that was not asked for; names the nearest.
+        """
+        if name not in self.table.columns:
+            raise unknown_word("output of this course", name, [str(c) for c in self.table.columns])
+        return self.table[name]
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return the table as an xarray dataset with units and meanings (needs the extra ``xarray``)."""
+        try:
+            import xarray
+        except ImportError:
+            raise InputError("xarray is not installed", hint="pip install 'immunescape[xarray]'") from None
+        data = xarray.Dataset.from_dataframe(self.table)
+        data["day"].attrs["units"] = "day"
+        for name in self.units:
+            data[name].attrs.update(units=self.units[name], long_name=self.meanings[name])
+        data.attrs.update(regimen=self.regimen, conduct=self.conduct, patient=repr(self.patient))
+        return data
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what was simulated and what came of it, without the table."""
+        from importlib.metadata import version
+
+        from immunescape.trial.result import _clean
+
+        return _clean(
+            {
+                "regimen": self.regimen,
+                "label": self.label,
+                "conduct": self.conduct,
+                "months": self.months,
+                "version": version("immunescape"),
+                "patient": {
+                    "number": self.patient.number,
+                    "seed": self.patient.seed,
+                    "stream": self.patient.stream,
+                    "origin": self.patient.origin,
+                    "covariates": dict(self.patient.covariates),
+                    "changes": dict(self.patient.changes),
+                },
+                "outcome": dict(self.outcome),
+                "doses": self.doses.to_dict("records"),
+                "scans": self.scans.to_dict("records"),
+                "outputs": {n: {"unit": self.units[n], "meaning": self.meanings[n]} for n in self.units},
+            }
+        )
+
+    def save(self, folder: str | Path, *, figure: bool = True) -> list[Path]:
+        """Write the course to a folder; see :func:`immunescape.patients.courses.save_courses`."""
+        from immunescape.patients.courses import save_courses
+
+        return save_courses([self], Path(folder), figure=figure)
+
+    def sentences(self) -> list[str]:
+        """Return what happened, one sentence each, in the order of time."""
+        from immunescape.trial.recist import DAYS_PER_MONTH
+
+        def months(day: float) -> str:
+            return f"month {day / DAYS_PER_MONTH:.1f}"
+
+        if not self.outcome:
+            last = float(self.table.index[-1])
+            return [f"Every planned dose is given ({len(self.doses)}); followed to {months(last)}."]
+        o = self.outcome
+        change = o["best_change_pct"]
+        lines = [
+            (
+                0.0,
+                f"Best response {o['best_response']}"
+                + (f", {change:+.0f} % in diameters." if change is not None else "."),
+            )
+        ]
+        lines += [(t["day"], f"Severe toxicity in {months(t['day'])} ({t['outcome']}).") for t in o["toxicity"]]
+        if o["progression_day"] is not None:
+            how = " by a new lesion" if o["progression_by_new_lesion"] else ""
+            lines.append((o["progression_day"], f"Progression{how} in {months(o['progression_day'])}."))
+        if self.doses.shape[0]:
+            lines.append(
+                (
+                    o["treatment_end_day"],
+                    f"Treatment ends in {months(o['treatment_end_day'])} after {o['doses_given']} doses.",
+                )
+            )
+        if o["death_day"] is not None:
+            lines.append((o["death_day"] + 1e-6, f"Death in {months(o['death_day'])} ({o['death_cause']})."))
+        else:
+            lines.append((float("inf"), f"Alive at {months(float(self.table.index[-1]))}."))
+        return [text for _, text in sorted(lines, key=lambda item: item[0])]
+
+    def __repr__(self) -> str:
+        what = " ".join(self.sentences())
+        return (
+            f"PatientCourse({self.label!r}, {len(self.table)} days x {self.table.shape[1]} outputs, patient "
+            f"{self.patient.number} of seed {self.patient.seed}: {what})"
+        )
+
+    def _repr_html_(self) -> str:
+        items = "".join(f"<li>{html.escape(text)}</li>" for text in self.sentences())
+        return f"<p><b>{html.escape(self.label)}</b></p><ul>{items}</ul>" + self.patient._repr_html_()

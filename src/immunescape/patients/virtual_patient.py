@@ -1,0 +1,208 @@
+"""A virtual patient at diagnosis: covariates, parameters, state of the model, changes, earlier lines.
+
+The parameters of a patient depend on nothing but the seed, the stream, the patient's number and the covariates, drug by
+drug and mechanism by mechanism: the same patient can be given any drug afterwards, with the same clearance each time.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from immunescape.errors import InputError, unknown_word
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from immunescape.model.assembly import Model
+    from immunescape.patients.course import PatientCourse
+    from immunescape.patients.courses import PatientCourses
+    from immunescape.population.fit import PopulationFit
+    from immunescape.trial.spec import PriorLine
+
+__all__ = ["Change", "VirtualPatient"]
+
+Change = float | str
+"""A value in the unit of the parameter table, or a factor of the patient's own value, such as ``x2``."""
+_SHOWN = (
+    "age", "sex", "histology", "stage", "smoking", "ecog", "pdl1_tps", "tmb_mut_mb", "driver", "sld_mm", "n_lesions",
+)  # fmt: skip
+_NAMES = {
+    "ecog": "ECOG", "pdl1_tps": "PD-L1 TPS", "tmb_mut_mb": "TMB", "sld_mm": "sum of diameters", "n_lesions": "lesions",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, repr=False)
+class VirtualPatient:
+    """A virtual patient at diagnosis; made by :func:`immunescape.patient` or ``result.patient(number)``.
+
+    Attributes
+    ----------
+    number, seed, stream : the candidate that the patient was drawn as.
+    draw : number of the parameter set, among those tried for the candidate, with which the tumour was diagnosed.
+    covariates : column of the patient table -> value (`immunescape.population.covariates.COLUMNS` has the units).
+    states : state of the model -> amount at diagnosis, in base units.
+    biomarkers : observable -> value at diagnosis, in its declared unit (``patient.unit(name)`` is that of the model).
+    days_to_diagnosis : days from the first cancer cells to diagnosis.
+    changes : parameter -> what it is changed to from the start of the simulation on.
+    prior : lines of treatment that come before what is simulated.
+    fit : how distributions across patients are moved; None: the fit that ships.
+    beyond_progression : probability that treatment goes on after progression, as in the arm that the patient is from.
+    scans : visit schedule of the trial that the patient is from, whose scans have their own days; None: no such trial.
+    origin : where the patient is from, as text.
+    rtol : relative tolerance with which the patient was made, and is simulated where nothing else is said.
+    """
+
+    number: int
+    seed: int
+    stream: int
+    draw: int
+    covariates: Mapping[str, Any]
+    states: Mapping[str, float]
+    biomarkers: Mapping[str, float]
+    days_to_diagnosis: float
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    prior: tuple[PriorLine, ...] = ()
+    fit: PopulationFit | None = None
+    beyond_progression: float = 0.0
+    scans: str | None = None
+    origin: str = "drawn"
+    rtol: float = 1e-6
+
+    def changed(self, **changes: Change) -> VirtualPatient:
+        """Return the patient with parameters changed from the start of the simulation on (the tumour is not regrown).
+
+        Parameters
+        ----------
+        **changes
+            Parameter = value in the unit of the parameter table, or a factor such as ``"x2"``. ``switch_NAME=0`` turns
+            a mechanism off. `immunescape model` lists the parameters.
+        """
+        for name, change in changes.items():
+            _checked(name, change)
+        return replace(self, changes={**self.changes, **changes})
+
+    def parameters(self, model: Model) -> dict[str, float]:
+        """Return parameter -> value, in the units of the parameter tables, of all in which this patient differs.
+
+        Raises
+        ------
+        InputError
+            For a change of a parameter that the model does not have.
+        """
+        from immunescape.population.linking import patient_parameters
+
+        values = {
+            name: float(value[0])
+            for name, value in patient_parameters(
+                model.parameters, self._covariate_row(), self.seed, self.stream, draw=self.draw, fit=self.fit
+            ).items()
+        }
+        for name, change in self.changes.items():
+            if name not in model.parameters:
+                raise unknown_word("parameter", name, model.parameters)
+            own = values.get(name, float(model.parameters[name].value))
+            values[name] = own * float(change[1:]) if isinstance(change, str) else float(change)
+            if not math.isfinite(values[name]):
+                raise InputError(f"'{name}' would be {values[name]}", hint="Give a number or a factor such as x2.")
+        return values
+
+    def table(self, model: Model) -> pd.DataFrame:
+        """Return the patient as the one row of a population's table (see `immunescape.population.Population`)."""
+        import pandas as pd
+
+        row = self._covariate_row()
+        numbers: dict[str, float] = {"weight": 1.0, "days_to_diagnosis": self.days_to_diagnosis}
+        numbers |= {f"p:{k}": v for k, v in sorted(self.parameters(model).items())}
+        numbers |= {f"x:{k}": v for k, v in self.states.items()}
+        own = pd.DataFrame({k: [v] for k, v in numbers.items()}, index=row.index)
+        own.insert(1, "draw", self.draw)
+        return pd.concat([row, own], axis=1)
+
+    def _covariate_row(self) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.DataFrame({k: [v] for k, v in self.covariates.items()}, index=pd.Index([self.number], name="id"))
+
+    def simulate(self, regimen: str = "none", **options: Any) -> PatientCourse:
+        """Simulate this patient under a regimen; see :func:`immunescape.patients.simulate.simulate_patient`.
+
+        >>> patient.simulate("pembrolizumab 200 mg every 3 weeks", months=24).plot()  # doctest: +SKIP
+        """
+        from immunescape.patients.simulate import simulate_patient
+
+        return simulate_patient(self, regimen, **options)
+
+    def compare(self, regimens: Sequence[str], **options: Any) -> PatientCourses:
+        """Simulate the patient under several regimens with the same random numbers; options as in :meth:`simulate`."""
+        from immunescape.patients.courses import PatientCourses
+
+        if isinstance(regimens, str):
+            regimens = [regimens]
+        if not regimens:
+            raise InputError("no regimen to compare", hint="Give one or more regimen texts.")
+        return PatientCourses(tuple(self.simulate(text, **options) for text in regimens))
+
+    def sweep(self, parameter: str, values: Sequence[Change], regimen: str = "none", **options: Any) -> PatientCourses:
+        """Simulate the patient for several values of one parameter; options as in :meth:`simulate`.
+
+        Parameters
+        ----------
+        parameter
+            Parameter of the model.
+        values
+            Values in the unit of its table, or factors such as ``"x2"``.
+        regimen
+            The treatment.
+        """
+        from immunescape.patients.courses import PatientCourses
+
+        if not len(values):
+            raise InputError(f"no value of '{parameter}' to simulate", hint="Give one or more values.")
+        courses = []
+        for value in values:
+            text = f"{parameter} {value}" if isinstance(value, str) else f"{parameter} = {value:g}"
+            courses.append(self.changed(**{parameter: value}).simulate(regimen, label=text, **options))
+        return PatientCourses(tuple(courses))
+
+    def _facts(self) -> list[tuple[str, str]]:
+        from immunescape.population.covariates import COLUMNS
+
+        facts = []
+        for name in _SHOWN:
+            value, unit = self.covariates.get(name), COLUMNS[name][0]
+            text = f"{value:.3g}" if isinstance(value, float) else str(value)
+            unit = {"percent": "%", "1/megabase": "/Mb", "year": "years"}.get(unit, unit)
+            facts.append((_NAMES.get(name, name), f"{text} {unit}".strip()))
+        return facts
+
+    def __repr__(self) -> str:
+        facts = "; ".join(f"{name} {value}" for name, value in self._facts())
+        changes = "".join(f"; {k} {v}" for k, v in self.changes.items())
+        return f"VirtualPatient({self.origin}, number {self.number}, seed {self.seed}: {facts}{changes})"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th scope='row'>{html.escape(a)}</th><td>{html.escape(b)}</td></tr>" for a, b in self._facts()
+        )
+        head = html.escape(f"Virtual patient {self.number} ({self.origin}, seed {self.seed})")
+        return f"<table><caption>{head}</caption>{rows}</table>"
+
+
+def _checked(name: str, change: Change) -> None:
+    """Refuse what is neither a finite number nor a factor."""
+    text = change
+    if isinstance(change, str):
+        try:
+            factor = float(change[1:]) if change[:1] in ("x", "×") else math.nan
+        except ValueError:
+            factor = math.nan
+        text = factor
+    if isinstance(text, bool) or not isinstance(text, (int, float)) or not math.isfinite(float(text)):
+        raise InputError(
+            f"'{name}' cannot be changed to {change!r}",
+            hint="Give a number in the unit of the parameter table, or a factor such as x2.",
+        )

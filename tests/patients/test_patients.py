@@ -1,0 +1,204 @@
+"""One virtual patient: who is drawn, what is simulated, how it agrees with the trial that the patient was in."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import immunescape
+from immunescape.errors import InputError
+from immunescape.patients import VirtualPatient, patient_of_run
+from immunescape.trial.recist import DAYS_PER_MONTH
+
+PEMBROLIZUMAB = "pembrolizumab 200 mg every 3 weeks"
+
+
+@pytest.fixture(scope="module")
+def patient() -> VirtualPatient:
+    return immunescape.patient(seed=7, pdl1_tps=60)
+
+
+@pytest.fixture(scope="module")
+def trial_result() -> object:
+    return immunescape.trial("oak").run(patients=6, seed=3, workers=1)
+
+
+def test_a_patient_has_exactly_the_covariates_that_are_given() -> None:
+    made = immunescape.patient(
+        seed=2, pdl1_tps=33.0, histology="squamous", stk11=False, ecog=1, weight_kg=91.5, n_lesions=4
+    )
+    assert {k: made.covariates[k] for k in ("pdl1_tps", "histology", "stk11", "ecog", "weight_kg", "n_lesions")} == {
+        "pdl1_tps": 33.0, "histology": "squamous", "stk11": False, "ecog": 1, "weight_kg": 91.5, "n_lesions": 4,
+    }  # fmt: skip
+    height = made.covariates["height_cm"]
+    assert made.covariates["bsa_m2"] == pytest.approx(0.007184 * 91.5**0.425 * height**0.725)
+
+
+def test_the_same_seed_gives_the_same_patient(patient: VirtualPatient) -> None:
+    again = immunescape.patient(seed=7, pdl1_tps=60)
+    assert again.states == patient.states
+    assert again.covariates == patient.covariates
+    assert immunescape.patient(seed=8, pdl1_tps=60).states != patient.states
+
+
+@pytest.mark.parametrize(
+    ("covariates", "word"),
+    [
+        ({"pdl1": 60}, "pdl1_tps"),
+        ({"histology": "squamos"}, "squamous"),
+        ({"pdl1_tps": 130}, "0 to 100 %"),
+        ({"pdl1_tps": float("nan")}, "no number"),
+        ({"pdl1_tps": "60"}, "no number"),
+        ({"ecog": 3}, "value of ecog"),
+        ({"stk11": "yes"}, "value of stk11"),
+        ({"driver": "EGFR", "kras": True}, "together"),
+        ({"n_lesions": 2.5}, "whole number"),
+    ],
+)
+def test_impossible_covariates_are_refused(covariates: dict[str, object], word: str) -> None:
+    with pytest.raises(InputError, match=word):
+        immunescape.patient(seed=1, **covariates)
+
+
+def test_other_covariates_follow_those_that_are_given() -> None:
+    from immunescape.patients.draw import _nearest
+    from immunescape.population.covariates import sample_covariates
+
+    candidates = sample_covariates(0, 4096, 5)
+    high = _nearest(candidates, {"tmb_mut_mb": 30.0}).head(100)
+    low = _nearest(candidates, {"tmb_mut_mb": 2.0}).head(100)
+    assert (high["smoking"] == "never").mean() < (low["smoking"] == "never").mean()
+
+
+def test_a_course_gives_its_doses_scans_and_table_with_units(patient: VirtualPatient) -> None:
+    course = patient.simulate(PEMBROLIZUMAB, months=12)
+    assert course.table.index[0] == 0.0
+    assert course.units["conc_pembrolizumab"] == "microgram/milliliter"
+    assert course.table.attrs["units"]["CD8_density_T"] == "cell/milliliter"
+    assert set(course.doses["drug"]) == {"pembrolizumab"}
+    assert (course.doses["amount"] == 200.0).all()
+    assert course.scans["response"].iloc[0] == ""
+    assert course.scans["day"].tolist()[:4] == [0.0, 42.0, 84.0, 147.0]
+    assert course.table["ctDNA_conc"].gt(0).any()
+    # 200 mg into about 3.5 L of central volume at steady state of the first dose: 40 to 90 microgram per millilitre
+    assert 30.0 < course.table["conc_pembrolizumab"].loc[1.0] < 110.0
+
+
+def test_scans_are_read_off_the_same_course_as_the_table(patient: VirtualPatient) -> None:
+    """Two integrations, in pieces for the trial and whole for the table, show one tumour."""
+    course = patient.simulate(PEMBROLIZUMAB, months=12, observe=["V_scan_T"])
+    from immunescape.patients.simulate import _followed, _prepared
+    from immunescape.trial.regimen import parse_regimen
+
+    regimen = parse_regimen(PEMBROLIZUMAB)
+    model, compiled = _prepared(patient, regimen, None, "auto")
+    again, _, scans = _followed(patient, model, compiled, regimen, 12.0, "every 6 weeks", 1e-6, "trial")
+    assert again["start"]["states"] == course.start["states"]
+    ratio = course.table["V_scan_T"] / course.table["V_scan_T"].iloc[0]
+    assert ratio.loc[84.0] ** (1 / 3) - 1 == pytest.approx(scans["change_pct"].iloc[2] / 100, abs=0.25)
+
+
+def test_a_planned_course_gives_every_dose(patient: VirtualPatient) -> None:
+    course = patient.simulate("docetaxel 75 mg/m2 every 3 weeks", months=6, conduct="planned", observe=["V_T"])
+    assert course.doses["day"].tolist() == [21.0 * k for k in range(9)]
+    assert course.table.index[-1] == pytest.approx(6 * DAYS_PER_MONTH)
+    assert course.outcome == {}
+
+
+def test_untreated_means_no_dose(patient: VirtualPatient) -> None:
+    course = patient.simulate("none", months=3, conduct="planned", observe=["V_T"])
+    assert course.doses.empty
+    assert course.table["V_T"].iloc[-1] > course.table["V_T"].iloc[0]
+
+
+def test_regimens_are_compared_in_one_patient(patient: VirtualPatient) -> None:
+    courses = patient.compare(["none", PEMBROLIZUMAB], months=6, conduct="planned", observe=["V_T", "diameter_T"])
+    assert courses[0].table["V_T"].iloc[0] == courses[1].table["V_T"].iloc[0]
+    assert courses[1].table["V_T"].iloc[-1] < courses[0].table["V_T"].iloc[-1]
+    assert courses.table["course"].unique().tolist() == ["no treatment", PEMBROLIZUMAB]
+
+
+def test_a_sweep_moves_what_the_parameter_does(patient: VirtualPatient) -> None:
+    sweep = patient.sweep("k_growth", ["x0.5", "x1", "x2"], months=3, conduct="planned", observe=["V_T"])
+    last = [c.table["V_T"].iloc[-1] for c in sweep]
+    assert last[0] < last[1] < last[2]
+    plain = patient.simulate("none", months=3, conduct="planned", observe=["V_T"])
+    assert np.array_equal(sweep[1].table.to_numpy(), plain.table.to_numpy())
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"), [({"k_kil": "x2"}, "k_kill"), ({"k_kill": "2x"}, "factor"), ({"k_kill": float("inf")}, "x2")]
+)
+def test_impossible_changes_are_refused(patient: VirtualPatient, changes: dict[str, object], word: str) -> None:
+    with pytest.raises(InputError, match=word):
+        patient.changed(**changes).simulate("none", months=1)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"months": 0}, {"months": float("nan")}, {"months": 1e6}, {"every_days": 0}, {"observe": ["CD8_densty_T"]},
+     {"conduct": "trail"}, {"scans": "every 6 weks"}],
+)  # fmt: skip
+def test_impossible_options_are_refused(patient: VirtualPatient, options: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        patient.simulate("none", **{"months": 2, **options})
+
+
+def test_a_patient_of_a_trial_goes_through_the_same_course(trial_result: immunescape.face.VirtualResult) -> None:
+    """A second-line trial: the patient is made again with the earlier line, and has the trial's scans and ending."""
+    for row in trial_result.patients.groupby("arm").head(2).to_dict("records"):
+        made = trial_result.patient(row["id"], row["arm"])
+        course = made.simulate(row["regimen"], months=row["follow_up_day"] / DAYS_PER_MONTH, observe=["V_T"])
+        assert course.table["V_T"].iloc[0] == pytest.approx(row["volume_ml_baseline"], rel=1e-4)
+        assert course.scans["sld_mm"].iloc[0] == pytest.approx(row["sld_mm_baseline"], rel=1e-4)
+        own = trial_result.result.visits
+        own = own[(own["id"] == row["id"]) & (own["arm"] == row["arm"])]
+        seen = course.scans.iloc[1 : 1 + len(own)]
+        assert seen["day"].tolist() == own["day"].tolist()
+        assert seen["response"].tolist() == own["response"].tolist()
+        assert seen["sld_mm"].to_numpy() == pytest.approx(own["sld_mm"].to_numpy(), rel=1e-2)
+
+
+def test_a_patient_of_a_run_is_found_by_its_folder(tmp_path, trial_result: immunescape.face.VirtualResult) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "result.json").write_text(json.dumps(trial_result.to_json()))
+    trial_result.patients.to_parquet(folder / "patients.parquet")
+    row = trial_result.patients.iloc[1]
+    made = patient_of_run(folder, int(row["id"]), str(row["arm"]))
+    assert made.covariates["pdl1_tps"] == row["pdl1_tps"]
+    with pytest.raises(InputError, match="no patient 999999"):
+        patient_of_run(folder, 999999, str(row["arm"]))
+    changed = trial_result.patients.assign(**{"p:k_growth": trial_result.patients["p:k_growth"] * 1.01})
+    changed.to_parquet(folder / "patients.parquet")
+    with pytest.raises(InputError, match="another 'k_growth'"):
+        patient_of_run(folder, int(row["id"]), str(row["arm"]))
+
+
+def test_a_missing_run_is_refused(tmp_path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        patient_of_run(tmp_path, 1)
+
+
+def test_courses_are_written_whole(patient: VirtualPatient, tmp_path) -> None:
+    courses = patient.compare(["none", PEMBROLIZUMAB], months=4, observe=["V_T", "diameter_T"])
+    written = courses.save(tmp_path / "out")
+    assert {p.name for p in written} == {"course.csv", "doses.csv", "scans.csv", "course.json", "course.png"}
+    table = pd.read_csv(tmp_path / "out" / "course.csv", skiprows=[1])
+    assert table["V_T"].iloc[0] == pytest.approx(courses[0].table["V_T"].iloc[0])
+    units = (tmp_path / "out" / "course.csv").read_text().splitlines()[1]
+    assert units == ",day,milliliter,centimeter"
+    content = json.loads((tmp_path / "out" / "course.json").read_text())
+    assert content[1]["regimen"] == PEMBROLIZUMAB
+    assert (tmp_path / "out" / "course.png").stat().st_size > 10_000
+
+
+def test_what_is_shown_stays_short_and_is_escaped(patient: VirtualPatient) -> None:
+    course = patient.simulate("none", months=2, label="<script>alert(1)</script>")
+    assert len(repr(course)) < 2000
+    assert len(repr(patient)) < 2000
+    assert "<script>" not in course._repr_html_()
+    assert "&lt;script&gt;" in course._repr_html_()
