@@ -103,7 +103,7 @@ def test_the_template_adds_one_of_each(example: Path) -> None:
     assert biomarkers()["dnlr"].title.startswith("Derived")
     assert get_reader("lab_export").gives == ("labs",)
     assert "example-domvanalimab" in list_trials()
-    assert load_trial("Example-Domvanalimab").drugs == ("domvanalimab", "pembrolizumab")
+    assert {"domvanalimab", "pembrolizumab"} <= set(load_trial("Example-Domvanalimab").drugs)
     assert "example-two-stage" in list_designs()
     assert load_design("example-two-stage").patients == 43  # Simon's optimal design
     assert load_claims()[-1].id == "example-itaconate-killing"
