@@ -503,9 +503,7 @@ class BlockSimulator:
                 stop_here = bool(p.context.get("stop", True)) if arm is not None else True
                 if arm is not None and self.trial.resection_day is not None and len(p.course.lines) == 1:
                     bed = p.context.setdefault("bed", Bed(self.trial.resection_day))
-                    first = own[0]  # the tumour that is resected; one without a cell left is not simulated on
-                    living_cells = result.values[first][:, self._clones].sum(axis=1) if first >= 0 else 0.0 * times
-                    bed.follow(start + times, living_cells)
+                    bed.follow(start + times, piece.cells[0])  # of the tumour that is resected
                 ended = p.course.advance(start + times, volume, living, stop_at_progression=stop_here)
                 self._take(p, piece, -1 if ended is None else ended)
                 p.steps = piece.steps
