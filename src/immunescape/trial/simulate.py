@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError
 from immunescape.population.fit import PopulationFit
+from immunescape.trial.between_lines import NONE, aim, count, eligible_at_entry, later_lines
 from immunescape.trial.coefficients import coefficients
 from immunescape.trial.course import Course, Models, Streams
 from immunescape.trial.eligibility import assign_choices
-from immunescape.trial.field import all_lesions, field_share, radiation_rule, target_of
 from immunescape.trial.lanes import Lane, LaneMaker
 from immunescape.trial.pathology import Bed
 from immunescape.trial.recist import DAYS_PER_MONTH, best_overall_response
@@ -45,9 +45,6 @@ PIECE_DAYS = 182.0
 STEP_DAYS = 7.0
 VOLUME, LIVING = "V_scan_T", "V_T"
 """Tumour volume on scans, and without the scar that radiation leaves."""
-NONE = Regimen()
-FIELD, FIELD_LOSS = "in_field_radiotherapy", "radiotherapy_K"
-"""Parameter: share of the cancer cells in the field; state: log kill there so far."""
 FRAILTIES = ("frailty_death", "frailty_new_lesion")
 """What patients differ in beyond the model: factors of the hazards of death and of new lesions."""
 
@@ -176,7 +173,7 @@ class BlockSimulator:
         for number, line in enumerate(self.trial.prior):
             patients = self._run_in(patients, line, number, table, failures, arm, excluded)
         if self.trial.prior:
-            patients = self._eligible_at_entry(patients, excluded)
+            patients = eligible_at_entry(self, patients, excluded)
         return patients, failures
 
     def follow(
@@ -200,7 +197,7 @@ class BlockSimulator:
         patients, failures = self.entrants(table, stream, arm.name, excluded)
         self._randomise(patients, arm, table)
         self._integrate(patients, arm)
-        self._later_lines(patients, arm)
+        later_lines(self, patients, arm)
         return patients, failures
 
     def _at_diagnosis(self, table: pd.DataFrame, stream: int) -> list[SimulatedPatient]:
@@ -296,7 +293,7 @@ class BlockSimulator:
         for p, regimen in zip(patients, regimens, strict=True):
             p.horizon = horizon
             p.course.start_line(name, 0.0, regimen, visits, horizon)
-            self._aim(p, regimen)
+            aim(self, p, regimen)
         self._integrate(patients, None)
         kept = []
         for p in patients:
@@ -304,11 +301,11 @@ class BlockSimulator:
             if p.failure:
                 failures.append(_failure(p, arm))
             elif p.course.death is not None:
-                _count(excluded, "died in an earlier line")
+                count(excluded, "died in an earlier line")
             elif progressed == (line.outcome == "progressed"):
                 kept.append(p)
             else:
-                _count(excluded, "progressed in an earlier line" if progressed else "did not progress in time")
+                count(excluded, "progressed in an earlier line" if progressed else "did not progress in time")
         if line.washout_days > 0 and kept:
             self._rest(kept, line.washout_days)
         good = []
@@ -331,36 +328,6 @@ class BlockSimulator:
         volumes = self._volumes(values, np.array([lane.state for lane in lanes]))
         ends = np.cumsum([len(p.lanes) for p in patients])[:-1]
         return [np.asarray(own) for own in np.split(volumes, ends)]
-
-    def _eligible_at_entry(self, patients: list[SimulatedPatient], excluded: dict[str, int]) -> list[SimulatedPatient]:
-        """Who enters after the earlier lines: criteria on the tumour are read now, not at diagnosis.
-
-        A line may end with disease that cannot be measured (a rise from a small nadir, a new lesion). Such a patient
-        is scanned again, without treatment, until a lesion is measurable or the longest wait is over.
-        """
-        enrolment = self.trial.population
-        waiting, every = patients, self.numbers["run_in_visit_interval"]
-        for _ in range(int(self.numbers["longest_wait_for_measurable"] // every)):
-            waiting = [p for p in waiting if enrolment.measurable and not p.course.measurable and not p.failure]
-            if not waiting:
-                break
-            self._rest(waiting, every)
-            for p, volume in zip(waiting, self._lane_volumes(waiting), strict=True):
-                if not p.failure:
-                    earlier, last = p.course.earlier_lines, p.course
-                    p.course = Course(p.row, volume, last.streams, self.models, earlier_lines=earlier, previous=last)
-        import pandas as pd
-
-        entering = []
-        for p in patients:
-            p.row["sld_mm"] = p.course.entry_sld_mm
-            if enrolment.measurable and not p.course.measurable:
-                _count(excluded, "no measurable disease at entry")
-            elif enrolment.at_entry and not all(c.met(pd.DataFrame([p.row]))[0] for c in enrolment.at_entry):
-                _count(excluded, "not eligible at entry")
-            else:
-                entering.append(p)
-        return entering
 
     def _rest(self, patients: list[SimulatedPatient], days: float) -> None:
         """Let time pass without treatment."""
@@ -394,21 +361,7 @@ class BlockSimulator:
             p.context["stop"] = arm.stop_at_progression and not beyond
             p.horizon = min(follow_up, p.context["dropout_day"])
             p.course.start_line("trial", 0.0, regimen, self._visits(streams, "trial"), p.horizon)
-            self._aim(p, regimen)
-
-    def _aim(self, p: SimulatedPatient, regimen: Regimen) -> None:
-        """Set what share of the patient's cancer cells a regimen with radiation reaches; its field is a new one."""
-        rule = radiation_rule(regimen)
-        if rule is None or FIELD not in p.parameters:
-            return
-        stage = str(p.row.get("stage", "IV"))
-        lesions = all_lesions(p.course.lesions.diameter_mm, int(p.row.get("n_lesions", 1)), self.numbers)
-        target, brain = target_of(rule, stage, self.numbers), bool(p.row.get("brain_mets", False))
-        share = field_share(target, lesions, stage, brain, self.numbers, p.course.streams["radiation field"])
-        reached = share * p.context.setdefault("field", p.parameters[FIELD])
-        for lane in p.lanes:  # lesions that are simulated apart are all reached in this share, as one tumour would be
-            lane.parameters[FIELD] = reached
-            lane.state[self.compiled.states.index(FIELD_LOSS)] = 0.0
+            aim(self, p, regimen)
 
     def _visits(self, streams: Streams, line: str) -> FloatArray:
         """Days of the scans of a line: the protocol's, each moved within its window."""
@@ -416,55 +369,6 @@ class BlockSimulator:
         limit = self.numbers["visit_window"]
         moved = 0.5 * limit * streams[f"visits {line}"].standard_normal(len(planned))
         return np.maximum(planned + np.rint(np.clip(moved, -limit, limit)), 1.0)
-
-    def _later_lines(self, patients: list[SimulatedPatient], arm: Arm) -> None:
-        """What follows progression on the trial's line: a pause, then crossover, later therapy, or nothing.
-
-        Shares are delivered as they are written: it is counted who progressed, and those who are alive after the pause
-        share the places among them by their own draws. Where more places are asked for than patients are left, all
-        of these receive one.
-        """
-        progressed = [
-            p for p in patients if not p.failure and p.course.death is None and self._ended(p.course, p.context)
-        ]
-        waiting = [p for p in progressed if p.course.day < p.horizon - 1e-6]
-        for p in waiting:
-            p.course.start_line("after", p.course.day, NONE, np.empty(0), p.horizon, fallback=True)
-        if not waiting:
-            return
-        horizons = [p.horizon for p in waiting]
-        for p in waiting:
-            p.horizon = min(p.horizon, p.course.day + self.numbers["next_line_gap"])
-        self._integrate(waiting, arm)
-        for p, horizon in zip(waiting, horizons, strict=True):
-            p.horizon = horizon
-        alive = [p for p in waiting if p.course.death is None and not p.failure and p.course.day < p.horizon - 1e-6]
-        randomised = sum(not p.failure for p in patients)
-        rounding = waiting[0].course.streams["rounding of shares"]
-        places: list[tuple[str, tuple[Choice, ...], int]] = []
-        left = len(progressed)
-        if arm.crossover is not None:
-            count = _rounded(arm.crossover.patients(left, randomised), rounding)
-            places.append(("crossover", arm.crossover.choices, count))
-            left -= min(count, len(alive))
-        for option in arm.subsequent:
-            places.append(("subsequent", option.choices, _rounded(option.patients(left, randomised), rounding)))
-        for name, choices, count in places:
-            draws = {p.number: float(p.course.streams[name].uniform()) for p in alive}
-            chosen = sorted(alive, key=lambda p: draws[p.number])[:count]
-            for p, regimen in zip(chosen, self._choose(choices, chosen, name), strict=True):
-                course = p.course
-                course.start_line(name, course.day, regimen, self._visits(course.streams, name), p.horizon)
-                self._aim(p, regimen)
-                p.context["stop"] = True
-            taken = {p.number for p in chosen}
-            alive = [p for p in alive if p.number not in taken]
-        self._integrate(waiting, arm)
-
-    @staticmethod
-    def _ended(course: Course, context: dict[str, Any]) -> bool:
-        """Whether the present line ended with progression."""
-        return bool(context["stop"]) and math.isfinite(course.line.progression)
 
     # --- integration ------------------------------------------------------------------------------------------------
 
@@ -634,15 +538,6 @@ class BlockSimulator:
             **{f"{name}_days": day for name, day in p.context.items() if name.startswith("prior")},
         }
         return row, scans
-
-
-def _count(counts: dict[str, int], reason: str) -> None:
-    counts[reason] = counts.get(reason, 0) + 1
-
-
-def _rounded(number: float, rng: np.random.Generator) -> int:
-    """A whole number with the given mean."""
-    return math.floor(number + float(rng.uniform()))
 
 
 def _failure(p: SimulatedPatient, arm: str) -> dict[str, Any]:
