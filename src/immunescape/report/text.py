@@ -46,8 +46,8 @@ def crossover_shortfalls(result: TrialResult) -> list[str]:
         asked, given = arm.get("crossover_asked_pct"), arm["crossover_pct"]
         if asked is not None and given is not None and given < asked - SHORTFALL_POINTS:
             lines.append(
-                f"{arm['name']}: {given:.0f} % crossed over where the protocol says {asked:.0f} %; no more had progressed"
-                " and were alive when the next line would begin."
+                f"{arm['name']}: {given:.0f} % crossed over where the protocol says {asked:.0f} %; no more had"
+                " progressed and were alive when the next line would begin."
             )
     return lines
 
