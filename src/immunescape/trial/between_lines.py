@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from immunescape.trial.course import Course
-from immunescape.trial.field import all_lesions, field_share, lane_shares, radiation_rule, target_of
+from immunescape.trial.field import all_lesions, field_share, in_field, radiation_rule, target_of
 from immunescape.trial.regimen import Regimen
 
 if TYPE_CHECKING:
@@ -123,19 +123,19 @@ def aim(simulator: BlockSimulator, p: SimulatedPatient, regimen: Regimen) -> Non
     if rule is None or FIELD not in p.parameters:
         return
     stage, brain = str(p.row.get("stage", "IV")), bool(p.row.get("brain_mets", False))
-    target, numbers, rng = (
-        target_of(rule, stage, simulator.numbers),
-        simulator.numbers,
-        p.course.streams["radiation field"],
-    )
+    numbers, rng = simulator.numbers, p.course.streams["radiation field"]
+    target = target_of(rule, stage, numbers)
     lesions = p.course.lesions
-    seen = lesions.diameter_mm[lesions.at_diagnosis]
-    if len(p.lanes) > 1:
-        shares = lane_shares(target, len(seen), len(p.lanes), stage, brain, numbers, rng)
+    if len(p.lanes) > 1 or lesions.lanes > 1:
+        seen = p.course.seen < math.inf
+        reached = np.zeros(len(lesions))
+        reached[seen] = in_field(target, int(seen.sum()), stage, brain, numbers, rng)
+        shares = np.zeros(lesions.lanes)
+        np.maximum.at(shares, lesions.lane, reached)
     else:
-        volumes = all_lesions(seen, int(p.row.get("n_lesions", 1)), numbers)
+        volumes = all_lesions(lesions.diameter_mm, int(p.row.get("n_lesions", 1)), numbers)
         shares = np.array([field_share(target, volumes, stage, brain, numbers, rng)])
-    own = p.context.setdefault("field", p.parameters[FIELD])
+    whole = p.context.setdefault("field", p.parameters[FIELD])
     for lane, share in zip(p.lanes, shares, strict=True):
-        lane.parameters[FIELD] = float(share) * own
+        lane.parameters[FIELD] = float(share) * whole
         lane.state[simulator.compiled.states.index(FIELD_LOSS)] = 0.0

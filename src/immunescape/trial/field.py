@@ -1,7 +1,7 @@
 """What lies in the field of radiation: the target that a regimen names, as a share of the patient's cancer cells.
 
-Where the model follows all lesions as one volume, a target is a share of it, from the volumes of the patient's lesions
-(`field_share`); where it follows each lesion apart, a lesion is in the field or not (`lane_shares`):
+Where each lesion is simulated apart, a field takes in whole lesions of those that have been seen. Where the model
+follows all lesions as one volume, a target is a share of it, from the volumes of the patient's lesions:
 
 ============== ==========================================================================================
 target         share of the cancer cells
@@ -13,9 +13,7 @@ one lesion     a lesion chosen at random, by its part of the volume
 brain          `brain_burden` where there are brain metastases, else nothing
 ============== ==========================================================================================
 
-Lesions that are followed apart but not seen at diagnosis (micrometastases) lie in the field of the thorax in stage
-III, else in none. In the one volume, lesions that are no target lesions are as large as the smallest of these,
-`other_lesion_mm` at most.
+Lesions that are no target lesions are as large as the smallest of these, `other_lesion_mm` at most.
 
 Without a target, stage III is irradiated as ``thorax``; in stage IV fractions of at least `stereotactic_gy` hit
 ``one lesion``, smaller ones the ``thorax``. The share is multiplied by `in_field_radiotherapy`, the part of a target
@@ -31,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from immunescape.trial.regimen import DoseRule, Regimen
 
-__all__ = ["TARGETS", "all_lesions", "field_share", "lane_shares", "radiation_rule", "target_of"]
+__all__ = ["TARGETS", "all_lesions", "field_share", "in_field", "radiation_rule", "target_of"]
 
 TARGETS = ("thorax", "all lesions", "brain", "one lesion")
 """Targets that a regimen may name."""
@@ -83,49 +81,22 @@ def field_share(
     """
     parts: NDArray[np.float64] = np.asarray(volumes, dtype=np.float64)
     parts = parts[:LARGEST_COUNT] / parts[:LARGEST_COUNT].sum()
-    pick, elsewhere = float(rng.uniform()), rng.uniform(size=LARGEST_COUNT)[: len(parts)]
-    if target == "all lesions" or (target == "thorax" and stage == "III"):
-        return 1.0
-    if target == "brain":
-        return numbers["brain_burden"] if brain_mets else 0.0
-    if target == "one lesion":
-        return float(parts[min(int(pick * len(parts)), len(parts) - 1)])
-    thoracic = elsewhere < numbers["thoracic_lesion"]
-    thoracic[0] = True  # the primary tumour
-    return float(parts[thoracic].sum())
+    return float(parts @ in_field(target, len(parts), stage, brain_mets, numbers, rng))
 
 
-def lane_shares(
-    target: str,
-    seen: int,
-    lanes: int,
-    stage: str,
-    brain_mets: bool,
-    numbers: Mapping[str, float],
-    rng: np.random.Generator,
+def in_field(
+    target: str, count: int, stage: str, brain_mets: bool, numbers: Mapping[str, float], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Share of the cells of each lesion (lanes,) in the target; see the module.
-
-    Parameters
-    ----------
-    target
-        One of `TARGETS`.
-    seen, lanes
-        Lesions that scans show at diagnosis, the first ones and the largest first, and all that are followed.
-    stage, brain_mets, numbers, rng
-        As for `field_share`. The brain's metastases are no lesion of their own: their share holds for all.
-    """
-    pick, elsewhere = float(rng.uniform()), rng.uniform(size=LARGEST_COUNT)[:seen]
-    if target == "thorax" and stage == "III":
-        return np.ones(lanes)
+    """Share of each of `count` lesions, the largest first, that lies in the target; arguments as in `field_share`."""
+    pick, elsewhere = float(rng.uniform()), rng.uniform(size=LARGEST_COUNT)[:count]
+    if target == "all lesions" or (target == "thorax" and stage == "III"):
+        return np.ones(count)
     if target == "brain":
-        return np.full(lanes, numbers["brain_burden"] if brain_mets else 0.0)
-    shares = np.zeros(lanes)
-    if target == "all lesions":
-        shares[:seen] = 1.0
-    elif target == "one lesion":
-        shares[min(int(pick * seen), seen - 1)] = 1.0
+        return np.full(count, numbers["brain_burden"] if brain_mets else 0.0)
+    reached = np.zeros(count)
+    if target == "one lesion":
+        reached[min(int(pick * count), count - 1)] = 1.0
     else:
-        shares[:seen] = elsewhere < numbers["thoracic_lesion"]
-        shares[0] = 1.0  # the primary tumour
-    return shares
+        reached[elsewhere < numbers["thoracic_lesion"]] = 1.0
+        reached[0] = 1.0  # the primary tumour
+    return reached

@@ -156,7 +156,7 @@ class LaneMaker:
         return made
 
     def _haste(self, lesions: Lesions) -> FloatArray:
-        """Growth rate (lanes,) of lanes of micrometastases relative to that of large tumours; else 1."""
+        """Growth rates (lanes,) of micrometastases relative to those that they would have as large tumours; else 1."""
         capacity = self.model.parameters["C_max"].base / self.model.parameters["rho_tumour"].base * self._millilitres
         whole = np.log(capacity / lesions.volume_ml[lesions.at_diagnosis].sum())
         middle = np.sqrt(lesions.diameter_mm * np.maximum(lesions.seen_from_mm, lesions.diameter_mm))

@@ -229,7 +229,7 @@ class LesionModel:
 
 
 MOST_SEEDS, SEED_LANES = 16, 2
-"""Micrometastases of a patient that are followed at most (of more the first), and their lanes."""
+"""Micrometastases of a patient that are followed at most (of more the first count), and the lanes that they share."""
 
 
 def _diameter_mm(volume_ml: ArrayLike) -> FloatArray:

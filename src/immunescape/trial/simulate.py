@@ -23,6 +23,7 @@ from immunescape.trial.between_lines import NONE, aim, count, eligible_at_entry,
 from immunescape.trial.coefficients import coefficients
 from immunescape.trial.course import Course, Models, Streams
 from immunescape.trial.eligibility import assign_choices
+from immunescape.trial.lane_jobs import VOLUME, LaneJobs, LanePiece
 from immunescape.trial.lanes import Lane, LaneMaker
 from immunescape.trial.pathology import Bed
 from immunescape.trial.recist import DAYS_PER_MONTH, best_overall_response
@@ -43,8 +44,6 @@ __all__ = ["FRAILTIES", "ArmBlock", "BlockSimulator", "SimulatedPatient", "frail
 FloatArray = NDArray[np.float64]
 PIECE_DAYS = 182.0
 STEP_DAYS = 7.0
-VOLUME, LIVING = "V_scan_T", "V_T"
-"""Tumour volume on scans, and without the scar that radiation leaves."""
 FRAILTIES = ("frailty_death", "frailty_new_lesion")
 """What patients differ in beyond the model: factors of the hazards of death and of new lesions."""
 
@@ -122,12 +121,9 @@ class BlockSimulator:
         self.models = Models.load()
         self.fit = PopulationFit.shipped() if fit is None else fit
         self.numbers = {name: c.value for name, c in coefficients("trial_conduct").items()}
-        self._drugs = drugs()
-        self._atol = model.atol()
-        self._outputs = (VOLUME, LIVING, *compiled.states)
-        self._places = np.array([self._outputs.index(s) for s in compiled.states])
         self._volume_ml = model.scale(VOLUME)
-        self._clones = np.array([self._outputs.index(f"C_{c.name}") for c in model.clones])
+        self._jobs = LaneJobs(model, compiled, drugs(), rtol)
+        self._clones = np.array([compiled.states.index(f"C_{c.name}") for c in model.clones], dtype=int)
         self._lanes: LaneMaker | None = None
         self.shared: frozenset[str] = frozenset()
         """Parameters that all lesions of a patient have from the patient."""
@@ -331,9 +327,17 @@ class BlockSimulator:
 
     def _rest(self, patients: list[SimulatedPatient], days: float) -> None:
         """Let time pass without treatment."""
-        result, rows = self._job(patients, np.array([0.0, days]), [[] for _ in patients])
-        for p, own in zip(patients, rows, strict=True):
-            self._take(p, result, own, -1)
+        pieces = self._jobs.run([p.lanes for p in patients], np.array([0.0, days]), [[] for _ in patients])
+        for p, piece in zip(patients, pieces, strict=True):
+            if piece.failure is not None:
+                p.failure = p.failure or f"day {p.course.day + piece.failure[0]:.1f}: {piece.failure[1]}"
+            self._take(p, piece, -1)
+
+    @staticmethod
+    def _take(p: SimulatedPatient, piece: LanePiece, index: int) -> None:
+        """Keep the states of a patient's lanes at an output."""
+        if not piece.take(p.lanes, index):
+            p.failure = p.failure or f"day {p.course.day:.1f}: the state is not finite"
 
     # --- the trial --------------------------------------------------------------------------------------------------
 
@@ -382,28 +386,26 @@ class BlockSimulator:
             given = {p.number: p.course.dose_times(p.course.day, p.course.day + span) for p in active}
             # the longest first, so that no lane of the engine works on while the others have nothing left to do
             active.sort(key=lambda p: (p.steps, len(given[p.number])), reverse=True)
-            result, rows = self._job(active, times, [given[p.number] for p in active])
+            pieces = self._jobs.run([p.lanes for p in active], times, [given[p.number] for p in active])
             remaining = []
-            for p, own in zip(active, rows, strict=True):
+            for p, piece in zip(active, pieces, strict=True):
                 start = p.course.day
-                bad = [i for i in own if i >= 0 and int(result.status[i]) == 2]
-                if bad:
-                    i = bad[0]
-                    p.failure = f"day {start + float(result.end_time[i]):.1f}: {result.messages.get(i, 'failed')}"
+                if piece.failure is not None:
+                    p.failure = f"day {start + piece.failure[0]:.1f}: {piece.failure[1]}"
                     continue
-                volume, living = self._trajectories(p, result, own, len(times))
+                volume, living = piece.volume_ml, piece.living_ml
                 if not np.isfinite(volume).all():
                     p.failure = f"day {start:.1f}: the tumour volume is not finite"
                     continue
                 stop_here = bool(p.context.get("stop", True)) if arm is not None else True
                 if arm is not None and self.trial.resection_day is not None and len(p.course.lines) == 1:
                     bed = p.context.setdefault("bed", Bed(self.trial.resection_day))
-                    first = own[0]  # the tumour that is resected; one without a cell left is not simulated on
-                    living_cells = result.values[first][:, self._clones].sum(axis=1) if first >= 0 else 0.0 * times
+                    states = piece.states[0]  # the tumour that is resected; one without a cell left has none
+                    living_cells = 0.0 * times if states is None else states[:, self._clones].sum(axis=1)
                     bed.follow(start + times, living_cells)
                 ended = p.course.advance(start + times, volume, living, stop_at_progression=stop_here)
-                self._take(p, result, own, -1 if ended is None else ended)
-                p.steps = max((int(result.steps[i]) for i in own if i >= 0), default=0)
+                self._take(p, piece, -1 if ended is None else ended)
+                p.steps = piece.steps
                 if p.course.death is not None or p.failure:
                     continue
                 if ended is not None:
@@ -413,64 +415,6 @@ class BlockSimulator:
                 if p.course.day < p.horizon - 1e-6:
                     remaining.append(p)
             active = remaining
-
-    def _trajectories(
-        self, p: SimulatedPatient, result: Any, rows: Sequence[int], points: int
-    ) -> tuple[FloatArray, FloatArray]:
-        """Volumes (lanes, t) in mL, as scans show them and without scar; a lane that has ended keeps its last."""
-        volume, living = np.empty((len(rows), points)), np.empty((len(rows), points))
-        for j, (i, lane) in enumerate(zip(rows, p.lanes, strict=True)):
-            if i >= 0:
-                volume[j], living[j] = result.values[i, :, 0], result.values[i, :, 1]
-            else:
-                volume[j], living[j] = lane.last
-        return volume * self._volume_ml, living * self._volume_ml
-
-    def _job(
-        self, patients: Sequence[SimulatedPatient], times: FloatArray, doses: Sequence[Any]
-    ) -> tuple[Any, list[list[int]]]:
-        """Integrate the open lanes of patients; the result, and its row of each lane of each patient (-1: not open)."""
-        from immunescape.engine.api import Job
-        from immunescape.trial.dosing import to_doses
-
-        tables, rows = [], []
-        lanes: list[Lane] = []
-        for p, given in zip(patients, doses, strict=True):
-            table = to_doses([dose.at(time) for time, dose in given], self._drugs)
-            own = []
-            for lane in p.lanes:
-                own.append(len(lanes) if lane.open else -1)
-                if lane.open:
-                    lanes.append(lane)
-                    tables.append(table)
-            rows.append(own)
-        names = sorted(patients[0].parameters)
-        values = np.array([[lane.parameters[k] for k in names] for lane in lanes])
-        states = np.array([lane.state for lane in lanes])
-        job = Job(
-            n=len(lanes),
-            times=times,
-            outputs=self._outputs,
-            parameters={k: values[:, j] for j, k in enumerate(names)},
-            initial={s: states[:, k] for k, s in enumerate(self.compiled.states)},
-            doses=tables,
-            rtol=self.rtol,
-            atol=self._atol,
-        )
-        return self.compiled.run(job), rows
-
-    def _take(self, p: SimulatedPatient, result: Any, rows: Sequence[int], index: int) -> None:
-        """Keep the states of a patient's lanes at an output; a lesion beside others that has no cell left is done."""
-        for i, lane in zip(rows, p.lanes, strict=True):
-            if i < 0:
-                continue
-            state = result.values[i, index, self._places]
-            if not np.isfinite(state).all():
-                p.failure = p.failure or f"day {p.course.day:.1f}: the state is not finite"
-            lane.state = np.maximum(state, 0.0)
-            lane.last = float(result.values[i, index, 0]), float(result.values[i, index, 1])
-            if len(p.lanes) > 1 and not (result.values[i, index, self._clones] > 0.0).any():
-                lane.open = False
 
     # --- results ----------------------------------------------------------------------------------------------------
 

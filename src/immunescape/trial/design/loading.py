@@ -288,7 +288,7 @@ class _Builder:
             return rule, self.looks(), b.patients
         if b.kind == "two-stage":
             t = b.two_stage
-            found = self.at(lambda: simon(t.p0, t.p1, alpha=b.alpha or 0.05, beta=t.beta, kind=t.choose), "two_stage")
+            found = self.at(lambda: simon(t.p0, t.p1, alpha=b.alpha, beta=t.beta, kind=t.choose), "two_stage")
             if found.n > b.patients:
                 raise InputError(
                     f"Simon's design takes {found.n} patients, the file has {b.patients}",
@@ -307,7 +307,7 @@ class _Builder:
                     "read",
                     where=self.source.where(("looks",)), hint=f"Give each look follow_up: {read_after:g}.",
                 )  # fmt: skip
-            boundary = self.at(lambda: bop2(w.p0, w.p1, sizes, alpha=b.alpha or 0.1), "bop2")
+            boundary = self.at(lambda: bop2(w.p0, w.p1, sizes, alpha=b.alpha), "bop2")
             return Monitored(w.endpoint, boundary, w.p1), looks, sizes[-1]
         if b.kind == "dose-finding":
             f = b.dose_finding

@@ -13,6 +13,7 @@ __all__ = ["DesignFile", "json_schema"]
 Months = Annotated[float, Field(ge=0, le=600)]
 Delay = Annotated[float, Field(ge=0, le=36)]
 Positive = Annotated[float, Field(gt=0)]
+PriorCount = Annotated[float, Field(gt=0, le=10_000)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Kind = Literal[
     "group-sequential", "multi-arm", "enrichment", "bayesian", "platform", "two-stage", "bop2", "dose-finding"
@@ -37,8 +38,8 @@ class TestBlock(_Block):
     """A test."""
 
     name: TestName = Field(default="log-rank", description="Which test.")
-    rho: float = Field(default=0.0, ge=0, description="Fleming-Harrington: power of S.")
-    gamma: float = Field(default=0.0, ge=0, description="Fleming-Harrington: power of 1 - S.")
+    rho: float = Field(default=0.0, ge=0, le=5, description="Fleming-Harrington: power of S.")
+    gamma: float = Field(default=0.0, ge=0, le=5, description="Fleming-Harrington: power of 1 - S.")
     months: Months = Field(default=0.0, description="t* of modest weights, horizon of rmst, month of milestone.")
     stratified: bool = Field(default=False, description="Log-rank within strata.")
     margin: Annotated[float, Field(ge=1, lt=10)] = Field(
@@ -271,7 +272,7 @@ class BayesianBlock(_Block):
     adaptive: bool = Field(default=False, description="Response-adaptive randomisation.")
     power: float | None = Field(default=None, ge=0, le=5, description="Exponent on P(best); null: n / 2N.")
     floor: Share = Field(default=0.1, description="Least share of an open arm.")
-    prior: tuple[Positive, Positive] = Field(default=(1.0, 1.0), description="Beta prior.")
+    prior: tuple[PriorCount, PriorCount] = Field(default=(1.0, 1.0), description="Beta prior.")
     calibration: int = Field(default=4000, ge=500, le=100_000, description="Null replicates of the calibration.")
 
 
