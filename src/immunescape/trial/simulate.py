@@ -123,7 +123,6 @@ class BlockSimulator:
         self.numbers = {name: c.value for name, c in coefficients("trial_conduct").items()}
         self._volume_ml = model.scale(VOLUME)
         self._jobs = LaneJobs(model, compiled, drugs(), rtol)
-        self._clones = np.array([compiled.states.index(f"C_{c.name}") for c in model.clones], dtype=int)
         self._lanes: LaneMaker | None = None
         self.shared: frozenset[str] = frozenset()
         """Parameters that all lesions of a patient have from the patient."""
@@ -400,9 +399,7 @@ class BlockSimulator:
                 stop_here = bool(p.context.get("stop", True)) if arm is not None else True
                 if arm is not None and self.trial.resection_day is not None and len(p.course.lines) == 1:
                     bed = p.context.setdefault("bed", Bed(self.trial.resection_day))
-                    states = piece.states[0]  # the tumour that is resected; one without a cell left has none
-                    living_cells = 0.0 * times if states is None else states[:, self._clones].sum(axis=1)
-                    bed.follow(start + times, living_cells)
+                    bed.follow(start + times, piece.cells[0])  # of the tumour that is resected
                 ended = p.course.advance(start + times, volume, living, stop_at_progression=stop_here)
                 self._take(p, piece, -1 if ended is None else ended)
                 p.steps = piece.steps
