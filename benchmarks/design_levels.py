@@ -15,6 +15,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -274,9 +275,9 @@ def line(name: str, error: Figure, nominal: float, seconds: float) -> str:
 def design_lines(replicates: int, chosen: list[str]) -> Iterator[tuple[str, str]]:
     """Name and line of each design, one after the other."""
     designs: dict[str, Callable[[], Any]] = {
-        name: (lambda make=make, name=name: read_design(name, yaml.safe_dump(make()))) for name, make in FILES.items()
+        name: partial(read_design, name, yaml.safe_dump(make())) for name, make in FILES.items()
     }
-    designs |= {f"`{n}`": (lambda n=n: load_design(n)) for n in reversed(list_designs())}
+    designs |= {f"`{name}`": partial(load_design, name) for name in reversed(list_designs())}
     for name, make in designs.items():
         if chosen and not any(w in name for w in chosen):
             continue

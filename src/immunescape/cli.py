@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from immunescape import cli_claims, cli_harness, cli_profile, cli_simulate
+from immunescape import cli_app, cli_claims, cli_harness, cli_profile, cli_simulate
 from immunescape.cli_design import design_app
 from immunescape.cli_run import Cluster, Progress, first_with, interruptible, plain_warnings, show_rows
 from immunescape.errors import ImmunescapeError
@@ -33,6 +33,7 @@ cli_profile.register(app)
 cli_claims.register(app)
 cli_simulate.register(app)
 cli_harness.register(app)
+cli_app.register(app)
 
 
 Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Everything random follows from it.")]
@@ -120,6 +121,11 @@ def trial_command(
     from immunescape.face import trial
     from immunescape.files import check_folder
 
+    if cluster is None and workers != 1:
+        from immunescape.parallel import start_server
+        from immunescape.trial import WORKER_IMPORTS
+
+        start_server(WORKER_IMPORTS)
     virtual = trial(name)
     folder = out or Path("immunescape-results") / virtual.name
     check_folder(folder)

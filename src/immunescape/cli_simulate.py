@@ -53,7 +53,6 @@ def simulate_command(
 ) -> None:
     """Simulate one virtual patient under one or more regimens, from diagnosis on."""
     from immunescape.files import check_folder
-    from immunescape.patients.simulate import SCANS
 
     if not regimens:
         raise InputError(
@@ -69,7 +68,7 @@ def simulate_command(
         months=months,
         conduct="planned" if planned else "trial",
         observe=_outputs(shown) if shown else None,
-        scans=scans or SCANS,
+        scans=scans,
         engine=engine,
     )
     written = courses.save(out, figure=False) if out is not None else []

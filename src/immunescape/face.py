@@ -276,12 +276,13 @@ def build_model(*, drugs: str | Sequence[str] = "all", without: str | Sequence[s
     """
     from immunescape.model import Model
     from immunescape.model.registry import drugs as registered
+    from immunescape.population.reference import with_reference_strengths
 
     if isinstance(drugs, str):
         drugs = list(registered()) if drugs.strip() == "all" else _words(drugs)
     if isinstance(without, str):
         without = _words(without)
-    return Model.build(drugs=drugs, without=without)
+    return with_reference_strengths(Model.build(drugs=drugs, without=without))
 
 
 def model_summary(model: Model) -> dict[str, Any]:
@@ -390,14 +391,13 @@ def bench_example(full: bool = False) -> tuple[str, str, Workload]:
 
     from immunescape.engine.api import Doses
     from immunescape.engine.bench import Workload
-    from immunescape.model import Model
     from immunescape.trial.spec import load_trial
 
     times = np.linspace(0.0, 400.0, 401)
     if full:
         drugs = load_trial("keynote-024").drugs
-        return Model.build(drugs=drugs).to_sbml(), "immunescape, keynote-024", Workload(times)
-    document = libsbml.readSBMLFromString(Model.build(drugs=("pembrolizumab",), without=_HARD_TO_LOAD).to_sbml())
+        return build_model(drugs=drugs).to_sbml(), "immunescape, keynote-024", Workload(times)
+    document = libsbml.readSBMLFromString(build_model(drugs=("pembrolizumab",), without=_HARD_TO_LOAD).to_sbml())
     while document.getModel().getNumEvents():
         document.getModel().removeEvent(0)
     days = np.arange(0.0, 399.0, 21.0)

@@ -104,6 +104,8 @@ def test_absence_is_exact(toys: Toys, name: str) -> None:
 def test_factor_is_one_at_the_reference_and_moves_the_right_way(toys: Toys) -> None:
     model = build(toys)
     assert model.missing_strengths == (KEY,)
+    with pytest.raises(ModelError, match="no reference strength is stored for killing"):
+        model.to_sbml()
     y = states(model)
     x = model.evaluate(y)
     strengths = strengths_from_state(model, x)

@@ -38,7 +38,10 @@ class Model:
     compartments : compartment -> name of the parameter or quantity that is its volume (mL).
     clones : clones of cancer cells.
     modulations : (process, pathway, mechanism) of every modulation.
-    missing_strengths : modulations whose reference strength is not stored yet; it is taken as 0.
+    missing_strengths : modulations without a reference strength. It stands as 0, so that the factor is not 1 in the
+        reference patient: such a model can be looked at, but not be written or simulated
+        (``immunescape.population.reference.with_reference_strengths`` computes what is missing).
+    strengths : reference strengths that it was given; None: those that are stored.
     registered : whether it is `immunescape.model.stored.registered_model` of its drugs.
     """
 
@@ -53,6 +56,7 @@ class Model:
     clones: tuple[Clone, ...]
     modulations: tuple[Key, ...]
     missing_strengths: tuple[Key, ...]
+    strengths: Mapping[Key, float] | None = None
     registered: bool = False
 
     @classmethod
@@ -116,6 +120,7 @@ class Model:
             tuple(c for c, _ in draft.clones.values()),
             tuple(keys),
             tuple(missing),
+            None if strengths is None else dict(strengths),
         )
 
     @property
@@ -181,8 +186,20 @@ class Model:
 
         return derivatives(self, states, parameters or {}, time)
 
-    def to_sbml(self) -> str:
-        """Return the model as SBML Level 3 Version 2; ids equal the names here, values are in base units."""
+    def to_sbml(self, *, unreferenced: bool = False) -> str:
+        """Return the model as SBML Level 3 Version 2; ids equal the names here, values are in base units.
+
+        Raises
+        ------
+        ModelError
+            Where a reference strength is missing, unless `unreferenced`: simulated like this, the mechanism would move
+            the reference patient.
+        """
+        if self.missing_strengths and not unreferenced:
+            raise ModelError(
+                "no reference strength is stored for " + ", ".join("/".join(k) for k in self.missing_strengths),
+                hint="immunescape.population.reference.with_reference_strengths(model) computes and keeps it.",
+            )
         return self._sbml
 
     @cached_property
@@ -200,17 +217,21 @@ class Model:
             from immunescape.model.stored import registered_model
 
             return registered_model(())
-        return Model.build(self.mechanisms, drugs=(), check_units=False)
+        return Model.build(self.mechanisms, drugs=(), check_units=False, strengths=self.strengths)
 
-    def compiled(self, engine: Engine) -> Compiled:
-        """Make this model ready to run; what is generated of it is the same as of its SBML."""
+    def compiled(self, engine: Engine, *, unreferenced: bool = False) -> Compiled:
+        """Make this model ready to run; what is generated of it is the same as of its SBML.
+
+        With `unreferenced` also where a reference strength is missing; see :meth:`to_sbml`.
+        """
         from immunescape.engine.native import NativeEngine
 
+        document = self.to_sbml(unreferenced=unreferenced)
         if not isinstance(engine, NativeEngine):
-            return engine.compile(self.to_sbml())
+            return engine.compile(document)
         from immunescape.model.system import model_system
 
-        return engine.compile(self.to_sbml(), read=lambda: model_system(self))
+        return engine.compile(document, read=lambda: model_system(self))
 
     def __getstate__(self) -> dict[str, Any]:
         """Fields without what follows from them, which the receiving process makes where it needs it."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from immunescape.model.parameters import Parameter, table_path
 from immunescape.model.records import ModelEvent, ModelQuantity, ModelReaction, ModelState
 from immunescape.model.reference import FILE as STRENGTHS
 from immunescape.model.selection import select
+from immunescape.plugins import cached
 
 __all__ = ["decoded", "encoded", "registered_model"]
 
@@ -38,7 +39,7 @@ _TABLES: Mapping[str, type[Any]] = {
 }
 
 
-@lru_cache(maxsize=8)
+@cached(8)
 def registered_model(drugs: tuple[str, ...]) -> Model:
     """Return the model of every registered mechanism with some registered drugs, made or read once in a process.
 
@@ -66,7 +67,7 @@ def _assembled(parts: Iterable[Mechanism]) -> Model:
 
 def _store(parts: Iterable[Mechanism], folder: Path) -> dict[str, Any]:
     model = _assembled(parts)
-    (folder / _DOCUMENT).write_text(model.to_sbml(), encoding="utf-8")
+    (folder / _DOCUMENT).write_text(model.to_sbml(unreferenced=True), encoding="utf-8")
     (folder / _CONTENT).write_text(json.dumps(encoded(model)), encoding="utf-8")
     return {"model": [part.name for part in parts]}
 

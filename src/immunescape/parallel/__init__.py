@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Protocol
 
 from immunescape.parallel.interrupts import Terminated, deferred_interrupts, exit_code, terminate_like_interrupt
-from immunescape.parallel.processes import ProcessTeam, WorkerLost
+from immunescape.parallel.processes import ProcessTeam, WorkerLost, start_server
 
 __all__ = [
     "ProcessTeam",
@@ -21,6 +21,7 @@ __all__ = [
     "deferred_interrupts",
     "exit_code",
     "open_team",
+    "start_server",
     "terminate_like_interrupt",
 ]
 

@@ -26,7 +26,7 @@ from typing import Any
 from immunescape.errors import ImmunescapeError
 from immunescape.parallel.interrupts import deferred_interrupts
 
-__all__ = ["ATTEMPTS", "ProcessTeam", "WorkerLost"]
+__all__ = ["ATTEMPTS", "ProcessTeam", "WorkerLost", "start_server"]
 
 ATTEMPTS = 3
 """Times that a task may end its worker; the last time no other task runs beside it, so that it has all the memory."""
@@ -59,6 +59,23 @@ class _Worker:
     pipe: Connection
     task: _Task | None = None
     made: int = 0
+
+
+def start_server(imports: Sequence[str]) -> None:
+    """Start the process that workers are forked from, where there is one, so that it imports while the caller goes on.
+
+    Parameters
+    ----------
+    imports
+        Modules that the tasks will need.
+    """
+    if _METHOD != "forkserver":
+        return
+    from multiprocessing import forkserver
+
+    multiprocessing.get_context("forkserver").set_forkserver_preload([*imports])
+    with deferred_interrupts(), _hidden_main(), _interrupts_blocked():
+        forkserver.ensure_running()
 
 
 class ProcessTeam:

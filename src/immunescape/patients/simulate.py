@@ -44,7 +44,7 @@ def simulate_patient(
     conduct: Conduct = "trial",
     observe: Sequence[str] | None = None,
     every_days: float = 1.0,
-    scans: str = SCANS,
+    scans: str | None = None,
     engine: str = "auto",
     rtol: float | None = None,
     model: Model | None = None,
@@ -69,7 +69,8 @@ def simulate_patient(
     every_days
         Interval of the outputs.
     scans
-        Visit schedule of the scans (``conduct="trial"``).
+        Visit schedule of the scans (``conduct="trial"``), on exactly these days; None takes `SCANS`, for a patient of a
+        trial that trial's, with the days on which this patient came.
     engine, rtol
         Engine by name and its relative tolerance; None takes that with which the patient was made.
     model
@@ -132,9 +133,9 @@ def _check_number(name: str, value: Any, low: float, high: float) -> None:
 @lru_cache(maxsize=8)
 def _shipped(drugs: tuple[str, ...], engine: str) -> tuple[Model, Compiled]:
     from immunescape.engine import get_engine
-    from immunescape.model.stored import registered_model
+    from immunescape.population.reference import prepared_model
 
-    model = registered_model(drugs)
+    model = prepared_model(drugs)
     return model, model.compiled(get_engine(engine))
 
 
@@ -177,7 +178,7 @@ def _followed(
     compiled: Compiled,
     regimen: Regimen,
     months: float,
-    scans: str,
+    scans: str | None,
     rtol: float,
     conduct: str,
 ) -> tuple[dict[str, Any], dict[str, Any], pd.DataFrame]:
@@ -193,15 +194,16 @@ def _followed(
         name="one patient",
         title="One patient",
         population=PopulationSpec((), (len(patient.prior) + 1, None)),
-        arms=(Arm("simulated", "experimental", 1, (Choice(regimen),)),),
-        visits=Schedule.parse(scans),
+        arms=(Arm("simulated", "experimental", 1, (Choice(regimen),), beyond_progression=patient.beyond_progression),),
+        visits=Schedule.parse(scans or patient.scans or SCANS),
         follow_up_months=months,
         endpoints=Endpoints(("pfs",)),
         prior=patient.prior,
     )
     simulator = BlockSimulator(trial, model, compiled, patient.seed, rtol, patient.fit)
-    # one patient is followed to the end, and scanned on the planned days
-    simulator.numbers = {**simulator.numbers, "dropout": 1e-300, "visit_window": 0.0}
+    simulator.numbers = {**simulator.numbers, "dropout": 1e-300}  # one patient is followed to the end
+    if scans is not None or patient.scans is None:
+        simulator.numbers["visit_window"] = 0.0
     table = patient.table(model)
     columns = ["day", "sld_mm", "change_pct", "new_lesion", "response"]
     entered, failures = simulator.entrants(table, patient.stream)

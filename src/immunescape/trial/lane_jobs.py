@@ -37,6 +37,7 @@ class LanePiece:
     steps : most integrator steps of a lane.
     states : (lanes, t, s) states; of lanes that had ended, none.
     alive : (lanes, t) whether a lane has cancer cells.
+    cells : (lanes, t) living cancer cells; 0 in a lane that had ended.
     """
 
     volume_ml: FloatArray
@@ -45,6 +46,7 @@ class LanePiece:
     steps: int
     states: tuple[FloatArray | None, ...]
     alive: tuple[NDArray[np.bool_] | None, ...]
+    cells: FloatArray
 
     def take(self, lanes: Sequence[Lane], index: int) -> bool:
         """Put the lanes into their states at an output; whether all of these are finite.
@@ -125,6 +127,7 @@ class LaneJobs:
         volume, living = np.empty((len(lanes), points)), np.empty((len(lanes), points))
         states: list[FloatArray | None] = [None] * len(lanes)
         alive: list[NDArray[np.bool_] | None] = [None] * len(lanes)
+        cells = np.zeros((len(lanes), points))
         failure, steps = None, 0
         for j, (i, lane) in enumerate(zip(rows, lanes, strict=True)):
             if i < 0 or result is None:
@@ -134,7 +137,8 @@ class LaneJobs:
             volume[j], living[j] = values[:, 0] * self._millilitres, values[:, 1] * self._millilitres
             states[j] = values[:, self._places]
             alive[j] = np.asarray((values[:, self._clones] > 0.0).any(axis=1))
+            cells[j] = values[:, self._clones].sum(axis=1)
             steps = max(steps, int(result.steps[i]))
             if failure is None and int(result.status[i]) == FAILED:
                 failure = float(result.end_time[i]), result.messages.get(i, "failed")
-        return LanePiece(volume, living, failure, steps, tuple(states), tuple(alive))
+        return LanePiece(volume, living, failure, steps, tuple(states), tuple(alive), cells)

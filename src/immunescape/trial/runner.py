@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from immunescape.errors import InputError
 from immunescape.files import check_folder, whole_file
 from immunescape.parallel import Team, deferred_interrupts, open_team
+from immunescape.trial import WORKER_IMPORTS
 from immunescape.trial.blocks import (
     BlockTask,
     Enroller,
@@ -46,11 +47,6 @@ RTOL = 1e-4
 """Relative tolerance: errors of volumes stay below 2e-4, a hundredth of the error of measuring a lesion."""
 TASKS_PER_WORKER = 200
 """Blocks after which a worker process is replaced: libraries may leak memory over many runs."""
-IMPORTS = (
-    "pandas", "scipy.special", "immunescape.trial.simulate", "immunescape.trial.blocks", "immunescape.engine.native",
-    "immunescape.model.stored", "immunescape.population.blocks", "immunescape.population.linking",
-)  # fmt: skip
-"""Modules that blocks need."""
 GIVE_UP = 200_000
 """Candidates after which an arm without a patient is given up."""
 
@@ -106,6 +102,12 @@ def run_trial(
         raise InputError(f"{patients} patients per arm", hint="At least one.")
     if seed < 0:
         raise InputError(f"the seed is {seed}", hint="Seeds are 0 or more.")
+    if paired and not trial.can_pair:
+        raise InputError(
+            "an arm has a mix of its own, so that the arms cannot share their patients",
+            where=trial.file or None,
+            hint="Run without --paired.",
+        )
     cores = workers if workers is not None else _cores()
     if cores < 1:
         raise InputError(f"{workers} workers", hint="At least one.")
@@ -178,10 +180,10 @@ def run_trial(
 def _working_engine(trial: Trial, engine: str) -> str:
     """Name of the engine that compiles the trial's model; compiled here once, so that workers find it in the cache."""
     from immunescape.engine import get_engine
-    from immunescape.model.stored import registered_model
+    from immunescape.population.reference import prepared_model
 
     chosen = get_engine(engine)
-    registered_model(trial.drugs).compiled(chosen)
+    prepared_model(trial.drugs).compiled(chosen)
     return chosen.name
 
 
@@ -309,7 +311,7 @@ def _in_turn(task: BlockTask, queue: _Queue) -> None:
 
 def _processes(trial: Trial, workers: int, engine: str) -> Team:
     """Worker processes; they import what they need, and compile the growing model, while the parent goes on."""
-    team = open_team(workers, tasks_per_worker=TASKS_PER_WORKER, imports=IMPORTS)
+    team = open_team(workers, tasks_per_worker=TASKS_PER_WORKER, imports=WORKER_IMPORTS)
     for k in range(workers):
         team.submit(None, "its preparation", prepare_process, trial.drugs, engine if k == 0 else "")
     return team

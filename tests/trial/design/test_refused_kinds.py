@@ -23,8 +23,22 @@ def of_kind(kind: str, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in content.items() if name != "hypotheses" and value is not None}
 
 
-def enriching(*populations: dict[str, Any]) -> dict[str, Any]:
-    return of_kind("enrichment", strata=STRATA, enrichment={"populations": list(populations)})
+def enriching(*populations: dict[str, Any], **rule: Any) -> dict[str, Any]:
+    return of_kind("enrichment", strata=STRATA, enrichment={"populations": list(populations), **rule})
+
+
+def one_arm(kind: str, null: float = 0.2, **changes: Any) -> dict[str, Any]:
+    """One arm against a rate of 0.2."""
+    return {
+        "name": "one", "title": "One", "kind": kind, "alpha": 0.1, "patients": 60, "accrual": {"rates": [5]},
+        "arms": [{"name": "new", "role": "experimental"}], "endpoints": {"orr": BOTH["orr"]},
+        "looks" if kind == "bop2" else "description": [{"patients": 40, "follow_up": 2}] if kind == "bop2" else "",
+        kind.replace("-", "_"): {"endpoint": "orr", "p0": 0.2, "p1": 0.4},
+        "scenarios": [
+            {"name": n, "truth": [{"endpoint": "orr", "rate": p}]} for n, p in (("target", 0.4), ("null", null))
+        ],
+        **changes,
+    }  # fmt: skip
 
 
 def three_arms(**changes: Any) -> dict[str, Any]:
@@ -152,6 +166,59 @@ REFUSED = {
         },
         ("a look by events of 'os' in a comparison of 'orr'", "looks[1]"),
     ),
+    "a name of two lines": (
+        changed(hypotheses=[{**OS, "name": "OS\nand more"}]), ("one line of text", "hypotheses[1].name"),
+    ),
+    "a name without end": (
+        changed(scenarios=[{"name": "x" * 300, "truth": [CONTROL, EFFECT]}]), ("at most 120", "scenarios[1].name"),
+    ),
+    "a name of blanks": (changed(hypotheses=[{**OS, "name": "  "}]), ("one line of text",)),
+    "a one-arm design without alpha": (one_arm("two-stage", alpha=None), ("needs alpha", ", alpha")),
+    "looks of BOP2 by months": (one_arm("bop2", looks=[{"months": 5}]), ("are set by patients", "looks[1]")),
+    "a null below the uninteresting rate": (
+        one_arm("bop2", null=0.05), ("response rate of 0.05, below the uninteresting 0.2", "scenarios[2]"),
+    ),
+    "max-combo with a binding futility bound": (
+        changed(
+            boundaries={"futility": [0.0], "binding": True}, hypotheses=[{**OS, "test": {"name": "max-combo"}}]
+        ),
+        ("no joint distribution over looks", "boundaries"),
+    ),
+    "weights beyond use": (
+        changed(hypotheses=[{**OS, "test": {"name": "fleming-harrington", "gamma": 50}}]), ("less than or equal to 5",),
+    ),
+    "a score that no test reads": (
+        changed(
+            scenarios=[
+                {
+                    "name": "e", "truth": [CONTROL, EFFECT],
+                    "prognostic_score": {"endpoint": "os", "correlation": 0.5},
+                }
+            ]
+        ),
+        ("which no hypothesis uses", "prognostic_score"),
+    ),
+    "promising arms without a bound": (three_arms(selection={"rule": "promising"}), ("needs its 'bound'", "selection")),
+    "a bound where all arms stay": (
+        three_arms(selection={"rule": "all", "bound": 1.0}), ("would be ignored", "selection.bound"),
+    ),
+    "how many to keep where none is chosen": (
+        three_arms(selection={"rule": "all", "keep": 1}), ("would be ignored", "selection.keep"),
+    ),
+    "a conditional power of 5": (
+        enriching(ALL, HIGH, choose="conditional-power", bound=5), ("between 0 and 1, not 5", "enrichment.bound"),
+    ),
+    "a bound on the best population": (enriching(ALL, HIGH, bound=0.5), ("would be ignored", "enrichment.bound")),
+    "a choice by the endpoint that is tested": (
+        enriching(ALL, HIGH, decide_on="os", first_follow_up=9, decide_test={"name": "log-rank"}),
+        ("the endpoint that is tested", "decide_on"),
+    ),
+    "follow-up of a choice that needs none": (
+        enriching(ALL, HIGH, first_follow_up=9), ("would be ignored", "first_follow_up"),
+    ),
+    "a prior of a million patients": (
+        comparing_responses([{"patients": 200, "follow_up": 2}], prior=[1e6, 1e6]), ("less than or equal to 10000",),
+    ),
 }  # fmt: skip
 
 
@@ -185,12 +252,45 @@ def warnings_of(content: dict[str, Any], replicates: int = 250) -> str:
             {**enriching(ALL, HIGH), "looks": [{"events": n, "endpoint": "os"} for n in (150, 400)]},
             "run out of events",
         ),
+        (
+            changed(
+                hypotheses=[
+                    {**OS, "share": 0.5, "test": {"name": "log-rank", "margin": 1.25}},
+                    {**OS, "name": "superior", "share": 0.5},
+                ]
+            ),
+            "'os' is tested against hazard ratios of 1, 1.25",
+        ),
+        (
+            changed(
+                patients=200,
+                endpoints={"orr": BOTH["orr"]},
+                looks=[{"patients": 100}, {"patients": 200}],
+                hypotheses=[{"name": "ORR", "endpoint": "orr", "test": {"name": "rates"}}],
+                scenarios=[{"name": "effect", "truth": RESPONSES}],
+            ),
+            "give the look a follow_up",
+        ),
         (comparing_responses([{"patients": 200, "follow_up": 2}, {"months": 1}]), "look 2 comes together with look 1"),
     ],
 )
 def test_looks_that_tell_little_are_warned_of(content: dict[str, Any], words: str) -> None:
     assert words in warnings_of(content)
-    assert words not in warnings_of(changed())
+
+
+def test_an_ordinary_design_has_no_warnings() -> None:
+    assert warnings_of(changed(), 500) == ""
+
+
+def test_a_rate_of_zero_is_simulated_without_a_formula() -> None:
+    content = changed(
+        patients=200, endpoints={"orr": BOTH["orr"]}, looks=[{"patients": 200, "follow_up": 2}],
+        hypotheses=[{"name": "ORR", "endpoint": "orr", "test": {"name": "rates"}}],
+        scenarios=[{"name": "e", "truth": [{**RESPONSES[0], "rate": 0.0}, RESPONSES[1]]}],
+    )  # fmt: skip
+    found = simulate(read_design("my.yaml", yaml.safe_dump(content)), 250, seed=1)
+    assert found.power().value == 1.0
+    assert "planning" not in found.notes
 
 
 def test_a_stop_for_futility_at_a_look_without_a_test_is_shown() -> None:

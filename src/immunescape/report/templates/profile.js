@@ -1,7 +1,7 @@
 (() => {
   const WORD = { p: "present", a: "absent", n: "not assessable", c: "conflicting" };
   const ORIGIN = { tumour_intrinsic: "Tumour cells", tumour_extrinsic: "Microenvironment", host: "Host" };
-  const RECIST = { CR: "#1a7f4b", PR: "#6cc08b", SD: "#e0b84c", PD: "#c0504d", NE: "#9a9a9a" };
+  const RECIST = { CR: "#08519c", PR: "#56a3d9", SD: "#d9b64a", PD: "#c8501e", NE: "#9a9a9a" };
   const el = (tag, cls, ...kids) => {
     const e = document.createElement(tag);
     if (cls) e.className = cls;

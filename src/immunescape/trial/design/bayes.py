@@ -4,8 +4,7 @@ Beta posteriors are compared by quadrature, not by sampling, so that decisions c
 The threshold of superiority can be calibrated to a target type-I error: under the null, the largest posterior
 probability over looks and arms is recorded, and its upper quantile is the threshold.
 
-Sources: Thall & Wathen 2007 (adaptive randomisation); Lee & Liu 2008 (predictive probability); Spiegelhalter and others
-1994 (predictive power).
+Sources: adaptive randomisation [thall2007]; predictive probability [lee2008]; predictive power [spiegelhalter1994].
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ def posterior_superiority(a1: ArrayLike, b1: ArrayLike, a0: ArrayLike, b0: Array
 
 
 def probability_best(a: Floats, b: Floats, active: NDArray[np.bool_]) -> Floats:
-    """(R, A) probability that each active arm has the largest rate, for Beta(a, b) posteriors."""
+    """(R, A) probability that each active arm has the largest rate, for Beta(a, b) posteriors [thall2007]."""
     density = np.exp(_log_beta(a, b)) * _W
     below = np.where(active[..., None], special.betainc(a[..., None], b[..., None], _P), 1.0)
     best = np.empty(a.shape)
@@ -70,6 +69,8 @@ def predictive_probability(
 ) -> float:
     """Probability that one arm ends with P(rate > target) above `threshold`, given what has been seen.
 
+    Source: [lee2008].
+
     Parameters
     ----------
     responses, seen : so far. total : patients at the end. target : rate to exceed. prior : Beta prior.
@@ -85,7 +86,10 @@ def predictive_probability(
 
 
 def predictive_power(z: ArrayLike, fraction: ArrayLike, critical: float) -> Floats:
-    """Probability to end with Z above `critical`, averaged over the posterior under a flat prior."""
+    """Probability to end with Z above `critical`, averaged over the posterior under a flat prior.
+
+    Source: [spiegelhalter1994].
+    """
     t = np.asarray(fraction, dtype=float)
     return special.ndtr((np.asarray(z, dtype=float) - critical * np.sqrt(t)) / np.sqrt(np.maximum(1 - t, 1e-12)))
 
@@ -93,7 +97,7 @@ def predictive_power(z: ArrayLike, fraction: ArrayLike, critical: float) -> Floa
 @register
 @dataclass(frozen=True)
 class Bayesian(Rule):
-    """Bayesian comparison of one or several arms with a control.
+    """Bayesian comparison of one or several arms with a control [thall2007], [lee2008].
 
     Attributes
     ----------

@@ -2,7 +2,7 @@
 
 Valid by closed testing over the full population and its subgroups with inverse-normal (or Fisher) combination of the
 stages. Where the choice rests on an earlier endpoint than the test, the stages are split by patients, not by time
-(Jenkins, Stone & Jennison 2011): patients of the first stage are followed for a fixed time and tested once.
+[jenkins2011]: patients of the first stage are followed for a fixed time and tested once.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Population:
 @register
 @dataclass(frozen=True)
 class Enrichment(Rule):
-    """Two-stage enrichment by a biomarker.
+    """Two-stage enrichment by a biomarker [jenkins2011], [marcus1976], [lehmacher1999].
 
     Attributes
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from immunescape.errors import InputError
@@ -133,6 +134,16 @@ def check_file(source: Any, block: Any) -> None:
                 f"file has {block.patients}",
                 "patients", hint="Raise 'patients', or give fewer cohorts.",
             )  # fmt: skip
+    if kind in ("two-stage", "bop2") and block.alpha is None:
+        refuse(f"a '{kind}' design needs alpha", "alpha", hint="Such as alpha: 0.05.")
+    if kind == "bop2":
+        for k, look in enumerate(block.looks):
+            if look.patients is None:
+                refuse("looks of a BOP2 design are set by patients", "looks", k, hint="For example {patients: 20}.")
+    if block.selection is not None:
+        _check_selection(block.selection, refuse)
+    if block.enrichment is not None:
+        _check_enrichment(block, refuse)
     if kind == "bayesian" and block.bayesian is not None:
         y = block.bayesian
         if not y.adaptive and {"power", "floor"} & y.model_fields_set:
@@ -142,6 +153,14 @@ def check_file(source: Any, block: Any) -> None:
     for k, scenario in enumerate(block.scenarios):
         _check_scenario(source, scenario, k)
     scored = all(s.prognostic_score is not None for s in block.scenarios)
+    adjusted = any(test.name == "adjusted-log-rank" for _, test in _tests(block))
+    for k, scenario in enumerate(block.scenarios):
+        if scenario.prognostic_score is not None and not adjusted:
+            refuse(
+                "a prognostic score is read by the test 'adjusted-log-rank' alone, which no hypothesis uses: it would "
+                "be ignored",
+                "scenarios", k, "prognostic_score",
+            )  # fmt: skip
     for path, test in _tests(block):
         if test.name == "adjusted-log-rank" and (path[0] != "hypotheses" or not scored):
             refuse(
@@ -150,6 +169,33 @@ def check_file(source: Any, block: Any) -> None:
                 *path,
             )
         check_test(source, test, path, strata=bool(block.strata))
+
+
+def _check_selection(selection: Any, refuse: Callable[..., None]) -> None:
+    """Refuse fields that the rule of selection ignores, and a rule without its bound."""
+    given = selection.model_fields_set
+    if selection.rule != "best" and "keep" in given:
+        refuse("'keep' goes with the rule 'best': it would be ignored", "selection", "keep")
+    if selection.rule == "all" and selection.bound is not None:
+        refuse("'bound' goes with the rules 'best' and 'promising': it would be ignored", "selection", "bound")
+    if selection.rule == "promising" and selection.bound is None:
+        refuse("the rule 'promising' needs its 'bound' on Z", "selection", hint="Such as bound: 0.5.")
+
+
+def _check_enrichment(block: Any, refuse: Callable[..., None]) -> None:
+    """Refuse fields that the choice of a population ignores, and a bound that it cannot have."""
+    e = block.enrichment
+    if e.choose == "best" and "bound" in e.model_fields_set:
+        refuse("'bound' goes with threshold and conditional-power: it would be ignored", "enrichment", "bound")
+    if e.choose == "conditional-power" and not 0 < e.bound < 1:
+        refuse(
+            f"a bound on conditional power lies between 0 and 1, not {e.bound:g}", "enrichment", "bound",
+            hint="Such as 0.3.",
+        )  # fmt: skip
+    if e.decide_on is None and "first_follow_up" in e.model_fields_set:
+        refuse("'first_follow_up' goes with 'decide_on': it would be ignored", "enrichment", "first_follow_up")
+    if e.decide_on is not None and e.decide_on == block.endpoint:
+        refuse("'decide_on' names the endpoint that is tested", "enrichment", "decide_on", hint="Leave it out.")
 
 
 def _refuse_repeated_strata(source: Any, block: Any) -> None:

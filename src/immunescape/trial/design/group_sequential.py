@@ -23,9 +23,16 @@ from immunescape.trial.design.hypotheses import (
     Hypothesis,
     Spending,
 )
+from immunescape.trial.design.looks_and_bounds import (
+    check_futility,
+    check_levels,
+    check_reestimation,
+    few_data,
+    rule_cautions,
+)
 from immunescape.trial.design.planned_looks import pilot_looks, plan_rows
 from immunescape.trial.design.prognostic import adjusted_log_rank
-from immunescape.trial.design.records import FEW_EVENTS, LEAST_ALPHA, SHORT, Decided, Design, Rule, register
+from immunescape.trial.design.records import SHORT, Decided, Design, Rule, register
 from immunescape.trial.design.recursion import next_critical_value, running_density
 from immunescape.trial.design.ssr import BlindedReestimation, Reestimation
 from immunescape.trial.design.statistics import ADJUSTED
@@ -41,7 +48,7 @@ Flags = NDArray[np.bool_]
 @register
 @dataclass(frozen=True)
 class GroupSequential(Rule):
-    """Fixed or group-sequential test.
+    """Fixed or group-sequential test [jennison2000], [maurer2013].
 
     Attributes
     ----------
@@ -95,7 +102,7 @@ class GroupSequential(Rule):
                 f"{looks} looks, at most {MOST_LOOKS} are offered", hint="Bounds of more looks add next to nothing.",
                 field=("looks",),
             )  # fmt: skip
-        self._check_levels(design.alpha)
+        check_levels(self, design.alpha)
         for h in self.tested:
             kind = design.endpoint(h.endpoint).kind
             if (kind == "response") != (h.test.name == "rates"):
@@ -105,9 +112,9 @@ class GroupSequential(Rule):
                 raise InputError(
                     "a fixed design has one look", hint="Choose a group-sequential family for several looks."
                 )
-        self._check_futility(design)
+        check_futility(self, design)
         if self.reestimation is not None:
-            self._check_reestimation(design)
+            check_reestimation(self, design)
         if self.early_futility is not None:
             early = self.early_futility
             kind = design.endpoint(early.endpoint).kind
@@ -122,101 +129,6 @@ class GroupSequential(Rule):
                     field=("early_futility", "look"),
                 )
 
-    def _check_levels(self, alpha: float) -> None:
-        """Refuse a share of alpha whose bounds lie where no statistic is normal."""
-        for k, h in enumerate(self.tested):
-            if 0 < h.share * alpha < LEAST_ALPHA:
-                raise FieldError(
-                    f"hypothesis '{h.name}' has a share of {h.share:g} of an alpha of {alpha:g}, less than "
-                    f"{LEAST_ALPHA:g}",
-                    hint="Give it a larger share, or 0 and alpha that another one hands on.",
-                    field=("hypotheses", k, "share"),
-                )
-
-    def _check_futility(self, design: Design) -> None:
-        looks, first = len(design.looks), self.tested[0]
-        for bounds in (self.futility, self.futility_hazard_ratio):
-            if len(bounds) > max(looks - 1, 0):
-                raise FieldError(f"{len(bounds)} futility bounds for {looks - 1} interim looks", field=("boundaries",))
-        kinds = [bool(self.futility), bool(self.futility_hazard_ratio), self.beta_spending is not None]
-        if sum(kinds) > 1:
-            raise FieldError(
-                "futility bounds are given on Z, as hazard ratios, or by beta spending: choose one of them",
-                field=("boundaries",),
-            )
-        if self.futility_hazard_ratio:
-            if first.test.name == "rates":
-                raise FieldError(
-                    "a futility bound on the hazard ratio needs a survival endpoint", field=("boundaries",)
-                )
-            if any(b is not None and not 0 < b < 20 for b in self.futility_hazard_ratio):
-                raise FieldError(
-                    "futility bounds on the hazard ratio lie above 0", hint="Such as 0.95.", field=("boundaries",)
-                )
-        if self.beta_spending is not None and (len(first.tested_at(looks)) < 2 or first.share <= 0):
-            raise FieldError(
-                f"beta spending needs two looks or more at '{first.name}', which has alpha at the start",
-                field=("boundaries",),
-            )
-        if self.binding:
-            if not (self.futility or self.beta_spending):
-                raise FieldError(
-                    "a binding design needs futility bounds on Z",
-                    hint="Give 'futility', or 'beta_spending'; a bound on an estimated hazard ratio is no bound on Z.",
-                    field=("boundaries",),
-                )
-            if self.spending.family not in SPENDING or len(self.tested) > 1 or first.looks:
-                raise FieldError(
-                    "a binding futility bound needs one hypothesis, tested at every look, and a spending function",
-                    field=("boundaries",),
-                )
-        # other bounds than on Z are checked where they are planned
-        efficacy = self._quick_bounds(design)
-        for k, bound in enumerate(self.futility):
-            if bound is not None and (not np.isfinite(bound) or bound > efficacy[k]):
-                raise FieldError(
-                    f"the futility bound {bound:g} lies above the efficacy bound {efficacy[k]:.3f} at look {k + 1}",
-                    hint="Lower the futility bound.",
-                    field=("boundaries",),
-                )
-
-    def _check_reestimation(self, design: Design) -> None:
-        assert self.reestimation is not None
-        looks = len(design.looks)
-        if len(self.tested) > 1 or looks < 2 or self.reestimation.look != looks - 1 or self.tested[0].looks:
-            raise FieldError(
-                "sample-size re-estimation needs one hypothesis, tested at every look, and happens at the last interim "
-                "look",
-                hint=f"Set its look to {max(looks - 1, 1)}.",
-                field=("reestimation",),
-            )
-        if isinstance(self.reestimation, BlindedReestimation):
-            if self.tested[0].test.name == "rates":
-                if any(look.patients is None for look in design.looks) or not self.reestimation.assumed < 1:
-                    raise FieldError(
-                        "blinded re-estimation of a test of rates needs looks by patients and a rate below 1",
-                        field=("reestimation",),
-                    )
-            elif design.looks[-1].events is None:
-                raise FieldError(
-                    "blinded re-estimation of survival needs a last look by events", field=("reestimation",)
-                )
-            if self.binding:
-                raise FieldError(
-                    "sample-size re-estimation and a binding futility bound do not go together", field=("reestimation",)
-                )
-            return
-        own = all(self.tested[0].counts(look) and look.events is not None for look in design.looks)
-        if not self.tested[0].test.proportional or not own:
-            raise FieldError(
-                "sample-size re-estimation works on log-rank events",
-                hint=f"Set every look by events of '{self.tested[0].endpoint}'.", field=("reestimation",),
-            )  # fmt: skip
-        if self.binding:
-            raise FieldError(
-                "sample-size re-estimation and a binding futility bound do not go together", field=("reestimation",)
-            )
-
     def graph(self) -> AlphaGraph:
         """Shares of alpha and how they move."""
         names = [h.name for h in self.tested]
@@ -230,35 +142,11 @@ class GroupSequential(Rule):
 
     def cautions(self, design: Design) -> list[str]:
         """See :class:`Rule`."""
-        found = []
-        few = [look.events for look in design.looks if look.events is not None and look.events < FEW_EVENTS]
-        if few:
-            found.append(
-                f"a look after {min(few)} events: tests and boundaries are normal approximations, which so few events "
-                "do not bear out"
-            )
-        total = sum(h.share for h in self.tested)
-        if total < 1 - 1e-9:
-            found.append(
-                f"the shares of alpha add up to {total:g}: {1 - total:.0%} of alpha is not used at the start, and none "
-                "of it is ever spent"
-            )
-        return found
+        return rule_cautions(self, design)
 
     def planned_cautions(self, design: Design, plan: Mapping[str, Any]) -> list[str]:
         """See :class:`Rule`."""
-        found = []
-        for h in self.tested:
-            what = "patients whose response is read" if h.test.name == "rates" else "events"
-            for k, count in zip(plan["looks"][h.name], np.asarray(plan["events"][h.name]), strict=True):
-                look = design.looks[k]
-                told = what == "events" and look.events is not None and look.events < FEW_EVENTS
-                if count < FEW_EVENTS and not told:
-                    found.append(
-                        f"'{h.name}' is tested at look {k + 1} ({look}) with about {count:.0f} {what}: tests and "
-                        "boundaries are normal approximations, which so few do not bear out"
-                    )
-        return found
+        return few_data(self, design, plan)
 
     def margins(self) -> dict[str, float]:
         """See :class:`Rule`."""
@@ -290,7 +178,7 @@ class GroupSequential(Rule):
             return np.array([look.size for look in looks])
         return None
 
-    def _quick_bounds(self, design: Design) -> Floats:
+    def quick_bounds(self, design: Design) -> Floats:
         """(K,) bounds of the first hypothesis without a planning simulation; infinite where it is not tested."""
         assert design.alpha is not None
         first = self.tested[0]

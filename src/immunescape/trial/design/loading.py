@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from immunescape import plugins
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design.bayes import Bayesian
 from immunescape.trial.design.cohort import Milestone
@@ -35,7 +36,12 @@ LONGEST_ACCRUAL = 600.0
 
 
 def list_designs() -> list[str]:
-    """Names of the designs that ship."""
+    """Names of the designs that ship and of those that plug-ins bring."""
+    shipped = _shipped()
+    return sorted([*shipped, *plugins.library("designs", shipped)])
+
+
+def _shipped() -> list[str]:
     from importlib.resources import files
 
     folder = files("immunescape.trial.design") / "library"
@@ -57,11 +63,12 @@ def design_template() -> str:
 
 
 def resolve(name_or_path: str | Path) -> tuple[str, str]:
-    """File name and content of a design that ships (by name) or of a user's file (by path)."""
+    """File name and content of a design of the package or a plug-in (by name) or of a user's file (by path)."""
     from importlib.resources import files
 
     name, path = str(name_or_path), Path(name_or_path)
-    shipped = {d.casefold(): d for d in list_designs()}
+    shipped = {d.casefold(): d for d in _shipped()}
+    path = {d.casefold(): file for d, file in plugins.library("designs", shipped).items()}.get(name.casefold(), path)
     if name.casefold() in shipped:
         entry = files("immunescape.trial.design") / "library" / f"{shipped[name.casefold()]}.yaml"
         return entry.name, entry.read_text(encoding="utf-8")
@@ -281,7 +288,7 @@ class _Builder:
             return rule, self.looks(), b.patients
         if b.kind == "two-stage":
             t = b.two_stage
-            found = self.at(lambda: simon(t.p0, t.p1, alpha=b.alpha or 0.05, beta=t.beta, kind=t.choose), "two_stage")
+            found = self.at(lambda: simon(t.p0, t.p1, alpha=b.alpha, beta=t.beta, kind=t.choose), "two_stage")
             if found.n > b.patients:
                 raise InputError(
                     f"Simon's design takes {found.n} patients, the file has {b.patients}",
@@ -300,7 +307,7 @@ class _Builder:
                     "read",
                     where=self.source.where(("looks",)), hint=f"Give each look follow_up: {read_after:g}.",
                 )  # fmt: skip
-            boundary = self.at(lambda: bop2(w.p0, w.p1, sizes, alpha=b.alpha or 0.1), "bop2")
+            boundary = self.at(lambda: bop2(w.p0, w.p1, sizes, alpha=b.alpha), "bop2")
             return Monitored(w.endpoint, boundary, w.p1), looks, sizes[-1]
         if b.kind == "dose-finding":
             f = b.dose_finding

@@ -43,7 +43,7 @@ def keep(z: Floats, active: Flags, rule: str, count: int, bound: float) -> Flags
 @register
 @dataclass(frozen=True)
 class MultiArm(Rule):
-    """Multi-arm multi-stage test.
+    """Multi-arm multi-stage test [dunnett1955], [marcus1976], [lehmacher1999].
 
     Attributes
     ----------

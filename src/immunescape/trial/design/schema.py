@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from immunescape.trial.schema import _Block as _TrialBlock
 
 __all__ = ["DesignFile", "json_schema"]
 
+
+def _printable(name: str) -> str:
+    if not name.strip() or not name.isprintable():
+        raise ValueError("a name is one line of text")
+    return name
+
+
+Name = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_printable)]
 Months = Annotated[float, Field(ge=0, le=600)]
 Delay = Annotated[float, Field(ge=0, le=36)]
 Positive = Annotated[float, Field(gt=0)]
+PriorCount = Annotated[float, Field(gt=0, le=10_000)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Kind = Literal[
     "group-sequential", "multi-arm", "enrichment", "bayesian", "platform", "two-stage", "bop2", "dose-finding"
@@ -37,8 +46,8 @@ class TestBlock(_Block):
     """A test."""
 
     name: TestName = Field(default="log-rank", description="Which test.")
-    rho: float = Field(default=0.0, ge=0, description="Fleming-Harrington: power of S.")
-    gamma: float = Field(default=0.0, ge=0, description="Fleming-Harrington: power of 1 - S.")
+    rho: float = Field(default=0.0, ge=0, le=5, description="Fleming-Harrington: power of S.")
+    gamma: float = Field(default=0.0, ge=0, le=5, description="Fleming-Harrington: power of 1 - S.")
     months: Months = Field(default=0.0, description="t* of modest weights, horizon of rmst, month of milestone.")
     stratified: bool = Field(default=False, description="Log-rank within strata.")
     margin: Annotated[float, Field(ge=1, lt=10)] = Field(
@@ -49,7 +58,7 @@ class TestBlock(_Block):
 class ArmBlock(_Block):
     """One arm."""
 
-    name: str = Field(min_length=1, description="Name of the arm.")
+    name: Name = Field(description="Name of the arm.")
     role: Literal["experimental", "control"] = Field(description="experimental or control.")
     allocation: int = Field(default=1, ge=1, le=20, description="Patients of each block of the randomisation.")
     opens: Months = Field(default=0.0, description="Platform: month at which the arm may enrol.")
@@ -63,7 +72,7 @@ class ArmBlock(_Block):
 class StratumBlock(_Block):
     """A biomarker-defined group of patients."""
 
-    name: str = Field(min_length=1, description="Name of the stratum.")
+    name: Name = Field(description="Name of the stratum.")
     share: Annotated[float, Field(gt=0, le=1)] | None = Field(
         default=None, description="Share of the patients; a pool brings its own."
     )
@@ -155,7 +164,7 @@ class ScoreBlock(_Block):
 class ScenarioBlock(_Block):
     """One scenario: a list of entries, or a virtual population."""
 
-    name: str = Field(min_length=1, description="Name of the scenario.")
+    name: Name = Field(description="Name of the scenario.")
     truth: list[TruthEntry] = Field(default=[], description="What truly happens, by arm, stratum and endpoint.")
     pool: PoolBlock | None = Field(default=None, description="A virtual population in place of `truth`.")
     correlation: Share = Field(default=0.0, description="Of the endpoints of one patient (Gaussian copula).")
@@ -165,7 +174,7 @@ class ScenarioBlock(_Block):
 class HypothesisBlock(_Block):
     """One hypothesis of a group-sequential test."""
 
-    name: str = Field(min_length=1, description="Name.")
+    name: Name = Field(description="Name.")
     endpoint: str = Field(description="Endpoint.")
     test: TestBlock = Field(default=TestBlock(), description="Test.")
     share: Share = Field(default=1.0, description="Share of alpha at the start.")
@@ -242,7 +251,7 @@ class SelectionBlock(_Block):
 class PopulationBlock(_Block):
     """A population that may be tested."""
 
-    name: str = Field(min_length=1, description="Name.")
+    name: Name = Field(description="Name.")
     strata: list[str] = Field(min_length=1, description="Strata that it takes in.")
 
 
@@ -271,7 +280,7 @@ class BayesianBlock(_Block):
     adaptive: bool = Field(default=False, description="Response-adaptive randomisation.")
     power: float | None = Field(default=None, ge=0, le=5, description="Exponent on P(best); null: n / 2N.")
     floor: Share = Field(default=0.1, description="Least share of an open arm.")
-    prior: tuple[Positive, Positive] = Field(default=(1.0, 1.0), description="Beta prior.")
+    prior: tuple[PriorCount, PriorCount] = Field(default=(1.0, 1.0), description="Beta prior.")
     calibration: int = Field(default=4000, ge=500, le=100_000, description="Null replicates of the calibration.")
 
 

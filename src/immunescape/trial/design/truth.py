@@ -125,7 +125,10 @@ def observe(endpoint: Endpoint, time: Floats) -> Floats:
 
 
 def preclude(endpoints: Sequence[Endpoint], drawn: Mapping[str, Outcome]) -> dict[str, Outcome]:
-    """Outcomes with events taken away that a competing event comes before, all endpoints by their original times."""
+    """Outcomes with events taken away that a competing event comes before, all endpoints by their original times.
+
+    A patient who is kept at risk after the competing event has the subdistribution's risk set [fine1999].
+    """
     out = dict(drawn)
     for endpoint in endpoints:
         if not endpoint.competing:

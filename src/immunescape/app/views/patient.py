@@ -1,0 +1,293 @@
+"""View 1: one virtual patient under two regimens side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from htmltools import HTML, Tag, tags
+from shiny import Inputs, Outputs, Session, reactive, render, ui
+
+from immunescape.app.choices import FACTOR_STEPS, FACTORS, MONTHS, NUMBERS, WORDS, PatientChoice
+from immunescape.app.patient_figures import (
+    COLOURS,
+    course_cards,
+    further_outputs,
+    outcome_rows,
+    patient_rows,
+)
+from immunescape.app.patient_run import Simulator, course_files
+from immunescape.app.regimens import suggestions
+from immunescape.app.views.parts import (
+    choose,
+    downloaded,
+    error_box,
+    figures_ui,
+    joined,
+    render_cards,
+    reproduce,
+    slider,
+    status_text,
+    table_tag,
+    word_select,
+)
+from immunescape.errors import ImmunescapeError
+from immunescape.trial.covariates import COVARIATES
+
+__all__ = ["patient_server", "patient_ui"]
+
+_UNITS = {"year": "years", "1/Mb": "per Mb"}
+_DASHES = ("none", "7 4", "2 3", "8 3 2 3")
+FIRST = PatientChoice()
+
+
+def patient_ui() -> Tag:
+    """Controls on the left, courses on the right; below each other on a phone."""
+    numbers = [
+        slider(f"p_{n.name}", n.label, n.low, n.high, n.step, n.start, unit=_UNITS.get(n.unit, n.unit), drawn=True)
+        for n in NUMBERS
+    ]
+    words = [word_select(f"p_{name}", label, COVARIATES[name].values) for name, label in WORDS.items()]
+    factors = [slider(f"f_{f.name}", f.label, *FACTOR_STEPS, 0.5, 0, log2=True) for f in FACTORS]
+    controls = tags.div(
+        tags.h2("Patient and treatment"),
+        _regimen("regimen_a", "Regimen A", FIRST.regimens[0]),
+        _regimen("regimen_b", "Regimen B", FIRST.regimens[1]),
+        tags.div(
+            ui.input_numeric("p_months", "Months", int(FIRST.months), min=MONTHS[0], max=MONTHS[1], update_on="blur"),
+            ui.input_numeric("p_seed", "Seed", FIRST.seed, min=0, step=1, update_on="blur"),
+            class_="isc-pair",
+        ),
+        choose(
+            "p_conduct",
+            "Conduct",
+            {"trial": "as in a trial: toxicity, progression, death", "planned": "every planned dose, model alone"},
+        ),
+        tags.div(
+            ui.input_action_button("p_another", "Another patient", class_="btn-primary btn-sm"),
+            tags.button(
+                "Reset", type="button", class_="btn btn-outline-secondary btn-sm isc-reset", data_scope="p_box"
+            ),
+            class_="isc-buttons",
+        ),
+        tags.details(tags.summary("Covariates"), *numbers, open=""),
+        tags.details(tags.summary("Drivers and history"), *words),
+        tags.details(
+            tags.summary("Immune state and tumour, from day 0"),
+            tags.p(
+                "Parameters of the model times a factor from the start of treatment on; the tumour is not grown again.",
+                class_="isc-hint",
+            ),
+            *factors,
+            open="",
+        ),
+        class_="isc-controls",
+        id="p_box",
+    )
+    results = tags.div(
+        tags.h2("Course"),
+        ui.output_ui("p_status"),
+        ui.output_ui("p_error"),
+        ui.output_ui("p_outcome"),
+        figures_ui("p_figures"),
+        tags.div(
+            choose("p_more", "Show one more output", {"": "none"}),
+            style="margin-top: 0.8rem",
+        ),
+        ui.output_ui("p_patient"),
+        tags.h3("Export", style="margin-top: 1rem"),
+        tags.div(
+            *[
+                ui.download_button(f"p_{kind}", label, class_="btn-sm btn-outline-secondary")
+                for kind, label in (
+                    ("csv", "Courses, CSV"), ("scans", "Scans, CSV"), ("json", "JSON"), ("png", "Picture, PNG"),
+                )
+            ],
+            class_="isc-buttons",
+        ),
+        ui.output_ui("p_code"),
+    )  # fmt: skip
+    proposals = json.dumps(suggestions()).replace("<", "\\u003c")
+    return tags.div(
+        tags.p(
+            "One virtual patient at diagnosis, drawn with the covariates that you set (the others as they go together "
+            "with them), simulated with the same random numbers under two regimens. One patient says nothing about a "
+            "population.",
+            class_="isc-lead",
+        ),
+        tags.div(controls, results, class_="isc-layout"),
+        tags.script(HTML(proposals), type="application/json", id="isc-regimens"),
+    )
+
+
+def _regimen(name: str, label: str, value: str) -> Tag:
+    """A text field that proposes drugs and regimens while it is being typed."""
+    return tags.div(
+        tags.label(label, for_=name),
+        tags.input(
+            id=name, type="text", value=value, class_="shiny-input-text form-control isc-regimen", autocomplete="off",
+            spellcheck="false", list=f"{name}-list", data_update_on="blur", aria_describedby=f"{name}-hint",
+        ),
+        tags.datalist(id=f"{name}-list"),
+        tags.div("Drugs, doses, intervals; + joins drugs; none: no treatment. Enter applies.",
+                 id=f"{name}-hint", class_="isc-hint") if name.endswith("a") else
+        tags.span("As above.", id=f"{name}-hint", class_="visually-hidden"),
+        class_="form-group",
+    )  # fmt: skip
+
+
+def patient_server(input: Inputs, output: Outputs, session: Session, simulator: Simulator) -> None:
+    """Simulate when something changes; the last change wins, and what was shown stays until then."""
+    shown: reactive.Value[Any] = reactive.value(None)
+    asked: reactive.Value[PatientChoice | None] = reactive.value(None)
+    refused = reactive.value("")  # what the fields hold is no choice
+    failed = reactive.value("")  # what was chosen cannot be simulated
+    compiling = reactive.value("")
+    folder = tempfile.TemporaryDirectory(prefix="immunescape-")
+    session.on_ended(folder.cleanup)
+
+    def choice() -> PatientChoice:
+        return PatientChoice.of(
+            input.p_seed(),
+            {name: input[f"p_{name}"]() for name in [*(n.name for n in NUMBERS), *WORDS]},
+            {f.name: input[f"f_{f.name}"]() for f in FACTORS},
+            (input.regimen_a(), input.regimen_b()),
+            input.p_months(),
+            input.p_conduct(),
+        )
+
+    @reactive.extended_task
+    async def compute(wanted: PatientChoice) -> tuple[PatientChoice, Any, str]:
+        try:
+            return wanted, await asyncio.to_thread(simulator.run, wanted), ""
+        except ImmunescapeError as error:
+            return wanted, None, str(error)
+
+    @reactive.effect
+    def _start() -> None:
+        try:
+            wanted = choice()
+            missing = simulator.missing(wanted)
+        except ImmunescapeError as error:
+            refused.set(str(error))
+            return
+        refused.set("")
+        if compute.status() == "running":
+            return  # runs again when it is finished
+        with reactive.isolate():
+            if asked() == wanted:
+                return
+        asked.set(wanted)
+        drugs = ["the untreated patient" if not d else " + ".join(d) for d in missing]
+        compiling.set(
+            f"Preparing the model for {', '.join(drugs)}: up to half a minute, once for each set of drugs."
+            if drugs
+            else ""
+        )
+        compute(wanted)
+
+    @reactive.effect
+    def _finish() -> None:
+        if compute.status() != "success":
+            return
+        wanted, courses, text = compute.result()
+        failed.set(text)
+        if courses is not None:
+            shown.set((wanted, courses))
+
+    @reactive.effect
+    def _outputs() -> None:
+        if shown() is None:
+            return
+        names = further_outputs(shown()[1])
+        with reactive.isolate():
+            selected = input.p_more() if input.p_more() in names else ""
+        ui.update_select("p_more", choices={"": "none", **names}, selected=selected)
+
+    @reactive.effect
+    @reactive.event(input.p_another)
+    def _another() -> None:
+        ui.update_numeric("p_seed", value=int(input.p_seed() or 0) + 1)
+
+    @render.ui
+    def p_status() -> Any:
+        if compute.status() == "running":
+            return status_text(compiling() or "Simulating …")
+        if compute.status() == "error":
+            return status_text("The simulation failed unexpectedly; the terminal says why.")
+        return status_text("")
+
+    @render.ui
+    def p_error() -> Any:
+        return error_box(refused() or failed())
+
+    @render.ui
+    def p_outcome() -> Any:
+        if shown() is None:
+            return None
+        items = [
+            tags.li(_swatch(k), tags.strong(row["Regimen"]), tags.br(), row["What happens"])
+            for k, row in enumerate(outcome_rows(shown()[1]))
+        ]
+        return tags.ul(*items, class_="isc-legend")
+
+    @render_cards
+    def p_figures() -> Any:
+        if shown() is None:
+            return []
+        more = input.p_more()
+        return course_cards(shown()[1], [more] if more else [])
+
+    @render.ui
+    def p_patient() -> Any:
+        if shown() is None:
+            return None
+        courses = shown()[1]
+        patient = courses[0].patient
+        return tags.details(
+            tags.summary("The patient that was drawn"),
+            table_tag(patient_rows(courses), f"Patient {patient.number} of seed {patient.seed}"),
+            class_="isc-block",
+        )
+
+    @render.ui
+    def p_code() -> Any:
+        return None if shown() is None else joined(reproduce(shown()[0].python(), shown()[0].command()))
+
+    def exported(name: str) -> bytes:
+        if shown() is None:
+            raise RuntimeError("nothing is simulated yet")
+        with tempfile.TemporaryDirectory(dir=folder.name) as place:
+            return course_files(shown()[1], Path(place), name)
+
+    @downloaded(filename="course.csv")
+    async def p_csv() -> Any:
+        yield await asyncio.to_thread(reactive_isolated, exported, "course.csv")
+
+    @downloaded(filename="scans.csv")
+    async def p_scans() -> Any:
+        yield await asyncio.to_thread(reactive_isolated, exported, "scans.csv")
+
+    @downloaded(filename="course.json")
+    async def p_json() -> Any:
+        yield await asyncio.to_thread(reactive_isolated, exported, "course.json")
+
+    @downloaded(filename="course.png")
+    async def p_png() -> Any:
+        yield await asyncio.to_thread(reactive_isolated, exported, "course.png")
+
+
+def reactive_isolated(action: Any, *arguments: Any) -> Any:
+    """Call `action` without any dependence on what it reads."""
+    with reactive.isolate():
+        return action(*arguments)
+
+
+def _swatch(k: int) -> Tag:
+    """A piece of the line of course `k`: its colour and its dashes."""
+    place: dict[str, str | float | bool | HTML | None] = {"x1": "0", "y1": "5", "x2": "34", "y2": "5"}
+    line = Tag("line", place, stroke=COLOURS[k], stroke_width=3, stroke_dasharray=_DASHES[k])
+    return tags.svg(line, width=34, height=10, aria_hidden="true")

@@ -1,0 +1,189 @@
+/* Inputs, figures and small helpers of the immunescape app. No request leaves the page's own origin. */
+(function () {
+  "use strict";
+
+  // --- sliders: a native range, with a box that says whether the value is set or drawn -------------------------------
+  function shown(el) {
+    const range = el.querySelector("input[type=range]");
+    const use = el.querySelector(".isc-use");
+    const value = parseFloat(range.value);
+    let text;
+    if (el.dataset.scale === "log2") {
+      text = value === 0 ? "as it is" : "× " + parseFloat(Math.pow(2, value).toPrecision(3));
+    } else {
+      text = value + (el.dataset.unit ? " " + el.dataset.unit : "");
+    }
+    if (use && !use.checked) text = "as drawn";
+    el.querySelector("output").textContent = text;
+    range.setAttribute("aria-valuetext", text);
+  }
+
+  const ranges = new Shiny.InputBinding();
+  Object.assign(ranges, {
+    find: (scope) => $(scope).find(".isc-range"),
+    initialize: shown,
+    getValue: function (el) {
+      const use = el.querySelector(".isc-use");
+      if (use && !use.checked) return null;
+      return parseFloat(el.querySelector("input[type=range]").value);
+    },
+    setValue: function (el, value) {
+      const use = el.querySelector(".isc-use");
+      if (use) use.checked = value !== null;
+      if (value !== null) el.querySelector("input[type=range]").value = value;
+      shown(el);
+    },
+    receiveMessage: function (el, message) {
+      this.setValue(el, message.value);
+      $(el).trigger("isc:change");
+    },
+    subscribe: function (el, callback) {
+      const range = el.querySelector("input[type=range]");
+      const use = el.querySelector(".isc-use");
+      range.addEventListener("input", () => { if (use) use.checked = true; shown(el); callback(true); });
+      if (use) use.addEventListener("change", () => { shown(el); callback(true); });
+      $(el).on("isc:change", () => callback(false));
+    },
+    unsubscribe: (el) => $(el).off("isc:change"),
+    getRatePolicy: () => ({ policy: "debounce", delay: 250 }),
+  });
+  Shiny.inputBindings.register(ranges, "immunescape.range");
+
+  document.addEventListener("click", function (event) {
+    const reset = event.target.closest(".isc-reset");
+    if (reset) {
+      const scope = document.getElementById(reset.dataset.scope);
+      scope.querySelectorAll(".isc-range").forEach((el) => ranges.receiveMessage(el, {
+        value: el.querySelector(".isc-use") ? null : 0 }));
+      scope.querySelectorAll("select.isc-drawn").forEach((el) => {
+        el.value = ""; el.dispatchEvent(new Event("change", { bubbles: true }));
+      });
+    }
+    const copy = event.target.closest(".isc-copy");
+    if (copy && navigator.clipboard) {
+      navigator.clipboard.writeText(copy.parentElement.querySelector("code").textContent).then(() => {
+        copy.textContent = "Copied";
+        setTimeout(() => { copy.textContent = "Copy"; }, 1500);
+      });
+    }
+  });
+
+  // --- completion of drugs: what is proposed follows the last "+" of what is typed -----------------------------------
+  const proposals = JSON.parse((document.getElementById("isc-regimens") || { textContent: "[]" }).textContent);
+  document.addEventListener("input", function (event) {
+    const field = event.target;
+    if (!field.classList || !field.classList.contains("isc-regimen")) return;
+    const list = document.getElementById(field.getAttribute("list"));
+    const cut = Math.max(field.value.lastIndexOf("+"), field.value.toLowerCase().lastIndexOf(" then "));
+    const from = cut < 0 ? 0 : (field.value[cut] === "+" ? cut + 1 : cut + 6);
+    const head = field.value.slice(0, from).trimEnd();
+    const typed = field.value.slice(from).trim().toLowerCase();
+    const starts = [], holds = [];
+    for (const text of proposals) {
+      const low = text.toLowerCase();
+      if (head && (text === "none" || low.includes(" then "))) continue;
+      if (low.startsWith(typed)) starts.push(text); else if (typed.length > 2 && low.includes(typed)) holds.push(text);
+    }
+    list.replaceChildren(...starts.concat(holds).slice(0, 20).map((text) => {
+      const option = document.createElement("option");
+      option.value = head ? head + " " + text : text;
+      return option;
+    }));
+  });
+
+  // --- uploads: said before they are sent; the server holds the same bounds ----------------------------------------
+  document.addEventListener("change", function (event) {
+    const field = event.target;
+    const box = field.closest && field.closest(".isc-upload");
+    if (!box || field.type !== "file") return;
+    const files = Array.from(field.files);
+    const large = files.find((f) => f.size > box.dataset.fileMb * 1048576);
+    const total = files.reduce((sum, f) => sum + f.size, 0);
+    let text = "";
+    if (large) text = large.name + " is too large: a file may have " + box.dataset.fileMb + " MB.";
+    else if (files.length > box.dataset.files) text = "Too many files: at most " + box.dataset.files + "; send a zip.";
+    else if (total > box.dataset.totalMb * 1048576) text = "Together too large: at most " + box.dataset.totalMb + " MB.";
+    box.querySelector(".isc-upload-error").textContent = text;
+    if (text) { event.stopImmediatePropagation(); event.preventDefault(); field.value = ""; }
+  }, true);
+
+  // --- figures ------------------------------------------------------------------------------------------------------
+  function node(tag, className, text) {
+    const el = document.createElement(tag);
+    if (className) el.className = className;
+    if (text !== undefined) el.textContent = text;
+    return el;
+  }
+
+  function tableOf(card) {
+    const box = node("div", "isc-scroll");
+    box.tabIndex = 0;
+    box.setAttribute("role", "region");
+    box.setAttribute("aria-label", "Values of: " + card.title);
+    const table = node("table", "isc-table");
+    table.append(node("caption", "", card.title + (card.unit ? " (" + card.unit + ")" : "")));
+    const names = Object.keys(card.rows[0]);
+    const head = table.createTHead().insertRow();
+    names.forEach((name) => { const th = node("th", "", name); th.scope = "col"; head.append(th); });
+    const body = table.createTBody();
+    card.rows.forEach((row) => {
+      const tr = body.insertRow();
+      names.forEach((name, i) => {
+        const cell = node(i ? "td" : "th", "", row[name] === undefined ? "" : row[name]);
+        if (!i) cell.scope = "row";
+        tr.append(cell);
+      });
+    });
+    box.append(table);
+    return box;
+  }
+
+  function makeCard(key) {
+    const card = node("figure", "isc-card");
+    card.dataset.key = key;
+    card.append(node("h3"), node("div", "isc-plot"), node("figcaption"), node("details"));
+    const plot = card.querySelector(".isc-plot");
+    plot.setAttribute("role", "img");
+    const details = card.querySelector("details");
+    details.append(node("summary", "", "Values and picture"), node("div", "isc-values"));
+    const save = node("button", "btn btn-sm btn-outline-secondary", "Save as PNG");
+    save.type = "button";
+    save.addEventListener("click", () => Plotly.downloadImage(plot, {
+      format: "png", width: 900, height: 520, scale: 2, filename: "immunescape-" + key }));
+    details.append(save);
+    return card;
+  }
+
+  function fill(card, value) {
+    const heading = card.querySelector("h3");
+    heading.textContent = value.title;
+    card.querySelector("figcaption").textContent = value.note;
+    const plot = card.querySelector(".isc-plot");
+    plot.setAttribute("aria-label", value.alternative);
+    plot.style.minHeight = value.layout.height + "px";
+    const values = card.querySelector(".isc-values");
+    values.replaceChildren(...(value.rows.length ? [tableOf(value)] : []));
+    Plotly.react(plot, value.data, value.layout, { displayModeBar: false, responsive: true });
+  }
+
+  const figures = new Shiny.OutputBinding();
+  Object.assign(figures, {
+    find: (scope) => $(scope).find(".isc-figures"),
+    renderValue: function (el, value) {
+      const cards = value || [];
+      const old = new Map(Array.from(el.children).map((child) => [child.dataset.key, child]));
+      const now = cards.map((card) => old.get(card.key) || makeCard(card.key));
+      old.forEach((child) => { if (!now.includes(child)) { Plotly.purge(child.querySelector(".isc-plot")); } });
+      el.replaceChildren(...now);
+      cards.forEach((card, i) => fill(now[i], card));
+    },
+  });
+  Shiny.outputBindings.register(figures, "immunescape.figures");
+
+  // on a phone the results come first into sight: long groups of controls start closed
+  if (window.matchMedia("(max-width: 860px)").matches) {
+    document.querySelectorAll(".isc-controls details[open]").forEach((el) => el.removeAttribute("open"));
+  }
+
+  document.addEventListener("shown.bs.tab", () => window.dispatchEvent(new Event("resize")));
+})();

@@ -1,0 +1,128 @@
+"""A browser window at the app, in the words of a person who uses it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+    """Wait until a condition holds; what it returns."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if value := condition():
+                return value
+        except Exception as error:
+            if error.__class__.__name__ not in ("StaleElementReferenceException", "NoSuchElementException"):
+                raise
+        time.sleep(0.1)
+    raise AssertionError(f"did not happen within {seconds:g} s")
+
+
+class Page:
+    """A browser window at the app, in the words of a person who uses it."""
+
+    def __init__(self, browser: Any, address: str) -> None:
+        self.browser = browser
+        browser.get(address)
+        wait_for(lambda: self.script("return document.querySelectorAll('.nav-link').length > 0 && !!window.Shiny"))
+
+    def script(self, text: str, *arguments: Any) -> Any:
+        return self.browser.execute_script(text, *arguments)
+
+    def all(self, selector: str) -> list[Any]:
+        return self.browser.find_elements("css selector", selector)
+
+    def one(self, selector: str) -> Any:
+        return self.browser.find_element("css selector", selector)
+
+    def text(self, selector: str) -> str:
+        return " ".join(e.text for e in self.all(selector))
+
+    def view(self, name: str) -> None:
+        self.script("arguments[0].click()", self.one(f".nav-link[data-value='{name}']"))
+
+    def put(self, field: str, value: Any) -> None:
+        """Give a field a value as typing and leaving it does."""
+        self.script(
+            "const e = document.getElementById(arguments[0]); e.value = arguments[1];"
+            "for (const k of ['input', 'change', 'blur']) e.dispatchEvent(new Event(k, {bubbles: k !== 'blur'}));",
+            field, value,
+        )  # fmt: skip
+
+    def click(self, selector: str) -> None:
+        self.script("arguments[0].click()", self.one(selector))
+
+    def send(self, field: str, path: Any) -> None:
+        """Choose a file and wait until it was sent."""
+        self.script("document.querySelector(arguments[0]).value = ''", field)
+        self.script("document.querySelector('#r_files_progress .progress-bar').textContent = ''")
+        self.one(field).send_keys(str(path))
+        self.wait_text("#r_files_progress", "Upload complete", 20)
+
+    def fetched(self, selector: str) -> str:
+        """What a download gives."""
+        fetch = (
+            "const done = arguments[arguments.length - 1];"
+            "fetch(arguments[0]).then(r => r.text()).then(done, e => done('failed ' + e))"
+        )
+        return str(self.browser.execute_async_script(fetch, self.one(selector).get_attribute("href")))
+
+    def wait_text(self, selector: str, words: str, seconds: float = 60.0) -> str:
+        try:
+            return str(
+                wait_for(lambda: (t := self.text(selector)) if words in (t := self.text(selector)) else "", seconds)
+            )
+        except AssertionError:
+            shown = self.text(selector), self.text(".isc-error"), self.text(".isc-status")
+            raise AssertionError(f"{selector} does not say {words!r} within {seconds:g} s but {shown}") from None
+
+    def shot(self, folder: Path, name: str) -> None:
+        """Keep pictures at desktop and phone width; nothing may need scrolling sideways."""
+        for width in (1280, 390):
+            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+            self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            wait_for(lambda w=width: self.script("return window.innerWidth") == w)
+            wait_for(lambda w=width: self.script("return document.documentElement.scrollWidth") <= w, 5)
+            height = self.script("return document.documentElement.scrollHeight")
+            if "IMMUNESCAPE_SCREENSHOTS" in os.environ:
+                time.sleep(0.7)
+                self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**size, "height": height})
+                self.browser.save_screenshot(str(folder / f"{name}-{width}.png"))
+        self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+    def accessible(self) -> None:
+        """Fields are labelled, figures have words, tables have captions and headers, ids are unique."""
+        wrong = self.script(CHECKS)
+        assert wrong == []
+
+
+CHECKS = """
+const wrong = [], seen = new Set();
+const visible = (e) => e.offsetParent !== null;
+document.querySelectorAll('[id]').forEach((e) => {
+  if (seen.has(e.id)) wrong.push("id twice: " + e.id);
+  seen.add(e.id);
+});
+document.querySelectorAll('input, select, textarea').forEach((e) => {
+  if (!visible(e) || e.type === 'hidden' || e.readOnly) return;
+  if (!(e.labels && e.labels.length) && !e.getAttribute('aria-label')) wrong.push('no label: ' + (e.id || e.outerHTML));
+});
+document.querySelectorAll('button, a').forEach((e) => {
+  if (visible(e) && !e.textContent.trim() && !e.getAttribute('aria-label')) wrong.push('no name: ' + e.outerHTML);
+});
+document.querySelectorAll('.isc-plot').forEach((e) => {
+  if ((e.getAttribute('aria-label') || '').length < 20) wrong.push('figure without words');
+});
+document.querySelectorAll('table.isc-table').forEach((t) => {
+  if (!t.caption) wrong.push('table without caption');
+  t.querySelectorAll('th').forEach((h) => { if (!h.scope) wrong.push('th without scope'); });
+});
+if (!document.documentElement.lang) wrong.push('no language');
+if (!/no medical device/.test(document.querySelector('.isc-notice').innerText)) wrong.push('no notice');
+return wrong;
+"""
