@@ -70,11 +70,30 @@ def test_a_clone_takes_the_traits_of_another_and_loses_its_defect(model: Model, 
     assert like["chemo_sensitivity_hla_loh"] == 1.0
 
 
+def test_clones_that_are_alike_in_a_ring_take_the_traits_of_the_right_model(model: Model) -> None:
+    ring = [Rewiring("clone_like", a, b) for a, b in (("b2m_null", "hla_loh"), ("hla_loh", "b2m_null"))]
+    both = quantities(rewire(model, ring), **{change.gate: 1.0 for change in ring})
+    right = quantities(model)
+    assert both["mhc1_hla_loh"] == right["mhc1_b2m_null"] == 0.0
+    assert both["haplotypes_b2m_null"] == pytest.approx(right["haplotypes_hla_loh"])
+
+
 def test_a_wire_leaves_the_reference_and_moves_with_its_source(wrong: Model) -> None:
     shut = quantities(wrong)
     assert quantities(wrong, **{WIRE.gate: 1.0})["f_growth"] == pytest.approx(shut["f_growth"])
     tripled = quantities(wrong, trop2_level=3.0, **{WIRE.gate: 1.0})
     assert tripled["f_growth"] / shut["f_growth"] == pytest.approx((1 + 3 * 0.4) / 1.4)
+
+
+def test_a_wire_from_a_quantity_asks_for_its_value_in_the_reference_patient(model: Model) -> None:
+    wire = Rewiring("wire", "growth", "VEGF_T", "promotes", 0.4)
+    with pytest.raises(InputError, match="VEGF_T"):
+        rewire(model, [wire])
+    right = quantities(model)
+    usual = right["VEGF_T"] / 2
+    double = rewire(model, [wire], lambda: {"VEGF_T": usual})
+    factor = quantities(double, **{wire.gate: 1.0})["f_growth"] / right["f_growth"]
+    assert factor == pytest.approx((1 + 2 * 0.4) / 1.4)
 
 
 def test_an_unknown_modulation_is_refused_with_the_nearest(model: Model) -> None:

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from immunescape.knowledge.toxicity import toxicity
+from immunescape.report.text import crossover_shortfalls
 from immunescape.trial.coefficients import coefficients
+from immunescape.trial.course import Course, Models, Streams
 from immunescape.trial.recist import DAYS_PER_MONTH
+from immunescape.trial.regimen import parse_regimen
 from immunescape.trial.runner import run_trial
 from immunescape.trial.simulate import STEP_DAYS
 from immunescape.trial.spec import load_trial
-from immunescape.trial.toxicity import simulate_toxicity
+from immunescape.trial.toxicity import ToxicityCourse, ToxicityEvent, simulate_toxicity
 
 SWITCHES = """
 name: switches
@@ -77,6 +80,8 @@ def arm_rows(result, arm: str):
 def test_crossover_of_the_randomised_is_delivered_within_two_points(switches):
     arm = switches.arms[0]
     assert arm["crossover_pct"] == pytest.approx(40, abs=2)
+    assert arm["crossover_asked_pct"] == 40
+    assert crossover_shortfalls(switches) == []
     assert arm["next_line_pct"] == pytest.approx(50, abs=3)  # two roundings
 
 
@@ -110,6 +115,9 @@ def test_who_asks_for_more_places_than_there_are_patients_fills_all_of_them(tmp_
     kept_from = day.isna() | (np.fmin(death, end) <= day + gap + STEP_DAYS)
     assert (crossed | kept_from).all()
     assert crossed.sum() > 8
+    (line,) = crossover_shortfalls(result)
+    assert line.startswith("of randomised: ")
+    assert "100 %" in line
 
 
 def test_after_earlier_lines_patients_enter_with_a_measurable_lesion(tmp_path):
@@ -164,3 +172,26 @@ def test_deaths_from_toxicity_come_at_the_published_rate(drugs):
     ends = np.random.default_rng(7).exponential(mean, len(drawn))
     died = np.mean([c.death_day is not None and c.death_day <= e for c, e in zip(drawn, ends, strict=True)])
     assert died == pytest.approx(harm.death, abs=4 * math.sqrt(harm.death / len(drawn)))
+
+
+def test_a_death_from_toxicity_is_a_death_of_the_trial_while_the_drug_is_given():
+    """A patient whose event would be fatal on day 100: treated until then he dies, treated less he lives."""
+    fatal = ToxicityCourse((ToxicityEvent(100.0, "fatal"),), ())
+    days = np.arange(0.0, 365.0, 7.0)
+    regimens = {
+        "docetaxel 75 mg/m2 every 3 weeks": (100.0, "toxicity"),
+        "docetaxel 75 mg/m2 every 3 weeks for 2 cycles": (None, ""),
+    }
+    for text, (day, cause) in regimens.items():
+        one = Course(PATIENT, 30.0, Streams(1, 0, 0), Models.load())
+        one.death_left = 1e9
+        line = one.start_line("trial", 0.0, parse_regimen(text), np.empty(0), 365.0)
+        line.toxicity = fatal
+        one.advance(days, np.full(len(days), 30.0), stop_at_progression=True)
+        assert (one.death, one.death_cause) == (day, cause)
+
+
+PATIENT = {
+    "ecog": 1, "histology": "nonsquamous", "smoking": "former", "albumin_g_l": 39.0, "nlr": 4.0, "ldh_uln": 0.9,
+    "liver_mets": False, "n_sites": 3, "n_target_lesions": 1, "weight_kg": 70.0, "bsa_m2": 1.8, "crcl_ml_min": 90.0,
+}  # fmt: skip

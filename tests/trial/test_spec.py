@@ -85,7 +85,7 @@ REFUSED = [
     ("line: 1", "line: first", 5, "population.line", "'first' is no line of treatment", "'2+'"),
     ("line: 1", "line: 2", 5, "population.line", "line 2 of treatment needs 1 before it, 'prior' has 0", "prior:"),
     ("assay: 22C3", "assay: 22C4", 6, "population.pdl1.assay", "unknown word '22C4'", "'22C3'"),
-    ("assay: 22C3", "assay: SP142", 6, "population.pdl1.range", "SP142 does not score tumour proportion", "22C3"),
+    ("22C3, range: [50", "SP142, range: [30", 6, "population.pdl1.range", "30 is no cut-off of SP142", "22C3"),
     ("range: [50, 100]", "range: [100, 50]", 6, "population.pdl1.range", "the range is upside down", "lowest"),
     ("range: [50, 100]", "range: [50, 101]", 6, "population.pdl1.range[2]", "less than or equal to 100", ""),
     ("role: control", "role: controll", 13, "arms[2].role", "unknown word 'controll'", "'control'"),

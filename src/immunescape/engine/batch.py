@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -76,6 +77,22 @@ class Outcome:
     code: NDArray[np.int32]
     rejected: NDArray[np.int64]
     coarse: NDArray[np.bool_]
+
+
+class OnDevice(ABC):
+    """Compiled code that works on copies of the arrays of a job, in the memory of another device."""
+
+    @abstractmethod
+    def call(self, struct: ctypes.Structure, inputs: dict[str, Any], results: dict[str, Any], n: int) -> None:
+        """Integrate `n` patients.
+
+        Parameters
+        ----------
+        struct
+            The job, whose pointers are those of the arrays here.
+        inputs, results
+            The arrays by the names of the job's pointers; results are to be filled.
+        """
 
 
 class _Places:
@@ -277,7 +294,7 @@ def run_batch(
     Parameters
     ----------
     function
-        ``immunescape_run`` of the library.
+        ``immunescape_run`` of the library, or code for another device.
     layout
         Where the model keeps what.
     job
@@ -360,11 +377,11 @@ def run_batch(
     )
     for name, size in zip(_SIZES, sizes, strict=True):
         setattr(struct, name, int(size))
-    kept = []
+    kept: dict[str, NDArray[Any]] = {}
     for name, kind in _POINTERS:
         if arrays[name] is not None:
             array = np.ascontiguousarray(arrays[name], dtype=kind)
-            kept.append(array)
+            kept[name] = array
             setattr(struct, name, array.ctypes.data)
     if derivatives is not None:
         results["sensitivities"] = derivatives
@@ -375,7 +392,11 @@ def run_batch(
     struct.has_stop = int(job.stop is not None)
     struct.stop_kind, struct.stop_index = stop
     struct.stop_rising = int(job.stop is not None and job.stop.rising)
-    if n:
+    if n and isinstance(function, OnDevice):
+        function.call(struct, kept, results, n)
+        if progress is not None:
+            progress(n)
+    elif n:
         _work(function, struct, results, max(1, min(threads, n)), progress)
     result = Result(
         times, job.outputs, results["values"], layout.states, results["final"], results["status"], results["end_time"],

@@ -76,6 +76,7 @@ class Denied:
             "at": list(s.at),
             "sources": list(s.sources),
             "must_not": s.must_not,
+            "batch": s.batch,
             "bounds": [s.low, s.high],
             "measure": s.measure,
             "effect": None if e is None else rounded(e.value),

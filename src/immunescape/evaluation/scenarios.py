@@ -288,7 +288,16 @@ def _model(drugs: tuple[str, ...], rewirings: tuple[Rewiring, ...]) -> Model:
         return model
     from immunescape.population.rewiring import rewire
 
-    return rewire(model, rewirings)
+    return rewire(model, rewirings, _reference_values)
+
+
+@lru_cache(maxsize=1)
+def _reference_values() -> Mapping[str, float]:
+    """States and quantities of the untreated reference patient at diagnosis, in base units."""
+    from immunescape.population.reference import reference_baseline
+
+    baseline = reference_baseline()
+    return {**baseline.states, **baseline.quantities}
 
 
 @lru_cache(maxsize=4)

@@ -130,11 +130,13 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
         """Errors (resamples,) of the model's structure."""
         return structure.get(kind, 0.0) * rng.standard_normal(resamples)
 
-    def add(arm: str, endpoint: str, predicted: float | None, spread: FloatArray, value: Any, interval: Any) -> None:
+    def add(
+        arm: str, endpoint: str, predicted: float | None, spread: FloatArray, value: Any, interval: Any,
+        same: float | None = None,
+    ) -> None:  # fmt: skip
         low, high = _quantiles(spread)
         plow, phigh = interval or (None, None)
         n = sum(len(tables[part].response) for part in arm.split(" / ") if part in tables)
-        same = result.comparison.get("os_hr_same_course") if endpoint == "os_hr" else None
         size = sum(sizes.get(part, 0) for part in arm.split(" / "))
         scores.append(
             Score(result.trial.name, role, arm, endpoint, predicted, low, high, value, plow, phigh, kind, n, same, size)
@@ -152,13 +154,17 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
             spread = np.array([_median(time[r], event[r]) for r in rows]) * np.exp(off("median"))
             add(arm.name, f"{name}_median_months", figures[arm.name][f"{name}_median_months"], spread,
                 getattr(arm, f"{name}_median_months"), getattr(arm, f"{name}_median_ci"))  # fmt: skip
-    a, b = result.comparison.get("experimental"), result.comparison.get("control")
-    if a in draws and b in draws:
+    for k, record in enumerate([result.comparison, *result.comparison.get("others", [])]):
+        a, b = record.get("experimental"), record.get("control")
+        if a not in draws or b not in draws:
+            continue
+        known = published.others.get(str(a), {}) if k else vars(published)
         for name in ("pfs", "os"):
             ratios = _ratios(getattr(tables[a], name), getattr(tables[b], name), draws[a], draws[b])
             ratios = ratios * np.exp(off("hr"))
-            add(f"{a} / {b}", f"{name}_hr", result.comparison.get(f"{name}_hr"), ratios,
-                getattr(published, f"{name}_hr"), getattr(published, f"{name}_hr_ci"))  # fmt: skip
+            same = record.get("os_hr_same_course") if name == "os" else None
+            add(f"{a} / {b}", f"{name}_hr", record.get(f"{name}_hr"), ratios, known.get(f"{name}_hr"),
+                known.get(f"{name}_hr_ci"), same)  # fmt: skip
     return scores
 
 

@@ -140,7 +140,7 @@ def validate(
 
         result = run_trial(
             trial, patients=size, seed=seed, workers=workers, out=None if out is None else out / name, engine=engine,
-            paired=True, progress=tell, cluster=cluster,
+            paired=trial.can_pair, progress=tell, cluster=cluster,
         )  # fmt: skip
         results.append(result)
         if number < scored:

@@ -109,8 +109,9 @@ def _drugs() -> dict[str, Drug]:
 
 def _check_harm(drug: str, where: str) -> None:
     """Refuse a drug of a plug-in without class, harm or usual dose: it would fail in the middle of a trial, or win."""
-    from immunescape.knowledge.toxicity import drug_classes, toxicity, usual_doses
+    from immunescape.knowledge.toxicity import drug_classes, toxicity, toxicity_facts, usual_doses
 
+    toxicity_facts()  # a table that cannot be read names its row
     hint = (
         "Bring '{file}' in the folder of the plug-in's entry point in the group 'immunescape.data'; "
         "examples/plugin has one, and immunescape.testing.check_drug says what is missing."

@@ -63,7 +63,7 @@ class Grower:
     ) -> None:
         self.model, self.rtol, self.max_days, self.check_every = model, rtol, float(max_days), check_every
         # libroadrunner looks for the crossing only when a piece of the trajectory is done, so pieces are short
-        self._piece = self.max_days if engine.name == "native" else min(_PIECE, self.max_days)
+        self._piece = self.max_days if engine.name in ("native", "cuda") else min(_PIECE, self.max_days)
         self._bare = model.untreated
         self._compiled = self._bare.compiled(engine)
         self._changed = {

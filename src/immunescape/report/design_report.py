@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immunescape.report.design_scripts import review_note, review_script, script
-from immunescape.report.figures import ARM_COLOURS, figure_html
+from immunescape.report.figures import ARM_COLOURS, figure_html, legend_below
 from immunescape.report.files import make_folder, write_whole
+from immunescape.report.pictures import plotly_script
 from immunescape.report.tables import Row, Table, number
 from immunescape.report.writing import write_page
 
@@ -279,9 +280,7 @@ def boundary_figure(result: OperatingCharacteristics) -> Any:
                     x=[p[0] for p in points], y=[p[1] for p in points], mode="lines+markers", name=f"{name}, {label}",
                     line={"color": colour, "dash": dash},
                 )  # fmt: skip
-    figure = _laid_out(figure, "Boundaries", "Information fraction", "Z (positive: experimental better)")
-    figure.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.25, "xanchor": "left", "x": 0})
-    return figure
+    return _laid_out(figure, "Boundaries", "Information fraction", "Z (positive: experimental better)")
 
 
 def graph_figure(result: OperatingCharacteristics) -> Any:
@@ -384,8 +383,9 @@ def stopping_figure(result: OperatingCharacteristics) -> Any:
 
 def _laid_out(figure: Any, title: str, x: str, y: str) -> Any:
     figure.update_layout(
-        title={"text": title, "font": {"size": 16}}, template="plotly_white", height=400, xaxis_title=x, yaxis_title=y,
-        margin={"l": 64, "r": 24, "t": 56, "b": 56}, font={"family": "system-ui, sans-serif", "size": 13},
+        title={"text": title, "font": {"size": 16}}, height=400, xaxis_title=x, yaxis_title=y,
+        margin={"l": 56, "r": 16, "t": 44, "b": 56}, legend=legend_below(400),
+        font={"family": "system-ui, sans-serif", "size": 13},
     )  # fmt: skip
     return figure
 
@@ -431,15 +431,13 @@ def _blocks(result: OperatingCharacteristics) -> dict[str, Any]:
 
 def write_report(results: Sequence[OperatingCharacteristics], path: Path, notice: str) -> Path:
     """Write the HTML report: one file, no network needed to read it."""
-    import plotly.offline
-
     first = results[0]
     values = {
         "title": first.design.title if len(results) == 1 else "Designs side by side",
         "lead": f"{first.replicates} simulated trials per scenario, seed {first.seed}; one-sided tests; figures "
         "after ± are Monte Carlo standard errors, intervals are exact 95 % intervals.",
         "notice": notice,
-        "plotly_js": plotly.offline.get_plotlyjs(),
+        "plotly_js": plotly_script(),
         "main": main_table(results),
         "comparison": comparison_table(results) if len(results) > 1 else Table([]),
         "designs": [_blocks(r) for r in results],

@@ -237,9 +237,8 @@ def _lesion_figure(arm: LesionArm) -> go.Figure:
 
 def write_scoreboard(validation: Validation, path: Path, notice: str) -> Path:
     """Write the one-file page."""
-    from plotly.offline import get_plotlyjs
-
     from immunescape.report.figures import figure_html
+    from immunescape.report.pictures import plotly_script
     from immunescape.report.trial_report import TITLES, survival_figure
     from immunescape.report.writing import write_page
 
@@ -265,6 +264,6 @@ def write_scoreboard(validation: Validation, path: Path, notice: str) -> Path:
         "by_size": response_table(list(validation.response_by_size)) if validation.response_by_size else None,
         "notes": validation.notes,
         "figures": figures,
-        "plotly_js": get_plotlyjs(),
+        "plotly_js": plotly_script(),
     }
     return write_page(path, "scoreboard.html", values)

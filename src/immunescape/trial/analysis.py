@@ -179,6 +179,9 @@ def analyse_arm(trial: Trial, arm: Arm, rows: pd.DataFrame, visits: pd.DataFrame
         "pfs_events": {str(k): int(v) for k, v in sorted(reasons.items())},
         "next_line_pct": _share(int(rows["next_line"].notna().sum()), n),
         "crossover_pct": _share(int((rows["next_line"] == "crossover").sum()), n),
+        "crossover_asked_pct": None
+        if arm.crossover is None or arm.crossover.of != "randomised"
+        else round(100.0 * arm.crossover.fraction, 2),
         "toxic_deaths": int((rows["death_cause"] == "toxicity").sum()),
     }
     if trial.resection_day is not None:
@@ -206,15 +209,24 @@ def best_at_cut(trial: Trial, rows: pd.DataFrame, visits: pd.DataFrame) -> list[
 
 
 def compare(trial: Trial, tables: Mapping[str, pd.DataFrame], *, seed: int, paired: bool) -> dict[str, Any]:
-    """First experimental arm against the control: hazard ratios with interval, log-rank.
+    """Experimental arms against the control: hazard ratios with interval, log-rank.
 
-    Arms that share their patients (`paired`) are compared by a paired bootstrap; the log-rank test, which takes them
-    for independent, is then not given.
+    The first experimental arm's figures stand at the top, those of further ones under ``others``. Arms that share their
+    patients (`paired`) are compared by a paired bootstrap; the log-rank test, which takes them for independent, is then
+    not given.
     """
     if trial.control is None or not trial.experimental:
         return {}
-    a, b = tables[trial.experimental[0].name], tables[trial.control.name]
-    out: dict[str, Any] = {"experimental": trial.experimental[0].name, "control": trial.control.name}
+    control = trial.control.name
+    first, *others = [_compare_arms(arm.name, control, tables, seed=seed, paired=paired) for arm in trial.experimental]
+    return {**first, "others": others} if others else first
+
+
+def _compare_arms(
+    experimental: str, control: str, tables: Mapping[str, pd.DataFrame], *, seed: int, paired: bool
+) -> dict[str, Any]:
+    a, b = tables[experimental], tables[control]
+    out: dict[str, Any] = {"experimental": experimental, "control": control}
     out["method"] = "paired bootstrap" if paired else "Cox"
     for name in ("pfs", "os"):
         samples = (a[f"{name}_months"], a[f"{name}_event"], b[f"{name}_months"], b[f"{name}_event"])

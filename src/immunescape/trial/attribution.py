@@ -170,7 +170,7 @@ def attribute(
 
 
 def _block(worker: Any, stream: int, index: int, size: int, wanted: Sequence[int]) -> pd.DataFrame:
-    table = worker.maker(stream).block(index).table
+    table = worker.maker(stream, index).block(index).table
     return table.loc[[i for i in wanted if i // size == index and i in table.index]]
 
 

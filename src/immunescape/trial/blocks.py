@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +41,7 @@ REFERENCE = 4096
 ELIGIBLE_PER_BLOCK = (24, 64)
 """Fewest, and most, candidates that enter from one block: small runs end early, large ones share what a block costs."""
 MAX_CANDIDATES = 4096
+GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 
 
 def eligible_per_block(patients: int) -> float:
@@ -163,6 +164,8 @@ def candidates_per_block(trial: Trial, patients: int = 0, enroller: Enroller | N
     if not rate > 0:
         raise InputError("no candidate is eligible", where=trial.file or None)
     size = eligible_per_block(patients) / rate
+    if trial.population.regions:  # a block is of one region: more and smaller ones come nearer to the shares
+        size /= 2
     if size <= BLOCK:
         return max(16, math.ceil(size / 16) * 16)
     return min(MAX_CANDIDATES, round(size / BLOCK) * BLOCK)
@@ -181,31 +184,55 @@ class _Worker:
         self.model = prepared_model(task.trial.drugs)
         compiled = self.model.compiled(self.engine)
         self.simulator: BlockSimulator = BlockSimulator(
-            task.trial, self.model, compiled, task.seed, task.rtol, task.fit, grower=lambda: self.maker(0).grower
+            task.trial, self.model, compiled, task.seed, task.rtol, task.fit, grower=lambda: self.maker(0, 0).grower
         )
         self.enroller = task.enroller or Enroller(task.trial.population)
-        self._makers: dict[int, BlockMaker] = {}
+        self._enrollers: dict[tuple[int, str], Enroller] = {}
+        self._makers: dict[tuple[int, str], BlockMaker] = {}
 
-    def maker(self, stream: int) -> BlockMaker:
-        """Population of one stream."""
+    def enroller_of(self, stream: int, region: Region) -> Enroller:
+        """Who enters of one stream: the arm's own mix, and the region, where the trial has such."""
+        population, arms = self.task.trial.population, self.task.trial.arms
+        own = arms[stream].mix if stream < len(arms) else {}
+        if not own and not population.regions:
+            return self.enroller
+        if (stream, region) not in self._enrollers:
+            special = replace(population, mix={**population.mix, **own}, region=region)
+            self._enrollers[stream, region] = Enroller(special)
+        return self._enrollers[stream, region]
+
+    def region(self, stream: int, index: int) -> Region:
+        """Region of a block: as often as makes the enrolled of each region the share that the trial has."""
+        shares = self.task.trial.population.regions
+        if not shares:
+            return region_of(self.task.trial.population)
+        weights = np.array([share / self.enroller_of(stream, region).rate for region, share in shares])
+        edges = np.cumsum(weights / weights.sum())
+        place = math.fmod(0.5 + index * GOLDEN, 1.0)  # evenly spread, whatever the number of blocks
+        return shares[min(int(np.searchsorted(edges, place, side="right")), len(shares) - 1)][0]
+
+    def maker(self, stream: int, index: int) -> BlockMaker:
+        """Population of one stream, in the region of a block."""
         from immunescape.population.blocks import BlockMaker, PopulationSpec
 
-        if stream not in self._makers:
-            task = self.task
+        region = self.region(stream, index)
+        key = (stream, region)
+        if key not in self._makers:
+            task, enroller = self.task, self.enroller_of(stream, region)
             spec = PopulationSpec(
                 task.seed,
                 stream,
-                region=region_of(task.trial.population),
-                eligibility=lambda table: self.enroller.mask(table, task.seed, stream),
+                region=region,
+                eligibility=lambda table: enroller.mask(table, task.seed, stream),
                 rtol=task.rtol,
                 block_size=task.candidates,
                 fit=task.fit,
             )
-            self._makers[stream] = BlockMaker(self.model, spec, self.engine)
+            self._makers[key] = BlockMaker(self.model, spec, self.engine)
             for other in self._makers.values():  # one compiled growth model serves all streams
                 if other._grower is not None:
-                    self._makers[stream]._grower = other._grower
-        return self._makers[stream]
+                    self._makers[key]._grower = other._grower
+        return self._makers[key]
 
 
 _WORKERS: dict[str, _Worker] = {}
@@ -248,7 +275,7 @@ def simulate_task(task: BlockTask, stream: int, arms: tuple[int, ...], index: in
 def simulate_block(stream: int, arms: tuple[int, ...], index: int) -> TrialBlock:
     """Make one block; see :func:`start_worker`."""
     worker = _WORKERS["current"]
-    maker = worker.maker(stream)
+    maker = worker.maker(stream, index)
     block = maker.block(index)
     parts = worker.simulator.run(block.table, arms, stream)
     fates = {str(k): int(v) for k, v in block.fates.value_counts().sort_index().items()}

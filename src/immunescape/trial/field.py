@@ -1,6 +1,7 @@
 """What lies in the field of radiation: the target that a regimen names, as a share of the patient's cancer cells.
 
-The model follows all lesions as one volume, so a target is a share of it, from the volumes of the patient's lesions:
+Where each lesion is simulated apart, a field takes in whole lesions of those that have been seen. Where the model
+follows all lesions as one volume, a target is a share of it, from the volumes of the patient's lesions:
 
 ============== ==========================================================================================
 target         share of the cancer cells
@@ -28,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from immunescape.trial.regimen import DoseRule, Regimen
 
-__all__ = ["TARGETS", "all_lesions", "field_share", "radiation_rule", "target_of"]
+__all__ = ["TARGETS", "all_lesions", "field_share", "in_field", "radiation_rule", "target_of"]
 
 TARGETS = ("thorax", "all lesions", "brain", "one lesion")
 """Targets that a regimen may name."""
@@ -80,13 +81,22 @@ def field_share(
     """
     parts: NDArray[np.float64] = np.asarray(volumes, dtype=np.float64)
     parts = parts[:LARGEST_COUNT] / parts[:LARGEST_COUNT].sum()
-    pick, elsewhere = float(rng.uniform()), rng.uniform(size=LARGEST_COUNT)[: len(parts)]
+    return float(parts @ in_field(target, len(parts), stage, brain_mets, numbers, rng))
+
+
+def in_field(
+    target: str, count: int, stage: str, brain_mets: bool, numbers: Mapping[str, float], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Share of each of `count` lesions, the largest first, that lies in the target; arguments as in `field_share`."""
+    pick, elsewhere = float(rng.uniform()), rng.uniform(size=LARGEST_COUNT)[:count]
     if target == "all lesions" or (target == "thorax" and stage == "III"):
-        return 1.0
+        return np.ones(count)
     if target == "brain":
-        return numbers["brain_burden"] if brain_mets else 0.0
+        return np.full(count, numbers["brain_burden"] if brain_mets else 0.0)
+    reached = np.zeros(count)
     if target == "one lesion":
-        return float(parts[min(int(pick * len(parts)), len(parts) - 1)])
-    thoracic = elsewhere < numbers["thoracic_lesion"]
-    thoracic[0] = True  # the primary tumour
-    return float(parts[thoracic].sum())
+        reached[min(int(pick * count), count - 1)] = 1.0
+    else:
+        reached[elsewhere < numbers["thoracic_lesion"]] = 1.0
+        reached[0] = 1.0  # the primary tumour
+    return reached

@@ -102,6 +102,12 @@ def run_trial(
         raise InputError(f"{patients} patients per arm", hint="At least one.")
     if seed < 0:
         raise InputError(f"the seed is {seed}", hint="Seeds are 0 or more.")
+    if paired and not trial.can_pair:
+        raise InputError(
+            "an arm has a mix of its own, so that the arms cannot share their patients",
+            where=trial.file or None,
+            hint="Run without --paired.",
+        )
     cores = workers if workers is not None else _cores()
     if cores < 1:
         raise InputError(f"{workers} workers", hint="At least one.")

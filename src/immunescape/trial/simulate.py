@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError
 from immunescape.population.fit import PopulationFit
+from immunescape.trial.between_lines import NONE, aim, count, eligible_at_entry, later_lines
 from immunescape.trial.coefficients import coefficients
 from immunescape.trial.course import Course, Models, Streams
 from immunescape.trial.eligibility import assign_choices
-from immunescape.trial.field import all_lesions, field_share, radiation_rule, target_of
+from immunescape.trial.lane_jobs import VOLUME, LaneJobs, LanePiece
 from immunescape.trial.lanes import Lane, LaneMaker
 from immunescape.trial.pathology import Bed
 from immunescape.trial.recist import DAYS_PER_MONTH, best_overall_response
@@ -43,11 +44,6 @@ __all__ = ["FRAILTIES", "ArmBlock", "BlockSimulator", "SimulatedPatient", "frail
 FloatArray = NDArray[np.float64]
 PIECE_DAYS = 182.0
 STEP_DAYS = 7.0
-VOLUME, LIVING = "V_scan_T", "V_T"
-"""Tumour volume on scans, and without the scar that radiation leaves."""
-NONE = Regimen()
-FIELD, FIELD_LOSS = "in_field_radiotherapy", "radiotherapy_K"
-"""Parameter: share of the cancer cells in the field; state: log kill there so far."""
 FRAILTIES = ("frailty_death", "frailty_new_lesion")
 """What patients differ in beyond the model: factors of the hazards of death and of new lesions."""
 
@@ -125,12 +121,8 @@ class BlockSimulator:
         self.models = Models.load()
         self.fit = PopulationFit.shipped() if fit is None else fit
         self.numbers = {name: c.value for name, c in coefficients("trial_conduct").items()}
-        self._drugs = drugs()
-        self._atol = model.atol()
-        self._outputs = (VOLUME, LIVING, *compiled.states)
-        self._places = np.array([self._outputs.index(s) for s in compiled.states])
         self._volume_ml = model.scale(VOLUME)
-        self._clones = np.array([self._outputs.index(f"C_{c.name}") for c in model.clones])
+        self._jobs = LaneJobs(model, compiled, drugs(), rtol)
         self._lanes: LaneMaker | None = None
         self.shared: frozenset[str] = frozenset()
         """Parameters that all lesions of a patient have from the patient."""
@@ -176,7 +168,7 @@ class BlockSimulator:
         for number, line in enumerate(self.trial.prior):
             patients = self._run_in(patients, line, number, table, failures, arm, excluded)
         if self.trial.prior:
-            patients = self._eligible_at_entry(patients, excluded)
+            patients = eligible_at_entry(self, patients, excluded)
         return patients, failures
 
     def follow(
@@ -200,7 +192,7 @@ class BlockSimulator:
         patients, failures = self.entrants(table, stream, arm.name, excluded)
         self._randomise(patients, arm, table)
         self._integrate(patients, arm)
-        self._later_lines(patients, arm)
+        later_lines(self, patients, arm)
         return patients, failures
 
     def _at_diagnosis(self, table: pd.DataFrame, stream: int) -> list[SimulatedPatient]:
@@ -284,6 +276,11 @@ class BlockSimulator:
     ) -> list[SimulatedPatient]:
         """Simulate a line before the trial; keep those who end it as the trial asks, at the trial's day 0."""
         name = f"prior {number + 1}"
+        passing: list[SimulatedPatient] = []
+        if line.share < 1.0:
+            had = {p.number: float(p.course.streams[f"had {name}"].uniform()) < line.share for p in patients}
+            passing = [p for p in patients if not had[p.number]]
+            patients = [p for p in patients if had[p.number]]
         horizon = line.months * DAYS_PER_MONTH
         every = self.numbers["run_in_visit_interval"]
         visits = np.arange(every, horizon + 1e-9, every)
@@ -291,7 +288,7 @@ class BlockSimulator:
         for p, regimen in zip(patients, regimens, strict=True):
             p.horizon = horizon
             p.course.start_line(name, 0.0, regimen, visits, horizon)
-            self._aim(p, regimen)
+            aim(self, p, regimen)
         self._integrate(patients, None)
         kept = []
         for p in patients:
@@ -299,11 +296,11 @@ class BlockSimulator:
             if p.failure:
                 failures.append(_failure(p, arm))
             elif p.course.death is not None:
-                _count(excluded, "died in an earlier line")
+                count(excluded, "died in an earlier line")
             elif progressed == (line.outcome == "progressed"):
                 kept.append(p)
             else:
-                _count(excluded, "progressed in an earlier line" if progressed else "did not progress in time")
+                count(excluded, "progressed in an earlier line" if progressed else "did not progress in time")
         if line.washout_days > 0 and kept:
             self._rest(kept, line.washout_days)
         good = []
@@ -315,7 +312,7 @@ class BlockSimulator:
             earlier = p.course.earlier_lines + (line.outcome == "progressed")
             p.course = Course(p.row, volume, p.course.streams, self.models, earlier_lines=earlier, previous=p.course)
             good.append(p)
-        return good
+        return sorted([*good, *passing], key=lambda p: p.number)
 
     def _lane_volumes(self, patients: Sequence[SimulatedPatient]) -> list[FloatArray]:
         """Volumes (mL) of the lanes of each patient."""
@@ -327,41 +324,19 @@ class BlockSimulator:
         ends = np.cumsum([len(p.lanes) for p in patients])[:-1]
         return [np.asarray(own) for own in np.split(volumes, ends)]
 
-    def _eligible_at_entry(self, patients: list[SimulatedPatient], excluded: dict[str, int]) -> list[SimulatedPatient]:
-        """Who enters after the earlier lines: criteria on the tumour are read now, not at diagnosis.
-
-        A line may end with disease that cannot be measured (a rise from a small nadir, a new lesion). Such a patient
-        is scanned again, without treatment, until a lesion is measurable or the longest wait is over.
-        """
-        enrolment = self.trial.population
-        waiting, every = patients, self.numbers["run_in_visit_interval"]
-        for _ in range(int(self.numbers["longest_wait_for_measurable"] // every)):
-            waiting = [p for p in waiting if enrolment.measurable and not p.course.measurable and not p.failure]
-            if not waiting:
-                break
-            self._rest(waiting, every)
-            for p, volume in zip(waiting, self._lane_volumes(waiting), strict=True):
-                if not p.failure:
-                    earlier, last = p.course.earlier_lines, p.course
-                    p.course = Course(p.row, volume, last.streams, self.models, earlier_lines=earlier, previous=last)
-        import pandas as pd
-
-        entering = []
-        for p in patients:
-            p.row["sld_mm"] = p.course.entry_sld_mm
-            if enrolment.measurable and not p.course.measurable:
-                _count(excluded, "no measurable disease at entry")
-            elif enrolment.at_entry and not all(c.met(pd.DataFrame([p.row]))[0] for c in enrolment.at_entry):
-                _count(excluded, "not eligible at entry")
-            else:
-                entering.append(p)
-        return entering
-
     def _rest(self, patients: list[SimulatedPatient], days: float) -> None:
         """Let time pass without treatment."""
-        result, rows = self._job(patients, np.array([0.0, days]), [[] for _ in patients])
-        for p, own in zip(patients, rows, strict=True):
-            self._take(p, result, own, -1)
+        pieces = self._jobs.run([p.lanes for p in patients], np.array([0.0, days]), [[] for _ in patients])
+        for p, piece in zip(patients, pieces, strict=True):
+            if piece.failure is not None:
+                p.failure = p.failure or f"day {p.course.day + piece.failure[0]:.1f}: {piece.failure[1]}"
+            self._take(p, piece, -1)
+
+    @staticmethod
+    def _take(p: SimulatedPatient, piece: LanePiece, index: int) -> None:
+        """Keep the states of a patient's lanes at an output."""
+        if not piece.take(p.lanes, index):
+            p.failure = p.failure or f"day {p.course.day:.1f}: the state is not finite"
 
     # --- the trial --------------------------------------------------------------------------------------------------
 
@@ -389,21 +364,7 @@ class BlockSimulator:
             p.context["stop"] = arm.stop_at_progression and not beyond
             p.horizon = min(follow_up, p.context["dropout_day"])
             p.course.start_line("trial", 0.0, regimen, self._visits(streams, "trial"), p.horizon)
-            self._aim(p, regimen)
-
-    def _aim(self, p: SimulatedPatient, regimen: Regimen) -> None:
-        """Set what share of the patient's cancer cells a regimen with radiation reaches; its field is a new one."""
-        rule = radiation_rule(regimen)
-        if rule is None or FIELD not in p.parameters:
-            return
-        stage = str(p.row.get("stage", "IV"))
-        lesions = all_lesions(p.course.lesions.diameter_mm, int(p.row.get("n_lesions", 1)), self.numbers)
-        target, brain = target_of(rule, stage, self.numbers), bool(p.row.get("brain_mets", False))
-        share = field_share(target, lesions, stage, brain, self.numbers, p.course.streams["radiation field"])
-        reached = share * p.context.setdefault("field", p.parameters[FIELD])
-        for lane in p.lanes:  # lesions that are simulated apart are all reached in this share, as one tumour would be
-            lane.parameters[FIELD] = reached
-            lane.state[self.compiled.states.index(FIELD_LOSS)] = 0.0
+            aim(self, p, regimen)
 
     def _visits(self, streams: Streams, line: str) -> FloatArray:
         """Days of the scans of a line: the protocol's, each moved within its window."""
@@ -411,55 +372,6 @@ class BlockSimulator:
         limit = self.numbers["visit_window"]
         moved = 0.5 * limit * streams[f"visits {line}"].standard_normal(len(planned))
         return np.maximum(planned + np.rint(np.clip(moved, -limit, limit)), 1.0)
-
-    def _later_lines(self, patients: list[SimulatedPatient], arm: Arm) -> None:
-        """What follows progression on the trial's line: a pause, then crossover, later therapy, or nothing.
-
-        Shares are delivered as they are written: it is counted who progressed, and those who are alive after the pause
-        share the places among them by their own draws. Where more places are asked for than patients are left, all
-        of these receive one.
-        """
-        progressed = [
-            p for p in patients if not p.failure and p.course.death is None and self._ended(p.course, p.context)
-        ]
-        waiting = [p for p in progressed if p.course.day < p.horizon - 1e-6]
-        for p in waiting:
-            p.course.start_line("after", p.course.day, NONE, np.empty(0), p.horizon, fallback=True)
-        if not waiting:
-            return
-        horizons = [p.horizon for p in waiting]
-        for p in waiting:
-            p.horizon = min(p.horizon, p.course.day + self.numbers["next_line_gap"])
-        self._integrate(waiting, arm)
-        for p, horizon in zip(waiting, horizons, strict=True):
-            p.horizon = horizon
-        alive = [p for p in waiting if p.course.death is None and not p.failure and p.course.day < p.horizon - 1e-6]
-        randomised = sum(not p.failure for p in patients)
-        rounding = waiting[0].course.streams["rounding of shares"]
-        places: list[tuple[str, tuple[Choice, ...], int]] = []
-        left = len(progressed)
-        if arm.crossover is not None:
-            count = _rounded(arm.crossover.patients(left, randomised), rounding)
-            places.append(("crossover", arm.crossover.choices, count))
-            left -= min(count, len(alive))
-        for option in arm.subsequent:
-            places.append(("subsequent", option.choices, _rounded(option.patients(left, randomised), rounding)))
-        for name, choices, count in places:
-            draws = {p.number: float(p.course.streams[name].uniform()) for p in alive}
-            chosen = sorted(alive, key=lambda p: draws[p.number])[:count]
-            for p, regimen in zip(chosen, self._choose(choices, chosen, name), strict=True):
-                course = p.course
-                course.start_line(name, course.day, regimen, self._visits(course.streams, name), p.horizon)
-                self._aim(p, regimen)
-                p.context["stop"] = True
-            taken = {p.number for p in chosen}
-            alive = [p for p in alive if p.number not in taken]
-        self._integrate(waiting, arm)
-
-    @staticmethod
-    def _ended(course: Course, context: dict[str, Any]) -> bool:
-        """Whether the present line ended with progression."""
-        return bool(context["stop"]) and math.isfinite(course.line.progression)
 
     # --- integration ------------------------------------------------------------------------------------------------
 
@@ -473,28 +385,24 @@ class BlockSimulator:
             given = {p.number: p.course.dose_times(p.course.day, p.course.day + span) for p in active}
             # the longest first, so that no lane of the engine works on while the others have nothing left to do
             active.sort(key=lambda p: (p.steps, len(given[p.number])), reverse=True)
-            result, rows = self._job(active, times, [given[p.number] for p in active])
+            pieces = self._jobs.run([p.lanes for p in active], times, [given[p.number] for p in active])
             remaining = []
-            for p, own in zip(active, rows, strict=True):
+            for p, piece in zip(active, pieces, strict=True):
                 start = p.course.day
-                bad = [i for i in own if i >= 0 and int(result.status[i]) == 2]
-                if bad:
-                    i = bad[0]
-                    p.failure = f"day {start + float(result.end_time[i]):.1f}: {result.messages.get(i, 'failed')}"
+                if piece.failure is not None:
+                    p.failure = f"day {start + piece.failure[0]:.1f}: {piece.failure[1]}"
                     continue
-                volume, living = self._trajectories(p, result, own, len(times))
+                volume, living = piece.volume_ml, piece.living_ml
                 if not np.isfinite(volume).all():
                     p.failure = f"day {start:.1f}: the tumour volume is not finite"
                     continue
                 stop_here = bool(p.context.get("stop", True)) if arm is not None else True
                 if arm is not None and self.trial.resection_day is not None and len(p.course.lines) == 1:
                     bed = p.context.setdefault("bed", Bed(self.trial.resection_day))
-                    first = own[0]  # the tumour that is resected; one without a cell left is not simulated on
-                    living_cells = result.values[first][:, self._clones].sum(axis=1) if first >= 0 else 0.0 * times
-                    bed.follow(start + times, living_cells)
+                    bed.follow(start + times, piece.cells[0])  # of the tumour that is resected
                 ended = p.course.advance(start + times, volume, living, stop_at_progression=stop_here)
-                self._take(p, result, own, -1 if ended is None else ended)
-                p.steps = max((int(result.steps[i]) for i in own if i >= 0), default=0)
+                self._take(p, piece, -1 if ended is None else ended)
+                p.steps = piece.steps
                 if p.course.death is not None or p.failure:
                     continue
                 if ended is not None:
@@ -504,64 +412,6 @@ class BlockSimulator:
                 if p.course.day < p.horizon - 1e-6:
                     remaining.append(p)
             active = remaining
-
-    def _trajectories(
-        self, p: SimulatedPatient, result: Any, rows: Sequence[int], points: int
-    ) -> tuple[FloatArray, FloatArray]:
-        """Volumes (lanes, t) in mL, as scans show them and without scar; a lane that has ended keeps its last."""
-        volume, living = np.empty((len(rows), points)), np.empty((len(rows), points))
-        for j, (i, lane) in enumerate(zip(rows, p.lanes, strict=True)):
-            if i >= 0:
-                volume[j], living[j] = result.values[i, :, 0], result.values[i, :, 1]
-            else:
-                volume[j], living[j] = lane.last
-        return volume * self._volume_ml, living * self._volume_ml
-
-    def _job(
-        self, patients: Sequence[SimulatedPatient], times: FloatArray, doses: Sequence[Any]
-    ) -> tuple[Any, list[list[int]]]:
-        """Integrate the open lanes of patients; the result, and its row of each lane of each patient (-1: not open)."""
-        from immunescape.engine.api import Job
-        from immunescape.trial.dosing import to_doses
-
-        tables, rows = [], []
-        lanes: list[Lane] = []
-        for p, given in zip(patients, doses, strict=True):
-            table = to_doses([dose.at(time) for time, dose in given], self._drugs)
-            own = []
-            for lane in p.lanes:
-                own.append(len(lanes) if lane.open else -1)
-                if lane.open:
-                    lanes.append(lane)
-                    tables.append(table)
-            rows.append(own)
-        names = sorted(patients[0].parameters)
-        values = np.array([[lane.parameters[k] for k in names] for lane in lanes])
-        states = np.array([lane.state for lane in lanes])
-        job = Job(
-            n=len(lanes),
-            times=times,
-            outputs=self._outputs,
-            parameters={k: values[:, j] for j, k in enumerate(names)},
-            initial={s: states[:, k] for k, s in enumerate(self.compiled.states)},
-            doses=tables,
-            rtol=self.rtol,
-            atol=self._atol,
-        )
-        return self.compiled.run(job), rows
-
-    def _take(self, p: SimulatedPatient, result: Any, rows: Sequence[int], index: int) -> None:
-        """Keep the states of a patient's lanes at an output; a lesion beside others that has no cell left is done."""
-        for i, lane in zip(rows, p.lanes, strict=True):
-            if i < 0:
-                continue
-            state = result.values[i, index, self._places]
-            if not np.isfinite(state).all():
-                p.failure = p.failure or f"day {p.course.day:.1f}: the state is not finite"
-            lane.state = np.maximum(state, 0.0)
-            lane.last = float(result.values[i, index, 0]), float(result.values[i, index, 1])
-            if len(p.lanes) > 1 and not (result.values[i, index, self._clones] > 0.0).any():
-                lane.open = False
 
     # --- results ----------------------------------------------------------------------------------------------------
 
@@ -629,15 +479,6 @@ class BlockSimulator:
             **{f"{name}_days": day for name, day in p.context.items() if name.startswith("prior")},
         }
         return row, scans
-
-
-def _count(counts: dict[str, int], reason: str) -> None:
-    counts[reason] = counts.get(reason, 0) + 1
-
-
-def _rounded(number: float, rng: np.random.Generator) -> int:
-    """A whole number with the given mean."""
-    return math.floor(number + float(rng.uniform()))
 
 
 def _failure(p: SimulatedPatient, arm: str) -> dict[str, Any]:

@@ -53,13 +53,15 @@ class Choice:
 class PriorLine:
     """A line of treatment before the trial, simulated as a run-in.
 
-    The patient enters the trial if, within `months`, the tumour has (`progressed`) or has not progressed.
+    The patient enters the trial if, within `months`, the tumour has (`progressed`) or has not progressed. A `share` of
+    the patients had the line; the others pass it over.
     """
 
     choices: tuple[Choice, ...]
     outcome: Literal["progressed", "not progressed"]
     months: float
     washout_days: float = 0.0
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,8 @@ class Arm:
     beyond_progression: float = 0.0
     crossover: Crossover | None = None
     subsequent: tuple[Subsequent, ...] = ()
+    mix: Mapping[str, tuple[tuple[Criterion, float], ...]] = field(default_factory=dict)
+    """Shares of the arm's own patients; see :class:`PopulationSpec`."""
 
     @property
     def regimen(self) -> str:
@@ -141,7 +145,8 @@ class PopulationSpec:
     mix : shares that the enrolled population is to have: covariate -> ((criterion, share), ...).
     line : line of treatment that the trial gives, (first, last); last None is open ("2+").
     pdl1_assay : assay of the PD-L1 criterion, None where PD-L1 plays no part.
-    region : region whose prevalences apply.
+    region : region whose prevalences apply; of several, the one with the largest share.
+    regions : (region, share of the enrolled) where there are several.
     measurable : whether a measurable lesion (RECIST 1.1) is demanded at entry, after the earlier lines.
     at_entry : those of the criteria on the tumour that are read at entry; `criteria` holds the others.
     """
@@ -153,6 +158,7 @@ class PopulationSpec:
     region: Literal["western", "east_asian"] = "western"
     measurable: bool = False
     at_entry: tuple[Criterion, ...] = ()
+    regions: tuple[tuple[Literal["western", "east_asian"], float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -214,6 +220,8 @@ class Published:
     os_hr_ci: Interval | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     curves: Mapping[str, Mapping[str, EventTimes]] = field(default_factory=dict)
+    others: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Hazard ratios of further experimental arms, by arm, under the names of the first one's."""
 
     def arm(self, name: str) -> PublishedArm | None:
         """Published results of the arm of that name, if any."""
@@ -245,7 +253,7 @@ class Trial:
     references: tuple[str, ...] = ()
     prior: tuple[PriorLine, ...] = ()
     lesions: Literal["several", "single"] = "single"
-    """Whether each lesion is simulated, or target lesions share one simulated tumour."""
+    """Whether each lesion is simulated, or target lesions share one simulated tumour; a trial file has `several`."""
     stratify_by: tuple[str, ...] = ()
     accrual_months: float = 0.0
     data_cuts: tuple[DataCut, ...] = ()
@@ -267,6 +275,11 @@ class Trial:
     def experimental(self) -> tuple[Arm, ...]:
         """The experimental arms."""
         return tuple(arm for arm in self.arms if arm.role == "experimental")
+
+    @property
+    def can_pair(self) -> bool:
+        """Whether the arms can share their patients: not where an arm has a mix of its own."""
+        return not any(arm.mix for arm in self.arms)
 
     @property
     def drugs(self) -> tuple[str, ...]:
