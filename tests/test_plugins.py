@@ -237,6 +237,37 @@ def test_a_misspelt_group_is_refused(install: Install) -> None:
     assert "'immunescape.mechanisms'" in str(error.value)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("strength", "why"),
+    [
+        ("K_toy / toy_conc_T", "the strength 'x_killing_toy_toy' is inf"),
+        ("1e9 * V_T / (V_T + toy_volume)", "the reference patient is never diagnosed"),
+    ],
+)
+def test_a_mechanism_whose_strength_cannot_be_settled_is_refused(install: Install, strength: str, why: str) -> None:
+    """It is never taken at 0."""
+    from immunescape.model.assembly import Model
+    from immunescape.population.reference import with_reference_strengths
+
+    table = TABLE + "toy_volume,1,milliliter,,,,,assumed,assumed,\n"
+    install("toys", {"toy.py": toy(strength=strength), "toy.csv": table}, MECHANISMS)
+    model = Model.build(check_units=False)
+    with pytest.raises(ModelError, match=f"the reference strengths with toy cannot be computed: {why}"):
+        with_reference_strengths(model)
+
+
+def test_the_command_line_names_a_plugin_that_is_broken(install: Install) -> None:
+    from typer.testing import CliRunner
+
+    from immunescape.cli import app
+
+    install("toys", {"toy.py": "import no_such_module\n"}, MECHANISMS)
+    done = CliRunner().invoke(app, ["mechanisms"])
+    assert done.exit_code != 0
+    assert "pip uninstall toys" in f"{done.output}{done.exception}"
+
+
 CLASSES = "drug,class\ntoymab,ici\n"
 DOSES = "name,value,unit,source,grade,note\ntoymab,100,mg,assumed,assumed,\n"
 HARM = "regimen,quantity,value,unit,n,causality,source,grade,note\n" + "".join(
