@@ -250,10 +250,13 @@ def model_command(
     equations: Annotated[bool, typer.Option("--equations", help="Print the assembled equations.")] = False,
     cite: Annotated[bool, typer.Option("--cite", help="Print the bibliography of what is switched on.")] = False,
     sbml: Annotated[Path | None, typer.Option("--sbml", help="Write SBML Level 3 Version 2 to this file.")] = None,
+    bounds: Annotated[
+        bool, typer.Option("--bounds", help="Print the bounds of observables, at diagnosis and along trajectories.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print states and parameters as JSON.")] = False,
 ) -> None:
     """Print the model: mechanisms, states, parameters with their grade."""
-    from immunescape.face import build_model, model_summary, print_model
+    from immunescape.face import build_model, model_summary, print_bounds, print_model
 
     model = build_model(drugs=drugs, without=without)
     if sbml is not None:
@@ -266,9 +269,11 @@ def model_command(
         typer.echo(model.equations())
     if cite:
         typer.echo(model.cite())
+    if bounds:
+        print_bounds(model)
     if as_json:
         typer.echo(json_module.dumps(model_summary(model), indent=2))
-    if sbml is None and not (equations or cite or as_json):
+    if sbml is None and not (equations or cite or bounds or as_json):
         print_model(model)
 
 

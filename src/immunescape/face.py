@@ -27,6 +27,7 @@ __all__ = [
     "mechanisms_table",
     "model_summary",
     "patient",
+    "print_bounds",
     "print_model",
     "print_table",
     "show",
@@ -303,6 +304,22 @@ def print_model(model: Model) -> None:
     print(summary(model))
     print_table("States (amounts)", state_table(model))
     print_table("Parameters", [{k: v for k, v in row.items() if k != "note"} for row in parameter_table(model)])
+
+
+def print_bounds(model: Model) -> None:
+    """Print the bounds of observables at diagnosis and along trajectories, with source and grade."""
+    from immunescape.population.plausibility import bounds
+    from immunescape.population.trajectories import trajectory_bounds
+
+    kinds = (("At diagnosis", bounds()), ("Along trajectories, wherever there is a tumour", trajectory_bounds()))
+    for title, table in kinds:
+        rows = [
+            {"observable": b.observable, "lower": b.lower, "upper": b.upper, "unit": b.unit, "grade": b.grade,
+             "source": ";".join(b.sources), "note": b.note}
+            for b in table
+            if b.observable in model.quantities or b.observable == "doubling_time"
+        ]  # fmt: skip
+        print_table(title, rows)
 
 
 def show(name: str) -> None:

@@ -57,8 +57,29 @@ class Page:
     def click(self, selector: str) -> None:
         self.script("arguments[0].click()", self.one(selector))
 
+    def send(self, field: str, path: Any) -> None:
+        """Choose a file and wait until it was sent."""
+        self.script("document.querySelector(arguments[0]).value = ''", field)
+        self.script("document.querySelector('#r_files_progress .progress-bar').textContent = ''")
+        self.one(field).send_keys(str(path))
+        self.wait_text("#r_files_progress", "Upload complete", 20)
+
+    def fetched(self, selector: str) -> str:
+        """What a download gives."""
+        fetch = (
+            "const done = arguments[arguments.length - 1];"
+            "fetch(arguments[0]).then(r => r.text()).then(done, e => done('failed ' + e))"
+        )
+        return str(self.browser.execute_async_script(fetch, self.one(selector).get_attribute("href")))
+
     def wait_text(self, selector: str, words: str, seconds: float = 60.0) -> str:
-        return wait_for(lambda: (t := self.text(selector)) if words in (t := self.text(selector)) else "", seconds)
+        try:
+            return str(
+                wait_for(lambda: (t := self.text(selector)) if words in (t := self.text(selector)) else "", seconds)
+            )
+        except AssertionError:
+            shown = self.text(selector), self.text(".isc-error"), self.text(".isc-status")
+            raise AssertionError(f"{selector} does not say {words!r} within {seconds:g} s but {shown}") from None
 
     def shot(self, folder: Path, name: str) -> None:
         """Keep pictures at desktop and phone width; nothing may need scrolling sideways."""

@@ -14,11 +14,16 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def app_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def app_temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder that the app makes its temporary files in."""
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="session")
+def app_address(app_temporary: Path) -> Iterator[str]:
     """Address of an app that runs in a process of its own."""
     pytest.importorskip("shiny", reason="shiny is not installed: pip install 'immunescape[app]'")
-    temporary = tmp_path_factory.mktemp("temporary")
-    environment = {**os.environ, "TMPDIR": str(temporary)}
+    environment = {**os.environ, "TMPDIR": str(app_temporary)}
     command = [sys.executable, "-m", "immunescape.cli", "app", "--port", "0", "--no-browser"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     try:

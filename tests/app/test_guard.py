@@ -22,7 +22,13 @@ async def inner(scope: Any, receive: Any, send: Any) -> None:
 
 
 def answer(
-    headers: Headers, *, body: list[bytes] | None = None, kind: str = "http", hosts: Any = ("localhost",)
+    headers: Headers,
+    *,
+    body: list[bytes] | None = None,
+    kind: str = "http",
+    hosts: Any = ("localhost",),
+    guard: Guard | None = None,
+    path: str = "/",
 ) -> Any:
     sent: list[Any] = []
     chunks = list(body or [b""])
@@ -34,8 +40,8 @@ def answer(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": kind, "headers": [(k.encode(), v.encode()) for k, v in headers.items()]}
-    asyncio.run(Guard(inner, hosts, 1000)(scope, receive, send))
+    scope = {"type": kind, "path": path, "headers": [(k.encode(), v.encode()) for k, v in headers.items()]}
+    asyncio.run((guard or Guard(inner, hosts, 1000))(scope, receive, send))
     return sent[0]
 
 
@@ -73,6 +79,16 @@ def test_a_body_above_the_limit_is_refused_by_its_header_and_by_its_length() -> 
     assert answer(own | {"content-length": "many"})["status"] == 413
     assert answer(own, body=[b"x" * 600, b"x" * 600])["status"] == 413
     assert answer(own, body=[b"x" * 600, b"x" * 300])["status"] == 200
+
+
+def test_what_a_session_sends_in_all_is_bounded_too() -> None:
+    guard = Guard(inner, ("localhost",), 1000, 1500)
+
+    def sent(session: str) -> int:
+        path = f"/session/{session}/upload/1"
+        return int(answer({"host": "localhost"}, body=[b"x" * 900], guard=guard, path=path)["status"])
+
+    assert [sent("a"), sent("b"), sent("a")] == [200, 200, 413]
 
 
 def test_hosts_are_read_with_and_without_ports() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 from tests.app.browser_page import Page, wait_for
+
+from immunescape.profile.loading import example_folder
 
 pytestmark = pytest.mark.slow
 
@@ -53,15 +56,95 @@ def test_a_drug_is_completed_after_the_plus(page: Page) -> None:
 
 
 def test_a_course_is_downloaded_as_it_is_shown(page: Page) -> None:
-    link = page.one("#p_json").get_attribute("href")
-    fetch = (
-        "const done = arguments[arguments.length - 1];"
-        "fetch(arguments[0]).then(r => r.text()).then(done, e => done('failed ' + e))"
-    )
-    content = json.loads(page.browser.execute_async_script(fetch, link))
+    content = json.loads(page.fetched("#p_json"))
     assert [c["label"] for c in content] == ["pembrolizumab 200 mg every 3 weeks", "no treatment"]
     assert content[0]["patient"]["covariates"]["pdl1_tps"] == 80
     assert content[0]["patient"]["changes"] == {"k_kill": "x4"}
+
+
+def test_a_trial_is_run_beside_what_was_published_and_can_be_cancelled(page: Page, pictures: Path) -> None:
+    page.view("trial")
+    page.put("t_patients-range", 10)
+    wait_for(lambda: page.script("return Shiny.shinyapp.$inputValues['t_patients']") == 10)
+    page.click("#t_run")
+    page.wait_text("#t_message", "model")
+    page.click("#t_cancel")
+    page.wait_text("#t_message", "Cancelled")
+    page.put("t_text", "name: mine\narms: 3\n")
+    page.click("#t_run")
+    page.wait_text("#t_message", "trial.yaml, line 2")
+    page.put("t_name", "oak")
+    wait_for(lambda: "atezolizumab" in page.one("#t_text").get_attribute("value"))
+    page.put("t_name", "keynote-024")
+    wait_for(lambda: "KEYNOTE-024" in page.one("#t_text").get_attribute("value"))
+    page.click("#t_run")
+    assert "immunescape trial keynote-024 --patients 10 --seed 1" in page.wait_text("#t_code", "immunescape trial", 180)
+    assert "44.8 (36.8 to 53.0)" in page.text("#t_tables")
+    wait_for(lambda: len(page.all("#t_figures .main-svg")) >= 2)
+    page.accessible()
+    page.shot(pictures, "trial")
+    assert json.loads(page.fetched("#t_json"))["trial"] == "keynote-024"
+    assert page.fetched("#t_yaml").startswith("#")
+
+
+def test_files_become_a_card_and_wrong_files_an_error(page: Page, pictures: Path, tmp_path: Path) -> None:
+    page.view("profile")
+    assert "neither yet" in page.text(".isc-missing")
+    wrong = tmp_path / "manifest.yaml"
+    wrong.write_text("study: s\nfiles:\n  - {file: ../../../etc/passwd, format: samples}\n")
+    page.send("#r_files", wrong)
+    page.click("#r_run")
+    page.wait_text("#r_message", "leads out of the study's folder")
+    example = shutil.make_archive(str(tmp_path / "case"), "zip", example_folder())
+    page.send("#r_files", example)
+    page.click("#r_run")
+    text = page.wait_text("#r_card", "Mechanisms of resistance", 180)
+    assert "EX-01" in page.text("#r_choose")
+    assert "present" in text
+    assert "immunescape profile FOLDER" in page.text("#r_code")
+    page.put("r_patient", "3")
+    page.wait_text("#r_code", "EX-04")
+    page.accessible()
+    page.shot(pictures, "profile")
+
+
+def test_a_file_that_is_too_large_is_not_sent(page: Page, tmp_path: Path) -> None:
+    page.view("profile")
+    large = tmp_path / "large.csv"
+    with large.open("wb") as stream:
+        stream.truncate(65 << 20)
+    page.one("#r_files").send_keys(str(large))
+    page.wait_text(".isc-upload-error", "too large")
+    assert page.one("#r_files").get_attribute("value") == ""
+
+
+def test_a_design_is_simulated_under_a_changed_assumption(page: Page, pictures: Path) -> None:
+    page.view("design")
+    wait_for(lambda: page.all("#d_a11-range"))
+    page.put("d_a6-range", 0.7)
+    page.put("d_replicates-range", 50)
+    wait_for(lambda: page.script("return Shiny.shinyapp.$inputValues['d_a6']") == 0.7)
+    wait_for(lambda: page.script("return Shiny.shinyapp.$inputValues['d_replicates']") == 50)
+    page.click("#d_run")
+    assert "immunescape design design.yaml --replicates 50 --seed 1" in page.wait_text("#d_code", "immunescape", 180)
+    assert "null" in page.text("#d_tables")
+    assert "hazard_ratio: 0.7}" in page.fetched("#d_yaml")
+    page.accessible()
+    page.shot(pictures, "design")
+
+
+def test_stored_results_are_shown_and_claims_searched(page: Page, pictures: Path) -> None:
+    page.view("evidence")
+    page.wait_text("#e_content", "Calibration trials")
+    page.accessible()
+    page.shot(pictures, "evidence")
+    page.put("e_page", "claims-results")
+    page.wait_text("#e_content", "Claims that do not hold")
+    page.put("e_page", "claims")
+    page.wait_text("#e_claims", "443 claims")
+    page.put("e_search", "lactate")
+    wait_for(lambda: "lactate-treg" in page.text("#e_claims") and "443 of" not in page.text("#e_claims"))
+    page.shot(pictures, "claims")
 
 
 def test_two_windows_do_not_share_what_they_show(page: Page, app_address: str, new_browser: Callable[..., Any]) -> None:
@@ -71,9 +154,28 @@ def test_two_windows_do_not_share_what_they_show(page: Page, app_address: str, n
     assert "--seed 7" in other.text("#p_code")
     other.put("p_seed", 11)
     other.wait_text("#p_code", "--seed 11")
-    assert "--seed 7" in page.text("#p_code")
+    page.view("patient")
+    page.wait_text("#p_code", "--seed 7")
     assert "k_kill=x4" in page.text("#p_code")
+    assert not other.text("#t_code")
+    assert not other.text("#r_card")
     other.browser.close()
+
+
+def test_what_was_sent_and_computed_is_deleted_when_the_window_closes(
+    app_address: str, app_temporary: Path, new_browser: Callable[..., Any], tmp_path: Path
+) -> None:
+    sent = tmp_path / "case.csv"
+    sent.write_text("sample,gene\n")
+    before = set(app_temporary.iterdir())
+    guest = Page(new_browser(), app_address)
+    guest.view("profile")
+    guest.send("#r_files", sent)
+    made = wait_for(lambda: set(app_temporary.iterdir()) - before)
+    assert any(p.read_text() == "sample,gene\n" for p in app_temporary.rglob("*.csv"))
+    assert all(p.stat().st_mode & 0o077 == 0 for p in made), "no other user of the machine can look into them"
+    guest.browser.quit()
+    wait_for(lambda: not set(app_temporary.iterdir()) - before, 30)
 
 
 def test_nothing_is_loaded_from_elsewhere_and_nothing_fails(page: Page, app_address: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from immunescape.knowledge.toxicity import toxicity
+from immunescape.report.text import crossover_shortfalls
 from immunescape.trial.coefficients import coefficients
 from immunescape.trial.course import Course, Models, Streams
 from immunescape.trial.recist import DAYS_PER_MONTH
@@ -79,6 +80,8 @@ def arm_rows(result, arm: str):
 def test_crossover_of_the_randomised_is_delivered_within_two_points(switches):
     arm = switches.arms[0]
     assert arm["crossover_pct"] == pytest.approx(40, abs=2)
+    assert arm["crossover_asked_pct"] == 40
+    assert crossover_shortfalls(switches) == []
     assert arm["next_line_pct"] == pytest.approx(50, abs=3)  # two roundings
 
 
@@ -112,6 +115,9 @@ def test_who_asks_for_more_places_than_there_are_patients_fills_all_of_them(tmp_
     kept_from = day.isna() | (np.fmin(death, end) <= day + gap + STEP_DAYS)
     assert (crossed | kept_from).all()
     assert crossed.sum() > 8
+    (line,) = crossover_shortfalls(result)
+    assert line.startswith("of randomised: ")
+    assert "100 %" in line
 
 
 def test_after_earlier_lines_patients_enter_with_a_measurable_lesion(tmp_path):

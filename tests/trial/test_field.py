@@ -7,7 +7,7 @@ import pytest
 
 from immunescape.errors import InputError
 from immunescape.trial.coefficients import coefficients
-from immunescape.trial.field import all_lesions, field_share, radiation_rule, target_of
+from immunescape.trial.field import all_lesions, field_share, in_field, radiation_rule, target_of
 from immunescape.trial.regimen import parse_regimen
 from immunescape.trial.runner import run_trial
 from immunescape.trial.spec import load_trial
@@ -122,3 +122,18 @@ def test_lesions_that_are_no_targets_are_counted_but_small():
     assert np.cbrt(volumes) == pytest.approx([40, 20, 15, 15])
     assert np.cbrt(all_lesions([12.0], 2, NUMBERS)) == pytest.approx([12, 12])
     assert len(all_lesions([40.0, 20.0], 1, NUMBERS)) == 2
+
+
+def test_lesions_that_are_followed_apart_are_in_the_field_or_not():
+    def lesions(target: str, stage: str = "IV", brain: bool = True) -> np.ndarray:
+        rng = np.random.default_rng(2)
+        return np.array([in_field(target, 3, stage, brain, NUMBERS, rng) for _ in range(3000)])
+
+    one = lesions("one lesion")
+    assert (one.sum(axis=1) == 1).all()
+    assert one.mean(axis=0) == pytest.approx([1 / 3, 1 / 3, 1 / 3], abs=0.03)
+    assert (lesions("all lesions") == 1).all()
+    assert (lesions("thorax", "III") == 1).all()
+    thorax = lesions("thorax").mean(axis=0)
+    assert thorax == pytest.approx([1, NUMBERS["thoracic_lesion"], NUMBERS["thoracic_lesion"]], abs=0.03)
+    assert (lesions("brain", brain=False) == 0).all()

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 
 if TYPE_CHECKING:
     from immunescape.report.pictures import Picture
+    from immunescape.report.tables import Table
 
-__all__ = ["Card", "card_of_picture", "plain_layout", "significant"]
+__all__ = ["Card", "card_of_picture", "plain_layout", "significant", "table_json"]
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,22 @@ def card_of_picture(
     layout |= {
         "height": max(int(layout.get("height", 420)), 380),
         "margin": {"l": 52, "r": 12, "t": 10, "b": 44},
-        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.22, "yanchor": "top"},
+        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.3, "yanchor": "top"},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
     }
     for name in [n for n in layout if n.startswith(("xaxis", "yaxis"))]:
         layout[name] = {
-            "gridcolor": "rgba(128,128,128,0.22)", "zeroline": False, "fixedrange": True, **layout[name],
+            "gridcolor": "rgba(128,128,128,0.22)", "zeroline": False, "fixedrange": True, "automargin": True,
+            **layout[name],
         }  # fmt: skip
+        title = layout[name].get("title")
+        if isinstance(title, dict):
+            layout[name]["title"] = {**title, "standoff": 8}
     return Card(key, title, picture.data, layout, alternative, note, rows)
+
+
+def table_json(title: str, table: Table, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A report's table as plain data: title, rows of text, the columns that are numbers."""
+    rows = [{k: str(v) for k, v in row.items() if k not in without} for row in table.rows]
+    return {"title": title, "rows": rows, "numeric": [n for n in table.numeric if n not in without]}

@@ -20,6 +20,9 @@ CONTENT_POLICY = (
 )
 """Nothing is loaded from another place than the app itself, whatever a page holds."""
 
+_SESSIONS = 10_000
+"""Sessions whose bytes are counted; the oldest is forgotten first."""
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -46,10 +49,13 @@ class Guard:
         Names that requests may be addressed to; None allows all (the app was told to listen on the network).
     largest
         Bytes that the body of one request may have.
+    session_bytes
+        Bytes that one session may send in all; None: no limit.
     """
 
-    def __init__(self, app: Any, hosts: Collection[str] | None, largest: int) -> None:
-        self.app, self.largest = app, largest
+    def __init__(self, app: Any, hosts: Collection[str] | None, largest: int, session_bytes: int | None = None) -> None:
+        self.app, self.largest, self.session_bytes = app, largest, session_bytes
+        self._sent: dict[str, int] = {}
         self.hosts = None if hosts is None else frozenset(h.lower() for h in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,15 +83,26 @@ class Guard:
         origin = headers.get("origin")
         return origin is None or urlsplit(origin).netloc.lower() == host.lower()
 
+    def _within(self, session: str, size: int) -> bool:
+        """Count what a session has sent; whether it may send that much."""
+        if not session or self.session_bytes is None:
+            return True
+        if session not in self._sent and len(self._sent) >= _SESSIONS:
+            self._sent.pop(next(iter(self._sent)))
+        self._sent[session] = self._sent.get(session, 0) + size
+        return self._sent[session] <= self.session_bytes
+
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count the body as it comes, whatever its header said, and add the policy to the answer."""
         count, began = 0, False
+        parts = str(scope.get("path", "")).split("/")
+        session = parts[2] if len(parts) > 3 and parts[1] == "session" and parts[3] == "upload" else ""
 
         async def counted() -> Message:
             nonlocal count
             message = await receive()
             count += len(message.get("body", b""))
-            if count > self.largest:
+            if count > self.largest or not self._within(session, len(message.get("body", b""))):
                 raise _TooLarge
             return message
 
@@ -106,7 +123,7 @@ class Guard:
             await self.app(scope, counted, answered)
         except _TooLarge:
             if not began:
-                await _refuse(scope, send, 413, f"A file may have {self.largest >> 20} MB.")
+                await _refuse(scope, send, 413, "The file is too large, or the session has sent too much.")
 
 
 async def _refuse(scope: Scope, send: Send, status: int, text: str) -> None:

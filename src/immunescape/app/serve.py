@@ -62,7 +62,7 @@ def make_app(limits: Limits | None = None, hosts: tuple[str, ...] | None = LOOPB
     from immunescape.app.views.page import shiny_app
 
     chosen = limits or Limits()
-    return Guard(shiny_app(chosen), hosts, (chosen.file_mb << 20) + 4096)
+    return Guard(shiny_app(chosen), hosts, (chosen.file_mb << 20) + 4096, 4 * (chosen.total_mb << 20))
 
 
 def serve(host: str = "127.0.0.1", port: int = 8787, *, browser: bool = True, limits: Limits | None = None) -> None:

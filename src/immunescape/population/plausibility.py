@@ -16,7 +16,7 @@ from immunescape.population.tables import read_rows
 if TYPE_CHECKING:
     from immunescape.model.assembly import Model
 
-__all__ = ["DOUBLING_TIME", "Bound", "baseline", "bounds", "implausible"]
+__all__ = ["DOUBLING_TIME", "Bound", "baseline", "bounds", "implausible", "read_bounds"]
 
 FloatArray = NDArray[np.float64]
 DOUBLING_TIME = "doubling_time"
@@ -37,10 +37,15 @@ class Bound:
 
 @lru_cache(maxsize=1)
 def bounds() -> tuple[Bound, ...]:
-    """The shipped bounds."""
+    """The shipped bounds at diagnosis."""
+    return read_bounds("plausibility_bounds")
+
+
+def read_bounds(table: str) -> tuple[Bound, ...]:
+    """Read a table of bounds of ``knowledge/data``."""
     columns = ("observable", "lower", "upper", "unit", "source", "grade", "note")
     found = []
-    for row in read_rows("plausibility_bounds", columns):
+    for row in read_rows(table, columns):
         lower, upper = row.number("lower"), row.number("upper")
         if not lower < upper:
             raise InputError("lower bound is not below upper bound", where=row.where)

@@ -179,6 +179,9 @@ def analyse_arm(trial: Trial, arm: Arm, rows: pd.DataFrame, visits: pd.DataFrame
         "pfs_events": {str(k): int(v) for k, v in sorted(reasons.items())},
         "next_line_pct": _share(int(rows["next_line"].notna().sum()), n),
         "crossover_pct": _share(int((rows["next_line"] == "crossover").sum()), n),
+        "crossover_asked_pct": None
+        if arm.crossover is None or arm.crossover.of != "randomised"
+        else round(100.0 * arm.crossover.fraction, 2),
         "toxic_deaths": int((rows["death_cause"] == "toxicity").sum()),
     }
     if trial.resection_day is not None:

@@ -1,9 +1,9 @@
 """Lanes: every lesion of a patient as a simulated tumour of its own, consistent with its own parameters.
 
 A lane is one row of the engine's job. It has the patient's parameters, of which those of the lesion itself (growth,
-access of T cells, their killing, shares of clones) are drawn for each lesion, correlated within the patient, from the
-distribution that the patient's own come from (covariates and fit included): so a lesion taken at random is distributed
-as before. The first lesion has the patient's own parameters and state.
+access of T cells, their killing, sensitivity to drugs, shares of clones) are drawn for each lesion, correlated within
+the patient, from the distribution that the patient's own come from (covariates and fit included): so a lesion taken at
+random is distributed as before. The first lesion has the patient's own parameters and state.
 
 A lane stands for the patient's whole tumour as it would be were all of it like this lesion. It grows from the seed to
 the patient's tumour volume at diagnosis, as the population's tumours do, so its T cells, nodes, blood and tissue fit
@@ -55,7 +55,8 @@ FloatArray = NDArray[np.float64]
 CELL_MULTIPLE = "cell_multiple"
 GROWTH = ("k_growth",)
 IMMUNITY = ("cd8_infiltration", "k_kill")
-"""Parameters in which the lesions of a patient differ, beside the shares of clones."""
+SENSITIVITY = "kill_log_"
+"""Parameters in which the lesions of a patient differ, beside the shares of clones; the last by the first letters."""
 ATTEMPTS = 6
 """Draws for a lesion; one that none of them lets grow has the patient's own parameters."""
 TINY = 2.0**-40
@@ -81,6 +82,7 @@ def correlations(model: Model, lesions: LesionModel) -> dict[str, float]:
         *((name, lesions.correlation_growth) for name in GROWTH),
         *((name, lesions.correlation_immunity) for name in IMMUNITY),
         *((name, lesions.correlation_clones) for name in clones),
+        *((name, lesions.correlation_drugs) for name in sorted(model.parameters) if name.startswith(SENSITIVITY)),
     ]
     return {n: rho for n, rho in pairs if n in model.parameters and model.parameters[n].distribution}
 

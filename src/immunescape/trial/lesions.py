@@ -127,6 +127,7 @@ class LesionModel:
     correlation_growth: float
     correlation_immunity: float
     correlation_clones: float
+    correlation_drugs: float
 
     @classmethod
     def load(cls) -> LesionModel:
@@ -228,7 +229,7 @@ class LesionModel:
         )
 
 
-MOST_SEEDS, SEED_LANES = 16, 2
+MOST_SEEDS, SEED_LANES = 40, 2
 """Micrometastases of a patient that are followed at most (of more the first count), and the lanes that they share."""
 
 

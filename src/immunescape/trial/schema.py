@@ -259,7 +259,7 @@ class TrialFile(_Block):
     arms: list[ArmBlock] = Field(min_length=1, description="Experimental arms first, the control last.")
     randomisation: RandomisationBlock = Field(default=RandomisationBlock(), description="How patients were assigned.")
     lesions: Literal["several", "single"] = Field(
-        default="single",
+        default="several",
         description="several: each lesion is simulated, and micrometastases become new lesions; single: target lesions"
         " share one simulated tumour, and new lesions are drawn.",
     )

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError
 from immunescape.population.fit import PopulationFit
+from immunescape.trial.between_lines import NONE, aim, count, eligible_at_entry, later_lines
 from immunescape.trial.coefficients import coefficients
 from immunescape.trial.course import Course, Models, Streams
 from immunescape.trial.eligibility import assign_choices
-from immunescape.trial.field import all_lesions, field_share, in_field, radiation_rule, target_of
 from immunescape.trial.lane_jobs import VOLUME, LaneJobs, LanePiece
 from immunescape.trial.lanes import Lane, LaneMaker
 from immunescape.trial.pathology import Bed
@@ -44,9 +44,6 @@ __all__ = ["FRAILTIES", "ArmBlock", "BlockSimulator", "SimulatedPatient", "frail
 FloatArray = NDArray[np.float64]
 PIECE_DAYS = 182.0
 STEP_DAYS = 7.0
-NONE = Regimen()
-FIELD, FIELD_LOSS = "in_field_radiotherapy", "radiotherapy_K"
-"""Parameter: share of the cancer cells in the field; state: log kill there so far."""
 FRAILTIES = ("frailty_death", "frailty_new_lesion")
 """What patients differ in beyond the model: factors of the hazards of death and of new lesions."""
 
@@ -171,7 +168,7 @@ class BlockSimulator:
         for number, line in enumerate(self.trial.prior):
             patients = self._run_in(patients, line, number, table, failures, arm, excluded)
         if self.trial.prior:
-            patients = self._eligible_at_entry(patients, excluded)
+            patients = eligible_at_entry(self, patients, excluded)
         return patients, failures
 
     def follow(
@@ -195,7 +192,7 @@ class BlockSimulator:
         patients, failures = self.entrants(table, stream, arm.name, excluded)
         self._randomise(patients, arm, table)
         self._integrate(patients, arm)
-        self._later_lines(patients, arm)
+        later_lines(self, patients, arm)
         return patients, failures
 
     def _at_diagnosis(self, table: pd.DataFrame, stream: int) -> list[SimulatedPatient]:
@@ -291,7 +288,7 @@ class BlockSimulator:
         for p, regimen in zip(patients, regimens, strict=True):
             p.horizon = horizon
             p.course.start_line(name, 0.0, regimen, visits, horizon)
-            self._aim(p, regimen)
+            aim(self, p, regimen)
         self._integrate(patients, None)
         kept = []
         for p in patients:
@@ -299,11 +296,11 @@ class BlockSimulator:
             if p.failure:
                 failures.append(_failure(p, arm))
             elif p.course.death is not None:
-                _count(excluded, "died in an earlier line")
+                count(excluded, "died in an earlier line")
             elif progressed == (line.outcome == "progressed"):
                 kept.append(p)
             else:
-                _count(excluded, "progressed in an earlier line" if progressed else "did not progress in time")
+                count(excluded, "progressed in an earlier line" if progressed else "did not progress in time")
         if line.washout_days > 0 and kept:
             self._rest(kept, line.washout_days)
         good = []
@@ -326,36 +323,6 @@ class BlockSimulator:
         volumes = self._volumes(values, np.array([lane.state for lane in lanes]))
         ends = np.cumsum([len(p.lanes) for p in patients])[:-1]
         return [np.asarray(own) for own in np.split(volumes, ends)]
-
-    def _eligible_at_entry(self, patients: list[SimulatedPatient], excluded: dict[str, int]) -> list[SimulatedPatient]:
-        """Who enters after the earlier lines: criteria on the tumour are read now, not at diagnosis.
-
-        A line may end with disease that cannot be measured (a rise from a small nadir, a new lesion). Such a patient
-        is scanned again, without treatment, until a lesion is measurable or the longest wait is over.
-        """
-        enrolment = self.trial.population
-        waiting, every = patients, self.numbers["run_in_visit_interval"]
-        for _ in range(int(self.numbers["longest_wait_for_measurable"] // every)):
-            waiting = [p for p in waiting if enrolment.measurable and not p.course.measurable and not p.failure]
-            if not waiting:
-                break
-            self._rest(waiting, every)
-            for p, volume in zip(waiting, self._lane_volumes(waiting), strict=True):
-                if not p.failure:
-                    earlier, last = p.course.earlier_lines, p.course
-                    p.course = Course(p.row, volume, last.streams, self.models, earlier_lines=earlier, previous=last)
-        import pandas as pd
-
-        entering = []
-        for p in patients:
-            p.row["sld_mm"] = p.course.entry_sld_mm
-            if enrolment.measurable and not p.course.measurable:
-                _count(excluded, "no measurable disease at entry")
-            elif enrolment.at_entry and not all(c.met(pd.DataFrame([p.row]))[0] for c in enrolment.at_entry):
-                _count(excluded, "not eligible at entry")
-            else:
-                entering.append(p)
-        return entering
 
     def _rest(self, patients: list[SimulatedPatient], days: float) -> None:
         """Let time pass without treatment."""
@@ -397,29 +364,7 @@ class BlockSimulator:
             p.context["stop"] = arm.stop_at_progression and not beyond
             p.horizon = min(follow_up, p.context["dropout_day"])
             p.course.start_line("trial", 0.0, regimen, self._visits(streams, "trial"), p.horizon)
-            self._aim(p, regimen)
-
-    def _aim(self, p: SimulatedPatient, regimen: Regimen) -> None:
-        """Set what share of the patient's cancer cells a regimen with radiation reaches; its field is a new one."""
-        rule = radiation_rule(regimen)
-        if rule is None or FIELD not in p.parameters:
-            return
-        stage = str(p.row.get("stage", "IV"))
-        lesions = all_lesions(p.course.lesions.diameter_mm, int(p.row.get("n_lesions", 1)), self.numbers)
-        target, brain = target_of(rule, stage, self.numbers), bool(p.row.get("brain_mets", False))
-        rng = p.course.streams["radiation field"]
-        if self._lanes is None:
-            shares = np.array([field_share(target, lesions, stage, brain, self.numbers, rng)])
-        else:
-            own, seen = p.course.lesions, p.course.seen < math.inf
-            reached = np.zeros(len(own))
-            reached[seen] = in_field(target, int(seen.sum()), stage, brain, self.numbers, rng)
-            shares = np.zeros(own.lanes)
-            np.maximum.at(shares, own.lane, reached)
-        whole = p.context.setdefault("field", p.parameters[FIELD])
-        for lane, share in zip(p.lanes, shares, strict=True):
-            lane.parameters[FIELD] = float(share) * whole
-            lane.state[self.compiled.states.index(FIELD_LOSS)] = 0.0
+            aim(self, p, regimen)
 
     def _visits(self, streams: Streams, line: str) -> FloatArray:
         """Days of the scans of a line: the protocol's, each moved within its window."""
@@ -427,55 +372,6 @@ class BlockSimulator:
         limit = self.numbers["visit_window"]
         moved = 0.5 * limit * streams[f"visits {line}"].standard_normal(len(planned))
         return np.maximum(planned + np.rint(np.clip(moved, -limit, limit)), 1.0)
-
-    def _later_lines(self, patients: list[SimulatedPatient], arm: Arm) -> None:
-        """What follows progression on the trial's line: a pause, then crossover, later therapy, or nothing.
-
-        Shares are delivered as they are written: it is counted who progressed, and those who are alive after the pause
-        share the places among them by their own draws. Where more places are asked for than patients are left, all
-        of these receive one.
-        """
-        progressed = [
-            p for p in patients if not p.failure and p.course.death is None and self._ended(p.course, p.context)
-        ]
-        waiting = [p for p in progressed if p.course.day < p.horizon - 1e-6]
-        for p in waiting:
-            p.course.start_line("after", p.course.day, NONE, np.empty(0), p.horizon, fallback=True)
-        if not waiting:
-            return
-        horizons = [p.horizon for p in waiting]
-        for p in waiting:
-            p.horizon = min(p.horizon, p.course.day + self.numbers["next_line_gap"])
-        self._integrate(waiting, arm)
-        for p, horizon in zip(waiting, horizons, strict=True):
-            p.horizon = horizon
-        alive = [p for p in waiting if p.course.death is None and not p.failure and p.course.day < p.horizon - 1e-6]
-        randomised = sum(not p.failure for p in patients)
-        rounding = waiting[0].course.streams["rounding of shares"]
-        places: list[tuple[str, tuple[Choice, ...], int]] = []
-        left = len(progressed)
-        if arm.crossover is not None:
-            count = _rounded(arm.crossover.patients(left, randomised), rounding)
-            places.append(("crossover", arm.crossover.choices, count))
-            left -= min(count, len(alive))
-        for option in arm.subsequent:
-            places.append(("subsequent", option.choices, _rounded(option.patients(left, randomised), rounding)))
-        for name, choices, count in places:
-            draws = {p.number: float(p.course.streams[name].uniform()) for p in alive}
-            chosen = sorted(alive, key=lambda p: draws[p.number])[:count]
-            for p, regimen in zip(chosen, self._choose(choices, chosen, name), strict=True):
-                course = p.course
-                course.start_line(name, course.day, regimen, self._visits(course.streams, name), p.horizon)
-                self._aim(p, regimen)
-                p.context["stop"] = True
-            taken = {p.number for p in chosen}
-            alive = [p for p in alive if p.number not in taken]
-        self._integrate(waiting, arm)
-
-    @staticmethod
-    def _ended(course: Course, context: dict[str, Any]) -> bool:
-        """Whether the present line ended with progression."""
-        return bool(context["stop"]) and math.isfinite(course.line.progression)
 
     # --- integration ------------------------------------------------------------------------------------------------
 
@@ -583,15 +479,6 @@ class BlockSimulator:
             **{f"{name}_days": day for name, day in p.context.items() if name.startswith("prior")},
         }
         return row, scans
-
-
-def _count(counts: dict[str, int], reason: str) -> None:
-    counts[reason] = counts.get(reason, 0) + 1
-
-
-def _rounded(number: float, rng: np.random.Generator) -> int:
-    """A whole number with the given mean."""
-    return math.floor(number + float(rng.uniform()))
 
 
 def _failure(p: SimulatedPatient, arm: str) -> dict[str, Any]:

@@ -253,7 +253,7 @@ class Trial:
     references: tuple[str, ...] = ()
     prior: tuple[PriorLine, ...] = ()
     lesions: Literal["several", "single"] = "single"
-    """Whether each lesion is simulated, or target lesions share one simulated tumour."""
+    """Whether each lesion is simulated, or target lesions share one simulated tumour; a trial file has `several`."""
     stratify_by: tuple[str, ...] = ()
     accrual_months: float = 0.0
     data_cuts: tuple[DataCut, ...] = ()

@@ -166,6 +166,13 @@ REFUSED = {
         },
         ("a look by events of 'os' in a comparison of 'orr'", "looks[1]"),
     ),
+    "a name of two lines": (
+        changed(hypotheses=[{**OS, "name": "OS\nand more"}]), ("one line of text", "hypotheses[1].name"),
+    ),
+    "a name without end": (
+        changed(scenarios=[{"name": "x" * 300, "truth": [CONTROL, EFFECT]}]), ("at most 120", "scenarios[1].name"),
+    ),
+    "a name of blanks": (changed(hypotheses=[{**OS, "name": "  "}]), ("one line of text",)),
     "a one-arm design without alpha": (one_arm("two-stage", alpha=None), ("needs alpha", ", alpha")),
     "looks of BOP2 by months": (one_arm("bop2", looks=[{"months": 5}]), ("are set by patients", "looks[1]")),
     "a null below the uninteresting rate": (

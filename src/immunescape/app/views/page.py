@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from htmltools import tags
 from shiny import App, Inputs, Outputs, Session, ui
 
+from immunescape.app.evidence import claim_rows
+from immunescape.app.jobs import Jobs
 from immunescape.app.patient_run import Simulator
-from immunescape.app.views import patient
+from immunescape.app.views import design, evidence, patient, profile, trial
 from immunescape.errors import ImmunescapeError
 from immunescape.face import NOTICE
 
@@ -23,7 +25,7 @@ __all__ = ["shiny_app"]
 
 def shiny_app(limits: Limits) -> App:
     """Return the Shiny application; every browser window is a session of its own."""
-    simulator = Simulator()
+    simulator, jobs = Simulator(), Jobs(limits.jobs, limits.job_seconds)
     page = ui.page_fluid(
         ui.head_content(
             tags.meta(name="viewport", content="width=device-width, initial-scale=1"),
@@ -40,6 +42,10 @@ def shiny_app(limits: Limits) -> App:
         tags.main(
             ui.navset_underline(
                 ui.nav_panel("One patient", patient.patient_ui(), value="patient"),
+                ui.nav_panel("Trial", trial.trial_ui(limits.patients), value="trial"),
+                ui.nav_panel("Profile", profile.profile_ui(limits), value="profile"),
+                ui.nav_panel("Design", design.design_ui(limits), value="design"),
+                ui.nav_panel("Evidence", evidence.evidence_ui(), value="evidence"),
                 id="view",
             )
         ),
@@ -50,18 +56,25 @@ def shiny_app(limits: Limits) -> App:
 
     def server(input: Inputs, output: Outputs, session: Session) -> None:
         patient.patient_server(input, output, session, simulator)
+        trial.trial_server(input, output, session, jobs, limits.patients)
+        profile.profile_server(input, output, session, jobs, limits)
+        design.design_server(input, output, session, jobs, limits)
+        evidence.evidence_server(input, output, session)
 
     assets = {
         "/isc": Path(__file__).parent.parent / "www",
         "/plotly": Path(str(files("plotly") / "package_data")),
     }
     threading.Thread(target=_warm_up, args=(simulator,), daemon=True, name="first patient").start()
-    return App(page, server, static_assets=assets)
+    app = App(page, server, static_assets=assets)
+    app.on_shutdown(jobs.close)
+    return app
 
 
 def _warm_up(simulator: Simulator) -> None:
     """Simulate the first patient before somebody asks, so that the first page is not slow."""
     try:
         simulator.run(patient.FIRST)
+        claim_rows()
     except ImmunescapeError:
         pass  # said where a user asks

@@ -6,17 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from htmltools import Tag, TagList, tags
-from shiny import render
+from shiny import render, ui
 from shiny.render.renderer import Renderer
 
 from immunescape.app.figures import Card
 
 __all__ = [
+    "cards_of",
     "choose",
     "code_box",
     "downloaded",
+    "downloads",
     "error_box",
     "figures_ui",
+    "joined",
+    "offer",
     "render_cards",
     "reproduce",
     "slider",
@@ -79,7 +83,7 @@ def downloaded(filename: str | Callable[[], str]) -> Any:
 
 
 def table_tag(rows: Sequence[Mapping[str, Any]], caption: str, numeric: Sequence[str] = ()) -> Tag:
-    """A table with a caption and headers that say what they head; scrolls by itself where it is too wide."""
+    """A table with a caption and headers; on a phone each row is a block, with the column's name before each value."""
     if not rows:
         return tags.p(f"{caption}: none", class_="isc-hint")
     names = list(rows[0])
@@ -91,11 +95,11 @@ def table_tag(rows: Sequence[Mapping[str, Any]], caption: str, numeric: Sequence
     body = [
         tags.tr(
             tags.th(str(row[names[0]]), scope="row"),
-            *[tags.td(str(row.get(name, "")), class_=classes(name)) for name in names[1:]],
+            *[tags.td(str(row.get(name, "")), class_=classes(name), data_label=name) for name in names[1:]],
         )
         for row in rows
     ]
-    table = tags.table(tags.caption(caption), tags.thead(head), tags.tbody(*body), class_="isc-table")
+    table = tags.table(tags.caption(caption), tags.thead(head), tags.tbody(*body), class_="isc-table isc-stack")
     return tags.div(table, class_="isc-scroll", tabindex=0, role="region", aria_label=caption)
 
 
@@ -111,7 +115,7 @@ def code_box(title: str, text: str) -> Tag:
     )
 
 
-def reproduce(python: str, command: str, more: Sequence[Tag] = ()) -> Tag:
+def reproduce(python: str, command: str, more: Sequence[Tag] = (), *, opened: bool = True) -> Tag:
     """The Python and the command line that reproduce what is shown."""
     return tags.details(
         tags.summary("Reproduce this: Python and command line"),
@@ -119,7 +123,7 @@ def reproduce(python: str, command: str, more: Sequence[Tag] = ()) -> Tag:
         code_box("Command line", command),
         *more,
         class_="isc-repro",
-        open="",
+        **({"open": ""} if opened else {}),
     )
 
 
@@ -146,6 +150,26 @@ class render_cards(Renderer[Sequence[Card]]):
     async def transform(self, value: Sequence[Card]) -> Any:
         """Return the cards as the page takes them."""
         return [card.to_json() for card in value]
+
+
+def cards_of(content: Sequence[Mapping[str, Any]]) -> list[Card]:
+    """Cards of what a worker process returned."""
+    return [Card(**card) for card in content]
+
+
+def downloads(files: Mapping[str, tuple[str, str]]) -> TagList:
+    """Buttons that download the files of a run: id -> (path, label)."""
+    links = [ui.download_button(n, label, class_="btn-sm btn-outline-secondary") for n, (_, label) in files.items()]
+    return TagList(tags.h3("Export", style="margin-top: 1rem"), tags.div(*links, class_="isc-buttons"))
+
+
+def offer(output: Any, run: Any, name: str, path: str) -> None:
+    """Serve one file of a run; a function of its own, so that each download keeps its own name."""
+
+    @output(id=name)
+    @downloaded(path.rsplit("/", 1)[-1])
+    async def _file() -> Any:
+        yield await run.content(path)
 
 
 def figures_ui(name: str, *, wide: bool = False) -> Tag:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from immunescape.trial.schema import _Block as _TrialBlock
 
 __all__ = ["DesignFile", "json_schema"]
 
+
+def _printable(name: str) -> str:
+    if not name.strip() or not name.isprintable():
+        raise ValueError("a name is one line of text")
+    return name
+
+
+Name = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_printable)]
 Months = Annotated[float, Field(ge=0, le=600)]
 Delay = Annotated[float, Field(ge=0, le=36)]
 Positive = Annotated[float, Field(gt=0)]
@@ -52,7 +60,7 @@ class TestBlock(_Block):
 class ArmBlock(_Block):
     """One arm."""
 
-    name: str = Field(min_length=1, description="Name of the arm.")
+    name: Name = Field(description="Name of the arm.")
     role: Literal["experimental", "control"] = Field(description="experimental or control.")
     allocation: int = Field(default=1, ge=1, le=20, description="Patients of each block of the randomisation.")
     opens: Months = Field(default=0.0, description="Platform: month at which the arm may enrol.")
@@ -66,7 +74,7 @@ class ArmBlock(_Block):
 class StratumBlock(_Block):
     """A biomarker-defined group of patients."""
 
-    name: str = Field(min_length=1, description="Name of the stratum.")
+    name: Name = Field(description="Name of the stratum.")
     share: Annotated[float, Field(gt=0, le=1)] | None = Field(
         default=None, description="Share of the patients; a pool brings its own."
     )
@@ -158,7 +166,7 @@ class ScoreBlock(_Block):
 class ScenarioBlock(_Block):
     """One scenario: a list of entries, or a virtual population."""
 
-    name: str = Field(min_length=1, description="Name of the scenario.")
+    name: Name = Field(description="Name of the scenario.")
     truth: list[TruthEntry] = Field(default=[], description="What truly happens, by arm, stratum and endpoint.")
     pool: PoolBlock | None = Field(default=None, description="A virtual population in place of `truth`.")
     correlation: Share = Field(default=0.0, description="Of the endpoints of one patient (Gaussian copula).")
@@ -168,7 +176,7 @@ class ScenarioBlock(_Block):
 class HypothesisBlock(_Block):
     """One hypothesis of a group-sequential test."""
 
-    name: str = Field(min_length=1, description="Name.")
+    name: Name = Field(description="Name.")
     endpoint: str = Field(description="Endpoint.")
     test: TestBlock = Field(default=TestBlock(), description="Test.")
     share: Share = Field(default=1.0, description="Share of alpha at the start.")
@@ -245,7 +253,7 @@ class SelectionBlock(_Block):
 class PopulationBlock(_Block):
     """A population that may be tested."""
 
-    name: str = Field(min_length=1, description="Name.")
+    name: Name = Field(description="Name.")
     strata: list[str] = Field(min_length=1, description="Strata that it takes in.")
 
 

@@ -1,0 +1,75 @@
+"""What the package says of itself: scoreboard, results of the claims, history of the harness, and the claims' texts."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+__all__ = ["PAGES", "claim_rows", "page_text"]
+
+PAGES = {
+    "scoreboard": "Scoreboard: virtual trials beside published ones",
+    "claims-results": "Claims: what the literature says, checked in the model",
+    "harness": "Harness: what every change of the model is judged on",
+}
+"""Page -> title; they ship with the package, or lie in docs/ of its source."""
+COMMANDS = {
+    "scoreboard": "immunescape validate",
+    "claims-results": "immunescape claims --seeds 3 --html claims.html",
+    "harness": "immunescape harness --data FOLDER --patients 100 --seed 1",
+}
+PYTHON = {
+    "scoreboard": (
+        "import immunescape\n\n# one of the trials; `immunescape validate` runs all of them\n"
+        'immunescape.trial("keynote-024").run(patients=500, seed=2).show()'
+    ),
+    "claims-results": (
+        "from immunescape.evaluation.claims import run_claims, select_claims\n\n"
+        "run_claims(select_claims([]), patients=100, seed=1).to_json()"
+    ),
+    "harness": (
+        "from pathlib import Path\n\nfrom immunescape.evaluation.harness import run_harness\n\n"
+        'run_harness([], data=Path("FOLDER"), patients=100, seed=1).to_json()'
+    ),
+}
+
+
+@cache
+def page_text(name: str) -> str:
+    """Return a page as Markdown; links to other pages become text. Empty where the page did not ship.
+
+    Raises
+    ------
+    KeyError
+        For a name that is not in `PAGES`.
+    """
+    PAGES[name]
+    inside = files("immunescape.app") / "pages" / f"{name}.md"
+    source = Path(str(files("immunescape"))).parents[1] / "docs" / f"{name}.md"
+    if inside.is_file():
+        text = inside.read_text(encoding="utf-8")
+    elif source.is_file():
+        text = source.read_text(encoding="utf-8")
+    else:
+        return ""
+    text = re.sub(r"\[\]\((?!https?:)([^)]+?)(?:\.md)?\)", r"*\1*", text)
+    return re.sub(r"(?<!!)\[([^\]]+)\]\((?!https?:)[^)]*\)", r"\1", text)
+
+
+@cache
+def claim_rows() -> tuple[dict[str, str], ...]:
+    """One row for each claim that the package simulates: id, chapter, what it says, what is looked at, expected."""
+    from immunescape.evaluation.claims import select_claims
+
+    return tuple(
+        {
+            "Claim": c.id,
+            "What it says": c.text,
+            "Looked at": f"{c.observe}, day {c.day:g}",
+            "Expected": str(c.expect),
+        }
+        for c in select_claims()
+        if c.kind != "context"
+    )

@@ -1,0 +1,148 @@
+"""View 2: a virtual trial of the library, or of pasted YAML, beside what was published."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from htmltools import Tag, tags
+from shiny import Inputs, Outputs, Session, reactive, render, ui
+
+from immunescape.app.jobs import Jobs
+from immunescape.app.trial_text import library_text, trial_code
+from immunescape.app.views.parts import (
+    cards_of,
+    choose,
+    downloads,
+    figures_ui,
+    joined,
+    offer,
+    render_cards,
+    reproduce,
+    slider,
+    table_tag,
+)
+from immunescape.app.views.running import Running, run_buttons
+
+__all__ = ["trial_server", "trial_ui"]
+
+FIRST = "keynote-024"
+FILES = {
+    "t_json": ("run/result.json", "Result, JSON"),
+    "t_csv": ("run/patients.csv", "Patients, CSV"),
+    "t_png": ("run/survival.png", "Survival, PNG"),
+    "t_html": ("run/report.html", "Report, HTML"),
+    "t_yaml": ("run/trial.yaml", "Trial, YAML"),
+}
+
+
+def trial_ui(most_patients: int) -> Tag:
+    """Controls on the left, results on the right."""
+    from immunescape.face import trials_table
+
+    names = {row["name"]: f"{row['name']}: {row['arms']}" for row in trials_table()}
+    controls = tags.div(
+        tags.h2("Trial"),
+        choose("t_name", "Trial that ships", {**names, "": "a commented template"}, FIRST),
+        tags.details(
+            tags.summary("Protocol as YAML: edit, or paste your own"),
+            ui.input_text_area(
+                "t_text", "Trial as YAML", library_text(FIRST), rows=18, spellcheck="false", width="100%"
+            ),
+            class_="isc-yaml",
+        ),
+        slider("t_patients", "Virtual patients per arm", 10, most_patients, 5, 20),
+        ui.input_numeric("t_seed", "Seed", 1, min=0, step=1),
+        run_buttons("t", "Run the trial"),
+        class_="isc-controls",
+    )
+    results = tags.div(
+        tags.h2("Predicted beside published"),
+        ui.output_ui("t_message"),
+        ui.output_ui("t_head"),
+        figures_ui("t_figures", wide=True),
+        ui.output_ui("t_tables"),
+        ui.output_ui("t_exports"),
+        ui.output_ui("t_code"),
+    )
+    return tags.div(
+        tags.p(
+            "Virtual patients are drawn by the protocol's criteria, treated, scanned and followed as it says. "
+            f"With {most_patients} or fewer per arm intervals are wide; the command line runs more.",
+            class_="isc-lead",
+        ),
+        tags.div(controls, results, class_="isc-layout"),
+    )
+
+
+def trial_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, most_patients: int) -> None:
+    """Run what the text says in a process of its own."""
+    run = Running(session, jobs, "virtual patients")
+
+    @reactive.effect
+    @reactive.event(input.t_name, ignore_init=True)
+    def _choose() -> None:
+        from immunescape.trial.spec import trial_template
+
+        name = input.t_name()
+        ui.update_text_area("t_text", value=library_text(name) if name else trial_template())
+
+    @reactive.effect
+    @reactive.event(input.t_run)
+    def _run() -> None:
+        seed = input.t_seed()
+        if seed is None or seed < 0 or seed != int(seed):
+            run.refused.set("The seed is no whole number from 0 on.")
+            return
+        patients = min(max(int(input.t_patients() or 10), 1), most_patients)  # whatever a page sends
+        run.start(
+            "trial",
+            {"text": input.t_text() or "", "name": input.t_name() or "", "patients": patients, "seed": int(seed)},
+        )
+
+    @reactive.effect
+    @reactive.event(input.t_cancel)
+    def _cancel() -> None:
+        run.cancel()
+
+    @render.ui
+    def t_message() -> Any:
+        return run.message("Reading the trial and preparing the model: up to half a minute for drugs that are new …")
+
+    @render.ui
+    def t_head() -> Any:
+        result = run.result()
+        if result is None:
+            return None if run.state() else tags.p("Choose a trial and run it.", class_="isc-hint")
+        asked = run.request()
+        return tags.p(
+            tags.strong(result["title"]),
+            f" {asked['patients']} per arm, seed {asked['seed']}, {result['seconds']:.0f} s. {result['note']}",
+        )
+
+    @render_cards
+    def t_figures() -> Any:
+        result = run.result()
+        return cards_of(result["cards"]) if result is not None else []
+
+    @render.ui
+    def t_tables() -> Any:
+        result = run.result()
+        if result is None:
+            return None
+        return joined(*[table_tag(t["rows"], t["title"], t["numeric"]) for t in result["tables"] if t["rows"]])
+
+    @render.ui
+    def t_exports() -> Any:
+        return downloads(FILES) if run.result() is not None else None
+
+    @render.ui
+    def t_code() -> Any:
+        if run.result() is None:
+            return None
+        asked = run.request()
+        python, command = trial_code(asked["name"], asked["text"], asked["patients"], asked["seed"])
+        more = [] if "trial.yaml" not in command else [tags.p("trial.yaml is the export above.", class_="isc-hint")]
+        return reproduce(python, command, more)
+
+    for name, (path, _) in FILES.items():
+        offer(output, run, name, path)
