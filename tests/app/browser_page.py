@@ -117,6 +117,8 @@ document.querySelectorAll('button, a').forEach((e) => {
 });
 document.querySelectorAll('.isc-plot').forEach((e) => {
   if ((e.getAttribute('aria-label') || '').length < 20) wrong.push('figure without words');
+  const title = e.parentElement.querySelector('h3').textContent;
+  if (!title || title.startsWith('[object')) wrong.push('figure without a title');
 });
 document.querySelectorAll('table.isc-table').forEach((t) => {
   if (!t.caption) wrong.push('table without caption');
