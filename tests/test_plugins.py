@@ -106,6 +106,7 @@ def test_the_template_adds_one_of_each(example: Path) -> None:
     assert {"domvanalimab", "pembrolizumab"} <= set(load_trial("Example-Domvanalimab").drugs)
     assert "example-two-stage" in list_designs()
     assert load_design("example-two-stage").patients == 43  # Simon's optimal design
+    assert load_design("example-one-stage").rule.kind == "one-stage"
     assert load_claims()[-1].id == "example-itaconate-killing"
 
 
@@ -135,6 +136,7 @@ def test_the_template_keeps_the_contract_but_for_models(example: Path, tmp_path:
     checked = testing.check_plugin("immunescape-example", models=False)
     assert {"mechanism itaconate", "drug domvanalimab", "biomarker dnlr", "reader lab_export"} <= set(checked)
     assert {"trial example-domvanalimab", "design example-two-stage", "claim example"} <= set(checked)
+    assert "kind of design one-stage" in checked
     file = tmp_path / "export.csv"
     file.write_text("subject;study day;test;result;units\nP1;-3;neutrophils;5.2;10^9/L\nP2;;ldh;;U/L\n")
     given = testing.check_reader("lab_export", file)
@@ -233,6 +235,37 @@ def test_a_misspelt_group_is_refused(install: Install) -> None:
     with pytest.raises(ModelError, match=r"unknown group of entry points 'immunescape\.mechanism'") as error:
         registry.mechanisms()
     assert "'immunescape.mechanisms'" in str(error.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("strength", "why"),
+    [
+        ("K_toy / toy_conc_T", "the strength 'x_killing_toy_toy' is inf"),
+        ("1e9 * V_T / (V_T + toy_volume)", "the reference patient is never diagnosed"),
+    ],
+)
+def test_a_mechanism_whose_strength_cannot_be_settled_is_refused(install: Install, strength: str, why: str) -> None:
+    """It is never taken at 0."""
+    from immunescape.model.assembly import Model
+    from immunescape.population.reference import with_reference_strengths
+
+    table = TABLE + "toy_volume,1,milliliter,,,,,assumed,assumed,\n"
+    install("toys", {"toy.py": toy(strength=strength), "toy.csv": table}, MECHANISMS)
+    model = Model.build(check_units=False)
+    with pytest.raises(ModelError, match=f"the reference strengths with toy cannot be computed: {why}"):
+        with_reference_strengths(model)
+
+
+def test_the_command_line_names_a_plugin_that_is_broken(install: Install) -> None:
+    from typer.testing import CliRunner
+
+    from immunescape.cli import app
+
+    install("toys", {"toy.py": "import no_such_module\n"}, MECHANISMS)
+    done = CliRunner().invoke(app, ["mechanisms"])
+    assert done.exit_code != 0
+    assert "pip uninstall toys" in f"{done.output}{done.exception}"
 
 
 CLASSES = "drug,class\ntoymab,ici\n"
@@ -428,6 +461,66 @@ def test_a_biomarker_that_clashes_is_refused(install: Install) -> None:
     install("toys", {"b.py": text}, {"immunescape.biomarkers": {"x": "toys.b:B"}})
     with pytest.raises(ImmunescapeError, match="two biomarkers are named 'tmb'"):
         biomarkers()
+
+
+KIND = """
+from immunescape_example.one_stage import OneStage, Options, make
+from immunescape.trial.design.kinds import DesignKind
+
+class Other(OneStage):
+    kind = "{name}"
+
+KIND = DesignKind(Other, Options, make, reads={reads}, one_arm=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "reads", "message"),
+    [
+        ("two-stage", "()", "the kind of design 'two-stage' is taken by immunescape"),
+        ("one-stage", "()", "the kind of design 'one-stage' is taken by entry point"),
+        ("other", "('look',)", "unknown shared field of a design 'look'"),
+    ],
+)
+def test_a_kind_of_design_that_clashes_is_refused(
+    example: Path, install: Install, name: str, reads: str, message: str
+) -> None:
+    from immunescape.trial.design.kinds import plugin_kinds
+
+    text = KIND.format(name=name, reads=reads)
+    install("toys", {"k.py": text}, {"immunescape.designs": {"zz": "toys.k:KIND"}})
+    with pytest.raises(InputError, match=message):
+        plugin_kinds()
+
+
+def test_a_kind_of_design_holds_its_level_and_agrees_with_its_formula(example: Path) -> None:
+    testing.check_design("example-one-stage", trials=4000)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("p1: 0.4}", "p1: 0.4, p2: 1}", r"line 12, options\.p2: unknown option of 'one-stage' 'p2'"),
+        ("p0: 0.2, p1", "p0: 20, p1", r"line 12, options\.p0: p0: input should be less than 1"),
+        ("{endpoint: orr, p0: 0.2, p1: 0.4}", "{endpoint: orr, p0: 0.2}", "p1: field required"),
+        ("options: {endpoint: orr", "options: {endpoint: os", r"line 12, options: there is no endpoint 'os'"),
+        ("kind: one-stage", "kind: one-stag", r"line 4, kind: unknown word 'one-stag'(.|\n)*'one-stage'"),
+        ("kind: one-stage", "kind: two-stage", "field 'options' is read in kinds of designs that plug-ins bring"),
+        ("options:", "looks: [{patients: 40}]\noptions:", "field 'looks' is not read in a 'one-stage' design"),
+    ],
+)
+def test_a_file_of_a_kind_from_outside_is_checked_like_others(
+    example: Path, tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    from immunescape.trial.design.loading import load_design
+
+    text = (example / "data" / "designs" / "example-one-stage.yaml").read_text()
+    assert old in text
+    file = tmp_path / "mine.yaml"
+    file.write_text(text.replace(old, new))
+    with pytest.raises(InputError, match=message) as error:
+        load_design(file)
+    assert "mine.yaml" in str(error.value)
 
 
 # --- the contract suite refuses what is wrong ------------------------------------------------------------------------

@@ -31,6 +31,7 @@ __all__ = [
     "print_model",
     "print_table",
     "show",
+    "shown",
     "trial",
     "trials_table",
 ]
@@ -152,7 +153,7 @@ class VirtualResult:
         return write_figure(self.result, Path(path))
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write ``result.json``, ``patients.parquet``, ``report.html`` and ``survival.png`` into a folder."""
+        """Write ``result.json``, ``patients.parquet``, ``scans.parquet``, ``report.html`` and ``survival.png``."""
         from immunescape.report.trial_report import save
 
         return save(self.result, Path(folder), NOTICE)
@@ -342,6 +343,50 @@ def show(name: str) -> None:
         known = [*list_trials(), *mechanisms(), *drugs()]
         raise unknown_word("trial, drug or mechanism", name, known) from None
     _show_part(drug.name, drug.name)
+
+
+def shown(name: str) -> dict[str, Any]:
+    """Return what :func:`show` prints of a trial, drug or mechanism as plain data."""
+    from immunescape.model import Model
+    from immunescape.model.describe import parameter_table
+    from immunescape.model.registry import drugs, get_drug, mechanisms
+    from immunescape.trial.spec import list_trials, load_trial
+
+    if name in list_trials() or name.endswith((".yaml", ".yml")):
+        spec = load_trial(name)
+        return {
+            "kind": "trial",
+            "name": spec.name,
+            "title": spec.title,
+            "arms": [{"name": a.name, "role": a.role, "n": a.n, "regimen": a.regimen} for a in spec.arms],
+            "criteria": [str(c) for c in spec.population.criteria],
+            "published": None if spec.published is None else spec.published.as_result(),
+            "references": list(spec.references),
+        }
+    if name in mechanisms():
+        kind, model, own = "mechanism", Model.build(drugs=[]), name
+    else:
+        try:
+            own = get_drug(name).name
+        except InputError:
+            known = [*list_trials(), *mechanisms(), *drugs()]
+            raise unknown_word("trial, drug or mechanism", name, known) from None
+        kind, model = "drug", Model.build(drugs=[own])
+    part = next(m for m in (*model.mechanisms, *model.drugs) if m.name == own)
+    rows = [r for r in parameter_table(model) if r["mechanism"] == own]
+    facts = next((r for r in drugs_table() if r["name"] == own), {}) if kind == "drug" else {}
+    return {
+        "kind": kind,
+        "name": own,
+        "title": part.title,
+        "summary": part.summary,
+        **{k: v for k, v in facts.items() if k != "name"},
+        "parameters": rows,
+        "equations": model.equations(own),
+        "references": sorted(
+            {*part.references, *(k for p in model.parameters.values() if p.owner == own for k in p.sources)}
+        ),
+    }
 
 
 def _show_part(name: str, drug: str | None) -> None:

@@ -49,6 +49,7 @@ OBJECT_GROUPS = {
     "immunescape.drugs": "Drug",
     "immunescape.biomarkers": "Biomarker",
     "immunescape.readers": "Reader",
+    "immunescape.designs": "DesignKind",
 }
 """Group of entry points -> class of the objects."""
 DATA_GROUP = "immunescape.data"

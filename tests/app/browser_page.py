@@ -70,7 +70,8 @@ class Page:
             "const done = arguments[arguments.length - 1];"
             "fetch(arguments[0]).then(r => r.text()).then(done, e => done('failed ' + e))"
         )
-        return str(self.browser.execute_async_script(fetch, self.one(selector).get_attribute("href")))
+        link = wait_for(lambda: self.one(selector).get_attribute("href") or "")
+        return str(self.browser.execute_async_script(fetch, link))
 
     def wait_text(self, selector: str, words: str, seconds: float = 60.0) -> str:
         try:
@@ -117,6 +118,8 @@ document.querySelectorAll('button, a').forEach((e) => {
 });
 document.querySelectorAll('.isc-plot').forEach((e) => {
   if ((e.getAttribute('aria-label') || '').length < 20) wrong.push('figure without words');
+  const title = e.parentElement.querySelector('h3').textContent;
+  if (!title || title.startsWith('[object')) wrong.push('figure without a title');
 });
 document.querySelectorAll('table.isc-table').forEach((t) => {
   if (!t.caption) wrong.push('table without caption');

@@ -46,6 +46,7 @@ def test_what_is_left_as_drawn_is_not_given() -> None:
     ("fields", "says"),
     [
         ({"regimens": ("", "  ")}, "no regimen"),
+        ({"regimens": ("pembrolizumab " * 1000,)}, "characters"),
         ({"seed": None}, "seed"),
         ({"seed": 1.5}, "seed"),
         ({"seed": -1}, "seed"),

@@ -45,6 +45,14 @@ def test_a_fault_in_the_request_comes_back_in_the_package_s_words_without_the_fo
     assert str(tmp_path) not in state.text
 
 
+def test_a_finished_job_makes_room_at_once_though_its_process_is_still_on_its_way_out(tmp_path: Path) -> None:
+    jobs = Jobs(1, 100)
+    first = jobs.start("trial", {"text": "", "patients": 5, "seed": 1}, tmp_path)
+    assert ended(first).status == "failed"
+    jobs.start("trial", {"text": "", "patients": 5, "seed": 1}, tmp_path)
+    jobs.close()
+
+
 def test_a_cancelled_job_and_what_it_started_are_gone_and_a_place_is_free(tmp_path: Path) -> None:
     jobs = Jobs(1, 100)
     job = jobs.start("trial", trial(), tmp_path)

@@ -56,6 +56,18 @@ def test_text_that_is_no_design_has_no_sliders(text: str) -> None:
     assert assumptions(text) == []
 
 
+def test_a_text_that_unfolds_without_end_is_refused_soon() -> None:
+    bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"{n}: &{n} [{', '.join([f'*{m}'] * 9)}]\n" for m, n in zip("abcdefghi", "bcdefghij", strict=True)
+    )
+    assert assumptions(bomb) == []
+    with pytest.raises(InputError, match="too large or too deep"):
+        read_trial_text(bomb)
+    with pytest.raises(InputError, match="too large or too deep"):
+        check_design_text("a: &a {b: *a}")
+    assert assumptions("a: &a {b: *a}") == []
+
+
 def test_an_alias_is_one_assumption() -> None:
     text = "alpha: &a 0.025\nscenarios:\n  - {name: s, truth: [{endpoint: os, hazard_ratio: *a}]}\n"
     assert [a.key for a in assumptions(text)] == ["alpha"]
@@ -100,6 +112,22 @@ def test_code_names_the_shipped_one_only_where_the_text_is_unchanged() -> None:
     design = design_library("pdl1-enrichment")
     assert "design.yaml" in design_code("pdl1-enrichment", design.replace("0.54", "0.6"), 100, 1)[1]
     assert "design pdl1-enrichment " in design_code("pdl1-enrichment", design, 100, 1)[1]
+
+
+def test_a_report_s_picture_becomes_a_card_with_its_own_title_and_axes() -> None:
+    from immunescape.app.figures import card_of_picture
+    from immunescape.report.pictures import Picture
+
+    layout = {
+        "title": {"text": "of the report"},
+        "xaxis": {"title": {"text": "Months"}},
+        "legend": {"x": 0.9, "y": 0.9},
+    }
+    card = card_of_picture("os", "Overall survival", Picture([], layout), "words").to_json()
+    assert card["title"] == "Overall survival"
+    assert "title" not in card["layout"]
+    assert card["layout"]["xaxis"]["title"]["text"] == "Months"
+    assert card["layout"]["legend"]["y"] > 1, "the legend lies outside of the plot"
 
 
 def test_stored_pages_are_at_hand_and_lead_nowhere() -> None:

@@ -33,6 +33,11 @@ def test_reader(tmp_path: Path) -> None:
     testing.check_reader("lab_export", file)
 
 
+def test_design() -> None:
+    """The kind of design holds its level: what it computes agrees with its simulation."""
+    testing.check_design("example-one-stage", trials=4000)
+
+
 def test_files_and_names() -> None:
     """No name is taken, and every file can be read."""
     testing.check_plugin("immunescape-example", models=False)

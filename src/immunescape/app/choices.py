@@ -14,6 +14,7 @@ __all__ = ["FACTORS", "MONTHS", "NUMBERS", "WORDS", "Factor", "Number", "Patient
 
 MONTHS = (3, 60)
 """Shortest and longest course that the app simulates."""
+LONGEST_REGIMEN = 2000
 FACTOR_STEPS = (-3.0, 3.0)
 """Factors go from an eighth to eight times, in steps of half a doubling."""
 
@@ -130,6 +131,8 @@ class PatientChoice:
         texts = tuple(dict.fromkeys(text.strip() for text in regimens if text and text.strip()))
         if not texts:
             raise InputError("no regimen is given", hint="For example: pembrolizumab 200 mg every 3 weeks; or: none")
+        if max(map(len, texts)) > LONGEST_REGIMEN:
+            raise InputError(f"a regimen of {max(map(len, texts)):,} characters", hint=f"At most {LONGEST_REGIMEN:,}.")
         if seed is None or seed != int(seed) or not 0 <= seed < 2**31:
             raise InputError(f"the seed is {seed}", hint="Seeds are whole numbers from 0 on.")
         if months is None or not MONTHS[0] <= months <= MONTHS[1]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from immunescape.app.figures import table_json
-from immunescape.app.trial_text import check_length, fields
+from immunescape.app.trial_text import LARGEST_TEXT, check_length, fields
 from immunescape.errors import InputError
 
 __all__ = ["Assumption", "assumptions", "design_code", "library_text", "run_design_task", "with_values"]
 
 NAME = "design.yaml"
 MOST_SLIDERS = 16
+_MOST_SCALARS = 20_000
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ def assumptions(text: str) -> list[Assumption]:
     """
     import yaml
 
+    if len(text) > LARGEST_TEXT:
+        return []
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
@@ -74,7 +78,7 @@ def assumptions(text: str) -> list[Assumption]:
     if not isinstance(node, yaml.MappingNode) or not isinstance(data, dict):
         return []
     found: list[Assumption] = []
-    for path, scalar in _scalars(node, ()):
+    for path, scalar in itertools.islice(_scalars(node, ()), _MOST_SCALARS):
         if len(found) == MOST_SLIDERS:
             break
         if not _is_assumption(path) or any(a.start == scalar.start_mark.index for a in found):
@@ -98,7 +102,7 @@ def assumptions(text: str) -> list[Assumption]:
 def _scalars(node: Any, path: tuple[str | int, ...]) -> Any:
     import yaml
 
-    if len(path) > 8:
+    if len(path) > 5:  # deeper than any assumption lies; and the end of aliases that hold themselves
         return
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:

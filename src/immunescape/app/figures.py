@@ -77,12 +77,12 @@ def plain_layout(x: str, y: str, span: Sequence[float] | None = None, height: in
 def card_of_picture(
     key: str, title: str, picture: Picture, alternative: str, rows: Sequence[Mapping[str, str]] = (), note: str = ""
 ) -> Card:
-    """Card of a report's picture: legend below the plot, so that it covers no data on a narrow page."""
+    """Card of a report's picture: legend above the plot, so that it covers neither data nor axes on a narrow page."""
     layout = {k: v for k, v in picture.layout.items() if k != "title"}
     layout |= {
         "height": max(int(layout.get("height", 420)), 380),
         "margin": {"l": 52, "r": 12, "t": 10, "b": 44},
-        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.3, "yanchor": "top"},
+        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.03, "yanchor": "bottom"},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
     }
@@ -91,9 +91,9 @@ def card_of_picture(
             "gridcolor": "rgba(128,128,128,0.22)", "zeroline": False, "fixedrange": True, "automargin": True,
             **layout[name],
         }  # fmt: skip
-        title = layout[name].get("title")
-        if isinstance(title, dict):
-            layout[name]["title"] = {**title, "standoff": 8}
+        words = layout[name].get("title")
+        if isinstance(words, dict):
+            layout[name]["title"] = {**words, "standoff": 8}
     return Card(key, title, picture.data, layout, alternative, note, rows)
 
 

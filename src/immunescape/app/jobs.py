@@ -150,7 +150,8 @@ class Jobs:
             Where as many jobs run as may.
         """
         with self._guard:
-            self._running = [job for job in self._running if job.alive]
+            # one that has sent its result is finished, though its process may still be on its way out
+            self._running = [job for job in self._running if job.alive and job.state.status == "running"]
             if len(self._running) >= self.most:
                 raise InputError(
                     f"{len(self._running)} computations are running, as many as the app runs at once",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ __all__ = ["LARGEST_TEXT", "fields", "library_text", "read_trial_text", "trial_c
 LARGEST_TEXT = 100_000
 """Characters of a trial or a design."""
 NAME = "trial.yaml"
+_MOST_VALUES, _DEEPEST = 50_000, 50
 
 
 @cache
@@ -57,24 +59,32 @@ def check_length(text: str, name: str) -> None:
 
 
 def fields(text: str) -> Iterator[tuple[str, str, Any]]:
-    """Every key of a YAML text with its path and value; nothing where it is no YAML, which its reader says better."""
+    """Every key of a YAML text with its path and value; nothing where it is no YAML, which its reader says better.
+
+    Raises
+    ------
+    InputError
+        For a text that unfolds, by aliases, to more than a trial can need.
+    """
     import yaml
 
     try:
         data = yaml.safe_load(text)
-    except Exception:  # a bomb, a cycle, a wrong tag: the reader of trials and designs names line and reason
+    except Exception:  # a wrong tag, a broken line: the reader of trials and designs names line and reason
         return
-    waiting: list[tuple[str, Any]] = [("", data)]
-    for _ in range(100_000):
-        if not waiting:
-            return
-        path, value = waiting.pop()
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                yield f"{path}{key}", str(key), inner
-                waiting.append((f"{path}{key}.", inner))
-        elif isinstance(value, list):
-            waiting += [(f"{path}{i}.", inner) for i, inner in enumerate(value)]
+    yield from _keys(data, "", itertools.count())
+
+
+def _keys(value: Any, path: str, visited: Iterator[int]) -> Iterator[tuple[str, str, Any]]:
+    if next(visited) > _MOST_VALUES or path.count(".") > _DEEPEST:
+        raise InputError("the text is too large or too deep", hint="Leave out aliases (*name) that repeat others.")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield f"{path}{key}", str(key), inner
+            yield from _keys(inner, f"{path}{key}.", visited)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _keys(inner, f"{path}{index}.", visited)
 
 
 def trial_code(name: str, text: str, patients: int, seed: int) -> tuple[str, str]:

@@ -278,6 +278,9 @@ def _serve(pipe: Connection, environment: dict[str, str]) -> None:
             pipe.send_bytes(answer)
         except OSError:
             break
+    cache = sys.modules.get("immunescape.engine.cache")
+    if cache is not None:
+        cache.remove_spare()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # nothing is left to tidy, and libraries take long to unload

@@ -81,7 +81,9 @@ def with_reference_strengths(model: Model, *, engine: str = "auto") -> Model:
     untreated = _Model.build(model.mechanisms, check_units=False) if model.drugs else model
     folder = cache_folder() / "reference_strengths"
     file = folder / f"{fingerprint(untreated.to_sbml(unreferenced=True), str(_MAX_DAYS))}.csv"
-    strengths = load_strengths(file)
+    strengths: dict[Key, float] = {}
+    with suppress(ModelError):  # a file that is damaged is written anew
+        strengths = load_strengths(file)
     if set(untreated.modulations) - set(strengths):
         try:
             strengths, _ = reference_strengths(untreated, engine=engine)

@@ -184,7 +184,7 @@ def waterfall_figure(arm: str, best_change_pct: NDArray[np.float64], response: S
                     "hovertemplate": "%{y:.0f} %<extra>" + label + "</extra>",
                 }
             )
-    layout = _plain_layout(arm, "Patients, by best change", "Best change of sum of diameters (%)", height=360)
+    layout = _plain_layout(arm, "Patients, by best change", "Best change of diameters (%)", height=360)
     shapes = [level_line(level, "#666") for level in (-30, 20)]
     return Picture(data, {**layout, "bargap": 0.05, "barmode": "overlay", "shapes": shapes})
 
@@ -271,7 +271,7 @@ def spider_figure(
         )
         shown.add(label)
     shapes = [level_line(level, "#888", "dash" if level else "solid") for level in (-30, 0, 20)]
-    layout = _plain_layout(arm, "Months since first dose", "Change of sum of diameters from baseline (%)", height=400)
+    layout = _plain_layout(arm, "Months since first dose", "Change of diameters (%)", height=400)
     return Picture(data, {**layout, "shapes": shapes})
 
 

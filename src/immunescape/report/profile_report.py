@@ -12,7 +12,7 @@ from immunescape.knowledge.biomarker_labels import biomarker_labels
 from immunescape.profile.scores.response import CITATION as RESPONSE_CITATION
 from immunescape.report.figures import figure_html
 from immunescape.report.pictures import plotly_script
-from immunescape.report.profile_data import as_script, page_data
+from immunescape.report.profile_data import packed, page_data
 from immunescape.report.profile_figures import (
     STATE_COLOURS,
     STATE_WORDS,
@@ -209,7 +209,7 @@ def context(study: ProfiledStudy, notice: str, statistics: bool = True) -> dict[
                 {"Item": "Strategies", "Value": load_strategies().version},
             ]
         ),
-        "data_json": as_script(page_data(study, MAX_PATIENTS)),
+        "data_packed": packed(page_data(study, MAX_PATIENTS)),
     }
     return values | (_cohort(study, statistics) if cohort else {})
 

@@ -27,8 +27,6 @@ from immunescape.report.pictures import Picture, plotly_script
 from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from immunescape.model import Model
     from immunescape.trial.result import TrialResult
 
@@ -290,21 +288,22 @@ def write_report(result: TrialResult, path: Path, notice: str) -> Path:
     return write_page(path, "trial.html", context(result, notice))
 
 
-def _parquet(table: pd.DataFrame) -> bytes:
-    import io
-
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False)
-    return buffer.getvalue()
-
-
 def save(result: TrialResult, folder: Path, notice: str) -> list[Path]:
-    """Write ``result.json``, ``patients.parquet``, ``survival.png`` and ``report.html``; returns their paths."""
+    """Write a result folder; returns the paths.
+
+    ``result.json`` (its schema: `immunescape trial --result-schema`), ``patients.parquet`` and ``scans.parquet``
+    (columns with units and descriptions), ``survival.png`` and ``report.html``.
+    """
+    from immunescape.report.result_files import described_parquet, provenance
+
     make_folder(folder)
-    names = ("result.json", "patients.parquet", "survival.png", "report.html")
+    names = ("result.json", "patients.parquet", "scans.parquet", "survival.png", "report.html")
     paths = [folder / name for name in names]
-    write_whole(paths[0], (json.dumps(result.to_json(), indent=2, allow_nan=False) + "\n").encode("utf-8"))
-    write_whole(paths[1], _parquet(result.patients))
-    write_figure(result, paths[2])
-    write_report(result, paths[3], notice)
+    source = provenance(result, _command(result))
+    content = {**result.to_json(), "provenance": source}
+    write_whole(paths[0], (json.dumps(content, indent=2, allow_nan=False) + "\n").encode("utf-8"))
+    write_whole(paths[1], described_parquet(result.patients, result.trial.drugs, source))
+    write_whole(paths[2], described_parquet(result.visits, result.trial.drugs, source))
+    write_figure(result, paths[3])
+    write_report(result, paths[4], notice)
     return paths

@@ -36,18 +36,58 @@ def check_trial(name: str | Path) -> None:
     require(trial.drugs, f"no arm of the trial '{trial.name}' is given a drug")
 
 
-def check_design(name: str | Path) -> None:
-    """Check a design: it loads, and every field goes with the others.
+def check_design(name: str | Path, *, trials: int = 0) -> None:
+    """Check a design: it loads, every field goes with the others, and its references exist.
+
+    Parameters
+    ----------
+    name
+        Name of a design, or its file.
+    trials
+        Trials that are simulated under each scenario and the null. Their type-I error is then at most alpha, and where
+        the plan computes ``alpha`` and ``power`` by formula, the simulation agrees within four standard errors.
 
     Raises
     ------
     InputError
-        Naming file, line and field where it does not.
+        Naming file, line and field where it does not load.
+    AssertionError
+        Where the level is not held, or formula and simulation disagree.
     """
     from immunescape.trial.design.loading import load_design
+    from immunescape.trial.design.simulation import simulate
 
     design = load_design(name)
-    require(design.scenarios, f"the design '{name}' has no scenario")
+    references = load_references()
+    for key in design.references:
+        if key.replace("_", "").isalnum():  # others are free text
+            get_reference(key, references, where=design.file or str(name))
+    plan = design.rule.plan(design)
+    require(isinstance(plan, dict), f"the rule of '{name}' plans {type(plan).__name__}, not a dictionary")
+    require(design.rule.hypotheses(design), f"the rule of '{name}' tests nothing")
+    if not trials:
+        return
+    found = simulate(design, trials, 1)
+    again = simulate(design, min(trials, 100), 1)
+    shares = {scenario: float(found.reject(scenario).value or 0.0) for scenario in found.scenarios}
+    for scenario, outcome in again.outcomes.items():
+        first = found.outcomes[scenario].rejected[: len(outcome.rejected)]
+        require((outcome.rejected == first).all(), f"'{name}' decides otherwise with the same seed ({scenario})")
+    error = found.type_one_error
+    if error is not None and error.value is not None and design.alpha is not None:
+        spread = (design.alpha * (1.0 - design.alpha) / trials) ** 0.5
+        require(
+            error.value <= design.alpha + 4.0 * spread,
+            f"the type-I error of '{name}' is {error.value:.3f}, above its alpha of {design.alpha:g}",
+        )
+    for quantity, scenario in (("alpha", "null"), ("power", next(s for s in (*shares, "") if s != "null"))):
+        value = plan.get(quantity)
+        if isinstance(value, float) and len(shares) == 2 and scenario in shares:
+            spread = (value * (1.0 - value) / trials) ** 0.5
+            require(
+                abs(shares[scenario] - value) <= 4.0 * spread + 1e-9,
+                f"the {quantity} of '{name}' is {value:.3f} by formula, {shares[scenario]:.3f} in {trials} trials",
+            )
 
 
 def check_claims(file: Path) -> None:

@@ -37,6 +37,7 @@ def check_plugin(package: str, *, models: bool = True, engine: str = "auto") -> 
     from immunescape.testing.files import check_claims, check_design, check_trial
     from immunescape.testing.mechanisms import check_drug, check_mechanism
     from immunescape.testing.profiles import check_biomarker
+    from immunescape.trial.design.kinds import plugin_kinds
 
     try:
         points = [p for p in distribution(package).entry_points if p.group.startswith("immunescape.")]
@@ -63,6 +64,10 @@ def check_plugin(package: str, *, models: bool = True, engine: str = "auto") -> 
                     require_dosable(record)
             elif kind == "biomarker":
                 check_biomarker(value)
+            elif kind == "design":
+                require(value.name in plugin_kinds(), f"the kind of design of {extra.where} is not registered")
+                checked.append(f"kind of design {value.name}")
+                continue
             else:  # a reader needs a file: check_reader
                 names = [r.name for r in all_readers().values() if r is value or r.function is value]
                 require(names, f"the reader of {extra.where} is not registered")

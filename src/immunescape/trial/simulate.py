@@ -123,7 +123,6 @@ class BlockSimulator:
         self.numbers = {name: c.value for name, c in coefficients("trial_conduct").items()}
         self._volume_ml = model.scale(VOLUME)
         self._jobs = LaneJobs(model, compiled, drugs(), rtol)
-        self._clones = np.array([compiled.states.index(f"C_{c.name}") for c in model.clones], dtype=int)
         self._lanes: LaneMaker | None = None
         self.shared: frozenset[str] = frozenset()
         """Parameters that all lesions of a patient have from the patient."""

@@ -93,7 +93,7 @@ def design_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, 
 
     @reactive.calc
     def found() -> Any:
-        return assumptions((input.d_text() or "")[:200_000])
+        return assumptions(input.d_text() or "")
 
     def whole_text() -> str:
         values = {}

@@ -36,9 +36,9 @@ def shiny_app(limits: Limits) -> App:
         tags.header(
             tags.h1("immunescape"),
             tags.p("How a lung tumour escapes immunotherapy: mechanistic model, virtual patients, virtual trials"),
+            tags.div(NOTICE, class_="isc-notice", role="note"),
             class_="isc-header",
         ),
-        tags.div(NOTICE, class_="isc-notice", role="note"),
         tags.main(
             ui.navset_underline(
                 ui.nav_panel("One patient", patient.patient_ui(), value="patient"),

@@ -197,7 +197,7 @@ def card_tags(card: Mapping[str, Any]) -> list[Tag]:
         return tags.details(tags.summary(title), *content, class_="isc-block")
 
     facts = [tags.div(tags.dt(row[""]), tags.dd(row[" "])) for row in card["facts"]]
-    marks = {"present": "● present", "conflicting": "◐ conflicting", "absent": "○ absent"}
+    marks = {"present": "●\u00a0present", "conflicting": "◐\u00a0conflicting", "absent": "○\u00a0absent"}
     rows = [{**row, "Call": marks[row["Call"]]} for row in card["calls"]]
     first = [row for row in rows if row["Call"] != marks["absent"]]
     absent = [row for row in rows if row["Call"] == marks["absent"]]

@@ -70,7 +70,7 @@ class Running:
 
     def start(self, task: str, request: Mapping[str, Any]) -> None:
         """Start a computation with a folder of its own; what the last one left is deleted."""
-        if self._job is not None and self._job.alive:
+        if self._job is not None and self._job.poll().status == "running":
             self.refused.set("A computation is running: cancel it, or wait until it is finished.")
             return
         self.forget()

@@ -1,4 +1,4 @@
-(() => {
+async function start(DATA) {
   const WORD = { p: "present", a: "absent", n: "not assessable", c: "conflicting" };
   const ORIGIN = { tumour_intrinsic: "Tumour cells", tumour_extrinsic: "Microenvironment", host: "Host" };
   const RECIST = { CR: "#08519c", PR: "#56a3d9", SD: "#d9b64a", PD: "#c8501e", NE: "#9a9a9a" };
@@ -175,4 +175,11 @@
   const load = DATA.patients.map(p => Object.entries(p.calls).filter(([m, c]) => c[0] === "p" && !DATA.mechanisms[m][4]).length);
   show(ids.includes(wanted) ? ids.indexOf(wanted) : load.indexOf(Math.max(...load)));
   window.addEventListener("load", () => window.dispatchEvent(new Event("resize")));
-})();
+}
+(async () => {
+  const packed = Uint8Array.from(atob(document.getElementById("packed").textContent.trim()), c => c.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  start(JSON.parse(await new Response(stream).text()));
+})().catch(error => {
+  document.getElementById("card").textContent = "This browser cannot unpack the page's data; profile.json holds the same. " + error;
+});

@@ -8,6 +8,7 @@ from typing import Any
 
 from immunescape.errors import InputError
 from immunescape.trial.design.boundaries import PARAMETER_FAMILIES
+from immunescape.trial.design.kinds import plugin_kinds
 
 __all__ = ["check_file", "check_test", "check_truth_entry"]
 
@@ -63,7 +64,11 @@ def check_file(source: Any, block: Any) -> None:
         raise InputError(message, where=source.where(path), hint=hint)
 
     kind = block.kind
-    for name, kinds in FIELD_KINDS.items():
+    extra = plugin_kinds()
+    if "options" in block.model_fields_set and kind not in extra:
+        refuse(f"field 'options' is read in kinds of designs that plug-ins bring, this design is '{kind}'", "options")
+    for name, shipped in FIELD_KINDS.items():
+        kinds = (*shipped, *(k for k, record in extra.items() if name in record.reads))
         if name in block.model_fields_set and kind not in kinds:
             refuse(
                 f"field '{name}' is not read in a '{kind}' design; it belongs to a '{kinds[0]}' design"
@@ -78,7 +83,7 @@ def check_file(source: Any, block: Any) -> None:
             if name in arm.model_fields_set and arm.role == "control":
                 refuse(f"field '{name}' has no meaning for the control arm", "arms", k, name)
     controls = sum(arm.role == "control" for arm in block.arms)
-    if kind not in ONE_ARMED and controls != 1:
+    if kind not in (*ONE_ARMED, *(k for k, record in extra.items() if record.one_arm)) and controls != 1:
         refuse(f"a '{kind}' design has one control arm, this file has {controls}", "arms", hint="Set 'role'.")
     _refuse_duplicates(source, [s.name for s in block.strata], "stratum", "strata")
     _refuse_duplicates(source, [s.name for s in block.scenarios], "scenario", "scenarios")

@@ -17,6 +17,7 @@ from immunescape.trial.design.dose_finding import Boin, bop2
 from immunescape.trial.design.enrichment import Enrichment, Population
 from immunescape.trial.design.file_checks import check_file
 from immunescape.trial.design.group_sequential import BetaSpending, EarlyFutility, GroupSequential, Hypothesis, Spending
+from immunescape.trial.design.kinds import made_rule, plugin_kinds
 from immunescape.trial.design.multiarm import MultiArm
 from immunescape.trial.design.platform import Entry, Platform
 from immunescape.trial.design.prognostic import PrognosticScore, fitted_score
@@ -183,7 +184,7 @@ class _Builder:
             "group-sequential": ("hypotheses",), "enrichment": ("enrichment",), "bayesian": ("bayesian",),
             "two-stage": ("two_stage",), "bop2": ("bop2",),
             "dose-finding": ("dose_finding",), "platform": ("arms",), "multi-arm": ("kind",),
-        }[self.block.kind]  # fmt: skip
+        }.get(self.block.kind, ("options",))  # fmt: skip
 
     def accrual(self, patients: int) -> Accrual:
         rates, starts = self.block.accrual.rates, self.block.accrual.starts
@@ -223,6 +224,9 @@ class _Builder:
 
     def rule(self, endpoints: tuple[Endpoint, ...]) -> tuple[Rule, tuple[Milestone, ...], int]:
         b = self.block
+        extra = plugin_kinds().get(b.kind)
+        if extra is not None:
+            return self.at(lambda: made_rule(extra, self.source, b, endpoints), "options")  # type: ignore[no-any-return]
         spending = self.at(lambda: Spending(b.boundaries.family, b.boundaries.parameter), "boundaries")
         if b.kind in ("multi-arm", "enrichment", "platform"):
             if b.endpoint is None:

@@ -174,7 +174,10 @@ class Rule(ABC):
 
 
 def register(rule: type[Rule]) -> type[Rule]:
-    """Class decorator: make a rule known by its kind."""
+    """Class decorator: make a rule known by its kind, which no other may have."""
+    known = RULES.get(rule.kind)
+    if known is not None and (known.__module__, known.__qualname__) != (rule.__module__, rule.__qualname__):
+        raise InputError(f"two rules are of the kind '{rule.kind}'", hint="Give one of them another kind.")
     RULES[rule.kind] = rule
     return rule
 

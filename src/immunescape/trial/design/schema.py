@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from immunescape.trial.schema import _Block as _TrialBlock
 
@@ -23,9 +24,10 @@ Delay = Annotated[float, Field(ge=0, le=36)]
 Positive = Annotated[float, Field(gt=0)]
 PriorCount = Annotated[float, Field(gt=0, le=10_000)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Kind = Literal[
-    "group-sequential", "multi-arm", "enrichment", "bayesian", "platform", "two-stage", "bop2", "dose-finding"
-]
+KINDS = (
+    "group-sequential", "multi-arm", "enrichment", "bayesian", "platform", "two-stage", "bop2", "dose-finding",
+)  # fmt: skip
+"""Kinds that ship; plug-ins may bring others."""
 Family = Literal[
     "fixed", "obrien-fleming", "pocock", "wang-tsiatis", "lan-demets-obrien-fleming", "lan-demets-pocock",
     "hwang-shih-decani", "power",
@@ -333,7 +335,7 @@ class DesignFile(_Block):
     description: str = Field(default="", description="What is asked; anything a reader should know.")
     assumptions: list[str] = Field(default=[], description="What is assumed, plainly; shown with the results.")
     references: list[str] = Field(default=[], description="Keys of the bibliography, or free text.")
-    kind: Kind = Field(description="How the design decides.")
+    kind: str = Field(description="How the design decides.", json_schema_extra={"enum": list(KINDS)})
     alpha: float | None = Field(default=0.025, gt=0, lt=0.5, description="One-sided type-I error.")
     patients: int = Field(ge=2, le=100_000, description="Most patients enrolled (platform: screened).")
     arms: list[ArmBlock] = Field(min_length=1, description="Arms.")
@@ -358,6 +360,18 @@ class DesignFile(_Block):
     two_stage: TwoStageBlock | None = Field(default=None, description="two-stage: rates.")
     bop2: Bop2Block | None = Field(default=None, description="bop2: rates; the looks are its own.")
     dose_finding: DoseBlock | None = Field(default=None, description="dose-finding: the rule.")
+    options: dict[str, Any] = Field(default={}, description="A kind of a plug-in: its own fields.")
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        from immunescape.trial.design.kinds import plugin_kinds
+
+        known = (*KINDS, *plugin_kinds())
+        if value not in known:
+            words = ", ".join(f"'{k}'" for k in known)
+            raise PydanticCustomError("literal_error", "one of {expected} is expected", {"expected": words})
+        return value
 
 
 def json_schema() -> dict[str, Any]:
