@@ -12,7 +12,7 @@ BELOW: dict[str, set[str]] = {
     "errors": set(),
     "plugins": {"errors"},
     "files": {"errors"},
-    "parallel": {"errors"},
+    "parallel": {"errors", "engine"},
     "knowledge": {"errors", "plugins"},
     "engine": {"errors"},
     "model": {"errors", "plugins", "engine", "knowledge"},

@@ -70,7 +70,8 @@ class Page:
             "const done = arguments[arguments.length - 1];"
             "fetch(arguments[0]).then(r => r.text()).then(done, e => done('failed ' + e))"
         )
-        return str(self.browser.execute_async_script(fetch, self.one(selector).get_attribute("href")))
+        link = wait_for(lambda: self.one(selector).get_attribute("href") or "")
+        return str(self.browser.execute_async_script(fetch, link))
 
     def wait_text(self, selector: str, words: str, seconds: float = 60.0) -> str:
         try:

@@ -24,7 +24,7 @@ def worker():
 
 @pytest.fixture(scope="module")
 def patients(worker):
-    return worker.simulator._at_diagnosis(worker.maker(0).block(0).table, 0)
+    return worker.simulator._at_diagnosis(worker.maker(0, 0).block(0).table, 0)
 
 
 def test_every_lesion_has_a_lane_that_counts_its_own_cells(patients):
@@ -96,7 +96,7 @@ def test_micrometastases_divide_faster_than_large_tumours(worker, patients):
 
 
 def test_a_patient_does_not_depend_on_who_is_in_the_block(worker):
-    table = worker.maker(0).block(0).table
+    table = worker.maker(0, 0).block(0).table
     whole = {r["id"]: r for r in worker.simulator.run(table, [0], 0)[0].patients}
     part = {r["id"]: r for r in worker.simulator.run(table.iloc[3:5], [0], 0)[0].patients}
     assert part
@@ -106,7 +106,7 @@ def test_a_patient_does_not_depend_on_who_is_in_the_block(worker):
 
 
 def test_a_failed_lesion_is_a_failed_patient(worker):
-    table = worker.maker(0).block(0).table.iloc[:6]
+    table = worker.maker(0, 0).block(0).table.iloc[:6]
     patients = worker.simulator._at_diagnosis(table, 0)
     chosen = next(p for p in patients if len(p.lanes) > 1)
     chosen.lanes[1].state[:] = np.nan
@@ -118,7 +118,7 @@ def test_a_failed_lesion_is_a_failed_patient(worker):
 
 
 def test_parameters_that_were_set_from_outside_hold_for_all_lesions(worker):
-    table = worker.maker(0).block(0).table.iloc[:6].copy()
+    table = worker.maker(0, 0).block(0).table.iloc[:6].copy()
     value = float(worker.model.parameters["k_growth"].value)
     table["p:k_growth"] = value
     simulator = worker.simulator

@@ -1,6 +1,6 @@
-"""Predicted results of trials beside the published ones: errors, predictive intervals, dull rivals.
+"""Predicted results of trials beside the published ones: errors, predictive intervals, naive baselines.
 
-A prediction is only as good as it is better than a dull one, so every hazard ratio is also predicted by two rivals
+A prediction is worth what it gains over a naive one, so every hazard ratio is also predicted by two baselines
 learnt on the calibration trials alone: one constant, and the mean of the trial's regimen class. Intervals are scored
 with the interval score (``gneiting2007``), which punishes width and misses alike.
 """
@@ -279,7 +279,7 @@ def regimen_class(trial: Trial) -> str:
 
 
 def rivals(scores: Sequence[Score]) -> dict[str, Rival]:
-    """Two dull predictors of log hazard ratios, learnt on the published ratios of the calibration trials.
+    """Two naive predictors of log hazard ratios, learnt on the published ratios of the calibration trials.
 
     ``constant`` predicts their mean, ``class`` the mean of the trial's regimen class (the constant where the class has
     no calibration trial). Both predict with the spread of the calibration trials about the mean as a normal interval;

@@ -21,13 +21,13 @@ from immunescape.patients.course import PatientCourse
 if TYPE_CHECKING:
     import pandas as pd
 
-    from immunescape.engine.api import Compiled
+    from immunescape.engine.api import Compiled, Doses
     from immunescape.model.assembly import Model
     from immunescape.patients.virtual_patient import VirtualPatient
     from immunescape.trial.dosing import DoseRecord
     from immunescape.trial.regimen import Regimen
 
-__all__ = ["SCANS", "simulate_patient"]
+__all__ = ["SCANS", "engine_doses", "simulate_patient"]
 
 SCANS = "weeks 6 and 12 then every 9 weeks"
 """Default of the scans, as in many trials of lung cancer."""
@@ -122,6 +122,7 @@ def simulate_patient(
         outcome=_outcome(row) if conduct == "trial" else {},
         start=dict(followed["start"]),
         model=used,
+        given=tuple(doses),
     )
 
 
@@ -264,8 +265,6 @@ def _trajectory(
     import pandas as pd
 
     from immunescape.engine.api import FAILED, Job
-    from immunescape.trial.course import AFTER_VISIT
-    from immunescape.trial.dosing import to_doses
 
     days = np.arange(0.0, end + 1e-9, every_days)
     if end - days[-1] > 1e-6:
@@ -279,7 +278,7 @@ def _trajectory(
             outputs=tuple(names),
             parameters={k: np.array([v]) for k, v in followed["start"]["parameters"].items()},
             initial={k: np.array([v]) for k, v in followed["start"]["states"].items()},
-            doses=[to_doses([d.at(d.time_days + AFTER_VISIT) for d in doses])],
+            doses=[_given(doses)],
             rtol=rtol,
             atol=model.atol(),
         )
@@ -290,6 +289,19 @@ def _trajectory(
     table = pd.DataFrame(values, columns=list(names), index=pd.Index(days, name="day"))
     table.attrs["units"] = {name: model.unit(name) for name in names}
     return table
+
+
+def _given(doses: Sequence[DoseRecord]) -> Doses:
+    """Doses in the engine's terms, each after a scan of the same day."""
+    from immunescape.trial.course import AFTER_VISIT
+    from immunescape.trial.dosing import to_doses
+
+    return to_doses([d.at(d.time_days + AFTER_VISIT) for d in doses])
+
+
+def engine_doses(course: PatientCourse) -> Doses:
+    """Doses of a course as the engine was given them: amounts in the base unit of the dosed state."""
+    return _given(course.given)
 
 
 def _dose_table(doses: Sequence[DoseRecord]) -> pd.DataFrame:

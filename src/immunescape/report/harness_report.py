@@ -46,7 +46,7 @@ def harness_markdown(run: Harness) -> str:
         f" a trial share their patients. {len(run.rows)} trials; patients whose simulation failed: {failed}.",
         "Errors are natural logarithms for hazard ratios and medians, else points. `SE` is Monte Carlo error.",
         "",
-        "## Errors beside chance and naive rivals",
+        "## Errors beside chance and naive baselines",
         "",
         "Chance: the median error of a perfect model, from Monte Carlo and published error. Calibration trials may be"
         " fitted to; nothing is fitted here.",
@@ -61,7 +61,7 @@ def harness_markdown(run: Harness) -> str:
     ]  # fmt: skip
     parts += _table(
         ("trials", "figure", "n", "median abs. error", "chance", "mean error", "beyond 2 SE, %", "rank corr.",
-         *(f"rival: {r}" for r in rivals)),
+         *(f"baseline: {r}" for r in rivals)),
         rows,
     )  # fmt: skip
     ratios = ("pfs_hr", "os_hr", "orr_difference")

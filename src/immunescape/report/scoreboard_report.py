@@ -168,7 +168,7 @@ def summary_table(summary: dict[str, dict[str, Any]]) -> Table:
                 add(
                     role,
                     f"log HR of {end.upper()}",
-                    name if name == "model" else f"rival: {name}",
+                    name if name == "model" else f"baseline: {name}",
                     number(figures["hr_median_abs_log_error"], 3),
                     figures["hr_figures"],
                     figures["hr_covered"],
@@ -200,7 +200,7 @@ def print_scoreboard(validation: Validation) -> None:
         print_table("Response by size in OAK", response_table(list(validation.response_by_size)).rows)
     failed = sum(int(a["failed"]) for r in validation.results for a in r.arms)
     print(f"Patients whose integration failed: {failed}. {interval_words()}")
-    print("The rivals are learnt on the published hazard ratios of the calibration trials that ship.")
+    print("The naive baselines are learnt on the published hazard ratios of the calibration trials that ship.")
     for note in validation.notes:
         print(note)
 

@@ -139,7 +139,7 @@ class Builder:
             low, high = block.pdl1.range
             where = (*path, "pdl1", "range")
             if low > high:
-                self.refuse("the range is upside down", where, "Write [lowest, highest].")
+                self.refuse("the lower bound of the range exceeds the upper bound", where, "Write [lowest, highest].")
             elif block.pdl1.assay not in TPS_ASSAYS:
                 assay = block.pdl1.assay
                 try:
@@ -248,7 +248,7 @@ class Builder:
             bounds[key] = float(bound)
         criterion = Criterion(name, low=bounds.get("low", -math.inf), high=bounds.get("high", math.inf))
         if criterion.low > criterion.high:
-            raise InputError("the range is upside down", where=where)
+            raise InputError("the lower bound of the range exceeds the upper bound", where=where)
         return criterion
 
     def shares(self, name: str, shares: Mapping[str, float], path: Location) -> tuple[tuple[Criterion, float], ...]:
@@ -462,7 +462,7 @@ class Builder:
             return
         low, high = interval
         if high is not None and low > high:
-            self.refuse("the interval is upside down", path)
+            self.refuse("the lower bound of the interval exceeds the upper bound", path)
         elif value is not None and not (low <= value and (high is None or value <= high)):
             self.refuse(f"the value {value:g} lies outside its interval", path)
 

@@ -166,10 +166,11 @@ def downloads(files: Mapping[str, tuple[str, str]]) -> TagList:
 def offer(output: Any, run: Any, name: str, path: str) -> None:
     """Serve one file of a run; a function of its own, so that each download keeps its own name."""
 
-    @output(id=name)
-    @downloaded(path.rsplit("/", 1)[-1])
-    async def _file() -> Any:
+    async def content() -> Any:
         yield await run.content(path)
+
+    content.__name__ = name  # under which shiny registers the download
+    output(id=name)(downloaded(path.rsplit("/", 1)[-1])(content))
 
 
 def figures_ui(name: str, *, wide: bool = False) -> Tag:
