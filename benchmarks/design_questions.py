@@ -8,11 +8,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import yaml
-
 from immunescape.trial.design.loading import read_design
 from immunescape.trial.design.simulation import OperatingCharacteristics, simulate
 
+REPLICATES = 4000
 BASE = """\
 kind: group-sequential
 arms: [{name: new, role: experimental}, {name: old, role: control}]
@@ -226,9 +225,31 @@ def answer(result: OperatingCharacteristics) -> list[dict[str, Any]]:
     return rows
 
 
+def section(k: int, question: str, text: str, replicates: int) -> str:
+    """Part of the page on one question: its file and its answer."""
+    content = f"name: question-{k}\ntitle: Question {k}\n{BASE}{text}"
+    result = simulate(read_design(f"question-{k}.yaml", content), replicates, seed=1)
+    rows = answer(result)
+    lines = [f"## {k}. {question}\n\n```yaml\n{text}```\n"]
+    lines.append("| " + " | ".join(rows[0]) + " |\n|" + "---|" * len(rows[0]))
+    lines += ["| " + " | ".join(row.values()) + " |" for row in rows]
+    for scenario, found in result.notes.get("planning", {}).items():
+        power = ", ".join(f"{100 * p:.1f}" for p in found["cumulative_power"])
+        lines.append(f"\nBy formula ({scenario}): cumulative power {power} %.")
+    gained = next(
+        (v for n, v in result.summary(result.scenarios[0]).get("further", {}).items() if "prognostic" in n), None
+    )
+    if gained is not None:
+        lines.append(
+            f"\nThe score explains {100 * gained.value:.0f} % of the variance: as many events as "
+            f"{1 / (1 - gained.value):.2f} times those of the trial."
+        )
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Print the page."""
-    replicates = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
+    replicates = int(sys.argv[1]) if len(sys.argv) > 1 else REPLICATES
     print("# Twelve design questions\n")
     print(
         "Each question as a design file (the lines that all share are left out) and what it answers, simulated with "
@@ -236,28 +257,7 @@ def main() -> None:
         "figures are of assumed truths: they show what can be asked, not what a drug does.\n"
     )
     for k, (question, text) in enumerate(QUESTIONS, 1):
-        content = f"name: question-{k}\ntitle: Question {k}\n{BASE}{text}"
-        yaml.safe_load(content)
-        result = simulate(read_design(f"question-{k}.yaml", content), replicates, seed=1)
-        print(f"## {k}. {question}\n\n```yaml\n{text}```\n")
-        rows = answer(result)
-        print("| " + " | ".join(rows[0]) + " |\n|" + "---|" * len(rows[0]))
-        for row in rows:
-            print("| " + " | ".join(row.values()) + " |")
-        formula = result.notes.get("planning", {})
-        for scenario, found in formula.items():
-            power = ", ".join(f"{100 * p:.1f}" for p in found["cumulative_power"])
-            print(f"\nBy formula ({scenario}): cumulative power {power} %.", end="")
-        gained = next(
-            (v for n, v in result.summary(result.scenarios[0]).get("further", {}).items() if "prognostic" in n), None
-        )
-        if gained is not None:
-            print(
-                f"\nThe score explains {100 * gained.value:.0f} % of the variance: as many events as "
-                f"{1 / (1 - gained.value):.2f} times those of the trial.",
-                end="",
-            )
-        print("\n", flush=True)
+        print(section(k, question, text, replicates), flush=True)
 
 
 if __name__ == "__main__":

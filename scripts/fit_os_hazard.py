@@ -2,17 +2,17 @@
 
 The hazard (per month) of a patient with covariates x is
 
-    h(t) = exp(b0 + b_S ln(SLD(t) / 70 mm) + b_P progressed(t) + b_R responding(t) + b_C cytotoxic(t) + b_L earlier
-               + b'x)
+    h(t) = exp(b0 + b_S ln(SLD(t) / 70 mm) + P(t) + b_R responding(t) + b_L earlier + b'x)
+    P(t) = b_P + b_G ln(regrowth / 3 months) after progression, else 0
 
-`progressed` is 1 after RECIST progression on the present line of therapy (with a further coefficient where that line
-was atezolizumab, and one for ln of the time to progression over three months), `responding` is 1 from the first
-response to progression, `cytotoxic` is 1 while cytotoxic drugs are given (docetaxel here, taken to be given until
-progression), `earlier` counts earlier lines. The last coefficient is the mean of those of OAK (one or two earlier
-lines) and LORIS (none or some), weighted by their inverse variances. OAK has no sums of diameters after baseline for
-the patients whose survival is known, so SLD(t) is built from what is: baseline sum, best response, time of
-progression (function `sld_ratio`). Poisson likelihood on weekly person-time, training patients only (70 %, by a hash
-of the patient's number).
+`progressed` is 1 after RECIST progression on the present line of therapy, `regrowth` the months from the scan of the
+smallest sum of diameters (baseline counts) to that of progression, so that 1 / regrowth is how fast the tumour grew by
+the fifth that progression asks for; `responding` is 1 from the scan of the first response to progression; `earlier`
+counts earlier lines. No term knows the arm or the drug. The coefficient of earlier lines is the mean of those of OAK
+(one or two earlier lines) and LORIS (none or some), weighted by their inverse variances. OAK has no scans for the
+patients whose survival is known: their courses are drawn, and the likelihood summed over them (``oak_courses.py``).
+The fit is a Poisson likelihood on person-time of two weeks, training patients only (70 %, by a hash of the patient's
+number), in LORIS as in OAK. Deaths from toxicity are none of its business: OAK has one in 578 patients on docetaxel.
 
 Albumin, the neutrophil-lymphocyte ratio (NLR), LDH and liver metastases are not in OAK's public data. The coefficients
 of the first two come from the LORIS cohort (same form of hazard: progressed, responding), those of the others from the
@@ -21,6 +21,8 @@ regressed, in virtual candidates of the package (ECOG 0-1), on the covariates th
 then fitted with a normal frailty of the standard deviation of e (Gauss-Hermite), and g is taken off its coefficients.
 
     python scripts/fit_os_hazard.py SHARED_DATA [--write]
+
+Without ``--write`` it prints the fit, the forms that were compared, and the score on the held-out patients.
 """
 
 from __future__ import annotations
@@ -28,16 +30,17 @@ from __future__ import annotations
 import argparse
 import csv
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from oak_courses import COURSES, SLD_REFERENCE, LesionCourses, TimeTable, person_time, read_lesions
 
 from immunescape.knowledge.held_out import is_held_out
-from immunescape.trial.hazard import TIME_FLOOR_MONTHS, TIME_REFERENCE_MONTHS
 
 MONTH = 30.4375
-SLD_REFERENCE = 70.0
 OUT = Path(__file__).parents[1] / "src/immunescape/knowledge/data/os_hazard.csv"
 
 
@@ -62,25 +65,11 @@ def read_oak(shared: Path) -> pd.DataFrame:
     return out
 
 
-def sld_ratio(t: float, best: str, progression: float) -> float:
-    """Ln of SLD over baseline at month t, from best response and month of progression (inf: none).
+def cohort_time(patients: pd.DataFrame, step: float = 7 / MONTH) -> pd.DataFrame:
+    """One row per patient and week of LORIS (split at progression): months at risk, death, state.
 
-    Down to the nadir typical of the best response (half for a response, 0.9 for stable disease) at the first scan
-    (6 weeks, 1.4 months) or half way to an earlier progression; from there exponential growth that passes +20 % at
-    progression and goes on, at most to three times the baseline.
+    LORIS has no sums of diameters; a response is taken to begin at the first scan (1.4 months).
     """
-    depth = {"CR": math.log(0.5), "PR": math.log(0.5), "SD": math.log(0.9)}.get(best, 0.0)
-    nadir = 1.4 if depth else 0.0
-    if math.isinf(progression):
-        return depth * min(1.0, t / nadir) if depth else 0.0
-    nadir = min(nadir, progression / 2)
-    if t < nadir:
-        return depth * t / nadir
-    return min(depth + math.log(1.2) * (t - nadir) / max(progression - nadir, 1.0), math.log(3.0))
-
-
-def person_time(patients: pd.DataFrame, step: float = 7 / MONTH) -> pd.DataFrame:
-    """One row per patient and week (split at progression): months at risk, death, state, ln(SLD / 70 mm)."""
     rows = []
     for index, p in patients.iterrows():
         progression = p["pfs"] if p["progressed"] else math.inf
@@ -91,11 +80,10 @@ def person_time(patients: pd.DataFrame, step: float = 7 / MONTH) -> pd.DataFrame
                 end = progression
             middle = (start + end) / 2
             after = middle >= progression
-            ratio = sld_ratio(middle, p["best"], progression) if "sld" in p else 0.0
-            responding = p["best"] in ("CR", "PR") and not after and middle > 1.4
-            rows.append((index, end - start, p["dead"] and end >= p["os"] - 1e-9, after, responding, ratio))
+            responding = p["best"] == "PR" and not after and middle > 1.4
+            rows.append((index, end - start, p["dead"] and end >= p["os"] - 1e-9, after, responding))
             start = end
-    out = pd.DataFrame(rows, columns=["row", "months", "death", "progressed", "responding", "ratio"])
+    out = pd.DataFrame(rows, columns=["row", "months", "death", "progressed", "responding"])
     return out.astype({"death": float, "progressed": float, "responding": float})
 
 
@@ -114,93 +102,104 @@ def poisson(design: np.ndarray, events: np.ndarray, exposure: np.ndarray) -> tup
     return beta, errors, float((events * (design @ beta)).sum() - mean.sum())
 
 
-def poisson_frailty(
-    design: np.ndarray, events: np.ndarray, exposure: np.ndarray, patient: np.ndarray, spread: float, start: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """As `poisson`, with a normal frailty of known standard deviation shared by a patient's rows."""
-    from scipy.optimize import minimize
+@dataclass(frozen=True)
+class Mixture:
+    """Likelihood of patients whose course is one of several, with a normal frailty of known standard deviation.
 
-    _, member = np.unique(patient, return_inverse=True)
-    nodes, weights = np.polynomial.hermite_e.hermegauss(24)
-    u, log_weight = spread * nodes, np.log(weights / weights.sum())
-    died = np.bincount(member, weights=events)
-    of_death = design.T @ events
+    A patient's likelihood is the mean over courses and Gauss-Hermite nodes u of exp(d (eta + u) - exp(u) H), where d
+    tells whether he died, eta is the linear predictor at death and H the cumulated hazard of the course.
+    """
 
-    def negative(beta: np.ndarray) -> tuple[float, np.ndarray]:
-        risk = exposure * np.exp(design @ beta)
-        total = np.bincount(member, weights=risk)
-        inside = died[:, None] * u - np.exp(u) * total[:, None] + log_weight
-        top = inside.max(axis=1, keepdims=True)
-        share = np.exp(inside - top)
-        norm = share.sum(axis=1)
-        mean_frailty = (share * np.exp(u)).sum(axis=1) / norm
-        value = float(of_death @ beta + (np.log(norm) + top[:, 0]).sum())
-        gradient = of_death - design.T @ (risk * mean_frailty[member])
-        return -value, -gradient
+    design: np.ndarray
+    time: TimeTable
+    spread: float
 
-    fit = minimize(negative, start, jac=True, method="BFGS", options={"gtol": 1e-4})
-    return fit.x, np.sqrt(np.diag(fit.hess_inv)), -float(fit.fun)
+    def fit(self, start: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """Maximum likelihood: coefficients, standard errors (inverse Hessian), log-likelihood."""
+        from scipy.optimize import minimize
+
+        nodes, weights = np.polynomial.hermite_e.hermegauss(9)
+        u, log_weight = self.spread * nodes, np.log(weights / weights.sum())
+        pair = (self.time["patient"] * COURSES + self.time["course"]).astype(int)
+        pairs = pair.max() + 1
+        events, months = self.time["death"], self.time["months"]
+        died = np.bincount(pair, weights=events)
+        at_death = np.flatnonzero(events > 0)
+
+        def negative(beta: np.ndarray) -> tuple[float, np.ndarray]:
+            eta = self.design @ beta
+            risk = months * np.exp(eta)
+            total = np.bincount(pair, weights=risk, minlength=pairs)
+            ended = np.bincount(pair, weights=events * eta, minlength=pairs)
+            inside = ended[:, None] + died[:, None] * u - np.exp(u) * total[:, None] + log_weight
+            inside = inside.reshape(-1, COURSES * len(u))
+            top = inside.max(axis=1, keepdims=True)
+            share = np.exp(inside - top)
+            norm = share.sum(axis=1)
+            share = (share / norm[:, None]).reshape(pairs, len(u))
+            factor, weight = share @ np.exp(u), share.sum(axis=1)
+            value = float((np.log(norm) + top[:, 0]).sum()) - len(top) * math.log(COURSES)
+            gradient = self.design[at_death].T @ weight[pair[at_death]] - self.design.T @ (risk * factor[pair])
+            return -value, -gradient
+
+        fit = minimize(negative, start, jac=True, method="BFGS", options={"gtol": 1e-3})
+        return fit.x, np.sqrt(np.diag(fit.hess_inv)), -float(fit.fun)
 
 
 BASELINE = ("ecog", "sites", "squamous", "never")
-AFTER = ("progressed_ici", "log_time_to_progression")
-TERMS = ("log_sld", "progressed", "responding", "cytotoxic", *BASELINE, *AFTER)
+TERMS = ("log_sld", "progressed", "responding", *BASELINE, "log_regrowth")
+FORMER = ("log_sld", "progressed", "responding", "cytotoxic", *BASELINE, "progressed_ici", "log_progression")
+"""The former form, which knew the arm: a rival in the comparison of forms."""
 
 
-def slowness(progression: np.ndarray) -> np.ndarray:
-    """Ln of the months to progression over three, as the package takes it."""
-    return np.log(np.maximum(progression, TIME_FLOOR_MONTHS) / TIME_REFERENCE_MONTHS)
-
-
-def design_of(patients: pd.DataFrame, time: pd.DataFrame) -> np.ndarray:
-    """Design matrix (rows of person-time, 1 + terms) in the order of `TERMS`."""
-    p = patients.loc[time["row"]]
-    progressed = time["progressed"].to_numpy()
+def design_of(patients: pd.DataFrame, time: TimeTable, terms: Sequence[str] = TERMS) -> np.ndarray:
+    """Design matrix (rows of person-time, 1 + terms)."""
+    p = patients.iloc[time["patient"].astype(int)]
+    progressed = time["progressed"]
+    docetaxel = (p["arm"] == "docetaxel").to_numpy(dtype=float)
     columns = {
-        "log_sld": np.log(p["sld"].to_numpy() / SLD_REFERENCE) + time["ratio"].to_numpy(),
-        "progressed": progressed,
-        "responding": time["responding"].to_numpy(),
-        "cytotoxic": (p["arm"] == "docetaxel").to_numpy() * (1.0 - progressed),
-        **{name: p[name].to_numpy() for name in BASELINE},
-        "progressed_ici": (p["arm"] == "atezolizumab").to_numpy() * progressed,
-        "log_time_to_progression": slowness(p["pfs"].to_numpy()) * progressed,
+        "log_sld": time["ln_sld"],
+        **{name: time[name] for name in ("progressed", "responding", "log_regrowth", "log_progression")},
+        "cytotoxic": docetaxel * (1.0 - progressed),
+        "progressed_ici": (1.0 - docetaxel) * progressed,
+        **{name: p[name].to_numpy(dtype=float) for name in (*BASELINE, "earlier_line")},
     }
-    return np.column_stack([np.ones(len(time)), *(columns[name] for name in TERMS)])
+    return np.column_stack([np.ones(len(progressed)), *(columns[name] for name in terms)])
+
+
+LORIS = (("loris_chowell", "chowell_train_nsclc.csv"), ("loris_shim", "shim_nsclc.csv"))
+"""Cohorts of NSCLC on checkpoint inhibitors (chang2024): the name of the split, and the table."""
 
 
 def read_loris(shared: Path) -> pd.DataFrame:
-    """LORIS training cohort (NSCLC on checkpoint inhibitors) with albumin in g/L and ln NLR."""
-    raw = pd.read_csv(shared / "loris/chowell_train_nsclc.csv")
-    out = pd.DataFrame({"os": raw["OS_Months"].clip(lower=0.03), "dead": raw["OS_Event"] == 1})
-    out["pfs"] = np.minimum(raw["PFS_Months"], out["os"])
-    died = out["dead"] & (np.abs(raw["OS_Months"] - raw["PFS_Months"]) < 0.05)
-    out["progressed"] = (raw["PFS_Event"] == 1) & ~died
-    out["best"] = np.where(raw["Response"] == 1, "PR", "SD")
-    out["albumin"] = raw["Albumin"] * 10.0
-    out["log_nlr"] = np.log(raw["NLR"].clip(0.3, 100))
-    out["prior"] = raw["Systemic_therapy_history"].astype(float)
-    return out[out[["os", "pfs", "albumin", "log_nlr", "prior"]].notna().all(axis=1)].reset_index(drop=True)
+    """Patients of both LORIS cohorts who are not held out, with albumin in g/L and ln NLR."""
+    cohorts = []
+    for study, table in LORIS:
+        raw = pd.read_csv(shared / "loris" / table)
+        raw = raw[[not is_held_out(study, p) for p in raw["SAMPLE_ID"]]]
+        out = pd.DataFrame({"os": raw["OS_Months"].clip(lower=0.03), "dead": raw["OS_Event"] == 1})
+        out["pfs"] = np.minimum(raw["PFS_Months"], out["os"])
+        died = out["dead"] & (np.abs(raw["OS_Months"] - raw["PFS_Months"]) < 0.05)
+        out["progressed"] = (raw["PFS_Event"] == 1) & ~died
+        out["best"] = np.where(raw["Response"] == 1, "PR", "SD")
+        out["albumin"] = raw["Albumin"] * 10.0
+        out["log_nlr"] = np.log(raw["NLR"].clip(0.3, 100))
+        out["prior"] = raw["Systemic_therapy_history"].astype(float)
+        out["shim"] = float(study == "loris_shim")
+        cohorts.append(out[out[["os", "pfs", "albumin", "log_nlr", "prior"]].notna().all(axis=1)])
+    return pd.concat(cohorts, ignore_index=True)
 
 
 def fit_laboratory(loris: pd.DataFrame) -> dict[str, tuple[float, float]]:
-    """Coefficients (and errors) of albumin (per g/L), ln NLR and earlier therapy, given the state."""
-    time = person_time(loris)
+    """Coefficients (and errors) of albumin (per g/L), ln NLR and earlier therapy, given the state and the cohort."""
+    time = cohort_time(loris)
     p = loris.loc[time["row"]]
-    design = np.column_stack(
-        [
-            np.ones(len(time)),
-            time["progressed"],
-            time["responding"],
-            p["prior"],
-            p["albumin"] - 39.0,
-            p["log_nlr"] - 1.5,
-        ]
-    )
+    columns = [np.ones(len(time)), time["progressed"], time["responding"], p["shim"], p["prior"]]
+    design = np.column_stack([*columns, p["albumin"] - 39.0, p["log_nlr"] - 1.5])
     beta, errors, _ = poisson(design, time["death"].to_numpy(), time["months"].to_numpy())
     return {
-        "albumin": (beta[4], errors[4]),
-        "log_nlr": (beta[5], errors[5]),
-        "earlier_line": (beta[3], errors[3]),
+        name: (float(beta[k]), float(errors[k]))
+        for k, name in enumerate(("earlier_line", "albumin", "log_nlr"), start=4)
     }
 
 
@@ -229,98 +228,92 @@ def unseen_part(laboratory: dict[str, tuple[float, float]], reference: dict[str,
     return g, float(np.std(part.to_numpy(dtype=float) - x @ g))
 
 
-def held_out_report(test: pd.DataFrame, beta: np.ndarray, earlier: float, spread: float, seed: int = 1) -> None:
-    """Print concordance, and predicted beside observed medians, of patients that the fit has not seen."""
-    from lifelines import KaplanMeierFitter
-    from lifelines.utils import concordance_index
+def start_of(design: np.ndarray) -> np.ndarray:
+    """Where an optimisation begins."""
+    start = np.zeros(design.shape[1])
+    start[0] = -3.5
+    return start
 
-    b = dict(zip(("intercept", *TERMS), beta, strict=True))
-    base = b["log_sld"] * np.log(test["sld"] / SLD_REFERENCE) + sum(b[n] * test[n] for n in BASELINE)
-    base = base + earlier * test["earlier_line"]
-    print(
-        f"held out: n = {len(test)}, C-index of baseline terms {concordance_index(test['os'], -base, test['dead']):.3f}"
-    )
-    post = test[test["progressed"]]
-    at_progression = base[post.index] + b["log_sld"] * np.array(
-        [sld_ratio(p.pfs, p.best, p.pfs) for p in post.itertuples()]
-    )
-    at_progression += b["progressed_ici"] * (post["arm"] == "atezolizumab")
-    at_progression += b["log_time_to_progression"] * slowness(post["pfs"].to_numpy())
-    after = (post["os"] - post["pfs"]).clip(lower=0.01)
-    print(
-        f"  from progression on: C-index {concordance_index(after, -at_progression, post['dead']):.3f}, n = {len(post)}"
-    )
-    rng = np.random.default_rng(seed)
-    step = 7 / MONTH
-    for arm, group in test.groupby("arm"):
-        observed = KaplanMeierFitter().fit(group["os"], group["dead"]).median_survival_time_
-        # Progression: cause-specific hazard of this arm, as observed; response: as observed, with its own progression.
-        medians = []
-        copies = 40
-        for responder in (True, False):
-            sub = group[group["best"].isin(["CR", "PR"]) == responder]
-            fit = KaplanMeierFitter().fit(sub["pfs"], sub["progressed"])
-            grid, surv = fit.survival_function_.index.to_numpy(), fit.survival_function_.iloc[:, 0].to_numpy()
-            for _ in range(copies):
-                for p, lp in zip(sub.itertuples(), base[sub.index], strict=True):
-                    u = rng.uniform()
-                    below = np.flatnonzero(surv <= u)
-                    tp = grid[below[0]] if len(below) else math.inf
-                    need, t = rng.exponential() / math.exp(spread * rng.standard_normal()), 0.0
-                    best = p.best if (responder or tp > 1.8) else "PD"
-                    best = "SD" if best in ("PD", "NE") and tp > 1.8 else best
-                    added = b["progressed"] + b["progressed_ici"] * (arm == "atezolizumab")
-                    added += b["log_time_to_progression"] * float(slowness(np.array(min(tp, 60.0))))
-                    while t < 60 and need > 0:
-                        post_now = t >= tp
-                        rate = math.exp(
-                            b["intercept"] + lp + b["log_sld"] * sld_ratio(t, best, tp) + added * post_now
-                            + b["responding"] * (responder and not post_now and t > 1.4)
-                            + b["cytotoxic"] * (arm == "docetaxel" and not post_now)
-                        )  # fmt: skip
-                        need -= rate * step
-                        t += step
-                    medians.append(t)
-        print(
-            f"  {arm}: median OS predicted {np.median(medians):.1f}, observed {observed:.1f} months, n = {len(group)}"
-        )
+
+def compare_forms(train: pd.DataFrame, lesions: LesionCourses) -> None:
+    """Print the log-likelihood of rival forms on the training patients."""
+    time = person_time(train, lesions)
+    core = ("log_sld", "progressed", "responding", *BASELINE, "earlier_line")
+    forms = {
+        "state and size": core,
+        "and time to progression": (*core, "log_progression"),
+        "and regrowth (taken)": (*core, "log_regrowth"),
+        "and both times": (*core, "log_progression", "log_regrowth"),
+        "former, knows the arm": (*FORMER, "earlier_line"),
+        "regrowth, knows the arm": (*core, "log_regrowth", "cytotoxic", "progressed_ici"),
+    }
+    for name, terms in forms.items():
+        design = design_of(train, time, terms)
+        value, error, likelihood = Mixture(design, time, 0.0).fit(start_of(design))
+        shown = [t for t in terms if t not in core]
+        places = {t: 1 + list(terms).index(t) for t in shown}
+        text = ", ".join(f"{t} {value[k]:.3f} (SE {error[k]:.3f})" for t, k in places.items())
+        print(f"  {name:26s} log-likelihood {likelihood:9.2f}  {text}")
 
 
 def main() -> None:
     """Fit, report, and write with ``--write``."""
+    from oak_held_out import held_out_report
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("shared", type=Path)
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
-    oak = read_oak(args.shared)
-    train = oak[oak["training"]]
-    time = person_time(train)
-    design, events, months = design_of(train, time), time["death"].to_numpy(), time["months"].to_numpy()
-    plain, errors, likelihood = poisson(design, events, months)
-    print(f"training: n = {len(train)}, deaths {int(train['dead'].sum())}, log-likelihood {likelihood:.1f}")
-    for name, value, error in zip(("intercept", *TERMS), plain, errors, strict=True):
-        print(f"  {name:12s} {value:7.3f}  SE {error:.3f}")
-    lines = train.loc[time["row"], "earlier_line"].to_numpy()
-    value, error, better = poisson(np.column_stack([design, lines]), events, months)
-    print(f"  an earlier line: {value[-1]:.3f} SE {error[-1]:.3f}, dLL {better - likelihood:.1f}")
+    oak, lesions = read_oak(args.shared), read_lesions(args.shared)
+    train = oak[oak["training"]].reset_index(drop=True)
+    print(f"training: n = {len(train)}, deaths {int(train['dead'].sum())}; forms:")
+    compare_forms(train, lesions)
     loris = read_loris(args.shared)
+    fitted = fit_all(train, lesions, loris)
+    names = ("intercept", *TERMS)
+    print(f"with a frailty of SD {fitted.spread:.3f}: log-likelihood {fitted.likelihood:.2f}")
+    for name, value, error, final in zip(names, fitted.marginal, fitted.errors, fitted.conditional, strict=True):
+        print(f"  {name:12s} {value:7.3f}  SE {error:.3f}, given the unseen covariates {final:7.3f}")
+    print(f"laboratory values (LORIS, n = {len(loris)}, deaths {int(loris['dead'].sum())}): {fitted.laboratory}")
+    print(f"an earlier line, OAK and LORIS: {fitted.earlier[0]:.3f} SE {fitted.earlier[1]:.3f}")
+    held_out_report(oak, lesions, fitted)
+    if args.write:
+        write(fitted.conditional, fitted.errors, fitted.earlier, fitted.laboratory, fitted.reference, train,
+              len(loris), int(loris["dead"].sum()))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Coefficients of `TERMS` (intercept first): marginal to the covariates OAK lacks, and given them; the rest."""
+
+    marginal: np.ndarray
+    errors: np.ndarray
+    conditional: np.ndarray
+    likelihood: float
+    spread: float
+    earlier: tuple[float, float]
+    laboratory: dict[str, tuple[float, float]]
+    reference: dict[str, float]
+
+
+def fit_all(train: pd.DataFrame, lesions: LesionCourses, loris: pd.DataFrame) -> Fitted:
+    """Fit to the training patients of both studies."""
+    time = person_time(train, lesions)
+    both = design_of(train, time, (*TERMS, "earlier_line"))
+    value, error, _ = Mixture(both, time, 0.0).fit(start_of(both))
     laboratory = fit_laboratory(loris)
-    print(f"laboratory values (LORIS, n = {len(loris)}, deaths {int(loris['dead'].sum())}): {laboratory}")
     reference = {"albumin": float(loris["albumin"].mean()), "log_nlr": float(loris["log_nlr"].mean())}
     earlier = pooled((value[-1], error[-1]), laboratory["earlier_line"])
-    print(f"an earlier line, OAK and LORIS: {earlier[0]:.3f} SE {earlier[1]:.3f}")
-    months = months * np.exp(earlier[0] * lines)
+    lines = train["earlier_line"].to_numpy(dtype=float)[time["patient"].astype(int)]
+    # months weighted by the hazard of the earlier lines; their constant part of the likelihood is left out
+    weighted = time | {"months": time["months"] * np.exp(earlier[0] * lines)}
     g, spread = unseen_part(laboratory, reference)
-    marginal, errors, likelihood = poisson_frailty(design, events, months, time["row"].to_numpy(), spread, plain)
-    print(f"with a frailty of SD {spread:.3f}: log-likelihood {likelihood:.1f}")
+    design = design_of(train, weighted)
+    marginal, errors, likelihood = Mixture(design, weighted, spread).fit(value[:-1])
     conditional = marginal.copy()
     for position, column in enumerate(("intercept", "log_sld", "ecog", "sites", "squamous", "never")):
         conditional[("intercept", *TERMS).index(column)] -= g[position]
-    for name, value, error, final in zip(("intercept", *TERMS), marginal, errors, conditional, strict=True):
-        print(f"  {name:12s} {value:7.3f}  SE {error:.3f}, given the unseen part {final:7.3f}")
-    held_out_report(oak[~oak["training"]].reset_index(drop=True), marginal, earlier[0], spread)
-    if args.write:
-        write(conditional, errors, earlier, laboratory, reference, train, len(loris), int(loris["dead"].sum()))
+    return Fitted(marginal, errors, conditional, likelihood, spread, earlier, laboratory, reference)
 
 
 MEANING = {
@@ -331,16 +324,14 @@ MEANING = {
     "log_sld": ("dimensionless", "per ln(SLD / 70 mm), SLD as it is now"),
     "progressed": ("dimensionless", "after progression on the present line"),
     "responding": ("dimensionless", "from first response to progression; few events"),
-    "cytotoxic": (
-        "dimensionless",
-        "while cytotoxic drugs are given and not progressed; docetaxel in OAK",
-    ),
     "ecog": ("dimensionless", "per point of ECOG performance status; OAK has 0 and 1 only"),
     "sites": ("dimensionless", "per metastatic site above 3"),
     "squamous": ("dimensionless", "squamous histology"),
     "never": ("dimensionless", "never smoker"),
-    "progressed_ici": ("dimensionless", "after progression on a line with a checkpoint inhibitor; atezolizumab in OAK"),
-    "log_time_to_progression": ("dimensionless", "after progression, per ln(months to progression / 3)"),
+    "log_regrowth": (
+        "dimensionless",
+        "after progression, per ln(months from the scan of the smallest sum of diameters to progression / 3)",
+    ),
 }
 LETHAL = "nobody survives it; three times the lethal burden of the source (1e12 cells; 1 kg) so that the hazard decides"
 TAKEN = "ln of the multivariable hazard ratio of progression or death, taken for death"
@@ -357,18 +348,19 @@ def write(
     deaths: int,
 ) -> None:
     """Write the table that the package reads."""
-    oak = f"OAK training patients (n={len(train)}; {int(train['dead'].sum())} deaths; 70 % by hash); SE "
-    one = "dimensionless"
+    deaths_oak = int(train["dead"].sum())
+    oak = f"OAK training patients (n={len(train)}; {deaths_oak} deaths; 70 % by hash); courses from laleh2022; SE "
+    one, trial = "dimensionless", "gandara2018;laleh2022"
     rows = [
-        (name, f"{value:.4g}", MEANING[name][0], "gandara2018", "fitted", f"{MEANING[name][1]}; {oak}{error:.2g}")
+        (name, f"{value:.4g}", MEANING[name][0], trial, "fitted", f"{MEANING[name][1]}; {oak}{error:.2g}")
         for name, value, error in zip(("intercept", *TERMS), beta, errors, strict=True)
     ]
-    loris = f"LORIS training cohort (n={n}; {deaths} deaths) given progression and response; SE "
+    loris = f"LORIS cohorts without held-out patients (n={n}; {deaths} deaths) given progression and response; SE "
     both = "chowell2022;chang2024"
     for name, unit, what in (("albumin", "L/g", "per g/L"), ("log_nlr", one, "per ln of the ratio")):
         value, error = laboratory[name]
         rows.append((name, f"{value:.4g}", unit, both, "fitted", f"{what}; {loris}{error:.2g}"))
-    what = f"per earlier line with progression; {oak}{earlier[1]:.2g} with the LORIS training cohort ({n}; {deaths})"
+    what = f"per earlier line with progression; {oak}{earlier[1]:.2g} with the LORIS cohorts ({n}; {deaths})"
     rows.append(("earlier_line", f"{earlier[0]:.4g}", one, f"gandara2018;{both}", "fitted", what))
     ldh, liver = (f"{LITERATURE[k]:.4g}" for k in ("ldh_high", "liver_mets"))
     rows += [
@@ -380,14 +372,15 @@ def write(
             "g/L",
             both,
             "measured",
-            "mean of the LORIS training cohort",
+            "mean of the LORIS cohorts without held-out patients",
         ),
-        ("log_nlr_reference", f"{reference['log_nlr']:.4g}", one, both, "measured", "mean ln NLR of the same cohort"),
+        ("log_nlr_reference", f"{reference['log_nlr']:.4g}", one, both, "measured", "mean ln NLR of the same patients"),
         ("lethal_volume", "3000", "mL", "assumed;friberg1997", "assumed", LETHAL),
     ]
     with OUT.open(encoding="utf-8") as stream:
         written = {row[0] for row in rows}
-        rows += [tuple(row) for row in list(csv.reader(stream))[1:] if row[0] not in written]
+        gone = {"cytotoxic", "progressed_ici", "log_time_to_progression"}
+        rows += [tuple(row) for row in list(csv.reader(stream))[1:] if row[0] not in written | gone]
     with OUT.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("name", "value", "unit", "source", "grade", "note"))

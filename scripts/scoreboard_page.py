@@ -63,7 +63,7 @@ def _summary(summary: dict[str, Any]) -> list[str]:
             own = name == "model"
             cells = (
                 role,
-                name if own else f"rival: {name}",
+                name if own else f"baseline: {name}",
                 _number(r["orr_median_abs_error"], 1) if own else "",
                 _number(None if r["median_rel_error"] is None else 100 * r["median_rel_error"], 0) if own else "",
                 _number(r["hr_median_abs_log_error"], 3),

@@ -54,7 +54,7 @@ def test_everything_that_a_trial_imports_works_without_modules_of_posix():
         "        importlib.import_module(module.name)\n"
         "import immunescape\n"
         "trial = immunescape.trial('keynote-024')\n"
-        "from immunescape.model.assembly import registered_model\n"
+        "from immunescape.model.stored import registered_model\n"
         "print(len(registered_model(trial.spec.drugs).states))\n"
     )
     assert done.returncode == 0, done.stderr

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from immunescape import cli_app, cli_claims, cli_harness, cli_profile, cli_simulate
+from immunescape import cli_app, cli_claims, cli_harness, cli_names, cli_profile, cli_simulate
 from immunescape.cli_design import design_app
 from immunescape.cli_run import Cluster, Progress, first_with, interruptible, plain_warnings, show_rows
 from immunescape.errors import ImmunescapeError
@@ -71,7 +71,10 @@ def _root(
 
 @app.command("trial")
 def trial_command(
-    name: Annotated[str | None, typer.Argument(help="A trial that ships (see `trials`) or a YAML file.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A trial that ships (see `trials`) or a YAML file.", autocompletion=cli_names.trials),
+    ] = None,
     patients: Annotated[
         int | None,
         typer.Option(
@@ -93,7 +96,9 @@ def trial_command(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print result.json instead of tables.")] = False,
-    engine: Annotated[str, typer.Option("--engine", help="auto, native, roadrunner or reference.")] = "auto",
+    engine: Annotated[
+        str, typer.Option("--engine", help="auto, native, roadrunner or reference.", autocompletion=cli_names.engines)
+    ] = "auto",
     cluster: Cluster = None,
     paired: Annotated[
         bool, typer.Option("--paired", help="Both arms share the same patients; differences by paired bootstrap.")
@@ -106,8 +111,19 @@ def trial_command(
     ] = None,
     template: Annotated[bool, typer.Option("--template", help="Print a commented YAML file to start from.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of a trial file.")] = False,
+    result_schema: Annotated[
+        bool, typer.Option("--result-schema", help="Print the JSON schema of result.json.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write into a folder that holds the result of another trial.")
+    ] = False,
 ) -> None:
     """Run a virtual trial and compare it with the published one."""
+    if result_schema:
+        from immunescape.report.result_files import result_schema as schema_of_results
+
+        typer.echo(json_module.dumps(schema_of_results(), indent=2))
+        return
     if template or schema:
         from immunescape.trial.spec import trial_schema, trial_template
 
@@ -121,9 +137,16 @@ def trial_command(
     from immunescape.face import trial
     from immunescape.files import check_folder
 
+    if cluster is None and workers != 1:
+        from immunescape.parallel import start_server
+        from immunescape.trial import WORKER_IMPORTS
+
+        start_server(WORKER_IMPORTS)
     virtual = trial(name)
     folder = out or Path("immunescape-results") / virtual.name
     check_folder(folder)
+    if not force:
+        _refuse_other(folder, virtual.name)
     with interruptible(folder), Progress(quiet=as_json) as advance:
         result = virtual.run(
             patients=patients, seed=seed, workers=workers, out=folder, engine=engine, paired=paired,
@@ -135,6 +158,16 @@ def trial_command(
         return
     result.show()
     typer.echo("\nWritten: " + ", ".join(str(p) for p in written))
+
+
+def _refuse_other(folder: Path, name: str) -> None:
+    """Refuse a folder that holds the result of another trial, which would be overwritten."""
+    try:
+        held = json_module.loads((folder / "result.json").read_text(encoding="utf-8")).get("trial")
+    except (OSError, ValueError, AttributeError):
+        return
+    if isinstance(held, str) and held != name:
+        _stop(f"{folder} holds the result of '{held}'", "Choose another folder (--out), or overwrite it with --force.")
 
 
 def _read_ahead() -> None:
@@ -218,18 +251,30 @@ def drugs_command(as_json: Annotated[bool, typer.Option("--json", help="Print JS
 
 
 @app.command("mechanisms")
-def mechanisms_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the mechanisms that the model is made of."""
+def mechanisms_command(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="What each does and requires as well.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the mechanisms that the model is made of, one line each."""
     from immunescape.face import mechanisms_table
 
-    show_rows("Mechanisms", mechanisms_table(), as_json)
+    rows = mechanisms_table()
+    if not (verbose or as_json):
+        rows = [{name: row[name] for name in ("name", "title", "states")} for row in rows]
+    show_rows("Mechanisms", rows, as_json)
 
 
 @app.command("show")
-def show_command(name: Annotated[str, typer.Argument(help="A drug, mechanism or trial.")]) -> None:
+def show_command(
+    name: Annotated[str, typer.Argument(help="A drug, mechanism or trial.", autocompletion=cli_names.things)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
     """Show one drug, mechanism or trial with its parameters, sources and equations."""
-    from immunescape.face import show
+    from immunescape.face import show, shown
 
+    if as_json:
+        typer.echo(json_module.dumps(shown(name), indent=2, allow_nan=False))
+        return
     show(name)
 
 
@@ -245,10 +290,13 @@ def model_command(
     equations: Annotated[bool, typer.Option("--equations", help="Print the assembled equations.")] = False,
     cite: Annotated[bool, typer.Option("--cite", help="Print the bibliography of what is switched on.")] = False,
     sbml: Annotated[Path | None, typer.Option("--sbml", help="Write SBML Level 3 Version 2 to this file.")] = None,
+    bounds: Annotated[
+        bool, typer.Option("--bounds", help="Print the bounds of observables, at diagnosis and along trajectories.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print states and parameters as JSON.")] = False,
 ) -> None:
     """Print the model: mechanisms, states, parameters with their grade."""
-    from immunescape.face import build_model, model_summary, print_model
+    from immunescape.face import build_model, model_summary, print_bounds, print_model
 
     model = build_model(drugs=drugs, without=without)
     if sbml is not None:
@@ -261,9 +309,11 @@ def model_command(
         typer.echo(model.equations())
     if cite:
         typer.echo(model.cite())
+    if bounds:
+        print_bounds(model)
     if as_json:
         typer.echo(json_module.dumps(model_summary(model), indent=2))
-    if sbml is None and not (equations or cite or as_json):
+    if sbml is None and not (equations or cite or bounds or as_json):
         print_model(model)
 
 
@@ -297,7 +347,9 @@ def calibrate_command(
     ] = Path("immunescape-results/calibrate"),
     cluster: Cluster = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-    engine: Annotated[str, typer.Option("--engine", help="auto, native, roadrunner or reference.")] = "auto",
+    engine: Annotated[
+        str, typer.Option("--engine", help="auto, native, roadrunner or reference.", autocompletion=cli_names.engines)
+    ] = "auto",
 ) -> None:
     """Fit the population's distributions to published results of trials."""
     from immunescape.evaluation.calibration import calibrate
@@ -354,7 +406,9 @@ def validate_command(
     html: Annotated[Path | None, typer.Option("--html", help="Write a one-file HTML page.")] = None,
     cluster: Cluster = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-    engine: Annotated[str, typer.Option("--engine", help="auto, native, roadrunner or reference.")] = "auto",
+    engine: Annotated[
+        str, typer.Option("--engine", help="auto, native, roadrunner or reference.", autocompletion=cli_names.engines)
+    ] = "auto",
 ) -> None:
     """Simulate trials and hold them against their published results."""
     from immunescape.evaluation.validation import validate
@@ -394,7 +448,9 @@ def sensitivity_command(
     seed: Seed = 1,
     png: Annotated[Path | None, typer.Option("--png", help="Write a picture.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    engine: Annotated[str, typer.Option("--engine", help="auto, native, roadrunner or reference.")] = "auto",
+    engine: Annotated[
+        str, typer.Option("--engine", help="auto, native, roadrunner or reference.", autocompletion=cli_names.engines)
+    ] = "auto",
 ) -> None:
     """Rank the parameters to which response in a trial is most sensitive."""
     from immunescape.evaluation.sensitivity import run_sensitivity

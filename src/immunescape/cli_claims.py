@@ -89,7 +89,15 @@ def claims_command(
         with interruptible(), Progress(quiet=as_json) as advance:
             runs = []
             for each in range(seed, seed + seeds):
-                run = run_claims([*chosen, *later], seed=each, progress=advance, library=library, **options)
+                run = run_claims(
+                    [*chosen, *later],
+                    seed=each,
+                    progress=advance,
+                    library=library,
+                    controls=each == seed,  # what is shown of controls is that of the first seed
+                    uncontrolled={c.id for c in later},  # and nothing of later forms
+                    **options,
+                )
                 run.claims, run.later = run.claims[: len(chosen)], run.claims[len(chosen) :]
                 runs.append(run)
         result = of_all_seeds(runs)

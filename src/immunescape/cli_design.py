@@ -71,6 +71,14 @@ def _refuse_unread(ctx: Any, what: str) -> None:
     for name in ("family", "parameter", "futility", "futility_parameter", "binding"):
         if name in given and not several:
             refuse(name, "a single look needs no boundaries; give the looks as in --looks 0.6,1")
+    for option, chosen, needed in (
+        ("family", values["family"], "parameter"), ("futility", values["futility"], "futility_parameter"),
+    ):  # fmt: skip
+        if several and chosen in PARAMETER_FAMILIES and needed not in given:
+            raise InputError(
+                f"--{option} {chosen} needs --{needed.replace('_', '-')}",
+                hint="Usual values: 0.25 for wang-tsiatis, -4 for hwang-shih-decani, 3 for power.",
+            )
     if "parameter" in given and values["family"] not in PARAMETER_FAMILIES:
         refuse("parameter", f"the family '{values['family']}' has none")
     for name in ("futility_parameter", "binding"):

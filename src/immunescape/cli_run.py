@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,17 +71,24 @@ def show_rows(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
     print_table(title, rows)
 
 
-class Progress:
-    """A progress bar on standard error; silent where that is not a terminal or `quiet` is set."""
+SILENCE = 30.0
+"""Seconds between lines of progress where standard error is no terminal."""
 
-    def __init__(self, quiet: bool) -> None:
+
+class Progress:
+    """A progress bar on standard error; a line every half minute where that is no terminal; nothing with `quiet`."""
+
+    def __init__(self, quiet: bool, what: str = "virtual patients") -> None:
         self._bar: Any = None
         self._task: Any = None
-        self._quiet = quiet
+        self._quiet, self._what = quiet, what
+        self._told = time.monotonic()
 
     def __enter__(self) -> Any:
-        if self._quiet or not sys.stderr.isatty():
+        if self._quiet:
             return None
+        if not sys.stderr.isatty():
+            return self._tell
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -92,8 +100,14 @@ class Progress:
             console=Console(stderr=True),
         )
         self._bar.start()
-        self._task = self._bar.add_task("virtual patients", total=None)
+        self._task = self._bar.add_task(self._what, total=None)
         return self._advance
+
+    def _tell(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._told >= SILENCE and done < total:
+            self._told = now
+            typer.echo(f"{done} of {total} {self._what}", err=True)
 
     def _advance(self, done: int, total: int) -> None:
         self._bar.update(self._task, completed=done, total=total)

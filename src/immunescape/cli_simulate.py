@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from immunescape import cli_names
 from immunescape.errors import InputError
 
 __all__ = ["register"]
@@ -22,7 +23,11 @@ def simulate_command(
     seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Everything random follows from it.")] = 1,
     covariate: Annotated[
         list[str] | None,
-        typer.Option("--with", help="NAME=VALUE: a covariate that the patient has, such as pdl1_tps=60; repeatable."),
+        typer.Option(
+            "--with",
+            help="NAME=VALUE: a covariate that the patient has, such as pdl1_tps=60; repeatable.",
+            autocompletion=cli_names.covariates,
+        ),
     ] = None,
     change: Annotated[
         list[str] | None,
@@ -53,7 +58,6 @@ def simulate_command(
 ) -> None:
     """Simulate one virtual patient under one or more regimens, from diagnosis on."""
     from immunescape.files import check_folder
-    from immunescape.patients.simulate import SCANS
 
     if not regimens:
         raise InputError(
@@ -69,7 +73,7 @@ def simulate_command(
         months=months,
         conduct="planned" if planned else "trial",
         observe=_outputs(shown) if shown else None,
-        scans=scans or SCANS,
+        scans=scans,
         engine=engine,
     )
     written = courses.save(out, figure=False) if out is not None else []

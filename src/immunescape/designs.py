@@ -183,11 +183,12 @@ def design_sizes(name: str | Path, *, workers: int | None = None) -> dict[str, d
         For each scenario ``cumulative_power`` and ``months`` by look, and ``size_for_power`` (events and patients for
         80 and 90 %).
     """
+    from immunescape.trial.design.complaints import planned
     from immunescape.trial.design.planning import planning
     from immunescape.trial.design.simulation import plain
 
     loaded = design(name).load(workers=workers)
-    plan = loaded.rule.plan(loaded)
+    plan = planned(loaded)
     return {s: plain(planning(loaded, plan, s)) for s in loaded.truths}
 
 

@@ -27,9 +27,11 @@ __all__ = [
     "mechanisms_table",
     "model_summary",
     "patient",
+    "print_bounds",
     "print_model",
     "print_table",
     "show",
+    "shown",
     "trial",
     "trials_table",
 ]
@@ -151,7 +153,7 @@ class VirtualResult:
         return write_figure(self.result, Path(path))
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write ``result.json``, ``patients.parquet``, ``report.html`` and ``survival.png`` into a folder."""
+        """Write ``result.json``, ``patients.parquet``, ``scans.parquet``, ``report.html`` and ``survival.png``."""
         from immunescape.report.trial_report import save
 
         return save(self.result, Path(folder), NOTICE)
@@ -275,12 +277,13 @@ def build_model(*, drugs: str | Sequence[str] = "all", without: str | Sequence[s
     """
     from immunescape.model import Model
     from immunescape.model.registry import drugs as registered
+    from immunescape.population.reference import with_reference_strengths
 
     if isinstance(drugs, str):
         drugs = list(registered()) if drugs.strip() == "all" else _words(drugs)
     if isinstance(without, str):
         without = _words(without)
-    return Model.build(drugs=drugs, without=without)
+    return with_reference_strengths(Model.build(drugs=drugs, without=without))
 
 
 def model_summary(model: Model) -> dict[str, Any]:
@@ -304,6 +307,22 @@ def print_model(model: Model) -> None:
     print_table("Parameters", [{k: v for k, v in row.items() if k != "note"} for row in parameter_table(model)])
 
 
+def print_bounds(model: Model) -> None:
+    """Print the bounds of observables at diagnosis and along trajectories, with source and grade."""
+    from immunescape.population.plausibility import bounds
+    from immunescape.population.trajectories import trajectory_bounds
+
+    kinds = (("At diagnosis", bounds()), ("Along trajectories, wherever there is a tumour", trajectory_bounds()))
+    for title, table in kinds:
+        rows = [
+            {"observable": b.observable, "lower": b.lower, "upper": b.upper, "unit": b.unit, "grade": b.grade,
+             "source": ";".join(b.sources), "note": b.note}
+            for b in table
+            if b.observable in model.quantities or b.observable == "doubling_time"
+        ]  # fmt: skip
+        print_table(title, rows)
+
+
 def show(name: str) -> None:
     """Print one trial, drug or mechanism: what it is, its parameters with sources, its equations."""
     from immunescape.model.registry import drugs, get_drug, mechanisms
@@ -324,6 +343,50 @@ def show(name: str) -> None:
         known = [*list_trials(), *mechanisms(), *drugs()]
         raise unknown_word("trial, drug or mechanism", name, known) from None
     _show_part(drug.name, drug.name)
+
+
+def shown(name: str) -> dict[str, Any]:
+    """Return what :func:`show` prints of a trial, drug or mechanism as plain data."""
+    from immunescape.model import Model
+    from immunescape.model.describe import parameter_table
+    from immunescape.model.registry import drugs, get_drug, mechanisms
+    from immunescape.trial.spec import list_trials, load_trial
+
+    if name in list_trials() or name.endswith((".yaml", ".yml")):
+        spec = load_trial(name)
+        return {
+            "kind": "trial",
+            "name": spec.name,
+            "title": spec.title,
+            "arms": [{"name": a.name, "role": a.role, "n": a.n, "regimen": a.regimen} for a in spec.arms],
+            "criteria": [str(c) for c in spec.population.criteria],
+            "published": None if spec.published is None else spec.published.as_result(),
+            "references": list(spec.references),
+        }
+    if name in mechanisms():
+        kind, model, own = "mechanism", Model.build(drugs=[]), name
+    else:
+        try:
+            own = get_drug(name).name
+        except InputError:
+            known = [*list_trials(), *mechanisms(), *drugs()]
+            raise unknown_word("trial, drug or mechanism", name, known) from None
+        kind, model = "drug", Model.build(drugs=[own])
+    part = next(m for m in (*model.mechanisms, *model.drugs) if m.name == own)
+    rows = [r for r in parameter_table(model) if r["mechanism"] == own]
+    facts = next((r for r in drugs_table() if r["name"] == own), {}) if kind == "drug" else {}
+    return {
+        "kind": kind,
+        "name": own,
+        "title": part.title,
+        "summary": part.summary,
+        **{k: v for k, v in facts.items() if k != "name"},
+        "parameters": rows,
+        "equations": model.equations(own),
+        "references": sorted(
+            {*part.references, *(k for p in model.parameters.values() if p.owner == own for k in p.sources)}
+        ),
+    }
 
 
 def _show_part(name: str, drug: str | None) -> None:
@@ -373,14 +436,13 @@ def bench_example(full: bool = False) -> tuple[str, str, Workload]:
 
     from immunescape.engine.api import Doses
     from immunescape.engine.bench import Workload
-    from immunescape.model import Model
     from immunescape.trial.spec import load_trial
 
     times = np.linspace(0.0, 400.0, 401)
     if full:
         drugs = load_trial("keynote-024").drugs
-        return Model.build(drugs=drugs).to_sbml(), "immunescape, keynote-024", Workload(times)
-    document = libsbml.readSBMLFromString(Model.build(drugs=("pembrolizumab",), without=_HARD_TO_LOAD).to_sbml())
+        return build_model(drugs=drugs).to_sbml(), "immunescape, keynote-024", Workload(times)
+    document = libsbml.readSBMLFromString(build_model(drugs=("pembrolizumab",), without=_HARD_TO_LOAD).to_sbml())
     while document.getModel().getNumEvents():
         document.getModel().removeEvent(0)
     days = np.arange(0.0, 399.0, 21.0)
@@ -390,7 +452,11 @@ def bench_example(full: bool = False) -> tuple[str, str, Workload]:
 
 
 def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Print rows as a table that fits the terminal."""
+    """Print rows as a table that fits the terminal and breaks no word.
+
+    Where the longest words of the columns do not fit side by side, a terminal shows each row as a list of its own, and
+    a file or pipe receives a wider table.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -399,10 +465,43 @@ def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
     if not rows:
         console.print(f"{title}: none")
         return
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for column in rows[0]:
+    shown = [[f"{v:g}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
+    columns = [[name, *(cells[k] for cells in shown)] for k, name in enumerate(rows[0])]
+    longest = [max((len(word) for text in texts for word in text.split()), default=1) for texts in columns]
+    widest = [max(len(line) for text in texts for line in (text.splitlines() or [""])) for texts in columns]
+    # two spaces between columns, one where that is what makes the longest words fit
+    gap = 2 if sum(longest) + 2 * (len(columns) - 1) <= console.width else 1
+    least = sum(longest) + gap * (len(columns) - 1)
+    if least > console.width and console.is_terminal:
+        console.print(title, style="bold", markup=False)
+        for cells in shown:
+            for name, text in zip(rows[0], cells, strict=True):
+                console.print(f"  {name}: {text}", markup=False, highlight=False)
+            console.print()
+        return
+    widths = _column_widths(longest, widest, console.width - gap * (len(columns) - 1))
+    console = Console(width=max(sum(widths) + gap * (len(columns) - 1), len(title)))
+    table = Table(
+        title=Text(title), title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, gap, 0, 0)
+    )
+    for column, width in zip(rows[0], widths, strict=True):
         numeric = all(isinstance(r[column], int | float) for r in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*[Text(f"{v:g}" if isinstance(v, float) else str(v)) for v in row.values()])
+        table.add_column(Text(column), justify="right" if numeric else "left", width=width)
+    for cells in shown:
+        table.add_row(*[Text(text) for text in cells])
     console.print(table)
+
+
+def _column_widths(longest: list[int], widest: list[int], room: int) -> list[int]:
+    """Widths of columns: at least their longest word, at most their widest text, together `room` where that is enough.
+
+    What is left after the longest words goes, character by character, to the column that would otherwise need the most
+    lines.
+    """
+    widths = list(longest)
+    while sum(widths) < room:
+        lines = [wide / width if width < wide else 0.0 for wide, width in zip(widest, widths, strict=True)]
+        if max(lines) <= 0:
+            break
+        widths[lines.index(max(lines))] += 1
+    return widths

@@ -24,6 +24,10 @@ class ProfiledStudy:
 
     done: Assembled
 
+    def __repr__(self) -> str:
+        read = sum(bool(rows) for rows in self.done.measured.values())
+        return f"ProfiledStudy({self.name!r}, {len(self.patients)} patients, {read} biomarkers; .show() prints it)"
+
     @property
     def name(self) -> str:
         """Name of the study."""

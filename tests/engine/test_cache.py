@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import threading
@@ -14,7 +16,7 @@ import pytest
 from tests.engine.small import sbml
 
 from immunescape.engine import Job
-from immunescape.engine.cache import cache_folder, fetch, fingerprint
+from immunescape.engine.cache import cache_folder, fetch, fingerprint, remove_spare, settle_folder
 from immunescape.engine.native import NativeEngine
 from immunescape.errors import EngineError
 
@@ -148,3 +150,20 @@ def test_two_processes_at_once_build_an_entry_once(folder: Path):
         assert first.result() == second.result()
     assert len(calls) == 1
     assert not list(folder.glob(".*"))
+
+
+def test_processes_started_later_share_the_temporary_folder_and_only_use_is_told_of(tmp_path, monkeypatch, recwarn):
+    not_a_folder = tmp_path / "file"
+    not_a_folder.write_text("", encoding="utf-8")
+    monkeypatch.setenv("IMMUNESCAPE_CACHE", str(not_a_folder / "cache"))
+    monkeypatch.delenv("IMMUNESCAPE_SPARE_CACHE", raising=False)
+    settle_folder()
+    spare = Path(os.environ["IMMUNESCAPE_SPARE_CACHE"])
+    assert spare.is_dir()
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match=re.escape(str(spare))):
+        folder, record = fetch("0" * 40, lambda folder: {"made": True})
+    assert folder.parent == spare
+    assert record == {"made": True}
+    remove_spare()
+    assert not spare.exists()

@@ -15,6 +15,7 @@ from immunescape.knowledge.claim_lock import (
     unlisted_changes,
 )
 from immunescape.knowledge.claim_records import load_claims
+from immunescape.knowledge.counter_models import load_counter_models
 from immunescape.knowledge.must_not_records import MustNot, load_must_not
 from immunescape.knowledge.references import load_references
 
@@ -28,7 +29,7 @@ def claims_with_a_set_up() -> tuple:
 
 
 def test_every_set_up_is_the_locked_one_or_a_listed_change() -> None:
-    assert unlisted_changes((*claims_with_a_set_up(), *load_must_not())) == []
+    assert unlisted_changes((*claims_with_a_set_up(), *load_must_not(), *load_counter_models().values())) == []
 
 
 def test_the_lock_itself_is_not_rewritten() -> None:
@@ -53,7 +54,7 @@ def test_a_text_may_be_edited() -> None:
 
 
 def test_every_claim_that_is_gone_from_the_records_would_be_missed() -> None:
-    present = {r.id for r in (*claims_with_a_set_up(), *load_must_not())}
+    present = {r.id for r in (*claims_with_a_set_up(), *load_must_not(), *load_counter_models().values())}
     assert set(locked_digests()) <= present
 
 
@@ -64,6 +65,23 @@ def test_later_forms_differ_from_the_first_and_say_why() -> None:
     for form in forms:
         assert setup_digest(form) != setup_digest(first[form.id.removesuffix("--later")]), form.id
     assert all(len(c.reason) > 10 for c in claim_changes())
+
+
+def test_the_first_form_of_a_mended_statement_can_be_had_back() -> None:
+    statements = {s.id: s for s in load_must_not()}
+    mended = [c for c in claim_changes() if c.first]
+    assert {c.claim for c in mended} >= {"relatlimab-pd1", "bevacizumab-pd1"}
+    for change in mended:
+        before = statements[change.claim].model_copy(update=change.first)
+        assert setup_digest(before) == locked_digests()[change.claim]
+        assert setup_digest(statements[change.claim]) == change.digest
+
+
+def test_a_changed_counter_model_is_noticed() -> None:
+    first = next(c for c in load_counter_models().values() if c.wire is not None)
+    stronger = first.model_copy(update={"wire": first.wire.model_copy(update={"strength": 9.0})})
+    assert unlisted_changes([stronger]) == [first.id]
+    assert unlisted_changes([first.model_copy(update={"because": "said in other words"})]) == []
 
 
 def test_cells_are_counted_where_the_review_speaks_of_cells() -> None:

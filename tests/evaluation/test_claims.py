@@ -2,12 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from immunescape.errors import ImmunescapeError, InputError
 from immunescape.evaluation.claims import check_names, plan, run_claims, select_claims
 from immunescape.evaluation.dependency import Dependencies
-from immunescape.evaluation.scenarios import drug_groups, scenario
+from immunescape.evaluation.scenarios import Library, drug_groups, scenario
 from immunescape.evaluation.summary import full_model
 from immunescape.knowledge.claim_records import Setting, load_claims, read_claims
 
@@ -151,3 +152,24 @@ def test_claims_name_what_exists_or_are_refused_with_the_nearest_name():
             wrong[claim.id] = error
     assert good >= 200
     assert all("unknown" in str(error) for error in wrong.values()), wrong  # nothing worse than what is not there
+
+
+def test_a_pathological_response_is_judged_by_the_tumour_bed_that_there_was():
+    from immunescape.evaluation.claims import pathological_response
+
+    course = np.array([[100.0, 90.0, 9.0], [100.0, 400.0, 38.0], [100.0, 100.0, 11.0], [100.0, 50.0, np.nan]])
+    major = pathological_response(course[:, -1], course, 0.10)
+    assert major[:3].tolist() == [1.0, 1.0, 0.0]
+    assert np.isnan(major[3])
+    assert pathological_response(course[:, -1], course, 0.001)[:3].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_later_forms_may_go_without_controls():
+    chosen = select_claims("antigen-primes")
+    library: Library = {}
+    with_controls = run_claims(chosen, patients=4, seed=1, library=library)
+    without = run_claims(chosen, patients=4, seed=1, library=library, uncontrolled={"antigen-primes"})
+    assert with_controls.claims[0].controls.mediators
+    assert not without.claims[0].controls.mediators
+    assert without.claims[0].off is None
+    assert without.claims[0].effect == with_controls.claims[0].effect

@@ -142,7 +142,7 @@ def test_a_run_scores_every_published_figure_beside_chance_and_rivals(ran):
     assert set(row["helped"]) >= {"helped_pct", "harmed_pct", "responds_only_with_pct"}
     text = harness_markdown(run)
     assert "| checkmate-017 | calibration | ici |" in text
-    assert "rival: constant" in text
+    assert "baseline: constant" in text
     assert json.loads(json.dumps(run.to_json(), allow_nan=False))["trials"]["checkmate-017"]["role"] == "calibration"
 
 

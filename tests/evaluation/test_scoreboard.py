@@ -13,9 +13,19 @@ from lifelines import KaplanMeierFitter
 
 from immunescape.errors import InputError
 from immunescape.evaluation.facts import facts
-from immunescape.evaluation.scoreboard import Score, _median, interval_score, rivals, roles, score_trial, summarise
+from immunescape.evaluation.scoreboard import (
+    Score,
+    _median,
+    interval_score,
+    published_ratios,
+    regimen_class,
+    rivals,
+    roles,
+    score_trial,
+    summarise,
+)
 from immunescape.evaluation.validation import validate
-from immunescape.report.scoreboard_report import facts_table, scores_table, summary_table
+from immunescape.report.scoreboard_report import facts_table, print_scoreboard, scores_table, summary_table
 from immunescape.trial.spec import list_trials, load_trial
 
 
@@ -141,3 +151,49 @@ def test_facts_of_the_covariate_population_stand_beside_the_published_ones() -> 
         assert 2 < fact.predicted < 70
     assert found["pdl1-high-east-asian-squamous"].published == 20.84
     assert "east asian" in facts_table(list(found.values())).rows[0]["Virtual population"]
+
+
+def test_rivals_of_ones_own_trial_know_the_published_ratios_of_the_calibration_trials() -> None:
+    known = published_ratios()
+    assert {s.trial for s in known} == {n for n, (role, _) in roles().items() if role == "calibration"}
+    mine = score("mine", "own", 0.8)
+    record = summarise([mine], known)["own"]
+    expected = np.mean([math.log(s.published or 1) for s in known if s.endpoint == "os_hr"])
+    assert record["os"]["rivals"]["constant"]["hr_median_abs_log_error"] == pytest.approx(abs(expected - math.log(0.8)))
+    assert record["pfs"]["hr_figures"] == 0
+    rows = {(r["Figure"], r["Predictor"]): r["n"] for r in summary_table(summarise([mine], known)).rows}
+    assert rows["log HR of OS", "model"] == rows["log HR of OS", "baseline: constant"] == 1
+    assert rows["log HR of PFS", "model"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("keynote-024", "ici"), ("keynote-189", "ici and chemotherapy"),
+                           ("pacific", "ici after chemoradiotherapy"), ("sintilimab-anlotinib", "own")],
+)  # fmt: skip
+def test_the_class_of_ones_own_trial_is_told_by_what_it_gives(name: str, expected: str) -> None:
+    assert regimen_class(load_trial(name)) == expected
+
+
+def test_a_run_on_named_trials_shows_its_own_figures_and_what_its_intervals_hold(tmp_path, capsys) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "name: mine\ntitle: Mine\npopulation: {stage: IV, line: 1, histology: any}\nlater_lines: as written\n"
+        "arms:\n  - {name: a, role: experimental, n: 200, regimen: pembrolizumab 200 mg every 3 weeks}\n"
+        "  - {name: b, role: control, n: 180, regimen: placebo every 3 weeks}\n"
+        "visits: every 6 weeks\nfollow_up_months: 12\nendpoints: {primary: [os]}\n"
+        "published:\n  arms: [{name: a, n: 200, orr_pct: 30}, {name: b, n: 180, orr_pct: 1}]\n"
+        "  comparison: {pfs_hr: 0.6, os_hr: 0.7}\n",
+        encoding="utf-8",
+    )
+    found = validate([path], patients=10, workers=1)
+    print_scoreboard(found)
+    shown = capsys.readouterr().out
+    assert "Facts of the review" not in shown
+    assert "is not in them" not in shown
+    assert "errors of the size that the fit left on the calibration trials" in shown
+    assert "baseline: constant" in {row["Predictor"] for row in summary_table(found.summary()).rows}
+    assert found.notes == ()
+    rows = scores_table(list(found.scores)).rows
+    assert rows[0]["n simulated"] == 10
+    assert rows[0]["n published"] == 200
+    assert {r["n published"] for r in rows if "hazard ratio" in str(r["Endpoint"])} == {380}

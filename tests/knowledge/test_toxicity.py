@@ -15,7 +15,7 @@ from immunescape.model import registry
 def test_every_drug_of_the_model_has_toxicity():
     for drug in registry.drugs():
         one = toxicity((drug,))
-        assert 0 < one.grade3 < 0.6
+        assert 0 < one.grade3 < (0.95 if drug == "theralizumab" else 0.6)  # whose first volunteers were all harmed
         assert 0 <= one.death < one.discontinuation < one.grade3
         assert one.onset_median_weeks > 0
         assert 0 <= one.delay_per_cycle < 0.5

@@ -104,6 +104,8 @@ def test_absence_is_exact(toys: Toys, name: str) -> None:
 def test_factor_is_one_at_the_reference_and_moves_the_right_way(toys: Toys) -> None:
     model = build(toys)
     assert model.missing_strengths == (KEY,)
+    with pytest.raises(ModelError, match="no reference strength is stored for killing"):
+        model.to_sbml()
     y = states(model)
     x = model.evaluate(y)
     strengths = strengths_from_state(model, x)
@@ -379,7 +381,7 @@ def test_text_of_a_model(toys: Toys) -> None:
 def test_a_model_is_assembled_and_written_once_in_a_process_and_travels_without_what_follows_from_it():
     import pickle
 
-    from immunescape.model.assembly import registered_model
+    from immunescape.model.stored import registered_model
 
     model = registered_model(("pembrolizumab",))
     assert registered_model(("pembrolizumab",)) is model

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +11,11 @@ import pytest
 from mathml_oracle import by_libsbml
 from numpy.typing import NDArray
 
-from immunescape.knowledge.references import get_reference, load_references
-from immunescape.model import Drug, Mechanism, Model, registry
+from immunescape.model import Mechanism, Model, registry
 from immunescape.model.expressions import evaluate
-from immunescape.model.parameters import GRADES, load_parameters
 from immunescape.model.reference import reference_id, strength_id, strengths_from_state
-from immunescape.model.selection import closures, dependents
+from immunescape.model.selection import closures
+from immunescape.testing import contract
 
 NAMES = [*registry.mechanisms(), *registry.drugs()]
 EVERY: dict[str, Mechanism] = {**registry.mechanisms(), **registry.drugs()}
@@ -65,18 +63,12 @@ def baseline(full: Full) -> State:
 
 def off_set(name: str) -> set[str]:
     """Return a mechanism and all that requires it: what is absent when it is."""
-    return {name, *dependents(EVERY.values(), [name])}
+    return contract.off_set(name, EVERY.values())
 
 
 def disturbed(full: Full, seed: int) -> State:
     """Return the grown state with every amount moved by up to threefold, and some of every drug."""
-    rng = np.random.default_rng(seed)
-    drug_states = {s.name for d in full.model.drugs for s in d.states}
-    factors = rng.lognormal(0, 0.5, len(full.model.states))
-    return {
-        n: float(f * (1.0 if n in drug_states else max(full.grown[n], 1e-6)))
-        for n, f in zip(full.model.states, factors, strict=True)
-    }
+    return contract.disturbed(full.model, full.grown, seed)
 
 
 @every_name
@@ -92,42 +84,18 @@ def test_loads_with_no_more_than_it_requires(name: str) -> None:
 
 @every_name
 def test_every_parameter_has_source_and_grade(name: str) -> None:
-    mechanism = EVERY[name]
-    references = load_references()
-    if not str(mechanism.parameters):
-        return
-    for parameter in load_parameters(mechanism.parameters, name).values():
-        assert parameter.grade in GRADES
-        assert parameter.sources or parameter.grade == "assumed", parameter.origin
-        for key in parameter.sources:
-            get_reference(key, references, where=parameter.origin)
+    contract.require_sourced(EVERY[name])
 
 
 @every_name
 def test_says_what_it_is_and_cites_what_exists(name: str) -> None:
-    mechanism = EVERY[name]
-    references = load_references()
-    assert mechanism.title
-    assert len(mechanism.summary) > 40, "a summary of at least a sentence"
-    for key in mechanism.references:
-        get_reference(key, references, where=name)
-    assert mechanism.references or any(p.sources for p in load_parameters(mechanism.parameters, name).values()), (
-        "nothing is cited"
-    )
-    meanings = [x.meaning for g in (mechanism.states, mechanism.reactions, mechanism.quantities) for x in g]
-    assert all(meanings), "every state, reaction and quantity says what it means"
+    contract.require_cited(EVERY[name])
 
 
 @pytest.mark.parametrize("name", list(registry.drugs()))
 def test_drug_can_be_dosed(name: str) -> None:
     drug = registry.get_drug(name)
-    assert isinstance(drug, Drug)
-    dosed = {s.name: s for s in drug.states}[drug.dose_state]
-    assert (dosed.unit == "nanomole" and drug.molar_mass > 0) or drug.dose_amounts
-    assert set(drug.route_states.values()) <= {s.name for s in drug.states}
-    assert drug.dose_units
-    assert drug.drug_class
-    assert any(q.observable for q in drug.quantities), "its serum concentration is an observable"
+    contract.require_dosable(drug)
     assert all(registry.get_drug(s) is drug for s in drug.synonyms)
 
 
@@ -135,58 +103,21 @@ def test_drug_can_be_dosed(name: str) -> None:
 def test_absence_is_exact(full: Full, name: str) -> None:
     """A model without it has the same rates and quantities as the model in which its switch is 0."""
     gone = off_set(name)
-    off = {f"switch_{g}": 0.0 for g in gone}
     without = Model.build(
         [m for m in registry.mechanisms() if m not in gone], [d for d in registry.drugs() if d not in gone]
     )
-    assert set(without.states) == {s for s, d in full.model.states.items() if not _belongs(full.model, d, gone)}
-    start_off, start_without = full.model.initial(off), without.initial()
-    for state in without.states:
-        assert start_off[state] == pytest.approx(start_without[state], rel=1e-14)
-    for seed in (1, 2):
-        y = disturbed(full, seed)
-        for state, declared in full.model.states.items():
-            if declared.clone and _belongs(full.model, declared, gone):
-                y[state] = 0.0  # a clone that is switched off starts, and stays, without cells
-        left = {s: y[s] for s in without.states}
-        _same(full.model.evaluate(y, off), without.evaluate(left), {q: 1.0 for q in without.quantities})
-        flows = _flows(full.model, y, off)
-        _same(full.model.derivatives(y, off), without.derivatives(left), {s: flows[s] for s in without.states})
-
-
-def _belongs(model: Model, state: Any, gone: set[str]) -> bool:
-    clones = {c.name for m in (*model.mechanisms, *model.drugs) if m.name in gone for c in m.clones}
-    return state.owner in gone or state.clone in clones
-
-
-def _flows(model: Model, y: State, parameters: Mapping[str, float]) -> State:
-    """Return the sum of the absolute flows through every state: what rounding is measured against."""
-    values = {n: p.base for n, p in model.parameters.items()} | dict(parameters) | y | {"time": 0.0}
-    values |= model.evaluate(y, parameters)
-    total = dict.fromkeys(model.states, 0.0)
-    for reaction in model.reactions.values():
-        rate = abs(float(evaluate(reaction.rate, values.__getitem__)))
-        for state, n in (*reaction.reactants.items(), *reaction.products.items()):
-            total[state] += n * rate
-    return total
-
-
-def _same(found: Mapping[str, Any], expected: Mapping[str, Any], scale: Mapping[str, float]) -> None:
-    for key, size in scale.items():
-        a, b = float(found[key]), float(expected[key])
-        assert a == pytest.approx(b, rel=1e-12, abs=1e-13 * size), key
+    contract.require_absence_exact(full.model, without, gone, full.grown)
 
 
 @every_name
 def test_states_stay_non_negative_by_their_equations(full: Full, name: str) -> None:
     """Where a state is zero its rate of change is not below zero, whatever the others are."""
-    own = [s.name for s in full.model.states.values() if s.owner == name]
-    for seed in (3, 4):
-        y = disturbed(full, seed)
-        flows = _flows(full.model, y, {})
-        for state in own:
-            rate = float(full.model.derivatives({**y, state: 0.0})[state])
-            assert rate >= -1e-9 * flows[state], f"{state} falls below zero at {rate:g} per day"
+    contract.require_non_negative(full.model, name, full.grown)
+
+
+@every_name
+def test_stays_finite_where_its_states_are_zero(full: Full, name: str) -> None:
+    contract.require_finite_at_zero(full.model, EVERY[name], full.grown)
 
 
 @every_name

@@ -19,6 +19,7 @@ NEW = (
     *("radiotherapy", "olaparib", "peposertib", "ceralasertib", "azd1390", "aminocholestane", "dazostinag"),
     *("ulevostinag", "trastuzumab_deruxtecan", "trastuzumab_emtansine", "datopotamab_deruxtecan"),
     *("cyclophosphamide", "fludarabine", "vinorelbine", "cisplatin", "gemcitabine", "pemetrexed"),
+    *("brentuximab_vedotin", "camidanlumab_tesirine", "ladiratuzumab_vedotin", "trastuzumab_pnu"),
 )
 SIZE = BodySize()
 
@@ -291,7 +292,7 @@ def test_vinorelbine_reaches_its_published_area() -> None:
     assert trapezoid(c, times) * 24 == pytest.approx(45 / 78, rel=0.02)
 
 
-@pytest.mark.parametrize("name", NEW[:14])
+@pytest.mark.parametrize("name", [*NEW[:14], *NEW[-4:]])
 def test_harm_is_known(name: str) -> None:
     from immunescape.knowledge.toxicity import toxicity
 
@@ -299,3 +300,33 @@ def test_harm_is_known(name: str) -> None:
     assert 0 <= alone.death <= alone.grade3 <= 1
     assert with_antibody.grade3 >= alone.grade3
     assert registry.get_drug(name).drug_class
+
+
+@pytest.mark.parametrize(
+    ("text", "day"), [("brentuximab-vedotin 1.8 mg/kg once", 7), ("camidanlumab-tesirine 45 ug/kg once", 4)]
+)
+def test_conjugates_of_immune_cells_deplete_regulatory_t_cells_and_kill_no_cancer_cell(text: str, day: float) -> None:
+    assert one(text, "Treg_density_T", day) < 0.8 * one("observation", "Treg_density_T", day)
+    assert one(text, "C_total", 1) == pytest.approx(one("observation", "C_total", 1), rel=5e-3)
+
+
+def test_brentuximab_vedotin_has_the_exposure_of_its_published_clearance() -> None:
+    """Area under the curve of a dose = dose / clearance (1.56 L/day), whatever the volume."""
+    name = "conc_brentuximab_vedotin"
+    days = np.r_[np.linspace(0.02, 2, 200), np.linspace(2.05, 60, 600)]
+    concentration = run("brentuximab-vedotin 1.8 mg/kg once", (name,), days)[name]
+    assert trapezoid(concentration, days) == pytest.approx(1.8 * SIZE.weight_kg / 1.56, rel=0.03)
+
+
+def test_an_antigen_of_its_own_decides_what_a_conjugate_kills() -> None:
+    text = "ladiratuzumab-vedotin 2.5 mg/kg every 3 weeks"
+    volumes = [one(text, "V_T", 42, share_ladiratuzumab_vedotin=share) for share in (0.0, 0.4, 1.0)]
+    assert volumes == sorted(volumes, reverse=True)
+    assert volumes[0] > 0.97 * one("observation", "V_T", 42)
+    assert one(text, "V_T", 42, copies_ladiratuzumab_vedotin=1e6) < volumes[1]
+
+
+def test_an_anthracycline_payload_kills_at_few_copies_and_immunogenically() -> None:
+    pnu = "T-PNU 3.6 mg/kg every 3 weeks"
+    assert one(pnu, "V_T", 42, her2_level=0.05) < one(TDM1, "V_T", 42, her2_level=0.05)
+    assert one(pnu, "danger_T", 7) > 2 * one("observation", "danger_T", 7)

@@ -22,19 +22,27 @@ def command(out: Path, *more: str) -> list[str]:
     return [sys.executable, "-c", code, "trial", "keynote-024", "-n", PATIENTS, "-s", "2", "-o", str(out), *more]
 
 
-def children(parent: int) -> list[int]:
-    """Worker processes of a process."""
+def below(parents: list[int], mark: bytes) -> list[int]:
+    """Processes that some processes started, with a mark in their command line."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            text = stat.read_text()
-            if int(text.rpartition(")")[2].split()[1]) == parent:
-                line = (stat.parent / "cmdline").read_bytes()
-                if b"spawn_main" in line:
-                    found.append(int(stat.parent.name))
+            started_by = int(stat.read_text().rpartition(")")[2].split()[1])
+            if started_by in parents and mark in (stat.parent / "cmdline").read_bytes():
+                found.append(int(stat.parent.name))
         except (OSError, ValueError, IndexError):
             pass
     return found
+
+
+def servers(parent: int) -> list[int]:
+    """The process that the workers of a process are forked from."""
+    return below([parent], b"forkserver")
+
+
+def workers_of(parent: int) -> list[int]:
+    """Worker processes of a process."""
+    return below(servers(parent), b"forkserver")
 
 
 def wait_for_block(out: Path, process: subprocess.Popen[str]) -> None:
@@ -70,7 +78,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Any]:
 def test_a_worker_that_is_killed_is_told_of_and_changes_nothing(tmp_path: Path, undisturbed: Any) -> None:
     process = subprocess.Popen(command(tmp_path, "-w", "2"), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     wait_for_block(tmp_path, process)
-    workers = children(process.pid)
+    workers = workers_of(process.pid)
     for worker in workers:  # one of them may have nothing to do at the end
         os.kill(worker, signal.SIGKILL)
     _, errors = process.communicate(timeout=600)
@@ -89,12 +97,13 @@ def test_a_trial_that_is_ended_says_so_leaves_no_worker_and_resumes(
 ) -> None:
     process = subprocess.Popen(command(tmp_path, "-w", "2"), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     wait_for_block(tmp_path, process)
-    workers = children(process.pid)
+    workers = [*servers(process.pid), *workers_of(process.pid)]
     process.send_signal(number)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == code, errors
     assert f"{word} Finished patients are kept in {tmp_path}; the same command resumes." in errors
     assert "Traceback" not in errors
+    assert len(workers) == 3
     assert gone(workers)
     subprocess.run(command(tmp_path, "-w", "2"), check=True, capture_output=True, timeout=600)
     assert figures(tmp_path) == undisturbed

@@ -128,6 +128,48 @@ def test_a_signal_while_something_is_stored_waits_and_is_not_lost(number: signal
         signal.signal(number, before)
 
 
+def environment(name: str) -> str | None:
+    return os.environ.get(name)
+
+
+def test_workers_have_the_environment_of_the_moment_when_they_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    # and not that of an earlier one, in which a server began that they are forked from
+    results: dict[Any, Any] = {}
+    for value in ("first", "second", None):
+        if value is None:
+            monkeypatch.delenv("IMMUNESCAPE_OF_THIS_TEST")
+        else:
+            monkeypatch.setenv("IMMUNESCAPE_OF_THIS_TEST", value)
+        team = ProcessTeam(1)
+        team.submit(value, "a look", environment, "IMMUNESCAPE_OF_THIS_TEST")
+        gather(team, results)
+        team.close()
+    assert results == {"first": "first", "second": "second", None: None}
+
+
+SERVER = """
+    import sys
+    from immunescape.parallel import ProcessTeam, start_server
+    start_server(["fractions", "no_module_of_this_name"])
+    team = ProcessTeam(2, imports=["fractions"])
+    for k in range(2):
+        team.submit(k, "a look", eval, "'fractions' in __import__('sys').modules")
+    answers = []
+    while team.under_way:
+        team.take(lambda key, answer: answers.append(answer))
+    team.close()
+    print(answers, 'fractions' in sys.modules)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each worker starts from nothing")
+def test_a_server_imports_once_for_all_workers_and_not_in_their_parent() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(SERVER)], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout.split("\n")[0] == "[True, True] False", done.stderr
+
+
 PARENT = """
     import time, sys
     sys.path.insert(0, {tests!r})

@@ -137,17 +137,14 @@ def test_full_disk_is_told(trial, tmp_path, monkeypatch):
 def test_failed_patients_are_counted_with_reason_and_parameters(trial, monkeypatch):
     from immunescape.trial.simulate import BlockSimulator
 
-    real = BlockSimulator._job
+    real = BlockSimulator._take
 
-    def job(self, patients, times, doses):
-        result = real(self, patients, times, doses)
-        for i, p in enumerate(patients):
-            if p.number % 2 == 0:
-                result.status[i] = 2
-                result.messages[i] = "step limit reached"
-        return result
+    def take(p, piece, index):
+        if p.number % 2 == 0:
+            p.failure = "day 1.0: step limit reached"
+        real(p, piece, index)
 
-    monkeypatch.setattr(BlockSimulator, "_job", job)
+    monkeypatch.setattr(BlockSimulator, "_take", staticmethod(take))
     result = run_trial(trial, patients=4, seed=3, workers=1)
     assert (result.patients["id"] % 2 == 1).all()
     assert [arm["n"] for arm in result.arms] == [4, 4]

@@ -175,3 +175,27 @@ def test_paired_bootstrap_is_narrower_for_paired_arms_and_reproducible():
     assert paired.value == pytest.approx(independent.value, rel=1e-4)
     assert paired.high - paired.low < 0.5 * (independent.high - independent.low)
     assert paired.high < 1.0
+
+
+def test_arms_on_the_same_courses_differ_by_toxicity_alone():
+    import pandas as pd
+
+    from immunescape.trial.analysis import same_course_ratio
+
+    rng = np.random.default_rng(4)
+    n = 400
+    control = pd.DataFrame(
+        {"id": range(n), "os_months": rng.exponential(10, n), "os_event": True, "death_cause": "disease"}
+    )
+    # the experimental arm lives far longer by its own courses: that is not the hazard's doing
+    better = control.assign(os_months=control["os_months"] * 3)
+    assert same_course_ratio(better, control) == 1.0
+    toxic = better.copy()
+    toxic.loc[:119, "death_cause"] = "toxicity"
+    toxic.loc[:119, "os_months"] = 0.5
+    assert same_course_ratio(toxic, control) > 1.2
+    assert same_course_ratio(control, toxic) < 1.0
+    # arms of their own patients are compared row by row
+    strangers = better.assign(id=range(n, 2 * n))
+    assert same_course_ratio(strangers, control) == 1.0
+    assert same_course_ratio(better.iloc[:0], control) is None

@@ -23,7 +23,7 @@ __all__ = [
     "get_engine",
 ]
 
-_NAMES = ("auto", "native", "roadrunner", "reference")
+_NAMES = ("auto", "native", "cuda", "roadrunner", "reference")
 
 
 def engine_names() -> tuple[str, ...]:
@@ -37,8 +37,8 @@ def get_engine(name: str = "auto") -> Engine:
     Parameters
     ----------
     name
-        ``native`` (generated and compiled C), ``roadrunner`` (libroadrunner, CVODE), ``reference`` (scipy; slow, every
-        SBML construct), or ``auto``: the fastest, which is native.
+        ``native`` (generated and compiled C), ``cuda`` (the same on an NVIDIA GPU, which was emulated only),
+        ``roadrunner`` (libroadrunner, CVODE), ``reference`` (scipy; slow, every SBML construct), or ``auto``: native.
 
     Raises
     ------
@@ -51,6 +51,10 @@ def get_engine(name: str = "auto") -> Engine:
         from immunescape.engine.native import NativeEngine
 
         return NativeEngine()
+    if name == "cuda":
+        from immunescape.engine.cuda import CudaEngine
+
+        return CudaEngine()
     if name == "roadrunner":
         from immunescape.engine.roadrunner import RoadRunnerEngine
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,14 +79,28 @@ class Outcome:
     coarse: NDArray[np.bool_]
 
 
+class OnDevice(ABC):
+    """Compiled code that works on copies of the arrays of a job, in the memory of another device."""
+
+    @abstractmethod
+    def call(self, struct: ctypes.Structure, inputs: dict[str, Any], results: dict[str, Any], n: int) -> None:
+        """Integrate `n` patients.
+
+        Parameters
+        ----------
+        struct
+            The job, whose pointers are those of the arrays here.
+        inputs, results
+            The arrays by the names of the job's pointers; results are to be filled.
+        """
+
+
 class _Places:
     """Where names are kept."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.x = {name: i for i, name in enumerate(layout.integrated)}
-        self.z = {name: i for i, name in enumerate(layout.fixed)}
-        self.q = {name: i for i, name in enumerate(layout.quantities)}
+        self.x, self.z, self.q = layout.positions
 
     def find(self, name: str, kind: str = "output") -> tuple[int, int]:
         """Array and index of a value that can be read."""
@@ -279,7 +294,7 @@ def run_batch(
     Parameters
     ----------
     function
-        ``immunescape_run`` of the library.
+        ``immunescape_run`` of the library, or code for another device.
     layout
         Where the model keeps what.
     job
@@ -320,7 +335,7 @@ def run_batch(
     atol[np.isnan(atol)] = -TOLERANCE_SHARE  # of the largest size so far
     arrays: dict[str, Any] = {
         "times": times,
-        "z_default": np.array([layout.defaults.get(name, 0.0) for name in layout.fixed]),
+        "z_default": layout.fixed_defaults,
         "pz": pz, "px": px, "pz_index": pz_index, "px_index": px_index,
         "action_time": actions.time, "action_value": actions.value, "action_kind": actions.kind,
         "action_index": actions.index, "action_row": actions.row, "action_start": actions.start,
@@ -362,11 +377,11 @@ def run_batch(
     )
     for name, size in zip(_SIZES, sizes, strict=True):
         setattr(struct, name, int(size))
-    kept = []
+    kept: dict[str, NDArray[Any]] = {}
     for name, kind in _POINTERS:
         if arrays[name] is not None:
             array = np.ascontiguousarray(arrays[name], dtype=kind)
-            kept.append(array)
+            kept[name] = array
             setattr(struct, name, array.ctypes.data)
     if derivatives is not None:
         results["sensitivities"] = derivatives
@@ -377,7 +392,11 @@ def run_batch(
     struct.has_stop = int(job.stop is not None)
     struct.stop_kind, struct.stop_index = stop
     struct.stop_rising = int(job.stop is not None and job.stop.rising)
-    if n:
+    if n and isinstance(function, OnDevice):
+        function.call(struct, kept, results, n)
+        if progress is not None:
+            progress(n)
+    elif n:
         _work(function, struct, results, max(1, min(threads, n)), progress)
     result = Result(
         times, job.outputs, results["values"], layout.states, results["final"], results["status"], results["end_time"],

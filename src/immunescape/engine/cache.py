@@ -27,10 +27,20 @@ import platformdirs
 
 from immunescape.errors import EngineError
 
-__all__ = ["CacheError", "cache_folder", "fetch", "fingerprint", "spare_folder"]
+__all__ = [
+    "CacheError",
+    "cache_folder",
+    "fetch",
+    "fingerprint",
+    "remove_spare",
+    "settle_folder",
+    "spare_folder",
+]
 
 _RECORD = "entry.json"
 _LEAST_SPACE = 32 * 2**20  # bytes; what compiling the largest model writes, with a margin
+_told: set[Path] = set()  # temporary folders that a warning has named
+_own_spares: set[str] = set()
 _SPARE = "IMMUNESCAPE_SPARE_CACHE"  # environment variable by which worker processes find the temporary folder
 
 
@@ -97,6 +107,34 @@ def spare_folder(folder: Path, reason: str) -> Path:
     CacheError
         Where no temporary folder can be used either.
     """
+    spare = _spare(reason)
+    if spare not in _told and multiprocessing.parent_process() is None:
+        _told.add(spare)
+        warnings.warn(
+            f"the cache {folder} {reason}: compiled models are kept in {spare} until this program ends, and "
+            "compiled again by the next. Set IMMUNESCAPE_CACHE to a folder with room in which files can be "
+            "written and run.",
+            stacklevel=3,
+        )
+    return spare
+
+
+def settle_folder() -> None:
+    """Have a temporary folder ready where the cache cannot be written, so that processes started later share it."""
+    reason = _obstacle(cache_folder())
+    if reason is not None:
+        with suppress(CacheError):  # said when something has to be kept
+            _spare(reason)
+
+
+def remove_spare() -> None:
+    """Remove the temporary folder that this process made, if it did: for processes that end without more ado."""
+    made = os.environ.get(_SPARE)
+    if made and made in _own_spares:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _spare(reason: str) -> Path:
     made = os.environ.get(_SPARE)
     if made and Path(made).is_dir():
         return Path(made)
@@ -108,19 +146,13 @@ def spare_folder(folder: Path, reason: str) -> Path:
         if obstacle is None:
             spare = tempfile.mkdtemp(prefix="immunescape-", dir=base)
             os.environ[_SPARE] = spare
+            _own_spares.add(spare)
             atexit.register(_remove, spare, os.getpid())
-            if multiprocessing.parent_process() is None:
-                warnings.warn(
-                    f"the cache {folder} {reason}: compiled models are kept in {spare} until this program ends, and "
-                    "compiled again by the next. Set IMMUNESCAPE_CACHE to a folder with room in which files can be "
-                    "written and run.",
-                    stacklevel=3,
-                )
             return Path(spare)
         tried.append(f"{base} {obstacle}")
     raise CacheError(
         f"the cache {reason}, and no temporary folder can be used: {'; '.join(tried)}",
-        where=str(folder),
+        where=str(cache_folder()),
         hint="Set IMMUNESCAPE_CACHE to a folder with room in which files can be written and run.",
     )
 
@@ -190,7 +222,7 @@ def _alone(entry: Path) -> Iterator[None]:
     """Keep other processes from building the same entry, where the system has file locks."""
     path = entry.parent / f".{entry.name}.lock"
     with path.open("w") as file:
-        with suppress(OSError):  # a file system without locks: all build, one entry is kept
+        with suppress(OSError, ImportError):  # a file system or a Python without locks: all build, one entry is kept
             _lock(file.fileno())
         try:
             yield

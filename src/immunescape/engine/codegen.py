@@ -2,8 +2,8 @@
 
 The C code holds positions only (``x[3]``, ``z[7]``), never a name from the model. ``x`` are integrated states, ``z``
 values that are constant between events, ``c`` values that follow from ``z``, ``lu`` the factors of ``I fac - J``.
-The same functions, with another set of vector types in place of ``lanes.h``, would serve one patient per thread of a
-GPU; nothing but the headers in ``kernels/`` knows how patients are laid out.
+The same functions, with one lane, serve one patient in each thread of a GPU (``threads.h``); nothing but the headers in
+``kernels/`` knows how patients are laid out.
 """
 
 from __future__ import annotations
@@ -507,5 +507,5 @@ def headers() -> dict[str, str]:
     folder = resources.files("immunescape.engine") / "kernels"
     return {
         n: (folder / n).read_text(encoding="utf-8")
-        for n in ("lanes.h", "model.h", "sensitivity.h", "inside.h", "driver.h")
+        for n in ("lanes.h", "model.h", "sensitivity.h", "inside.h", "driver.h", "threads.h")
     }

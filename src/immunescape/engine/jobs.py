@@ -77,13 +77,18 @@ def dose_tables(job: Job) -> Sequence[Doses]:
     return job.doses
 
 
-def _check_doses(doses: Doses) -> None:
-    columns = [np.atleast_1d(np.asarray(c, dtype=float)) for c in (doses.time, doses.amount, doses.duration)]
-    if any(c.shape != (len(doses.target),) for c in columns):
-        raise EngineError(
-            "the columns of a dose table differ in length: as many times, amounts and durations as targets are needed"
-        )
-    time, amount, duration = columns
+def _check_doses(tables: Iterable[Doses]) -> None:
+    columns: list[list[FloatArray]] = [[], [], []]
+    for doses in tables:
+        for collected, values in zip(columns, (doses.time, doses.amount, doses.duration), strict=True):
+            column = np.atleast_1d(np.asarray(values, dtype=float))
+            if column.shape != (len(doses.target),):
+                raise EngineError(
+                    "the columns of a dose table differ in length: as many times, amounts and durations as targets are "
+                    "needed"
+                )
+            collected.append(column)
+    time, amount, duration = (np.concatenate(c) if c else np.empty(0) for c in columns)
     if not (np.all(np.isfinite(time)) and np.all(np.isfinite(amount)) and np.all(np.isfinite(duration))):
         raise EngineError("dose times, amounts and durations must be finite, durations zero or more")
     if np.any(duration < 0):
@@ -117,8 +122,7 @@ def check_job(job: Job, states: Iterable[str]) -> Job:
     if job.max_steps < 1:
         raise EngineError(f"max_steps is {job.max_steps}; at least one step is needed")
     absolute_tolerances(job, tuple(states))
-    for doses in {id(d): d for d in dose_tables(job)}.values():
-        _check_doses(doses)
+    _check_doses({id(d): d for d in dose_tables(job)}.values())
     until = None if job.until is None else _each("'until'", job.until, job.n)
     stop = None if job.stop is None else replace(job.stop, value=_each("the value of 'stop'", job.stop.value, job.n))
     for kind, table in (("parameters", job.parameters), ("initial", job.initial)):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["Layout", "Wanted"]
 
@@ -42,6 +46,17 @@ class Layout:
     counts: Mapping[str, int]
     clock: Sequence[Any] = ((), (), ())
     clock_of: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def positions(self) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
+        """Position of each name in ``x``, in ``z`` and among the quantities."""
+        x, z, q = ({name: i for i, name in enumerate(t)} for t in (self.integrated, self.fixed, self.quantities))
+        return x, z, q
+
+    @cached_property
+    def fixed_defaults(self) -> NDArray[np.float64]:
+        """Default of each value in ``z``; 0 for those that are computed."""
+        return np.array([self.defaults.get(name, 0.0) for name in self.fixed], dtype=float)
 
     def record(self) -> dict[str, object]:
         """As plain data for JSON."""

@@ -35,7 +35,16 @@ from immunescape.errors import EngineError
 if TYPE_CHECKING:
     from immunescape.engine.ir_system import System
 
-__all__ = ["NativeEngine", "NativeModel", "NativeSensitivities", "build_model"]
+__all__ = [
+    "DelegatedModel",
+    "NativeEngine",
+    "NativeModel",
+    "NativeSensitivities",
+    "build_model",
+    "generated_source",
+    "system_content",
+    "write_sources",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -94,13 +103,21 @@ class NativeEngine:
         self.method = method
         self.toolchain = find_toolchain()
 
-    def compile(self, sbml: str) -> Compiled:
-        """Make an SBML document (text) ready to run; from the cache where it was compiled before."""
-        return self._compile(sbml, lambda: _read(sbml))
+    def compile(self, sbml: str, *, read: Callable[[], System] | None = None) -> Compiled:
+        """Make an SBML document (text) ready to run; from the cache where it was compiled before.
+
+        Parameters
+        ----------
+        sbml
+            The document.
+        read
+            Gives the system that the document describes, where there is a shorter way than to read it.
+        """
+        return self._compile(sbml, read or (lambda: _read(sbml)))
 
     def compile_system(self, system: System) -> Compiled:
         """Make a system that was read already ready to run."""
-        return self._compile(_content(system), lambda: system)
+        return self._compile(system_content(system), lambda: system)
 
     def compile_sensitivities(
         self, sbml: str, parameters: Sequence[str], outputs: Sequence[str]
@@ -136,17 +153,17 @@ class NativeEngine:
         key = _key(content, self.toolchain, self.lanes, self.method)
         entry, record = fetch(key, lambda folder: _build(system(), folder, self.toolchain, self.lanes, self.method))
         if "unsupported" in record:
-            from immunescape.engine.reference import ReferenceEngine
-
-            return _Delegated(ReferenceEngine().compile_system(system()), record["unsupported"])
+            return DelegatedModel(system(), record["unsupported"])
         return NativeModel(system, entry, Layout.from_record(record["layout"]), self.threads, self.rescue)
 
 
-class _Delegated:
+class DelegatedModel:
     """A model that the reference engine runs, because generated code does not handle something in it."""
 
-    def __init__(self, model: Compiled, reason: str) -> None:
-        self._model = model
+    def __init__(self, system: System, reason: str) -> None:
+        from immunescape.engine.reference import ReferenceEngine
+
+        model = self._model = ReferenceEngine().compile_system(system)
         self.backend = f"reference ({reason})"
         self.states, self.quantities, self.parameters = model.states, model.quantities, model.parameters
 
@@ -169,7 +186,14 @@ class NativeModel:
     backend = "native"
 
     def __init__(
-        self, system: Callable[[], System], folder: Path, layout: Layout, threads: int, rescue: bool = True
+        self,
+        system: Callable[[], System],
+        folder: Path,
+        layout: Layout,
+        threads: int,
+        rescue: bool = True,
+        *,
+        function: Any = None,
     ) -> None:
         self._system = system
         self.rescue = rescue
@@ -180,9 +204,10 @@ class NativeModel:
         self.threads = threads
         self.rescued = 0
         self.source = folder / "model.c"
-        library = load_library(folder / f"model{library_suffix()}")
-        self._run = library.immunescape_run
-        self._run.restype = ctypes.c_int
+        if function is None:
+            function = load_library(folder / f"model{library_suffix()}").immunescape_run
+            function.restype = ctypes.c_int
+        self._run = function
 
     def run(self, job: Job, *, progress: Callable[[int], None] | None = None) -> Result:
         """Integrate a batch; failed patients are tried again on the safe path and then named in `Result.messages`."""
@@ -322,7 +347,7 @@ def build_model(sbml: str, folder: Path, engine: NativeEngine) -> dict[str, Any]
     return _build(_read(sbml), folder, engine.toolchain, engine.lanes, engine.method)
 
 
-def _content(system: System) -> str:
+def system_content(system: System) -> str:
     """Text that stands for a system with its values."""
     parts = [system.digest, json.dumps(dict(system.parameters))]
     parts += [f"{c.name} {c.expression.digest.hex()}" for c in system.constants]
@@ -332,11 +357,11 @@ def _content(system: System) -> str:
 
 def _key(sbml: str, toolchain: Toolchain, lanes: int, method: str) -> str:
     settings = [toolchain.version, *toolchain.command, *toolchain.flags(lanes), platform.machine(), str(lanes), method]
-    return fingerprint(sbml, _own_source(), json.dumps(settings))
+    return fingerprint(sbml, generated_source(), json.dumps(settings))
 
 
 @cache
-def _own_source() -> str:
+def generated_source() -> str:
     """Fingerprint of everything that generated code follows from."""
     hasher = blake2b(digest_size=16)
     folder = resources.files("immunescape.engine")
@@ -363,6 +388,24 @@ def _build(
     system: System, folder: Path, toolchain: Toolchain, lanes: int, method: str, wanted: Wanted | None = None
 ) -> dict[str, Any]:
     """Analyse, generate and compile a model into `folder`."""
+    with Build(toolchain, folder / f"model{library_suffix()}", lanes) as running:
+        return write_sources(system, folder, method, wanted, lambda name: running.add(folder / name))
+
+
+def write_sources(
+    system: System, folder: Path, method: str, wanted: Wanted | None, written: Callable[[str], None]
+) -> dict[str, Any]:
+    """Analyse a system and write its C files.
+
+    Parameters
+    ----------
+    written
+        Called with the name of each C file as soon as it is there; the headers that it includes lie beside it.
+
+    Returns
+    -------
+    The record for the cache: the layout, or what generated code does not handle.
+    """
     from immunescape.engine.analysis import analyse
     from immunescape.engine.codegen import generate, headers
 
@@ -372,11 +415,10 @@ def _build(
             return {"unsupported": plan}
         for name, content in headers().items():
             (folder / name).write_text(content, encoding="utf-8")
-        with Build(toolchain, folder / f"model{library_suffix()}", lanes) as running:
 
-            def emit(name: str, content: str) -> None:
-                (folder / name).write_text(content, encoding="utf-8")
-                running.add(folder / name)
+        def emit(name: str, content: str) -> None:
+            (folder / name).write_text(content, encoding="utf-8")
+            written(name)
 
-            _, layout = generate(plan, method=method, wanted=wanted, emit=emit)
+        _, layout = generate(plan, method=method, wanted=wanted, emit=emit)
     return {"layout": layout.record()}

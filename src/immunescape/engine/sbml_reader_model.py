@@ -12,6 +12,7 @@ from immunescape.engine.ir_calculus import free_symbols, substitute, total_deriv
 from immunescape.engine.ir_system import Assignment, Delay, Event, Species, State, System
 from immunescape.engine.sbml_reader_algebra import equilibria, inline, solve_algebraic, sort_assignments
 from immunescape.engine.sbml_reader_math import Formulas
+from immunescape.engine.sbml_start import StartValues
 from immunescape.errors import EngineError
 
 __all__ = ["ModelReader"]
@@ -184,7 +185,7 @@ class ModelReader:
             assignments[f"rateOf({name})"] = total_derivative(self.names[name], rates, plain)
         delays = tuple(Delay(name, value, lag) for (value, lag), name in self.formulas.delays.items())
         earlier = {d.name: substitute([d.expression], {}, time=TIME - d.lag)[0] for d in delays}
-        initial = _Initial(own, assignments | earlier, (*states, *unknown), self.where)
+        initial = StartValues(own, assignments | earlier, (*states, *unknown), self.where)
         derived = {n: initial.resolved(own[n], (n,)) for n in constants if own[n].op != "num"}
         return System(
             name=self.model.getId() or self.model.getName() or "model",
@@ -347,37 +348,3 @@ class ModelReader:
 
 def _has(event: Any, part: str) -> bool:
     return getattr(event, f"isSet{part}")() and getattr(event, f"get{part}")().isSetMath()
-
-
-class _Initial:
-    """Start values, expressed in parameters and constants only."""
-
-    def __init__(
-        self, own: Mapping[str, Expr], assignments: Mapping[str, Expr], varying: Sequence[str], where: str
-    ) -> None:
-        self.where = where
-        self._source = {**assignments, **{name: own[name] for name in varying}}
-        self._done: dict[str, Expr] = {}
-
-    def of(self, name: str) -> Expr:
-        """Start value of a state."""
-        if name not in self._done:
-            self._done[name] = self.resolved(self._source[name], (name,))
-        return self._done[name]
-
-    def guess(self, name: str) -> Expr:
-        """Start value of an algebraic variable, 1 where the document gives none."""
-        value = self.of(name)
-        return ONE if value.op == "num" and math.isnan(value.value) else value
-
-    def resolved(self, expression: Expr, path: tuple[str, ...]) -> Expr:
-        """Replace states and assignments by what they are at the start."""
-        table = {}
-        for name in sorted(free_symbols(expression) & self._source.keys()):
-            if name in path:
-                raise EngineError(f"start values depend on each other in a circle, at '{name}'", where=self.where)
-            if name not in self._done:
-                self._done[name] = self.resolved(self._source[name], (*path, name))
-            table[name] = self._done[name]
-        (result,) = substitute([expression], table)
-        return result

@@ -128,7 +128,7 @@ class Toolchain:
 class Build:
     """A library in the making: files are compiled as they are added, as many at once as there are processors.
 
-    Leaving the context waits for them, links them and removes the objects; after an error it only waits.
+    Leaving the context waits for them, links them (if any) and removes the objects; after an error it only waits.
 
     Parameters
     ----------
@@ -160,6 +160,8 @@ class Build:
             return
         for _, compiled in self._objects:
             compiled.result()
+        if not self._objects:
+            return
         objects = [made for made, _ in self._objects]
         self._toolchain.link(objects, self._library, self._lanes)
         for made in objects:

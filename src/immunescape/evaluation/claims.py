@@ -8,7 +8,7 @@ changed and what is looked at, found by search in the model's dependency graph, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +22,12 @@ from immunescape.evaluation.dependency import Dependencies
 from immunescape.evaluation.effects import Effect, correlation, holds, paired
 from immunescape.evaluation.scenarios import Library, Scenario, Simulated, scenario, simulate
 from immunescape.knowledge.claim_records import Claim, Setting, claim_chapters, load_claims
+from immunescape.trial.pathology import COMPLETE, MAJOR, viable_share
 
 if TYPE_CHECKING:
     from immunescape.model.assembly import Model
-    from immunescape.model.rewiring import Rewiring
     from immunescape.population.population import Population
+    from immunescape.population.rewiring import Rewiring
 
 __all__ = [
     "Plan",
@@ -43,6 +44,9 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 DIAMETER = "diameter_T"
 EVENTS = ("response", "best_response", "progression", "ever_progressed", "relapse")
+VIABLE = "C_total"
+PATHOLOGY = {"major_pathological_response": MAJOR, "complete_pathological_response": COMPLETE}
+"""Event of a resection -> largest viable share of the tumour bed."""
 VANISHED = 0.1
 """An effect has vanished if it is smaller than this share of the effect with the mechanism on, or than `_TINY`."""
 SHRUNK = 0.9
@@ -101,8 +105,10 @@ def observed(text: str) -> tuple[str, str]:
     how, _, name = text.rpartition(":")
     if text in EVENTS:
         return text, DIAMETER
+    if text in PATHOLOGY:
+        return text, VIABLE
     if how not in ("", "change", "best", "covariate"):
-        raise unknown_word("way to observe", how, ["change", "best", "covariate", *EVENTS])
+        raise unknown_word("way to observe", how, ["change", "best", "covariate", *EVENTS, *PATHOLOGY])
     return how, name
 
 
@@ -148,9 +154,9 @@ def plan(claim: Claim, controls: Controls | None = None) -> Plan:
             continue
         names.append(name)
         days.append(day)
-        if how in ("change", "best", *EVENTS):
+        if how in ("change", "best", *EVENTS, *PATHOLOGY):
             days.append(treat)
-        if how in ("best", "best_response", "ever_progressed", "relapse"):
+        if how in ("best", "best_response", "ever_progressed", "relapse", *PATHOLOGY):
             days += list(np.arange(treat, day, max(_STEP, _STEP * round((day - treat) / 52 / _STEP))))
     if claim.among:
         names.append(DIAMETER)
@@ -216,7 +222,19 @@ def _value(text: str, day: float, treat: float, one: Scenario, found: Simulated,
             return now / start
         if how == "best":
             return np.nanmin(found.between(one, name, treat, day), axis=1) / start
-        return _event(how, now, start, found.between(one, name, treat, day))
+        course = found.between(one, name, treat, day)
+        if how in PATHOLOGY:
+            return pathological_response(now, course, PATHOLOGY[how])
+        return _event(how, now, start, course)
+
+
+def pathological_response(living: FloatArray, course: FloatArray, most: float) -> FloatArray:
+    """Whether a resected tumour, with its living cells (n,) then and (n, t) before, has a viable share of `most`.
+
+    1, 0, or NaN where it cannot be said (see :mod:`immunescape.trial.pathology`).
+    """
+    share = viable_share(living, course)
+    return np.where(np.isfinite(living), (share <= most).astype(float), np.nan)
 
 
 def _event(how: str, now: FloatArray, start: FloatArray, course: FloatArray) -> FloatArray:
@@ -251,7 +269,7 @@ def effect_of(claim: Claim, sides: Sequence[Scenario], found: Simulated, populat
         other = _value(claim.with_value, claim.with_day, claim.treat_from, sides[0], found, population)
         return correlation(value(sides[0]), other, seed)
     how, _ = observed(claim.observe)
-    measure = "difference" if how in EVENTS else claim.measure
+    measure = "difference" if how in (*EVENTS, *PATHOLOGY) else claim.measure
     if claim.measure == "share":
         return paired(value(sides[0]), np.zeros(len(population)), "difference", seed)
     if claim.modifies is None:
@@ -274,6 +292,7 @@ def run_claims(
     progress: Callable[[int, int], None] | None = None,
     cluster: Any = None,
     controls: bool = True,
+    uncontrolled: Collection[str] = (),
     library: Library | None = None,
 ) -> ClaimsResult:
     """Simulate claims.
@@ -299,6 +318,8 @@ def run_claims(
         A ``distributed.Client`` or the address of a dask scheduler, whose workers simulate; same results.
     controls
         Whether the controls are simulated too.
+    uncontrolled
+        Ids of claims that are simulated without controls whatever `controls` says.
     library
         Compiled models, for further calls.
 
@@ -324,7 +345,8 @@ def run_claims(
             continue
         try:
             check_names(row.claim, whole)
-            row.controls = controls_of(row.claim, graph, observed(row.claim.observe)[1]) if controls else Controls()
+            if controls and row.claim.id not in uncontrolled:
+                row.controls = controls_of(row.claim, graph, observed(row.claim.observe)[1])
             plans[row.claim.id] = plan(row.claim, row.controls)
         except ImmunescapeError as error:
             row.untestable = f"not testable: {str(error).replace(chr(10), ' ')}"

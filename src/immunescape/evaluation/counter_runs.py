@@ -10,7 +10,7 @@ from immunescape.errors import unknown_word
 from immunescape.evaluation.scenarios import Scenario, scenario
 from immunescape.knowledge.claim_records import Setting
 from immunescape.knowledge.counter_models import CounterModel
-from immunescape.model.rewiring import Rewiring, modulation_keys
+from immunescape.population.rewiring import Rewiring, modulation_keys
 
 if TYPE_CHECKING:
     from immunescape.evaluation.claims import Plan
@@ -89,23 +89,26 @@ def counter_plan(counter: CounterModel, stated: Plan, model: Model) -> Plan:
 
 
 def _wrong(counter: CounterModel, side: Scenario, model: Model) -> Scenario:
+    from immunescape.model import registry
     from immunescape.trial.regimen import parse_regimen
 
     wrong = side.without(counter.off)
-    if counter.set:
-        change = scenario([Setting(set=counter.set)])
+    given = {d for text in side.regimens for d in parse_regimen(text).drugs}
+    # the parameters of a drug that is not given act on nothing, and its model need not be there
+    absent = {n for n, p in model.parameters.items() if p.owner in registry.drugs() and p.owner not in given}
+    if changes := {n: v for n, v in counter.set.items() if n not in absent}:
+        change = scenario([Setting(set=changes)])
         fixed = {name for name, _ in change.values}
         values = tuple(sorted({**dict(wrong.values), **dict(change.values)}.items()))
         factors = {name: f for name, f in wrong.factors if name not in fixed}
         for name, factor in change.factors:
             factors[name] = factors.get(name, 1.0) * factor
         wrong = replace(wrong, values=values, factors=tuple(sorted(factors.items())))
-    turned = [name for name in counter.reverse if name in model.parameters]
+    turned = [name for name in counter.reverse if name in model.parameters and name not in absent]
     if turned:
         signs = {**dict(wrong.factors), **{n: -dict(wrong.factors).get(n, 1.0) for n in turned}}
         wrong = replace(wrong, factors=tuple(sorted(signs.items())))
     if counter.also_give:
-        given = {d for text in side.regimens for d in parse_regimen(text).drugs}
         more = tuple(text for drug, text in counter.also_give.items() if drug in given)
         wrong = replace(wrong, regimens=(*wrong.regimens, *more))
     if counter.link is not None:

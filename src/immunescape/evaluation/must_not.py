@@ -1,9 +1,9 @@
 """Statements that must not hold, simulated: respected, violated or undecided, and whether a model could have failed.
 
-Each statement is run as a comparison of no effect over the same virtual patients as the claims; then again with each of
-the mechanisms that guard it switched off, and in its counter-model, the one wrong model that was named for it before any
-was run. A statement that the present model, every ablated one and the counter-model respect tests nothing, and is counted
-apart.
+Each statement is run as a comparison of no effect over the same virtual patients as the claims; then again with each
+of the mechanisms that guard it switched off, and in its counter-model, the one wrong model that was named for it before
+any was run. A statement that the present model, every ablated one and the counter-model respect tests nothing, and is
+counted apart.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from immunescape.knowledge.counter_models import CounterModel, load_counter_mode
 from immunescape.knowledge.must_not_records import MustNot, load_must_not
 
 if TYPE_CHECKING:
-    from immunescape.model.rewiring import Rewiring
     from immunescape.population.population import Population
+    from immunescape.population.rewiring import Rewiring
 
 _WRONG = "counter-model"
 
@@ -63,7 +63,7 @@ class Denied:
 
     @property
     def can_fail(self) -> bool:
-        """Whether the present model, one without a mechanism or its counter-model violates it: else it tests nothing."""
+        """Whether the present model, an ablated one or its counter-model violates it: else it tests nothing."""
         verdicts = [self.verdict, *(v for _, v in self.ablated.values())]
         return "violated" in verdicts or (self.wrong is not None and self.wrong[1] == "violated")
 
@@ -76,6 +76,7 @@ class Denied:
             "at": list(s.at),
             "sources": list(s.sources),
             "must_not": s.must_not,
+            "batch": s.batch,
             "bounds": [s.low, s.high],
             "measure": s.measure,
             "effect": None if e is None else rounded(e.value),

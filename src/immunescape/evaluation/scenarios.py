@@ -22,8 +22,8 @@ from immunescape.knowledge.claim_records import Setting
 if TYPE_CHECKING:
     from immunescape.engine.api import Compiled, Doses, Engine
     from immunescape.model.assembly import Model
-    from immunescape.model.rewiring import Rewiring
     from immunescape.population.population import Population
+    from immunescape.population.rewiring import Rewiring
 
 __all__ = ["Scenario", "Simulated", "drug_groups", "quick_engine", "scenario", "simulate"]
 
@@ -47,8 +47,8 @@ class Scenario:
     clones : (clone, share of the living cancer cells at day 0).
     regimens : regimens that are given together.
     treat_from : day of the first dose.
-    links : (source, parameter, weight) of biomarkers that are made to go with a parameter: `weight` SDs of ln(parameter)
-        for each SD of the rank score of the source, a parameter or ``covariate:NAME``.
+    links : (source, parameter, weight) of biomarkers that are made to go with a parameter: `weight` SDs of
+        ln(parameter) for each SD of the rank score of the source, a parameter or ``covariate:NAME``.
     """
 
     factors: tuple[tuple[str, float], ...] = ()
@@ -281,13 +281,23 @@ def simulate(
 
 def _model(drugs: tuple[str, ...], rewirings: tuple[Rewiring, ...]) -> Model:
     from immunescape.model.assembly import Model
+    from immunescape.population.reference import with_reference_strengths
 
-    model = Model.build(drugs=list(drugs), check_units=False)
+    model = with_reference_strengths(Model.build(drugs=list(drugs), check_units=False))
     if not rewirings:
         return model
-    from immunescape.model.rewiring import rewire
+    from immunescape.population.rewiring import rewire
 
-    return rewire(model, rewirings)
+    return rewire(model, rewirings, _reference_values)
+
+
+@lru_cache(maxsize=1)
+def _reference_values() -> Mapping[str, float]:
+    """States and quantities of the untreated reference patient at diagnosis, in base units."""
+    from immunescape.population.reference import reference_baseline
+
+    baseline = reference_baseline()
+    return {**baseline.states, **baseline.quantities}
 
 
 @lru_cache(maxsize=4)
@@ -349,10 +359,8 @@ def _run(
         rows = slice(k * n, (k + 1) * n)
         changed = changed_parameters(model, base, one, n)
         for source, name, weight in one.links:
-            own = changed.get(name, base.get(name))
-            if own is None:
-                raise InputError(f"patients do not differ in '{name}', so that nothing can go with it")
-            changed[name] = own * linked_factor(population, base, source, name, weight)
+            factor = linked_factor(population, base, source, name, weight)
+            changed[name] = changed.get(name, base[name]) * factor
         for name, value in changed.items():
             if name not in parameters:
                 parameters[name] = np.full(n * len(scenarios), model.parameters[name].base)

@@ -1,6 +1,6 @@
-"""Predicted results of trials beside the published ones: errors, predictive intervals, dull rivals.
+"""Predicted results of trials beside the published ones: errors, predictive intervals, naive baselines.
 
-A prediction is only as good as it is better than a dull one, so every hazard ratio is also predicted by two rivals
+A prediction is worth what it gains over a naive one, so every hazard ratio is also predicted by two baselines
 learnt on the calibration trials alone: one constant, and the mean of the trial's regimen class. Intervals are scored
 with the interval score (``gneiting2007``), which punishes width and misses alike.
 """
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from immunescape.trial.result import TrialResult
+    from immunescape.trial.spec import Trial
 
-__all__ = ["ROLES", "Score", "interval_score", "rivals", "roles", "score_trial", "summarise"]
+__all__ = ["ROLES", "Score", "interval_score", "published_ratios", "rivals", "roles", "score_trial", "summarise"]
 
 FloatArray = NDArray[np.float64]
 Role = Literal["calibration", "validation", "own"]
@@ -45,7 +46,9 @@ class Score:
     trial, role, arm, endpoint : what it is; the arm of a hazard ratio is ``experimental / control``.
     predicted : of the whole simulated arm. low, high : 95 % of virtual trials of the published size fall in here.
     published, published_low, published_high : as the trial reported them; None where it did not.
-    regimen_class : of the trial. n : simulated patients.
+    regimen_class : of the trial. n, n_published : simulated patients, and those of the published figure.
+    same_course : of an OS hazard ratio, what is left where both arms follow the control's courses
+        (:func:`immunescape.trial.analysis.same_course_ratio`); None for other figures.
     """
 
     trial: str
@@ -60,6 +63,8 @@ class Score:
     published_high: float | None
     regimen_class: str = ""
     n: int = 0
+    same_course: float | None = None
+    n_published: int = 0
 
     def row(self) -> dict[str, Any]:
         """As one row of ``immunescape validate --json``."""
@@ -106,7 +111,8 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
             f"trial '{result.trial.name}' has nothing to be scored against",
             hint="Add a `published:` block to its file; `immunescape trial --template` shows one.",
         )
-    role, kind = roles().get(result.trial.name, ("own", "own"))
+    role, kind = roles().get(result.trial.name, ("own", ""))
+    kind = kind or regimen_class(result.trial)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x5C0E,)))
     tables = {arm.name: _arrays(result, arm.name) for arm in result.trial.arms}
     sizes = {arm.name: arm.n or len(tables[arm.name].response) for arm in published.arms}
@@ -124,11 +130,17 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
         """Errors (resamples,) of the model's structure."""
         return structure.get(kind, 0.0) * rng.standard_normal(resamples)
 
-    def add(arm: str, endpoint: str, predicted: float | None, spread: FloatArray, value: Any, interval: Any) -> None:
+    def add(
+        arm: str, endpoint: str, predicted: float | None, spread: FloatArray, value: Any, interval: Any,
+        same: float | None = None,
+    ) -> None:  # fmt: skip
         low, high = _quantiles(spread)
         plow, phigh = interval or (None, None)
         n = sum(len(tables[part].response) for part in arm.split(" / ") if part in tables)
-        scores.append(Score(result.trial.name, role, arm, endpoint, predicted, low, high, value, plow, phigh, kind, n))
+        size = sum(sizes.get(part, 0) for part in arm.split(" / "))
+        scores.append(
+            Score(result.trial.name, role, arm, endpoint, predicted, low, high, value, plow, phigh, kind, n, same, size)
+        )
 
     figures = {str(arm["name"]): arm for arm in result.arms}
     for arm in published.arms:
@@ -142,13 +154,17 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
             spread = np.array([_median(time[r], event[r]) for r in rows]) * np.exp(off("median"))
             add(arm.name, f"{name}_median_months", figures[arm.name][f"{name}_median_months"], spread,
                 getattr(arm, f"{name}_median_months"), getattr(arm, f"{name}_median_ci"))  # fmt: skip
-    a, b = result.comparison.get("experimental"), result.comparison.get("control")
-    if a in draws and b in draws:
+    for k, record in enumerate([result.comparison, *result.comparison.get("others", [])]):
+        a, b = record.get("experimental"), record.get("control")
+        if a not in draws or b not in draws:
+            continue
+        known = published.others.get(str(a), {}) if k else vars(published)
         for name in ("pfs", "os"):
             ratios = _ratios(getattr(tables[a], name), getattr(tables[b], name), draws[a], draws[b])
             ratios = ratios * np.exp(off("hr"))
-            add(f"{a} / {b}", f"{name}_hr", result.comparison.get(f"{name}_hr"), ratios,
-                getattr(published, f"{name}_hr"), getattr(published, f"{name}_hr_ci"))  # fmt: skip
+            same = record.get("os_hr_same_course") if name == "os" else None
+            add(f"{a} / {b}", f"{name}_hr", record.get(f"{name}_hr"), ratios, known.get(f"{name}_hr"),
+                known.get(f"{name}_hr_ci"), same)  # fmt: skip
     return scores
 
 
@@ -232,8 +248,38 @@ def interval_score(low: float, high: float, value: float, level: float = _LEVEL)
 Rival = Callable[[Score], tuple[float, float, float] | None]
 
 
+@cache
+def published_ratios() -> tuple[Score, ...]:
+    """Published hazard ratios of the calibration trials that ship: what the rivals learn on, whatever is simulated."""
+    from immunescape.trial.spec import load_trial
+
+    out = []
+    for name, (role, kind) in sorted(roles().items()):
+        published = load_trial(name).published
+        for end in ("pfs_hr", "os_hr"):
+            value = None if published is None else getattr(published, end)
+            if role == "calibration" and value is not None:
+                out.append(Score(name, role, "", end, None, None, None, value, None, None, kind))
+    return tuple(out)
+
+
+def regimen_class(trial: Trial) -> str:
+    """Class of a trial by what its experimental arm gives, in the words of ``trial_roles.csv``; ``own`` for others."""
+    from immunescape.trial.toxicity import contains_class
+
+    given = [d for choice in trial.experimental[0].choices for d in choice.regimen.drugs]
+    if not contains_class(given, "ici"):
+        return "own"
+    earlier = [d for line in trial.prior for choice in line.choices for d in choice.regimen.drugs]
+    if "radiotherapy" in earlier:
+        return "ici after chemoradiotherapy"
+    if contains_class(given, "cytotoxic"):
+        return "ici and chemotherapy"
+    return "ici" if all(contains_class((d,), "ici") for d in given) else "own"
+
+
 def rivals(scores: Sequence[Score]) -> dict[str, Rival]:
-    """Two dull predictors of log hazard ratios, learnt on the published ratios of the calibration trials.
+    """Two naive predictors of log hazard ratios, learnt on the published ratios of the calibration trials.
 
     ``constant`` predicts their mean, ``class`` the mean of the trial's regimen class (the constant where the class has
     no calibration trial). Both predict with the spread of the calibration trials about the mean as a normal interval;
@@ -257,18 +303,26 @@ def rivals(scores: Sequence[Score]) -> dict[str, Rival]:
     }
 
 
-def summarise(scores: Iterable[Score]) -> dict[str, dict[str, Any]]:
+def summarise(scores: Iterable[Score], known: Sequence[Score] | None = None) -> dict[str, dict[str, Any]]:
     """Errors by role: how far predictions are off, how often intervals hold the published figure, against the rivals.
+
+    Parameters
+    ----------
+    scores
+        What was predicted.
+    known
+        Published ratios of calibration trials that the rivals learn on; None takes those among `scores`.
 
     Returns
     -------
     role -> ``orr_median_abs_error`` (percentage points), ``median_rel_error`` (of PFS and OS medians, share; a virtual
     median that is not reached where a published one is counts as further off than any other),
     ``hr_median_abs_log_error``, ``hr_covered`` (share), ``hr_interval_score`` (mean, on the log scale), the same for
-    each rival under ``rivals``, and how many figures each stands on.
+    each rival under ``rivals``, how many figures each stands on, and the hazard ratios of PFS and of OS apart under
+    ``pfs`` and ``os``.
     """
     scores = list(scores)
-    predictors = rivals(scores)
+    predictors = rivals(scores if known is None else known)
     out: dict[str, dict[str, Any]] = {}
     for role in ROLES:
         known = [s for s in scores if s.role == role and s.published is not None]
@@ -288,6 +342,12 @@ def summarise(scores: Iterable[Score]) -> dict[str, dict[str, Any]]:
             **_log_errors(ratios, lambda s: _own(s)),
             "rivals": {name: _log_errors(ratios, rival) for name, rival in predictors.items()},
         }
+        for end in ("pfs", "os"):
+            of_end = [s for s in ratios if s.endpoint == f"{end}_hr"]
+            record[end] = {
+                **_log_errors(of_end, lambda s: _own(s)),
+                "rivals": {name: _log_errors(of_end, rival) for name, rival in predictors.items()},
+            }
         out[role] = record
     return out
 

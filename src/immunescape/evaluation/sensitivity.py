@@ -102,6 +102,7 @@ class TreatedPatients:
         from immunescape.model.assembly import Model
         from immunescape.population.diagnosis import Grower
         from immunescape.population.linking import varying_parameters
+        from immunescape.population.reference import with_reference_strengths
 
         names = [a.name for a in trial.arms]
         if arm and arm not in names:
@@ -114,7 +115,7 @@ class TreatedPatients:
             )
         self.trial, self.seed = trial, seed
         drugs = list(dict.fromkeys(d for c in self.arm.choices for d in c.regimen.drugs))
-        self.model = Model.build(drugs=drugs, check_units=False)
+        self.model = with_reference_strengths(Model.build(drugs=drugs, check_units=False))
         made = quick_engine(engine)
         self.grower = Grower(self.model, made, rtol=1e-5)
         self.compiled = made.compile(self.model.to_sbml())

@@ -15,8 +15,9 @@ def full_model() -> Model:
     """Assemble all mechanisms with all drugs."""
     from immunescape.model.assembly import Model as _Model
     from immunescape.model.registry import drugs
+    from immunescape.population.reference import with_reference_strengths
 
-    return _Model.build(drugs=list(drugs()), check_units=False)
+    return with_reference_strengths(_Model.build(drugs=list(drugs()), check_units=False))
 
 
 def model_counts(model: Model) -> dict[str, int]:

@@ -12,7 +12,7 @@ from immunescape.evaluation.cohort_response import ResponseRow, response_rows, s
 from immunescape.evaluation.facts import Fact, facts
 from immunescape.evaluation.lesion_comparison import COMPARISONS, LesionArm, compare_lesions
 from immunescape.evaluation.patient_data import HOW, PatientData
-from immunescape.evaluation.scoreboard import Score, roles, score_trial, summarise
+from immunescape.evaluation.scoreboard import Score, published_ratios, roles, score_trial, summarise
 from immunescape.files import check_folder
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Validation:
     kinetics : single lesions, group by group. response_by_pdl1, response_by_size : response in strata of PD-L1 and of
         the sum of diameters; all empty without data.
     notes : what of the comparison with patients was left out, and why.
+    named : whether the trials were named; else all that ship were run.
     """
 
     results: tuple[TrialResult, ...]
@@ -42,14 +43,19 @@ class Validation:
     response_by_pdl1: tuple[ResponseRow, ...] = ()
     response_by_size: tuple[ResponseRow, ...] = ()
     notes: tuple[str, ...] = ()
+    named: bool = False
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """Errors by role; see :func:`immunescape.evaluation.scoreboard.summarise`."""
-        return summarise(self.scores)
+        return summarise(self.scores, published_ratios())
 
     def facts(self) -> list[Fact]:
-        """Facts of the review that can be looked up in these trials."""
-        return facts({r.trial.name: r for r in self.results})
+        """Facts of the review that can be looked up in these trials; of named trials, in no other population."""
+        found = facts({r.trial.name: r for r in self.results})
+        if not self.named:
+            return found
+        general = {fact.id for fact in facts({})}
+        return [fact for fact in found if fact.id not in general and fact.predicted is not None]
 
     def to_json(self) -> dict[str, Any]:
         """Content of ``immunescape validate --json``: one row per trial, arm and endpoint, and the summary."""
@@ -134,12 +140,14 @@ def validate(
 
         result = run_trial(
             trial, patients=size, seed=seed, workers=workers, out=None if out is None else out / name, engine=engine,
-            paired=True, progress=tell, cluster=cluster,
+            paired=trial.can_pair, progress=tell, cluster=cluster,
         )  # fmt: skip
         results.append(result)
         if number < scored:
             scores.extend(score_trial(result, seed=seed))
-    found = Validation(tuple(results), tuple(scores), patients, seed)
+    found = Validation(tuple(results), tuple(scores), patients, seed, named=bool(names))
+    if found.named and patients_data is None:
+        return found
     return replace(found, notes=(HOW,)) if patients_data is None else _beside_patients(found, patients_data)
 
 

@@ -1,9 +1,9 @@
 """Set-ups of claims are locked: a digest of each, and the list of every change that was made to one.
 
 ``claims/lock.csv`` holds one row for each claim, each statement that must not hold and each counter-model
-(``counter:<statement>``): its id and the digest of its set-up when it was locked. A set-up whose digest differs has been changed, and ``claim_changes.yaml`` must say so, with
-date, reason and the form that it was changed from or to. The claims stand in their first form; a form that replaced it
-is kept in the list and is simulated beside it.
+(``counter:<statement>``): its id and the digest of its set-up when it was locked. A set-up whose digest differs has
+been changed, and ``claim_changes.yaml`` must say so, with date, reason and the form that it was changed from or to.
+The claims stand in their first form; a form that replaced it is kept in the list and is simulated beside it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ class ClaimChange(BaseModel):
 
     Attributes
     ----------
-    claim : id, also of a statement that must not hold or a counter-model. date : of the change. reason : why, and after which result.
+    claim : id, also of a statement that must not hold or a counter-model. date : of the change.
+    reason : why, and after which result.
     kind : ``observable``, ``day``, ``size``, ``dose``, ``set-up``, ``bounds``, ``control`` (the mechanism that is
         switched off), ``removed`` (the claim was taken out for a time), or ``completed`` (the first form named
         something that the model did not have, so that no result of it was ever seen).

@@ -9,13 +9,13 @@ statement that a simulation cannot judge is recorded all the same, as context, w
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from immunescape import plugins
 from immunescape.errors import InputError, unknown_word
 
 __all__ = ["Claim", "Setting", "claim_chapters", "load_claims", "places", "read_claims"]
@@ -97,7 +97,9 @@ class Claim(_Record):
         ``best:NAME`` the smallest such. Or an event of the diameter, 1 or 0 in each patient: ``response`` (30 %
         smaller than at the first dose on `day`) and ``best_response`` (until then), ``progression`` (20 % larger than
         at the first dose on `day`), ``ever_progressed`` (20 % larger than at its smallest, until then) and
-        ``relapse`` (the same, of those with a best response).
+        ``relapse`` (the same, of those with a best response). Or of a resection on `day`:
+        ``major_pathological_response`` (viable cells are 10 % of the tumour bed at most) and
+        ``complete_pathological_response``.
     day : day on which it is looked at, counted from day 0.
     treat_from : day of the first dose; before it, `set`, `off` and `clones` act alone.
     with_value : a second quantity; the claim is then about the rank correlation of both across patients.
@@ -246,14 +248,22 @@ def _problem(error: ValidationError, where: str) -> Exception:
     return InputError(f"{field or 'claim'}: {detail['msg'].removeprefix('Value error, ')}", where=where)
 
 
-@lru_cache(maxsize=1)
+@plugins.cached()
 def load_claims() -> tuple[Claim, ...]:
-    """Return every claim that ships, chapter by chapter."""
+    """Return every claim that ships, chapter by chapter, and then those of plug-ins.
+
+    Raises
+    ------
+    InputError
+        Naming file, line and claim; an identifier that stands twice.
+    """
     found: list[Claim] = []
     folder = files("immunescape.knowledge") / "claims"
     for entry in sorted(folder.iterdir(), key=lambda e: e.name):
         if entry.name.endswith(".yaml"):
             found += read_claims(entry.name, entry.read_text(encoding="utf-8"))
+    for path in plugins.library("claims").values():
+        found += read_claims(str(path), path.read_text(encoding="utf-8"))
     seen: set[str] = set()
     for claim in found:
         if claim.id in seen:

@@ -33,6 +33,7 @@ class MustNot(BaseModel):
     background, change, against, modifies, observe, with_value, measure, day, with_day : as in `Claim`.
     must_not : direction of the effect in which the statement would be true.
     low, high : bounds of no effect, in the scale of `measure`.
+    batch : ``first``, or ``second`` for those that were added, and locked, after the first had been run.
     note : what a reader should know.
     """
 
@@ -54,6 +55,7 @@ class MustNot(BaseModel):
     must_not: Literal["increase", "decrease", "change"]
     low: float
     high: float
+    batch: Literal["first", "second"] = "first"
     note: str = ""
 
     @field_validator("at", "sources", "guarded_by", mode="before")
@@ -70,7 +72,7 @@ class MustNot(BaseModel):
 
     def as_claim(self) -> Claim:
         """Return the same comparison as a claim of no effect."""
-        data = self.model_dump(exclude={"must_not", "guarded_by"})
+        data = self.model_dump(exclude={"must_not", "guarded_by", "batch"})
         return Claim.model_validate(
             {**data, "mechanism": self.guarded_by, "expect": "none", "chapter": "must not hold"}
         )

@@ -1,7 +1,7 @@
 """The bibliography: BibTeX files -> records -> formatted citations.
 
-``knowledge/references.bib`` (and files of ``knowledge/bib/``, where present) are one bibliography; an entry may
-stand in several files if they agree.
+``knowledge/references.bib`` (and files of ``knowledge/bib/``, where present) and the ``references.bib`` of plug-ins
+are one bibliography; an entry may stand in several files if they agree.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.plugins import table_files
 
 __all__ = ["FOLDER", "Reference", "bib_files", "format_reference", "get_reference", "load_references", "parse_bibtex"]
 
@@ -86,8 +87,9 @@ class Reference:
 
 
 def bib_files() -> list[Path]:
-    """Return the BibTeX files of the package."""
-    return [p for p in (FOLDER / "references.bib", *sorted((FOLDER / "bib").glob("*.bib"))) if p.is_file()]
+    """Return the BibTeX files of the package and of plug-ins."""
+    shipped = (FOLDER / "references.bib", *sorted((FOLDER / "bib").glob("*.bib")))
+    return [p for p in (*shipped, *table_files("references.bib")) if p.is_file()]
 
 
 def _plain(text: str) -> str:
@@ -214,7 +216,7 @@ def load_references(extra: Iterable[Path] = ()) -> dict[str, Reference]:
     Parameters
     ----------
     extra
-        Further BibTeX files, e.g. of a plugin.
+        Further BibTeX files.
 
     Raises
     ------

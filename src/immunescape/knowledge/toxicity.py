@@ -10,6 +10,9 @@ drugs:
 2. A set that no regimen covers is split into listed regimens, as few as possible. Their hazards, ``-ln(1 - p)``, add
    up, times a factor where parts interact (``data/toxicity_interactions.csv``: fitted for antibodies with chemotherapy,
    else assumed 1). The record then says ``combined`` and its grade is ``assumed``.
+
+Plug-ins bring tables of the same names for their own drugs (:mod:`immunescape.plugins`); a row that would change
+what is said of ours alone is refused.
 """
 
 from __future__ import annotations
@@ -18,13 +21,22 @@ import csv
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import permutations
 from pathlib import Path
 
+from immunescape import plugins
 from immunescape.errors import InputError, unknown_word
 
-__all__ = ["Interaction", "Toxicity", "ToxicityFact", "drug_classes", "interactions", "toxicity", "toxicity_facts"]
+__all__ = [
+    "Interaction",
+    "Toxicity",
+    "ToxicityFact",
+    "drug_classes",
+    "interactions",
+    "toxicity",
+    "toxicity_facts",
+    "usual_doses",
+]
 
 DATA = Path(__file__).parent / "data"
 _PROBABILITIES = ("grade3", "discontinuation", "death")
@@ -122,24 +134,59 @@ def _rows(name: str) -> Iterator[tuple[dict[str, str], str]]:
     path = DATA / name
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
+        columns = list(reader.fieldnames or ())
         for row in reader:
             yield row, f"{path}, row {reader.line_num}"
+    yield from plugins.rows(name, columns)
+
+
+@plugins.cached()
+def _our_classes() -> dict[str, frozenset[str]]:
+    """Drug -> classes of the package alone."""
+    found: dict[str, set[str]] = {}
+    with (DATA / "drug_classes.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            found.setdefault(row["drug"], set()).add(row["class"])
+    return {d: frozenset(c) for d, c in found.items()}
+
+
+def _is_foreign(where: str) -> bool:
+    """Whether a row is of a plug-in."""
+    return not where.startswith(str(DATA))
+
+
+def _check_own(words: Iterable[str], where: str) -> None:
+    """Refuse a plug-in's row that says something of our drugs and classes alone."""
+    ours = {*_our_classes(), *(c for classes in _our_classes().values() for c in classes)}
+    if _is_foreign(where) and all(word in ours for word in words):
+        raise InputError(
+            "the row names no drug or class of the plug-in, and would change what is known of others",
+            where=where,
+            hint="A plug-in says what its own drugs do, alone and together with others.",
+        )
+
+
+def usual_doses() -> frozenset[str]:
+    """Return the drugs with a usual dose (``data/usual_doses.csv`` and those of plug-ins)."""
+    return frozenset(row["name"] for row, _ in _rows("usual_doses.csv"))
 
 
 def _sources(text: str) -> tuple[str, ...]:
     return tuple(s.strip() for s in text.split(";") if s.strip() and s.strip() != "assumed")
 
 
-@lru_cache(maxsize=1)
+@plugins.cached()
 def drug_classes() -> dict[str, frozenset[str]]:
     """Return drug -> its classes, as the toxicity table uses them."""
     found: dict[str, set[str]] = {}
-    for row, _ in _rows("drug_classes.csv"):
+    for row, where in _rows("drug_classes.csv"):
+        if _is_foreign(where) and row["drug"] in _our_classes():
+            raise InputError(f"the drug '{row['drug']}' is immunescape's own", where=where, hint="Name it otherwise.")
         found.setdefault(row["drug"], set()).add(row["class"])
     return {d: frozenset(c) for d, c in found.items()}
 
 
-@lru_cache(maxsize=1)
+@plugins.cached()
 def toxicity_facts() -> tuple[ToxicityFact, ...]:
     """Return every row of the toxicity table.
 
@@ -157,14 +204,19 @@ def toxicity_facts() -> tuple[ToxicityFact, ...]:
         for word in row["regimen"].split("+"):
             if word not in words:
                 raise unknown_word("drug or class", word, words, where=where)
+        _check_own(row["regimen"].split("+"), where)
         if row["unit"] != _UNITS[quantity]:
             raise InputError(f"{quantity} is in {_UNITS[quantity]}, not '{row['unit']}'", where=where)
         if row["grade"] not in ("measured", "fitted", "assumed") or not row["source"]:
             raise InputError("a row needs a source, and a grade: measured, fitted or assumed", where=where)
         if row["causality"] not in ("treatment", "any"):
             raise InputError("causality is 'treatment' or 'any'", where=where)
-        value = float(row["value"])
-        if value < 0 or (row["unit"] == "percent" and value > 100):
+        try:
+            value = float(row["value"])
+            count = int(row["n"]) if row["n"] else None
+        except ValueError:
+            raise InputError(f"'{row['value']}' or '{row['n']}' is not a number", where=where) from None
+        if not math.isfinite(value) or value < 0 or (row["unit"] == "percent" and value > 100):
             raise InputError(f"{quantity} cannot be {value:g} {row['unit']}", where=where)
         facts.append(
             ToxicityFact(
@@ -172,7 +224,7 @@ def toxicity_facts() -> tuple[ToxicityFact, ...]:
                 quantity,
                 value,
                 row["unit"],
-                int(row["n"]) if row["n"] else None,
+                count,
                 row["causality"],
                 _sources(row["source"]),
                 row["grade"],
@@ -183,22 +235,25 @@ def toxicity_facts() -> tuple[ToxicityFact, ...]:
     return tuple(facts)
 
 
-@lru_cache(maxsize=1)
+@plugins.cached()
 def interactions() -> tuple[Interaction, ...]:
     """Return every row of the table of interactions."""
-    return tuple(
-        Interaction(
-            row["first"],
-            row["second"],
-            row["quantity"],
-            float(row["hazard_factor"]),
-            row["toxicities"],
-            _sources(row["source"]),
-            row["grade"],
-            row["note"],
+    found = []
+    for row, where in _rows("toxicity_interactions.csv"):
+        _check_own((row["first"], row["second"]), where)
+        found.append(
+            Interaction(
+                row["first"],
+                row["second"],
+                row["quantity"],
+                float(row["hazard_factor"]),
+                row["toxicities"],
+                _sources(row["source"]),
+                row["grade"],
+                row["note"],
+            )
         )
-        for row, _ in _rows("toxicity_interactions.csv")
-    )
+    return tuple(found)
 
 
 def _fit(regimen: str, drugs: frozenset[str]) -> int:
@@ -300,7 +355,7 @@ def toxicity(drugs: Iterable[str]) -> Toxicity:
     return _toxicity(chosen)
 
 
-@lru_cache(maxsize=256)
+@plugins.cached(256)
 def _toxicity(drugs: frozenset[str]) -> Toxicity:
     facts: list[ToxicityFact] = []
     combined = False

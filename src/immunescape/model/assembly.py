@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import ModelError, unknown_word
@@ -22,7 +22,9 @@ from immunescape.model.units import RATE, VOLUME, multiply
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Model", "computation_order", "registered_model"]
+    from immunescape.engine.api import Compiled, Engine
+
+__all__ = ["Model", "computation_order"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,11 @@ class Model:
     compartments : compartment -> name of the parameter or quantity that is its volume (mL).
     clones : clones of cancer cells.
     modulations : (process, pathway, mechanism) of every modulation.
-    missing_strengths : modulations whose reference strength is not stored yet; it is taken as 0.
+    missing_strengths : modulations without a reference strength. It stands as 0, so that the factor is not 1 in the
+        reference patient: such a model can be looked at, but not be written or simulated
+        (``immunescape.population.reference.with_reference_strengths`` computes what is missing).
+    strengths : reference strengths that it was given; None: those that are stored.
+    registered : whether it is `immunescape.model.stored.registered_model` of its drugs.
     """
 
     mechanisms: tuple[Mechanism, ...]
@@ -50,6 +56,8 @@ class Model:
     clones: tuple[Clone, ...]
     modulations: tuple[Key, ...]
     missing_strengths: tuple[Key, ...]
+    strengths: Mapping[Key, float] | None = None
+    registered: bool = False
 
     @classmethod
     def build(
@@ -112,6 +120,7 @@ class Model:
             tuple(c for c, _ in draft.clones.values()),
             tuple(keys),
             tuple(missing),
+            None if strengths is None else dict(strengths),
         )
 
     @property
@@ -177,8 +186,20 @@ class Model:
 
         return derivatives(self, states, parameters or {}, time)
 
-    def to_sbml(self) -> str:
-        """Return the model as SBML Level 3 Version 2; ids equal the names here, values are in base units."""
+    def to_sbml(self, *, unreferenced: bool = False) -> str:
+        """Return the model as SBML Level 3 Version 2; ids equal the names here, values are in base units.
+
+        Raises
+        ------
+        ModelError
+            Where a reference strength is missing, unless `unreferenced`: simulated like this, the mechanism would move
+            the reference patient.
+        """
+        if self.missing_strengths and not unreferenced:
+            raise ModelError(
+                "no reference strength is stored for " + ", ".join("/".join(k) for k in self.missing_strengths),
+                hint="immunescape.population.reference.with_reference_strengths(model) computes and keeps it.",
+            )
         return self._sbml
 
     @cached_property
@@ -190,7 +211,27 @@ class Model:
     @cached_property
     def untreated(self) -> Model:
         """The same mechanisms without drugs; units are not checked again. This model, where it has no drugs."""
-        return Model.build(self.mechanisms, drugs=(), check_units=False) if self.drugs else self
+        if not self.drugs:
+            return self
+        if self.registered:
+            from immunescape.model.stored import registered_model
+
+            return registered_model(())
+        return Model.build(self.mechanisms, drugs=(), check_units=False, strengths=self.strengths)
+
+    def compiled(self, engine: Engine, *, unreferenced: bool = False) -> Compiled:
+        """Make this model ready to run; what is generated of it is the same as of its SBML.
+
+        With `unreferenced` also where a reference strength is missing; see :meth:`to_sbml`.
+        """
+        from immunescape.engine.native import NativeEngine
+
+        document = self.to_sbml(unreferenced=unreferenced)
+        if not isinstance(engine, NativeEngine):
+            return engine.compile(document)
+        from immunescape.model.system import model_system
+
+        return engine.compile(document, read=lambda: model_system(self))
 
     def __getstate__(self) -> dict[str, Any]:
         """Fields without what follows from them, which the receiving process makes where it needs it."""
@@ -225,15 +266,6 @@ class Model:
             f"Model({len(self.mechanisms)} mechanisms, {len(self.drugs)} drugs, {len(self.states)} states, "
             f"{len(self.reactions)} reactions, {len(self.parameters)} parameters)"
         )
-
-
-@lru_cache(maxsize=4)
-def registered_model(drugs: tuple[str, ...]) -> Model:
-    """Return the model of every registered mechanism with some registered drugs, assembled once in a process.
-
-    Units are not checked: the tables of the package are checked by its tests.
-    """
-    return Model.build(drugs=drugs, check_units=False)
 
 
 def _check_order(draft: Draft) -> None:

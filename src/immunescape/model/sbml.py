@@ -30,7 +30,7 @@ from immunescape.model.units import (
 if TYPE_CHECKING:
     from immunescape.model.assembly import Model
 
-__all__ = ["mathml", "write_sbml"]
+__all__ = ["conversion_id", "mathml", "write_sbml"]
 
 _CORE = "http://www.sbml.org/sbml/level3/version2/core"
 _TIME = '<csymbol encoding="text" definitionURL="http://www.sbml.org/sbml/symbols/time">time</csymbol>'
@@ -100,7 +100,8 @@ def mathml(tree: Expression) -> str:
     return _Writer().math(tree)
 
 
-def _conversion_id(dimension: Dimension) -> str:
+def conversion_id(dimension: Dimension) -> str:
+    """Return the name of the parameter that turns extent into amounts of a kind."""
     return f"conversion_{sbml_unit_id(dimension)}"
 
 
@@ -136,7 +137,7 @@ def write_sbml(model: Model) -> str:
     parameters = [_parameter(w, p.name, p.dimension, p.note, value=p.base) for p in model.parameters.values()]
     for kind in dict.fromkeys(s.dimension for s in model.states.values() if s.dimension != SUBSTANCE):
         unit = multiply(kind, SUBSTANCE, -1)
-        parameters.append(_parameter(w, _conversion_id(kind), unit, "from extent to amount", value=1.0))
+        parameters.append(_parameter(w, conversion_id(kind), unit, "from extent to amount", value=1.0))
     parameters += [_parameter(w, q.name, q.dimension, q.meaning) for q in model.quantities.values()]
     reactions = [_reaction(w, r, model.states) for r in model.reactions.values()]
     events = [_event(w, e) for e in model.events.values()]
@@ -180,7 +181,7 @@ def _species(w: _Writer, state: ModelState, initial: list[str]) -> str:
         amount = f' initialAmount="{state.initial.value!r}"'
     else:
         initial.append(f'<initialAssignment symbol="{state.name}">{w.math(state.initial)}</initialAssignment>')
-    conversion = f' conversionFactor="{_conversion_id(state.dimension)}"' if state.dimension != SUBSTANCE else ""
+    conversion = f' conversionFactor="{conversion_id(state.dimension)}"' if state.dimension != SUBSTANCE else ""
     return (
         f'<species id="{state.name}" name={quoteattr(state.meaning)} compartment="{state.compartment}"{amount}'
         f' substanceUnits="{w.unit(state.dimension)}" hasOnlySubstanceUnits="true" boundaryCondition="false"'

@@ -16,7 +16,7 @@ from immunescape.model.expressions import Apply, Expression, Name, evaluate, fun
 if TYPE_CHECKING:
     from immunescape.model.assembly import Model
 
-__all__ = ["derivatives", "evaluate_all", "evaluate_quantities", "initial"]
+__all__ = ["derivatives", "evaluate_ahead", "evaluate_all", "evaluate_quantities", "initial"]
 
 
 _BASES: WeakKeyDictionary[Model, dict[str, float]] = WeakKeyDictionary()
@@ -47,6 +47,10 @@ def initial(model: Model, parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {n: value(n) for n in model.states}
 
 
+_Step = tuple[Callable[..., Any], int, int, int]
+"""Function, place of its value, places of its arguments (-1: there is no second one)."""
+
+
 class _Program:
     """Quantities and reaction rates of a model as operations on numpy arrays, each computed once.
 
@@ -61,13 +65,25 @@ class _Program:
         self._place: dict[Any, int] = {name: i for i, name in enumerate(self.inputs)}
         self._start: list[Any] = [None] * len(self.inputs)
         self._table = functions()
-        self._steps: list[tuple[Callable[..., Any], int, int, int]] = []
+        self._steps: list[_Step] = []
         for name, quantity in model.quantities.items():
             self._place[name] = self._lower(quantity.expression)
         self.quantities = tuple(self._place[name] for name in model.quantities)
-        self._parts: dict[tuple[str, ...], list[tuple[Callable[..., Any], int, int, int]]] = {}
+        self._parts: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[list[_Step], set[int]]] = {}
         self._first = len(self._steps)
         self.rates = tuple(self._lower(reaction.rate) for reaction in model.reactions.values())
+        self.changes: dict[str, list[tuple[float, int]]] = {name: [] for name in model.states}
+        for reaction, at in zip(model.reactions.values(), self.rates, strict=True):
+            for sign, side in ((-1.0, reaction.reactants), (1.0, reaction.products)):
+                for state, stoichiometry in side.items():
+                    self.changes[state].append((sign * stoichiometry, at))
+
+    def slope(self, state: str, values: list[Any]) -> Any:
+        """Rate of change of a state, from values by place."""
+        total: Any = 0.0
+        for factor, at in self.changes[state]:
+            total = total + factor * values[at]
+        return total
 
     def _lower(self, tree: Expression) -> int:
         if isinstance(tree, Name) and tree.id != "pi":
@@ -95,26 +111,35 @@ class _Program:
             self._steps.append((self._table[op], at, a, b))
         return at
 
-    def _needed(self, names: tuple[str, ...]) -> list[tuple[Callable[..., Any], int, int, int]]:
-        """Operations that these quantities follow from."""
-        if names not in self._parts:
+    def _needed(self, names: tuple[str, ...], states: tuple[str, ...] = ()) -> tuple[list[_Step], set[int]]:
+        """Operations that these quantities, and the slopes of these states, follow from, and all places they read."""
+        if (names, states) not in self._parts:
             wanted = {self._place[name] for name in names}
+            wanted |= {at for state in states for _, at in self.changes[state]}
             part = []
-            for step in reversed(self._steps[: self._first]):
+            for step in reversed(self._steps):
                 if step[1] in wanted:
                     wanted.update(step[2:])
                     part.append(step)
-            self._parts[names] = part[::-1]
-        return self._parts[names]
+            self._parts[names, states] = part[::-1], wanted
+        return self._parts[names, states]
 
-    def run(self, known: Mapping[str, Any], *, rates: bool, only: tuple[str, ...] = ()) -> list[Any]:
+    def states_behind(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """States that these quantities depend on."""
+        places = self._needed(names)[1]
+        return tuple(state for state in self.changes if self._place[state] in places)
+
+    def run(
+        self, known: Mapping[str, Any], *, rates: bool, only: tuple[str, ...] = (), slopes: tuple[str, ...] = ()
+    ) -> list[Any]:
         """Values by place, from those of the inputs.
 
-        Those of the rates only where asked for; with `only`, those that these quantities need and no others.
+        Those of the rates only where asked for; with `only`, those that these quantities and the slopes of the states
+        `slopes` need, and no others.
         """
         values = self._start.copy()
         values[: len(self.inputs)] = [known[name] for name in self.inputs]
-        steps = self._needed(only) if only else self._steps if rates else self._steps[: self._first]
+        steps = self._needed(only, slopes)[0] if only else self._steps if rates else self._steps[: self._first]
         for function, at, a, b in steps:
             values[at] = function(values[a], values[b]) if b >= 0 else function(values[a])
         return values
@@ -131,15 +156,20 @@ def _run(
     *,
     rates: bool,
     only: tuple[str, ...] = (),
+    slopes: tuple[str, ...] = (),
 ) -> tuple[_Program, list[Any]]:
     missing = [n for n in model.states if n not in states]
     if missing:
         raise ModelError(f"the value of state '{missing[0]}' is missing")
     known = {**_parameters(model, parameters), **{n: states[n] for n in model.states}, "time": time}
+    program = _program(model)
+    return program, program.run(known, rates=rates, only=only, slopes=slopes)
+
+
+def _program(model: Model) -> _Program:
     if model not in _PROGRAMS:
         _PROGRAMS[model] = _Program(model)
-    program = _PROGRAMS[model]
-    return program, program.run(known, rates=rates, only=only)
+    return _PROGRAMS[model]
 
 
 def evaluate_quantities(
@@ -160,13 +190,29 @@ def evaluate_all(
     """Return every quantity and the rate of change of every state, in base units (per day), in one evaluation."""
     program, values = _run(model, states, parameters, time, rates=True)
     quantities = {n: values[at] for n, at in zip(model.quantities, program.quantities, strict=True)}
-    result: dict[str, Any] = dict.fromkeys(model.states, 0.0)
-    for reaction, at in zip(model.reactions.values(), program.rates, strict=True):
-        rate = values[at]
-        for sign, side in ((-1.0, reaction.reactants), (1.0, reaction.products)):
-            for state, stoichiometry in side.items():
-                result[state] = result[state] + sign * stoichiometry * rate
-    return quantities, result
+    return quantities, {state: program.slope(state, values) for state in model.states}
+
+
+def evaluate_ahead(
+    model: Model,
+    states: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    quantity: str,
+    step: float,
+    *,
+    also: tuple[str, ...] = (),
+) -> tuple[dict[str, Any], Any]:
+    """Return a quantity and others (`also`) now, and the one a small step of time later, along the present slopes.
+
+    Only what these values need is evaluated.
+    """
+    program = _program(model)
+    moving = program.states_behind((quantity,))
+    _, values = _run(model, states, parameters, 0.0, rates=True, only=(quantity, *also), slopes=moving)
+    places = dict(zip(model.quantities, program.quantities, strict=True))
+    later = {**states, **{name: states[name] + step * program.slope(name, values) for name in moving}}
+    ahead = evaluate_quantities(model, later, parameters, 0.0, (quantity,))[quantity]
+    return {name: values[places[name]] for name in (quantity, *also)}, ahead
 
 
 def derivatives(model: Model, states: Mapping[str, Any], parameters: Mapping[str, Any], time: float) -> dict[str, Any]:

@@ -7,11 +7,11 @@ A task whose worker dies runs again; one that kills its workers again and again 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Protocol
 
 from immunescape.parallel.interrupts import Terminated, deferred_interrupts, exit_code, terminate_like_interrupt
-from immunescape.parallel.processes import ProcessTeam, WorkerLost
+from immunescape.parallel.processes import ProcessTeam, WorkerLost, start_server
 
 __all__ = [
     "ProcessTeam",
@@ -21,6 +21,7 @@ __all__ = [
     "deferred_interrupts",
     "exit_code",
     "open_team",
+    "start_server",
     "terminate_like_interrupt",
 ]
 
@@ -57,10 +58,18 @@ class Team(Protocol):
         """End the workers (processes of this machine) or leave them (a cluster); tasks under way are given up."""
 
 
-def open_team(workers: int, cluster: Any = None, *, tasks_per_worker: int | None = None) -> Team:
-    """Return worker processes, or where `cluster` is given (a ``distributed.Client`` or an address) its workers."""
+def open_team(
+    workers: int, cluster: Any = None, *, tasks_per_worker: int | None = None, imports: Sequence[str] = ()
+) -> Team:
+    """Return worker processes, or where `cluster` is given (a ``distributed.Client`` or an address) its workers.
+
+    `imports` are modules that the tasks need; see `ProcessTeam`.
+    """
     if cluster is None:
-        return ProcessTeam(workers, tasks_per_worker=tasks_per_worker)
+        from immunescape.engine.cache import settle_folder
+
+        settle_folder()
+        return ProcessTeam(workers, tasks_per_worker=tasks_per_worker, imports=imports)
     from immunescape.parallel.cluster import ClusterTeam
 
     return ClusterTeam(cluster)

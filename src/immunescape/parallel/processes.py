@@ -17,7 +17,7 @@ import time
 import types
 import warnings
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -26,10 +26,13 @@ from typing import Any
 from immunescape.errors import ImmunescapeError
 from immunescape.parallel.interrupts import deferred_interrupts
 
-__all__ = ["ATTEMPTS", "ProcessTeam", "WorkerLost"]
+__all__ = ["ATTEMPTS", "ProcessTeam", "WorkerLost", "start_server"]
 
 ATTEMPTS = 3
 """Times that a task may end its worker; the last time no other task runs beside it, so that it has all the memory."""
+_METHOD = "forkserver" if sys.platform == "linux" else "spawn"
+"""Workers start from nothing (spawn), or are forked from a server process that did and has no threads but its own: to
+fork this process would copy locks that its threads hold."""
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _SECONDS_TO_END = 5.0
 
@@ -58,6 +61,23 @@ class _Worker:
     made: int = 0
 
 
+def start_server(imports: Sequence[str]) -> None:
+    """Start the process that workers are forked from, where there is one, so that it imports while the caller goes on.
+
+    Parameters
+    ----------
+    imports
+        Modules that the tasks will need.
+    """
+    if _METHOD != "forkserver":
+        return
+    from multiprocessing import forkserver
+
+    multiprocessing.get_context("forkserver").set_forkserver_preload([*imports])
+    with deferred_interrupts(), _hidden_main(), _interrupts_blocked():
+        forkserver.ensure_running()
+
+
 class ProcessTeam:
     """Worker processes of this machine; see :class:`immunescape.parallel.Team`.
 
@@ -67,10 +87,12 @@ class ProcessTeam:
         Processes at most; each is started when there is a task for it.
     tasks_per_worker
         Tasks after which a process is replaced by a new one, which gives back memory that libraries leaked.
+    imports
+        Modules that the tasks need. Where processes are forked from a server (Linux), it imports them once for all.
     """
 
-    def __init__(self, size: int, *, tasks_per_worker: int | None = None) -> None:
-        self.size, self.tasks_per_worker = size, tasks_per_worker
+    def __init__(self, size: int, *, tasks_per_worker: int | None = None, imports: Sequence[str] = ()) -> None:
+        self.size, self.tasks_per_worker, self.imports = size, tasks_per_worker, tuple(imports)
         self._workers: list[_Worker] = []
         self._waiting: deque[_Task] = deque()
         self._finished: deque[tuple[_Task, bool, Any]] = deque()
@@ -156,9 +178,11 @@ class ProcessTeam:
                 worker.pipe.send_bytes(worker.task.message)
 
     def _start(self) -> _Worker:
-        context = multiprocessing.get_context("spawn")
+        context: Any = multiprocessing.get_context(_METHOD)
+        if _METHOD == "forkserver":
+            context.set_forkserver_preload([*self.imports])
         pipe, far_end = context.Pipe()
-        process = context.Process(target=_serve, args=(far_end,), daemon=True)
+        process = context.Process(target=_serve, args=(far_end, dict(os.environ)), daemon=True)
         with _hidden_main(), _interrupts_blocked():
             process.start()
         far_end.close()
@@ -231,9 +255,12 @@ def _how_it_ended(code: int | None) -> str:
     return f"ended with exit code {code}"
 
 
-def _serve(pipe: Connection) -> None:
+def _serve(pipe: Connection, environment: dict[str, str]) -> None:
     """Make tasks until the pipe ends: main function of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    if environment != dict(os.environ):  # the server that forked this process has that of the time when it began
+        os.environ.clear()
+        os.environ.update(environment)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     end_with_parent()
@@ -251,6 +278,9 @@ def _serve(pipe: Connection) -> None:
             pipe.send_bytes(answer)
         except OSError:
             break
+    cache = sys.modules.get("immunescape.engine.cache")
+    if cache is not None:
+        cache.remove_spare()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # nothing is left to tidy, and libraries take long to unload

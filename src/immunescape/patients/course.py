@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from immunescape.model.assembly import Model
     from immunescape.patients.virtual_patient import VirtualPatient
+    from immunescape.trial.dosing import DoseRecord
 
 __all__ = ["PatientCourse"]
 
@@ -40,6 +41,7 @@ class PatientCourse:
         ``conduct="planned"``.
     start : ``states`` and ``parameters`` at day 0, in base units.
     model : the model that was integrated.
+    given : the doses, as `doses` shows them.
     """
 
     patient: VirtualPatient
@@ -55,6 +57,33 @@ class PatientCourse:
     outcome: Mapping[str, Any]
     start: Mapping[str, Mapping[str, float]]
     model: Model
+    given: tuple[DoseRecord, ...] = ()
+
+    @property
+    def start_diameter_cm(self) -> float:
+        """The model's tumour diameter at day 0."""
+        from immunescape.model.values import evaluate_quantities
+
+        states, parameters = self.start["states"], self.start["parameters"]
+        return float(evaluate_quantities(self.model, states, parameters, 0.0, ("diameter_T",))["diameter_T"])
+
+    def to_sbml(self) -> str:
+        """Return SBML of this patient with the doses; see :func:`immunescape.patients.exchange.patient_sbml`."""
+        from immunescape.patients.exchange import patient_sbml
+
+        return patient_sbml(self)
+
+    def to_omex(self, path: str | Path) -> Path:
+        """Write a COMBINE archive with SED-ML; see :func:`immunescape.patients.exchange.write_omex`."""
+        from immunescape.patients.exchange import write_omex
+
+        return write_omex(self, path)
+
+    def to_petab(self, folder: str | Path, estimate: Sequence[str] = ()) -> list[Path]:
+        """Write a PEtab problem; see :func:`immunescape.patients.exchange.write_petab`."""
+        from immunescape.patients.exchange import write_petab
+
+        return write_petab(self, folder, estimate)
 
     def plot(self, panels: Sequence[str] | None = None, path: str | Path | None = None) -> Figure:
         """Plot the course; see :func:`immunescape.patients.plot.plot_courses`."""

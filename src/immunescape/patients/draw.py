@@ -70,9 +70,9 @@ def draw_patient(
         candidates is diagnosed and plausible.
     """
     from immunescape.engine import get_engine
-    from immunescape.model.assembly import registered_model
     from immunescape.population.blocks import BlockMaker, PopulationSpec
     from immunescape.population.covariates import sample_covariates
+    from immunescape.population.reference import prepared_model
 
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise InputError(f"the seed is {seed!r}", hint="Seeds are whole numbers from 0 on.")
@@ -84,7 +84,7 @@ def draw_patient(
         candidates = _nearest(sample_covariates(0, CANDIDATES, int(seed), 0, region=region), wanted)
     else:
         candidates = _with(sample_covariates(number, 1, int(seed), 0, region=region), wanted)
-    maker = BlockMaker(registered_model(()), spec, get_engine(engine))
+    maker = BlockMaker(prepared_model(()), spec, get_engine(engine))
     reasons: dict[str, int] = {}
     for position in range(min(TRIES, len(candidates))):
         row = candidates.iloc[[position]]
@@ -165,8 +165,8 @@ def _again(
     fit: PopulationFit | None,
 ) -> VirtualPatient:
     from immunescape.engine import get_engine
-    from immunescape.model.assembly import registered_model
     from immunescape.population.blocks import BlockMaker, PopulationSpec
+    from immunescape.population.reference import prepared_model
     from immunescape.trial.blocks import region_of
     from immunescape.trial.runner import RTOL
 
@@ -192,7 +192,7 @@ def _again(
         seed, stream, region=region_of(trial.population), rtol=RTOL, block_size=1, fit=fit, eligibility=None
     )
     # the model with the trial's drugs: growth leaves them out, and so gives the same state
-    made = BlockMaker(registered_model(trial.drugs), spec, get_engine(engine)).block(number)
+    made = BlockMaker(prepared_model(trial.drugs), spec, get_engine(engine)).block(number)
     if not len(made.table):
         raise InputError(f"patient {number} could not be made again", hint=_OTHER)
     patient = _patient(made.table, seed, stream, fit)
@@ -200,7 +200,12 @@ def _again(
         if str(column).startswith("p:") and column in rows.columns:
             if not math.isclose(float(row[column]), float(made.table[column].iloc[0]), rel_tol=1e-9, abs_tol=1e-300):
                 raise InputError(f"patient {number} comes out with another '{str(column)[2:]}'", hint=_OTHER)
-    return replace(patient, prior=trial.prior, origin=f"{trial.name}, {row['arm']}", rtol=RTOL)
+    own = trial.arms[names.index(str(row["arm"]))]
+    beyond = own.beyond_progression if own.stop_at_progression else 1.0
+    origin = f"{trial.name}, {own.name}"
+    return replace(
+        patient, prior=trial.prior, beyond_progression=beyond, scans=str(trial.visits), origin=origin, rtol=RTOL
+    )
 
 
 _OTHER = "The run was made by another version of the package or another fit: run the trial again."

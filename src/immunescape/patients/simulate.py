@@ -21,13 +21,13 @@ from immunescape.patients.course import PatientCourse
 if TYPE_CHECKING:
     import pandas as pd
 
-    from immunescape.engine.api import Compiled
+    from immunescape.engine.api import Compiled, Doses
     from immunescape.model.assembly import Model
     from immunescape.patients.virtual_patient import VirtualPatient
     from immunescape.trial.dosing import DoseRecord
     from immunescape.trial.regimen import Regimen
 
-__all__ = ["SCANS", "simulate_patient"]
+__all__ = ["SCANS", "engine_doses", "simulate_patient"]
 
 SCANS = "weeks 6 and 12 then every 9 weeks"
 """Default of the scans, as in many trials of lung cancer."""
@@ -44,7 +44,7 @@ def simulate_patient(
     conduct: Conduct = "trial",
     observe: Sequence[str] | None = None,
     every_days: float = 1.0,
-    scans: str = SCANS,
+    scans: str | None = None,
     engine: str = "auto",
     rtol: float | None = None,
     model: Model | None = None,
@@ -69,7 +69,8 @@ def simulate_patient(
     every_days
         Interval of the outputs.
     scans
-        Visit schedule of the scans (``conduct="trial"``).
+        Visit schedule of the scans (``conduct="trial"``), on exactly these days; None takes `SCANS`, for a patient of a
+        trial that trial's, with the days on which this patient came.
     engine, rtol
         Engine by name and its relative tolerance; None takes that with which the patient was made.
     model
@@ -121,6 +122,7 @@ def simulate_patient(
         outcome=_outcome(row) if conduct == "trial" else {},
         start=dict(followed["start"]),
         model=used,
+        given=tuple(doses),
     )
 
 
@@ -132,10 +134,10 @@ def _check_number(name: str, value: Any, low: float, high: float) -> None:
 @lru_cache(maxsize=8)
 def _shipped(drugs: tuple[str, ...], engine: str) -> tuple[Model, Compiled]:
     from immunescape.engine import get_engine
-    from immunescape.model.assembly import registered_model
+    from immunescape.population.reference import prepared_model
 
-    model = registered_model(drugs)
-    return model, get_engine(engine).compile(model.to_sbml())
+    model = prepared_model(drugs)
+    return model, model.compiled(get_engine(engine))
 
 
 _OWN: dict[tuple[int, str], tuple[Model, Compiled]] = {}
@@ -177,7 +179,7 @@ def _followed(
     compiled: Compiled,
     regimen: Regimen,
     months: float,
-    scans: str,
+    scans: str | None,
     rtol: float,
     conduct: str,
 ) -> tuple[dict[str, Any], dict[str, Any], pd.DataFrame]:
@@ -193,15 +195,16 @@ def _followed(
         name="one patient",
         title="One patient",
         population=PopulationSpec((), (len(patient.prior) + 1, None)),
-        arms=(Arm("simulated", "experimental", 1, (Choice(regimen),)),),
-        visits=Schedule.parse(scans),
+        arms=(Arm("simulated", "experimental", 1, (Choice(regimen),), beyond_progression=patient.beyond_progression),),
+        visits=Schedule.parse(scans or patient.scans or SCANS),
         follow_up_months=months,
         endpoints=Endpoints(("pfs",)),
         prior=patient.prior,
     )
     simulator = BlockSimulator(trial, model, compiled, patient.seed, rtol, patient.fit)
-    # one patient is followed to the end, and scanned on the planned days
-    simulator.numbers = {**simulator.numbers, "dropout": 1e-300, "visit_window": 0.0}
+    simulator.numbers = {**simulator.numbers, "dropout": 1e-300}  # one patient is followed to the end
+    if scans is not None or patient.scans is None:
+        simulator.numbers["visit_window"] = 0.0
     table = patient.table(model)
     columns = ["day", "sld_mm", "change_pct", "new_lesion", "response"]
     entered, failures = simulator.entrants(table, patient.stream)
@@ -212,8 +215,8 @@ def _followed(
             hint="Choose another patient.",
         )
     start = {
-        "states": dict(zip(compiled.states, entered[0].state.tolist(), strict=True)),
-        "parameters": dict(entered[0].parameters),
+        "states": dict(zip(compiled.states, entered[0].lanes[0].state.tolist(), strict=True)),
+        "parameters": dict(entered[0].lanes[0].parameters),
     }
     if conduct == "planned":
         return {"start": start, "doses": []}, {}, pd.DataFrame(columns=columns)
@@ -262,8 +265,6 @@ def _trajectory(
     import pandas as pd
 
     from immunescape.engine.api import FAILED, Job
-    from immunescape.trial.course import AFTER_VISIT
-    from immunescape.trial.dosing import to_doses
 
     days = np.arange(0.0, end + 1e-9, every_days)
     if end - days[-1] > 1e-6:
@@ -277,7 +278,7 @@ def _trajectory(
             outputs=tuple(names),
             parameters={k: np.array([v]) for k, v in followed["start"]["parameters"].items()},
             initial={k: np.array([v]) for k, v in followed["start"]["states"].items()},
-            doses=[to_doses([d.at(d.time_days + AFTER_VISIT) for d in doses])],
+            doses=[_given(doses)],
             rtol=rtol,
             atol=model.atol(),
         )
@@ -288,6 +289,19 @@ def _trajectory(
     table = pd.DataFrame(values, columns=list(names), index=pd.Index(days, name="day"))
     table.attrs["units"] = {name: model.unit(name) for name in names}
     return table
+
+
+def _given(doses: Sequence[DoseRecord]) -> Doses:
+    """Doses in the engine's terms, each after a scan of the same day."""
+    from immunescape.trial.course import AFTER_VISIT
+    from immunescape.trial.dosing import to_doses
+
+    return to_doses([d.at(d.time_days + AFTER_VISIT) for d in doses])
+
+
+def engine_doses(course: PatientCourse) -> Doses:
+    """Doses of a course as the engine was given them: amounts in the base unit of the dosed state."""
+    return _given(course.given)
 
 
 def _dose_table(doses: Sequence[DoseRecord]) -> pd.DataFrame:

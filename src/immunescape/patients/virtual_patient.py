@@ -50,6 +50,8 @@ class VirtualPatient:
     changes : parameter -> what it is changed to from the start of the simulation on.
     prior : lines of treatment that come before what is simulated.
     fit : how distributions across patients are moved; None: the fit that ships.
+    beyond_progression : probability that treatment goes on after progression, as in the arm that the patient is from.
+    scans : visit schedule of the trial that the patient is from, whose scans have their own days; None: no such trial.
     origin : where the patient is from, as text.
     rtol : relative tolerance with which the patient was made, and is simulated where nothing else is said.
     """
@@ -65,6 +67,8 @@ class VirtualPatient:
     changes: Mapping[str, Change] = field(default_factory=dict)
     prior: tuple[PriorLine, ...] = ()
     fit: PopulationFit | None = None
+    beyond_progression: float = 0.0
+    scans: str | None = None
     origin: str = "drawn"
     rtol: float = 1e-6
 

@@ -63,9 +63,9 @@ class Grower:
     ) -> None:
         self.model, self.rtol, self.max_days, self.check_every = model, rtol, float(max_days), check_every
         # libroadrunner looks for the crossing only when a piece of the trajectory is done, so pieces are short
-        self._piece = self.max_days if engine.name == "native" else min(_PIECE, self.max_days)
+        self._piece = self.max_days if engine.name in ("native", "cuda") else min(_PIECE, self.max_days)
         self._bare = model.untreated
-        self._compiled = engine.compile(self._bare.to_sbml())
+        self._compiled = self._bare.compiled(engine)
         self._changed = {
             name: p.base
             for name, p in model.parameters.items()
@@ -136,6 +136,9 @@ def emerge(
     ids: Sequence[int],
     seed: int,
     stream: int = 0,
+    *,
+    purposes: Sequence[str] | None = None,
+    multiple: FloatArray | None = None,
 ) -> dict[str, FloatArray]:
     """Draw the clones that exist at diagnosis.
 
@@ -154,6 +157,10 @@ def emerge(
         Numbers of the n patients.
     seed, stream
         Those of the population.
+    purposes
+        (n,) names of the patients' own numbers, where a patient has several tumours; None: that of its first.
+    multiple
+        (n,) simulated cells that stand for one cell of the tumour; None: one.
 
     Returns
     -------
@@ -166,12 +173,14 @@ def emerge(
         return out
     total = np.sum([out[f"C_{c.name}"] for c in model.clones], axis=0)
     left = total.copy()
+    each = np.ones(len(total)) if multiple is None else multiple
+    named = ["emergence"] * len(ids) if purposes is None else purposes
     for clone in emerging:
         share = np.broadcast_to(parameters.get(clone.fraction, model.parameters[clone.fraction].base), total.shape)
         for k, patient in enumerate(ids):
-            mean = float(np.clip(share[k], 0.0, 1.0)) * total[k]
-            cells = float(patient_generator(seed, stream, patient, f"emergence:{clone.name}").poisson(mean))
-            out[f"C_{clone.name}"][k] = min(cells, left[k]) if cells >= 1.0 else 0.0
+            mean = float(np.clip(share[k], 0.0, 1.0)) * total[k] / each[k]
+            cells = float(patient_generator(seed, stream, patient, f"{named[k]}:{clone.name}").poisson(mean))
+            out[f"C_{clone.name}"][k] = min(cells * each[k], left[k]) if cells >= 1.0 else 0.0
         left = left - out[f"C_{clone.name}"]
     first, *others = rest
     out[f"C_{first.name}"] = left

@@ -31,7 +31,7 @@ from immunescape.population.covariates import (
 from immunescape.population.distributions import Distribution
 from immunescape.population.fit import PopulationFit
 from immunescape.population.sampling import Method, uniforms_of
-from immunescape.population.tables import Row, read_rows
+from immunescape.population.tables import Row, has_level, read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +107,9 @@ def score(text: str, covariates: pd.DataFrame | ScoredCovariates, where: str | N
         for level in wanted:
             if column in LEVELS and level not in LEVELS[column]:
                 raise unknown_word(f"level of {column}", level, LEVELS[column], where=where)
-        return np.isin(values.astype(str), wanted).astype(float)
+        if values.dtype == bool:  # as numpy writes them
+            values = values.astype(object)
+        return has_level(values, wanted).astype(float)
     if column in LEVELS:
         raise InputError(f"'{column}' holds words; name a level: {column}={LEVELS[column][0]}", where=where)
     numbers = values.astype(float)

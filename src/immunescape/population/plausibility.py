@@ -16,7 +16,7 @@ from immunescape.population.tables import read_rows
 if TYPE_CHECKING:
     from immunescape.model.assembly import Model
 
-__all__ = ["DOUBLING_TIME", "Bound", "baseline", "bounds", "implausible"]
+__all__ = ["DOUBLING_TIME", "Bound", "baseline", "bounds", "implausible", "read_bounds"]
 
 FloatArray = NDArray[np.float64]
 DOUBLING_TIME = "doubling_time"
@@ -37,10 +37,15 @@ class Bound:
 
 @lru_cache(maxsize=1)
 def bounds() -> tuple[Bound, ...]:
-    """The shipped bounds."""
+    """The shipped bounds at diagnosis."""
+    return read_bounds("plausibility_bounds")
+
+
+def read_bounds(table: str) -> tuple[Bound, ...]:
+    """Read a table of bounds of ``knowledge/data``."""
     columns = ("observable", "lower", "upper", "unit", "source", "grade", "note")
     found = []
-    for row in read_rows("plausibility_bounds", columns):
+    for row in read_rows(table, columns):
         lower, upper = row.number("lower"), row.number("upper")
         if not lower < upper:
             raise InputError("lower bound is not below upper bound", where=row.where)
@@ -64,20 +69,17 @@ def baseline(
     -------
     Observable -> (n,) values; ``doubling_time`` is infinite where the tumour does not grow.
     """
-    from immunescape.model.values import evaluate_all, evaluate_quantities
+    from immunescape.model.values import evaluate_ahead
 
     with np.errstate(all="ignore"):
-        values, slopes = evaluate_all(model, states, parameters)
+        step = 1e-3
+        values, later = evaluate_ahead(model, states, parameters, "V_T", step, also=tuple(model.observables))
         shape = np.shape(next(iter(states.values())))
         out = {
             name: np.broadcast_to(np.asarray(values[name], dtype=float) * model.scale(name), shape).copy()
             for name in model.observables
         }
-        step = 1e-3
-        later = evaluate_quantities(
-            model, {k: states[k] + step * np.asarray(slopes[k]) for k in states}, parameters, 0.0, ("V_T",)
-        )
-        rate = np.log(np.asarray(later["V_T"]) / np.asarray(values["V_T"])) / step
+        rate = np.log(np.asarray(later) / np.asarray(values["V_T"])) / step
         out[DOUBLING_TIME] = np.broadcast_to(np.where(rate > 1e-12, np.log(2.0) / rate, np.inf), shape).copy()
     return out
 

@@ -5,13 +5,19 @@ acts back on the growth before diagnosis, so X0 is the fixed point of "grow the 
 measure X at diagnosis". Plain iteration converges, as the factors are what the patient would have had anyway;
 it is repeated until the strengths stand still.
 
+Those of the mechanisms of the package are stored in it. Where a plug-in or a declaration of your own modulates a
+process, `with_reference_strengths` computes all strengths of that set of mechanisms anew and keeps them in the cache
+folder.
+
 As in virtual patients, clones do not grow along: the strengths are those of the tumour without them, and the baseline
 has each clone's share of the cells at diagnosis.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,13 +26,21 @@ import numpy as np
 
 from immunescape.errors import ModelError
 from immunescape.model.reference import Key, load_strengths, reference_id, strengths_from_state, write_strengths
+from immunescape.plugins import cached
 from immunescape.population.diagnosis import clones_off
 
 if TYPE_CHECKING:
     from immunescape.engine.api import Compiled
     from immunescape.model.assembly import Model
 
-__all__ = ["Baseline", "reference_baseline", "reference_strengths", "update_reference_strengths"]
+__all__ = [
+    "Baseline",
+    "prepared_model",
+    "reference_baseline",
+    "reference_strengths",
+    "update_reference_strengths",
+    "with_reference_strengths",
+]
 
 _MAX_DAYS = 20_000.0
 
@@ -47,6 +61,54 @@ class Baseline:
     quantities: Mapping[str, float]
 
 
+def with_reference_strengths(model: Model, *, engine: str = "auto") -> Model:
+    """Return a model whose reference strengths are all known: itself, where none is missing.
+
+    Else all of them are computed as the fixed point described above, once for each set of mechanisms: the result is
+    kept beside the compiled models, under a fingerprint of the untreated model. A few seconds to minutes.
+
+    Raises
+    ------
+    ModelError
+        If they do not settle or the reference patient is never diagnosed: the mechanism is too strong, or its strength
+        is not finite.
+    """
+    from immunescape.engine.cache import cache_folder, fingerprint
+    from immunescape.model.assembly import Model as _Model
+
+    if not model.missing_strengths:
+        return model
+    untreated = _Model.build(model.mechanisms, check_units=False) if model.drugs else model
+    folder = cache_folder() / "reference_strengths"
+    file = folder / f"{fingerprint(untreated.to_sbml(unreferenced=True), str(_MAX_DAYS))}.csv"
+    strengths: dict[Key, float] = {}
+    with suppress(ModelError):  # a file that is damaged is written anew
+        strengths = load_strengths(file)
+    if set(untreated.modulations) - set(strengths):
+        try:
+            strengths, _ = reference_strengths(untreated, engine=engine)
+        except ModelError as error:
+            names = sorted({key[2] for key in model.missing_strengths})
+            raise ModelError(
+                f"the reference strengths with {', '.join(names)} cannot be computed: {error.message}",
+                hint="Without them a mechanism would move the reference patient. Make it weaker, or mend its strength.",
+            ) from error
+        with suppress(OSError):  # a folder that cannot be written costs time, nothing else
+            folder.mkdir(parents=True, exist_ok=True)
+            aside = folder / f"{file.name}.{os.getpid()}"
+            write_strengths(strengths, aside)
+            aside.replace(file)
+    return _Model.build(model.mechanisms, model.drugs, check_units=False, strengths=strengths)
+
+
+@cached(4)
+def prepared_model(drugs: tuple[str, ...]) -> Model:
+    """Return the model of every registered mechanism with some registered drugs, ready to be simulated."""
+    from immunescape.model.stored import registered_model
+
+    return with_reference_strengths(registered_model(drugs))
+
+
 def reference_baseline(
     model: Model | None = None,
     *,
@@ -63,7 +125,7 @@ def reference_baseline(
     engine
         Name of the engine.
     strengths
-        Reference strengths in place of the stored ones.
+        Reference strengths in place of those of the model.
     rtol
         Relative tolerance.
 
@@ -73,8 +135,10 @@ def reference_baseline(
         If the tumour does not reach the diameter: the immune system of the reference patient controls it.
     """
     model = _bare(model)
+    if strengths is None:
+        model = with_reference_strengths(model, engine=engine)
     compiled = _compile(model, engine)
-    used = dict(load_strengths() if strengths is None else strengths)
+    used = {k: model.parameters[reference_id(k)].base for k in model.modulations} if strengths is None else strengths
     grown = _grow(model, compiled, used, rtol)
     states = {**grown.states, **_shared_out(model, grown.states)}
     return Baseline(grown.days, states, _quantities(model, compiled, used, states, rtol))
@@ -146,13 +210,14 @@ def _bare(model: Model | None) -> Model:
 
     if model is None:
         return _Model.build()
-    return _Model.build(model.mechanisms) if model.drugs else model
+    return _Model.build(model.mechanisms, strengths=model.strengths) if model.drugs else model
 
 
 def _compile(model: Model, engine: str) -> Compiled:
     from immunescape.engine import get_engine
 
-    return get_engine(engine).compile(model.to_sbml())
+    # the strengths are overridden in every job, so it does not matter that some may be missing
+    return model.compiled(get_engine(engine), unreferenced=True)
 
 
 def _grow(

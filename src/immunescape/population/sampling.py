@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,20 @@ def _key(*parts: object) -> int:
 
 def patient_generator(seed: int, stream: int, index: int, purpose: str) -> np.random.Generator:
     """Random generator of one patient for one purpose, independent of every other patient and purpose."""
-    return np.random.Generator(np.random.Philox(key=_key(seed, stream, index, purpose)))
+    return np.random.Generator(np.random.Philox(_Keyed(_digest(seed, stream, index, purpose))))  # type: ignore[arg-type]
+
+
+class _Keyed(np.random.bit_generator.ISeedSequence):
+    """A seed that is the generator's key, ``Philox(key=...)`` at a fifth of its cost: that gathers entropy first."""
+
+    def __init__(self, digest: bytes) -> None:
+        self._words = np.frombuffer(digest[:16], dtype="<u8")
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> NDArray[Any]:
+        """Return the key, which is all that Philox asks for: two words of 64 bits."""
+        if (n_words, np.dtype(dtype)) != (2, np.dtype(np.uint64)):
+            raise ValueError("a key has two words of 64 bits")
+        return self._words
 
 
 def _reverse_bits(x: NDArray[np.uint32]) -> NDArray[np.uint32]:

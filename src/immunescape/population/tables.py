@@ -7,7 +7,7 @@ Every row carries unit, source and grade; a row without one of them is refused. 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -89,6 +89,17 @@ def _conditions(text: str, where: str) -> tuple[tuple[str, frozenset[str]], ...]
     return tuple(parts)
 
 
+def has_level(cells: NDArray[Any], levels: Collection[str]) -> NDArray[np.bool_]:
+    """Whether each cell of a column, written as text (truth values as 0 and 1), is one of the levels."""
+    if cells.dtype == bool:
+        return np.where(cells, "1" in levels, "0" in levels)
+    if cells.dtype != object:
+        return np.isin(cells.astype(str), sorted(levels))
+    words = cells.tolist()  # few distinct ones; to sort them all as numpy does takes ten times as long
+    verdict = {word: str(word) in levels for word in set(words)}
+    return np.fromiter(map(verdict.__getitem__, words), dtype=bool, count=len(words))
+
+
 class ConditionalTable:
     """Values by name and condition; of the rows that hold for a patient, the last one wins.
 
@@ -143,9 +154,7 @@ class ConditionalTable:
                 if column not in frame:
                     holds[:] = False
                     break
-                cells = np.asarray(frame[column])
-                text = cells.astype(int).astype(str) if cells.dtype == bool else cells.astype(str)
-                holds &= np.isin(text, sorted(levels))
+                holds &= has_level(np.asarray(frame[column]), levels)
             out[holds] = value
         if np.isnan(out).any():
             raise InputError(f"no row of '{name}' holds for some patients", hint="Add a row without a condition.")

@@ -1,4 +1,4 @@
-"""A calibration for people: what was fitted to, what moved, how even the weights are."""
+"""A calibration for people: what was fitted to, what moved, effective sample size."""
 
 from __future__ import annotations
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from immunescape.report.figures import figure_html, legend_below
+from immunescape.report.pictures import Picture, plotly_script
 from immunescape.report.tables import Row, Table
 from immunescape.report.writing import write_page
 
@@ -21,6 +23,7 @@ __all__ = [
     "coverage_table",
     "effect_text",
     "later_table",
+    "outcome_figure",
     "print_claims",
     "summary_lines",
     "write_claims",
@@ -179,6 +182,35 @@ def print_claims(result: ClaimsResult) -> None:
     print("\n".join(summary_lines(result)))
 
 
+def outcome_figure(chapters: Mapping[str, Sequence[Checked]]) -> Picture:
+    """Claims of each chapter of the review that hold, hold with some of the seeds, and do not hold."""
+    kinds = (("hold", "#0b6e99"), ("hold with some seeds", "#d9b64a"), ("do not hold", "#c8501e"))
+    names = [n for n, rows in chapters.items() if any(r.holds is not None for r in rows)][::-1]
+    counts = {kind: [0] * len(names) for kind, _ in kinds}
+    for k, name in enumerate(names):
+        for row in chapters[name]:
+            if row.holds is not None:
+                in_part = any(row.seeds.values())
+                counts["hold" if row.holds else "hold with some seeds" if in_part else "do not hold"][k] += 1
+    data = [
+        {"type": "bar", "orientation": "h", "x": counts[kind], "y": names, "name": kind, "marker": {"color": colour}}
+        for kind, colour in kinds
+        if any(counts[kind])
+    ]
+    height = 170 + 24 * len(names)
+    layout = {
+        "title": {"text": "Claims by chapter of the review", "font": {"size": 16}},
+        "height": height,
+        "barmode": "stack",
+        "margin": {"l": 10, "r": 16, "t": 44, "b": 56},
+        "xaxis": {"title": {"text": "Claims"}},
+        "yaxis": {"title": {"text": ""}},
+        "legend": legend_below(height),
+        "font": {"family": "system-ui, sans-serif", "size": 13},
+    }
+    return Picture(data, layout)
+
+
 def write_claims(result: ClaimsResult, path: Path, notice: str) -> Path:
     """Write the HTML report of a run: counts, every claim, corrections, coverage of the review."""
     from immunescape.knowledge.claim_records import load_claims
@@ -191,6 +223,8 @@ def write_claims(result: ClaimsResult, path: Path, notice: str) -> Path:
         "title": "Claims of the review, simulated",
         "lead": "; ".join(summary_lines(result)) + ".",
         "notice": notice,
+        "plotly_js": plotly_script(),
+        "figure": figure_html(outcome_figure(chapters)),
         "failed": claims_table(failed),
         "later": later_table(result),
         "notes": Table([{"Claim": r.claim.id, "Note": r.claim.note} for r in failed if r.claim.note]),

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immunescape.report.design_scripts import review_note, review_script, script
-from immunescape.report.figures import ARM_COLOURS, figure_html
+from immunescape.report.figures import ARM_COLOURS, figure_html, legend_below
 from immunescape.report.files import make_folder, write_whole
+from immunescape.report.pictures import plotly_script
 from immunescape.report.tables import Row, Table, number
 from immunescape.report.writing import write_page
 
@@ -27,6 +28,13 @@ def _percent(figure: Figure | None, digits: int = 2) -> str:
     if figure is None:
         return "–"
     return f"{100 * figure.value:.{digits}f} ({100 * figure.low:.{digits}f} to {100 * figure.high:.{digits}f})"
+
+
+def _shown(value: Any, digits: int) -> str:
+    """A number to some digits; a small one that they would show as 0 to two significant digits."""
+    if isinstance(value, float) and 0 < abs(value) < 0.5 * 10.0**-digits:
+        return f"{value:.1e}"
+    return number(value, digits)
 
 
 def _mean(figure: Figure | None, digits: int = 1) -> str:
@@ -63,7 +71,7 @@ def _plan_columns(result: OperatingCharacteristics, columns: Mapping[str, tuple[
     rows: list[Row] = [
         {
             title: (
-                number(row.get(key), digits) if digits is not None else ("–" if row.get(key) is None else row.get(key))
+                _shown(row.get(key), digits) if digits is not None else ("–" if row.get(key) is None else row.get(key))
             )
             for key, (title, digits) in shown.items()
         }
@@ -272,9 +280,7 @@ def boundary_figure(result: OperatingCharacteristics) -> Any:
                     x=[p[0] for p in points], y=[p[1] for p in points], mode="lines+markers", name=f"{name}, {label}",
                     line={"color": colour, "dash": dash},
                 )  # fmt: skip
-    figure = _laid_out(figure, "Boundaries", "Information fraction", "Z (positive: experimental better)")
-    figure.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.25, "xanchor": "left", "x": 0})
-    return figure
+    return _laid_out(figure, "Boundaries", "Information fraction", "Z (positive: experimental better)")
 
 
 def graph_figure(result: OperatingCharacteristics) -> Any:
@@ -316,6 +322,41 @@ def graph_figure(result: OperatingCharacteristics) -> Any:
     return figure
 
 
+def alpha_table(result: OperatingCharacteristics) -> Table:
+    """What the graph of alpha shows, in words: what each hypothesis starts with, and where it goes when rejected."""
+    graph = getattr(result.design.rule, "graph", None)
+    graph = graph() if callable(graph) else None
+    if graph is None or len(graph.names) < 2:
+        return Table([])
+    total = result.design.alpha or 0.0
+    rows: list[Row] = []
+    for name in graph.names:
+        edges = graph.transitions.get(name, {})
+        onward = [f"{share:.0%} to {end}" for end, share in edges.items() if share > 0]
+        rows.append(
+            {
+                "Hypothesis": name,
+                "Alpha at the start": f"{graph.weights[name] * total:.4g}",
+                "Handed on when rejected": ", ".join(onward) or "nothing",
+            }
+        )
+    return Table(rows, ("Alpha at the start",))
+
+
+def _figures(result: OperatingCharacteristics) -> list[dict[str, str]]:
+    """Pictures with a label that says what they show and which table holds the same numbers."""
+    made = (
+        (boundary_figure(result), "Boundaries on the scale of Z by information", "Looks and boundaries"),
+        (stopping_figure(result), "Where trials end, by scenario", "By look"),
+        (graph_figure(result), "How alpha is shared and handed on", "Alpha by hypothesis"),
+    )
+    return [
+        {"html": figure_html(figure), "label": label, "table": table}
+        for figure, label, table in made
+        if figure is not None
+    ]
+
+
 def stopping_figure(result: OperatingCharacteristics) -> Any:
     """Stacked bars of where trials end, by scenario."""
     import plotly.graph_objects as go
@@ -342,8 +383,9 @@ def stopping_figure(result: OperatingCharacteristics) -> Any:
 
 def _laid_out(figure: Any, title: str, x: str, y: str) -> Any:
     figure.update_layout(
-        title={"text": title, "font": {"size": 16}}, template="plotly_white", height=400, xaxis_title=x, yaxis_title=y,
-        margin={"l": 64, "r": 24, "t": 56, "b": 56}, font={"family": "system-ui, sans-serif", "size": 13},
+        title={"text": title, "font": {"size": 16}}, height=400, xaxis_title=x, yaxis_title=y,
+        margin={"l": 56, "r": 16, "t": 44, "b": 56}, legend=legend_below(400),
+        font={"family": "system-ui, sans-serif", "size": 13},
     )  # fmt: skip
     return figure
 
@@ -381,24 +423,21 @@ def _blocks(result: OperatingCharacteristics) -> dict[str, Any]:
         "stopping": stopping_table(result),
         "further": further_table(result),
         "notes": notes_table(result),
-        "figures": [
-            figure_html(f) for f in (boundary_figure(result), stopping_figure(result), graph_figure(result)) if f
-        ],
+        "alpha": alpha_table(result),
+        "figures": _figures(result),
         "references": _references(result),
     }
 
 
 def write_report(results: Sequence[OperatingCharacteristics], path: Path, notice: str) -> Path:
     """Write the HTML report: one file, no network needed to read it."""
-    import plotly.offline
-
     first = results[0]
     values = {
         "title": first.design.title if len(results) == 1 else "Designs side by side",
         "lead": f"{first.replicates} simulated trials per scenario, seed {first.seed}; one-sided tests; figures "
         "after ± are Monte Carlo standard errors, intervals are exact 95 % intervals.",
         "notice": notice,
-        "plotly_js": plotly.offline.get_plotlyjs(),
+        "plotly_js": plotly_script(),
         "main": main_table(results),
         "comparison": comparison_table(results) if len(results) > 1 else Table([]),
         "designs": [_blocks(r) for r in results],

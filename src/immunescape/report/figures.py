@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -23,12 +24,14 @@ __all__ = [
     "escape_figure",
     "figure_html",
     "kaplan_meier_figure",
+    "legend_below",
     "spider_figure",
     "waterfall_figure",
 ]
 
 ARM_COLOURS = ("#0b6e99", "#c4621a", "#5b8c3a", "#7d4e9e", "#8a6d3b", "#444444")
-RESPONSE_COLOURS = {"CR": "#1a7f4b", "PR": "#6cc08b", "SD": "#e0b84c", "PD": "#c0504d", "NE": "#9a9a9a"}
+RESPONSE_COLOURS = {"CR": "#08519c", "PR": "#56a3d9", "SD": "#d9b64a", "PD": "#c8501e", "NE": "#9a9a9a"}
+"""Blue for response, vermilion for progression: told apart in the common colour vision deficiencies."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,19 @@ class PublishedCurve:
     median_months: float | None = None
 
 
+def legend_below(height: int) -> dict[str, Any]:
+    """Legend below the horizontal axis and its title, where it never covers what is drawn."""
+    return {"orientation": "h", "yanchor": "top", "y": -80.0 / max(height - 150, 100), "xanchor": "left", "x": 0}
+
+
 def _plain_layout(title: str, x: str, y: str, height: int = 420) -> dict[str, Any]:
     return {
         "title": {"text": title, "font": {"size": 16}},
         "height": height,
-        "margin": {"l": 64, "r": 24, "t": 56, "b": 56},
+        "margin": {"l": 56, "r": 16, "t": 44, "b": 56},
         "xaxis": {"title": {"text": x}},
         "yaxis": {"title": {"text": y}},
-        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "right", "x": 1.0},
+        "legend": legend_below(height),
         "font": {"family": "system-ui, sans-serif", "size": 13},
     }
 
@@ -84,7 +92,6 @@ def kaplan_meier_figure(title: str, curves: Sequence[Curve], published: Sequence
     layout = _plain_layout(title, "Months since randomisation", "Patients without event (%)", height=460)
     layout["xaxis"]["rangemode"] = "tozero"
     layout["yaxis"]["range"] = [0, 102]
-    layout["legend"] = {"orientation": "v", "y": 0.99, "x": 0.99, "yanchor": "top", "xanchor": "right"}
     return Picture(data, layout)
 
 
@@ -177,7 +184,7 @@ def waterfall_figure(arm: str, best_change_pct: NDArray[np.float64], response: S
                     "hovertemplate": "%{y:.0f} %<extra>" + label + "</extra>",
                 }
             )
-    layout = _plain_layout(arm, "Patients, by best change", "Best change of sum of diameters (%)", height=360)
+    layout = _plain_layout(arm, "Patients, by best change", "Best change of diameters (%)", height=360)
     shapes = [level_line(level, "#666") for level in (-30, 20)]
     return Picture(data, {**layout, "bargap": 0.05, "barmode": "overlay", "shapes": shapes})
 
@@ -251,7 +258,7 @@ def spider_figure(
     for x, y, label in zip(months, change_pct, response, strict=True):
         data.append(
             {
-                "type": "scattergl",
+                "type": "scatter",
                 "x": numbers(x),
                 "y": numbers(np.clip(y, -100, 150)),
                 "mode": "lines",
@@ -264,13 +271,15 @@ def spider_figure(
         )
         shown.add(label)
     shapes = [level_line(level, "#888", "dash" if level else "solid") for level in (-30, 0, 20)]
-    layout = _plain_layout(arm, "Months since first dose", "Change of sum of diameters from baseline (%)", height=400)
+    layout = _plain_layout(arm, "Months since first dose", "Change of diameters (%)", height=400)
     return Picture(data, {**layout, "shapes": shapes})
 
 
 def figure_html(figure: go.Figure | Picture, tools: bool = True) -> str:
     """HTML of one picture, without the plotly library itself (a report carries it once); `tools` shows its buttons."""
-    config = {"displaylogo": False, "responsive": True} | ({} if tools else {"displayModeBar": False})
-    if isinstance(figure, Picture):
-        return figure.html(config)
-    return str(figure.to_html(full_html=False, include_plotlyjs=False, config=config))
+    config = {"displaylogo": False, "responsive": True, "displayModeBar": "hover" if tools else False}
+    if not isinstance(figure, Picture):
+        content = json.loads(figure.to_json())
+        layout = {k: v for k, v in content["layout"].items() if k != "template"}
+        figure = Picture(content["data"], layout)
+    return figure.html(config)

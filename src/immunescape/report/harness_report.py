@@ -46,7 +46,7 @@ def harness_markdown(run: Harness) -> str:
         f" a trial share their patients. {len(run.rows)} trials; patients whose simulation failed: {failed}.",
         "Errors are natural logarithms for hazard ratios and medians, else points. `SE` is Monte Carlo error.",
         "",
-        "## Errors beside chance and naive rivals",
+        "## Errors beside chance and naive baselines",
         "",
         "Chance: the median error of a perfect model, from Monte Carlo and published error. Calibration trials may be"
         " fitted to; nothing is fitted here.",
@@ -61,10 +61,11 @@ def harness_markdown(run: Harness) -> str:
     ]  # fmt: skip
     parts += _table(
         ("trials", "figure", "n", "median abs. error", "chance", "mean error", "beyond 2 SE, %", "rank corr.",
-         *(f"rival: {r}" for r in rivals)),
+         *(f"baseline: {r}" for r in rivals)),
         rows,
     )  # fmt: skip
-    parts += ["## Hazard ratios", "", *_compared(run.comparisons, ("pfs_hr", "os_hr", "orr_difference"), names)]
+    ratios = ("pfs_hr", "os_hr", "orr_difference")
+    parts += ["## Hazard ratios", "", _SAME_COURSE, "", *_compared(run.comparisons, ratios, names, run.rows)]
     first = ("orr_pct", "cr_pct", "pr_pct", "sd_pct", "pd_pct", "ne_pct", "dor_median_months",
              "baseline_sld_median_mm")  # fmt: skip
     parts += ["## Response, duration and size", "", *_compared(run.comparisons, first, names)]
@@ -80,6 +81,9 @@ def harness_markdown(run: Harness) -> str:
     return "\n".join(parts)
 
 
+_SAME_COURSE = (
+    "Same courses: the OS hazard ratio where both arms follow the control's courses (the hazard of death alone)."
+)
 _HELPED = (
     "Patient by patient (the arms share patients and random numbers), in percent of all: the best change of the sum of"
     " diameters lower by more than 1 point, by 10 points or more, higher by 10 points or more; response with the"
@@ -92,8 +96,13 @@ _ODDS = (
 )
 
 
-def _compared(compared: Sequence[Comparison], figures: Sequence[str], names: Mapping[str, Any]) -> list[str]:
-    rows = []
+def _compared(
+    compared: Sequence[Comparison],
+    figures: Sequence[str],
+    names: Mapping[str, Any],
+    rows_of: Mapping[str, Any] | None = None,
+) -> list[str]:
+    rows: list[tuple[Any, ...]] = []
     for c in sorted(compared, key=lambda c: (c.trial, c.figure not in ("pfs_hr", "os_hr"), c.arm)):
         if c.figure not in figures:
             continue
@@ -104,11 +113,12 @@ def _compared(compared: Sequence[Comparison], figures: Sequence[str], names: Map
              else digits), _published(c, digits), ("guessed " if c.guessed else "") + _number(c.published_se, 2 if
              c.logarithmic else digits), _number(c.error, 2 if c.logarithmic else digits), _number(c.z, 1), c.checked)
         )  # fmt: skip
-    return _table(
-        ("trial", "role", "kind", "primary endpoint", "arm", "figure", "virtual", "SE", "published", "its SE", "error",
-         "z", "checked"),
-        rows,
-    )  # fmt: skip
+        if rows_of is not None:
+            same = rows_of[c.trial]["comparison"].get("os_hr_same_course") if c.figure == "os_hr" else None
+            rows[-1] = (*rows[-1], _number((same or [None])[0]))
+    header = ("trial", "role", "kind", "primary endpoint", "arm", "figure", "virtual", "SE", "published", "its SE",
+              "error", "z", "checked")  # fmt: skip
+    return _table((*header, "same courses") if rows_of is not None else header, rows)
 
 
 def _published(c: Comparison, digits: int) -> str:
@@ -125,7 +135,8 @@ _ARM = (
     ("pfs_12_pct", "PFS 12", 0), ("pfs_24_pct", "PFS 24", 0), ("os_median_months", "OS", 1), ("os_12_pct", "OS 12", 0),
     ("os_24_pct", "OS 24", 0), ("new_lesion_share_pct", "PD by new lesion", 0),
     ("died_unprogressed_pct", "died unprogressed", 0), ("toxic_death_pct", "toxic death", 1),
-    ("next_line_pct", "next line", 0), ("baseline_sld_median_mm", "SLD, mm", 0), ("unmeasurable_pct", "< 10 mm", 0),
+    ("next_line_pct", "next line", 0),
+    ("crossover_pct", "crossover", 0), ("baseline_sld_median_mm", "SLD, mm", 0), ("unmeasurable_pct", "< 10 mm", 0),
 )  # fmt: skip
 
 

@@ -29,6 +29,8 @@ def must_not_table(rows: Sequence[Denied]) -> Table:
                 "Effect (95 %)": effect_text(r.effect),
                 "Verdict": r.verdict or "not testable",
                 "Without": "; ".join(f"{m}: {effect_text(e)}, {v}" for m, (e, v) in r.ablated.items()) or "–",
+                "Wrong model": "–" if r.counter is None else r.counter.words,
+                "In the wrong model": "–" if r.wrong is None else f"{effect_text(r.wrong[0])}, {r.wrong[1]}",
                 "Can fail": "yes" if r.can_fail else "no",
             }
             for r in rows
@@ -43,8 +45,9 @@ def summary_lines(result: MustNotResult) -> list[str]:
     return [
         f"{n['statements']} statements that must not hold: {n['respected']} respected, {n['violated']} violated, "
         f"{n['undecided']} undecided, {n['not_testable']} not testable",
-        f"{can} of them are violated by the model or by the model without a mechanism, so that they test something; of "
-        f"these {n['respected_of_those_that_can_fail']} respected, {n['violated_of_those_that_can_fail']} violated, "
+        f"{can} of them are violated by the model, by the model without a mechanism or by the wrong model that was "
+        f"named for them ({n['violated_by_counter_model']} of {n['with_counter_model']}), so that they test something; "
+        f"of these {n['respected_of_those_that_can_fail']} respected, {n['violated_of_those_that_can_fail']} violated, "
         f"{n['undecided_of_those_that_can_fail']} undecided",
         f"{result.patients} virtual patients, seed {result.seed}, {result.seconds:.0f} s",
     ]

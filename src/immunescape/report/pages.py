@@ -113,11 +113,11 @@ def simulate_courses(names: Sequence[str] = ()) -> dict[str, Course]:
     from immunescape.evaluation.scenarios import DRUGS_PER_MODEL
     from immunescape.model import registry
     from immunescape.model.assembly import Model
-    from immunescape.population.reference import reference_baseline
+    from immunescape.population.reference import reference_baseline, with_reference_strengths
     from immunescape.trial.dosing import BodySize, administered, to_doses
     from immunescape.trial.regimen import parse_regimen
 
-    bare = Model.build(check_units=False)
+    bare = with_reference_strengths(Model.build(check_units=False))
     base = dict(reference_baseline(bare).states)
     engine = get_engine("auto")
     mechanisms = [m for m in bare.mechanisms if not names or m.name in names]
@@ -130,7 +130,7 @@ def simulate_courses(names: Sequence[str] = ()) -> dict[str, Course]:
     drugs = [d for d in registry.drugs() if (not names or d in names) and regimen_of(d)]
     for start in range(0, len(drugs), DRUGS_PER_MODEL):
         group = drugs[start : start + DRUGS_PER_MODEL]
-        model = Model.build(drugs=group, check_units=False)
+        model = with_reference_strengths(Model.build(drugs=group, check_units=False))
         compiled = engine.compile(model.to_sbml())
         for drug in group:  # one at a time, as each has its own label
             text = regimen_of(drug)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from immunescape.profile.scores import Score
     from immunescape.profiles import ProfiledStudy
 
-__all__ = ["as_script", "page_data"]
+__all__ = ["packed", "page_data"]
 
 _CODE = {"present": "p", "absent": "a", "not_assessable": "n", "conflicting": "c"}
 
@@ -118,7 +120,7 @@ def page_data(study: ProfiledStudy, limit: int) -> dict[str, Any]:
     }
 
 
-def as_script(data: Any) -> str:
-    """JSON that may stand inside a script element whatever text the data hold."""
+def packed(data: Any) -> str:
+    """JSON, compressed, in letters that may stand inside a script element: a cohort repeats the same words often."""
     text = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026").replace("\u2028", "\\u2028")
+    return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")

@@ -12,9 +12,18 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-__all__ = ["STATE_COLOURS", "STATE_WORDS", "forest_figure", "overview_figure", "prevalence_figure", "short"]
+__all__ = [
+    "STATE_COLOURS",
+    "STATE_WORDS",
+    "forest_figure",
+    "overview_figure",
+    "prevalence_figure",
+    "short",
+    "word_colours",
+]
 
-STATE_COLOURS = {"present": "#c0504d", "conflicting": "#e0a030", "absent": "#7cb894", "not_assessable": "#e3e8ec"}
+STATE_COLOURS = {"present": "#c8501e", "conflicting": "#d9b64a", "absent": "#7db3d8", "not_assessable": "#e3e8ec"}
+"""Vermilion and blue rather than red and green, which many readers cannot tell apart."""
 STATE_WORDS = {
     "present": "present",
     "conflicting": "conflicting",
@@ -22,6 +31,23 @@ STATE_WORDS = {
     "not_assessable": "not assessable",
 }
 _GROUP_COLOURS = ("#0b6e99", "#c4621a", "#5b8c3a", "#7d4e9e", "#8a6d3b", "#b0b8c0", "#444444", "#d9a6c2")
+WORD_COLOURS = {
+    "CR": "#08519c", "PR": "#56a3d9", "SD": "#d9b64a", "PD": "#c8501e", "NE": "#9a9a9a",
+    "complete response": "#08519c", "partial response": "#56a3d9", "stable disease": "#d9b64a",
+    "progressive disease": "#c8501e", "not evaluable": "#9a9a9a", "response": "#56a3d9", "no response": "#c8501e",
+    "durable clinical benefit": "#56a3d9", "no durable benefit": "#c8501e", "yes": "#56a3d9", "no": "#c8501e",
+    "primary": "#c8501e", "acquired": "#d9b64a", "none": "#56a3d9", "not assessable": "#e3e8ec", "unknown": "#e3e8ec",
+}  # fmt: skip
+"""Colours of words that mean something, in any letter case: the same in every report, and never by the alphabet."""
+
+
+def word_colours(levels: Sequence[str]) -> dict[str, str]:
+    """Colour of each word of a track: by its meaning where it has one, else the next colour that is free."""
+    known = {word.casefold(): colour for word, colour in WORD_COLOURS.items()}
+    free = iter(c for c in _GROUP_COLOURS * (1 + len(levels) // len(_GROUP_COLOURS)))
+    return {w: known[w.casefold()] if w.casefold() in known else next(free) for w in levels}
+
+
 _FONT = {"family": "system-ui, sans-serif", "size": 12}
 
 
@@ -53,7 +79,6 @@ def prevalence_figure(counts: pd.DataFrame, titles: Mapping[str, str], context: 
         )
     figure.update_layout(
         barmode="stack",
-        template="plotly_white",
         height=90 + 21 * len(order),
         bargap=0.25,
         margin={"l": 10, "r": 16, "t": 34, "b": 44},
@@ -99,13 +124,14 @@ def overview_figure(
         values = words.reindex(patients).fillna("not assessable")
         levels = list(dict.fromkeys(sorted(values)))
         code = {w: k for k, w in enumerate(levels)}
+        colours = tuple(word_colours(levels).values())
         figure.add_heatmap(
             z=[[code[w] for w in values]],
             x=position,
             y=[name],
             zmin=-0.5,
-            zmax=len(_GROUP_COLOURS) - 0.5,
-            colorscale=_steps(_GROUP_COLOURS),
+            zmax=len(colours) - 0.5,
+            colorscale=_steps(colours),
             showscale=False,
             customdata=[[[p, w] for p, w in zip(patients, values, strict=True)]],
             hovertemplate="%{customdata[0]}: %{customdata[1]}<extra>" + name + "</extra>",
@@ -131,8 +157,8 @@ def overview_figure(
         col=1,
     )
     figure.update_layout(
-        template="plotly_white",
-        height=90 + 20 * (rows + len(tracks) + 1),
+        title={"text": "Mechanisms by patient"},
+        height=110 + 20 * (rows + len(tracks) + 1),
         margin={"l": 10, "r": 16, "t": 34, "b": 44},
         font=_FONT,
     )
@@ -147,7 +173,7 @@ def track_legend(words: pd.Series) -> list[tuple[str, str, int]]:
     values = words.fillna("not assessable")
     levels = list(dict.fromkeys(sorted(values)))
     counts = values.value_counts()
-    return [(w, _GROUP_COLOURS[k % len(_GROUP_COLOURS)], int(counts[w])) for k, w in enumerate(levels)]
+    return [(w, colour, int(counts[w])) for w, colour in word_colours(levels).items()]
 
 
 def _steps(colours: Sequence[str]) -> list[list[float | str]]:
@@ -192,7 +218,6 @@ def forest_figure(
     )
     figure.add_vline(x=1, line_dash="dash", line_color="#666", line_width=1)
     figure.update_layout(
-        template="plotly_white",
         height=110 + 24 * len(y),
         margin={"l": 10, "r": 20, "t": 14, "b": 48},
         font=_FONT,

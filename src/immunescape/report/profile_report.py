@@ -11,7 +11,8 @@ import pandas as pd
 from immunescape.knowledge.biomarker_labels import biomarker_labels
 from immunescape.profile.scores.response import CITATION as RESPONSE_CITATION
 from immunescape.report.figures import figure_html
-from immunescape.report.profile_data import as_script, page_data
+from immunescape.report.pictures import plotly_script
+from immunescape.report.profile_data import packed, page_data
 from immunescape.report.profile_figures import (
     STATE_COLOURS,
     STATE_WORDS,
@@ -171,8 +172,6 @@ def _cohort(study: ProfiledStudy, statistics: bool) -> dict[str, Any]:
 
 def context(study: ProfiledStudy, notice: str, statistics: bool = True) -> dict[str, Any]:
     """Everything that the template shows."""
-    import plotly.offline
-
     from immunescape.knowledge.strategies import load_strategies
 
     done = study.done
@@ -185,7 +184,7 @@ def context(study: ProfiledStudy, notice: str, statistics: bool = True) -> dict[
         "lead": f"Biomarkers and calls of resistance mechanisms; {n} patient{'s' if n != 1 else ''}; "
         f"immunescape {version}, rules {done.calls.rules.version}.",
         "notice": notice,
-        "plotly_js": plotly.offline.get_plotlyjs() if cohort else "",
+        "plotly_js": plotly_script() if cohort else "",
         "cohort": cohort,
         "capped": capped,
         "labels": _labels(),
@@ -210,7 +209,7 @@ def context(study: ProfiledStudy, notice: str, statistics: bool = True) -> dict[
                 {"Item": "Strategies", "Value": load_strategies().version},
             ]
         ),
-        "data_json": as_script(page_data(study, MAX_PATIENTS)),
+        "data_packed": packed(page_data(study, MAX_PATIENTS)),
     }
     return values | (_cohort(study, statistics) if cohort else {})
 

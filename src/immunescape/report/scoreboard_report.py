@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MEASURE_WORDS",
     "facts_table",
+    "interval_words",
     "kinetics_table",
     "print_scoreboard",
     "response_table",
@@ -65,9 +66,12 @@ def scores_table(scores: list[Score]) -> Table:
                 "Predicted (95 % at the published size)": _figure(s.predicted, s.low, s.high, digits),
                 "Published (95 %)": _figure(s.published, s.published_low, s.published_high, digits),
                 "Published in the predicted interval": inside,
+                "Same courses in both arms": number(s.same_course, 2),
+                "n simulated": s.n,
+                "n published": s.n_published,
             }
         )
-    return Table(rows)
+    return Table(rows, ("n simulated", "n published"))
 
 
 def facts_table(facts: list[Fact]) -> Table:
@@ -140,25 +144,37 @@ def response_table(response: list[ResponseRow]) -> Table:
 
 
 def summary_table(summary: dict[str, dict[str, Any]]) -> Table:
-    """Errors by role, and those of the two rivals."""
+    """Errors by role and figure, hazard ratios of PFS and OS apart with those of the two rivals."""
     rows: list[Row] = []
+
+    def add(role: str, figure: str, predictor: str, error: str, n: int, covered: Any = None, score: Any = None) -> None:
+        rows.append(
+            {
+                "Trials": role,
+                "Figure": figure,
+                "Predictor": predictor,
+                "Median error": error,
+                "Inside (%)": number(_percent(covered), 0),
+                "Interval score": number(score, 2),
+                "n": n,
+            }
+        )
+
     for role, record in summary.items():
-        for name, figures in {"model": record, **record["rivals"]}.items():
-            covered = figures["hr_covered"]
-            own = name == "model"
-            rows.append(
-                {
-                    "Trials": role,
-                    "Predictor": name if own else f"rival: {name}",
-                    "ORR error (points)": number(figures["orr_median_abs_error"]) if own else "–",
-                    "Medians off by (%)": number(_percent(figures["median_rel_error"])) if own else "–",
-                    "|Δ log HR|": number(figures["hr_median_abs_log_error"], 3),
-                    "HR inside (%)": number(_percent(covered), 0),
-                    "Interval score of log HR": number(figures["hr_interval_score"], 2),
-                    "Hazard ratios": figures["hr_figures"],
-                }
-            )
-    return Table(rows, ("Hazard ratios",))
+        add(role, "ORR (points)", "model", number(record["orr_median_abs_error"]), record["orr_figures"])
+        add(role, "medians (%)", "model", number(_percent(record["median_rel_error"])), record["median_figures"])
+        for end in ("pfs", "os"):
+            for name, figures in {"model": record[end], **record[end]["rivals"]}.items():
+                add(
+                    role,
+                    f"log HR of {end.upper()}",
+                    name if name == "model" else f"baseline: {name}",
+                    number(figures["hr_median_abs_log_error"], 3),
+                    figures["hr_figures"],
+                    figures["hr_covered"],
+                    figures["hr_interval_score"],
+                )
+    return Table(rows, ("n",))
 
 
 def _percent(value: float | None) -> float | None:
@@ -173,7 +189,8 @@ def print_scoreboard(validation: Validation) -> None:
         mine = [s for s in validation.scores if s.role == role]
         title = {"calibration": "Calibration trials", "validation": "Validation trials"}.get(role, "Your own trials")
         print_table(title, scores_table(mine).rows)
-    print_table("Facts of the review", facts_table(validation.facts()).rows)
+    if found := validation.facts():
+        print_table("Facts of the review", facts_table(found).rows)
     print_table("Errors (medians over figures)", summary_table(validation.summary()).rows)
     if validation.kinetics:
         print_table("Single lesions (Kolmogorov-Smirnov distance)", _kinetics(validation).rows)
@@ -182,12 +199,23 @@ def print_scoreboard(validation: Validation) -> None:
     if validation.response_by_size:
         print_table("Response by size in OAK", response_table(list(validation.response_by_size)).rows)
     failed = sum(int(a["failed"]) for r in validation.results for a in r.arms)
-    print(
-        f"Patients whose integration failed: {failed}. Intervals hold the chance of a trial of the published size and"
-    )
-    print("the uncertainty of the fitted population; that of the model's structure is not in them.")
+    print(f"Patients whose integration failed: {failed}. {interval_words()}")
+    print("The naive baselines are learnt on the published hazard ratios of the calibration trials that ship.")
     for note in validation.notes:
         print(note)
+
+
+def interval_words() -> str:
+    """What the intervals hold, as :func:`immunescape.evaluation.scoreboard.score_trial` makes them."""
+    from immunescape.evaluation.posterior import Posterior, shipped_discrepancy
+
+    parts = ["the chance of a trial of the published size"]
+    if Posterior.shipped() is not None:
+        parts.append("the uncertainty of the fitted population")
+    if shipped_discrepancy():
+        parts.append("errors of the size that the fit left on the calibration trials")
+    joined = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+    return f"Intervals hold {joined}."
 
 
 def _kinetics(validation: Validation) -> Table:
@@ -209,9 +237,8 @@ def _lesion_figure(arm: LesionArm) -> go.Figure:
 
 def write_scoreboard(validation: Validation, path: Path, notice: str) -> Path:
     """Write the one-file page."""
-    from plotly.offline import get_plotlyjs
-
     from immunescape.report.figures import figure_html
+    from immunescape.report.pictures import plotly_script
     from immunescape.report.trial_report import TITLES, survival_figure
     from immunescape.report.writing import write_page
 
@@ -230,13 +257,13 @@ def write_scoreboard(validation: Validation, path: Path, notice: str) -> Path:
         "notice": notice,
         "summary": summary_table(validation.summary()),
         "sections": sections,
-        "facts": facts_table(validation.facts()),
+        "facts": facts_table(found) if (found := validation.facts()) else None,
         "kinetics": _kinetics(validation) if validation.kinetics else None,
         "lesions": [figure_html(_lesion_figure(arm)) for arm in validation.kinetics],
         "response": response_table(list(validation.response_by_pdl1)) if validation.response_by_pdl1 else None,
         "by_size": response_table(list(validation.response_by_size)) if validation.response_by_size else None,
         "notes": validation.notes,
         "figures": figures,
-        "plotly_js": get_plotlyjs(),
+        "plotly_js": plotly_script(),
     }
     return write_page(path, "scoreboard.html", values)

@@ -70,13 +70,18 @@ _ENDPOINTS = (
     ("Grade 3 or higher toxicity (%)", "grade3_pct", None),
     ("Stopped for toxicity (%)", "discontinued_pct", None),
 )
+_PATHOLOGY = (
+    ("Resected (%)", "resected_pct", None),
+    ("Major pathological response (%)", "mpr_pct", "mpr_ci"),
+    ("Complete pathological response (%)", "pcr_pct", "pcr_ci"),
+)
 
 
 def results_table(result: TrialResult) -> Table:
     """Each endpoint and arm, predicted beside published."""
     published = result.trial.published
     rows: list[Row] = []
-    for title, key, interval in _ENDPOINTS:
+    for title, key, interval in (*_ENDPOINTS, *(_PATHOLOGY if result.trial.resection_day is not None else ())):
         for arm in result.arms:
             known = published.arm(arm["name"]) if published else None
             value = getattr(known, key, None) if known else None
@@ -99,26 +104,24 @@ def _ratio(predicted: Any, published: Any) -> str:
 
 
 def comparison_table(result: TrialResult) -> Table:
-    """Hazard ratios, predicted beside published."""
+    """Hazard ratios, predicted beside published and, for OS, beside what the hazard of death alone gives."""
     known = result.trial.published
     rows = []
-    for title, key in (("Progression-free survival", "pfs_hr"), ("Overall survival", "os_hr")):
-        c = result.comparison
-        if key not in c:
-            continue
-        rows.append(
-            {
-                "Hazard ratio": title,
-                "Predicted (95 % interval)": with_interval(c[key], c.get(f"{key}_ci"), 2),
-                "Published": with_interval(getattr(known, key, None), getattr(known, f"{key}_ci", None), 2)
-                if known
-                else "–",
-                "Log-rank p (predicted)": f"{c[p]:.3g}"
-                if (p := f"{key[:-3]}_log_rank_p") in c and c[p] is not None
-                else "–",
-            }
-        )
-    return Table(rows, ("Predicted (95 % interval)", "Published", "Log-rank p (predicted)"))
+    others = result.comparison.get("others", [])
+    for k, c in enumerate([result.comparison, *others]):
+        of_arm = getattr(known, "others", {}).get(c.get("experimental"), {}) if k else vars(known) if known else {}
+        for title, key in (("Progression-free survival", "pfs_hr"), ("Overall survival", "os_hr")):
+            if key not in c:
+                continue
+            rows.append(
+                {
+                    "Hazard ratio": f"{title}, {c['experimental']}" if others else title,
+                    "Predicted (95 % interval)": with_interval(c[key], c.get(f"{key}_ci"), 2),
+                    "Published": with_interval(of_arm.get(key), of_arm.get(f"{key}_ci"), 2) if known else "–",
+                    "Same courses in both arms": number(c.get("os_hr_same_course"), 2) if key == "os_hr" else "–",
+                }
+            )
+    return Table(rows, ("Predicted (95 % interval)", "Published", "Same courses in both arms"))
 
 
 def response_table(result: TrialResult) -> Table:
@@ -245,6 +248,15 @@ def protocol_table(trial: Trial) -> Table:
                     "Protocol": f"{100 * arm.crossover.fraction:g} % of {arm.crossover.of}, to {to}",
                 }
             )
+        rows += [
+            {
+                "Item": "  after progression",
+                "Protocol": f"{100 * option.fraction:g} % of {option.of}, "
+                + " or ".join(str(c.regimen) for c in option.choices)
+                + ("" if option.stated else f" [default of line, region and year {trial.year}]"),
+            }
+            for option in arm.subsequent
+        ]
     rows += [
         {"Item": "Scans", "Protocol": str(trial.visits)},
         {
@@ -283,6 +295,12 @@ _BASELINE = (
     ("TMB (mutations/Mb)", "tmb_mut_mb"), ("Target lesions", "n_target_lesions"), ("Lesions", "n_lesions"),
     ("Sum of diameters (mm)", "sld_mm"), ("Sum of diameters (mm)", "baseline_sld_mm"),
 )  # fmt: skip
+_COVARIATE_NAMES = {
+    "sex": "Sex", "ecog": "ECOG", "smoking": "Smoking", "histology": "Histology", "driver": "Driver",
+    "kras_g12c": "KRAS G12C", "stk11": "STK11 mutation", "keap1": "KEAP1 mutation", "liver_mets": "Liver metastases",
+    "brain_mets": "Brain metastases",
+}  # fmt: skip
+"""Names as readers know them; genes as HGNC writes them."""
 _SHARES = ("sex", "ecog", "smoking", "histology", "driver", "kras_g12c", "stk11", "keap1", "liver_mets", "brain_mets")
 
 
@@ -304,7 +322,8 @@ def baseline_table(result: TrialResult) -> Table:
         for level in sorted(result.patients[column].dropna().unique(), key=str):
             if level is False or (isinstance(level, np.bool_) and not level):
                 continue
-            shown = column.replace("_", " ") if isinstance(level, bool | np.bool_) else f"{column}: {level}"
+            name = _COVARIATE_NAMES.get(column, column.replace("_", " "))
+            shown = name if isinstance(level, bool | np.bool_) else f"{name}: {level}"
             rows.append(
                 {
                     "Baseline": f"{shown} (%)",

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
     from immunescape.trial.spec import Trial
 
-__all__ = ["print_result", "print_trial", "result_html", "toxicity_rows"]
+__all__ = ["crossover_shortfalls", "print_result", "print_trial", "result_html", "toxicity_rows"]
+
+SHORTFALL_POINTS = 2.0
+"""A crossover that is so many points below the protocol's is told."""
 
 
 def _print(title: str, table: Table) -> None:
@@ -29,9 +32,24 @@ def print_result(result: TrialResult, notice: str) -> None:
         c = result.comparison
         _print(f"{c['experimental']} against {c['control']} ({c['method']})", comparison_table(result))
     _print("From candidates to enrolled", flow_table(result))
+    for line in crossover_shortfalls(result):
+        print(line)
     failed = sum(arm["failed"] for arm in result.arms)
     print(f"Patients whose simulation failed: {failed} (counted, not enrolled)")
     print(notice)
+
+
+def crossover_shortfalls(result: TrialResult) -> list[str]:
+    """A line for each arm in which fewer crossed over than the protocol says, as too few progressed and lived."""
+    lines = []
+    for arm in result.arms:
+        asked, given = arm.get("crossover_asked_pct"), arm["crossover_pct"]
+        if asked is not None and given is not None and given < asked - SHORTFALL_POINTS:
+            lines.append(
+                f"{arm['name']}: {given:.0f} % crossed over where the protocol says {asked:.0f} %; no more had"
+                " progressed and were alive when the next line would begin."
+            )
+    return lines
 
 
 def print_trial(trial: Trial) -> None:

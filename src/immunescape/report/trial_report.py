@@ -27,8 +27,6 @@ from immunescape.report.pictures import Picture, plotly_script
 from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from immunescape.model import Model
     from immunescape.trial.result import TrialResult
 
@@ -37,12 +35,24 @@ __all__ = ["TITLES", "read_ahead", "save", "survival_figure", "write_figure", "w
 TITLES = {"pfs": "Progression-free survival", "os": "Overall survival"}
 
 
+FEW = 0.05
+"""Share of the patients at risk below which a Kaplan-Meier curve is not drawn: its last steps say little."""
+
+
 def _curves(result: TrialResult, endpoint: str) -> list[Curve]:
-    curves = []
-    last = max(float(result.curves[endpoint, arm["name"]]["time"].max()) for arm in result.arms)
-    ticks = np.arange(0, last + 1e-9, 12.0 if last > 30 else 6.0)
+    """Curves of the arms, as far as enough patients are at risk."""
+    kept = {}
     for arm in result.arms:
         table = result.curves[endpoint, arm["name"]]
+        months = table["time"].to_numpy(dtype=float)
+        n = np.array([tables.at_risk(table, float(t)) for t in months], dtype=float)
+        enough = n >= max(FEW * float(n[0] if len(n) else 0), 1.0)
+        kept[arm["name"]] = table[enough] if enough.any() else table.head(1)
+    last = max(float(table["time"].max()) for table in kept.values())
+    ticks = np.arange(0, last + 1e-9, 12.0 if last > 30 else 6.0)
+    curves = []
+    for arm in result.arms:
+        table, whole = kept[arm["name"]], result.curves[endpoint, arm["name"]]
         curves.append(
             Curve(
                 arm["name"],
@@ -50,7 +60,7 @@ def _curves(result: TrialResult, endpoint: str) -> list[Curve]:
                 table["survival"].to_numpy(dtype=float),
                 table["low"].to_numpy(dtype=float),
                 table["high"].to_numpy(dtype=float),
-                {float(t): tables.at_risk(table, float(t)) for t in ticks},
+                {float(t): tables.at_risk(whole, float(t)) for t in ticks},
             )
         )
     return curves
@@ -169,10 +179,10 @@ def _safety_note(result: TrialResult) -> str:
 
 def context(result: TrialResult, notice: str) -> dict[str, Any]:
     """Everything that the template shows."""
-    from immunescape.model.assembly import registered_model
     from immunescape.model.describe import parameter_table
+    from immunescape.population.reference import prepared_model
 
-    model = registered_model(result.trial.drugs)
+    model = prepared_model(result.trial.drugs)
     parameters = parameter_table(model)
     grades = {g: sum(p["grade"] == g for p in parameters) for g in ("measured", "fitted", "assumed")}
     method = result.comparison.get("method", "")
@@ -278,21 +288,22 @@ def write_report(result: TrialResult, path: Path, notice: str) -> Path:
     return write_page(path, "trial.html", context(result, notice))
 
 
-def _parquet(table: pd.DataFrame) -> bytes:
-    import io
-
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False)
-    return buffer.getvalue()
-
-
 def save(result: TrialResult, folder: Path, notice: str) -> list[Path]:
-    """Write ``result.json``, ``patients.parquet``, ``survival.png`` and ``report.html``; returns their paths."""
+    """Write a result folder; returns the paths.
+
+    ``result.json`` (its schema: `immunescape trial --result-schema`), ``patients.parquet`` and ``scans.parquet``
+    (columns with units and descriptions), ``survival.png`` and ``report.html``.
+    """
+    from immunescape.report.result_files import described_parquet, provenance
+
     make_folder(folder)
-    names = ("result.json", "patients.parquet", "survival.png", "report.html")
+    names = ("result.json", "patients.parquet", "scans.parquet", "survival.png", "report.html")
     paths = [folder / name for name in names]
-    write_whole(paths[0], (json.dumps(result.to_json(), indent=2, allow_nan=False) + "\n").encode("utf-8"))
-    write_whole(paths[1], _parquet(result.patients))
-    write_figure(result, paths[2])
-    write_report(result, paths[3], notice)
+    source = provenance(result, _command(result))
+    content = {**result.to_json(), "provenance": source}
+    write_whole(paths[0], (json.dumps(content, indent=2, allow_nan=False) + "\n").encode("utf-8"))
+    write_whole(paths[1], described_parquet(result.patients, result.trial.drugs, source))
+    write_whole(paths[2], described_parquet(result.visits, result.trial.drugs, source))
+    write_figure(result, paths[3])
+    write_report(result, paths[4], notice)
     return paths

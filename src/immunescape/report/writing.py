@@ -12,7 +12,7 @@ __all__ = ["write_page"]
 
 
 def write_page(path: Path, template: str, values: Mapping[str, Any]) -> Path:
-    """Render a template of the package into a file; `plotly_js` and `data_json`, where given, stay as they are."""
+    """Render a template of the package into a file; `plotly_js`, where given, stays as it is."""
     from jinja2 import Environment, PackageLoader, select_autoescape
     from markupsafe import Markup
 
@@ -23,7 +23,7 @@ def write_page(path: Path, template: str, values: Mapping[str, Any]) -> Path:
         lstrip_blocks=True,
     )
     values = dict(values)
-    for name in {"plotly_js", "data_json"} & values.keys():
+    for name in {"plotly_js"} & values.keys():
         values[name] = Markup(values[name])
     write_whole(path, environment.get_template(template).render(values).encode("utf-8"))
     return path

@@ -22,3 +22,9 @@ class _CallablePackage(types.ModuleType):
 
 
 sys.modules[__name__].__class__ = _CallablePackage
+
+WORKER_IMPORTS = (
+    "pandas", "scipy.special", "immunescape.trial.simulate", "immunescape.trial.blocks", "immunescape.engine.native",
+    "immunescape.model.stored", "immunescape.population.blocks", "immunescape.population.linking",
+)  # fmt: skip
+"""Modules that the processes that simulate patients need."""

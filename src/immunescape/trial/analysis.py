@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from immunescape.trial.pathology import pathological_rates
 from immunescape.trial.recist import (
     DAYS_PER_MONTH,
     best_overall_response,
@@ -177,8 +178,14 @@ def analyse_arm(trial: Trial, arm: Arm, rows: pd.DataFrame, visits: pd.DataFrame
         "resistance": {str(k): int(v) for k, v in sorted(classes.items())},
         "pfs_events": {str(k): int(v) for k, v in sorted(reasons.items())},
         "next_line_pct": _share(int(rows["next_line"].notna().sum()), n),
+        "crossover_pct": _share(int((rows["next_line"] == "crossover").sum()), n),
+        "crossover_asked_pct": None
+        if arm.crossover is None or arm.crossover.of != "randomised"
+        else round(100.0 * arm.crossover.fraction, 2),
         "toxic_deaths": int((rows["death_cause"] == "toxicity").sum()),
     }
+    if trial.resection_day is not None:
+        out |= pathological_rates(rows["viable_share_pct"].to_numpy(dtype=float))
     for months in RMST_MONTHS:
         out[f"pfs_rmst_{months:g}_months"] = _value(restricted_mean(rows["pfs_months"], rows["pfs_event"], months))
         out[f"os_rmst_{months:g}_months"] = _value(restricted_mean(rows["os_months"], rows["os_event"], months))
@@ -202,15 +209,24 @@ def best_at_cut(trial: Trial, rows: pd.DataFrame, visits: pd.DataFrame) -> list[
 
 
 def compare(trial: Trial, tables: Mapping[str, pd.DataFrame], *, seed: int, paired: bool) -> dict[str, Any]:
-    """First experimental arm against the control: hazard ratios with interval, log-rank.
+    """Experimental arms against the control: hazard ratios with interval, log-rank.
 
-    Arms that share their patients (`paired`) are compared by a paired bootstrap; the log-rank test, which takes them
-    for independent, is then not given.
+    The first experimental arm's figures stand at the top, those of further ones under ``others``. Arms that share their
+    patients (`paired`) are compared by a paired bootstrap; the log-rank test, which takes them for independent, is then
+    not given.
     """
     if trial.control is None or not trial.experimental:
         return {}
-    a, b = tables[trial.experimental[0].name], tables[trial.control.name]
-    out: dict[str, Any] = {"experimental": trial.experimental[0].name, "control": trial.control.name}
+    control = trial.control.name
+    first, *others = [_compare_arms(arm.name, control, tables, seed=seed, paired=paired) for arm in trial.experimental]
+    return {**first, "others": others} if others else first
+
+
+def _compare_arms(
+    experimental: str, control: str, tables: Mapping[str, pd.DataFrame], *, seed: int, paired: bool
+) -> dict[str, Any]:
+    a, b = tables[experimental], tables[control]
+    out: dict[str, Any] = {"experimental": experimental, "control": control}
     out["method"] = "paired bootstrap" if paired else "Cox"
     for name in ("pfs", "os"):
         samples = (a[f"{name}_months"], a[f"{name}_event"], b[f"{name}_months"], b[f"{name}_event"])
@@ -220,4 +236,43 @@ def compare(trial: Trial, tables: Mapping[str, pd.DataFrame], *, seed: int, pair
         out[f"{name}_hr_ci"] = _interval(ratio, digits=3)
         if not paired:
             out[f"{name}_log_rank_p"] = log_rank_p(*arrays)
+    out["os_hr_same_course"] = same_course_ratio(a, b)
     return out
+
+
+def same_course_ratio(experimental: pd.DataFrame, control: pd.DataFrame) -> float | None:
+    """Hazard ratio of OS that is left where both arms follow the control's courses: what the hazard alone gives.
+
+    Every patient of the experimental arm takes the course of the control patient of the same number (where the arms
+    share their patients, his own; else of the same place in the table): size, response, progression, later lines, and
+    with them the death from disease, as the hazard knows no drug (:mod:`immunescape.trial.hazard`). Deaths from
+    toxicity stay with the arm that had them; a control patient who died of toxicity is censored there in the copy. So
+    the ratio is 1 but for toxicity; anything else would be a term of the hazard that knows the treatment.
+
+    Parameters
+    ----------
+    experimental, control
+        Patients with ``id``, ``death_cause``, ``os_months`` and ``os_event``.
+
+    Returns
+    -------
+    float or None
+        Ratio; None where an arm is empty or nobody died.
+    """
+    if experimental["id"].is_unique and set(experimental["id"]) & set(control["id"]):
+        keys = [i for i in control["id"] if i in set(experimental["id"])]
+        a, b = experimental.set_index("id").loc[keys], control.set_index("id").loc[keys]
+    else:
+        size = min(len(experimental), len(control))
+        a, b = experimental.iloc[:size], control.iloc[:size]
+    if not len(b):
+        return None
+    time, event = b["os_months"].to_numpy(dtype=float), b["os_event"].to_numpy(dtype=bool)
+    toxic_b = event & (b["death_cause"] == "toxicity").to_numpy()
+    toxic_a = a["os_event"].to_numpy(dtype=bool) & (a["death_cause"] == "toxicity").to_numpy()
+    own = np.where(toxic_a, a["os_months"].to_numpy(dtype=float), np.inf)
+    copied = np.minimum(time, own)
+    died = np.where(own <= time, True, event & ~toxic_b)
+    if not (died.any() and event.any()):
+        return None
+    return _value(cox_hazard_ratio(copied, died, time, event), digits=3)

@@ -55,6 +55,11 @@ class Candidate:
     clones: tuple[str, ...] = ()
     """Clones whose cells become ordinary ones."""
 
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """Parameters that all lesions of a patient then have from the patient."""
+        return tuple(column.removeprefix("p:") for column in self.values)
+
 
 def candidates(model: Model) -> tuple[Candidate, ...]:
     """Return the mechanisms of a model that modulate processes or bring clones, and the groups of parameters."""
@@ -151,6 +156,8 @@ def attribute(
     before: dict[int, float] = {}
     for done, option in enumerate((None, *options)):
         changed = table if option is None else without(table, option, worker.model)
+        worker.simulator.shared = frozenset() if option is None else frozenset(option.shared)
+        worker.simulator.absent = () if option is None else option.clones
         for row in worker.simulator.run(changed, [index], stream)[0].patients:
             i = int(row["id"])
             if option is None:
@@ -163,7 +170,7 @@ def attribute(
 
 
 def _block(worker: Any, stream: int, index: int, size: int, wanted: Sequence[int]) -> pd.DataFrame:
-    table = worker.maker(stream).block(index).table
+    table = worker.maker(stream, index).block(index).table
     return table.loc[[i for i in wanted if i // size == index and i in table.index]]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +41,7 @@ REFERENCE = 4096
 ELIGIBLE_PER_BLOCK = (24, 64)
 """Fewest, and most, candidates that enter from one block: small runs end early, large ones share what a block costs."""
 MAX_CANDIDATES = 4096
+GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 
 
 def eligible_per_block(patients: int) -> float:
@@ -163,6 +164,8 @@ def candidates_per_block(trial: Trial, patients: int = 0, enroller: Enroller | N
     if not rate > 0:
         raise InputError("no candidate is eligible", where=trial.file or None)
     size = eligible_per_block(patients) / rate
+    if trial.population.regions:  # a block is of one region: more and smaller ones come nearer to the shares
+        size /= 2
     if size <= BLOCK:
         return max(16, math.ceil(size / 16) * 16)
     return min(MAX_CANDIDATES, round(size / BLOCK) * BLOCK)
@@ -173,39 +176,63 @@ class _Worker:
 
     def __init__(self, task: BlockTask) -> None:
         from immunescape.engine import get_engine
-        from immunescape.model.assembly import registered_model
+        from immunescape.population.reference import prepared_model
         from immunescape.trial.simulate import BlockSimulator
 
         self.task = task
         self.engine = get_engine(task.engine)
-        self.model = registered_model(task.trial.drugs)
-        compiled = self.engine.compile(self.model.to_sbml())
+        self.model = prepared_model(task.trial.drugs)
+        compiled = self.model.compiled(self.engine)
         self.simulator: BlockSimulator = BlockSimulator(
-            task.trial, self.model, compiled, task.seed, task.rtol, task.fit
+            task.trial, self.model, compiled, task.seed, task.rtol, task.fit, grower=lambda: self.maker(0, 0).grower
         )
         self.enroller = task.enroller or Enroller(task.trial.population)
-        self._makers: dict[int, BlockMaker] = {}
+        self._enrollers: dict[tuple[int, str], Enroller] = {}
+        self._makers: dict[tuple[int, str], BlockMaker] = {}
 
-    def maker(self, stream: int) -> BlockMaker:
-        """Population of one stream."""
+    def enroller_of(self, stream: int, region: Region) -> Enroller:
+        """Who enters of one stream: the arm's own mix, and the region, where the trial has such."""
+        population, arms = self.task.trial.population, self.task.trial.arms
+        own = arms[stream].mix if stream < len(arms) else {}
+        if not own and not population.regions:
+            return self.enroller
+        if (stream, region) not in self._enrollers:
+            special = replace(population, mix={**population.mix, **own}, region=region)
+            self._enrollers[stream, region] = Enroller(special)
+        return self._enrollers[stream, region]
+
+    def region(self, stream: int, index: int) -> Region:
+        """Region of a block: as often as makes the enrolled of each region the share that the trial has."""
+        shares = self.task.trial.population.regions
+        if not shares:
+            return region_of(self.task.trial.population)
+        weights = np.array([share / self.enroller_of(stream, region).rate for region, share in shares])
+        edges = np.cumsum(weights / weights.sum())
+        place = math.fmod(0.5 + index * GOLDEN, 1.0)  # evenly spread, whatever the number of blocks
+        return shares[min(int(np.searchsorted(edges, place, side="right")), len(shares) - 1)][0]
+
+    def maker(self, stream: int, index: int) -> BlockMaker:
+        """Population of one stream, in the region of a block."""
         from immunescape.population.blocks import BlockMaker, PopulationSpec
 
-        if stream not in self._makers:
-            task = self.task
+        region = self.region(stream, index)
+        key = (stream, region)
+        if key not in self._makers:
+            task, enroller = self.task, self.enroller_of(stream, region)
             spec = PopulationSpec(
                 task.seed,
                 stream,
-                region=region_of(task.trial.population),
-                eligibility=lambda table: self.enroller.mask(table, task.seed, stream),
+                region=region,
+                eligibility=lambda table: enroller.mask(table, task.seed, stream),
                 rtol=task.rtol,
                 block_size=task.candidates,
                 fit=task.fit,
             )
-            self._makers[stream] = BlockMaker(self.model, spec, self.engine)
+            self._makers[key] = BlockMaker(self.model, spec, self.engine)
             for other in self._makers.values():  # one compiled growth model serves all streams
                 if other._grower is not None:
-                    self._makers[stream]._grower = other._grower
-        return self._makers[stream]
+                    self._makers[key]._grower = other._grower
+        return self._makers[key]
 
 
 _WORKERS: dict[str, _Worker] = {}
@@ -220,10 +247,10 @@ def prepare_process(drugs: tuple[str, ...], engine: str) -> None:
     import scipy.special  # noqa: F401
 
     import immunescape.trial.simulate  # noqa: F401
-    from immunescape.model.assembly import registered_model
     from immunescape.population.diagnosis import Grower
+    from immunescape.population.reference import prepared_model
 
-    model = registered_model(drugs)
+    model = prepared_model(drugs)
     if engine:
         with suppress(EngineError):  # the parent finds out, and says so
             from immunescape.engine import get_engine
@@ -248,10 +275,13 @@ def simulate_task(task: BlockTask, stream: int, arms: tuple[int, ...], index: in
 def simulate_block(stream: int, arms: tuple[int, ...], index: int) -> TrialBlock:
     """Make one block; see :func:`start_worker`."""
     worker = _WORKERS["current"]
-    maker = worker.maker(stream)
+    maker = worker.maker(stream, index)
     block = maker.block(index)
     parts = worker.simulator.run(block.table, arms, stream)
     fates = {str(k): int(v) for k, v in block.fates.value_counts().sort_index().items()}
+    for reason, count in parts[0].excluded.items():  # alike in all arms: earlier lines do not depend on the arm
+        fates["accepted"] = fates.get("accepted", 0) - count
+        fates[reason] = fates.get(reason, 0) + count
     grown = [
         {
             "id": int(k),
@@ -274,12 +304,15 @@ def simulate_block(stream: int, arms: tuple[int, ...], index: int) -> TrialBlock
 
 
 def _without_nan(value: Any) -> Any:
+    kind = type(value)
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if kind in (str, int, bool):
+        return value
     if isinstance(value, dict):
         return {k: _without_nan(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_without_nan(v) for v in value]
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,7 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.covariates import COVARIATES, Covariate, Criterion
 from immunescape.trial.curves import EventTimes, read_curves
+from immunescape.trial.later_lines import enrolment_year, with_later_lines
 from immunescape.trial.loading import Location, Source, join
+from immunescape.trial.pdl1 import TPS_ASSAYS, tps_range
+from immunescape.trial.recist import DAYS_PER_MONTH
 from immunescape.trial.regimen import Regimen, parse_regimen
 from immunescape.trial.schedule import parse_schedule
 from immunescape.trial.spec import (
@@ -36,9 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["Builder"]
 
 T = TypeVar("T")
-
-_TPS_ASSAYS = ("22C3", "28-8", "SP263")
-"""Assays whose tumour proportion scores agree closely enough to share one scale."""
 
 _LEVEL = re.compile(
     r"(?P<below><=?)\s*(?P<a>[\d.]+)|(?P<above>>=?)\s*(?P<b>[\d.]+)|(?P<low>[\d.]+)\s*[-–]\s*(?P<high>[\d.]+)"
@@ -73,12 +74,19 @@ class Builder:
         """Build the trial, or raise one error that names every problem."""
         population = self.population(block.population)
         prior = tuple(
-            PriorLine(self.choices(line, ("prior", i)), line.outcome, line.months, line.washout_days)
+            PriorLine(self.choices(line, ("prior", i)), line.outcome, line.months, line.washout_days, line.share)
             for i, line in enumerate(block.prior)
         )
         arms = tuple(self.arm(arm, ("arms", i)) for i, arm in enumerate(block.arms))
         self.check_arms(arms)
+        year = enrolment_year(block.year, [*block.references, *_sources(block)])
+        stage = next((c.allowed for c in population.criteria if c.covariate == "stage"), ())
+        if block.later_lines == "default" and "IV" in stage:
+            silent = [not ("subsequent" in arm.model_fields_set and not arm.subsequent) for arm in block.arms]
+            arms = with_later_lines(arms, silent, prior, population.line[0], population.region, year, self.drugs)
         self.check_line(population, prior)
+        self.check_resection(block)
+        population = entry_criteria(population, prior, block.population.measurable)
         for i, name in enumerate(block.randomisation.stratify_by):
             if name not in COVARIATES and name != "region":
                 path = ("randomisation", "stratify_by", i)
@@ -90,6 +98,7 @@ class Builder:
         if self.problems or visits is None:
             raise join(self.problems, self.source.file)
         ends = block.endpoints
+        follow_up, cuts = follow_up_and_cuts(block)
         order = sorted(arms, key=lambda arm: arm.role == "control")
         return Trial(
             name=block.name,
@@ -97,7 +106,8 @@ class Builder:
             population=population,
             arms=tuple(order),
             visits=visits,
-            follow_up_months=block.follow_up_months,
+            follow_up_months=follow_up,
+            lesions=block.lesions,
             endpoints=Endpoints(tuple(ends.primary), tuple(ends.secondary), ends.confirmation, ends.assessor),
             description=block.description.strip(),
             registry=block.registry,
@@ -105,10 +115,12 @@ class Builder:
             prior=prior,
             stratify_by=tuple(block.randomisation.stratify_by),
             accrual_months=block.randomisation.accrual_months,
-            data_cuts=tuple(DataCut(tuple(cut.endpoints), cut.months, cut.label) for cut in block.data_cuts),
+            data_cuts=cuts,
+            resection_day=block.resection_day,
             published=published,
             file=self.source.file,
             text=self.source.text,
+            year=year,
         )
 
     # population ---------------------------------------------------------------------------------------------------
@@ -127,25 +139,39 @@ class Builder:
             low, high = block.pdl1.range
             where = (*path, "pdl1", "range")
             if low > high:
-                self.refuse("the range is upside down", where, "Write [lowest, highest].")
-            if block.pdl1.assay not in _TPS_ASSAYS:
-                self.refuse(
-                    f"{block.pdl1.assay} does not score tumour proportion alone", where,
-                    f"State the range for one of {', '.join(_TPS_ASSAYS)}.",
-                )  # fmt: skip
+                self.refuse("the lower bound of the range exceeds the upper bound", where, "Write [lowest, highest].")
+            elif block.pdl1.assay not in TPS_ASSAYS:
+                assay = block.pdl1.assay
+                try:
+                    low, high = tps_range(assay, low, high)
+                except InputError as error:
+                    self.refuse(error.message, where, error.hint)
             criteria.append(Criterion("pdl1_tps", low=low, high=high))
         criteria += self.conditions(block.covariates, (*path, "covariates"))
         for i, one in enumerate(criteria):
             if one is not None and any(one.covariate == other.covariate for other in criteria[:i] if other is not None):
                 self.refuse(f"two criteria on '{one.covariate}'", (*path, "covariates", one.covariate))
         mix = {name: self.shares(name, shares, (*path, "mix", name)) for name, shares in block.mix.items()}
+        region, regions = self.regions(block, path)
         default: tuple[int, int | None] = (1, 1)
         line = self.attempt(default, lambda: self.line(block.line, (*path, "line")))
         return PopulationSpec(
             tuple(c for c in criteria if c is not None), line,
             {name: shares for name, shares in mix.items() if shares},
-            block.pdl1.assay if block.pdl1 else None, block.region,
+            block.pdl1.assay if block.pdl1 else None, region, regions=regions,
         )  # fmt: skip
+
+    def regions(self, block: schema.PopulationBlock, path: Location) -> tuple[Any, Any]:
+        """The main region, and the shares of several."""
+        if isinstance(block.region, str):
+            return block.region, ()
+        total = sum(block.region.values())
+        if abs(total - 1) > 1e-6:
+            self.refuse(f"the shares of regions add up to {total:g}", (*path, "region"), "They add up to 1.")
+        shares = tuple((name, share) for name, share in block.region.items() if share > 0)
+        if not shares:
+            return "western", ()
+        return max(shares, key=lambda pair: pair[1])[0], shares if len(shares) > 1 else ()
 
     def line(self, value: int | str, path: Location) -> tuple[int, int | None]:
         """Line of treatment: first and last (None: open)."""
@@ -222,7 +248,7 @@ class Builder:
             bounds[key] = float(bound)
         criterion = Criterion(name, low=bounds.get("low", -math.inf), high=bounds.get("high", math.inf))
         if criterion.low > criterion.high:
-            raise InputError("the range is upside down", where=where)
+            raise InputError("the lower bound of the range exceeds the upper bound", where=where)
         return criterion
 
     def shares(self, name: str, shares: Mapping[str, float], path: Location) -> tuple[tuple[Criterion, float], ...]:
@@ -324,6 +350,7 @@ class Builder:
         return Arm(
             block.name, block.role, block.n, self.choices(block, path),
             block.stop_at_progression, block.beyond_progression, crossover, later,
+            {name: self.shares(name, shares, (*path, "mix", name)) for name, shares in block.mix.items()},
         )  # fmt: skip
 
     def check_arms(self, arms: tuple[Arm, ...]) -> None:
@@ -341,6 +368,19 @@ class Builder:
             )
         if len(arms) > 1 and not controls:
             self.refuse("no arm is the control", ("arms",), "Give one arm 'role: control'.")
+
+    def check_resection(self, block: schema.TrialFile) -> None:
+        """Refuse pathological responses without a resection, and a resection after the end of follow-up."""
+        wanted = [name for name in (*block.endpoints.primary, *block.endpoints.secondary) if name in ("mpr", "pcr")]
+        day = block.resection_day
+        if day is None and wanted:
+            self.refuse(
+                f"'{wanted[0]}' needs a resection",
+                ("endpoints",),
+                "Say 'resection_day:', in days from the first dose.",
+            )
+        if day is not None and day > follow_up_and_cuts(block)[0] * DAYS_PER_MONTH:
+            self.refuse(f"day {day:g} lies after the end of follow-up", ("resection_day",), "Raise 'follow_up_months'.")
 
     def check_line(self, population: PopulationSpec, prior: tuple[PriorLine, ...]) -> None:
         """Refuse a line of treatment that the prior lines do not lead to."""
@@ -379,15 +419,7 @@ class Builder:
             found.append(PublishedArm(**{**fields, "km": km}))
         order = [arm.name for arm in sorted(arms, key=lambda arm: arm.role == "control")]
         found.sort(key=lambda arm: order.index(arm.name) if arm.name in order else len(order))
-        compare = (
-            {n: getattr(block.comparison, n) for n in ("pfs_hr", "pfs_hr_ci", "os_hr", "os_hr_ci")}
-            if block.comparison
-            else {}
-        )
-        for end in ("pfs", "os"):
-            self.check_interval(
-                compare.get(f"{end}_hr"), compare.get(f"{end}_hr_ci"), (*path, "comparison", f"{end}_hr_ci")
-            )
+        compare, others = self.comparisons(block, arms)
         curves: dict[str, Mapping[str, EventTimes]] = {}
         none: dict[str, EventTimes] = {}
         for end, name in block.km_file.items():
@@ -396,7 +428,33 @@ class Builder:
                 curves[end] = self.attempt(none, partial(read_curves, file, names))
             else:
                 self.refuse(f"no such file: {file}", (*path, "km_file", end))
-        return Published(tuple(found), **compare, sources=dict(block.sources), curves=curves)
+        return Published(tuple(found), **compare, sources=dict(block.sources), curves=curves, others=others)
+
+    def comparisons(
+        self, block: schema.PublishedBlock, arms: tuple[Arm, ...]
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """Published hazard ratios of the first experimental arm, and those of the others by arm."""
+        given = block.comparison
+        blocks = given if isinstance(given, list) else [given] if given is not None else []
+        names = [arm.name for arm in arms if arm.role == "experimental"]
+        first: dict[str, Any] = {}
+        others: dict[str, dict[str, Any]] = {}
+        for i, one in enumerate(blocks):
+            path: Location = ("published", "comparison", i) if isinstance(given, list) else ("published", "comparison")
+            values = {n: getattr(one, n) for n in ("pfs_hr", "pfs_hr_ci", "os_hr", "os_hr_ci")}
+            for end in ("pfs", "os"):
+                self.check_interval(values[f"{end}_hr"], values[f"{end}_hr_ci"], (*path, f"{end}_hr_ci"))
+            name = one.arm or (names[0] if names else "")
+            if one.arm is not None and one.arm not in names:
+                where = self.source.where((*path, "arm"))
+                self.problems.append(_input(unknown_word("experimental arm", one.arm, names, where=where)))
+            elif (name == names[:1][0] and first) or name in others:
+                self.refuse(f"two comparisons of '{name}'", path, "Name the experimental arm of each with 'arm:'.")
+            elif name == names[0]:
+                first = values
+            else:
+                others[name] = values
+        return first, others
 
     def check_interval(self, value: float | None, interval: Any, path: Location) -> None:
         """Refuse an interval that does not hold its value."""
@@ -404,9 +462,45 @@ class Builder:
             return
         low, high = interval
         if high is not None and low > high:
-            self.refuse("the interval is upside down", path)
+            self.refuse("the lower bound of the interval exceeds the upper bound", path)
         elif value is not None and not (low <= value and (high is None or value <= high)):
             self.refuse(f"the value {value:g} lies outside its interval", path)
+
+
+def follow_up_and_cuts(block: schema.TrialFile) -> tuple[float, tuple[DataCut, ...]]:
+    """Longest follow-up in months, and the data cuts.
+
+    Patients enter evenly over the accrual, so that the median follow-up at a cut is the cut less half of the accrual.
+    """
+    cuts = tuple(DataCut(tuple(cut.endpoints), cut.months, cut.label) for cut in block.data_cuts)
+    if block.median_follow_up_months is None:
+        return float(block.follow_up_months or 0.0), cuts
+    end = block.median_follow_up_months + 0.5 * block.randomisation.accrual_months
+    from immunescape.trial.schema import ENDPOINTS
+
+    named = {endpoint for cut in cuts for endpoint in cut.endpoints}
+    rest = tuple(endpoint for endpoint in ENDPOINTS if endpoint not in named)
+    added = (DataCut(rest, end, "from the median follow-up"),) if rest else ()
+    return max([end, *(cut.months for cut in cuts)]), (*cuts, *added)
+
+
+def _sources(block: schema.TrialFile) -> list[str]:
+    """Where the published results are from; empty without any."""
+    return [] if block.published is None else list(block.published.sources.values())
+
+
+ENTRY_COVARIATES = ("sld_mm",)
+"""Covariates that earlier lines change: criteria on them are read at entry."""
+
+
+def entry_criteria(population: PopulationSpec, prior: tuple[PriorLine, ...], measurable: bool | None) -> PopulationSpec:
+    """The population with what is read at entry, after the earlier lines, set apart from what is read at diagnosis."""
+    if not prior:
+        return population
+    later = tuple(c for c in population.criteria if c.covariate in ENTRY_COVARIATES)
+    demanded = prior[-1].outcome == "progressed" if measurable is None else measurable
+    rest = tuple(c for c in population.criteria if c not in later)
+    return replace(population, criteria=rest, at_entry=later, measurable=demanded)
 
 
 def _value_text(value: Any) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import dataclass
-from functools import cache
 from importlib.resources import files
 
+from immunescape import plugins
 from immunescape.errors import InputError
 
 __all__ = ["Coefficient", "coefficients"]
@@ -28,25 +28,40 @@ class Coefficient:
     note: str
 
 
-@cache
+FROM_PLUGINS = ("usual_doses",)
+"""Tables to which plug-ins may add rows."""
+
+
+@plugins.cached(None)
 def _read(table: str) -> tuple[Coefficient, ...]:
     path = files("immunescape.knowledge") / "data" / f"{table}.csv"
-    rows = []
     with path.open("r", encoding="utf-8") as stream:
         reader = csv.DictReader(line for line in stream if not line.startswith("#"))
         if tuple(reader.fieldnames or ()) != _COLUMNS:
             raise InputError(f"the columns must be {', '.join(_COLUMNS)}", where=str(path))
-        for number, row in enumerate(reader, start=2):
-            where = f"{path}, row {number}"
-            if not (row["unit"] and row["source"]) or row["grade"] not in _GRADES:
-                raise InputError(
-                    f"'{row['name']}' lacks unit, source or grade", where=where, hint=f"Grades: {', '.join(_GRADES)}."
-                )
-            value = float(row["value"])
-            if not math.isfinite(value):
-                raise InputError(f"'{row['name']}' is not a number", where=where)
-            rows.append(Coefficient(row["name"], value, row["unit"], row["source"], row["grade"], row["note"]))
+        rows = [_row(row, f"{path}, row {number}") for number, row in enumerate(reader, start=2)]
+    if table in FROM_PLUGINS:
+        taken = {row.name for row in rows}
+        for row, where in plugins.rows(f"{table}.csv", _COLUMNS):
+            if row["name"] in taken:
+                raise InputError(f"'{row['name']}' has a row already", where=where)
+            taken.add(row["name"])
+            rows.append(_row(row, where))
     return tuple(rows)
+
+
+def _row(row: dict[str, str], where: str) -> Coefficient:
+    if not (row["unit"] and row["source"]) or row["grade"] not in _GRADES:
+        raise InputError(
+            f"'{row['name']}' lacks unit, source or grade", where=where, hint=f"Grades: {', '.join(_GRADES)}."
+        )
+    try:
+        value = float(row["value"])
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"'{row['name']}' is not a number", where=where)
+    return Coefficient(row["name"], value, row["unit"], row["source"], row["grade"], row["note"])
 
 
 def coefficients(table: str) -> dict[str, Coefficient]:

@@ -13,6 +13,7 @@ Grammar (words in quotes, case does not matter)::
               | ["for"] ["up to"] number ("cycles"|"doses"|"days"|"weeks"|"months"|"years")
               | "until progression" ["or toxicity"] | "from" ("cycle"|"week"|"day") number
               | "over" number ("minutes"|"hours") | "iv" | "sc" | "oral"
+              | "to" ("thorax" | "all lesions" | "brain" | "one lesion")
               | "max" number "mg" | "with loading dose" dose | "loading dose" ["then"] dose
 
 A part without a schedule of its own takes the interval of the next part of its phase, and its end where it states
@@ -25,7 +26,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from immunescape.trial.absent import absent_drug
 from immunescape.trial.dosing import dose_problem
+from immunescape.trial.field import TARGETS
 from immunescape.trial.fractions import repeats, ten_to_the
 from immunescape.trial.regimen import INACTIVE, UNITS, Duration, Phase, Regimen
 from immunescape.trial.rules import Part, dose_rules
@@ -165,6 +168,9 @@ class _Reader:
                 if name is not None:
                     cursor.index += count
                     return Part(name, token)
+        absent = absent_drug(token.text, set(self.names.values()))
+        if absent is not None:
+            raise cursor.error(f"{token.text} is {absent[0]} that this product does not have", hint=absent[1])
         raise cursor.unknown("drug", {*(name.replace("_", "-") for name in self.names.values()), *INACTIVE})
 
     def dose(self, part: Part) -> tuple[float, str]:
@@ -174,8 +180,10 @@ class _Reader:
         first = cursor.now
         if cursor.accept("auc"):
             amount, unit = cursor.number("the target AUC"), "AUC"
+            self.refuse_range(first, "AUC ")
         elif first.kind == "number":
             amount = self.amount(part)
+            self.refuse_range(first, "")
             unit = self.unit(part, example)
         else:
             raise cursor.error(
@@ -193,6 +201,19 @@ class _Reader:
         if problem is not None:
             raise cursor.error(problem, token=first, last=last)
         return amount, unit
+
+    def refuse_range(self, first: Token, prefix: str) -> None:
+        """Refuse a range of doses, which protocols use where the physician chooses."""
+        cursor = self.cursor
+        if cursor.at("-", "–", "to") and cursor.peek().kind == "number":
+            low, high = cursor.peek(-1).text, cursor.peek().text
+            raise cursor.error(
+                f"'{prefix}{low}-{high}' is a range of doses",
+                token=first,
+                last=cursor.peek(),
+                hint=f"Write one of them ('{prefix}{low}'), or let patients differ: a 'choice:' of regimens with"
+                f" '{prefix}{low}' and '{prefix}{high}' and their weights.",
+            )
 
     def amount(self, part: Part) -> float:
         """``200``, ``1 x 10^9``, or ``3 x 8``, which sets the number of fractions."""
@@ -303,11 +324,45 @@ class _Reader:
             self.put(part, "max_mg", value, token)
         elif key in ("with", "loading"):
             self.loading(part, token)
+        elif key == "to":
+            cursor.next()
+            self.put(part, "target", self.target(), token)
+        elif key == "at":
+            raise self.moment(token)
         elif key == "biweekly":
             raise cursor.error("'biweekly' means two things", hint="Write 'every 2 weeks'.")
         else:
             return False
         return True
+
+    def target(self) -> str:
+        """``thorax``, ``all lesions``, ``brain`` or ``one lesion``, after ``to``."""
+        cursor = self.cursor
+        cursor.accept("the")
+        words = {"thorax": "thorax", "chest": "thorax", "brain": "brain", "all": "all lesions", "one": "one lesion"}
+        token = cursor.now
+        if token.key not in words:
+            raise cursor.unknown("target of radiation", TARGETS)
+        cursor.next()
+        if token.key in ("all", "one"):
+            cursor.expect("word", "lesions", "lesion", "sites", "site")
+        return words[token.key]
+
+    def moment(self, token: Token) -> Exception:
+        """The error for ``at week 16``, which may mean two days."""
+        cursor = self.cursor
+        unit, number = cursor.peek(), cursor.peek(2)
+        hint = "Write 'from day …' for the day of the first dose; the first day is day 1."
+        if unit.key in SPANS and number.kind == "number":
+            last, count = number, float(number.text)
+            days = {"day": 1, "week": 7, "month": 30, "year": 365}[SPANS[unit.key]]
+            begin = int(days * (count - 1)) + 1
+            hint = f"Write 'from day {begin}' (its first day"
+            hint += ")." if days == 1 else f") or 'from day {int(days * count) + 1}' (after {unit.key} {number.text});"
+            hint += " a single dose: 'once from day …'."
+        else:
+            last = token
+        return cursor.error("'at' does not say when a dose begins", token=token, last=last, hint=hint)
 
     def repeated(self, part: Part, token: Token) -> bool:
         """``x 3``, ``in 30 fractions``, and ``5 days on, 2 off``."""

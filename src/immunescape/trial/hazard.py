@@ -2,19 +2,22 @@
 
 Per month, for a patient with covariates x,
 
-    h(t) = exp(b0 + b_S ln(SLD(t) / 70 mm) + P(t) + b_R responding(t) + b_C cytotoxic(t) + b_L earlier + b'x)
-    P(t) = b_P + b_I ici + b_T ln(time to progression / 3 months) after progression, else 0
+    h(t) = exp(b0 + b_S ln(SLD(t) / 70 mm) + P(t) + b_R responding(t) + b_L earlier + b'x)
+    P(t) = b_P + b_G ln(regrowth / 3 months) after progression, else 0
 
 where SLD is the true sum of the longest diameters of the target lesions at t, progression is RECIST progression on
-the present line of therapy (`ici`: that line held a checkpoint inhibitor), `responding` is 1 from the first response
-to progression, `cytotoxic` is 1 while cytotoxic drugs are given and the disease has not progressed, and `earlier`
-counts the lines before the present one on which the disease progressed. OAK cannot tell whether patients without
-progression die more often on docetaxel because of the drug or because atezolizumab protects; chemotherapy together
-with a checkpoint inhibitor counts as `cytotoxic`, so that an inhibitor helps by what it does to the tumour. The
-coefficients are fitted to patients of OAK and LORIS (``knowledge/data/os_hazard.csv``; the fitting script is
-``scripts/fit_os_hazard.py``, which also says how covariates that OAK lacks were added); apart from the two classes of
-drugs, none of them belongs to a drug, an arm or a trial. Form and covariates follow the published models that link
-tumour growth and survival in lung cancer (``claret2018``, ``chan2021``, ``struemper2025``).
+the present line of therapy, `regrowth` the months from the scan with the smallest sum of diameters (the baseline
+counts) to the scan of progression, `responding` is 1 from the first response to progression, and `earlier` counts the
+lines before the present one on which the disease progressed. Progression asks for a fifth more than the smallest sum,
+so ln(1.2) / regrowth is the patient's rate of regrowth as scans give it; fit and simulation read it off scans alike,
+so its error of measurement is the same in both and the coefficient is the one that belongs to a measured rate.
+
+No term knows a drug, its class, an arm or a trial: a treatment helps a virtual patient to live by what it does to the
+tumour, and harms by its toxicity (:mod:`immunescape.trial.toxicity`). The coefficients are fitted to patients of OAK
+and LORIS who are not held out (``knowledge/data/os_hazard.csv``; ``scripts/fit_os_hazard.py`` says how covariates that
+OAK lacks were added). On the real courses of OAK, as far as public data show them, this hazard does not give back the
+ratio between the arms; ``docs/survival.md`` has the figures. Published models that link growth and survival in lung
+cancer, with each patient's own scans, do (``claret2018``, ``chan2021``; ``struemper2025`` for the form).
 """
 
 from __future__ import annotations
@@ -30,14 +33,14 @@ from numpy.typing import ArrayLike, NDArray
 from immunescape.trial.coefficients import coefficients
 from immunescape.trial.recist import DAYS_PER_MONTH
 
-__all__ = ["HazardModel", "event_time"]
+__all__ = ["HazardModel", "event_time", "nadir_before"]
 
 FloatArray = NDArray[np.float64]
 
 SLD_REFERENCE_MM = 70.0
 TIME_REFERENCE_MONTHS = 3.0
 TIME_FLOOR_MONTHS = 0.5
-"""A shorter time to progression counts as this."""
+"""A shorter time of regrowth counts as this."""
 SLD_FLOOR_MM = 5.0
 """A tumour that is gone counts as one of 5 mm (too small to measure, eisenhauer2009): the logarithm needs a floor."""
 
@@ -78,19 +81,11 @@ class HazardModel:
         eta += b["liver_mets"] * bool(patient["liver_mets"])
         return eta + math.log(float(patient.get("frailty_death", 1.0)))
 
-    def after_progression(self, months: float, *, checkpoint_inhibitor: bool) -> float:
-        """What progression adds to ln of the hazard.
-
-        Parameters
-        ----------
-        months
-            From the start of the line to progression.
-        checkpoint_inhibitor
-            Whether the line held one.
-        """
+    def after_progression(self, regrowth_months: float) -> float:
+        """What progression adds to ln of the hazard; `regrowth_months`: from the scan of the smallest sum to it."""
         b = self.value
-        slow = math.log(max(months, TIME_FLOOR_MONTHS) / TIME_REFERENCE_MONTHS)
-        return b["progressed"] + b["progressed_ici"] * checkpoint_inhibitor + b["log_time_to_progression"] * slow
+        slow = math.log(max(regrowth_months, TIME_FLOOR_MONTHS) / TIME_REFERENCE_MONTHS)
+        return b["progressed"] + b["log_regrowth"] * slow
 
     def rate(
         self,
@@ -98,7 +93,6 @@ class HazardModel:
         sld_mm: ArrayLike,
         progressed: ArrayLike,
         responding: ArrayLike,
-        cytotoxic: ArrayLike = False,
         *,
         earlier_lines: ArrayLike = 0,
     ) -> FloatArray:
@@ -112,8 +106,8 @@ class HazardModel:
             (t,) true SLD.
         progressed
             (t,) what progression adds (:meth:`after_progression`), 0 before it.
-        responding, cytotoxic
-            (t,) the states.
+        responding
+            (t,) the state.
         earlier_lines
             () or (t,) lines before the present one on which the disease progressed.
 
@@ -130,8 +124,16 @@ class HazardModel:
             + np.asarray(progressed, dtype=np.float64)
         )
         eta = eta + b["responding"] * np.asarray(responding, dtype=np.float64)
-        eta = eta + b["cytotoxic"] * np.asarray(cytotoxic, dtype=np.float64)
         return np.exp(eta) / DAYS_PER_MONTH
+
+
+def nadir_before(sld_mm: ArrayLike) -> int:
+    """Index of the scan from which the tumour grew again: the last of the smallest sums of diameters (t,).
+
+    The first is the baseline; the scan of progression is not among them.
+    """
+    size = np.asarray(sld_mm, dtype=np.float64)
+    return int(np.flatnonzero(size <= size.min())[-1])
 
 
 def event_time(days: ArrayLike, rate_per_day: ArrayLike, threshold: float) -> tuple[float | None, float]:

@@ -90,7 +90,7 @@ class Source:
 
 
 def resolve(name_or_path: str | Path) -> tuple[str, str]:
-    """File name and content of a trial that ships with the package (by name) or of a user's file (by path).
+    """File name and content of a trial of the package or a plug-in (by name) or of a user's file (by path).
 
     Raises
     ------
@@ -99,11 +99,14 @@ def resolve(name_or_path: str | Path) -> tuple[str, str]:
     """
     from importlib.resources import files
 
-    from immunescape.trial.spec import list_trials
+    from immunescape import plugins
+    from immunescape.trial.spec import list_trials, shipped_trials
 
     name = str(name_or_path)
     path = Path(name_or_path)
-    shipped = {trial.casefold(): trial for trial in list_trials()}
+    shipped = {trial.casefold(): trial for trial in shipped_trials()}
+    extra = {trial.casefold(): file for trial, file in plugins.library("trials", shipped).items()}
+    path = extra.get(name.casefold(), path)
     if name.casefold() in shipped:
         entry = files("immunescape.trial") / "library" / f"{shipped[name.casefold()]}.yaml"
         return entry.name, entry.read_text(encoding="utf-8")

@@ -77,6 +77,7 @@ class DoseRule:
     max_mg : cap of every dose in mg.
     infusion_hours : duration of the infusion; None takes the drug's usual one.
     route : ``iv``, ``sc``, ``oral``, ``intratumoral`` or None (the drug's usual one).
+    target : what radiation is aimed at (:data:`immunescape.trial.field.TARGETS`); None takes the default of the stage.
     """
 
     drug: str
@@ -93,6 +94,7 @@ class DoseRule:
     max_mg: float | None = None
     infusion_hours: float | None = None
     route: str | None = None
+    target: str | None = None
 
     @property
     def ends(self) -> bool:
@@ -133,6 +135,8 @@ class DoseRule:
             words.append(f"with loading dose {'AUC ' + load if self.unit == 'AUC' else load + ' ' + self.unit}")
         if self.max_mg is not None:
             words.append(f"max {number_text(self.max_mg)} mg")
+        if self.target is not None:
+            words.append(f"to {self.target}")
         if self.route is not None:
             words.append(self.route)
         if self.infusion_hours is not None:

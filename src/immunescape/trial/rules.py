@@ -51,6 +51,13 @@ def dose_rules(cursor: Cursor, records: Mapping[str, Any], parts: list[Part]) ->
             _inherit(part, follower)
     for part in parts:
         _check(cursor, records[part.drug], part)
+    aims = [part for part in parts if part.unit == "Gy"]
+    if len({part.values.get("target") for part in aims}) > 1:
+        raise cursor.error(
+            "two targets of radiation in one regimen",
+            token=aims[1].tokens.get("target", aims[1].token),
+            hint="Write one target; 'all lesions' takes in everything that is seen.",
+        )
     return tuple(_rule(cursor, part) for part in parts)
 
 
@@ -124,7 +131,7 @@ def _rule(cursor: Cursor, part: Part) -> DoseRule:
         per_day=values.get("per_day", 1), cycles=cycles, limit=limit, start_day=start,
         until_progression=values.get("until_progression", False) and interval is not None,
         loading=values.get("loading"), max_mg=values.get("max_mg"),
-        infusion_hours=values.get("infusion_hours"), route=values.get("route"),
+        infusion_hours=values.get("infusion_hours"), route=values.get("route"), target=values.get("target"),
     )  # fmt: skip
 
 
@@ -136,6 +143,10 @@ def _check(cursor: Cursor, record: Any, part: Part) -> None:
         known = " or ".join(sorted({usual, *record.route_states}))
         raise cursor.error(
             f"{part.drug} is not given {route}", token=part.tokens["route"], hint=f"It is given {known}."
+        )
+    if "target" in part.values and part.unit != "Gy":
+        raise cursor.error(
+            f"{part.drug} has no target", token=part.tokens["target"], hint="Only radiation is aimed at a place."
         )
     if part.unit == "Gy" and part.amount > LARGEST_FRACTION_GY:
         raise cursor.error(

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from immunescape.errors import InputError
 from immunescape.files import check_folder, whole_file
 from immunescape.parallel import Team, deferred_interrupts, open_team
+from immunescape.trial import WORKER_IMPORTS
 from immunescape.trial.blocks import (
     BlockTask,
     Enroller,
@@ -101,6 +102,12 @@ def run_trial(
         raise InputError(f"{patients} patients per arm", hint="At least one.")
     if seed < 0:
         raise InputError(f"the seed is {seed}", hint="Seeds are 0 or more.")
+    if paired and not trial.can_pair:
+        raise InputError(
+            "an arm has a mix of its own, so that the arms cannot share their patients",
+            where=trial.file or None,
+            hint="Run without --paired.",
+        )
     cores = workers if workers is not None else _cores()
     if cores < 1:
         raise InputError(f"{workers} workers", hint="At least one.")
@@ -173,10 +180,10 @@ def run_trial(
 def _working_engine(trial: Trial, engine: str) -> str:
     """Name of the engine that compiles the trial's model; compiled here once, so that workers find it in the cache."""
     from immunescape.engine import get_engine
-    from immunescape.model.assembly import registered_model
+    from immunescape.population.reference import prepared_model
 
     chosen = get_engine(engine)
-    chosen.compile(registered_model(trial.drugs).to_sbml())
+    prepared_model(trial.drugs).compiled(chosen)
     return chosen.name
 
 
@@ -304,7 +311,7 @@ def _in_turn(task: BlockTask, queue: _Queue) -> None:
 
 def _processes(trial: Trial, workers: int, engine: str) -> Team:
     """Worker processes; they import what they need, and compile the growing model, while the parent goes on."""
-    team = open_team(workers, tasks_per_worker=TASKS_PER_WORKER)
+    team = open_team(workers, tasks_per_worker=TASKS_PER_WORKER, imports=WORKER_IMPORTS)
     for k in range(workers):
         team.submit(None, "its preparation", prepare_process, trial.drugs, engine if k == 0 else "")
     return team

@@ -125,6 +125,7 @@ def _segment(cursor: Cursor, before: list[Segment]) -> Segment:
         if until.days < _end(before) + every.days:
             raise cursor.error("no visit lies in this part", token=first, last=cursor.peek(-1))
         return Segment(every=every, until=until)
+    cursor.accept("at")
     if not cursor.at(*_UNITS):
         raise cursor.unknown("word", ("every", "week", "weeks", "month", "months", "day", "days"))
     unit = _unit(cursor)

@@ -12,13 +12,13 @@ from pydantic_core import PydanticCustomError
 
 __all__ = ["ENDPOINTS", "TrialFile", "json_schema"]
 
-ENDPOINTS = ("orr", "dcr", "dor", "pfs", "os", "grade3", "discontinued")
+ENDPOINTS = ("orr", "dcr", "dor", "pfs", "os", "grade3", "discontinued", "mpr", "pcr")
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Months = Annotated[float, Field(ge=0, le=600)]
 Ratio = Annotated[float, Field(gt=0, le=100)]
-Endpoint = Literal["orr", "dcr", "dor", "pfs", "os", "grade3", "discontinued"]
+Endpoint = Literal["orr", "dcr", "dor", "pfs", "os", "grade3", "discontinued", "mpr", "pcr"]
 Bound = float | None
 
 
@@ -43,9 +43,12 @@ class _Block(BaseModel):
 class PdL1(_Block):
     """PD-L1 criterion."""
 
-    assay: Literal["22C3", "28-8", "SP263", "SP142"] = Field(description="Assay by which PD-L1 was scored.")
+    assay: Literal["22C3", "28-8", "SP263", "SP142", "73-10"] = Field(
+        description="Assay by which PD-L1 was scored; ranges of SP142 (levels 1, 5, 50) and 73-10 (1, 50, 80) are"
+        " translated into the tumour proportion score by knowledge/data/pdl1_assays.csv."
+    )
     range: tuple[Percent, Percent] = Field(
-        default=(0, 100), description="Tumour proportion score in percent, lowest and highest, both included."
+        default=(0, 100), description="Score in percent, lowest and highest, both included."
     )
 
 
@@ -74,8 +77,15 @@ class PopulationBlock(_Block):
         description="Shares that the enrolled patients are to have, where published: covariate, then level and share;"
         " a level of a number is written '<1', '1-49' or '>=50'.",
     )
-    region: Literal["western", "east_asian"] = Field(
-        default="western", description="Region whose prevalences (smoking, drivers, body size) apply."
+    region: Literal["western", "east_asian"] | dict[Literal["western", "east_asian"], Share] = Field(
+        default="western",
+        description="Region whose prevalences (smoking, drivers, body size) apply; or regions and their shares, e.g."
+        " {western: 0.7, east_asian: 0.3}.",
+    )
+    measurable: bool | None = Field(
+        default=None,
+        description="Whether a measurable lesion (RECIST 1.1) is demanded at entry, after the lines under `prior`;"
+        " by default where the last of them ended with progression.",
     )
 
 
@@ -106,6 +116,9 @@ class PriorBlock(_Treatment):
     )
     months: float = Field(gt=0, le=600, description="Within how many months (progressed), or after how many (not).")
     washout_days: float = Field(default=0, ge=0, le=3650, description="Pause before the trial's first dose.")
+    share: float = Field(
+        default=1.0, gt=0, le=1, description="Share of the patients who had this line; the others pass it over."
+    )
 
 
 class CrossoverBlock(_Block):
@@ -136,6 +149,11 @@ class ArmBlock(_Treatment):
     n: int = Field(ge=1, le=100_000, description="Number of patients as published or planned.")
     stop_at_progression: bool = Field(default=True, description="Whether treatment stops at progression.")
     beyond_progression: Share = Field(default=0.0, description="Share of patients treated beyond progression.")
+    mix: dict[str, dict[str, Share]] = Field(
+        default={},
+        description="Shares of the arm's own patients, where arms differ; written as `population.mix`, which it"
+        " replaces covariate by covariate. Such arms cannot share their patients (--paired).",
+    )
     crossover: CrossoverBlock | None = Field(default=None, description="Switch at progression.")
     subsequent: list[SubsequentBlock] = Field(default=[], description="Later therapy.")
 
@@ -189,12 +207,15 @@ class PublishedArmBlock(_Block):
     )
     grade3_pct: Percent | None = Field(default=None, description="Patients with treatment-related grade 3-5 toxicity.")
     discontinued_pct: Percent | None = Field(default=None, description="Patients who stopped because of toxicity.")
+    mpr_pct: Percent | None = Field(default=None, description="Major pathological response, of all randomised.")
+    pcr_pct: Percent | None = Field(default=None, description="Complete pathological response, of all randomised.")
     km: dict[Literal["pfs", "os", "dor"], list[KmPoint]] = Field(default={}, description="Landmarks by endpoint.")
 
 
 class ComparisonBlock(_Block):
     """Published hazard ratios, experimental over control."""
 
+    arm: str | None = Field(default=None, description="Experimental arm, where there are several; else the first.")
     pfs_hr: Ratio | None = Field(default=None, description="Hazard ratio of progression or death.")
     pfs_hr_ci: tuple[Ratio, Ratio] | None = Field(default=None, description="Its 95 % interval.")
     os_hr: Ratio | None = Field(default=None, description="Hazard ratio of death.")
@@ -205,7 +226,9 @@ class PublishedBlock(_Block):
     """Published results, to show beside the prediction."""
 
     arms: list[PublishedArmBlock] = Field(default=[], description="By arm.")
-    comparison: ComparisonBlock | None = Field(default=None, description="Hazard ratios.")
+    comparison: ComparisonBlock | list[ComparisonBlock] | None = Field(
+        default=None, description="Hazard ratios; a list where several arms were compared with the control."
+    )
     sources: dict[str, str] = Field(default={}, description="Endpoint -> key of the reference it is taken from.")
     km_file: dict[Literal["pfs", "os", "dor"], str] = Field(
         default={},
@@ -220,6 +243,14 @@ class TrialFile(_Block):
     title: str = Field(min_length=1, description="One line for reports.")
     description: str = Field(default="", description="What the trial asked; anything a reader should know.")
     registry: str | None = Field(default=None, description="Registry number, e.g. NCT02142738.")
+    year: int | None = Field(
+        default=None, ge=1970, le=2100, description="Year of the first patient: decides on what follows progression."
+    )
+    later_lines: Literal["default", "as written"] = Field(
+        default="default",
+        description="After progression: the default by line, region and year where the arms say nothing, or only what"
+        " the arms say.",
+    )
     references: list[str] = Field(default=[], description="Keys of the bibliography, or free text.")
     population: PopulationBlock = Field(description="Who is enrolled.")
     prior: list[PriorBlock] = Field(
@@ -227,11 +258,42 @@ class TrialFile(_Block):
     )
     arms: list[ArmBlock] = Field(min_length=1, description="Experimental arms first, the control last.")
     randomisation: RandomisationBlock = Field(default=RandomisationBlock(), description="How patients were assigned.")
+    lesions: Literal["several", "single"] = Field(
+        default="several",
+        description="several: each lesion is simulated, and micrometastases become new lesions; single: target lesions"
+        " share one simulated tumour, and new lesions are drawn.",
+    )
     visits: str = Field(description="When tumours are scanned, e.g. 'weeks 6 and 12 then every 9 weeks'.")
-    follow_up_months: float = Field(gt=0, le=600, description="Months for which each patient is followed.")
+    follow_up_months: float | None = Field(
+        default=None,
+        gt=0,
+        le=600,
+        description="Months for which each patient is followed; or `median_follow_up_months`.",
+    )
+    median_follow_up_months: float | None = Field(
+        default=None,
+        gt=0,
+        le=600,
+        description="Median follow-up as published: from it and `accrual_months` follow the data cut (that of all"
+        " endpoints where `data_cuts` names none) and the longest follow-up.",
+    )
+    resection_day: float | None = Field(
+        default=None,
+        gt=0,
+        le=3650,
+        description="Day of resection after neoadjuvant treatment; gives rates of pathological response (mpr, pcr).",
+    )
     endpoints: EndpointsBlock = Field(description="What is measured.")
     data_cuts: list[DataCutBlock] = Field(default=[], description="Analyses as published.")
     published: PublishedBlock | None = Field(default=None, description="Published results.")
+
+    @model_validator(mode="after")
+    def _follow_up(self) -> Any:
+        if (self.follow_up_months is None) == (self.median_follow_up_months is None):
+            raise PydanticCustomError(
+                "one_of", "either 'follow_up_months' or 'median_follow_up_months' is needed, and not both"
+            )
+        return self
 
 
 def json_schema() -> dict[str, Any]:

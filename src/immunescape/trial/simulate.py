@@ -10,17 +10,22 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from immunescape.errors import InputError
 from immunescape.population.fit import PopulationFit
+from immunescape.trial.between_lines import NONE, aim, count, eligible_at_entry, later_lines
 from immunescape.trial.coefficients import coefficients
 from immunescape.trial.course import Course, Models, Streams
 from immunescape.trial.eligibility import assign_choices
+from immunescape.trial.lane_jobs import VOLUME, LaneJobs, LanePiece
+from immunescape.trial.lanes import Lane, LaneMaker
+from immunescape.trial.pathology import Bed
 from immunescape.trial.recist import DAYS_PER_MONTH, best_overall_response
 from immunescape.trial.regimen import Regimen
 from immunescape.trial.spec import Arm, Choice, PriorLine, Trial
@@ -31,41 +36,50 @@ if TYPE_CHECKING:
 
     from immunescape.engine.api import Compiled
     from immunescape.model.assembly import Model
+    from immunescape.population.diagnosis import Grower
+    from immunescape.trial.lesions import Lesions
 
 __all__ = ["FRAILTIES", "ArmBlock", "BlockSimulator", "SimulatedPatient", "frailty_spread"]
 
 FloatArray = NDArray[np.float64]
 PIECE_DAYS = 182.0
 STEP_DAYS = 7.0
-VOLUME, LIVING = "V_scan_T", "V_T"
-"""Tumour volume on scans, and without the scar that radiation leaves."""
-NONE = Regimen()
 FRAILTIES = ("frailty_death", "frailty_new_lesion")
 """What patients differ in beyond the model: factors of the hazards of death and of new lesions."""
 
 
 @dataclass(frozen=True)
 class ArmBlock:
-    """What a block gave for one arm: a row per patient, a row per scan of the trial's line, and the failed patients."""
+    """What a block gave for one arm: a row per patient, a row per scan of the trial's line, and the failed patients.
+
+    `excluded` counts the candidates who did not come through the earlier lines, by reason.
+    """
 
     arm: int
     patients: list[dict[str, Any]]
     visits: list[dict[str, Any]]
     failures: list[dict[str, Any]]
+    excluded: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
 class SimulatedPatient:
-    """A patient while being simulated: candidate number, table row, engine state (base units), course."""
+    """A patient while being simulated: candidate number, table row, simulated tumours, course."""
 
     number: int
     row: dict[str, Any]
-    parameters: dict[str, float]
-    state: FloatArray
+    lanes: list[Lane]
     course: Course
     horizon: float
+    steps: int = 0
+    """Steps of the engine in the last piece."""
     context: dict[str, Any] = field(default_factory=dict)
     failure: str = ""
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The patient's own parameters, which the first lane has."""
+        return self.lanes[0].parameters
 
 
 def frailty_spread(name: str) -> float:
@@ -86,6 +100,8 @@ class BlockSimulator:
         Relative tolerance of the integration.
     fit
         How distributions across patients are moved; None takes the fit that ships.
+    grower
+        Gives what grows lesions to diagnosis; a trial of several lesions needs it.
     """
 
     def __init__(
@@ -96,6 +112,8 @@ class BlockSimulator:
         seed: int,
         rtol: float = 1e-6,
         fit: PopulationFit | None = None,
+        *,
+        grower: Callable[[], Grower] | None = None,
     ) -> None:
         from immunescape.model.registry import drugs
 
@@ -103,11 +121,17 @@ class BlockSimulator:
         self.models = Models.load()
         self.fit = PopulationFit.shipped() if fit is None else fit
         self.numbers = {name: c.value for name, c in coefficients("trial_conduct").items()}
-        self._drugs = drugs()
-        self._atol = model.atol()
-        self._outputs = (VOLUME, LIVING, *compiled.states)
-        self._places = np.array([self._outputs.index(s) for s in compiled.states])
         self._volume_ml = model.scale(VOLUME)
+        self._jobs = LaneJobs(model, compiled, drugs(), rtol)
+        self._lanes: LaneMaker | None = None
+        self.shared: frozenset[str] = frozenset()
+        """Parameters that all lesions of a patient have from the patient."""
+        self.absent: tuple[str, ...] = ()
+        """Clones that no lesion has at diagnosis."""
+        if trial.lesions == "several":
+            if grower is None:
+                raise InputError("a trial of several lesions needs what grows them", hint="Pass `grower`.")
+            self._lanes = LaneMaker(model, compiled.states, grower, seed, self.fit, self.models.lesions)
 
     # --- patients ---------------------------------------------------------------------------------------------------
 
@@ -119,7 +143,8 @@ class BlockSimulator:
 
     def _run_arm(self, table: pd.DataFrame, arm_index: int, stream: int) -> ArmBlock:
         arm = self.trial.arms[arm_index]
-        patients, failures = self.follow(table, arm_index, stream)
+        excluded: dict[str, int] = {}
+        patients, failures = self.follow(table, arm_index, stream, excluded)
         rows, visits = [], []
         for p in patients:
             if p.failure:
@@ -128,20 +153,26 @@ class BlockSimulator:
             row, scans = self.collect(p, arm)
             rows.append(row)
             visits.extend(scans)
-        return ArmBlock(arm_index, rows, visits, failures)
+        return ArmBlock(arm_index, rows, visits, failures, excluded)
 
     def entrants(
-        self, table: pd.DataFrame, stream: int, arm: str = ""
+        self, table: pd.DataFrame, stream: int, arm: str = "", excluded: dict[str, int] | None = None
     ) -> tuple[list[SimulatedPatient], list[dict[str, Any]]]:
-        """Patients at the start of the trial's own line, after its earlier lines, and the failures among them."""
+        """Patients at the start of the trial's own line, after its earlier lines, and the failures among them.
+
+        Those who do not enter are counted in `excluded`, by reason.
+        """
+        excluded = {} if excluded is None else excluded
         failures: list[dict[str, Any]] = []
         patients = self._at_diagnosis(table, stream)
         for number, line in enumerate(self.trial.prior):
-            patients = self._run_in(patients, line, number, table, failures, arm)
+            patients = self._run_in(patients, line, number, table, failures, arm, excluded)
+        if self.trial.prior:
+            patients = eligible_at_entry(self, patients, excluded)
         return patients, failures
 
     def follow(
-        self, table: pd.DataFrame, arm_index: int, stream: int
+        self, table: pd.DataFrame, arm_index: int, stream: int, excluded: dict[str, int] | None = None
     ) -> tuple[list[SimulatedPatient], list[dict[str, Any]]]:
         """Take patients at diagnosis through one arm; those whose integration failed say so, the others are done.
 
@@ -150,6 +181,7 @@ class BlockSimulator:
         table : rows of patients, as in `Block.table`.
         arm_index : number of the arm.
         stream : stream of the patients.
+        excluded : counts those who do not enter, by reason.
 
         Returns
         -------
@@ -157,35 +189,61 @@ class BlockSimulator:
             The patients who entered, and the failures before entry.
         """
         arm = self.trial.arms[arm_index]
-        patients, failures = self.entrants(table, stream, arm.name)
+        patients, failures = self.entrants(table, stream, arm.name, excluded)
         self._randomise(patients, arm, table)
         self._integrate(patients, arm)
+        later_lines(self, patients, arm)
         return patients, failures
 
     def _at_diagnosis(self, table: pd.DataFrame, stream: int) -> list[SimulatedPatient]:
+        numbers = table.select_dtypes("float64")  # nearly all of some hundred columns, at once
+        cells = dict(zip(map(str, numbers.columns), numbers.to_numpy().T, strict=True))
+
+        def column(name: str) -> FloatArray:
+            return cells[name] if name in cells else table[name].to_numpy(dtype=float)
+
         names = [c for c in table.columns if c.startswith("p:") and c[2:] in self.model.parameters]
-        values = {c[2:]: np.asarray(self.model.to_base(c[2:], table[c].to_numpy(dtype=float))) for c in names}
-        values = {k: v for k, v in values.items() if k in self.compiled.parameters}
+        names = [c for c in names if c[2:] in self.compiled.parameters]
+        values = {c[2:]: np.asarray(self.model.to_base(c[2:], column(c))) for c in names}
         states = np.zeros((len(table), len(self.compiled.states)))
         for k, state in enumerate(self.compiled.states):
             if f"x:{state}" in table.columns:
-                states[:, k] = table[f"x:{state}"].to_numpy(dtype=float)
+                states[:, k] = column(f"x:{state}")
         volumes = self._volumes(values, states)
         patients = []
         keep = [c for c in table.columns if not c.startswith("x:")]
         frailties = self._frailties(table, stream)
-        columns = [*(_plain_column(table[c]) for c in keep), *(f.tolist() for f in frailties.values())]
+        columns = [
+            *(cells[c].tolist() if c in cells else _plain_column(table[c]) for c in keep),
+            *(f.tolist() for f in frailties.values()),
+        ]
         keep = [*(str(c) for c in keep), *frailties]
         owns = zip(*(v.tolist() for v in values.values()), strict=True) if values else [()] * len(table)
-        for i, (number, cells, own) in enumerate(
+        for i, (number, shown, own) in enumerate(
             zip(table.index.tolist(), zip(*columns, strict=True), owns, strict=True)
         ):
-            row = dict(zip(keep, cells, strict=True))
+            row = dict(zip(keep, shown, strict=True))
             streams = Streams(self.seed, stream, number)
-            course = Course(row, float(volumes[i]), streams, self.models)
+            lesions = self._lesions(row, float(volumes[i]), streams)
+            several = 1 if lesions is None else lesions.lanes
+            course = Course(row, np.full(several, volumes[i]), streams, self.models, lesions=lesions)
             mine = dict(zip(values, own, strict=True))
-            patients.append(SimulatedPatient(number, row, mine, states[i].copy(), course, 0.0))
+            patients.append(SimulatedPatient(number, row, [Lane(mine, states[i].copy())], course, 0.0))
+        if self._lanes is not None:
+            lesions_of = [p.course.lesions for p in patients]
+            mine_of = [p.parameters for p in patients]
+            made = self._lanes.lanes(table, lesions_of, mine_of, states, stream, shared=self.shared, absent=self.absent)
+            for p, lanes in zip(patients, made, strict=True):
+                p.lanes = lanes
         return patients
+
+    def _lesions(self, row: dict[str, Any], volume: float, streams: Streams) -> Lesions | None:
+        """The patient's lesions; None where they share one simulated tumour."""
+        if self._lanes is None:
+            return None
+        model, count = self.models.lesions, int(row["n_target_lesions"])
+        factor = float(row["frailty_new_lesion"])
+        return model.spread_out(volume, count, factor, streams["lesions"], streams["micrometastases"])
 
     def _frailties(self, table: pd.DataFrame, stream: int) -> dict[str, FloatArray]:
         """Factors (mean 1 before the population fit) of each patient's hazards of death and of new lesions."""
@@ -214,9 +272,15 @@ class BlockSimulator:
         table: pd.DataFrame,
         failures: list[dict[str, Any]],
         arm: str,
+        excluded: dict[str, int],
     ) -> list[SimulatedPatient]:
         """Simulate a line before the trial; keep those who end it as the trial asks, at the trial's day 0."""
         name = f"prior {number + 1}"
+        passing: list[SimulatedPatient] = []
+        if line.share < 1.0:
+            had = {p.number: float(p.course.streams[f"had {name}"].uniform()) < line.share for p in patients}
+            passing = [p for p in patients if not had[p.number]]
+            patients = [p for p in patients if had[p.number]]
         horizon = line.months * DAYS_PER_MONTH
         every = self.numbers["run_in_visit_interval"]
         visits = np.arange(every, horizon + 1e-9, every)
@@ -224,34 +288,55 @@ class BlockSimulator:
         for p, regimen in zip(patients, regimens, strict=True):
             p.horizon = horizon
             p.course.start_line(name, 0.0, regimen, visits, horizon)
+            aim(self, p, regimen)
         self._integrate(patients, None)
         kept = []
         for p in patients:
             progressed = math.isfinite(p.course.line.progression)
             if p.failure:
                 failures.append(_failure(p, arm))
-            elif p.course.death is None and progressed == (line.outcome == "progressed"):
+            elif p.course.death is not None:
+                count(excluded, "died in an earlier line")
+            elif progressed == (line.outcome == "progressed"):
                 kept.append(p)
+            else:
+                count(excluded, "progressed in an earlier line" if progressed else "did not progress in time")
         if line.washout_days > 0 and kept:
             self._rest(kept, line.washout_days)
-        values = {k: np.array([p.parameters[k] for p in kept]) for k in (kept[0].parameters if kept else {})}
-        volumes = self._volumes(values, np.array([p.state for p in kept])) if kept else np.empty(0)
         good = []
-        for p, volume in zip(kept, volumes, strict=True):
+        for p, volume in zip(kept, self._lane_volumes(kept), strict=True):
             if p.failure:
                 failures.append(_failure(p, arm))
                 continue
             p.context[name] = p.course.day
             earlier = p.course.earlier_lines + (line.outcome == "progressed")
-            p.course = Course(p.row, float(volume), p.course.streams, self.models, earlier_lines=earlier)
+            p.course = Course(p.row, volume, p.course.streams, self.models, earlier_lines=earlier, previous=p.course)
             good.append(p)
-        return good
+        return sorted([*good, *passing], key=lambda p: p.number)
+
+    def _lane_volumes(self, patients: Sequence[SimulatedPatient]) -> list[FloatArray]:
+        """Volumes (mL) of the lanes of each patient."""
+        lanes = [lane for p in patients for lane in p.lanes]
+        if not lanes:
+            return []
+        values = {k: np.array([lane.parameters[k] for lane in lanes]) for k in lanes[0].parameters}
+        volumes = self._volumes(values, np.array([lane.state for lane in lanes]))
+        ends = np.cumsum([len(p.lanes) for p in patients])[:-1]
+        return [np.asarray(own) for own in np.split(volumes, ends)]
 
     def _rest(self, patients: list[SimulatedPatient], days: float) -> None:
         """Let time pass without treatment."""
-        result = self._job(patients, np.array([0.0, days]), [[] for _ in patients])
-        for i, p in enumerate(patients):
-            self._take(p, result, i, -1)
+        pieces = self._jobs.run([p.lanes for p in patients], np.array([0.0, days]), [[] for _ in patients])
+        for p, piece in zip(patients, pieces, strict=True):
+            if piece.failure is not None:
+                p.failure = p.failure or f"day {p.course.day + piece.failure[0]:.1f}: {piece.failure[1]}"
+            self._take(p, piece, -1)
+
+    @staticmethod
+    def _take(p: SimulatedPatient, piece: LanePiece, index: int) -> None:
+        """Keep the states of a patient's lanes at an output."""
+        if not piece.take(p.lanes, index):
+            p.failure = p.failure or f"day {p.course.day:.1f}: the state is not finite"
 
     # --- the trial --------------------------------------------------------------------------------------------------
 
@@ -279,6 +364,7 @@ class BlockSimulator:
             p.context["stop"] = arm.stop_at_progression and not beyond
             p.horizon = min(follow_up, p.context["dropout_day"])
             p.course.start_line("trial", 0.0, regimen, self._visits(streams, "trial"), p.horizon)
+            aim(self, p, regimen)
 
     def _visits(self, streams: Streams, line: str) -> FloatArray:
         """Days of the scans of a line: the protocol's, each moved within its window."""
@@ -286,33 +372,6 @@ class BlockSimulator:
         limit = self.numbers["visit_window"]
         moved = 0.5 * limit * streams[f"visits {line}"].standard_normal(len(planned))
         return np.maximum(planned + np.rint(np.clip(moved, -limit, limit)), 1.0)
-
-    def _next_line(self, p: SimulatedPatient, arm: Arm | None) -> None:
-        """What follows progression: crossover, later therapy, or nothing."""
-        course = p.course
-        gap = self.numbers["next_line_gap"]
-        if arm is not None and len(course.lines) == 1:
-            streams = course.streams
-            cross = arm.crossover
-            draw, later = float(streams["crossover"].uniform()), float(streams["subsequent"].uniform())
-            share = self.numbers["crossover_progressed_share"]
-            choices: tuple[Choice, ...] = ()
-            name = ""
-            if cross is not None and draw < cross.probability(share):
-                choices, name = cross.choices, "crossover"
-            else:
-                for option in arm.subsequent:
-                    chance = option.probability(share)
-                    if later < chance:
-                        choices, name = option.choices, "subsequent"
-                        break
-                    later -= chance
-            if choices:
-                regimen = self._choose(choices, [p], name)[0]
-                course.start_line(name, course.day + gap, regimen, self._visits(streams, name), p.horizon)
-                p.context["stop"] = True
-                return
-        course.start_line("after", course.day, NONE, np.empty(0), p.horizon, fallback=True)
 
     # --- integration ------------------------------------------------------------------------------------------------
 
@@ -323,62 +382,36 @@ class BlockSimulator:
             longest = max(p.horizon - p.course.day for p in active)
             span = min(PIECE_DAYS, math.ceil(longest / STEP_DAYS) * STEP_DAYS)
             times = np.arange(0.0, span + 1e-9, STEP_DAYS)
-            doses = [p.course.dose_times(p.course.day, p.course.day + span) for p in active]
-            result = self._job(active, times, doses)
+            given = {p.number: p.course.dose_times(p.course.day, p.course.day + span) for p in active}
+            # the longest first, so that no lane of the engine works on while the others have nothing left to do
+            active.sort(key=lambda p: (p.steps, len(given[p.number])), reverse=True)
+            pieces = self._jobs.run([p.lanes for p in active], times, [given[p.number] for p in active])
             remaining = []
-            for i, p in enumerate(active):
-                if int(result.status[i]) == 2:
-                    p.failure = (
-                        f"day {p.course.day + float(result.end_time[i]):.1f}: {result.messages.get(i, 'failed')}"
-                    )
-                    continue
+            for p, piece in zip(active, pieces, strict=True):
                 start = p.course.day
-                volume = result.values[i, :, 0] * self._volume_ml
+                if piece.failure is not None:
+                    p.failure = f"day {start + piece.failure[0]:.1f}: {piece.failure[1]}"
+                    continue
+                volume, living = piece.volume_ml, piece.living_ml
                 if not np.isfinite(volume).all():
                     p.failure = f"day {start:.1f}: the tumour volume is not finite"
                     continue
                 stop_here = bool(p.context.get("stop", True)) if arm is not None else True
-                living = result.values[i, :, 1] * self._volume_ml
+                if arm is not None and self.trial.resection_day is not None and len(p.course.lines) == 1:
+                    bed = p.context.setdefault("bed", Bed(self.trial.resection_day))
+                    bed.follow(start + times, piece.cells[0])  # of the tumour that is resected
                 ended = p.course.advance(start + times, volume, living, stop_at_progression=stop_here)
-                self._take(p, result, i, -1 if ended is None else ended)
+                self._take(p, piece, -1 if ended is None else ended)
+                p.steps = piece.steps
                 if p.course.death is not None or p.failure:
                     continue
                 if ended is not None:
-                    if arm is None:
-                        continue
-                    self._next_line(p, arm)
+                    if arm is None or len(p.course.lines) == 1:
+                        continue  # what follows the trial's line is decided when it is known who progressed
+                    p.course.start_line("after", p.course.day, NONE, np.empty(0), p.horizon, fallback=True)
                 if p.course.day < p.horizon - 1e-6:
                     remaining.append(p)
             active = remaining
-
-    def _job(self, patients: Sequence[SimulatedPatient], times: FloatArray, doses: Sequence[Any]) -> Any:
-        from immunescape.engine.api import Job
-        from immunescape.trial.dosing import to_doses
-
-        tables = []
-        for given in doses:
-            tables.append(to_doses([dose.at(time) for time, dose in given], self._drugs))
-        names = sorted(patients[0].parameters)
-        values = np.array([[p.parameters[k] for k in names] for p in patients])
-        states = np.array([p.state for p in patients])
-        job = Job(
-            n=len(patients),
-            times=times,
-            outputs=self._outputs,
-            parameters={k: values[:, j] for j, k in enumerate(names)},
-            initial={s: states[:, k] for k, s in enumerate(self.compiled.states)},
-            doses=tables,
-            rtol=self.rtol,
-            atol=self._atol,
-        )
-        return self.compiled.run(job)
-
-    def _take(self, p: SimulatedPatient, result: Any, i: int, index: int) -> None:
-        """Keep the model's state at an output."""
-        state = result.values[i, index, self._places]
-        if not np.isfinite(state).all():
-            p.failure = p.failure or f"day {p.course.day:.1f}: the state is not finite"
-        p.state = np.maximum(state, 0.0)
 
     # --- results ----------------------------------------------------------------------------------------------------
 
@@ -405,8 +438,12 @@ class BlockSimulator:
         end = min(line.treatment_end, last, p.horizon)
         events = line.toxicity.before(end + 1e-9)
         given = [dose for dose in line.doses if dose.time_days < end - 1e-9]
-        later = course.lines[1] if len(course.lines) > 1 and not course.lines[1].fallback else None
+        later = next((after for after in course.lines[1:] if not after.fallback), None)
         confirm = self.trial.endpoints.confirmation
+        resection = self.trial.resection_day
+        operated = resection is not None and resection <= min(last, p.horizon) and resection < line.progression
+        bed = p.context.get("bed")
+        pathology = {} if resection is None else {"viable_share_pct": 100.0 * bed.share if operated and bed else None}
         row = {
             **{k: v for k, v in p.row.items()},
             "id": p.number,
@@ -415,7 +452,7 @@ class BlockSimulator:
             "volume_ml_baseline": course.volume0,
             "sld_mm_baseline": line.baseline_mm,
             "largest_mm_baseline": line.baseline_largest_mm,
-            "target_lesions": len(course.lesions.diameter_mm),
+            "target_lesions": len(line.targets),
             "best_response": best_overall_response(days, words, confirm=confirm),
             "best_change_pct": min((s["change_pct"] for s in scans), default=None),
             "progression_day": next((d for d, w in zip(days, words, strict=True) if w == "PD"), None),
@@ -438,6 +475,7 @@ class BlockSimulator:
             "next_line": None if later is None else later.name,
             "next_line_regimen": None if later is None else str(later.regimen),
             "next_line_day": None if later is None else later.start,
+            **pathology,
             **{f"{name}_days": day for name, day in p.context.items() if name.startswith("prior")},
         }
         return row, scans

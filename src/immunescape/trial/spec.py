@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from immunescape import plugins
 from immunescape.trial.covariates import Criterion
 from immunescape.trial.curves import EventTimes
 from immunescape.trial.regimen import Regimen
@@ -52,13 +53,15 @@ class Choice:
 class PriorLine:
     """A line of treatment before the trial, simulated as a run-in.
 
-    The patient enters the trial if, within `months`, the tumour has (`progressed`) or has not progressed.
+    The patient enters the trial if, within `months`, the tumour has (`progressed`) or has not progressed. A `share` of
+    the patients had the line; the others pass it over.
     """
 
     choices: tuple[Choice, ...]
     outcome: Literal["progressed", "not progressed"]
     months: float
     washout_days: float = 0.0
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -74,15 +77,9 @@ class Crossover:
     of: Literal["progressed", "randomised"] = "progressed"
     when: Literal["progression"] = "progression"
 
-    def probability(self, progressed_share: float) -> float:
-        """Probability that a patient whose disease has progressed crosses over.
-
-        Parameters
-        ----------
-        progressed_share
-            Share of the arm's patients with progression (alive); used for a `fraction` of all randomised patients.
-        """
-        return _probability(self.fraction, self.of, progressed_share)
+    def patients(self, progressed: int, randomised: int) -> float:
+        """How many of an arm's patients cross over (not rounded): `progressed` have progressed, of `randomised`."""
+        return self.fraction * (progressed if self.of == "progressed" else randomised)
 
 
 @dataclass(frozen=True)
@@ -95,10 +92,12 @@ class Subsequent:
     choices: tuple[Choice, ...]
     fraction: float
     of: Literal["progressed", "randomised"] = "progressed"
+    stated: bool = True
+    """Whether the trial file says so; else it is the default of :mod:`immunescape.trial.later_lines`."""
 
-    def probability(self, progressed_share: float) -> float:
-        """Probability that a patient who progressed and did not cross over receives it; see :class:`Crossover`."""
-        return _probability(self.fraction, self.of, progressed_share)
+    def patients(self, progressed: int, randomised: int) -> float:
+        """How many patients receive it (not rounded): `progressed` have progressed and not crossed over."""
+        return self.fraction * (progressed if self.of == "progressed" else randomised)
 
 
 @dataclass(frozen=True)
@@ -113,6 +112,8 @@ class Arm:
     beyond_progression: float = 0.0
     crossover: Crossover | None = None
     subsequent: tuple[Subsequent, ...] = ()
+    mix: Mapping[str, tuple[tuple[Criterion, float], ...]] = field(default_factory=dict)
+    """Shares of the arm's own patients; see :class:`PopulationSpec`."""
 
     @property
     def regimen(self) -> str:
@@ -144,7 +145,10 @@ class PopulationSpec:
     mix : shares that the enrolled population is to have: covariate -> ((criterion, share), ...).
     line : line of treatment that the trial gives, (first, last); last None is open ("2+").
     pdl1_assay : assay of the PD-L1 criterion, None where PD-L1 plays no part.
-    region : region whose prevalences apply.
+    region : region whose prevalences apply; of several, the one with the largest share.
+    regions : (region, share of the enrolled) where there are several.
+    measurable : whether a measurable lesion (RECIST 1.1) is demanded at entry, after the earlier lines.
+    at_entry : those of the criteria on the tumour that are read at entry; `criteria` holds the others.
     """
 
     criteria: tuple[Criterion, ...]
@@ -152,6 +156,9 @@ class PopulationSpec:
     mix: Mapping[str, tuple[tuple[Criterion, float], ...]] = field(default_factory=dict)
     pdl1_assay: str | None = None
     region: Literal["western", "east_asian"] = "western"
+    measurable: bool = False
+    at_entry: tuple[Criterion, ...] = ()
+    regions: tuple[tuple[Literal["western", "east_asian"], float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -188,6 +195,8 @@ class PublishedArm:
     os_median_ci: Interval | None = None
     grade3_pct: float | None = None
     discontinued_pct: float | None = None
+    mpr_pct: float | None = None
+    pcr_pct: float | None = None
     km: Mapping[str, Curve] = field(default_factory=dict)
     """Endpoint (``pfs``, ``os``) -> published points (months, percent event-free)."""
 
@@ -211,6 +220,8 @@ class Published:
     os_hr_ci: Interval | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     curves: Mapping[str, Mapping[str, EventTimes]] = field(default_factory=dict)
+    others: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Hazard ratios of further experimental arms, by arm, under the names of the first one's."""
 
     def arm(self, name: str) -> PublishedArm | None:
         """Published results of the arm of that name, if any."""
@@ -220,7 +231,8 @@ class Published:
         """The block in the shape of ``result.json``: ``{"arms": [...], "comparison": {...}}``."""
         names = ("name", "n", "orr_pct", "orr_ci", "dor_median_months", "pfs_median_months", "os_median_months",
                  "grade3_pct", "discontinued_pct")  # fmt: skip
-        arms = [{name: _plain(getattr(arm, name)) for name in names} for arm in self.arms]
+        pathology = tuple(n for n in ("mpr_pct", "pcr_pct") if any(getattr(arm, n) is not None for arm in self.arms))
+        arms = [{name: _plain(getattr(arm, name)) for name in (*names, *pathology)} for arm in self.arms]
         comparison = {name: _plain(getattr(self, name)) for name in ("pfs_hr", "pfs_hr_ci", "os_hr", "os_hr_ci")}
         return {"arms": arms, "comparison": comparison}
 
@@ -240,11 +252,17 @@ class Trial:
     registry: str | None = None
     references: tuple[str, ...] = ()
     prior: tuple[PriorLine, ...] = ()
+    lesions: Literal["several", "single"] = "single"
+    """Whether each lesion is simulated, or target lesions share one simulated tumour; a trial file has `several`."""
     stratify_by: tuple[str, ...] = ()
     accrual_months: float = 0.0
     data_cuts: tuple[DataCut, ...] = ()
+    resection_day: float | None = None
+    """Day on which the tumour is resected, after neoadjuvant treatment."""
     published: Published | None = None
     file: str = ""
+    year: int = 0
+    """Year of the first patient, or what was taken for it."""
     text: str = field(default="", repr=False, compare=False)
     """The file's content as read."""
 
@@ -257,6 +275,11 @@ class Trial:
     def experimental(self) -> tuple[Arm, ...]:
         """The experimental arms."""
         return tuple(arm for arm in self.arms if arm.role == "experimental")
+
+    @property
+    def can_pair(self) -> bool:
+        """Whether the arms can share their patients: not where an arm has a mix of its own."""
+        return not any(arm.mix for arm in self.arms)
 
     @property
     def drugs(self) -> tuple[str, ...]:
@@ -291,6 +314,12 @@ def load_trial(name_or_path: str | Path, *, drugs: Mapping[str, Any] | Iterable[
 
 
 def list_trials() -> list[str]:
+    """Names of the trials that ship with the package and of those that plug-ins bring, sorted."""
+    shipped = shipped_trials()
+    return sorted([*shipped, *plugins.library("trials", shipped)])
+
+
+def shipped_trials() -> list[str]:
     """Names of the trials that ship with the package, sorted."""
     from importlib.resources import files
 
@@ -310,13 +339,6 @@ def trial_schema() -> dict[str, Any]:
     from immunescape.trial.schema import json_schema
 
     return json_schema()
-
-
-def _probability(fraction: float, of: str, progressed_share: float) -> float:
-    """Turn a share of randomised patients into a share of those who progressed."""
-    if of == "progressed" or progressed_share <= 0:
-        return fraction
-    return min(1.0, fraction / progressed_share)
 
 
 def _plain(value: Any) -> Any:

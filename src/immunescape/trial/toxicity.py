@@ -10,6 +10,8 @@ become a course of one patient:
   over the probability that a course lasts until the event (exponential, with the published median time on treatment);
 - an event is fatal, ends all treatment, or neither, by the shares of deaths and stops among the patients with an event.
   Stops because of milder events are so counted as severe ones;
+- an event belongs to a drug, drawn by the share that each alone has of severe events, and its time counts from that
+  drug's first dose: a drug harms nobody before it is given;
 - each cycle after the first is late with the share of late cycles, by whole weeks; cytotoxic doses are reduced with the
   share of reductions, from the event on where there is one, else from one of the cycles 2 to 4.
 """
@@ -17,7 +19,7 @@ become a course of one patient:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -113,7 +115,11 @@ def lasting(harm: Toxicity) -> float:
 
 
 def simulate_toxicity(
-    harm: Toxicity | None, cycle_starts: Iterable[float], last_day: float, rng: np.random.Generator
+    harm: Toxicity | None,
+    cycle_starts: Iterable[float],
+    last_day: float,
+    rng: np.random.Generator,
+    first_doses: Mapping[str, float] | None = None,
 ) -> ToxicityCourse:
     """Draw the toxicity of one patient on one regimen.
 
@@ -127,6 +133,8 @@ def simulate_toxicity(
         Planned end of treatment: a cycle after the last dose.
     rng
         The patient's own generator.
+    first_doses
+        Day of each drug's first dose; None: all are given from day 0 on.
 
     Returns
     -------
@@ -149,6 +157,7 @@ def simulate_toxicity(
         if draw < harm.delay_per_cycle:
             changes.append(DoseChange(start + delayed, "delay", 7.0 * weeks))
             delayed += 7.0 * weeks
+    onset += _first_day(harm, first_doses or {}, rng)
     events: tuple[ToxicityEvent, ...] = ()
     if severe < min(harm.grade3 / lasting(harm), 0.98) and onset <= last_day + delayed:
         fatal = min(harm.death / harm.grade3, 1.0)
@@ -162,3 +171,20 @@ def simulate_toxicity(
         pick = starts[min(1 + int(3 * at_cycle), len(starts) - 1)]
         changes.append(DoseChange(events[0].day if events else pick, "reduce", harm.reduced_dose, cytotoxic))
     return ToxicityCourse(events, tuple(sorted(changes, key=lambda c: c.time_days)))
+
+
+def _first_day(harm: Toxicity, first_doses: Mapping[str, float], rng: np.random.Generator) -> float:
+    """Day of the first dose of the drug to which the severe event belongs."""
+    days = [first_doses.get(drug, 0.0) for drug in harm.drugs]
+    if max(days) - min(days) < 1e-9:
+        return days[0]
+    weights = np.cumsum([_alone(drug) for drug in harm.drugs])
+    return days[int(np.searchsorted(weights, float(rng.uniform()) * weights[-1], side="right"))]
+
+
+@lru_cache(maxsize=256)
+def _alone(drug: str) -> float:
+    """Cumulative hazard of a severe event of a drug given alone."""
+    from immunescape.knowledge.toxicity import toxicity
+
+    return -math.log1p(-min(toxicity((drug,)).grade3, 0.98))

@@ -31,7 +31,7 @@ ROUTES = {
 }  # fmt: skip
 MODIFIERS = (
     "every", "q3w", "weekly", "daily", "once", "twice", "on", "day", "days", "for", "up", "until", "from", "over",
-    "max", "with", "loading", "then", "plus", "in", "x", "weekdays", *ROUTES,
+    "max", "with", "loading", "then", "plus", "in", "x", "weekdays", "to", *ROUTES,
 )  # fmt: skip
 QXW = re.compile(r"q(\d{0,3})(w|wk|wks|d)")
 HOURLY = {6: 4, 8: 3, 12: 2, 24: 1}
@@ -50,6 +50,7 @@ MEANING = {
     "once": "'once'",
     "loading": "the loading dose",
     "count": "the number of fractions",
+    "target": "the target",
 }
 
 

@@ -85,6 +85,47 @@ def test_patients_that_are_in_a_table_twice_are_refused() -> None:
         pool(pd.concat([frame, frame], ignore_index=True))
 
 
+def with_copies(frame: pd.DataFrame, row: int, times: int) -> pd.DataFrame:
+    return pd.concat([frame, *[frame.iloc[[row]]] * times], ignore_index=True)
+
+
+@pytest.mark.parametrize("per_arm", [25, 600, 2000])
+def test_one_patient_fifty_times_is_refused(per_arm: int) -> None:
+    """With no identifier, whatever the size of the table."""
+    frame = table(per_arm).drop(columns="pdl1_tps")
+    event = int(np.argmax(frame["os_event"].to_numpy()))
+    with pytest.raises(InputError, match="are in the table twice"):
+        pool(with_copies(frame, event, 50))
+
+
+def test_one_patient_fifty_times_is_refused_among_rounded_times() -> None:
+    frame = table().drop(columns="pdl1_tps")
+    frame["os_months"] = frame["os_months"].round(1)
+    with pytest.raises(InputError, match="are in the table twice"):
+        pool(with_copies(frame, int(np.argmax(frame["os_event"].to_numpy())), 50))
+
+
+def test_fifty_copies_without_an_event_are_told_by_a_covariate() -> None:
+    frame = table().assign(score=np.random.default_rng(3).normal(size=1200))
+    censored = int(np.argmin(frame["os_event"].to_numpy()))
+    with pytest.raises(InputError, match="50 virtual patients of arm"):
+        pool(with_copies(frame, censored, 50))
+    assert pool(frame).size("new") == 600
+
+
+def test_identifiers_settle_who_is_a_copy() -> None:
+    frame = table().assign(patient_id=np.tile(np.arange(600), 2))
+    assert pool(frame).size("new") == 600
+    with pytest.raises(InputError, match="3 virtual patients of arm 'new'"):
+        pool(pd.concat([frame, frame.head(3)], ignore_index=True))
+
+
+@pytest.mark.parametrize("step", [0.1, 0.5, 1.0, 12 / 365.25])
+def test_rounded_times_are_no_copies(step: float) -> None:
+    frame = table(1500).drop(columns="pdl1_tps")
+    assert pool(frame.assign(os_months=(frame["os_months"] / step).round(0) * step)).size("new") == 1500
+
+
 def test_interval_of_the_power_holds_the_error_of_the_pool() -> None:
     """Power over many pools of 600 from one truth spreads as the bootstrap of a single one says."""
     design = survival_design(pool(table()), (100, 150), patients=200)

@@ -298,3 +298,16 @@ def test_data_lag_delays_looks() -> None:
 def test_wrong_combinations_are_refused(change: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         survival_design(**change)
+
+
+def test_stored_blocks_of_scenarios_with_similar_names_are_kept_apart(tmp_path: Path) -> None:
+    """A rerun from the folder reads for each scenario its own trials, whatever signs its name has."""
+    names = ("low effect", "low_effect", "low/effect", "null without futility", "fit of low effect", "é" * 100)
+    truths = {name: two_arms(0.5 + 0.1 * k) for k, name in enumerate(names)}
+    design = survival_design(truths=truths)
+    first = simulate(design, 250, seed=1, out=tmp_path)
+    again = simulate(design, 250, seed=1, out=tmp_path)
+    powers = [first.power(name).value for name in names]
+    assert powers == [again.power(name).value for name in names]
+    assert powers == [simulate(design, 250, seed=1, scenarios=[n]).power(n).value for n in names]
+    assert powers[0] > powers[3] > powers[5]

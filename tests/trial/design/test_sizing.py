@@ -183,3 +183,24 @@ def test_the_script_for_reviewers_states_the_design(tmp_path: Path) -> None:
     report = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "The same bounds on other scales" in report
     assert "Hazard ratio over all trials" in report
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["survival", "--hazard-ratio", "0.7", "--median", "12", "--alpha", "1e-12"], "lies between 1e-09 and 0.5"),
+        (
+            ["rates", "--rates", "0.45,0.25", "--looks", "0.5,1", "--family", "wang-tsiatis"],
+            "--family wang-tsiatis needs --parameter",
+        ),
+        (
+            ["rates", "--rates", "0.45,0.25", "--looks", "0.5,1", "--futility", "hwang-shih-decani"],
+            "--futility hwang-shih-decani needs --futility-parameter",
+        ),
+        (["rates", "--rates", "0.45,0.25", "--patients", "3"], "fewer than 10 in an arm"),
+        (["means", "--difference", "0.5", "--patients", "40", "--ratio", "9"], "fewer than 10 in an arm"),
+    ],
+)
+def test_sizes_that_mean_nothing_are_refused(arguments: list[str], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        size(*arguments)

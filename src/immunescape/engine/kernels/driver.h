@@ -593,12 +593,8 @@ static int step_all(struct lanes *s) {
     return 1;
 }
 
-/* Integrate patients until the queue is empty or `cancel` is set. Returns 0, or 1 where memory is missing. */
-int immunescape_run(const struct job *job) {
-    size_t size = sizeof(struct lanes) + sizeof(V) * (size_t)SPAN(job->nslot);
-    size = (size + 63) / 64 * 64;
-    struct lanes *s = aligned_alloc(64, size);
-    if (!s) return 1;
+/* Integrate patients until the queue is empty or `cancel` is set, in `size` bytes of memory. */
+static void integrate(struct lanes *s, size_t size, const struct job *job) {
     memset(s, 0, size);
     s->job = job;
     s->in.n = job->nslot;
@@ -615,10 +611,23 @@ int immunescape_run(const struct job *job) {
         choose_steps(s);
         if (__atomic_load_n(job->cancel, __ATOMIC_RELAXED)) break;
     } while (step_all(s) || __atomic_load_n(job->next, __ATOMIC_RELAXED) < job->n);
+}
+
+#ifdef THREADS
+#include "threads.h"
+#else
+/* Returns 0, or 1 where memory is missing. */
+int immunescape_run(const struct job *job) {
+    size_t size = sizeof(struct lanes) + sizeof(V) * (size_t)SPAN(job->nslot);
+    size = (size + 63) / 64 * 64;
+    struct lanes *s = aligned_alloc(64, size);
+    if (!s) return 1;
+    integrate(s, size, job);
     free(s);
     return 0;
 }
 
 int immunescape_lanes(void) { return W; }
+#endif
 
 #endif

@@ -78,6 +78,8 @@ def figures(result: TrialResult) -> dict[str, Any]:
         for end in ("pfs", "os"):
             value, interval = result.comparison[f"{end}_hr"], result.comparison[f"{end}_hr_ci"]
             comparison[f"{end}_hr"] = [value, _log_se(interval)]
+        # what the hazard of death alone gives: the same courses in both arms
+        comparison["os_hr_same_course"] = [result.comparison.get("os_hr_same_course"), None]
         a, b = arms[0]["figures"]["orr_pct"], arms[-1]["figures"]["orr_pct"]
         comparison["orr_difference"] = [a[0] - b[0], _paired_share_se(result)]
     return {"arms": arms, "comparison": comparison, "helped": _helped(result)}
@@ -113,6 +115,7 @@ def _arm(result: TrialResult, index: int) -> dict[str, Any]:
     out["died_unprogressed_pct"] = _share((death.notna() & progression.isna()).to_numpy())
     out["toxic_death_pct"] = _share((rows["death_cause"] == "toxicity").to_numpy())
     out["next_line_pct"] = _share(rows["next_line"].notna().to_numpy())
+    out["crossover_pct"] = _share((rows["next_line"] == "crossover").to_numpy())
     progressed = rows[progression.notna()]
     if len(progressed):
         out["new_lesion_share_pct"] = _share(progressed["progression_new_lesion"].astype(bool).to_numpy())

@@ -230,7 +230,7 @@ def _deviations(protocol: Protocol) -> list[Deviation]:
 def _switching(arm: Arm) -> float:
     """Share of the arm that crosses over or receives later therapy, as the protocol writes it."""
     crossing = arm.crossover.fraction if arm.crossover else 0.0
-    return crossing + sum(option.fraction for option in arm.subsequent)
+    return crossing + sum(option.fraction for option in arm.subsequent if option.stated)
 
 
 def _inhibitor_before(trial: Trial) -> bool:

@@ -146,7 +146,7 @@ def _row(
                 return stored
         except (OSError, ValueError, KeyError):
             pass  # a damaged row is made anew
-    result = run_trial(trial, patients=patients, seed=seed, workers=workers, engine=engine, paired=True)
+    result = run_trial(trial, patients=patients, seed=seed, workers=workers, engine=engine, paired=trial.can_pair)
     row: Row = {"key": key, "trial": trial.name, "seed": seed, "wall_s": round(result.wall_s, 2), **figures(result)}
     if path is not None:
         with whole_file(path, "cannot store a finished trial", hint=_ROOM) as stream:

@@ -31,6 +31,7 @@ def conjugate(
     references: tuple[str, ...],
     note: str,
     platelets: bool = False,
+    own_antigen: bool = False,
 ) -> Drug:
     """Write the declaration of an antibody-drug conjugate.
 
@@ -39,15 +40,22 @@ def conjugate(
     name
         Lower-case name; the parameter table is ``<name>.csv`` and every parameter ends in ``_<name>``.
     antigen
-        ``HER2`` or ``TROP2``, of the mechanism `surface_antigens`.
+        ``HER2`` or ``TROP2``, of the mechanism `surface_antigens`; or any other with `own_antigen`.
     payload
         For the description.
     title, molar_mass, infusion_hours, synonyms, references, note
         As in `Drug`; `note` says where the kinetics come from.
     platelets
         Adds the state ``<name>_PLT``, platelets relative to the untreated patient.
+    own_antigen
+        The antigen stands in the drug's own table: ``copies`` per cell that carries it, ``share`` of cancer cells that
+        do, internalisation ``k_int``; it is the same in all patients.
     """
-    d, share = name, f"{antigen.lower()}_share"
+    d = name
+    share = f"share_{d}" if own_antigen else f"{antigen.lower()}_share"
+    copies = f"copies_{d}" if own_antigen else f"{antigen}_T"
+    uptake = f"k_int_{d}" if own_antigen else f"{antigen}_internalisation"
+    relative = "" if own_antigen else f" * {antigen}_T / {antigen}_copies"
     central = f"{d}_C"
     serum = f"{central} / v_{d}"
     states = [State(central, "nanomole", "central", f"{title} in serum")]
@@ -78,7 +86,7 @@ def conjugate(
         ),
         Quantity(
             f"payload_{d}",
-            f"{antigen}_internalisation * {antigen}_T * bound_{d} * dar_{d} / (k_loss_{d} * payload_50_{d})",
+            f"{uptake} * {copies} * bound_{d} * dar_{d} / (k_loss_{d} * payload_50_{d})",
             "dimensionless",
             f"Payload of {d} in antigen-bearing cells / half-maximal number",
         ),
@@ -125,7 +133,7 @@ def conjugate(
         summary=f"Antibody-drug conjugate against {antigen} with {payload}. {note}",
         references=references,
         parameters=f"{d}.csv",
-        requires=("body", "tumour_growth", "surface_antigens"),
+        requires=("body", "tumour_growth", *(() if own_antigen else ("surface_antigens",))),
         states=tuple(states),
         reactions=tuple(reactions),
         quantities=tuple(quantities),
@@ -136,7 +144,7 @@ def conjugate(
             Contribution("immunogenic_dying_T", f"icd_{d} * kill_{d} * C_total"),
         ),
         modulations=(
-            Modulation("nk_killing", "adcc", "promotes", f"r_adcc_{d} * bound_{d} * {antigen}_T / {antigen}_copies"),
+            Modulation("nk_killing", "adcc", "promotes", f"r_adcc_{d} * bound_{d}{relative}"),
             Modulation("dc_maturation", "payload", "promotes", f"r_DC_{d} * H_payload_{d}"),
             Modulation("mhc1_expression", "payload", "promotes", f"r_mhc1_{d} * H_payload_{d}"),
             Modulation("pdl1_cancer", "payload", "promotes", f"r_pdl1_{d} * H_payload_{d}"),

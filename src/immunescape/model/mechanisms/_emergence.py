@@ -64,8 +64,8 @@ def emergence(clone: str, meaning: str) -> tuple[tuple[State, ...], Reaction, tu
         ),
         Reaction(
             f"emergence_of_{clone}",
-            f"clone_emergence * mu_{clone} * birth_rate * (C_total / one_cell) * {establishment}"
-            f" / (1 + C_{clone} / clone_presence)",
+            f"clone_emergence * mu_{clone} * birth_rate * (C_total / one_cell / cell_multiple) * {establishment}"
+            f" / (1 + C_{clone} / (clone_presence * cell_multiple))",
             f"Mutation to {meaning} and their establishment",
             products={f"emergence_{clone}": 1},
         ),
@@ -93,7 +93,7 @@ def emergence(clone: str, meaning: str) -> tuple[tuple[State, ...], Reaction, tu
             f"emerged_{clone}",
             f"emergence_{clone} > threshold_{clone}",
             {
-                f"C_{clone}": f"C_{clone} + one_cell / max(0.01, {establishment})",
+                f"C_{clone}": f"C_{clone} + one_cell * cell_multiple / max(0.01, {establishment})",
                 f"emergence_{clone}": "0",
                 f"redraw_{clone}": f"{_folded(f'draw_{clone}')} - u_emergence_{clone}",
             },

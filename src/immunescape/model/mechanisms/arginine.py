@@ -8,7 +8,7 @@ MECHANISM = Mechanism(
     name="arginine",
     title="Arginine",
     summary=(
-        "Arginase-1 of MDSC, as far as no inhibitor holds it, uses the arginine that blood brings (quasi-steady). Its "
+        "Unless inhibited, arginase-1 of MDSCs depletes the arginine supplied by blood (quasi-steady). Its "
         "lack lowers CD3 and holds back the division of T cells in the node that drains the tumour and of NK cells; "
         "the direct effect of arginase-1 on T cells in the tumour is part of the MDSC."
     ),

@@ -25,6 +25,7 @@ MECHANISM = Mechanism(
     ),
     contributions=(
         Contribution("CD4_T", "Th_T"),
+        Contribution("lymphocytes_T", "Th_T"),
         Contribution("T_active_LN", "aTh_LN + Th_LN"),
         Contribution("il2_of_t_cells", "k_IL2_sec_Th * aTh_LN"),
         Contribution("ifng_secretion", "k_IFNg_sec_Th * Th_T"),

@@ -18,7 +18,7 @@ MECHANISM = Mechanism(
     reactions=(
         Reaction(
             "killing_{clone}",
-            "kill_rate * recognition_{clone} * kill_sensitivity_{clone} * C_{clone}",
+            "kill_rate * recognition_{clone} * C_{clone}",
             "Killing by effector CD8 T cells",
             reactants={"C_{clone}": 1},
             products={"C_dead_T": 1},
@@ -34,11 +34,11 @@ MECHANISM = Mechanism(
         ),
     ),
     contributions=(
-        Contribution("death_rate_{clone}", "kill_rate * recognition_{clone} * kill_sensitivity_{clone}"),
-        Contribution("dying_T", "kill_rate * SUM(recognition_{clone} * kill_sensitivity_{clone} * C_{clone})"),
+        Contribution("death_rate_{clone}", "kill_rate * recognition_{clone}"),
+        Contribution("dying_T", "kill_rate * SUM(recognition_{clone} * C_{clone})"),
         Contribution(
             "dying_antigenic_T",
-            "kill_rate * SUM(antigenicity_{clone} * recognition_{clone} * kill_sensitivity_{clone} * C_{clone})",
+            "kill_rate * SUM(antigenicity_{clone} * recognition_{clone} * C_{clone})",
         ),
     ),
 )

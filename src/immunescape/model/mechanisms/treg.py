@@ -56,6 +56,10 @@ MECHANISM = Mechanism(
         Pool("treg_depletion", "1/day", "Rate at which chemotherapy removes regulatory T cells in the tumour"),
         Pool("treg_adcc", "1/day", "Rate at which antibodies deplete regulatory T cells in the tumour"),
     ),
-    contributions=(Contribution("CD4_T", "Treg_T"), Contribution("T_active_LN", "aTreg_LN + Treg_LN")),
+    contributions=(
+        Contribution("CD4_T", "Treg_T"),
+        Contribution("lymphocytes_T", "Treg_T"),
+        Contribution("T_active_LN", "aTreg_LN + Treg_LN"),
+    ),
     modulations=(Modulation("killing", "treg", "inhibits", "K_T_Treg * Treg_T / (CD8_T + Treg_T + one_cell)"),),
 )

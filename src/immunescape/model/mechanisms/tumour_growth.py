@@ -11,9 +11,10 @@ MECHANISM = Mechanism(
         "Logistic growth of clones that share one capacity, on top of the spontaneous loss and replacement of "
         "cells, death by chemotherapy in proportion to each clone's sensitivity, clearance of dead cells. The "
         "volume follows from living, doomed and dead cancer cells at the cell "
-        "density of solid tumours. A clone below one cell is extinct; it returns only if it emerges anew."
+        "density of solid tumours, and from lymphocytes packed as in lymphoid tissue, so that no density of "
+        "lymphocytes exceeds theirs. A clone below one cell is extinct; it returns only if it emerges anew."
     ),
-    references=("usuda1994", "mackintosh2014", "wang2012", "delmonte2009", "steel1967", "akalay2013"),
+    references=("usuda1994", "mackintosh2014", "wang2012", "delmonte2009", "steel1967"),
     parameters="tumour_growth.csv",
     requires=("body",),
     compartments={"tumour": "V_T"},
@@ -84,7 +85,7 @@ MECHANISM = Mechanism(
         Quantity("C_total", "SUM(C_{clone})", "cell", "Living cancer cells of all clones", observable=True),
         Quantity(
             "V_T",
-            "V_T_min + (C_total + doomed_T + C_dead_T) / rho_tumour",
+            "V_T_min + (C_total + doomed_T + C_dead_T) / rho_tumour + lymphocytes_T / rho_lymphocytes",
             "milliliter",
             "Tumour volume",
             observable=True,
@@ -112,6 +113,7 @@ MECHANISM = Mechanism(
         ),
     ),
     pools=(
+        Pool("lymphocytes_T", "cell", "Lymphocytes in the tumour, which take room in it"),
         Pool("doomed_T", "cell", "Cells that will not divide again but still live, as after radiation"),
         Pool(
             "scar_T", "cell", "Scar where cancer cells were, as after radiation: the cells that would take its volume"
@@ -142,7 +144,6 @@ MECHANISM = Mechanism(
             "Response to interferons (JAK1/2, STAT1, IRF1), 1 where nothing is lost; 0 after loss of JAK1/2",
         ),
         Trait("chemo_sensitivity", "1", "Sensitivity to chemotherapy, relative to the sensitive clone"),
-        Trait("kill_sensitivity", "1", "Sensitivity to T cells, relative to the sensitive clone"),
     ),
     clones=(
         Clone("sensitive", "Cancer cells sensitive to chemotherapy"),
@@ -150,8 +151,8 @@ MECHANISM = Mechanism(
             "resistant",
             "Cancer cells resistant to chemotherapy",
             fraction="f_resistant",
-            traits={"chemo_sensitivity": "1 / r_resist", "kill_sensitivity": "kill_resistant"},
+            traits={"chemo_sensitivity": "1 / r_resist"},
         ),
     ),
-    events=(Event("extinction_{clone}", "C_{clone} < 1", {"C_{clone}": "0"}),),
+    events=(Event("extinction_{clone}", "C_{clone} < one_cell * cell_multiple", {"C_{clone}": "0"}),),
 )

@@ -13,7 +13,7 @@ MECHANISM = Mechanism(
         "VEGF keeps many, immature vessels. Where its signal falls, pericytes cover vessels within days (maturity), "
         "which improves their function, while vessels that need VEGF are lost within weeks (density). Perfusion is "
         "density times function: a moderate block raises it, a strong and long one lowers it. VEGF also makes the "
-        "endothelium hard to adhere to, holds back the maturation of dendritic cells, brings MDSC and favours "
+        "endothelium hard to adhere to, holds back the maturation of dendritic cells, recruits MDSCs and favours "
         "exhaustion."
     ),
     references=(

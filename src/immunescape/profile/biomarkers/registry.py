@@ -1,8 +1,8 @@
 """The register of biomarkers: a record of metadata and a pure function for each; it prints itself as a table.
 
-A module of this package (or of another package, by an entry point in the group ``immunescape.biomarkers``) calls
-`register` for each biomarker. Every function is ``(Study) -> {patient: Measurement}``; patients that it does not return
-become ``not_assessable``. `measure` runs many of them and lets them share what they have in common.
+A module of this package calls `register` for each biomarker; another package names its records by entry points in the
+group ``immunescape.biomarkers``. Every function is ``(Study) -> {patient: Measurement}``; patients that it does not
+return become ``not_assessable``. `measure` runs many of them and lets them share what they have in common.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.metadata import entry_points
 from typing import TypeVar
 
 import pandas as pd
 
+from immunescape import plugins
 from immunescape.errors import ImmunescapeError, unknown_word
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.study import KINDS, Study
@@ -142,13 +141,15 @@ def register(biomarker: Biomarker) -> Biomarker:
     return biomarker
 
 
-@lru_cache(maxsize=1)
+@plugins.cached()
 def _load() -> None:
     package = importlib.import_module("immunescape.profile.biomarkers")
     for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
         importlib.import_module(f"immunescape.profile.biomarkers.{module}")
-    for point in entry_points(group="immunescape.biomarkers"):
-        point.load()
+    for extra in plugins.contributions("immunescape.biomarkers"):
+        if not isinstance(extra.value, Biomarker):
+            raise ImmunescapeError(f"this is {type(extra.value).__name__}, not Biomarker", where=extra.where)
+        register(extra.value)
 
 
 def biomarkers() -> dict[str, Biomarker]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -12,10 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from immunescape.errors import InputError, unknown_word
+from immunescape import plugins
+from immunescape.errors import ImmunescapeError, InputError, unknown_word
 from immunescape.profile.readers._advice import GENERAL, answerable, recognised
 from immunescape.profile.readers._column_map import ColumnMap, aliases_of, refuse_without_table, using
-from immunescape.profile.study import GeneMapReport, Panel, ReadNote
+from immunescape.profile.study import KINDS, GeneMapReport, Panel, ReadNote
 
 __all__ = ["Partial", "Reader", "all_readers", "get_reader", "reader"]
 
@@ -127,21 +127,55 @@ _READERS: dict[str, Reader] = {}
 def reader(
     name: str, title: str, gives: tuple[str, ...], options: Mapping[str, str] | None = None, extra: str = ""
 ) -> Callable[[Function], Function]:
-    """Register a function as the reader of a format."""
+    """Register a function as the reader of a format.
+
+    Raises
+    ------
+    ImmunescapeError
+        If another function reads a format of that name.
+    """
 
     def register(function: Function) -> Function:
-        _READERS[name] = Reader(name, title, gives, dict(options or {}), function, extra)
+        _add(Reader(name, title, gives, dict(options or {}), function, extra))
         return function
 
     return register
 
 
-@cache
+def _place(function: Function) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def _add(new: Reader, where: str | None = None) -> None:
+    """Take up a reader; a name may be taken only once."""
+    for kind in new.gives:
+        if kind not in KINDS:
+            raise unknown_word("kind of data", kind, KINDS, where=where or f"reader '{new.name}'")
+    known = _READERS.get(new.name)
+    if known is not None and _place(known.function) != _place(new.function):
+        raise ImmunescapeError(
+            f"two readers read the format '{new.name}': {_place(known.function)} and {_place(new.function)}",
+            where=where,
+            hint="Give one of them another name.",
+        )
+    _READERS[new.name] = new
+
+
+@plugins.cached()
 def _import_readers() -> None:
     package = import_module("immunescape.profile.readers")
     for module in iter_modules(package.__path__):
         if not module.name.startswith("_"):
             import_module(f"immunescape.profile.readers.{module.name}")
+    for extra in plugins.contributions("immunescape.readers"):
+        if isinstance(extra.value, Reader):
+            _add(extra.value, extra.where)
+        elif all(r.function is not extra.value for r in _READERS.values()):  # the decorator registers what it decorates
+            raise ImmunescapeError(
+                f"this is {type(extra.value).__name__}, not a reader",
+                where=extra.where,
+                hint="Name a Reader, or a function under the decorator `reader` (immunescape.profile.readers).",
+            )
 
 
 def all_readers() -> dict[str, Reader]:

@@ -1,7 +1,7 @@
-(() => {
+async function start(DATA) {
   const WORD = { p: "present", a: "absent", n: "not assessable", c: "conflicting" };
   const ORIGIN = { tumour_intrinsic: "Tumour cells", tumour_extrinsic: "Microenvironment", host: "Host" };
-  const RECIST = { CR: "#1a7f4b", PR: "#6cc08b", SD: "#e0b84c", PD: "#c0504d", NE: "#9a9a9a" };
+  const RECIST = { CR: "#08519c", PR: "#56a3d9", SD: "#d9b64a", PD: "#c8501e", NE: "#9a9a9a" };
   const el = (tag, cls, ...kids) => {
     const e = document.createElement(tag);
     if (cls) e.className = cls;
@@ -175,4 +175,11 @@
   const load = DATA.patients.map(p => Object.entries(p.calls).filter(([m, c]) => c[0] === "p" && !DATA.mechanisms[m][4]).length);
   show(ids.includes(wanted) ? ids.indexOf(wanted) : load.indexOf(Math.max(...load)));
   window.addEventListener("load", () => window.dispatchEvent(new Event("resize")));
-})();
+}
+(async () => {
+  const packed = Uint8Array.from(atob(document.getElementById("packed").textContent.trim()), c => c.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  start(JSON.parse(await new Response(stream).text()));
+})().catch(error => {
+  document.getElementById("card").textContent = "This browser cannot unpack the page's data; profile.json holds the same. " + error;
+});

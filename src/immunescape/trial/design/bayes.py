@@ -4,8 +4,7 @@ Beta posteriors are compared by quadrature, not by sampling, so that decisions c
 The threshold of superiority can be calibrated to a target type-I error: under the null, the largest posterior
 probability over looks and arms is recorded, and its upper quantile is the threshold.
 
-Sources: Thall & Wathen 2007 (adaptive randomisation); Lee & Liu 2008 (predictive probability); Spiegelhalter and others
-1994 (predictive power).
+Sources: adaptive randomisation [thall2007]; predictive probability [lee2008]; predictive power [spiegelhalter1994].
 """
 
 from __future__ import annotations
@@ -19,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 from immunescape.errors import InputError
-from immunescape.trial.design.cohort import Cohort, Streams
+from immunescape.trial.design.cohort import Cohort, Milestone, Streams
+from immunescape.trial.design.complaints import FieldError
 from immunescape.trial.design.records import Decided, Design, Rule, register
 from immunescape.trial.design.truth import Truth
 
@@ -52,7 +52,7 @@ def posterior_superiority(a1: ArrayLike, b1: ArrayLike, a0: ArrayLike, b0: Array
 
 
 def probability_best(a: Floats, b: Floats, active: NDArray[np.bool_]) -> Floats:
-    """(R, A) probability that each active arm has the largest rate, for Beta(a, b) posteriors."""
+    """(R, A) probability that each active arm has the largest rate, for Beta(a, b) posteriors [thall2007]."""
     density = np.exp(_log_beta(a, b)) * _W
     below = np.where(active[..., None], special.betainc(a[..., None], b[..., None], _P), 1.0)
     best = np.empty(a.shape)
@@ -69,6 +69,8 @@ def predictive_probability(
 ) -> float:
     """Probability that one arm ends with P(rate > target) above `threshold`, given what has been seen.
 
+    Source: [lee2008].
+
     Parameters
     ----------
     responses, seen : so far. total : patients at the end. target : rate to exceed. prior : Beta prior.
@@ -84,7 +86,10 @@ def predictive_probability(
 
 
 def predictive_power(z: ArrayLike, fraction: ArrayLike, critical: float) -> Floats:
-    """Probability to end with Z above `critical`, averaged over the posterior under a flat prior."""
+    """Probability to end with Z above `critical`, averaged over the posterior under a flat prior.
+
+    Source: [spiegelhalter1994].
+    """
     t = np.asarray(fraction, dtype=float)
     return special.ndtr((np.asarray(z, dtype=float) - critical * np.sqrt(t)) / np.sqrt(np.maximum(1 - t, 1e-12)))
 
@@ -92,7 +97,7 @@ def predictive_power(z: ArrayLike, fraction: ArrayLike, critical: float) -> Floa
 @register
 @dataclass(frozen=True)
 class Bayesian(Rule):
-    """Bayesian comparison of one or several arms with a control.
+    """Bayesian comparison of one or several arms with a control [thall2007], [lee2008].
 
     Attributes
     ----------
@@ -106,6 +111,7 @@ class Bayesian(Rule):
     """
 
     kind: ClassVar[str] = "bayesian"
+    fixed_allocation: ClassVar[bool] = False
 
     endpoint: str
     threshold: float | None = None
@@ -123,8 +129,13 @@ class Bayesian(Rule):
             raise InputError("a Bayesian comparison needs an experimental arm")
         if design.endpoint(self.endpoint).kind != "response":
             raise InputError(f"the Bayesian rule compares response rates; '{self.endpoint}' is a survival endpoint")
-        if any(look.patients is None for look in design.looks):
-            raise InputError("looks of a Bayesian design are set by patients", hint="For example {patients: 60}.")
+        for k, look in enumerate(design.looks):
+            if look.events is not None and look.endpoint != self.endpoint:
+                raise FieldError(
+                    f"a look by events of '{look.endpoint}' in a comparison of '{self.endpoint}'",
+                    hint=f"Set it by patients, by months, or by responses: {{events: 30, endpoint: {self.endpoint}}}.",
+                    field=("looks", k),
+                )
         if self.threshold is None and design.alpha is None:
             raise InputError("a threshold is needed, or alpha to calibrate it to")
         if self.threshold is not None and not 0.5 < self.threshold < 1:
@@ -191,12 +202,19 @@ class Bayesian(Rule):
         peak = np.zeros(replicates)
         by_look = {n: np.full((replicates, looks), np.nan) for n in ("months", "patients", "events", "control_share")}
         done = np.zeros(replicates, dtype=np.int64)
+        month = np.zeros(replicates)
+        total = self._read_at_the_end(design)
         # futility looks ahead to a fixed mark, not to the threshold, so that a calibration meets the same rule
         critical = float(special.ndtri(self.threshold if self.threshold is not None else 1.0 - (design.alpha or 0.025)))
         for k, look in enumerate(design.looks):
-            month = cohort.month_of(look)
+            if look.events is not None:
+                # until so many have responded, everybody who enters is assigned as after the look before
+                self._assign(cohort, done, np.full(replicates, patients), probability, u)
+            month = np.maximum(cohort.month_of(look), month)
             # patients who enter before this look are assigned with the probabilities of the look before
             upto = np.minimum((cohort.entry <= month[:, None]).sum(axis=1), patients)
+            if look.events is not None:
+                cohort.arm = np.where(np.arange(patients) >= upto[:, None], -1, cohort.arm)
             self._assign(cohort, done, upto, probability, u)
             done = np.maximum(done, upto)
             view = cohort.view(self.endpoint, month)
@@ -210,7 +228,7 @@ class Bayesian(Rule):
             won = np.asarray(rejected.any(axis=1))
             if k + 1 < looks and self.futility > 0:
                 z = special.ndtri(np.clip(better, 1e-12, 1 - 1e-12))
-                fraction = n.sum(axis=1) / design.looks[-1].size
+                fraction = n.sum(axis=1) / total
                 open_arms &= predictive_power(z, np.minimum(fraction, 0.999)[:, None], critical) >= self.futility
             by_look["months"][running, k] = month[running]
             by_look["patients"][running, k] = upto[running]
@@ -239,6 +257,12 @@ class Bayesian(Rule):
             ),
             peak,
         )  # fmt: skip
+
+    @staticmethod
+    def _read_at_the_end(design: Design) -> float:
+        """Patients read at the last look: those that it names, or all where it is set by months or responses."""
+        last = design.looks[-1]
+        return float(design.patients if last.patients is None else last.patients)
 
     def _assign(self, cohort: Cohort, start: NDArray[np.int64], end: NDArray[np.int64], p: Floats, u: Floats) -> None:
         place = np.arange(cohort.entry.shape[1])
@@ -278,8 +302,14 @@ class Bayesian(Rule):
         return [
             {
                 "hypothesis": "each arm", "look": k + 1, "at": str(look), "test": f"posterior superiority ({how})",
-                "information": look.size / design.looks[-1].size, "threshold": float(plan["threshold"]),
+                "information": _fraction(look, design.looks[-1]), "threshold": float(plan["threshold"]),
                 "futility": self.futility or None,
             }
             for k, look in enumerate(design.looks)
         ]  # fmt: skip
+
+
+def _fraction(look: Milestone, last: Milestone) -> float | None:
+    """Size of a look over that of the last one, where both are set by the same thing."""
+    same = (look.patients is None, look.events is None) == (last.patients is None, last.events is None)
+    return look.size / last.size if same else None

@@ -51,7 +51,7 @@ SPENDING: dict[str, Callable[[NDArray[np.float64], float, float], NDArray[np.flo
     "hwang-shih-decani": _hsd,
     "power": _power,
 }
-"""Cumulative error spent at information fraction t: Lan & DeMets 1983, Hwang, Shih & DeCani 1990, Kim & DeMets 1987."""
+"""Cumulative error spent at information fraction t [lan1983], [hwang1990], [kim1987]."""
 
 EFFICACY_FAMILIES = ("fixed", "obrien-fleming", "pocock", "wang-tsiatis", *SPENDING)
 
@@ -81,7 +81,10 @@ def check_parameter(family: str, parameter: float) -> None:
 
 
 def spend(name: str, fraction: ArrayLike, error: float, parameter: float = 0.0) -> NDArray[np.float64]:
-    """Cumulative error that a spending function has spent at each information fraction."""
+    """Cumulative error that a spending function has spent at each information fraction.
+
+    Source: [lan1983], [hwang1990], [kim1987].
+    """
     if name not in SPENDING:
         raise unknown_word("spending function", name, SPENDING)
     check_parameter(name, parameter)
@@ -134,7 +137,7 @@ def boundaries(
     futility_parameter: float = 0.0,
     binding: bool = False,
 ) -> Boundaries:
-    """Boundaries of a one-sided group-sequential test.
+    """Boundaries of a one-sided group-sequential test [obrien1979], [pocock1977], [wang1987], [lan1983].
 
     Parameters
     ----------

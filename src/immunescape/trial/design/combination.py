@@ -1,7 +1,7 @@
 """Combination tests and closed testing: valid tests after a data-driven change of arms, populations or sample size.
 
-Sources: Bauer & Koehne 1994 (Fisher's product); Lehmacher & Wassmer 1999 (inverse normal); Marcus, Peritz & Gabriel
-1976 (closed testing); Dunnett 1955 (many arms against one control); Simes 1986.
+Sources: Fisher's product [bauer1994]; inverse normal [lehmacher1999]; closed testing [marcus1976]; many arms against
+one control [dunnett1955]; Simes' test [simes1986].
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 def inverse_normal(p: ArrayLike, information: ArrayLike) -> Floats:
     """Cumulative Z of independent stage-wise p, (..., K) -> (..., K); weights are the planned increments.
 
+    Source: [lehmacher1999].
+
     Parameters
     ----------
     p : one-sided p of each stage's own data. information : (K,) planned cumulative information (fixed in advance).
@@ -49,13 +51,13 @@ def inverse_normal(p: ArrayLike, information: ArrayLike) -> Floats:
 
 
 def fisher_combination(p: ArrayLike) -> Floats:
-    """Combined p of Fisher's product of independent stage-wise p, (..., K) -> (...)."""
+    """Combined p of Fisher's product of independent stage-wise p, (..., K) -> (...) [bauer1994]."""
     values = np.clip(np.asarray(p, dtype=float), 1e-300, 1.0)
     return stats.chi2.sf(-2 * np.log(values).sum(axis=-1), 2 * values.shape[-1])
 
 
 def fisher_critical(alpha: float, alpha_first: float = 0.0, futility_p: float = 1.0) -> float:
-    """Critical value c of a two-stage Fisher test: reject at the end where p1 p2 <= c.
+    """Critical value c of a two-stage Fisher test: reject at the end where p1 p2 <= c [bauer1994].
 
     Parameters
     ----------
@@ -77,7 +79,7 @@ def fisher_critical(alpha: float, alpha_first: float = 0.0, futility_p: float = 
 
 
 def dunnett_p(largest: ArrayLike, shares: ArrayLike) -> Floats:
-    """P(max of the arms' Z >= largest) where all arms share one control, under no effect.
+    """P(max of the arms' Z >= largest) where all arms share one control, under no effect [dunnett1955].
 
     Parameters
     ----------
@@ -94,13 +96,15 @@ def dunnett_p(largest: ArrayLike, shares: ArrayLike) -> Floats:
 
 
 def dunnett_critical(arms: int, alpha: float = 0.025, ratio: float = 1.0) -> float:
-    """Critical Z of Dunnett's one-sided test; `ratio` is patients per active arm over control."""
+    """Critical Z of Dunnett's one-sided test; `ratio` is patients per active arm over control [dunnett1955]."""
     share = np.full(arms, np.sqrt(ratio / (1 + ratio)))
     return float(optimize.brentq(lambda c: float(dunnett_p(c, share)) - alpha, 0.0, 8.0, xtol=1e-10))
 
 
 def intersection_p(z: Floats, method: str, shares: ArrayLike | None = None) -> Floats:
     """One p of an intersection hypothesis from the Z of its members, (R, A) -> (R,); members with NaN take no part.
+
+    Source: [dunnett1955], [simes1986].
 
     With no member left p is 1.
     """
@@ -122,7 +126,7 @@ def intersection_p(z: Floats, method: str, shares: ArrayLike | None = None) -> F
             best = np.where(np.isfinite(ranked), ranked * count[:, None] / rank, np.inf).min(axis=1)
     else:
         smallest = p.min(axis=1)
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore"):  # a p of 1 stays 1
             best = (
                 count * smallest if method == "bonferroni" else -np.expm1(count * np.log1p(-np.minimum(smallest, 1.0)))
             )
@@ -139,7 +143,7 @@ def closed_test(
     shares: ArrayLike | None = None,
     own: Sequence[str] | None = None,
 ) -> Flags:
-    """Closed test over looks by inverse-normal combination.
+    """Closed test over looks by inverse-normal combination [marcus1976], [lehmacher1999].
 
     Parameters
     ----------

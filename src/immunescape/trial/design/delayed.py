@@ -48,7 +48,7 @@ def average_hazard_ratio(
 ) -> float:
     """Average hazard ratio expected at a calendar month: geometric mean over periods, weighted by events.
 
-    Source: Mukhopadhyay and others 2020, with events of both arms as weights. Groups with a cured share are cut into
+    Source: [mukhopadhyay2020], with events of both arms as weights. Groups with a cured share are cut into
     periods of one month, where the hazard of the whole group is taken at the middle.
     """
     changes = {0.0, *control.changes, *experimental.changes}

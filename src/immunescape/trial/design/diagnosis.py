@@ -10,7 +10,7 @@ import numpy as np
 from immunescape.errors import InputError
 from immunescape.trial.design.delayed import average_hazard_ratio, delayed_effect
 from immunescape.trial.design.planning import planning
-from immunescape.trial.design.records import Decided, Design
+from immunescape.trial.design.records import FEW_EVENTS, SHORT, Decided, Design
 from immunescape.trial.design.survival_model import PiecewiseExponential
 from immunescape.trial.design.truth import Generator, Pool
 
@@ -20,9 +20,10 @@ POOL_POINTS = 0.02
 """Standard deviation of the power by the pool's own size from which on a reader is warned."""
 SLIGHTLY = 1.2
 """Type-I error over alpha up to which it is called a little liberal."""
+TOGETHER, IDLE = 1e-6, 0.05
+"""Months between two looks that count as none, and share of trials in which that is warned of."""
 FEW_TRIALS = 5000
 """Simulated trials below which a level has to be above alpha beyond its 99.9 % interval to be warned of."""
-SHORT = "share of trials that run out of events"
 
 
 def _level_warnings(design: Design, outcomes: Mapping[str, Decided], unstopped: Decided | None) -> list[str]:
@@ -53,6 +54,43 @@ def _level_warnings(design: Design, outcomes: Mapping[str, Decided], unstopped: 
     ]
 
 
+def _few_events(design: Design, outcomes: Mapping[str, Decided]) -> list[str]:
+    """Looks of designs that adapt which come with few events: their own rule does not plan how many there will be."""
+    tested = getattr(design.rule, "endpoint", None)
+    if getattr(design.rule, "tested", ()) or tested is None or design.endpoint(tested).kind != "survival":
+        return []
+    found = []
+    for scenario, decided in outcomes.items():
+        events = decided.by_look.get("events")
+        if events is None:
+            continue
+        for k in range(min(events.shape[1], len(design.looks))):
+            seen = events[:, k][np.isfinite(events[:, k])]
+            if len(seen) and float(seen.mean()) < FEW_EVENTS * len(design.experimental):
+                found.append(
+                    f"scenario '{scenario}': look {k + 1} ({design.looks[k]}) comes with about {seen.mean():.0f} "
+                    "events: tests and boundaries are normal approximations, which so few do not bear out"
+                )
+    return found[:1]
+
+
+def _idle_looks(scenario: str, decided: Decided) -> list[str]:
+    """Looks that come together with the one before, so that they add nothing."""
+    months = decided.by_look.get("months")
+    if months is None:
+        return []
+    found = []
+    for k in range(1, months.shape[1]):
+        both = np.isfinite(months[:, k]) & np.isfinite(months[:, k - 1])
+        share = float(np.mean(months[both, k] - months[both, k - 1] < TOGETHER)) if both.any() else 0.0
+        if share > IDLE:
+            found.append(
+                f"scenario '{scenario}': in {share:.0%} of the trials look {k + 1} comes together with look {k}, and "
+                "adds nothing to it"
+            )
+    return found
+
+
 def _pool_warnings(scenario: str, pool: Mapping[str, Any], limit: float) -> list[str]:
     """Where the finite size of a virtual population moves the power by more than `limit`."""
     found = []
@@ -76,7 +114,9 @@ def diagnose(
     pool_errors: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Warnings and notes of a simulated design; `unstopped` and `pool_errors` as in its operating characteristics."""
-    warnings: list[str] = [*design.rule.cautions(design), *_level_warnings(design, outcomes, unstopped)]
+    warnings: list[str] = [*design.rule.cautions(design), *design.rule.planned_cautions(design, plan)]
+    warnings += _few_events(design, outcomes)
+    warnings += _level_warnings(design, outcomes, unstopped)
     notes: dict[str, Any] = {}
     control = next((a.name for a in design.arms if a.role == "control"), None)
     if control is None:
@@ -108,6 +148,7 @@ def diagnose(
             if errors is not None:
                 pool["power_error"] = dict(zip(names, errors.tolist(), strict=True))
                 warnings += _pool_warnings(scenario, pool, POOL_POINTS)
+        warnings += _idle_looks(scenario, decided)
         short = decided.extra.get(SHORT)
         if short is not None and float(short.mean()) > 0.05:
             latest = any(np.isfinite(look.latest) for look in design.looks)

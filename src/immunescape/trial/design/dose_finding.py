@@ -1,6 +1,6 @@
 """Dose finding: BOIN for the maximum tolerated dose, BOP2 for one arm with a binary endpoint and many looks.
 
-Sources: Liu & Yuan 2015 (BOIN); Zhou, Lee & Yuan 2017 (BOP2).
+Sources: BOIN [liu2015]; BOP2 [zhou2017].
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class BoinResult:
 
 @dataclass(frozen=True)
 class Boin:
-    """Bayesian optimal interval design.
+    """Bayesian optimal interval design [liu2015].
 
     Attributes
     ----------
@@ -163,6 +163,8 @@ def isotonic(values: Floats, weights: Floats) -> Floats:
 class Bop2:
     """Bayesian optimal phase 2 design: go on at n patients where P(rate > p0) is at least lam (n / N)^gamma.
 
+    Source: [zhou2017].
+
     Attributes
     ----------
     p0 : uninteresting rate. looks : patients at each look, the last one N. lam, gamma : of the boundary.
@@ -214,6 +216,8 @@ class Bop2:
 
 def bop2(p0: float, p1: float, looks: Sequence[int], *, alpha: float = 0.1) -> Bop2:
     """Boundary with the largest power at `p1` among those whose exact type-I error at `p0` is at most alpha.
+
+    Source: [zhou2017].
 
     Raises
     ------

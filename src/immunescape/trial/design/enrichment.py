@@ -2,7 +2,7 @@
 
 Valid by closed testing over the full population and its subgroups with inverse-normal (or Fisher) combination of the
 stages. Where the choice rests on an earlier endpoint than the test, the stages are split by patients, not by time
-(Jenkins, Stone & Jennison 2011): patients of the first stage are followed for a fixed time and tested once.
+[jenkins2011]: patients of the first stage are followed for a fixed time and tested once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design.cohort import Cohort, Streams
 from immunescape.trial.design.combination import closed_test
 from immunescape.trial.design.group_sequential import OBRIEN_FLEMING_LIKE, Spending
-from immunescape.trial.design.records import Decided, Design, Rule, register
+from immunescape.trial.design.records import SHORT, Decided, Design, Rule, by_events, register
 from immunescape.trial.design.samplesize import conditional_power
 from immunescape.trial.design.stages import increment
 from immunescape.trial.design.statistics import LOG_RANK, RATES, Statistic
@@ -44,7 +44,7 @@ class Population:
 @register
 @dataclass(frozen=True)
 class Enrichment(Rule):
-    """Two-stage enrichment by a biomarker.
+    """Two-stage enrichment by a biomarker [jenkins2011], [marcus1976], [lehmacher1999].
 
     Attributes
     ----------
@@ -198,6 +198,20 @@ class Enrichment(Rule):
         seen = cohort.view(last.endpoint, month, eligible).event.sum(axis=1)
         return seen + float(last.events - first.events)
 
+    def _short(
+        self, design: Design, cohort: Cohort, month: Floats, month2: Floats, eligible: Flags, *, goes: Flags
+    ) -> Flags:
+        """(R,) trials in which a look that is set by events comes with fewer of them."""
+        first, last = design.looks
+        short = np.zeros(len(month), dtype=bool)
+        if first.events is not None and first.endpoint is not None:
+            short |= cohort.view(first.endpoint, month).event.sum(axis=1) < first.events
+        wanted = self._events(design, cohort, month, eligible)
+        if last.endpoint is not None and last.events is not None:
+            target = np.full(len(month), float(last.events)) if wanted is None else wanted
+            short |= goes & (cohort.view(last.endpoint, month2, eligible).event.sum(axis=1) < target)
+        return short
+
     def run(self, design: Design, truth: Truth, streams: Streams, plan: Mapping[str, Any]) -> Decided:
         """See :class:`Rule`."""
         smallest = min(
@@ -238,6 +252,7 @@ class Enrichment(Rule):
         month2 = np.maximum(
             cohort.month_of(design.looks[1], eligible, self._events(design, cohort, month, eligible)), month
         )
+        short = self._short(design, cohort, month, month2, eligible, goes=~stopped)
         active[:, 1] = going
         if self.decide_on is None:
             zc, ic = self._statistics(cohort, design, month2, None, self.endpoint, self.test)
@@ -259,7 +274,7 @@ class Enrichment(Rule):
         last = (np.arange(replicates), stage - 1)
         return Decided(
             rejected, stage, reason, by_look["patients"][last], by_look["events"][last], by_look["months"][last],
-            selected=going, by_look=by_look,
+            selected=going, by_look=by_look, extra={SHORT: short.astype(float)} if by_events(design.looks) else {},
         )  # fmt: skip
 
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from immunescape.errors import InputError
 from immunescape.trial.design.boundaries import PARAMETER_FAMILIES
+from immunescape.trial.design.kinds import plugin_kinds
 
 __all__ = ["check_file", "check_test", "check_truth_entry"]
 
@@ -28,6 +30,8 @@ FIELD_KINDS: dict[str, tuple[str, ...]] = {
     "dose_finding": ("dose-finding",),
 }
 """Kinds of design that read a field of the file; in any other it would be ignored."""
+ONE_ARMED = ("two-stage", "bop2", "dose-finding")
+"""Kinds without a control."""
 ARM_FIELDS = ("opens", "closes", "strata", "patients", "looks", "futility")
 """Fields of an arm that platforms alone read."""
 TEST_FIELDS = {
@@ -37,6 +41,8 @@ TEST_FIELDS = {
     "stratified": ("log-rank",),
     "margin": ("log-rank",),
 }
+POSSIBLE = {"median": (0.05, 10_000.0), "hazards": (1e-5, 20.0), "hazard_ratio": (0.01, 100.0)}
+"""What a truth entry may give: from a day to centuries; beyond it numbers overflow, or a unit was mistaken."""
 TRUTH_FIELDS = {
     "changes": ("hazards",),
     "cured": ("median", "hazards", "hazard_ratio"),
@@ -58,7 +64,11 @@ def check_file(source: Any, block: Any) -> None:
         raise InputError(message, where=source.where(path), hint=hint)
 
     kind = block.kind
-    for name, kinds in FIELD_KINDS.items():
+    extra = plugin_kinds()
+    if "options" in block.model_fields_set and kind not in extra:
+        refuse(f"field 'options' is read in kinds of designs that plug-ins bring, this design is '{kind}'", "options")
+    for name, shipped in FIELD_KINDS.items():
+        kinds = (*shipped, *(k for k, record in extra.items() if name in record.reads))
         if name in block.model_fields_set and kind not in kinds:
             refuse(
                 f"field '{name}' is not read in a '{kind}' design; it belongs to a '{kinds[0]}' design"
@@ -72,9 +82,24 @@ def check_file(source: Any, block: Any) -> None:
                 refuse(f"field '{name}' of an arm is read in a platform only, this design is '{kind}'", "arms", k, name)
             if name in arm.model_fields_set and arm.role == "control":
                 refuse(f"field '{name}' has no meaning for the control arm", "arms", k, name)
+    controls = sum(arm.role == "control" for arm in block.arms)
+    if kind not in (*ONE_ARMED, *(k for k, record in extra.items() if record.one_arm)) and controls != 1:
+        refuse(f"a '{kind}' design has one control arm, this file has {controls}", "arms", hint="Set 'role'.")
     _refuse_duplicates(source, [s.name for s in block.strata], "stratum", "strata")
     _refuse_duplicates(source, [s.name for s in block.scenarios], "scenario", "scenarios")
     _refuse_duplicates(source, [a.name for a in block.arms], "arm", "arms")
+    _refuse_duplicates(source, [h.name for h in block.hypotheses], "hypothesis", "hypotheses")
+    _refuse_duplicates(source, list(block.endpoints), "endpoint", "endpoints")
+    if block.enrichment is not None:
+        populations = block.enrichment.populations
+        _refuse_duplicates(source, [p.name for p in populations], "population", "enrichment", "populations")
+        for k, population in enumerate(populations):
+            if any(set(population.strata) == set(p.strata) for p in populations[:k]):
+                refuse(
+                    f"population '{population.name}' has the strata of another one",
+                    "enrichment", "populations", k, hint="Remove one of the two.",
+                )  # fmt: skip
+    _refuse_repeated_strata(source, block)
     for k, scenario in enumerate(block.scenarios):
         if scenario.name != "null" and scenario.name.strip().casefold() == "null":
             refuse(
@@ -103,13 +128,9 @@ def check_file(source: Any, block: Any) -> None:
         if look.strata and kind != "group-sequential":
             refuse("'strata' of a look are read in a group-sequential design only", "looks", k, "strata")
     b = block.boundaries
-    if "parameter" in b.model_fields_set and b.family not in PARAMETER_FAMILIES:
-        refuse(f"the family '{b.family}' has no parameter", "boundaries", "parameter")
-    if b.family in PARAMETER_FAMILIES and "parameter" not in b.model_fields_set:
-        refuse(
-            f"the family '{b.family}' needs its parameter",
-            "boundaries", hint="Usual values: 0.25 for wang-tsiatis, -4 for hwang-shih-decani, 3 for power.",
-        )  # fmt: skip
+    _check_parameter(source, b, ("boundaries",))
+    if b.beta_spending is not None:
+        _check_parameter(source, b.beta_spending, ("boundaries", "beta_spending"))
     if kind == "dose-finding" and block.dose_finding is not None:
         most = block.dose_finding.cohort * block.dose_finding.cohorts
         if block.patients < most:
@@ -118,6 +139,16 @@ def check_file(source: Any, block: Any) -> None:
                 f"file has {block.patients}",
                 "patients", hint="Raise 'patients', or give fewer cohorts.",
             )  # fmt: skip
+    if kind in ("two-stage", "bop2") and block.alpha is None:
+        refuse(f"a '{kind}' design needs alpha", "alpha", hint="Such as alpha: 0.05.")
+    if kind == "bop2":
+        for k, look in enumerate(block.looks):
+            if look.patients is None:
+                refuse("looks of a BOP2 design are set by patients", "looks", k, hint="For example {patients: 20}.")
+    if block.selection is not None:
+        _check_selection(block.selection, refuse)
+    if block.enrichment is not None:
+        _check_enrichment(block, refuse)
     if kind == "bayesian" and block.bayesian is not None:
         y = block.bayesian
         if not y.adaptive and {"power", "floor"} & y.model_fields_set:
@@ -127,6 +158,14 @@ def check_file(source: Any, block: Any) -> None:
     for k, scenario in enumerate(block.scenarios):
         _check_scenario(source, scenario, k)
     scored = all(s.prognostic_score is not None for s in block.scenarios)
+    adjusted = any(test.name == "adjusted-log-rank" for _, test in _tests(block))
+    for k, scenario in enumerate(block.scenarios):
+        if scenario.prognostic_score is not None and not adjusted:
+            refuse(
+                "a prognostic score is read by the test 'adjusted-log-rank' alone, which no hypothesis uses: it would "
+                "be ignored",
+                "scenarios", k, "prognostic_score",
+            )  # fmt: skip
     for path, test in _tests(block):
         if test.name == "adjusted-log-rank" and (path[0] != "hypotheses" or not scored):
             refuse(
@@ -137,7 +176,51 @@ def check_file(source: Any, block: Any) -> None:
         check_test(source, test, path, strata=bool(block.strata))
 
 
-def _refuse_duplicates(source: Any, names: list[str], what: str, field: str) -> None:
+def _check_selection(selection: Any, refuse: Callable[..., None]) -> None:
+    """Refuse fields that the rule of selection ignores, and a rule without its bound."""
+    given = selection.model_fields_set
+    if selection.rule != "best" and "keep" in given:
+        refuse("'keep' goes with the rule 'best': it would be ignored", "selection", "keep")
+    if selection.rule == "all" and selection.bound is not None:
+        refuse("'bound' goes with the rules 'best' and 'promising': it would be ignored", "selection", "bound")
+    if selection.rule == "promising" and selection.bound is None:
+        refuse("the rule 'promising' needs its 'bound' on Z", "selection", hint="Such as bound: 0.5.")
+
+
+def _check_enrichment(block: Any, refuse: Callable[..., None]) -> None:
+    """Refuse fields that the choice of a population ignores, and a bound that it cannot have."""
+    e = block.enrichment
+    if e.choose == "best" and "bound" in e.model_fields_set:
+        refuse("'bound' goes with threshold and conditional-power: it would be ignored", "enrichment", "bound")
+    if e.choose == "conditional-power" and not 0 < e.bound < 1:
+        refuse(
+            f"a bound on conditional power lies between 0 and 1, not {e.bound:g}", "enrichment", "bound",
+            hint="Such as 0.3.",
+        )  # fmt: skip
+    if e.decide_on is None and "first_follow_up" in e.model_fields_set:
+        refuse("'first_follow_up' goes with 'decide_on': it would be ignored", "enrichment", "first_follow_up")
+    if e.decide_on is not None and e.decide_on == block.endpoint:
+        refuse("'decide_on' names the endpoint that is tested", "enrichment", "decide_on", hint="Leave it out.")
+
+
+def _refuse_repeated_strata(source: Any, block: Any) -> None:
+    """Refuse a stratum that is named twice in one list: its patients would count twice."""
+    lists: list[tuple[tuple[str | int, ...], list[str]]] = []
+    for field in ("looks", "hypotheses", "arms"):
+        lists += [((field, k, "strata"), entry.strata) for k, entry in enumerate(getattr(block, field))]
+    if block.enrichment is not None:
+        lists += [
+            (("enrichment", "populations", k, "strata"), p.strata) for k, p in enumerate(block.enrichment.populations)
+        ]
+    for path, names in lists:
+        for name, count in Counter(names).items():
+            if count > 1:
+                raise InputError(
+                    f"the stratum '{name}' is named twice", where=source.where(path), hint="Name each stratum once."
+                )
+
+
+def _refuse_duplicates(source: Any, names: list[str], what: str, *field: str) -> None:
     plain = [name.strip().casefold() for name in names]
     for k, name in enumerate(names):
         if plain[k] in plain[:k]:
@@ -145,9 +228,22 @@ def _refuse_duplicates(source: Any, names: list[str], what: str, field: str) -> 
                 f"{what} '{name.strip()}' is given twice (names that differ in case or spaces only are one name)"
                 if name not in names[:k]
                 else f"{what} '{name}' is given twice",
-                where=source.where((field, k)),
+                where=source.where((*field, name if field == ("endpoints",) else k)),
                 hint="Give each a name of its own.",
             )
+
+
+def _check_parameter(source: Any, block: Any, path: tuple[str | int, ...]) -> None:
+    """Refuse a family without its parameter, or with one that it does not have."""
+    given, needed = "parameter" in block.model_fields_set, block.family in PARAMETER_FAMILIES
+    if given and not needed:
+        raise InputError(f"the family '{block.family}' has no parameter", where=source.where((*path, "parameter")))
+    if needed and not given:
+        raise InputError(
+            f"the family '{block.family}' needs its parameter",
+            where=source.where(path),
+            hint="Usual values: 0.25 for wang-tsiatis, -4 for hwang-shih-decani, 3 for power.",
+        )
 
 
 def _check_scenario(source: Any, scenario: Any, k: int) -> None:
@@ -172,6 +268,16 @@ def _check_scenario(source: Any, scenario: Any, k: int) -> None:
 def check_truth_entry(entry: Any, where: str) -> None:
     """Refuse fields of a truth entry that what it gives does not use."""
     given = [n for n in ("median", "hazards", "hazard_ratio", "rate") if getattr(entry, n) is not None]
+    for name, (low, high) in POSSIBLE.items():
+        value = getattr(entry, name)
+        for number in value if isinstance(value, list) else [value]:
+            # a hazard of 0 is a time without events
+            if number is not None and not (low <= number <= high or (name == "hazards" and number <= 0)):
+                raise InputError(
+                    f"'{name}' of {number:g} is none that patients can have: {low:g} to {high:g} are taken",
+                    where=where,
+                    hint="Medians are months, hazards are per month.",
+                )
     for name, partners in TRUTH_FIELDS.items():
         if name in entry.model_fields_set and not set(given) & set(partners):
             raise InputError(

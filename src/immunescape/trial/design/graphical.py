@@ -1,6 +1,6 @@
 """Graphical procedures: how alpha is split over hypotheses, and handed on when one is rejected.
 
-Sources: Bretz and others 2009 (graphs); Maurer & Bretz 2013 (group-sequential looks).
+Sources: graphs [bretz2009]; group-sequential looks [maurer2013].
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["AlphaGraph"]
 
 @dataclass(frozen=True)
 class AlphaGraph:
-    """Shares of alpha and the edges along which it moves.
+    """Shares of alpha and the edges along which it moves [bretz2009], [maurer2013].
 
     Attributes
     ----------

@@ -14,6 +14,7 @@ from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design import tests_nph as nph
 from immunescape.trial.design.boundaries import SPENDING, spend
 from immunescape.trial.design.cohort import Cohort, Streams, View
+from immunescape.trial.design.complaints import FieldError
 from immunescape.trial.design.graphical import AlphaGraph
 from immunescape.trial.design.hypotheses import (
     OBRIEN_FLEMING_LIKE,
@@ -22,9 +23,16 @@ from immunescape.trial.design.hypotheses import (
     Hypothesis,
     Spending,
 )
+from immunescape.trial.design.looks_and_bounds import (
+    check_futility,
+    check_levels,
+    check_reestimation,
+    few_data,
+    rule_cautions,
+)
 from immunescape.trial.design.planned_looks import pilot_looks, plan_rows
 from immunescape.trial.design.prognostic import adjusted_log_rank
-from immunescape.trial.design.records import Decided, Design, Rule, register
+from immunescape.trial.design.records import SHORT, Decided, Design, Rule, register
 from immunescape.trial.design.recursion import next_critical_value, running_density
 from immunescape.trial.design.ssr import BlindedReestimation, Reestimation
 from immunescape.trial.design.statistics import ADJUSTED
@@ -33,8 +41,6 @@ from immunescape.trial.design.truth import Truth
 __all__ = ["OBRIEN_FLEMING_LIKE", "BetaSpending", "EarlyFutility", "GroupSequential", "Hypothesis", "Spending"]
 
 MOST_LOOKS = 20
-FEW_EVENTS = 20
-"""Events at the first look below which a reader is told of the normal approximation."""
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -42,7 +48,7 @@ Flags = NDArray[np.bool_]
 @register
 @dataclass(frozen=True)
 class GroupSequential(Rule):
-    """Fixed or group-sequential test.
+    """Fixed or group-sequential test [jennison2000], [maurer2013].
 
     Attributes
     ----------
@@ -92,9 +98,11 @@ class GroupSequential(Rule):
                 )
         looks = len(design.looks)
         if looks > MOST_LOOKS:
-            raise InputError(
-                f"{looks} looks, at most {MOST_LOOKS} are offered", hint="Bounds of more looks add next to nothing."
-            )
+            raise FieldError(
+                f"{looks} looks, at most {MOST_LOOKS} are offered", hint="Bounds of more looks add next to nothing.",
+                field=("looks",),
+            )  # fmt: skip
+        check_levels(self, design.alpha)
         for h in self.tested:
             kind = design.endpoint(h.endpoint).kind
             if (kind == "response") != (h.test.name == "rates"):
@@ -104,77 +112,22 @@ class GroupSequential(Rule):
                 raise InputError(
                     "a fixed design has one look", hint="Choose a group-sequential family for several looks."
                 )
-        self._check_futility(design)
+        check_futility(self, design)
         if self.reestimation is not None:
-            self._check_reestimation(design)
+            check_reestimation(self, design)
         if self.early_futility is not None:
             early = self.early_futility
             kind = design.endpoint(early.endpoint).kind
             if (kind == "response") != (early.test.name == "rates"):
-                raise InputError(f"test '{early.test.name}' does not fit endpoint '{early.endpoint}' ({kind})")
+                raise FieldError(
+                    f"test '{early.test.name}' does not fit endpoint '{early.endpoint}' ({kind})",
+                    field=("early_futility",),
+                )
             if not 1 <= early.look < looks:
-                raise InputError(f"early futility at look {early.look}, but interim looks are 1 to {looks - 1}")
-
-    def _check_futility(self, design: Design) -> None:
-        looks, first = len(design.looks), self.tested[0]
-        for bounds in (self.futility, self.futility_hazard_ratio):
-            if len(bounds) > max(looks - 1, 0):
-                raise InputError(f"{len(bounds)} futility bounds for {looks - 1} interim looks")
-        kinds = [bool(self.futility), bool(self.futility_hazard_ratio), self.beta_spending is not None]
-        if sum(kinds) > 1:
-            raise InputError(
-                "futility bounds are given on Z, as hazard ratios, or by beta spending: choose one of them"
-            )
-        if self.futility_hazard_ratio:
-            if first.test.name == "rates":
-                raise InputError("a futility bound on the hazard ratio needs a survival endpoint")
-            if any(b is not None and not 0 < b < 20 for b in self.futility_hazard_ratio):
-                raise InputError("futility bounds on the hazard ratio lie above 0", hint="Such as 0.95.")
-        if self.beta_spending is not None and (len(first.tested_at(looks)) < 2 or first.share <= 0):
-            raise InputError(f"beta spending needs two looks or more at '{first.name}', which has alpha at the start")
-        if self.binding:
-            if not (self.futility or self.beta_spending):
-                raise InputError(
-                    "a binding design needs futility bounds on Z",
-                    hint="Give 'futility', or 'beta_spending'; a bound on an estimated hazard ratio is no bound on Z.",
+                raise FieldError(
+                    f"early futility at look {early.look}, but interim looks are 1 to {looks - 1}",
+                    field=("early_futility", "look"),
                 )
-            if self.spending.family not in SPENDING or len(self.tested) > 1 or first.looks:
-                raise InputError(
-                    "a binding futility bound needs one hypothesis, tested at every look, and a spending function"
-                )
-        # other bounds than on Z are checked where they are planned
-        efficacy = self._quick_bounds(design)
-        for k, bound in enumerate(self.futility):
-            if bound is not None and (not np.isfinite(bound) or bound > efficacy[k]):
-                raise InputError(
-                    f"the futility bound {bound:g} lies above the efficacy bound {efficacy[k]:.3f} at look {k + 1}",
-                    hint="Lower the futility bound.",
-                )
-
-    def _check_reestimation(self, design: Design) -> None:
-        assert self.reestimation is not None
-        looks = len(design.looks)
-        if len(self.tested) > 1 or looks < 2 or self.reestimation.look != looks - 1 or self.tested[0].looks:
-            raise InputError(
-                "sample-size re-estimation needs one hypothesis, tested at every look, and happens at the last interim "
-                "look",
-                hint=f"Set its look to {max(looks - 1, 1)}.",
-            )
-        if isinstance(self.reestimation, BlindedReestimation):
-            if self.tested[0].test.name == "rates":
-                if any(look.patients is None for look in design.looks) or not self.reestimation.assumed < 1:
-                    raise InputError(
-                        "blinded re-estimation of a test of rates needs looks by patients and a rate below 1"
-                    )
-            elif design.looks[-1].events is None:
-                raise InputError("blinded re-estimation of survival needs a last look by events")
-            if self.binding:
-                raise InputError("sample-size re-estimation and a binding futility bound do not go together")
-            return
-        if not self.tested[0].test.proportional or design.looks[-1].events is None:
-            raise InputError("sample-size re-estimation works on log-rank events", hint="Set the looks by events.")
-        if self.binding:
-            raise InputError("sample-size re-estimation and a binding futility bound do not go together")
 
     def graph(self) -> AlphaGraph:
         """Shares of alpha and how they move."""
@@ -189,13 +142,11 @@ class GroupSequential(Rule):
 
     def cautions(self, design: Design) -> list[str]:
         """See :class:`Rule`."""
-        few = [look.events for look in design.looks if look.events is not None and look.events < FEW_EVENTS]
-        if not few:
-            return []
-        return [
-            f"a look after {min(few)} events: tests and boundaries are normal approximations, which so few events do "
-            "not bear out"
-        ]
+        return rule_cautions(self, design)
+
+    def planned_cautions(self, design: Design, plan: Mapping[str, Any]) -> list[str]:
+        """See :class:`Rule`."""
+        return few_data(self, design, plan)
 
     def margins(self) -> dict[str, float]:
         """See :class:`Rule`."""
@@ -227,7 +178,7 @@ class GroupSequential(Rule):
             return np.array([look.size for look in looks])
         return None
 
-    def _quick_bounds(self, design: Design) -> Floats:
+    def quick_bounds(self, design: Design) -> Floats:
         """(K,) bounds of the first hypothesis without a planning simulation; infinite where it is not tested."""
         assert design.alpha is not None
         first = self.tested[0]
@@ -254,7 +205,7 @@ class GroupSequential(Rule):
         counted = ("looks", "spent_at", "information", "events", "bounds", "futility")
         plan: dict[str, Any] = {name: {} for name in counted}
         pilot: dict[str, tuple[Floats, Floats]] | None = None
-        if self.early_futility is not None and self.early_futility.test.name in ("rmst", "milestone"):
+        if self.early_futility is not None:
             pilot = pilot_looks(design, self.tested, self.early_futility)
         shares = self.graph().weights
         for h in self.tested:
@@ -269,10 +220,10 @@ class GroupSequential(Rule):
                 events = size
                 spent = information = size / size[-1]
             if np.any(np.diff(information, prepend=0.0) <= 0) or np.any(np.diff(spent, prepend=0.0) <= 0):
-                raise InputError(
+                raise FieldError(
                     f"boundaries do not increase in information for '{h.name}': {np.round(information, 3).tolist()}",
-                    hint="Set the looks further apart, or by this endpoint's own events.",
-                )
+                    hint="Set the looks further apart, or by this endpoint's own events.", field=("looks",),
+                )  # fmt: skip
             at = h.tested_at(len(design.looks))
             bounds = np.full(len(design.looks), np.inf)
             bounds[at] = self.bounds(h, design.alpha * shares[h.name], spent, information)
@@ -305,11 +256,11 @@ class GroupSequential(Rule):
         efficacy = plan["bounds"][first.name]
         for k in at[:-1]:
             if lower[k] > efficacy[k]:
-                raise InputError(
+                raise FieldError(
                     f"the futility bound at look {k + 1} (Z {lower[k]:.3f}) lies above the efficacy bound "
                     f"{efficacy[k]:.3f}",
-                    hint="Lower the futility bound on Z, or raise it as a hazard ratio.",
-                )
+                    hint="Lower the futility bound on Z, or raise it as a hazard ratio.", field=("boundaries",),
+                )  # fmt: skip
         if self.binding:
             plan["bounds"][first.name] = self._binding(level, spent, information, lower)
 
@@ -440,7 +391,7 @@ class GroupSequential(Rule):
                 gained = adjusted_log_rank(view.time, view.event, treated, view.use, score)[2]
                 extra["share of the variance that the prognostic score explains"] = gained
         if any(look.events is not None for look in design.looks):
-            extra["share of trials that run out of events"] = short.astype(float)
+            extra[SHORT] = short.astype(float)
         last = (np.arange(replicates), stage - 1)
         return Decided(
             rejected, stage, reason, by_look["patients"][last], by_look["events"][last], by_look["months"][last],
@@ -499,6 +450,25 @@ class GroupSequential(Rule):
             if graph.weights[h.name] == 0:
                 bounds = self.bounds(h, level, plan["spent_at"][h.name], plan["information"][h.name])
             rows += plan_rows(design, h, plan, level, bounds, binding=self.binding)
+        rows += self._untested_stops(design, plan)
+        order = {h.name: k for k, h in enumerate(self.tested)}
+        return sorted(rows, key=lambda row: (order[row["hypothesis"]], row["look"]))
+
+    def _untested_stops(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Rows of the looks at which the first hypothesis is not tested and may stop for futility all the same."""
+        h, rows = self.tested[0], []
+        for k, look in enumerate(design.looks[:-1]):
+            low = float(plan["futility"][h.name][k])
+            ratio = self.futility_hazard_ratio[k] if k < len(self.futility_hazard_ratio) else None
+            if k in plan["looks"][h.name] or not (np.isfinite(low) or ratio is not None):
+                continue
+            rows.append(
+                {
+                    "hypothesis": h.name, "look": k + 1, "at": str(look), "test": f"{h.test} (futility alone)",
+                    "population": ", ".join(h.strata) if h.strata else "all", "alpha": 0.0,
+                    "futility_z": low if np.isfinite(low) else None, "futility_hazard_ratio": ratio,
+                }
+            )  # fmt: skip
         return rows
 
 

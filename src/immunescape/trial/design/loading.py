@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from immunescape import plugins
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design.bayes import Bayesian
 from immunescape.trial.design.cohort import Milestone
@@ -16,6 +17,7 @@ from immunescape.trial.design.dose_finding import Boin, bop2
 from immunescape.trial.design.enrichment import Enrichment, Population
 from immunescape.trial.design.file_checks import check_file
 from immunescape.trial.design.group_sequential import BetaSpending, EarlyFutility, GroupSequential, Hypothesis, Spending
+from immunescape.trial.design.kinds import made_rule, plugin_kinds
 from immunescape.trial.design.multiarm import MultiArm
 from immunescape.trial.design.platform import Entry, Platform
 from immunescape.trial.design.prognostic import PrognosticScore, fitted_score
@@ -30,10 +32,17 @@ from immunescape.trial.design.two_stage import simon
 __all__ = ["design_schema", "design_template", "list_designs", "load_design", "read_design", "resolve"]
 
 Progress = Callable[[int, int], None]
+LONGEST_ACCRUAL = 600.0
+"""Months of accrual beyond which a rate is taken for a slip."""
 
 
 def list_designs() -> list[str]:
-    """Names of the designs that ship."""
+    """Names of the designs that ship and of those that plug-ins bring."""
+    shipped = _shipped()
+    return sorted([*shipped, *plugins.library("designs", shipped)])
+
+
+def _shipped() -> list[str]:
     from importlib.resources import files
 
     folder = files("immunescape.trial.design") / "library"
@@ -55,11 +64,12 @@ def design_template() -> str:
 
 
 def resolve(name_or_path: str | Path) -> tuple[str, str]:
-    """File name and content of a design that ships (by name) or of a user's file (by path)."""
+    """File name and content of a design of the package or a plug-in (by name) or of a user's file (by path)."""
     from importlib.resources import files
 
     name, path = str(name_or_path), Path(name_or_path)
-    shipped = {d.casefold(): d for d in list_designs()}
+    shipped = {d.casefold(): d for d in _shipped()}
+    path = {d.casefold(): file for d, file in plugins.library("designs", shipped).items()}.get(name.casefold(), path)
     if name.casefold() in shipped:
         entry = files("immunescape.trial.design") / "library" / f"{shipped[name.casefold()]}.yaml"
         return entry.name, entry.read_text(encoding="utf-8")
@@ -115,7 +125,8 @@ class _Builder:
         except InputError as error:
             if error.where:
                 raise
-            raise InputError(error.message, where=self.source.where(path), hint=error.hint) from error
+            field = getattr(error, "field", ()) or path
+            raise InputError(error.message, where=self.source.where(field), hint=error.hint) from error
 
     def design(self) -> Design:
         b = self.block
@@ -173,15 +184,23 @@ class _Builder:
             "group-sequential": ("hypotheses",), "enrichment": ("enrichment",), "bayesian": ("bayesian",),
             "two-stage": ("two_stage",), "bop2": ("bop2",),
             "dose-finding": ("dose_finding",), "platform": ("arms",), "multi-arm": ("kind",),
-        }[self.block.kind]  # fmt: skip
+        }.get(self.block.kind, ("options",))  # fmt: skip
 
     def accrual(self, patients: int) -> Accrual:
         rates, starts = self.block.accrual.rates, self.block.accrual.starts
         if len(rates) != len(starts) or starts[0] != 0 or np.any(np.diff(starts) <= 0):
             raise InputError("each accrual rate starts at its own month: the first at 0, then increasing")
         if len(rates) == 1:
-            return Accrual((rates[0],), (patients / rates[0],))
-        return Accrual.ramp(rates, starts, patients)
+            accrual = Accrual((rates[0],), (patients / rates[0],))
+        else:
+            accrual = Accrual.ramp(rates, starts, patients)
+        months = float(np.sum(accrual.durations))
+        if months > LONGEST_ACCRUAL:
+            raise InputError(
+                f"{patients} patients take {months:,.0f} months to enrol at these rates",
+                hint="Rates are patients per month.",
+            )
+        return accrual
 
     def statistic(self, block: Any, *path: str | int) -> Statistic:
         return self.at(
@@ -205,6 +224,9 @@ class _Builder:
 
     def rule(self, endpoints: tuple[Endpoint, ...]) -> tuple[Rule, tuple[Milestone, ...], int]:
         b = self.block
+        extra = plugin_kinds().get(b.kind)
+        if extra is not None:
+            return self.at(lambda: made_rule(extra, self.source, b, endpoints), "options")  # type: ignore[no-any-return]
         spending = self.at(lambda: Spending(b.boundaries.family, b.boundaries.parameter), "boundaries")
         if b.kind in ("multi-arm", "enrichment", "platform"):
             if b.endpoint is None:
@@ -270,7 +292,7 @@ class _Builder:
             return rule, self.looks(), b.patients
         if b.kind == "two-stage":
             t = b.two_stage
-            found = self.at(lambda: simon(t.p0, t.p1, alpha=b.alpha or 0.05, beta=t.beta, kind=t.choose), "two_stage")
+            found = self.at(lambda: simon(t.p0, t.p1, alpha=b.alpha, beta=t.beta, kind=t.choose), "two_stage")
             if found.n > b.patients:
                 raise InputError(
                     f"Simon's design takes {found.n} patients, the file has {b.patients}",
@@ -289,7 +311,7 @@ class _Builder:
                     "read",
                     where=self.source.where(("looks",)), hint=f"Give each look follow_up: {read_after:g}.",
                 )  # fmt: skip
-            boundary = self.at(lambda: bop2(w.p0, w.p1, sizes, alpha=b.alpha or 0.1), "bop2")
+            boundary = self.at(lambda: bop2(w.p0, w.p1, sizes, alpha=b.alpha), "bop2")
             return Monitored(w.endpoint, boundary, w.p1), looks, sizes[-1]
         if b.kind == "dose-finding":
             f = b.dose_finding

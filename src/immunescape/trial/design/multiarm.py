@@ -17,7 +17,7 @@ from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design.cohort import Streams
 from immunescape.trial.design.combination import INTERSECTION_TESTS, closed_test
 from immunescape.trial.design.group_sequential import OBRIEN_FLEMING_LIKE, Spending
-from immunescape.trial.design.records import Decided, Design, Rule, register
+from immunescape.trial.design.records import SHORT, Decided, Design, Rule, by_events, register
 from immunescape.trial.design.stages import increment, reassign
 from immunescape.trial.design.statistics import LOG_RANK, Statistic
 from immunescape.trial.design.truth import Truth
@@ -43,7 +43,7 @@ def keep(z: Floats, active: Flags, rule: str, count: int, bound: float) -> Flags
 @register
 @dataclass(frozen=True)
 class MultiArm(Rule):
-    """Multi-arm multi-stage test.
+    """Multi-arm multi-stage test [dunnett1955], [marcus1976], [lehmacher1999].
 
     Attributes
     ----------
@@ -129,6 +129,7 @@ class MultiArm(Rule):
         names = ("months", "events", "patients", "arms")
         by_look = {n: np.full((replicates, looks), np.nan) for n in names}
         month = np.zeros(replicates)
+        short = np.zeros(replicates, dtype=bool)
         for k, look in enumerate(design.looks):
             among = cohort.arm == design.control
             for j, arm in enumerate(arms):
@@ -139,6 +140,9 @@ class MultiArm(Rule):
                 seen = cohort.view(look.endpoint, month, among).event.sum(axis=1)
                 wanted = seen + (look.size - design.looks[k - 1].size)
             month = cohort.month_of(look, among, wanted)
+            if look.events is not None and look.endpoint is not None:
+                target = np.full(replicates, look.size) if wanted is None else wanted
+                short |= running & (cohort.view(look.endpoint, month, among).event.sum(axis=1) < target)
             total = np.zeros((replicates, count))
             for j, arm in enumerate(arms):
                 pair = ((cohort.arm == arm) | (cohort.arm == design.control)) & now[:, j, None]
@@ -174,7 +178,7 @@ class MultiArm(Rule):
         last = (np.arange(replicates), stage - 1)
         return Decided(
             rejected, stage, reason, by_look["patients"][last], by_look["events"][last], by_look["months"][last],
-            selected=chosen, by_look=by_look,
+            selected=chosen, by_look=by_look, extra={SHORT: short.astype(float)} if by_events(design.looks) else {},
         )  # fmt: skip
 
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from scipy import stats
 from immunescape.errors import InputError
 from immunescape.trial.design import tests_nph as nph
 from immunescape.trial.design.cohort import Streams
+from immunescape.trial.design.complaints import FieldError
 from immunescape.trial.design.hypotheses import EarlyFutility, Hypothesis
 from immunescape.trial.design.records import Design
 from immunescape.trial.design.recursion import exit_probabilities
@@ -23,6 +24,8 @@ __all__ = ["pilot_looks", "plan_rows"]
 
 Floats = NDArray[np.float64]
 PILOT = 400
+LEAST_READ = 10
+"""Patients (or events) of an early endpoint below which a stop by it is refused."""
 UNFOLLOWED, AT_RISK = 0.05, 10
 """Share of null trials in which a horizon may lie beyond the follow-up, and patients of an arm wanted at risk there."""
 
@@ -54,9 +57,19 @@ def pilot_looks(
             events.append(float(seen.sum(axis=1).mean()))
             information.append(float(np.mean(i)))
         out[h.name] = (np.array(events), np.array(information))
-    if early is not None and early.test.name in ("rmst", "milestone"):
+    if early is not None:
         view = cohort.view(early.endpoint, months[early.look - 1])
-        _check_follow_up(early.test, view.ordered(treated), f"look {early.look}")
+        if early.test.name in ("rmst", "milestone"):
+            _check_follow_up(early.test, view.ordered(treated), f"look {early.look}")
+        rates = early.test.name == "rates"
+        read = float((view.use if rates else view.event).sum(axis=1).mean())
+        if read < LEAST_READ:
+            raise FieldError(
+                f"early futility at look {early.look} (month {float(np.mean(months[early.look - 1])):.1f}) reads "
+                f"'{early.endpoint}' {'of' if rates else 'with'} {read:.1f} {'patients' if rates else 'events'} on "
+                "average",
+                hint="Read an endpoint that is known by then, or take a later look.", field=("early_futility",),
+            )  # fmt: skip
     return out
 
 

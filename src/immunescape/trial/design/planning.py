@@ -107,6 +107,8 @@ def _rates(design: Design, rule: GroupSequential, truth: Generator, plan: Mappin
     p0, p1 = (truth.part(a.name, truth.strata[0], tested.endpoint) for a in (control, other))
     if not isinstance(p0, Rate) or not isinstance(p1, Rate) or p1.probability <= p0.probability or rule.binding:
         return None
+    if p0.probability <= 0 or p1.probability >= 1:
+        return None  # no variance in an arm
     size = np.array([look.size for look in design.looks])
     ratio = other.allocation / control.allocation
     level = design.alpha * tested.share

@@ -18,8 +18,9 @@ from scipy import special
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design.cohort import Cohort, Streams
+from immunescape.trial.design.complaints import FieldError, in_field
 from immunescape.trial.design.group_sequential import OBRIEN_FLEMING_LIKE, Spending
-from immunescape.trial.design.records import Decided, Design, Rule, register
+from immunescape.trial.design.records import FEW_EVENTS, SHORT, Decided, Design, Rule, register
 from immunescape.trial.design.statistics import LOG_RANK, Statistic
 from immunescape.trial.design.truth import Truth
 
@@ -75,6 +76,7 @@ class Platform(Rule):
     """
 
     kind: ClassVar[str] = "platform"
+    fixed_allocation: ClassVar[bool] = False
 
     entries: tuple[Entry, ...]
     endpoint: str
@@ -105,25 +107,34 @@ class Platform(Rule):
             raise InputError(f"'{self.test.name}' is not offered in platforms", hint="Use log-rank.")
         if self.review_every <= 0 or self.control_ratio <= 0 or not -0.5 < self.drift < 0.5:
             raise InputError("review_every and control_ratio are above 0, drift within half a hazard per year")
+        enrolled = float(np.sum(design.accrual.durations))
         for e in self.entries:
+            place = ("arms", [a.name for a in design.arms].index(e.arm))
+            if e.opens >= enrolled:
+                raise FieldError(
+                    f"arm '{e.arm}' opens at month {e.opens:g}, but the last of {design.patients} patients is screened "
+                    f"at about month {enrolled:.0f}",
+                    hint="Open it earlier, or screen more patients.", field=(*place, "opens"),
+                )  # fmt: skip
             for s in e.strata:
                 if s not in design.strata:
-                    raise unknown_word("stratum", s, design.strata)
+                    raise in_field(unknown_word("stratum", s, design.strata), *place, "strata")
             most = min(e.patients, design.patients) if self.test.name == "rates" else design.patients
             if e.looks[-1] > most:
-                raise InputError(
+                raise FieldError(
                     f"a look of arm '{e.arm}' waits for {e.looks[-1]} "
                     f"{'patients' if self.test.name == 'rates' else 'events'}, of {most} patients",
                     hint="Each patient has one event at most: lower the look or enrol more patients.",
+                    field=(*place, "looks"),
                 )
             critical = self._critical(design, e)
             for k, bound in enumerate(e.futility):
                 if bound is not None and bound > critical[k]:
-                    raise InputError(
+                    raise FieldError(
                         f"the futility bound {bound:g} of arm '{e.arm}' lies above the efficacy bound "
                         f"{critical[k]:.3f}",
-                        hint="Lower the futility bound.",
-                    )
+                        hint="Lower the futility bound.", field=(*place, "futility", k),
+                    )  # fmt: skip
 
     def hypotheses(self, design: Design) -> tuple[str, ...]:
         """See :class:`Rule`."""
@@ -155,6 +166,12 @@ class Platform(Rule):
             found.append(
                 f"alpha bounds the error of each of {len(self.entries)} arms, not that of the family: the chance of "
                 "any false claim is higher"
+            )
+        few = min(e.looks[0] for e in self.entries)
+        if few < FEW_EVENTS:
+            found.append(
+                f"an arm is analysed after {few} {'patients' if self.test.name == 'rates' else 'events'}: tests and "
+                "boundaries are normal approximations, which so few do not bear out"
             )
         return found
 
@@ -191,8 +208,9 @@ class Platform(Rule):
         early = np.zeros((replicates, count), dtype=bool)  # ended at an interim look
         decided_at = np.full((replicates, count), np.nan)
         events_at = np.zeros(replicates)
-        last_month = float(max(e.closes if np.isfinite(e.closes) else 0.0 for e in self.entries))
-        last_month = max(last_month, float(np.quantile(cohort.entry[:, -1], 0.9)), self.entries[-1].opens) + 48.0
+        short = np.zeros(replicates, dtype=bool)
+        last_month = float(max(e.closes if np.isfinite(e.closes) else e.opens for e in self.entries))
+        last_month = max(last_month, float(np.quantile(cohort.entry[:, -1], 0.9))) + 48.0
         month, assigned = 0.0, np.zeros(replicates, dtype=np.int64)
         while month < last_month and alive.any():
             following = month + self.review_every
@@ -235,6 +253,7 @@ class Platform(Rule):
                 decided_at[part[ended], j] = month
                 closed_at[part[ended], j] = np.minimum(closed_at[part[ended], j], month)
                 events_at[part[ended]] += size[part[ended]]
+                short[part] |= over[part] & (size[part] < e.looks[-1])
                 next_look[part, j] = np.minimum(look + 1, len(e.looks) - 1)
             assigned = (cohort.arm >= 0).sum(axis=1)
         decided_at = np.where(np.isnan(decided_at), month, decided_at)
@@ -244,6 +263,7 @@ class Platform(Rule):
         extra |= {
             f"patients: {design.arms[a].name}": (cohort.arm == a).sum(axis=1).astype(float) for a in [*arms, control]
         }
+        extra[SHORT] = short.astype(float)
         reason = np.where(failed.all(axis=1), 2, np.where(early.all(axis=1), 1, 0))
         return Decided(
             rejected, np.ones(replicates, dtype=np.int64), reason, assigned.astype(float), events_at, months,

@@ -2,9 +2,8 @@
 
 The score explains part of the outcome whatever the arm; what it explains is taken out of the numerator of the log-rank
 test and out of its variance, so that the same hypothesis is tested with more power and with the same level, whether or
-not the score is any good (Ye, Shao & Yi 2023). For a virtual population the score is fitted to its control arm from
-covariates at baseline; this is what a trial does with a model fitted to historical controls (PROCOVA: Schuler and
-others 2022).
+not the score is any good [ye2024]. For a virtual population the score is fitted to its control arm from
+covariates at baseline; this is what a trial does with a model fitted to historical controls (PROCOVA) [schuler2022].
 """
 
 from __future__ import annotations
@@ -102,6 +101,8 @@ def adjusted_log_rank(
     time: Floats, event: Flags, treated: Flags, use: Flags, score: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """Log-rank Z adjusted for a score, its variance, and the share of the variance that the score explains, (R,) each.
+
+    Source: [ye2024].
 
     Each patient's part in the log-rank score is regressed on the prognostic score within the arm; the regression takes
     out the imbalance of the score between the arms and the variance that goes with it.

@@ -3,7 +3,7 @@
 Progression-free survival is the smaller of the time to progression X and of survival. With a Gaussian copula C of X
 and survival, P(X > t, survival > t) = C(S_X(t), S_os(t)) must equal S_pfs(t), which is solved for S_X(t). With a
 correlation of 0 this is S_X = S_pfs / S_os: the hazard of progression is what is left of the hazard of
-progression-free survival (Fleischer and others 2009). Drawing progression-free survival by itself and taking the
+progression-free survival [fleischer2009]. Drawing progression-free survival by itself and taking the
 smaller of the two instead would shorten it: a median of 8 months beside one of 18 would become 5.5.
 """
 
@@ -60,7 +60,7 @@ class _Copula:
 def time_to_progression(
     pfs: PiecewiseExponential, survival: PiecewiseExponential, correlation: float = 0.0
 ) -> Progression:
-    """Distribution of the time to progression under a Gaussian copula with survival.
+    """Distribution of the time to progression under a Gaussian copula with survival [fleischer2009].
 
     Parameters
     ----------

@@ -17,12 +17,20 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design.cohort import Cohort, Milestone, Streams
+from immunescape.trial.design.complaints import FieldError, in_field
 from immunescape.trial.design.survival_model import Accrual
 from immunescape.trial.design.truth import Endpoint, Generator, Truth
 
 __all__ = ["RULES", "Arm", "Decided", "Design", "Dropout", "Rule", "check_looks", "register"]
 
 RULES: dict[str, type[Rule]] = {}
+SHORT = "share of trials that run out of events"
+"""Name of the further number that tells how often a look set by events comes with fewer of them."""
+
+
+def by_events(looks: Sequence[Milestone]) -> bool:
+    """Whether a look is set by events."""
+    return any(look.events is not None for look in looks)
 
 
 @dataclass(frozen=True)
@@ -114,6 +122,8 @@ class Rule(ABC):
     """How a design decides."""
 
     kind: ClassVar[str] = ""
+    fixed_allocation: ClassVar[bool] = True
+    """Whether every arm gets its share of the patients; not where arms open and close, or adapt."""
 
     @abstractmethod
     def check(self, design: Design) -> None:
@@ -154,17 +164,28 @@ class Rule(ABC):
         """What of the rule itself keeps it from holding alpha, for a reader."""
         return []
 
+    def planned_cautions(self, design: Design, plan: Mapping[str, Any]) -> list[str]:
+        """What a reader must know of the looks as planned: few events, few patients."""
+        return []
+
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Rows of the plan for people: one per look."""
         return []
 
 
 def register(rule: type[Rule]) -> type[Rule]:
-    """Class decorator: make a rule known by its kind."""
+    """Class decorator: make a rule known by its kind, which no other may have."""
+    known = RULES.get(rule.kind)
+    if known is not None and (known.__module__, known.__qualname__) != (rule.__module__, rule.__qualname__):
+        raise InputError(f"two rules are of the kind '{rule.kind}'", hint="Give one of them another kind.")
     RULES[rule.kind] = rule
     return rule
 
 
+LEAST_ALPHA = 1e-9
+"""One-sided alpha below which bounds lie beyond six standard deviations, where no normal approximation holds."""
+FEW_EVENTS = 20
+"""Events at a look below which a reader is told of the normal approximation."""
 LEAST_PER_ARM = 10
 """Patients of each arm below which a comparison is refused: its tests are normal approximations."""
 
@@ -230,18 +251,31 @@ class Design:
     file: str = ""
 
     def __post_init__(self) -> None:
-        if self.alpha is not None and not 0 < self.alpha < 0.5:
-            raise InputError(f"a one-sided alpha lies between 0 and 0.5, not {self.alpha}")
+        if self.alpha is not None and not LEAST_ALPHA <= self.alpha < 0.5:
+            raise FieldError(
+                f"a one-sided alpha lies between {LEAST_ALPHA:g} and 0.5, not {self.alpha:g}",
+                hint="Beyond some six standard deviations no test statistic is normal.", field=("alpha",),
+            )  # fmt: skip
         names = [a.name for a in self.arms]
         if len(set(names)) != len(names):
             raise InputError("two arms have the same name")
         compared = any(a.role == "control" for a in self.arms)
         least = LEAST_PER_ARM * len(self.arms) if compared else 2
         if self.patients < least:
-            raise InputError(
+            raise FieldError(
                 f"{self.patients} patients in {len(self.arms)} arm(s) make no trial",
-                hint=f"Tests here rest on many patients: at least {least} in all.",
-            )
+                hint=f"Tests here rest on many patients: at least {least} in all.", field=("patients",),
+            )  # fmt: skip
+        if compared and self.rule.fixed_allocation:
+            total = sum(a.allocation for a in self.arms)
+            for k, arm in enumerate(self.arms):
+                size = self.patients * arm.allocation / total
+                if size < LEAST_PER_ARM:
+                    raise FieldError(
+                        f"arm '{arm.name}' has {size:.1f} of {self.patients} patients",
+                        hint=f"Tests here rest on many patients: at least {LEAST_PER_ARM} in each arm.",
+                        field=("arms", k, "allocation"),
+                    )
         check_looks(self.looks, self.endpoints, self.patients)
         for endpoint in self.endpoints:
             if endpoint.competing and self.endpoint(endpoint.competing).kind != "survival":
@@ -261,14 +295,15 @@ class Design:
         truth = next(iter(self.truths.values()))
         for name in look.strata:
             if name not in truth.strata:
-                raise unknown_word("stratum", name, truth.strata)
+                raise in_field(unknown_word("stratum", name, truth.strata), "looks", k)
         if look.strata and look.events is not None:
             share = sum(w for s, w in zip(truth.strata, truth.shares, strict=True) if s in look.strata)
             if look.events > share * self.patients:
-                raise InputError(
+                raise FieldError(
                     f"look {k + 1} waits for {look.events} events among about {share * self.patients:.0f} patients of "
                     f"{', '.join(look.strata)}",
                     hint="Each patient has one event at most: lower the events or enrol more patients.",
+                    field=("looks", k),
                 )
 
     def _check_null(self) -> None:
@@ -279,9 +314,10 @@ class Design:
             dict(truth.parts) == dict(truth.null(control, margins).parts) for margins in (None, self.rule.margins())
         )
         if not same:
-            raise InputError(
+            raise FieldError(
                 "the scenario 'null' has an effect: its rejections would be reported as type-I error",
                 hint="Give it another name; the null, every arm like the control, is added by itself.",
+                field=("scenarios", list(self.truths).index("null")),
             )
 
     @property

@@ -2,7 +2,7 @@
 
 The standardised statistics Z_1..Z_K have the canonical joint distribution: Z_k ~ N(theta sqrt(I_k), 1) and
 Cov(Z_j, Z_k) = sqrt(I_j / I_k) for j <= k. The sub-density of Z_k among trials that are still running is carried from
-look to look on the grid of Jennison and Turnbull (chapter 19), with Simpson weights.
+look to look on the grid of Jennison and Turnbull, with Simpson weights [jennison2000, chapter 19].
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def exit_probabilities(
 
     Notes
     -----
-    Source: Jennison C, Turnbull BW. Group Sequential Methods with Applications to Clinical Trials. 2000, chapter 19.
+    Source: [jennison2000], chapter 19.
     """
     info = _checked_information(information)
     top = np.asarray(upper, dtype=float)

@@ -98,7 +98,10 @@ def _plan(
 
 
 def sample_size_rates(p1: float, p2: float, bounds: Boundaries, *, alpha: float = 0.025, ratio: float = 1.0) -> Plan:
-    """Patients for a test of two rates: `p1` experimental, `p2` control; `bounds` made with a beta."""
+    """Patients for a test of two rates: `p1` experimental, `p2` control; `bounds` made with a beta.
+
+    Source: [fleiss1980].
+    """
     for p in (p1, p2):
         if not 0 < p < 1:
             raise InputError(f"a rate lies between 0 and 1, not {p}")
@@ -114,7 +117,7 @@ def sample_size_rates(p1: float, p2: float, bounds: Boundaries, *, alpha: float 
 
 
 def power_rates(p1: float, p2: float, patients: float, bounds: Boundaries, *, ratio: float = 1.0) -> Plan:
-    """Power of a test of two rates with `patients` in all.
+    """Power of a test of two rates with `patients` in all [fleiss1980].
 
     The statistic divides by the pooled standard error (that of the null), while its own under the alternative is
     another. As in rpact the drift is the one that gives a fixed test of the same level its power with both variances:
@@ -167,6 +170,8 @@ def sample_size_survival(
 ) -> Plan:
     """Events and patients of a log-rank test: uniform accrual, then follow-up of the last patient.
 
+    Source: [schoenfeld1981], [lachin1986].
+
     Parameters
     ----------
     hazard_ratio : experimental over control, below 1 for a benefit. dropout : hazard per month.
@@ -197,7 +202,10 @@ def power_survival(
     dropout: float = 0.0,
     margin: float = 1.0,
 ) -> Plan:
-    """Power of a log-rank test with looks at shares of `events`, by Schoenfeld's drift; `margin` as for sizes."""
+    """Power of a log-rank test with looks at shares of `events`, by Schoenfeld's drift; `margin` as for sizes.
+
+    Source: [schoenfeld1981].
+    """
     _ratio(ratio)
     if not 0 < hazard_ratio < np.inf or not 0 < margin < np.inf or not 0 < events < np.inf:
         raise InputError("a hazard ratio, a margin and events above 0 are needed, all finite")
@@ -250,6 +258,8 @@ def conditional_power(
     z: ArrayLike, fraction: float, critical: float, *, drift: ArrayLike | None = None, extension: ArrayLike = 1.0
 ) -> Floats:
     """Probability to cross `critical` at the end, given Z = `z` at information `fraction` of the plan.
+
+    Source: [jennison2000].
 
     Parameters
     ----------

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from immunescape.trial.schema import _Block as _TrialBlock
 
 __all__ = ["DesignFile", "json_schema"]
 
+
+def _printable(name: str) -> str:
+    if not name.strip() or not name.isprintable():
+        raise ValueError("a name is one line of text")
+    return name
+
+
+Name = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_printable)]
 Months = Annotated[float, Field(ge=0, le=600)]
+Delay = Annotated[float, Field(ge=0, le=36)]
 Positive = Annotated[float, Field(gt=0)]
+PriorCount = Annotated[float, Field(gt=0, le=10_000)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Kind = Literal[
-    "group-sequential", "multi-arm", "enrichment", "bayesian", "platform", "two-stage", "bop2", "dose-finding"
-]
+KINDS = (
+    "group-sequential", "multi-arm", "enrichment", "bayesian", "platform", "two-stage", "bop2", "dose-finding",
+)  # fmt: skip
+"""Kinds that ship; plug-ins may bring others."""
 Family = Literal[
     "fixed", "obrien-fleming", "pocock", "wang-tsiatis", "lan-demets-obrien-fleming", "lan-demets-pocock",
     "hwang-shih-decani", "power",
@@ -36,8 +48,8 @@ class TestBlock(_Block):
     """A test."""
 
     name: TestName = Field(default="log-rank", description="Which test.")
-    rho: float = Field(default=0.0, ge=0, description="Fleming-Harrington: power of S.")
-    gamma: float = Field(default=0.0, ge=0, description="Fleming-Harrington: power of 1 - S.")
+    rho: float = Field(default=0.0, ge=0, le=5, description="Fleming-Harrington: power of S.")
+    gamma: float = Field(default=0.0, ge=0, le=5, description="Fleming-Harrington: power of 1 - S.")
     months: Months = Field(default=0.0, description="t* of modest weights, horizon of rmst, month of milestone.")
     stratified: bool = Field(default=False, description="Log-rank within strata.")
     margin: Annotated[float, Field(ge=1, lt=10)] = Field(
@@ -48,7 +60,7 @@ class TestBlock(_Block):
 class ArmBlock(_Block):
     """One arm."""
 
-    name: str = Field(min_length=1, description="Name of the arm.")
+    name: Name = Field(description="Name of the arm.")
     role: Literal["experimental", "control"] = Field(description="experimental or control.")
     allocation: int = Field(default=1, ge=1, le=20, description="Patients of each block of the randomisation.")
     opens: Months = Field(default=0.0, description="Platform: month at which the arm may enrol.")
@@ -62,8 +74,10 @@ class ArmBlock(_Block):
 class StratumBlock(_Block):
     """A biomarker-defined group of patients."""
 
-    name: str = Field(min_length=1, description="Name of the stratum.")
-    share: Share | None = Field(default=None, description="Share of the patients; a pool brings its own.")
+    name: Name = Field(description="Name of the stratum.")
+    share: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None, description="Share of the patients; a pool brings its own."
+    )
     covariate: str | None = Field(default=None, description="Pool: covariate that defines it.")
     range: tuple[float, float] | None = Field(default=None, description="Pool: lowest and highest value, included.")
 
@@ -72,8 +86,8 @@ class EndpointBlock(_Block):
     """What is measured."""
 
     kind: Literal["survival", "response"] = Field(default="survival", description="survival or response.")
-    visits_every: Months = Field(default=0.0, description="Months between assessments (0: events are seen at once).")
-    lag: Months = Field(default=0.0, description="Months until data reach an analysis.")
+    visits_every: Delay = Field(default=0.0, description="Months between assessments (0: events are seen at once).")
+    lag: Delay = Field(default=0.0, description="Months until data reach an analysis.")
     months: Months = Field(default=0.0, description="Response: months from entry to its reading.")
     competing: str | None = Field(default=None, description="Survival endpoint whose event precludes this one.")
     precluded: Literal["censored", "kept"] = Field(
@@ -152,7 +166,7 @@ class ScoreBlock(_Block):
 class ScenarioBlock(_Block):
     """One scenario: a list of entries, or a virtual population."""
 
-    name: str = Field(min_length=1, description="Name of the scenario.")
+    name: Name = Field(description="Name of the scenario.")
     truth: list[TruthEntry] = Field(default=[], description="What truly happens, by arm, stratum and endpoint.")
     pool: PoolBlock | None = Field(default=None, description="A virtual population in place of `truth`.")
     correlation: Share = Field(default=0.0, description="Of the endpoints of one patient (Gaussian copula).")
@@ -162,7 +176,7 @@ class ScenarioBlock(_Block):
 class HypothesisBlock(_Block):
     """One hypothesis of a group-sequential test."""
 
-    name: str = Field(min_length=1, description="Name.")
+    name: Name = Field(description="Name.")
     endpoint: str = Field(description="Endpoint.")
     test: TestBlock = Field(default=TestBlock(), description="Test.")
     share: Share = Field(default=1.0, description="Share of alpha at the start.")
@@ -239,7 +253,7 @@ class SelectionBlock(_Block):
 class PopulationBlock(_Block):
     """A population that may be tested."""
 
-    name: str = Field(min_length=1, description="Name.")
+    name: Name = Field(description="Name.")
     strata: list[str] = Field(min_length=1, description="Strata that it takes in.")
 
 
@@ -268,7 +282,7 @@ class BayesianBlock(_Block):
     adaptive: bool = Field(default=False, description="Response-adaptive randomisation.")
     power: float | None = Field(default=None, ge=0, le=5, description="Exponent on P(best); null: n / 2N.")
     floor: Share = Field(default=0.1, description="Least share of an open arm.")
-    prior: tuple[Positive, Positive] = Field(default=(1.0, 1.0), description="Beta prior.")
+    prior: tuple[PriorCount, PriorCount] = Field(default=(1.0, 1.0), description="Beta prior.")
     calibration: int = Field(default=4000, ge=500, le=100_000, description="Null replicates of the calibration.")
 
 
@@ -277,7 +291,9 @@ class PlatformBlock(_Block):
 
     controls: Literal["concurrent", "all"] = Field(default="concurrent", description="Which controls are compared.")
     multiplicity: Literal["family", "per-arm"] = Field(default="family", description="What alpha bounds.")
-    control_ratio: Positive = Field(default=1.0, description="Control patients per patient of an open arm.")
+    control_ratio: Annotated[float, Field(ge=0.1, le=10)] = Field(
+        default=1.0, description="Control patients per patient of an open arm."
+    )
     review_every: Positive = Field(default=3.0, description="Months between reviews.")
     drift: float = Field(default=0.0, description="Yearly fall of the hazard in calendar time.")
 
@@ -319,7 +335,7 @@ class DesignFile(_Block):
     description: str = Field(default="", description="What is asked; anything a reader should know.")
     assumptions: list[str] = Field(default=[], description="What is assumed, plainly; shown with the results.")
     references: list[str] = Field(default=[], description="Keys of the bibliography, or free text.")
-    kind: Kind = Field(description="How the design decides.")
+    kind: str = Field(description="How the design decides.", json_schema_extra={"enum": list(KINDS)})
     alpha: float | None = Field(default=0.025, gt=0, lt=0.5, description="One-sided type-I error.")
     patients: int = Field(ge=2, le=100_000, description="Most patients enrolled (platform: screened).")
     arms: list[ArmBlock] = Field(min_length=1, description="Arms.")
@@ -344,6 +360,18 @@ class DesignFile(_Block):
     two_stage: TwoStageBlock | None = Field(default=None, description="two-stage: rates.")
     bop2: Bop2Block | None = Field(default=None, description="bop2: rates; the looks are its own.")
     dose_finding: DoseBlock | None = Field(default=None, description="dose-finding: the rule.")
+    options: dict[str, Any] = Field(default={}, description="A kind of a plug-in: its own fields.")
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        from immunescape.trial.design.kinds import plugin_kinds
+
+        known = (*KINDS, *plugin_kinds())
+        if value not in known:
+            words = ", ".join(f"'{k}'" for k in known)
+            raise PydanticCustomError("literal_error", "one of {expected} is expected", {"expected": words})
+        return value
 
 
 def json_schema() -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.design.cohort import Streams
+from immunescape.trial.design.complaints import planned
 from immunescape.trial.design.execution import Arrays, fingerprint, run_blocks
 from immunescape.trial.design.naive import compared, piecewise_fit
 from immunescape.trial.design.records import Decided, Design
@@ -24,8 +27,6 @@ __all__ = ["BLOCK", "Comparison", "Figure", "OperatingCharacteristics", "compare
 
 BLOCK = 250
 """Replicates of a block. Results depend on it, so it is no option."""
-UNSTOPPED = "null without futility"
-FIT = "fit of"
 RESAMPLES = 24
 """Bootstrap samples of a virtual population, one block of replicates each."""
 
@@ -233,6 +234,12 @@ def _block(design: Design, scenario: str, seed: int, block: int, plan: Mapping[s
     return design.rule.run(design, design.scenario(scenario), Streams(seed, block, BLOCK), plan).arrays()
 
 
+def block_name(what: str, scenario: str, seed: int, number: int) -> str:
+    """Name of a stored block: short, a plain file name, and different for different scenarios whatever their names."""
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", scenario)[:40].strip("-")
+    return f"{what}-{readable}-{hashlib.sha256(scenario.encode()).hexdigest()[:8]}-{seed}-{number:06d}"
+
+
 def pool_jobs(
     design: Design, scenarios: Sequence[str], seed: int, plan: Mapping[str, Any]
 ) -> list[tuple[str, tuple[Any, ...]]]:
@@ -245,8 +252,7 @@ def pool_jobs(
         for sample in range(RESAMPLES):
             rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xB007, sample)))
             variant = replace(design, truths={**design.truths, scenario: pool.resampled(rng)})
-            name = f"{scenario}-{seed}-bootstrap-{sample:03d}".replace("/", "_").replace(" ", "_")
-            jobs.append((name, (variant, scenario, seed, 0, plan)))
+            jobs.append((block_name("bootstrap", scenario, seed, sample), (variant, scenario, seed, 0, plan)))
     return jobs
 
 
@@ -319,41 +325,31 @@ def simulate(
     chosen = tuple(scenarios) if scenarios is not None else design.scenarios
     for name in chosen:
         design.scenario(name)
-    plan = design.rule.plan(design)
+    plan = planned(design)
     blocks = -(-replicates // BLOCK)
-    runs = [(scenario, design, plan) for scenario in chosen]
+    runs = [("scenario", scenario, design, plan) for scenario in chosen]
     free = design.rule.ignoring_futility() if "null" in chosen else None
     if free is not None:
         # the efficacy bounds stay: they do not count on stops that do not bind
         unbound = replace(design, rule=free)
-        runs.append((UNSTOPPED, unbound, free.plan(unbound)))
-    jobs = [
-        (
-            f"{label}-{seed}-{block:06d}".replace("/", "_").replace(" ", "_"),
-            (variant, "null" if label == UNSTOPPED else label, seed, block, bounds),
-        )
-        for label, variant, bounds in runs
-        for block in range(blocks)
-    ]
+        runs.append(("no-futility", "null", unbound, planned(unbound)))
     naive, unfitted = naive_truths(design, chosen)
-    jobs += [
-        (
-            f"{scenario}-{seed}-fit-{block:06d}".replace("/", "_").replace(" ", "_"),
-            (variant, scenario, seed, block, plan),
-        )
-        for scenario, variant in naive.items()
+    runs += [("fit", scenario, variant, plan) for scenario, variant in naive.items()]
+    jobs = [
+        (block_name(what, scenario, seed, block), (variant, scenario, seed, block, bounds))
+        for what, scenario, variant, bounds in runs
         for block in range(blocks)
     ]
     pools = pool_jobs(design, chosen, seed, plan)
     folder = None if out is None else Path(out) / ".blocks" / fingerprint(design)
     found = run_blocks(_block, jobs + pools, workers=workers, cluster=cluster, folder=folder, progress=progress)
-    outcomes: dict[str, Decided] = {}
-    labels = [label for label, _, _ in runs] + [f"{FIT} {s}" for s in naive]
-    for k, label in enumerate(labels):
+    decided: dict[tuple[str, str], Decided] = {}
+    for k, (what, scenario, _, _) in enumerate(runs):
         joined = Decided.joined([Decided.from_arrays(a) for a in found[k * blocks : (k + 1) * blocks]])
-        outcomes[label] = Decided.from_arrays({n: v[:replicates] for n, v in joined.arrays().items()})
-    unstopped = outcomes.pop(UNSTOPPED, None)
-    fits = {s: outcomes.pop(f"{FIT} {s}") for s in naive}
+        decided[what, scenario] = Decided.from_arrays({n: v[:replicates] for n, v in joined.arrays().items()})
+    outcomes = {scenario: decided["scenario", scenario] for scenario in chosen}
+    unstopped = decided.get(("no-futility", "null"))
+    fits = {scenario: decided["fit", scenario] for scenario in naive}
     errors = pool_errors(pools, found[len(jobs) :])
     from immunescape.trial.design.diagnosis import diagnose
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from immunescape.errors import InputError
 from immunescape.trial.design.cohort import Milestone, Streams
+from immunescape.trial.design.complaints import FieldError
 from immunescape.trial.design.dose_finding import Boin, Bop2
 from immunescape.trial.design.records import Decided, Design, Rule, register
 from immunescape.trial.design.truth import Generator, Rate, Truth
@@ -19,16 +20,18 @@ __all__ = ["DoseFinding", "Monitored", "TwoStage"]
 
 
 def _check_null_rate(design: Design, endpoint: str, p0: float) -> None:
-    """Refuse a null whose response rate lies above the uninteresting one: its successes would be called errors."""
+    """Refuse a null whose response rate is not the uninteresting one, which is where the type-I error is bounded."""
     truth = design.truths["null"]
     if not isinstance(truth, Generator):
         raise InputError("the scenario 'null' of a one-arm design is given by its response rate")
     for stratum in truth.strata:
         part = truth.part(design.arms[0].name, stratum, endpoint)
-        if isinstance(part, Rate) and part.probability > p0 + 1e-12:
-            raise InputError(
-                f"the scenario 'null' has a response rate of {part.probability:g}, above the uninteresting {p0:g}",
+        if isinstance(part, Rate) and abs(part.probability - p0) > 1e-12:
+            side = "above" if part.probability > p0 else "below"
+            raise FieldError(
+                f"the scenario 'null' has a response rate of {part.probability:g}, {side} the uninteresting {p0:g}",
                 hint="Give the scenario another name, and the null a rate of p0.",
+                field=("scenarios", list(design.truths).index("null")),
             )
 
 

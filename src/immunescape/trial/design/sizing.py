@@ -12,6 +12,7 @@ from scipy import stats
 
 from immunescape.errors import InputError
 from immunescape.trial.design.boundaries import Boundaries, boundaries
+from immunescape.trial.design.records import LEAST_ALPHA, LEAST_PER_ARM
 from immunescape.trial.design.recursion import exit_probabilities
 from immunescape.trial.design.samplesize import (
     Plan,
@@ -107,6 +108,11 @@ def size_of_bounds(
     """
     if not 0 < power < 1:
         raise InputError(f"a power lies between 0 and 1, not {power:g}")
+    if not LEAST_ALPHA <= alpha < 0.5:
+        raise InputError(
+            f"a one-sided alpha lies between {LEAST_ALPHA:g} and 0.5, not {alpha:g}",
+            hint="Beyond some six standard deviations no test statistic is normal.",
+        )
     fraction = np.asarray(looks, dtype=float)
     if len(fraction) == 1:
         return boundaries("fixed", [1.0], alpha=alpha, beta=1 - power)
@@ -114,6 +120,15 @@ def size_of_bounds(
         family, fraction, alpha=alpha, beta=1 - power, parameter=parameter, futility=futility,
         futility_parameter=futility_parameter, binding=binding,
     )  # fmt: skip
+
+
+def _check_patients(patients: float, ratio: float) -> None:
+    """Refuse a size of an arm below which its test is no normal one."""
+    if not 0 < ratio < np.inf or not patients * min(ratio, 1.0) / (1.0 + ratio) >= LEAST_PER_ARM:
+        raise InputError(
+            f"{patients:g} patients leave fewer than {LEAST_PER_ARM} in an arm",
+            hint="The formulas rest on many patients.",
+        )
 
 
 def size_survival(
@@ -186,6 +201,7 @@ def size_rates(
     if patients is None:
         plan = sample_size_rates(experimental, control, bounds, alpha=alpha, ratio=ratio)
         return Size(f"patients for {text}", "rates", alpha, plan, ratio)
+    _check_patients(patients, ratio)
     plan = power_rates(experimental, control, patients, bounds, ratio=ratio)
     return Size(f"power of {patients:g} patients for {text}", "rates", alpha, plan, ratio)
 
@@ -204,5 +220,6 @@ def size_means(
     if patients is None:
         plan = sample_size_means(difference, sd, bounds, ratio=ratio)
         return Size(f"patients for {text}", "means", alpha, plan, ratio)
+    _check_patients(patients, ratio)
     plan = power_means(difference, sd, patients, bounds, ratio=ratio)
     return Size(f"power of {patients:g} patients for {text}", "means", alpha, plan, ratio)

@@ -1,9 +1,9 @@
 """Sample-size re-estimation at an interim analysis: from conditional power, or blinded from both arms together.
 
-From conditional power: Mehta & Pocock 2011 (promising zone). The final test combines the parts before and after the
-interim with the weights that were planned (Cui, Hung & Wang 1999), so that the type-I error holds whatever the
+From conditional power: the promising zone [mehta2011]. The final test combines the parts before and after the
+interim with the weights that were planned [cui1999], so that the type-I error holds whatever the
 increase. Blinded: the size follows the response rate or the event rate of both arms together, which tells nothing of
-the effect (Gould 1992; Friede & Kieser 2013); the final test is the usual one at the information that there is.
+the effect [gould1992], [friede2013]; the final test is the usual one at the information that there is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["BlindedReestimation", "Reestimation"]
 
 @dataclass(frozen=True)
 class Reestimation:
-    """Rule that raises the size of the last stage.
+    """Rule that raises the size of the last stage [mehta2011], [cui1999].
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Reestimation:
 
 @dataclass(frozen=True)
 class BlindedReestimation:
-    """Rule that raises the number of patients by what both arms together show.
+    """Rule that raises the number of patients by what both arms together show [gould1992], [friede2013].
 
     Attributes
     ----------

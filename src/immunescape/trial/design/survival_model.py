@@ -172,7 +172,7 @@ def event_probability(survival: PiecewiseExponential, followed: ArrayLike, dropo
 
 
 def expected_events(survival: PiecewiseExponential, accrual: Accrual, month: float, dropout: float = 0.0) -> float:
-    """Expected events by a calendar month, if all of `accrual` is treated like `survival`."""
+    """Expected events by a calendar month, if all of `accrual` is treated like `survival` [lachin1986]."""
     nodes, weights = np.polynomial.legendre.leggauss(24)
     total, start = 0.0, 0.0
     for rate, length in zip(accrual.rates, accrual.durations, strict=True):

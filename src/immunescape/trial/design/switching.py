@@ -4,7 +4,7 @@ Three analyses of one data set: as randomised (ITT), censored at the switch with
 weights (IPCW), and the rank-preserving structural failure time model (RPSFT), whose counterfactual times
 U = T_off + exp(psi) T_on are compared with re-censoring.
 
-Sources: Robins & Tsiatis 1991; Robins & Finkelstein 2000; White and others 1999; Latimer & Abrams 2014.
+Sources: [robins1991], [robins2000], [white1999], [latimer2014].
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class SwitchingEstimates:
     itt : as randomised; interval and test by the log-rank test. censored : control patients censored at the switch,
         which is biased where switching depends on prognosis. ipcw : the same with weights; robust variance.
     rpsft : counterfactual times of the control arm. The test is that of the arms as randomised, which a rank-preserving
-        model keeps, and the interval is the one that this test implies (White and others 1999).
+        model keeps, and the interval is the one that this test implies [white1999].
     psi, psi_low, psi_high : of the RPSFT, log of the factor on untreated time while on the drug is -psi; its interval
         inverts the log-rank test of the counterfactual times.
     true : hazard ratio against the control as it would have been without switching; NaN where that is not known.
@@ -151,7 +151,7 @@ class SwitchingEstimates:
 
 
 def analyse_switching(data: SwitchingData) -> SwitchingEstimates:
-    """ITT, naive censoring, IPCW and RPSFT of one trial."""
+    """ITT, naive censoring, IPCW and RPSFT of one trial [robins1991], [robins2000], [latimer2014]."""
     whole = ordered(data.time, data.event, data.treated)
     itt = _cox(whole)
     cut = np.minimum(data.time, data.switched)
@@ -246,6 +246,8 @@ def _counterfactual(data: SwitchingData, psi: float) -> tuple[Floats, Flags]:
 def rpsft_psi(data: SwitchingData, low: float = -3.0, high: float = 3.0) -> tuple[float, float, float]:
     """The psi at which the counterfactual times of both arms agree (log-rank Z = 0), and its 95 % interval.
 
+    Source: [robins1991], [white1999].
+
     The interval holds every psi that the test does not reject; it is infinite to a side on which nothing is rejected
     within the range.
     """
@@ -279,6 +281,8 @@ def rpsft_psi(data: SwitchingData, low: float = -3.0, high: float = 3.0) -> tupl
 
 def ipcw(data: SwitchingData) -> Effect:
     """Weighted Cox: control patients are censored at the switch; those who stayed count for the switched.
+
+    Source: [robins2000].
 
     The probability of a switch at progression is estimated within the levels of the covariate. The variance is the
     robust one, over patients, with the weights taken as known; the test is Wald's.

@@ -4,8 +4,8 @@ Every function takes an :class:`OrderedData`: the patients of R trials, one row 
 several tests share the work. Positive Z favours the experimental arm (fewer events, longer survival). Ties are handled
 as in the exact statistics: hypergeometric variance, and events before censored times.
 
-Sources: Fleming & Harrington 1991 (weights S^rho (1 - S)^gamma); Magirr & Burman 2019 (modest weights);
-Royston & Parmar 2013 (restricted mean); Lin and others 2020 (max-combo).
+Sources: weights S^rho (1 - S)^gamma [harrington1982]; modest weights [magirr2019]; restricted mean [royston2013];
+max-combo [lin2020].
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def pooled_survival(data: OrderedData) -> Floats:
 
 
 def modest_weights(data: OrderedData, at_month: float) -> Floats:
-    """Weights 1 / max(S(t-), S(t*)) with t* = `at_month`, (R, N)."""
+    """Weights 1 / max(S(t-), S(t*)) with t* = `at_month`, (R, N) [magirr2019]."""
     survival = pooled_survival(data)
     early = np.where(data.time <= at_month, survival, np.inf)
     floor = np.min(early, axis=1, keepdims=True)
@@ -179,7 +179,10 @@ def weighted_log_rank(data: OrderedData, weights: Floats) -> tuple[Floats, Float
 
 
 def fleming_harrington(data: OrderedData, rho: float, gamma: float) -> tuple[Floats, Floats]:
-    """Fleming-Harrington Z and information; weights S^rho (1 - S)^gamma of the pooled survival."""
+    """Fleming-Harrington Z and information; weights S^rho (1 - S)^gamma of the pooled survival.
+
+    Source: [harrington1982].
+    """
     if rho < 0 or gamma < 0:
         raise InputError(f"Fleming-Harrington weights need rho and gamma of at least 0, not {rho} and {gamma}")
     survival = pooled_survival(data)
@@ -187,7 +190,7 @@ def fleming_harrington(data: OrderedData, rho: float, gamma: float) -> tuple[Flo
 
 
 def max_combo(data: OrderedData, family: Sequence[tuple[float, float]] = MAX_COMBO) -> tuple[Floats, Floats, Floats]:
-    """Maximum of several Fleming-Harrington tests.
+    """Maximum of several Fleming-Harrington tests [lin2020].
 
     Returns
     -------
@@ -301,6 +304,8 @@ def _arm(data: OrderedData, arm: Floats, horizon: ArrayLike) -> tuple[Floats, Fl
 
 def restricted_mean(data: OrderedData, horizon: float) -> tuple[Floats, Floats, Floats]:
     """Difference of restricted mean survival times up to `horizon` months: Z, information (1 / variance), months.
+
+    Source: [royston2013].
 
     Where an arm is not followed to the horizon the last time that both arms are followed to takes its place: a curve
     that is extended flat beyond its data has too small a variance, and the test would not hold its level. Designs in

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from immunescape.errors import InputError
+from immunescape.trial.design.pool_copies import check_unique
 from immunescape.trial.design.prognostic import PrognosticScore
 from immunescape.trial.design.progression import Progression, time_to_progression
 from immunescape.trial.design.survival_model import PiecewiseExponential
@@ -28,8 +29,6 @@ Floats = NDArray[np.float64]
 SCORE = "prognostic_score"
 COMPOSITES = ("pfs", "dfs", "efs", "rfs", "ifs", "mfs")
 """Endpoints of which death is a part, beside an endpoint ``os``: progression-, disease-, event-free survival, …"""
-COPIES = 0.1
-"""Share of virtual patients with an event who may agree with another one in every column, by rounding."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,10 @@ def observe(endpoint: Endpoint, time: Floats) -> Floats:
 
 
 def preclude(endpoints: Sequence[Endpoint], drawn: Mapping[str, Outcome]) -> dict[str, Outcome]:
-    """Outcomes with events taken away that a competing event comes before, all endpoints by their original times."""
+    """Outcomes with events taken away that a competing event comes before, all endpoints by their original times.
+
+    A patient who is kept at risk after the competing event has the subdistribution's risk set [fine1999].
+    """
     out = dict(drawn)
     for endpoint in endpoints:
         if not endpoint.competing:
@@ -323,7 +325,7 @@ class Pool:
                             hint=f"'{e.name}_event' is 1 where the event happened.",
                         )
                 rows[arm, name] = columns
-        _check_unique(table, arms, endpoints)
+        check_unique(table, arms, [e.name for e in endpoints if e.kind == "survival"])
         total = sum(counts.values())
         return cls(tuple(arms), names, tuple(counts[n] / total for n in names), rows, source)
 
@@ -418,22 +420,6 @@ def _checked_column(rows: pd.DataFrame, column: str, arm: str) -> Floats:
                 hint="Remove these patients, or simulate the pool again.",
             )
     return values
-
-
-def _check_unique(table: pd.DataFrame, arms: Sequence[str], endpoints: Sequence[Endpoint]) -> None:
-    """Refuse patients that are in the table more than once: their pool would seem larger than it is."""
-    survival = [e.name for e in endpoints if e.kind == "survival"]
-    for arm in arms if survival else ():
-        part = table[table["arm"] == arm]
-        # those without an event share the end of follow-up; of those with one, copies agree in every column
-        part = part[np.any([part[f"{e}_event"] > 0.5 for e in survival], axis=0)]
-        same = part.duplicated()
-        if float(same.mean()) > COPIES:
-            raise InputError(
-                f"{int(same.sum())} virtual patients of arm '{arm}' are in the table twice (first: row "
-                f"{part.index[int(np.argmax(same.to_numpy()))]})",
-                hint="Each virtual patient is one row: the pool is drawn with replacement as it is.",
-            )
 
 
 def _check_partition(table: pd.DataFrame, strata: Mapping[str, tuple[str, float, float]]) -> None:

@@ -1,6 +1,6 @@
 """Simon's two-stage designs for one arm with a binary endpoint, by exact enumeration.
 
-Source: Simon R. Optimal two-stage designs for phase II clinical trials. Control Clin Trials 1989;10:1-10.
+Source: [simon1989].
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _for_sizes(
 def simon(
     p0: float, p1: float, *, alpha: float = 0.05, beta: float = 0.2, kind: str = "optimal", n_max: int = 100
 ) -> SimonDesign:
-    """Simon's optimal (least expected size under p0) or minimax (least total size) design.
+    """Simon's optimal (least expected size under p0) or minimax (least total size) design [simon1989].
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Models that are wrong on purpose: a built model with one coupling added, reversed or made stronger, or a clone changed.
+"""Models that are wrong on purpose: one coupling added, reversed or made stronger, or the traits of a clone changed.
 
 What a model respects says something only where a model that is wrong in one place violates it. Here that place is
 rewired, on the level at which mechanisms act on each other (shared processes and traits of clones), never on what is
@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Literal
 
 from immunescape.errors import ModelError, unknown_word
@@ -69,11 +68,14 @@ def modulation_keys(target: str, keys: Iterable[Key]) -> list[Key]:
     return chosen
 
 
-def rewire(model: Model, changes: Iterable[Rewiring]) -> Model:
+Values = Callable[[], Mapping[str, float]]
+
+
+def rewire(model: Model, changes: Iterable[Rewiring], at_reference: Values | None = None) -> Model:
     """Return a model in which some rewirings can be switched on by their gates.
 
-    A rewiring that acts on a process, from a source or on a modulation of a drug that this model does not have is left
-    out: where that drug is not given it would change nothing.
+    The gate of a rewiring from a source or of a modulation that only a drug brings which this model does not have acts
+    on nothing: where that drug is not given there is nothing to change.
 
     Parameters
     ----------
@@ -81,29 +83,30 @@ def rewire(model: Model, changes: Iterable[Rewiring]) -> Model:
         The model that is right.
     changes
         What can be switched on in it.
+    at_reference
+        Gives states and quantities of the untreated reference patient at diagnosis, in base units; asked where a wire
+        comes from one.
 
     Raises
     ------
     ModelError
-        Where a wire would make a quantity need itself.
+        Where a wire would make a quantity need itself, or comes from what is not known in the reference patient.
     """
     wanted = list(dict.fromkeys(changes))
     parameters, quantities = dict(model.parameters), dict(model.quantities)
     by_process: dict[str, list[Rewiring]] = {}
     for change in wanted:
+        note = f"1: {change.kind} {change.target} {change.source}".strip()
+        parameters[change.gate] = Parameter(change.gate, 0.0, "dimensionless", note=note)
         if change.kind == "clone_like":
             _traits(model, change, quantities)
-        else:
-            process = change.target.partition("/")[0]
-            if f"f_{process}" not in quantities or not _present(model, change):
-                continue
+            continue
+        process = change.target.partition("/")[0]
+        if f"f_{process}" in quantities and _present(model, change):
             by_process.setdefault(process, []).append(change)
-        parameters[change.gate] = Parameter(
-            change.gate, 0.0, "dimensionless", note=f"1: {change.kind} {change.target} {change.source}".strip()
-        )
     for process, here in by_process.items():
         old = quantities[f"f_{process}"]
-        quantities[f"f_{process}"] = replace(old, expression=_factor(model, process, here))
+        quantities[f"f_{process}"] = replace(old, expression=_factor(model, process, here, at_reference))
     used = {n: [m for m in names(q.expression) if m in quantities] for n, q in quantities.items()}
     order = computation_order(used, "quantity")
     return replace(model, parameters=parameters, quantities={n: quantities[n] for n in order})
@@ -129,11 +132,12 @@ def _traits(model: Model, change: Rewiring, quantities: dict[str, ModelQuantity]
         if other not in model.quantities or model.quantities[other].kind != "trait":
             continue
         own = quantities[name].expression
-        mixed = total([product([Apply("-", (Number(1.0), gate)), own]), product([gate, Name(other)])])
+        taken = model.quantities[other].expression  # as in the right model, so that clones may be alike in a ring
+        mixed = total([product([Apply("-", (Number(1.0), gate)), own]), product([gate, taken])])
         quantities[name] = replace(quantity, expression=mixed)
 
 
-def _factor(model: Model, process: str, changes: Iterable[Rewiring]) -> Expression:
+def _factor(model: Model, process: str, changes: Iterable[Rewiring], at_reference: Values | None) -> Expression:
     """Factor of a process, with the weights of its modulations moved by gates, and wires beside its pathways."""
     effects = {(m.process, m.pathway): m.effect for part in (*model.mechanisms, *model.drugs) for m in part.modulations}
     pathways: dict[str, list[Key]] = {}
@@ -145,7 +149,7 @@ def _factor(model: Model, process: str, changes: Iterable[Rewiring]) -> Expressi
     for change in changes:
         gate = Name(change.gate)
         if change.kind == "wire":
-            extra.append(_wire(model, change, gate))
+            extra.append(_wire(model, change, gate, at_reference))
             continue
         key = modulation_keys(change.target, model.modulations)[0]
         if change.kind == "as_strong_as":
@@ -174,15 +178,15 @@ def _ratio(effect: str, keys: Iterable[Key], weights: Mapping[Key, list[Expressi
     return quotient(total(then), total(now)) if effect == "inhibits" else quotient(total(now), total(then))
 
 
-def _wire(model: Model, change: Rewiring, gate: Expression) -> Expression:
-    at_reference = _source_at_reference(model, change.source)
-    share = change.strength / at_reference if at_reference > 0 else change.strength
+def _wire(model: Model, change: Rewiring, gate: Expression, at_reference: Values | None) -> Expression:
+    usual = _source_at_reference(model, change.source, at_reference)
+    share = change.strength / usual if usual > 0 else change.strength
     now = total([Number(1.0), product([gate, Number(share), Name(change.source)])])
-    then = total([Number(1.0), product([gate, Number(change.strength if at_reference > 0 else 0.0)])])
+    then = total([Number(1.0), product([gate, Number(change.strength if usual > 0 else 0.0)])])
     return quotient(then, now) if change.effect == "inhibits" else quotient(now, then)
 
 
-def _source_at_reference(model: Model, source: str) -> float:
+def _source_at_reference(model: Model, source: str, at_reference: Values | None) -> float:
     """Value of a source in the untreated reference patient at diagnosis, in base units; 0 for what a drug brings."""
     if source in model.parameters:
         return model.parameters[source].base
@@ -190,7 +194,7 @@ def _source_at_reference(model: Model, source: str) -> float:
     owner = model.quantities[source].owner if source in model.quantities else model.states[source].owner
     if owner in drugs:
         return 0.0
-    values = _reference_values()
+    values = {} if at_reference is None else at_reference()
     if source not in values:
         raise unknown_word("quantity", source, values)
     value = values[source]
@@ -199,11 +203,3 @@ def _source_at_reference(model: Model, source: str) -> float:
             f"'{source}' is {value:g} in the reference patient; a wire needs a source that is not negative"
         )
     return value
-
-
-@lru_cache(maxsize=1)
-def _reference_values() -> Mapping[str, float]:
-    from immunescape.population.reference import reference_baseline
-
-    baseline = reference_baseline()
-    return {**baseline.states, **baseline.quantities}

@@ -1,0 +1,14 @@
+# immunescape in a container: no compiler of the system is needed, the one that pip installs along is used.
+#   docker build -t immunescape .
+#   docker run --rm -v "$PWD/results:/results" immunescape trial keynote-024 --out /results
+FROM python:3.12-slim
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY src ./src
+RUN pip install --no-cache-dir . && useradd --create-home immunescape
+USER immunescape
+WORKDIR /home/immunescape
+# what is compiled stays for the next command of the same container; mount a volume here to keep it longer
+ENV XDG_CACHE_HOME=/home/immunescape/.cache
+ENTRYPOINT ["immunescape"]
+CMD ["--help"]

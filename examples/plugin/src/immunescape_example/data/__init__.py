@@ -1,0 +1,1 @@
+"""References, classes, usual doses, harm, trials, designs and claims of the example."""

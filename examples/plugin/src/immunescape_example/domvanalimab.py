@@ -1,0 +1,16 @@
+"""Domvanalimab: antibody on TIGIT with a silent Fc part."""
+
+from __future__ import annotations
+
+from immunescape.model.factories import compact_antibody
+
+DRUG = compact_antibody(
+    "domvanalimab",
+    targets=("TIGIT",),
+    molar_mass=148000,
+    dose_units=("mg", "mg/kg"),
+    infusion_hours=1.0,
+    synonyms=("AB154",),
+    references=("johnson2022arc7",),
+    note="Kinetics: as a typical IgG1 (assumed).",
+)

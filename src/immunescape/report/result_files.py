@@ -1,0 +1,181 @@
+"""The tables of a result folder as Parquet files that say what their columns are, and where a result comes from."""
+
+from __future__ import annotations
+
+import io
+import json
+import platform
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from immunescape.trial.result import TrialResult
+
+__all__ = ["column_notes", "described_parquet", "provenance", "result_schema"]
+
+_OWN = {
+    "id": ("", "number of the candidate; with the arm it names the patient"),
+    "arm": ("", "arm of the trial"),
+    "weight": ("1", "prevalence weight"),
+    "draw": ("", "number of the parameter set with which the tumour was diagnosed"),
+    "days_to_diagnosis": ("day", "from the first cancer cells to diagnosis"),
+    "regimen": ("", "treatment"),
+    "day": ("day", "since randomisation"),
+    "response": ("", "RECIST 1.1 at this scan"),
+    "best_response": ("", "best overall response by RECIST 1.1"),
+    "new_lesion": ("", "a new lesion has been seen"),
+    "doses": ("", "doses of the trial's line that were given"),
+    "grade3_events": ("", "severe (grade 3 or higher) toxic events"),
+    "late_cycles": ("", "cycles that toxicity delayed"),
+    "death_cause": ("", "disease, tumour volume or toxicity"),
+    "resistance": ("", "to checkpoint inhibitors, by the definitions of SITC"),
+}
+_ENDINGS = (
+    ("_ml", "milliliter"), ("_mm", "mm"), ("_pct", "percent"), ("_day", "day"), ("_days", "day"), ("_months", "month"),
+    ("_ml_baseline", "milliliter"), ("_mm_baseline", "mm"),
+)  # fmt: skip
+
+
+def column_notes(columns: list[str], drugs: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """Unit and description of each column of a table of patients or scans.
+
+    ``p:`` are parameters in the unit of the parameter table, ``b:`` observables at diagnosis in their declared unit.
+    """
+    from immunescape.population.covariates import COLUMNS
+    from immunescape.population.reference import prepared_model
+
+    model = prepared_model(drugs)
+    notes: dict[str, dict[str, str]] = {}
+    for column in columns:
+        unit, text = "", column.replace("_", " ")
+        name = column[2:]
+        if column.startswith("p:") and name in model.parameters:
+            parameter = model.parameters[name]
+            unit, text = (
+                parameter.unit,
+                f"parameter {name} of {parameter.owner}" + (f": {parameter.note}" if parameter.note else ""),
+            )
+        elif column.startswith("b:") and name in model.quantities:
+            unit, text = model.unit(name), f"at diagnosis: {model.quantities[name].meaning}"
+        elif column in COLUMNS:
+            unit, text = COLUMNS[column]
+        elif column in _OWN:
+            unit, text = _OWN[column]
+        else:
+            unit = next((u for ending, u in _ENDINGS if column.endswith(ending)), "")
+        notes[column] = {"unit": unit, "description": text}
+    return notes
+
+
+def described_parquet(table: pd.DataFrame, drugs: tuple[str, ...], source: dict[str, Any]) -> bytes:
+    """Bytes of a Parquet file whose columns carry ``unit`` and ``description``, and whose metadata say its source.
+
+    In pyarrow: ``pyarrow.parquet.read_schema(file).field("age").metadata``; the same as JSON in the file's metadata
+    under ``immunescape_columns``, with ``immunescape_provenance`` beside.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    notes = column_notes([str(c) for c in table.columns], drugs)
+    data = pa.Table.from_pandas(table, preserve_index=False)
+    fields = [
+        f.with_metadata({k: v for k, v in notes[f.name].items() if v}) if f.name in notes else f for f in data.schema
+    ]
+    kept = {
+        **(data.schema.metadata or {}),
+        b"immunescape_columns": json.dumps(notes).encode(),
+        b"immunescape_provenance": json.dumps(source).encode(),
+    }
+    data = data.cast(pa.schema(fields, metadata=kept))
+    buffer = io.BytesIO()
+    pq.write_table(data, buffer)
+    return buffer.getvalue()
+
+
+def provenance(result: TrialResult, command: str) -> dict[str, Any]:
+    """How a result came about: command, versions, model, date; enough to repeat it."""
+    import hashlib
+    from importlib.metadata import PackageNotFoundError, version
+
+    from immunescape.population.reference import prepared_model
+
+    packages = {}
+    for name in ("numpy", "scipy", "pandas", "pyarrow", "python-libsbml"):
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:  # it may be installed under another name
+            continue
+    document = prepared_model(result.trial.drugs).to_sbml()
+    return {
+        "command": command,
+        "version": result.version,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "platform": f"{sys.platform} {platform.machine()}",
+        "packages": packages,
+        "engine": result.engine,
+        "model_sha256": hashlib.sha256(document.encode()).hexdigest(),
+        "protocol_sha256": hashlib.sha256((result.trial.text or repr(result.trial)).encode()).hexdigest(),
+    }
+
+
+def result_schema() -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of ``result.json``."""
+    number: dict[str, Any] = {"type": ["number", "null"]}
+    interval: dict[str, Any] = {"type": ["array", "null"], "items": number, "minItems": 2, "maxItems": 2}
+    arm = {
+        "type": "object",
+        "required": ["name", "n", "failed", "orr_pct"],
+        "properties": {
+            "name": {"type": "string"},
+            "n": {"type": "integer", "minimum": 0},
+            "failed": {"type": "integer", "minimum": 0, "description": "patients whose integration failed"},
+            **{
+                f"{name}{part}": {**(interval if part else number), "description": text}
+                for name, text in (
+                    ("orr_pct", "objective response, percent"),
+                    ("dor_median_months", "duration of response"),
+                    ("pfs_median_months", "progression-free survival"),
+                    ("os_median_months", "overall survival"),
+                )
+                for part in ("", "_ci" if name != "orr_pct" else "")
+            },
+            "orr_ci": {**interval, "description": "95 % interval of objective response"},
+            "grade3_pct": number,
+            "discontinued_pct": number,
+        },
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "immunescape result.json",
+        "description": "Result of a virtual trial; what was not reached or measured is null. Other fields may follow.",
+        "type": "object",
+        "required": ["trial", "seed", "engine", "version", "paired", "arms", "comparison", "provenance"],
+        "properties": {
+            "trial": {"type": "string"},
+            "seed": {"type": "integer", "minimum": 0},
+            "engine": {"type": "string"},
+            "version": {"type": "string"},
+            "paired": {"type": "boolean"},
+            "wall_s": {"type": "number"},
+            "arms": {"type": "array", "items": arm, "minItems": 1},
+            "comparison": {
+                "type": "object",
+                "properties": {"pfs_hr": number, "pfs_hr_ci": interval, "os_hr": number, "os_hr_ci": interval},
+            },
+            "published": {"type": ["object", "null"]},
+            "failures": {"type": "array", "items": {"type": "object", "required": ["arm", "id", "reason"]}},
+            "provenance": {
+                "type": "object",
+                "required": ["command", "version", "date", "engine", "model_sha256"],
+                "properties": {
+                    "command": {"type": "string"},
+                    "date": {"type": "string", "format": "date-time"},
+                    "model_sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                },
+            },
+        },
+    }

@@ -1,0 +1,104 @@
+"""Observables and states stay within their bounds along trajectories, untreated and under five regimens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from immunescape.engine import get_engine
+from immunescape.engine.api import Doses, Job
+from immunescape.model.registry import drugs
+from immunescape.model.stored import registered_model
+from immunescape.population.population import Population
+from immunescape.population.trajectories import LEAST_ML, trajectory_bounds, violations
+from immunescape.trial.dosing import BodySize, administered, to_doses
+from immunescape.trial.regimen import parse_regimen
+
+REGIMENS = (
+    None,
+    "pembrolizumab 200 mg every 3 weeks",
+    "carboplatin AUC 5 + pemetrexed 500 mg/m2 every 3 weeks for 4 cycles",
+    "pembrolizumab 200 mg every 3 weeks + carboplatin AUC 5 + pemetrexed 500 mg/m2 every 3 weeks",
+    "nivolumab 3 mg/kg every 2 weeks + ipilimumab 1 mg/kg every 6 weeks",
+    "docetaxel 75 mg/m2 every 3 weeks",
+)
+
+
+def trajectories(patients: int, days: float, seed: int) -> Any:
+    """Model, and regimen -> values (base units) of observables and states."""
+    regimens = {text: parse_regimen(text) if text else None for text in REGIMENS}
+    names = tuple(dict.fromkeys(d for r in regimens.values() if r for d in r.drugs))
+    model = registered_model(names)
+    population = Population.generate(model, patients, seed=seed, rtol=1e-4)
+    compiled = get_engine("auto").compile(model.to_sbml())
+    wanted = tuple({b.observable for b in trajectory_bounds()} & set(model.quantities))
+    outputs = tuple(dict.fromkeys(("V_T", *wanted, *compiled.states)))
+    found = {}
+    for text, regimen in regimens.items():
+        doses = [Doses.none()] * patients
+        if regimen is not None:
+            doses = [
+                to_doses([d.at(d.time_days) for d in administered(regimen, BodySize.of(row), until_days=days)], drugs())
+                for row in population.table.to_dict("records")
+            ]
+        job = Job(
+            patients,
+            np.arange(0.0, days + 1.0, 7.0),
+            outputs,
+            population.parameters(model),
+            population.initial(model),
+            doses,
+            rtol=1e-4,
+            atol=model.atol(),
+        )
+        result = compiled.run(job)
+        assert result.failed == 0
+        found[text or "none"] = {name: result[name] for name in outputs}
+    return model, found, compiled.states
+
+
+def refused(patients: int, days: float, seed: int) -> dict[str, list[str]]:
+    model, found, states = trajectories(patients, days, seed)
+    return {text: [str(v) for v in violations(model, values, states)] for text, values in found.items()}
+
+
+def test_a_few_patients_stay_within_bounds() -> None:
+    assert refused(6, 126.0, 2) == {text or "none": [] for text in REGIMENS}
+
+
+@pytest.mark.slow
+def test_a_hundred_patients_stay_within_bounds() -> None:
+    assert refused(100, 365.0, 5) == {text or "none": [] for text in REGIMENS}
+
+
+def test_what_leaves_its_bounds_is_named_with_its_worst_value() -> None:
+    model = registered_model(("pembrolizumab",))
+    volume = np.array([[1.0, 1.0], [LEAST_ML / 10, 1.0]]) / model.scale("V_T")
+    crowded = np.array([[1e6, 2e9], [5e9, 1e6]]) / model.scale("CD8_density_T")
+    cells = np.array([[1.0, -1.0], [1.0, 2.0]])
+    found = violations(model, {"V_T": volume, "CD8_density_T": crowded, "CD8_eff_T": cells}, ["CD8_eff_T"])
+    assert [(v.name, v.patients) for v in found] == [("CD8_density_T", 1), ("CD8_eff_T", 1)]
+    assert found[0].worst == pytest.approx(2e9)  # the vanished tumour of the second patient does not count
+    assert found[1].worst == -1.0
+    assert "CD8_density_T: 2e+09 cell/milliliter in 1 patients, bounds 0 to 1e+09" in str(found[0])
+    missing = violations(model, {"V_T": volume, "CD8_density_T": np.full((2, 2), np.nan)})
+    assert [v.name for v in missing] == ["CD8_density_T"]
+
+
+def test_bounds_are_told_with_unit_source_and_grade(capsys: pytest.CaptureFixture[str]) -> None:
+    from immunescape.face import print_bounds
+
+    print_bounds(registered_model(("pembrolizumab",)))
+    text = capsys.readouterr().out
+    assert "At diagnosis" in text
+    assert "Along trajectories" in text
+    assert "CD8_density_T" in text
+    assert "assumed" in text
+    model = registered_model(())
+    for bound in trajectory_bounds():
+        assert bound.observable in model.quantities, bound.observable
+        assert bound.lower < bound.upper
+        assert bound.unit
+        assert bound.sources or bound.grade == "assumed"
