@@ -44,7 +44,7 @@ def harness_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of Markdown.")] = False,
     engine: Annotated[str, typer.Option("--engine", help="auto, native, cuda, roadrunner or reference.")] = "auto",
 ) -> None:
-    """Score the model over all trials at hand: hazard ratios, response, curves, biomarkers, with chance and naive baselines."""
+    """Score the model over all trials at hand, figure by figure, beside chance and naive baselines."""
     import datetime
 
     from immunescape.evaluation.harness import run_harness
