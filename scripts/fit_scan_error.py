@@ -1,11 +1,12 @@
-"""Error of single scans, from lesions that one group of readers followed: ``scan_cv`` of ``knowledge/data/lesions.csv``.
+"""Error of single scans, from lesions that readers followed: ``scan_cv`` of ``knowledge/data/lesions.csv``.
 
-Third differences of ln(diameter) at four successive scans leave no steady growth, shrinkage or bend; their robust standard
-deviation, with weights of unit length, is that of the relative error of one scan, irregular change of the lesion included
-(so rather too large). Lesions of at least 15 mm, scans 25 to 100 days apart, patients outside the held-out 30 %.
+Third differences of ln(diameter) at four successive scans leave no steady growth, shrinkage or bend; their robust
+standard deviation, with weights of unit length, is that of the relative error of one scan, irregular change of the
+lesion included (so rather too large). Lesions of at least 15 mm, scans 25 to 100 days apart, patients outside the
+held-out 30 %.
 
-Beside it: how often the first progression of a single lesion (20 % and 5 mm above the smallest size) is not seen again at
-the next scan.
+Beside it: how often the first progression of a single lesion (20 % and 5 mm above the smallest size) is not seen again
+at the next scan.
 
     python scripts/fit_scan_error.py SHARED_DATA
 """
