@@ -5,6 +5,8 @@ FROM python:3.12-slim
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
+# pages of stored results that the app shows
+COPY docs/scoreboard.md docs/claims-results.md docs/harness.md ./docs/
 RUN pip install --no-cache-dir . && useradd --create-home immunescape
 USER immunescape
 WORKDIR /home/immunescape

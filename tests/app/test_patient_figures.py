@@ -64,3 +64,21 @@ def test_outcome_and_patient_are_those_of_the_course() -> None:
     assert {"age", "PD-L1 TPS"} <= {r["Covariate"] for r in patient_rows(courses())}
     assert "kill_rate" in further_outputs(courses())
     assert "ctDNA_conc" not in further_outputs(courses())
+
+
+def test_densities_are_not_drawn_in_a_tumour_that_is_too_small_to_measure() -> None:
+    choice = PatientChoice(
+        seed=7, covariates={"pdl1_tps": 60}, factors={"k_kill": 4.0}, regimens=REGIMENS[:1], months=9
+    )
+    gone = Simulator().run(choice)
+    small = gone[0].table["diameter_T"].to_numpy() < 0.5
+    assert small.any(), "the tumour of this patient vanishes"
+    cards = {c.key: c for c in course_cards(gone)}
+    for name, unmasked in (("CD8_density_T", False), ("Treg_CD8_ratio", False), ("ctDNA_conc", True)):
+        drawn = [v is not None for v in cards[name].data[0]["y"]]
+        assert all(drawn) == unmasked
+        assert bool(cards[name].note) != unmasked
+    highest = max(v for v in cards["CD8_density_T"].data[0]["y"] if v is not None)
+    assert highest < 1e10, "no more cells than fit"
+    assert cards["CD8_density_T"].rows[-1]["A"] == "–"
+    assert all(v is not None for v in cards["tumour"].data[0]["y"])

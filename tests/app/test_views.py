@@ -27,9 +27,9 @@ def test_a_patient_is_simulated_changed_compared_and_kept(page: Page, pictures: 
     wait_for(lambda: len(page.all("#p_figures .isc-card .main-svg")) > 8, 180)
     before = page.text("#p_outcome")
     assert "A: pembrolizumab 200 mg every 3 weeks" in before
-    page.put("p_pdl1_tps-range", 80)
-    page.wait_text("#p_code", "pdl1_tps=80")
-    assert "--with pdl1_tps=80" in page.text("#p_code")
+    page.put("p_pdl1_tps-range", 60)
+    page.wait_text("#p_code", "pdl1_tps=60")
+    assert "--with pdl1_tps=60" in page.text("#p_code")
     # once drawn, a change of the immune state is shown within about a second
     page.script("window.began = performance.now()")
     page.put("f_k_kill-range", 2)
@@ -59,7 +59,7 @@ def test_a_drug_is_completed_after_the_plus(page: Page) -> None:
 def test_a_course_is_downloaded_as_it_is_shown(page: Page) -> None:
     content = json.loads(page.fetched("#p_json"))
     assert [c["label"] for c in content] == ["pembrolizumab 200 mg every 3 weeks", "no treatment"]
-    assert content[0]["patient"]["covariates"]["pdl1_tps"] == 80
+    assert content[0]["patient"]["covariates"]["pdl1_tps"] == 60
     assert content[0]["patient"]["changes"] == {"k_kill": "x4"}
 
 
@@ -137,6 +137,8 @@ def test_a_design_is_simulated_under_a_changed_assumption(page: Page, pictures: 
 def test_stored_results_are_shown_and_claims_searched(page: Page, pictures: Path) -> None:
     page.view("evidence")
     page.wait_text("#e_content", "Calibration trials")
+    labels = "return [...document.querySelectorAll('.isc-page td')].map((e) => e.dataset.label)"
+    assert "published (95 %)" in wait_for(lambda: page.script(labels)), "on a phone each value stands beside its name"
     page.accessible()
     page.shot(pictures, "evidence")
     page.put("e_page", "claims-results")

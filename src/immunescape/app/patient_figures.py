@@ -26,6 +26,11 @@ _UNITS = {"dimensionless": "", "centimeter": "cm", "cell/milliliter": "cells/mL"
           "microgram/milliliter": "µg/mL", "micromole/liter": "µmol/L", "millimole/liter": "mmol/L",
           "nanomole/liter": "nmol/L", "picomole/liter": "pmol/L", "milliliter": "mL", "1/day": "per day",
           "cell/microliter": "cells/µL", "cell": "cells"}  # fmt: skip
+SMALLEST_CM = 0.5
+"""Diameter below which a lesion is too small to measure (RECIST 1.1, eisenhauer2009): densities in less tumour divide
+by nearly nothing, and are not drawn."""
+_OF_ANY_SIZE = ("V_T", "V_scan_T", "diameter_T", "PD1_occupancy_T")
+_RATIOS_IN_TUMOUR = ("Treg_CD8_ratio", "CD8_CD4_ratio", "M1_M2_ratio", "kill_rate", "nk_kill_rate")
 _AS_PERCENT = ("PD1_occupancy_T", "exhausted_share_T")
 
 
@@ -128,8 +133,12 @@ def _span(courses: PatientCourses) -> list[float]:
 def _from_to(courses: PatientCourses, series: Sequence[np.ndarray], unit: str) -> str:
     parts = []
     for k, (course, values) in enumerate(zip(courses, series, strict=True)):
-        ends = f"{values[0]:.3g} to {values[-1]:.3g} {unit}".strip()
-        parts.append(f"{short_label(k, course)}: {ends} at month {_months(course)[-1]:.0f}")
+        drawn = np.flatnonzero(np.isfinite(values))
+        if not len(drawn):
+            parts.append(f"{short_label(k, course)}: nothing drawn")
+            continue
+        ends = f"{values[drawn[0]]:.3g} to {values[drawn[-1]]:.3g} {unit}".strip()
+        parts.append(f"{short_label(k, course)}: {ends} at month {_months(course)[drawn[-1]]:.1f}")
     return "; ".join(parts)
 
 
@@ -238,17 +247,30 @@ def _unit(text: str) -> str:
     return _UNITS.get(text, text)
 
 
+def _measurable(course: PatientCourse, name: str) -> np.ndarray:
+    """Values of an output; those in the tumour are missing where it is too small to measure."""
+    values = course.table[name].to_numpy(dtype=float)
+    inside = (name.endswith("_T") and name not in _OF_ANY_SIZE) or name in _RATIOS_IN_TUMOUR
+    if not inside or "diameter_T" not in course.table.columns:
+        return values
+    return np.where(course.table["diameter_T"].to_numpy(dtype=float) >= SMALLEST_CM, values, np.nan)
+
+
 def _output(courses: PatientCourses, name: str) -> Card:
     percent = name in _AS_PERCENT
     scale, unit = (100.0, "%") if percent else (1.0, _unit(courses[0].units[name]))
-    series = [scale * c.table[name].to_numpy(dtype=float) for c in courses]
+    series = [scale * _measurable(c, name) for c in courses]
     data = [_trace(c, k, series[k], _thin(c)) for k, c in enumerate(courses)]
+    hidden = any(np.isnan(values).any() for values in series)
+    note = (
+        f"Not drawn where the tumour is smaller than {10 * SMALLEST_CM:g} mm, too small to measure." if hidden else ""
+    )
     layout = plain_layout("Months since the start of treatment", unit or "relative", _span(courses))
     layout["yaxis"]["rangemode"] = "tozero"
     if percent:
         layout["yaxis"]["range"] = [0, 103]  # of a whole: courses stay comparable
     title = courses[0].meanings[name]
     return Card(
-        name, title, data, layout, f"{title}, over months. {_from_to(courses, series, unit)}.", "",
+        name, title, data, layout, f"{title}, over months. {_from_to(courses, series, unit)}.", note,
         _table(courses, series), unit,
     )  # fmt: skip

@@ -180,6 +180,22 @@
   });
   Shiny.outputBindings.register(figures, "immunescape.figures");
 
+  // tables of stored pages: headers that say what they head, and the columns' names for narrow pages
+  function dressTables(scope) {
+    scope.querySelectorAll(".isc-page table:not(.isc-stack)").forEach((table) => {
+      const names = Array.from(table.querySelectorAll("thead th")).map((th) => { th.scope = "col"; return th.textContent; });
+      table.classList.add("isc-stack");
+      table.querySelectorAll("tbody tr").forEach((tr) => Array.from(tr.cells).forEach((cell, i) => {
+        cell.dataset.label = names[i] || "";
+        if (!cell.textContent.trim()) cell.classList.add("isc-empty");
+      }));
+    });
+  }
+  new MutationObserver((changes) => changes.forEach((c) => c.addedNodes.forEach((n) => {
+    if (n.querySelectorAll && n.querySelector(".isc-page table")) dressTables(n);
+    else if (n.closest && n.closest(".isc-page")) dressTables(n.closest(".isc-page").parentElement);
+  }))).observe(document.body, { childList: true, subtree: true });
+
   // on a phone the results come first into sight: long groups of controls start closed
   if (window.matchMedia("(max-width: 860px)").matches) {
     document.querySelectorAll(".isc-controls details[open]").forEach((el) => el.removeAttribute("open"));
