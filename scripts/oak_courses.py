@@ -35,7 +35,7 @@ from immunescape.trial.recist import DAYS_PER_MONTH
 FloatArray = NDArray[np.float64]
 SMALL_MM = 5.0
 """A lesion that is too small to measure."""
-COURSES = 12
+COURSES = 60
 """Courses drawn for a patient."""
 TIME_SPREAD = 0.3
 """SD of ln of the time by which a lesion's end may differ from the patient's progression."""

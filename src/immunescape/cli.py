@@ -97,7 +97,8 @@ def trial_command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print result.json instead of tables.")] = False,
     engine: Annotated[
-        str, typer.Option("--engine", help="auto, native, roadrunner or reference.", autocompletion=cli_names.engines)
+        str,
+        typer.Option("--engine", help="auto, native, cuda, roadrunner or reference.", autocompletion=cli_names.engines),
     ] = "auto",
     cluster: Cluster = None,
     paired: Annotated[
@@ -348,7 +349,8 @@ def calibrate_command(
     cluster: Cluster = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     engine: Annotated[
-        str, typer.Option("--engine", help="auto, native, roadrunner or reference.", autocompletion=cli_names.engines)
+        str,
+        typer.Option("--engine", help="auto, native, cuda, roadrunner or reference.", autocompletion=cli_names.engines),
     ] = "auto",
 ) -> None:
     """Fit the population's distributions to published results of trials."""
@@ -407,7 +409,8 @@ def validate_command(
     cluster: Cluster = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     engine: Annotated[
-        str, typer.Option("--engine", help="auto, native, roadrunner or reference.", autocompletion=cli_names.engines)
+        str,
+        typer.Option("--engine", help="auto, native, cuda, roadrunner or reference.", autocompletion=cli_names.engines),
     ] = "auto",
 ) -> None:
     """Simulate trials and hold them against their published results."""
@@ -449,7 +452,8 @@ def sensitivity_command(
     png: Annotated[Path | None, typer.Option("--png", help="Write a picture.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     engine: Annotated[
-        str, typer.Option("--engine", help="auto, native, roadrunner or reference.", autocompletion=cli_names.engines)
+        str,
+        typer.Option("--engine", help="auto, native, cuda, roadrunner or reference.", autocompletion=cli_names.engines),
     ] = "auto",
 ) -> None:
     """Rank the parameters to which response in a trial is most sensitive."""

@@ -45,7 +45,7 @@ def claims_command(
     ] = False,
     cluster: Cluster = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-    engine: Annotated[str, typer.Option("--engine", help="auto, native, roadrunner or reference.")] = "auto",
+    engine: Annotated[str, typer.Option("--engine", help="auto, native, cuda, roadrunner or reference.")] = "auto",
 ) -> None:
     """Simulate the review's claims: predicted effect, interval, holds or not."""
     from immunescape.errors import InputError

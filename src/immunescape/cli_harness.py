@@ -42,9 +42,9 @@ def harness_command(
     ] = "",
     page: Annotated[Path, typer.Option("--page", help="The page that holds the history.")] = Path("docs/harness.md"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of Markdown.")] = False,
-    engine: Annotated[str, typer.Option("--engine", help="auto, native, roadrunner or reference.")] = "auto",
+    engine: Annotated[str, typer.Option("--engine", help="auto, native, cuda, roadrunner or reference.")] = "auto",
 ) -> None:
-    """Score the model over all trials at hand: hazard ratios, response, curves, biomarkers, with chance and naive baselines."""
+    """Score the model over all trials at hand, figure by figure, beside chance and naive baselines."""
     import datetime
 
     from immunescape.evaluation.harness import run_harness

@@ -54,7 +54,7 @@ def simulate_command(
         typer.Option("--out", "-o", help="Folder for course.csv, doses.csv, scans.csv, course.json, course.png."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-    engine: Annotated[str, typer.Option("--engine", help="auto, native, roadrunner or reference.")] = "auto",
+    engine: Annotated[str, typer.Option("--engine", help="auto, native, cuda, roadrunner or reference.")] = "auto",
 ) -> None:
     """Simulate one virtual patient under one or more regimens, from diagnosis on."""
     from immunescape.files import check_folder

@@ -165,10 +165,10 @@ def test_a_pathological_response_is_judged_by_the_tumour_bed_that_there_was():
 
 
 def test_later_forms_may_go_without_controls():
-    chosen = select_claims("antigen-primes")
+    chosen = select_claims("lactate-treg")
     library: Library = {}
     with_controls = run_claims(chosen, patients=4, seed=1, library=library)
-    without = run_claims(chosen, patients=4, seed=1, library=library, uncontrolled={"antigen-primes"})
+    without = run_claims(chosen, patients=4, seed=1, library=library, uncontrolled={"lactate-treg"})
     assert with_controls.claims[0].controls.mediators
     assert not without.claims[0].controls.mediators
     assert without.claims[0].off is None

@@ -170,6 +170,19 @@ def test_a_server_imports_once_for_all_workers_and_not_in_their_parent() -> None
     assert done.stdout.split("\n")[0] == "[True, True] False", done.stderr
 
 
+@posix
+def test_workers_start_where_the_temporary_folder_has_no_room_for_the_name_of_a_socket(tmp_path: Path) -> None:
+    deep = tmp_path / ("folder" * 20)
+    deep.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(SERVER)], env={**os.environ, "TMPDIR": str(deep)},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[0].startswith("[")
+    assert "Traceback" not in done.stderr
+
+
 PARENT = """
     import time, sys
     sys.path.insert(0, {tests!r})

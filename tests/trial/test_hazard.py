@@ -164,6 +164,17 @@ def test_every_coefficient_has_source_and_grade():
                 assert key == "assumed" or key in known, f"{table}: {row.name}: {key}"
 
 
+def test_the_page_shows_the_coefficients_of_the_table():
+    import re
+    from pathlib import Path
+
+    page = (Path(__file__).parents[2] / "docs" / "survival.md").read_text(encoding="utf-8")
+    shown = {n: float(v) for n, v in re.findall(r"^\| `(\w+)` \| (-?[\d.]+) \(", page, flags=re.MULTILINE)}
+    assert set(shown) == {"log_sld", "progressed", "log_regrowth", "responding", "earlier_line"}
+    for name, value in shown.items():
+        assert coefficients("os_hazard")[name].value == pytest.approx(value, abs=0.006), name
+
+
 def _script(name):
     """A script of the repository, with its folder importable as when it is run."""
     import importlib

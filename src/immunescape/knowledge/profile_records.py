@@ -97,7 +97,7 @@ class Measurement:
             if isinstance(number, float) and math.isnan(number):
                 raise InputError(f"{name} is not a number: use the status 'not_assessable'", where=where)
         if self.low is not None and self.high is not None and self.low > self.high:
-            raise InputError(f"the interval {self.low}..{self.high} has a lower bound above its upper bound", where=where)
+            raise InputError(f"the lower bound of {self.low}..{self.high} exceeds the upper bound", where=where)
         if self.percentile is not None and not self.reference:
             raise InputError("a percentile needs the name of its reference", where=where)
         _share("coverage", self.coverage, where)

@@ -74,8 +74,8 @@ def start_server(imports: Sequence[str]) -> None:
     from multiprocessing import forkserver
 
     multiprocessing.get_context("forkserver").set_forkserver_preload([*imports])
-    with deferred_interrupts(), _hidden_main(), _interrupts_blocked():
-        forkserver.ensure_running()
+    with suppress(OSError), deferred_interrupts(), _hidden_main(), _interrupts_blocked():
+        forkserver.ensure_running()  # where it cannot, workers start from nothing
 
 
 class ProcessTeam:
@@ -178,17 +178,31 @@ class ProcessTeam:
                 worker.pipe.send_bytes(worker.task.message)
 
     def _start(self) -> _Worker:
-        context: Any = multiprocessing.get_context(_METHOD)
-        if _METHOD == "forkserver":
-            context.set_forkserver_preload([*self.imports])
-        pipe, far_end = context.Pipe()
-        process = context.Process(target=_serve, args=(far_end, dict(os.environ)), daemon=True)
-        with _hidden_main(), _interrupts_blocked():
-            process.start()
-        far_end.close()
+        try:
+            pipe, process = self._process(_METHOD)
+        except OSError:  # the server's socket needs a temporary folder whose path is short
+            if _METHOD == "spawn":
+                raise
+            pipe, process = self._process("spawn")
         worker = _Worker(process, pipe)
         self._workers.append(worker)
         return worker
+
+    def _process(self, method: str) -> tuple[Connection, Any]:
+        context: Any = multiprocessing.get_context(method)
+        if method == "forkserver":
+            context.set_forkserver_preload([*self.imports])
+        pipe, far_end = context.Pipe()
+        process = context.Process(target=_serve, args=(far_end, dict(os.environ)), daemon=True)
+        try:
+            with _hidden_main(), _interrupts_blocked():
+                process.start()
+        except OSError:
+            pipe.close()
+            raise
+        finally:
+            far_end.close()
+        return pipe, process
 
     def _receive(self) -> None:
         """Read the answers that are there; put aside workers that died or have made their number of tasks."""

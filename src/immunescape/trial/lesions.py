@@ -35,7 +35,7 @@ from immunescape.errors import InputError
 from immunescape.trial.coefficients import coefficients
 from immunescape.trial.recist import DAYS_PER_MONTH
 
-__all__ = ["MOST_SEEDS", "MOST_TARGETS", "LesionModel", "Lesions"]
+__all__ = ["MOST_SEEDS", "MOST_TARGETS", "SEED_LANES", "LesionModel", "Lesions"]
 
 FloatArray = NDArray[np.float64]
 MOST_TARGETS = 5
