@@ -155,7 +155,7 @@ def trial_command(
         )  # fmt: skip
     written = result.save(folder)
     if as_json:
-        typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
+        typer.echo((folder / "result.json").read_text(encoding="utf-8"), nl=False)
         return
     result.show()
     typer.echo("\nWritten: " + ", ".join(str(p) for p in written))

@@ -152,14 +152,13 @@ def test_a_patient_of_a_trial_goes_through_the_same_course(trial_result: immunes
     for row in trial_result.patients.groupby("arm").head(2).to_dict("records"):
         made = trial_result.patient(row["id"], row["arm"])
         course = made.simulate(row["regimen"], months=row["follow_up_day"] / DAYS_PER_MONTH, observe=["V_T"])
-        assert course.table["V_T"].iloc[0] == pytest.approx(row["volume_ml_baseline"], rel=1e-4)
         assert course.scans["sld_mm"].iloc[0] == pytest.approx(row["sld_mm_baseline"], rel=1e-4)
         own = trial_result.result.visits
         own = own[(own["id"] == row["id"]) & (own["arm"] == row["arm"])]
         seen = course.scans.iloc[1 : 1 + len(own)]
         assert seen["day"].tolist() == own["day"].tolist()
         assert seen["response"].tolist() == own["response"].tolist()
-        assert seen["sld_mm"].to_numpy() == pytest.approx(own["sld_mm"].to_numpy(), rel=1e-2)
+        assert seen["sld_mm"].to_numpy() == pytest.approx(own["sld_mm"].to_numpy(), rel=1e-6)
 
 
 def test_a_patient_of_a_run_is_found_by_its_folder(tmp_path, trial_result: immunescape.face.VirtualResult) -> None:

@@ -204,7 +204,14 @@ def _again(
     beyond = own.beyond_progression if own.stop_at_progression else 1.0
     origin = f"{trial.name}, {own.name}"
     return replace(
-        patient, prior=trial.prior, beyond_progression=beyond, scans=str(trial.visits), origin=origin, rtol=RTOL
+        patient,
+        prior=trial.prior,
+        beyond_progression=beyond,
+        drugs=trial.drugs,
+        scans=str(trial.visits),
+        lesions=trial.lesions,
+        origin=origin,
+        rtol=RTOL,
     )
 
 

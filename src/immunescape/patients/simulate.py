@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from immunescape.engine.api import Compiled, Doses
     from immunescape.model.assembly import Model
     from immunescape.patients.virtual_patient import VirtualPatient
+    from immunescape.population.diagnosis import Grower
     from immunescape.trial.dosing import DoseRecord
     from immunescape.trial.regimen import Regimen
 
@@ -101,7 +102,7 @@ def simulate_patient(
     for name in names:
         used.unit(name)  # refuses an unknown one
     horizon = months * DAYS_PER_MONTH
-    followed, row, visits = _followed(patient, used, compiled, given, months, scans, rtol, conduct)
+    followed, row, visits = _followed(patient, used, compiled, given, months, scans, rtol, conduct, engine)
     end, doses = horizon, _planned(patient, given, horizon)
     if conduct == "trial":
         end = horizon if row["death_day"] is None else min(horizon, float(row["death_day"]))
@@ -148,7 +149,7 @@ def _prepared(patient: VirtualPatient, regimen: Regimen, model: Model | None, en
     needed = dict.fromkeys(d for line in patient.prior for c in line.choices for d in c.regimen.drugs)
     needed |= dict.fromkeys(regimen.drugs)
     if model is None:
-        return _shipped(tuple(needed), engine)
+        return _shipped(tuple(dict.fromkeys((*patient.drugs, *needed))), engine)
     lacking = [d for d in needed if d not in {drug.name for drug in model.drugs}]
     if lacking:
         raise InputError(f"the model has no {', '.join(lacking)}", hint="Build it with the drugs of the regimen.")
@@ -182,6 +183,7 @@ def _followed(
     scans: str | None,
     rtol: float,
     conduct: str,
+    engine: str = "auto",
 ) -> tuple[dict[str, Any], dict[str, Any], pd.DataFrame]:
     """State and parameters at the start, doses given, row and scans of the patient in a trial of one patient."""
     import pandas as pd
@@ -200,8 +202,11 @@ def _followed(
         follow_up_months=months,
         endpoints=Endpoints(("pfs",)),
         prior=patient.prior,
+        lesions=patient.lesions,
     )
-    simulator = BlockSimulator(trial, model, compiled, patient.seed, rtol, patient.fit)
+    simulator = BlockSimulator(
+        trial, model, compiled, patient.seed, rtol, patient.fit, grower=lambda: _grower(model, engine, rtol)
+    )
     simulator.numbers = {**simulator.numbers, "dropout": 1e-300}  # one patient is followed to the end
     if scans is not None or patient.scans is None:
         simulator.numbers["visit_window"] = 0.0
@@ -230,11 +235,19 @@ def _followed(
     doses = [d for d in line.doses if d.time_days < line.treatment_end + 1e-9]
     scans_table = pd.DataFrame(visits, columns=["id", "arm", *columns]).drop(columns=["id", "arm"])
     first = {"day": 0.0, "sld_mm": line.baseline_mm, "change_pct": 0.0, "new_lesion": False, "response": ""}
-    scans_table = pd.concat([pd.DataFrame([first]), scans_table], ignore_index=True)
+    scans_table = pd.DataFrame([first, *scans_table.to_dict("records")], columns=columns)
     row["toxicity"] = [
         (event.day, event.outcome) for event in line.toxicity.before(min(line.treatment_end, months * DAYS_PER_MONTH))
     ]
     return {"start": start, "doses": doses}, row, scans_table
+
+
+def _grower(model: Model, engine: str, rtol: float) -> Grower:
+    """What grows the further lesions of a patient to diagnosis."""
+    from immunescape.engine import get_engine
+    from immunescape.population.diagnosis import Grower
+
+    return Grower(model, get_engine(engine), rtol=rtol)
 
 
 def _refuse(failures: Sequence[dict[str, Any]]) -> None:

@@ -10,7 +10,7 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from immunescape.errors import InputError, unknown_word
 
@@ -51,7 +51,11 @@ class VirtualPatient:
     prior : lines of treatment that come before what is simulated.
     fit : how distributions across patients are moved; None: the fit that ships.
     beyond_progression : probability that treatment goes on after progression, as in the arm that the patient is from.
+    drugs : drugs that the model has beside those of the regimen: those of the trial that the patient is from, so that
+        the integrator takes the same steps.
     scans : visit schedule of the trial that the patient is from, whose scans have their own days; None: no such trial.
+    lesions : ``single``: the target lesions share one simulated tumour and new ones are drawn; ``several``: each lesion
+        is simulated, as in trials. The table of a course always shows the first.
     origin : where the patient is from, as text.
     rtol : relative tolerance with which the patient was made, and is simulated where nothing else is said.
     """
@@ -68,7 +72,9 @@ class VirtualPatient:
     prior: tuple[PriorLine, ...] = ()
     fit: PopulationFit | None = None
     beyond_progression: float = 0.0
+    drugs: tuple[str, ...] = ()
     scans: str | None = None
+    lesions: Literal["single", "several"] = "single"
     origin: str = "drawn"
     rtol: float = 1e-6
 

@@ -302,8 +302,10 @@ def save(result: TrialResult, folder: Path, notice: str) -> list[Path]:
     source = provenance(result, _command(result))
     content = {**result.to_json(), "provenance": source}
     write_whole(paths[0], (json.dumps(content, indent=2, allow_nan=False) + "\n").encode("utf-8"))
-    write_whole(paths[1], described_parquet(result.patients, result.trial.drugs, source))
-    write_whole(paths[2], described_parquet(result.visits, result.trial.drugs, source))
+    # what differs between two runs of the same patients stays out of the tables, whose bytes are compared
+    lasting = {k: source[k] for k in ("version", "engine", "model_sha256", "protocol_sha256")} | {"seed": result.seed}
+    write_whole(paths[1], described_parquet(result.patients, result.trial.drugs, lasting))
+    write_whole(paths[2], described_parquet(result.visits, result.trial.drugs, lasting))
     write_figure(result, paths[3])
     write_report(result, paths[4], notice)
     return paths
