@@ -27,7 +27,7 @@ def chosen(**fields: Any) -> PatientChoice:
 
 
 def test_every_control_is_a_covariate_or_a_parameter_of_the_model() -> None:
-    from immunescape.model.assembly import registered_model
+    from immunescape.model.stored import registered_model
 
     assert all(COVARIATES[n.name].is_number for n in NUMBERS)
     assert all(COVARIATES[n.name].low <= n.low < n.start < n.high <= COVARIATES[n.name].high for n in NUMBERS)

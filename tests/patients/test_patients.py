@@ -202,3 +202,14 @@ def test_what_is_shown_stays_short_and_is_escaped(patient: VirtualPatient) -> No
     assert len(repr(patient)) < 2000
     assert "<script>" not in course._repr_html_()
     assert "&lt;script&gt;" in course._repr_html_()
+
+
+@pytest.mark.slow
+def test_a_patient_who_progresses_on_the_last_days_is_followed_to_the_end() -> None:
+    patient = immunescape.patient(seed=7)
+    later = patient.simulate("none", months=12).outcome["progression_day"]
+    assert later is not None
+    months = (later + 0.5) / DAYS_PER_MONTH
+    course = patient.simulate("none", months=months)
+    assert course.outcome["progression_day"] == later
+    assert course.table.index[-1] == pytest.approx(later + 0.5)

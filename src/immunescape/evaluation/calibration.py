@@ -462,21 +462,23 @@ def _data_targets(data: Path | None, trials: Sequence[Trial]) -> list[Target]:
     found = curve_targets(data / "km", trials) if (data / "km").is_dir() else []
     arms = [a for a in MONO_ARMS if a[0] in {t.name for t in trials}]
     if (data / "loris").is_dir() and arms:
-        found += stratum_targets(response_by_pdl1(data / "loris"), arms, "chowell2022;chang2024", "PD-(L)1 blockade")
-        for cells in response_by_tmb(data / "loris").values():
+        found += stratum_targets(
+            response_by_pdl1(data / "loris", "training"), arms, "chowell2022;chang2024", "PD-(L)1 blockade"
+        )
+        for cells in response_by_tmb(data / "loris", "training").values():
             if all(0 < responders < n for responders, n in cells.values()):
                 found += stratum_targets(cells, arms, "chowell2022;chang2024", "PD-(L)1 blockade")
     table = data / "oak" / "oak_clinical.csv"
     if table.is_file() and "oak" in {t.name for t in trials}:
-        found += oak_targets(table) + ctdna_targets(table)
-        by_pdl1 = response_by_sp142(table)
+        found += oak_targets(table, "training") + ctdna_targets(table, "training")
+        by_pdl1 = response_by_sp142(table, "training")
         found += stratum_targets(by_pdl1, [("oak", "atezolizumab")], "gandara2018", "atezolizumab")
         for split in (response_by_size, response_by_histology, response_by_btmb):
-            for key, rates in split(table).items():
+            for key, rates in split(table, "training").items():
                 found += stratum_targets(rates, [key], "gandara2018", key[1])
     lesions = data / "tumour_kinetics" / "oak.csv"
     if lesions.is_file() and "oak" in {t.name for t in trials}:
-        found += kinetics_targets(lesions)
+        found += kinetics_targets(lesions, "training")
     if not found:
         raise InputError(
             "the folder holds none of km/, loris/, oak/oak_clinical.csv and tumour_kinetics/oak.csv", where=str(data)

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -225,7 +226,35 @@ def _curve(key: tuple[str, str], endpoint: str, time: FloatArray, event: FloatAr
     return out
 
 
-def oak_targets(path: Path) -> list[Target]:
+Patients = Literal["all", "training"]
+"""Which of the real patients are read: all, or without the 30 % that nothing may be fitted to."""
+SPLITS = {
+    "oak_clinical": ("oak", "PtID"),
+    "chowell_train_nsclc": ("loris_chowell", "SAMPLE_ID"),
+    "shim_nsclc": ("loris_shim", "SAMPLE_ID"),
+}
+"""Table of patients -> study and column of the identifier by which it is split (`immunescape.knowledge.held_out`)."""
+
+
+def _rows(path: Path, patients: Patients) -> Iterator[tuple[int, dict[str, str]]]:
+    """Rows of a table of patients with their line numbers; held-out ones only with ``all``."""
+    from immunescape.knowledge.held_out import is_held_out
+
+    study, column = SPLITS.get(path.stem, ("", ""))
+    with path.open(encoding="utf-8-sig") as stream:
+        for number, row in enumerate(csv.DictReader(stream), start=2):
+            if patients == "training" and study:
+                if not row.get(column):
+                    raise InputError(
+                        f"no '{column}': who is held out cannot be told", where=f"{path}, row {number}",
+                        hint="A fit leaves out 30 % of these patients by their identifiers.",
+                    )  # fmt: skip
+                if is_held_out(study, row[column]):
+                    continue
+            yield number, row
+
+
+def oak_targets(path: Path, patients: Patients = "all") -> list[Target]:
     """Targets from OAK's patients: PFS and OS at `CURVE_MONTHS` by arm, and their hazard ratios by histology.
 
     The table has ``TRT01P``, ``HIST``, ``PFS``, ``OS`` (months) and ``PFS.CNSR``, ``OS.CNSR`` (1: censored).
@@ -233,15 +262,14 @@ def oak_targets(path: Path) -> list[Target]:
     arms: dict[tuple[str, str], dict[str, list[tuple[float, float, bool]]]] = {
         key: {"pfs": [], "os": []} for key in OAK_ARMS.values()
     }
-    with path.open(encoding="utf-8-sig") as stream:
-        for number, row in enumerate(csv.DictReader(stream), start=2):
-            try:
-                squamous = row["HIST"] == "SQUAMOUS"
-                for endpoint, rows in arms[OAK_ARMS[row["TRT01P"]]].items():
-                    column = endpoint.upper()
-                    rows.append((float(row[column]), float(row[f"{column}.CNSR"] == "0"), squamous))
-            except (KeyError, ValueError) as error:
-                raise InputError(f"a cell is missing or wrong: {error}", where=f"{path}, row {number}") from None
+    for number, row in _rows(path, patients):
+        try:
+            squamous = row["HIST"] == "SQUAMOUS"
+            for endpoint, rows in arms[OAK_ARMS[row["TRT01P"]]].items():
+                column = endpoint.upper()
+                rows.append((float(row[column]), float(row[f"{column}.CNSR"] == "0"), squamous))
+        except (KeyError, ValueError) as error:
+            raise InputError(f"a cell is missing or wrong: {error}", where=f"{path}, row {number}") from None
     out = []
     for key, endpoints in arms.items():
         for endpoint, rows in endpoints.items():
@@ -271,14 +299,19 @@ KINETICS = {"Study_4_Arm_1": ("oak", "docetaxel"), "Study_4_Arm_2": ("oak", "ate
 _QUANTILES = (0.25, 0.5, 0.75)
 
 
-def kinetics_targets(path: Path) -> list[Target]:
+def kinetics_targets(path: Path, patients: Patients = "all") -> list[Target]:
     """Targets from growth of single lesions: shares of patients below the quartiles of growth and of best change."""
+    from immunescape.knowledge.held_out import is_held_out
+
     lesions = read_lesions(path)
     out = []
     for code, key in KINETICS.items():
         if code not in lesions:
             raise InputError(f"arm '{code}' is missing", where=str(path))
-        rates = patient_rates(lesions[code])
+        own = lesions[code]
+        if patients == "training":
+            own = {name: series for name, series in own.items() if not is_held_out("oak", name)}
+        rates = patient_rates(own)
         n = len(rates["growth"])
         for rate in ("growth", "best_change"):
             for q in _QUANTILES:
@@ -299,30 +332,29 @@ def kinetics_targets(path: Path) -> list[Target]:
 _RESPONSE = (("TPS<1", -1.0, 1.0), ("TPS 1-49", 1.0, 50.0), ("TPS>=50", 50.0, 101.0))
 
 
-def response_by_pdl1(folder: Path) -> dict[str, tuple[int, int]]:
+def response_by_pdl1(folder: Path, patients: Patients = "all") -> dict[str, tuple[int, int]]:
     """Responders and patients by stratum of PD-L1 TPS in tables with ``PDL1_TPS(%)`` and ``Response`` (0 or 1)."""
     counts = {name: [0, 0] for name, _, _ in _RESPONSE}
     for path in sorted(folder.glob("*.csv")):
-        with path.open(encoding="utf-8-sig") as stream:
-            for number, row in enumerate(csv.DictReader(stream), start=2):
-                text, answer = row.get("PDL1_TPS(%)", ""), row.get("Response", "")
-                if text in ("", "NA", "NaN", ".", None) or answer in ("", "NA", "NaN", ".", None):
-                    continue
-                try:
-                    tps, responded = float(text), int(float(answer))
-                except ValueError:
-                    raise InputError(f"'{text}' or '{answer}' is no number", where=f"{path}, row {number}") from None
-                for name, low, high in _RESPONSE:
-                    if low <= tps < high:
-                        counts[name][0] += responded
-                        counts[name][1] += 1
+        for number, row in _rows(path, patients):
+            text, answer = row.get("PDL1_TPS(%)", ""), row.get("Response", "")
+            if text in ("", "NA", "NaN", ".", None) or answer in ("", "NA", "NaN", ".", None):
+                continue
+            try:
+                tps, responded = float(text), int(float(answer))
+            except ValueError:
+                raise InputError(f"'{text}' or '{answer}' is no number", where=f"{path}, row {number}") from None
+            for name, low, high in _RESPONSE:
+                if low <= tps < high:
+                    counts[name][0] += responded
+                    counts[name][1] += 1
     return {name: (a, n) for name, (a, n) in counts.items()}
 
 
 OAK_ARMS = {"MPDL3280A": ("oak", "atezolizumab"), "Docetaxel": ("oak", "docetaxel")}
 
 
-def response_by_tmb(folder: Path) -> dict[str, dict[str, tuple[int, int]]]:
+def response_by_tmb(folder: Path, patients: Patients = "all") -> dict[str, dict[str, tuple[int, int]]]:
     """Responders and patients by TMB, apart for PD-L1 below 50 % and above, in the tables of `response_by_pdl1`.
 
     Patients whose PD-L1, TMB or response is not known are left out.
@@ -330,43 +362,41 @@ def response_by_tmb(folder: Path) -> dict[str, dict[str, tuple[int, int]]]:
     names = [f"TMB<{HIGH_TMB:g}", f"TMB>={HIGH_TMB:g}"]
     counts = {part: {f"{part}, {name}": [0, 0] for name in names} for part in ("TPS<50", "TPS>=50")}
     for path in sorted(folder.glob("*.csv")):
-        with path.open(encoding="utf-8-sig") as stream:
-            for number, row in enumerate(csv.DictReader(stream), start=2):
-                texts = [row.get(column) or "" for column in ("PDL1_TPS(%)", "TMB", "Response")]
-                if any(text in ("", "NA", "NaN", ".") for text in texts):
-                    continue
-                try:
-                    tps, tmb, responded = (float(text) for text in texts)
-                except ValueError:
-                    raise InputError(f"one of {texts} is no number", where=f"{path}, row {number}") from None
-                part = "TPS>=50" if tps >= 50 else "TPS<50"
-                cell = counts[part][f"{part}, {names[tmb >= HIGH_TMB]}"]
-                cell[0] += int(responded)
-                cell[1] += 1
+        for number, row in _rows(path, patients):
+            texts = [row.get(column) or "" for column in ("PDL1_TPS(%)", "TMB", "Response")]
+            if any(text in ("", "NA", "NaN", ".") for text in texts):
+                continue
+            try:
+                tps, tmb, responded = (float(text) for text in texts)
+            except ValueError:
+                raise InputError(f"one of {texts} is no number", where=f"{path}, row {number}") from None
+            part = "TPS>=50" if tps >= 50 else "TPS<50"
+            cell = counts[part][f"{part}, {names[tmb >= HIGH_TMB]}"]
+            cell[0] += int(responded)
+            cell[1] += 1
     return {part: {name: (a, n) for name, (a, n) in cells.items()} for part, cells in counts.items()}
 
 
-def response_by_btmb(path: Path) -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
+def response_by_btmb(path: Path, patients: Patients = "all") -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
     """As `response_by_size`, by blood TMB (``btmb``, 16 mutations and more are high); unknown ones are left out."""
     names = ("low bTMB", "high bTMB")
-    return _response_by(path, names, lambda row: names[float(row["btmb"]) >= HIGH_BTMB_COUNT], "btmb")
+    return _response_by(path, names, lambda row: names[float(row["btmb"]) >= HIGH_BTMB_COUNT], "btmb", patients)
 
 
-def ctdna_targets(path: Path) -> list[Target]:
+def ctdna_targets(path: Path, patients: Patients = "all") -> list[Target]:
     """Hazard ratio of OS of OAK's patients with much ctDNA over those with little, by arm.
 
     Column ``MSAF`` (the highest allele frequency of somatic mutations) parts them at its median; the model's patients
     are parted by their concentration of ctDNA at diagnosis.
     """
     rows: dict[tuple[str, str], list[tuple[float, float, float]]] = {key: [] for key in OAK_ARMS.values()}
-    with path.open(encoding="utf-8-sig") as stream:
-        for number, row in enumerate(csv.DictReader(stream), start=2):
-            try:
-                if row["MSAF"] not in ("", "NA", "."):
-                    own = (float(row["OS"]), float(row["OS.CNSR"] == "0"), float(row["MSAF"]))
-                    rows[OAK_ARMS[row["TRT01P"]]].append(own)
-            except (KeyError, ValueError) as error:
-                raise InputError(f"a cell is missing or wrong: {error}", where=f"{path}, row {number}") from None
+    for number, row in _rows(path, patients):
+        try:
+            if row["MSAF"] not in ("", "NA", "."):
+                own = (float(row["OS"]), float(row["OS.CNSR"] == "0"), float(row["MSAF"]))
+                rows[OAK_ARMS[row["TRT01P"]]].append(own)
+        except (KeyError, ValueError) as error:
+            raise InputError(f"a cell is missing or wrong: {error}", where=f"{path}, row {number}") from None
     out = []
     for key, found in rows.items():
         if not found:
@@ -388,7 +418,7 @@ def ctdna_targets(path: Path) -> list[Target]:
     return out
 
 
-def response_by_sp142(path: Path) -> dict[str, tuple[int, int]]:
+def response_by_sp142(path: Path, patients: Patients = "all") -> dict[str, tuple[int, int]]:
     """Responders and patients on atezolizumab by PD-L1 (SP142) in OAK's table: ``TC1IC1`` and ``TC3IC3``.
 
     The assay is another than that of the tumour proportion score; virtual patients are parted by the rank of their
@@ -402,42 +432,45 @@ def response_by_sp142(path: Path) -> dict[str, tuple[int, int]]:
         low, high = row["TC1IC1"] == "TC0 and IC0", row["TC3IC3"] == "TC3 or IC3"
         return names[0 if low else 2 if high else 1]
 
-    return _response_by(path, names, stratum, "TC1IC1")[OAK_ARMS["MPDL3280A"]]
+    return _response_by(path, names, stratum, "TC1IC1", patients)[OAK_ARMS["MPDL3280A"]]
 
 
-def response_by_size(path: Path) -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
+def response_by_size(path: Path, patients: Patients = "all") -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
     """Responders and patients by sum of diameters at baseline in a table with ``TRT01P``, ``BCOR`` and ``blSLD`` (mm).
 
     A missing best response counts as none.
     """
     names = (f"SLD<{SLD_MM:g} mm", f"SLD>={SLD_MM:g} mm")
-    return _response_by(path, names, lambda row: names[float(row["blSLD"]) >= SLD_MM], "blSLD")
+    return _response_by(path, names, lambda row: names[float(row["blSLD"]) >= SLD_MM], "blSLD", patients)
 
 
-def response_by_histology(path: Path) -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
+def response_by_histology(path: Path, patients: Patients = "all") -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
     """As `response_by_size`, by the column ``HIST``."""
     names = ("nonsquamous", "squamous")
-    return _response_by(path, names, lambda row: names[row["HIST"] == "SQUAMOUS"], "HIST")
+    return _response_by(path, names, lambda row: names[row["HIST"] == "SQUAMOUS"], "HIST", patients)
 
 
 def _response_by(
-    path: Path, names: Sequence[str], stratum: Callable[[Mapping[str, str]], str | None], column: str
+    path: Path,
+    names: Sequence[str],
+    stratum: Callable[[Mapping[str, str]], str | None],
+    column: str,
+    patients: Patients,
 ) -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
     """Arm -> stratum -> (responders, patients); rows with an empty `column` or of no stratum are left out."""
     found = {key: {name: [0, 0] for name in names} for key in OAK_ARMS.values()}
-    with path.open(encoding="utf-8-sig") as stream:
-        for number, row in enumerate(csv.DictReader(stream), start=2):
-            try:
-                if row[column] in ("", "NA", "."):
-                    continue
-                name = stratum(row)
-                if name is None:
-                    continue
-                cell = found[OAK_ARMS[row["TRT01P"]]][name]
-                cell[0] += row["BCOR"] in ("CR", "PR")
-            except (KeyError, ValueError) as error:
-                raise InputError(f"a cell is missing or wrong: {error}", where=f"{path}, row {number}") from None
-            cell[1] += 1
+    for number, row in _rows(path, patients):
+        try:
+            if row[column] in ("", "NA", "."):
+                continue
+            name = stratum(row)
+            if name is None:
+                continue
+            cell = found[OAK_ARMS[row["TRT01P"]]][name]
+            cell[0] += row["BCOR"] in ("CR", "PR")
+        except (KeyError, ValueError) as error:
+            raise InputError(f"a cell is missing or wrong: {error}", where=f"{path}, row {number}") from None
+        cell[1] += 1
     return {key: {n: (a, b) for n, (a, b) in rows.items()} for key, rows in found.items()}
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["LEAST_ML", "Violation", "trajectory_bounds", "violations"]
 
 FloatArray = NDArray[np.float64]
-LEAST_ML = 1e-3
-"""Volume of a tumour of 1.2 mm."""
+LEAST_ML = 0.065
+"""Volume of a tumour of 5 mm, the smallest whose size scans tell (RECIST 1.1)."""
 TOLERANCE = 1e-3
 """Relative part of a bound's range by which integration may err."""
 

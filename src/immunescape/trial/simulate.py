@@ -380,6 +380,8 @@ class BlockSimulator:
         active = [p for p in patients if not p.failure]
         while active:
             longest = max(p.horizon - p.course.day for p in active)
+            if longest <= 0.0:  # the follow-up of all of them ended with their last line
+                return
             span = min(PIECE_DAYS, math.ceil(longest / STEP_DAYS) * STEP_DAYS)
             times = np.arange(0.0, span + 1e-9, STEP_DAYS)
             given = {p.number: p.course.dose_times(p.course.day, p.course.day + span) for p in active}

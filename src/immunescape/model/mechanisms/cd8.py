@@ -179,7 +179,7 @@ MECHANISM = Mechanism(
     ),
     contributions=(
         Contribution("CD8_T", "CD8_pro_T + CD8_eff_T"),
-        Contribution("lymphocytes_T", "CD8_pro_T + CD8_eff_T"),
+        Contribution("lymphocytes_T", "CD8_T"),
         Contribution("T_active_LN", "aCD8_LN + CD8_LN"),
     ),
 )
