@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["print_designs", "save", "write_report"]
 
+CIRCLE = 0.48
+"""Radius of a hypothesis in the picture of the graph of alpha, on whose unit circle the hypotheses lie."""
 FORMULA_ERRORS = 3
 """Monte Carlo errors of a simulated power beyond which a formula is said to be off."""
 
@@ -324,7 +326,9 @@ def graph_figure(result: OperatingCharacteristics) -> Any:
             # beside the straight line, so that the two directions of a pair do not lie on each other
             side = 0.06 * np.array([y1 - y0, x0 - x1]) / np.hypot(x1 - x0, y1 - y0)
             a, b = np.array([x0, y0]) + side, np.array([x1, y1]) + side
-            tail, head = a + 0.2 * (b - a), a + 0.8 * (b - a)
+            # from edge to edge of the circles, so that no arrow lies over a name
+            edge = min(0.45, CIRCLE / float(np.hypot(x1 - x0, y1 - y0)))
+            tail, head = a + edge * (b - a), a + (1 - edge) * (b - a)
             figure.add_annotation(
                 x=head[0], y=head[1], ax=tail[0], ay=tail[1], xref="x", yref="y", axref="x", ayref="y", text="",
                 arrowhead=2, arrowwidth=1.6, arrowcolor=ARM_COLOURS[0],
@@ -335,12 +339,14 @@ def graph_figure(result: OperatingCharacteristics) -> Any:
     figure.add_scatter(
         x=[place[n][0] for n in graph.names], y=[place[n][1] for n in graph.names], mode="markers+text",
         text=[f"{n}<br>alpha {graph.weights[n] * total:.4g}" for n in graph.names], textposition="middle center",
+        textfont={"size": 11},
         marker={"size": 86, "color": "#e2ecf8", "line": {"color": ARM_COLOURS[0], "width": 1.5}}, showlegend=False,
         hoverinfo="skip",
     )  # fmt: skip
     figure = _laid_out(figure, "How alpha is shared and handed on", "", "")
     figure.update_xaxes(visible=False, range=[-1.7, 1.7])
-    figure.update_yaxes(visible=False, range=[-1.7, 1.7], scaleanchor="x")
+    low = min(y for _, y in place.values())
+    figure.update_yaxes(visible=False, range=[low - 0.7, 1.7], scaleanchor="x")
     return figure
 
 
@@ -365,7 +371,7 @@ def alpha_table(result: OperatingCharacteristics) -> Table:
     return Table(rows, ("Alpha at the start",))
 
 
-def _figures(result: OperatingCharacteristics) -> list[dict[str, str]]:
+def _figures(result: OperatingCharacteristics) -> list[str]:
     """Pictures with a label that says what they show and which table holds the same numbers."""
     made = (
         (boundary_figure(result), "Boundaries on the scale of Z by information", "Looks and boundaries"),
@@ -373,7 +379,7 @@ def _figures(result: OperatingCharacteristics) -> list[dict[str, str]]:
         (graph_figure(result), "How alpha is shared and handed on", "Alpha by hypothesis"),
     )
     return [
-        {"html": figure_html(figure), "label": label, "table": table}
+        figure_html(figure, label=label, caption=f"{label}; the same numbers are in the table “{table}”.")
         for figure, label, table in made
         if figure is not None
     ]

@@ -275,11 +275,14 @@ def spider_figure(
     return Picture(data, {**layout, "shapes": shapes})
 
 
-def figure_html(figure: go.Figure | Picture, tools: bool = True) -> str:
-    """HTML of one picture, without the plotly library itself (a report carries it once); `tools` shows its buttons."""
+def figure_html(figure: go.Figure | Picture, tools: bool = True, label: str = "", caption: str = "") -> str:
+    """HTML of one picture, without the plotly library itself (a report carries it once).
+
+    `tools` shows its buttons; `label` names the figure to those who hear the page, `caption` stands below it.
+    """
     config = {"displaylogo": False, "responsive": True, "displayModeBar": "hover" if tools else False}
     if not isinstance(figure, Picture):
         content = json.loads(figure.to_json())
         layout = {k: v for k, v in content["layout"].items() if k != "template"}
         figure = Picture(content["data"], layout)
-    return figure.html(config)
+    return figure.html(config, label, caption)

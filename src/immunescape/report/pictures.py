@@ -86,20 +86,22 @@ class Picture:
     data: Sequence[Mapping[str, Any]]
     layout: Mapping[str, Any]
 
-    def html(self, config: Mapping[str, Any]) -> str:
-        """HTML of the picture, for a page that holds `plotly_script`."""
+    def html(self, config: Mapping[str, Any], label: str = "", caption: str = "") -> str:
+        """HTML of the picture, for a page that holds `plotly_script`; `label` and `caption` go with the figure."""
         name = f"picture-{next(_counter)}"
         layout = {**self.layout, "template": _TEMPLATE}
         parts = ", ".join(_script_text(part) for part in (list(self.data), layout, dict(config)))
         height = self.layout.get("height", 420)
         words = self.words()
-        label = html.escape(words[0])
+        shows = html.escape(words[0])
+        group = f' role="group" aria-label="{html.escape(label)}"' if label else ""
+        below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
         rest = "".join(f"<li>{html.escape(text)}</li>" for text in words[1:])
         return (
-            f'<figure class="picture"><div id="{name}" class="plotly-graph-div" role="img" aria-label="{label}" '
+            f'<figure class="picture"{group}><div id="{name}" class="plotly-graph-div" role="img" aria-label="{shows}" '
             f'style="height:{height}px; width:100%;"></div>'
             + (f"<details><summary>In words</summary><ul>{rest}</ul></details>" if rest else "")
-            + f'</figure><script>Plotly.newPlot("{name}", {parts});</script>'
+            + f'{below}</figure><script>Plotly.newPlot("{name}", {parts});</script>'
         )
 
     def words(self) -> list[str]:

@@ -51,6 +51,7 @@ def spoiled(column: str, value: Any, rows: int = 500) -> pd.DataFrame:
         (spoiled("os_months", np.nan), "'os_months' is missing or not finite for 500 virtual patients of arm 'new'"),
         (spoiled("os_months", np.inf, 3), "not finite for 3"),
         (spoiled("os_months", -1.0, 2), "'os_months' is negative for 2"),
+        (spoiled("os_months", 730.0, 7), "'os_months' is beyond 600 months .days.. for 7"),
         (spoiled("os_event", np.nan, 4), "'os_event' is missing"),
         (spoiled("os_event", 2.0, 4), "'os_event' is neither 0 nor 1 for 4"),
         (spoiled("os_event", 0.0, 600), "no os event in arm 'new'"),

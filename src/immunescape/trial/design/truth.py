@@ -395,6 +395,10 @@ class Pool:
         return Pool(self.arms, self.strata, self.shares, rows, self.source)
 
 
+LONGEST_MONTHS = 600
+"""Months of follow-up of a virtual patient beyond which a time is taken for one in another unit."""
+
+
 def _checked_column(rows: pd.DataFrame, column: str, arm: str) -> Floats:
     """Numbers of one column of virtual patients, complete and possible.
 
@@ -410,6 +414,7 @@ def _checked_column(rows: pd.DataFrame, column: str, arm: str) -> Floats:
     problems = {"is missing or not finite": ~np.isfinite(values)}
     if column.endswith("_months"):
         problems["is negative"] = values < 0
+        problems[f"is beyond {LONGEST_MONTHS} months (days?)"] = values > LONGEST_MONTHS
     else:
         problems["is neither 0 nor 1"] = np.isfinite(values) & ~np.isin(values, (0.0, 1.0))
     for complaint, wrong in problems.items():
