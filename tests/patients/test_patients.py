@@ -95,7 +95,7 @@ def test_scans_are_read_off_the_same_course_as_the_table(patient: VirtualPatient
 
     regimen = parse_regimen(PEMBROLIZUMAB)
     model, compiled = _prepared(patient, regimen, None, "auto")
-    again, _, scans = _followed(patient, model, compiled, regimen, 12.0, "every 6 weeks", 1e-6, "trial")
+    again, _, scans = _followed(patient, model, compiled, regimen, 12.0, "every 6 weeks", 1e-6, "trial", "auto")
     assert again["start"]["states"] == course.start["states"]
     ratio = course.table["V_scan_T"] / course.table["V_scan_T"].iloc[0]
     assert ratio.loc[84.0] ** (1 / 3) - 1 == pytest.approx(scans["change_pct"].iloc[2] / 100, abs=0.25)
@@ -152,7 +152,6 @@ def test_a_patient_of_a_trial_goes_through_the_same_course(trial_result: immunes
     for row in trial_result.patients.groupby("arm").head(2).to_dict("records"):
         made = trial_result.patient(row["id"], row["arm"])
         course = made.simulate(row["regimen"], months=row["follow_up_day"] / DAYS_PER_MONTH, observe=["V_T"])
-        assert course.table["V_T"].iloc[0] == pytest.approx(row["volume_ml_baseline"], rel=1e-4)
         assert course.scans["sld_mm"].iloc[0] == pytest.approx(row["sld_mm_baseline"], rel=1e-4)
         own = trial_result.result.visits
         own = own[(own["id"] == row["id"]) & (own["arm"] == row["arm"])]

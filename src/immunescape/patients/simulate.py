@@ -101,7 +101,7 @@ def simulate_patient(
     for name in names:
         used.unit(name)  # refuses an unknown one
     horizon = months * DAYS_PER_MONTH
-    followed, row, visits = _followed(patient, used, compiled, given, months, scans, rtol, conduct)
+    followed, row, visits = _followed(patient, used, compiled, given, months, scans, rtol, conduct, engine)
     end, doses = horizon, _planned(patient, given, horizon)
     if conduct == "trial":
         end = horizon if row["death_day"] is None else min(horizon, float(row["death_day"]))
@@ -182,10 +182,13 @@ def _followed(
     scans: str | None,
     rtol: float,
     conduct: str,
+    engine: str,
 ) -> tuple[dict[str, Any], dict[str, Any], pd.DataFrame]:
     """State and parameters at the start, doses given, row and scans of the patient in a trial of one patient."""
     import pandas as pd
 
+    from immunescape.engine import get_engine
+    from immunescape.population.diagnosis import Grower
     from immunescape.trial.recist import DAYS_PER_MONTH
     from immunescape.trial.schedule import Schedule
     from immunescape.trial.simulate import BlockSimulator
@@ -200,8 +203,17 @@ def _followed(
         follow_up_months=months,
         endpoints=Endpoints(("pfs",)),
         prior=patient.prior,
+        lesions="several",
     )
-    simulator = BlockSimulator(trial, model, compiled, patient.seed, rtol, patient.fit)
+    simulator = BlockSimulator(
+        trial,
+        model,
+        compiled,
+        patient.seed,
+        rtol,
+        patient.fit,
+        grower=lambda: Grower(model, get_engine(engine), rtol=rtol),
+    )
     simulator.numbers = {**simulator.numbers, "dropout": 1e-300}  # one patient is followed to the end
     if scans is not None or patient.scans is None:
         simulator.numbers["visit_window"] = 0.0
