@@ -88,11 +88,13 @@ class Page:
             size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
             self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
             wait_for(lambda w=width: self.script("return window.innerWidth") == w)
-            wait_for(lambda w=width: self.script("return document.documentElement.scrollWidth") <= w, 5)
+            wait_for(lambda w=width: self.script("return document.documentElement.scrollWidth") <= w, 10)
+            wait_for(lambda: self.script(WIDTHS) == [], 10)
             height = self.script("return document.documentElement.scrollHeight")
             if "IMMUNESCAPE_SCREENSHOTS" in os.environ:
-                time.sleep(0.7)
                 self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**size, "height": height})
+                time.sleep(1.5)
+                wait_for(lambda: self.script(WIDTHS) == [], 10)
                 self.browser.save_screenshot(str(folder / f"{name}-{width}.png"))
         self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
@@ -102,6 +104,11 @@ class Page:
         assert wrong == []
 
 
+WIDTHS = """
+return [...document.querySelectorAll('.isc-plot')].filter((e) => e.offsetParent).map((e) =>
+  [e.clientWidth, e.querySelector('.main-svg').getBoundingClientRect().width]).filter((p) => Math.abs(p[0] - p[1]) > 2);
+"""
+"""Figures that are not as wide as their cards."""
 CHECKS = """
 const wrong = [], seen = new Set();
 const visible = (e) => e.offsetParent !== null;

@@ -130,6 +130,7 @@ def test_a_design_is_simulated_under_a_changed_assumption(page: Page, pictures: 
     assert "immunescape design design.yaml --replicates 50 --seed 1" in page.wait_text("#d_code", "immunescape", 180)
     assert "null" in page.text("#d_tables")
     assert "hazard_ratio: 0.7}" in page.fetched("#d_yaml")
+    wait_for(lambda: len(page.all("#d_figures .main-svg")) >= 2)
     page.accessible()
     page.shot(pictures, "design")
 

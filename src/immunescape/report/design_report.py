@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from immunescape.trial.design.simulation import Figure, OperatingCharacteristics
 
 __all__ = ["print_designs", "save", "write_report"]
+
+FORMULA_ERRORS = 3
+"""Monte Carlo errors of a simulated power beyond which a formula is said to be off."""
 
 
 def _percent(figure: Figure | None, digits: int = 2) -> str:
@@ -112,9 +116,10 @@ def main_table(results: Sequence[OperatingCharacteristics]) -> Table:
         for scenario in result.scenarios:
             found = result.summary(scenario)
             row: Row = {"Design": result.design.name} if len(results) > 1 else {}
-            error = scenario == "null"
+            compared = any(arm.role == "control" for arm in result.design.arms)
+            null = "null (all arms as the control)" if compared else "null (a rate of no interest)"
             row |= {
-                "Scenario": "null (all arms as the control)" if error else scenario,
+                "Scenario": null if scenario == "null" else scenario,
                 "Any rejection, % (95 % interval)": _percent(found["reject_any"]),
                 "Expected patients": _mean(found["expected_patients"]),
                 events: _mean(found["expected_events"]),
@@ -140,7 +145,7 @@ def hypothesis_table(result: OperatingCharacteristics) -> Table:
 
 
 def stopping_table(result: OperatingCharacteristics) -> Table:
-    """Where trials end."""
+    """Where trials end; rejections at the last look, which stop nothing early, are among those that end with one."""
     rows: list[Row] = []
     for scenario in result.scenarios:
         found = result.summary(scenario)
@@ -149,8 +154,9 @@ def stopping_table(result: OperatingCharacteristics) -> Table:
             row: Row = {
                 "Scenario": scenario,
                 "Look": stop["look"],
-                "Efficacy stop, %": _percent(stop["efficacy"], 1),
-                "Futility stop, %": _percent(stop["futility"], 1),
+                "Stops early for efficacy, %": _percent(stop["efficacy"], 1),
+                "Stops early for futility, %": _percent(stop["futility"], 1),
+                "Ends with a rejection, %": _percent(stop["rejected"], 1),
                 "Trial ends, %": _percent(stop["end"], 1),
             }
             for key, title, digits in (("months", "Month", 1), ("patients", "Patients", 1)):
@@ -219,6 +225,17 @@ def notes_table(result: OperatingCharacteristics) -> Table:
         months = ", ".join(number(m, 1) for m in found["months"])
         looks = f"looks at month {months}; " if months else ""
         rows.append({"Item": f"By formula ({scenario})", "Value": f"{looks}cumulative power {power}"})
+        simulated = result.reject(scenario)
+        gap = found["cumulative_power"][-1] - simulated.value
+        if abs(gap) > FORMULA_ERRORS * simulated.error:
+            rows.append(
+                {
+                    "Item": f"Formula less simulation ({scenario})",
+                    "Value": f"{100 * gap:+.1f} points, beyond {FORMULA_ERRORS} Monte Carlo errors: the formula is a "
+                    "large-sample approximation (that of survival takes the arms at risk as they were randomised, so "
+                    "it is further off at unequal allocation and large effects); the simulated power is the one to use",
+                }
+            )
         for wanted, size in found["size_for_power"].items():
             events = "" if size["events"] is None else f"{size['events']:.0f} events, "
             text = f"{events}{size['patients']:.0f} patients"
@@ -270,14 +287,19 @@ def boundary_figure(result: OperatingCharacteristics) -> Any:
     figure = go.Figure()
     rows = result.design.rule.expected_table(result.design, result.plan)
     names = list(dict.fromkeys(r["hypothesis"] for r in rows))
-    for k, name in enumerate(names):
+    bounds = ("information", "efficacy_z", "futility_z")
+    lines = {name: [[row.get(key) for key in bounds] for row in rows if row["hypothesis"] == name] for name in names}
+    alike = len(names) > 1 and all(repr(line) == repr(lines[names[0]]) for line in lines.values())
+    # bounds that all hypotheses share are drawn once: lines on one another cannot be told apart
+    for k, name in enumerate(names[:1] if alike else names):
         colour = ARM_COLOURS[k % len(ARM_COLOURS)]
         own = [r for r in rows if r["hypothesis"] == name]
+        title = "each hypothesis" if alike else name
         for key, dash, label in (("efficacy_z", "solid", "efficacy"), ("futility_z", "dot", "futility")):
             points = [(r["information"], r[key]) for r in own if r.get(key) is not None and np.isfinite(r[key])]
             if points:
                 figure.add_scatter(
-                    x=[p[0] for p in points], y=[p[1] for p in points], mode="lines+markers", name=f"{name}, {label}",
+                    x=[p[0] for p in points], y=[p[1] for p in points], mode="lines+markers", name=f"{title}, {label}",
                     line={"color": colour, "dash": dash},
                 )  # fmt: skip
     return _laid_out(figure, "Boundaries", "Information fraction", "Z (positive: experimental better)")
@@ -358,7 +380,7 @@ def _figures(result: OperatingCharacteristics) -> list[dict[str, str]]:
 
 
 def stopping_figure(result: OperatingCharacteristics) -> Any:
-    """Stacked bars of where trials end, by scenario."""
+    """Stacked bars of where trials end, by scenario; lying, so that long names of scenarios are never turned."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -369,21 +391,33 @@ def stopping_figure(result: OperatingCharacteristics) -> Any:
             y = [100 * f["stopping"][k][key].value if k < len(f["stopping"]) else 0.0 for f in summaries.values()]
             if any(y):
                 figure.add_bar(
-                    x=list(summaries),
-                    y=y,
+                    y=list(summaries),
+                    x=y,
+                    orientation="h",
                     name=f"look {k + 1}, {label}",
                     marker_color=colour,
                     opacity=1 - 0.6 * k / looks,
                 )
-    ran = [100 * (1 - f["stop_early"].value) for f in summaries.values()]
-    figure.add_bar(x=list(summaries), y=ran, name="ran to the end", marker_color="#b8c2cc")
+    for rejects, label, colour in ((True, "rejected", "#6f8494"), (False, "not rejected", "#c9d1d8")):
+        ran = []
+        for scenario in summaries:
+            decided = result.outcomes[scenario]
+            ran.append(100 * float(np.mean((decided.reason == 0) & (decided.rejected.any(axis=1) == rejects))))
+        figure.add_bar(y=list(summaries), x=ran, orientation="h", name=f"ran to the end, {label}", marker_color=colour)
     figure.update_layout(barmode="stack")
-    return _laid_out(figure, "Where trials end", "Scenario", "Simulated trials (%)")
+    figure = _laid_out(figure, "Where trials end", "Simulated trials (%)", "")
+    wrapped = ["<br>".join(textwrap.wrap(name, 16)) for name in summaries]
+    figure.update_yaxes(
+        type="category", autorange="reversed", automargin=True, tickvals=list(summaries), ticktext=wrapped
+    )
+    return figure
 
 
 def _laid_out(figure: Any, title: str, x: str, y: str) -> Any:
+    # each entry of the legend may take a line of its own on a narrow screen
+    extra = 24 * max(0, sum(trace.showlegend is not False for trace in figure.data) - 2)
     figure.update_layout(
-        title={"text": title, "font": {"size": 16}}, height=400, xaxis_title=x, yaxis_title=y,
+        title={"text": title, "font": {"size": 16}}, height=400 + extra, xaxis_title=x, yaxis_title=y,
         margin={"l": 56, "r": 16, "t": 44, "b": 56}, legend=legend_below(400),
         font={"family": "system-ui, sans-serif", "size": 13},
     )  # fmt: skip
@@ -497,6 +531,8 @@ def print_designs(results: Sequence[OperatingCharacteristics]) -> None:
             print_table("Bounds on other scales", scale_table(result).rows)
     print_table(f"Operating characteristics ({results[0].replicates} simulated trials)", main_table(results).rows)
     for result in results:
+        if len(results) > 1:
+            print(f"{result.design.name}\n")
         print_table("By hypothesis", hypothesis_table(result).rows)
         notes = notes_table(result)
         if notes.rows:

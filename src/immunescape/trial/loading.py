@@ -16,6 +16,7 @@ __all__ = ["Source", "check_yaml", "read_trial", "resolve", "template"]
 
 Location = tuple[str | int, ...]
 _MAX_NODES, _MAX_DEPTH = 50_000, 40
+_ODD_NUMBER = re.compile(r"[-+]?(0[0-9_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
 
 
 class Source:
@@ -47,6 +48,8 @@ class Source:
                 where=f"{file}{line}",
                 hint="Check the indentation, and quote texts that hold ': ' or start with a special sign.",
             ) from error
+        except RecursionError:
+            raise InputError("the file is too large or too deep for a trial", where=file) from None
         except (yaml.YAMLError, ValueError) as error:
             raise InputError(f"not valid YAML: {error}", where=file) from error
         finally:
@@ -59,6 +62,13 @@ class Source:
         if count[0] > _MAX_NODES or len(path) > _MAX_DEPTH:
             raise InputError("the file is too large or too deep for a trial", where=self.file)
         self.lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, yaml.ScalarNode) and node.style is None and _ODD_NUMBER.fullmatch(node.value):
+            # YAML 1.1 takes 0400 for 256 (base 8) and 2:30 for 150 (base 60)
+            raise InputError(
+                f"'{node.value}' is no plain number",
+                where=f"{self.file}, line {node.start_mark.line + 1}",
+                hint="Write numbers without leading zeros and colons; put a text into quotes.",
+            )
         if isinstance(node, yaml.MappingNode):
             seen: set[str] = set()
             for key, value in node.value:
@@ -113,8 +123,13 @@ def resolve(name_or_path: str | Path) -> tuple[str, str]:
     if path.is_file():
         try:
             return str(path), path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
+            raise InputError("is no UTF-8 text", where=str(path), hint="Save it as plain text in UTF-8.") from error
+        except OSError as error:
             raise InputError(f"cannot be read: {error}", where=str(path)) from error
+    if path.exists() and (path.suffix or len(path.parts) > 1):
+        kind = "a folder" if path.is_dir() else "no ordinary file"
+        raise InputError(f"this is {kind}, not a YAML file", where=name, hint="Name the file itself.")
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         raise InputError("no such file", where=name, hint="Start one with 'immunescape trial --template'.")
     raise unknown_word("trial", name, list_trials())

@@ -138,6 +138,13 @@
     return box;
   }
 
+  // a figure is as wide as its card, also where it was drawn before the page was laid out
+  function fit(plot) {
+    const drawn = plot._fullLayout && plot._fullLayout.width;
+    if (drawn && plot.clientWidth && Math.abs(drawn - plot.clientWidth) > 1) Plotly.Plots.resize(plot);
+  }
+  const widths = new ResizeObserver((entries) => entries.forEach((entry) => fit(entry.target)));
+
   function makeCard(key) {
     const card = node("figure", "isc-card");
     card.dataset.key = key;
@@ -163,7 +170,8 @@
     plot.style.minHeight = value.layout.height + "px";
     const values = card.querySelector(".isc-values");
     values.replaceChildren(...(value.rows.length ? [tableOf(value)] : []));
-    Plotly.react(plot, value.data, value.layout, { displayModeBar: false, responsive: true });
+    Plotly.react(plot, value.data, value.layout, { displayModeBar: false, responsive: true }).then(() => fit(plot));
+    widths.observe(plot);
   }
 
   const figures = new Shiny.OutputBinding();
@@ -173,7 +181,7 @@
       const cards = value || [];
       const old = new Map(Array.from(el.children).map((child) => [child.dataset.key, child]));
       const now = cards.map((card) => old.get(card.key) || makeCard(card.key));
-      old.forEach((child) => { if (!now.includes(child)) { Plotly.purge(child.querySelector(".isc-plot")); } });
+      old.forEach((child) => { if (!now.includes(child)) { widths.unobserve(child.querySelector(".isc-plot")); Plotly.purge(child.querySelector(".isc-plot")); } });
       el.replaceChildren(...now);
       cards.forEach((card, i) => fill(now[i], card));
     },

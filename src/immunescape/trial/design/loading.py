@@ -76,8 +76,13 @@ def resolve(name_or_path: str | Path) -> tuple[str, str]:
     if path.is_file():
         try:
             return str(path), path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
+            raise InputError("is no UTF-8 text", where=str(path), hint="Save it as plain text in UTF-8.") from error
+        except OSError as error:
             raise InputError(f"cannot be read: {error}", where=str(path)) from error
+    if path.exists() and (path.suffix or len(path.parts) > 1):
+        kind = "a folder" if path.is_dir() else "no ordinary file"
+        raise InputError(f"this is {kind}, not a YAML file", where=name, hint="Name the file itself.")
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         raise InputError("no such file", where=name, hint=f"Designs that ship: {', '.join(list_designs())}.")
     raise unknown_word("design", name, list_designs())

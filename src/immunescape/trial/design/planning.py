@@ -29,8 +29,9 @@ def planning(design: Design, plan: Mapping[str, Any], scenario: str) -> dict[str
     Returns
     -------
     dict
-        ``months``, ``average_hazard_ratio``, ``cumulative_power`` by look; ``events`` and ``patients`` for powers
-        ``0.8`` and ``0.9`` at the average hazard ratio of the last look (patients by the same share of events).
+        ``months`` (empty where events wait for a visit), ``average_hazard_ratio``, ``cumulative_power`` by look;
+        ``events`` and ``patients`` for powers ``0.8`` and ``0.9`` at the average hazard ratio of the last look
+        (patients by the same share of events).
     """
     rule, truth = design.rule, design.truths.get(scenario)
     if isinstance(rule, GroupSequential) and rule.early_futility is not None:
@@ -80,8 +81,10 @@ def planning(design: Design, plan: Mapping[str, Any], scenario: str) -> dict[str
             need = float((drift / gain[-1]) ** 2 * (1 + ratio) ** 2 / ratio)
             sizes[f"{target:g}"] = {"events": need, "patients": need / events[-1] * design.patients}
     lag = design.endpoint(tested.endpoint).lag  # an analysis waits for its data
+    seen_at_once = design.endpoint(tested.endpoint).visits_every == 0
     return {
-        "months": [m + lag for m in months],
+        # events that wait for the next visit come later than the formula knows
+        "months": [m + lag for m in months] if seen_at_once else [],
         "average_hazard_ratio": effect,
         "cumulative_power": power.tolist(),
         "size_for_power": sizes,

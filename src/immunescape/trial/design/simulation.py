@@ -147,6 +147,7 @@ class OperatingCharacteristics:
                 "look": k + 1,
                 "efficacy": Figure.share((found.stage == k + 1) & (found.reason == 1)),
                 "futility": Figure.share((found.stage == k + 1) & (found.reason == 2)),
+                "rejected": Figure.share((found.stage == k + 1) & found.rejected.any(axis=1)),
                 "end": Figure.share(found.stage == k + 1),
             }
             for k in range(looks)

@@ -28,6 +28,8 @@ from immunescape.trial.design.survival_model import Accrual, PiecewiseExponentia
 __all__ = ["Size", "size_means", "size_of_bounds", "size_rates", "size_survival"]
 
 Floats = NDArray[np.float64]
+LARGEST_TRIAL = 1_000_000
+"""Patients beyond which a computed size is taken for a slip."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,16 @@ def size_of_bounds(
     )  # fmt: skip
 
 
+def _checked(size: Size) -> Size:
+    """Refuse a size that no trial has."""
+    if size.plan.patients > LARGEST_TRIAL:
+        raise InputError(
+            f"{size.plan.patients:.3g} patients would be needed, and no trial has more than {LARGEST_TRIAL:,}",
+            hint="So small an effect is not to be shown; check its unit, and the margin.",
+        )
+    return size
+
+
 def _check_patients(patients: float, ratio: float) -> None:
     """Refuse a size of an arm below which its test is no normal one."""
     if not 0 < ratio < np.inf or not patients * min(ratio, 1.0) / (1.0 + ratio) >= LEAST_PER_ARM:
@@ -184,7 +196,7 @@ def size_survival(
         what = "events and patients"
     kind = f", non-inferiority margin {margin:g}" if margin != 1 else ""
     text = f"{what} for a hazard ratio of {hazard_ratio:g}, control median {median:g} months{kind}"
-    return Size(text, "survival", alpha, plan, ratio, margin)
+    return _checked(Size(text, "survival", alpha, plan, ratio, margin))
 
 
 def size_rates(
@@ -198,9 +210,11 @@ def size_rates(
 ) -> Size:
     """Patients of a test of two response rates; the power where `patients` are given."""
     text = f"response rates of {experimental:g} and {control:g}"
+    if experimental < control:
+        text += " (experimental lower than control)"
     if patients is None:
         plan = sample_size_rates(experimental, control, bounds, alpha=alpha, ratio=ratio)
-        return Size(f"patients for {text}", "rates", alpha, plan, ratio)
+        return _checked(Size(f"patients for {text}", "rates", alpha, plan, ratio))
     _check_patients(patients, ratio)
     plan = power_rates(experimental, control, patients, bounds, ratio=ratio)
     return Size(f"power of {patients:g} patients for {text}", "rates", alpha, plan, ratio)
@@ -217,9 +231,11 @@ def size_means(
 ) -> Size:
     """Patients of a test of two means; the power where `patients` are given."""
     text = f"a difference of {difference:g} at a standard deviation of {sd:g}"
+    if difference < 0:
+        text += " (experimental lower than control)"
     if patients is None:
         plan = sample_size_means(difference, sd, bounds, ratio=ratio)
-        return Size(f"patients for {text}", "means", alpha, plan, ratio)
+        return _checked(Size(f"patients for {text}", "means", alpha, plan, ratio))
     _check_patients(patients, ratio)
     plan = power_means(difference, sd, patients, bounds, ratio=ratio)
     return Size(f"power of {patients:g} patients for {text}", "means", alpha, plan, ratio)
