@@ -74,7 +74,7 @@ class VirtualPatient:
     beyond_progression: float = 0.0
     drugs: tuple[str, ...] = ()
     scans: str | None = None
-    lesions: Literal["single", "several"] = "single"
+    lesions: Literal["single", "several"] = "several"
     origin: str = "drawn"
     rtol: float = 1e-6
 

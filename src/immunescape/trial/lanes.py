@@ -238,25 +238,18 @@ class LaneMaker:
 
         numbers = table.index.to_numpy()
         rows = np.array([i for i, _ in left])
-        common = {}
-        for i in dict.fromkeys(rows.tolist()):
-            common[i] = patient_generator(self.seed, stream, int(numbers[i]), "lesions in common").standard_normal(
-                len(self.correlation)
-            )
-        own = np.array(
-            [
-                patient_generator(self.seed, stream, int(numbers[i]), f"lesion {j}, draw {attempt}").standard_normal(
-                    len(self.correlation)
-                )
-                for i, j in left
-            ]
-        )
+
+        def draw(i: int, purpose: str) -> float:
+            # by name, so that drugs that a model has or lacks shift nothing
+            return float(patient_generator(self.seed, stream, int(numbers[i]), purpose).standard_normal())
+
         quantile = {}
-        for k, (name, rho) in enumerate(self.correlation.items()):
-            if name not in names:
-                continue
-            together = np.sqrt(rho) * scores[name][rows] + np.sqrt(1.0 - rho) * np.array([common[i][k] for i in rows])
-            z = np.sqrt(rho) * together + np.sqrt(1.0 - rho) * own[:, k]
+        for name in names:
+            rho = self.correlation[name]
+            common = {i: draw(i, f"lesions in common: {name}") for i in dict.fromkeys(rows.tolist())}
+            own = np.array([draw(i, f"lesion {j}, draw {attempt}: {name}") for i, j in left])
+            together = np.sqrt(rho) * scores[name][rows] + np.sqrt(1.0 - rho) * np.array([common[i] for i in rows])
+            z = np.sqrt(rho) * together + np.sqrt(1.0 - rho) * own
             quantile[name] = np.clip(ndtr(z), TINY, 1.0 - TINY)
         records = {n: r for n, r in self._records.items() if n in names}
         values = parameters_at(records, table.iloc[rows], quantile, fit=self.fit)
