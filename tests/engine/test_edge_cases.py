@@ -218,6 +218,37 @@ CASES = [
     *(Case(f"binding of {unit:g}", binding(unit), (0.0, 1.0, 100.0),
            {"A": [unit, unit / 2, unit / 101], "C": [0.0, unit / 2, unit * 100 / 101]})
       for unit in (1e-9, 1e-12, 1e-21)),
+    Case("a slope that is infinite at the start", sbml({"x": (0.0, "1 - sqrt(x)")}), (0.0, 1.0),
+         {"x": [0.0, 0.487609561]}),  # t = -2 (s + log(1 - s)), s = sqrt(x)
+    Case("a depot that empties as a square root, filled later", sbml({"A": (0.0, "-sqrt(A)")}), (0.0, 1.0, 2.0),
+         {"A": [0.0, 4.0, 2.25]}, {"doses": bolus((1.0, 4.0))}),
+    *(Case(f"a window given by {name}", sbml({"S": (0.0, "0.4")}, variables={"n": 0.0}, events=[counting(trigger)]),
+           (0.0, 10.0), {"n": [0.0, 1.0]}, inside_steps=True)
+      for name, trigger in (("abs", "abs(S - 1.85) < 0.005"), ("max", "max(S - 1.855, 1.845 - S) < 0"),
+                            ("min within a sum", "1 + min(S - 1.845, 1.855 - S) > 1"))),
+    Case("an event that watches a state which only an infusion moves",
+         sbml({"A": (0.0, "0")}, variables={"when": 0.0},
+              events=[{"trigger": "A > 1.9", "assignments": {"when": "A"}}]),
+         (0.0, 1.0, 3.0), {"A": [0.0, 1.0, 3.0], "when": [0.0, 0.0, 1.9]}, {"doses": infusion(0.0, 3.0, 3.0)}),
+    Case("a window that an infused state passes", sbml({"A": (0.0, "0"), "y": (0.0, "1")}, variables={"n": 0.0},
+         events=[counting("A > 1.9 && A < 1.91")]), (0.0, 1.0, 3.0), {"n": [0.0, 0.0, 1.0]},
+         {"doses": infusion(0.0, 3.0, 3.0)}, inside_steps=True),
+    Case("a dose at the start belongs to the state there", elimination(counting("A > 5"), n=0.0), (0.0, 1.0),
+         {"n": [0.0, 0.0], "A": decayed(10.0, 0, 1)}, {"doses": bolus((0.0, 10.0))}),
+    Case("doses at one time that cancel", elimination(counting("A > 5"), n=0.0), (0.0, 1.0, 2.0), {"n": [0, 0, 0]},
+         {"doses": bolus((1.0, 6.0), (1.0, -6.0))}),
+    Case("until before the start", elimination(start=1.0), (0.0, 1.0), {"A": [1.0, np.nan]},
+         {"until": np.array([-1.0])}),
+    Case("an event that waits for equality", sbml({"x": (0.0, "1")}, variables={"n": 0.0}, events=[counting("x == 5")]),
+         (0.0, 10.0), {"n": [0.0, 1.0]},
+         refused={"native": "equal", "reference": "equal", "roadrunner": "equal|triggers"}),
+    Case("a pulse that an event puts off",
+         sbml({"x": (0.0, "piecewise(100, time > s && time < s + 0.01, 0)")}, variables={"s": 50.0},
+              events=[{"trigger": "time > 10", "assignments": {"s": "70"}}]), (0.0, 60.0, 100.0),
+         {"x": [0.0, 0.0, 1.0]},
+         refused={"roadrunner": "switch with time"}),
+    Case("a stop at a short peak", sbml({"x": (0.0, "y"), "y": (1.0, "-x")}), (0.0, 1.0, 10.0),
+         {"x": [0.0, float(np.sin(1)), np.nan]}, {"stop": Stop("x", np.array([0.9999]))}, inside_steps=True),
     Case("a stop that a dose passes", elimination(), (0.0, 1.0, 2.0, 3.0), {"A": [0.0, 0.0, 60.0, np.nan]},
          {"doses": bolus((2.0, 60.0)), "stop": Stop("A", np.array([50.0]))}),
     Case("a stop after an event",
@@ -251,3 +282,19 @@ def test_edge_case(case, engine):
     for name, exact in case.exact.items():
         scale = np.nanmax(np.abs(exact)) or 1.0
         np.testing.assert_allclose(result[name][0] / scale, np.divide(exact, scale), atol=5 * case.error, err_msg=name)
+
+
+def test_libroadrunner_refuses_other_parameters_where_a_stoichiometry_follows_from_them():
+    model = f"""<sbml xmlns="http://www.sbml.org/sbml/level3/version2/core" level="3" version="2"><model>
+<listOfCompartments><compartment id="V" size="1" spatialDimensions="3" constant="true"/></listOfCompartments>
+<listOfSpecies><species id="S" compartment="V" initialAmount="1" hasOnlySubstanceUnits="true" boundaryCondition="false"
+ constant="false"/></listOfSpecies><listOfParameters><parameter id="p" value="6" constant="true"/></listOfParameters>
+<listOfInitialAssignments><initialAssignment symbol="n"><math {MATH}><ci>p</ci></math></initialAssignment>
+</listOfInitialAssignments><listOfReactions><reaction id="r" reversible="false"><listOfReactants><speciesReference
+ id="n" species="S" constant="false"/></listOfReactants><kineticLaw><math {MATH}><apply><times/><cn>0.1</cn><ci>S</ci>
+</apply></math></kineticLaw></reaction></listOfReactions></model></sbml>"""
+    job = Job(1, np.array([0.0, 1.0]), ("S",), parameters={"p": 2.0})
+    for engine in ("native", "reference"):
+        np.testing.assert_allclose(compiled(engine, model).run(job)["S"][0], [1.0, np.exp(-0.2)], rtol=1e-5)
+    with pytest.raises(EngineError, match="stoichiometry 'n'"):
+        compiled("roadrunner", model).run(job)

@@ -98,6 +98,8 @@ def analyse(system: System) -> Plan | str:
     readable = dict.fromkeys((*system.quantities, *names))
     quantities = dict(zip(readable, inline([system.value(n) for n in readable]), strict=True))
     constants = substituted_constants(system)
+    if any(node.op == "eq" and free_symbols(node) & set(states) for node in _conditions(triggers)):
+        return "events that wait for equality"
     clock, reason = time_features([*rates, *triggers], states, still, constants)
     if reason:
         return reason

@@ -76,7 +76,8 @@ class Job:
     initial : overrides of states at ``times[0]``: name -> scalar or (n,) array; they win over initial assignments.
     doses : one table for all, or one for each patient.
     stop : optional stop condition.
-    until : optional (n,) time at which each patient's integration ends; later outputs are NaN.
+    until : optional (n,) time at which each patient's integration ends; later outputs are NaN. A time before the start
+        counts as the start.
     rtol : relative tolerance.
     atol : absolute tolerance: a number for all states, or a mapping state -> value. None, and states that the mapping
         leaves out: a thousandth of `rtol` times the largest size that the state has had, so that results do not depend

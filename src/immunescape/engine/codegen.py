@@ -19,7 +19,7 @@ from immunescape.engine.codegen_step import step_code
 from immunescape.engine.conserved import conserved_amounts
 from immunescape.engine.hoist import Hoist
 from immunescape.engine.ir import COMPARISONS, Expr, postorder
-from immunescape.engine.ir_calculus import free_symbols
+from immunescape.engine.ir_calculus import free_symbols, rebuild
 from immunescape.engine.layout import Layout, Wanted
 from immunescape.engine.pieces import LONGEST_PIECE, POINT, c_function, function_in_files, function_in_pieces
 from immunescape.engine.rosenbrock import METHODS
@@ -152,7 +152,11 @@ class _Writer:
         fac = tape.leaf("fac")
         a = dict(matrix)
         for i in range(n):
-            a[i, i] = tape.add(a[i, i], fac) if (i, i) in a else fac
+            if (i, i) not in a:
+                a[i, i] = fac
+                continue
+            steady = tape.nodes[a[i, i]][0] == "num"
+            a[i, i] = tape.add(a[i, i] if steady else tape.node("call", "v_slope", a[i, i]), fac)
         diagonal = {i: a[i, i] for i in range(n)}
         rows: list[set[int]] = [set() for _ in range(n)]
         columns: list[set[int]] = [set() for _ in range(n)]
@@ -358,10 +362,40 @@ class _Writer:
         )
 
 
+_SIDES = 16  # of one gap; a gap with more is followed as it is
+
+
 def _gaps(plan: Plan) -> list[Expr]:
     """Differences of both sides of all comparisons that events and switches hold, each once."""
     nodes = [node for node in postorder([*plan.triggers, *plan.switches]) if node.op in COMPARISONS]
-    return list(dict.fromkeys(node.args[0] - node.args[1] for node in nodes))
+    return list(dict.fromkeys(g for node in nodes for g in _smooth(node.args[0] - node.args[1])))
+
+
+def _smooth(gap: Expr) -> list[Expr]:
+    """The gap with each side of its ``abs``, ``min`` and ``max`` taken for granted, in place of the gap.
+
+    Where the gap is zero one of them is, and none has a bend between two points at which it is looked at.
+    """
+    sides: list[Expr] = [gap]
+    while (bent := _bend(sides)) is not None:
+        a, b = (bent.args[0], -bent.args[0]) if bent.op == "abs" else bent.args
+        sides = [replaced for side in sides for replaced in dict.fromkeys(_put(side, bent, x) for x in (a, b))]
+        if len(sides) > _SIDES:
+            return [gap]
+    return list(dict.fromkeys(side for side in sides if side.op != "num"))
+
+
+def _bend(sides: Sequence[Expr]) -> Expr | None:
+    """The innermost ``abs``, ``min`` or ``max``."""
+    return next((node for node in postorder(sides) if node.op in ("abs", "min", "max")), None)
+
+
+def _put(root: Expr, old: Expr, new: Expr) -> Expr:
+    """Replace a part of an expression."""
+    done: dict[Expr, Expr] = {}
+    for node in postorder([root]):
+        done[node] = new if node is old else rebuild(node, [done[a] for a in node.args])
+    return done[root]
 
 
 def _positions(expressions: Sequence[Expr], states: Sequence[str]) -> set[int]:

@@ -123,7 +123,7 @@ def check_job(job: Job, states: Iterable[str]) -> Job:
         raise EngineError(f"max_steps is {job.max_steps}; at least one step is needed")
     absolute_tolerances(job, tuple(states))
     _check_doses({id(d): d for d in dose_tables(job)}.values())
-    until = None if job.until is None else _each("'until'", job.until, job.n)
+    until = None if job.until is None else np.maximum(_each("'until'", job.until, job.n), times[0])
     stop = None if job.stop is None else replace(job.stop, value=_each("the value of 'stop'", job.stop.value, job.n))
     for kind, table in (("parameters", job.parameters), ("initial", job.initial)):
         for name, value in table.items():
@@ -131,6 +131,12 @@ def check_job(job: Job, states: Iterable[str]) -> Job:
             if shape not in ((), (1,), (job.n,)):
                 raise EngineError(f"'{name}' in {kind} has shape {shape}; a number or ({job.n},) is needed")
     return replace(job, times=times, until=until, stop=stop)
+
+
+def infused_states(job: Job) -> frozenset[str]:
+    """States that some dose of the job is infused into."""
+    tables = {id(d): d for d in dose_tables(job)}.values()
+    return frozenset(t for d in tables for t, length in zip(d.target, d.duration, strict=True) if length > 0)
 
 
 def absolute_tolerances(job: Job, states: Sequence[str]) -> FloatArray:

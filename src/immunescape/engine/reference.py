@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from immunescape.engine.api import FAILED, OK, Doses, Job, Result
 from immunescape.engine.ir_system import System
-from immunescape.engine.jobs import absolute_tolerances, check_job, dose_tables, warn_unresolved
+from immunescape.engine.jobs import absolute_tolerances, check_job, dose_tables, infused_states, warn_unresolved
 from immunescape.engine.reference_events import EventTable
 from immunescape.engine.reference_patient import Patient, Plan
 from immunescape.engine.reference_problem import Problem
@@ -50,6 +50,7 @@ class ReferenceCompiled:
         self.states: tuple[str, ...] = system.state_names
         self.quantities: tuple[str, ...] = system.quantities
         self.parameters: Mapping[str, float] = system.defaults
+        self._infused: frozenset[str] = frozenset()
         self._problem = Problem(system)
         self._events = EventTable(self._problem)
 
@@ -62,6 +63,11 @@ class ReferenceCompiled:
             For unknown names or values that do not fit the job. A patient that fails is reported in the result.
         """
         job = check_job(job, self.states)
+        infused = infused_states(job) & {s.name for s in self.system.states if s.rate.is_num(0.0)}
+        if infused - self._infused:  # they move after all, and what watches them has to be followed
+            self._infused |= infused
+            self._problem = Problem(self.system, self._infused)
+            self._events = EventTable(self._problem)
         times = job.times
         n, system = job.n, self.system
         constants, start = system.resolve(n, job.parameters, job.initial, float(times[0]))

@@ -112,6 +112,7 @@ class Patient:
 
     def _run(self) -> int:
         plan = self.plan
+        self._dose()  # doses at the start belong to the state there
         self._settle()
         self.queue.update(self.t, self.x, self.p)
         while True:
@@ -313,7 +314,9 @@ class Patient:
 
         def jacobian(t: float, y: FloatArray) -> FloatArray:
             assert problem.jacobian is not None
-            return np.array(problem.jacobian(t, y.tolist(), self.p)).reshape(n, n)
+            slopes = np.array(problem.jacobian(t, y.tolist(), self.p)).reshape(n, n)
+            slopes[np.isinf(slopes)] = 0.0  # of sqrt(x) at zero; the iteration then takes a shorter step
+            return slopes
 
         wrong = ~np.isfinite(rates(self.t, self.x[:n]))
         if np.any(wrong):

@@ -15,6 +15,7 @@ from immunescape.engine.ir_python import Function, make_function
 from immunescape.engine.ir_system import System
 from immunescape.engine.reference_history import Constants
 from immunescape.engine.time_features import CLOCK, TimeFeatures, is_linear, time_features
+from immunescape.errors import EngineError
 
 __all__ = ["Problem"]
 
@@ -22,7 +23,7 @@ FloatArray = NDArray[np.float64]
 
 
 class Problem:
-    """A system with its assignments written out.
+    """A system with its assignments written out; `infused` names states that a job infuses into.
 
     The vector ``x`` holds the states and then the algebraic variables; ``p`` the constants.
 
@@ -37,8 +38,9 @@ class Problem:
     starts, start_constants : start values of states and derived constants as functions of time.
     """
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, infused: frozenset[str] = frozenset()) -> None:
         self.system = system
+        self._still = {s.name for s in system.states if s.rate.is_num(0.0)} - infused
         self.n = len(system.states)
         order = [*system.state_names, *(a.name for a in system.algebraic)]
         self.names = {name: ("x", i) for i, name in enumerate(order)}
@@ -53,8 +55,16 @@ class Problem:
         self.jacobian: Function | None = None
         triggers = self._write_out([event.trigger for event in system.events])
         self.triggers = self.function(triggers)
+        moving = {s.name for s in system.states} - self._still | {a.name for a in system.algebraic}
+        for event, trigger in zip(system.events, triggers, strict=True):
+            if any(node.op == "eq" and free_symbols(node) & moving for node in postorder([trigger])):
+                raise EngineError(
+                    f"event '{event.name}' waits for two values to be equal of which one moves: no point of a computed "
+                    "course need meet that",
+                    hint="Write the trigger with >= or <=.",
+                )
         self.static = all(rate.is_num(0.0) for rate in rates)
-        self._fixed = {s.name for s in system.states if s.rate.is_num(0.0)} | set(system.constant_names)
+        self._fixed = self._still | set(system.constant_names)
         sampled: list[Expr] = []
         timed: list[Expr] = []
         breaks: dict[Expr, None] = {}
@@ -92,8 +102,8 @@ class Problem:
         """What jumps or turns with time alone in some expressions."""
         roots = self._write_out(roots)
         system, now = self.system, sym(CLOCK)
-        moving = {s.name for s in system.states if not s.rate.is_num(0.0)} | {a.name for a in system.algebraic}
-        changing = {s.name for s in system.states} - moving
+        changing = set(self._still)
+        moving = {s.name for s in system.states} - changing | {a.name for a in system.algebraic}
         moving |= {d.name for d in system.delays}
         names = [c.name for c in system.constants]
         constants = substitute([c.expression for c in system.constants], {}, time=now)

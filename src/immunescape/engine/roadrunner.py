@@ -10,14 +10,15 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.engine.analysis import substituted_constants
-from immunescape.engine.api import FAILED, Job, Result
-from immunescape.engine.ir import Expr, postorder, sym
+from immunescape.engine.api import FAILED, OK, Job, Result
+from immunescape.engine.ir import COMPARISONS, TIME, Expr, postorder, sym
 from immunescape.engine.ir_calculus import free_symbols, substitute
 from immunescape.engine.ir_system import System
 from immunescape.engine.jobs import TOLERANCE_SHARE, check_job, dose_tables
@@ -69,6 +70,13 @@ class RoadRunnerModel:
         self._variables: dict[int, dict[str, float]] = {}
         model = document_of(sbml).getModel()
         self._has_events = model.getNumEvents() > 0
+        starts = {item.getSymbol() for item in model.getListOfInitialAssignments()}
+        self._derived_stoichiometry = [
+            reference.getId()
+            for reaction in model.getListOfReactions()
+            for reference in (*reaction.getListOfReactants(), *reaction.getListOfProducts())
+            if reference.getId() in starts or (reference.isSetStoichiometryMath() and not reference.getId())
+        ]
         self._system = read_sbml(sbml)
         _refuse(model, self._system)
         events = self._system.events
@@ -80,6 +88,11 @@ class RoadRunnerModel:
         triggers = [event.trigger for event in events]
         self._unseen = bool(_clock(self._system, triggers, linear=False).features) or any(
             node.op in ("eq", "ne") for node in postorder(triggers)
+        )
+        altered = {name for event in events for name, _ in event.assignments}
+        self._altered_times = any(
+            node.op in COMPARISONS and altered & free_symbols(node) and TIME in postorder([node])
+            for node in postorder(_written(self._system, self._system.rates))
         )
         self.quantities: tuple[str, ...] = self._system.quantities
         self.written_out = written_out(model)
@@ -157,7 +170,7 @@ class RoadRunnerModel:
         watched = [] if job.stop is None else [self._system.value(job.stop.quantity)]
         if self._unseen or _clock(self._system, watched, linear=False).features:
             raise EngineError("libroadrunner steps over triggers and stops that jump or turn with time", hint=hint)
-        if self._has_events and any(np.any(jumps > 0) for _, jumps in moments):
+        if self._altered_times or (self._has_events and any(np.any(jumps > 0) for _, jumps in moments)):
             raise EngineError("libroadrunner steps over rates that switch with time in a model with events", hint=hint)
         if self._clock.sharpest(job.n, self.parameters, job.parameters, start, end) > 0.5:
             raise EngineError("libroadrunner steps over inputs as short as those of this model", hint=hint)
@@ -171,6 +184,12 @@ class RoadRunnerModel:
         watched = None if job.stop is None else self._selection(job.stop.quantity)
         self._check_names("parameter", job.parameters, self.parameters)
         self._check_names("state", job.initial, self.states)
+        if job.parameters and self._derived_stoichiometry:
+            raise EngineError(
+                f"libroadrunner keeps the stoichiometry '{self._derived_stoichiometry[0]}', which an initial "
+                "assignment gives, when parameters change",
+                hint="Use the engine 'native' or 'reference'.",
+            )
         dose_list = dose_tables(job)
         tables = {id(d): d for d in dose_list}
         for doses in tables.values():
@@ -215,13 +234,21 @@ class RoadRunnerModel:
             try:
                 integrator.maximum_time_step = 0.0
                 status[i], end_time[i] = patient.integrate(*given, values[i], final[i])
-                if self._watches_states or (self._has_events and job.stop is not None):
+                if self._watches_states or (self._has_events and (infused or job.stop is not None)):
                     integrator.maximum_time_step = short
                     again = np.full_like(values[i], np.nan)
                     # to the end that was found, so that a stop is not looked for again
                     whole = (*given[:3], None, float(end_time[i]))
                     patient.integrate(*whole, again, np.full_like(final[i], np.nan))
                     if _differ(values[i], again):
+                        raise FloatingPointError(_OTHER_COURSE)
+                if job.stop is not None and status[i] == OK:  # a peak beyond the stop, shorter than a step
+                    integrator.maximum_time_step = short
+                    fine = replace(job, times=np.union1d(times, np.linspace(start, float(times[-1]), 1001)))
+                    second = kind_of_patient(runner, self.states, defaults, fine, outputs, watched)
+                    second.take_over(patient)
+                    shape = (len(fine.times), len(outputs))
+                    if second.integrate(*given, np.full(shape, np.nan), np.full_like(final[i], np.nan))[0] != OK:
                         raise FloatingPointError(_OTHER_COURSE)
             except (RuntimeError, FloatingPointError) as error:
                 status[i] = FAILED
@@ -243,6 +270,14 @@ def _watches(system: System, trigger: Expr) -> bool:
         (inlined[item.name],) = substitute([item.expression], inlined)
     moving = {s.name for s in system.states if not s.rate.is_num(0.0)}
     return bool(free_symbols(*substitute([trigger], inlined)) & moving)
+
+
+def _written(system: System, roots: Sequence[Expr]) -> list[Expr]:
+    """Expressions with assignment rules written out."""
+    inlined: dict[str, Expr] = {}
+    for item in system.assignments:
+        (inlined[item.name],) = substitute([item.expression], inlined)
+    return substitute(roots, inlined)
 
 
 def _differ(values: FloatArray, again: FloatArray) -> bool:

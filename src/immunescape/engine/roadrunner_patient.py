@@ -49,7 +49,11 @@ def dose_changes(doses: Doses, start: float) -> list[Change]:
             changes.append(Change(float(time + length), target, "rate", -float(amount / length)))
         else:
             changes.append(Change(float(time), target, "amount", float(amount)))
-    return sorted(changes)
+    together: dict[tuple[float, str, str], float] = {}
+    for change in changes:  # what is given at one time acts at once
+        key = (change.time, change.target, change.kind)
+        together[key] = together.get(key, 0.0) + change.value
+    return sorted(Change(time, target, kind, value) for (time, target, kind), value in together.items())
 
 
 class _Patient:
@@ -81,6 +85,11 @@ class _Patient:
         self.slots: tuple[tuple[str, str], ...] = ()
         self.variables: Mapping[str, float] = {}
         self.fires_at_start = False
+
+    def take_over(self, other: _Patient) -> None:
+        """Work on the same loaded model as another patient."""
+        self.touched, self.slots, self.variables = other.touched, other.slots, other.variables
+        self.fires_at_start = other.fires_at_start
 
     def begin(self, parameters: Mapping[str, float], initial: Mapping[str, float]) -> None:
         """Give the model a patient's parameters and starting values."""

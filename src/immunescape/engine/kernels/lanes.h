@@ -62,6 +62,8 @@ static inline V pick(I m, V a, V b) { return real((bits(a) & m) | (bits(b) & ~m)
 static inline V truth(I m) { return real(m & alli(0x3ff0000000000000LL)); }
 static inline I holds(V a) { return MASK(a != all(0.0)); }
 static inline V v_abs(V a) { return real(bits(a) & alli(0x7fffffffffffffffLL)); }
+/* A slope that is not finite, of sqrt(x) at zero, would hold its state where it is. Without it the step is consistent. */
+static inline V v_slope(V a) { return pick(MASK(a - a == all(0.0)), a, all(0.0)); }
 static inline V v_min(V a, V b) { return pick(MASK(a <= b) | MASK(a != a), a, b); }
 static inline V v_max(V a, V b) { return pick(MASK(a >= b) | MASK(a != a), a, b); }
 
