@@ -187,7 +187,7 @@ TABLE = (
     "name,value,unit,distribution,spread,lower,upper,source,grade,note\n"
     "k_toy_loss,1,1/day,,,,,assumed,assumed,\nK_toy,1,micromole/liter,,,,,assumed,assumed,\n"
 )
-MECHANISMS = {"immunescape.mechanisms": {"toy": "toys.toy:MECHANISM"}}
+MECHANISMS = {"immunescape.mechanisms": {"toy": "extoy.toy:MECHANISM"}}
 
 
 def toy(**words: str) -> str:
@@ -197,20 +197,20 @@ def toy(**words: str) -> str:
 
 @pytest.mark.parametrize("place", ["toy.csv", "parameters/toy.csv"])
 def test_a_table_is_found_beside_the_module(install: Install, place: str) -> None:
-    folder = install("toys", {"toy.py": toy(), place: TABLE}, MECHANISMS)
+    folder = install("extoy", {"toy.py": toy(), place: TABLE}, MECHANISMS)
     assert Path(registry.get_mechanism("toy").parameters) == folder / place
 
 
 def test_a_table_that_is_not_there_names_the_places(install: Install) -> None:
-    folder = install("toys", {"toy.py": toy()}, MECHANISMS)
+    folder = install("extoy", {"toy.py": toy()}, MECHANISMS)
     with pytest.raises(ModelError, match=r"parameter table 'toy\.csv' of 'toy' is not there") as error:
         registry.mechanisms()
     assert str(folder) in str(error.value)
-    assert "package 'toys'" in str(error.value)
+    assert "package 'extoy'" in str(error.value)
 
 
 def test_a_mechanism_of_a_name_that_is_taken_is_refused(install: Install) -> None:
-    install("toys", {"toy.py": toy(name="arginine"), "toy.csv": TABLE}, MECHANISMS)
+    install("extoy", {"toy.py": toy(name="arginine"), "toy.csv": TABLE}, MECHANISMS)
     with pytest.raises(
         ModelError, match=r"'arginine' is already registered by immunescape\.model\.mechanisms\.arginine"
     ):
@@ -218,20 +218,20 @@ def test_a_mechanism_of_a_name_that_is_taken_is_refused(install: Install) -> Non
 
 
 def test_something_else_under_a_group_is_refused(install: Install) -> None:
-    install("toys", {"toy.py": "MECHANISM = 3\n"}, MECHANISMS)
+    install("extoy", {"toy.py": "MECHANISM = 3\n"}, MECHANISMS)
     with pytest.raises(ModelError, match="this is int, not Mechanism"):
         registry.mechanisms()
 
 
 def test_a_package_that_cannot_be_imported_is_named(install: Install) -> None:
-    install("toys", {"toy.py": "import no_such_module\n"}, MECHANISMS)
+    install("extoy", {"toy.py": "import no_such_module\n"}, MECHANISMS)
     with pytest.raises(ModelError, match="the plug-in cannot be loaded: ModuleNotFoundError") as error:
         registry.mechanisms()
-    assert "pip uninstall toys" in str(error.value)
+    assert "pip uninstall extoy" in str(error.value)
 
 
 def test_a_misspelt_group_is_refused(install: Install) -> None:
-    install("toys", {"toy.py": toy()}, {"immunescape.mechanism": {"toy": "toys.toy:MECHANISM"}})
+    install("extoy", {"toy.py": toy()}, {"immunescape.mechanism": {"toy": "extoy.toy:MECHANISM"}})
     with pytest.raises(ModelError, match=r"unknown group of entry points 'immunescape\.mechanism'") as error:
         registry.mechanisms()
     assert "'immunescape.mechanisms'" in str(error.value)
@@ -251,7 +251,7 @@ def test_a_mechanism_whose_strength_cannot_be_settled_is_refused(install: Instal
     from immunescape.population.reference import with_reference_strengths
 
     table = TABLE + "toy_volume,1,milliliter,,,,,assumed,assumed,\n"
-    install("toys", {"toy.py": toy(strength=strength), "toy.csv": table}, MECHANISMS)
+    install("extoy", {"toy.py": toy(strength=strength), "toy.csv": table}, MECHANISMS)
     model = Model.build(check_units=False)
     with pytest.raises(ModelError, match=f"the reference strengths with toy cannot be computed: {why}"):
         with_reference_strengths(model)
@@ -262,10 +262,10 @@ def test_the_command_line_names_a_plugin_that_is_broken(install: Install) -> Non
 
     from immunescape.cli import app
 
-    install("toys", {"toy.py": "import no_such_module\n"}, MECHANISMS)
+    install("extoy", {"toy.py": "import no_such_module\n"}, MECHANISMS)
     done = CliRunner().invoke(app, ["mechanisms"])
     assert done.exit_code != 0
-    assert "pip uninstall toys" in f"{done.output}{done.exception}"
+    assert "pip uninstall extoy" in f"{done.output}{done.exception}"
 
 
 CLASSES = "drug,class\ntoymab,ici\n"
@@ -285,7 +285,10 @@ DRUG_TABLE = "name,value,unit,distribution,spread,lower,upper,source,grade,note\
         ("kp_T", 0.25, "dimensionless"), ("kp_LN", 0.25, "dimensionless"), ("kd_TIGIT", 0.5, "nanomole/liter"),
     )
 )  # fmt: skip
-DRUG_POINTS = {"immunescape.drugs": {"toymab": "toys.drug:DRUG"}, "immunescape.data": {"toys": "toys.data"}}
+DRUG_POINTS = {
+    "immunescape.drugs": {"toymab": "extoy.drug:DRUG"},
+    "immunescape.data": {"extoy": "extoy.data"},
+}
 DATA = {
     "data/__init__.py": "",
     "data/drug_classes.csv": CLASSES,
@@ -296,7 +299,7 @@ WHOLE = {"drug.py": DRUG, "toymab.csv": DRUG_TABLE, **DATA}
 
 
 def test_a_drug_with_class_dose_and_harm_is_taken(install: Install) -> None:
-    install("toys", WHOLE, DRUG_POINTS)
+    install("extoy", WHOLE, DRUG_POINTS)
     assert registry.get_drug("toymab").targets == ("TIGIT",)
 
 
@@ -312,7 +315,7 @@ def test_a_drug_that_lacks_one_of_them_is_refused(install: Install, lacking: str
     files = {k: v for k, v in WHOLE.items() if k != lacking}
     if lacking == "data/drug_classes.csv":
         del files["data/toxicity.csv"]  # its rows would name a drug that nobody knows
-    install("toys", files, DRUG_POINTS)
+    install("extoy", files, DRUG_POINTS)
     with pytest.raises(ModelError, match=message) as error:
         registry.drugs()
     assert lacking.removeprefix("data/") in str(error.value)
@@ -320,7 +323,7 @@ def test_a_drug_that_lacks_one_of_them_is_refused(install: Install, lacking: str
 
 def test_a_drug_with_part_of_its_harm_is_refused(install: Install) -> None:
     without_events = "".join(line for line in HARM.splitlines(keepends=True) if ",grade3," not in line)
-    install("toys", WHOLE | {"data/toxicity.csv": without_events}, DRUG_POINTS)
+    install("extoy", WHOLE | {"data/toxicity.csv": without_events}, DRUG_POINTS)
     with pytest.raises(ModelError, match="no grade3 is known for toymab"):
         registry.drugs()
 
@@ -350,7 +353,7 @@ def test_a_table_that_would_change_others_or_cannot_be_read_names_its_row(
 ) -> None:
     from immunescape.trial.coefficients import coefficients
 
-    folder = install("toys", WHOLE | {f"data/{file}": text}, DRUG_POINTS)
+    folder = install("extoy", WHOLE | {f"data/{file}": text}, DRUG_POINTS)
 
     def read() -> None:
         registry.drugs()
@@ -362,14 +365,14 @@ def test_a_table_that_would_change_others_or_cannot_be_read_names_its_row(
 
 
 def test_a_file_without_meaning_is_refused(install: Install) -> None:
-    install("toys", {**DATA, "data/toxicty.csv": HARM}, {"immunescape.data": {"toys": "toys.data"}})
+    install("extoy", {**DATA, "data/toxicty.csv": HARM}, {"immunescape.data": {"extoy": "extoy.data"}})
     with pytest.raises(InputError, match=r"unknown file of a plug-in 'toxicty\.csv'") as error:
         plugins.data_folders()
     assert "'toxicity.csv'" in str(error.value)
 
 
 def test_a_data_folder_that_is_not_there_is_refused(install: Install) -> None:
-    install("toys", {"module.py": ""}, {"immunescape.data": {"toys": "toys.module"}})
+    install("extoy", {"module.py": ""}, {"immunescape.data": {"extoy": "extoy.module"}})
     with pytest.raises(InputError, match="this is no package with files"):
         plugins.data_folders()
 
@@ -380,7 +383,9 @@ def test_a_trial_or_design_of_a_name_that_is_taken_is_refused(install: Install, 
     from immunescape.trial.spec import list_trials
 
     install(
-        "toys", {"data/__init__.py": "", f"data/{kind}/{name}.yaml": "x: 1\n"}, {"immunescape.data": {"t": "toys.data"}}
+        "extoy",
+        {"data/__init__.py": "", f"data/{kind}/{name}.yaml": "x: 1\n"},
+        {"immunescape.data": {"t": "extoy.data"}},
     )
     with pytest.raises(InputError, match=f"the name '{name}' is taken by immunescape"):
         list_trials() if kind == "trials" else list_designs()
@@ -407,7 +412,11 @@ def test_a_claim_of_an_identifier_that_is_taken_is_refused(install: Install) -> 
     text = (
         "chapter: X\nclaims:\n- {id: abstract-scope, at: ['1.1'], text: Something long., kind: context, reason: none}\n"
     )
-    install("toys", {"data/__init__.py": "", "data/claims/x.yaml": text}, {"immunescape.data": {"t": "toys.data"}})
+    install(
+        "extoy",
+        {"data/__init__.py": "", "data/claims/x.yaml": text},
+        {"immunescape.data": {"t": "extoy.data"}},
+    )
     with pytest.raises(InputError, match="the claim 'abstract-scope' stands in two chapters"):
         load_claims()
 
@@ -416,7 +425,11 @@ def test_a_reference_that_disagrees_is_refused(install: Install) -> None:
     from immunescape.knowledge.references import load_references
 
     bib = "@article{wang2019, title = {Another one}, year = {1999}}\n"
-    install("toys", {"data/__init__.py": "", "data/references.bib": bib}, {"immunescape.data": {"t": "toys.data"}})
+    install(
+        "extoy",
+        {"data/__init__.py": "", "data/references.bib": bib},
+        {"immunescape.data": {"t": "extoy.data"}},
+    )
     with pytest.raises(InputError, match="'wang2019' has the title 'Another one' here"):
         load_references()
 
@@ -436,7 +449,7 @@ def read(path, options):
         (
             "maf",
             "mutations",
-            r"two readers read the format 'maf': immunescape\.profile\.readers\.\w+\.\w+ and toys\.r\.read",
+            r"two readers read the format 'maf': immunescape\.profile\.readers\.\w+\.\w+ and extoy\.r\.read",
         ),
         ("toy_format", "mutation", "unknown kind of data 'mutation'"),
     ],
@@ -446,7 +459,11 @@ def test_a_reader_that_clashes_or_gives_what_nobody_knows_is_refused(
 ) -> None:
     from immunescape.profile.readers import all_readers
 
-    install("toys", {"r.py": READER.format(name=name, gives=gives)}, {"immunescape.readers": {"x": "toys.r:read"}})
+    install(
+        "extoy",
+        {"r.py": READER.format(name=name, gives=gives)},
+        {"immunescape.readers": {"x": "extoy.r:read"}},
+    )
     with pytest.raises(ImmunescapeError, match=message):
         all_readers()
 
@@ -458,7 +475,7 @@ def test_a_biomarker_that_clashes_is_refused(install: Install) -> None:
         "from immunescape.profile.biomarkers.registry import Biomarker\n"
         "B = Biomarker('tmb', 'T', 'tmb', '1', 'd', lambda study: {}, ('labs',))\n"
     )
-    install("toys", {"b.py": text}, {"immunescape.biomarkers": {"x": "toys.b:B"}})
+    install("extoy", {"b.py": text}, {"immunescape.biomarkers": {"x": "extoy.b:B"}})
     with pytest.raises(ImmunescapeError, match="two biomarkers are named 'tmb'"):
         biomarkers()
 
@@ -488,7 +505,7 @@ def test_a_kind_of_design_that_clashes_is_refused(
     from immunescape.trial.design.kinds import plugin_kinds
 
     text = KIND.format(name=name, reads=reads)
-    install("toys", {"k.py": text}, {"immunescape.designs": {"zz": "toys.k:KIND"}})
+    install("extoy", {"k.py": text}, {"immunescape.designs": {"zz": "extoy.k:KIND"}})
     with pytest.raises(InputError, match=message):
         plugin_kinds()
 

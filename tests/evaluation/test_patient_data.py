@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from immunescape.cli import app
 from immunescape.errors import InputError
-from immunescape.evaluation.patient_data import HOW, PatientData
+from immunescape.evaluation.patient_data import PatientData
 from immunescape.evaluation.validation import validate
 
 
@@ -103,5 +103,5 @@ def test_one_command_compares_a_trial_with_patients(tmp_path: Path) -> None:
     assert "Response by PD-L1" in shown.output
     plain = CliRunner().invoke(app, [*common, "--json"])
     bare = json.loads(plain.stdout)
-    assert (bare["kinetics"], bare["response_by_pdl1"], bare["notes"]) == ([], [], [HOW])
+    assert (bare["kinetics"], bare["response_by_pdl1"]) == ([], [])
     assert "## Single lesions" not in module.page(bare, "")

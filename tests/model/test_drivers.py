@@ -46,11 +46,11 @@ def test_direction(reference: Bench, output: str, parameters: dict[str, float], 
 
 
 def test_kras_with_stk11_lost_answers_pd1_blockade_less(reference: Bench) -> None:
-    """A change in volume under blockade relative to none."""
+    """A change in volume under blockade relative to none, before hardly anything is left of the tumour."""
 
     def answer(parameters: dict[str, float]) -> float:
-        treated = reference.value("V_T", 180, {**parameters, "exposure_pd1": 500.0})
-        return treated / reference.value("V_T", 180, parameters)
+        treated = reference.value("V_T", 60, {**parameters, "exposure_pd1": 500.0})
+        return treated / reference.value("V_T", 60, parameters)
 
     assert answer({"kras_mutant": 1.0}) < answer({})
     assert answer(KL) > answer({})

@@ -47,7 +47,9 @@ def test_lesions_differ_in_what_is_their_own_and_share_the_rest(worker, patients
     assert len(pairs) > 15
     for first, other in pairs:
         assert {n for n in first.parameters if first.parameters[n] != other.parameters[n]} <= own
-    assert np.mean([a.parameters["k_growth"] != b.parameters["k_growth"] for a, b in pairs]) > 0.95
+    assert (
+        np.mean([a.parameters["k_growth"] != b.parameters["k_growth"] for a, b in pairs]) > 0.85
+    )  # few take the patient's
 
 
 def test_lesions_are_distributed_as_patients_are_and_correlate(worker):
