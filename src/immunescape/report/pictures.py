@@ -94,11 +94,11 @@ class Picture:
         height = self.layout.get("height", 420)
         words = self.words()
         shows = html.escape(words[0])
-        group = f' role="group" aria-label="{html.escape(label)}"' if label else ""
+        named = html.escape(label) or shows
         below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
         rest = "".join(f"<li>{html.escape(text)}</li>" for text in words[1:])
         return (
-            f'<figure class="picture"{group}><div id="{name}" class="plotly-graph-div" role="img" aria-label="{shows}" '
+            f'<figure class="picture" aria-label="{named}"><div id="{name}" class="plotly-graph-div" title="{shows}" '
             f'style="height:{height}px; width:100%;"></div>'
             + (f"<details><summary>In words</summary><ul>{rest}</ul></details>" if rest else "")
             + f'{below}</figure><script>Plotly.newPlot("{name}", {parts});</script>'
