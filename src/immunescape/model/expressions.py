@@ -24,6 +24,7 @@ __all__ = [
     "Expression",
     "Name",
     "Number",
+    "chain",
     "evaluate",
     "functions",
     "names",
@@ -342,3 +343,16 @@ def _evaluate(tree: Expression, value: Callable[[str], Any], table: Mapping[str,
     for extra in args[2:]:
         result = function(result, extra)
     return result
+
+
+def chain(tree: Apply) -> list[Expression]:
+    """Return the parts of a chain of one operation, such as a sum, from left to right."""
+    parts: list[Expression] = []
+    stack: list[Expression] = [tree]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Apply) and item.op == tree.op:
+            stack.extend(reversed(item.args))
+        else:
+            parts.append(item)
+    return parts

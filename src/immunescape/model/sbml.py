@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
-from immunescape.model.expressions import COMPARISONS, Apply, Expression, Name, Number
+from immunescape.model.expressions import COMPARISONS, Apply, Expression, Name, Number, chain
 from immunescape.model.records import ModelEvent, ModelReaction, ModelState
 from immunescape.model.units import (
     AREA,
@@ -78,21 +78,8 @@ class _Writer:
             return self.number(tree.value, tree.dimension or DIMENSIONLESS)
         if isinstance(tree, Name):
             return {"pi": "<pi/>", "time": _TIME}.get(tree.id, f"<ci>{tree.id}</ci>")
-        args = _flat(tree) if tree.op in ("+", "*") else list(tree.args)
+        args = chain(tree) if tree.op in ("+", "*") else list(tree.args)
         return f"<apply><{_TAGS.get(tree.op, tree.op)}/>{''.join(self.node(a) for a in args)}</apply>"
-
-
-def _flat(tree: Apply) -> list[Expression]:
-    """Return the terms of a chain of sums or of products."""
-    result: list[Expression] = []
-    stack: list[Expression] = [tree]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, Apply) and node.op == tree.op:
-            stack.extend(reversed(node.args))
-        else:
-            result.append(node)
-    return result
 
 
 def mathml(tree: Expression) -> str:

@@ -15,7 +15,7 @@ from immunescape.engine.ir_system import Assignment, Event, Species, State, Syst
 from immunescape.engine.sbml_reader_algebra import sort_assignments
 from immunescape.engine.sbml_start import StartValues
 from immunescape.model.assembly import Model
-from immunescape.model.expressions import Apply, Expression, Name, Number
+from immunescape.model.expressions import Apply, Expression, Name, Number, chain
 from immunescape.model.records import ModelReaction
 from immunescape.model.sbml import conversion_id
 from immunescape.model.units import SUBSTANCE
@@ -43,26 +43,13 @@ def _expr(tree: Expression) -> Expr:
     if tree.op in _SUMS:
         return _sum(tree)
     if tree.op in _CHAINS:
-        return _CHAINS[tree.op](*(_expr(part) for part in _flat(tree)))
+        return _CHAINS[tree.op](*(_expr(part) for part in chain(tree)))
     args = [_expr(a) for a in tree.args]
     if tree.op in _RELATIONS:
         return ir.land(ir.compare(_RELATIONS[tree.op], *args))
     if tree.op in _FUNCTIONS:
         return ir.func(_FUNCTIONS[tree.op], *args)
     return _PLAIN[tree.op](*args)
-
-
-def _flat(tree: Apply) -> list[Expression]:
-    """Parts of a chain of one operation, from left to right."""
-    parts: list[Expression] = []
-    stack: list[Expression] = [tree]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, Apply) and item.op == tree.op:
-            stack.extend(reversed(item.args))
-        else:
-            parts.append(item)
-    return parts
 
 
 def _sum(tree: Apply) -> Expr:

@@ -225,9 +225,8 @@ def _followed(
     }
     if conduct == "planned":
         return {"start": start, "doses": []}, {}, pd.DataFrame(columns=columns)
-    followed, failures = simulator.follow(table, 0, patient.stream)
-    _refuse(failures)
-    person = followed[0]
+    simulator.treat(entered, trial.arms[0], table)
+    person = entered[0]
     if person.failure:
         raise EngineError(f"the patient cannot be simulated: {person.failure}", hint="Tighten or loosen rtol.")
     row, visits = simulator.collect(person, trial.arms[0])

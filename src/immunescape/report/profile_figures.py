@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from immunescape.report.figures import RESPONSE_COLOURS
+
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
@@ -32,7 +34,7 @@ STATE_WORDS = {
 }
 _GROUP_COLOURS = ("#0b6e99", "#c4621a", "#5b8c3a", "#7d4e9e", "#8a6d3b", "#b0b8c0", "#444444", "#d9a6c2")
 WORD_COLOURS = {
-    "CR": "#08519c", "PR": "#56a3d9", "SD": "#d9b64a", "PD": "#c8501e", "NE": "#9a9a9a",
+    **RESPONSE_COLOURS,
     "complete response": "#08519c", "partial response": "#56a3d9", "stable disease": "#d9b64a",
     "progressive disease": "#c8501e", "not evaluable": "#9a9a9a", "response": "#56a3d9", "no response": "#c8501e",
     "durable clinical benefit": "#56a3d9", "no durable benefit": "#c8501e", "yes": "#56a3d9", "no": "#c8501e",

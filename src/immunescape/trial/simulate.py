@@ -190,10 +190,14 @@ class BlockSimulator:
         """
         arm = self.trial.arms[arm_index]
         patients, failures = self.entrants(table, stream, arm.name, excluded)
+        self.treat(patients, arm, table)
+        return patients, failures
+
+    def treat(self, patients: list[SimulatedPatient], arm: Arm, table: pd.DataFrame) -> None:
+        """Take patients who have entered (see :meth:`entrants`) through an arm and what follows it."""
         self._randomise(patients, arm, table)
         self._integrate(patients, arm)
         later_lines(self, patients, arm)
-        return patients, failures
 
     def _at_diagnosis(self, table: pd.DataFrame, stream: int) -> list[SimulatedPatient]:
         numbers = table.select_dtypes("float64")  # nearly all of some hundred columns, at once
