@@ -20,8 +20,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from immunescape.errors import InputError, unknown_word
-from immunescape.knowledge.claim_records import Claim, load_claims
+from immunescape.errors import unknown_word
+from immunescape.knowledge.claim_records import Claim, first_problem, load_claims
 from immunescape.knowledge.counter_models import CounterModel, load_counter_models
 from immunescape.knowledge.must_not_records import MustNot, load_must_not
 
@@ -97,8 +97,7 @@ def claim_changes() -> tuple[ClaimChange, ...]:
         try:
             change = ClaimChange.model_validate(row)
         except ValidationError as error:
-            detail = error.errors(include_url=False)[0]
-            raise InputError(f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}", where=where) from error
+            raise first_problem(error, where) from error
         if change.claim not in ids:
             raise unknown_word("claim", change.claim, ids, where=where)
         changes.append(change)

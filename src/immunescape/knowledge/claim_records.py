@@ -18,7 +18,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from immunescape import plugins
 from immunescape.errors import InputError, unknown_word
 
-__all__ = ["Claim", "Setting", "claim_chapters", "load_claims", "places", "read_claims"]
+__all__ = [
+    "Claim",
+    "Setting",
+    "claim_chapters",
+    "first_problem",
+    "load_claims",
+    "places",
+    "read_claims",
+]
 
 _PLACE = re.compile(r"^(\d+)\.(\d+)(?:-(\d+))?$")
 _FACTOR = re.compile(r"^x\s*([0-9.]+(?:e-?\d+)?)$")
@@ -230,6 +238,12 @@ def read_claims(file: str, text: str) -> list[Claim]:
             raise InputError("this id stands twice", where=where)
         found.append(claim)
     return found
+
+
+def first_problem(error: ValidationError, where: str) -> InputError:
+    """Return the first thing that is wrong with a record as an error that names its field."""
+    detail = error.errors(include_url=False)[0]
+    return InputError(f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}", where=where)
 
 
 def _problem(error: ValidationError, where: str) -> Exception:

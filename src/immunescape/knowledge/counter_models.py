@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from immunescape.errors import InputError, unknown_word
-from immunescape.knowledge.claim_records import Setting
+from immunescape.knowledge.claim_records import Setting, first_problem
 from immunescape.knowledge.must_not_records import load_must_not
 
 __all__ = ["KINDS", "CounterModel", "Link", "Wire", "load_counter_models"]
@@ -128,8 +128,7 @@ def load_counter_models() -> dict[str, CounterModel]:
         try:
             record = CounterModel.model_validate(row)
         except ValidationError as error:
-            detail = error.errors(include_url=False)[0]
-            raise InputError(f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}", where=where) from error
+            raise first_problem(error, where) from error
         if record.statement not in statements:
             raise unknown_word("statement that must not hold", record.statement, statements, where=where)
         if record.statement in records:

@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from immunescape.errors import InputError
-from immunescape.knowledge.claim_records import Claim, Setting
+from immunescape.knowledge.claim_records import Claim, Setting, first_problem
 
 __all__ = ["MustNot", "load_must_not"]
 
@@ -95,8 +95,7 @@ def load_must_not() -> tuple[MustNot, ...]:
             record = MustNot.model_validate(row)
             record.as_claim()
         except ValidationError as error:
-            detail = error.errors(include_url=False)[0]
-            raise InputError(f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}", where=where) from error
+            raise first_problem(error, where) from error
         if any(r.id == record.id for r in records):
             raise InputError("this id stands twice", where=where)
         records.append(record)

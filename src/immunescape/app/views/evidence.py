@@ -1,4 +1,4 @@
-"""View 5: how the model was scored, what claims it was held against, and the history of its score."""
+"""View 5: how the model scored, which claims it was tested against, and the history of its score."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trials that the harness scores, and each protocol file held against the table row that it stands for.
+"""The trials that the harness scores, and each protocol file compared with the table row that it stands for.
 
 Trials come from three places: those that ship with a role, the protocol files of a data folder (``trial_files/``, with
 the rows of ``trials.csv`` and ``combinations.csv``), and a protocol of the harness's own for the odds ratios of
