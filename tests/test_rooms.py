@@ -18,6 +18,18 @@ BELOW: dict[str, set[str]] = {
     "model": {"errors", "plugins", "engine", "knowledge"},
     "population": {"errors", "plugins", "parallel", "model", "engine", "knowledge"},
     "trial": {"errors", "plugins", "files", "parallel", "model", "engine", "population", "knowledge"},
+    "twins": {
+        "errors",
+        "files",
+        "parallel",
+        "model",
+        "engine",
+        "population",
+        "trial",
+        "profile",
+        "knowledge",
+        "evaluation",
+    },
     "patients": {"errors", "files", "model", "engine", "population", "trial", "knowledge"},
     "profile": {"errors", "plugins", "knowledge"},
     "app": {
