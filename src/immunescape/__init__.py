@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from immunescape.designs import design, designs_table
     from immunescape.face import build_model, drugs_table, mechanisms_table, patient, show, trial, trials_table
     from immunescape.profiles import profile
+    from immunescape.ranking import twin
 
 __all__ = [
     "__version__",
@@ -29,6 +30,7 @@ __all__ = [
     "show",
     "trial",
     "trials_table",
+    "twin",
 ]
 
 
@@ -45,6 +47,10 @@ def __getattr__(name: str) -> Any:
         from immunescape import designs
 
         return getattr(designs, name)
+    if name in ("rank", "twin"):
+        from immunescape import ranking
+
+        return getattr(ranking, name)
     if name in __all__:
         from immunescape import face
 
