@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from immunescape import cli_app, cli_claims, cli_harness, cli_names, cli_profile, cli_simulate
+from immunescape import cli_app, cli_claims, cli_harness, cli_names, cli_predictions, cli_profile, cli_simulate
 from immunescape.cli_design import design_app
 from immunescape.cli_run import Cluster, Progress, first_with, interruptible, plain_warnings, show_rows
 from immunescape.errors import ImmunescapeError
@@ -34,6 +34,7 @@ cli_claims.register(app)
 cli_simulate.register(app)
 cli_harness.register(app)
 cli_app.register(app)
+cli_predictions.register(app)
 
 
 Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Everything random follows from it.")]
