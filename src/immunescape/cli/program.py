@@ -10,6 +10,7 @@ import typer
 from immunescape.cli import (
     catalogue,
     claims,
+    credibility,
     design,
     engine,
     evaluation,
@@ -34,7 +35,20 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: importing rich would take half of the start-up time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (profile, claims, simulate, harness, predictions, serve, trials, design, catalogue, evaluation, engine):
+for commands in (
+    profile,
+    claims,
+    simulate,
+    harness,
+    predictions,
+    credibility,
+    serve,
+    trials,
+    design,
+    catalogue,
+    evaluation,
+    engine,
+):
     commands.register(app)
 
 
