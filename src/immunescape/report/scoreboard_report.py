@@ -230,6 +230,7 @@ def _lesion_figure(arm: LesionArm) -> go.Figure:
     import numpy as np
 
     from immunescape.evaluation.kinetics import RATES
+    from immunescape.report.figures import ecdf_figure
 
     panels = {}
     for measure in RATES:
@@ -242,7 +243,7 @@ def write_scoreboard(validation: Validation, path: Path, notice: str) -> Path:
     """Write the one-file page."""
     from immunescape.report.figures import figure_html
     from immunescape.report.pictures import plotly_script
-    from immunescape.report.trial_report import TITLES
+    from immunescape.report.trial_report import TITLES, survival_figure
     from immunescape.report.writing import write_page
 
     sections = []
