@@ -93,7 +93,7 @@ class GroupSequential(Rule):
         for name in graph.names:
             if name not in reached:
                 raise InputError(
-                    f"hypothesis '{name}' never has any alpha: its share is 0 and no other hands alpha to it",
+                    f"hypothesis '{name}' never has any alpha: its share is 0 and no other passes alpha to it",
                     hint="Give it a share, or name it in 'hands_on' of another one.",
                 )
         looks = len(design.looks)

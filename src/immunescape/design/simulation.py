@@ -26,7 +26,7 @@ from immunescape.errors import InputError, unknown_word
 __all__ = ["BLOCK", "Comparison", "Figure", "OperatingCharacteristics", "compare", "simulate"]
 
 BLOCK = 250
-"""Replicates of a block. Results depend on it, so it is no option."""
+"""Replicates of a block. Results depend on it, so it is not an option."""
 RESAMPLES = 24
 """Bootstrap samples of a virtual population, one block of replicates each."""
 

@@ -173,7 +173,7 @@ def _references(result: TrialResult, model: Model) -> list[str]:
 def _safety_note(result: TrialResult) -> str:
     return (
         "Toxicity is drawn from published rates of each drug or combination (sources in the references); it is an "
-        "input of the simulation, so that its agreement with the published rate is no test of the model."
+        "input of the simulation, so that its agreement with the published rate is not a test of the model."
     )
 
 
