@@ -31,11 +31,12 @@ BELOW: dict[str, set[str]] = {
     "patients": SIMULATION,
     "profile": KNOWLEDGE | {"stats"},
     "evaluation": SIMULATION,
+    "predictions": KNOWLEDGE | {"evaluation"},
     "report": RESULTS | {"console"},
     "api": RESULTS | {"console", "report"},
     "testing": RESULTS - {"evaluation", "patients"},
     "app": RESULTS | {"console", "report", "api"},
-    "cli": RESULTS | {"console", "report", "api", "app"},
+    "cli": RESULTS | {"console", "report", "api", "app", "predictions"},
 }
 """Package or module -> what it may import. ``immunescape/__init__.py`` hands out what `api` offers, and no more."""
 

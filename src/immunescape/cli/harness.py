@@ -41,6 +41,10 @@ def harness_command(
         str, typer.Option("--record", help="Add a row with this label to the history in docs/harness.md.")
     ] = "",
     page: Annotated[Path, typer.Option("--page", help="The page that holds the history.")] = Path("docs/harness.md"),
+    add_ons: Annotated[
+        bool,
+        typer.Option("--add-ons", help="In place of trials: what each drug adds to pembrolizumab, patient by patient."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of Markdown.")] = False,
     engine: Engine = "auto",
 ) -> None:
@@ -51,6 +55,9 @@ def harness_command(
     from immunescape.files import check_file, whole_file
     from immunescape.report.harness_report import append_history, harness_markdown
 
+    if add_ons:
+        measure_add_ons(patients, range(seed, seed + seeds), out, as_json, engine)
+        return
     names = [name.strip() for name in trials.split(",") if name.strip()]
     if record:
         check_file(page, "--page")
@@ -69,4 +76,21 @@ def harness_command(
             stream.write(content.encode())
     if record:
         append_history(page, run, record, datetime.date.today().isoformat())
+    typer.echo(text if as_json else markdown)
+
+
+def measure_add_ons(patients: int, seeds: range, out: Path, as_json: bool, engine: str) -> None:
+    """Write add_ons.json and add_ons.md to `out`, and print one of them."""
+    from immunescape.evaluation.harness.add_ons import add_ons
+    from immunescape.files import whole_file
+
+    def tell(done: int, total: int) -> None:
+        typer.echo(f"{done} of {total} patients", err=True)
+
+    with interruptible(out, "patients"):
+        found = add_ons(patients=patients, seeds=tuple(seeds), engine=engine, progress=tell)
+    text, markdown = json_module.dumps(found.to_json(), indent=1, allow_nan=False), found.to_markdown()
+    for name, content in (("add_ons.json", text), ("add_ons.md", markdown)):
+        with whole_file(out / name, "cannot write the report", hint="Choose another folder with --out.") as stream:
+            stream.write(content.encode())
     typer.echo(text if as_json else markdown)

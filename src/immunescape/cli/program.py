@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from immunescape.cli import catalogue, claims, design, engine, evaluation, harness, profile, serve, simulate, trials
+from immunescape.cli import (
+    catalogue,
+    claims,
+    design,
+    engine,
+    evaluation,
+    harness,
+    predictions,
+    profile,
+    serve,
+    simulate,
+    trials,
+)
 from immunescape.cli.running import plain_warnings
 from immunescape.errors import ImmunescapeError
 
@@ -22,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: importing rich would take half of the start-up time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (profile, claims, simulate, harness, serve, trials, design, catalogue, evaluation, engine):
+for commands in (profile, claims, simulate, harness, predictions, serve, trials, design, catalogue, evaluation, engine):
     commands.register(app)
 
 
