@@ -43,7 +43,7 @@ class Figure:
     @classmethod
     def share(cls, flags: NDArray[np.bool_]) -> Figure:
         """Of a share of replicates."""
-        from immunescape.trial.stats import clopper_pearson
+        from immunescape.stats.exact import clopper_pearson
 
         n, k = len(flags), int(np.sum(flags))
         interval = clopper_pearson(k, n)

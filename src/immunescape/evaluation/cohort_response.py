@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.evaluation.weighting import SLD_MM, effective_size
-from immunescape.trial.stats import clopper_pearson
+from immunescape.stats.exact import clopper_pearson
 
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult

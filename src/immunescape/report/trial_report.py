@@ -90,7 +90,7 @@ def _published(result: TrialResult, endpoint: str) -> list[PublishedCurve]:
 
 def _digitised(result: TrialResult, endpoint: str) -> dict[str, tuple[Sequence[float], Sequence[float]]]:
     """Kaplan-Meier curves of the published event times that the trial file names, by arm."""
-    from immunescape.trial.stats import kaplan_meier
+    from immunescape.stats.survival import kaplan_meier
 
     known = result.trial.published
     curves: dict[str, tuple[Sequence[float], Sequence[float]]] = {}

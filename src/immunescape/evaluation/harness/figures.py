@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from immunescape.trial.stats import Estimate, median_survival
+from immunescape.stats.estimate import Estimate
+from immunescape.stats.survival import median_survival
 
 if TYPE_CHECKING:
     import pandas as pd
