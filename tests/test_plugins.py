@@ -373,7 +373,7 @@ def test_a_file_without_meaning_is_refused(install: Install) -> None:
 
 def test_a_data_folder_that_is_not_there_is_refused(install: Install) -> None:
     install("extoy", {"module.py": ""}, {"immunescape.data": {"extoy": "extoy.module"}})
-    with pytest.raises(InputError, match="this is no package with files"):
+    with pytest.raises(InputError, match="this is not a package with files"):
         plugins.data_folders()
 
 
@@ -417,7 +417,7 @@ def test_a_claim_of_an_identifier_that_is_taken_is_refused(install: Install) -> 
         {"data/__init__.py": "", "data/claims/x.yaml": text},
         {"immunescape.data": {"t": "extoy.data"}},
     )
-    with pytest.raises(InputError, match="the claim 'abstract-scope' stands in two chapters"):
+    with pytest.raises(InputError, match="the claim 'abstract-scope' occurs in two chapters"):
         load_claims()
 
 

@@ -13,12 +13,13 @@ import immunescape
 ROOT = Path(immunescape.__file__).parent
 COMMON = {"errors", "files"}
 KNOWLEDGE = COMMON | {"knowledge", "plugins"}
-SIMULATION = KNOWLEDGE | {"engine", "parallel", "model", "population", "trial"}
+SIMULATION = KNOWLEDGE | {"stats", "engine", "parallel", "model", "population", "trial"}
 RESULTS = SIMULATION | {"design", "patients", "evaluation", "profile"}
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "console": set(),
     "files": {"errors"},
+    "stats": {"errors"},
     "plugins": {"errors"},
     "parallel": {"errors", "engine"},
     "knowledge": {"errors", "plugins"},
@@ -28,7 +29,7 @@ BELOW: dict[str, set[str]] = {
     "trial": SIMULATION - {"trial"},
     "design": SIMULATION - {"engine", "model"},
     "patients": SIMULATION,
-    "profile": KNOWLEDGE,
+    "profile": KNOWLEDGE | {"stats"},
     "evaluation": SIMULATION,
     "predictions": KNOWLEDGE | {"evaluation"},
     "report": RESULTS | {"console"},

@@ -139,7 +139,7 @@ def make_command(
     seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="The first seed.")] = 1,
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Seeds, from --seed on.")] = 3,
     workers: Annotated[
-        int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: the cores at hand].")
+        int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: one per core].")
     ] = None,
     question: Annotated[str, typer.Option("--question", help="What the trial asks; for files of your own.")] = "",
     declared: Annotated[

@@ -93,7 +93,7 @@ class Enrichment(Rule):
                 if s not in names:
                     raise unknown_word("stratum", s, names)
         if set(self.populations[0].strata) != names:
-            raise InputError("the first population takes in every stratum")
+            raise InputError("the first population includes every stratum")
         if any(set(p.strata) >= names for p in self.populations[1:]):
             raise InputError("a subgroup leaves out a stratum")
         if self.choose not in CHOICES:

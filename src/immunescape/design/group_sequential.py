@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from immunescape.design import tests_nph as nph
 from immunescape.design.boundaries import SPENDING, spend
 from immunescape.design.cohort import Cohort, Streams, View
 from immunescape.design.complaints import FieldError
@@ -37,6 +36,7 @@ from immunescape.design.ssr import BlindedReestimation, Reestimation
 from immunescape.design.statistics import ADJUSTED
 from immunescape.design.truth import Truth
 from immunescape.errors import InputError, unknown_word
+from immunescape.stats import nonproportional as nph
 
 __all__ = ["OBRIEN_FLEMING_LIKE", "BetaSpending", "EarlyFutility", "GroupSequential", "Hypothesis", "Spending"]
 
@@ -93,7 +93,7 @@ class GroupSequential(Rule):
         for name in graph.names:
             if name not in reached:
                 raise InputError(
-                    f"hypothesis '{name}' never has any alpha: its share is 0 and no other hands alpha to it",
+                    f"hypothesis '{name}' never has any alpha: its share is 0 and no other passes alpha to it",
                     hint="Give it a share, or name it in 'hands_on' of another one.",
                 )
         looks = len(design.looks)

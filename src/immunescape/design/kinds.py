@@ -59,7 +59,7 @@ def plugin_kinds() -> Mapping[str, DesignKind]:
     Raises
     ------
     InputError
-        For an object that is no kind, a name that is taken, or a field that kinds cannot read.
+        For an object that is not a kind, a name that is taken, or a field that kinds cannot read.
     """
     from immunescape.design.records import Rule
     from immunescape.design.schema import KINDS

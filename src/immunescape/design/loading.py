@@ -78,7 +78,7 @@ def resolve(name_or_path: str | Path) -> tuple[str, str]:
             return str(path), path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise InputError(
-                "cannot be read: this is no UTF-8 text", where=str(path), hint="Save it as plain text in UTF-8."
+                "cannot be read: this is not UTF-8 text", where=str(path), hint="Save it as plain text in UTF-8."
             ) from error
         except OSError as error:
             raise InputError(f"cannot be read: {error}", where=str(path)) from error

@@ -279,7 +279,7 @@ class Design:
         check_looks(self.looks, self.endpoints, self.patients)
         for endpoint in self.endpoints:
             if endpoint.competing and self.endpoint(endpoint.competing).kind != "survival":
-                raise InputError(f"the event that competes with '{endpoint.name}' is no survival endpoint")
+                raise InputError(f"the event that competes with '{endpoint.name}' is not a survival endpoint")
         for scenario, truth in self.truths.items():
             if tuple(truth.arms) != tuple(names):
                 raise InputError(f"scenario '{scenario}' describes the arms {list(truth.arms)}, not {names}")

@@ -332,7 +332,7 @@ class DesignFile(_Block):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Short name: lower case, digits and hyphens.")
     title: str = Field(min_length=1, description="One line for reports.")
-    description: str = Field(default="", description="What is asked; anything a reader should know.")
+    description: str = Field(default="", description="The question of the trial; anything a reader should know.")
     assumptions: list[str] = Field(default=[], description="What is assumed, plainly; shown with the results.")
     references: list[str] = Field(default=[], description="Keys of the bibliography, or free text.")
     kind: str = Field(description="How the design decides.", json_schema_extra={"enum": list(KINDS)})

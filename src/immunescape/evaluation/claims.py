@@ -417,7 +417,7 @@ def _judge(row: Checked, planned: Plan, found: Simulated, people: Population, se
     size = row.effect.size
     if planned.off:
         row.off = effect_of(claim, planned.off, found, people, seed)
-        # what is looked at may not exist without the mediator: no effect is left, and that is no finding
+        # what is looked at may not exist without the mediator: no effect is left, and that is not a finding
         if row.off.n >= 2:
             row.shrinks = bool(row.off.size <= max(SHRUNK * size, _TINY))
             row.vanishes = bool(row.off.size <= max(VANISHED * size, _TINY))

@@ -109,7 +109,7 @@ def profile_links() -> tuple[ProfileLink, ...]:
             if not row["source"]:
                 raise InputError("the row has no source", where=where)
             if row["transformation"] == "range" and ".." not in row["factor"]:
-                raise InputError(f"'{row['factor']}' is no range", where=where, hint="Write it as 0..1.")
+                raise InputError(f"'{row['factor']}' is not a range", where=where, hint="Write it as 0..1.")
             rows.append(
                 ProfileLink(
                     row["biomarker"],

@@ -244,7 +244,7 @@ def _row(row: Row, alone: Scenario, pair: Scenario, runs: Sequence[tuple[Populat
     a, b, zero = (np.concatenate(x) for x in (without, with_, start))
     known = np.isfinite(a) & np.isfinite(b)
     a, b, zero = a[known], b[known], zero[known]
-    change = 3.0 * np.log(np.maximum(b, 1e-3) / np.maximum(a, 1e-3))  # a diameter below 10 um is no tumour
+    change = 3.0 * np.log(np.maximum(b, 1e-3) / np.maximum(a, 1e-3))  # a diameter below 10 um is not a tumour
     gain = np.concatenate(gains)
     gain = gain[np.isfinite(gain)]
     steps = {step: float(np.nanmean(np.concatenate(values))) for step, values in factors.items()}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from immunescape.design import tests_nph as nph
-from immunescape.trial.stats import fast_hazard_ratio
-from immunescape.trial.stats import restricted_mean as lifelines_mean
+from immunescape.stats import nonproportional as nph
+from immunescape.stats.cox import fast_hazard_ratio
+from immunescape.stats.survival import restricted_mean as lifelines_mean
 
 
 def _data(rounded: bool, rows: int = 4, n: int = 90) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,9 +7,10 @@ import pytest
 from lifelines import KaplanMeierFitter
 from scipy import stats
 
-from immunescape.profile.cohort import auc, cox, kaplan_meier
-from immunescape.profile.cohort.exact import conditional_odds_ratio, fisher_p
-from immunescape.profile.cohort.survival import hazard_ratio
+from immunescape.stats.cox import cox, hazard_ratio_of
+from immunescape.stats.discrimination import auc
+from immunescape.stats.exact import conditional_odds_ratio, fisher_p
+from immunescape.stats.survival import kaplan_meier
 
 
 def test_two_by_two_tables_as_scipy():
@@ -39,7 +40,7 @@ def test_curve_as_lifelines():
         time = np.ceil(rng.exponential(12, 80) / step) * step
         event = (rng.random(80) < share).astype(float)
         theirs = KaplanMeierFitter().fit(time, event)
-        ours = kaplan_meier(time, event).steps
+        ours = kaplan_meier(time, event)
         assert ours["time"].to_numpy() == pytest.approx(theirs.survival_function_.index.to_numpy())
         assert ours["survival"].to_numpy() == pytest.approx(theirs.survival_function_.to_numpy()[:, 0], abs=1e-12)
         assert ours[["low", "high"]].to_numpy() == pytest.approx(theirs.confidence_interval_.to_numpy(), abs=1e-12)
@@ -50,7 +51,7 @@ def test_curve_as_lifelines():
 def test_one_hazard_ratio_as_the_table_of_cox():
     rng = np.random.default_rng(4)
     time, event, x = rng.exponential(10, 90), (rng.random(90) < 0.7).astype(float), rng.normal(size=90)
-    row, one = cox(time, event, {"x": x}).estimate("x"), hazard_ratio(time, event, x)
+    row, one = cox(time, event, {"x": x}).estimate("x"), hazard_ratio_of(time, event, x)
     assert (one.value, one.low, one.high, one.p) == pytest.approx((row.value, row.low, row.high, row.p), rel=1e-12)
-    assert "vary" in hazard_ratio(time, event, np.ones(90)).note
-    assert "few" in hazard_ratio(time, np.zeros(90), x).note
+    assert "vary" in hazard_ratio_of(time, event, np.ones(90)).note
+    assert "few" in hazard_ratio_of(time, np.zeros(90), x).note

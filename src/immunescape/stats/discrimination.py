@@ -1,28 +1,14 @@
-"""How well a value tells two groups apart: AUC with its interval, Mann-Whitney, Fisher, logistic regression, FDR."""
+"""How well a value tells two groups apart: AUC with its interval, Mann-Whitney, logistic regression, FDR."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
-from immunescape.profile.cohort.exact import conditional_odds_ratio, fisher_p
+from immunescape.stats.estimate import Estimate
 
-__all__ = ["Estimate", "auc", "benjamini_hochberg", "fisher", "logistic"]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its interval, p value and the test that gave it; NaN where there is none."""
-
-    value: float
-    low: float
-    high: float
-    p: float
-    test: str
-    note: str = ""
+__all__ = ["auc", "benjamini_hochberg", "logistic"]
 
 
 def _groups(values: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -59,43 +45,23 @@ def auc(values: ArrayLike, labels: ArrayLike, level: float = 0.95) -> Estimate:
     Returns
     -------
     Estimate
-        NaN where a group is empty.
+        Without a value where a group is empty.
     """
     a, b = _groups(values, labels)
     if not len(a) or not len(b):
-        return Estimate(np.nan, np.nan, np.nan, np.nan, "Mann-Whitney", "a group is empty")
+        return Estimate(None, test="Mann-Whitney", note="a group is empty")
     below = np.searchsorted(np.sort(b), a, "left") + np.searchsorted(np.sort(b), a, "right")
     above = 2 * len(a) - np.searchsorted(np.sort(a), b, "left") - np.searchsorted(np.sort(a), b, "right")
     va, vb = below / (2 * len(b)), above / (2 * len(a))
     value = float(va.mean())
     p = _mann_whitney(a, b, value * len(a) * len(b))
     if len(a) < 2 or len(b) < 2:
-        return Estimate(value, np.nan, np.nan, p, "Mann-Whitney", "one value in a group: no interval")
+        return Estimate(value, p=p, test="Mann-Whitney", note="one value in a group: no interval")
     error = float(np.sqrt(va.var(ddof=1) / len(a) + vb.var(ddof=1) / len(b)))
     if error == 0 and value in (0.0, 1.0):
-        return Estimate(value, np.nan, np.nan, p, "Mann-Whitney", "the groups do not overlap: DeLong gives no interval")
+        return Estimate(value, p=p, test="Mann-Whitney", note="the groups do not overlap: DeLong gives no interval")
     half = float(ndtri(0.5 + level / 2)) * error
     return Estimate(value, max(0.0, value - half), min(1.0, value + half), p, "Mann-Whitney")
-
-
-def fisher(positive: ArrayLike, labels: ArrayLike, level: float = 0.95) -> Estimate:
-    """Return the conditional odds ratio of a 2x2 table with its exact interval and Fisher's p value.
-
-    The numbers are those of R's ``fisher.test``.
-
-    Parameters
-    ----------
-    positive, labels
-        Truth values of equal length.
-    level
-        Confidence level.
-    """
-    x, y = np.asarray(positive, dtype=bool), np.asarray(labels, dtype=bool)
-    table = np.array([[(x & y).sum(), (x & ~y).sum()], [(~x & y).sum(), (~x & ~y).sum()]], dtype=np.int64)
-    if not (table.sum(axis=0).all() and table.sum(axis=1).all()):
-        return Estimate(np.nan, np.nan, np.nan, np.nan, "Fisher", "a margin is empty")
-    value, low, high = conditional_odds_ratio(table, level)
-    return Estimate(value, low, high, fisher_p(table), "Fisher")
 
 
 def logistic(values: ArrayLike, labels: ArrayLike, level: float = 0.95) -> Estimate:
@@ -113,14 +79,12 @@ def logistic(values: ArrayLike, labels: ArrayLike, level: float = 0.95) -> Estim
     Returns
     -------
     Estimate
-        NaN with a note where the groups are separated or the value does not vary.
+        Without a value, with a note, where the groups are separated or the value does not vary.
     """
     x, y = np.asarray(values, dtype=float), np.asarray(labels, dtype=float)
     known = ~np.isnan(x)
     x, y = x[known], y[known]
-    nothing = Estimate(
-        np.nan, np.nan, np.nan, np.nan, "logistic", "the value does not vary, or the groups are separated"
-    )
+    nothing = Estimate(None, test="logistic", note="the value does not vary, or the groups are separated")
     if len(x) < 3 or x.std() == 0 or y.min() == y.max():
         return nothing
     centre, scale = x.mean(), x.std()
