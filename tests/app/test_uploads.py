@@ -145,14 +145,14 @@ def test_wrong_files_get_the_package_s_own_words(tmp_path: Path) -> None:
 def test_files_sent_give_the_calls_that_the_command_line_gives(tmp_path: Path) -> None:
     import json
 
+    from immunescape.api.profiles import profile_study
     from immunescape.profile.loading import example_folder
-    from immunescape.profiles import profile
 
     archive = shutil.make_archive(str(tmp_path / "example"), "zip", example_folder())
     job = tmp_path / "job"
     job.mkdir()
     result = run_profile_task({"sent": [("example.zip", archive)], "bounds": WIDE}, job, None)
-    study = profile(example_folder())
+    study = profile_study(example_folder())
     assert result["patients"] == list(study.patients)
     card = json.loads((job / "cards" / "0.json").read_text())
     first = result["patients"][0]

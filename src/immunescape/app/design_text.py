@@ -43,7 +43,7 @@ class Assumption:
 
 def library_text(name: str) -> str:
     """Text of a design that ships."""
-    from immunescape.trial.design.loading import resolve
+    from immunescape.design.loading import resolve
 
     return resolve(name)[1]
 
@@ -218,7 +218,7 @@ def run_design_task(request: Mapping[str, Any], folder: Path, progress: Any) -> 
     progress
         Called with (done, all).
     """
-    from immunescape.designs import VirtualDesign
+    from immunescape.api.designs import VirtualDesign
     from immunescape.report import design_report as report
 
     text = request["text"]
@@ -269,7 +269,7 @@ def design_code(name: str, text: str, replicates: int, seed: int) -> tuple[str, 
     """Python and command line that simulate the design: by name where it is the one that ships, else by a file."""
     label = name if name and text == library_text(name) else NAME
     python = (
-        f'import immunescape\n\nrun = immunescape.design("{label}").run(replicates={replicates}, seed={seed})\n'
+        f'import immunescape\n\nrun = immunescape.load_design("{label}").run(replicates={replicates}, seed={seed})\n'
         'run.show()\nrun.save("design")'
     )
     return python, f"immunescape design {label} --replicates {replicates} --seed {seed} --out design"

@@ -26,6 +26,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
+from immunescape.evaluation.outcome_targets import (
+    UNTREATED,
+    best_response_targets,
+    clone_targets,
+    cohort_responders,
+    curve_crossings,
+    immune_targets,
+    oak_crossing,
+    oak_responders,
+    odds_targets,
+    responder_targets,
+)
 from immunescape.evaluation.targets import (
     Target,
     Weighted,
@@ -53,6 +65,8 @@ __all__ = ["Calibration", "Fitted", "Term", "calibrate", "fit_weights", "terms"]
 FloatArray = NDArray[np.float64]
 MONO_ARMS = (("oak", "atezolizumab"), ("checkmate-017", "nivolumab"), ("checkmate-057", "nivolumab"))
 """Arms with a checkpoint inhibitor alone, of unselected PD-L1, that stand beside a cohort's response by PD-L1."""
+RELAPSE_ARMS = (("keynote-024", "pembrolizumab"), *MONO_ARMS)
+"""Arms whose patients with acquired resistance to an inhibitor alone are looked at for clones."""
 KEEP = 0.30
 """Share of the patients of an arm that weights must leave effective in a round."""
 KEEP_NOISE = 0.5
@@ -387,7 +401,7 @@ def calibrate(
     if out is not None:
         check_folder(out)
     moving = terms()
-    targets = [t for trial in trials for t in targets_of(trial)] + _data_targets(data, trials)
+    targets = [t for trial in trials for t in targets_of(trial)] + data_targets(data, trials)
     rates = any(" of a lesion " in t.name for t in targets)
     names, scores = scored(moving)
     fit = start or PopulationFit()
@@ -454,7 +468,8 @@ def _check_start(fit: PopulationFit, moving: Sequence[Term]) -> None:
             )
 
 
-def _data_targets(data: Path | None, trials: Sequence[Trial]) -> list[Target]:
+def data_targets(data: Path | None, trials: Sequence[Trial]) -> list[Target]:
+    """Targets from the data folder for the trials at hand; held-out patients are left out."""
     if data is None:
         return []
     if not data.is_dir():
@@ -476,6 +491,10 @@ def _data_targets(data: Path | None, trials: Sequence[Trial]) -> list[Target]:
         for split in (response_by_size, response_by_histology, response_by_btmb):
             for key, rates in split(table, "training").items():
                 found += stratum_targets(rates, [key], "gandara2018", key[1])
+        found += best_response_targets(table, "training") + oak_crossing(table, "training")
+        for key, rows in oak_responders(table, "training").items():
+            found += responder_targets(rows, [key], "gandara2018", f"{key[0]}: {key[1]}")
+    found += _further_targets(data, trials, arms)
     lesions = data / "tumour_kinetics" / "oak.csv"
     if lesions.is_file() and "oak" in {t.name for t in trials}:
         found += kinetics_targets(lesions, "training")
@@ -483,6 +502,25 @@ def _data_targets(data: Path | None, trials: Sequence[Trial]) -> list[Target]:
         raise InputError(
             "the folder holds none of km/, loris/, oak/oak_clinical.csv and tumour_kinetics/oak.csv", where=str(data)
         )
+    return found
+
+
+def _further_targets(data: Path, trials: Sequence[Trial], arms: Sequence[tuple[str, str]]) -> list[Target]:
+    """Courses, clones, odds ratios and immune cells, as far as the folder and the trials have them."""
+    names = {t.name for t in trials}
+    found = curve_crossings(data / "km", names) if (data / "km").is_dir() else []
+    if (data / "loris").is_dir() and arms:
+        rows = cohort_responders(data / "loris", "training")
+        if rows:
+            found += responder_targets(rows, arms, "chowell2022;chang2024", "PD-(L)1 blockade")
+    if arms:
+        found += odds_targets(data, arms)
+    immune = data / "qsp_io" / "observed_immune_ratios_log.csv"
+    if immune.is_file() and any(trial in names for trial, _ in UNTREATED):
+        found += immune_targets(immune)
+    alone = [a for a in RELAPSE_ARMS if a[0] in names]
+    if found and alone:
+        found += clone_targets(alone)
     return found
 
 

@@ -7,7 +7,8 @@ covariate links included, see :mod:`immunescape.population.linking`), a patient 
     z' = shift + scale z + sum over covariates of weight times standardised score
 
 and the value at the quantile of z'. So bounds hold, a shift is in standard deviations between patients, and a shift of
-0, a scale of 1 and no weights change nothing. The fit that ships is ``knowledge/data/population_fit.csv``, made by
+0, a scale of 1 and no weights change nothing. Coefficients of the lesions (rows ``lesions.NAME``) move by terms of
+their own, see `PopulationFit.coefficient`. The fit that ships is ``knowledge/data/population_fit.csv``, made by
 ``immunescape calibrate``; none of its rows belongs to a trial, an arm or a line of therapy.
 """
 
@@ -39,6 +40,9 @@ __all__ = ["COLUMNS", "FitTerm", "PopulationFit"]
 FloatArray = NDArray[np.float64]
 COLUMNS = ("parameter", "term", "value", "se", "unit", "source", "grade", "note")
 _FILE = "population_fit.csv"
+UNITS = {"scale": "dimensionless", "factor": "dimensionless", "log_odds": "dimensionless"}
+COEFFICIENT_TERMS = ("factor", "log_odds")
+"""Terms of coefficients that are no parameter of the model, such as how lesions of a patient correlate."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,13 @@ class PopulationFit:
             own = found.setdefault(term.parameter, {})
             if term.term in own:
                 raise InputError("the term stands twice", where=where)
-            if not math.isfinite(term.value) or (term.term == "scale" and term.value <= 0.0):
+            if not math.isfinite(term.value) or (term.term in ("scale", "factor") and term.value <= 0.0):
                 raise InputError(f"{term.value} is no {term.term}", where=where)
+            if ("." in term.parameter) != (term.term in COEFFICIENT_TERMS):
+                raise InputError(
+                    f"the term '{term.term}' does not go with '{term.parameter}'", where=where,
+                    hint="Coefficients (lesions.NAME) have the terms factor or log_odds, parameters the others.",
+                )  # fmt: skip
             own[term.term] = term.value
         object.__setattr__(self, "_by", found)
 
@@ -106,7 +115,7 @@ class PopulationFit:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(COLUMNS)
         for t in self.terms:
-            unit = "dimensionless" if t.term == "scale" else "standard deviation"
+            unit = UNITS.get(t.term, "standard deviation")
             writer.writerow([t.parameter, t.term, f"{t.value:.4g}", f"{t.se:.2g}", unit, t.source, t.grade, t.note])
         return out.getvalue()
 
@@ -121,8 +130,23 @@ class PopulationFit:
         """Raise InputError for a parameter that is none of `names`."""
         known = sorted(names)
         for parameter in self._by:
-            if parameter not in known:
+            if parameter not in known and "." not in parameter:
                 raise unknown_word("parameter in the population fit", parameter, known)
+
+    def check_coefficients(self, names: Iterable[str]) -> None:
+        """Raise InputError for a coefficient (a name with a dot) that is none of `names`."""
+        known = sorted(names)
+        for parameter in self._by:
+            if "." in parameter and parameter not in known:
+                raise unknown_word("coefficient in the population fit", parameter, known)
+
+    def coefficient(self, name: str, value: float) -> float:
+        """A coefficient of a table, moved by the terms ``factor`` (it multiplies) or ``log_odds`` (it is added)."""
+        terms = self._by.get(name, {})
+        value *= terms.get("factor", 1.0)
+        if "log_odds" in terms:
+            value = 1.0 / (1.0 + (1.0 - value) / value * math.exp(-terms["log_odds"]))
+        return value
 
     def move(self, parameter: str, z: FloatArray, covariates: pd.DataFrame | ScoredCovariates) -> FloatArray:
         """Scores (n,) of patients after the fit, from those before it and the patients' covariates."""

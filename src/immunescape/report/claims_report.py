@@ -174,7 +174,7 @@ def summary_lines(result: ClaimsResult) -> list[str]:
 
 def print_claims(result: ClaimsResult) -> None:
     """Print the claims that were simulated, those that could not be, and the counts."""
-    from immunescape.face import print_table
+    from immunescape.console import print_table
 
     short = ("Claim", "Expected", "Effect (95 %)", "Path", "Verdict")
     tested = [r for r in result.claims if r.effect is not None]

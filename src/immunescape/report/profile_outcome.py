@@ -14,7 +14,7 @@ from immunescape.report.profile_figures import forest_figure, short
 from immunescape.report.tables import Table
 
 if TYPE_CHECKING:
-    from immunescape.profiles import ProfiledStudy
+    from immunescape.profile.study_tables import StudyTables
 
 __all__ = ["association_lines", "association_rows", "interaction_lines", "outcome_sections"]
 
@@ -124,7 +124,7 @@ def _forest(table: pd.DataFrame, titles: dict[str, str]) -> str:
 
 
 def _curves(
-    study: ProfiledStudy, table: pd.DataFrame, outcome: pd.DataFrame, titles: dict[str, str]
+    study: StudyTables, table: pd.DataFrame, outcome: pd.DataFrame, titles: dict[str, str]
 ) -> list[tuple[str, str]]:
     from immunescape.profile.cohort import kaplan_meier
     from immunescape.profile.cohort_values import mechanism_values
@@ -163,7 +163,7 @@ def _as_measured(figure: Picture) -> Picture:
     return Picture(data, layout)
 
 
-def outcome_sections(study: ProfiledStudy) -> dict[str, Any]:
+def outcome_sections(study: StudyTables) -> dict[str, Any]:
     """Associations of mechanisms and biomarkers with every outcome that the study holds."""
     table, outcome = study.associations()
     if table.empty:

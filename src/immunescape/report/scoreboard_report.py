@@ -183,7 +183,7 @@ def _percent(value: float | None) -> float | None:
 
 def print_scoreboard(validation: Validation) -> None:
     """Print every figure and the summary, calibration and validation apart."""
-    from immunescape.face import print_table
+    from immunescape.console import print_table
 
     for role in validation.summary():
         mine = [s for s in validation.scores if s.role == role]

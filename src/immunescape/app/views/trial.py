@@ -37,7 +37,7 @@ FILES = {
 
 def trial_ui(most_patients: int) -> Tag:
     """Controls on the left, results on the right."""
-    from immunescape.face import trials_table
+    from immunescape.api.trials import trials_table
 
     names = {row["name"]: f"{row['name']}: {row['arms']}" for row in trials_table()}
     controls = tags.div(
