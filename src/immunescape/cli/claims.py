@@ -55,14 +55,24 @@ def claims_command(
     from immunescape.evaluation.must_not import run_must_not, select_must_not
     from immunescape.evaluation.scenarios import Library
     from immunescape.files import check_file
-    from immunescape.knowledge.claim_lock import claim_changes, later_forms
+    from immunescape.knowledge.claim_lock import claim_changes, later_forms, unlisted_changes
     from immunescape.report.claims_report import changes_table, coverage_table, print_claims, write_claims
     from immunescape.report.must_not_report import print_must_not, write_must_not
 
     if sum((must_not, coverage, changes)) > 1:
         raise InputError("--must-not, --coverage and --changes each ask for something else", hint="Give one of them.")
+    if html is not None and (coverage or changes):
+        raise InputError("--html is for what is simulated", hint="Leave out --coverage or --changes, or take --json.")
+    if seeds > 1 and (coverage or changes):
+        raise InputError("--coverage and --changes simulate nothing", hint="Leave out --seeds.")
     if changes:
-        show_rows("Changes of set-ups", changes_table(claim_changes()).rows, as_json)
+        listed = claim_changes()
+        if only:
+            names = {c.claim for c in listed}
+            others = [word for word in only if word not in names]
+            chapters = {c.id for c in select_claims(others)} if others else set()
+            listed = tuple(c for c in listed if c.claim in {*only, *chapters})
+        show_rows("Changes of set-ups", changes_table(listed).rows, as_json)
         return
     if must_not and seeds > 1:
         raise InputError("--seeds is for the claims", hint="Run --must-not once for each --seed.")
@@ -101,6 +111,7 @@ def claims_command(
                 run.claims, run.later = run.claims[: len(chosen)], run.claims[len(chosen) :]
                 runs.append(run)
         result = of_all_seeds(runs)
+        result.unlocked = tuple(unlisted_changes([c for c in chosen if c.kind != "context"]))
         if html is not None:
             write_claims(result, html, NOTICE)
         if as_json:

@@ -88,7 +88,8 @@ def select_claims(only: str | Sequence[str] = ()) -> list[Claim]:
     """
     every = list(load_claims())
     words = [only] if isinstance(only, str) else list(only)
-    words = [w for w in words if w]
+    if any(not w.strip() for w in words):
+        raise InputError("an empty word names no claim", hint="Give an id or part of the name of a chapter.")
     if not words:
         return every
     chosen: list[Claim] = []

@@ -9,6 +9,7 @@ statement that a simulation cannot judge is recorded all the same, as context, w
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ __all__ = [
     "load_claims",
     "places",
     "read_claims",
+    "shipped_claims",
 ]
 
 _PLACE = re.compile(r"^(\d+)\.(\d+)(?:-(\d+))?$")
@@ -262,6 +264,23 @@ def _problem(error: ValidationError, where: str) -> Exception:
     return InputError(f"{field or 'claim'}: {detail['msg'].removeprefix('Value error, ')}", where=where)
 
 
+@lru_cache(maxsize=1)
+def shipped_claims() -> tuple[Claim, ...]:
+    """Return the claims of this package, chapter by chapter.
+
+    Raises
+    ------
+    InputError
+        Naming file, line and claim.
+    """
+    found: list[Claim] = []
+    folder = files("immunescape.knowledge") / "claims"
+    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
+        if entry.name.endswith(".yaml"):
+            found += read_claims(entry.name, entry.read_text(encoding="utf-8"))
+    return tuple(found)
+
+
 @plugins.cached()
 def load_claims() -> tuple[Claim, ...]:
     """Return every claim that ships, chapter by chapter, and then those of plug-ins.
@@ -271,11 +290,7 @@ def load_claims() -> tuple[Claim, ...]:
     InputError
         Naming file, line and claim; an identifier that stands twice.
     """
-    found: list[Claim] = []
-    folder = files("immunescape.knowledge") / "claims"
-    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
-        if entry.name.endswith(".yaml"):
-            found += read_claims(entry.name, entry.read_text(encoding="utf-8"))
+    found = list(shipped_claims())
     for path in plugins.library("claims").values():
         found += read_claims(str(path), path.read_text(encoding="utf-8"))
     seen: set[str] = set()

@@ -164,6 +164,11 @@ def summary_lines(result: ClaimsResult) -> list[str]:
         f"{n['bystander_as_expected']} of {n['bystander_checked']}; with inverse factors "
         f"{n['reversed_as_expected']} of {n['reversed_checked']} fail",
         f"{result.patients} virtual patients, {seeds}, {result.seconds:.0f} s",
+        *(
+            [f"set-up not locked, or changed since and not listed: {', '.join(result.unlocked)}"]
+            if result.unlocked
+            else []
+        ),
     ]
 
 
