@@ -14,7 +14,7 @@ ROOT = Path(immunescape.__file__).parent
 COMMON = {"errors", "files"}
 KNOWLEDGE = COMMON | {"knowledge", "plugins"}
 SIMULATION = KNOWLEDGE | {"stats", "engine", "parallel", "model", "population", "trial"}
-RESULTS = SIMULATION | {"design", "patients", "evaluation", "profile"}
+RESULTS = SIMULATION | {"design", "patients", "evaluation", "profile", "twins"}
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "console": set(),
@@ -32,9 +32,10 @@ BELOW: dict[str, set[str]] = {
     "profile": KNOWLEDGE | {"stats"},
     "evaluation": SIMULATION,
     "predictions": KNOWLEDGE | {"evaluation"},
+    "twins": SIMULATION | {"evaluation", "profile"},
     "report": RESULTS | {"console"},
     "api": RESULTS | {"console", "report"},
-    "testing": RESULTS - {"evaluation", "patients"},
+    "testing": RESULTS - {"evaluation", "patients", "twins"},
     "app": RESULTS | {"console", "report", "api"},
     "cli": RESULTS | {"console", "report", "api", "app", "predictions"},
 }
