@@ -12,6 +12,7 @@ from scipy.stats import kstest
 from immunescape.errors import InputError
 from immunescape.evaluation.calibration import Objective, calibrate, comparison_kind, leave_one_out
 from immunescape.evaluation.fit_terms import Term, coordinates, held_terms, limits, read_terms, terms, to_fit
+from immunescape.evaluation.posterior import Posterior, shipped_discrepancy
 from immunescape.evaluation.posterior_draws import draw_posterior, read_draws
 from immunescape.evaluation.targets import Target, logit
 from immunescape.evaluation.weighting import Sample, effective_size, pool, tilted
@@ -147,6 +148,40 @@ def test_a_trial_that_is_left_out_is_predicted_from_the_others() -> None:
     assert set(found) == {"one", "two", "three"}
     assert 1 / (1 + math.exp(-found["three"])) == pytest.approx(right, abs=0.03)  # its own figure plays no part
     assert found["one"] > logit(right) + 0.1  # the odd trial pulls the others
+
+
+def test_intervals_hold_the_draws_of_what_moved_and_the_errors_of_what_was_held() -> None:
+    fit = PopulationFit((FitTerm("k_kill", "shift", 0.4, 0.1, "assumed", "fitted"),
+                         FitTerm("k_growth", "scale", 1.25, 0.25, "assumed", "fitted")))  # fmt: skip
+    record = {"terms": [{"name": "k_kill", "term": "shift"}], "covariance": [[0.04]]}
+    normal = Posterior.of(fit, record)
+    assert [(t.name, t.term) for t in normal.moving] == [("k_kill", "shift"), ("k_growth", "scale")]
+    assert normal.covariance == pytest.approx(np.diag([0.04, 0.04]))  # 0.25 of 1.25 is 0.2 on the log scale
+    fits = Posterior.of(fit, record, "k_kill:shift\n0.1\n0.9\n").draws(400, 3)
+    shifts = [f.of("k_kill")["shift"] for f in fits]
+    assert sorted(set(shifts)) == pytest.approx([0.1, 0.9])
+    assert shifts.count(shifts[0]) == 200
+    scales = np.log([f.of("k_growth")["scale"] for f in fits])
+    assert scales.std() == pytest.approx(0.2, abs=0.03)
+
+
+def test_errors_of_trials_that_a_fit_had_not_seen_are_those_of_the_same_sort_of_comparison(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record = {
+        "discrepancy": {"hr": 0.1, "orr": 0.2},
+        "discrepancy_left_out": {
+            "all": {"hr": {"sd": 0.3, "figures": 14}},
+            "inhibitor added": {"hr": {"sd": 0.15, "figures": 6}},
+            "other": {"hr": {"sd": 0.9, "figures": 2}},
+        },
+    }
+    monkeypatch.setattr("immunescape.evaluation.posterior.shipped_record", lambda: record)
+    assert shipped_discrepancy("inhibitor added") == {"hr": 0.15, "orr": 0.2}
+    assert shipped_discrepancy("other") == {"hr": 0.3, "orr": 0.2}  # two figures are too few
+    assert shipped_discrepancy() == {"hr": 0.3, "orr": 0.2}
+    monkeypatch.setattr("immunescape.evaluation.posterior.shipped_record", lambda: {"discrepancy": {"hr": 0.1}})
+    assert shipped_discrepancy("inhibitor added") == {"hr": 0.1}
 
 
 def test_comparisons_differ_in_whether_an_inhibitor_is_added_or_replaces() -> None:
