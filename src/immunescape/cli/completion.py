@@ -26,11 +26,12 @@ def designs(incomplete: str) -> list[str]:
 
 
 def things(incomplete: str) -> list[str]:
-    """Trials, drugs and mechanisms."""
+    """Trials, drugs, mechanisms and biomarkers."""
     from immunescape.model.registry import drugs, mechanisms
+    from immunescape.profile.biomarkers import biomarkers
     from immunescape.trial.spec import list_trials
 
-    return _starting([*list_trials(), *drugs(), *mechanisms()], incomplete)
+    return _starting([*list_trials(), *drugs(), *mechanisms(), *biomarkers()], incomplete)
 
 
 def claims(incomplete: str) -> list[str]:
