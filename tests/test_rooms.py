@@ -12,7 +12,7 @@ import immunescape
 
 ROOT = Path(immunescape.__file__).parent
 COMMON = {"errors", "files"}
-KNOWLEDGE = COMMON | {"knowledge", "plugins"}
+KNOWLEDGE = COMMON | {"knowledge", "plugins", "registry"}
 SIMULATION = KNOWLEDGE | {"stats", "engine", "parallel", "model", "population", "trial"}
 RESULTS = SIMULATION | {"design", "patients", "evaluation", "profile", "twins"}
 BELOW: dict[str, set[str]] = {
@@ -21,9 +21,10 @@ BELOW: dict[str, set[str]] = {
     "files": {"errors"},
     "stats": {"errors"},
     "plugins": {"errors"},
+    "registry": {"errors", "plugins"},
     "parallel": {"errors", "engine"},
     "knowledge": {"errors", "plugins"},
-    "engine": {"errors"},
+    "engine": {"errors", "registry"},
     "model": KNOWLEDGE | {"engine"},
     "population": KNOWLEDGE | {"engine", "model", "parallel"},
     "trial": SIMULATION - {"trial"},

@@ -43,7 +43,9 @@ def claims(incomplete: str) -> list[str]:
 
 def engines(incomplete: str) -> list[str]:
     """Engines."""
-    return _starting(("auto", "native", "roadrunner", "reference"), incomplete)
+    from immunescape.engine import engine_names
+
+    return _starting(engine_names(), incomplete)
 
 
 def covariates(incomplete: str) -> list[str]:
