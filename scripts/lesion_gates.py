@@ -45,8 +45,9 @@ def measure(
 
 
 def _figures(result: Any) -> dict[str, Any]:
-    from immunescape.trial.analysis import best_at_cut
     from immunescape.trial.stats import median_survival
+
+    from immunescape.trial.analysis import best_at_cut
 
     out: dict[str, Any] = {"hr": {k: result.comparison.get(k) for k in ("pfs_hr", "os_hr", "os_hr_same_course")}}
     for arm in result.trial.arms:

@@ -155,7 +155,7 @@ def cohort_responders(folder: Path, patients: Patients = "all") -> list[tuple[fl
             try:
                 months, event, answer = (float(str(t)) for t in texts)
             except ValueError:
-                raise InputError(f"one of {texts} is no number", where=f"{path}, row {number}") from None
+                raise InputError(f"one of {texts} is not a number", where=f"{path}, row {number}") from None
             if answer > 0:
                 found.append((months, event))
     return found

@@ -74,7 +74,7 @@ def data_targets(data: Path | None, trials: Sequence[Trial]) -> list[Target]:
         found += kinetics_targets(lesions, "training")
     if not found:
         raise InputError(
-            "the folder holds none of km/, loris/, oak/oak_clinical.csv and tumour_kinetics/oak.csv", where=str(data)
+            "the folder contains none of km/, loris/, oak/oak_clinical.csv and tumour_kinetics/oak.csv", where=str(data)
         )
     return found
 

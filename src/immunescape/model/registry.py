@@ -40,7 +40,7 @@ def with_own_table(one: Mechanism, folder: Path | None, where: str) -> Mechanism
     for place in (*places, FOLDER / table):
         if place.is_file():
             return replace(one, parameters=place)
-    looked = ", ".join(str(p.parent) for p in places) or "no folder: the module is no file"
+    looked = ", ".join(str(p.parent) for p in places) or "no folder: the module is not a file"
     raise ModelError(
         f"the parameter table '{table}' of '{one.name}' is not there; looked in {looked}",
         where=where,

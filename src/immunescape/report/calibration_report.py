@@ -80,7 +80,7 @@ def left_out_table(calibration: Calibration) -> Table:
 
 def print_calibration(calibration: Calibration) -> None:
     """Print targets, moves and sizes."""
-    from immunescape.face import print_table
+    from immunescape.console import print_table
 
     record = calibration.to_json()
     print_table("Fitted to", targets_table(calibration).rows)

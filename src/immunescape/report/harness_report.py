@@ -250,7 +250,7 @@ def append_history(page: Path, run: Harness, label: str, date: str) -> None:
     """
     header = "| " + " | ".join(HISTORY_COLUMNS) + " |"
     if not page.is_file():
-        raise InputError("there is no such page", where=str(page), hint="It is docs/harness.md of the source.")
+        raise InputError("no such page", where=str(page), hint="It is docs/harness.md of the source.")
     lines = page.read_text(encoding="utf-8").splitlines()
     if header not in lines:
         raise InputError("the history table's header is not in this page", where=str(page), hint=header)

@@ -107,7 +107,7 @@ class Reader:
             if not isinstance(value, Mapping) or (
                 name == "values" and not all(isinstance(v, Mapping) for v in value.values())
             ):
-                raise InputError(f"{name}: is no mapping", where=path.name, hint=f"{GENERAL[name]}.")
+                raise InputError(f"{name}: is not a mapping", where=path.name, hint=f"{GENERAL[name]}.")
         column_map = ColumnMap(general.get("columns", {}), general.get("values", {}), aliases_of(self.gives))
         with using(column_map):
             try:
