@@ -97,7 +97,6 @@ def test_the_interface_names_every_public_module():
 
 def test_show_knows_biomarkers_and_claims(capsys):
     from immunescape.api.model import show, shown
-
     from immunescape.errors import InputError
 
     show("tmb")
