@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from immunescape.cli import (
+    ablation,
     catalogue,
     claims,
     design,
@@ -34,7 +35,9 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: importing rich would take half of the start-up time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (profile, claims, simulate, harness, predictions, serve, trials, design, catalogue, evaluation, engine):
+for commands in (
+    profile, claims, simulate, harness, ablation, predictions, serve, trials, design, catalogue, evaluation, engine,
+):  # fmt: skip
     commands.register(app)
 
 
