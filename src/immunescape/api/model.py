@@ -44,12 +44,14 @@ def drugs_table() -> list[dict[str, Any]]:
 
 def mechanisms_table() -> list[dict[str, Any]]:
     """One row for each mechanism of the model."""
+    from immunescape.evaluation.mechanism_labels import short_label
     from immunescape.model.registry import mechanisms
 
     return [
         {
             "name": m.name,
             "title": m.title,
+            "tested": short_label(m.name),
             "states": len(m.states),
             "requires": ", ".join(m.requires),
             "summary": m.summary,
@@ -194,6 +196,7 @@ def shown(name: str) -> dict[str, Any]:
         "title": part.title,
         "summary": part.summary,
         **{k: v for k, v in facts.items() if k != "name"},
+        "tested": _tested(own, kind == "drug"),
         "parameters": rows,
         "equations": model.equations(own),
         "claims": [{"id": c.id, "text": c.text, "observe": c.observe, "day": c.day} for c in claims_about(own)],
@@ -201,6 +204,17 @@ def shown(name: str) -> dict[str, Any]:
             {*part.references, *(k for p in model.parameters.values() if p.owner == own for k in p.sources)}
         ),
     }
+
+
+def _tested(name: str, drug: bool) -> str:
+    """What a mechanism, or what a drug acts through, was tested by (see `immunescape ablate`)."""
+    from immunescape.evaluation.mechanism_labels import label_text, ranks
+    from immunescape.model.registry import get_drug
+
+    if not drug:
+        return label_text(name)
+    may, why = ranks(get_drug(name))
+    return why if may else f"{why}, so that it ranks no treatment"
 
 
 def _show_part(name: str, drug: str | None) -> None:
@@ -211,6 +225,7 @@ def _show_part(name: str, drug: str | None) -> None:
     model = Model.build(drugs=[drug] if drug else [])
     part = next(m for m in (*model.mechanisms, *model.drugs) if m.name == name)
     print(f"{part.title}\n{'=' * len(part.title)}\n{part.summary}\n")
+    print(f"Ablation: {_tested(name, bool(drug))}\n")
     if drug:
         row = next(r for r in drugs_table() if r["name"] == name)
         print("\n".join(f"{k}: {v}" for k, v in row.items() if k != "name" and v) + "\n")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from immunescape.cli import (
+    ablation,
     catalogue,
     claims,
     credibility,
@@ -40,6 +41,7 @@ for commands in (
     claims,
     simulate,
     harness,
+    ablation,
     predictions,
     credibility,
     serve,
