@@ -65,7 +65,7 @@ def plugin_kinds() -> Mapping[str, DesignKind]:
     from immunescape.design.schema import KINDS
 
     taken = dict.fromkeys(KINDS, "immunescape")
-    found: dict[str, DesignKind] = {}
+    kinds: dict[str, DesignKind] = {}
     for extra in plugins.contributions("immunescape.designs"):
         kind = extra.value
         if not isinstance(kind, DesignKind):
@@ -83,8 +83,8 @@ def plugin_kinds() -> Mapping[str, DesignKind]:
         for field in kind.reads:
             if field not in SHARED:
                 raise unknown_word("shared field of a design", field, SHARED, where=extra.where)
-        taken[kind.name], found[kind.name] = extra.where, kind
-    return found
+        taken[kind.name], kinds[kind.name] = extra.where, kind
+    return kinds
 
 
 def made_rule(
@@ -108,8 +108,8 @@ def made_rule(
         for detail in error.errors(include_url=False):
             where = source.where(("options", *detail["loc"]))
             if detail["type"] == "extra_forbidden":
-                word = str(detail["loc"][-1])
-                problem = unknown_word(f"option of '{kind.name}'", word, kind.options.model_fields, where=where)
+                field = str(detail["loc"][-1])
+                problem = unknown_word(f"option of '{kind.name}'", field, kind.options.model_fields, where=where)
             else:
                 problem = InputError(f"{'.'.join(map(str, detail['loc']))}: {detail['msg'].lower()}", where=where)
             problems.append(problem)

@@ -299,14 +299,14 @@ class _Builder:
             return rule, self.looks(), b.patients
         if b.kind == "two-stage":
             t = b.two_stage
-            found = self.at(lambda: simon(t.p0, t.p1, alpha=b.alpha, beta=t.beta, kind=t.choose), "two_stage")
-            if found.n > b.patients:
+            simon_design = self.at(lambda: simon(t.p0, t.p1, alpha=b.alpha, beta=t.beta, kind=t.choose), "two_stage")
+            if simon_design.n > b.patients:
                 raise InputError(
-                    f"Simon's design takes {found.n} patients, the file has {b.patients}",
+                    f"Simon's design takes {simon_design.n} patients, the file has {b.patients}",
                     where=self.source.where(("patients",)), hint="Raise 'patients', or allow larger errors.",
                 )  # fmt: skip
             months = next((e.months for e in endpoints if e.name == t.endpoint), 0.0)
-            return TwoStage(t.endpoint, found, t.p0, t.p1), TwoStage.looks(found, months), found.n
+            return TwoStage(t.endpoint, simon_design, t.p0, t.p1), TwoStage.looks(simon_design, months), simon_design.n
         if b.kind == "bop2":
             w = b.bop2
             looks = self.looks()
@@ -402,12 +402,12 @@ class _Builder:
         if any(s is None for s in shares):
             raise InputError("every stratum needs its share of the patients")
         control = next((a.name for a in arms if a.role == "control"), None)
-        known = {e.name: e for e in endpoints}
+        by_name = {e.name: e for e in endpoints}
         names = [a.name for a in arms]
         for j, entry in enumerate(block.truth):
             where = self.source.where(("scenarios", k, "truth", j))
-            if entry.endpoint not in known:
-                raise unknown_word("endpoint", entry.endpoint, known, where=where)
+            if entry.endpoint not in by_name:
+                raise unknown_word("endpoint", entry.endpoint, by_name, where=where)
             if entry.arm is not None and entry.arm not in names:
                 raise unknown_word("arm", entry.arm, names, where=where)
             if entry.stratum is not None and entry.stratum not in strata:
@@ -416,20 +416,20 @@ class _Builder:
         order = [control, *[n for n in names if n != control]] if control else names
         for arm in order:
             for stratum in strata:
-                for endpoint in known:
-                    found = [
+                for endpoint in by_name:
+                    matching = [
                         (j, e) for j, e in enumerate(block.truth)
                         if e.endpoint == endpoint and e.arm in (None, arm) and e.stratum in (None, stratum)
                     ]  # fmt: skip
-                    if not found:
+                    if not matching:
                         continue
-                    j, entry = max(found, key=lambda f: (f[1].arm is not None, f[1].stratum is not None, f[0]))
+                    j, entry = max(matching, key=lambda f: (f[1].arm is not None, f[1].stratum is not None, f[0]))
                     others = [v for v in (entry.median, entry.hazards, entry.hazard_ratio) if v is not None]
-                    wrong = entry.rate is not None if known[endpoint].kind == "survival" else bool(others)
+                    wrong = entry.rate is not None if by_name[endpoint].kind == "survival" else bool(others)
                     if wrong and len(others) + (entry.rate is not None) == 1:
                         gives = "median, hazards or hazard_ratio" if entry.rate is None else "rate"
                         raise InputError(
-                            f"'{endpoint}' is a {known[endpoint].kind} endpoint, and its truth gives {gives}",
+                            f"'{endpoint}' is a {by_name[endpoint].kind} endpoint, and its truth gives {gives}",
                             where=self.source.where(("scenarios", k, "truth", j)),
                             hint="A response has a rate; survival has a median, hazards or a hazard_ratio.",
                         )
@@ -440,7 +440,7 @@ class _Builder:
         generator = Generator(tuple(names), strata, shares, parts, block.correlation, score)
         for arm in names:
             for stratum in strata:
-                for endpoint in known:
+                for endpoint in by_name:
                     generator.part(arm, stratum, endpoint)
         return generator
 

@@ -367,9 +367,9 @@ class DesignFile(_Block):
     def _known(cls, value: str) -> str:
         from immunescape.design.kinds import plugin_kinds
 
-        known = (*KINDS, *plugin_kinds())
-        if value not in known:
-            words = ", ".join(f"'{k}'" for k in known)
+        kinds = (*KINDS, *plugin_kinds())
+        if value not in kinds:
+            words = ", ".join(f"'{k}'" for k in kinds)
             raise PydanticCustomError("literal_error", "one of {expected} is expected", {"expected": words})
         return value
 

@@ -139,7 +139,7 @@ def biomarker_page(biomarker: Biomarker, cite: Cite = cite_as_text) -> str:
     """Write the page of one biomarker as Markdown."""
     from immunescape.knowledge.references import format_reference, get_reference
 
-    known = references()
+    bibliography = references()
     facts = [
         ("family", biomarker.family.replace("_", " ")),
         ("unit", biomarker.unit),
@@ -162,7 +162,7 @@ def biomarker_page(biomarker: Biomarker, cite: Cite = cite_as_text) -> str:
         lines += [
             "## References",
             "",
-            *(f"- {cite(k)} {cell(format_reference(get_reference(k, known)))}" for k in keys),
+            *(f"- {cite(k)} {cell(format_reference(get_reference(k, bibliography)))}" for k in keys),
             "",
         ]
     return "\n".join(lines)
@@ -312,7 +312,7 @@ def _claims(name: str) -> list[str]:
 def _references(model: Model, record: Mechanism) -> list[str]:
     from immunescape.knowledge.references import format_reference, get_reference
 
-    known = references()
+    bibliography = references()
     keys = {*record.references, *(k for p in model.parameters.values() if p.owner == record.name for k in p.sources)}
-    lines = [f"- `{k}` {cell(format_reference(get_reference(k, known)))}" for k in sorted(keys)]
+    lines = [f"- `{k}` {cell(format_reference(get_reference(k, bibliography)))}" for k in sorted(keys)]
     return ["## References", "", *lines, ""] if lines else []
