@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import sys
+import types
 from collections.abc import Iterable
 
-__all__ = ["EngineError", "ImmunescapeError", "InputError", "ModelError", "nearest", "unknown_word"]
+__all__ = ["EngineError", "ImmunescapeError", "InputError", "ModelError", "nearest", "refuse_call", "unknown_word"]
 
 
 class ImmunescapeError(Exception):
@@ -73,3 +75,16 @@ def unknown_word(
     else:
         hint = f"Known: {', '.join(known[:40])}{' …' if len(known) > 40 else ''}."
     return error(f"unknown {kind} '{word}'", where=where, hint=hint)
+
+
+def refuse_call(package: str, function: str) -> None:
+    """Make a call of the package `package` an error that names the function of `immunescape` to call in its place.
+
+    ``immunescape.trial(...)`` once loaded a trial; the name now is that of the package alone.
+    """
+
+    class Package(types.ModuleType):
+        def __call__(self, *_: object, **__: object) -> None:
+            raise TypeError(f"{package} is a package and cannot be called: use immunescape.{function}(...)")
+
+    sys.modules[package].__class__ = Package

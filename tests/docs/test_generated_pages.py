@@ -96,8 +96,8 @@ def test_the_interface_names_every_public_module():
 
 
 def test_show_knows_biomarkers_and_claims(capsys):
+    from immunescape.api.model import show, shown
     from immunescape.errors import InputError
-    from immunescape.face import show, shown
 
     show("tmb")
     printed = capsys.readouterr().out

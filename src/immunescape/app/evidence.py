@@ -23,7 +23,7 @@ COMMANDS = {
 PYTHON = {
     "scoreboard": (
         "import immunescape\n\n# one of the trials; `immunescape validate` runs all of them\n"
-        'immunescape.trial("keynote-024").run(patients=500, seed=2).show()'
+        'immunescape.load_trial("keynote-024").run(patients=500, seed=2).show()'
     ),
     "claims-results": (
         "from immunescape.evaluation.claims import run_claims, select_claims\n\n"

@@ -88,7 +88,8 @@ def select_claims(only: str | Sequence[str] = ()) -> list[Claim]:
     """
     every = list(load_claims())
     words = [only] if isinstance(only, str) else list(only)
-    words = [w for w in words if w]
+    if any(not w.strip() for w in words):
+        raise InputError("an empty word names no claim", hint="Give an id or part of the name of a chapter.")
     if not words:
         return every
     chosen: list[Claim] = []
@@ -417,7 +418,7 @@ def _judge(row: Checked, planned: Plan, found: Simulated, people: Population, se
     size = row.effect.size
     if planned.off:
         row.off = effect_of(claim, planned.off, found, people, seed)
-        # what is looked at may not exist without the mediator: no effect is left, and that is no finding
+        # what is looked at may not exist without the mediator: no effect is left, and that is not a finding
         if row.off.n >= 2:
             row.shrinks = bool(row.off.size <= max(SHRUNK * size, _TINY))
             row.vanishes = bool(row.off.size <= max(VANISHED * size, _TINY))

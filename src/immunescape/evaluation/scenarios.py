@@ -115,7 +115,7 @@ class Simulated:
         """Values (n,) of an output on a day."""
         index = int(np.argmin(np.abs(self.days - day)))
         if abs(self.days[index] - day) > 1e-6:
-            raise InputError(f"day {day:g} was not put out")
+            raise InputError(f"day {day:g} was not output")
         return self.values[scenario_][name][:, index]
 
     def between(self, scenario_: Scenario, name: str, first: float, last: float) -> FloatArray:

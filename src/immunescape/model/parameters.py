@@ -110,7 +110,7 @@ def _cached(path: Path, owner: str, changed: int) -> tuple[Parameter, ...]:
             parameter = _read(row, owner, where)
             if parameter.name in found:
                 raise ModelError(
-                    f"'{parameter.name}' stands twice; first in {found[parameter.name].origin}", where=where
+                    f"'{parameter.name}' occurs twice; first in {found[parameter.name].origin}", where=where
                 )
             found[parameter.name] = parameter
     return tuple(found.values())

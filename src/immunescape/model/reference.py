@@ -65,7 +65,7 @@ def _read(path: Path, changed: int) -> dict[Key, float]:
                 raise ModelError(f"strength '{row['strength']}' is not a number >= 0", where=where)
             key = (row["process"], row["pathway"], row["mechanism"])
             if key in found:
-                raise ModelError(f"{' '.join(key)} stands twice", where=where)
+                raise ModelError(f"{' '.join(key)} occurs twice", where=where)
             found[key] = value
     return found
 
@@ -96,7 +96,7 @@ def strengths_from_state(model: Model, quantities: Mapping[str, float]) -> dict[
     for key in model.modulations:
         name = strength_id(key)
         if name not in quantities:
-            raise ModelError(f"the value of '{name}' is missing", hint="Put out every name of model.modulations.")
+            raise ModelError(f"the value of '{name}' is missing", hint="Output every name of model.modulations.")
         value = float(quantities[name])
         if not (math.isfinite(value) and value >= -1e-12):
             raise ModelError(f"the strength '{name}' is {value:g}; a strength is a number >= 0")

@@ -294,4 +294,11 @@ def parameters_at(
     own = parameters.get(DIAMETER)
     low, high = (None, None) if own is None else (own.lower, own.upper)
     out[DIAMETER] = np.clip(diameter, -np.inf if low is None else low, np.inf if high is None else high)
+    for name, (how, number) in moved.values.items():
+        if name not in parameters:
+            continue
+        p = parameters[name]
+        now = out.get(name, np.full(len(covariates), float(p.value)))
+        changed = np.full(len(covariates), number) if how == "set" else number * now
+        out[name] = np.clip(changed, -np.inf if p.lower is None else p.lower, np.inf if p.upper is None else p.upper)
     return out

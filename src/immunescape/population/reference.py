@@ -91,7 +91,7 @@ def with_reference_strengths(model: Model, *, engine: str = "auto") -> Model:
             names = sorted({key[2] for key in model.missing_strengths})
             raise ModelError(
                 f"the reference strengths with {', '.join(names)} cannot be computed: {error.message}",
-                hint="Without them a mechanism would move the reference patient. Make it weaker, or mend its strength.",
+                hint="The mechanism would shift the reference patient. Weaken it, or correct its strength.",
             ) from error
         with suppress(OSError):  # a folder that cannot be written costs time, nothing else
             folder.mkdir(parents=True, exist_ok=True)

@@ -164,12 +164,17 @@ def summary_lines(result: ClaimsResult) -> list[str]:
         f"{n['bystander_as_expected']} of {n['bystander_checked']}; with inverse factors "
         f"{n['reversed_as_expected']} of {n['reversed_checked']} fail",
         f"{result.patients} virtual patients, {seeds}, {result.seconds:.0f} s",
+        *(
+            [f"set-up not locked, or changed since and not listed: {', '.join(result.unlocked)}"]
+            if result.unlocked
+            else []
+        ),
     ]
 
 
 def print_claims(result: ClaimsResult) -> None:
     """Print the claims that were simulated, those that could not be, and the counts."""
-    from immunescape.face import print_table
+    from immunescape.console import print_table
 
     short = ("Claim", "Expected", "Effect (95 %)", "Path", "Verdict")
     tested = [r for r in result.claims if r.effect is not None]

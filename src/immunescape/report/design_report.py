@@ -19,7 +19,7 @@ from immunescape.report.tables import Row, Table, number
 from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
-    from immunescape.trial.design.simulation import Figure, OperatingCharacteristics
+    from immunescape.design.simulation import Figure, OperatingCharacteristics
 
 __all__ = ["print_designs", "save", "write_report"]
 
@@ -196,7 +196,7 @@ def further_table(result: OperatingCharacteristics) -> Table:
 
 def comparison_table(results: Sequence[OperatingCharacteristics]) -> Table:
     """Designs side by side; differences over the same random numbers."""
-    from immunescape.trial.design.simulation import Comparison
+    from immunescape.design.simulation import Comparison
 
     rows = []
     for row in Comparison(tuple(results)).rows():
@@ -528,7 +528,7 @@ def save(
 
 def print_designs(results: Sequence[OperatingCharacteristics]) -> None:
     """Print boundaries and operating characteristics."""
-    from immunescape.face import print_table
+    from immunescape.console import print_table
 
     for result in results:
         print(f"{result.design.title}\n")

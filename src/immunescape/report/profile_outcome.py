@@ -14,7 +14,7 @@ from immunescape.report.profile_figures import forest_figure, short
 from immunescape.report.tables import Table
 
 if TYPE_CHECKING:
-    from immunescape.profiles import ProfiledStudy
+    from immunescape.profile.study_tables import StudyTables
 
 __all__ = ["association_lines", "association_rows", "interaction_lines", "outcome_sections"]
 
@@ -124,10 +124,10 @@ def _forest(table: pd.DataFrame, titles: dict[str, str]) -> str:
 
 
 def _curves(
-    study: ProfiledStudy, table: pd.DataFrame, outcome: pd.DataFrame, titles: dict[str, str]
+    study: StudyTables, table: pd.DataFrame, outcome: pd.DataFrame, titles: dict[str, str]
 ) -> list[tuple[str, str]]:
-    from immunescape.profile.cohort import kaplan_meier
     from immunescape.profile.cohort_values import mechanism_values
+    from immunescape.stats.survival import kaplan_meier
 
     values = mechanism_values(study.done)
     figures = []
@@ -141,7 +141,7 @@ def _curves(
                 known = months.notna() & event.notna()
                 if not known.any():
                     continue
-                km = kaplan_meier(months[known], event[known], word).steps
+                km = kaplan_meier(months[known], event[known])
                 time, survival, low, high = (km[c].to_numpy(dtype=float) for c in ("time", "survival", "low", "high"))
                 curves.append(Curve(f"{word} (n = {int(known.sum())})", time, survival, low, high))
             if curves:
@@ -163,7 +163,7 @@ def _as_measured(figure: Picture) -> Picture:
     return Picture(data, layout)
 
 
-def outcome_sections(study: ProfiledStudy) -> dict[str, Any]:
+def outcome_sections(study: StudyTables) -> dict[str, Any]:
     """Associations of mechanisms and biomarkers with every outcome that the study holds."""
     table, outcome = study.associations()
     if table.empty:

@@ -32,6 +32,7 @@ _OWN = {
     "late_cycles": ("", "cycles that toxicity delayed"),
     "death_cause": ("", "disease, tumour volume or toxicity"),
     "resistance": ("", "to checkpoint inhibitors, by the definitions of SITC"),
+    "lesion_draws": ("", "number of the draw that gave each further lesion its parameters; -1: the patient's own"),
 }
 _ENDINGS = (
     ("_ml", "milliliter"), ("_mm", "mm"), ("_pct", "percent"), ("_day", "day"), ("_days", "day"), ("_months", "month"),
@@ -60,6 +61,12 @@ def column_notes(columns: list[str], drugs: tuple[str, ...]) -> dict[str, dict[s
             )
         elif column.startswith("b:") and name in model.quantities:
             unit, text = model.unit(name), f"at diagnosis: {model.quantities[name].meaning}"
+        elif column.startswith("progression:") and column.partition(":")[2] in model.quantities:
+            quantity = column.partition(":")[2]
+            unit, text = (
+                model.unit(quantity),
+                f"largest lesion at progression on the trial's line: {model.quantities[quantity].meaning}",
+            )
         elif column in COLUMNS:
             unit, text = COLUMNS[column]
         elif column in _OWN:

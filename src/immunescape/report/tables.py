@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from immunescape.evaluation.mechanism_labels import short_label
+from immunescape.model.registry import mechanisms
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -343,6 +346,7 @@ def grades_table(model: Model) -> Table:
                 "Mechanism or drug": part.title,
                 "States": sum(s.owner == part.name for s in model.states.values()),
                 **{g: grades.get(g, 0) for g in ("measured", "fitted", "assumed")},
+                "Tested": "–" if part in model.drugs else short_label(part.name),
             }
         )
     return Table(rows, ("States", "measured", "fitted", "assumed"))
@@ -353,6 +357,7 @@ def escape_table(escape: Mapping[str, Any]) -> Table:
     kinds = ("primary", "acquired")
     counts = escape["counts"]
     names = {name for kind in counts.values() for name in kind}
+    registered = mechanisms()
     total = {name: sum(counts.get(k, {}).get(name, 0) for k in kinds) for name in names}
     rows: list[Row] = []
     for name in sorted(names, key=lambda n: (-total[n], n)):
@@ -362,6 +367,7 @@ def escape_table(escape: Mapping[str, Any]) -> Table:
                 "What carried the escape": escape["candidates"].get(name, "None alone"),
                 "Primary": counts.get("primary", {}).get(name, 0),
                 "Acquired": counts.get("acquired", {}).get(name, 0),
+                "Tested": short_label(name) if name in registered else "–",
                 "Median gain without it (months)": number(float(np.median(gains))),
             }
         )

@@ -28,7 +28,7 @@ SHORTFALL_POINTS = 2.0
 
 
 def _print(title: str, table: Table) -> None:
-    from immunescape.face import print_table
+    from immunescape.console import print_table
 
     print_table(title, table.rows)
     print()
@@ -68,7 +68,7 @@ def print_trial(trial: Trial) -> None:
     if trial.description:
         print(trial.description)
     if trial.published:
-        from immunescape.face import print_table
+        from immunescape.console import print_table
 
         block = trial.published.as_result()
         print_table("Published", [{k: "" if v is None else v for k, v in arm.items()} for arm in block["arms"]])

@@ -90,7 +90,7 @@ def _published(result: TrialResult, endpoint: str) -> list[PublishedCurve]:
 
 def _digitised(result: TrialResult, endpoint: str) -> dict[str, tuple[Sequence[float], Sequence[float]]]:
     """Kaplan-Meier curves of the published event times that the trial file names, by arm."""
-    from immunescape.trial.stats import kaplan_meier
+    from immunescape.stats.survival import kaplan_meier
 
     known = result.trial.published
     curves: dict[str, tuple[Sequence[float], Sequence[float]]] = {}
@@ -173,7 +173,7 @@ def _references(result: TrialResult, model: Model) -> list[str]:
 def _safety_note(result: TrialResult) -> str:
     return (
         "Toxicity is drawn from published rates of each drug or combination (sources in the references); it is an "
-        "input of the simulation, so that its agreement with the published rate is no test of the model."
+        "input of the simulation, so that its agreement with the published rate is not a test of the model."
     )
 
 

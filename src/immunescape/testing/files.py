@@ -54,8 +54,8 @@ def check_design(name: str | Path, *, trials: int = 0) -> None:
     AssertionError
         Where the level is not held, or formula and simulation disagree.
     """
-    from immunescape.trial.design.loading import load_design
-    from immunescape.trial.design.simulation import simulate
+    from immunescape.design.loading import load_design
+    from immunescape.design.simulation import simulate
 
     design = load_design(name)
     references = load_references()

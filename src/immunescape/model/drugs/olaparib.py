@@ -13,6 +13,6 @@ DRUG = small_molecule(
     molar_mass=434.46,
     synonyms=("Lynparza", "AZD2281"),
     references=("labelolaparib", "menear2008"),
-    note="Oral; one compartment, apparent clearance and volume of the label.",
+    note="Oral; one compartment, apparent clearance and volume from the label.",
     contributions=(Contribution("parp_inhibitor", "ratio_olaparib"),),
 )
