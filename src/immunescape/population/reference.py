@@ -301,6 +301,6 @@ def _shared_out(model: Model, states: Mapping[str, float]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    for option in ("none", "series"):
+    for option in ("none", "sparse", "series"):
         for key, value in sorted(update_reference_strengths(specificity=option).items()):
             print(option, *key, f"{value:.6g}")
