@@ -1,7 +1,7 @@
 """A trial design as frozen records: arms, strata, endpoints, accrual, looks, and the rule that decides.
 
 The rule (:class:`Rule`) is what makes a design group-sequential, multi-arm, enriching, Bayesian or a platform;
-everything else is shared. A rule registers itself under the word that a design file uses for it.
+everything else is shared. :mod:`immunescape.design.kinds` makes rules from design files.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from immunescape.design.survival_model import Accrual
 from immunescape.design.truth import Endpoint, Generator, Truth
 from immunescape.errors import InputError, unknown_word
 
-__all__ = ["RULES", "Arm", "Decided", "Design", "Dropout", "Rule", "check_looks", "register"]
+__all__ = ["Arm", "Decided", "Design", "Dropout", "Rule", "check_looks"]
 
-RULES: dict[str, type[Rule]] = {}
 SHORT = "share of trials that run out of events"
 """Name of the further number that tells how often a look set by events comes with fewer of them."""
 
@@ -171,15 +170,6 @@ class Rule(ABC):
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Rows of the plan for people: one per look."""
         return []
-
-
-def register(rule: type[Rule]) -> type[Rule]:
-    """Class decorator: make a rule known by its kind, which no other may have."""
-    known = RULES.get(rule.kind)
-    if known is not None and (known.__module__, known.__qualname__) != (rule.__module__, rule.__qualname__):
-        raise InputError(f"two rules are of the kind '{rule.kind}'", hint="Give one of them another kind.")
-    RULES[rule.kind] = rule
-    return rule
 
 
 LEAST_ALPHA = 1e-9
