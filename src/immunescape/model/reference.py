@@ -27,11 +27,14 @@ __all__ = [
     "reference_id",
     "settle_strengths",
     "strength_id",
+    "strengths_file",
     "strengths_from_state",
     "write_strengths",
 ]
 
 FILE = FOLDER / "reference_strengths.csv"
+FILE_SERIES = FOLDER / "reference_strengths_series.csv"
+"""Where inhibitions are capacities in series, which changes the way to diagnosis."""
 _COLUMNS = ["process", "pathway", "mechanism", "strength"]
 
 Key = tuple[str, str, str]
@@ -68,6 +71,11 @@ def _read(path: Path, changed: int) -> dict[Key, float]:
                 raise ModelError(f"{' '.join(key)} occurs twice", where=where)
             found[key] = value
     return found
+
+
+def strengths_file(specificity: str) -> Path:
+    """Return the file of the stored reference strengths for an option of :mod:`immunescape.model.specificity`."""
+    return FILE_SERIES if specificity in ("series", "full") else FILE
 
 
 def load_strengths(path: Path | None = None) -> dict[Key, float]:
