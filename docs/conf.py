@@ -42,6 +42,8 @@ autodoc_member_order = "bysource"
 _EXTRAS = ("distributed", "dask", "anndata", "mudata", "biom", "h5py", "polars",
            "roadrunner", "petab", "libsedml", "xarray", "sympy")  # fmt: skip
 autodoc_mock_imports = [name for name in _EXTRAS if importlib.util.find_spec(name) is None]
+# functions and classes in the table of contents of every page would make the build ten times as long
+toc_object_entries = False
 napoleon_google_docstring = False
 napoleon_use_ivar = True
 

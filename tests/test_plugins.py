@@ -493,8 +493,8 @@ KIND = DesignKind(Other, Options, make, reads={reads}, one_arm=True)
 @pytest.mark.parametrize(
     ("name", "reads", "message"),
     [
-        ("two-stage", "()", "the kind of design 'two-stage' is taken by immunescape"),
-        ("one-stage", "()", "the kind of design 'one-stage' is taken by entry point"),
+        ("two-stage", "()", "kind of design 'two-stage' is already registered by immunescape"),
+        ("one-stage", "()", "kind of design 'one-stage' is already registered by entry point"),
         ("other", "('look',)", "unknown shared field of a design 'look'"),
     ],
 )

@@ -37,7 +37,7 @@ BELOW: dict[str, set[str]] = {
     "report": RESULTS | {"console"},
     "api": RESULTS | {"console", "report"},
     "testing": RESULTS - {"evaluation", "patients", "twins"},
-    "app": RESULTS | {"console", "report", "api"},
+    "app": RESULTS | {"console", "report", "api", "predictions"},
     "cli": RESULTS | {"console", "report", "api", "app", "predictions"},
 }
 """Package or module -> what it may import. ``immunescape/__init__.py`` hands out what `api` offers, and no more."""

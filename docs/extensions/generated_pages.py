@@ -15,11 +15,6 @@ from sphinx.domains.python import PythonDomain
 FOLDER = "generated"
 
 
-def cite(key: str) -> str:
-    """Link a key to the bibliography."""
-    return f"{{cite:p}}`{key}`"
-
-
 def write_pages(folder: Path, pages: dict[str, str]) -> int:
     """Write what is new or changed, remove what is gone; return how many files were written."""
     written = 0
@@ -41,7 +36,7 @@ def build_pages(app: Any, _config: Any) -> None:
     from immunescape.report.reference_pages import reference_pages
 
     only = [n for n in os.environ.get("IMMUNESCAPE_DOCS_ONLY", "").split(",") if n]
-    pages = interface_pages() | reference_pages(cite, only or None) | {"references.bib": bibliography()}
+    pages = interface_pages() | reference_pages(only or None) | {"references.bib": bibliography()}
     write_pages(Path(app.srcdir) / FOLDER, pages)
 
 

@@ -18,7 +18,7 @@ from scipy import special, stats
 from immunescape.design.cohort import Cohort, Streams
 from immunescape.design.combination import closed_test
 from immunescape.design.group_sequential import OBRIEN_FLEMING_LIKE, Spending
-from immunescape.design.records import SHORT, Decided, Design, Rule, by_events, register
+from immunescape.design.records import SHORT, Decided, Design, Rule, by_events
 from immunescape.design.samplesize import conditional_power
 from immunescape.design.stages import increment
 from immunescape.design.statistics import LOG_RANK, RATES, Statistic
@@ -41,7 +41,6 @@ class Population:
     strata: tuple[str, ...]
 
 
-@register
 @dataclass(frozen=True)
 class Enrichment(Rule):
     """Two-stage enrichment by a biomarker [jenkins2011], [marcus1976], [lehmacher1999].

@@ -30,7 +30,7 @@ from immunescape.design.looks_and_bounds import (
 )
 from immunescape.design.planned_looks import pilot_looks, plan_rows
 from immunescape.design.prognostic import adjusted_log_rank
-from immunescape.design.records import SHORT, Decided, Design, Rule, register
+from immunescape.design.records import SHORT, Decided, Design, Rule
 from immunescape.design.recursion import next_critical_value, running_density
 from immunescape.design.ssr import BlindedReestimation, Reestimation
 from immunescape.design.statistics import ADJUSTED
@@ -45,7 +45,6 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
-@register
 @dataclass(frozen=True)
 class GroupSequential(Rule):
     """Fixed or group-sequential test [jennison2000], [maurer2013].

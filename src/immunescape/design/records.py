@@ -1,7 +1,7 @@
 """A trial design as frozen records: arms, strata, endpoints, accrual, looks, and the rule that decides.
 
 The rule (:class:`Rule`) is what makes a design group-sequential, multi-arm, enriching, Bayesian or a platform;
-everything else is shared. A rule registers itself under the word that a design file uses for it.
+everything else is shared. :mod:`immunescape.design.kinds` makes rules from design files.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from immunescape.design.survival_model import Accrual
 from immunescape.design.truth import Endpoint, Generator, Truth
 from immunescape.errors import InputError, unknown_word
 
-__all__ = ["RULES", "Arm", "Decided", "Design", "Dropout", "Rule", "check_looks", "register"]
+__all__ = ["Arm", "Decided", "Design", "Dropout", "Rule", "check_looks"]
 
-RULES: dict[str, type[Rule]] = {}
 SHORT = "share of trials that run out of events"
 """Name of the further number that tells how often a look set by events comes with fewer of them."""
 
@@ -102,13 +101,13 @@ class Decided:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Decided:
         """Inverse of :meth:`arrays`."""
-        columns = ("rejected", "stage", "reason", "patients", "events", "months", "selected")
+        known = ("rejected", "stage", "reason", "patients", "events", "months", "selected")
         parts: dict[str, dict[str, NDArray[Any]]] = {"by_look": {}, "extra": {}}
         for name, value in arrays.items():
             group, _, key = name.partition("/")
             if key:
                 parts[group][key] = value
-        fields: dict[str, Any] = {k: arrays[k] for k in columns if k in arrays}
+        fields: dict[str, Any] = {k: arrays[k] for k in known if k in arrays}
         return cls(**fields, **parts)  # type: ignore[arg-type]
 
     @classmethod
@@ -173,18 +172,6 @@ class Rule(ABC):
         return []
 
 
-def register(rule: type[Rule]) -> type[Rule]:
-    """Class decorator: make a rule known by its kind, which no other may have."""
-    registered = RULES.get(rule.kind)
-    if registered is not None and (registered.__module__, registered.__qualname__) != (
-        rule.__module__,
-        rule.__qualname__,
-    ):
-        raise InputError(f"two rules are of the kind '{rule.kind}'", hint="Give one of them another kind.")
-    RULES[rule.kind] = rule
-    return rule
-
-
 LEAST_ALPHA = 1e-9
 """One-sided alpha below which bounds lie beyond six standard deviations, where no normal approximation holds."""
 FEW_EVENTS = 20
@@ -203,10 +190,10 @@ def check_looks(looks: Sequence[Milestone], endpoints: Sequence[Endpoint], patie
     """
     if not looks:
         raise InputError("a design needs at least one look")
-    names = [e.name for e in endpoints]
+    known = [e.name for e in endpoints]
     for k, look in enumerate(looks):
-        if look.endpoint is not None and look.endpoint not in names:
-            raise unknown_word("endpoint", look.endpoint, names)
+        if look.endpoint is not None and look.endpoint not in known:
+            raise unknown_word("endpoint", look.endpoint, known)
         for size, what in ((look.patients, "patients"), (look.events, "events")):
             if size is not None and size > patients:
                 raise InputError(
@@ -326,10 +313,10 @@ class Design:
     @property
     def control(self) -> int:
         """Index of the control arm."""
-        controls = [k for k, a in enumerate(self.arms) if a.role == "control"]
-        if len(controls) != 1:
-            raise InputError(f"one control arm is needed, not {len(controls)}")
-        return controls[0]
+        found = [k for k, a in enumerate(self.arms) if a.role == "control"]
+        if len(found) != 1:
+            raise InputError(f"one control arm is needed, not {len(found)}")
+        return found[0]
 
     @property
     def experimental(self) -> list[int]:

@@ -128,7 +128,8 @@ class Sample:
         rows = result.patients[result.patients["arm"] == arm.name].reset_index(drop=True)
         best = best_at_cut(result.trial, rows, result.visits[result.visits["arm"] == arm.name])
         kept = [n for n in names if _relevant(n, rows, arm, result)]
-        z = np.column_stack([_score(n, rows, result.trial.drugs) for n in kept]) if kept else np.empty((len(rows), 0))
+        about = (rows, result.trial.drugs, result.trial.specificity)
+        z = np.column_stack([_score(n, *about) for n in kept]) if kept else np.empty((len(rows), 0))
         region = rows["region"].iloc[0]
         times = {
             name: (rows[f"{name}_months"].to_numpy(dtype=float), rows[f"{name}_event"].to_numpy(dtype=float))
@@ -437,7 +438,7 @@ def _relevant(name: str, rows: pd.DataFrame, arm: Arm, result: TrialResult) -> b
     return owner is None or owner in given or owner in arm.drugs
 
 
-def _score(name: str, rows: pd.DataFrame, drugs: tuple[str, ...]) -> FloatArray:
+def _score(name: str, rows: pd.DataFrame, drugs: tuple[str, ...], specificity: str) -> FloatArray:
     """Normal score (n,) of a parameter's values in its own distribution, or of a frailty."""
     from scipy.special import ndtri
 
@@ -447,15 +448,15 @@ def _score(name: str, rows: pd.DataFrame, drugs: tuple[str, ...]) -> FloatArray:
     if name in FRAILTIES:
         own = frailty_spread(name)
         return (np.log(rows[name].to_numpy(dtype=float)) + 0.5 * own**2) / own
-    u = Distribution.from_row(_parameters(drugs)[name]).cdf(rows[f"p:{name}"].to_numpy(dtype=float))
+    u = Distribution.from_row(_parameters(drugs, specificity)[name]).cdf(rows[f"p:{name}"].to_numpy(dtype=float))
     return ndtri(np.clip(u, _TAIL, 1.0 - _TAIL))
 
 
 @lru_cache(maxsize=32)
-def _parameters(drugs: tuple[str, ...]) -> Mapping[str, Parameter]:
+def _parameters(drugs: tuple[str, ...], specificity: str) -> Mapping[str, Parameter]:
     from immunescape.model.assembly import Model
 
-    return dict(Model.build(drugs=drugs, check_units=False).parameters)
+    return dict(Model.build(drugs=drugs, check_units=False, specificity=specificity).parameters)
 
 
 def effective_size(weights: FloatArray) -> float:

@@ -42,6 +42,8 @@ class Parameter:
     sources : keys of the bibliography; for an assumed value, what motivates it, possibly nothing.
     grade : measured, fitted, assumed; `defined` for switches and stored reference strengths, which no table holds.
     owner : mechanism. origin : file and row.
+    prevalence, silent : of a ``sparse`` distribution, which only :mod:`immunescape.model.specificity` makes: share of
+        patients in whom it is active, and its mean in the others relative to the mean over all, which is `value`.
     """
 
     name: str
@@ -58,6 +60,8 @@ class Parameter:
     note: str = ""
     owner: str = ""
     origin: str = ""
+    prevalence: float | None = None
+    silent: float | None = None
 
     @property
     def base(self) -> float:

@@ -27,11 +27,18 @@ __all__ = [
     "reference_id",
     "settle_strengths",
     "strength_id",
+    "strengths_file",
     "strengths_from_state",
     "write_strengths",
 ]
 
 FILE = FOLDER / "reference_strengths.csv"
+_OTHER_FILES = {
+    "sparse": FOLDER / "reference_strengths_sparse.csv",
+    "series": FOLDER / "reference_strengths_series.csv",
+    "full": FOLDER / "reference_strengths_series.csv",
+}
+"""With sizes revised, and inhibitions as capacities in series, the way to diagnosis is another."""
 _COLUMNS = ["process", "pathway", "mechanism", "strength"]
 
 Key = tuple[str, str, str]
@@ -68,6 +75,11 @@ def _read(path: Path, changed: int) -> dict[Key, float]:
                 raise ModelError(f"{' '.join(key)} occurs twice", where=where)
             found[key] = value
     return found
+
+
+def strengths_file(specificity: str) -> Path:
+    """Return the file of the stored reference strengths for an option of :mod:`immunescape.model.specificity`."""
+    return _OTHER_FILES.get(specificity, FILE)
 
 
 def load_strengths(path: Path | None = None) -> dict[Key, float]:

@@ -192,7 +192,7 @@ def _again(
         seed, stream, region=region_of(trial.population), rtol=RTOL, block_size=1, fit=fit, eligibility=None
     )
     # the model with the trial's drugs: growth leaves them out, and so gives the same state
-    made = BlockMaker(prepared_model(trial.drugs), spec, get_engine(engine)).block(number)
+    made = BlockMaker(prepared_model(trial.drugs, trial.specificity), spec, get_engine(engine)).block(number)
     if not len(made.table):
         raise InputError(f"patient {number} could not be reproduced", hint=_OTHER)
     patient = _patient(made.table, seed, stream, fit)

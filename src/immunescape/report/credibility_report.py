@@ -37,10 +37,15 @@ def credibility_sections(made: Credibility) -> list[tuple[str, str, list[tuple[s
          + ("; high where one is not stated)" if None in (purpose.influence, purpose.consequence) else ")")},
     ]  # fmt: skip
     criteria = [
-        {"Criterion": c.name, "Requirement": c.requirement, "Result": c.figure, "Judgement": _MET[c.met],
-         "Required at this risk": "yes" if c in made.required else "no"}
+        {
+            "Criterion": c.name,
+            "Judgement": _MET[c.met],
+            "Required at this risk": "yes" if c in made.required else "no",
+            "Result": c.figure,
+            "Requirement": c.requirement,
+        }
         for c in made.criteria
-    ]  # fmt: skip
+    ]
     figures = [
         {"Arm": f.arm, "Endpoint": ENDPOINT_TEXT[f.endpoint][0],
          "Predicted (95 % at the planned size)":

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +27,7 @@ __all__ = [
     "uses_of_biomarker",
 ]
 
-Cite = Callable[[str], str]
 _TITLES = {"mechanisms": "Mechanisms", "drugs": "Drugs and cell products", "biomarkers": "Biomarkers one by one"}
-
-
-def cite_as_text(key: str) -> str:
-    """Write a key of the bibliography as code."""
-    return f"`{key}`"
 
 
 def cell(text: object) -> str:
@@ -79,7 +73,7 @@ def uses_of_biomarker(name: str) -> dict[str, list[str]]:
     return {"calls": calls, "virtual_patient": hints}
 
 
-def mechanism_page(name: str, model: Model | None = None, cite: Cite = cite_as_text) -> str:
+def mechanism_page(name: str, model: Model | None = None) -> str:
     """Write the page of one mechanism as Markdown.
 
     Parameters
@@ -88,8 +82,6 @@ def mechanism_page(name: str, model: Model | None = None, cite: Cite = cite_as_t
         A registered mechanism.
     model
         The model that its equations are taken from; None assembles all mechanisms without drugs.
-    cite
-        How a key of the bibliography is written.
     """
     from immunescape.model import Model as Assembled
     from immunescape.model.registry import get_mechanism
@@ -99,11 +91,11 @@ def mechanism_page(name: str, model: Model | None = None, cite: Cite = cite_as_t
     lines = _head(mechanism)
     if mechanism.requires:
         lines += ["Requires: " + ", ".join(f"`{n}`" for n in mechanism.requires) + ".", ""]
-    lines += _parameters(model, name, cite) + _structure(mechanism) + _equations(model, name)
+    lines += _parameters(model, name) + _structure(mechanism) + _equations(model, name)
     return "\n".join(lines + _claims(name) + _references(model, mechanism))
 
 
-def drug_page(name: str, model: Model | None = None, cite: Cite = cite_as_text) -> str:
+def drug_page(name: str, model: Model | None = None) -> str:
     """Write the page of one drug as Markdown; parameters as in `mechanism_page`."""
     from immunescape.model import Model as Assembled
     from immunescape.model.registry import get_drug
@@ -120,12 +112,12 @@ def drug_page(name: str, model: Model | None = None, cite: Cite = cite_as_text) 
         ("synonyms", ", ".join(drug.synonyms)),
     ]
     lines = _head(drug) + markdown_table(("", ""), [(word, cell(text)) for word, text in facts if text])
-    lines += _parameters(model, drug.name, cite) + _structure(drug) + _equations(model, drug.name)
+    lines += _parameters(model, drug.name) + _structure(drug) + _equations(model, drug.name)
     harm = toxicity_rows([drug.name])
     if harm:
         rows = [
             (cell(r["regimen"]), cell(r["quantity"]), cell(r["value"]), cell(r["unit"]), r["grade"],
-             _sources(r["source"].split("; "), cite))
+             _sources(r["source"].split("; ")))
             for r in harm
         ]  # fmt: skip
         lines += ["## Toxicity", "", *markdown_table(("regimen", "quantity", "value", "unit", "grade", "source"), rows)]
@@ -135,11 +127,8 @@ def drug_page(name: str, model: Model | None = None, cite: Cite = cite_as_text) 
     return "\n".join(lines + _claims(drug.name) + _references(model, drug))
 
 
-def biomarker_page(biomarker: Biomarker, cite: Cite = cite_as_text) -> str:
+def biomarker_page(biomarker: Biomarker) -> str:
     """Write the page of one biomarker as Markdown."""
-    from immunescape.knowledge.references import format_reference, get_reference
-
-    bibliography = references()
     facts = [
         ("family", biomarker.family.replace("_", " ")),
         ("unit", biomarker.unit),
@@ -162,19 +151,17 @@ def biomarker_page(biomarker: Biomarker, cite: Cite = cite_as_text) -> str:
         lines += [
             "## References",
             "",
-            *(f"- {cite(k)} {cell(format_reference(get_reference(k, bibliography)))}" for k in keys),
+            *(_reference(k) for k in keys),
             "",
         ]
     return "\n".join(lines)
 
 
-def reference_pages(cite: Cite = cite_as_text, only: Iterable[str] | None = None) -> dict[str, str]:
+def reference_pages(only: Iterable[str] | None = None) -> dict[str, str]:
     """Write all pages.
 
     Parameters
     ----------
-    cite
-        How a key of the bibliography is written.
     only
         Names of mechanisms, drugs and biomarkers; None takes all. The three lists are of what is taken.
 
@@ -194,9 +181,9 @@ def reference_pages(cite: Cite = cite_as_text, only: Iterable[str] | None = None
 
     bare, treated = Assembled.build(drugs=[]), Assembled.build(drugs=list(drugs()))
     listed = {"mechanisms": taken(mechanisms()), "drugs": taken(drugs()), "biomarkers": taken(biomarkers())}
-    pages = {f"mechanisms/{n}.md": mechanism_page(n, bare, cite) for n in listed["mechanisms"]}
-    pages |= {f"drugs/{n}.md": drug_page(n, treated, cite) for n in listed["drugs"]}
-    pages |= {f"biomarkers/{n}.md": biomarker_page(b, cite) for n, b in listed["biomarkers"].items()}
+    pages = {f"mechanisms/{n}.md": mechanism_page(n, bare) for n in listed["mechanisms"]}
+    pages |= {f"drugs/{n}.md": drug_page(n, treated) for n in listed["drugs"]}
+    pages |= {f"biomarkers/{n}.md": biomarker_page(b) for n, b in listed["biomarkers"].items()}
     pages = {path: f"---\norphan: true\n---\n\n{text}\n" for path, text in pages.items()}
     return pages | {f"{kind}.md": _list(kind, members) for kind, members in listed.items()}
 
@@ -214,6 +201,21 @@ def references() -> Mapping[str, Reference]:
     from immunescape.knowledge.references import load_references
 
     return load_references()
+
+
+def _reference(key: str) -> str:
+    """Line of a list of references, its DOI or PubMed identifier linked."""
+    from immunescape.knowledge.references import format_reference, get_reference
+
+    entry = get_reference(key, references())
+    text = cell(format_reference(entry))
+    for said, address in (
+        (f"doi:{cell(entry.doi)}", f"https://doi.org/{entry.doi}") if entry.doi else ("", ""),
+        (f"PMID: {entry.pmid}", f"https://pubmed.ncbi.nlm.nih.gov/{entry.pmid}/") if entry.pmid else ("", ""),
+    ):
+        if said and said in text:
+            text = text.replace(said, f"[{said}](<{address}>)")
+    return f"- `{key}` {text}"
 
 
 @cache
@@ -251,11 +253,11 @@ def _head(record: Mechanism) -> list[str]:
     return [f"# {cell(record.title)}", "", f"`{record.name}`", "", cell(record.summary), ""]
 
 
-def _sources(keys: Iterable[str], cite: Cite) -> str:
-    return ", ".join("assumed" if k == "assumed" else cite(k) for k in keys) or "assumed"
+def _sources(keys: Iterable[str]) -> str:
+    return ", ".join("assumed" if k == "assumed" else f"`{k}`" for k in keys) or "assumed"
 
 
-def _parameters(model: Model, owner: str, cite: Cite) -> list[str]:
+def _parameters(model: Model, owner: str) -> list[str]:
     rows = []
     for p in model.parameters.values():
         if p.owner != owner or p.grade == "defined":
@@ -263,7 +265,7 @@ def _parameters(model: Model, owner: str, cite: Cite) -> list[str]:
         spread = "" if p.spread is None else f" {p.spread:.4g}"
         bounds = "" if p.lower is None and p.upper is None else f" [{_end(p.lower)}, {_end(p.upper)}]"
         distribution = f"{p.distribution}{spread}{bounds}"
-        row = (f"`{p.name}`", cell(p.value), cell(p.unit), cell(distribution), p.grade, _sources(p.sources, cite))
+        row = (f"`{p.name}`", cell(p.value), cell(p.unit), cell(distribution), p.grade, _sources(p.sources))
         rows.append((*row, cell(p.note)))
     if not rows:
         return ["No parameters.", ""]
@@ -310,9 +312,6 @@ def _claims(name: str) -> list[str]:
 
 
 def _references(model: Model, record: Mechanism) -> list[str]:
-    from immunescape.knowledge.references import format_reference, get_reference
-
-    bibliography = references()
     keys = {*record.references, *(k for p in model.parameters.values() if p.owner == record.name for k in p.sources)}
-    lines = [f"- `{k}` {cell(format_reference(get_reference(k, bibliography)))}" for k in sorted(keys)]
+    lines = [_reference(k) for k in sorted(keys)]
     return ["## References", "", *lines, ""] if lines else []

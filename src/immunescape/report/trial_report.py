@@ -182,7 +182,7 @@ def context(result: TrialResult, notice: str) -> dict[str, Any]:
     from immunescape.model.describe import parameter_table
     from immunescape.population.reference import prepared_model
 
-    model = prepared_model(result.trial.drugs)
+    model = prepared_model(result.trial.drugs, result.trial.specificity)
     parameters = parameter_table(model)
     grades = {g: sum(p["grade"] == g for p in parameters) for g in ("measured", "fitted", "assumed")}
     method = result.comparison.get("method", "")
@@ -304,8 +304,8 @@ def save(result: TrialResult, folder: Path, notice: str) -> list[Path]:
     write_whole(paths[0], (json.dumps(content, indent=2, allow_nan=False) + "\n").encode("utf-8"))
     # what differs between two runs of the same patients stays out of the tables, whose bytes are compared
     lasting = {k: source[k] for k in ("version", "engine", "model_sha256", "protocol_sha256")} | {"seed": result.seed}
-    write_whole(paths[1], described_parquet(result.patients, result.trial.drugs, lasting))
-    write_whole(paths[2], described_parquet(result.visits, result.trial.drugs, lasting))
+    write_whole(paths[1], described_parquet(result.patients, result.trial.drugs, lasting, result.trial.specificity))
+    write_whole(paths[2], described_parquet(result.visits, result.trial.drugs, lasting, result.trial.specificity))
     write_figure(result, paths[3])
     write_report(result, paths[4], notice)
     return paths

@@ -108,6 +108,7 @@ class Builder:
             visits=visits,
             follow_up_months=follow_up,
             lesions=block.lesions,
+            specificity=block.specificity,
             endpoints=Endpoints(tuple(ends.primary), tuple(ends.secondary), ends.confirmation, ends.assessor),
             description=block.description.strip(),
             registry=block.registry,
