@@ -13,6 +13,7 @@ from immunescape.cli import (
     claims,
     design,
     engine,
+    ensemble,
     evaluation,
     harness,
     predictions,
@@ -35,9 +36,11 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: importing rich would take half of the start-up time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (
-    profile, claims, simulate, harness, ablation, predictions, serve, trials, design, catalogue, evaluation, engine,
-):  # fmt: skip
+COMMANDS = (
+    profile, claims, simulate, harness, ablation, predictions, serve, trials, design, catalogue, evaluation, ensemble,
+    engine,
+)  # fmt: skip
+for commands in COMMANDS:
     commands.register(app)
 
 
