@@ -12,29 +12,32 @@ import immunescape
 
 ROOT = Path(immunescape.__file__).parent
 COMMON = {"errors", "files"}
-KNOWLEDGE = COMMON | {"knowledge", "plugins"}
-SIMULATION = KNOWLEDGE | {"engine", "parallel", "model", "population", "trial"}
-RESULTS = SIMULATION | {"design", "patients", "evaluation", "profile"}
+KNOWLEDGE = COMMON | {"knowledge", "plugins", "registry"}
+SIMULATION = KNOWLEDGE | {"stats", "engine", "parallel", "model", "population", "trial"}
+RESULTS = SIMULATION | {"design", "patients", "evaluation", "profile", "twins"}
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "console": set(),
     "files": {"errors"},
+    "stats": {"errors"},
     "plugins": {"errors"},
+    "registry": {"errors", "plugins"},
     "parallel": {"errors", "engine"},
     "knowledge": {"errors", "plugins"},
-    "engine": {"errors"},
+    "engine": {"errors", "registry"},
     "model": KNOWLEDGE | {"engine"},
     "population": KNOWLEDGE | {"engine", "model", "parallel"},
     "trial": SIMULATION - {"trial"},
     "design": SIMULATION - {"engine", "model"},
     "patients": SIMULATION,
-    "profile": KNOWLEDGE,
+    "profile": KNOWLEDGE | {"stats"},
     "evaluation": SIMULATION,
     "predictions": KNOWLEDGE | {"evaluation"},
+    "twins": SIMULATION | {"evaluation", "profile"},
     "report": RESULTS | {"console"},
     "api": RESULTS | {"console", "report"},
-    "testing": RESULTS - {"evaluation", "patients"},
-    "app": RESULTS | {"console", "report", "api"},
+    "testing": RESULTS - {"evaluation", "patients", "twins"},
+    "app": RESULTS | {"console", "report", "api", "predictions"},
     "cli": RESULTS | {"console", "report", "api", "app", "predictions"},
 }
 """Package or module -> what it may import. ``immunescape/__init__.py`` hands out what `api` offers, and no more."""

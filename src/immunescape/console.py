@@ -8,7 +8,7 @@ from typing import Any
 __all__ = ["NOTICE", "print_table"]
 
 NOTICE = (
-    "immunescape is research software. It is no medical device, it has not been validated for clinical use, and "
+    "immunescape is research software. It is not a medical device, it has not been validated for clinical use, and "
     "nothing that it prints is treatment advice."
 )
 

@@ -92,7 +92,7 @@ def check_folder(folder: Path, option: str = "--out") -> None:
 
 
 def check_file(path: Path | None, option: str) -> None:
-    """Refuse a file that could not be written, before anything is computed for it; None is no file.
+    """Refuse a file that could not be written, before anything is computed for it; None is not a file.
 
     Raises
     ------

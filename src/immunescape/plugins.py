@@ -86,7 +86,7 @@ class Contribution:
     ----------
     value : the object.
     where : entry point and package, for errors.
-    folder : folder of the module that holds it; None where it is no file.
+    folder : folder of the module that holds it; None where it is not a file.
     """
 
     value: Any
@@ -171,7 +171,9 @@ def data_folders() -> tuple[DataFolder, ...]:
             raise _broken(point, error) from error
         if spec is None or not spec.submodule_search_locations:
             raise InputError(
-                "this is no package with files", where=where, hint="Name the folder of the files, with an __init__.py."
+                "this is not a package with files",
+                where=where,
+                hint="Name the folder of the files, with an __init__.py.",
             )
         path = Path(next(iter(spec.submodule_search_locations)))
         _check_folder(path)

@@ -24,7 +24,7 @@ from immunescape.trial.loading import resolve as resolve_trial
 )
 def test_numbers_that_yaml_reads_in_another_base_are_refused(plain: str, odd: str) -> None:
     line = design_template().split(plain)[0].count("\n") + 1
-    with pytest.raises(InputError, match="is no plain number") as caught:
+    with pytest.raises(InputError, match="is not a plain number") as caught:
         read_design("mine.yaml", design_template().replace(plain, odd))
     assert f"mine.yaml, line {line}" in str(caught.value)
 
@@ -46,7 +46,7 @@ def test_folders_and_other_encodings_say_what_they_are(tmp_path: Path) -> None:
     coded = tmp_path / "coded.yaml"
     coded.write_bytes(design_template().encode("utf-16"))
     for path, message, hint in ((tmp_path, "a folder", "Name the file"), (folder, "a folder", "Name the file"),
-                                (coded, "no UTF-8 text", "UTF-8")):  # fmt: skip
+                                (coded, "not UTF-8 text", "UTF-8")):  # fmt: skip
         with pytest.raises(InputError, match=message) as caught:
             run_designs([str(path)], replicates=250)
         assert hint in str(caught.value)

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from design_examples import survival_design, two_arms
 
-from immunescape.design import tests_nph as nph
 from immunescape.design.cohort import Streams
 from immunescape.design.group_sequential import GroupSequential, Hypothesis
 from immunescape.design.prognostic import PrognosticScore, adjusted_log_rank, fitted_score
@@ -18,6 +17,7 @@ from immunescape.design.simulation import simulate
 from immunescape.design.statistics import Statistic
 from immunescape.design.truth import SCORE, Endpoint, Pool
 from immunescape.errors import InputError
+from immunescape.stats import nonproportional as nph
 
 ADJUSTED = GroupSequential((Hypothesis("OS", "os", Statistic("adjusted-log-rank")),))
 

@@ -83,11 +83,11 @@ REFUSED = {
         ("stratum 'high' is given twice",),
     ),
     "two patients": (changed(patients=2, looks=[{"patients": 2}]), ("make no trial",)),
-    "a hazard that is no number": (
+    "a hazard that is not a number": (
         with_truth(CONTROL, {"endpoint": "os", "arm": "new", "hazards": [float("nan")]}), ("finite number",),
     ),
     "an infinite hazard ratio": (with_truth(CONTROL, {**EFFECT, "hazard_ratio": float("inf")}), ("finite number",)),
-    "futility that is no number": (changed(boundaries={"futility": [float("nan")]}), ("finite number",)),
+    "futility that is not a number": (changed(boundaries={"futility": [float("nan")]}), ("finite number",)),
     "Wang-Tsiatis with delta 5": (
         changed(boundaries={"family": "wang-tsiatis", "parameter": 5}), ("outside -0.5 to 1", "boundaries"),
     ),

@@ -9,11 +9,15 @@ import re
 
 import pytest
 
+from immunescape import design, stats
 from immunescape.knowledge.references import load_references
-from immunescape.trial import design
 
 KEY = re.compile(r"\[([a-z]+\d{4}[a-z]?)(?:,[^\]]*)?\]")
-MODULES = [importlib.import_module(f"{design.__name__}.{m.name}") for m in pkgutil.iter_modules(design.__path__)]
+MODULES = [
+    importlib.import_module(f"{package.__name__}.{m.name}")
+    for package in (design, stats)
+    for m in pkgutil.iter_modules(package.__path__)
+]
 METHODS = {
     "bayes": ("Bayesian", "probability_best", "predictive_probability", "predictive_power"),
     "boundaries": ("boundaries", "spend"),
@@ -36,7 +40,6 @@ METHODS = {
     "ssr": ("BlindedReestimation", "Reestimation"),
     "survival_model": ("expected_events",),
     "switching": ("analyse_switching", "ipcw", "rpsft_psi"),
-    "tests_nph": ("fleming_harrington", "restricted_mean"),
     "truth": ("preclude",),
     "two_stage": ("simon",),
 }  # fmt: skip
@@ -48,6 +51,11 @@ def test_every_key_is_in_the_bibliography() -> None:
     found = {key: module.__name__ for module in MODULES for key in KEY.findall(inspect.getsource(module))}
     assert len(found) > 30
     assert {key: name for key, name in found.items() if key not in known} == {}
+
+
+@pytest.mark.parametrize("name", ["fleming_harrington", "restricted_mean"])
+def test_a_published_test_names_its_source(name: str) -> None:
+    assert KEY.search(getattr(stats.nonproportional, name).__doc__)
 
 
 @pytest.mark.parametrize(("module", "name"), [(m, n) for m, names in METHODS.items() for n in names])

@@ -185,7 +185,7 @@ def test_an_assumed_number_does_not_pass_for_that_of_its_source() -> None:
 
 def test_the_share_that_readme_calls_assumed_is_that_of_the_tables() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    found = re.search(r"(\d+) % of the parameters are assumed, half of these", readme)
+    found = re.search(r"(\d+) %\s+of\s+the\s+parameters\s+are\s+assumed,\s+half\s+of\s+these", readme)
     assert found is not None
     every = tables()
     assumed = [p for p in every if p.grade == "assumed"]

@@ -176,7 +176,7 @@ def test_selected_cells_give_no_share_of_immune_cells(tmp_path: Path) -> None:
     assert found["sc_cd8_of_immune"].value is None
     assert found["sc_b_plasma_of_immune"].value is None
     (tmp_path / "counts.csv").write_text("patient,sample,cell_type,cells\nP1,S1,cd8,0.4\n")
-    with pytest.raises(InputError, match="no number of cells"):
+    with pytest.raises(InputError, match="not a number of cells"):
         _study(tmp_path, file="counts.csv", format="cell_counts")
 
 

@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from immunescape.profile.assemble import assemble
-from immunescape.profile.cohort import kaplan_meier, outcomes
+from immunescape.profile.cohort import outcomes
 from immunescape.profile.loading import load_study
 from immunescape.profile.study import Study
+from immunescape.stats.survival import kaplan_meier, median_time
 
 STAND_IN = Path(__file__).parents[1] / "data" / "stand_in"
 MANIFESTS = Path(__file__).parent / "manifests"
@@ -46,22 +47,22 @@ def test_status_codes_of_cbioportal_are_events_and_censored_times(cbioportal: St
 def test_a_status_of_either_clinical_table_reaches_survival(cbioportal: Study) -> None:
     """Deaths at 2.1, 5.5 and 20 months among six, censored at 9, 12 and 30.1: 5/6, 4/6, then half of it."""
     outcome = outcomes(cbioportal)
-    curve = kaplan_meier(outcome["os_months"], outcome["os_event"])
-    assert curve.events == 3
-    assert curve.median == 20.0
-    survival = curve.steps.set_index("time")["survival"]
-    assert survival[[2.1, 5.5, 20.0]].tolist() == pytest.approx([5 / 6, 4 / 6, 2 / 6])
+    curve = kaplan_meier(outcome["os_months"], outcome["os_event"]).set_index("time")
+    assert curve["events"].sum() == 3
+    assert curve["survival"][[2.1, 5.5, 20.0]].tolist() == pytest.approx([5 / 6, 4 / 6, 2 / 6])
+    assert median_time(outcome["os_months"], outcome["os_event"]) == 20.0
 
 
 def test_zeros_outside_the_panel_were_never_measured(cbioportal: Study) -> None:
-    genes = cbioportal.copy_number.groupby("gene")["sample"].agg(set)
-    large = {"P-5-T01-IM6", "P-6-T01-IM6"}  # TAP1 and STK19 are on IMPACT468 alone
-    assert genes["TAP1"] == genes["STK19"] == large
-    assert len(genes["B2M"]) == 6
+    """TAP1 and STK19 are on IMPACT468 alone, with which the copies of P-4 were read too; a loss was measured."""
+    patients = cbioportal.copy_number.groupby("gene")["patient"].agg(set)
+    assert patients["TAP1"] == {"P-4", "P-5", "P-6"}
+    assert patients["STK19"] == {"P-3", "P-4", "P-5", "P-6"}
+    assert len(patients["B2M"]) == 6
     table = cbioportal.copy_number.set_index(["patient", "gene"])["discrete"]
-    assert (table["P-2", "B2M"], table["P-6", "TAP1"], table["P-1", "MDM2"], table["P-4", "STK11"]) == (-2, -2, 2, -2)
-    assert (table == 0).sum() == len(table) - 4
-    assert any("8 zeros of 2 genes" in p and "not measured is not diploid" in p for p in cbioportal.problems)
+    changed = {("P-2", "B2M"): -2, ("P-6", "TAP1"): -2, ("P-1", "MDM2"): 2, ("P-4", "STK11"): -2, ("P-3", "STK19"): -1}
+    assert table[table != 0].to_dict() == changed
+    assert any("5 zeros of 2 genes" in p and "not measured is not diploid" in p for p in cbioportal.problems)
 
 
 def test_panels_say_what_was_sequenced(cbioportal: Study) -> None:
@@ -71,6 +72,7 @@ def test_panels_say_what_was_sequenced(cbioportal: Study) -> None:
         **dict.fromkeys(("P-5-T01-IM6", "P-6-T01-IM6"), "IMPACT468"),
     }
     assert {p for p, held in cbioportal.covered("TAP1").items() if held} == {"P-5", "P-6"}
+    assert {p for p, held in cbioportal.covered("TAP1", "copy_number").items() if held} == {"P-4", "P-5", "P-6"}
     assert all(cbioportal.covered("B2M").values())
     size = cbioportal.samples["panel"].map({n: p.megabases for n, p in cbioportal.panels.items()})
     counted = cbioportal.samples["MUTATION_RATE"].astype(float) * size
@@ -126,6 +128,9 @@ def test_a_censoring_code_of_one_is_no_event(by_manifest: Callable[[str], Study]
     assert column(study.patients, "os_event") == {"901": 1, "902": 0, "903": 0, "904": 1}
     assert column(study.patients, "pfs_event") == {"901": 1, "902": 0, "903": 1, "904": 1}
     assert column(study.patients, "best_response") == {"901": "PD", "902": "PR", "903": "SD", "904": "NE"}
+    responses = outcomes(study)["response"]
+    assert responses[["901", "902", "903"]].tolist() == [False, True, False]
+    assert responses.isna()["904"]  # not evaluable is not a failure
     arms = column(study.patients, "treatment")
     assert [p for p, drug in arms.items() if drug == "Docetaxel"] == ["901", "904"]
 

@@ -34,7 +34,7 @@ class VirtualDesign:
         try:
             found = yaml.safe_load(self.text)
         except yaml.YAMLError:
-            found = None  # reading the design says where the text is no YAML
+            found = None  # reading the design says where the text is not YAML
         return str(found.get("name", Path(self.file).stem)) if isinstance(found, dict) else Path(self.file).stem
 
     def load(self, *, workers: int | None = None, progress: Progress | None = None) -> Design:

@@ -11,6 +11,7 @@ from immunescape.errors import InputError, unknown_word
 if TYPE_CHECKING:
     from immunescape.engine.bench import Workload
     from immunescape.model import Model
+    from immunescape.profile.biomarkers import Biomarker
 
 __all__ = [
     "bench_example",
@@ -122,8 +123,8 @@ def print_bounds(model: Model) -> None:
 
 
 def show(name: str) -> None:
-    """Print one trial, drug or mechanism: what it is, its parameters with sources, its equations."""
-    from immunescape.model.registry import drugs, get_drug, mechanisms
+    """Print one trial, drug, mechanism or biomarker: what it is, parameters with sources, equations, claims."""
+    from immunescape.model.registry import get_drug, mechanisms
     from immunescape.trial.spec import list_trials
 
     if name in list_trials() or name.endswith((".yaml", ".yml")):
@@ -138,16 +139,31 @@ def show(name: str) -> None:
     try:
         drug = get_drug(name)
     except InputError:
-        known = [*list_trials(), *mechanisms(), *drugs()]
-        raise unknown_word("trial, drug or mechanism", name, known) from None
+        from immunescape.report.text import print_biomarker
+
+        print_biomarker(_biomarker(name))
+        return
     _show_part(drug.name, drug.name)
 
 
+def _biomarker(name: str) -> Biomarker:
+    """Return a biomarker; a name that nothing has is refused with the nearest of all that can be shown."""
+    from immunescape.model.registry import drugs, mechanisms
+    from immunescape.profile.biomarkers import biomarkers
+    from immunescape.trial.spec import list_trials
+
+    if name not in biomarkers():
+        names = [*list_trials(), *mechanisms(), *drugs(), *biomarkers()]
+        raise unknown_word("trial, drug, mechanism or biomarker", name, names)
+    return biomarkers()[name]
+
+
 def shown(name: str) -> dict[str, Any]:
-    """Return what :func:`show` prints of a trial, drug or mechanism as plain data."""
+    """Return what :func:`show` prints of a trial, drug, mechanism or biomarker as plain data."""
     from immunescape.model import Model
     from immunescape.model.describe import parameter_table
-    from immunescape.model.registry import drugs, get_drug, mechanisms
+    from immunescape.model.registry import get_drug, mechanisms
+    from immunescape.report.reference_pages import claims_about
     from immunescape.trial.spec import list_trials, load_trial
 
     if name in list_trials() or name.endswith((".yaml", ".yml")):
@@ -167,8 +183,9 @@ def shown(name: str) -> dict[str, Any]:
         try:
             own = get_drug(name).name
         except InputError:
-            known = [*list_trials(), *mechanisms(), *drugs()]
-            raise unknown_word("trial, drug or mechanism", name, known) from None
+            from immunescape.report.text import biomarker_facts
+
+            return {"kind": "biomarker", **biomarker_facts(_biomarker(name))}
         kind, model = "drug", Model.build(drugs=[own])
     part = next(m for m in (*model.mechanisms, *model.drugs) if m.name == own)
     rows = [r for r in parameter_table(model) if r["mechanism"] == own]
@@ -182,6 +199,7 @@ def shown(name: str) -> dict[str, Any]:
         "tested": _tested(own, kind == "drug"),
         "parameters": rows,
         "equations": model.equations(own),
+        "claims": [{"id": c.id, "text": c.text, "observe": c.observe, "day": c.day} for c in claims_about(own)],
         "references": sorted(
             {*part.references, *(k for p in model.parameters.values() if p.owner == own for k in p.sources)}
         ),
@@ -216,6 +234,9 @@ def _show_part(name: str, drug: str | None) -> None:
     print(model.equations(name))
     if drug:
         _show_toxicity(name)
+    from immunescape.report.text import print_claims
+
+    print_claims(name)
     keys = {*part.references, *(k for p in model.parameters.values() if p.owner == name for k in p.sources)}
     references = load_references()
     print("References\n" + "\n".join(f"  [{k}] {format_reference(get_reference(k, references))}" for k in sorted(keys)))

@@ -64,7 +64,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 def assumptions(text: str) -> list[Assumption]:
     """Return the main assumptions of a design: alpha, patients, events of its looks, dropout, truths of its scenarios.
 
-    Empty where the text is no YAML: its reader says why.
+    Empty where the text is not YAML: its reader says why.
     """
     import yaml
 
@@ -202,7 +202,7 @@ def check_design_text(text: str) -> None:
             trial = value.get("trial")
             if isinstance(trial, str) and trial.casefold() not in map(str.casefold, list_trials()):
                 raise InputError(
-                    f"'{trial}' is no trial that ships", where=f"{NAME}, {path}", hint=f"{', '.join(list_trials())}."
+                    f"'{trial}' is not a trial that ships", where=f"{NAME}, {path}", hint=f"{', '.join(list_trials())}."
                 )
 
 

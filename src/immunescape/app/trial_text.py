@@ -59,7 +59,7 @@ def check_length(text: str, name: str) -> None:
 
 
 def fields(text: str) -> Iterator[tuple[str, str, Any]]:
-    """Every key of a YAML text with its path and value; nothing where it is no YAML, which its reader says better.
+    """Every key of a YAML text with its path and value; nothing where it is not YAML, which its reader says better.
 
     Raises
     ------

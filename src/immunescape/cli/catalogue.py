@@ -43,10 +43,12 @@ def mechanisms_command(
 
 
 def show_command(
-    name: Annotated[str, typer.Argument(help="A drug, mechanism or trial.", autocompletion=completion.things)],
+    name: Annotated[
+        str, typer.Argument(help="A drug, mechanism, biomarker or trial.", autocompletion=completion.things)
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show one drug, mechanism or trial with its parameters, sources and equations."""
+    """Show one drug, mechanism, biomarker or trial: parameters, sources, equations, claims."""
     from immunescape.api.model import show, shown
 
     if as_json:

@@ -26,11 +26,12 @@ def designs(incomplete: str) -> list[str]:
 
 
 def things(incomplete: str) -> list[str]:
-    """Trials, drugs and mechanisms."""
+    """Trials, drugs, mechanisms and biomarkers."""
     from immunescape.model.registry import drugs, mechanisms
+    from immunescape.profile.biomarkers import biomarkers
     from immunescape.trial.spec import list_trials
 
-    return _starting([*list_trials(), *drugs(), *mechanisms()], incomplete)
+    return _starting([*list_trials(), *drugs(), *mechanisms(), *biomarkers()], incomplete)
 
 
 def claims(incomplete: str) -> list[str]:
@@ -42,7 +43,9 @@ def claims(incomplete: str) -> list[str]:
 
 def engines(incomplete: str) -> list[str]:
     """Engines."""
-    return _starting(("auto", "native", "roadrunner", "reference"), incomplete)
+    from immunescape.engine import engine_names
+
+    return _starting(engine_names(), incomplete)
 
 
 def covariates(incomplete: str) -> list[str]:

@@ -15,7 +15,7 @@ __all__ = ["register"]
 
 
 class _Simulates(TyperGroup):
-    """A group whose first argument may be a design: whatever is no command of its own is simulated."""
+    """A group whose first argument may be a design: whatever is not a command of its own is simulated."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the command in front where none is named."""
@@ -102,7 +102,7 @@ def _refuse_unread(ctx: Any, what: str) -> None:
 
 
 def _refuse_a_misspelt_measure(what: str) -> None:
-    """Refuse a word that is no design and looks like a measure."""
+    """Refuse a word that is not a design and looks like a measure."""
     from pathlib import Path
 
     from immunescape.design.loading import list_designs

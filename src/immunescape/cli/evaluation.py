@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +37,22 @@ def calibrate_command(
         int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients per arm and round.")
     ] = 300,
     rounds: Annotated[int, typer.Option("--rounds", min=1, max=50, help="Rounds of simulating and fitting.")] = 4,
+    points: Annotated[
+        int, typer.Option("--points", min=1, max=2000, help="Populations of each round, which share its patients.")
+    ] = 1,
+    spread: Annotated[
+        float, typer.Option("--spread", min=0.01, max=2.0, help="Their spread about the fit, in prior SD.")
+    ] = 0.5,
+    parameters: Annotated[
+        Path | None,
+        typer.Option("--parameters", help="What may move: a table like knowledge/data/calibration_terms.csv."),
+    ] = None,
+    draws: Annotated[
+        int, typer.Option("--draws", min=0, max=1000, help="Draws from the posterior to write (population_draws.csv).")
+    ] = 0,
+    left_out: Annotated[
+        bool, typer.Option("--leave-out", help="Fit again without each trial: error where nothing was fitted.")
+    ] = False,
     seed: Seed = 1,
     workers: Workers = None,
     start: Annotated[
@@ -51,9 +68,11 @@ def calibrate_command(
     """Fit the population's distributions to published results of trials."""
     from immunescape.console import NOTICE
     from immunescape.evaluation.calibration import calibrate
+    from immunescape.evaluation.fit_terms import read_terms
     from immunescape.evaluation.scoreboard import roles
+    from immunescape.evaluation.wide_rounds import cost
     from immunescape.population.fit import PopulationFit
-    from immunescape.report.calibration_report import print_calibration
+    from immunescape.report.calibration_report import cost_text, print_calibration
     from immunescape.trial.spec import load_trial
 
     chosen = names or sorted(name for name, (role, _) in roles().items() if role == "calibration")
@@ -61,16 +80,22 @@ def calibrate_command(
         if roles().get(name, ("", ""))[0] == "validation":
             stop(f"trial '{name}' is kept for validation", "Fit to calibration trials or to trials of your own.")
 
-    def tell(number: int, trial: str, done: int, total: int) -> None:
-        if not as_json and done == total:
-            which = f"round {number + 1} of {rounds}" if number < rounds else "fresh patients of the fit"
-            typer.echo(f"{which}, {trial}: {total} patients", err=True)
+    trials = [load_trial(name) for name in chosen]
+    began = time.monotonic()
 
+    def tell(number: int, what: str, done: int, total: int) -> None:
+        if not as_json:
+            which = f"round {number + 1} of {rounds}" if number < rounds else "fresh patients of the fit"
+            typer.echo(f"{which}: {done} of {total} {what}, {(time.monotonic() - began) / 60:.1f} minutes", err=True)
+
+    if not as_json:
+        typer.echo(cost_text(cost(trials, patients, rounds, workers)), err=True)
     with interruptible(out):
         made = calibrate(
-            [load_trial(name) for name in chosen], data=data, patients=patients, rounds=rounds, seed=seed,
-            workers=workers, out=out, start=None if start is None else PopulationFit.read(start), engine=engine,
-            progress=tell, cluster=cluster,
+            trials, data=data, patients=patients, rounds=rounds, seed=seed, workers=workers, out=out,
+            start=None if start is None else PopulationFit.read(start), engine=engine, progress=tell, cluster=cluster,
+            moving=None if parameters is None else read_terms(parameters), points=points, spread=spread, draws=draws,
+            left_out=left_out,
         )  # fmt: skip
     if as_json:
         typer.echo(json_module.dumps(made.to_json(), indent=2, allow_nan=False))

@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def harness_command(
-    trials: Annotated[str, typer.Option("--trials", help="Comma-separated trials [default: all at hand].")] = "",
+    trials: Annotated[str, typer.Option("--trials", help="Comma-separated trials [default: all available].")] = "",
     data: Annotated[
         Path | None,
         typer.Option(
@@ -32,7 +32,8 @@ def harness_command(
     seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="The first seed.")] = 1,
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Seeds, from --seed on.")] = 1,
     workers: Annotated[
-        int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: the cores at hand].")
+        int | None,
+        typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: one per core]."),
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for harness.json, harness.md and finished trials.")

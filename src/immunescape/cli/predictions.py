@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -39,18 +39,9 @@ def predictions_command(context: typer.Context, folder: Folder = None, as_json: 
     if context.invoked_subcommand is not None:
         return
     from immunescape.predictions import read_outcomes, read_predictions
+    from immunescape.predictions.summary import summary_rows
 
-    predictions, outcomes = read_predictions(folder), read_outcomes(folder)
-    rows = []
-    for p in predictions:
-        row: dict[str, Any] = {"trial": p.trial, "entered": p.date}
-        for endpoint, label in (("pfs_hr", "PFS HR"), ("os_hr", "OS HR")):
-            row[label] = _interval(p.figure(endpoint))
-        row["P(success)"] = ", ".join(
-            f"{end} {value:.2f}" for end, value in p.forecast["probability_of_success"].items()
-        )
-        row["published"] = "; ".join(f"{o.endpoint} {o.value:g}" for o in outcomes if o.trial == p.trial) or "–"
-        rows.append(row)
+    rows = summary_rows(read_predictions(folder), read_outcomes(folder))
     if not rows and not as_json:
         typer.echo("No prediction is entered. `immunescape predictions make` enters one.")
         return
@@ -67,6 +58,7 @@ def show_command(
     """Show every prediction of a trial: figures with intervals, baselines, how it was made, published results."""
     from immunescape.console import print_table
     from immunescape.predictions import read_outcomes, read_predictions
+    from immunescape.predictions.summary import figure_text, outcome_text
 
     predictions = read_predictions(folder)
     chosen = [p for p in predictions if name in (p.trial, p.record)]
@@ -95,9 +87,9 @@ def show_command(
             {
                 "arm": f["arm"],
                 "figure": f["endpoint"],
-                "predicted (95 %)": _interval(f),
+                "predicted (95 %)": figure_text(f),
                 "published": "; ".join(
-                    _published(o) for o in outcomes if (o.arm, o.endpoint) == (f["arm"], f["endpoint"])
+                    outcome_text(o) for o in outcomes if (o.arm, o.endpoint) == (f["arm"], f["endpoint"])
                 ) or "–",
             }
             for f in made["figures"]
@@ -139,7 +131,7 @@ def make_command(
     seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="The first seed.")] = 1,
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Seeds, from --seed on.")] = 3,
     workers: Annotated[
-        int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: the cores at hand].")
+        int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: one per core].")
     ] = None,
     question: Annotated[str, typer.Option("--question", help="What the trial asks; for files of your own.")] = "",
     declared: Annotated[
@@ -152,6 +144,7 @@ def make_command(
     from immunescape.files import check_folder
     from immunescape.predictions import enter_prediction, open_protocols
     from immunescape.predictions.register import registered
+    from immunescape.predictions.summary import figure_text
     from immunescape.trial.spec import load_trial
 
     shipped, known = open_protocols(), registered()
@@ -184,8 +177,8 @@ def make_command(
                     out=folder / "patients" / trial.name,
                 )  # fmt: skip
             prediction = enter_prediction(made, folder, question=asks, declared=said)
-            typer.echo(f"{prediction.record}: PFS HR {_interval(prediction.figure('pfs_hr'))}, OS HR"
-                       f" {_interval(prediction.figure('os_hr'))}")  # fmt: skip
+            typer.echo(f"{prediction.record}: PFS HR {figure_text(prediction.figure('pfs_hr'))}, OS HR"
+                       f" {figure_text(prediction.figure('os_hr'))}")  # fmt: skip
 
 
 @predictions_app.command("enter")
@@ -212,21 +205,3 @@ def enter_command(
     today = datetime.date.today().isoformat()
     enter_outcome(folder, Outcome(name, endpoint, arm, value, low, high, source, today))
     typer.echo(f"Entered: {name}, {endpoint} of '{arm}': {value:g}")
-
-
-def _interval(figure: Any) -> str:
-    """`value (low to high)`; a dash for what was not predicted or not reached."""
-    if figure is None:
-        return "–"
-
-    def number(x: float | None) -> str:
-        if x is None:
-            return "not reached"
-        return f"{x:.2f}" if figure["endpoint"].endswith("_hr") else f"{x:.1f}"
-
-    return f"{number(figure['value'])} ({number(figure['low'])} to {number(figure['high'])})"
-
-
-def _published(outcome: Any) -> str:
-    bounds = f" ({outcome.low:g} to {outcome.high:g})" if outcome.low is not None and outcome.high is not None else ""
-    return f"{outcome.value:g}{bounds}, {outcome.source}"

@@ -11,6 +11,7 @@ from immunescape.cli import (
     ablation,
     catalogue,
     claims,
+    credibility,
     design,
     engine,
     ensemble,
@@ -36,11 +37,22 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: importing rich would take half of the start-up time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (
-    profile, claims, simulate, harness, ablation, predictions, serve, trials, design, catalogue, evaluation, ensemble,
+for commands in (
+    profile,
+    claims,
+    simulate,
+    harness,
+    ablation,
+    predictions,
+    credibility,
+    serve,
+    trials,
+    design,
+    catalogue,
+    evaluation,
+    ensemble,
     engine,
-)  # fmt: skip
-for commands in COMMANDS:
+):
     commands.register(app)
 
 

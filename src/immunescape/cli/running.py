@@ -45,7 +45,7 @@ Workers = Annotated[
         "-w",
         min=1,
         max=1024,
-        help="Processes [default: the cores at hand]. Results do not depend on it.",
+        help="Processes [default: one per core]. Results do not depend on it.",
     ),
 ]
 
@@ -102,11 +102,11 @@ def show_rows(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
 
 
 SILENCE = 30.0
-"""Seconds between lines of progress where standard error is no terminal."""
+"""Seconds between lines of progress where standard error is not a terminal."""
 
 
 class Progress:
-    """A progress bar on standard error; a line every half minute where that is no terminal; nothing with `quiet`."""
+    """A progress bar on standard error; a line every half minute where that is not a terminal; nothing with `quiet`."""
 
     def __init__(self, quiet: bool, what: str = "virtual patients") -> None:
         self._bar: Any = None

@@ -19,7 +19,7 @@ from scipy import special, stats
 
 from immunescape.design.cohort import Cohort, Milestone, Streams
 from immunescape.design.complaints import FieldError
-from immunescape.design.records import Decided, Design, Rule, register
+from immunescape.design.records import Decided, Design, Rule
 from immunescape.design.truth import Truth
 from immunescape.errors import InputError
 
@@ -94,7 +94,6 @@ def predictive_power(z: ArrayLike, fraction: ArrayLike, critical: float) -> Floa
     return special.ndtr((np.asarray(z, dtype=float) - critical * np.sqrt(t)) / np.sqrt(np.maximum(1 - t, 1e-12)))
 
 
-@register
 @dataclass(frozen=True)
 class Bayesian(Rule):
     """Bayesian comparison of one or several arms with a control [thall2007], [lee2008].

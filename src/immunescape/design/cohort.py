@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from immunescape.design.survival_model import Accrual
-from immunescape.design.tests_nph import OrderedData, ordered
 from immunescape.design.truth import Endpoint, Outcome, Truth, preclude
 from immunescape.errors import InputError
+from immunescape.stats.nonproportional import OrderedData, ordered
 
 __all__ = ["Cohort", "Milestone", "Streams", "View", "allocate", "arrivals"]
 

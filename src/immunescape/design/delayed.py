@@ -101,7 +101,7 @@ def hazard_profile(
             for stratum, share in shares.items():
                 part = truth.part(arm, stratum, endpoint)
                 if not isinstance(part, PiecewiseExponential):
-                    raise InputError(f"'{endpoint}' is no survival endpoint")
+                    raise InputError(f"'{endpoint}' is not a survival endpoint")
                 alive = alive + share / sum(shares.values()) * part.survival(cuts)
             with np.errstate(divide="ignore", invalid="ignore"):  # nobody is left in late periods
                 hazard[arm] = -np.diff(np.log(alive))

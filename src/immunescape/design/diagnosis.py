@@ -28,7 +28,7 @@ FEW_TRIALS = 5000
 
 def _level_warnings(design: Design, outcomes: Mapping[str, Decided], unstopped: Decided | None) -> list[str]:
     """A type-I error that is above alpha beyond its Monte Carlo error."""
-    from immunescape.trial.stats import clopper_pearson
+    from immunescape.stats.exact import clopper_pearson
 
     decided = unstopped if unstopped is not None else outcomes.get("null")
     if decided is None or design.alpha is None:
@@ -194,7 +194,7 @@ def _average(
 
 def pool_error(design: Design, pool: Pool, survival: list[str]) -> dict[str, Any]:
     """Size of a virtual population, its own hazard ratios and the standard errors of their logarithms."""
-    from immunescape.trial.stats import fast_hazard_ratio
+    from immunescape.stats.cox import fast_hazard_ratio
 
     total = sum(a.allocation for a in design.arms)
     factors = {a.name: pool.size(a.name) / (design.patients * a.allocation / total) for a in design.arms}

@@ -18,7 +18,7 @@ from scipy import special, stats
 from immunescape.design.cohort import Cohort, Streams
 from immunescape.design.combination import closed_test
 from immunescape.design.group_sequential import OBRIEN_FLEMING_LIKE, Spending
-from immunescape.design.records import SHORT, Decided, Design, Rule, by_events, register
+from immunescape.design.records import SHORT, Decided, Design, Rule, by_events
 from immunescape.design.samplesize import conditional_power
 from immunescape.design.stages import increment
 from immunescape.design.statistics import LOG_RANK, RATES, Statistic
@@ -41,7 +41,6 @@ class Population:
     strata: tuple[str, ...]
 
 
-@register
 @dataclass(frozen=True)
 class Enrichment(Rule):
     """Two-stage enrichment by a biomarker [jenkins2011], [marcus1976], [lehmacher1999].
@@ -93,7 +92,7 @@ class Enrichment(Rule):
                 if s not in names:
                     raise unknown_word("stratum", s, names)
         if set(self.populations[0].strata) != names:
-            raise InputError("the first population takes in every stratum")
+            raise InputError("the first population includes every stratum")
         if any(set(p.strata) >= names for p in self.populations[1:]):
             raise InputError("a subgroup leaves out a stratum")
         if self.choose not in CHOICES:

@@ -3,37 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 from immunescape.design.boundaries import PARAMETER_FAMILIES
-from immunescape.design.kinds import plugin_kinds
+from immunescape.design.kinds import (
+    KINDS,
+    SHARED,
+    SHARED_BY_FEW,
+    DesignKind,
+    Located,
+    Refuse,
+    refuse_duplicates,
+    refuse_repeated_strata,
+)
 from immunescape.errors import InputError
 
 __all__ = ["check_file", "check_test", "check_truth_entry"]
 
-FIELD_KINDS: dict[str, tuple[str, ...]] = {
-    "looks": ("group-sequential", "multi-arm", "enrichment", "bayesian", "bop2"),
-    "boundaries": ("group-sequential", "multi-arm", "enrichment", "platform"),
-    "stop_when": ("group-sequential", "multi-arm"),
-    "endpoint": ("multi-arm", "enrichment", "platform"),
-    "test": ("multi-arm", "enrichment", "platform"),
-    "hypotheses": ("group-sequential",),
-    "reestimation": ("group-sequential",),
-    "early_futility": ("group-sequential",),
-    "selection": ("multi-arm",),
-    "enrichment": ("enrichment",),
-    "bayesian": ("bayesian",),
-    "platform": ("platform",),
-    "two_stage": ("two-stage",),
-    "bop2": ("bop2",),
-    "dose_finding": ("dose-finding",),
-}
-"""Kinds of design that read a field of the file; in any other it would be ignored."""
-ONE_ARMED = ("two-stage", "bop2", "dose-finding")
-"""Kinds without a control."""
-ARM_FIELDS = ("opens", "closes", "strata", "patients", "looks", "futility")
-"""Fields of an arm that platforms alone read."""
 TEST_FIELDS = {
     "rho": ("fleming-harrington",),
     "gamma": ("fleming-harrington",),
@@ -63,43 +49,32 @@ def check_file(source: Any, block: Any) -> None:
     def refuse(message: str, *path: str | int, hint: str | None = None) -> None:
         raise InputError(message, where=source.where(path), hint=hint)
 
-    kind = block.kind
-    extra = plugin_kinds()
-    if "options" in block.model_fields_set and kind not in extra:
-        refuse(f"field 'options' is read in kinds of designs that plug-ins bring, this design is '{kind}'", "options")
-    for name, shipped in FIELD_KINDS.items():
-        kinds = (*shipped, *(k for k, record in extra.items() if name in record.reads))
-        if name in block.model_fields_set and kind not in kinds:
-            refuse(
-                f"field '{name}' is not read in a '{kind}' design; it belongs to a '{kinds[0]}' design"
-                if len(kinds) == 1
-                else f"field '{name}' is not read in a '{kind}' design, only in: {', '.join(kinds)}",
-                name, hint="Remove it, or choose the other kind.",
-            )  # fmt: skip
+    kinds = KINDS.all()
+    kind = kinds[block.kind]
+    _refuse_misplaced(block, kind, refuse)
     for k, arm in enumerate(block.arms):
-        for name in ARM_FIELDS:
-            if name in arm.model_fields_set and kind != "platform":
-                refuse(f"field '{name}' of an arm is read in a platform only, this design is '{kind}'", "arms", k, name)
-            if name in arm.model_fields_set and arm.role == "control":
+        for name in (f for f in arm.model_fields_set if f"arms.{f}" in SHARED_BY_FEW):
+            if f"arms.{name}" not in kind.reads:
+                readers = " or ".join(n for n, other in kinds.items() if f"arms.{name}" in other.reads)
+                refuse(
+                    f"field '{name}' of an arm is read in a {readers} only, this design is '{kind.name}'",
+                    "arms",
+                    k,
+                    name,
+                )
+            if arm.role == "control":
                 refuse(f"field '{name}' has no meaning for the control arm", "arms", k, name)
     controls = sum(arm.role == "control" for arm in block.arms)
-    if kind not in (*ONE_ARMED, *(k for k, record in extra.items() if record.one_arm)) and controls != 1:
-        refuse(f"a '{kind}' design has one control arm, this file has {controls}", "arms", hint="Set 'role'.")
-    _refuse_duplicates(source, [s.name for s in block.strata], "stratum", "strata")
-    _refuse_duplicates(source, [s.name for s in block.scenarios], "scenario", "scenarios")
-    _refuse_duplicates(source, [a.name for a in block.arms], "arm", "arms")
-    _refuse_duplicates(source, [h.name for h in block.hypotheses], "hypothesis", "hypotheses")
-    _refuse_duplicates(source, list(block.endpoints), "endpoint", "endpoints")
-    if block.enrichment is not None:
-        populations = block.enrichment.populations
-        _refuse_duplicates(source, [p.name for p in populations], "population", "enrichment", "populations")
-        for k, population in enumerate(populations):
-            if any(set(population.strata) == set(p.strata) for p in populations[:k]):
-                refuse(
-                    f"population '{population.name}' has the strata of another one",
-                    "enrichment", "populations", k, hint="Remove one of the two.",
-                )  # fmt: skip
-    _refuse_repeated_strata(source, block)
+    if not kind.one_arm and controls != 1:
+        refuse(f"a '{kind.name}' design has one control arm, this file has {controls}", "arms", hint="Set 'role'.")
+    refuse_duplicates(refuse, [s.name for s in block.strata], "stratum", "strata")
+    refuse_duplicates(refuse, [s.name for s in block.scenarios], "scenario", "scenarios")
+    refuse_duplicates(refuse, [a.name for a in block.arms], "arm", "arms")
+    refuse_duplicates(refuse, [h.name for h in block.hypotheses], "hypothesis", "hypotheses")
+    refuse_duplicates(refuse, list(block.endpoints), "endpoint", "endpoints")
+    for field in ("looks", "hypotheses", "arms"):
+        for k, entry in enumerate(getattr(block, field)):
+            refuse_repeated_strata(refuse, entry.strata, field, k, "strata")
     for k, scenario in enumerate(block.scenarios):
         if scenario.name != "null" and scenario.name.strip().casefold() == "null":
             refuse(
@@ -125,40 +100,19 @@ def check_file(source: Any, block: Any) -> None:
             refuse("'follow_up' goes with a look set by patients", "looks", k, "follow_up")
         if look.endpoint is not None and look.events is None:
             refuse("'endpoint' goes with a look set by events", "looks", k, "endpoint")
-        if look.strata and kind != "group-sequential":
-            refuse("'strata' of a look are read in a group-sequential design only", "looks", k, "strata")
+        if look.strata and "looks.strata" not in kind.reads:
+            readers = " or ".join(n for n, other in kinds.items() if "looks.strata" in other.reads)
+            refuse(f"'strata' of a look are read in a {readers} design only", "looks", k, "strata")
     b = block.boundaries
     _check_parameter(source, b, ("boundaries",))
     if b.beta_spending is not None:
         _check_parameter(source, b.beta_spending, ("boundaries", "beta_spending"))
-    if kind == "dose-finding" and block.dose_finding is not None:
-        most = block.dose_finding.cohort * block.dose_finding.cohorts
-        if block.patients < most:
-            refuse(
-                f"{block.dose_finding.cohorts} cohorts of {block.dose_finding.cohort} are up to {most} patients, the "
-                f"file has {block.patients}",
-                "patients", hint="Raise 'patients', or give fewer cohorts.",
-            )  # fmt: skip
-    if kind in ("two-stage", "bop2") and block.alpha is None:
-        refuse(f"a '{kind}' design needs alpha", "alpha", hint="Such as alpha: 0.05.")
-    if kind == "bop2":
-        for k, look in enumerate(block.looks):
-            if look.patients is None:
-                refuse("looks of a BOP2 design are set by patients", "looks", k, hint="For example {patients: 20}.")
-    if block.selection is not None:
-        _check_selection(block.selection, refuse)
-    if block.enrichment is not None:
-        _check_enrichment(block, refuse)
-    if kind == "bayesian" and block.bayesian is not None:
-        y = block.bayesian
-        if not y.adaptive and {"power", "floor"} & y.model_fields_set:
-            refuse("'power' and 'floor' are read where 'adaptive' is true", "bayesian")
-        if y.threshold is not None and "calibration" in y.model_fields_set:
-            refuse("'calibration' is read where no threshold is given", "bayesian", "calibration")
+    if kind.check is not None:
+        kind.check(block, refuse)
     for k, scenario in enumerate(block.scenarios):
         _check_scenario(source, scenario, k)
     scored = all(s.prognostic_score is not None for s in block.scenarios)
-    adjusted = any(test.name == "adjusted-log-rank" for _, test in _tests(block))
+    adjusted = any(test.name == "adjusted-log-rank" for _, test in _tests(block, kind))
     for k, scenario in enumerate(block.scenarios):
         if scenario.prognostic_score is not None and not adjusted:
             refuse(
@@ -166,7 +120,7 @@ def check_file(source: Any, block: Any) -> None:
                 "be ignored",
                 "scenarios", k, "prognostic_score",
             )  # fmt: skip
-    for path, test in _tests(block):
+    for path, test in _tests(block, kind):
         if test.name == "adjusted-log-rank" and (path[0] != "hypotheses" or not scored):
             refuse(
                 "the adjusted log-rank test is offered for the hypotheses of a group-sequential design in which every "
@@ -176,60 +130,26 @@ def check_file(source: Any, block: Any) -> None:
         check_test(source, test, path, strata=bool(block.strata))
 
 
-def _check_selection(selection: Any, refuse: Callable[..., None]) -> None:
-    """Refuse fields that the rule of selection ignores, and a rule without its bound."""
-    given = selection.model_fields_set
-    if selection.rule != "best" and "keep" in given:
-        refuse("'keep' goes with the rule 'best': it would be ignored", "selection", "keep")
-    if selection.rule == "all" and selection.bound is not None:
-        refuse("'bound' goes with the rules 'best' and 'promising': it would be ignored", "selection", "bound")
-    if selection.rule == "promising" and selection.bound is None:
-        refuse("the rule 'promising' needs its 'bound' on Z", "selection", hint="Such as bound: 0.5.")
-
-
-def _check_enrichment(block: Any, refuse: Callable[..., None]) -> None:
-    """Refuse fields that the choice of a population ignores, and a bound that it cannot have."""
-    e = block.enrichment
-    if e.choose == "best" and "bound" in e.model_fields_set:
-        refuse("'bound' goes with threshold and conditional-power: it would be ignored", "enrichment", "bound")
-    if e.choose == "conditional-power" and not 0 < e.bound < 1:
+def _refuse_misplaced(block: Any, kind: DesignKind, refuse: Refuse) -> None:
+    """Refuse fields that the kind of design does not read, and a file without the field that it needs."""
+    kinds = KINDS.all()
+    for other in kinds.values():
+        message, hint = other.elsewhere
+        if message and other.name != kind.name and getattr(block, other.needs) is not None:
+            refuse(message.format(kind=kind.name), other.needs, hint=hint)
+    if "options" in block.model_fields_set and kind.options is None:
         refuse(
-            f"a bound on conditional power lies between 0 and 1, not {e.bound:g}", "enrichment", "bound",
-            hint="Such as 0.3.",
-        )  # fmt: skip
-    if e.decide_on is None and "first_follow_up" in e.model_fields_set:
-        refuse("'first_follow_up' goes with 'decide_on': it would be ignored", "enrichment", "first_follow_up")
-    if e.decide_on is not None and e.decide_on == block.endpoint:
-        refuse("'decide_on' names the endpoint that is tested", "enrichment", "decide_on", hint="Leave it out.")
-
-
-def _refuse_repeated_strata(source: Any, block: Any) -> None:
-    """Refuse a stratum that is named twice in one list: its patients would count twice."""
-    lists: list[tuple[tuple[str | int, ...], list[str]]] = []
-    for field in ("looks", "hypotheses", "arms"):
-        lists += [((field, k, "strata"), entry.strata) for k, entry in enumerate(getattr(block, field))]
-    if block.enrichment is not None:
-        lists += [
-            (("enrichment", "populations", k, "strata"), p.strata) for k, p in enumerate(block.enrichment.populations)
-        ]
-    for path, names in lists:
-        for name, count in Counter(names).items():
-            if count > 1:
-                raise InputError(
-                    f"the stratum '{name}' is named twice", where=source.where(path), hint="Name each stratum once."
-                )
-
-
-def _refuse_duplicates(source: Any, names: list[str], what: str, *field: str) -> None:
-    plain = [name.strip().casefold() for name in names]
-    for k, name in enumerate(names):
-        if plain[k] in plain[:k]:
-            raise InputError(
-                f"{what} '{name.strip()}' is given twice (names that differ in case or spaces only are one name)"
-                if name not in names[:k]
-                else f"{what} '{name}' is given twice",
-                where=source.where((*field, name if field == ("endpoints",) else k)),
-                hint="Give each a name of its own.",
+            f"field 'options' is read in kinds of designs that plug-ins bring, this design is '{kind.name}'", "options"
+        )
+    for name in (*SHARED, *(f for other in kinds.values() for f in other.fields)):
+        readers = [n for n, other in kinds.items() if name in other.reads or name in other.fields]
+        if name in block.model_fields_set and kind.name not in readers:
+            refuse(
+                f"field '{name}' is not read in a '{kind.name}' design; it belongs to a '{readers[0]}' design"
+                if len(readers) == 1
+                else f"field '{name}' is not read in a '{kind.name}' design, only in: {', '.join(readers)}",
+                name,
+                hint="Remove it, or choose the other kind.",
             )
 
 
@@ -288,22 +208,14 @@ def check_truth_entry(entry: Any, where: str) -> None:
             )  # fmt: skip
 
 
-def _tests(block: Any) -> list[tuple[tuple[str | int, ...], Any]]:
-    tests: list[tuple[tuple[str | int, ...], Any]] = [(("test",), block.test)]
-    tests += [(("hypotheses", k, "test"), h.test) for k, h in enumerate(block.hypotheses)]
-    if block.early_futility is not None:
-        tests.append((("early_futility", "test"), block.early_futility.test))
-    if block.enrichment is not None:
-        tests.append((("enrichment", "decide_test"), block.enrichment.decide_test))
-        if block.enrichment.decide_on is None and "decide_test" in block.enrichment.model_fields_set:
-            tests[-1] = (("enrichment", "decide_test", "unread"), block.enrichment.decide_test)
-    return tests
+def _tests(block: Any, kind: DesignKind) -> list[Located]:
+    shared: list[Located] = [(("test",), block.test)]
+    shared += [(("hypotheses", k, "test"), h.test) for k, h in enumerate(block.hypotheses)]
+    return [*shared, *kind.tests(block)]
 
 
 def check_test(source: Any, test: Any, path: tuple[str | int, ...], *, strata: bool) -> None:
     """Refuse fields of a test that it does not use, and a stratified test without strata."""
-    if path[-1] == "unread":
-        raise InputError("'decide_test' is read where 'decide_on' names an endpoint", where=source.where(path))
     for name, tests in TEST_FIELDS.items():
         if name in test.model_fields_set and test.name not in tests and getattr(test, name):
             raise InputError(

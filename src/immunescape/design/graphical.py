@@ -46,10 +46,10 @@ class AlphaGraph:
                 if name not in self.weights:
                     raise unknown_word("hypothesis", name, self.weights)
             if start in edges:
-                raise InputError(f"hypothesis '{start}' hands alpha to itself")
+                raise InputError(f"hypothesis '{start}' passes alpha to itself")
             if sum(edges.values()) > 1 + 1e-9 or min(edges.values(), default=0) < 0:
                 raise InputError(
-                    f"alpha is spent twice: '{start}' hands on {sum(edges.values()):g} times its alpha",
+                    f"alpha is spent twice: '{start}' passes on {sum(edges.values()):g} times its alpha",
                     hint="Shares handed on add up to at most 1.",
                 )
 

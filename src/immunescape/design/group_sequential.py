@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from immunescape.design import tests_nph as nph
 from immunescape.design.boundaries import SPENDING, spend
 from immunescape.design.cohort import Cohort, Streams, View
 from immunescape.design.complaints import FieldError
@@ -31,12 +30,13 @@ from immunescape.design.looks_and_bounds import (
 )
 from immunescape.design.planned_looks import pilot_looks, plan_rows
 from immunescape.design.prognostic import adjusted_log_rank
-from immunescape.design.records import SHORT, Decided, Design, Rule, register
+from immunescape.design.records import SHORT, Decided, Design, Rule
 from immunescape.design.recursion import next_critical_value, running_density
 from immunescape.design.ssr import BlindedReestimation, Reestimation
 from immunescape.design.statistics import ADJUSTED
 from immunescape.design.truth import Truth
 from immunescape.errors import InputError, unknown_word
+from immunescape.stats import nonproportional as nph
 
 __all__ = ["OBRIEN_FLEMING_LIKE", "BetaSpending", "EarlyFutility", "GroupSequential", "Hypothesis", "Spending"]
 
@@ -45,7 +45,6 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
-@register
 @dataclass(frozen=True)
 class GroupSequential(Rule):
     """Fixed or group-sequential test [jennison2000], [maurer2013].
@@ -93,7 +92,7 @@ class GroupSequential(Rule):
         for name in graph.names:
             if name not in reached:
                 raise InputError(
-                    f"hypothesis '{name}' never has any alpha: its share is 0 and no other hands alpha to it",
+                    f"hypothesis '{name}' never has any alpha: its share is 0 and no other passes alpha to it",
                     hint="Give it a share, or name it in 'hands_on' of another one.",
                 )
         looks = len(design.looks)

@@ -10,23 +10,13 @@ from typing import Any
 import numpy as np
 
 from immunescape import plugins
-from immunescape.design.bayes import Bayesian
-from immunescape.design.cohort import Milestone
-from immunescape.design.dose_finding import Boin, bop2
-from immunescape.design.enrichment import Enrichment, Population
+from immunescape.design.building import Building
 from immunescape.design.file_checks import check_file
-from immunescape.design.group_sequential import BetaSpending, EarlyFutility, GroupSequential, Hypothesis, Spending
-from immunescape.design.kinds import made_rule, plugin_kinds
-from immunescape.design.multiarm import MultiArm
-from immunescape.design.platform import Entry, Platform
+from immunescape.design.kinds import KINDS, make_rule
 from immunescape.design.prognostic import PrognosticScore, fitted_score
-from immunescape.design.records import Arm, Design, Dropout, Rule, check_looks
-from immunescape.design.single_arm import DoseFinding, Monitored, TwoStage
-from immunescape.design.ssr import BlindedReestimation, Reestimation
-from immunescape.design.statistics import Statistic
+from immunescape.design.records import Arm, Design, Dropout, check_looks
 from immunescape.design.survival_model import Accrual, PiecewiseExponential
 from immunescape.design.truth import SCORE, Endpoint, Generator, Pool, Rate
-from immunescape.design.two_stage import simon
 from immunescape.errors import InputError, unknown_word
 
 __all__ = ["design_schema", "design_template", "list_designs", "load_design", "read_design", "resolve"]
@@ -78,7 +68,7 @@ def resolve(name_or_path: str | Path) -> tuple[str, str]:
             return str(path), path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise InputError(
-                "cannot be read: this is no UTF-8 text", where=str(path), hint="Save it as plain text in UTF-8."
+                "cannot be read: this is not UTF-8 text", where=str(path), hint="Save it as plain text in UTF-8."
             ) from error
         except OSError as error:
             raise InputError(f"cannot be read: {error}", where=str(path)) from error
@@ -106,51 +96,33 @@ def read_design(file: str, text: str, *, workers: int | None = None, progress: P
     """
     from pydantic import ValidationError
 
-    from immunescape.design.schema import DesignFile
+    from immunescape.design.schema import design_file
     from immunescape.trial.loading import Source, _problem, join
 
     source = Source(file, text, template="immunescape design --template")
     try:
-        block = DesignFile.model_validate(source.data)
+        block = design_file().model_validate(source.data)
     except ValidationError as error:
         problems = [_problem(source, detail) for detail in error.errors(include_url=False)]
         raise join(problems, file) from None
-    return _Builder(source, block, workers, progress).design()
+    builder = _Builder(source, block, workers, progress)
+    block.built_by(builder)
+    return builder.design()
 
 
-class _Builder:
-    """Makes the records of one file; every complaint names the file and the line of the field."""
+class _Builder(Building):
+    """Makes the design of one file."""
 
     def __init__(self, source: Any, block: Any, workers: int | None, progress: Progress | None) -> None:
-        self.source, self.block = source, block
+        super().__init__(source, block)
         self.workers, self.progress = workers, progress
-
-    def at(self, make: Callable[[], Any], *path: str | int) -> Any:
-        """Call `make`, adding where to any complaint."""
-        try:
-            return make()
-        except InputError as error:
-            if error.where:
-                raise
-            field = getattr(error, "field", ()) or path
-            raise InputError(error.message, where=self.source.where(field), hint=error.hint) from error
 
     def design(self) -> Design:
         b = self.block
-        if b.kind != "enrichment" and b.enrichment is not None:
-            raise InputError(
-                f"a '{b.kind}' test cannot choose its population from its own data: that is enrichment, and without "
-                "combination tests and closed testing its type-I error is not held",
-                where=self.source.where(("enrichment",)), hint="Use kind: enrichment, or test one population.",
-            )  # fmt: skip
+        kind = KINDS.get(b.kind)
         check_file(self.source, b)
-        needed = {
-            "group-sequential": "hypotheses", "enrichment": "enrichment", "bayesian": "bayesian",
-            "two-stage": "two_stage", "bop2": "bop2", "dose-finding": "dose_finding",
-        }  # fmt: skip
-        name = needed.get(b.kind)
-        if name is not None and not getattr(b, name):
-            raise InputError(f"a '{b.kind}' design needs the field '{name}'", where=self.source.where(()))
+        if kind.needs and not getattr(b, kind.needs):
+            self.refuse(f"a '{b.kind}' design needs the field '{kind.needs}'")
         endpoints = tuple(
             self.at(
                 partial(Endpoint, n, e.kind, e.visits_every, e.lag, e.months, e.competing or "", e.precluded),
@@ -165,11 +137,11 @@ class _Builder:
                     "endpoint", e.competing, b.endpoints, where=self.source.where(("endpoints", n, "competing"))
                 )
         arms = tuple(self.at(partial(Arm, a.name, a.role, a.allocation), "arms", k) for k, a in enumerate(b.arms))
-        rule, looks, patients = self.rule(endpoints)
+        rule, looks, patients = make_rule(self.source, b, endpoints)
         if b.looks:
             self.at(lambda: check_looks(looks, endpoints, patients), "looks")
         accrual = self.at(lambda: self.accrual(patients), "accrual")
-        truths = {
+        truths: dict[str, Any] = {
             s.name: self.at(partial(self.truth, s, k, endpoints, arms), "scenarios", k)
             for k, s in enumerate(b.scenarios)
         }
@@ -178,20 +150,26 @@ class _Builder:
         )
         return self.at(
             lambda: Design(
-                b.name, arms, endpoints, patients, accrual, looks, truths, rule, b.alpha, dropout,
-                b.stratified_randomisation, b.title, b.description.strip(), tuple(b.references), tuple(b.assumptions),
-                self.source.text, self.source.file,
+                name=b.name,
+                arms=arms,
+                endpoints=endpoints,
+                patients=patients,
+                accrual=accrual,
+                looks=looks,
+                truths=truths,
+                rule=rule,
+                alpha=b.alpha,
+                dropout=dropout,
+                stratified_randomisation=b.stratified_randomisation,
+                title=b.title,
+                description=b.description.strip(),
+                references=tuple(b.references),
+                assumptions=tuple(b.assumptions),
+                text=self.source.text,
+                file=self.source.file,
             ),
-            *self._blame(),
-        )  # fmt: skip
-
-    def _blame(self) -> tuple[str, ...]:
-        """The field that a complaint about the whole is shown at."""
-        return {
-            "group-sequential": ("hypotheses",), "enrichment": ("enrichment",), "bayesian": ("bayesian",),
-            "two-stage": ("two_stage",), "bop2": ("bop2",),
-            "dose-finding": ("dose_finding",), "platform": ("arms",), "multi-arm": ("kind",),
-        }.get(self.block.kind, ("options",))  # fmt: skip
+            kind.shown_at,
+        )
 
     def accrual(self, patients: int) -> Accrual:
         rates, starts = self.block.accrual.rates, self.block.accrual.starts
@@ -208,142 +186,6 @@ class _Builder:
                 hint="Rates are patients per month.",
             )
         return accrual
-
-    def statistic(self, block: Any, *path: str | int) -> Statistic:
-        return self.at(
-            lambda: Statistic(block.name, block.rho, block.gamma, block.months, block.stratified, block.margin), *path
-        )
-
-    def looks(self) -> tuple[Milestone, ...]:
-        if not self.block.looks:
-            raise InputError("the field 'looks' is needed", where=self.source.where(()))
-        return tuple(
-            self.at(
-                partial(
-                    Milestone, 
-                    x.events, x.months, x.patients, x.endpoint, x.follow_up, x.earliest,
-                    np.inf if x.latest is None else x.latest, tuple(x.strata),
-                ),
-                "looks", k,
-            )
-            for k, x in enumerate(self.block.looks)
-        )  # fmt: skip
-
-    def rule(self, endpoints: tuple[Endpoint, ...]) -> tuple[Rule, tuple[Milestone, ...], int]:
-        b = self.block
-        extra = plugin_kinds().get(b.kind)
-        if extra is not None:
-            return self.at(lambda: made_rule(extra, self.source, b, endpoints), "options")  # type: ignore[no-any-return]
-        spending = self.at(lambda: Spending(b.boundaries.family, b.boundaries.parameter), "boundaries")
-        if b.kind in ("multi-arm", "enrichment", "platform"):
-            if b.endpoint is None:
-                raise InputError(f"a '{b.kind}' design needs the field 'endpoint'", where=self.source.where(()))
-            if b.endpoint not in b.endpoints:
-                raise unknown_word("endpoint", b.endpoint, b.endpoints, where=self.source.where(("endpoint",)))
-        bounds = b.boundaries
-        stops = bounds.futility or bounds.futility_hazard_ratio or bounds.beta_spending or bounds.binding
-        if b.kind != "group-sequential" and stops:
-            raise InputError(
-                "futility bounds of 'boundaries' belong to a group-sequential design",
-                where=self.source.where(("boundaries",)), hint="Platforms name them by arm; enrichment has stop_below.",
-            )  # fmt: skip
-        test = self.statistic(b.test, "test")
-        if b.kind == "group-sequential":
-            tested = tuple(
-                Hypothesis(
-                    h.name,
-                    h.endpoint,
-                    self.statistic(h.test, "hypotheses", k, "test"),
-                    h.share,
-                    tuple(h.strata),
-                    tuple(h.looks),
-                )
-                for k, h in enumerate(b.hypotheses)
-            )
-            for k, h in enumerate(b.hypotheses):
-                if h.endpoint not in b.endpoints:
-                    raise unknown_word("endpoint", h.endpoint, b.endpoints, where=self.source.where(("hypotheses", k)))
-            r, e = b.reestimation, b.early_futility
-            again = None if r is None else self.at(partial(_reestimation, r), "reestimation")
-            early = None
-            if e is not None:
-                early = EarlyFutility(e.look, e.endpoint, e.bound, self.statistic(e.test, "early_futility", "test"))
-            edges = {h.name: dict(h.hands_on) for h in b.hypotheses if h.hands_on}
-            t = bounds.beta_spending
-            beta = None if t is None else self.at(lambda: BetaSpending(t.beta, t.family, t.parameter), "boundaries")
-            rule: Rule = GroupSequential(
-                tested, spending, edges, tuple(bounds.futility), bounds.binding, b.stop_when, again, early,
-                tuple(bounds.futility_hazard_ratio), beta,
-            )  # fmt: skip
-            return rule, self.looks(), b.patients
-        if b.kind == "multi-arm":
-            s = b.selection
-            bound = -np.inf if s is None or s.bound is None else s.bound
-            rule = MultiArm(
-                b.endpoint, test, spending, "dunnett" if s is None else s.intersections,
-                "best" if s is None else s.rule,
-                1 if s is None else s.keep, bound, b.stop_when,
-            )  # fmt: skip
-            return rule, self.looks(), b.patients
-        if b.kind == "enrichment":
-            e = b.enrichment
-            rule = Enrichment(
-                b.endpoint, tuple(Population(p.name, tuple(p.strata)) for p in e.populations), test, spending,
-                e.intersections, e.choose, e.bound, -np.inf if e.stop_below is None else e.stop_below, e.combination,
-                e.decide_on, self.statistic(e.decide_test, "enrichment", "decide_test"), e.first_follow_up,
-            )  # fmt: skip
-            return rule, self.looks(), b.patients
-        if b.kind == "bayesian":
-            y = b.bayesian
-            rule = Bayesian(y.endpoint, y.threshold, y.futility, y.adaptive, y.power, y.floor, y.prior, y.calibration)
-            return rule, self.looks(), b.patients
-        if b.kind == "two-stage":
-            t = b.two_stage
-            found = self.at(lambda: simon(t.p0, t.p1, alpha=b.alpha, beta=t.beta, kind=t.choose), "two_stage")
-            if found.n > b.patients:
-                raise InputError(
-                    f"Simon's design takes {found.n} patients, the file has {b.patients}",
-                    where=self.source.where(("patients",)), hint="Raise 'patients', or allow larger errors.",
-                )  # fmt: skip
-            months = next((e.months for e in endpoints if e.name == t.endpoint), 0.0)
-            return TwoStage(t.endpoint, found, t.p0, t.p1), TwoStage.looks(found, months), found.n
-        if b.kind == "bop2":
-            w = b.bop2
-            looks = self.looks()
-            sizes = [int(look.size) for look in looks]
-            read_after = next((e.months + e.lag for e in endpoints if e.name == w.endpoint), 0.0)
-            if any(look.follow_up < read_after - 1e-9 for look in looks):
-                raise InputError(
-                    f"the response is read {read_after:g} months after entry, and a look comes before its patients are "
-                    "read",
-                    where=self.source.where(("looks",)), hint=f"Give each look follow_up: {read_after:g}.",
-                )  # fmt: skip
-            boundary = self.at(lambda: bop2(w.p0, w.p1, sizes, alpha=b.alpha), "bop2")
-            return Monitored(w.endpoint, boundary, w.p1), looks, sizes[-1]
-        if b.kind == "dose-finding":
-            f = b.dose_finding
-            boin = self.at(
-                lambda: Boin(
-                    f.target, cohort=f.cohort, cohorts=f.cohorts, stop_at=f.stop_at or 10**6, eliminate=f.eliminate
-                ),
-                "dose_finding",
-            )
-            return DoseFinding(f.endpoint, boin), (Milestone(months=1.0),), b.patients
-        p = b.platform
-        entries = tuple(
-            self.at(
-                partial(
-                    Entry, 
-                    a.name, tuple(a.looks), a.opens, np.inf if a.closes is None else a.closes, tuple(a.strata),
-                    10**9 if a.patients is None else a.patients, tuple(a.futility),
-                ),
-                "arms", k,
-            )
-            for k, a in enumerate(b.arms)
-            if a.role == "experimental"
-        )  # fmt: skip
-        options = {} if p is None else p.model_dump()
-        return Platform(entries, b.endpoint, test, spending, **options), (Milestone(months=1.0),), b.patients
 
     def truth(self, block: Any, k: int, endpoints: tuple[Endpoint, ...], arms: tuple[Arm, ...]) -> Pool | Generator:
         if (block.pool is None) == (not block.truth):
@@ -443,21 +285,6 @@ class _Builder:
                 for endpoint in known:
                     generator.part(arm, stratum, endpoint)
         return generator
-
-
-def _reestimation(block: Any) -> Reestimation | BlindedReestimation:
-    blinded = block.kind == "blinded"
-    for name in ("target", "promising") if blinded else ("assumed",):
-        if name in block.model_fields_set:
-            raise InputError(f"'{name}' is not read in re-estimation of kind '{block.kind}'")
-    if not blinded:
-        return Reestimation(block.look, block.target, block.promising, block.maximum)
-    if block.assumed is None:
-        raise InputError(
-            "blinded re-estimation needs 'assumed'",
-            hint="The response rate of both arms together, or events per patient-month, that the plan assumed.",
-        )
-    return BlindedReestimation(block.look, block.assumed, block.maximum)
 
 
 def _part(entry: Any, control: PiecewiseExponential | Rate | None) -> PiecewiseExponential | Rate:

@@ -27,7 +27,7 @@ def check_levels(rule: GroupSequential, alpha: float) -> None:
         if 0 < h.share * alpha < LEAST_ALPHA:
             raise FieldError(
                 f"hypothesis '{h.name}' has a share of {h.share:g} of an alpha of {alpha:g}, less than {LEAST_ALPHA:g}",
-                hint="Give it a larger share, or 0 and alpha that another one hands on.",
+                hint="Give it a larger share, or 0 and alpha passed on by another hypothesis.",
                 field=("hypotheses", k, "share"),
             )
 
@@ -60,7 +60,7 @@ def check_futility(rule: GroupSequential, design: Design) -> None:
         if not (rule.futility or rule.beta_spending):
             raise FieldError(
                 "a binding design needs futility bounds on Z",
-                hint="Give 'futility', or 'beta_spending'; a bound on an estimated hazard ratio is no bound on Z.",
+                hint="Give 'futility', or 'beta_spending'; a bound on an estimated hazard ratio is not a bound on Z.",
                 field=("boundaries",),
             )
         if rule.spending.family not in SPENDING or len(rule.tested) > 1 or first.looks:

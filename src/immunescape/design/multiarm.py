@@ -16,7 +16,7 @@ from scipy import stats
 from immunescape.design.cohort import Streams
 from immunescape.design.combination import INTERSECTION_TESTS, closed_test
 from immunescape.design.group_sequential import OBRIEN_FLEMING_LIKE, Spending
-from immunescape.design.records import SHORT, Decided, Design, Rule, by_events, register
+from immunescape.design.records import SHORT, Decided, Design, Rule, by_events
 from immunescape.design.stages import increment, reassign
 from immunescape.design.statistics import LOG_RANK, Statistic
 from immunescape.design.truth import Truth
@@ -40,7 +40,6 @@ def keep(z: Floats, active: Flags, rule: str, count: int, bound: float) -> Flags
     return active & (rank < count) & (score >= bound)
 
 
-@register
 @dataclass(frozen=True)
 class MultiArm(Rule):
     """Multi-arm multi-stage test [dunnett1955], [marcus1976], [lehmacher1999].

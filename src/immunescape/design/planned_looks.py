@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from immunescape.design import tests_nph as nph
 from immunescape.design.cohort import Streams
 from immunescape.design.complaints import FieldError
 from immunescape.design.hypotheses import EarlyFutility, Hypothesis
@@ -17,8 +16,9 @@ from immunescape.design.records import Design
 from immunescape.design.recursion import exit_probabilities
 from immunescape.design.samplesize import conditional_power
 from immunescape.design.statistics import Statistic
-from immunescape.design.tests_nph import OrderedData
 from immunescape.errors import InputError
+from immunescape.stats import nonproportional as nph
+from immunescape.stats.nonproportional import OrderedData
 
 __all__ = ["pilot_looks", "plan_rows"]
 

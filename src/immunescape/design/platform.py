@@ -19,7 +19,7 @@ from scipy import special
 from immunescape.design.cohort import Cohort, Streams
 from immunescape.design.complaints import FieldError, in_field
 from immunescape.design.group_sequential import OBRIEN_FLEMING_LIKE, Spending
-from immunescape.design.records import FEW_EVENTS, SHORT, Decided, Design, Rule, register
+from immunescape.design.records import FEW_EVENTS, SHORT, Decided, Design, Rule
 from immunescape.design.statistics import LOG_RANK, Statistic
 from immunescape.design.truth import Truth
 from immunescape.errors import InputError, unknown_word
@@ -61,7 +61,6 @@ class Entry:
             )
 
 
-@register
 @dataclass(frozen=True)
 class Platform(Rule):
     """Platform trial.

@@ -17,7 +17,7 @@ __all__ = ["check_unique"]
 
 IDENTIFIERS = ("id", "patient", "patient_id", "patientid", "subject", "subject_id", "subjid", "usubjid")
 LEAST_DISTINCT = 5
-"""Different patients with an event without whom a table is no population."""
+"""Different patients with an event without whom a table is not a population."""
 MOSTLY_DIFFERENT = 0.9
 """Share of different rows from which on the times are taken as continuous, not as rounded to a grid."""
 SURE = 1e-6

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from immunescape.design.tests_nph import _TIE, ordered
 from immunescape.errors import InputError, unknown_word
+from immunescape.stats.nonproportional import _TIE, ordered
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,7 +1,7 @@
 """A trial design as frozen records: arms, strata, endpoints, accrual, looks, and the rule that decides.
 
 The rule (:class:`Rule`) is what makes a design group-sequential, multi-arm, enriching, Bayesian or a platform;
-everything else is shared. A rule registers itself under the word that a design file uses for it.
+everything else is shared. :mod:`immunescape.design.kinds` makes rules from design files.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from immunescape.design.survival_model import Accrual
 from immunescape.design.truth import Endpoint, Generator, Truth
 from immunescape.errors import InputError, unknown_word
 
-__all__ = ["RULES", "Arm", "Decided", "Design", "Dropout", "Rule", "check_looks", "register"]
+__all__ = ["Arm", "Decided", "Design", "Dropout", "Rule", "check_looks"]
 
-RULES: dict[str, type[Rule]] = {}
 SHORT = "share of trials that run out of events"
 """Name of the further number that tells how often a look set by events comes with fewer of them."""
 
@@ -173,15 +172,6 @@ class Rule(ABC):
         return []
 
 
-def register(rule: type[Rule]) -> type[Rule]:
-    """Class decorator: make a rule known by its kind, which no other may have."""
-    known = RULES.get(rule.kind)
-    if known is not None and (known.__module__, known.__qualname__) != (rule.__module__, rule.__qualname__):
-        raise InputError(f"two rules are of the kind '{rule.kind}'", hint="Give one of them another kind.")
-    RULES[rule.kind] = rule
-    return rule
-
-
 LEAST_ALPHA = 1e-9
 """One-sided alpha below which bounds lie beyond six standard deviations, where no normal approximation holds."""
 FEW_EVENTS = 20
@@ -279,7 +269,7 @@ class Design:
         check_looks(self.looks, self.endpoints, self.patients)
         for endpoint in self.endpoints:
             if endpoint.competing and self.endpoint(endpoint.competing).kind != "survival":
-                raise InputError(f"the event that competes with '{endpoint.name}' is no survival endpoint")
+                raise InputError(f"the event that competes with '{endpoint.name}' is not a survival endpoint")
         for scenario, truth in self.truths.items():
             if tuple(truth.arms) != tuple(names):
                 raise InputError(f"scenario '{scenario}' describes the arms {list(truth.arms)}, not {names}")

@@ -121,7 +121,7 @@ def power_rates(p1: float, p2: float, patients: float, bounds: Boundaries, *, ra
 
     The statistic divides by the pooled standard error (that of the null), while its own under the alternative is
     another. As in rpact the drift is the one that gives a fixed test of the same level its power with both variances:
-    z_alpha + (|p1 - p2| - z_alpha se_null) / se_own.
+    ``z_alpha + (|p1 - p2| - z_alpha se_null) / se_own``.
     """
     _ratio(ratio)
     for p in (p1, p2):

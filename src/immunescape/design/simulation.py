@@ -26,7 +26,7 @@ from immunescape.errors import InputError, unknown_word
 __all__ = ["BLOCK", "Comparison", "Figure", "OperatingCharacteristics", "compare", "simulate"]
 
 BLOCK = 250
-"""Replicates of a block. Results depend on it, so it is no option."""
+"""Replicates of a block. Results depend on it, so it is not an option."""
 RESAMPLES = 24
 """Bootstrap samples of a virtual population, one block of replicates each."""
 
@@ -43,7 +43,7 @@ class Figure:
     @classmethod
     def share(cls, flags: NDArray[np.bool_]) -> Figure:
         """Of a share of replicates."""
-        from immunescape.trial.stats import clopper_pearson
+        from immunescape.stats.exact import clopper_pearson
 
         n, k = len(flags), int(np.sum(flags))
         interval = clopper_pearson(k, n)

@@ -11,7 +11,7 @@ import numpy as np
 from immunescape.design.cohort import Milestone, Streams
 from immunescape.design.complaints import FieldError
 from immunescape.design.dose_finding import Boin, Bop2
-from immunescape.design.records import Decided, Design, Rule, register
+from immunescape.design.records import Decided, Design, Rule
 from immunescape.design.truth import Generator, Rate, Truth
 from immunescape.design.two_stage import SimonDesign
 from immunescape.errors import InputError
@@ -35,7 +35,6 @@ def _check_null_rate(design: Design, endpoint: str, p0: float) -> None:
             )
 
 
-@register
 @dataclass(frozen=True)
 class TwoStage(Rule):
     """Simon's two-stage test of one arm; the looks follow from the design.
@@ -111,7 +110,6 @@ class TwoStage(Rule):
         ]  # fmt: skip
 
 
-@register
 @dataclass(frozen=True)
 class Monitored(Rule):
     """One arm watched at many looks by BOP2's posterior boundary.
@@ -189,7 +187,6 @@ class Monitored(Rule):
         ]  # fmt: skip
 
 
-@register
 @dataclass(frozen=True)
 class DoseFinding(Rule):
     """Escalation over doses (the arms, in increasing order) by BOIN; a dose is 'rejected' where it is recommended.

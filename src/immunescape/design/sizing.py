@@ -135,7 +135,7 @@ def _checked(size: Size) -> Size:
 
 
 def _check_patients(patients: float, ratio: float) -> None:
-    """Refuse a size of an arm below which its test is no normal one."""
+    """Refuse a size of an arm below which its test is not a normal one."""
     if not 0 < ratio < np.inf or not patients * min(ratio, 1.0) / (1.0 + ratio) >= LEAST_PER_ARM:
         raise InputError(
             f"{patients:g} patients leave fewer than {LEAST_PER_ARM} in an arm",

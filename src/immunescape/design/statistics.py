@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from immunescape.design import tests_nph as nph
 from immunescape.design.cohort import View
 from immunescape.design.prognostic import adjusted_log_rank
 from immunescape.errors import InputError, unknown_word
+from immunescape.stats import nonproportional as nph
 
 __all__ = ["ADJUSTED", "LOG_RANK", "RATES", "TESTS", "Statistic"]
 

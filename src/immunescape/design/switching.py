@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from immunescape.design.tests_nph import OrderedData, hazard_ratio, log_rank, ordered
 from immunescape.errors import InputError
+from immunescape.stats.nonproportional import OrderedData, hazard_ratio, log_rank, ordered
 
 __all__ = [
     "Effect",

@@ -60,7 +60,7 @@ class Checked:
 
     @property
     def small(self) -> bool:
-        """Whether it holds by an effect below 5 % of a change that is no drug."""
+        """Whether it holds by an effect below 5 % of a change that is not a drug."""
         c, e = self.claim, self.effect
         given = any(s.give for s in (c.background, c.change, c.against, *([c.modifies] if c.modifies else [])))
         return bool(

@@ -29,7 +29,7 @@ from immunescape.evaluation.replicates import (
     resampled_rows,
 )
 from immunescape.evaluation.scoreboard import Score, published_ratios, regimen_class, rivals
-from immunescape.trial.stats import fast_hazard_ratio
+from immunescape.stats.cox import fast_hazard_ratio
 
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult

@@ -30,7 +30,7 @@ from immunescape.evaluation.targets import (
     percent,
     share_sd,
 )
-from immunescape.evaluation.weighting import weighted_hazard_ratio, weighted_survival
+from immunescape.evaluation.weighting import effective_size, weighted_hazard_ratio, weighted_survival
 
 __all__ = [
     "best_response_targets",
@@ -120,9 +120,10 @@ def responder_targets(
                 sample, weights = w[key]
                 mine = weights * sample.groups["responders"]
                 if mine.sum() > 0:
-                    parts.append(
-                        float(weighted_survival(*sample.times["pfs"], mine / mine.sum(), np.array([months]))[0])
-                    )
+                    free = float(weighted_survival(*sample.times["pfs"], mine / mine.sum(), np.array([months]))[0])
+                    # as half a patient more on either side: of few responders all or none may be free
+                    n = effective_size(mine)
+                    parts.append((free * n + 0.5) / (n + 1.0))
             return logit(float(np.mean(parts))) if parts else math.nan
 
         sd = math.sqrt(len(points)) * share_sd(p, len(time), TOLERANCE["survival"])
@@ -154,7 +155,7 @@ def cohort_responders(folder: Path, patients: Patients = "all") -> list[tuple[fl
             try:
                 months, event, answer = (float(str(t)) for t in texts)
             except ValueError:
-                raise InputError(f"one of {texts} is no number", where=f"{path}, row {number}") from None
+                raise InputError(f"one of {texts} is not a number", where=f"{path}, row {number}") from None
             if answer > 0:
                 found.append((months, event))
     return found

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immunescape.trial.stats import fast_hazard_ratio
+from immunescape.stats.cox import fast_hazard_ratio
+from immunescape.stats.survival import median_time
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,15 +81,9 @@ def hazard_ratios(a: Any, b: Any, draws_a: NDArray[np.int64], draws_b: NDArray[n
 
 
 def km_median(time: FloatArray, event: NDArray[np.bool_]) -> float:
-    """Kaplan-Meier median; infinite where the curve does not fall to one half."""
-    order = np.argsort(time, kind="stable")
-    t, e = time[order], event[order].astype(float)
-    # at equal times events come before censoring: the product over single patients is then the estimator itself
-    order = np.lexsort((-e, t))
-    t, e = t[order], e[order]
-    survival = np.cumprod(1.0 - e / np.arange(len(t), 0, -1))
-    below = np.flatnonzero(survival <= 0.5 + 1e-12)
-    return float(t[below[0]]) if len(below) else math.inf
+    """Kaplan-Meier median; infinite, above every other, where it is not reached."""
+    median = median_time(time, event)
+    return math.inf if median is None else median
 
 
 def interval(spread: FloatArray) -> tuple[float | None, float | None]:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
+from immunescape.evaluation.calibration import comparison_kind
 from immunescape.evaluation.posterior import Posterior, posterior_weights, shipped_discrepancy
 from immunescape.evaluation.replicates import (
     LEVEL,
@@ -129,7 +130,7 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
         if name in tables and len(tables[name].response)
     }
     scores: list[Score] = []
-    structure = shipped_discrepancy()
+    structure = shipped_discrepancy(comparison_kind(result.trial))
 
     def off(kind: str) -> FloatArray:
         """Errors (resamples,) of the model's structure."""

@@ -251,7 +251,7 @@ def patient_rows(path: Path, patients: Patients) -> Iterator[tuple[int, dict[str
             if patients == "training" and study:
                 if not row.get(column):
                     raise InputError(
-                        f"no '{column}': who is held out cannot be told", where=f"{path}, row {number}",
+                        f"no '{column}': the held-out patients cannot be identified", where=f"{path}, row {number}",
                         hint="A fit leaves out 30 % of these patients by their identifiers.",
                     )  # fmt: skip
                 if is_held_out(study, row[column]):
@@ -348,7 +348,7 @@ def response_by_pdl1(folder: Path, patients: Patients = "all") -> dict[str, tupl
             try:
                 tps, responded = float(text), int(float(answer))
             except ValueError:
-                raise InputError(f"'{text}' or '{answer}' is no number", where=f"{path}, row {number}") from None
+                raise InputError(f"'{text}' or '{answer}' is not a number", where=f"{path}, row {number}") from None
             for name, low, high in _RESPONSE:
                 if low <= tps < high:
                     counts[name][0] += responded
@@ -374,7 +374,7 @@ def response_by_tmb(folder: Path, patients: Patients = "all") -> dict[str, dict[
             try:
                 tps, tmb, responded = (float(text) for text in texts)
             except ValueError:
-                raise InputError(f"one of {texts} is no number", where=f"{path}, row {number}") from None
+                raise InputError(f"one of {texts} is not a number", where=f"{path}, row {number}") from None
             part = "TPS>=50" if tps >= 50 else "TPS<50"
             cell = counts[part][f"{part}, {names[tmb >= HIGH_TMB]}"]
             cell[0] += int(responded)

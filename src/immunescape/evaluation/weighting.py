@@ -41,6 +41,10 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 _TAIL = 2.0**-40
+STEEPEST = 5.0
+"""Largest tilt, per standard deviation between populations: beyond it hardly a population is left."""
+RIDGE = 1e-3
+"""Bounds how far weights are tilted for a coefficient without a density."""
 SLD_MM = 65.0
 """Sum of diameters at baseline that parts small from large: the median of OAK."""
 HIGH_TMB = 10.0
@@ -124,7 +128,8 @@ class Sample:
         rows = result.patients[result.patients["arm"] == arm.name].reset_index(drop=True)
         best = best_at_cut(result.trial, rows, result.visits[result.visits["arm"] == arm.name])
         kept = [n for n in names if _relevant(n, rows, arm, result)]
-        z = np.column_stack([_score(n, rows, result.trial.drugs) for n in kept]) if kept else np.empty((len(rows), 0))
+        about = (rows, result.trial.drugs, result.trial.specificity)
+        z = np.column_stack([_score(n, *about) for n in kept]) if kept else np.empty((len(rows), 0))
         region = rows["region"].iloc[0]
         times = {
             name: (rows[f"{name}_months"].to_numpy(dtype=float), rows[f"{name}_event"].to_numpy(dtype=float))
@@ -207,10 +212,63 @@ class Sample:
         return np.asarray(total)
 
     def weights(self, fit: PopulationFit) -> FloatArray:
-        """Weights (n,), adding up to 1, under which the patients stand for the population of a fit."""
+        """Weights (n,), adding up to 1, under which the patients stand for the population of a fit.
+
+        Coefficients that have no density, such as the error of a scan, are reached as far as the populations differ in
+        them: patients are weighted by the least uneven factor that gives the mean that the fit asks for (exponential
+        tilting). That is exact for figures that are linear in the coefficient over the spread of the populations.
+        """
         ln = self.log_density(fit) - self.drawn
         w = np.exp(ln - ln.max())
-        return w / w.sum()
+        w = w / w.sum()
+        names, values = self._coefficients()
+        if not names:
+            return w
+        middle, spread = values.mean(axis=0), values.std(axis=0)
+        asked = np.array([coefficient_coordinate(fit, n) for n in names])
+        return tilted(w, (values - middle) / spread, (asked - middle) / spread)
+
+    def _coefficients(self) -> tuple[tuple[str, ...], FloatArray]:
+        """Coefficients without a density in which the populations differ, and their coordinates (n, k)."""
+        names = sorted({t.parameter for fit, _ in self.proposals for t in fit.terms if "." in t.parameter})
+        reached = {f"lesions.{kind}" for kind in LESION_KINDS.values()}
+        names = [n for n in names if n not in reached]
+        rows = np.array([[coefficient_coordinate(fit, n) for n in names] for fit, _ in self.proposals])
+        kept = [k for k in range(len(names)) if np.ptp(rows[:, k]) > 1e-9]
+        if not kept:
+            return (), np.empty((len(self), 0))
+        values = np.repeat(rows[:, kept], [count for _, count in self.proposals], axis=0)
+        return tuple(names[k] for k in kept), values
+
+
+def coefficient_coordinate(fit: PopulationFit, name: str) -> float:
+    """How far a fit moves a coefficient: ln of its factor, plus what it adds to the log odds; 0 where it does not."""
+    terms = fit.of(name)
+    return math.log(terms.get("factor", 1.0)) + terms.get("log_odds", 0.0)
+
+
+def tilted(weights: FloatArray, values: FloatArray, asked: FloatArray) -> FloatArray:
+    """Weights in proportion to ``weights * exp(values @ tilt)`` with the mean `asked`; as near as it can be outside.
+
+    Parameters
+    ----------
+    weights : (n,) adding up to 1. values : (n, k) in their own standard deviations. asked : (k,) means.
+    """
+    tilt = np.zeros(len(asked))
+    w = weights
+    low, high = values.min(axis=0), values.max(axis=0)
+    asked = np.clip(asked, low + 0.2 * (high - low), high - 0.2 * (high - low))  # a mixture has no mean outside
+    for _ in range(25):
+        error = asked - w @ values - RIDGE * tilt  # the ridge bounds the tilt where no mixture has the mean
+        if float(np.abs(error).max()) < 1e-6:
+            break
+        centred = values - w @ values
+        step = np.linalg.solve(centred.T @ (w[:, None] * centred) + RIDGE * np.eye(len(asked)), error)
+        tilt = np.clip(tilt + np.clip(step, -1.0, 1.0), -STEEPEST, STEEPEST)
+        exponent = values @ tilt
+        w = weights * np.exp(exponent - exponent.max())
+        w = w / w.sum()
+    return w
 
 
 def pool(samples: Sequence[Sample]) -> Sample:
@@ -380,7 +438,7 @@ def _relevant(name: str, rows: pd.DataFrame, arm: Arm, result: TrialResult) -> b
     return owner is None or owner in given or owner in arm.drugs
 
 
-def _score(name: str, rows: pd.DataFrame, drugs: tuple[str, ...]) -> FloatArray:
+def _score(name: str, rows: pd.DataFrame, drugs: tuple[str, ...], specificity: str) -> FloatArray:
     """Normal score (n,) of a parameter's values in its own distribution, or of a frailty."""
     from scipy.special import ndtri
 
@@ -390,15 +448,15 @@ def _score(name: str, rows: pd.DataFrame, drugs: tuple[str, ...]) -> FloatArray:
     if name in FRAILTIES:
         own = frailty_spread(name)
         return (np.log(rows[name].to_numpy(dtype=float)) + 0.5 * own**2) / own
-    u = Distribution.from_row(_parameters(drugs)[name]).cdf(rows[f"p:{name}"].to_numpy(dtype=float))
+    u = Distribution.from_row(_parameters(drugs, specificity)[name]).cdf(rows[f"p:{name}"].to_numpy(dtype=float))
     return ndtri(np.clip(u, _TAIL, 1.0 - _TAIL))
 
 
 @lru_cache(maxsize=32)
-def _parameters(drugs: tuple[str, ...]) -> Mapping[str, Parameter]:
+def _parameters(drugs: tuple[str, ...], specificity: str) -> Mapping[str, Parameter]:
     from immunescape.model.assembly import Model
 
-    return dict(Model.build(drugs=drugs, check_units=False).parameters)
+    return dict(Model.build(drugs=drugs, check_units=False, specificity=specificity).parameters)
 
 
 def effective_size(weights: FloatArray) -> float:

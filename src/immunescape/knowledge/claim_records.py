@@ -165,7 +165,7 @@ class Claim(_Record):
     def _places(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for place in value:
             if not _PLACE.match(place):
-                raise ValueError(f"'{place}' is no place; write paragraph.sentence, e.g. '19.2' or '19.2-4'")
+                raise ValueError(f"'{place}' is not a place; write paragraph.sentence, e.g. '19.2' or '19.2-4'")
         return value
 
     @model_validator(mode="after")
@@ -237,7 +237,7 @@ def read_claims(file: str, text: str) -> list[Claim]:
         except ValidationError as error:
             raise _problem(error, where) from error
         if any(c.id == claim.id for c in found):
-            raise InputError("this id stands twice", where=where)
+            raise InputError("this id occurs twice", where=where)
         found.append(claim)
     return found
 
@@ -296,7 +296,7 @@ def load_claims() -> tuple[Claim, ...]:
     seen: set[str] = set()
     for claim in found:
         if claim.id in seen:
-            raise InputError(f"the claim '{claim.id}' stands in two chapters")
+            raise InputError(f"the claim '{claim.id}' occurs in two chapters")
         seen.add(claim.id)
     return tuple(found)
 

@@ -1,8 +1,9 @@
-"""From a measured biomarker to what it says about a virtual patient: the table and the records that rooms hand on.
+"""From a measured biomarker to what it says about a virtual patient: the table of rows.
 
 ``data/profile_to_model.csv`` holds one fact a row: for a biomarker (and, for words and truth values, ``when`` it has
-one of some values) a covariate of the virtual population or a parameter of the model, how the value becomes that of the
-target, and how uncertain it is. Nothing is simulated or drawn here; conditioning a population is another room's.
+one of some values) a covariate of the virtual population, a parameter of the model, or an observable of the model at
+diagnosis; how the value becomes that of the target, in which unit it must be, and how uncertain it is. Nothing is
+simulated or drawn here; conditioning a population is the room ``twins``'.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from typing import Literal
 
 from immunescape.errors import InputError, unknown_word
 
-__all__ = ["ModelHint", "ProfileLink", "profile_links"]
+__all__ = ["ProfileLink", "profile_links"]
 
 TABLE = Path(__file__).parent / "data" / "profile_to_model.csv"
-_KINDS = ("covariate", "parameter")
-_TRANSFORMATIONS = ("identity", "set", "range")
-_SCALES = ("none", "sd", "sd_ln", "interval")
+_KINDS = ("covariate", "parameter", "observable")
+_TRANSFORMATIONS = ("identity", "set", "exclude", "range", "percentile")
+_SCALES = ("none", "sd", "sd_ln", "score", "interval")
 _GRADES = ("measured", "fitted", "assumed")
 
 
@@ -30,52 +31,26 @@ class ProfileLink:
 
     Attributes
     ----------
-    biomarker, when : biomarker, and the values (words) that the row is for; empty for any number.
-    target, kind : covariate or parameter that it speaks of.
-    transformation : ``identity`` (value times factor), ``set`` (to the factor) or ``range`` (somewhere in it).
+    biomarker, unit : biomarker, and the unit that its number must be in; empty for words and truth values.
+    when : the values (words) that the row is for; empty for any number.
+    target, kind : covariate, parameter or observable that it speaks of.
+    transformation : ``identity`` (value times factor), ``set`` (to the factor), ``exclude`` (anything but the factor),
+        ``range`` (somewhere in it) or ``percentile`` (the percentile in a reference is that among virtual patients).
     factor : number, word or range (``0..1``), as the transformation needs.
-    spread, spread_scale : standard deviation (``sd``), of the logarithm (``sd_ln``), the measurement's own
-        ``interval``, or ``none``.
+    spread, spread_scale : standard deviation (``sd``), of the logarithm (``sd_ln``), of the normal score of the
+        percentile (``score``), the measurement's own 95 % ``interval``, or ``none``.
     source, grade, note : keys of the bibliography or ``assumed``; measured, fitted or assumed; what it says.
     """
 
     biomarker: str
+    unit: str
     when: tuple[str, ...]
     target: str
-    kind: Literal["covariate", "parameter"]
-    transformation: Literal["identity", "set", "range"]
+    kind: Literal["covariate", "parameter", "observable"]
+    transformation: Literal["identity", "set", "exclude", "range", "percentile"]
     factor: str
     spread: float | None
-    spread_scale: Literal["none", "sd", "sd_ln", "interval"]
-    source: tuple[str, ...]
-    grade: str
-    note: str
-
-
-@dataclass(frozen=True)
-class ModelHint:
-    """What one patient's biomarker says about a covariate or parameter.
-
-    Attributes
-    ----------
-    target, kind : covariate of the virtual population, or parameter of the model.
-    value : number, word or truth value; None where only a range is known.
-    low, high : bounds, where there are any.
-    spread, spread_scale : standard deviation of the value (``sd``) or of its logarithm (``sd_ln``); None and ``none``
-        where the bounds say it all.
-    biomarker, measured : the biomarker and its value, in words.
-    source, grade, note : as in the table.
-    """
-
-    target: str
-    kind: str
-    value: float | str | bool | None
-    low: float | None
-    high: float | None
-    spread: float | None
-    spread_scale: str
-    biomarker: str
-    measured: str
+    spread_scale: Literal["none", "sd", "sd_ln", "score", "interval"]
     source: tuple[str, ...]
     grade: str
     note: str
@@ -109,10 +84,11 @@ def profile_links() -> tuple[ProfileLink, ...]:
             if not row["source"]:
                 raise InputError("the row has no source", where=where)
             if row["transformation"] == "range" and ".." not in row["factor"]:
-                raise InputError(f"'{row['factor']}' is no range", where=where, hint="Write it as 0..1.")
+                raise InputError(f"'{row['factor']}' is not a range", where=where, hint="Write it as 0..1.")
             rows.append(
                 ProfileLink(
                     row["biomarker"],
+                    row["unit"],
                     tuple(w for w in row["when"].split("|") if w),
                     row["target"],
                     row["kind"],  # type: ignore[arg-type]

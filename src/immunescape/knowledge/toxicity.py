@@ -59,7 +59,7 @@ class ToxicityFact:
     Attributes
     ----------
     regimen, quantity, value, unit : as in the table.
-    n : patients that it was counted in; None where it is no count.
+    n : patients that it was counted in; None where it is not a count.
     causality : ``treatment`` (attributed to it by the investigators) or ``any``.
     sources, grade, note, origin : keys of the bibliography; measured, fitted or assumed; what it says; file and row.
     """

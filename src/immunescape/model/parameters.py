@@ -42,6 +42,8 @@ class Parameter:
     sources : keys of the bibliography; for an assumed value, what motivates it, possibly nothing.
     grade : measured, fitted, assumed; `defined` for switches and stored reference strengths, which no table holds.
     owner : mechanism. origin : file and row.
+    prevalence, silent : of a ``sparse`` distribution, which only :mod:`immunescape.model.specificity` makes: share of
+        patients in whom it is active, and its mean in the others relative to the mean over all, which is `value`.
     """
 
     name: str
@@ -58,6 +60,8 @@ class Parameter:
     note: str = ""
     owner: str = ""
     origin: str = ""
+    prevalence: float | None = None
+    silent: float | None = None
 
     @property
     def basis(self) -> str:
@@ -120,7 +124,7 @@ def _cached(path: Path, owner: str, changed: int) -> tuple[Parameter, ...]:
             parameter = _read(row, owner, where)
             if parameter.name in found:
                 raise ModelError(
-                    f"'{parameter.name}' stands twice; first in {found[parameter.name].origin}", where=where
+                    f"'{parameter.name}' occurs twice; first in {found[parameter.name].origin}", where=where
                 )
             found[parameter.name] = parameter
     return tuple(found.values())

@@ -27,11 +27,18 @@ __all__ = [
     "reference_id",
     "settle_strengths",
     "strength_id",
+    "strengths_file",
     "strengths_from_state",
     "write_strengths",
 ]
 
 FILE = FOLDER / "reference_strengths.csv"
+_OTHER_FILES = {
+    "sparse": FOLDER / "reference_strengths_sparse.csv",
+    "series": FOLDER / "reference_strengths_series.csv",
+    "full": FOLDER / "reference_strengths_series.csv",
+}
+"""With sizes revised, and inhibitions as capacities in series, the way to diagnosis is another."""
 _COLUMNS = ["process", "pathway", "mechanism", "strength"]
 
 Key = tuple[str, str, str]
@@ -65,9 +72,14 @@ def _read(path: Path, changed: int) -> dict[Key, float]:
                 raise ModelError(f"strength '{row['strength']}' is not a number >= 0", where=where)
             key = (row["process"], row["pathway"], row["mechanism"])
             if key in found:
-                raise ModelError(f"{' '.join(key)} stands twice", where=where)
+                raise ModelError(f"{' '.join(key)} occurs twice", where=where)
             found[key] = value
     return found
+
+
+def strengths_file(specificity: str) -> Path:
+    """Return the file of the stored reference strengths for an option of :mod:`immunescape.model.specificity`."""
+    return _OTHER_FILES.get(specificity, FILE)
 
 
 def load_strengths(path: Path | None = None) -> dict[Key, float]:
@@ -96,7 +108,7 @@ def strengths_from_state(model: Model, quantities: Mapping[str, float]) -> dict[
     for key in model.modulations:
         name = strength_id(key)
         if name not in quantities:
-            raise ModelError(f"the value of '{name}' is missing", hint="Put out every name of model.modulations.")
+            raise ModelError(f"the value of '{name}' is missing", hint="Output every name of model.modulations.")
         value = float(quantities[name])
         if not (math.isfinite(value) and value >= -1e-12):
             raise ModelError(f"the strength '{name}' is {value:g}; a strength is a number >= 0")

@@ -146,7 +146,7 @@ def parse_unit(text: str, where: str | None = None) -> Unit:
     Raises
     ------
     ModelError
-        If the text is no unit, has an offset (degree Celsius), or has a dimension that the model does not know.
+        If the text is not a unit, has an offset (degree Celsius), or has a dimension that the model does not know.
     """
     try:
         return _parse(text.strip())

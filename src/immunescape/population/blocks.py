@@ -158,6 +158,13 @@ class BlockMaker:
         fates = pd.Series("ineligible", index=covariates.index, dtype=object, name="fate")
         return self._grown(0, covariates, fates)
 
+    def parameters(self, covariates: pd.DataFrame, draw: int) -> dict[str, FloatArray]:
+        """Parameters (n,) of candidates at one of their draws, in the units of the parameter tables."""
+        spec = self.spec
+        return patient_parameters(
+            self.model.parameters, covariates, spec.seed, spec.stream, method=spec.method, draw=draw, fit=spec.fit
+        )
+
     def _grown(self, index: int, waiting: pd.DataFrame, fates: pd.Series) -> Block:
         """Draw parameters for those who wait until they are patients, or `PopulationSpec.draws` sets were tried."""
         import pandas as pd
@@ -188,9 +195,7 @@ class BlockMaker:
 
         spec, model = self.spec, self.model
         ids = covariates.index.to_numpy()
-        values = patient_parameters(
-            model.parameters, covariates, spec.seed, spec.stream, method=spec.method, draw=draw, fit=spec.fit
-        )
+        values = self.parameters(covariates, draw)
         own = {k: np.asarray(model.to_base(k, v)) for k, v in values.items() if k in model.parameters}
         growth = self.grower.grow(own, values[DIAMETER])
         messages = {int(ids[i]): text for i, text in growth.messages.items()}

@@ -25,11 +25,15 @@ if TYPE_CHECKING:
 __all__ = [
     "COLUMNS",
     "DRIVERS",
+    "LATENT",
     "LEVELS",
+    "PLAIN",
     "REGIONS",
     "SOBOL_DIMENSIONS",
     "body_surface_area",
+    "covariates_at",
     "creatinine_clearance",
+    "facts_at",
     "latent_pairs",
     "sample_covariates",
 ]
@@ -114,6 +118,8 @@ _PLAIN = (
         "ddr",
     ),  # new dimensions go last, so that the others keep their numbers
 )
+LATENT, PLAIN = _LATENT, _PLAIN
+"""Names of the numbers that a patient's covariates follow from: correlated normal scores, and independent uniforms."""
 _DIMENSIONS = (*_LATENT, *_PLAIN)
 SOBOL_DIMENSIONS = len(_DIMENSIONS)
 """Leading dimensions of the Sobol sequence that covariates take."""
@@ -187,16 +193,30 @@ def sample_covariates(
     -------
     Table indexed by patient number, with the columns of `COLUMNS`.
     """
-    import pandas as pd
-
     if region not in REGIONS:
         raise unknown_word("region", region, REGIONS)
-    t = covariate_table()
     u = uniforms([f"covariate:{d}" for d in _DIMENSIONS], start, n, seed, stream, method)
     z = dict(zip(_LATENT, normal_copula(u[:, : len(_LATENT)], _LATENT, latent_pairs()).T, strict=True))
     p = dict(zip(_PLAIN, u[:, len(_LATENT) :].T, strict=True))
-    c: dict[str, NDArray] = {"region": np.full(n, region, dtype=object)}
+    return covariates_at(z, p, region, start)
 
+
+def facts_at(p: dict[str, FloatArray], region: Region) -> dict[str, NDArray]:
+    """Words and yes/no facts that follow from each other by conditional prevalences.
+
+    Parameters
+    ----------
+    p
+        Name of `PLAIN` -> (n,) numbers in (0, 1).
+    region
+        Whose prevalences apply.
+
+    Returns
+    -------
+    Column -> (n,) values: region, sex, smoking, histology, stage and the genes and exposures.
+    """
+    t = covariate_table()
+    c: dict[str, NDArray] = {"region": np.full(len(p["sex"]), region, dtype=object)}
     c["sex"] = np.where(p["sex"] < t.values("male", c), "M", "F").astype(object)
     never, current = t.values("never_smoker", c), t.values("current_smoker", c)
     words = np.array(["never", "current", "former"], dtype=object)
@@ -204,11 +224,38 @@ def sample_covariates(
     c["histology"] = np.where(p["histology"] < t.values("squamous", c), "squamous", "nonsquamous").astype(object)
     c["stage"] = np.where(p["stage"] < t.values("stage_iii", c), "III", "IV").astype(object)
     _genes(c, p, t)
+    return c
+
+
+def covariates_at(
+    z: dict[str, FloatArray], p: dict[str, FloatArray], region: Region = "western", start: int = 0
+) -> pd.DataFrame:
+    """Covariates of n patients at given numbers.
+
+    Parameters
+    ----------
+    z
+        Name of `LATENT` -> (n,) standard normal scores, correlated as `latent_pairs` says where they are drawn.
+    p
+        Name of `PLAIN` -> (n,) numbers in (0, 1).
+    region
+        Whose prevalences apply.
+    start
+        Number of the first patient.
+
+    Returns
+    -------
+    Table as of `sample_covariates`.
+    """
+    import pandas as pd
+
+    t, c = covariate_table(), facts_at(p, region)
     _biomarkers(c, z, t)
     _body(c, z, p, t)
     _blood(c, z, t)
     _extent(c, z, t)
-    frame = pd.DataFrame({name: c[name] for name in COLUMNS}, index=pd.RangeIndex(start, start + n, name="id"))
+    index = pd.RangeIndex(start, start + len(c["sex"]), name="id")
+    frame = pd.DataFrame({name: c[name] for name in COLUMNS}, index=index)
     for name in ("ecog", "n_sites", "n_target_lesions", "n_lesions"):
         frame[name] = frame[name].astype(np.int64)
     return frame

@@ -93,9 +93,9 @@ class PopulationFit:
                 continue
             own = found.setdefault(term.parameter, {})
             if term.term in own:
-                raise InputError("the term stands twice", where=where)
+                raise InputError("the term occurs twice", where=where)
             if not math.isfinite(term.value) or (term.term in ("scale", "factor") and term.value <= 0.0):
-                raise InputError(f"{term.value} is no {term.term}", where=where)
+                raise InputError(f"{term.value} is not a valid {term.term}", where=where)
             if ("." in term.parameter) != (term.term in COEFFICIENT_TERMS):
                 raise InputError(
                     f"the term '{term.term}' does not go with '{term.parameter}'", where=where,

@@ -25,7 +25,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from immunescape.errors import ModelError
-from immunescape.model.reference import Key, load_strengths, reference_id, strengths_from_state, write_strengths
+from immunescape.model.reference import (
+    Key,
+    load_strengths,
+    reference_id,
+    strengths_file,
+    strengths_from_state,
+    write_strengths,
+)
+from immunescape.model.specificity import DEFAULT
 from immunescape.plugins import cached
 from immunescape.population.diagnosis import clones_off
 
@@ -80,7 +88,8 @@ def with_reference_strengths(model: Model, *, engine: str = "auto") -> Model:
 
     if not model.missing_strengths:
         return model
-    untreated = _Model.build(model.mechanisms, check_units=False) if model.drugs else model
+    option = model.specificity
+    untreated = _Model.build(model.mechanisms, check_units=False, specificity=option) if model.drugs else model
     folder = cache_folder() / "reference_strengths"
     file = folder / f"{fingerprint(untreated.to_sbml(unreferenced=True), str(_MAX_DAYS))}.csv"
     strengths: dict[Key, float] = {}
@@ -93,22 +102,22 @@ def with_reference_strengths(model: Model, *, engine: str = "auto") -> Model:
             names = sorted({key[2] for key in model.missing_strengths})
             raise ModelError(
                 f"the reference strengths with {', '.join(names)} cannot be computed: {error.message}",
-                hint="Without them a mechanism would move the reference patient. Make it weaker, or mend its strength.",
+                hint="The mechanism would shift the reference patient. Weaken it, or correct its strength.",
             ) from error
         with suppress(OSError):  # a folder that cannot be written costs time, nothing else
             folder.mkdir(parents=True, exist_ok=True)
             aside = folder / f"{file.name}.{os.getpid()}"
             write_strengths(strengths, aside)
             aside.replace(file)
-    return _Model.build(model.mechanisms, model.drugs, check_units=False, strengths=strengths)
+    return _Model.build(model.mechanisms, model.drugs, check_units=False, strengths=strengths, specificity=option)
 
 
 @cached(4)
-def prepared_model(drugs: tuple[str, ...]) -> Model:
+def prepared_model(drugs: tuple[str, ...], specificity: str = DEFAULT) -> Model:
     """Return the model of every registered mechanism with some registered drugs, ready to be simulated."""
     from immunescape.model.stored import registered_model
 
-    return with_reference_strengths(registered_model(drugs))
+    return with_reference_strengths(registered_model(drugs, specificity))
 
 
 def reference_baseline(
@@ -184,7 +193,7 @@ def reference_strengths(
     """
     model = _bare(model)
     compiled = _compile(model, engine)
-    stored = load_strengths() if start is None else start
+    stored = load_strengths(strengths_file(model.specificity)) if start is None else start
     current = {key: stored.get(key, 0.0) for key in model.modulations}
     if any(key not in stored for key in model.modulations):
         for share in (0.0, 0.0, 0.25, 0.5, 0.75):
@@ -207,10 +216,15 @@ def reference_strengths(
     )
 
 
-def update_reference_strengths(path: Path | None = None, *, engine: str = "auto") -> dict[Key, float]:
+def update_reference_strengths(
+    path: Path | None = None, *, engine: str = "auto", specificity: str = DEFAULT
+) -> dict[Key, float]:
     """Compute the reference strengths of all mechanisms and store them; return them."""
-    strengths, _ = reference_strengths(engine=engine)
-    write_strengths(strengths, path)
+    from immunescape.model.assembly import Model as _Model
+
+    model = _Model.build(specificity=specificity)
+    strengths, _ = reference_strengths(model, engine=engine)
+    write_strengths(strengths, strengths_file(specificity) if path is None else path)
     return strengths
 
 
@@ -219,7 +233,9 @@ def _bare(model: Model | None) -> Model:
 
     if model is None:
         return _Model.build()
-    return _Model.build(model.mechanisms, strengths=model.strengths) if model.drugs else model
+    if not model.drugs:
+        return model
+    return _Model.build(model.mechanisms, strengths=model.strengths, specificity=model.specificity)
 
 
 def _compile(model: Model, engine: str) -> Compiled:
@@ -296,5 +312,6 @@ def _shared_out(model: Model, states: Mapping[str, float]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    for key, value in sorted(update_reference_strengths().items()):
-        print(*key, f"{value:.6g}")
+    for option in ("none", "sparse", "series"):
+        for key, value in sorted(update_reference_strengths(specificity=option).items()):
+            print(option, *key, f"{value:.6g}")

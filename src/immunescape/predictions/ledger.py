@@ -157,7 +157,7 @@ def read_predictions(folder: Path | None = None) -> list[Prediction]:
     """
     place = folder or shipped_folder()
     if folder is not None and not folder.is_dir():
-        raise InputError(f"{folder} is no folder", hint="Name a folder of predictions with --folder.")
+        raise InputError(f"{folder} is not a folder", hint="Name a folder of predictions with --folder.")
     if problems := check_ledger(place):
         raise InputError(
             f"the ledger of predictions does not hold: {'; '.join(problems)}", where=str(place),

@@ -59,8 +59,8 @@ A biomarker of your own: `register(Biomarker(...))` in a module that an entry po
 must keep to.
 
 What a measurement says about a virtual patient stands in `knowledge/data/profile_to_model.csv`;
-`immunescape.profile.twin.model_hints` turns a patient's measurements into such hints (target, value or range, spread,
-source, grade). Nothing is simulated there.
+`immunescape.twins.facts` turns a patient's measurements into such facts (target, value or range, spread,
+source, grade), on which a [twin population](twins.md) is conditioned.
 
 This page is generated: `python -m immunescape.profile.biomarkers_page docs/biomarkers.md`.
 """

@@ -74,13 +74,13 @@ _OWN_VARIABLE = re.compile(r"\$\{IMMUNESCAPE_\w+\}")
 
 
 def _inside(path: Path, folders: Iterable[Path], outside: bool, where: str = "") -> Path:
-    """Return a path; refuse one that leads out of the folders, by ``..``, from the root or by a symbolic link."""
+    """Return a path; refuse one that points outside the folders, by ``..``, from the root or by a symbolic link."""
     target = path.resolve()
     if outside or any(target.is_relative_to(f.resolve()) for f in folders):
         return path
     link = " by a symbolic link" if path.is_symlink() else ""
     raise InputError(
-        f"'{path}' leads out of the study's folder{link}",
+        f"'{path}' points outside the study's folder{link}",
         where=where or None,
         hint=f"Copy the file into the folder; or, if you trust the manifest, allow it: {OUTSIDE_VARIABLE}=1.",
     )
@@ -314,7 +314,7 @@ def _one_file_each(parts: list[Partial]) -> None:
             declared = isinstance(patient, str) and patient == others_patient
             if not declared and (sample.casefold() in GENERIC_SAMPLES or sample not in listed):
                 raise InputError(
-                    f"'{sample}' is the tumour of {other} and of {file}: one patient, or two of one name?",
+                    f"'{sample}' is the tumour of {other} and of {file}: one patient, or two with the same name?",
                     where=file,
                     hint="Set patient: for each of the two files in the manifest; or join them into one file; or list "
                     "the sample with its patient in a table of samples.",

@@ -47,7 +47,7 @@ def shipped_panel(name: str) -> Panel | None:
 
 
 def read_panel_file(path: Path, name: str | None = None, megabases: float | None = None) -> Panel:
-    """Read a gene list: cBioPortal's ``data_gene_panel_*.txt``, or one gene a line.
+    """Read a gene list: cBioPortal's ``data_gene_panel_*.txt``, or one gene per line.
 
     Raises
     ------
@@ -68,18 +68,18 @@ def read_panel_file(path: Path, name: str | None = None, megabases: float | None
     listed = fields.get("gene_list", "\n".join(loose)).replace(",", " ").split()
     genes = frozenset(g for g in to_symbols(listed) if g)
     if not genes:
-        raise InputError("the panel file lists no gene", where=str(path), hint="One gene a line, or gene_list: …")
+        raise InputError("the panel file lists no gene", where=str(path), hint="One gene per line, or gene_list: …")
     size = fields.get("number_of_profiled_coding_base_pairs", "")
     if megabases is None and size:
         try:
             megabases = float(size) / 1e6
         except ValueError:
-            raise InputError(f"'{size[:30]}' is no number of base pairs", where=str(path)) from None
+            raise InputError(f"'{size[:30]}' is not a number of base pairs", where=str(path)) from None
     label = name or fields.get("stable_id") or path.stem.removeprefix("data_gene_panel_")
     if megabases is None and (shipped := shipped_panel(label)) is not None:
         megabases = shipped.megabases
     if megabases is not None and not 0.0 < megabases < 4000.0:
-        raise InputError(f"{megabases:g} megabases is no size of a panel", where=str(path))
+        raise InputError(f"{megabases:g} megabases is not a size of a panel", where=str(path))
     return Panel(label, genes, megabases, source=path.name)
 
 

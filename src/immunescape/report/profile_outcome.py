@@ -126,8 +126,8 @@ def _forest(table: pd.DataFrame, titles: dict[str, str]) -> str:
 def _curves(
     study: StudyTables, table: pd.DataFrame, outcome: pd.DataFrame, titles: dict[str, str]
 ) -> list[tuple[str, str]]:
-    from immunescape.profile.cohort import kaplan_meier
     from immunescape.profile.cohort_values import mechanism_values
+    from immunescape.stats.survival import kaplan_meier
 
     values = mechanism_values(study.done)
     figures = []
@@ -141,7 +141,7 @@ def _curves(
                 known = months.notna() & event.notna()
                 if not known.any():
                     continue
-                km = kaplan_meier(months[known], event[known], word).steps
+                km = kaplan_meier(months[known], event[known])
                 time, survival, low, high = (km[c].to_numpy(dtype=float) for c in ("time", "survival", "low", "high"))
                 curves.append(Curve(f"{word} (n = {int(known.sum())})", time, survival, low, high))
             if curves:

@@ -84,7 +84,7 @@ def response_summary(study: StudyTables) -> str:
     import numpy as np
 
     from immunescape.profile.cohort import outcomes
-    from immunescape.profile.cohort.discrimination import auc
+    from immunescape.stats.discrimination import auc
 
     frame = study.response
     if frame.empty:
@@ -101,8 +101,9 @@ def response_summary(study: StudyTables) -> str:
         return text
     y = seen[known].astype(bool)
     p = frame.loc[known, "response"]
-    found = auc(p, y)
+    area = auc(p, y)
+    interval = "" if area.low is None else f" ({area.low:.2f} to {area.high:.2f})"
     return (
         f"{text}. Of {int(known.sum())} patients with a best response, {_percent(float(y.mean()))} responded and "
-        f"{_percent(float(p.mean()))} were expected; AUC {found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
+        f"{_percent(float(p.mean()))} were expected; AUC {area.value:.2f}{interval}"
     )

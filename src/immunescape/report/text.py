@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING, Any
 from immunescape.report.tables import Table, comparison_table, flow_table, protocol_table, results_table
 
 if TYPE_CHECKING:
+    from immunescape.profile.biomarkers import Biomarker
     from immunescape.trial.result import TrialResult
     from immunescape.trial.spec import Trial
 
-__all__ = ["crossover_shortfalls", "print_result", "print_trial", "result_html", "toxicity_rows"]
+__all__ = [
+    "biomarker_facts",
+    "crossover_shortfalls",
+    "print_biomarker",
+    "print_claims",
+    "print_result",
+    "print_trial",
+    "result_html",
+    "toxicity_rows",
+]
 
 SHORTFALL_POINTS = 2.0
 """A crossover that is so many points below the protocol's is told."""
@@ -98,3 +108,55 @@ def toxicity_rows(drugs: list[str]) -> list[dict[str, Any]]:
         for f in toxicity_facts()
         if set(f.regimen.split("+")) & (wanted | classes)
     ]
+
+
+def biomarker_facts(biomarker: Biomarker) -> dict[str, Any]:
+    """What a biomarker is and what reads it, as plain data."""
+    from immunescape.report.reference_pages import uses_of_biomarker
+
+    uses = uses_of_biomarker(biomarker.name)
+    return {
+        "name": biomarker.name,
+        "title": biomarker.title,
+        "family": biomarker.family,
+        "unit": biomarker.unit,
+        "definition": biomarker.definition,
+        "words": list(biomarker.words),
+        "thresholds": biomarker.thresholds,
+        "needs": list(biomarker.needs),
+        "limits": biomarker.limits,
+        "resistance_mechanisms": uses["calls"],
+        "virtual_patient": uses["virtual_patient"],
+        "references": list(biomarker.references),
+    }
+
+
+def print_biomarker(biomarker: Biomarker) -> None:
+    """Print one biomarker: definition, unit, thresholds, what it needs, what reads it, references."""
+    from immunescape.knowledge.references import format_reference, get_reference
+
+    facts = biomarker_facts(biomarker)
+    print(f"{biomarker.title}\n{'=' * len(biomarker.title)}\n{biomarker.definition}\n")
+    for label in ("name", "family", "unit", "words", "thresholds", "needs", "limits"):
+        value = facts[label]
+        if value:
+            print(f"{label}: {', '.join(value) if isinstance(value, list) else value}")
+    for title, key in (
+        ("Resistance mechanisms that it helps to call", "resistance_mechanisms"),
+        ("What it says of a virtual patient", "virtual_patient"),
+    ):
+        if facts[key]:
+            print(f"\n{title}\n" + "\n".join(f"  {line}" for line in facts[key]))
+    if biomarker.references:
+        keys = biomarker.references
+        print("\nReferences\n" + "\n".join(f"  [{k}] {format_reference(get_reference(k))}" for k in keys))
+
+
+def print_claims(name: str) -> None:
+    """Print the claims that concern a mechanism or drug."""
+    from immunescape.report.reference_pages import claims_about
+
+    claims = claims_about(name)
+    if claims:
+        print("Claims (`immunescape claims --only ID` simulates one)")
+        print("\n".join(f"  {c.id}: {c.text}" for c in claims) + "\n")

@@ -108,6 +108,7 @@ class Builder:
             visits=visits,
             follow_up_months=follow_up,
             lesions=block.lesions,
+            specificity=block.specificity,
             endpoints=Endpoints(tuple(ends.primary), tuple(ends.secondary), ends.confirmation, ends.assessor),
             description=block.description.strip(),
             registry=block.registry,
@@ -178,7 +179,7 @@ class Builder:
         match = re.fullmatch(r"([1-9])(\+?)", str(value).strip())
         if match is None:
             raise InputError(
-                f"'{value}' is no line of treatment", where=self.source.where(path), hint="Write 1, 2 or '2+'."
+                f"'{value}' is not a line of treatment", where=self.source.where(path), hint="Write 1, 2 or '2+'."
             )
         first = int(match.group(1))
         return first, None if match.group(2) else first
@@ -238,7 +239,7 @@ class Builder:
             if key not in ("low", "high"):
                 raise unknown_word("field", str(key), ("low", "high"), where=self.source.where((*path, key)))
             if isinstance(bound, bool) or not isinstance(bound, (int, float)) or not math.isfinite(bound):
-                raise InputError(f"{bound!r} is no number", where=self.source.where((*path, key)), hint=hint)
+                raise InputError(f"{bound!r} is not a number", where=self.source.where((*path, key)), hint=hint)
             if not known.low <= bound <= known.high:
                 raise InputError(
                     f"{bound:g} is outside what {known.meaning} can be ({known.low:g} to {known.high:g} {known.unit})",
@@ -279,7 +280,9 @@ class Builder:
         match = _LEVEL.fullmatch(level.strip())
         if match is None:
             raise InputError(
-                f"'{level}' is no level of {name}", where=self.source.where(path), hint="Write '<1', '1-49' or '>=50'."
+                f"'{level}' is not a level of {name}",
+                where=self.source.where(path),
+                hint="Write '<1', '1-49' or '>=50'.",
             )
         if match["below"]:
             edge = float(match["a"])

@@ -7,8 +7,8 @@ random is distributed as before. The first lesion has the patient's own paramete
 
 A lane stands for the patient's whole tumour as it would be were all of it like this lesion. It grows from the seed to
 the patient's tumour volume at diagnosis, as the population's tumours do, so its T cells, nodes, blood and tissue fit
-its own parameters and nothing jumps at day 0; a draw that never gets there, or is implausible there, is no lesion and
-is drawn again. The lesion has the lane's relative volume. What counts single cells counts those of the lesion: with
+its own parameters and nothing jumps at day 0; a draw that never gets there, or is implausible there, is not a lesion
+and is drawn again. The lesion has the lane's relative volume. What counts single cells counts those of the lesion: with
 ``cell_multiple`` cells of the lane for one of the lesion, clones are drawn at diagnosis, emerge, and become extinct, as
 in the lesion's own number of cells.
 

@@ -146,7 +146,7 @@ class LesionModel:
     def split(self, volume_ml: float, count: int, rng: np.random.Generator) -> Lesions:
         """Split a tumour volume (mL) into at most `count` (1 to 5) target lesions that share one lane.
 
-        A lesion that would be smaller than 10 mm is no target lesion (RECIST 1.1); the others take its part. Five
+        A lesion that would be smaller than 10 mm is not a target lesion (RECIST 1.1); the others take its part. Five
         random numbers of each kind are drawn whatever the count, so that other draws of the patient do not shift.
         """
         if not volume_ml > 0:

@@ -34,13 +34,13 @@ def tps_range(assay: str, low: float, high: float) -> tuple[float, float]:
     Raises
     ------
     InputError
-        For an end that is no cut-off, with those that are.
+        For an end that is not a cut-off, with those that are.
     """
     cutoffs = _cutoffs(assay)
     shown = ", ".join(f"{score:g}" for score in cutoffs)
     if low not in cutoffs:
         raise InputError(
-            f"{low:g} is no cut-off of {assay}",
+            f"{low:g} is not a cut-off of {assay}",
             hint=f"Cut-offs that can be translated: {shown}. State another range for one of {', '.join(TPS_ASSAYS)}.",
         )
     if high >= 100:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from immunescape import plugins
+from immunescape.model.specificity import DEFAULT, Specificity
 from immunescape.trial.covariates import Criterion
 from immunescape.trial.curves import EventTimes
 from immunescape.trial.regimen import Regimen
@@ -254,6 +255,8 @@ class Trial:
     prior: tuple[PriorLine, ...] = ()
     lesions: Literal["several", "single"] = "single"
     """Whether each lesion is simulated, or target lesions share one simulated tumour; a trial file has `several`."""
+    specificity: Specificity = DEFAULT
+    """Which strengths differ between patients and how inhibitions add up; see `immunescape.model.specificity`."""
     stratify_by: tuple[str, ...] = ()
     accrual_months: float = 0.0
     data_cuts: tuple[DataCut, ...] = ()

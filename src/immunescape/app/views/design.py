@@ -118,7 +118,7 @@ def design_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, 
     def _run() -> None:
         seed = input.d_seed()
         if seed is None or seed < 0 or seed != int(seed):
-            run.refused.set("The seed is no whole number from 0 on.")
+            run.refused.set("The seed is not a whole number from 0 on.")
             return
         replicates = min(max(int(input.d_replicates() or 50), 1), limits.replicates)  # whatever a page sends
         request: Mapping[str, Any] = {

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import unknown_word
 from immunescape.evaluation.scenarios import Scenario, Simulated, simulate
+from immunescape.model.specificity import checked
 from immunescape.population.tables import Row, read_rows
 
 if TYPE_CHECKING:
@@ -180,6 +181,7 @@ def add_ons(
     backbone: str = BACKBONE,
     patients: int = 80,
     seeds: Sequence[int] = (1,),
+    specificity: str | None = None,
     engine: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> AddOns:
@@ -195,6 +197,8 @@ def add_ons(
         Virtual patients of each seed: all comers, as those of the claims.
     seeds
         Seeds, pooled.
+    specificity
+        Of the model, see :mod:`immunescape.model.specificity`; None takes the package's default.
     engine
         Engine by name.
     progress
@@ -202,7 +206,7 @@ def add_ons(
     """
     from immunescape.evaluation.claims import virtual_patients
 
-    rows = add_on_rows(drugs)
+    rows, option = add_on_rows(drugs), checked(specificity)
     alone = Scenario(regimens=(backbone,))
     pairs = {row["drug"]: replace(alone, regimens=(backbone, row["regimen"])) for row in rows}
     processes = [f"f_{p}" for _, names in STEPS.values() for p in names]
@@ -211,13 +215,13 @@ def add_ons(
     days = [*np.arange(0.0, LAST_DAY + 1.0, 21.0).tolist()]
     library: Any = {}
     for seed in seeds:
-        people = virtual_patients(patients, seed, engine, None)
+        people = virtual_patients(patients, seed, engine, None, option)
         every = dict.fromkeys((alone, *pairs.values()), LAST_DAY)
         outputs = dict.fromkeys(every, names)
         runs.append((people, simulate(people, every, outputs, days, engine=engine, progress=progress, library=library)))
     found = tuple(_row(row, alone, pairs[row["drug"]], runs) for row in rows)
     responded = np.concatenate([_response(run, alone) for _, run in runs])
-    return AddOns(backbone, "none", patients * len(seeds), tuple(seeds), 100.0 * float(np.nanmean(responded)), found)
+    return AddOns(backbone, option, patients * len(seeds), tuple(seeds), 100.0 * float(np.nanmean(responded)), found)
 
 
 def _response(run: Simulated, scenario: Scenario) -> FloatArray:
@@ -244,7 +248,7 @@ def _row(row: Row, alone: Scenario, pair: Scenario, runs: Sequence[tuple[Populat
     a, b, zero = (np.concatenate(x) for x in (without, with_, start))
     known = np.isfinite(a) & np.isfinite(b)
     a, b, zero = a[known], b[known], zero[known]
-    change = 3.0 * np.log(np.maximum(b, 1e-3) / np.maximum(a, 1e-3))  # a diameter below 10 um is no tumour
+    change = 3.0 * np.log(np.maximum(b, 1e-3) / np.maximum(a, 1e-3))  # a diameter below 10 um is not a tumour
     gain = np.concatenate(gains)
     gain = gain[np.isfinite(gain)]
     steps = {step: float(np.nanmean(np.concatenate(values))) for step, values in factors.items()}

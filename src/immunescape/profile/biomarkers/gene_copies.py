@@ -249,5 +249,6 @@ def segment_problems(study: Study) -> tuple[str, ...]:
         return ()
     return (
         f"{source}: {len(bare)} samples have log2 ratios without a tumour purity (first: {bare[0]}), so that only deep "
-        "deletions, high gains and near-neutral genes are told. Give tumour_purity and ploidy in a table of samples.",
+        "deletions, high gains and near-neutral genes can be identified. Give tumour_purity and ploidy in a table of "
+        "samples.",
     )

@@ -255,7 +255,7 @@ def _divergence(study: Study) -> dict[str, Measurement]:
         if math.isnan(number):
             continue
         if not 0 <= number <= LARGEST_GRANTHAM:
-            why = f"{number:g} in '{column}' is no mean Grantham distance (0 to {LARGEST_GRANTHAM:g})"
+            why = f"{number:g} in '{column}' is not a mean Grantham distance (0 to {LARGEST_GRANTHAM:g})"
             found[patient] = Measurement.not_assessable(name, "1", why, **fields)
             continue
         note = f"as reported in '{column}'; how it was computed is not known"

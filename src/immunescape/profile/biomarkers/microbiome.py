@@ -151,7 +151,7 @@ def _unclear(s: Sample) -> str:
 
 
 def _few(s: Sample) -> str:
-    """Say that it is no stool, or that too few of the scored species were found; '' where there are enough."""
+    """Say that it is not stool, or that too few of the scored species were found; '' where there are enough."""
     if s.elsewhere:
         return s.elsewhere
     if s.recognised >= FEWEST_SPECIES:

@@ -188,7 +188,7 @@ def _sp142_stratum(tumour: list[Score], immune: list[Score]) -> tuple[str | None
     ic = immune[0][1:3] if immune else None
     seen = f"SP142: TC {_span(tc)}, IC {_span(ic)}"
     if (tc and tc[0] >= 50) or (ic and ic[0] >= 10):
-        return ">=50%", f"{seen}; high by the rule TC >= 50 % or IC >= 10 %, which is no tumour proportion score"
+        return ">=50%", f"{seen}; high by the rule TC >= 50 % or IC >= 10 %, which is not a tumour proportion score"
     if tc is None or ic is None:
         return None, f"{seen}; the SP142 rule needs both"
     if tc[0] >= 1 or ic[0] >= 1:

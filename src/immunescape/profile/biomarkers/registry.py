@@ -7,9 +7,7 @@ return become ``not_assessable``. `measure` runs many of them and lets them shar
 
 from __future__ import annotations
 
-import importlib
 import math
-import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,19 +16,28 @@ from typing import TypeVar
 
 import pandas as pd
 
-from immunescape import plugins
 from immunescape.errors import ImmunescapeError, unknown_word
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.study import KINDS, Study
+from immunescape.registry import Registry
 
-__all__ = ["Biomarker", "Measured", "biomarkers", "biomarkers_table", "measure", "register", "shared", "values_frame"]
+__all__ = [
+    "BIOMARKERS",
+    "Biomarker",
+    "Measured",
+    "biomarkers",
+    "biomarkers_table",
+    "measure",
+    "register",
+    "shared",
+    "values_frame",
+]
 
 Measured = dict[str, Measurement]
 """Patient -> measurement of one biomarker."""
 
 T = TypeVar("T")
 _TRUTH = {"yes": True, "true": True, "1": True, "1.0": True, "no": False, "false": False, "0": False, "0.0": False}
-_REGISTER: dict[str, Biomarker] = {}
 _SHARED: ContextVar[dict[object, object] | None] = ContextVar("shared", default=None)
 
 
@@ -121,6 +128,25 @@ class Biomarker:
         return _TRUTH.get(word.casefold())
 
 
+def _check(biomarker: Biomarker, where: str) -> None:
+    for kind in biomarker.needs:
+        if kind not in KINDS:
+            raise unknown_word("kind of data", kind, KINDS, where=f"biomarker '{biomarker.name}'")
+
+
+BIOMARKERS = Registry(
+    "biomarker",
+    Biomarker,
+    modules="immunescape.profile.biomarkers",
+    group="immunescape.biomarkers",
+    check=_check,
+    identity=lambda b: b.function,
+    tags=lambda b: {"family": b.family, "unit": b.unit, "needs": b.needs, "references": b.references},
+    error=ImmunescapeError,
+)
+"""Every biomarker."""
+
+
 def register(biomarker: Biomarker) -> Biomarker:
     """Add a biomarker to the register; a name may be taken only once.
 
@@ -131,31 +157,12 @@ def register(biomarker: Biomarker) -> Biomarker:
     InputError
         If it needs a kind of data that no study has.
     """
-    for kind in biomarker.needs:
-        if kind not in KINDS:
-            raise unknown_word("kind of data", kind, KINDS, where=f"biomarker '{biomarker.name}'")
-    known = _REGISTER.get(biomarker.name)
-    if known is not None and known.function is not biomarker.function:
-        raise ImmunescapeError(f"two biomarkers are named '{biomarker.name}'", hint="Give one of them another name.")
-    _REGISTER[biomarker.name] = biomarker
-    return biomarker
-
-
-@plugins.cached()
-def _load() -> None:
-    package = importlib.import_module("immunescape.profile.biomarkers")
-    for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
-        importlib.import_module(f"immunescape.profile.biomarkers.{module}")
-    for extra in plugins.contributions("immunescape.biomarkers"):
-        if not isinstance(extra.value, Biomarker):
-            raise ImmunescapeError(f"this is {type(extra.value).__name__}, not Biomarker", where=extra.where)
-        register(extra.value)
+    return BIOMARKERS.add(biomarker)
 
 
 def biomarkers() -> dict[str, Biomarker]:
     """Return every registered biomarker: name -> record, by family and name."""
-    _load()
-    return dict(sorted(_REGISTER.items(), key=lambda item: (item[1].family, item[0])))
+    return dict(sorted(BIOMARKERS.all().items(), key=lambda item: (item[1].family, item[0])))
 
 
 def biomarkers_table() -> pd.DataFrame:
@@ -222,13 +229,10 @@ def measure(study: Study, names: Iterable[str] | None = None) -> dict[str, Measu
     InputError
         For a name that is not registered, with the nearest one.
     """
-    known = biomarkers()
-    chosen = list(known) if names is None else list(names)
-    for name in chosen:
-        if name not in known:
-            raise unknown_word("biomarker", name, known)
+    chosen = list(biomarkers()) if names is None else list(names)
+    measured = {name: BIOMARKERS.get(name) for name in chosen}
     with _sharing():
-        return {name: known[name](study) for name in chosen}
+        return {name: biomarker(study) for name, biomarker in measured.items()}
 
 
 def values_frame(measured: Mapping[str, Mapping[str, Measurement]]) -> pd.DataFrame:

@@ -49,7 +49,7 @@ def variant_effects() -> dict[tuple[str, str], VariantEffect]:
     Raises
     ------
     InputError
-        Naming the row, for an unknown effect, a row without source, or a change that stands twice.
+        Naming the row, for an unknown effect, a row without source, or a change that occurs twice.
     """
     found = {}
     with TABLE.open(encoding="utf-8", newline="") as stream:
@@ -62,7 +62,7 @@ def variant_effects() -> dict[tuple[str, str], VariantEffect]:
             if not row["source"] or not row["grade"]:
                 raise InputError("the row has no source or no grade", where=where)
             if (row["gene"], row["change"]) in found:
-                raise InputError(f"{row['gene']} {row['change']} stands twice", where=where)
+                raise InputError(f"{row['gene']} {row['change']} occurs twice", where=where)
             found[row["gene"], row["change"]] = VariantEffect(**row)
     return found
 

@@ -9,9 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from immunescape.errors import unknown_word
-from immunescape.profile.cohort.discrimination import Estimate, auc, benjamini_hochberg, fisher, logistic
 from immunescape.profile.cohort.outcomes import ENDPOINTS
-from immunescape.profile.cohort.survival import hazard_ratio
+from immunescape.stats.cox import hazard_ratio_of
+from immunescape.stats.discrimination import auc, benjamini_hochberg, logistic
+from immunescape.stats.estimate import Estimate
+from immunescape.stats.exact import fisher
 
 __all__ = ["associate", "contrasts"]
 
@@ -54,7 +56,7 @@ def _two_groups(x: Array, labels: Array, kind: str, minimum: int) -> list[tuple[
     measure = "odds ratio" if kind == "binary" else "AUC"
     if few < minimum:
         why = f"{few} in the smallest group; {minimum} are needed"
-        return [(measure, Estimate(np.nan, np.nan, np.nan, np.nan, "not tested", why), True)]
+        return [(measure, Estimate(None, test="not tested", note=why), True)]
     if kind == "binary":
         return [("odds ratio", fisher(values > 0, truth), True)]
     spread = values.std(ddof=1) or 1.0
@@ -70,9 +72,9 @@ def _survival(x: Array, time: Array, event: Array, kind: str, minimum: int) -> t
         few = min(few, int(values.sum()), int(len(values) - values.sum()))
     if few < minimum:
         why = f"{few} events or patients in the smallest group; {minimum} are needed"
-        return measure, Estimate(np.nan, np.nan, np.nan, np.nan, "not tested", why)
+        return measure, Estimate(None, test="not tested", note=why)
     spread = 1.0 if kind == "binary" else (values.std(ddof=1) or 1.0)
-    return measure, hazard_ratio(time[both], event[both], values / spread)
+    return measure, hazard_ratio_of(time[both], event[both], values / spread)
 
 
 def associate(
@@ -125,6 +127,7 @@ def associate(
                 else _two_groups(x, label, kind, minimum)
             )
             for measure, estimate, primary in found:
+                value, low, high, p = estimate.numbers()
                 rows.append(
                     {
                         "biomarker": name,
@@ -136,10 +139,10 @@ def associate(
                         "n_positive": int(x[both].sum()) if kind == "binary" else pd.NA,
                         "n_events": int(label[both].sum()),
                         "measure": measure,
-                        "estimate": estimate.value,
-                        "low": estimate.low,
-                        "high": estimate.high,
-                        "p": estimate.p,
+                        "estimate": value,
+                        "low": low,
+                        "high": high,
+                        "p": p,
                         "test": estimate.test,
                         "primary": primary,
                         "note": estimate.note,

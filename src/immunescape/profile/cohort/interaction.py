@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError
-from immunescape.profile.cohort.discrimination import benjamini_hochberg
-from immunescape.profile.cohort.survival import cox
+from immunescape.stats.cox import cox
+from immunescape.stats.discrimination import benjamini_hochberg
 
 __all__ = ["Interaction", "Label", "interaction", "interactions"]
 
@@ -54,8 +54,8 @@ class Interaction:
 
 
 def _hr(time: pd.Series, event: pd.Series, treated: pd.Series) -> tuple[float, float, float] | None:
-    found = cox(time, event, {"treated": treated}).estimate("treated")
-    return None if np.isnan(found.value) else (found.value, found.low, found.high)
+    ratio = cox(time, event, {"treated": treated}).estimate("treated")
+    return None if ratio.value is None else ratio.numbers()[:3]
 
 
 def interaction(
@@ -136,9 +136,9 @@ def interaction(
     )
     if fit.table.empty:
         return result(fit.note, n_positive=positive)
-    product, alone = fit.estimate("product"), known[known["treated"] == 0]
-    prognosis = cox(alone["time"], alone["event"], {"x": alone["x"]}).estimate("x")
-    p, q = product.p, prognosis.p
+    alone = known[known["treated"] == 0]
+    ratio, ratio_low, ratio_high, p = fit.estimate("product").numbers()
+    prognostic_hr, _, _, q = cox(alone["time"], alone["event"], {"x": alone["x"]}).estimate("x").numbers()
     label: Label = "not established"
     if p < alpha:
         label = "both" if q < alpha else "predictive"
@@ -150,11 +150,11 @@ def interaction(
         n_positive=positive,
         hr_positive=_hr(with_it["time"], with_it["event"], with_it["treated"]) if binary else None,
         hr_negative=_hr(without["time"], without["event"], without["treated"]) if binary else None,
-        ratio=product.value,
-        ratio_low=product.low,
-        ratio_high=product.high,
+        ratio=ratio,
+        ratio_low=ratio_low,
+        ratio_high=ratio_high,
         p=p,
-        prognostic_hr=prognosis.value,
+        prognostic_hr=prognostic_hr,
         prognostic_p=q,
         label=label,
     )

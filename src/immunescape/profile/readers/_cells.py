@@ -40,7 +40,7 @@ def finish_cell_counts(out: pd.DataFrame, file: str, problems: list[str], units:
     if bad.any():
         line = out.index[bad][0]
         raise InputError(
-            f"'{out.loc[line, 'cells']}' is no number of cells",
+            f"'{out.loc[line, 'cells']}' is not a number of cells",
             where=f"{file}, line {line}",
             hint="Give numbers of cells, not fractions: a fraction has no interval.",
         )

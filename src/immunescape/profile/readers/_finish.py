@@ -173,7 +173,7 @@ def _events(values: pd.Series, file: str, name: str) -> pd.Series:
     if bad.any():
         line = numbers.index[bad][0]
         raise InputError(
-            f"'{values[line]}' in '{name}' is no event code",
+            f"'{values[line]}' in '{name}' is not an event code",
             where=f"{file}, line {line}",
             hint="Use 1 for an event and 0 for censored, or translate words with values: in the manifest.",
         )

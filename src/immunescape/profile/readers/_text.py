@@ -51,7 +51,7 @@ def read_text(path: Path) -> str:
         folder = path.parent
         names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
         close = nearest(path.name, names)
-        hint = f"Did you mean {' or '.join(close)}?" if close else f"The folder {folder} holds no such file."
+        hint = f"Did you mean {' or '.join(close)}?" if close else f"The folder {folder} contains no such file."
         raise InputError("file not found", where=str(path), hint=hint) from None
     except OSError as error:
         raise InputError(f"the file cannot be read: {error.strerror or error}", where=str(path)) from None
@@ -171,7 +171,7 @@ def number_column(values: pd.Series, file: str, name: str, extra: Iterable[str] 
     Raises
     ------
     InputError
-        Naming file, line and value of the first cell that is no finite number.
+        Naming file, line and value of the first cell that is not a finite number.
     """
     if values.dtype != object:
         numbers = pd.to_numeric(values, errors="coerce").astype(float)
@@ -248,14 +248,14 @@ def table_from_text(
         start, skipped = end + 1, skipped + 1
     body = text[start:]
     if not body.strip():
-        raise InputError("the file holds no table: no header line", where=file)
+        raise InputError("the file contains no table: no header line", where=file)
     first = body.partition("\n")[0]
     sep = separator or _separator(first, file.casefold().removesuffix(".gz"))
     quoting: Any = csv.QUOTE_MINIMAL if sep != "\t" or '"' in first else csv.QUOTE_NONE
     names = list(header) if header else [c.strip() for c in next(csv.reader([first], delimiter=sep, quoting=quoting))]
     repeated = sorted({n for n in names if n and names.count(n) > 1})
     if repeated:
-        raise InputError(f"the column '{repeated[0]}' stands twice in the header", where=file, hint="Rename one.")
+        raise InputError(f"the column '{repeated[0]}' occurs twice in the header", where=file, hint="Rename one.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)

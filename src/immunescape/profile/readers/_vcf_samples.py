@@ -165,7 +165,7 @@ def reads_of(values: dict[str, str], which: int, ref: str, alt: str, where: str)
     Raises
     ------
     InputError
-        For a cell that is no number.
+        For a cell that is not a number.
     """
     keys = ("AD", "RD", "AO", "RO", "DP", "AF")
     counts: dict[str, list[float]] = {k: _numbers(values[k], where, k) for k in keys if k in values}

@@ -26,7 +26,7 @@ def read_discrete(path: Path, options: Mapping[str, Any]) -> Partial:
     Raises
     ------
     InputError
-        For a value outside -2..2: that is no discrete table.
+        For a value outside -2..2: that is not a discrete table.
     """
     table = read_table(path)
     symbol = table.find("Hugo_Symbol") or table.need("Entrez_Gene_Id", "gene")
@@ -197,8 +197,8 @@ def _segments(columns: _Columns, data: Mapping[str, pd.Series], out: Partial, na
     left = f"{int(empty.sum())} segments without copy number" if empty.any() else ""
     if not out.genome_build:
         out.problems.append(
-            f"{table.file}: the genome build cannot be told from the positions. Set genome_build: GRCh37 or GRCh38, or "
-            "the segments tell the copies of no gene, unless another file of the study names the build."
+            f"{table.file}: the genome build cannot be inferred from the positions. Set genome_build: GRCh37 or "
+            "GRCh38, or the segments give the copies of no gene, unless another file of the study names the build."
         )
     out.note(table.file, name, len(frame), int((~empty).sum()), left)
     return out

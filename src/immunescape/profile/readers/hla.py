@@ -29,12 +29,12 @@ def allele_name(text: str, where: str) -> str:
     Raises
     ------
     InputError
-        For what is no HLA allele at all.
+        For what is not an HLA allele at all.
     """
     match = _ALLELE.match(text.strip())
     if match is None:
         raise InputError(
-            f"'{text[:40]}' is no HLA allele", where=where, hint="Write it as HLA-A*02:01 (locus, group, protein)."
+            f"'{text[:40]}' is not an HLA allele", where=where, hint="Write it as HLA-A*02:01 (locus, group, protein)."
         )
     locus, group, protein, suffix = match.group(1).upper(), match.group(2), match.group(3), match.group(4).upper()
     return f"HLA-{locus}*{group}" + (f":{protein}" if protein else "") + suffix

@@ -37,7 +37,7 @@ def _packets(document: Any, file: str) -> list[dict[str, Any]]:
         found = dicts(document)
     found = [p.get("phenopacket", p) if isinstance(p.get("phenopacket", p), dict) else p for p in found]
     if not found or not all(isinstance(get(p, "subject"), dict) for p in found):
-        raise InputError("this is no Phenopacket: 'subject' is missing", where=file)
+        raise InputError("this is not a Phenopacket: 'subject' is missing", where=file)
     return found
 
 

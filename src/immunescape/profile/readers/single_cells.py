@@ -211,7 +211,7 @@ def read_single_cells(path: Path, options: Mapping[str, Any]) -> Partial:
     Raises
     ------
     InputError
-        Where patient or cell type are not named, a label is no cell type, or the values are neither counts nor log1p.
+        If patient or cell type are not named, a label is not a cell type, or the values are neither counts nor log1p.
     """
     out, file = Partial(), path.name
     obs, matrix, symbols = _open(path, options)
@@ -219,7 +219,7 @@ def read_single_cells(path: Path, options: Mapping[str, Any]) -> Partial:
     size = matrix.shape[0]
     step = max(1, size // 300)
     if size == 0:
-        raise InputError("the file holds no cells", where=file)
+        raise InputError("the file contains no cells", where=file)
     kind = value_kind(_dense(matrix[np.arange(0, size, step)]), options.get("unit"), file, out.problems)
     genes = (*PSEUDOBULK_GENES, *(g for names in STATE_GENES.values() for g in names))
     at = {g: [i for i, s in enumerate(symbols) if s == g] for g in genes}
@@ -233,7 +233,7 @@ def read_single_cells(path: Path, options: Mapping[str, Any]) -> Partial:
             continue  # states that the file names stand
         lacking = [g for g in needed if g not in linear]
         if lacking:
-            out.problems.append(f"{file}: states of {cell_type} are not told apart: no {', '.join(lacking)}")
+            out.problems.append(f"{file}: states of {cell_type} are not distinguished: no {', '.join(lacking)}")
             cells.loc[mine, "state"] = "not told"
             continue
         cells.loc[mine, "state"] = states_of(cell_type, linear.loc[mine.to_numpy()] > 0)

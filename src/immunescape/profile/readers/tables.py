@@ -67,7 +67,7 @@ def _need_meaning(kind: str, table: Table, out: pd.DataFrame) -> None:
             continue
         columns = [str(c) for c in table.frame.columns]
         empty = [c for c in group if c in out.columns]
-        what = f"the column '{group[0]}' holds no value" if empty else f"no column says the {' or '.join(group)}"
+        what = f"the column '{group[0]}' has no values" if empty else f"no column says the {' or '.join(group)}"
         close = [] if empty else nearest(group[0], columns, n=1)
         example = close[0] if close else "COLUMN"
         usual = [n for r in usual_names(kind) if r.column == group[0] for n in r.plain][:4]

@@ -210,7 +210,7 @@ def read_vcf(path: Path, options: Mapping[str, Any]) -> Partial:
     Raises
     ------
     InputError
-        Without header line or annotation, for an unknown sample, or for a row that is no VCF row.
+        Without header line or annotation, for an unknown sample, or for a row that is not a VCF row.
     """
     lines = read_text(path).splitlines()
     header, out = _Header(), Partial()
@@ -240,7 +240,7 @@ def read_vcf(path: Path, options: Mapping[str, Any]) -> Partial:
             continue
         read.add(cells, number, where)
     if not header.columns:
-        raise InputError("no '#CHROM' header line: this is no VCF", where=path.name)
+        raise InputError("no '#CHROM' header line: this is not a VCF", where=path.name)
     if read.tumour < 0:
         wanted = str(options.get("tumour_sample") or "")
         read.tumour, read.normal = choose_samples(header.columns[9:], header.samples, wanted, path.name, out.problems)
@@ -305,7 +305,7 @@ def _finished(read: _Rows, options: Mapping[str, Any], file: str, out: Partial) 
         out.mark_unclear("mutations", gene, (sample,))
     if read.rows and read.normal is None and not read.populations:
         out.problems.append(
-            f"{file}: neither a normal nor population frequencies: variants of the germline cannot be told from "
+            f"{file}: neither a normal nor population frequencies: germline variants cannot be distinguished from "
             "somatic ones and would raise the mutation burden (annotate with vep --af_gnomade, or give the normal)"
         )
     left = [f"{read.filtered} rows that FILTER marks"] if read.filtered else []

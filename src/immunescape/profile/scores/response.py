@@ -149,7 +149,7 @@ def response_table(frame: pd.DataFrame) -> pd.DataFrame:
         if c not in INPUTS:
             raise unknown_word("column", str(c), [*INPUTS, "patient"])
     if frame.columns.duplicated().any():
-        raise InputError(f"column '{frame.columns[frame.columns.duplicated()][0]}' stands twice")
+        raise InputError(f"column '{frame.columns[frame.columns.duplicated()][0]}' occurs twice")
     rows = []
     for i, record in enumerate(frame[columns].to_dict("records")):
         seen = {n: o for n, v in record.items() if (o := observe(str(n), v, model, f"row {i + 1}")) is not None}

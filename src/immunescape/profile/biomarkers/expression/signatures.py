@@ -62,7 +62,7 @@ def signatures() -> dict[str, Signature]:
     Raises
     ------
     InputError
-        For a row with an unknown method or a gene that is no approved symbol.
+        For a row with an unknown method or a gene that is not an approved symbol.
     """
     known = gene_table().symbols
     found = {}

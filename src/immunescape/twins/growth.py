@@ -1,0 +1,282 @@
+"""Growing the tumours of twins: parameters drawn given facts about them, and given what biopsies show.
+
+Each candidate gets parameters from its own numbers, as in the population. A parameter with a fact is drawn from its
+distribution times the fact's likelihood. Where observables at diagnosis were measured, later rounds draw the scores of
+the parameters that move them from a Gaussian conditioned on the measurements (`Proposal`, fitted to the candidates so
+far); the weight of a candidate is prior over the mixture of all proposals used, so the twins do not depend on how good
+the Gaussian is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.population.blocks import BlockMaker, PopulationSpec
+from immunescape.twins.facts import Fact
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from immunescape.engine.api import Engine
+    from immunescape.model.assembly import Model
+    from immunescape.population.covariates import Region
+
+__all__ = ["GrowTask", "Grown", "Proposal", "fitted_proposal", "grow", "grow_many"]
+
+FloatArray = NDArray[np.float64]
+_QUANTILES = 129
+_MOST = 24
+"""Parameters that a proposal moves at most."""
+_WIDER = 1.2
+"""Factor of the variance that a proposal has beyond the fitted one."""
+_SEEN = 0.15
+"""Correlation with an observable from which a parameter is moved (three standard errors of 400 patients)."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A Gaussian from which the scores of some parameters are drawn in place of the standard normal.
+
+    Attributes
+    ----------
+    names : the k parameters.
+    mean, factor : (k,) mean and (k, k) Cholesky factor of the covariance.
+    """
+
+    names: tuple[str, ...]
+    mean: FloatArray
+    factor: FloatArray
+
+    def move(self, scores: FloatArray) -> FloatArray:
+        """Scores (n, k) of the proposal from standard normal ones."""
+        moved = np.zeros_like(scores) + self.mean
+        for j in range(len(self.names)):  # column by column, so that a row does not depend on how many rows there are
+            moved += scores[:, j : j + 1] * self.factor[:, j]
+        return moved
+
+    def log_ratio(self, scores: FloatArray) -> FloatArray:
+        """Ln(density of the proposal / of the standard normal) (n,) at scores (n, k) of its parameters."""
+        from scipy.linalg import solve_triangular
+
+        own = solve_triangular(self.factor, (scores - self.mean).T, lower=True)
+        return np.asarray(
+            0.5 * (scores**2).sum(axis=1) - 0.5 * (own**2).sum(axis=0) - np.log(np.diag(self.factor)).sum()
+        )
+
+
+@dataclass(frozen=True)
+class GrowTask:
+    """What all candidates of a round share; sent to worker processes.
+
+    Attributes
+    ----------
+    seed, region, rtol : those of the population.
+    facts : about parameters.
+    proposal : None draws parameters from the population.
+    engine : name of the engine.
+    """
+
+    seed: int
+    region: Region = "western"
+    facts: tuple[Fact, ...] = ()
+    proposal: Proposal | None = None
+    engine: str = "auto"
+    rtol: float = 1e-6
+
+
+@dataclass(frozen=True)
+class Grown:
+    """Candidates at diagnosis.
+
+    Attributes
+    ----------
+    table : rows as of `immunescape.population.blocks.Block`.
+    scores : (n, d) normal scores of the varying parameters, in the order of `names`.
+    log_weight : (n,) ln of the likelihood of the facts about parameters; the proposal is no part of it.
+    fates : fate -> parameter sets tried.
+    """
+
+    table: pd.DataFrame
+    names: tuple[str, ...]
+    scores: FloatArray
+    log_weight: FloatArray
+    fates: Mapping[str, int] = field(default_factory=dict)
+
+
+class _Maker(BlockMaker):
+    """Draws parameters given facts and proposal, and remembers what they were drawn as."""
+
+    def __init__(self, model: Model, task: GrowTask, engine: Engine) -> None:
+        super().__init__(model, PopulationSpec(task.seed, region=task.region, rtol=task.rtol), engine)
+        self.task = task
+        self.drawn: list[tuple[int, NDArray[np.int64], FloatArray, FloatArray]] = []
+
+    def parameters(self, covariates: pd.DataFrame, draw: int) -> dict[str, FloatArray]:
+        """See `BlockMaker.parameters`."""
+        from scipy.special import ndtr, ndtri
+
+        from immunescape.population.linking import parameters_at, varying_parameters
+        from immunescape.population.sampling import uniforms_of
+
+        names = varying_parameters(self.model.parameters)
+        dimensions = [f"parameter:{n}" if draw == 0 else f"parameter:{n}:{draw}" for n in names]
+        ids = covariates.index.to_numpy()
+        scores = ndtri(uniforms_of(dimensions, ids, self.task.seed, 0, "latin"))
+        log_weight = np.zeros(len(ids))
+        if self.task.proposal is not None:
+            places = [names.index(n) for n in self.task.proposal.names]
+            scores[:, places] = self.task.proposal.move(scores[:, places])
+        for fact in self.task.facts:
+            place = names.index(fact.target)
+            scores[:, place], given = self._given(fact, covariates, ndtr(scores[:, place]))
+            log_weight = log_weight + given
+        self.drawn.append((draw, ids, scores, log_weight))
+        u = np.clip(ndtr(scores), 2.0**-40, 1.0 - 2.0**-40)
+        return parameters_at(self.model.parameters, covariates, dict(zip(names, u.T, strict=True)))
+
+    def _given(self, fact: Fact, covariates: pd.DataFrame, u: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Scores (n,) of a parameter given a fact, from uniform numbers (n,), and how likely the fact is (ln)."""
+        from scipy.special import ndtri
+
+        from immunescape.errors import InputError
+        from immunescape.population.linking import parameters_at
+
+        record = {fact.target: self.model.parameters[fact.target]}
+        levels = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
+        tail = np.geomspace(1e-6, 0.5 / _QUANTILES, 12)
+        levels = np.concatenate([tail[:-1], levels, 1.0 - tail[-2::-1]])
+        edges = np.concatenate([[0.0], 0.5 * (levels[1:] + levels[:-1]), [1.0]])
+        n = len(covariates)
+        like = np.empty((n, len(levels)))
+        for j, level in enumerate(levels):
+            x = parameters_at(record, covariates, {fact.target: np.full(n, level)})[fact.target]
+            like[:, j] = fact.log_likelihood(x)
+        peak = like.max(axis=1)
+        if not np.isfinite(peak).all():
+            raise InputError(f"no patient of the population has {fact.text}", hint="Check the value and its unit.")
+        mass = np.diff(edges) * np.exp(like - peak[:, None])
+        total = mass.sum(axis=1)
+        cumulative = np.cumsum(mass, axis=1) / total[:, None]
+        place = np.minimum((cumulative < u[:, None]).sum(axis=1), len(levels) - 1)
+        before = np.where(place > 0, cumulative[np.arange(n), np.maximum(place - 1, 0)], 0.0)
+        inside = (u - before) / np.maximum(cumulative[np.arange(n), place] - before, 1e-300)
+        level = edges[place] + np.clip(inside, 1e-9, 1 - 1e-9) * np.diff(edges)[place]
+        return ndtri(np.clip(level, 2.0**-40, 1.0 - 2.0**-40)), np.log(total) + peak
+
+
+def grow(task: GrowTask, covariates: pd.DataFrame) -> Grown:
+    """Grow candidates to diagnosis; rows by number of the candidate, in increasing order."""
+    from immunescape.engine import get_engine
+    from immunescape.population.linking import varying_parameters
+    from immunescape.population.reference import prepared_model
+
+    model = prepared_model(())
+    maker = _Maker(model, task, get_engine(task.engine))
+    block = maker.grow(covariates)
+    names = tuple(varying_parameters(model.parameters))
+    scores, weights = np.zeros((len(block.table), len(names))), np.zeros(len(block.table))
+    if len(block.table):
+        ids, draws = block.table.index.to_numpy(), block.table["draw"].to_numpy()
+        for draw, drawn, values, logs in maker.drawn:
+            mine = np.flatnonzero(draws == draw)
+            place = np.searchsorted(drawn, ids[mine])
+            scores[mine], weights[mine] = values[place], logs[place]
+    fates = {str(k): int(v) for k, v in block.draws["fate"].value_counts().items()}
+    return Grown(block.table, names, scores, weights, fates)
+
+
+def grow_many(task: GrowTask, covariates: pd.DataFrame, *, workers: int = 1, size: int = 128) -> Grown:
+    """Grow candidates on several processes; the result does not depend on their number."""
+    import pandas as pd
+
+    pieces = [covariates.iloc[k : k + size] for k in range(0, len(covariates), size)]
+    made: dict[int, Grown] = {}
+    if workers <= 1 or len(pieces) == 1:
+        for k, piece in enumerate(pieces):
+            made[k] = grow(task, piece)
+    else:
+        from immunescape.parallel import open_team
+
+        team = open_team(min(workers, len(pieces)))
+        try:
+            for k, piece in enumerate(pieces):
+                team.submit(k, f"candidates {k * size} and following", grow, task, piece)
+            while team.under_way:
+                team.take(lambda key, value: made.__setitem__(int(str(key)), value))
+        finally:
+            team.close()
+    parts = [made[k] for k in range(len(pieces))]
+    fates: dict[str, int] = {}
+    for part in parts:
+        for name, count in part.fates.items():
+            fates[name] = fates.get(name, 0) + count
+    tables = [part.table for part in parts if len(part.table)]
+    return Grown(
+        pd.concat(tables) if tables else pd.DataFrame(),
+        parts[0].names,
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate([part.log_weight for part in parts]),
+        fates,
+    )
+
+
+def fitted_proposal(
+    first: Grown,
+    weights: FloatArray,
+    scores: FloatArray,
+    observed: FloatArray,
+    values: Sequence[float],
+    errors: Sequence[float],
+) -> Proposal | None:
+    """Gaussian of parameter scores given measured observables, from a linear fit to the candidates so far.
+
+    The regression of the observables on the scores takes all candidates, so that it is a local one once some of them
+    lie where the measurements are; the prior is the first round's, which the population gave.
+
+    Parameters
+    ----------
+    first, weights
+        Candidates of the first round, and their weights (n,) as draws of the population.
+    scores, observed
+        (m, d) scores and (m, k) observables of all candidates, on the scale on which their error is Gaussian; those of
+        the first round come first.
+    values, errors
+        (k,) measured, and standard deviation of the error.
+
+    Returns
+    -------
+    None where no parameter moves the observables visibly.
+    """
+    w = weights / weights.sum()
+    n, z = len(w), first.scores
+    z0, y0 = w @ z, w @ observed[:n]
+    dz, dy = z - z0, observed[:n] - y0
+    sz, sy = np.sqrt(w @ dz**2), np.sqrt(w @ dy**2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = np.nan_to_num(np.abs((dz * w[:, None]).T @ dy) / (sz[:, None] * sy))
+    # what moves a sharply measured observable counts most
+    use = (r * np.minimum(1.0, sy / np.asarray(errors, dtype=float))).max(axis=1)
+    strongest = r.max(axis=1)
+    chosen = [int(i) for i in np.argsort(-use)[:_MOST] if strongest[i] >= _SEEN]
+    if not chosen:
+        return None
+    x = dz[:, chosen]
+    # the population conditioned on diagnosis is not standard normal in its scores: its own moments are the prior here
+    prior = (x * w[:, None]).T @ x + 1e-6 * np.eye(len(chosen))
+    design = np.column_stack([np.ones(len(scores)), scores[:, chosen] - z0[chosen]])
+    fit = np.linalg.lstsq(design.T @ design + 1e-3 * np.eye(design.shape[1]), design.T @ observed, rcond=None)[0]
+    left = observed - design @ fit
+    noise = left.T @ left / max(len(scores) - design.shape[1], 1) + np.diag(np.asarray(errors, dtype=float) ** 2)
+    slope = fit[1:]
+    gain = prior @ slope @ np.linalg.inv(slope.T @ prior @ slope + noise)
+    mean = z0[chosen] + gain @ (np.asarray(values, dtype=float) - fit[0])
+    covariance = prior - gain @ slope.T @ prior
+    # somewhat wider than fitted, so that no twin is far out in the proposal
+    low, vectors = np.linalg.eigh(_WIDER * (covariance + covariance.T) / 2.0)
+    covariance = (vectors * np.clip(low, 0.02, 1.3)) @ vectors.T
+    return Proposal(tuple(first.names[i] for i in chosen), mean, np.linalg.cholesky(covariance))

@@ -1,0 +1,126 @@
+"""Observables of the unconditioned population at diagnosis: what percentiles and wrong units are judged against."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.errors import InputError, unknown_word
+from immunescape.twins.facts import Fact
+from immunescape.twins.growth import GrowTask, grow_many
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from immunescape.population.covariates import Region
+
+__all__ = ["Observables", "reference_observables"]
+
+FloatArray = NDArray[np.float64]
+_PATIENTS = 512
+_DERIVED: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {
+    # Treg / (CD8 + CD4), from Treg / CD8 and CD8 / CD4
+    "treg_share_of_T_cells": lambda t: t["b:Treg_CD8_ratio"] * t["b:CD8_CD4_ratio"] / (1.0 + t["b:CD8_CD4_ratio"]),
+    # tumour-specific cells that have come in, per cell in blood
+    "infiltration": lambda t: t["b:CD8_density_T"] / np.maximum(t["b:CD8_blood"], 1e-3),
+    "killing_per_cell": lambda t: t["b:kill_rate"] / np.maximum(t["b:CD8_density_T"], 1.0),
+    "persistent_share": lambda t: 1.0 - t["b:exhausted_share_T"],
+}
+
+
+@dataclass(frozen=True)
+class Observables:
+    """Observables at diagnosis of patients of the whole population.
+
+    Attributes
+    ----------
+    table : (n, columns ``b:<observable>``) of unconditioned virtual patients.
+    """
+
+    table: pd.DataFrame
+
+    def of(self, table: pd.DataFrame, name: str) -> FloatArray:
+        """Observable (n,) of patients, in its declared unit."""
+        if name in _DERIVED:
+            return np.asarray(_DERIVED[name](table), dtype=float)
+        if f"b:{name}" not in table.columns:
+            names = [str(c)[2:] for c in table.columns if str(c).startswith("b:")]
+            raise unknown_word("observable", name, [*names, *_DERIVED])
+        return table[f"b:{name}"].to_numpy(dtype=float)
+
+    def score(self, table: pd.DataFrame, name: str) -> FloatArray:
+        """Normal score (n,) of the rank of an observable in the whole population."""
+        from scipy.special import ndtri
+
+        order = np.sort(self.of(self.table, name))
+        x = self.of(table, name)
+        below, upto = np.searchsorted(order, x, "left"), np.searchsorted(order, x, "right")
+        return np.asarray(ndtri((below + upto + 1.0) / (2.0 * len(order) + 2.0)))
+
+    def scaled(self, table: pd.DataFrame, fact: Fact) -> FloatArray:
+        """Observable (n,) as `Fact.log_likelihood` takes it."""
+        return self.score(table, fact.target) if fact.scale == "score" else self.of(table, fact.target)
+
+    def check(self, fact: Fact) -> None:
+        """Refuse a measurement that lies far beyond every virtual patient, as a wrong unit gives it.
+
+        Raises
+        ------
+        InputError
+            Naming the biomarker.
+        """
+        if fact.value is None or fact.scale == "score":
+            return
+        from immunescape.trial.coefficients import coefficients
+
+        margin = coefficients("twin_errors")["unit_margin"].value
+        known = self.of(self.table, fact.target)
+        if fact.scale == "sd_ln":
+            noise = float(np.exp(4.0 * fact.spread))
+            low, high = known.min() / margin / noise, known.max() * margin * noise
+        else:
+            noise = 4.0 * fact.spread
+            low, high = known.min() - noise, known.max() + noise
+            if known.min() >= 0.0:
+                low, high = min(low, 0.0), max(high, known.max() * 1.5)
+        if not low <= fact.value <= high:
+            raise InputError(
+                f"{fact.measured} would be {fact.target} = {fact.value:.3g}; virtual patients have "
+                f"{known.min():.3g} to {known.max():.3g}",
+                where=f"biomarker '{fact.biomarker}'",
+                hint="Check the unit; nothing was conditioned on it.",
+            )
+
+
+@lru_cache(maxsize=2)
+def reference_observables(region: Region = "western", workers: int = 1) -> Observables:
+    """Observables of the first candidates of the population (seed 0); kept in the cache folder.
+
+    The file is named after all that it depends on, so that another model or fit makes its own.
+    """
+    import pandas as pd
+
+    from immunescape.engine.cache import cache_folder, fingerprint
+    from immunescape.population.covariates import sample_covariates
+    from immunescape.trial.runner import model_digest
+
+    folder = cache_folder() / "twins"
+    file = folder / f"observables-{fingerprint(model_digest(), region, str(_PATIENTS))}.parquet"
+    with suppress(OSError, ValueError):
+        return Observables(pd.read_parquet(file))
+    covariates = sample_covariates(0, _PATIENTS, 0, 0, region=region)
+    grown = grow_many(GrowTask(0, region), covariates, workers=workers)
+    table = grown.table[[c for c in grown.table.columns if str(c).startswith("b:")]]
+    with suppress(OSError):  # a folder that cannot be written costs time, nothing else
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = file.with_suffix(f".{os.getpid()}")
+        table.to_parquet(aside)
+        aside.replace(file)
+    return Observables(table)
