@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +213,9 @@ def test_terms_of_ones_own_are_read_and_checked(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message) as caught:
             read_terms(path)
         assert caught.value
+    courses = read_terms(Path(str(files("immunescape.knowledge"))) / "data" / "calibration_terms_courses.csv")
+    assert len(courses) == 15
+    assert set(courses) <= set(terms())
     path.write_text(head, encoding="utf-8")
     with pytest.raises(InputError, match="no term"):
         read_terms(path)

@@ -10,7 +10,7 @@ from immunescape.model import suppression
 from immunescape.model.assembly import Model
 from immunescape.model.composition import SERIES_EXPONENT, together
 from immunescape.model.expressions import Name, evaluate
-from immunescape.model.reference import reference_id
+from immunescape.model.parameters import load_parameters
 from immunescape.model.registry import drugs
 from immunescape.model.suppression import activity_id, axes
 
@@ -78,14 +78,28 @@ def test_a_model_that_is_not_told_has_no_activities_and_no_exponent() -> None:
     assert "activity_costimulation_41bb" not in Model.build(check_units=False, specificity="full").parameters
 
 
-def test_sparse_strengths_leave_the_reference_patient_as_it_is() -> None:
+def test_with_sparse_strengths_only_revised_sizes_tell_the_reference_patient_apart() -> None:
     plain, sparse = Model.build(check_units=False), Model.build(check_units=False, specificity="sparse")
-    state = {name: 1.0 for name in plain.states}
-    a, b = plain.evaluate(state), sparse.evaluate(state)
-    assert all(a[name] == b[name] for name in a)
-    assert all(
-        plain.parameters[reference_id(k)].value == sparse.parameters[reference_id(k)].value for k in plain.modulations
+    revised = set(load_parameters(suppression._REVISED, ""))
+    for name, parameter in plain.parameters.items():
+        if name not in revised and not name.startswith("X0_"):
+            assert sparse.parameters[name].value == parameter.value, name
+    added = set(sparse.parameters) - set(plain.parameters)
+    assert added == {n for n in sparse.parameters if n.startswith("activity_")}
+    assert {sparse.parameters[n].value for n in added} == {1.0}
+    assert not sparse.missing_strengths
+
+
+def test_what_depends_more_on_its_driver_is_the_same_at_the_reference_level() -> None:
+    model = Model.build(check_units=False, specificity="sparse")
+    state = dict.fromkeys(model.states, 1.0)
+    at = model.parameters["X0_growth_vessels_vessels"].value
+    level = {"r_growth_vessels": at / state["vessel_density_T"]}
+    usual, more = (
+        float(model.evaluate(state, {**level, "activity_vessel_dependence": a})["f_growth"]) for a in (1.0, 3.0)
     )
+    assert more == pytest.approx(usual, rel=1e-12)
+    assert float(model.evaluate(state, {"activity_vessel_dependence": 3.0})["f_growth"]) != pytest.approx(usual)
 
 
 def test_an_unknown_option_names_the_nearest() -> None:

@@ -141,23 +141,26 @@ def validate_command(
 
     check_file(html, "--html")
     with interruptible(out):
-        found = validate(
+        validation = validate(
             names or (), patients=patients, seed=seed, workers=workers, out=out, data=data, engine=engine,
             progress=tell, cluster=cluster,
         )  # fmt: skip
     if html is not None:
-        write_scoreboard(found, html, NOTICE)
+        write_scoreboard(validation, html, NOTICE)
     if as_json:
-        typer.echo(json_module.dumps(found.to_json(), indent=2, allow_nan=False))
+        typer.echo(json_module.dumps(validation.to_json(), indent=2, allow_nan=False))
         return
-    print_scoreboard(found)
+    print_scoreboard(validation)
     if html is not None:
         typer.echo(f"Written: {html}")
 
 
 def sensitivity_command(
     trial: Annotated[str, typer.Argument(help="A trial that ships (see `trials`) or a YAML file.")],
-    method: Annotated[str, typer.Option("--method", help="morris or sobol.")] = "morris",
+    method: Annotated[
+        str,
+        typer.Option("--method", help="morris, sobol, or each: every parameter of the model by its prior width."),
+    ] = "morris",
     arm: Annotated[str, typer.Option("--arm", help="Name of the arm [default: the first].")] = "",
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=4, max=100_000, help="Trajectories, each of another patient.")
@@ -174,6 +177,11 @@ def sensitivity_command(
     from immunescape.report.sensitivity_report import print_sensitivity, write_sensitivity_figure
 
     check_file(png, "--png")
+    if method == "each":
+        if png is not None:
+            stop("--png is for morris and sobol", "Leave it out, or take --json.")
+        _each(trial, arm, patients, top, seed, as_json, engine)
+        return
     with interruptible(), Progress(quiet=as_json) as advance:
         result = run_sensitivity(
             trial,
@@ -193,3 +201,15 @@ def sensitivity_command(
     print_sensitivity(result, top)
     if png is not None:
         typer.echo(f"Written: {png}")
+
+
+def _each(trial: str, arm: str, patients: int, top: int, seed: int, as_json: bool, engine: str) -> None:
+    from immunescape.evaluation.audit import run_audit
+    from immunescape.report.uncertainty_report import print_audit
+
+    with interruptible(), Progress(quiet=as_json, what="points") as advance:
+        result = run_audit(trial, arm=arm, patients=patients, seed=seed, engine=engine, progress=advance)
+    if as_json:
+        typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
+        return
+    print_audit(result, top)

@@ -14,6 +14,7 @@ from immunescape.cli import (
     credibility,
     design,
     engine,
+    ensemble,
     evaluation,
     harness,
     predictions,
@@ -49,6 +50,7 @@ for commands in (
     design,
     catalogue,
     evaluation,
+    ensemble,
     engine,
 ):
     commands.register(app)

@@ -161,7 +161,7 @@ class Objective:
         virtual = chance(targets, begin)
         kept = {key: effective_size(w) / (KEEP_NOISE * len(s)) for key, (s, w) in begin.items()}
         lost = [min((kept[a] for a in t.arms if a in kept), default=1.0) for t in targets]
-        self.spread = [math.sqrt(t.sd**2 + v * max(f, 0.1)) for t, v, f in zip(targets, virtual, lost, strict=True)]
+        self.spread = [math.sqrt(t.sd**2 + v * max(f, 1.0)) for t, v, f in zip(targets, virtual, lost, strict=True)]
 
     def weigh(self, x: FloatArray) -> Weighted:
         """Patients with their weights at coordinates `x`."""

@@ -120,9 +120,10 @@ def add_processes(
     missing: list[Key] = []
     acting: dict[str, dict[str, tuple[str, list[Key]]]] = {p: {} for p in draft.processes}
     activities: dict[Key, list[Expression]] = {}
+    relative: dict[Key, list[Expression]] = {}
     if is_sparse(specificity):
         every = [(m.process, m.pathway, part.name) for part in draft.chosen for m in part.modulations]
-        activities = add_activities(draft, dict.fromkeys(k for k in every if k[0] in draft.processes))
+        activities, relative = add_activities(draft, dict.fromkeys(k for k in every if k[0] in draft.processes))
     if in_series(specificity) and draft.processes:
         add_series(draft, next(iter(draft.processes.values()))[1])
     for mechanism in draft.chosen:
@@ -150,7 +151,7 @@ def add_processes(
             _strength(draft, key, modulations, strengths.get(key, 0.0), activities.get(key, []))
     for process, pathways in acting.items():
         meaning, owner = draft.processes[process]
-        tree = together([_pathway(effect, members) for effect, members in pathways.values()], specificity)
+        tree = together([_pathway(effect, members, relative) for effect, members in pathways.values()], specificity)
         _add(draft, f"f_{process}", tree, f"factor of: {meaning}", owner, "factor")
     return keys, missing
 
@@ -173,10 +174,10 @@ def _strength(
     )
 
 
-def _pathway(effect: str, members: list[Key]) -> Pathway:
+def _pathway(effect: str, members: list[Key], relative: Mapping[Key, list[Expression]]) -> Pathway:
     """Return 1 + X in the reference patient and now, summed over the mechanisms of a pathway."""
     now = [product([Name(switch_id(k[2])), Name(strength_id(k))]) for k in members]
-    reference = [product([Name(switch_id(k[2])), Name(reference_id(k))]) for k in members]
+    reference = [product([Name(switch_id(k[2])), *relative.get(k, []), Name(reference_id(k))]) for k in members]
     return effect, total([Number(1.0), *reference]), total([Number(1.0), *now])
 
 

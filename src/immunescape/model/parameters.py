@@ -64,6 +64,16 @@ class Parameter:
     silent: float | None = None
 
     @property
+    def basis(self) -> str:
+        """What the value rests on: its grade, and where it is assumed what gave the direction.
+
+        A source of an assumed value did not give the number, or the grade would be another.
+        """
+        if self.grade != "assumed" or not self.sources:
+            return self.grade
+        return f"assumed, direction from {'; '.join(self.sources)}"
+
+    @property
     def base(self) -> float:
         """Value in base units, as the model and its SBML hold it."""
         return self.to_base(self.value)

@@ -34,8 +34,12 @@ __all__ = [
 ]
 
 FILE = FOLDER / "reference_strengths.csv"
-FILE_SERIES = FOLDER / "reference_strengths_series.csv"
-"""Where inhibitions are capacities in series, which changes the way to diagnosis."""
+_OTHER_FILES = {
+    "sparse": FOLDER / "reference_strengths_sparse.csv",
+    "series": FOLDER / "reference_strengths_series.csv",
+    "full": FOLDER / "reference_strengths_series.csv",
+}
+"""With sizes revised, and inhibitions as capacities in series, the way to diagnosis is another."""
 _COLUMNS = ["process", "pathway", "mechanism", "strength"]
 
 Key = tuple[str, str, str]
@@ -68,7 +72,7 @@ def _read(path: Path, changed: int) -> dict[Key, float]:
 
 def strengths_file(specificity: str) -> Path:
     """Return the file of the stored reference strengths for an option of :mod:`immunescape.model.specificity`."""
-    return FILE_SERIES if specificity in ("series", "full") else FILE
+    return _OTHER_FILES.get(specificity, FILE)
 
 
 def load_strengths(path: Path | None = None) -> dict[Key, float]:

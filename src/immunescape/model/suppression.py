@@ -24,13 +24,14 @@ from immunescape.model.expressions import Expression, Name
 from immunescape.model.parameters import Parameter, load_parameters
 from immunescape.model.reference import Key
 
-__all__ = ["Axis", "activity_id", "add_activities", "axes", "revise"]
+__all__ = ["Axis", "activity_id", "add_activities", "axes", "relative_activities", "revise"]
 
 _FOLDER = Path(__file__).parent
 _AXES = _FOLDER / "suppression.csv"
 _REVISED = _FOLDER / "revised_sizes.csv"
 _COLUMNS = ("axis", "acts_on", "prevalence", "silent", "spread", "source", "grade", "note")
 _PARAMETER = "parameter:"
+_RELATIVE = "relative:"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ class Axis:
     Attributes
     ----------
     name : the parameter is ``activity_<name>``.
-    acts_on : patterns ``process/pathway/mechanism`` (``*`` matches all) of modulations, or ``parameter:<name>``.
+    acts_on : patterns ``process/pathway/mechanism`` (``*`` matches all) of modulations, or ``parameter:<name>``. With
+        ``relative:`` before it, strengths are scaled in the reference as well: a process depends more or less on what
+        acts on it, and its factor at the reference's level stays 1.
     prevalence : share of patients in whom it is active.
     silent : mean activity in the others, relative to the mean over all patients.
     spread : standard deviation of ln(activity) among the active and among the silent.
@@ -59,7 +62,12 @@ class Axis:
     def covers(self, key: Key) -> bool:
         """Whether it scales a modulation."""
         text = "/".join(key)
-        return any(fnmatchcase(text, pattern) for pattern in self.acts_on)
+        return any(fnmatchcase(text, pattern.removeprefix(_RELATIVE)) for pattern in self.acts_on)
+
+    def is_relative(self, key: Key) -> bool:
+        """Whether it scales a modulation in the reference as well."""
+        text = "/".join(key)
+        return any(fnmatchcase(text, p.removeprefix(_RELATIVE)) for p in self.acts_on if p.startswith(_RELATIVE))
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -78,7 +86,7 @@ def axes() -> tuple[Axis, ...]:
     Raises
     ------
     ModelError
-        Naming file and row: a column or number that is missing, a share outside (0, 1), an axis that stands twice.
+        Naming file and row: a column or number that is missing, a share outside (0, 1), an axis that occurs twice.
     """
     return _read(_AXES, _AXES.stat().st_mtime_ns)
 
@@ -99,7 +107,7 @@ def _read(path: Path, changed: int) -> tuple[Axis, ...]:
             if not cells["source"] or not cells["acts_on"]:
                 raise ModelError("an axis needs a source and what it acts on", where=where)
             if cells["axis"] in found:
-                raise ModelError(f"'{cells['axis']}' stands twice", where=where)
+                raise ModelError(f"'{cells['axis']}' occurs twice", where=where)
             sources = tuple(s for s in (w.strip() for w in cells["source"].split(";")) if s and s not in GRADES)
             found[cells["axis"]] = Axis(
                 cells["axis"], tuple(cells["acts_on"].split()), prevalence, silent, spread, sources, cells["grade"],
@@ -118,14 +126,17 @@ def _share(text: str, column: str, where: str) -> float:
     return value
 
 
-def add_activities(draft: Draft, keys: Iterable[Key]) -> dict[Key, list[Expression]]:
+def add_activities(
+    draft: Draft, keys: Iterable[Key]
+) -> tuple[dict[Key, list[Expression]], dict[Key, list[Expression]]]:
     """Add ``activity_<axis>`` for every axis that acts on a modulation, and make distributions of parameters sparse.
 
     Returns
     -------
-    Modulation -> the activities that multiply its strength.
+    scaled, relative : modulation -> the activities that multiply its strength, and its reference strength.
     """
     scaled: dict[Key, list[Expression]] = {}
+    relative: dict[Key, list[Expression]] = {}
     present = list(keys)
     for axis in axes():
         name = activity_id(axis.name)
@@ -141,19 +152,31 @@ def add_activities(draft: Draft, keys: Iterable[Key]) -> dict[Key, list[Expressi
             )  # fmt: skip
         for key in covered:
             scaled.setdefault(key, []).append(Name(name))
+            if axis.is_relative(key):
+                relative.setdefault(key, []).append(Name(name))
         for other in axis.parameters:
             if other in draft.parameters:
                 draft.parameters[other] = replace(
                     draft.parameters[other], distribution="sparse", spread=axis.spread, lower=None, upper=None,
                     prevalence=axis.prevalence, silent=axis.silent,
                 )  # fmt: skip
-    return scaled
+    return scaled, relative
+
+
+def relative_activities(keys: Iterable[Key]) -> dict[Key, list[Expression]]:
+    """Modulation -> the activities that also multiply its reference strength, in a model whose strengths are sparse."""
+    present = list(keys)
+    every = [(key, axis) for axis in axes() for key in present if axis.covers(key) and axis.is_relative(key)]
+    found: dict[Key, list[Expression]] = {}
+    for key, axis in every:
+        found.setdefault(key, []).append(Name(activity_id(axis.name)))
+    return found
 
 
 def revise(draft: Draft, table: Path = _REVISED) -> None:
     """Take the sizes of a table for the parameters of the draft; distributions between patients stay.
 
-    Those of ``revised_sizes.csv`` belong to drugs, so the reference patient stays as well.
+    Reference strengths have to be those of the revised sizes; see `immunescape.model.reference.strengths_file`.
     """
     for name, new in load_parameters(table, "").items():
         if name in draft.parameters:

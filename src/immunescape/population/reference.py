@@ -51,6 +51,8 @@ __all__ = [
 ]
 
 _MAX_DAYS = 20_000.0
+_PATIENCE = 30
+"""Iterations after which steps towards the fixed point are halved."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ def reference_strengths(
     tolerance: float = 1e-7,
     max_iterations: int = 100,
     rtol: float = 1e-8,
+    changed: Mapping[str, float] | None = None,
 ) -> tuple[dict[Key, float], Baseline]:
     """Compute the reference strengths as the fixed point described above.
 
@@ -175,6 +178,9 @@ def reference_strengths(
         Largest change of ``X / (1 + X0)`` at which the iteration ends.
     max_iterations
         Iterations after which it gives up.
+    changed
+        Parameters (base units) in which the reference patient differs from the tables, such as a draw of what is
+        assumed; the compiled model stays the same.
 
     Returns
     -------
@@ -191,16 +197,19 @@ def reference_strengths(
     current = {key: stored.get(key, 0.0) for key in model.modulations}
     if any(key not in stored for key in model.modulations):
         for share in (0.0, 0.0, 0.25, 0.5, 0.75):
-            baseline = _grow(model, compiled, current, rtol, share)
+            baseline = _grow(model, compiled, current, rtol, share, changed)
             current = strengths_from_state(model, baseline.quantities)
     change = np.inf
-    for _ in range(max_iterations):
-        baseline = _grow(model, compiled, current, rtol)
+    for number in range(max_iterations):
+        before = current
+        baseline = _grow(model, compiled, current, rtol, changed=changed)
         found = strengths_from_state(model, baseline.quantities)
         change = max((abs(found[k] - current[k]) / (1.0 + found[k]) for k in found), default=0.0)
         current = found
         if change < tolerance:
             return current, baseline
+        if number >= _PATIENCE:  # what swings about the fixed point is drawn to it by taking half of each step
+            current = {k: 0.5 * (v + before[k]) for k, v in current.items()}
     raise ModelError(
         f"the reference strengths do not settle (last change {change:.2g} after {max_iterations} iterations)",
         hint="The reference patient is too close to immune control; lower k_kill, or start from other strengths.",
@@ -237,15 +246,16 @@ def _compile(model: Model, engine: str) -> Compiled:
 
 
 def _grow(
-    model: Model, compiled: Compiled, strengths: Mapping[Key, float], rtol: float, killing: float = 1.0
-) -> Baseline:
+    model: Model, compiled: Compiled, strengths: Mapping[Key, float], rtol: float, killing: float = 1.0,
+    changed: Mapping[str, float] | None = None,
+) -> Baseline:  # fmt: skip
     """Grow the reference patient; `killing` scales k_kill."""
     from immunescape.engine.api import STOPPED, Job, Stop
 
     diameter = model.parameters["diameter_diagnosis"].base
-    parameters = {**_parameters(model, strengths), **clones_off(model)}
+    parameters = {**(changed or {}), **_parameters(model, strengths), **clones_off(model)}
     if "k_kill" in model.parameters:
-        parameters["k_kill"] = killing * model.parameters["k_kill"].base
+        parameters["k_kill"] = killing * (changed or {}).get("k_kill", model.parameters["k_kill"].base)
     grown = compiled.run(
         Job(
             n=1,
@@ -261,7 +271,7 @@ def _grow(
         why = grown.messages.get(0, f"its diameter stays below {diameter:g} cm for {_MAX_DAYS:g} days")
         raise ModelError(f"the reference patient is never diagnosed: {why}", hint="Look at k_growth and k_kill.")
     states = {name: float(grown.final[0, i]) for i, name in enumerate(grown.states)}
-    values = _quantities(model, compiled, strengths, states, rtol)
+    values = _quantities(model, compiled, strengths, states, rtol, changed)
     return Baseline(float(grown.end_time[0]), states, values)
 
 
@@ -270,8 +280,9 @@ def _parameters(model: Model, strengths: Mapping[Key, float]) -> dict[str, float
 
 
 def _quantities(
-    model: Model, compiled: Compiled, strengths: Mapping[Key, float], states: Mapping[str, float], rtol: float
-) -> dict[str, float]:
+    model: Model, compiled: Compiled, strengths: Mapping[Key, float], states: Mapping[str, float], rtol: float,
+    changed: Mapping[str, float] | None = None,
+) -> dict[str, float]:  # fmt: skip
     """Values of all quantities at a state."""
     from immunescape.engine.api import Job
 
@@ -281,7 +292,7 @@ def _quantities(
             n=1,
             times=np.array([0.0, 1e-6]),
             outputs=names,
-            parameters=_parameters(model, strengths),
+            parameters={**(changed or {}), **_parameters(model, strengths)},
             initial=dict(states),
             rtol=rtol,
             atol=model.atol(),
@@ -301,6 +312,6 @@ def _shared_out(model: Model, states: Mapping[str, float]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    for option in ("none", "series"):
+    for option in ("none", "sparse", "series"):
         for key, value in sorted(update_reference_strengths(specificity=option).items()):
             print(option, *key, f"{value:.6g}")

@@ -44,8 +44,8 @@ class Signature:
     @property
     def references(self) -> tuple[str, ...]:
         """Citation keys: of the list, and of the method."""
-        own = () if self.source == "assumed" else (self.source,)
-        return (*own, "barbie2009", "hanzelmann2013") if self.method == "ssgsea" else own
+        of_list = () if self.source == "assumed" else (self.source,)
+        return (*of_list, "barbie2009", "hanzelmann2013") if self.method == "ssgsea" else of_list
 
     @property
     def title(self) -> str:
@@ -62,15 +62,15 @@ def signatures() -> dict[str, Signature]:
     InputError
         For a row with an unknown method or a gene that is not an approved symbol.
     """
-    known = gene_table().symbols
-    found = {}
+    symbols = gene_table().symbols
+    table = {}
     for row in read_rows("signatures"):
         genes = tuple(row["genes"].split())
         row.choice("method", METHODS)
         for gene in genes:
-            if gene not in known:
+            if gene not in symbols:
                 raise InputError(f"'{gene}' is no approved symbol", where=row.where)
-        found[row["name"]] = Signature(
+        table[row["name"]] = Signature(
             row["name"],
             row["kind"],
             row["method"],
@@ -80,4 +80,4 @@ def signatures() -> dict[str, Signature]:
             row["grade"],
             row["note"],
         )
-    return found
+    return table
