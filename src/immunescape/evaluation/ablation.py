@@ -59,7 +59,7 @@ FARTHEST = 2.0
 KEEP = 0.25
 """Share of an arm's patients that must stay effective: a move that would leave fewer is held back."""
 CAP = 5.0
-"""Largest error that counts: a figure that is far off, such as no response among few patients, is no more than wrong."""
+"""Largest error that counts: a figure that is far off, such as no response among few patients, is just wrong."""
 SEEDS_NEEDED = 3
 BEYOND = 2.0
 TRIALS = ("oak", "checkmate-057", "checkmate-017", "keynote-024")
