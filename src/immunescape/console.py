@@ -29,7 +29,7 @@ def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
         return
     shown = [[f"{v:g}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
     columns = [[name, *(cells[k] for cells in shown)] for k, name in enumerate(rows[0])]
-    longest = [max((len(word) for text in texts for word in text.split()), default=1) for texts in columns]
+    longest = [max((len(token) for text in texts for token in text.split()), default=1) for texts in columns]
     widest = [max(len(line) for text in texts for line in (text.splitlines() or [""])) for texts in columns]
     # two spaces between columns, one where that is what makes the longest words fit
     gap = 2 if sum(longest) + 2 * (len(columns) - 1) <= console.width else 1

@@ -68,12 +68,12 @@ def unknown_word(
     error: type[ImmunescapeError] = InputError,
 ) -> ImmunescapeError:
     """Build the error for a misspelt word: names the nearest valid words, or lists them all where none is near."""
-    known = sorted(candidates)
-    close = nearest(word, known)
+    valid = sorted(candidates)
+    close = nearest(word, valid)
     if close:
         hint = "Did you mean " + " or ".join(f"'{c}'" for c in close) + "?"
     else:
-        hint = f"Known: {', '.join(known[:40])}{' …' if len(known) > 40 else ''}."
+        hint = f"Known: {', '.join(valid[:40])}{' …' if len(valid) > 40 else ''}."
     return error(f"unknown {kind} '{word}'", where=where, hint=hint)
 
 

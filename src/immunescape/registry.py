@@ -61,7 +61,7 @@ class Registry(Generic[T]):
     check
         Refuses an object by raising; gets it and the place that it comes from.
     identity
-        What two objects of one definition have in common, so that a module that is imported again is no clash; None:
+        What two objects of one definition have in common, so that a module that is imported again is not a clash; None:
         the object itself.
     tags
         Properties of an object that :meth:`table` shows and searches.

@@ -73,7 +73,7 @@ def test_an_entry_that_stands_twice_in_a_file_is_refused(tmp_path: Path) -> None
     file = tmp_path / "one.bib"
     entry = "@article{zz1, title={Of Toys}, year={2001}%s}"
     file.write_text("\n".join(entry % end for end in ("", ", note={checked}")))
-    with pytest.raises(InputError, match="'zz1' stands twice"):
+    with pytest.raises(InputError, match="'zz1' occurs twice"):
         load_references([file])
 
 

@@ -32,10 +32,10 @@ class VirtualDesign:
         import yaml
 
         try:
-            found = yaml.safe_load(self.text)
+            content = yaml.safe_load(self.text)
         except yaml.YAMLError:
-            found = None  # reading the design says where the text is not YAML
-        return str(found.get("name", Path(self.file).stem)) if isinstance(found, dict) else Path(self.file).stem
+            content = None  # reading the design says where the text is not YAML
+        return str(content.get("name", Path(self.file).stem)) if isinstance(content, dict) else Path(self.file).stem
 
     def load(self, *, workers: int | None = None, progress: Progress | None = None) -> Design:
         """Read the design; simulates its virtual population where that is not kept yet (minutes)."""
@@ -200,6 +200,6 @@ def designs_table() -> list[dict[str, Any]]:
 
     rows = []
     for name in list_designs():
-        found = yaml.safe_load(resolve(name)[1])
-        rows.append({"name": name, "kind": found["kind"], "patients": found["patients"], "title": found["title"]})
+        content = yaml.safe_load(resolve(name)[1])
+        rows.append({"name": name, "kind": content["kind"], "patients": content["patients"], "title": content["title"]})
     return rows

@@ -178,30 +178,30 @@ def shown(name: str) -> dict[str, Any]:
             "references": list(spec.references),
         }
     if name in mechanisms():
-        kind, model, own = "mechanism", Model.build(drugs=[]), name
+        kind, model, target = "mechanism", Model.build(drugs=[]), name
     else:
         try:
-            own = get_drug(name).name
+            target = get_drug(name).name
         except InputError:
             from immunescape.report.text import biomarker_facts
 
             return {"kind": "biomarker", **biomarker_facts(_biomarker(name))}
-        kind, model = "drug", Model.build(drugs=[own])
-    part = next(m for m in (*model.mechanisms, *model.drugs) if m.name == own)
-    rows = [r for r in parameter_table(model) if r["mechanism"] == own]
-    facts = next((r for r in drugs_table() if r["name"] == own), {}) if kind == "drug" else {}
+        kind, model = "drug", Model.build(drugs=[target])
+    module = next(m for m in (*model.mechanisms, *model.drugs) if m.name == target)
+    rows = [r for r in parameter_table(model) if r["mechanism"] == target]
+    facts = next((r for r in drugs_table() if r["name"] == target), {}) if kind == "drug" else {}
     return {
         "kind": kind,
-        "name": own,
-        "title": part.title,
-        "summary": part.summary,
+        "name": target,
+        "title": module.title,
+        "summary": module.summary,
         **{k: v for k, v in facts.items() if k != "name"},
-        "tested": _tested(own, kind == "drug"),
+        "tested": _tested(target, kind == "drug"),
         "parameters": rows,
-        "equations": model.equations(own),
-        "claims": [{"id": c.id, "text": c.text, "observe": c.observe, "day": c.day} for c in claims_about(own)],
+        "equations": model.equations(target),
+        "claims": [{"id": c.id, "text": c.text, "observe": c.observe, "day": c.day} for c in claims_about(target)],
         "references": sorted(
-            {*part.references, *(k for p in model.parameters.values() if p.owner == own for k in p.sources)}
+            {*module.references, *(k for p in model.parameters.values() if p.owner == target for k in p.sources)}
         ),
     }
 
@@ -223,8 +223,8 @@ def _show_part(name: str, drug: str | None) -> None:
     from immunescape.model.describe import parameter_table
 
     model = Model.build(drugs=[drug] if drug else [])
-    part = next(m for m in (*model.mechanisms, *model.drugs) if m.name == name)
-    print(f"{part.title}\n{'=' * len(part.title)}\n{part.summary}\n")
+    module = next(m for m in (*model.mechanisms, *model.drugs) if m.name == name)
+    print(f"{module.title}\n{'=' * len(module.title)}\n{module.summary}\n")
     print(f"Ablation: {_tested(name, bool(drug))}\n")
     if drug:
         row = next(r for r in drugs_table() if r["name"] == name)
@@ -237,7 +237,7 @@ def _show_part(name: str, drug: str | None) -> None:
     from immunescape.report.text import print_claims
 
     print_claims(name)
-    keys = {*part.references, *(k for p in model.parameters.values() if p.owner == name for k in p.sources)}
+    keys = {*module.references, *(k for p in model.parameters.values() if p.owner == name for k in p.sources)}
     references = load_references()
     print("References\n" + "\n".join(f"  [{k}] {format_reference(get_reference(k, references))}" for k in sorted(keys)))
 

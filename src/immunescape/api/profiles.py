@@ -63,10 +63,10 @@ class ProfiledStudy(StudyTables):
 
         table, _ = self.associations(endpoints)
         titles = {n: r.title for n, r in self.done.calls.rules.mechanisms.items()}
-        for endpoint, part in table.groupby("endpoint", sort=False):
-            lines = association_lines(part, titles)
+        for endpoint, rows in table.groupby("endpoint", sort=False):
+            lines = association_lines(rows, titles)
             print()
-            print_table(f"{endpoint}: {len(lines)} of {len(part)} comparisons could be tested", lines)
+            print_table(f"{endpoint}: {len(lines)} of {len(rows)} comparisons could be tested", lines)
         if table.empty:
             print("The files hold no such outcome.")
 

@@ -77,11 +77,11 @@ def assumptions(text: str) -> list[Assumption]:
         return []
     if not isinstance(node, yaml.MappingNode) or not isinstance(data, dict):
         return []
-    found: list[Assumption] = []
+    assumptions: list[Assumption] = []
     for path, scalar in itertools.islice(_scalars(node, ()), _MOST_SCALARS):
-        if len(found) == MOST_SLIDERS:
+        if len(assumptions) == MOST_SLIDERS:
             break
-        if not _is_assumption(path) or any(a.start == scalar.start_mark.index for a in found):
+        if not _is_assumption(path) or any(a.start == scalar.start_mark.index for a in assumptions):
             continue  # an alias repeats what stands elsewhere
         try:
             value = float(scalar.value)
@@ -90,13 +90,13 @@ def assumptions(text: str) -> list[Assumption]:
         name = str(path[-1])
         label, unit = _KINDS[name]
         low, high, step = _ends(name, value, path)
-        found.append(
+        assumptions.append(
             Assumption(
                 ".".join(map(str, path)), f"{label}{_about(path, data)}", unit, value, low, high, step,
                 scalar.start_mark.index, scalar.end_mark.index,
             )
         )  # fmt: skip
-    return found
+    return assumptions
 
 
 def _scalars(node: Any, path: tuple[str | int, ...]) -> Any:

@@ -69,7 +69,7 @@ def claims_command(
         listed = claim_changes()
         if only:
             names = {c.claim for c in listed}
-            others = [word for word in only if word not in names]
+            others = [name for name in only if name not in names]
             chapters = {c.id for c in select_claims(others)} if others else set()
             listed = tuple(c for c in listed if c.claim in {*only, *chapters})
         show_rows("Changes of set-ups", changes_table(listed).rows, as_json)

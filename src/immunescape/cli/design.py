@@ -180,7 +180,7 @@ def size_command(
     if what == "survival":
         if hazard_ratio is None or median is None:
             raise InputError("survival needs --hazard-ratio and --median")
-        found = sizing.size_survival(
+        size = sizing.size_survival(
             hazard_ratio, median, bounds, alpha=alpha, accrual_months=accrual, follow_up_months=follow_up, ratio=ratio,
             dropout=Dropout(dropout, 12.0).hazard, margin=margin, events=events, patients=patients,
         )  # fmt: skip
@@ -188,12 +188,12 @@ def size_command(
         pair = _numbers(rates or "", "--rates")
         if len(pair) != 2:
             raise InputError("rates needs --rates with two numbers", hint="Such as --rates 0.45,0.25.")
-        found = sizing.size_rates(pair[0], pair[1], bounds, alpha=alpha, ratio=ratio, patients=patients)
+        size = sizing.size_rates(pair[0], pair[1], bounds, alpha=alpha, ratio=ratio, patients=patients)
     else:
         if difference is None:
             raise InputError("means needs --difference")
-        found = sizing.size_means(difference, sd, bounds, alpha=alpha, ratio=ratio, patients=patients)
-    content = found.to_json()
+        size = sizing.size_means(difference, sd, bounds, alpha=alpha, ratio=ratio, patients=patients)
+    content = size.to_json()
     if as_json:
         typer.echo(json_module.dumps(content, indent=2))
         return

@@ -141,16 +141,16 @@ def validate_command(
 
     check_file(html, "--html")
     with interruptible(out):
-        found = validate(
+        validation = validate(
             names or (), patients=patients, seed=seed, workers=workers, out=out, data=data, engine=engine,
             progress=tell, cluster=cluster,
         )  # fmt: skip
     if html is not None:
-        write_scoreboard(found, html, NOTICE)
+        write_scoreboard(validation, html, NOTICE)
     if as_json:
-        typer.echo(json_module.dumps(found.to_json(), indent=2, allow_nan=False))
+        typer.echo(json_module.dumps(validation.to_json(), indent=2, allow_nan=False))
         return
-    print_scoreboard(found)
+    print_scoreboard(validation)
     if html is not None:
         typer.echo(f"Written: {html}")
 

@@ -89,8 +89,8 @@ def measure_add_ons(patients: int, seeds: range, out: Path, as_json: bool, engin
         typer.echo(f"{done} of {total} patients", err=True)
 
     with interruptible(out, "patients"):
-        found = add_ons(patients=patients, seeds=tuple(seeds), engine=engine, progress=tell)
-    text, markdown = json_module.dumps(found.to_json(), indent=1, allow_nan=False), found.to_markdown()
+        effects = add_ons(patients=patients, seeds=tuple(seeds), engine=engine, progress=tell)
+    text, markdown = json_module.dumps(effects.to_json(), indent=1, allow_nan=False), effects.to_markdown()
     for name, content in (("add_ons.json", text), ("add_ons.md", markdown)):
         with whole_file(out / name, "cannot write the report", hint="Choose another folder with --out.") as stream:
             stream.write(content.encode())

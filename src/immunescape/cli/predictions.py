@@ -147,11 +147,11 @@ def make_command(
     from immunescape.predictions.summary import figure_text
     from immunescape.trial.spec import load_trial
 
-    shipped, known = open_protocols(), registered()
+    shipped, registered_names = open_protocols(), registered()
     loaded = []
     for name in trials or sorted(shipped):
         if name in shipped:
-            entry = known[name]
+            entry = registered_names[name]
             loaded.append((load_trial(shipped[name]), entry.question, entry.declaration))
         elif name.endswith((".yaml", ".yml")) or Path(name).is_file():
             if not (question.strip() and declared.strip()):

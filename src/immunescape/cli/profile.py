@@ -47,7 +47,7 @@ def declared_units(words: list[str] | None) -> dict[str, str]:
     """
     units: dict[str, str] = {}
     for word in words or ():
-        column, sign, unit = (part.strip() for part in word.rpartition("="))
+        column, sign, unit = (text.strip() for text in word.rpartition("="))
         if not sign or not column or not unit:
             raise InputError(f"--unit {word}: no COLUMN=UNIT", hint="For example: --unit OS_TIME=days")
         if units.get(column, unit) != unit:
@@ -130,8 +130,10 @@ def cohort_command(
     endpoints = [e for e in (outcome or ["os"]) if e in ("pfs", "os")] or ["os"] if treated is not None else []
     if as_json:
         table, _ = study.associations(outcome)
-        found = {"associations": table} | {f"interactions_{e}": study.interactions(treated or "", e) for e in endpoints}
-        rows = {k: json_module.loads(t.to_json(orient="records", double_precision=10)) for k, t in found.items()}
+        tables = {"associations": table} | {
+            f"interactions_{e}": study.interactions(treated or "", e) for e in endpoints
+        }
+        rows = {k: json_module.loads(t.to_json(orient="records", double_precision=10)) for k, t in tables.items()}
         typer.echo(json_module.dumps(rows, indent=2, ensure_ascii=False))
         return
     study.show_associations(outcome)

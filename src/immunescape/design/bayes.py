@@ -175,8 +175,8 @@ class Bayesian(Rule):
         largest = []
         truth = design.scenario("null")
         for block in range(-(-self.calibration // 250)):
-            _, found = self._simulate(design, truth, Streams(20180711, block, 250), 2.0)
-            largest.append(found)
+            _, stopped = self._simulate(design, truth, Streams(20180711, block, 250), 2.0)
+            largest.append(stopped)
         peak = np.sort(np.concatenate(largest))
         # the smallest threshold whose error, counted over n null replicates, does not exceed alpha
         place = min(int(np.ceil((1 - design.alpha) * len(peak))), len(peak) - 1)

@@ -265,8 +265,8 @@ class Cohort:
             month = self.entry[np.arange(len(place)), place] + look.follow_up
         else:
             months = self.event_months(str(look.endpoint), among)
-            wanted = np.broadcast_to(np.asarray(look.events if events is None else events), (len(months),))
-            place = np.clip(np.ceil(wanted).astype(np.int64) - 1, 0, months.shape[1] - 1)
+            target = np.broadcast_to(np.asarray(look.events if events is None else events), (len(months),))
+            place = np.clip(np.ceil(target).astype(np.int64) - 1, 0, months.shape[1] - 1)
             month = months[np.arange(len(months)), place]
             resolved = np.where(np.isfinite(months), months, -np.inf).max(axis=1)
             month = np.where(np.isfinite(month), month, np.maximum(np.maximum(resolved, last), 0.0) + 1e-6)

@@ -163,8 +163,8 @@ def closed_test(
     for size in range(1, arms + 1):
         for members in itertools.combinations(range(arms), size):
             columns = list(members)
-            part = None if shares is None else np.asarray(shares, dtype=float)[..., columns]
-            p = np.stack([intersection_p(use[:, k, columns], method, part) for k in range(looks)], axis=1)
+            column_shares = None if shares is None else np.asarray(shares, dtype=float)[..., columns]
+            p = np.stack([intersection_p(use[:, k, columns], method, column_shares) for k in range(looks)], axis=1)
             crossed = inverse_normal(p, information) >= bounds
             crossed &= active[:, :, columns].any(axis=2)
             crossed = np.logical_or.accumulate(crossed, axis=1)

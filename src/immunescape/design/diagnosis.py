@@ -59,7 +59,7 @@ def _few_events(design: Design, outcomes: Mapping[str, Decided]) -> list[str]:
     tested = getattr(design.rule, "endpoint", None)
     if getattr(design.rule, "tested", ()) or tested is None or design.endpoint(tested).kind != "survival":
         return []
-    found = []
+    warnings = []
     for scenario, decided in outcomes.items():
         events = decided.by_look.get("events")
         if events is None:
@@ -67,11 +67,11 @@ def _few_events(design: Design, outcomes: Mapping[str, Decided]) -> list[str]:
         for k in range(min(events.shape[1], len(design.looks))):
             seen = events[:, k][np.isfinite(events[:, k])]
             if len(seen) and float(seen.mean()) < FEW_EVENTS * len(design.experimental):
-                found.append(
+                warnings.append(
                     f"scenario '{scenario}': look {k + 1} ({design.looks[k]}) comes with about {seen.mean():.0f} "
                     "events: tests and boundaries are normal approximations, which so few do not bear out"
                 )
-    return found[:1]
+    return warnings[:1]
 
 
 def _idle_looks(scenario: str, decided: Decided) -> list[str]:
@@ -79,31 +79,31 @@ def _idle_looks(scenario: str, decided: Decided) -> list[str]:
     months = decided.by_look.get("months")
     if months is None:
         return []
-    found = []
+    warnings = []
     for k in range(1, months.shape[1]):
         both = np.isfinite(months[:, k]) & np.isfinite(months[:, k - 1])
         share = float(np.mean(months[both, k] - months[both, k - 1] < TOGETHER)) if both.any() else 0.0
         if share > IDLE:
-            found.append(
+            warnings.append(
                 f"scenario '{scenario}': in {share:.0%} of the trials look {k + 1} comes together with look {k}, and "
                 "adds nothing to it"
             )
-    return found
+    return warnings
 
 
 def _pool_warnings(scenario: str, pool: Mapping[str, Any], limit: float) -> list[str]:
     """Where the finite size of a virtual population moves the power by more than `limit`."""
-    found = []
+    warnings = []
     for name, error in pool["power_error"].items():
         if name != "any" and error > limit:
             smallest = min(pool["patients"].values())
-            found.append(
+            warnings.append(
                 f"scenario '{scenario}': the virtual population ({smallest} patients in an arm) is small for this "
                 f"effect: by its own sampling the power of {name} moves by {100 * error:.1f} points (bootstrap "
                 f"standard deviation); about {smallest * (error / limit) ** 2:,.0f} patients in each arm would bring "
                 f"that to {100 * limit:g} points"
             )
-    return found
+    return warnings
 
 
 def diagnose(
@@ -134,11 +134,11 @@ def diagnose(
             for k in design.experimental:
                 arm = design.arms[k].name
                 try:
-                    found = delayed_effect(truth, endpoint, arm, control, months, design.rule.strata_of(design, arm))
+                    effect = delayed_effect(truth, endpoint, arm, control, months, design.rule.strata_of(design, arm))
                 except (InputError, KeyError):
                     continue
-                if found:
-                    warnings.append(f"scenario '{scenario}': {found}")
+                if effect:
+                    warnings.append(f"scenario '{scenario}': {effect}")
         if len(design.arms) == 2 and isinstance(truth, Generator) and len(truth.strata) == 1:
             notes.setdefault("average_hazard_ratio", {}).update(_averages(design, truth, scenario, decided, survival))
         if isinstance(truth, Pool):

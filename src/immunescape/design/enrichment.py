@@ -246,8 +246,8 @@ class Enrichment(Rule):
         eligible = np.zeros(first.shape, dtype=bool)
         for p, m in enumerate(members):
             eligible |= m & going[:, p, None]
-        wanted = first | eligible
-        cohort.enrolled = wanted & (np.cumsum(wanted, axis=1) <= design.patients)
+        tested = first | eligible
+        cohort.enrolled = tested & (np.cumsum(tested, axis=1) <= design.patients)
         month2 = np.maximum(
             cohort.month_of(design.looks[1], eligible, self._events(design, cohort, month, eligible)), month
         )

@@ -47,8 +47,8 @@ class BlockFolder:
         if self.folder is None:
             return None
         try:
-            with np.load(self.folder / f"{name}.npz", allow_pickle=False) as found:
-                return {key: found[key] for key in found.files}
+            with np.load(self.folder / f"{name}.npz", allow_pickle=False) as arrays:
+                return {key: arrays[key] for key in arrays.files}
         except Exception:  # a damaged file of any kind is taken as absent and written again
             return None
 

@@ -149,11 +149,11 @@ class GroupSequential(Rule):
 
     def margins(self) -> dict[str, float]:
         """See :class:`Rule`."""
-        found: dict[str, float] = {}
+        figures: dict[str, float] = {}
         for h in self.tested:
             if h.test.margin != 1.0:
-                found[h.endpoint] = max(found.get(h.endpoint, 1.0), h.test.margin)
-        return found
+                figures[h.endpoint] = max(figures.get(h.endpoint, 1.0), h.test.margin)
+        return figures
 
     def ignoring_futility(self) -> GroupSequential | None:
         """See :class:`Rule`."""
@@ -309,12 +309,12 @@ class GroupSequential(Rule):
         score = cohort.score() if any(h.test.name == ADJUSTED for h in self.tested) else None
         short = np.zeros(replicates, dtype=bool)
         for k, look in enumerate(design.looks):
-            wanted = None
+            events = None
             if self.reestimation and k == self.reestimation.look:
-                wanted = self._extend(design, cohort, factor, month)
+                events = self._extend(design, cohort, factor, month)
                 if isinstance(self.reestimation, BlindedReestimation) and look.events is not None:
-                    wanted = None  # more patients, for the events that were planned
-            month = np.maximum(cohort.month_of(look, events=wanted), month)  # looks keep their order
+                    events = None  # more patients, for the events that were planned
+            month = np.maximum(cohort.month_of(look, events=events), month)  # looks keep their order
             views: dict[tuple[str, tuple[str, ...]], View] = {}
             z = np.full(rejected.shape, -np.inf)
             for h, hypothesis in enumerate(self.tested):
@@ -360,7 +360,7 @@ class GroupSequential(Rule):
             by_look["events"][running, k] = first_view.event.sum(axis=1)[running]
             by_look["z"][running, k] = z[running, 0]
             if look.events is not None and isinstance(self.reestimation, Reestimation | None):
-                target = look.events if wanted is None else wanted
+                target = look.events if events is None else events
                 counted = views.get((str(look.endpoint), look.strata))
                 seen = cohort.events_by(look, month) if counted is None else counted.event.sum(axis=1)
                 short |= running & (seen < target)
@@ -414,15 +414,15 @@ class GroupSequential(Rule):
         first, last = (float(design.looks[k].size) for k in (self.reestimation.look - 1, self.reestimation.look))
         if isinstance(self.reestimation, BlindedReestimation):
             patients = np.ceil(design.patients * factor)
-            wanted = np.minimum(np.ceil(last * factor), patients)
+            target = np.minimum(np.ceil(last * factor), patients)
         else:
-            wanted = np.round(first + factor * (last - first))
+            target = np.round(first + factor * (last - first))
             patients = np.ceil(design.patients * (first + factor * (last - first)) / last)
         planned = cohort.entry[:, design.patients - 1]
         gap = np.maximum(month - planned, 0.0)  # months from the last planned patient to the interim look
         cohort.entry[:, design.patients :] += gap[:, None]
         cohort.enrolled[:] = np.arange(cohort.entry.shape[1]) < patients[:, None]
-        return wanted
+        return target
 
     def _bound_at(self, plan: Mapping[str, Any], level: float, factor: Floats) -> Floats:
         """(R,) bound of the last look at `factor` times its planned information, alpha spent as planned."""

@@ -244,12 +244,12 @@ class _Builder(Building):
         if any(s is None for s in shares):
             raise InputError("every stratum needs its share of the patients")
         control = next((a.name for a in arms if a.role == "control"), None)
-        known = {e.name: e for e in endpoints}
+        by_name = {e.name: e for e in endpoints}
         names = [a.name for a in arms]
         for j, entry in enumerate(block.truth):
             where = self.source.where(("scenarios", k, "truth", j))
-            if entry.endpoint not in known:
-                raise unknown_word("endpoint", entry.endpoint, known, where=where)
+            if entry.endpoint not in by_name:
+                raise unknown_word("endpoint", entry.endpoint, by_name, where=where)
             if entry.arm is not None and entry.arm not in names:
                 raise unknown_word("arm", entry.arm, names, where=where)
             if entry.stratum is not None and entry.stratum not in strata:
@@ -258,20 +258,20 @@ class _Builder(Building):
         order = [control, *[n for n in names if n != control]] if control else names
         for arm in order:
             for stratum in strata:
-                for endpoint in known:
-                    found = [
+                for endpoint in by_name:
+                    matching = [
                         (j, e) for j, e in enumerate(block.truth)
                         if e.endpoint == endpoint and e.arm in (None, arm) and e.stratum in (None, stratum)
                     ]  # fmt: skip
-                    if not found:
+                    if not matching:
                         continue
-                    j, entry = max(found, key=lambda f: (f[1].arm is not None, f[1].stratum is not None, f[0]))
+                    j, entry = max(matching, key=lambda f: (f[1].arm is not None, f[1].stratum is not None, f[0]))
                     others = [v for v in (entry.median, entry.hazards, entry.hazard_ratio) if v is not None]
-                    wrong = entry.rate is not None if known[endpoint].kind == "survival" else bool(others)
+                    wrong = entry.rate is not None if by_name[endpoint].kind == "survival" else bool(others)
                     if wrong and len(others) + (entry.rate is not None) == 1:
                         gives = "median, hazards or hazard_ratio" if entry.rate is None else "rate"
                         raise InputError(
-                            f"'{endpoint}' is a {known[endpoint].kind} endpoint, and its truth gives {gives}",
+                            f"'{endpoint}' is a {by_name[endpoint].kind} endpoint, and its truth gives {gives}",
                             where=self.source.where(("scenarios", k, "truth", j)),
                             hint="A response has a rate; survival has a median, hazards or a hazard_ratio.",
                         )
@@ -282,7 +282,7 @@ class _Builder(Building):
         generator = Generator(tuple(names), strata, shares, parts, block.correlation, score)
         for arm in names:
             for stratum in strata:
-                for endpoint in known:
+                for endpoint in by_name:
                     generator.part(arm, stratum, endpoint)
         return generator
 

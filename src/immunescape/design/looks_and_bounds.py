@@ -110,8 +110,8 @@ def check_reestimation(rule: GroupSequential, design: Design) -> None:
                 "sample-size re-estimation and a binding futility bound do not go together", field=("reestimation",)
             )
         return
-    own = all(rule.tested[0].counts(look) and look.events is not None for look in design.looks)
-    if not rule.tested[0].test.proportional or not own:
+    by_own_events = all(rule.tested[0].counts(look) and look.events is not None for look in design.looks)
+    if not rule.tested[0].test.proportional or not by_own_events:
         raise FieldError(
             "sample-size re-estimation works on log-rank events",
             hint=f"Set every look by events of '{rule.tested[0].endpoint}'.", field=("reestimation",),
@@ -124,52 +124,52 @@ def check_reestimation(rule: GroupSequential, design: Design) -> None:
 
 def rule_cautions(rule: GroupSequential, design: Design) -> list[str]:
     """What of the hypotheses and looks keeps the test from holding alpha, for a reader."""
-    found = []
+    cautions = []
     few = [look.events for look in design.looks if look.events is not None and look.events < FEW_EVENTS]
     if few:
-        found.append(
+        cautions.append(
             f"a look after {min(few)} events: tests and boundaries are normal approximations, which so few events "
             "do not bear out"
         )
-    found += _margin_cautions(rule)
+    cautions += _margin_cautions(rule)
     total = sum(h.share for h in rule.tested)
     if total < 1 - 1e-9:
-        found.append(
+        cautions.append(
             f"the shares of alpha add up to {total:g}: {1 - total:.0%} of alpha is not used at the start, and none "
             "of it is ever spent"
         )
-    return found
+    return cautions
 
 
 def _margin_cautions(rule: GroupSequential) -> list[str]:
-    found = []
+    cautions = []
     for endpoint in dict.fromkeys(h.endpoint for h in rule.tested):
         margins = {h.test.margin for h in rule.tested if h.endpoint == endpoint}
         if len(margins) > 1:
-            found.append(
+            cautions.append(
                 f"'{endpoint}' is tested against hazard ratios of {', '.join(f'{m:g}' for m in sorted(margins))}: the "
                 f"type-I error is that of a true hazard ratio of {max(margins):g}, which says little of the others "
                 "(a scenario with the other ratio shows their error)"
             )
-    return found
+    return cautions
 
 
 def few_data(rule: GroupSequential, design: Design, plan: Mapping[str, Any]) -> list[str]:
     """Looks with few events, few patients, or patients whose response has not been read."""
-    found = []
+    cautions = []
     for h in rule.tested:
         what = "patients whose response is read" if h.test.name == "rates" else "events"
         for k, count in zip(plan["looks"][h.name], np.asarray(plan["events"][h.name]), strict=True):
             look = design.looks[k]
-            told = what == "events" and look.events is not None and look.events < FEW_EVENTS
+            few = what == "events" and look.events is not None and look.events < FEW_EVENTS
             if h.test.name == "rates" and look.patients is not None and count < READ * look.patients:
-                found.append(
+                cautions.append(
                     f"'{h.name}' is tested at look {k + 1} ({look}), when the response of about {count:.0f} of "
                     f"{look.patients} patients has been read: give the look a follow_up"
                 )
-            if count < FEW_EVENTS and not told:
-                found.append(
+            if count < FEW_EVENTS and not few:
+                cautions.append(
                     f"'{h.name}' is tested at look {k + 1} ({look}) with about {count:.0f} {what}: tests and "
                     "boundaries are normal approximations, which so few do not bear out"
                 )
-    return found
+    return cautions

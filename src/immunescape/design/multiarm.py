@@ -133,14 +133,14 @@ class MultiArm(Rule):
             among = cohort.arm == design.control
             for j, arm in enumerate(arms):
                 among |= (cohort.arm == arm) & now[:, j, None]
-            wanted = None
+            expected = None
             if k > 0 and look.events is not None and look.endpoint is not None:
                 # what the arms that are still compared had at the look before, and the planned increment
                 seen = cohort.view(look.endpoint, month, among).event.sum(axis=1)
-                wanted = seen + (look.size - design.looks[k - 1].size)
-            month = cohort.month_of(look, among, wanted)
+                expected = seen + (look.size - design.looks[k - 1].size)
+            month = cohort.month_of(look, among, expected)
             if look.events is not None and look.endpoint is not None:
-                target = np.full(replicates, look.size) if wanted is None else wanted
+                target = np.full(replicates, look.size) if expected is None else expected
                 short |= running & (cohort.view(look.endpoint, month, among).event.sum(axis=1) < target)
             total = np.zeros((replicates, count))
             for j, arm in enumerate(arms):

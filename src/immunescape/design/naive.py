@@ -90,10 +90,10 @@ def compared(names: Sequence[str], pool: dict[str, Any], fit: dict[str, Any], er
     for h, name in enumerate(names):
         a, b = pool["reject"][name], fit["reject"][name]
         # the fit is of the same pool: its sampling error is shared and is not in the difference
-        own = np.hypot(np.sqrt(max(a.error**2 - spread[h] ** 2, 0.0)), b.error)
+        error = np.hypot(np.sqrt(max(a.error**2 - spread[h] ** 2, 0.0)), b.error)
         gap = a.value - b.value
-        powers[name] = {"pool": a.value, "fit": b.value, "difference": gap, "se": float(own)}
-        if abs(gap) > max(3 * own, 0.02):
+        powers[name] = {"pool": a.value, "fit": b.value, "difference": gap, "se": float(error)}
+        if abs(gap) > max(3 * error, 0.02):
             beyond.append(f"power of {name} {100 * gap:+.1f} points")
     months = (pool["expected_months"], fit["expected_months"])
     duration = None

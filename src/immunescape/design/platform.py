@@ -155,24 +155,24 @@ class Platform(Rule):
 
     def cautions(self, design: Design) -> list[str]:
         """See :class:`Rule`."""
-        found = []
+        cautions = []
         if self.controls == "all":
-            found.append(
+            cautions.append(
                 "controls that entered before an arm opened are compared with it: its type-I error is held only where "
                 "outcomes do not drift in calendar time"
             )
         if self.multiplicity == "per-arm" and len(self.entries) > 1:
-            found.append(
+            cautions.append(
                 f"alpha bounds the error of each of {len(self.entries)} arms, not that of the family: the chance of "
                 "any false claim is higher"
             )
         few = min(e.looks[0] for e in self.entries)
         if few < FEW_EVENTS:
-            found.append(
+            cautions.append(
                 f"an arm is analysed after {few} {'patients' if self.test.name == 'rates' else 'events'}: tests and "
                 "boundaries are normal approximations, which so few do not bear out"
             )
-        return found
+        return cautions
 
     def _level(self, design: Design) -> float:
         if design.alpha is None:
@@ -225,18 +225,18 @@ class Platform(Rule):
                 view = cohort.view(self.endpoint, due_month, among)
                 treated = cohort.arm == arms[j]
                 size = (view.use & treated).sum(axis=1) if self.test.name == "rates" else view.event.sum(axis=1)
-                wanted = np.array([*e.looks, e.looks[-1]])[next_look[:, j]]
-                due = alive[:, j] & (size >= wanted)
+                target = np.array([*e.looks, e.looks[-1]])[next_look[:, j]]
+                due = alive[:, j] & (size >= target)
                 # an arm that can gain no more (closed, everybody seen) is analysed for the last time
                 over = alive[:, j] & (month >= last_month - self.review_every)
                 over |= alive[:, j] & self._exhausted(cohort, view, treated, among, closed_at[:, j], month)
                 due |= over
                 if not due.any():
                     continue
-                part = np.flatnonzero(due)
-                sub = type(view)(view.time[part], view.event[part], view.use[part])
-                z, _ = self.test.evaluate(sub, treated[part], cohort.stratum[part])
-                look = np.where(over[part], len(e.looks) - 1, next_look[part, j])
+                due_rows = np.flatnonzero(due)
+                sub = type(view)(view.time[due_rows], view.event[due_rows], view.use[due_rows])
+                z, _ = self.test.evaluate(sub, treated[due_rows], cohort.stratum[due_rows])
+                look = np.where(over[due_rows], len(e.looks) - 1, next_look[due_rows, j])
                 bound = plan["bounds"][e.arm][look]
                 won = z >= bound
                 floor = np.array(
@@ -244,16 +244,16 @@ class Platform(Rule):
                 )
                 final = look == len(e.looks) - 1
                 lost = ~won & ((z < floor[look]) | final)
-                rejected[part, j] |= won
-                failed[part, j] |= lost & ~final
+                rejected[due_rows, j] |= won
+                failed[due_rows, j] |= lost & ~final
                 ended = won | lost
-                alive[part[ended], j] = False
-                early[part[ended], j] = ~final[ended]
-                decided_at[part[ended], j] = month
-                closed_at[part[ended], j] = np.minimum(closed_at[part[ended], j], month)
-                events_at[part[ended]] += size[part[ended]]
-                short[part] |= over[part] & (size[part] < e.looks[-1])
-                next_look[part, j] = np.minimum(look + 1, len(e.looks) - 1)
+                alive[due_rows[ended], j] = False
+                early[due_rows[ended], j] = ~final[ended]
+                decided_at[due_rows[ended], j] = month
+                closed_at[due_rows[ended], j] = np.minimum(closed_at[due_rows[ended], j], month)
+                events_at[due_rows[ended]] += size[due_rows[ended]]
+                short[due_rows] |= over[due_rows] & (size[due_rows] < e.looks[-1])
+                next_look[due_rows, j] = np.minimum(look + 1, len(e.looks) - 1)
             assigned = (cohort.arm >= 0).sum(axis=1)
         decided_at = np.where(np.isnan(decided_at), month, decided_at)
         months = decided_at.max(axis=1)
@@ -288,12 +288,12 @@ class Platform(Rule):
         weight = enrolling[:, None, :] * fits.T[None]  # (R, S, J)
         ratio = np.array([design.arms[k].allocation for k in design.experimental], dtype=float)
         weight = weight * ratio
-        own = np.where(
+        own_events = np.where(
             weight.sum(axis=2) > 0,
             self.control_ratio * (weight.sum(axis=2) / np.maximum((weight > 0).sum(axis=2), 1)),
             0.0,
         )
-        full = np.concatenate([weight, own[:, :, None]], axis=2)
+        full = np.concatenate([weight, own_events[:, :, None]], axis=2)
         total = full.sum(axis=2, keepdims=True)
         share = np.divide(full, total, out=np.zeros_like(full), where=total > 0)
         edges = np.cumsum(share, axis=2)

@@ -47,23 +47,23 @@ def check_unique(table: pd.DataFrame, arms: Sequence[str], endpoints: Sequence[s
     names = {str(c).casefold(): c for c in table.columns}
     identifier = next((names[n] for n in IDENTIFIERS if n in names), None)
     for arm in arms:
-        part = table[table["arm"] == arm]
+        of_arm = table[table["arm"] == arm]
         if identifier is not None:
-            repeated = part[identifier].duplicated() & part[identifier].notna()
+            repeated = of_arm[identifier].duplicated() & of_arm[identifier].notna()
             if repeated.any():
-                raise _copies(arm, int(repeated.sum()), part.index[int(np.argmax(repeated.to_numpy()))])
+                raise _copies(arm, int(repeated.sum()), of_arm.index[int(np.argmax(repeated.to_numpy()))])
             continue
         if endpoints:
-            rows = part
-            if not _has_covariate(part, endpoints):
-                rows = part[np.any([part[f"{e}_event"] > 0.5 for e in endpoints], axis=0)]
+            rows = of_arm
+            if not _has_covariate(of_arm, endpoints):
+                rows = of_arm[np.any([of_arm[f"{e}_event"] > 0.5 for e in endpoints], axis=0)]
             _check_rows(rows, arm, f"{endpoints[0]}_months")
 
 
 def _has_covariate(part: pd.DataFrame, endpoints: Sequence[str]) -> bool:
     """Whether a column that is no endpoint differs between most of the patients."""
-    known = {"arm", *(f"{e}_{what}" for e in endpoints for what in ("months", "event"))}
-    return any(part[c].nunique() > len(part) / 2 for c in part.columns if c not in known)
+    endpoint_columns = {"arm", *(f"{e}_{what}" for e in endpoints for what in ("months", "event"))}
+    return any(part[c].nunique() > len(part) / 2 for c in part.columns if c not in endpoint_columns)
 
 
 def _copies(arm: str, count: int, row: Any) -> InputError:

@@ -101,13 +101,13 @@ class Decided:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Decided:
         """Inverse of :meth:`arrays`."""
-        known = ("rejected", "stage", "reason", "patients", "events", "months", "selected")
+        columns = ("rejected", "stage", "reason", "patients", "events", "months", "selected")
         parts: dict[str, dict[str, NDArray[Any]]] = {"by_look": {}, "extra": {}}
         for name, value in arrays.items():
             group, _, key = name.partition("/")
             if key:
                 parts[group][key] = value
-        fields: dict[str, Any] = {k: arrays[k] for k in known if k in arrays}
+        fields: dict[str, Any] = {k: arrays[k] for k in columns if k in arrays}
         return cls(**fields, **parts)  # type: ignore[arg-type]
 
     @classmethod
@@ -190,10 +190,10 @@ def check_looks(looks: Sequence[Milestone], endpoints: Sequence[Endpoint], patie
     """
     if not looks:
         raise InputError("a design needs at least one look")
-    known = [e.name for e in endpoints]
+    names = [e.name for e in endpoints]
     for k, look in enumerate(looks):
-        if look.endpoint is not None and look.endpoint not in known:
-            raise unknown_word("endpoint", look.endpoint, known)
+        if look.endpoint is not None and look.endpoint not in names:
+            raise unknown_word("endpoint", look.endpoint, names)
         for size, what in ((look.patients, "patients"), (look.events, "events")):
             if size is not None and size > patients:
                 raise InputError(
@@ -313,10 +313,10 @@ class Design:
     @property
     def control(self) -> int:
         """Index of the control arm."""
-        found = [k for k, a in enumerate(self.arms) if a.role == "control"]
-        if len(found) != 1:
-            raise InputError(f"one control arm is needed, not {len(found)}")
-        return found[0]
+        controls = [k for k, a in enumerate(self.arms) if a.role == "control"]
+        if len(controls) != 1:
+            raise InputError(f"one control arm is needed, not {len(controls)}")
+        return controls[0]
 
     @property
     def experimental(self) -> list[int]:

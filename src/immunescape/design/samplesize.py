@@ -132,9 +132,9 @@ def power_rates(p1: float, p2: float, patients: float, bounds: Boundaries, *, ra
     n2 = patients / (1 + ratio)
     mean = (ratio * p1 + p2) / (1 + ratio)
     null = np.sqrt((1 + 1 / ratio) * mean * (1 - mean) / n2)
-    own = np.sqrt((p1 * (1 - p1) / ratio + p2 * (1 - p2)) / n2)
+    spread = np.sqrt((p1 * (1 - p1) / ratio + p2 * (1 - p2)) / n2)
     level = float(stats.norm.isf(bounds.alpha_spent[-1]))
-    drift = level + (abs(p1 - p2) - level * null) / own
+    drift = level + (abs(p1 - p2) - level * null) / spread
     return _plan(bounds, float(drift), patients, patients * bounds.fraction, np.nan, np.empty(0))
 
 
@@ -184,11 +184,11 @@ def sample_size_survival(
     _ratio(ratio)
     _needs_power(bounds)
     events = float((bounds.drift / np.log(hazard_ratio / margin)) ** 2 * (1 + ratio) ** 2 / ratio)
-    one = Accrual((1.0 / accrual_months,), (accrual_months,))
+    accrual = Accrual((1.0 / accrual_months,), (accrual_months,))
     arms = [(control.with_effect(hazard_ratio), ratio / (1 + ratio)), (control, 1 / (1 + ratio))]
     end = accrual_months + follow_up_months
-    share = sum(part * expected_events(s, one, end, dropout) for s, part in arms)
-    return _survival_plan(bounds, bounds.drift, events, one.scaled(events / share), arms, dropout)
+    share = sum(weight * expected_events(s, accrual, end, dropout) for s, weight in arms)
+    return _survival_plan(bounds, bounds.drift, events, accrual.scaled(events / share), arms, dropout)
 
 
 def power_survival(

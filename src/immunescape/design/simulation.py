@@ -139,38 +139,39 @@ class OperatingCharacteristics:
 
     def summary(self, scenario: str) -> dict[str, Any]:
         """Figures of one scenario, by name; values are :class:`Figure`, dictionaries or lists of them."""
-        found = self._outcome(scenario)
+        outcome = self._outcome(scenario)
         names = self.design.rule.hypotheses(self.design)
-        looks = int(max(found.stage.max(), len(self.design.looks)))
+        looks = int(max(outcome.stage.max(), len(self.design.looks)))
         stop = [
             {
                 "look": k + 1,
-                "efficacy": Figure.share((found.stage == k + 1) & (found.reason == 1)),
-                "futility": Figure.share((found.stage == k + 1) & (found.reason == 2)),
-                "rejected": Figure.share((found.stage == k + 1) & found.rejected.any(axis=1)),
-                "end": Figure.share(found.stage == k + 1),
+                "efficacy": Figure.share((outcome.stage == k + 1) & (outcome.reason == 1)),
+                "futility": Figure.share((outcome.stage == k + 1) & (outcome.reason == 2)),
+                "rejected": Figure.share((outcome.stage == k + 1) & outcome.rejected.any(axis=1)),
+                "end": Figure.share(outcome.stage == k + 1),
             }
             for k in range(looks)
         ]
         out: dict[str, Any] = {
             "reject_any": self.reject(scenario),
             "reject": {n: self.reject(scenario, n) for n in names},
-            "expected_patients": Figure.mean(found.patients),
-            "expected_events": Figure.mean(found.events),
-            "expected_months": Figure.mean(found.months),
-            "stop_early": Figure.share(found.reason > 0),
+            "expected_patients": Figure.mean(outcome.patients),
+            "expected_events": Figure.mean(outcome.events),
+            "expected_months": Figure.mean(outcome.months),
+            "stop_early": Figure.share(outcome.reason > 0),
             "stopping": stop,
         }
         if len(names) > 1:
-            out["reject_all"] = Figure.share(np.asarray(found.rejected.all(axis=1)))
-        if found.selected is not None:
+            out["reject_all"] = Figure.share(np.asarray(outcome.rejected.all(axis=1)))
+        if outcome.selected is not None:
             labels = self.design.rule.selections(self.design)
-            out["selected"] = {n: Figure.share(found.selected[:, s]) for s, n in enumerate(labels)}
+            out["selected"] = {n: Figure.share(outcome.selected[:, s]) for s, n in enumerate(labels)}
         out["looks"] = {
-            name: [Figure.mean(values[:, k]) for k in range(values.shape[1])] for name, values in found.by_look.items()
+            name: [Figure.mean(values[:, k]) for k in range(values.shape[1])]
+            for name, values in outcome.by_look.items()
         }
-        if "hazard_ratio" in found.by_look:
-            ratios = found.by_look["hazard_ratio"]
+        if "hazard_ratio" in outcome.by_look:
+            ratios = outcome.by_look["hazard_ratio"]
             with np.errstate(divide="ignore", invalid="ignore"):
                 logs = [Figure.mean(np.log(ratios[:, k])) for k in range(ratios.shape[1])]
             out["looks"]["hazard_ratio"] = [
@@ -179,8 +180,8 @@ class OperatingCharacteristics:
                 else Figure(math.exp(f.value), math.exp(f.value) * f.error, math.exp(f.low), math.exp(f.high))
                 for f in logs
             ]
-        if found.extra:
-            out["further"] = {name: Figure.mean(values) for name, values in found.extra.items()}
+        if outcome.extra:
+            out["further"] = {name: Figure.mean(values) for name, values in outcome.extra.items()}
         return out
 
     def to_json(self) -> dict[str, Any]:
@@ -343,15 +344,15 @@ def simulate(
     ]
     pools = pool_jobs(design, chosen, seed, plan)
     folder = None if out is None else Path(out) / ".blocks" / fingerprint(design)
-    found = run_blocks(_block, jobs + pools, workers=workers, cluster=cluster, folder=folder, progress=progress)
+    arrays = run_blocks(_block, jobs + pools, workers=workers, cluster=cluster, folder=folder, progress=progress)
     decided: dict[tuple[str, str], Decided] = {}
     for k, (what, scenario, _, _) in enumerate(runs):
-        joined = Decided.joined([Decided.from_arrays(a) for a in found[k * blocks : (k + 1) * blocks]])
+        joined = Decided.joined([Decided.from_arrays(a) for a in arrays[k * blocks : (k + 1) * blocks]])
         decided[what, scenario] = Decided.from_arrays({n: v[:replicates] for n, v in joined.arrays().items()})
     outcomes = {scenario: decided["scenario", scenario] for scenario in chosen}
     unstopped = decided.get(("no-futility", "null"))
     fits = {scenario: decided["fit", scenario] for scenario in naive}
-    errors = pool_errors(pools, found[len(jobs) :])
+    errors = pool_errors(pools, arrays[len(jobs) :])
     from immunescape.design.diagnosis import diagnose
 
     warnings, notes = diagnose(design, plan, outcomes, unstopped, errors)
@@ -380,9 +381,9 @@ class Comparison:
         """Difference of the probabilities of any rejection (second minus first), with its paired standard error."""
         a = self.results[first].outcomes[scenario].rejected.any(axis=1).astype(float)
         b = self.results[second].outcomes[scenario].rejected.any(axis=1).astype(float)
-        found = Figure.mean(b - a)
-        assert found is not None
-        return found
+        difference = Figure.mean(b - a)
+        assert difference is not None
+        return difference
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per design and scenario that all of them share."""
@@ -390,13 +391,14 @@ class Comparison:
         rows = []
         for scenario in shared:
             for k, result in enumerate(self.results):
-                found = result.summary(scenario)
+                summary = result.summary(scenario)
                 rows.append(
                     {
-                        "scenario": scenario, "design": result.design.name, "reject_any": found["reject_any"],
+                        "scenario": scenario, "design": result.design.name, "reject_any": summary["reject_any"],
                         "difference": None if k == 0 else self.difference(scenario, 0, k),
-                        "expected_patients": found["expected_patients"], "expected_events": found["expected_events"],
-                        "expected_months": found["expected_months"], "stop_early": found["stop_early"],
+                        "expected_patients": summary["expected_patients"],
+                        "expected_events": summary["expected_events"],
+                        "expected_months": summary["expected_months"], "stop_early": summary["stop_early"],
                     }
                 )  # fmt: skip
         return rows

@@ -25,11 +25,11 @@ def _check_null_rate(design: Design, endpoint: str, p0: float) -> None:
     if not isinstance(truth, Generator):
         raise InputError("the scenario 'null' of a one-arm design is given by its response rate")
     for stratum in truth.strata:
-        part = truth.part(design.arms[0].name, stratum, endpoint)
-        if isinstance(part, Rate) and abs(part.probability - p0) > 1e-12:
-            side = "above" if part.probability > p0 else "below"
+        rate = truth.part(design.arms[0].name, stratum, endpoint)
+        if isinstance(rate, Rate) and abs(rate.probability - p0) > 1e-12:
+            side = "above" if rate.probability > p0 else "below"
             raise FieldError(
-                f"the scenario 'null' has a response rate of {part.probability:g}, {side} the uninteresting {p0:g}",
+                f"the scenario 'null' has a response rate of {rate.probability:g}, {side} the uninteresting {p0:g}",
                 hint="Give the scenario another name, and the null a rate of p0.",
                 field=("scenarios", list(design.truths).index("null")),
             )
@@ -225,7 +225,7 @@ class DoseFinding(Rule):
         """See :class:`Rule`."""
         assert isinstance(truth, Generator)
         parts = [truth.part(a, truth.strata[0], self.endpoint) for a in truth.arms]
-        rates = [part.probability for part in parts if isinstance(part, Rate)]
+        rates = [rate.probability for rate in parts if isinstance(rate, Rate)]
         n, x, choice = self.boin.escalate(rates, streams.replicates, streams.rng("escalation"))
         rejected = choice[:, None] == np.arange(len(rates))
         total = n.sum(axis=1)

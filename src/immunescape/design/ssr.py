@@ -56,9 +56,9 @@ class Reestimation:
         trend = np.maximum(seen, 1e-9) / np.sqrt(fraction)
         rest = np.sqrt(1.0 - fraction)
         need = (critical - np.sqrt(fraction) * seen) / rest
-        wanted = ((need - stats.norm.isf(self.target)) / (trend * rest)) ** 2
+        factor = ((need - stats.norm.isf(self.target)) / (trend * rest)) ** 2
         zone = (power >= self.promising) & (power < self.target)
-        return np.where(zone, np.clip(wanted, 1.0, largest), 1.0)
+        return np.where(zone, np.clip(factor, 1.0, largest), 1.0)
 
 
 @dataclass(frozen=True)

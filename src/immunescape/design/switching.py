@@ -165,8 +165,8 @@ def analyse_switching(data: SwitchingData) -> SwitchingEstimates:
     true = float("nan")
     if np.isfinite(data.untreated).all():
         untreated = np.where(data.treated, data.time, np.minimum(data.untreated, data.censor))
-        known = np.where(data.treated, data.event, data.untreated <= data.censor)
-        true = float(hazard_ratio(ordered(untreated, known, data.treated))[0])
+        observed = np.where(data.treated, data.event, data.untreated <= data.censor)
+        true = float(hazard_ratio(ordered(untreated, observed, data.treated))[0])
     return SwitchingEstimates(
         itt, _cox(ordered(cut, stays, data.treated)), ipcw(data),
         Effect.of(float(np.log(adjusted)), float(max(error, 1e-6)), itt.z), psi, psi_low, psi_high, true,
@@ -208,13 +208,13 @@ def switching_study(model: Switching, replicates: int = 200, seed: int = 1, *, a
     """Compare the methods over simulated trials; replicate i depends on (seed, i) alone."""
     if replicates < 2:
         raise InputError("a study needs at least two replicates")
-    found = []
+    estimates = []
     for i in range(replicates):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x5817, i)))
-        found.append(analyse_switching(model.draw(rng)))
+        estimates.append(analyse_switching(model.draw(rng)))
     root = np.sqrt(replicates)
-    truth = np.log([f.true for f in found])
-    ratios = {m: np.array([getattr(f, m).hazard_ratio for f in found]) for m in METHODS} | {"true": np.exp(truth)}
+    truth = np.log([f.true for f in estimates])
+    ratios = {m: np.array([getattr(f, m).hazard_ratio for f in estimates]) for m in METHODS} | {"true": np.exp(truth)}
     methods = {}
     for name, values in ratios.items():
         logs = np.log(values)
@@ -226,7 +226,7 @@ def switching_study(model: Switching, replicates: int = 200, seed: int = 1, *, a
         return p, float(np.sqrt(p * (1 - p) / replicates))
 
     target, critical = methods["true"][0], stats.norm.isf(alpha)
-    effects = {m: [getattr(f, m) for f in found] for m in METHODS}
+    effects = {m: [getattr(f, m) for f in estimates] for m in METHODS}
     return SwitchingStudy(
         methods,
         {m: share(np.array([e.z >= critical for e in rows])) for m, rows in effects.items()},
@@ -273,9 +273,9 @@ def rpsft_psi(data: SwitchingData, low: float = -3.0, high: float = 3.0) -> tupl
     limit = float(stats.norm.isf(0.025))
     # Z rises with psi: it lengthens the counterfactual times of the experimental arm more, which is on the drug longer
     ends = [crossing(-limit), crossing(limit)]
-    known = sorted(e for e in ends if e is not None)
-    below = min((e for e in known if e <= psi), default=-np.inf)
-    above = max((e for e in known if e >= psi), default=np.inf)
+    ends_given = sorted(e for e in ends if e is not None)
+    below = min((e for e in ends_given if e <= psi), default=-np.inf)
+    above = max((e for e in ends_given if e >= psi), default=np.inf)
     return psi, float(below), float(above)
 
 
@@ -303,7 +303,7 @@ def ipcw(data: SwitchingData) -> Effect:
     weight = np.where(moments[None, :] > data.progressed[:, None], later[:, None], 1.0) * (end[:, None] >= moments)
     order = np.argsort(end[event], kind="stable")
     who = np.flatnonzero(event)[order]
-    own = weight[who, np.arange(len(who))]
+    own_weight = weight[who, np.arange(len(who))]
     arm = data.treated.astype(float)
     at_risk_treated, at_risk_control = weight.T @ arm, weight.T @ (1.0 - arm)
 
@@ -311,12 +311,12 @@ def ipcw(data: SwitchingData) -> Effect:
         return at_risk_treated * np.exp(beta) / (at_risk_treated * np.exp(beta) + at_risk_control)
 
     def slope(beta: float) -> float:
-        return float(np.sum(own * (arm[who] - mean(beta))))
+        return float(np.sum(own_weight * (arm[who] - mean(beta))))
 
     beta = float(optimize.brentq(slope, -8.0, 8.0))
     share = mean(beta)
-    information = float(np.sum(own * share * (1 - share)))
-    hazard = own / (at_risk_treated * np.exp(beta) + at_risk_control)
+    information = float(np.sum(own_weight * share * (1 - share)))
+    hazard = own_weight / (at_risk_treated * np.exp(beta) + at_risk_control)
     residual = -np.exp(beta * arm) * ((weight * (arm[:, None] - share[None, :])) @ hazard)
-    np.add.at(residual, who, own * (arm[who] - share))
+    np.add.at(residual, who, own_weight * (arm[who] - share))
     return Effect.of(beta, float(np.sqrt(np.sum(residual**2)) / information))

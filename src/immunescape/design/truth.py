@@ -133,11 +133,11 @@ def preclude(endpoints: Sequence[Endpoint], drawn: Mapping[str, Outcome]) -> dic
     for endpoint in endpoints:
         if not endpoint.competing:
             continue
-        own, other = drawn[endpoint.name], drawn[endpoint.competing]
-        first = other.time < own.time
+        this, other = drawn[endpoint.name], drawn[endpoint.competing]
+        first = other.time < this.time
         # known censoring: who stays at risk does so until the end of the follow-up that this patient would have had
         lost = np.where(first, other.time, np.inf) if endpoint.precluded == "censored" else np.full(first.shape, np.inf)
-        out[endpoint.name] = Outcome(np.where(first, np.inf, own.time), np.minimum(own.lost, lost))
+        out[endpoint.name] = Outcome(np.where(first, np.inf, this.time), np.minimum(this.lost, lost))
     return out
 
 
@@ -214,14 +214,14 @@ class Generator:
                     here = (arm == a) & (stratum == s)
                     if not here.any():
                         continue
-                    part = self.part(name, level, endpoint.name)
-                    if isinstance(part, Rate):
-                        time[here] = np.where(1.0 - u[here] < part.probability, endpoint.months, np.inf)
+                    survival = self.part(name, level, endpoint.name)
+                    if isinstance(survival, Rate):
+                        time[here] = np.where(1.0 - u[here] < survival.probability, endpoint.months, np.inf)
                     else:
                         progression = (
                             self._progression(name, level, endpoint.name) if endpoint.name in composites else None
                         )
-                        time[here] = (progression or part).quantile(u[here])
+                        time[here] = (progression or survival).quantile(u[here])
             drawn[endpoint.name] = Outcome(time, never)
         for composite in composites:
             drawn[composite] = Outcome(np.minimum(drawn[composite].time, drawn[str(death)].time), never)
@@ -247,10 +247,10 @@ class Generator:
     def null(self, control: str, margins: Mapping[str, float] | None = None) -> Generator:
         """See :class:`Truth`."""
         parts = {(a, s, e): self.part(control, s, e) for (a, s, e) in self.parts}
-        for (arm, stratum, endpoint), part in list(parts.items()):
+        for (arm, stratum, endpoint), survival in list(parts.items()):
             ratio = (margins or {}).get(endpoint, 1.0)
-            if arm != control and ratio != 1.0 and isinstance(part, PiecewiseExponential):
-                parts[arm, stratum, endpoint] = part.with_effect(ratio)
+            if arm != control and ratio != 1.0 and isinstance(survival, PiecewiseExponential):
+                parts[arm, stratum, endpoint] = survival.with_effect(ratio)
         return Generator(self.arms, self.strata, self.shares, parts, self.correlation, self.prognostic)
 
 
@@ -294,18 +294,18 @@ class Pool:
         if strata:
             _check_partition(table[table["arm"].isin(list(arms))], strata)
         for arm in arms:
-            part = table[table["arm"] == arm]
-            if part.empty:
+            of_arm = table[table["arm"] == arm]
+            if of_arm.empty:
                 raise InputError(
                     f"the virtual population has no arm '{arm}'", hint=f"Arms: {sorted(set(table['arm']))}."
                 )
             for name in names:
-                chosen = part
+                chosen = of_arm
                 if strata:
                     column, low, high = strata[name]
-                    if column not in part:
+                    if column not in of_arm:
                         raise InputError(f"the virtual population has no covariate '{column}'")
-                    chosen = part[(part[column] >= low) & (part[column] <= high)]
+                    chosen = of_arm[(of_arm[column] >= low) & (of_arm[column] <= high)]
                 if len(chosen) < 20:
                     raise InputError(
                         f"only {len(chosen)} virtual patients in arm '{arm}', stratum '{name}'",

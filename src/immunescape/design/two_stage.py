@@ -55,7 +55,7 @@ def simon_admissible(
         raise InputError(f"rates must satisfy 0 < p0 < p1 < 1, not {p0} and {p1}")
     if not (0 < alpha < 0.5 and 0 < beta < 0.5):
         raise InputError("alpha and beta lie between 0 and 0.5")
-    found: list[SimonDesign] = []
+    designs: list[SimonDesign] = []
     for n in range(2, n_max + 1):
         best: tuple[float, SimonDesign] | None = None
         for n1 in range(1, n):
@@ -63,8 +63,8 @@ def simon_admissible(
             if candidate is not None:
                 best = candidate
         if best is not None:
-            found.append(best[1])
-    return found
+            designs.append(best[1])
+    return designs
 
 
 def _for_sizes(

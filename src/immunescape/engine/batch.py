@@ -175,9 +175,9 @@ def _actions(job: Job, start: float, places: _Places) -> _Actions:
         join([d.duration for d in tables]),
     )
     owner = np.repeat(np.arange(len(tables)), length)
-    found = [places.state(name, "dosed state") for name in names]
-    where = np.array([w for w, _ in found], dtype=np.int64)
-    index = np.array([i for _, i in found], dtype=np.int64)
+    slots = [places.state(name, "dosed state") for name in names]
+    where = np.array([w for w, _ in slots], dtype=np.int64)
+    index = np.array([i for _, i in slots], dtype=np.int64)
     bolus = (duration == 0) & (time >= start)
     infusion = (duration > 0) & (time + duration > start)
     infused = np.unique(targets[infusion])
@@ -328,7 +328,7 @@ def run_batch(
     px_index, px = _columns(moving, n, places.x.__getitem__)
     outputs = [places.find(name) for name in job.outputs]
     finals = [places.state(name, "state") for name in layout.states]
-    wanted = [i for where, i in outputs if where == _IN_Q]
+    quantity_columns = [i for where, i in outputs if where == _IN_Q]
     stop = places.find(job.stop.quantity, "stop quantity") if job.stop is not None else (0, 0)
     given_atol = dict(zip(layout.states, absolute_tolerances(job, layout.states).tolist(), strict=True))
     atol = np.array([given_atol[name] for name in layout.integrated])
@@ -346,7 +346,7 @@ def run_batch(
         "out_kind": np.array([w for w, _ in outputs]), "out_index": np.array([i for _, i in outputs]),
         "final_kind": np.array([w for w, _ in finals]), "final_index": np.array([i for _, i in finals]),
         "z_fixed": _flags(len(layout.fixed), pz_index), "x_fixed": _flags(len(layout.integrated), px_index),
-        "need": _flags(len(layout.quantities), [k for q in wanted for k in layout.closure[q]]),
+        "need": _flags(len(layout.quantities), [k for q in quantity_columns for k in layout.closure[q]]),
         "stop_need": _flags(len(layout.quantities), layout.closure[stop[1]] if stop[0] == _IN_Q else ()),
         "initial_trigger": np.array(layout.initial_triggers),
     }  # fmt: skip
@@ -428,7 +428,7 @@ def _work(
             problems.append(code)
 
     workers = [threading.Thread(target=target, daemon=True) for _ in range(threads)]
-    told = 0
+    reported = 0
     try:
         for worker in workers:
             worker.start()
@@ -436,9 +436,9 @@ def _work(
             while worker.is_alive():
                 worker.join(_POLL)
                 done = int(results["done"][0])
-                if progress is not None and done > told:
-                    progress(done - told)
-                    told = done
+                if progress is not None and done > reported:
+                    progress(done - reported)
+                    reported = done
     except BaseException:
         results["cancel"][0] = 1
         for worker in workers:
@@ -446,7 +446,7 @@ def _work(
                 worker.join()
         raise
     done = int(results["done"][0])
-    if progress is not None and done > told:
-        progress(done - told)
+    if progress is not None and done > reported:
+        progress(done - reported)
     if problems:
         raise EngineError("not enough memory to integrate")

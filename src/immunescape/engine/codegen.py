@@ -88,11 +88,11 @@ class _Writer:
         n = len(plan.states)
         tape = self.tape()
         rates = tape.share([tape.value(r) for r in tape.lower(plan.rates)])
-        found = tangents(tape, rates, [*self.x.values(), "t"])
-        jacobian = {key: node for key, node in sorted(found.items()) if key[1] < n}
-        slopes = {i: node for (i, j), node in sorted(found.items()) if j == n}
+        derivatives = tangents(tape, rates, [*self.x.values(), "t"])
+        jacobian = {key: node for key, node in sorted(derivatives.items()) if key[1] < n}
+        slopes = {i: node for (i, j), node in sorted(derivatives.items()) if j == n}
         self.timed = bool(slopes) or CLOCK in free_symbols(*plan.rates)
-        self.counts["rates_and_jacobian"] = tape.count([*rates, *found.values()])
+        self.counts["rates_and_jacobian"] = tape.count([*rates, *derivatives.values()])
         self.counts["jacobian_nonzeros"] = len(jacobian)
         self.order = elimination_order(n, set(jacobian))
         factors, targets = self._factor(tape, {key: tape.neg(node) for key, node in jacobian.items()})
@@ -406,8 +406,8 @@ def _positions(expressions: Sequence[Expr], states: Sequence[str]) -> set[int]:
 
 def _all(tape: Tape, *tables: Mapping[Any, int]) -> set[int]:
     """Indices of all factors, and of what they negate."""
-    found = {index for table in tables for index in table.values()}
-    return found | {tape.nodes[i][1] for i in found if tape.nodes[i][0] == "neg"}
+    used = {index for table in tables for index in table.values()}
+    return used | {tape.nodes[i][1] for i in used if tape.nodes[i][0] == "neg"}
 
 
 @dataclass(frozen=True)

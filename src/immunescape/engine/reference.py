@@ -122,11 +122,11 @@ class ReferenceCompiled:
     def _doses(self, job: Job) -> Sequence[tuple[FloatArray, ...]]:
         """Doses of each patient as columns: start, index of the state, amount, duration; of past ones what is left."""
         tables = dose_tables(job)
-        known: dict[int, tuple[FloatArray, ...]] = {}
+        compiled_of: dict[int, tuple[FloatArray, ...]] = {}
         for table in tables:
-            if id(table) not in known:
-                known[id(table)] = self._dose_columns(table, float(job.times[0]))
-        return [known[id(table)] for table in tables]
+            if id(table) not in compiled_of:
+                compiled_of[id(table)] = self._dose_columns(table, float(job.times[0]))
+        return [compiled_of[id(table)] for table in tables]
 
     def _dose_columns(self, table: Doses, origin: float) -> tuple[FloatArray, ...]:
         for name in table.target:

@@ -346,9 +346,9 @@ class Patient:
         States that are zero and never were anything else take the size that a few linearised implicit Euler steps
         foresee, each far longer than the one before; a thousandth of it, since it may be too large.
         """
-        n, own = self.problem.n, np.isnan(self.plan.atol)
+        n, relative = self.problem.n, np.isnan(self.plan.atol)
         size = self.top[:n].copy()
-        empty = own & (size == 0.0)
+        empty = relative & (size == 0.0)
         if np.any(empty) and jacobian is not None:
             y, span = self.x[:n].copy(), self.plan.end - self.t
             for share in (1e-9, 1e-6, 1e-4, 1e-2, 1.0):
@@ -367,7 +367,7 @@ class Patient:
                 rate = np.abs(rates(float(then), self.x[:n]))
                 size[empty] = np.fmax(size[empty], 1e-3 * span * np.where(np.isfinite(rate), rate, 0.0)[empty])
         least = np.where(size > 0, size, np.max(size, initial=0.0) * 1e-12)
-        return np.where(own, np.maximum(TOLERANCE_SHARE * self.plan.rtol * least, 1e-250), self.plan.atol)
+        return np.where(relative, np.maximum(TOLERANCE_SHARE * self.plan.rtol * least, 1e-250), self.plan.atol)
 
     def _first_jump(self, dense: Any, a: float, b: float, pattern: tuple[float | bool, ...]) -> float | None:
         """First time in (a, b] at which the pattern differs; None where it does not."""

@@ -56,9 +56,9 @@ class Tape:
     # ---- building -------------------------------------------------------------------------------------------------
     def node(self, *content: object) -> int:
         """Index of the node with this content, made where it is new."""
-        known = self._index.get(content)
-        if known is not None:
-            return known
+        slot = self._index.get(content)
+        if slot is not None:
+            return slot
         index = self._index[content] = len(self.nodes)
         self.nodes.append(content)
         kids, text = content[1:], f"v{index}"
@@ -370,14 +370,14 @@ class Tape:
         def holding(shared: int) -> list[int]:
             """Lists that still hold a pair, in order."""
             a, b, differ = shared >> 33, shared >> 1 & 0xFFFFFFFF, shared & 1
-            found = []
+            dead = []
             for key in where[shared]:
                 sign = signs[key]
                 if a in sign and b in sign and (a != b or lists[key].count((a, sign[a])) > 1):
                     if (sign[a] != sign[b]) == differ:
-                        found.append(key)
-            found.sort()
-            return found
+                        dead.append(key)
+            dead.sort()
+            return dead
 
         while heap:
             count, shared = heapq.heappop(heap)

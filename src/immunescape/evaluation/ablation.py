@@ -308,7 +308,7 @@ def run_ablation(
     Raises
     ------
     InputError
-        For a mechanism that does not exist or may not be switched off, a trial that is no calibration trial, too few
+        For a mechanism that does not exist or may not be switched off, a trial that is not a calibration trial, too few
         trials.
     """
     from immunescape.trial.runner import model_digest, run_trial

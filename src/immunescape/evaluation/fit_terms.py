@@ -55,7 +55,7 @@ def read_terms(path: Path) -> tuple[Term, ...]:
     Raises
     ------
     InputError
-        For a file that cannot be read, a bad cell, a term that stands twice or a member that is no parameter.
+        For a file that cannot be read, a bad cell, a term that occurs twice or a member that is not a parameter.
     """
     from immunescape.model.assembly import Model
     from immunescape.model.registry import drugs

@@ -74,9 +74,9 @@ def _read(path: Path, changed: int) -> dict[str, MechanismLabel]:
         for row in reader:
             where = f"{path}, row {reader.line_num}"
             if row["label"] not in (*LABELS, ""):
-                raise InputError(f"'{row['label']}' is no label", where=where, hint=f"One of {', '.join(LABELS)}.")
+                raise InputError(f"'{row['label']}' is not a label", where=where, hint=f"One of {', '.join(LABELS)}.")
             if row["mechanism"] in found:
-                raise InputError(f"'{row['mechanism']}' stands twice", where=where)
+                raise InputError(f"'{row['mechanism']}' occurs twice", where=where)
             try:
                 numbers = {
                     g: (float(row[f"{g}_difference"]), float(row[f"{g}_se"]) if row[f"{g}_se"] else None)

@@ -95,13 +95,13 @@ def read_draws(text: str, moving: Sequence[Term], origin: str) -> FloatArray:
     Raises
     ------
     InputError
-        For a column that is no term, or a cell that is no number, with its row.
+        For a column that is not a term, or a cell that is not a number, with its row.
     """
     rows = list(csv.reader(text.splitlines()))
     names = [f"{t.name}:{t.term}" for t in moving]
     if not rows or any(column not in names for column in rows[0]):
         unknown = next((c for c in rows[0] if c not in names), "") if rows else ""
-        raise InputError(f"the column '{unknown}' is no term that may move", where=origin)
+        raise InputError(f"the column '{unknown}' is not a term that may move", where=origin)
     out = np.zeros((len(rows) - 1, len(moving)))
     for number, row in enumerate(rows[1:], start=2):
         try:

@@ -53,7 +53,7 @@ def _adopt(extra: Contribution) -> Mechanism:
 
 def _adopt_drug(extra: Contribution) -> Drug:
     drug = _adopt(extra)
-    return drug  # type: ignore[return-value]  # what is no drug is refused by the registry
+    return drug  # type: ignore[return-value]  # what is not a drug is refused by the registry
 
 
 def _no_drug(one: Mechanism, where: str) -> None:

@@ -85,7 +85,7 @@ def axes() -> tuple[Axis, ...]:
     Raises
     ------
     ModelError
-        Naming file and row: a column or number that is missing, a share outside (0, 1), an axis that stands twice.
+        Naming file and row: a column or number that is missing, a share outside (0, 1), an axis that occurs twice.
     """
     return _read(_AXES, _AXES.stat().st_mtime_ns)
 
@@ -106,7 +106,7 @@ def _read(path: Path, changed: int) -> tuple[Axis, ...]:
             if not cells["source"] or not cells["acts_on"]:
                 raise ModelError("an axis needs a source and what it acts on", where=where)
             if cells["axis"] in found:
-                raise ModelError(f"'{cells['axis']}' stands twice", where=where)
+                raise ModelError(f"'{cells['axis']}' occurs twice", where=where)
             sources = tuple(s for s in (w.strip() for w in cells["source"].split(";")) if s and s not in GRADES)
             found[cells["axis"]] = Axis(
                 cells["axis"], tuple(cells["acts_on"].split()), prevalence, silent, spread, sources, cells["grade"],

@@ -78,12 +78,12 @@ def draw_patient(
         raise InputError(f"the seed is {seed!r}", hint="Seeds are whole numbers from 0 on.")
     if number is not None and number < 0:
         raise InputError(f"the number of the patient is {number}", hint="Numbers are 0 or more.")
-    wanted = {name: _valid(name, value) for name, value in covariates.items()}
+    requested = {name: _valid(name, value) for name, value in covariates.items()}
     spec = PopulationSpec(int(seed), region=region, rtol=_RTOL, fit=fit)
     if number is None:
-        candidates = _nearest(sample_covariates(0, CANDIDATES, int(seed), 0, region=region), wanted)
+        candidates = _nearest(sample_covariates(0, CANDIDATES, int(seed), 0, region=region), requested)
     else:
-        candidates = _with(sample_covariates(number, 1, int(seed), 0, region=region), wanted)
+        candidates = _with(sample_covariates(number, 1, int(seed), 0, region=region), requested)
     maker = BlockMaker(prepared_model(()), spec, get_engine(engine))
     reasons: dict[str, int] = {}
     for position in range(min(TRIES, len(candidates))):
@@ -200,9 +200,9 @@ def _again(
         if str(column).startswith("p:") and column in rows.columns:
             if not math.isclose(float(row[column]), float(made.table[column].iloc[0]), rel_tol=1e-9, abs_tol=1e-300):
                 raise InputError(f"patient {number} comes out with another '{str(column)[2:]}'", hint=_OTHER)
-    own = trial.arms[names.index(str(row["arm"]))]
-    beyond = own.beyond_progression if own.stop_at_progression else 1.0
-    origin = f"{trial.name}, {own.name}"
+    own_arm = trial.arms[names.index(str(row["arm"]))]
+    beyond = own_arm.beyond_progression if own_arm.stop_at_progression else 1.0
+    origin = f"{trial.name}, {own_arm.name}"
     return replace(
         patient,
         prior=trial.prior,

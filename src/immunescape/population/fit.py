@@ -88,7 +88,7 @@ class PopulationFit:
                 if term.parameter in values:
                     raise InputError("the value is changed twice", where=where)
                 if not math.isfinite(term.value) or (term.term == "times" and term.value <= 0.0):
-                    raise InputError(f"{term.value} is no number to {term.term}", where=where)
+                    raise InputError(f"{term.value} is not a number to {term.term}", where=where)
                 values[term.parameter] = (term.term, term.value)
                 continue
             own = found.setdefault(term.parameter, {})

@@ -112,9 +112,9 @@ def read_manifest(path: Path) -> Manifest:
         where = path.name + _line_of(text, tuple(first["loc"]))
         name = ".".join(str(p) for p in first["loc"])
         if first["type"] == "extra_forbidden":
-            known = list(PanelEntry.model_fields if "panels" in name else Manifest.model_fields)
-            close = nearest(str(first["loc"][-1]), known)
-            hint = f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(known)}."
+            valid = list(PanelEntry.model_fields if "panels" in name else Manifest.model_fields)
+            close = nearest(str(first["loc"][-1]), valid)
+            hint = f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(valid)}."
             raise InputError(f"unknown key '{first['loc'][-1]}'", where=where, hint=hint) from None
         raise InputError(f"{name}: {first['msg']}", where=where, hint="See: immunescape profile --template") from None
 

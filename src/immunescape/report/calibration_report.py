@@ -72,8 +72,8 @@ def left_out_table(calibration: Calibration) -> Table:
     """Errors beyond chance of trials that a fit had not seen, by how their arms differ."""
     rows: list[Row] = [
         {"Comparison": what, "Figure": kind, "Figures": n, "Error (SD, log scale)": number(sd, 2)}
-        for what, own in calibration.left_out.items()
-        for kind, (sd, n) in own.items()
+        for what, trials in calibration.left_out.items()
+        for kind, (sd, n) in trials.items()
     ]
     return Table(rows, ("Figures", "Error (SD, log scale)"))
 

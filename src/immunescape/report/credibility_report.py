@@ -101,13 +101,13 @@ def _skill(made: Credibility) -> Table:
     rows: list[dict[str, Any]] = []
     for role, record in made.summary.items():
         for end in ("pfs", "os"):
-            part = record.get(end, {})
+            figures = record.get(end, {})
             rows.append(
-                {"Role": role, "Hazard ratios of": end.upper(), "n": part.get("hr_figures", 0),
-                 "Median |error of ln HR|": number(part.get("hr_median_abs_log_error"), 2),
-                 "Interval score": number(part.get("hr_interval_score"), 2),
+                {"Role": role, "Hazard ratios of": end.upper(), "n": figures.get("hr_figures", 0),
+                 "Median |error of ln HR|": number(figures.get("hr_median_abs_log_error"), 2),
+                 "Interval score": number(figures.get("hr_interval_score"), 2),
                  **{f"Interval score, {name}": number(r.get("hr_interval_score"), 2)
-                    for name, r in part.get("rivals", {}).items()}}
+                    for name, r in figures.get("rivals", {}).items()}}
             )  # fmt: skip
     return Table(rows, ("n",))
 

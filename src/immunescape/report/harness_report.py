@@ -205,21 +205,19 @@ def history_row(run: Harness, label: str, date: str) -> list[str]:
     """Main scores of a run, in the order of `HISTORY_COLUMNS`."""
 
     def error(role: str, figure: str) -> str:
-        found = next((s for s in run.summaries if s.role == role and s.figure == figure), None)
-        return "–" if found is None else f"{found.median_abs:.2f} ({_number(found.chance)})"
+        summary = next((s for s in run.summaries if s.role == role and s.figure == figure), None)
+        return "–" if summary is None else f"{summary.median_abs:.2f} ({_number(summary.chance)})"
 
     def plain(role: str, figure: str, digits: int = 2) -> str:
-        found = next((s for s in run.summaries if s.role == role and s.figure == figure), None)
-        return "–" if found is None else f"{found.median_abs:.{digits}f}"
+        summary = next((s for s in run.summaries if s.role == role and s.figure == figure), None)
+        return "–" if summary is None else f"{summary.median_abs:.{digits}f}"
 
     rank = next((s.rank for s in run.summaries if s.role == "all" and s.figure == "pfs_hr"), None)
     oak = {arm["name"]: arm["figures"] for arm in run.rows.get("oak", {}).get("arms", [])}
 
     def best(arm: str) -> str:
-        found = oak.get(arm)
-        return (
-            "–" if not found else " / ".join(_number(found[f"{w}_pct"][0], 0) for w in ("cr", "pr", "sd", "pd", "ne"))
-        )
+        row = oak.get(arm)
+        return "–" if not row else " / ".join(_number(row[f"{w}_pct"][0], 0) for w in ("cr", "pr", "sd", "pd", "ne"))
 
     again = run.rows.get("ici-rechallenge", {}).get("arms", [{}])[0].get("figures", {}).get("orr_pct", [None, None])
     added = [p.trial.name for p in run.protocols if p.kind == "addon"]

@@ -69,7 +69,8 @@ def write_must_not(result: MustNotResult, path: Path, notice: str) -> Path:
     """Write the HTML report of a run."""
     order = ("violated", "undecided", "respected", "")
     groups = [
-        (word or "not testable", must_not_table([r for r in result.statements if r.verdict == word])) for word in order
+        (verdict or "not testable", must_not_table([r for r in result.statements if r.verdict == verdict]))
+        for verdict in order
     ]
     values = {
         "title": "Statements that must not hold",

@@ -69,10 +69,12 @@ def regimen_of(drug: str) -> str:
 
 def shown(model: Model, part: Mechanism) -> list[str]:
     """Return what a page plots: own observables, factors of the processes that are modulated, the tumour's volume."""
-    own = [n for n, q in model.quantities.items() if q.owner == part.name and q.observable]
+    observables = [n for n, q in model.quantities.items() if q.owner == part.name and q.observable]
     factors = list(dict.fromkeys(f"f_{m.process}" for m in part.modulations))
     pools = list(dict.fromkeys(c.pool for c in part.contributions if "{" not in c.pool))
-    names = [n for n in [*own[:3], *factors[:2], *pools[:1], *factors[2:], *own[3:]] if n in model.quantities]
+    names = [
+        n for n in [*observables[:3], *factors[:2], *pools[:1], *factors[2:], *observables[3:]] if n in model.quantities
+    ]
     names = [n for n in dict.fromkeys(names) if n != "V_T"]
     return [*names[: _PANELS - 1], "V_T"]
 
@@ -123,7 +125,7 @@ def simulate_courses(names: Sequence[str] = ()) -> dict[str, Course]:
     mechanisms = [m for m in bare.mechanisms if not names or m.name in names]
     strong = strongest(bare, engine.compile(bare.to_sbml()), base, mechanisms, shown, _DAYS) if mechanisms else {}
     parts = {m.name: m for m in mechanisms}
-    found = {
+    courses = {
         name: _course(shown(bare, parts[name]), bare, with_, plain, (label, "reference patient"))
         for name, (label, with_, plain) in strong.items()
     }
@@ -135,9 +137,9 @@ def simulate_courses(names: Sequence[str] = ()) -> dict[str, Course]:
         for drug in group:  # one at a time, as each has its own label
             text = regimen_of(drug)
             given = to_doses(administered(parse_regimen(text), BodySize(), until_days=DAYS))
-            part = model.drug(drug)
-            found[drug] = _given(model, compiled, base, part, given, text)
-    return found
+            module = model.drug(drug)
+            courses[drug] = _given(model, compiled, base, module, given, text)
+    return courses
 
 
 def page(model: Model, part: Mechanism, course: Course | None, picture: str) -> str:
@@ -246,11 +248,11 @@ def write_pages(folder: str | Path, names: Sequence[str] = (), *, pictures: bool
     from immunescape.model.assembly import Model
 
     drugs = registry.drugs()
-    known = [*registry.mechanisms(), *drugs]
+    pages = [*registry.mechanisms(), *drugs]
     for name in names:
-        if name not in known:
-            raise unknown_word("mechanism or drug", name, known)
-    chosen = [n for n in known if not names or n in names]
+        if name not in pages:
+            raise unknown_word("mechanism or drug", name, pages)
+    chosen = [n for n in pages if not names or n in names]
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     model = Model.build(drugs=list(drugs), check_units=False)

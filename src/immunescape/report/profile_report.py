@@ -141,7 +141,7 @@ def _cohort(study: StudyTables, statistics: bool) -> dict[str, Any]:
         rows.append({"Mechanism": titles[str(name)], **states, "Present of assessed": share, "Of all": bound})
     measured = sum(any(m.value is not None for m in rows.values()) for rows in study.done.measured.values())
     drawn: Any = len(nobody) < len(rules)  # else there is nothing to draw
-    found: dict[str, Any] = {
+    sections: dict[str, Any] = {
         "tiles": [
             (len(study.patients), "patients"),
             (sum(len(p.samples) for p in study.patients.values()), "samples"),
@@ -166,8 +166,8 @@ def _cohort(study: StudyTables, statistics: bool) -> dict[str, Any]:
     if statistics:
         from immunescape.report.profile_outcome import outcome_sections
 
-        found |= outcome_sections(study)
-    return found
+        sections |= outcome_sections(study)
+    return sections
 
 
 def context(study: StudyTables, notice: str, statistics: bool = True) -> dict[str, Any]:

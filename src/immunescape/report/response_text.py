@@ -96,14 +96,14 @@ def response_summary(study: StudyTables) -> str:
     )
     seen = outcomes(study.done.study)["response"].reindex(frame.index)
     had_other = [p.resistance.why == NO_INHIBITOR for p in study.patients.values()]
-    known = seen.notna() & ~np.array(had_other)
-    if known.sum() < 10 or seen[known].nunique() < 2:
+    complete = seen.notna() & ~np.array(had_other)
+    if complete.sum() < 10 or seen[complete].nunique() < 2:
         return text
-    y = seen[known].astype(bool)
-    p = frame.loc[known, "response"]
+    y = seen[complete].astype(bool)
+    p = frame.loc[complete, "response"]
     area = auc(p, y)
     interval = "" if area.low is None else f" ({area.low:.2f} to {area.high:.2f})"
     return (
-        f"{text}. Of {int(known.sum())} patients with a best response, {_percent(float(y.mean()))} responded and "
+        f"{text}. Of {int(complete.sum())} patients with a best response, {_percent(float(y.mean()))} responded and "
         f"{_percent(float(p.mean()))} were expected; AUC {area.value:.2f}{interval}"
     )

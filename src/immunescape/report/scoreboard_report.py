@@ -193,8 +193,8 @@ def print_scoreboard(validation: Validation) -> None:
         mine = [s for s in validation.scores if s.role == role]
         title = {"calibration": "Calibration trials", "validation": "Validation trials"}.get(role, "Your own trials")
         print_table(title, scores_table(mine).rows)
-    if found := validation.facts():
-        print_table("Facts of the review", facts_table(found).rows)
+    if facts := validation.facts():
+        print_table("Facts of the review", facts_table(facts).rows)
     print_table("Errors (medians over figures)", summary_table(validation.summary()).rows)
     if validation.kinetics:
         print_table("Single lesions (Kolmogorov-Smirnov distance)", _kinetics(validation).rows)

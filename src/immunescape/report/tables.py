@@ -86,9 +86,9 @@ def results_table(result: TrialResult) -> Table:
     rows: list[Row] = []
     for title, key, interval in (*_ENDPOINTS, *(_PATHOLOGY if result.trial.resection_day is not None else ())):
         for arm in result.arms:
-            known = published.arm(arm["name"]) if published else None
-            value = getattr(known, key, None) if known else None
-            bounds = getattr(known, interval, None) if known and interval else None
+            published_arm = published.arm(arm["name"]) if published else None
+            value = getattr(published_arm, key, None) if published_arm else None
+            bounds = getattr(published_arm, interval, None) if published_arm and interval else None
             rows.append(
                 {
                     "Endpoint": title,
@@ -108,11 +108,17 @@ def _ratio(predicted: Any, published: Any) -> str:
 
 def comparison_table(result: TrialResult) -> Table:
     """Hazard ratios, predicted beside published and, for OS, beside what the hazard of death alone gives."""
-    known = result.trial.published
+    published = result.trial.published
     rows = []
     others = result.comparison.get("others", [])
     for k, c in enumerate([result.comparison, *others]):
-        of_arm = getattr(known, "others", {}).get(c.get("experimental"), {}) if k else vars(known) if known else {}
+        of_arm = (
+            getattr(published, "others", {}).get(c.get("experimental"), {})
+            if k
+            else vars(published)
+            if published
+            else {}
+        )
         for title, key in (("Progression-free survival", "pfs_hr"), ("Overall survival", "os_hr")):
             if key not in c:
                 continue
@@ -120,7 +126,7 @@ def comparison_table(result: TrialResult) -> Table:
                 {
                     "Hazard ratio": f"{title}, {c['experimental']}" if others else title,
                     "Predicted (95 % interval)": with_interval(c[key], c.get(f"{key}_ci"), 2),
-                    "Published": with_interval(of_arm.get(key), of_arm.get(f"{key}_ci"), 2) if known else "–",
+                    "Published": with_interval(of_arm.get(key), of_arm.get(f"{key}_ci"), 2) if published else "–",
                     "Same courses in both arms": number(c.get("os_hr_same_course"), 2) if key == "os_hr" else "–",
                 }
             )
@@ -162,10 +168,10 @@ def resistance_table(result: TrialResult) -> Table:
 
 def safety_table(result: TrialResult) -> Table:
     """Toxicity and stopping, per arm."""
-    known = result.trial.published
+    published = result.trial.published
     rows = []
     for arm in result.arms:
-        pub = known.arm(arm["name"]) if known else None
+        pub = published.arm(arm["name"]) if published else None
         rows.append(
             {
                 "Arm": arm["name"],
@@ -181,12 +187,12 @@ def safety_table(result: TrialResult) -> Table:
 
 def survival_table(result: TrialResult, months: tuple[float, ...] = (6, 12, 24, 36, 48, 60)) -> Table:
     """Predicted and published event-free shares at landmarks (%)."""
-    known = result.trial.published
+    published = result.trial.published
     rows = []
     for endpoint, title in (("pfs", "Progression-free survival"), ("os", "Overall survival")):
         for arm in result.arms:
             curve = result.curves[endpoint, arm["name"]]
-            pub = known.arm(arm["name"]) if known else None
+            pub = published.arm(arm["name"]) if published else None
             points = dict(pub.km.get(endpoint, ())) if pub else {}
             row: Row = {"Endpoint (%)": title, "Arm": arm["name"]}
             for m in months:

@@ -94,8 +94,8 @@ def toxicity_rows(drugs: list[str]) -> list[dict[str, Any]]:
     """Toxicity facts that apply to a set of drugs, as table rows."""
     from immunescape.knowledge.toxicity import drug_classes, toxicity_facts
 
-    wanted = set(drugs)
-    classes = {c for drug in wanted for c in drug_classes().get(drug, ())}
+    chosen = set(drugs)
+    classes = {c for drug in chosen for c in drug_classes().get(drug, ())}
     return [
         {
             "regimen": f.regimen,
@@ -106,7 +106,7 @@ def toxicity_rows(drugs: list[str]) -> list[dict[str, Any]]:
             "source": "; ".join(f.sources) or "assumed",
         }
         for f in toxicity_facts()
-        if set(f.regimen.split("+")) & (wanted | classes)
+        if set(f.regimen.split("+")) & (chosen | classes)
     ]
 
 

@@ -67,12 +67,12 @@ def _curves(result: TrialResult, endpoint: str) -> list[Curve]:
 
 
 def _published(result: TrialResult, endpoint: str) -> list[PublishedCurve]:
-    known = result.trial.published
-    if known is None:
+    published = result.trial.published
+    if published is None:
         return []
     digitised = _digitised(result, endpoint)
     curves = []
-    for arm in known.arms:
+    for arm in published.arms:
         points = arm.km.get(endpoint, ())
         months, survival = digitised.get(arm.name, ((), ()))
         curves.append(
@@ -92,9 +92,9 @@ def _digitised(result: TrialResult, endpoint: str) -> dict[str, tuple[Sequence[f
     """Kaplan-Meier curves of the published event times that the trial file names, by arm."""
     from immunescape.stats.survival import kaplan_meier
 
-    known = result.trial.published
+    published = result.trial.published
     curves: dict[str, tuple[Sequence[float], Sequence[float]]] = {}
-    for arm, times in (known.curves.get(endpoint, {}) if known else {}).items():
+    for arm, times in (published.curves.get(endpoint, {}) if published else {}).items():
         table = kaplan_meier([t for t, _ in times], [e for _, e in times])
         curves[arm] = (table["time"].tolist(), table["survival"].tolist())
     return curves

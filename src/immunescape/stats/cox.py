@@ -115,8 +115,8 @@ def _fit(time: Array, event: Array, x: Array) -> tuple[Array, Array] | None:
     ends = np.r_[starts[1:], len(t)] - 1
     deaths = np.add.reduceat(e, starts).astype(int)
     group = np.repeat(np.arange(len(starts)), deaths)
-    part = np.concatenate([np.arange(d) / d for d in deaths if d]) if deaths.any() else np.zeros(0)
-    rows = _RiskSets(starts, ends, e == 1, group, part)
+    fractions = np.concatenate([np.arange(d) / d for d in deaths if d]) if deaths.any() else np.zeros(0)
+    rows = _RiskSets(starts, ends, e == 1, group, fractions)
     beta = np.zeros(z.shape[1])
     value, gradient, information = _derivatives(beta, z, rows)
     for _ in range(60):

@@ -13,8 +13,8 @@ __all__ = ["auc", "benjamini_hochberg", "logistic"]
 
 def _groups(values: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     x, y = np.asarray(values, dtype=float), np.asarray(labels, dtype=bool)
-    known = ~np.isnan(x)
-    return x[known & y], x[known & ~y]
+    given = ~np.isnan(x)
+    return x[given & y], x[given & ~y]
 
 
 def _mann_whitney(a: NDArray[np.float64], b: NDArray[np.float64], wins: float) -> float:
@@ -82,8 +82,8 @@ def logistic(values: ArrayLike, labels: ArrayLike, level: float = 0.95) -> Estim
         Without a value, with a note, where the groups are separated or the value does not vary.
     """
     x, y = np.asarray(values, dtype=float), np.asarray(labels, dtype=float)
-    known = ~np.isnan(x)
-    x, y = x[known], y[known]
+    given = ~np.isnan(x)
+    x, y = x[given], y[given]
     nothing = Estimate(None, test="logistic", note="the value does not vary, or the groups are separated")
     if len(x) < 3 or x.std() == 0 or y.min() == y.max():
         return nothing
@@ -114,10 +114,10 @@ def benjamini_hochberg(p: ArrayLike) -> NDArray[np.float64]:
     """Return false discovery rates of p values; NaN stays NaN and is not counted as a test."""
     values = np.asarray(p, dtype=float)
     out = np.full(values.shape, np.nan)
-    known = np.flatnonzero(~np.isnan(values))
-    if not len(known):
+    given = np.flatnonzero(~np.isnan(values))
+    if not len(given):
         return out
-    order = known[np.argsort(values[known])]
+    order = given[np.argsort(values[given])]
     scaled = values[order] * len(order) / np.arange(1, len(order) + 1)
     out[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
     return out

@@ -97,7 +97,7 @@ class Grown:
     ----------
     table : rows as of `immunescape.population.blocks.Block`.
     scores : (n, d) normal scores of the varying parameters, in the order of `names`.
-    log_weight : (n,) ln of the likelihood of the facts about parameters; the proposal is no part of it.
+    log_weight : (n,) ln of the likelihood of the facts about parameters; the proposal is not a part of it.
     fates : fate -> parameter sets tried.
     """
 

@@ -128,7 +128,7 @@ def plugin_kinds() -> Mapping[str, DesignKind]:
     Raises
     ------
     InputError
-        For an object that is no kind, a name that is taken, or a field that kinds cannot read.
+        For an object that is not a kind, a name that is taken, or a field that kinds cannot read.
     """
     return {name: kind for name, kind in KINDS.all().items() if kind.options is not None}
 
@@ -162,8 +162,8 @@ def _options(kind: DesignKind, model: type[BaseModel], source: Any, file: Any) -
         for detail in error.errors(include_url=False):
             where = source.where(("options", *detail["loc"]))
             if detail["type"] == "extra_forbidden":
-                word = str(detail["loc"][-1])
-                problem = unknown_word(f"option of '{kind.name}'", word, model.model_fields, where=where)
+                field = str(detail["loc"][-1])
+                problem = unknown_word(f"option of '{kind.name}'", field, model.model_fields, where=where)
             else:
                 problem = InputError(f"{'.'.join(map(str, detail['loc']))}: {detail['msg'].lower()}", where=where)
             problems.append(problem)

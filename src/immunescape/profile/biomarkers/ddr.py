@@ -29,7 +29,7 @@ def _defect(study: Study) -> dict[str, Measurement]:
     genes = ddr_genes()
     states = gene_states(study, genes)
     name, method = "ddr_defect", f"A deleterious change or deletion in any of {len(genes)} genes"
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for patient in study.patient_ids:
         hit, unknown, unseen = [], [], []
         rows: list[str] = []
@@ -56,11 +56,11 @@ def _defect(study: Study) -> dict[str, Measurement]:
             note += ", ".join(unseen[:6]) + (" …" if len(unseen) > 6 else "") + doubtful
             value = None
         if value is None:
-            found[patient] = Measurement.not_assessable(
+            measurements[patient] = Measurement.not_assessable(
                 name, "", note, method=method, citation=("teo2018",), coverage=coverage
             )
         else:
-            found[patient] = Measurement(
+            measurements[patient] = Measurement(
                 name,
                 value,
                 "",
@@ -71,7 +71,7 @@ def _defect(study: Study) -> dict[str, Measurement]:
                 note=note,
                 source=tuple(dict.fromkeys(rows)),
             )
-    return found
+    return measurements
 
 
 register(

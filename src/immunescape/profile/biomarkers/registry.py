@@ -85,11 +85,11 @@ class Biomarker:
             why = f"no {' or '.join(k.replace('_', ' ') for k in self.needs)} file was given"
             nobody = Measurement.not_assessable(self.name, self.unit, why, method=self.title, citation=self.references)
             return dict.fromkeys(study.patient_ids, nobody)
-        found = self.function(study) if given else {}
+        measured = self.function(study) if given else {}
         missing = Measurement.not_assessable(
             self.name, self.unit, "no value of this patient in the files", method=self.title, citation=self.references
         )
-        answer = {patient: found.get(patient, missing) for patient in study.patient_ids}
+        answer = {patient: measured.get(patient, missing) for patient in study.patient_ids}
         return answer | {p: m for p, m in reported.items() if answer[p].value is None}
 
     def _reported(self, study: Study) -> Measured:
@@ -99,11 +99,11 @@ class Biomarker:
         """
         if self.unit not in ("", "1") or self.name not in study.patients.columns:
             return {}
-        found: Measured = {}
+        measured: Measured = {}
         for patient, value in zip(study.patients["patient"], study.patients[self.name], strict=True):
             read = self._read(value)
             if read is not None:
-                found[patient] = Measurement(
+                measured[patient] = Measurement(
                     self.name,
                     read,
                     self.unit,
@@ -113,7 +113,7 @@ class Biomarker:
                     source=study.sources.get("patients", ()),
                     note=f"as reported: {value}; how it was measured is not known",
                 )
-        return found
+        return measured
 
     def _read(self, value: object) -> float | str | bool | None:
         word = "" if value is None or value != value else str(value).strip()
@@ -242,10 +242,10 @@ def values_frame(measured: Mapping[str, Mapping[str, Measurement]]) -> pd.DataFr
     the limit; ask the measurements for its status.
     """
     columns: dict[str, pd.Series] = {}
-    for name, found in measured.items():
-        values = [m.value for m in found.values()]
+    for name, of_patients in measured.items():
+        values = [m.value for m in of_patients.values()]
         numeric = all(v is None or (isinstance(v, (int, float)) and not isinstance(v, bool)) for v in values)
-        column = pd.Series(values, index=list(found), dtype=object)
+        column = pd.Series(values, index=list(of_patients), dtype=object)
         columns[name] = column.astype(float) if numeric else column
     frame = pd.DataFrame(columns)
     frame.index.name = "patient"

@@ -51,7 +51,7 @@ def variant_effects() -> dict[tuple[str, str], VariantEffect]:
     InputError
         Naming the row, for an unknown effect, a row without source, or a change that occurs twice.
     """
-    found = {}
+    effects = {}
     with TABLE.open(encoding="utf-8", newline="") as stream:
         for number, row in enumerate(csv.DictReader(stream), start=2):
             where = f"{TABLE.name}, row {number}"
@@ -61,10 +61,10 @@ def variant_effects() -> dict[tuple[str, str], VariantEffect]:
                 )
             if not row["source"] or not row["grade"]:
                 raise InputError("the row has no source or no grade", where=where)
-            if (row["gene"], row["change"]) in found:
+            if (row["gene"], row["change"]) in effects:
                 raise InputError(f"{row['gene']} {row['change']} occurs twice", where=where)
-            found[row["gene"], row["change"]] = VariantEffect(**row)
-    return found
+            effects[row["gene"], row["change"]] = VariantEffect(**row)
+    return effects
 
 
 def one_letter(protein: str) -> str:

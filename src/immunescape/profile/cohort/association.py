@@ -34,13 +34,13 @@ def contrasts(values: pd.Series) -> Iterator[tuple[str, str, pd.Series]]:
     values
         Values of one biomarker over patients; None or NaN where not assessable.
     """
-    known = values[values.notna()]
-    if not len(known):
+    given = values[values.notna()]
+    if not len(given):
         return
-    if all(isinstance(v, (bool, np.bool_)) for v in known):
+    if all(isinstance(v, (bool, np.bool_)) for v in given):
         yield "True", "binary", values.map(lambda v: np.nan if pd.isna(v) else float(v)).astype(float)
-    elif all(isinstance(v, str) for v in known):
-        levels = sorted(set(known))
+    elif all(isinstance(v, str) for v in given):
+        levels = sorted(set(given))
         for level in levels[1:] if len(levels) == 2 else levels:
             yield level, "binary", values.map(lambda v, x=level: np.nan if pd.isna(v) else float(v == x)).astype(float)
     else:
@@ -121,12 +121,12 @@ def associate(
             continue
         for name, level, kind, x in compared:
             both = followed & ~np.isnan(x)
-            found = (
+            tested = (
                 [(*_survival(x, time, label, kind, minimum), True)]
                 if time is not None
                 else _two_groups(x, label, kind, minimum)
             )
-            for measure, estimate, primary in found:
+            for measure, estimate, primary in tested:
                 value, low, high, p = estimate.numbers()
                 rows.append(
                     {
@@ -150,6 +150,6 @@ def associate(
                 )
     table = pd.DataFrame(rows, columns=_COLUMNS)
     table["q"] = table["q"].astype(float)
-    for _, part in table[table["primary"].astype(bool)].groupby("endpoint"):
-        table.loc[part.index, "q"] = benjamini_hochberg(part["p"].to_numpy(dtype=float))
+    for _, tests in table[table["primary"].astype(bool)].groupby("endpoint"):
+        table.loc[tests.index, "q"] = benjamini_hochberg(tests["p"].to_numpy(dtype=float))
     return table

@@ -109,8 +109,8 @@ def interaction(
             hint="Without a control arm it is not established.",
         )
     missing = int(frame["x"].isna().sum())
-    known = frame.dropna()
-    binary = set(known["x"].unique()) <= {0.0, 1.0}
+    complete = frame.dropna()
+    binary = set(complete["x"].unique()) <= {0.0, 1.0}
     nan = float("nan")
 
     def result(note: str, **found: object) -> Interaction:
@@ -119,24 +119,24 @@ def interaction(
             "ratio_high": nan, "p": nan, "prognostic_hr": nan, "prognostic_p": nan, "label": "not established",
         }  # fmt: skip
         fields |= found
-        events = int(known["event"].sum())
-        return Interaction(name, endpoint, len(known), missing, events, note=note, **fields)  # type: ignore[arg-type]
+        events = int(complete["event"].sum())
+        return Interaction(name, endpoint, len(complete), missing, events, note=note, **fields)  # type: ignore[arg-type]
 
     positive = None
     if binary:
-        count = known.groupby(["treated", "x"]).size()
+        count = complete.groupby(["treated", "x"]).size()
         cells = [int(count.get((a, b), 0)) for a in (0.0, 1.0) for b in (0.0, 1.0)]
         positive = (cells[1], cells[3])
         if min(cells) < minimum:
             return result(f"{min(cells)} patients in the smallest cell; {minimum} are needed", n_positive=positive)
     fit = cox(
-        known["time"],
-        known["event"],
-        {"treated": known["treated"], "x": known["x"], "product": known["treated"] * known["x"]},
+        complete["time"],
+        complete["event"],
+        {"treated": complete["treated"], "x": complete["x"], "product": complete["treated"] * complete["x"]},
     )
     if fit.table.empty:
         return result(fit.note, n_positive=positive)
-    alone = known[known["treated"] == 0]
+    alone = complete[complete["treated"] == 0]
     ratio, ratio_low, ratio_high, p = fit.estimate("product").numbers()
     prognostic_hr, _, _, q = cox(alone["time"], alone["event"], {"x": alone["x"]}).estimate("x").numbers()
     label: Label = "not established"
@@ -144,7 +144,9 @@ def interaction(
         label = "both" if q < alpha else "predictive"
     elif q < alpha:
         label = "prognostic"
-    with_it, without = (known[known["x"] == v] for v in (1.0, 0.0)) if binary else (known.iloc[:0], known.iloc[:0])
+    with_it, without = (
+        (complete[complete["x"] == v] for v in (1.0, 0.0)) if binary else (complete.iloc[:0], complete.iloc[:0])
+    )
     return result(
         "" if binary else "ratio of hazard ratios per unit",
         n_positive=positive,

@@ -43,9 +43,9 @@ def missingness(values: pd.DataFrame, outcomes: pd.DataFrame, minimum: int = 5) 
         rates = {"with": has & response.notna(), "without": ~has & response.notna()}
         for word, who in rates.items():
             row[f"response_{word}"] = float(response[who].astype(bool).mean()) if who.any() else np.nan
-        known = response.notna()
+        assessed = response.notna()
         enough = min(int(w.sum()) for w in rates.values()) >= minimum
-        row["response_p"] = fisher(has[known], response[known].astype(bool)).numbers()[3] if enough else np.nan
+        row["response_p"] = fisher(has[assessed], response[assessed].astype(bool)).numbers()[3] if enough else np.nan
         row["os_hr_without"], row["os_p"] = np.nan, np.nan
         if min(int(has.sum()), int((~has).sum())) >= minimum:
             fit = cox(joined["os_months"], joined["os_event"], {"missing": (~has).astype(float)})

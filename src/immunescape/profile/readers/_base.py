@@ -101,8 +101,8 @@ class Reader:
         general = {name: given.pop(name) for name in GENERAL if name in given and name not in self.options}
         for name in given:
             if name not in self.options:
-                known = (*self.options, *GENERAL)
-                raise unknown_word(f"option of the format '{self.name}'", name, known, where=path.name)
+                valid = (*self.options, *GENERAL)
+                raise unknown_word(f"option of the format '{self.name}'", name, valid, where=path.name)
         for name, value in general.items():
             if not isinstance(value, Mapping) or (
                 name == "values" and not all(isinstance(v, Mapping) for v in value.values())

@@ -116,13 +116,13 @@ class Table:
         if named is not None and (column := named.column(names, self.frame)) is not None:
             named.taken.add(column)
             return column
-        known = {_plain(c): c for c in reversed(list(self.frame.columns))}
+        column_of = {_plain(c): c for c in reversed(list(self.frame.columns))}
         for name in names:
-            found = name if name in self.frame.columns else known.get(_plain(name))
-            if found is not None:
+            match = name if name in self.frame.columns else column_of.get(_plain(name))
+            if match is not None:
                 if named is not None:
-                    named.taken.add(found)
-                return found
+                    named.taken.add(match)
+                return match
         return None
 
     def need(self, *names: str) -> str:
@@ -133,9 +133,9 @@ class Table:
         InputError
             Naming the nearest columns of the file.
         """
-        found = self.find(*names)
-        if found is not None:
-            return found
+        name = self.find(*names)
+        if name is not None:
+            return name
         columns = [str(c) for c in self.frame.columns]
         close = nearest(names[0], columns)
         guess = f"Did you mean '{close[0]}'? " if close else ""
@@ -148,17 +148,17 @@ class Table:
 
     def text(self, *names: str) -> pd.Series:
         """Return a column as text with None where missing; all None where there is no such column."""
-        found = self.find(*names)
-        if found is None:
+        name = self.find(*names)
+        if name is None:
             return pd.Series([None] * len(self.frame), index=self.frame.index, dtype=object)
-        return self.frame[found]
+        return self.frame[name]
 
     def number(self, *names: str) -> pd.Series:
         """Return a column as numbers with NaN where missing; all NaN where there is no such column."""
-        found = self.find(*names)
-        if found is None:
+        name = self.find(*names)
+        if name is None:
             return pd.Series(np.nan, index=self.frame.index, dtype=float)
-        return number_column(self.frame[found], self.file, found)
+        return number_column(self.frame[name], self.file, name)
 
 
 def _plain(name: str) -> str:

@@ -103,9 +103,9 @@ def read_expression(path: Path, options: Mapping[str, Any]) -> Partial:
     gene_column = table.need(str(options["gene_column"])) if options.get("gene_column") else columns[0]
     skip = {gene_column}
     for name in _IDENTIFIERS:
-        found = table.find(name)
-        if found is not None:
-            skip.add(found)
+        column = table.find(name)
+        if column is not None:
+            skip.add(column)
     samples = _samples_of(columns, skip, path.name, out.problems)
     if not samples:
         raise InputError(

@@ -109,7 +109,7 @@ def read_lohhla(path: Path, options: Mapping[str, Any]) -> Partial:
     for which in (1, 2):
         stem = f"HLA_type{which}copyNum_withBAFBin"
         cn = table.number(table.need(stem, f"HLA_type{which}copyNum_withBAF", f"HLA_type{which}copyNum_withoutBAFBin"))
-        part = pd.DataFrame(
+        calls = pd.DataFrame(
             {
                 "patient": owner,
                 "allele": _alleles(table.frame[table.need(f"HLA_A_type{which}", f"HLA_type{which}")], path.name),
@@ -121,8 +121,8 @@ def read_lohhla(path: Path, options: Mapping[str, Any]) -> Partial:
             },
             index=table.frame.index,
         )
-        part["lost"] = _lost_by_copies(cn, cut, p < p_cut, p.notna())
-        parts.append(part)
+        calls["lost"] = _lost_by_copies(cn, cut, p < p_cut, p.notna())
+        parts.append(calls)
     rows = pd.concat(parts)
     rows = rows[rows["allele"].notna()]
     unknown = int(rows["lost"].isna().sum())

@@ -46,8 +46,8 @@ class Signature:
     @property
     def references(self) -> tuple[str, ...]:
         """Citation keys: of the list, and of the method."""
-        own = () if self.source == "assumed" else (self.source,)
-        return (*own, "barbie2009", "hanzelmann2013") if self.method == "ssgsea" else own
+        of_list = () if self.source == "assumed" else (self.source,)
+        return (*of_list, "barbie2009", "hanzelmann2013") if self.method == "ssgsea" else of_list
 
     @property
     def title(self) -> str:
@@ -64,15 +64,15 @@ def signatures() -> dict[str, Signature]:
     InputError
         For a row with an unknown method or a gene that is not an approved symbol.
     """
-    known = gene_table().symbols
-    found = {}
+    symbols = gene_table().symbols
+    table = {}
     with _FILE.open(encoding="utf-8", newline="") as file:
         for line, row in enumerate(csv.DictReader(file), 2):
             genes = tuple(row["genes"].split())
-            wrong = [g for g in genes if g not in known]
+            wrong = [g for g in genes if g not in symbols]
             if wrong or row["method"] not in METHODS:
                 raise InputError(f"{wrong or row['method']}: not known", where=f"{_FILE.name}, line {line}")
-            found[row["name"]] = Signature(
+            table[row["name"]] = Signature(
                 row["name"],
                 row["kind"],
                 row["method"],
@@ -82,4 +82,4 @@ def signatures() -> dict[str, Signature]:
                 row["grade"],
                 row["note"],
             )
-    return found
+    return table
