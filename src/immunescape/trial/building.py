@@ -26,7 +26,7 @@ from immunescape.trial.spec import (
     Crossover,
     DataCut,
     Endpoints,
-    PopulationSpec,
+    Enrolment,
     PriorLine,
     Published,
     PublishedArm,
@@ -126,7 +126,7 @@ class Builder:
 
     # population ---------------------------------------------------------------------------------------------------
 
-    def population(self, block: schema.PopulationBlock) -> PopulationSpec:
+    def population(self, block: schema.PopulationBlock) -> Enrolment:
         """Who is enrolled."""
         path: Location = ("population",)
         criteria = [self.criterion("stage", block.stage, (*path, "stage"))]
@@ -156,7 +156,7 @@ class Builder:
         region, regions = self.regions(block, path)
         default: tuple[int, int | None] = (1, 1)
         line = self.attempt(default, lambda: self.line(block.line, (*path, "line")))
-        return PopulationSpec(
+        return Enrolment(
             tuple(c for c in criteria if c is not None), line,
             {name: shares for name, shares in mix.items() if shares},
             block.pdl1.assay if block.pdl1 else None, region, regions=regions,
@@ -385,7 +385,7 @@ class Builder:
         if day is not None and day > follow_up_and_cuts(block)[0] * DAYS_PER_MONTH:
             self.refuse(f"day {day:g} lies after the end of follow-up", ("resection_day",), "Raise 'follow_up_months'.")
 
-    def check_line(self, population: PopulationSpec, prior: tuple[PriorLine, ...]) -> None:
+    def check_line(self, population: Enrolment, prior: tuple[PriorLine, ...]) -> None:
         """Refuse a line of treatment that the prior lines do not lead to."""
         first, last = population.line
         if len(prior) < first - 1:
@@ -496,7 +496,7 @@ ENTRY_COVARIATES = ("sld_mm",)
 """Covariates that earlier lines change: criteria on them are read at entry."""
 
 
-def entry_criteria(population: PopulationSpec, prior: tuple[PriorLine, ...], measurable: bool | None) -> PopulationSpec:
+def entry_criteria(population: Enrolment, prior: tuple[PriorLine, ...], measurable: bool | None) -> Enrolment:
     """The population with what is read at entry, after the earlier lines, set apart from what is read at diagnosis."""
     if not prior:
         return population
