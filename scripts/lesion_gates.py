@@ -45,8 +45,7 @@ def measure(
 
 
 def _figures(result: Any) -> dict[str, Any]:
-    from immunescape.trial.stats import median_survival
-
+    from immunescape.stats.survival import median_survival
     from immunescape.trial.analysis import best_at_cut
 
     out: dict[str, Any] = {"hr": {k: result.comparison.get(k) for k in ("pfs_hr", "os_hr", "os_hr_same_course")}}

@@ -19,9 +19,8 @@ of it can be replaced (a name that is taken is refused), and a file of another n
 
 from __future__ import annotations
 
-import csv
 import importlib.util
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -40,7 +39,6 @@ __all__ = [
     "data_folders",
     "library",
     "refresh",
-    "rows",
     "table_files",
 ]
 
@@ -198,29 +196,6 @@ def _check_folder(path: Path) -> None:
 def table_files(name: str) -> tuple[Path, ...]:
     """Files of a name in `TABLES` that plug-ins bring, in the order of their entry points."""
     return tuple(f.path / name for f in data_folders() if (f.path / name).is_file())
-
-
-def rows(name: str, columns: Iterable[str]) -> Iterator[tuple[dict[str, str], str]]:
-    """Yield the rows of the plug-ins' tables of a name, each with its file and row.
-
-    Raises
-    ------
-    InputError
-        For a table with other columns, or a row with more or fewer cells.
-    """
-    expected = list(columns)
-    for path in table_files(name):
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            if list(reader.fieldnames or ()) != expected:
-                raise InputError(f"the columns must be {','.join(expected)}", where=f"{path}, row 1")
-            for row in reader:
-                where = f"{path}, row {reader.line_num}"
-                if None in row or None in row.values():
-                    raise InputError(
-                        f"a row has {len(expected)} cells", where=where, hint="A cell that holds a comma needs quotes."
-                    )
-                yield row, where
 
 
 def library(kind: str, shipped: Iterable[str] = ()) -> dict[str, Path]:

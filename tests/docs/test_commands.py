@@ -7,9 +7,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
-
 from tests.docs.documented import NOT_RUN, PAGES, ROOT, SLOW, blocks, commands, programs
+from typer.testing import CliRunner
 
 COMMANDS = commands()
 RUN = [c for c in COMMANDS if not c.why_not]

@@ -8,6 +8,7 @@ import pytest
 
 from immunescape.errors import InputError
 from immunescape.knowledge.references import load_references
+from immunescape.knowledge.tables import parse_rows, read_rows
 from immunescape.population.covariates import (
     COLUMNS,
     DRIVERS,
@@ -16,7 +17,7 @@ from immunescape.population.covariates import (
     creatinine_clearance,
     sample_covariates,
 )
-from immunescape.population.tables import ConditionalTable, parse_rows, read_rows
+from immunescape.population.tables import ConditionalTable
 
 N = 8192
 

@@ -51,7 +51,7 @@ class VirtualTrial:
         seed
             Everything random follows from it; the same seed gives bit-identical results on one machine.
         workers
-            Processes; None takes the cores at hand. Results do not depend on it.
+            Processes; one per core by default. Results do not depend on it.
         out
             Folder that keeps finished blocks of patients, so that an interrupted run resumes; None keeps nothing.
         engine
@@ -173,7 +173,7 @@ def patient(seed: int = 1, **options: Any) -> VirtualPatient:
     Parameters
     ----------
     seed
-        Everything random follows from it.
+        Seed of all random numbers.
     **options
         Covariates that the patient has (``pdl1_tps=60, stk11=True, histology="nonsquamous"``), ``region``, ``number``.
 

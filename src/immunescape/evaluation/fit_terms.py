@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
+from immunescape.knowledge.tables import Row, parse_rows, read_rows
 from immunescape.population.fit import COEFFICIENT_TERMS, FitTerm, PopulationFit
-from immunescape.population.tables import Row, parse_rows, read_rows
 
 __all__ = ["Term", "coordinates", "held_terms", "limits", "read_terms", "scored", "terms", "to_fit"]
 

@@ -7,12 +7,10 @@ with the interval score (``gneiting2007``), which punishes width and misses alik
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -30,6 +28,7 @@ from immunescape.evaluation.replicates import (
     moved_share,
     resampled_rows,
 )
+from immunescape.knowledge.tables import read_rows
 
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
@@ -87,14 +86,7 @@ class Score:
 @cache
 def roles() -> dict[str, tuple[str, str]]:
     """Trial -> (role, regimen class) of every trial that ships, from ``knowledge/data/trial_roles.csv``."""
-    path = files("immunescape.knowledge") / "data" / "trial_roles.csv"
-    found = {}
-    with path.open("r", encoding="utf-8") as stream:
-        for number, row in enumerate(csv.DictReader(stream), start=2):
-            if row["role"] not in ROLES[:2]:
-                raise InputError(f"role '{row['role']}' is neither calibration nor validation", where=f"row {number}")
-            found[row["trial"]] = (row["role"], row["regimen_class"])
-    return found
+    return {row["trial"]: (row.choice("role", ROLES[:2]), row["regimen_class"]) for row in read_rows("trial_roles")}
 
 
 def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 1) -> list[Score]:

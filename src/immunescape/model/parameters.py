@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from immunescape.errors import ModelError, unknown_word
+from immunescape.knowledge.tables import GRADES
 from immunescape.model.expressions import RESERVED
 from immunescape.model.units import DIMENSIONLESS, Dimension, parse_unit
 
@@ -18,11 +19,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["COLUMNS", "DISTRIBUTIONS", "FOLDER", "GRADES", "Parameter", "load_parameters", "table_path"]
+__all__ = ["COLUMNS", "DISTRIBUTIONS", "FOLDER", "Parameter", "load_parameters", "table_path"]
 
 FOLDER = Path(__file__).parent / "parameters"
 COLUMNS = ("name", "value", "unit", "distribution", "spread", "lower", "upper", "source", "grade", "note")
-GRADES = ("measured", "fitted", "assumed")
 DISTRIBUTIONS = ("lognormal", "normal", "loguniform", "uniform")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from immunescape.errors import ModelError
+from immunescape.knowledge.tables import parse_rows
 from immunescape.model.parameters import FOLDER
 
 if TYPE_CHECKING:
@@ -58,22 +59,14 @@ def reference_id(key: Key) -> str:
 @lru_cache(maxsize=8)
 def _read(path: Path, changed: int) -> dict[Key, float]:
     found: dict[Key, float] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        if reader.fieldnames != _COLUMNS:
-            raise ModelError(f"the columns must be {','.join(_COLUMNS)}", where=f"{path}, row 1")
-        for row in reader:
-            where = f"{path}, row {reader.line_num}"
-            try:
-                value = float(row["strength"])
-            except (TypeError, ValueError):
-                value = math.nan
-            if not (math.isfinite(value) and value >= 0):
-                raise ModelError(f"strength '{row['strength']}' is not a number >= 0", where=where)
-            key = (row["process"], row["pathway"], row["mechanism"])
-            if key in found:
-                raise ModelError(f"{' '.join(key)} occurs twice", where=where)
-            found[key] = value
+    for row in parse_rows(path.read_text(encoding="utf-8"), _COLUMNS, str(path), error=ModelError):
+        value = row.number("strength")
+        if value < 0:
+            raise ModelError(f"strength '{row['strength']}' is not a number >= 0", where=row.where)
+        key = (row["process"], row["pathway"], row["mechanism"])
+        if key in found:
+            raise ModelError(f"{' '.join(key)} occurs twice", where=row.where)
+        found[key] = value
     return found
 
 

@@ -18,9 +18,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from immunescape.errors import ModelError, unknown_word
+from immunescape.knowledge.tables import GRADES
 from immunescape.model.draft import Draft
 from immunescape.model.expressions import Expression, Name
-from immunescape.model.parameters import GRADES, Parameter, load_parameters
+from immunescape.model.parameters import Parameter, load_parameters
 from immunescape.model.reference import Key
 
 __all__ = ["Axis", "activity_id", "add_activities", "axes", "relative_activities", "revise"]

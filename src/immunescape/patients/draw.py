@@ -50,7 +50,7 @@ def draw_patient(
     Parameters
     ----------
     seed
-        Everything random follows from it.
+        Seed of all random numbers.
     region
         ``western`` or ``east_asian``: whose prevalences apply.
     number

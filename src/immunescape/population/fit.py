@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError, unknown_word
-from immunescape.population.tables import parse_rows
+from immunescape.knowledge.tables import parse_rows
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.knowledge.tables import Row, read_rows
 from immunescape.population.covariates import (
     COLUMNS,
     LEVELS,
@@ -32,7 +33,7 @@ from immunescape.population.covariates import (
 from immunescape.population.distributions import Distribution
 from immunescape.population.fit import PopulationFit
 from immunescape.population.sampling import Method, uniforms_of
-from immunescape.population.tables import Row, has_level, read_rows
+from immunescape.population.tables import has_level
 
 if TYPE_CHECKING:
     import pandas as pd

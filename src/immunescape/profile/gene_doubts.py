@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import nearest
+from immunescape.knowledge.tables import read_rows
 from immunescape.profile.genes import gene_table, plain_name, to_symbols
 from immunescape.profile.study import Study
 
@@ -37,8 +37,7 @@ def rule_genes() -> frozenset[str]:
 
     names: set[str] = {*GENES, "HLA-A", "HLA-B", "HLA-C", "CD274", "STK11", "KEAP1"}
     for file in ("panel_genes", "ddr_genes", "driver_alterations"):
-        with (_DATA / f"{file}.csv").open(encoding="utf-8", newline="") as stream:
-            names.update(row["gene"] for row in csv.DictReader(stream))
+        names.update(row["gene"] for row in read_rows(file))
     return frozenset(n for n in names if n in gene_table().symbols)
 
 

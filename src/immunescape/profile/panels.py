@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from functools import lru_cache
 from pathlib import Path
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.knowledge.tables import read_rows
 from immunescape.profile.genes import to_symbols
 from immunescape.profile.readers._text import read_text
 from immunescape.profile.study import Panel, Study
 
 __all__ = ["EXOME", "add_panels", "known_panels", "read_panel_file", "shipped_panel"]
 
-_DATA = Path(__file__).parents[1] / "knowledge" / "data"
 EXOME = "WES"
 """Panel of a sample that was sequenced exome-wide."""
 _EXOME = frozenset({"WES", "WXS", "WHOLE_EXOME", "WHOLE-EXOME", "EXOME", "WGS"})
@@ -23,21 +22,19 @@ _EXOME = frozenset({"WES", "WXS", "WHOLE_EXOME", "WHOLE-EXOME", "EXOME", "WGS"})
 def known_panels() -> dict[str, Panel]:
     """Return the panels that ship, by name (``knowledge/data/panels.csv`` and ``panel_genes.csv``)."""
     genes: dict[str, set[str]] = {}
-    with (_DATA / "panel_genes.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            for name, mark in row.items():
-                if name != "gene" and mark == "1":
-                    genes.setdefault(name, set()).add(row["gene"])
-    with (_DATA / "panels.csv").open(encoding="utf-8", newline="") as file:
-        return {
-            row["panel"]: Panel(
-                row["panel"],
-                frozenset(genes.get(row["panel"], ())),
-                float(row["megabases"]),
-                source=f"{row['source']}; {row['note']}",
-            )
-            for row in csv.DictReader(file)
-        }
+    for row in read_rows("panel_genes"):
+        for name, mark in row.items():
+            if name != "gene" and mark == "1":
+                genes.setdefault(name, set()).add(row["gene"])
+    return {
+        row["panel"]: Panel(
+            row["panel"],
+            frozenset(genes.get(row["panel"], ())),
+            row.number("megabases"),
+            source=f"{row['source']}; {row['note']}",
+        )
+        for row in read_rows("panels")
+    }
 
 
 def shipped_panel(name: str) -> Panel | None:

@@ -260,7 +260,7 @@ def _fit_table() -> tables.Table:
 
 
 def _escape(result: TrialResult) -> dict[str, Any]:
-    """What carried the escape, where it was asked for."""
+    """Attribution of escape, where it was asked for."""
     if result.escape is None:
         return {}
     from immunescape.report.figures import escape_figure

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from immunescape.knowledge.references import get_reference, load_references
+from immunescape.knowledge.tables import GRADES
 from immunescape.model import Drug, Mechanism, Model
 from immunescape.model.expressions import evaluate
-from immunescape.model.parameters import GRADES, load_parameters
+from immunescape.model.parameters import load_parameters
 from immunescape.model.selection import dependents
 
 __all__ = [

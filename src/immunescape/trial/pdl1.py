@@ -6,12 +6,11 @@ many patients of the covariate population reach the translated score as a trial 
 
 from __future__ import annotations
 
-import csv
 import math
 from functools import cache
-from importlib.resources import files
 
 from immunescape.errors import InputError
+from immunescape.knowledge.tables import read_rows
 
 __all__ = ["TPS_ASSAYS", "tps_range"]
 
@@ -21,9 +20,8 @@ TPS_ASSAYS = ("22C3", "28-8", "SP263")
 
 @cache
 def _cutoffs(assay: str) -> dict[float, float]:
-    path = files("immunescape.knowledge") / "data" / "pdl1_assays.csv"
-    with path.open("r", encoding="utf-8") as stream:
-        return {float(row["score"]): float(row["tps"]) for row in csv.DictReader(stream) if row["assay"] == assay}
+    rows = read_rows("pdl1_assays")
+    return {row.number("score"): row.number("tps") for row in rows if row["assay"] == assay}
 
 
 def tps_range(assay: str, low: float, high: float) -> tuple[float, float]:

@@ -74,9 +74,9 @@ def run_trial(
     patients
         Patients per arm that could be simulated; None takes the protocol's numbers, at most 150.
     seed
-        Everything random follows from it.
+        Seed of all random numbers.
     workers
-        Processes; None takes the cores at hand. Results do not depend on it.
+        Processes; one per core by default. Results do not depend on it.
     out
         Folder for finished blocks (``.blocks/``); None keeps nothing.
     engine

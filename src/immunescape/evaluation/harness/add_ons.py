@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from immunescape.errors import unknown_word
 from immunescape.evaluation.scenarios import Scenario, Simulated, simulate
+from immunescape.knowledge.tables import Row, read_rows
 from immunescape.model.specificity import checked
-from immunescape.population.tables import Row, read_rows
 
 if TYPE_CHECKING:
     from immunescape.population.population import Population

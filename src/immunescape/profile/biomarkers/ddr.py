@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from functools import lru_cache
 from pathlib import Path
 
 import immunescape.knowledge
 from immunescape.knowledge.profile_records import Measurement
+from immunescape.knowledge.tables import read_rows
 from immunescape.profile.biomarkers.alterations import gene_states
 from immunescape.profile.biomarkers.loss import EXCLUDED, loss_word
 from immunescape.profile.biomarkers.registry import Biomarker, register
@@ -21,8 +21,7 @@ TABLE = Path(immunescape.knowledge.__file__).parent / "data" / "ddr_genes.csv"
 @lru_cache(maxsize=1)
 def ddr_genes() -> dict[str, str]:
     """Return the genes of DNA damage response and repair: gene -> pathway."""
-    with TABLE.open(encoding="utf-8", newline="") as stream:
-        return {row["gene"]: row["pathway"] for row in csv.DictReader(stream)}
+    return {row["gene"]: row["pathway"] for row in read_rows("ddr_genes")}
 
 
 def _defect(study: Study) -> dict[str, Measurement]:

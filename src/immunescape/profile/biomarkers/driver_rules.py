@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import immunescape.knowledge
-from immunescape.errors import InputError
+from immunescape.knowledge.tables import read_rows
 
 if TYPE_CHECKING:
     from immunescape.profile.biomarkers.alterations import Hit
@@ -70,17 +69,10 @@ def driver_rules() -> dict[str, tuple[DriverRule, ...]]:
         Naming the row, for an unknown rule or a row without source.
     """
     rules: dict[str, list[DriverRule]] = {}
-    with TABLE.open(encoding="utf-8", newline="") as stream:
-        for number, row in enumerate(csv.DictReader(stream), start=2):
-            where = f"{TABLE.name}, row {number}"
-            if row["rule"] not in _RULES:
-                raise InputError(f"unknown rule '{row['rule']}'", where=where, hint=f"Known: {', '.join(_RULES)}.")
-            if not row["source"]:
-                raise InputError("the row has no source", where=where)
-            rule = DriverRule(
-                row["gene"], row["class"], row["rule"], tuple(row["value"].split()), row["source"], row["note"]
-            )
-            rules.setdefault(rule.gene, []).append(rule)
+    for row in read_rows(TABLE):
+        kind = row.choice("rule", _RULES)
+        rule = DriverRule(row["gene"], row["class"], kind, tuple(row["value"].split()), row["source"], row["note"])
+        rules.setdefault(rule.gene, []).append(rule)
     return {gene: tuple(rules) for gene, rules in rules.items()}
 
 

@@ -8,7 +8,6 @@ last up to day 0, else the first. A species that a sample does not list was not 
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ import numpy as np
 
 import immunescape.knowledge
 from immunescape.knowledge.profile_records import Measurement
+from immunescape.knowledge.tables import read_rows
 from immunescape.profile.biomarkers.diversity import hill
 from immunescape.profile.biomarkers.registry import Biomarker, register, shared
 from immunescape.profile.body_sites import GUT, looks_like
@@ -61,11 +61,10 @@ class Sample:
 @lru_cache(maxsize=1)
 def topo_groups() -> dict[str, tuple[str, ...]]:
     """Return the species of the two groups: SIG1 (37, resistance) and SIG2 (45, response)."""
-    groups: dict[str, list[str]] = {}
-    with TABLE.open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream):
-            groups.setdefault(row["group"], []).append(row["species"])
-    return {group: tuple(names) for group, names in groups.items()}
+    found: dict[str, list[str]] = {}
+    for row in read_rows(TABLE):
+        found.setdefault(row["group"], []).append(row["species"])
+    return {group: tuple(names) for group, names in found.items()}
 
 
 @lru_cache(maxsize=100_000)

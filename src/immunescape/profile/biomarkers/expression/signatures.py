@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 from immunescape.errors import InputError
+from immunescape.knowledge.tables import read_rows
 from immunescape.profile.genes import gene_table
 
 __all__ = ["GENES", "METHODS", "Signature", "signatures"]
 
-_FILE = Path(__file__).parents[3] / "knowledge" / "data" / "signatures.csv"
 METHODS = ("ssgsea", "mean_log2", "geometric_mean")
 GENES = (
     "HLA-A HLA-B HLA-C B2M TAP1 TAP2 NLRC5 CD274 PDCD1LG2 LAG3 HAVCR2 TIGIT VSIR BTLA IDO1 NT5E ENTPD1 ARG1 VEGFA "
@@ -66,20 +64,20 @@ def signatures() -> dict[str, Signature]:
     """
     symbols = gene_table().symbols
     table = {}
-    with _FILE.open(encoding="utf-8", newline="") as file:
-        for line, row in enumerate(csv.DictReader(file), 2):
-            genes = tuple(row["genes"].split())
-            wrong = [g for g in genes if g not in symbols]
-            if wrong or row["method"] not in METHODS:
-                raise InputError(f"{wrong or row['method']}: not known", where=f"{_FILE.name}, line {line}")
-            table[row["name"]] = Signature(
-                row["name"],
-                row["kind"],
-                row["method"],
-                float(row["min_coverage"]),
-                genes,
-                row["source"],
-                row["grade"],
-                row["note"],
-            )
+    for row in read_rows("signatures"):
+        genes = tuple(row["genes"].split())
+        row.choice("method", METHODS)
+        for gene in genes:
+            if gene not in symbols:
+                raise InputError(f"'{gene}' is no approved symbol", where=row.where)
+        table[row["name"]] = Signature(
+            row["name"],
+            row["kind"],
+            row["method"],
+            row.number("min_coverage"),
+            genes,
+            row["source"],
+            row["grade"],
+            row["note"],
+        )
     return table
