@@ -16,6 +16,7 @@ because immunity of its reference patient would never let a tumour be diagnosed.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ GROWTH, ANCHOR = "k_growth", "k_kill"
 """What brings the reference patient's times to diagnosis back, without and with killing."""
 _NO_KILLING = 1e-6
 FARTHEST = math.log(1000.0)
+_SHARE = re.compile(r"share|fraction of|bioavailability|volume that", re.IGNORECASE)
 CLOSE = 0.01
 """Error of the logarithm of the time to diagnosis that counts as none."""
 
@@ -51,10 +53,19 @@ def uncertain(model: Model) -> list[str]:
     return [n for n, p in model.parameters.items() if p.grade in WIDTHS and p.value != 0.0 and n not in carried]
 
 
+def is_share(p: Parameter) -> bool:
+    """Whether a value is a share that cannot reach 1: by its upper bound, its name or its note."""
+    if p.unit != "dimensionless" or not 0.0 < p.value < 1.0:
+        return False
+    if p.upper is not None:
+        return p.upper <= 1.0
+    return p.name.startswith(("f_", "gamma_")) or bool(_SHARE.search(f"{p.name} {p.note}"))
+
+
 def moved(p: Parameter, z: float) -> float:
     """Value of a parameter, in the unit of its table, `z` prior standard deviations away; its bounds hold."""
     width = WIDTHS[p.grade] * z
-    if p.unit == "dimensionless" and p.upper is not None and p.upper <= 1.0 and 0.0 < p.value < 1.0:
+    if is_share(p):
         value = 1.0 / (1.0 + (1.0 / p.value - 1.0) * math.exp(-width))
     else:
         value = p.value * math.exp(width)
