@@ -21,7 +21,6 @@ NOT_RUN: tuple[tuple[str, str], ...] = (
     (r"^(pip|pipx|uv|uvx|python -m (venv|pip|build)|pre-commit|bash \.ci/run|docker)\b|^\. ", "installs: what CI does"),
     (r"^(pytest|python -m pytest)\b", "the tests themselves"),
     (r"^scripts/docs", "tests/docs/test_generated_pages.py builds the site"),
-    (r"^scripts/", "needs the internet, or an hour"),
     (r"^dask ", "opens a port; tests/parallel/test_same_on_a_cluster.py starts a cluster"),
     (r"--cluster", "needs a cluster; tests/parallel/test_same_on_a_cluster.py runs one"),
     (r"^immunescape app", "serves until it is stopped; tests/app walks through it"),
