@@ -62,7 +62,7 @@ def test_cohort_writes_tables_and_report(tmp_path):
     table = pd.read_csv(tmp_path / "out" / "associations.csv")
     assert {"biomarker", "endpoint", "estimate", "low", "high", "p", "q", "note"} <= set(table.columns)
     assert set(table["endpoint"]) == {"os"}
-    assert list(pd.read_csv(tmp_path / "out" / "outcomes.csv").columns)[0] == "patient"
+    assert pd.read_csv(tmp_path / "out" / "outcomes.csv").columns[0] == "patient"
     assert "<html" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "associations.csv" in done.output
 

@@ -59,9 +59,7 @@ def trial_command(
     ] = None,
     curves: Annotated[
         Path | None,
-        typer.Option(
-            "--curves", help="Folder with published curves (keynote024_os.csv), drawn beside the prediction."
-        ),
+        typer.Option("--curves", help="Folder with published curves (keynote024_os.csv), drawn beside the prediction."),
     ] = None,
     template: Annotated[bool, typer.Option("--template", help="Print a commented YAML file to start from.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of a trial file.")] = False,
