@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from immunescape.trial.design.cohort import Milestone
-from immunescape.trial.design.group_sequential import GroupSequential, Hypothesis
-from immunescape.trial.design.records import Arm, Design
-from immunescape.trial.design.simulation import simulate
-from immunescape.trial.design.survival_model import Accrual, PiecewiseExponential
-from immunescape.trial.design.truth import Endpoint, Generator
+from immunescape.design.cohort import Milestone
+from immunescape.design.group_sequential import GroupSequential, Hypothesis
+from immunescape.design.records import Arm, Design
+from immunescape.design.simulation import simulate
+from immunescape.design.survival_model import Accrual, PiecewiseExponential
+from immunescape.design.truth import Endpoint, Generator
 
 EVENTS = (150, 225, 300)
 BOUNDS = (2.9626, 2.3590, 2.0141)

@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file to write the report to")
     options = parser.parse_args()
     if options.own:
-        from immunescape.face import bench_example
+        from immunescape.api.model import bench_example
 
         text, name, workload = bench_example(full=True)
         report = bench_engine(text, name, patients=options.patients, workload=workload, limit=options.limit)

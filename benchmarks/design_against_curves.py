@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
-from immunescape.trial.design.loading import read_design
-from immunescape.trial.design.simulation import simulate
+from immunescape.design.loading import read_design
+from immunescape.design.simulation import simulate
 
 SCENARIO = "virtual population"
 BASE: dict[str, Any] = {

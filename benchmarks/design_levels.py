@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from immunescape.trial.design.loading import list_designs, load_design, read_design
-from immunescape.trial.design.simulation import Figure, simulate
-from immunescape.trial.design.switching import METHODS, Switching, switching_study
+from immunescape.design.loading import list_designs, load_design, read_design
+from immunescape.design.simulation import Figure, simulate
+from immunescape.design.switching import METHODS, Switching, switching_study
 
 ARMS = [{"name": "new", "role": "experimental"}, {"name": "old", "role": "control"}]
 

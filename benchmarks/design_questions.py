@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from immunescape.trial.design.loading import read_design
-from immunescape.trial.design.simulation import OperatingCharacteristics, simulate
+from immunescape.design.loading import read_design
+from immunescape.design.simulation import OperatingCharacteristics, simulate
 
 REPLICATES = 4000
 BASE = """\

@@ -4,17 +4,21 @@ immunescape claims --patients 100 --seeds 3 --json > claims.json
 immunescape claims --must-not --json > must_not.json
 python scripts/claims_page.py claims.json must_not.json > docs/claims-results.md
 
-Several files of statements that must not hold, of disjoint statements, are joined.
+Without a file of statements that must not hold, their part of the page stays as it is. Several files of claims, or of
+statements, are joined where none stands in two of them. Beside the results stand those of the same claims in an earlier
+state of the model (``docs/claims-before-refit.csv``).
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from immunescape.evaluation.claim_results import counted
 from immunescape.knowledge.claim_lock import claim_changes
 from immunescape.knowledge.claim_records import load_claims
 
@@ -50,6 +54,69 @@ def seeds(row: Mapping[str, Any]) -> str:
     return f"{sum(held.values())} of {len(held)}"
 
 
+BEFORE = Path(__file__).parents[1] / "docs" / "claims-before-refit.csv"
+"""Results of the first forms before T cells took room, lesions were simulated apart and the population fitted anew."""
+
+
+def before() -> dict[str, dict[str, str]]:
+    """Results of an earlier state of the model, by claim."""
+    with BEFORE.open(encoding="utf-8", newline="") as stream:
+        return {row["id"]: row for row in csv.DictReader(stream)}
+
+
+def joined_claims(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Runs of disjoint claims as one, counted anew."""
+    first = runs[0]
+    for run in runs[1:]:
+        if {r["id"] for r in first["claims"]} & {r["id"] for r in run["claims"]}:
+            raise SystemExit("a claim stands in two files")
+        if (run["patients"], run["seeds"]) != (first["patients"], first["seeds"]):
+            raise SystemExit("the files differ in patients or seeds")
+        first["claims"] += run["claims"]
+        first["later_forms"] += run["later_forms"]
+    if len(runs) > 1:
+        first["counts"] = counted(first["claims"])
+    return first
+
+
+def earlier(row: Mapping[str, Any], was: Mapping[str, Mapping[str, str]]) -> str:
+    """Effect and seeds of a claim in the earlier state; a dash for one that was not there."""
+    old = was.get(row["id"])
+    if old is None:
+        return "–"
+    if not old["effect"]:
+        return f"–, {old['held']} of {old['seeds']}"
+    return f"{float(old['effect']):.3g}, {old['held']} of {old['seeds']}"
+
+
+def kept_lines() -> list[str]:
+    """Lines of the page as it stands on the statements that must not hold, where they were not run anew."""
+    page = (BEFORE.parent / "claims-results.md").read_text(encoding="utf-8")
+    return page[page.index("## Statements that must not hold") :].split("\n")
+
+
+def changed_lines(rows: Iterable[Mapping[str, Any]], was: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Claims that hold in one of the two states of the model, and not in the other."""
+    texts = {c.id: c.text for c in load_claims()}
+    differ = []
+    for row in rows:
+        old = was.get(row["id"])
+        if old is not None and row["holds"] is not None and row["holds"] != (old["held"] == old["seeds"]):
+            differ.append((row, old))
+    held = sum(old["held"] == old["seeds"] for old in was.values())
+    lines = [
+        "## The model before and now",
+        "",
+        f"Before T cells took room in the tumour, lesions were simulated apart and the population was fitted anew, "
+        f"{held} of {len(was)} claims held with every seed (`docs/claims-before-refit.csv`). These differ:",
+        "",
+    ]
+    return lines + table(
+        ("Claim", "Before: effect, seeds", "Now: effect (95 %), seeds", "What it says"),
+        [(f"`{row['id']}`", earlier(row, was), f"{effect(row)}, {seeds(row)}", texts[row["id"]]) for row, _ in differ],
+    )
+
+
 def joined(files: Iterable[str]) -> dict[str, Any]:
     """Runs of disjoint statements as one, counted anew."""
     runs = [json.loads(Path(f).read_text(encoding="utf-8")) for f in files]
@@ -64,10 +131,12 @@ def joined(files: Iterable[str]) -> dict[str, Any]:
     return {"must_not": rows, "counts": counts, "patients": runs[0]["patients"], "seed": runs[0]["seed"]}
 
 
-def main(claims_file: str, *must_not_files: str) -> None:
+def main(*files: str) -> None:
     """Print the page."""
-    claims = json.loads(Path(claims_file).read_text(encoding="utf-8"))
-    denied = joined(must_not_files)
+    runs = {file: json.loads(Path(file).read_text(encoding="utf-8")) for file in files}
+    claims = joined_claims([run for run in runs.values() if "claims" in run])
+    denied = [file for file, run in runs.items() if "must_not" in run]
+    was = before()
     n = claims["counts"]
     seed_list = ", ".join(map(str, claims["seeds"]))
     lines = [
@@ -99,7 +168,7 @@ def main(claims_file: str, *must_not_files: str) -> None:
     failing = [r for r in claims["claims"] if r["holds"] is False]
     expected = {c.id: c for c in load_claims()}
     lines += table(
-        ("Claim", "Looked at", "Expected", "Effect (95 %)", "Seeds", "What it says"),
+        ("Claim", "Looked at", "Expected", "Effect (95 %)", "Seeds", "Before", "What it says"),
         [
             (
                 f"`{r['id']}`",
@@ -107,11 +176,13 @@ def main(claims_file: str, *must_not_files: str) -> None:
                 r["expect"],
                 effect(r),
                 seeds(r),
+                earlier(r, was),
                 expected[r["id"]].text,
             )
             for r in failing
         ],
     )
+    lines += changed_lines(claims["claims"], was)
     lines += ["## Claims that hold by less than 5 % without any drug", ""]
     lines += table(
         ("Claim", "Effect (95 %)", "What it says"),
@@ -128,7 +199,7 @@ def main(claims_file: str, *must_not_files: str) -> None:
     later = {r["id"].removesuffix("--later"): r for r in claims["later_forms"]}
     rows = []
     for change in claim_changes():
-        if change.claim not in first:
+        if change.claim not in first or (change.kind == "completed" and "No result" in change.reason):
             continue
         was, became = first[change.claim], later.get(change.claim)
         rows.append(
@@ -142,7 +213,15 @@ def main(claims_file: str, *must_not_files: str) -> None:
             )
         )
     lines += table(("Claim", "Date", "What", "Why", "First form", "Later form"), rows)
-    print("\n".join(lines + must_not_lines(denied)).rstrip())
+    completed = [c.claim for c in claim_changes() if c.kind == "completed" and "No result" in c.reason]
+    lines += [
+        f"{len(completed)} further claims named, in their first form, a parameter, a quantity or a drug that the "
+        "model did not have, so that no result of that form was seen: "
+        + ", ".join(f"`{name}`" for name in completed)
+        + ".",
+        "",
+    ]
+    print("\n".join([*lines, *(must_not_lines(joined(denied)) if denied else kept_lines())]).rstrip())
 
 
 def must_not_lines(denied: Mapping[str, Any]) -> list[str]:

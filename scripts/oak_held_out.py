@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from oak_courses import COURSES, SLD_REFERENCE, LesionCourses, person_time
 
-from immunescape.trial.stats import fast_hazard_ratio
+from immunescape.stats.cox import fast_hazard_ratio
 
 if TYPE_CHECKING:
     from fit_os_hazard import Fitted

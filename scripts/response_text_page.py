@@ -143,7 +143,7 @@ response_table(frame)                           # one column an input, one row a
 ```
 
 `immunescape profile` prints it for a patient, sums it up for a cohort, and writes it to the report and `profile.json`;
-`immunescape.profile(folder).response` is the cohort's table.
+`immunescape.profile_study(folder).response` is the cohort's table.
 
 This page and its figure are written by `scripts/response_page.py`; the model by `scripts/fit_response.py`.
 """

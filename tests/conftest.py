@@ -7,6 +7,29 @@ from pathlib import Path
 
 import pytest
 
+SUITE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Give the whole suite a process per core and whole files to each; a part of it runs in one, as debuggers want.
+
+    ``-n 0`` runs the whole suite in one process too.
+    """
+    option = config.option
+    whole = all(Path(argument).resolve() in (SUITE, SUITE.parent) for argument in config.args)
+    selected = option.keyword or option.usepdb or option.collectonly
+    if whole and not selected and not hasattr(config, "workerinput") and getattr(option, "numprocesses", 0) is None:
+        option.numprocesses = "auto"
+        option.dist = "loadfile"
+        option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files with slow tests first, so that no process is left alone with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

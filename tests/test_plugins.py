@@ -45,13 +45,12 @@ def put_down(site: Path, name: str, package: Path | dict[str, str], points: dict
 
 def forget(site: Path) -> None:
     """Undo what packages below a folder have registered, and look anew."""
-    from immunescape.profile.biomarkers import registry as biomarker_registry
-    from immunescape.profile.readers import _base
+    from immunescape.profile.biomarkers.registry import BIOMARKERS
+    from immunescape.profile.readers._base import READERS
 
     gone = {n for n, m in sys.modules.items() if str(site) in str(getattr(m, "__file__", ""))}
-    for table in (_base._READERS, biomarker_registry._REGISTER):
-        for name in [n for n, record in table.items() if record.function.__module__ in gone]:
-            del table[name]
+    for register in (READERS, BIOMARKERS):
+        register.forget(gone)
     for name in gone:
         del sys.modules[name]
     plugins.refresh()
@@ -82,13 +81,13 @@ def example(install: Install) -> Path:
 
 
 def test_the_template_adds_one_of_each(example: Path) -> None:
+    from immunescape.design.loading import list_designs, load_design
     from immunescape.knowledge.claim_records import load_claims
     from immunescape.knowledge.references import get_reference
     from immunescape.knowledge.toxicity import toxicity
     from immunescape.model.parameters import load_parameters
     from immunescape.profile.biomarkers import biomarkers
     from immunescape.profile.readers import get_reader
-    from immunescape.trial.design.loading import list_designs, load_design
     from immunescape.trial.dosing import dose_problem
     from immunescape.trial.spec import list_trials, load_trial
 
@@ -373,13 +372,13 @@ def test_a_file_without_meaning_is_refused(install: Install) -> None:
 
 def test_a_data_folder_that_is_not_there_is_refused(install: Install) -> None:
     install("extoy", {"module.py": ""}, {"immunescape.data": {"extoy": "extoy.module"}})
-    with pytest.raises(InputError, match="this is no package with files"):
+    with pytest.raises(InputError, match="this is not a package with files"):
         plugins.data_folders()
 
 
 @pytest.mark.parametrize(("kind", "name"), [("trials", "KEYNOTE-024"), ("designs", "pdl1-enrichment")])
 def test_a_trial_or_design_of_a_name_that_is_taken_is_refused(install: Install, kind: str, name: str) -> None:
-    from immunescape.trial.design.loading import list_designs
+    from immunescape.design.loading import list_designs
     from immunescape.trial.spec import list_trials
 
     install(
@@ -417,7 +416,7 @@ def test_a_claim_of_an_identifier_that_is_taken_is_refused(install: Install) -> 
         {"data/__init__.py": "", "data/claims/x.yaml": text},
         {"immunescape.data": {"t": "extoy.data"}},
     )
-    with pytest.raises(InputError, match="the claim 'abstract-scope' stands in two chapters"):
+    with pytest.raises(InputError, match="the claim 'abstract-scope' occurs in two chapters"):
         load_claims()
 
 
@@ -449,7 +448,7 @@ def read(path, options):
         (
             "maf",
             "mutations",
-            r"two readers read the format 'maf': immunescape\.profile\.readers\.\w+\.\w+ and extoy\.r\.read",
+            r"extoy\.r\.read: format 'maf' is already registered by immunescape\.profile\.readers\.maf\.\w+",
         ),
         ("toy_format", "mutation", "unknown kind of data 'mutation'"),
     ],
@@ -476,13 +475,13 @@ def test_a_biomarker_that_clashes_is_refused(install: Install) -> None:
         "B = Biomarker('tmb', 'T', 'tmb', '1', 'd', lambda study: {}, ('labs',))\n"
     )
     install("extoy", {"b.py": text}, {"immunescape.biomarkers": {"x": "extoy.b:B"}})
-    with pytest.raises(ImmunescapeError, match="two biomarkers are named 'tmb'"):
+    with pytest.raises(ImmunescapeError, match=r"'tmb' is already registered by immunescape\.profile\.biomarkers\.tmb"):
         biomarkers()
 
 
 KIND = """
 from immunescape_example.one_stage import OneStage, Options, make
-from immunescape.trial.design.kinds import DesignKind
+from immunescape.design.kinds import DesignKind
 
 class Other(OneStage):
     kind = "{name}"
@@ -494,15 +493,15 @@ KIND = DesignKind(Other, Options, make, reads={reads}, one_arm=True)
 @pytest.mark.parametrize(
     ("name", "reads", "message"),
     [
-        ("two-stage", "()", "the kind of design 'two-stage' is taken by immunescape"),
-        ("one-stage", "()", "the kind of design 'one-stage' is taken by entry point"),
+        ("two-stage", "()", "kind of design 'two-stage' is already registered by immunescape"),
+        ("one-stage", "()", "kind of design 'one-stage' is already registered by entry point"),
         ("other", "('look',)", "unknown shared field of a design 'look'"),
     ],
 )
 def test_a_kind_of_design_that_clashes_is_refused(
     example: Path, install: Install, name: str, reads: str, message: str
 ) -> None:
-    from immunescape.trial.design.kinds import plugin_kinds
+    from immunescape.design.kinds import plugin_kinds
 
     text = KIND.format(name=name, reads=reads)
     install("extoy", {"k.py": text}, {"immunescape.designs": {"zz": "extoy.k:KIND"}})
@@ -529,7 +528,7 @@ def test_a_kind_of_design_holds_its_level_and_agrees_with_its_formula(example: P
 def test_a_file_of_a_kind_from_outside_is_checked_like_others(
     example: Path, tmp_path: Path, old: str, new: str, message: str
 ) -> None:
-    from immunescape.trial.design.loading import load_design
+    from immunescape.design.loading import load_design
 
     text = (example / "data" / "designs" / "example-one-stage.yaml").read_text()
     assert old in text

@@ -53,7 +53,7 @@ def test_everything_that_a_trial_imports_works_without_modules_of_posix():
         "    for module in pkgutil.walk_packages(folder.__path__, folder.__name__ + '.'):\n"
         "        importlib.import_module(module.name)\n"
         "import immunescape\n"
-        "trial = immunescape.trial('keynote-024')\n"
+        "trial = immunescape.load_trial('keynote-024')\n"
         "from immunescape.model.stored import registered_model\n"
         "print(len(registered_model(trial.spec.drugs).states))\n"
     )
@@ -69,7 +69,7 @@ def test_workers_that_start_from_nothing_give_the_same_bytes_without_a_guarded_m
         "import multiprocessing, sys\n"
         "multiprocessing.set_start_method('spawn')\n"
         "import immunescape\n"
-        "result = immunescape.trial('keynote-024').run(patients=2, seed=3, workers=int(sys.argv[1]))\n"
+        "result = immunescape.load_trial('keynote-024').run(patients=2, seed=3, workers=int(sys.argv[1]))\n"
         "result.patients.to_parquet(sys.argv[2], index=False)\n"
     )
     tables = []

@@ -1,10 +1,10 @@
 """immunescape: how a lung tumour escapes immunotherapy, and what to try against it.
 
 >>> import immunescape
->>> result = immunescape.trial("keynote-024").run(patients=200, seed=1)  # doctest: +SKIP
+>>> result = immunescape.load_trial("keynote-024").run(patients=200, seed=1)  # doctest: +SKIP
 >>> result.show()  # doctest: +SKIP
 
-Research software: no medical device, no treatment advice.
+Research software: not a medical device, no treatment advice.
 """
 
 from __future__ import annotations
@@ -13,22 +13,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str
-    from immunescape.designs import design, designs_table
-    from immunescape.face import build_model, drugs_table, mechanisms_table, patient, show, trial, trials_table
-    from immunescape.profiles import profile
-    from immunescape.ranking import twin
+    from immunescape.api import (
+        build_model,
+        designs_table,
+        drugs_table,
+        load_design,
+        load_trial,
+        mechanisms_table,
+        patient,
+        profile_study,
+        rank,
+        show,
+        trials_table,
+        twin,
+    )
 
 __all__ = [
     "__version__",
     "build_model",
-    "design",
     "designs_table",
     "drugs_table",
+    "load_design",
+    "load_trial",
     "mechanisms_table",
     "patient",
-    "profile",
+    "profile_study",
+    "rank",
     "show",
-    "trial",
     "trials_table",
     "twin",
 ]
@@ -39,22 +50,16 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("immunescape")
-    if name == "profile":
-        from importlib import import_module
-
-        return import_module("immunescape.profile")
-    if name in ("design", "designs_table"):
-        from immunescape import designs
-
-        return getattr(designs, name)
-    if name in ("rank", "twin"):
-        from immunescape import ranking
-
-        return getattr(ranking, name)
     if name in __all__:
-        from immunescape import face
+        from immunescape import api
 
-        return getattr(face, name)
+        return getattr(api, name)
+    if name in ("trial", "design", "profile"):  # packages: a call answers with the function to use
+        import immunescape.design
+        import immunescape.profile
+        import immunescape.trial  # noqa: F401
+
+        return globals()[name]
     raise AttributeError(f"module 'immunescape' has no attribute '{name}'")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import sys
+import types
 from collections.abc import Iterable
 
-__all__ = ["EngineError", "ImmunescapeError", "InputError", "ModelError", "nearest", "unknown_word"]
+__all__ = ["EngineError", "ImmunescapeError", "InputError", "ModelError", "nearest", "refuse_call", "unknown_word"]
 
 
 class ImmunescapeError(Exception):
@@ -66,10 +68,23 @@ def unknown_word(
     error: type[ImmunescapeError] = InputError,
 ) -> ImmunescapeError:
     """Build the error for a misspelt word: names the nearest valid words, or lists them all where none is near."""
-    known = sorted(candidates)
-    close = nearest(word, known)
+    valid = sorted(candidates)
+    close = nearest(word, valid)
     if close:
         hint = "Did you mean " + " or ".join(f"'{c}'" for c in close) + "?"
     else:
-        hint = f"Known: {', '.join(known[:40])}{' …' if len(known) > 40 else ''}."
+        hint = f"Known: {', '.join(valid[:40])}{' …' if len(valid) > 40 else ''}."
     return error(f"unknown {kind} '{word}'", where=where, hint=hint)
+
+
+def refuse_call(package: str, function: str) -> None:
+    """Make a call of the package `package` an error that names the function of `immunescape` to call in its place.
+
+    ``immunescape.trial(...)`` once loaded a trial; the name now is that of the package alone.
+    """
+
+    class Package(types.ModuleType):
+        def __call__(self, *_: object, **__: object) -> None:
+            raise TypeError(f"{package} is a package and cannot be called: use immunescape.{function}(...)")
+
+    sys.modules[package].__class__ = Package

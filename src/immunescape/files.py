@@ -46,18 +46,18 @@ def whole_file(
     ImmunescapeError
         Where the file cannot be written.
     """
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         if parents:
             path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as stream:
+        with temporary.open("wb") as stream:
             yield stream
-        os.replace(part, path)
+        os.replace(temporary, path)
     except OSError as caught:
         text = f"{what}: {caught.strerror or caught}"
         raise error(text, where=str(path) if where is None else where, hint=hint) from caught
     finally:
-        _forget(part)
+        _forget(temporary)
 
 
 def check_folder(folder: Path, option: str = "--out") -> None:
@@ -92,7 +92,7 @@ def check_folder(folder: Path, option: str = "--out") -> None:
 
 
 def check_file(path: Path | None, option: str) -> None:
-    """Refuse a file that could not be written, before anything is computed for it; None is no file.
+    """Refuse a file that could not be written, before anything is computed for it; None is not a file.
 
     Raises
     ------

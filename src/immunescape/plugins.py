@@ -19,9 +19,8 @@ of it can be replaced (a name that is taken is refused), and a file of another n
 
 from __future__ import annotations
 
-import csv
 import importlib.util
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -40,7 +39,6 @@ __all__ = [
     "data_folders",
     "library",
     "refresh",
-    "rows",
     "table_files",
 ]
 
@@ -86,7 +84,7 @@ class Contribution:
     ----------
     value : the object.
     where : entry point and package, for errors.
-    folder : folder of the module that holds it; None where it is no file.
+    folder : folder of the module that holds it; None where it is not a file.
     """
 
     value: Any
@@ -119,14 +117,14 @@ def _broken(point: EntryPoint, error: BaseException) -> ImmunescapeError:
 @cached()
 def _points() -> dict[str, tuple[EntryPoint, ...]]:
     """Entry points of every group of ours; a group that does not exist is refused."""
-    found: dict[str, list[EntryPoint]] = {g: [] for g in (*OBJECT_GROUPS, DATA_GROUP)}
+    points: dict[str, list[EntryPoint]] = {g: [] for g in (*OBJECT_GROUPS, DATA_GROUP)}
     everything = entry_points()
     for group in sorted(g for g in everything.groups if g.startswith("immunescape.")):
         for point in everything.select(group=group):
-            if group not in found:
-                raise unknown_word("group of entry points", group, found, where=_where(point), error=ModelError)
-            found[group].append(point)
-    return {g: tuple(sorted(points, key=lambda p: (p.name, p.value))) for g, points in found.items()}
+            if group not in points:
+                raise unknown_word("group of entry points", group, points, where=_where(point), error=ModelError)
+            points[group].append(point)
+    return {g: tuple(sorted(points, key=lambda p: (p.name, p.value))) for g, points in points.items()}
 
 
 @cached(None)
@@ -138,7 +136,7 @@ def contributions(group: str) -> tuple[Contribution, ...]:
     ModelError
         For an entry point that cannot be loaded, or a group of entry points that does not exist.
     """
-    found: list[Contribution] = []
+    contributions: list[Contribution] = []
     for point in _points()[group]:
         try:
             loaded = point.load()
@@ -149,8 +147,8 @@ def contributions(group: str) -> tuple[Contribution, ...]:
             raise _broken(point, error) from error
         folder = Path(spec.origin).parent if spec is not None and spec.origin else None
         values = loaded if isinstance(loaded, (list, tuple)) else (loaded,)
-        found.extend(Contribution(value, _where(point), folder) for value in values)
-    return tuple(found)
+        contributions.extend(Contribution(value, _where(point), folder) for value in values)
+    return tuple(contributions)
 
 
 @cached()
@@ -162,7 +160,7 @@ def data_folders() -> tuple[DataFolder, ...]:
     InputError
         For a folder that does not exist, or that holds a file of a name without meaning.
     """
-    found = []
+    folders = []
     for point in _points()[DATA_GROUP]:
         where = _where(point)
         try:
@@ -171,12 +169,14 @@ def data_folders() -> tuple[DataFolder, ...]:
             raise _broken(point, error) from error
         if spec is None or not spec.submodule_search_locations:
             raise InputError(
-                "this is no package with files", where=where, hint="Name the folder of the files, with an __init__.py."
+                "this is not a package with files",
+                where=where,
+                hint="Name the folder of the files, with an __init__.py.",
             )
         path = Path(next(iter(spec.submodule_search_locations)))
         _check_folder(path)
-        found.append(DataFolder(path, where))
-    return tuple(found)
+        folders.append(DataFolder(path, where))
+    return tuple(folders)
 
 
 def _check_folder(path: Path) -> None:
@@ -198,29 +198,6 @@ def table_files(name: str) -> tuple[Path, ...]:
     return tuple(f.path / name for f in data_folders() if (f.path / name).is_file())
 
 
-def rows(name: str, columns: Iterable[str]) -> Iterator[tuple[dict[str, str], str]]:
-    """Yield the rows of the plug-ins' tables of a name, each with its file and row.
-
-    Raises
-    ------
-    InputError
-        For a table with other columns, or a row with more or fewer cells.
-    """
-    wanted = list(columns)
-    for path in table_files(name):
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            if list(reader.fieldnames or ()) != wanted:
-                raise InputError(f"the columns must be {','.join(wanted)}", where=f"{path}, row 1")
-            for row in reader:
-                where = f"{path}, row {reader.line_num}"
-                if None in row or None in row.values():
-                    raise InputError(
-                        f"a row has {len(wanted)} cells", where=where, hint="A cell that holds a comma needs quotes."
-                    )
-                yield row, where
-
-
 def library(kind: str, shipped: Iterable[str] = ()) -> dict[str, Path]:
     """Name -> file of the plug-ins' trials, designs or claims.
 
@@ -237,7 +214,7 @@ def library(kind: str, shipped: Iterable[str] = ()) -> dict[str, Path]:
         For a name that is taken by immunescape or another plug-in.
     """
     taken = {name.casefold(): "immunescape" for name in shipped}
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for folder in data_folders():
         for path in sorted((folder.path / kind).glob("*.yaml")):
             if path.stem.casefold() in taken:
@@ -247,5 +224,5 @@ def library(kind: str, shipped: Iterable[str] = ()) -> dict[str, Path]:
                     hint="Give the file another name.",
                 )
             taken[path.stem.casefold()] = folder.where
-            found[path.stem] = path
-    return found
+            files[path.stem] = path
+    return files

@@ -9,8 +9,8 @@ from immunescape.app.design_text import assumptions, check_design_text, design_c
 from immunescape.app.design_text import library_text as design_library
 from immunescape.app.evidence import PAGES, claim_rows, page_text
 from immunescape.app.trial_text import LARGEST_TEXT, library_text, read_trial_text, trial_code
+from immunescape.design.loading import list_designs, read_design
 from immunescape.errors import InputError
-from immunescape.trial.design.loading import list_designs, read_design
 from immunescape.trial.spec import list_trials
 
 
@@ -96,7 +96,7 @@ def test_a_trial_that_cannot_be_read_is_refused_in_the_package_s_words(text: str
     ("pool", "says"),
     [
         ("{trial: keynote-024, patients: 400, table: /etc/passwd}", "names a file beside"),
-        ("{trial: ../../other.yaml, patients: 400}", "no trial that ships"),
+        ("{trial: ../../other.yaml, patients: 400}", "not a trial that ships"),
     ],
 )
 def test_a_design_cannot_name_files(pool: str, says: str) -> None:

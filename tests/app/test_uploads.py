@@ -80,20 +80,20 @@ def link(name: str) -> bytes:
     ("files", "says"),
     [
         ({}, "no file"),
-        ({"..": b"x"}, "no name for a file"),
-        ({"a\n.csv": b"x"}, "no name for a file"),
+        ({"..": b"x"}, "not a name for a file"),
+        ({"a\n.csv": b"x"}, "not a name for a file"),
         ({"a.csv": b"x" * 2001}, "too large"),
         ({f"{k}.csv": b"x" for k in range(9)}, "9 files"),
         ({f"{k}.csv": b"x" * 1900 for k in range(3)}, "too large together"),
         ({"a.csv": b"x", "b/a.csv": b"y"}, "two files"),
-        ({"a.zip": zipped({"../../evil.csv": "x"})}, "leads out"),
-        ({"a.zip": zipped({"/etc/cron.d/evil": "x"})}, "leads out"),
-        ({"a.zip": zipped({"..\\evil.csv": "x"})}, "leads out"),
+        ({"a.zip": zipped({"../../evil.csv": "x"})}, "points outside"),
+        ({"a.zip": zipped({"/etc/cron.d/evil": "x"})}, "points outside"),
+        ({"a.zip": zipped({"..\\evil.csv": "x"})}, "points outside"),
         ({"a.zip": link("labs.csv")}, "a link"),
         ({"a.zip": zipped({f"{k}.csv": "x" for k in range(9)})}, "too many files"),
         ({"a.zip": zipped({"bomb.csv": b"0" * 1_000_000})}, "too large"),
         ({"a.zip": zipped({f"{k}.csv": b"0" * 1900 for k in range(4)})}, "too large together"),
-        ({"a.zip": b"this is no zip"}, "cannot be read"),
+        ({"a.zip": b"this is not a zip"}, "cannot be read"),
         ({"a.zip": zipped({"labs.csv": "x" * 500})[:-40]}, "cannot be read"),
         ({"a.zip": zipped({"a/manifest.yaml": "x", "b/manifest.yaml": "y"})}, "more than one study"),
     ],
@@ -126,7 +126,7 @@ def test_a_manifest_that_points_elsewhere_is_refused_and_everything_is_deleted(t
     pairs = sent(tmp_path, {"manifest.yaml": manifest.encode()})
     job = tmp_path / "job"
     job.mkdir()
-    with pytest.raises(InputError, match="leads out of the study's folder"):
+    with pytest.raises(InputError, match="points outside the study's folder"):
         run_profile_task({"sent": pairs, "bounds": WIDE}, job, None)
     assert secret.exists()
     assert not pairs[0][1].exists()
@@ -145,14 +145,14 @@ def test_wrong_files_get_the_package_s_own_words(tmp_path: Path) -> None:
 def test_files_sent_give_the_calls_that_the_command_line_gives(tmp_path: Path) -> None:
     import json
 
+    from immunescape.api.profiles import profile_study
     from immunescape.profile.loading import example_folder
-    from immunescape.profiles import profile
 
     archive = shutil.make_archive(str(tmp_path / "example"), "zip", example_folder())
     job = tmp_path / "job"
     job.mkdir()
     result = run_profile_task({"sent": [("example.zip", archive)], "bounds": WIDE}, job, None)
-    study = profile(example_folder())
+    study = profile_study(example_folder())
     assert result["patients"] == list(study.patients)
     card = json.loads((job / "cards" / "0.json").read_text())
     first = result["patients"][0]

@@ -95,7 +95,7 @@ def test_files_become_a_card_and_wrong_files_an_error(page: Page, pictures: Path
     wrong.write_text("study: s\nfiles:\n  - {file: ../../../etc/passwd, format: samples}\n")
     page.send("#r_files", wrong)
     page.click("#r_run")
-    page.wait_text("#r_message", "leads out of the study's folder")
+    page.wait_text("#r_message", "points outside the study's folder")
     example = shutil.make_archive(str(tmp_path / "case"), "zip", example_folder())
     page.send("#r_files", example)
     page.click("#r_run")

@@ -34,7 +34,7 @@ def test_the_number_of_laws_is_the_rank_that_is_missing(stoichiometry):
     fluxes = [sym(f"v{k}") * sym(f"k{k}") for k in range(3)]
     rates = tuple(sum((float(n) * f for n, f in zip(row, fluxes, strict=True)), start=0.0 * sym("a")) for row in matrix)
     laws = conserved_amounts(names, rates)
-    constant = sum(not row.any() for row in matrix)  # a state without reactions is no law
+    constant = sum(not row.any() for row in matrix)  # a state without reactions is not a law
     assert len(laws) == len(matrix) - np.linalg.matrix_rank(matrix) - constant
     for law in laws:
         assert all(isinstance(v, Fraction) for v in law.values())

@@ -132,7 +132,7 @@ def test_jobs_are_refused_alike(engine, change, word):
      '<cn type="rational">1</cn>', '<cn type="e-notation">2<sep/>1.5</cn>', '<cn type="complex">1<sep/>2</cn>'],
 )  # fmt: skip
 def test_what_is_no_number_is_refused(number):
-    with pytest.raises(EngineError, match="is no number of type"):
+    with pytest.raises(EngineError, match="is not a number of type"):
         read_sbml(ruled(number))
 
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from immunescape.errors import ImmunescapeError, InputError
 from immunescape.evaluation.claims import check_names, plan, run_claims, select_claims
@@ -11,6 +12,7 @@ from immunescape.evaluation.dependency import Dependencies
 from immunescape.evaluation.scenarios import Library, drug_groups, scenario
 from immunescape.evaluation.summary import full_model
 from immunescape.knowledge.claim_records import Setting, load_claims, read_claims
+from immunescape.report.claims_report import summary_lines
 
 FEW = """chapter: few
 claims:
@@ -173,3 +175,35 @@ def test_later_forms_may_go_without_controls():
     assert not without.claims[0].controls.mediators
     assert without.claims[0].off is None
     assert without.claims[0].effect == with_controls.claims[0].effect
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--coverage", "--html", "x.html"],
+        ["--changes", "--html", "x.html"],
+        ["--changes", "--seeds", "2"],
+        ["--only", " "],
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(words):
+    from immunescape.cli import app
+
+    result = CliRunner().invoke(app, ["claims", *words])
+    assert result.exit_code != 0
+    assert isinstance(result.exception, InputError | SystemExit)
+
+
+def test_changes_of_some_claims_alone_can_be_listed():
+    from immunescape.cli import app
+
+    result = CliRunner().invoke(app, ["claims", "--changes", "--json", "--only", "lung-treg"])
+    assert [row["Claim"] for row in json.loads(result.stdout)] == ["lung-treg"]
+
+
+def test_a_claim_whose_set_up_is_not_locked_is_named(result):
+    result.unlocked = ("false-one",)
+    assert result.to_json()["set_up_not_locked"] == ["false-one"]
+    assert "false-one" in summary_lines(result)[-1]
+    result.unlocked = ()
+    assert not any("not locked" in line for line in summary_lines(result))

@@ -108,7 +108,7 @@ def test_without_trials_the_cohorts_stand_alone(cohort: Any) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("1,high,1,0,1", r"'high' is no number for PDL1_TPS\(%\)"),
+        ("1,high,1,0,1", r"'high' is not a number for PDL1_TPS\(%\)"),
         ("1,101,1,0,1", r"PDL1_TPS\(%\) is 101"),
         ("1,10,2,0,1", "Systemic_therapy_history is 2"),
         ("1,10,1,0,0.5", "Response is 0.5"),

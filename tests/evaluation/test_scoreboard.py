@@ -13,9 +13,9 @@ from lifelines import KaplanMeierFitter
 
 from immunescape.errors import InputError
 from immunescape.evaluation.facts import facts
+from immunescape.evaluation.replicates import km_median
 from immunescape.evaluation.scoreboard import (
     Score,
-    _median,
     interval_score,
     published_ratios,
     regimen_class,
@@ -40,7 +40,7 @@ def test_median_is_that_of_lifelines(data: list[tuple[int, bool]]) -> None:
     fitted = KaplanMeierFitter().fit(time, event)
     # where the curve touches one half to rounding, lifelines may see it on either side
     assume(np.abs(fitted.survival_function_.to_numpy() - 0.5).min() > 1e-9)
-    assert _median(time.astype(float), event) == pytest.approx(fitted.median_survival_time_)
+    assert km_median(time.astype(float), event) == pytest.approx(fitted.median_survival_time_)
 
 
 def test_interval_score_punishes_width_and_misses() -> None:

@@ -69,6 +69,14 @@ def test_duplicates_must_agree(tmp_path: Path) -> None:
     assert "two.bib" in str(caught.value)
 
 
+def test_an_entry_that_stands_twice_in_a_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "one.bib"
+    entry = "@article{zz1, title={Of Toys}, year={2001}%s}"
+    file.write_text("\n".join(entry % end for end in ("", ", note={checked}")))
+    with pytest.raises(InputError, match="'zz1' occurs twice"):
+        load_references([file])
+
+
 def test_unknown_key_names_the_nearest() -> None:
     known = {e.key: e for e in parse_bibtex(ENTRY)}
     with pytest.raises(InputError, match="Did you mean 'muller1990'"):
@@ -86,7 +94,8 @@ def test_the_package_bibliography_reads() -> None:
         number = entry.doi or entry.pmid or "PMC" in entry.fields.get("note", "") or entry.fields.get("url")
         printed = all(entry.fields.get(k) for k in ("journal", "volume"))
         issued = entry.kind in ("misc", "manual", "book", "techreport") and entry.fields.get("author")
-        findable = number or printed or issued
+        chapter = all(entry.fields.get(k) for k in ("author", "booktitle", "pages"))
+        findable = number or printed or issued or chapter
         if not findable:
             lost.append(f"{entry.key} ({entry.origin})")
     assert not lost, f"cannot be looked up; give doi, PMID, url, or journal and volume: {', '.join(lost)}"

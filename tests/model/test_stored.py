@@ -98,6 +98,6 @@ def test_what_a_model_is_made_of_decides_which_one_is_read(tmp_path, monkeypatch
     table.write_text(table.read_text(encoding="utf-8").replace("0", "1", 1), encoding="utf-8")
     assert stored._key([moved, *parts[1:]]) != before
     strengths = tmp_path / "strengths.csv"
-    strengths.write_text(stored.STRENGTHS.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    monkeypatch.setattr(stored, "STRENGTHS", Path(strengths))
+    strengths.write_text(stored.strengths_file("none").read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    monkeypatch.setattr(stored, "strengths_file", lambda _: Path(strengths))
     assert stored._key(parts) != key

@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from immunescape.cli import app
+from immunescape.design.loading import list_designs
 from immunescape.errors import InputError
 from immunescape.files import check_file, check_folder
-from immunescape.trial.design.loading import list_designs
 
 COMMANDS = [
     ["trial", "keynote-024", "--out"],
@@ -92,4 +92,4 @@ def nothing_is_computed(monkeypatch: Any) -> None:
         raise AssertionError("something was computed")
 
     monkeypatch.setattr("immunescape.model.assembly.Model.build", forbidden)
-    monkeypatch.setattr("immunescape.profiles.profile", forbidden)
+    monkeypatch.setattr("immunescape.api.profiles.profile_study", forbidden)

@@ -15,9 +15,9 @@ REGIMEN = "pembrolizumab 200 mg every 3 weeks"
 
 @pytest.fixture(scope="module")
 def course():
-    from immunescape.face import _HARD_TO_LOAD
+    from immunescape.api.model import HARD_TO_LOAD
 
-    model = immunescape.build_model(drugs="pembrolizumab", without=_HARD_TO_LOAD)
+    model = immunescape.build_model(drugs="pembrolizumab", without=HARD_TO_LOAD)
     patient = immunescape.patient(seed=5)
     names = ["V_T", "diameter_T", "conc_pembrolizumab", "C_total"]
     return patient.simulate(REGIMEN, months=4, model=model, observe=names, every_days=1.0)

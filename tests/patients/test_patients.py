@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import immunescape
+from immunescape.api.trials import VirtualResult
 from immunescape.errors import InputError
 from immunescape.patients import VirtualPatient, patient_of_run
 from immunescape.trial.recist import DAYS_PER_MONTH
@@ -23,7 +24,7 @@ def patient() -> VirtualPatient:
 
 @pytest.fixture(scope="module")
 def trial_result() -> object:
-    return immunescape.trial("oak").run(patients=6, seed=3, workers=1)
+    return immunescape.load_trial("oak").run(patients=6, seed=3, workers=1)
 
 
 def test_a_patient_has_exactly_the_covariates_that_are_given() -> None:
@@ -147,7 +148,7 @@ def test_impossible_options_are_refused(patient: VirtualPatient, options: dict[s
         patient.simulate("none", **{"months": 2, **options})
 
 
-def test_a_patient_of_a_trial_goes_through_the_same_course(trial_result: immunescape.face.VirtualResult) -> None:
+def test_a_patient_of_a_trial_goes_through_the_same_course(trial_result: VirtualResult) -> None:
     """A second-line trial: the patient is made again with the earlier line, and has the trial's scans and ending."""
     for row in trial_result.patients.groupby("arm").head(2).to_dict("records"):
         made = trial_result.patient(row["id"], row["arm"])
@@ -161,7 +162,7 @@ def test_a_patient_of_a_trial_goes_through_the_same_course(trial_result: immunes
         assert seen["sld_mm"].to_numpy() == pytest.approx(own["sld_mm"].to_numpy(), rel=1e-6)
 
 
-def test_a_patient_of_a_run_is_found_by_its_folder(tmp_path, trial_result: immunescape.face.VirtualResult) -> None:
+def test_a_patient_of_a_run_is_found_by_its_folder(tmp_path, trial_result: VirtualResult) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "result.json").write_text(json.dumps(trial_result.to_json()))

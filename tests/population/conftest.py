@@ -84,5 +84,6 @@ def small_model(small_mechanism: Mechanism, toxin: Drug) -> Model:
 
 
 @pytest.fixture(scope="session")
-def roadrunner():
-    return get_engine("roadrunner")
+def engine():
+    """The engine that grows patients fastest here."""
+    return get_engine("auto")

@@ -65,7 +65,7 @@ def test_the_fit_that_ships_names_parameters_that_vary() -> None:
     ("rows", "words"),
     [
         ("k_kill,shift,much,0,standard deviation,assumed,fitted,", "line 2"),
-        ("k_kill,scale,-1,0,dimensionless,assumed,fitted,", "-1.0 is no scale"),
+        ("k_kill,scale,-1,0,dimensionless,assumed,fitted,", "-1.0 is not a valid scale"),
         ("k_kill,shift,0,0,standard deviation,,fitted,", "no source"),
         ("k_kill,shift,0,0,sd,assumed,fitted,\nk_kill,shift,1,0,sd,assumed,fitted,", "twice"),
     ],

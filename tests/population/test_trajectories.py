@@ -89,7 +89,7 @@ def test_what_leaves_its_bounds_is_named_with_its_worst_value() -> None:
 
 
 def test_bounds_are_told_with_unit_source_and_grade(capsys: pytest.CaptureFixture[str]) -> None:
-    from immunescape.face import print_bounds
+    from immunescape.api.model import print_bounds
 
     print_bounds(registered_model(("pembrolizumab",)))
     text = capsys.readouterr().out

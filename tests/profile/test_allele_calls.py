@@ -8,8 +8,8 @@ import jsonschema
 import pytest
 from tests.profile.study_files import SEEN, maf, profiled, state
 
+from immunescape.api.profiles import ProfiledStudy
 from immunescape.profile.profile_json import json_schema
-from immunescape.profiles import ProfiledStudy
 from immunescape.report.profile_text import print_patient
 
 SHIFT = ("B2M", 45003781, "Frame_Shift_Del", "p.L15Ffs*41", 40, 60)

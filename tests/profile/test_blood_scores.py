@@ -96,7 +96,7 @@ def test_files_in_their_usual_units_give_the_scores(tmp_path):
         "  - {file: labs.csv, format: labs}\n",
         encoding="utf-8",
     )
-    people = immunescape.profile(tmp_path).patients
+    people = immunescape.profile_study(tmp_path).patients
     a, b = ({s.name: s for s in people[p].scores} for p in "ab")
     assert {n: a[n].value for n in ("lipi", "grim", "rmh", "mgps")} == {"lipi": 0, "grim": 0, "rmh": 0, "mgps": 0}
     assert a["ali"].value == pytest.approx(52.5)

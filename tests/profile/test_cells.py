@@ -12,12 +12,12 @@ import yaml
 from scipy.sparse import csr_matrix
 from scipy.stats import binomtest
 
+from immunescape.api.profiles import ProfiledStudy, profile_study
 from immunescape.errors import InputError
 from immunescape.profile.biomarkers.single_cells import binomial_interval
 from immunescape.profile.biomarkers.space import lymphoid_structures
 from immunescape.profile.readers._cells import micrometres
 from immunescape.profile.readers.single_cells import value_kind
-from immunescape.profiles import ProfiledStudy, profile
 
 GENES = ["TCF7", "CXCR5", "TOX", "ENTPD1", "HAVCR2", "CXCL9", "SPP1", "HLA-A", "HLA-B", "HLA-C", "B2M", "GAPDH"]
 
@@ -28,7 +28,7 @@ def _study(folder: Path, **entry: Any) -> ProfiledStudy:
         patients.write_text("patient\nP1\nP2\n")
     files = [{"file": "patients.csv", "format": "patients"}, entry]
     (folder / "manifest.yaml").write_text(yaml.safe_dump({"study": "made-up", "files": files}))
-    return profile(folder)
+    return profile_study(folder)
 
 
 def _h5ad(path: Path, form: str = "counts") -> None:
@@ -176,7 +176,7 @@ def test_selected_cells_give_no_share_of_immune_cells(tmp_path: Path) -> None:
     assert found["sc_cd8_of_immune"].value is None
     assert found["sc_b_plasma_of_immune"].value is None
     (tmp_path / "counts.csv").write_text("patient,sample,cell_type,cells\nP1,S1,cd8,0.4\n")
-    with pytest.raises(InputError, match="no number of cells"):
+    with pytest.raises(InputError, match="not a number of cells"):
         _study(tmp_path, file="counts.csv", format="cell_counts")
 
 

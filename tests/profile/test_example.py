@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from immunescape.api.profiles import ProfiledStudy, profile_study
 from immunescape.cli import app
 from immunescape.errors import InputError
 from immunescape.profile.biomarkers import measure
 from immunescape.profile.loading import example_folder, load_study
 from immunescape.profile.readers import all_readers
 from immunescape.profile.study import COLUMNS
-from immunescape.profiles import ProfiledStudy, profile
 
 STATES = {"present", "absent", "not_assessable", "conflicting"}
 NEVER = {"lung_microbiome", "exosomal_pdl1"}
@@ -25,7 +25,7 @@ NEVER = {"lung_microbiome", "exosomal_pdl1"}
 
 @pytest.fixture(scope="module")
 def example() -> ProfiledStudy:
-    return profile(example_folder())
+    return profile_study(example_folder())
 
 
 def test_example_holds_every_kind_of_data() -> None:
@@ -78,7 +78,7 @@ def test_example_names_its_made_up_reference(example: ProfiledStudy, tmp_path: P
     manifest = own / "manifest.yaml"
     manifest.write_text(manifest.read_text().replace("reference: reference", "reference: refrence"))
     with pytest.raises(InputError, match="refrence"):
-        profile(own)
+        profile_study(own)
 
 
 def test_a_reference_is_built_and_makes_expression_assessable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

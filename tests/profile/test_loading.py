@@ -112,7 +112,7 @@ def test_gse126044_maps_entrez_to_symbols() -> None:
 
 
 def test_cbioportal_timeline(tmp_path: Path) -> None:
-    """Treatments, laboratory values and RECIST words of a status timeline; what is no response is left, and told."""
+    """Treatments, laboratory values and RECIST words of a status timeline; what is not a response is left, and told."""
     (tmp_path / "data_clinical_patient.txt").write_text("PATIENT_ID\tSEX\nP1\tFemale\n")
     (tmp_path / "data_clinical_sample.txt").write_text("PATIENT_ID\tSAMPLE_ID\nP1\tS1\n")
     head = "PATIENT_ID\tSTART_DATE\tSTOP_DATE\tEVENT_TYPE\t"

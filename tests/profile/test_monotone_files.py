@@ -191,7 +191,7 @@ def test_taking_files_or_columns_away_never_makes_absent(chosen: int, tmp_path: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.nightly)])
 def test_taking_every_column_and_many_files_away_never_makes_absent(seed: int, tmp_path: Path) -> None:
     for number, chosen in enumerate(SETS):
         files = _files(30, seed=100 * seed + number)

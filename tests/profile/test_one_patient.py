@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from immunescape.profiles import profile
+from immunescape.api.profiles import profile_study
 
 FILES = {
     "p.csv": "patient,age,FAVOURITE\nP1,60,x\n{}",
@@ -25,7 +25,7 @@ def shown(folder: Path, more: str, capsys: pytest.CaptureFixture[str], patient: 
     for name, text in FILES.items():
         (folder / name).write_text(text.format(more))
     (folder / "manifest.yaml").write_text(MANIFEST)
-    profile(folder).show(patient)
+    profile_study(folder).show(patient)
     return " ".join(capsys.readouterr().out.split())
 
 
@@ -44,7 +44,7 @@ def test_one_patient_of_a_cohort_shows_the_same_warnings_as_the_cohort(
 ) -> None:
     cohort = shown(tmp_path, "P2,70,y\n", capsys)
     one = shown(tmp_path, "P2,70,y\n", capsys, "P1")
-    warnings = profile(tmp_path).done.profile.problems
+    warnings = profile_study(tmp_path).done.profile.problems
     assert warnings
     for warning in warnings:
         plain = " ".join(warning.split())

@@ -38,7 +38,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> immunescape.ProfiledStudy
         "study: cohort\npanel: WES\nfiles:\n  - {file: samples.csv, format: samples}\n"
         "  - {file: genes.tsv, format: cna_allele_specific}\n  - {file: mutations.maf, format: maf}\n"
     )
-    return immunescape.profile(folder)
+    return immunescape.profile_study(folder)
 
 
 def test_the_terminal_the_json_and_the_report_print_both(

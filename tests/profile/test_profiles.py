@@ -12,13 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 import immunescape
+from immunescape.api.profiles import ProfiledStudy
 from immunescape.cli import app
 from immunescape.errors import ImmunescapeError, InputError
 from immunescape.profile.assemble import assemble
 from immunescape.profile.export import long_table
 from immunescape.profile.profile_json import expand, json_schema
 from immunescape.profile.study import Study, empty_table
-from immunescape.profiles import ProfiledStudy
 
 SHARED = Path(os.environ.get("IMMUNESCAPE_SHARED", Path(__file__).parents[3] / "shared")) / "data"
 STATES = {"present", "absent", "not_assessable", "conflicting"}
@@ -190,7 +190,7 @@ def test_command_line_prints_schema_and_asks_for_a_folder(tmp_path):
 def test_a_place_that_cannot_be_written_to_is_refused_before_anything_is_read(tmp_path, monkeypatch, inside):
     file = tmp_path / "notes.txt"
     file.write_text("mine", encoding="utf-8")
-    monkeypatch.setattr("immunescape.profiles.profile", lambda *a, **k: pytest.fail("computed first"))
+    monkeypatch.setattr("immunescape.api.profiles.profile_study", lambda *a, **k: pytest.fail("computed first"))
     target = file / "results" / "a" if inside else file
     refused = CliRunner().invoke(app, ["profile", "--example", "--out", str(target)])
     assert isinstance(refused.exception, InputError)
@@ -220,7 +220,7 @@ def test_the_msk_study_as_downloaded(tmp_path):
         pytest.skip("reference data msk_nsclc_pd1_2018 not here")
     import jsonschema
 
-    study = immunescape.profile(folder)
+    study = immunescape.profile_study(folder)
     assert len(study.patients) == 240
     counts = study.prevalence
     assert counts.loc["hla_loh", "not_assessable"] == 240

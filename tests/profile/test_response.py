@@ -472,7 +472,7 @@ def test_no_file_that_is_taken_away_narrows_the_interval(tmp_path):
             (folder / f"{name}.csv").write_text(files[name], encoding="utf-8")
         entries = "".join(f"  - {{file: {n}.csv, format: {n}}}\n" for n in names)
         (folder / "manifest.yaml").write_text(f"study: s\nfiles:\n{entries}", encoding="utf-8")
-        people = immunescape.profile(folder).patients
+        people = immunescape.profile_study(folder).patients
         return {(p, e): s.variance for p, r in people.items() for e, s in r.response.standings.items()}
 
     whole = spread(list(files))
@@ -493,8 +493,8 @@ def test_no_estimate_depends_on_who_else_is_in_the_study():
 
 @pytest.fixture(scope="module")
 def profiled():
+    from immunescape.api.profiles import ProfiledStudy
     from immunescape.profile.assemble import assemble
-    from immunescape.profiles import ProfiledStudy
 
     best = ["PR", "PD"] * 10
     rows = [

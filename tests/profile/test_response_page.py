@@ -30,7 +30,7 @@ def sample():
 
 
 def test_the_area_is_that_of_the_package_and_a_weight_of_two_is_a_patient_twice(scripts, sample):
-    from immunescape.profile.cohort.discrimination import auc
+    from immunescape.stats.discrimination import auc
 
     x, y = sample
     assert scripts.auc(y, np.ones(400), x) == pytest.approx(auc(x, y).value)

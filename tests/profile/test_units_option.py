@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from immunescape.cli import app
-from immunescape.cli_profile import declared_units
+from immunescape.cli.profile import declared_units
 from immunescape.errors import InputError
 
 

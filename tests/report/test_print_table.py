@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich import console as rich_console
 
-from immunescape.face import print_table
+from immunescape.console import print_table
 
 ROWS: list[dict[str, Any]] = [
     {

@@ -20,7 +20,7 @@ RUNNER = CliRunner()
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("run") / "oak"
-    immunescape.trial("oak").run(patients=4, seed=2, workers=1).save(made)
+    immunescape.load_trial("oak").run(patients=4, seed=2, workers=1).save(made)
     return made
 
 
@@ -59,7 +59,7 @@ def test_a_folder_of_another_trial_is_not_overwritten(folder):
 
 
 def test_results_and_studies_are_shown_in_a_line():
-    result = immunescape.trial("oak").run(patients=2, seed=2, workers=1)
+    result = immunescape.load_trial("oak").run(patients=2, seed=2, workers=1)
     assert len(repr(result)) < 2000
 
 

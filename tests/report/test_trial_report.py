@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 def result():
     import immunescape
 
-    return immunescape.trial("keynote-024").run(patients=8, seed=5, workers=1)
+    return immunescape.load_trial("keynote-024").run(patients=8, seed=5, workers=1)
 
 
 def test_report_is_one_offline_file(result, tmp_path):
@@ -80,7 +80,7 @@ def test_figure(result, tmp_path):
 
 
 def test_libraries_of_the_report_are_read_at_the_first_patients():
-    from immunescape.cli_run import first_with
+    from immunescape.cli.running import first_with
 
     calls = []
     report = first_with(lambda: calls.append("read"), lambda done, total: calls.append((done, total)))

@@ -121,7 +121,7 @@ def test_a_file_may_state_a_range_of_sp142_or_73_10(tmp_path):
     (criterion,) = (c for c in trial.population.criteria if c.covariate == "pdl1_tps")
     assert (criterion.low, criterion.high) == (74, 100)
     text = refusal(tmp_path, population="{stage: IV, line: 1, pdl1: {assay: 73-10, range: [30, 100]}}")
-    assert "30 is no cut-off of 73-10" in text
+    assert "30 is not a cut-off of 73-10" in text
     assert "0, 1, 50, 80" in text
 
 

@@ -371,7 +371,7 @@ def test_lymphodepletion_then_cells_then_interleukin() -> None:
         ("radiotherapy 45 Gy in 15 fractions twice daily", "15 fractions do not fill whole days", "^"),
         ("radiotherapy 24 Gy in 3 fractions on days 1 and 3", "3 fractions do not fill the days", "^"),
         ("sotorasib 960 mg sc daily", "sotorasib is not given sc", "It is given oral."),
-        ("sotorasib 960 mg every 5 hours", "every 5 hours is not a part of a day", "6, 8, 12 or 24"),
+        ("sotorasib 960 mg every 5 hours", "every 5 hours is not part of a day", "6, 8, 12 or 24"),
         ("sotorasib 960 mg 5 days on 2 of", "unknown word 'of'", "'off'"),
         ("TIL 1e9 cels once", "unknown unit 'cels'", "'cells'"),
         ("TIL 1e9 cells/m2 once", "unknown unit 'cells/m2'", "'cells/kg'"),

@@ -182,4 +182,4 @@ def _typed(name: str, value: Any) -> Any:
     if about.is_number:
         return int(value) if float(value).is_integer() else float(value)
     words = {"yes": True, "no": False} | {str(v): v for v in about.values if not isinstance(v, bool)}
-    return words.get(str(value), value)  # what is no value of the covariate is refused where the patient is drawn
+    return words.get(str(value), value)  # what is not a value of the covariate is refused where the patient is drawn

@@ -43,7 +43,7 @@ class Assumption:
 
 def library_text(name: str) -> str:
     """Text of a design that ships."""
-    from immunescape.trial.design.loading import resolve
+    from immunescape.design.loading import resolve
 
     return resolve(name)[1]
 
@@ -64,7 +64,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 def assumptions(text: str) -> list[Assumption]:
     """Return the main assumptions of a design: alpha, patients, events of its looks, dropout, truths of its scenarios.
 
-    Empty where the text is no YAML: its reader says why.
+    Empty where the text is not YAML: its reader says why.
     """
     import yaml
 
@@ -77,11 +77,11 @@ def assumptions(text: str) -> list[Assumption]:
         return []
     if not isinstance(node, yaml.MappingNode) or not isinstance(data, dict):
         return []
-    found: list[Assumption] = []
+    assumptions: list[Assumption] = []
     for path, scalar in itertools.islice(_scalars(node, ()), _MOST_SCALARS):
-        if len(found) == MOST_SLIDERS:
+        if len(assumptions) == MOST_SLIDERS:
             break
-        if not _is_assumption(path) or any(a.start == scalar.start_mark.index for a in found):
+        if not _is_assumption(path) or any(a.start == scalar.start_mark.index for a in assumptions):
             continue  # an alias repeats what stands elsewhere
         try:
             value = float(scalar.value)
@@ -90,13 +90,13 @@ def assumptions(text: str) -> list[Assumption]:
         name = str(path[-1])
         label, unit = _KINDS[name]
         low, high, step = _ends(name, value, path)
-        found.append(
+        assumptions.append(
             Assumption(
                 ".".join(map(str, path)), f"{label}{_about(path, data)}", unit, value, low, high, step,
                 scalar.start_mark.index, scalar.end_mark.index,
             )
         )  # fmt: skip
-    return found
+    return assumptions
 
 
 def _scalars(node: Any, path: tuple[str | int, ...]) -> Any:
@@ -202,7 +202,7 @@ def check_design_text(text: str) -> None:
             trial = value.get("trial")
             if isinstance(trial, str) and trial.casefold() not in map(str.casefold, list_trials()):
                 raise InputError(
-                    f"'{trial}' is no trial that ships", where=f"{NAME}, {path}", hint=f"{', '.join(list_trials())}."
+                    f"'{trial}' is not a trial that ships", where=f"{NAME}, {path}", hint=f"{', '.join(list_trials())}."
                 )
 
 
@@ -218,7 +218,7 @@ def run_design_task(request: Mapping[str, Any], folder: Path, progress: Any) -> 
     progress
         Called with (done, all).
     """
-    from immunescape.designs import VirtualDesign
+    from immunescape.api.designs import VirtualDesign
     from immunescape.report import design_report as report
 
     text = request["text"]
@@ -269,7 +269,7 @@ def design_code(name: str, text: str, replicates: int, seed: int) -> tuple[str, 
     """Python and command line that simulate the design: by name where it is the one that ships, else by a file."""
     label = name if name and text == library_text(name) else NAME
     python = (
-        f'import immunescape\n\nrun = immunescape.design("{label}").run(replicates={replicates}, seed={seed})\n'
+        f'import immunescape\n\nrun = immunescape.load_design("{label}").run(replicates={replicates}, seed={seed})\n'
         'run.show()\nrun.save("design")'
     )
     return python, f"immunescape design {label} --replicates {replicates} --seed {seed} --out design"

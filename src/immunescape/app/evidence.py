@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-__all__ = ["PAGES", "claim_rows", "page_text"]
+__all__ = ["PAGES", "claim_rows", "page_text", "prediction_rows"]
 
 PAGES = {
     "scoreboard": "Scoreboard: virtual trials beside published ones",
@@ -19,11 +19,12 @@ COMMANDS = {
     "scoreboard": "immunescape validate",
     "claims-results": "immunescape claims --seeds 3 --html claims.html",
     "harness": "immunescape harness --data FOLDER --patients 100 --seed 1",
+    "predictions": "immunescape predictions",
 }
 PYTHON = {
     "scoreboard": (
         "import immunescape\n\n# one of the trials; `immunescape validate` runs all of them\n"
-        'immunescape.trial("keynote-024").run(patients=500, seed=2).show()'
+        'immunescape.load_trial("keynote-024").run(patients=500, seed=2).show()'
     ),
     "claims-results": (
         "from immunescape.evaluation.claims import run_claims, select_claims\n\n"
@@ -32,6 +33,10 @@ PYTHON = {
     "harness": (
         "from pathlib import Path\n\nfrom immunescape.evaluation.harness import run_harness\n\n"
         'run_harness([], data=Path("FOLDER"), patients=100, seed=1).to_json()'
+    ),
+    "predictions": (
+        "from immunescape.predictions import read_outcomes, read_predictions\n\n"
+        '[(p.trial, p.figure("pfs_hr")) for p in read_predictions()], read_outcomes()'
     ),
 }
 
@@ -73,3 +78,11 @@ def claim_rows() -> tuple[dict[str, str], ...]:
         for c in select_claims()
         if c.kind != "context"
     )
+
+
+def prediction_rows() -> list[dict[str, str]]:
+    """One row for each prediction that was entered, with the published result where there is one."""
+    from immunescape.predictions import read_outcomes, read_predictions
+    from immunescape.predictions.summary import summary_rows
+
+    return summary_rows(read_predictions(), read_outcomes())

@@ -195,9 +195,9 @@ def _scans(course: PatientCourse, k: int) -> list[dict[str, Any]]:
     """One trace for each kind of mark."""
     groups: dict[tuple[str, bool], list[tuple[float, float, str]]] = {}
     for day, change, response, new in course.scans[["day", "change_pct", "response", "new_lesion"]].to_numpy():
-        word = MEANING.get(str(response), "baseline") + (", new lesion" if new else "")
+        label = MEANING.get(str(response), "baseline") + (", new lesion" if new else "")
         kind = (SYMBOLS.get(str(response), "square"), not new)
-        groups.setdefault(kind, []).append((float(day), float(change), word))
+        groups.setdefault(kind, []).append((float(day), float(change), label))
     return [
         _mark([m[0] for m in marks], [m[1] for m in marks], symbol, k, [m[2] for m in marks], 8, filled)
         for (symbol, filled), marks in groups.items()

@@ -30,7 +30,7 @@ def drugs_of(regimen: str) -> tuple[str, ...]:
     Raises
     ------
     InputError
-        Where the text is no regimen; names the nearest word.
+        Where the text is not a regimen; names the nearest word.
     """
     from immunescape.patients.simulate import UNTREATED
     from immunescape.trial.regimen import parse_regimen

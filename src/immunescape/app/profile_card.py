@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from immunescape.app.uploads import Bounds, gather
 
 if TYPE_CHECKING:
+    from immunescape.api.profiles import ProfiledStudy
     from immunescape.knowledge.profile_records import PatientProfile
-    from immunescape.profiles import ProfiledStudy
 
 __all__ = ["NOT_THERE", "patient_card", "profile_code", "run_profile_task"]
 
@@ -39,17 +39,17 @@ def run_profile_task(request: Mapping[str, Any], folder: Path, progress: Any) ->
     import json
     import shutil
 
+    from immunescape.api.profiles import profile_study
     from immunescape.profile.loading import example_folder
-    from immunescape.profiles import profile
 
     sent = [(str(name), Path(path)) for name, path in request.get("sent") or ()]
     place = folder / "sent"
     try:
         if sent:
             place.mkdir()
-            study = profile(gather(sent, place, Bounds(**request["bounds"])))
+            study = profile_study(gather(sent, place, Bounds(**request["bounds"])))
         else:
-            study = profile(example_folder())
+            study = profile_study(example_folder())
     finally:
         shutil.rmtree(place, ignore_errors=True)
         for _, path in sent:
@@ -180,11 +180,11 @@ def profile_code(example: bool, patient: str) -> tuple[str, str]:
     if example:
         start = (
             "import immunescape\nfrom immunescape.profile.loading import example_folder\n\n"
-            "study = immunescape.profile(example_folder())"
+            "study = immunescape.profile_study(example_folder())"
         )
         words = ["immunescape", "profile", "--example"]
     else:
-        start = 'import immunescape\n\nstudy = immunescape.profile("FOLDER")  # the folder of your files'
+        start = 'import immunescape\n\nstudy = immunescape.profile_study("FOLDER")  # the folder of your files'
         words = ["immunescape", "profile", "FOLDER"]
     python = f'{start}\nstudy.show({patient!r})\nstudy.calls.loc[{patient!r}]\nstudy.save("profile")'
     return python, shlex.join([*words, "--out", "profile"])

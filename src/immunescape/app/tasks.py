@@ -30,8 +30,8 @@ def run_trial_task(request: Mapping[str, Any], folder: Path, progress: Progress)
     progress
         Called with (patients done, patients in all).
     """
+    from immunescape.api.trials import VirtualTrial
     from immunescape.app.trial_text import read_trial_text
-    from immunescape.face import VirtualTrial
     from immunescape.report.tables import comparison_table, flow_table, results_table, safety_table
 
     trial = read_trial_text(request["text"])

@@ -59,7 +59,7 @@ def check_length(text: str, name: str) -> None:
 
 
 def fields(text: str) -> Iterator[tuple[str, str, Any]]:
-    """Every key of a YAML text with its path and value; nothing where it is no YAML, which its reader says better.
+    """Every key of a YAML text with its path and value; nothing where it is not YAML, which its reader says better.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def trial_code(name: str, text: str, patients: int, seed: int) -> tuple[str, str
     shipped = bool(name) and text == library_text(name)
     label = name if shipped else NAME
     python = (
-        f'import immunescape\n\nresult = immunescape.trial("{label}").run(patients={patients}, seed={seed})\n'
+        f'import immunescape\n\nresult = immunescape.load_trial("{label}").run(patients={patients}, seed={seed})\n'
         'result.show()\nresult.save("run")'
     )
     command = f"immunescape trial {label} --patients {patients} --seed {seed} --out run"

@@ -107,7 +107,7 @@ class _Budget:
 def _clean(name: str, whole: str) -> str:
     """A file name without a path; refuses what is none."""
     if not name or name in (".", "..") or len(name) > 200 or any(ord(c) < 32 or c in '<>:"|?*' for c in name):
-        raise InputError(f"{whole[:200]!r} is no name for a file", hint="Rename the file.")
+        raise InputError(f"{whole[:200]!r} is not a name for a file", hint="Rename the file.")
     return name
 
 
@@ -152,7 +152,7 @@ def _parts(entry: zipfile.ZipInfo, label: str) -> tuple[str, ...]:
         raise InputError("a link is not unpacked", where=where, hint="Put the file itself into the zip.")
     parts = tuple(p for p in name.split("/") if p not in ("", "."))
     if name.startswith("/") or ".." in parts or len(parts) > 8 or (os.name == "nt" and ":" in name):
-        raise InputError("the name leads out of the folder", where=where, hint="Pack the study's folder itself.")
+        raise InputError("the name points outside the folder", where=where, hint="Pack the study's folder itself.")
     if entry.is_dir() or any(p in _CLUTTER or p.startswith("._") for p in parts):
         return ()
     for part in parts:

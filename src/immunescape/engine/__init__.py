@@ -6,16 +6,21 @@ works it stops and says what to install. Another engine, hundreds of times slowe
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from immunescape.engine.api import FAILED, OK, STOPPED, Compiled, Doses, Engine, Job, Result, Stop
-from immunescape.errors import unknown_word
+from immunescape.registry import Registry
 
 __all__ = [
+    "ENGINES",
     "FAILED",
     "OK",
     "STOPPED",
     "Compiled",
     "Doses",
     "Engine",
+    "EngineKind",
     "Job",
     "Result",
     "Stop",
@@ -23,12 +28,55 @@ __all__ = [
     "get_engine",
 ]
 
-_NAMES = ("auto", "native", "cuda", "roadrunner", "reference")
+
+@dataclass(frozen=True)
+class EngineKind:
+    """An engine by name, what it is, and how it is made (imported only then)."""
+
+    name: str
+    title: str
+    make: Callable[[], Engine]
+
+
+def _native() -> Engine:
+    from immunescape.engine.native import NativeEngine
+
+    return NativeEngine()
+
+
+def _cuda() -> Engine:
+    from immunescape.engine.cuda import CudaEngine
+
+    return CudaEngine()
+
+
+def _roadrunner() -> Engine:
+    from immunescape.engine.roadrunner import RoadRunnerEngine
+
+    return RoadRunnerEngine()
+
+
+def _reference() -> Engine:
+    from immunescape.engine.reference import ReferenceEngine
+
+    return ReferenceEngine()
+
+
+ENGINES = Registry("engine", EngineKind, tags=lambda e: {"title": e.title})
+"""Every engine; ``auto`` is the native one."""
+for _kind in (
+    EngineKind("auto", "native", _native),
+    EngineKind("native", "generated and compiled C", _native),
+    EngineKind("cuda", "the same on an NVIDIA GPU", _cuda),
+    EngineKind("roadrunner", "libroadrunner, CVODE", _roadrunner),
+    EngineKind("reference", "scipy; slow, every SBML construct", _reference),
+):
+    ENGINES.add(_kind)
 
 
 def engine_names() -> tuple[str, ...]:
     """Names that `get_engine` accepts."""
-    return _NAMES
+    return tuple(ENGINES.all())
 
 
 def get_engine(name: str = "auto") -> Engine:
@@ -47,20 +95,4 @@ def get_engine(name: str = "auto") -> Engine:
     EngineError
         Where the engine asked for cannot work on this machine.
     """
-    if name in ("auto", "native"):
-        from immunescape.engine.native import NativeEngine
-
-        return NativeEngine()
-    if name == "cuda":
-        from immunescape.engine.cuda import CudaEngine
-
-        return CudaEngine()
-    if name == "roadrunner":
-        from immunescape.engine.roadrunner import RoadRunnerEngine
-
-        return RoadRunnerEngine()
-    if name == "reference":
-        from immunescape.engine.reference import ReferenceEngine
-
-        return ReferenceEngine()
-    raise unknown_word("engine", name, _NAMES)
+    return ENGINES.get(name).make()

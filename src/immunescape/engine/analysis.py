@@ -77,12 +77,12 @@ def analyse(system: System) -> Plan | str:
     if reason:
         return reason
     now = ir.sym(CLOCK)
-    known: dict[str, Expr] = {}
+    expression_of: dict[str, Expr] = {}
     for item in system.assignments:
-        (known[item.name],) = substitute([item.expression], known, time=now)
+        (expression_of[item.name],) = substitute([item.expression], expression_of, time=now)
 
     def inline(roots: Sequence[Expr]) -> list[Expr]:
-        return substitute(roots, known, time=now)
+        return substitute(roots, expression_of, time=now)
 
     moving = [s for s in system.states if not s.rate.is_num(0.0)]
     states = tuple(s.name for s in moving)
@@ -134,10 +134,10 @@ def analyse(system: System) -> Plan | str:
         changes,
         clock,
         {
-            name: own
+            name: feature
             for name, value in quantities.items()
             if CLOCK in free_symbols(value)
-            and (own := time_features([value], states, still, constants, linear=True)[0]).features
+            and (feature := time_features([value], states, still, constants, linear=True)[0]).features
         },
     )
 

@@ -211,10 +211,10 @@ def _make(entry: Path, build: Callable[[Path], dict[str, Any]]) -> tuple[Path, d
             _publish(aside, entry)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    found = _read(entry)
-    if found is None:
+    stored = _read(entry)
+    if stored is None:
         raise EngineError("a compiled model could not be read back from the cache", where=str(entry))
-    return entry, found
+    return entry, stored
 
 
 @contextmanager

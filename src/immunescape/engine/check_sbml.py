@@ -57,12 +57,12 @@ def find_cases(folder: str | Path) -> list[Path]:
         If there is none.
     """
     root = Path(folder)
-    found = sorted({path.parent for path in root.glob("**/*-settings.txt")})
-    if not found:
+    folders = sorted({path.parent for path in root.glob("**/*-settings.txt")})
+    if not folders:
         raise InputError(
             "no case of the SBML Test Suite here", where=str(root), hint="A case is a folder with NAME-settings.txt."
         )
-    return found
+    return folders
 
 
 def read_case(folder: Path) -> Case:

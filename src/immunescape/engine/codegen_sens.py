@@ -103,14 +103,14 @@ def sensitivity_code(plan: Plan, wanted: Wanted, tape: Any) -> str:
 
 def _affected(plan: Plan, parameters: Sequence[str]) -> tuple[str, ...]:
     """Fixed names whose value depends on the parameters: themselves, constants and states that only events change."""
-    found = dict.fromkeys(parameters)
+    affected_by = dict.fromkeys(parameters)
     for constant in plan.system.constants:
-        if free_symbols(constant.expression) & found.keys():
-            found.setdefault(constant.name)
+        if free_symbols(constant.expression) & affected_by.keys():
+            affected_by.setdefault(constant.name)
     for state in plan.system.states:
-        if state.name in plan.fixed and free_symbols(state.initial) & found.keys():
-            found.setdefault(state.name)
-    return tuple(found)
+        if state.name in plan.fixed and free_symbols(state.initial) & affected_by.keys():
+            affected_by.setdefault(state.name)
+    return tuple(affected_by)
 
 
 def _start(plan: Plan, wanted: Wanted, affected: Sequence[str]) -> str:

@@ -12,15 +12,15 @@ __all__ = ["conserved_amounts"]
 
 def _terms(rate: Expr) -> dict[Expr, Fraction]:
     """The rate as a sum of terms with numeric factors."""
-    found: dict[Expr, Fraction] = {}
-    for part in rate.args if rate.op == "add" else (rate,):
+    coefficients: dict[Expr, Fraction] = {}
+    for term in rate.args if rate.op == "add" else (rate,):
         factor = Fraction(1)
-        key = part
-        if part.op == "mul" and part.args[0].op == "num":
-            factor = Fraction(part.args[0].value)
-            key = mul(*part.args[1:])
-        found[key] = found.get(key, Fraction(0)) + factor
-    return {key: value for key, value in found.items() if value}
+        key = term
+        if term.op == "mul" and term.args[0].op == "num":
+            factor = Fraction(term.args[0].value)
+            key = mul(*term.args[1:])
+        coefficients[key] = coefficients.get(key, Fraction(0)) + factor
+    return {key: value for key, value in coefficients.items() if value}
 
 
 def conserved_amounts(states: Sequence[str], rates: Sequence[Expr]) -> list[Mapping[str, Fraction]]:

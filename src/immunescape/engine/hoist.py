@@ -25,20 +25,20 @@ class Hoist:
 
     def fixed(self, node: Expr) -> bool:
         """Whether the expression depends on constants only."""
-        known = self._fixed
-        if node in known:
-            return known[node]
+        fixed = self._fixed
+        if node in fixed:
+            return fixed[node]
         stack = [node]
         while stack:
-            part = stack[-1]
-            unknown = [a for a in part.args if a not in known]
+            current = stack[-1]
+            unknown = [a for a in current.args if a not in fixed]
             if unknown:
                 stack.extend(unknown)
                 continue
             stack.pop()
-            own = part.op != "time" and (part.op != "sym" or part.name in self.constant)
-            known[part] = own and all(known[a] for a in part.args)
-        return known[node]
+            allowed = current.op != "time" and (current.op != "sym" or current.name in self.constant)
+            fixed[current] = allowed and all(fixed[a] for a in current.args)
+        return fixed[node]
 
     def slot(self, node: Expr) -> int:
         """Index of the value."""

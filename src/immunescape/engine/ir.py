@@ -128,9 +128,9 @@ _by_digest = attrgetter("digest")
 
 def _node(op: str, args: tuple[Expr, ...] = (), value: float = 0.0, name: str = "") -> Expr:
     content = (op, value if value == value else "nan", name, *map(id, args))
-    known = _nodes.get(content)
-    if known is not None:
-        return known
+    existing = _nodes.get(content)
+    if existing is not None:
+        return existing
     parts = [op.encode(), struct.pack("<d", value), name.encode(), *map(_by_digest, args)]
     node = Expr.__new__(Expr)
     give = object.__setattr__
@@ -194,11 +194,11 @@ def add(*args: Expr) -> Expr:
     total = 0.0
     terms: dict[Expr, float] = {}
     for arg in args:
-        for part in arg.args if arg.op == "add" else (arg,):
-            if part.op == "num":
-                total += part.value
+        for term in arg.args if arg.op == "add" else (arg,):
+            if term.op == "num":
+                total += term.value
             else:
-                factor, rest = _coefficient(part)
+                factor, rest = _coefficient(term)
                 terms[rest] = terms.get(rest, 0.0) + factor
     parts = [rest if factor == 1.0 else mul(num(factor), rest) for rest, factor in terms.items() if factor != 0.0]
     return _joined("add", parts, total, ZERO)
@@ -209,16 +209,16 @@ def mul(*args: Expr) -> Expr:
     total = 1.0
     factors: dict[Expr, float] = {}
     for arg in args:
-        for part in arg.args if arg.op == "mul" else (arg,):
-            op = part.op
+        for term in arg.args if arg.op == "mul" else (arg,):
+            op = term.op
             if op == "num":
-                total *= part.value
+                total *= term.value
                 continue
-            base, exponent = part, 1.0
+            base, exponent = term, 1.0
             if op == "pow":
-                power = part.args[1]
+                power = term.args[1]
                 if power.op == "num" and power.value > 0 and power.value.is_integer():
-                    base, exponent = part.args[0], power.value
+                    base, exponent = term.args[0], power.value
             factors[base] = factors.get(base, 0.0) + exponent
     if total == 0.0:
         return ZERO

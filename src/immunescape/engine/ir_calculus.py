@@ -86,11 +86,11 @@ def derivatives(roots: Sequence[Expr], names: Iterable[str] | None = None) -> li
     EngineError
         Where the factorial (``gamma``) of something that varies would have to be differentiated.
     """
-    wanted = None if names is None else set(names)
+    requested = None if names is None else set(names)
     table: dict[Expr, dict[str, Expr]] = {}
     for node in postorder(roots):
         if node.op == "sym":
-            table[node] = {node.name: ONE} if wanted is None or node.name in wanted else {}
+            table[node] = {node.name: ONE} if requested is None or node.name in requested else {}
             continue
         result: dict[str, Expr] = {}
         if any(table[a] for a in node.args):

@@ -328,9 +328,9 @@ def _part(job: Job, which: Any) -> Job:
 
 
 def _message(job: Job, i: int, code: int, time: float) -> str:
-    own = {**job.parameters, **job.initial}
+    overrides = {**job.parameters, **job.initial}
     values = [
-        f"{name}={float(np.broadcast_to(np.asarray(v, dtype=float), (job.n,))[i]):.6g}" for name, v in own.items()
+        f"{name}={float(np.broadcast_to(np.asarray(v, dtype=float), (job.n,))[i]):.6g}" for name, v in overrides.items()
     ]
     shown = ", ".join(values[:_SHOWN]) + (f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else "")
     return f"{_REASONS.get(code, 'failed')} at time {time:g}" + (f" ({shown})" if shown else "")

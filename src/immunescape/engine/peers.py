@@ -63,9 +63,9 @@ def _name_modifiers(model: libsbml.Model) -> None:
     species = {s.getId() for s in model.getListOfSpecies()}
     for reaction in model.getListOfReactions():
         lists = (reaction.getListOfReactants(), reaction.getListOfProducts(), reaction.getListOfModifiers())
-        known = {r.getSpecies() for references in lists for r in references}
+        species_of_reactions = {r.getSpecies() for references in lists for r in references}
         text = libsbml.formulaToL3String(reaction.getKineticLaw().getMath())
-        for name in sorted(species & set(re.findall(r"[A-Za-z_]\w*", text)) - known):
+        for name in sorted(species & set(re.findall(r"[A-Za-z_]\w*", text)) - species_of_reactions):
             reaction.createModifier().setSpecies(name)
 
 

@@ -167,18 +167,18 @@ class Problem:
 
 def _switches(roots: Sequence[Expr]) -> list[tuple[Expr, Expr | None]]:
     """What jumps where a formula changes branch, with the expression that is zero there."""
-    found: dict[Expr, Expr | None] = {}
+    replaced: dict[Expr, Expr | None] = {}
     for node in postorder(roots):
         if node.op in COMPARISONS:
-            found[node] = node.args[0] - node.args[1]
+            replaced[node] = node.args[0] - node.args[1]
         elif node.op in ("min", "max"):
-            found[ir.compare("le", *node.args)] = node.args[0] - node.args[1]
+            replaced[ir.compare("le", *node.args)] = node.args[0] - node.args[1]
         elif node.op == "abs":
-            found[ir.compare("lt", node.args[0], ZERO)] = node.args[0]
+            replaced[ir.compare("lt", node.args[0], ZERO)] = node.args[0]
         elif node.op in ("floor", "ceil"):
-            found[node] = None
+            replaced[node] = None
         elif node.op in ("if", "and", "or", "not"):
             for arg in node.args[:1] if node.op == "if" else node.args:
                 if arg.op not in (*COMPARISONS, "and", "or", "not"):
-                    found[ir.compare("ne", arg, ZERO)] = None
-    return [(switch, edge) for switch, edge in found.items() if switch.op != "num"]
+                    replaced[ir.compare("ne", arg, ZERO)] = None
+    return [(switch, edge) for switch, edge in replaced.items() if switch.op != "num"]

@@ -84,7 +84,7 @@ def read_sbml(text: str, *, source: Path | None = None) -> System:
     _packages(document, where)
     model = document.getModel()
     if model is None:
-        raise EngineError("the document holds no model", where=where)
+        raise EngineError("the document contains no model", where=where)
     return ModelReader(model, where).read()
 
 
@@ -101,7 +101,7 @@ def _check_text(text: str, where: str) -> None:
     depth = deepest = 0
     kind = ""
     pieces: list[str] = []
-    prose: list[int] = []  # depths of notes and annotations, whose content is no part of the model
+    prose: list[int] = []  # depths of notes and annotations, whose content is not part of the model
     wrong = ""
 
     def start(name: str, attributes: dict[str, str]) -> None:
@@ -133,7 +133,7 @@ def _check_text(text: str, where: str) -> None:
             )
             if not fits and not wrong:
                 shown = " ".join("; ".join(pieces).split())[:40]
-                wrong = f"'{shown}' is no number of type '{kind}' (line {parser.CurrentLineNumber})"
+                wrong = f"'{shown}' is not a number of type '{kind}' (line {parser.CurrentLineNumber})"
             kind = ""
 
     parser = expat.ParserCreate()

@@ -83,8 +83,8 @@ def solve_linear(matrix: Sequence[Sequence[Expr]], right: Sequence[Expr], *, gua
             rows[i] = [ZERO if j <= k else rows[i][j] - factor * rows[k][j] for j in range(n + 1)]
     solution: list[Expr] = [ZERO] * n
     for k in reversed(range(n)):
-        known = ir.add(*(rows[k][j] * solution[j] for j in range(k + 1, n)))
-        solution[k] = quotient(rows[k][n] - known, rows[k][k])
+        solved = ir.add(*(rows[k][j] * solution[j] for j in range(k + 1, n)))
+        solution[k] = quotient(rows[k][n] - solved, rows[k][k])
     return solution
 
 

@@ -226,8 +226,8 @@ class Formulas:
             elif item is node:
                 raise EngineError(f"wrong number of arguments in '{libsbml.formulaToL3String(node)}'", where=where)
             else:
-                part = self._convert(item, names, where, calls)
-                parts.append(ir.neg(part) if negative else part)
+                argument = self._convert(item, names, where, calls)
+                parts.append(ir.neg(argument) if negative else argument)
         return ir.add(*parts) if kind in _SUMS else _NARY[kind](parts)
 
     def _call(self, name: str, args: list[Expr], where: str, calls: tuple[str, ...]) -> Expr:

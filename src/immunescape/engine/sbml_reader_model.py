@@ -90,9 +90,10 @@ class ModelReader:
         for reaction in model.getListOfReactions():
             law = reaction.getKineticLaw()
             if law is not None:
-                own = law.getListOfLocalParameters() if model.getLevel() > 2 else law.getListOfParameters()
+                local_parameters = law.getListOfLocalParameters() if model.getLevel() > 2 else law.getListOfParameters()
                 self._once(
-                    (p.getId() for p in own), f"reaction '{reaction.getId()}' has two local parameters called '{{}}'"
+                    (p.getId() for p in local_parameters),
+                    f"reaction '{reaction.getId()}' has two local parameters called '{{}}'",
                 )
 
     def _once(self, names: Iterable[str], message: str) -> None:
@@ -171,7 +172,7 @@ class ModelReader:
         states = [n for n in variables if n in moving or n in discrete]
         constants = [n for n in variables if n not in states and n not in determined]
         self._add_rated(rates, assignments, unknown)
-        own = {name: self._start(name) for name in (*constants, *states, *unknown)}
+        starts = {name: self._start(name) for name in (*constants, *states, *unknown)}
         events = tuple(self._event(i, event, assignments) for i, event in enumerate(self.events))
         fast = [(n, flux[n], self._directions(n)) for n, r in self.reactions.items() if self._fast(r)]
         past = {name for name in self.formulas.delays.values()}
@@ -185,11 +186,11 @@ class ModelReader:
             assignments[f"rateOf({name})"] = total_derivative(self.names[name], rates, plain)
         delays = tuple(Delay(name, value, lag) for (value, lag), name in self.formulas.delays.items())
         earlier = {d.name: substitute([d.expression], {}, time=TIME - d.lag)[0] for d in delays}
-        initial = StartValues(own, assignments | earlier, (*states, *unknown), self.where)
-        derived = {n: initial.resolved(own[n], (n,)) for n in constants if own[n].op != "num"}
+        initial = StartValues(starts, assignments | earlier, (*states, *unknown), self.where)
+        derived = {n: initial.resolved(starts[n], (n,)) for n in constants if starts[n].op != "num"}
         return System(
             name=self.model.getId() or self.model.getName() or "model",
-            parameters={n: own[n].value for n in constants if own[n].op == "num"} | self.local,
+            parameters={n: starts[n].value for n in constants if starts[n].op == "num"} | self.local,
             constants=tuple(Assignment(n, e) for n, e in sort_assignments(derived, self.where)),
             states=tuple(State(n, initial.of(n), rates.get(n, ZERO)) for n in states),
             assignments=tuple(Assignment(n, e) for n, e in sort_assignments(assignments, self.where)),
@@ -226,7 +227,7 @@ class ModelReader:
 
     def _contributions(self, reaction: Any) -> list[_Reference]:
         """Species that a reaction changes."""
-        found = []
+        events = []
         for sign, refs in ((-1.0, reaction.getListOfReactants()), (1.0, reaction.getListOfProducts())):
             for ref in refs:
                 name = ref.getSpecies()
@@ -235,8 +236,8 @@ class ModelReader:
                     continue
                 factor = item.getConversionFactor() or self.model.getConversionFactor()
                 amount = self._stoichiometry(ref) * (self.names[factor] if factor else ONE)
-                found.append(_Reference(name, amount, sign))
-        return found
+                events.append(_Reference(name, amount, sign))
+        return events
 
     def _reaction_rates(self) -> dict[str, Expr]:
         """Rate of every species that reactions change, fast reactions left out; also fills in reaction fluxes."""

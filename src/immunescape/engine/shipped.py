@@ -130,11 +130,13 @@ class ShippedCompiler(Toolchain):
 
 def _declared() -> list[str]:
     """Functions of the C library that generated code may call: those that the headers in `kernels/standard` declare."""
-    found: set[str] = set()
+    included: set[str] = set()
     for header in ("math.h", "stdlib.h", "string.h"):
         text = (_STANDARD / header).read_text(encoding="utf-8")
-        found.update(re.findall(r"(?:^|[ *])([a-z_][a-z0-9_]*)\((?:double|int|size_t|void|const)\b", text, flags=re.M))
-    return sorted(found - {"aligned_alloc", "free", "release"})  # these become _aligned_malloc and _aligned_free
+        included.update(
+            re.findall(r"(?:^|[ *])([a-z_][a-z0-9_]*)\((?:double|int|size_t|void|const)\b", text, flags=re.M)
+        )
+    return sorted(included - {"aligned_alloc", "free", "release"})  # these become _aligned_malloc and _aligned_free
 
 
 @cache

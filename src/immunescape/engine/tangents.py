@@ -56,19 +56,19 @@ def _edges(tape: Tape, roots: Sequence[int], inputs: Mapping[int, int]) -> tuple
     for i in tape.order(roots):
         if i in inputs or not any(a in out for a in tape.children(i)):
             continue
-        own: dict[int, int] = {}
+        gradient: dict[int, int] = {}
         for operand, weight in _partials(tape, i):
             if operand in out:
-                own[operand] = tape.plus(own[operand], weight) if operand in own else weight
-        if own:
-            into[i], out[i] = own, {}
-            for operand, weight in own.items():
+                gradient[operand] = tape.plus(gradient[operand], weight) if operand in gradient else weight
+        if gradient:
+            into[i], out[i] = gradient, {}
+            for operand, weight in gradient.items():
                 out[operand][i] = weight
-    one = tape.number(1.0)
+    unit = tape.number(1.0)
     for k, root in enumerate(roots):
-        into[-1 - k] = {root: one} if root in out else {}
+        into[-1 - k] = {root: unit} if root in out else {}
         if root in out:
-            out[root][-1 - k] = one
+            out[root][-1 - k] = unit
     return into, out
 
 
@@ -103,11 +103,11 @@ def _partials(tape: Tape, index: int) -> list[tuple[int, int]]:
     op = node[0]
     if op in _FLAT or op in ("leaf", "num"):
         return []
-    one, minus = tape.number(1.0), tape.number(-1.0)
+    unit, minus = tape.number(1.0), tape.number(-1.0)
     if op == "add":
-        return [(node[1], one), (node[2], one)]
+        return [(node[1], unit), (node[2], unit)]
     if op == "sub":
-        return [(node[1], one), (node[2], minus)]
+        return [(node[1], unit), (node[2], minus)]
     if op == "neg":
         return [(node[1], minus)]
     if op == "mul":
@@ -121,17 +121,17 @@ def _partials(tape: Tape, index: int) -> list[tuple[int, int]]:
     zero = tape.number(0.0)
     if op == "if":
         mask, a, b = node[1:]
-        return [(a, tape.node("if", mask, one, zero)), (b, tape.node("if", mask, zero, one))]
+        return [(a, tape.node("if", mask, unit, zero)), (b, tape.node("if", mask, zero, unit))]
     name, a = node[1], node[2]
     if name in _FLAT_CALLS:
         return []
     if name in ("v_min", "v_max"):
         mask = tape.node("le" if name == "v_min" else "ge", a, node[3])
-        return [(a, tape.node("if", mask, one, zero)), (node[3], tape.node("if", mask, zero, one))]
+        return [(a, tape.node("if", mask, unit, zero)), (node[3], tape.node("if", mask, zero, unit))]
     if name == "v_pow":
         b, logarithm = node[3], node[4]
         positive = tape.node("gt", a, zero)
-        inside = tape.node("call", "v_log", tape.node("if", positive, a, one))
+        inside = tape.node("call", "v_log", tape.node("if", positive, a, unit))
         lower = tape.node("call", "v_pow", a, tape.plus(b, minus), logarithm)
         by_exponent = [] if b in tape.constants else [
             (b, tape.node("if", positive, tape.times(index, inside), zero))

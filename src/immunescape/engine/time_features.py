@@ -147,9 +147,9 @@ class TimeFeatures:
         values = {name: rows[:, k] for k, name in enumerate(columns)}
         located: list[list[FloatArray]] = [[] for _ in self.features]
         for at in range(0, len(rows), _TOGETHER):
-            part = {name: column[at : at + _TOGETHER] for name, column in values.items()}
+            chunk = {name: column[at : at + _TOGETHER] for name, column in values.items()}
             for moments, feature in zip(located, self.features, strict=True):
-                moments += _search(feature, part, min(_TOGETHER, len(rows) - at), start, end)
+                moments += _search(feature, chunk, min(_TOGETHER, len(rows) - at), start, end)
         return values, np.reshape(owner, n), located
 
     def __add__(self, other: TimeFeatures) -> TimeFeatures:

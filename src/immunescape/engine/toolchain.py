@@ -185,7 +185,7 @@ def find_toolchain() -> Toolchain:
         if chosen is not None and _works(chosen):
             return chosen
         if multiprocessing.parent_process() is None:  # once, not by every worker
-            warnings.warn(f"CC={named!r} is no C compiler that works here; another one is looked for", stacklevel=2)
+            warnings.warn(f"CC={named!r} is not a C compiler that works here; another one is looked for", stacklevel=2)
     for chosen in _candidates():
         if chosen is not None and _works(chosen):
             return chosen

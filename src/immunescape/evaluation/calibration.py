@@ -26,98 +26,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
-from immunescape.evaluation.targets import (
-    Target,
-    Weighted,
-    ctdna_targets,
-    curve_targets,
-    kinetics_targets,
-    oak_targets,
-    response_by_btmb,
-    response_by_histology,
-    response_by_pdl1,
-    response_by_size,
-    response_by_sp142,
-    response_by_tmb,
-    stratum_targets,
-)
+from immunescape.evaluation.fit_terms import Term, coordinates, held_terms, limits, scored, terms, to_fit
+from immunescape.evaluation.posterior_draws import Draws, draw_posterior
+from immunescape.evaluation.target_sets import data_targets
+from immunescape.evaluation.targets import Target, Weighted
 from immunescape.evaluation.targets import trial_targets as targets_of
 from immunescape.evaluation.weighting import Sample, effective_size, pool
+from immunescape.evaluation.wide_rounds import SEED_STEP, PointTask, point_fits, simulate_points
 from immunescape.files import check_folder, whole_file
 from immunescape.population.fit import FitTerm, PopulationFit
-from immunescape.population.tables import read_rows
 from immunescape.trial.spec import Trial
 
 __all__ = ["Calibration", "Fitted", "Term", "calibrate", "fit_weights", "terms"]
 
 FloatArray = NDArray[np.float64]
-MONO_ARMS = (("oak", "atezolizumab"), ("checkmate-017", "nivolumab"), ("checkmate-057", "nivolumab"))
-"""Arms with a checkpoint inhibitor alone, of unselected PD-L1, that stand beside a cohort's response by PD-L1."""
 KEEP = 0.30
 """Share of the patients of an arm that weights must leave effective in a round."""
+KEEP_WIDE = 0.08
+"""The same where a round has many populations, most of which are far from any one fit."""
+LEAST_PATIENTS = 8
+"""Patients per arm of each of many populations, at least."""
+SURPRISE = 2.0
+"""Prior standard deviations from which on a move is a finding: the prior, or the model, is wrong."""
 KEEP_NOISE = 0.5
 """Share of the patients that is taken to be effective where the chance of virtual figures is reckoned."""
-_COLUMNS = ("name", "members", "term", "prior_sd", "unit", "source", "grade", "note")
-
-
-@dataclass(frozen=True)
-class Term:
-    """What may move: a shift, scale or covariate weight that the scores of all `members` share; prior SD of the move.
-
-    A scale moves on the log scale.
-    """
-
-    name: str
-    members: tuple[str, ...]
-    term: str
-    prior_sd: float
-
-    def value(self, x: float) -> float:
-        """The term's value at coordinate `x`, 0 being no change."""
-        return math.exp(x) if self.term == "scale" else x
-
-    def coordinate(self, value: float) -> float:
-        """Inverse of `value`."""
-        return math.log(value) if self.term == "scale" else value
-
-
-def terms() -> tuple[Term, ...]:
-    """Rows of ``calibration_terms.csv``."""
-    return tuple(
-        Term(r["name"], tuple(m.strip() for m in r["members"].split(";")), r["term"], r.number("prior_sd"))
-        for r in read_rows("calibration_terms", _COLUMNS)
-    )
-
-
-def scored(moving: Sequence[Term]) -> tuple[list[str], list[str]]:
-    """Parameters and frailties that the terms move, and the scores of covariates that they use, each sorted."""
-    members = sorted({m for t in moving for m in t.members})
-    return members, sorted({t.term for t in moving if t.term not in ("shift", "scale")})
-
-
-def limits(moving: Sequence[Term]) -> FloatArray:
-    """How far the coordinate of each term may move from no change."""
-    return np.where([t.term == "scale" for t in moving], 0.7, 2.0)
-
-
-def to_fit(
-    x: FloatArray, moving: Sequence[Term], errors: FloatArray | None = None, source: str = "assumed"
-) -> PopulationFit:
-    """The fit at coordinates `x`; terms that do not move anything are left out."""
-    rows = []
-    for k, (term, value) in enumerate(zip(moving, x, strict=True)):
-        error = 0.0 if errors is None else float(errors[k]) * (term.value(value) if term.term == "scale" else 1.0)
-        note = f"as {term.name}" if len(term.members) > 1 else ""
-        if abs(value) > 1e-9:
-            rows += [
-                FitTerm(m, term.term, term.value(float(value)), error, source, "fitted", note) for m in term.members
-            ]
-    return PopulationFit(tuple(rows))
-
-
-def coordinates(fit: PopulationFit, moving: Sequence[Term]) -> FloatArray:
-    """Coordinates of a fit."""
-    return np.array([t.coordinate(fit.of(t.members[0]).get(t.term, 1.0 if t.term == "scale" else 0.0)) for t in moving])
 
 
 @dataclass(frozen=True)
@@ -193,16 +125,8 @@ def discrepancy(
     return out
 
 
-def fit_weights(
-    samples: Mapping[tuple[str, str], Sample],
-    targets: Sequence[Target],
-    moving: Sequence[Term],
-    start: FloatArray,
-    *,
-    keep: float = KEEP,
-    max_evaluations: int = 25,
-) -> Fitted:
-    """Find the fit whose population agrees best with the targets.
+class Objective:
+    """Errors of targets, of moves, and of weights that are too uneven, at the coordinates of a fit.
 
     Parameters
     ----------
@@ -213,52 +137,120 @@ def fit_weights(
     moving
         What may move.
     start
-        Coordinates to start from.
+        Coordinates at which the chance of virtual figures is reckoned.
     keep
         Share of an arm's patients that must stay effective; a fit that would leave fewer is held back.
-    max_evaluations
-        Steps of the least-squares method (Levenberg-Marquardt within bounds).
+    held
+        Terms of the fit that do not move.
     """
-    from scipy.optimize import least_squares
 
-    prior = np.array([t.prior_sd for t in moving])
+    def __init__(
+        self,
+        samples: Mapping[tuple[str, str], Sample],
+        targets: Sequence[Target],
+        moving: Sequence[Term],
+        start: FloatArray,
+        keep: float = KEEP,
+        held: Sequence[FitTerm] = (),
+    ) -> None:
+        self.held = tuple(held)
+        self.samples, self.targets, self.moving, self.keep = samples, targets, tuple(moving), keep
+        self.prior = np.array([t.prior_sd for t in moving])
+        begin = self.weigh(np.asarray(start, dtype=float))
+        # the chance of virtual figures at the start, brought to the share of patients that is taken to stay effective
+        virtual = chance(targets, begin)
+        kept = {key: effective_size(w) / (KEEP_NOISE * len(s)) for key, (s, w) in begin.items()}
+        lost = [min((kept[a] for a in t.arms if a in kept), default=1.0) for t in targets]
+        self.spread = [math.sqrt(t.sd**2 + v * max(f, 1.0)) for t, v, f in zip(targets, virtual, lost, strict=True)]
 
-    def weigh(x: FloatArray) -> Weighted:
-        fit = to_fit(x, moving)
-        return {key: (s, s.weights(fit)) for key, s in samples.items()}
+    def weigh(self, x: FloatArray) -> Weighted:
+        """Patients with their weights at coordinates `x`."""
+        fit = to_fit(x, self.moving, held=self.held)
+        return {key: (s, s.weights(fit)) for key, s in self.samples.items()}
 
-    begin = weigh(np.asarray(start, dtype=float))
-    # the chance of virtual figures at the start, brought to the share of patients that is taken to stay effective
-    virtual = chance(targets, begin)
-    kept = {key: effective_size(w) / (KEEP_NOISE * len(s)) for key, (s, w) in begin.items()}
-    lost = [min((kept[a] for a in t.arms if a in kept), default=1.0) for t in targets]
-    spread = [math.sqrt(t.sd**2 + v * max(f, 0.1)) for t, v, f in zip(targets, virtual, lost, strict=True)]
+    def errors(self, x: FloatArray) -> FloatArray:
+        """Residuals of the targets, moves in prior standard deviations, and what holds weights back."""
+        weighted = self.weigh(x)
+        held = [
+            6.0 * max(0.0, math.log(self.keep * len(s)) - math.log(effective_size(w))) for s, w in weighted.values()
+        ]
+        residuals = [t.residual(weighted, sd) for t, sd in zip(self.targets, self.spread, strict=True)]
+        return np.array(residuals + list(x / self.prior) + held)
 
-    def errors(x: FloatArray) -> FloatArray:
-        weighted = weigh(x)
-        held = [6.0 * max(0.0, math.log(keep * len(s)) - math.log(effective_size(w))) for s, w in weighted.values()]
-        return np.array(
-            [t.residual(weighted, sd) for t, sd in zip(targets, spread, strict=True)] + list(x / prior) + held
-        )
+    def log_posterior(self, x: FloatArray) -> float:
+        """Ln of the posterior density at `x`, up to a constant."""
+        return -0.5 * float((self.errors(x) ** 2).sum())
 
-    limit = limits(moving)
-    found = least_squares(
-        errors, np.clip(start, -limit + 1e-6, limit - 1e-6), bounds=(-limit, limit), x_scale=prior, diff_step=1e-4,
-        max_nfev=max_evaluations,
-    )  # fmt: skip
-    m = len(targets) + len(moving)
-    jacobian = found.jac[:m]
-    covariance = np.linalg.inv(jacobian.T @ jacobian)
-    weighted = weigh(found.x)
-    rows = []
-    for t, sd in zip(targets, spread, strict=True):
-        value = t.figure(weighted)
-        rows.append(
-            (t.name, t.back(t.value), t.back(value) if math.isfinite(value) else math.nan, t.residual(weighted, sd))
-        )
-    sizes = {key: (len(s), effective_size(w), float(w.max())) for key, (s, w) in weighted.items()}
-    loss = 0.5 * float((found.fun[: len(targets)] ** 2).sum())
-    return Fitted(found.x, covariance, loss, tuple(rows), sizes)
+    def solve(self, start: FloatArray, max_evaluations: int = 25) -> Fitted:
+        """The best fit, by Levenberg-Marquardt within the limits of the coordinates."""
+        from scipy.optimize import least_squares
+
+        limit = limits(self.moving)
+        best = least_squares(
+            self.errors, np.clip(start, -limit + 1e-6, limit - 1e-6), bounds=(-limit, limit), x_scale=self.prior,
+            diff_step=1e-4, max_nfev=max_evaluations,
+        )  # fmt: skip
+        jacobian = best.jac[: len(self.targets) + len(self.moving)]
+        covariance = np.linalg.inv(jacobian.T @ jacobian)
+        weighted = self.weigh(best.x)
+        rows = []
+        for t, sd in zip(self.targets, self.spread, strict=True):
+            value = t.figure(weighted)
+            shown = t.back(value) if math.isfinite(value) else math.nan
+            rows.append((t.name, t.back(t.value), shown, t.residual(weighted, sd)))
+        sizes = {key: (len(s), effective_size(w), float(w.max())) for key, (s, w) in weighted.items()}
+        loss = 0.5 * float((best.fun[: len(self.targets)] ** 2).sum())
+        return Fitted(best.x, covariance, loss, tuple(rows), sizes)
+
+
+def fit_weights(
+    samples: Mapping[tuple[str, str], Sample],
+    targets: Sequence[Target],
+    moving: Sequence[Term],
+    start: FloatArray,
+    *,
+    keep: float = KEEP,
+    max_evaluations: int = 25,
+) -> Fitted:
+    """Find the fit whose population agrees best with the targets; see :class:`Objective`.
+
+    Parameters
+    ----------
+    samples, targets, moving, keep
+        As for `Objective`.
+    start
+        Coordinates to start from.
+    max_evaluations
+        Steps of the least-squares method.
+    """
+    return Objective(samples, targets, moving, start, keep).solve(start, max_evaluations)
+
+
+def leave_one_out(
+    samples: Mapping[tuple[str, str], Sample],
+    targets: Sequence[Target],
+    moving: Sequence[Term],
+    fitted: Fitted,
+    *,
+    keep: float = KEEP,
+    max_evaluations: int = 4,
+    held: Sequence[FitTerm] = (),
+) -> dict[str, float]:
+    """Name of a target -> its figure when its trial is left out of the fit (weights, from the optimum of all trials).
+
+    A target that several trials share is left out with each of them, and not predicted.
+    """
+    out: dict[str, float] = {}
+    for trial in dict.fromkeys(key[0] for key in samples):
+        mine = [t for t in targets if t.kind and {a[0] for a in t.arms} == {trial}]
+        others = [t for t in targets if trial not in {a[0] for a in t.arms}]
+        if not mine or not others:
+            continue
+        again = Objective(samples, others, moving, fitted.x, keep, held).solve(fitted.x, max_evaluations)
+        fit = to_fit(again.x, moving, held=held)
+        weighted = {key: (s, s.weights(fit)) for key, s in samples.items() if key[0] == trial}
+        out |= {t.name: t.figure(weighted) for t in mine}
+    return out
 
 
 @dataclass(frozen=True)
@@ -271,6 +263,9 @@ class Calibration:
     seed, patients : of each arm and round.
     discrepancy : kind of figure -> SD of what the model leaves on fresh patients; see :func:`discrepancy`.
     fresh : name of a target -> its figure from fresh patients.
+    left_out : comparison -> kind of figure -> SD of what a fit without the trial leaves, with the number of figures.
+    draws : from the posterior; None where none were asked for.
+    points, spread : populations of a round, and their spread in prior standard deviations.
     """
 
     fit: PopulationFit
@@ -280,6 +275,18 @@ class Calibration:
     patients: int
     discrepancy: Mapping[str, float] = field(default_factory=dict)
     fresh: Mapping[str, float] = field(default_factory=dict)
+    left_out: Mapping[str, Mapping[str, tuple[float, int]]] = field(default_factory=dict)
+    draws: Draws | None = None
+    points: int = 1
+    spread: float = 0.0
+
+    @property
+    def surprises(self) -> list[str]:
+        """Terms that moved by two prior standard deviations or more: the data contradict what was assumed."""
+        moves = [(t, float(x) / t.prior_sd) for t, x in zip(self.moving, self.last.x, strict=True)]
+        return [
+            f"{t.name}, {t.term}: {move:+.1f} prior standard deviations" for t, move in moves if abs(move) >= SURPRISE
+        ]
 
     @property
     def last(self) -> Fitted:
@@ -316,7 +323,21 @@ class Calibration:
             "smallest_effective_sample_size_of_an_arm": round(min(e for _, e, _ in last.sizes.values()), 1),
             "largest_weight_of_the_pooled_sample": largest_weight(last.sizes),
             "loss": [round(r.loss, 3) for r in self.rounds],
+            "populations_per_round": self.points,
+            "spread_prior_sd": self.spread,
             "discrepancy": {kind: round(sd, 4) for kind, sd in self.discrepancy.items()},
+            "discrepancy_left_out": {
+                what: {kind: {"sd": round(sd, 4), "figures": n} for kind, (sd, n) in own.items()}
+                for what, own in self.left_out.items()
+            },
+            "posterior_draws": None
+            if self.draws is None
+            else {
+                "draws": len(self.draws.x),
+                "proposals": self.draws.proposals,
+                "effective_proposals": round(self.draws.effective, 1),
+            },
+            "moved_two_prior_sd_or_more": self.surprises,
             "terms": self.table(),
             "targets": [
                 {"name": n, "published": round(p, 4), "predicted": round(q, 4), "residual_sd": round(r, 3)}
@@ -350,6 +371,11 @@ def calibrate(
     engine: str = "auto",
     cluster: Any = None,
     progress: Callable[[int, str, int, int], None] | None = None,
+    moving: Sequence[Term] | None = None,
+    points: int = 1,
+    spread: float = 0.5,
+    draws: int = 0,
+    left_out: bool = False,
 ) -> Calibration:
     """Fit the population to the published results of trials.
 
@@ -358,8 +384,8 @@ def calibrate(
     trials
         Calibration trials; each needs published results.
     data
-        Folder with ``km/`` (curves), ``loris/`` (response by PD-L1) and ``tumour_kinetics/``; None fits to the
-        published figures alone.
+        Folder with ``km/`` (curves), ``loris/``, ``oak/``, ``toposcore/``, ``qsp_io/`` and ``tumour_kinetics/``; None
+        fits to the published figures alone.
     patients, rounds
         Virtual patients per arm in each round, and of the fresh patients after the last.
     seed
@@ -371,65 +397,135 @@ def calibrate(
     start
         Fit to start from; None starts from no change. Each of its terms has to be one that may move.
     progress
-        Called with (round, trial, patients done, patients in all); the fresh patients are the round after the last.
+        Called with (round, trial or populations, done, in all); the fresh patients are the round after the last.
+    moving
+        What may move; None: ``knowledge/data/calibration_terms.csv``. Other terms of the fit to start from stay.
+    points, spread
+        Populations of each round, which share its patients, and their standard deviation about the fit so far in prior
+        standard deviations; with one point a round has the fit itself (:mod:`immunescape.evaluation.wide_rounds`).
+    draws
+        Draws from the posterior that are kept (:mod:`immunescape.evaluation.posterior_draws`).
+    left_out
+        Whether to fit again without each trial, to learn how far the model is off where it has not been fitted.
 
     Raises
     ------
     InputError
         For a trial without published results, a wrong folder, or a fit to start from with a term that may not move.
     """
-    from immunescape.trial.runner import run_trial
+    from immunescape.trial.runner import _cores
 
     if not trials:
         raise InputError("no trial to calibrate to")
-    if rounds < 1:
-        raise InputError(f"{rounds} rounds", hint="At least one.")
+    for what, number in (("rounds", rounds), ("populations per round", points)):
+        if number < 1:
+            raise InputError(f"{number} {what}", hint="At least one.")
+    if not spread > 0.0 and points > 1:
+        raise InputError(f"the spread of the populations is {spread}", hint="It is above 0.")
     if out is not None:
         check_folder(out)
-    moving = terms()
-    targets = [t for trial in trials for t in targets_of(trial)] + _data_targets(data, trials)
-    rates = any(" of a lesion " in t.name for t in targets)
-    names, scores = scored(moving)
     fit = start or PopulationFit()
-    _check_start(fit, moving)
+    if moving is None:
+        moving = terms()
+        _check_start(fit, moving)
+    moving = tuple(moving)
+    held = held_terms(fit, moving)
+    targets = [t for trial in trials for t in targets_of(trial)] + data_targets(data, trials)
+    names, scores = scored(moving)
+    scores = sorted({*scores, *(t.term for t in held if t.parameter in names and t.term not in ("shift", "scale"))})
+    cores = workers if workers is not None else _cores()
+    kinetics = ("oak",) if any(" of a lesion " in t.name for t in targets) else ()
     done: list[Fitted] = []
     gathered: dict[tuple[str, str], list[Sample]] = {}
 
-    def simulate(number: int) -> dict[tuple[str, str], Sample]:
-        """Patients of every arm, from the fit so far."""
-        made = {}
-        for trial in trials:
+    def simulate(number: int, fits: Sequence[PopulationFit]) -> list[dict[tuple[str, str], Sample]]:
+        """Patients of every arm of each population."""
+        each = max(LEAST_PATIENTS, math.ceil(patients / len(fits))) if len(fits) > 1 else patients
+        folder = None if out is None else out / f"round-{number}"
+        tasks = []
+        for k, one in enumerate(fits):
+            # a round of one population is split by trials, so that there is work for all workers
+            for group in [tuple(trials)] if len(fits) > 1 else [(t,) for t in trials]:
+                own = folder if folder is None or len(fits) == 1 else folder / f"population-{k:03d}"
+                tasks.append(PointTask(group, one, each, seed + number + SEED_STEP * k, tuple(names), tuple(scores),
+                                       kinetics, own, engine))  # fmt: skip
 
-            def tell(k: int, total: int, name: str = trial.name) -> None:
-                if progress is not None:
-                    progress(number, name, k, total)
+        def tell(k: int, total: int) -> None:
+            if progress is not None:
+                progress(number, "populations" if len(fits) > 1 else "trials", k, total)
 
-            folder = None if out is None else out / f"round-{number}" / trial.name
-            result = run_trial(
-                trial, patients=patients, seed=seed + number, workers=workers, out=folder, engine=engine, fit=fit,
-                paired=True, progress=tell, cluster=cluster,
-            )  # fmt: skip
-            for arm in trial.arms:
-                kinetics = rates and trial.name == "oak"
-                made[trial.name, arm.name] = Sample.of(result, arm, names, scores, fit, kinetics=kinetics)
-        return made
+        return simulate_points(tasks, workers=cores, cluster=cluster, progress=tell)
 
     for number in range(rounds):
-        for key, sample in simulate(number).items():
-            gathered.setdefault(key, []).append(sample)
+        fits = point_fits(fit, coordinates(fit, moving), moving, points, spread, seed + number)
+        for made in simulate(number, fits):
+            for key, sample in made.items():
+                gathered.setdefault(key, []).append(sample)
         samples = {key: pool(parts) for key, parts in gathered.items()}
-        fitted = fit_weights(samples, targets, moving, coordinates(fit, moving))
+        keep = KEEP if points == 1 else KEEP_WIDE
+        objective = Objective(samples, targets, moving, coordinates(fit, moving), keep, held)
+        fitted = objective.solve(coordinates(fit, moving))
         done.append(fitted)
-        fit = to_fit(fitted.x, moving, np.sqrt(np.diag(fitted.covariance)), _sources(trials, data))
+        fit = to_fit(fitted.x, moving, np.sqrt(np.diag(fitted.covariance)), _sources(trials, data), held)
         if out is not None:
             _write(out / f"fit-{number}.csv", fit.to_csv())
-    weighted = {key: (s, np.full(len(s), 1.0 / len(s))) for key, s in simulate(rounds).items()}
+    posterior = None
+    if draws:
+        posterior = draw_posterior(objective.log_posterior, done[-1].x, done[-1].covariance, moving, draws, seed)
+    apart = {}
+    if left_out and len(trials) > 1:
+        predicted = leave_one_out(samples, targets, moving, done[-1], keep=objective.keep, held=held)
+        apart = discrepancy_by_comparison(trials, targets, predicted, objective.spread)
+    fresh_parts = simulate(rounds, [fit])
+    fresh_samples = {key: sample for part in fresh_parts for key, sample in part.items()}
+    weighted = {key: (s, np.full(len(s), 1.0 / len(s))) for key, s in fresh_samples.items()}
     fresh, left = checked(targets, weighted, moving, done[-1])
-    made = Calibration(fit, moving, tuple(done), seed, patients, left, fresh)
+    result = Calibration(
+        fit, moving, tuple(done), seed, patients, left, fresh, apart, posterior, points, spread if points > 1 else 0.0
+    )
     if out is not None:
         _write(out / "population_fit.csv", fit.to_csv())
-        _write(out / "calibration.json", json.dumps(made.to_json(), indent=1) + "\n")
-    return made
+        _write(out / "calibration.json", json.dumps(result.to_json(), indent=1) + "\n")
+        if posterior is not None:
+            _write(out / "population_draws.csv", posterior.to_csv())
+    return result
+
+
+def comparison_kind(trial: Trial) -> str:
+    """How the arms of a trial differ: ``inhibitor against chemotherapy``, ``inhibitor added``, or ``other``."""
+    from immunescape.trial.toxicity import contains_class
+
+    if trial.control is None or not trial.experimental:
+        return "other"
+    given = [{d for c in arm.choices for d in c.regimen.drugs} for arm in (trial.experimental[0], trial.control)]
+    inhibitor = [contains_class(tuple(sorted(drugs)), "ici") for drugs in given]
+    if not inhibitor[0] or inhibitor[1]:
+        return "other"
+    return "inhibitor added" if given[1] <= given[0] else "inhibitor against chemotherapy"
+
+
+def discrepancy_by_comparison(
+    trials: Sequence[Trial], targets: Sequence[Target], predicted: Mapping[str, float], spread: Sequence[float]
+) -> dict[str, dict[str, tuple[float, int]]]:
+    """Error of predictions of trials that were left out, beyond chance, by how their arms differ.
+
+    Returns
+    -------
+    Comparison -> kind of figure -> (SD on the scale of `discrepancy`, number of figures); ``all`` pools comparisons.
+    """
+    kinds = {t.name: comparison_kind(t) for t in trials}
+    out: dict[str, dict[str, tuple[float, int]]] = {}
+    for what in ("all", *dict.fromkeys(kinds.values())):
+        rows = [
+            (t, predicted[t.name], s**2 - t.sd**2)
+            for t, s in zip(targets, spread, strict=True)
+            if t.name in predicted and what in ("all", kinds[t.arms[0][0]]) and math.isfinite(predicted[t.name])
+        ]
+        if rows:
+            mine, found, virtual = zip(*rows, strict=True)
+            left = discrepancy(mine, found, virtual)
+            out[what] = {kind: (sd, sum(t.kind == kind for t in mine)) for kind, sd in left.items()}
+    return out
 
 
 def checked(
@@ -452,38 +548,6 @@ def _check_start(fit: PopulationFit, moving: Sequence[Term]) -> None:
                 f"the fit to start from has a term '{term.term}' of '{term.parameter}' that may not move",
                 hint="Leave the row out, or start from a fit with the terms of knowledge/data/calibration_terms.csv.",
             )
-
-
-def _data_targets(data: Path | None, trials: Sequence[Trial]) -> list[Target]:
-    if data is None:
-        return []
-    if not data.is_dir():
-        raise InputError("no such folder of data", where=str(data), hint="Leave --data out to fit to trials alone.")
-    found = curve_targets(data / "km", trials) if (data / "km").is_dir() else []
-    arms = [a for a in MONO_ARMS if a[0] in {t.name for t in trials}]
-    if (data / "loris").is_dir() and arms:
-        found += stratum_targets(
-            response_by_pdl1(data / "loris", "training"), arms, "chowell2022;chang2024", "PD-(L)1 blockade"
-        )
-        for cells in response_by_tmb(data / "loris", "training").values():
-            if all(0 < responders < n for responders, n in cells.values()):
-                found += stratum_targets(cells, arms, "chowell2022;chang2024", "PD-(L)1 blockade")
-    table = data / "oak" / "oak_clinical.csv"
-    if table.is_file() and "oak" in {t.name for t in trials}:
-        found += oak_targets(table, "training") + ctdna_targets(table, "training")
-        by_pdl1 = response_by_sp142(table, "training")
-        found += stratum_targets(by_pdl1, [("oak", "atezolizumab")], "gandara2018", "atezolizumab")
-        for split in (response_by_size, response_by_histology, response_by_btmb):
-            for key, rates in split(table, "training").items():
-                found += stratum_targets(rates, [key], "gandara2018", key[1])
-    lesions = data / "tumour_kinetics" / "oak.csv"
-    if lesions.is_file() and "oak" in {t.name for t in trials}:
-        found += kinetics_targets(lesions, "training")
-    if not found:
-        raise InputError(
-            "the folder holds none of km/, loris/, oak/oak_clinical.csv and tumour_kinetics/oak.csv", where=str(data)
-        )
-    return found
 
 
 def _sources(trials: Sequence[Trial], data: Path | None) -> str:

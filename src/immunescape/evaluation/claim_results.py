@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from immunescape.evaluation.claim_controls import Controls
 from immunescape.evaluation.effects import Effect
 from immunescape.knowledge.claim_records import Claim
 
-__all__ = ["EMERGENT_STEPS", "SMALL", "Checked", "ClaimsResult", "of_all_seeds", "rounded"]
+__all__ = ["EMERGENT_STEPS", "SMALL", "Checked", "ClaimsResult", "counted", "of_all_seeds", "rounded"]
 
 EMERGENT_STEPS = 3
 """Reactions or modulations from which on an effect is more than what was put in."""
@@ -60,7 +60,7 @@ class Checked:
 
     @property
     def small(self) -> bool:
-        """Whether it holds by an effect below 5 % of a change that is no drug."""
+        """Whether it holds by an effect below 5 % of a change that is not a drug."""
         c, e = self.claim, self.effect
         given = any(s.give for s in (c.background, c.change, c.against, *([c.modifies] if c.modifies else [])))
         return bool(
@@ -131,6 +131,8 @@ class ClaimsResult:
     ----------
     claims : one each. later : forms that replaced a first form, which count nowhere.
     patients, seed : what they were simulated over; `seeds` where several were. seconds : time that it took.
+    unlocked : ids of claims whose set-up is neither the locked one nor that of a listed change, such as claims of
+        one's own.
     """
 
     claims: list[Checked]
@@ -140,27 +142,11 @@ class ClaimsResult:
     model: dict[str, int] = field(default_factory=dict)
     later: list[Checked] = field(default_factory=list)
     seeds: tuple[int, ...] = ()
+    unlocked: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
         """Claims by fate. With several seeds a claim holds where it holds with the patients of each."""
-        tested = [c for c in self.claims if c.holds is not None]
-        numbers = {
-            "statements": len(self.claims),
-            "context": sum(c.claim.kind == "context" for c in self.claims),
-            "not_testable": sum(bool(c.untestable) for c in self.claims),
-            "tested": len(tested),
-            "hold": sum(bool(c.holds) for c in tested),
-            "hold_by_less_than_5_percent": sum(c.small for c in tested),
-            "seed_dependent": sum(len(set(c.seeds.values())) > 1 for c in tested),
-        }
-        for path in ("wired", "emergent"):
-            numbers[path] = sum(c.path == path for c in tested)
-            numbers[f"{path}_hold"] = sum(c.path == path and bool(c.holds) for c in tested)
-        for control, verdict in (("mediator", "shrinks"), ("bystander", "unmoved"), ("reversed", "reversed_fails")):
-            verdicts = [getattr(c, verdict) for c in tested if getattr(c, verdict) is not None]
-            numbers[f"{control}_checked"] = len(verdicts)
-            numbers[f"{control}_as_expected"] = sum(verdicts)
-        return numbers
+        return counted([c.to_json() for c in self.claims])
 
     def to_json(self) -> dict[str, Any]:
         """Content of the JSON that the command line prints."""
@@ -171,9 +157,32 @@ class ClaimsResult:
             "patients": self.patients,
             "seed": self.seed,
             "seeds": list(self.seeds or (self.seed,)),
+            "set_up_not_locked": list(self.unlocked),
             "seconds": round(self.seconds, 1),
             "model": self.model,
         }
+
+
+def counted(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Count claims by fate, from their rows of JSON."""
+    tested = [r for r in rows if r["holds"] is not None]
+    numbers = {
+        "statements": len(rows),
+        "context": sum(r["kind"] == "context" for r in rows),
+        "not_testable": sum(r["kind"] != "context" and bool(r.get("not_testable")) for r in rows),
+        "tested": len(tested),
+        "hold": sum(bool(r["holds"]) for r in tested),
+        "hold_by_less_than_5_percent": sum(r["small"] for r in tested),
+        "seed_dependent": sum(len(set(r.get("holds_by_seed", {}).values())) > 1 for r in tested),
+    }
+    for path in ("wired", "emergent"):
+        numbers[path] = sum(r["path"] == path for r in tested)
+        numbers[f"{path}_hold"] = sum(r["path"] == path and bool(r["holds"]) for r in tested)
+    for control, verdict in (("mediator", "shrinks"), ("bystander", "unmoved"), ("reversed", "reversed_fails")):
+        verdicts = [r[verdict] for r in tested if r[verdict] is not None]
+        numbers[f"{control}_checked"] = len(verdicts)
+        numbers[f"{control}_as_expected"] = sum(verdicts)
+    return numbers
 
 
 def of_all_seeds(results: Sequence[ClaimsResult]) -> ClaimsResult:

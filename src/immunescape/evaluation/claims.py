@@ -88,7 +88,8 @@ def select_claims(only: str | Sequence[str] = ()) -> list[Claim]:
     """
     every = list(load_claims())
     words = [only] if isinstance(only, str) else list(only)
-    words = [w for w in words if w]
+    if any(not w.strip() for w in words):
+        raise InputError("an empty word names no claim", hint="Give an id or part of the name of a chapter.")
     if not words:
         return every
     chosen: list[Claim] = []
@@ -367,7 +368,7 @@ def run_claims(
     return ClaimsResult(checked, patients, seed, time.perf_counter() - begin, model_counts(whole))
 
 
-def virtual_patients(patients: int, seed: int, engine: str, cluster: Any) -> Population:
+def virtual_patients(patients: int, seed: int, engine: str, cluster: Any, specificity: str | None = None) -> Population:
     """Draw the patients of the claims: the fitted population, with the parameters of every drug in which it differs."""
     from immunescape.evaluation.scenarios import quick_engine
     from immunescape.evaluation.summary import full_model
@@ -375,7 +376,9 @@ def virtual_patients(patients: int, seed: int, engine: str, cluster: Any) -> Pop
 
     size = min(256, max(16, patients))  # candidates that are grown and not needed cost time
     grows = quick_engine(engine, None if cluster is None else 1)
-    return Population.generate(full_model(), patients, seed=seed, engine=grows, block_size=size, cluster=cluster)
+    return Population.generate(
+        full_model(specificity), patients, seed=seed, engine=grows, block_size=size, cluster=cluster
+    )
 
 
 def simulate_plans(
@@ -417,7 +420,7 @@ def _judge(row: Checked, planned: Plan, found: Simulated, people: Population, se
     size = row.effect.size
     if planned.off:
         row.off = effect_of(claim, planned.off, found, people, seed)
-        # what is looked at may not exist without the mediator: no effect is left, and that is no finding
+        # what is looked at may not exist without the mediator: no effect is left, and that is not a finding
         if row.off.n >= 2:
             row.shrinks = bool(row.off.size <= max(SHRUNK * size, _TINY))
             row.vanishes = bool(row.off.size <= max(VANISHED * size, _TINY))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.evaluation.weighting import SLD_MM, effective_size
-from immunescape.trial.stats import clopper_pearson
+from immunescape.stats.exact import clopper_pearson
 
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
@@ -100,7 +100,7 @@ def read_cohorts(paths: Sequence[Path]) -> Cohort:
     Raises
     ------
     InputError
-        For a missing column, or a value that is no score from 0 to 100, or neither 0 nor 1, with file and row.
+        For a missing column, or a value that is not a score from 0 to 100, or neither 0 nor 1, with file and row.
     """
     rows: list[tuple[float, float, float, float]] = []
     left_out = 0
@@ -134,7 +134,7 @@ def _number(text: str, name: str, where: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise InputError(f"'{text}' is no number for {name}", where=where) from None
+        raise InputError(f"'{text}' is not a number for {name}", where=where) from None
 
 
 def response_rows(cohort: Cohort, results: Mapping[str, TrialResult]) -> tuple[ResponseRow, ...]:

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from immunescape.trial.stats import Estimate, clopper_pearson, cox_hazard_ratio, median_survival
+from immunescape.stats.cox import cox_hazard_ratio
+from immunescape.stats.estimate import Estimate
+from immunescape.stats.exact import clopper_pearson
+from immunescape.stats.survival import median_survival
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,8 +85,8 @@ def _survival(result: TrialResult, arm: str, months: float) -> tuple[float | Non
 
 def _lost_response(result: TrialResult, arm: str, months: float) -> tuple[float | None, float | None, float | None]:
     """Responders whose disease progressed or who died within `months` of their response (1 - Kaplan-Meier)."""
+    from immunescape.stats.survival import kaplan_meier
     from immunescape.trial.analysis import endpoints_at_cut
-    from immunescape.trial.stats import kaplan_meier
 
     rows = _arm(result, arm)
     found = endpoints_at_cut(rows, result.visits[result.visits["arm"] == arm], result.trial, "dor", math.inf)

@@ -61,7 +61,7 @@ def read_lesions(path: str | Path) -> dict[str, dict[str, Series]]:
     """
     found: dict[str, dict[str, list[tuple[float, float]]]] = {}
     if not Path(path).is_file():
-        raise InputError("there is no such file", where=str(path))
+        raise InputError("no such file", where=str(path))
     with Path(path).open(encoding="utf-8-sig") as stream:
         reader = csv.DictReader(stream)
         for number, row in enumerate(reader, start=2):
@@ -78,7 +78,7 @@ def read_lesions(path: str | Path) -> dict[str, dict[str, Series]]:
                 try:
                     size = float(text)
                 except ValueError:
-                    raise InputError(f"'{text}' is no diameter", where=f"{path}, row {number}") from None
+                    raise InputError(f"'{text}' is not a diameter", where=f"{path}, row {number}") from None
             found.setdefault(arm, {}).setdefault(patient, []).append((day, size))
     if not found:
         raise InputError("there is no measurement in this table", where=str(path))

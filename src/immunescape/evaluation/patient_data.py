@@ -54,11 +54,11 @@ class PatientData:
         Raises
         ------
         InputError
-            If there is no such folder, or nothing in it; for a bad cell, with file and row.
+            If the folder is missing, or nothing in it; for a bad cell, with file and row.
         """
         root = Path(folder)
         if not root.is_dir():
-            raise InputError("there is no such folder", where=str(folder), hint=HOW)
+            raise InputError("no such folder", where=str(folder), hint=HOW)
         tables = {name: root / "tumour_kinetics" / name for name in FILES}
         lesions = {name: read_lesions(path) for name, path in tables.items() if path.is_file()}
         paths = sorted((root / "loris").glob("*.csv"))

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immunescape.evaluation.calibration import Term, coordinates, limits, scored, terms, to_fit
+from immunescape.evaluation.fit_terms import RATIOS, Term, coordinates, limits, scored, terms, to_fit
+from immunescape.evaluation.posterior_draws import read_draws
 from immunescape.evaluation.weighting import Sample
 from immunescape.population.fit import PopulationFit
 
@@ -27,31 +28,59 @@ if TYPE_CHECKING:
 __all__ = ["Posterior", "posterior_weights", "shipped_discrepancy"]
 
 FloatArray = NDArray[np.float64]
-_FILE = "population_fit.json"
+_FILE, _DRAWS = "population_fit.json", "population_draws.csv"
+ENOUGH = 4
+"""Figures of a kind that tell the error of one sort of comparison apart from that of all."""
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """Mode and covariance of the coordinates of a fit."""
+    """Mode and covariance of the coordinates of a fit, and draws of them where the calibration made any.
+
+    Attributes
+    ----------
+    mode, covariance : (p,) and (p, p). moving : the terms.
+    drawn : (draws, k) coordinates of the first k terms; None: they are normal like the others.
+    """
 
     mode: FloatArray
     covariance: FloatArray
     moving: tuple[Term, ...]
+    drawn: FloatArray | None = None
 
     @classmethod
     @lru_cache(maxsize=1)
     def shipped(cls) -> Posterior | None:
-        """That of the fit that ships; None where no fit ships."""
+        """That of the fit that ships; None where no fit ships.
+
+        Terms that its last calibration held have the standard errors of the calibration that moved them, uncorrelated.
+        """
         record = shipped_record()
-        if record is None:
-            return None
-        moving = terms()
+        return None if record is None else cls.of(PopulationFit.shipped(), record, _shipped_draws())
+
+    @classmethod
+    def of(cls, fit: PopulationFit, record: Mapping[str, Any], draws: str | None = None) -> Posterior:
+        """That of a fit, from the record of its calibration and the table of draws.
+
+        Parameters
+        ----------
+        fit : what ships. record : content of ``calibration.json``. draws : text of ``population_draws.csv``.
+        """
+        known = terms()
         names = [(t["name"], t["term"]) for t in record["terms"]]
-        kept = [k for k, t in enumerate(moving) if (t.name, t.term) in names]
-        order = [names.index((moving[k].name, moving[k].term)) for k in kept]
-        chosen = tuple(moving[k] for k in kept)
-        covariance = np.array(record["covariance"])[np.ix_(order, order)]
-        return cls(coordinates(PopulationFit.shipped(), chosen), covariance, chosen)
+        moved = [t for t in known if (t.name, t.term) in names]
+        order = [names.index((t.name, t.term)) for t in moved]
+        errors = {(t.parameter, t.term): t.se for t in fit.terms}
+        held = [t for t in known if t not in moved and errors.get((t.members[0], t.term), 0.0) > 0.0]
+        moving = tuple(moved + held)
+        covariance = np.zeros((len(moving), len(moving)))
+        covariance[: len(moved), : len(moved)] = np.array(record["covariance"])[np.ix_(order, order)]
+        for k, t in enumerate(held, start=len(moved)):
+            # the error of a ratio is that of its value; the coordinate is its logarithm
+            unit = fit.of(t.members[0])[t.term] if t.term in RATIOS else 1.0
+            covariance[k, k] = (errors[t.members[0], t.term] / unit) ** 2
+        drawn = None if draws is None or not moved else read_draws(draws, moved, _DRAWS)
+        return cls(coordinates(fit, moving), covariance, moving, drawn)
 
     def draws(self, n: int, seed: int) -> list[PopulationFit]:
         """`n` fits from the posterior."""
@@ -59,8 +88,16 @@ class Posterior:
         values, vectors = np.linalg.eigh((self.covariance + self.covariance.T) / 2.0)
         root = vectors * np.sqrt(np.maximum(values, 0.0))
         points = self.mode + rng.standard_normal((n, len(self.mode))) @ root.T
+        if self.drawn is not None:
+            chosen = rng.permutation(np.arange(n) % len(self.drawn))
+            points[:, : self.drawn.shape[1]] = self.drawn[chosen]
         limit = limits(self.moving)
         return [to_fit(np.clip(x, -limit, limit), self.moving) for x in points]
+
+
+def _shipped_draws() -> str | None:
+    path = files("immunescape.knowledge").joinpath("data", _DRAWS)
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def shipped_record() -> Mapping[str, Any] | None:
@@ -72,13 +109,23 @@ def shipped_record() -> Mapping[str, Any] | None:
     return record
 
 
-def shipped_discrepancy() -> Mapping[str, float]:
-    """SD of the error that the fit that ships left on the calibration trials, by kind of figure; {} where none ships.
+def shipped_discrepancy(comparison: str = "") -> Mapping[str, float]:
+    """SD of the error of the model's structure, by kind of figure; {} where no fit ships.
 
-    See :func:`immunescape.evaluation.calibration.discrepancy`.
+    Where the calibration fitted again without each trial, it is the error that those fits left on the trial that they
+    had not seen: of trials with the same `comparison` (see `comparison_kind`), if they hold `ENOUGH` figures of a kind,
+    else of all. Otherwise it is the error left on trials that were fitted, which is rather too small.
     """
     record = shipped_record()
-    return {} if record is None else record.get("discrepancy", {})
+    if record is None:
+        return {}
+    out = dict(record.get("discrepancy", {}))
+    apart = record.get("discrepancy_left_out", {})
+    for group in ("all", comparison):
+        for kind, own in apart.get(group, {}).items():
+            if group == "all" or own["figures"] >= ENOUGH:
+                out[kind] = own["sd"]
+    return out
 
 
 def posterior_weights(result: TrialResult, arm: str, fits: Sequence[PopulationFit]) -> FloatArray | None:

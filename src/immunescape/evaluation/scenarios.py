@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import EngineError, InputError, unknown_word
 from immunescape.knowledge.claim_records import Setting
+from immunescape.model.specificity import DEFAULT
 
 if TYPE_CHECKING:
     from immunescape.engine.api import Compiled, Doses, Engine
@@ -115,7 +116,7 @@ class Simulated:
         """Values (n,) of an output on a day."""
         index = int(np.argmin(np.abs(self.days - day)))
         if abs(self.days[index] - day) > 1e-6:
-            raise InputError(f"day {day:g} was not put out")
+            raise InputError(f"day {day:g} was not output")
         return self.values[scenario_][name][:, index]
 
     def between(self, scenario_: Scenario, name: str, first: float, last: float) -> FloatArray:
@@ -223,7 +224,8 @@ def simulate(
     groups = [g for g in library if any(set(d) <= set(g) for d in drugs.values())]
     groups += drug_groups({s: d for s, d in drugs.items() if not any(set(d) <= set(g) for g in groups)}, least=0)
     new = [g for g in groups if g not in library]
-    built = [_model(g, rewirings) for g in new]
+    option = DEFAULT if population.model is None else population.model.specificity
+    built = [_model(g, rewirings, option) for g in new]
     if cluster is None:
         library |= dict(zip(new, zip(built, _compile(built, engine), strict=True), strict=True))
         models = [library[g][0] for g in groups]
@@ -270,7 +272,7 @@ def simulate(
                 given = {k: doses[k] for k in {(s.regimens, s.treat_from) for s in part} if k in doses}
                 people = replace(population, model=None)
                 label = f"scenarios {start + 1} to {start + len(part)} with {', '.join(group) or 'no drug'}"
-                team.submit(part, label, _run_there, group, engine, rewirings, people, *rest, given, rtol)
+                team.submit(part, label, _run_there, group, engine, rewirings, option, people, *rest, given, rtol)
         while team is not None and team.under_way:
             team.take(keep)
     finally:
@@ -279,11 +281,11 @@ def simulate(
     return found
 
 
-def _model(drugs: tuple[str, ...], rewirings: tuple[Rewiring, ...]) -> Model:
+def _model(drugs: tuple[str, ...], rewirings: tuple[Rewiring, ...], specificity: str) -> Model:
     from immunescape.model.assembly import Model
     from immunescape.population.reference import with_reference_strengths
 
-    model = with_reference_strengths(Model.build(drugs=list(drugs), check_units=False))
+    model = with_reference_strengths(Model.build(drugs=list(drugs), check_units=False, specificity=specificity))
     if not rewirings:
         return model
     from immunescape.population.rewiring import rewire
@@ -301,16 +303,23 @@ def _reference_values() -> Mapping[str, float]:
 
 
 @lru_cache(maxsize=4)
-def _compiled_there(drugs: tuple[str, ...], engine: str, rewirings: tuple[Rewiring, ...]) -> tuple[Model, Compiled]:
-    model = _model(drugs, rewirings)
+def _compiled_there(
+    drugs: tuple[str, ...], engine: str, rewirings: tuple[Rewiring, ...], specificity: str
+) -> tuple[Model, Compiled]:
+    model = _model(drugs, rewirings, specificity)
     return model, quick_engine(engine, threads=1).compile(model.to_sbml())
 
 
 def _run_there(
-    drugs: tuple[str, ...], engine: str, rewirings: tuple[Rewiring, ...], population: Population, *rest: Any
+    drugs: tuple[str, ...],
+    engine: str,
+    rewirings: tuple[Rewiring, ...],
+    specificity: str,
+    population: Population,
+    *rest: Any,
 ) -> Any:
     """Run a part on a worker of a cluster, which builds and compiles the model at its first."""
-    return _run(population, *_compiled_there(drugs, engine, rewirings), *rest)
+    return _run(population, *_compiled_there(drugs, engine, rewirings, specificity), *rest)
 
 
 def _doses(population: Population, regimens: Sequence[Any], start: float, last: float) -> list[Doses]:

@@ -7,24 +7,30 @@ with the interval score (``gneiting2007``), which punishes width and misses alik
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
+from immunescape.evaluation.calibration import comparison_kind
 from immunescape.evaluation.posterior import Posterior, posterior_weights, shipped_discrepancy
-from immunescape.trial.stats import fast_hazard_ratio
+from immunescape.evaluation.replicates import (
+    LEVEL,
+    arm_outcomes,
+    hazard_ratios,
+    interval,
+    km_median,
+    moved_share,
+    resampled_rows,
+)
+from immunescape.knowledge.tables import read_rows
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from immunescape.trial.result import TrialResult
     from immunescape.trial.spec import Trial
 
@@ -34,7 +40,6 @@ FloatArray = NDArray[np.float64]
 Role = Literal["calibration", "validation", "own"]
 ROLES: tuple[Role, ...] = ("calibration", "validation", "own")
 RESAMPLES = 400
-_LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -81,14 +86,7 @@ class Score:
 @cache
 def roles() -> dict[str, tuple[str, str]]:
     """Trial -> (role, regimen class) of every trial that ships, from ``knowledge/data/trial_roles.csv``."""
-    path = files("immunescape.knowledge") / "data" / "trial_roles.csv"
-    found = {}
-    with path.open("r", encoding="utf-8") as stream:
-        for number, row in enumerate(csv.DictReader(stream), start=2):
-            if row["role"] not in ROLES[:2]:
-                raise InputError(f"role '{row['role']}' is neither calibration nor validation", where=f"row {number}")
-            found[row["trial"]] = (row["role"], row["regimen_class"])
-    return found
+    return {row["trial"]: (row.choice("role", ROLES[:2]), row["regimen_class"]) for row in read_rows("trial_roles")}
 
 
 def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 1) -> list[Score]:
@@ -114,28 +112,28 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
     role, kind = roles().get(result.trial.name, ("own", ""))
     kind = kind or regimen_class(result.trial)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x5C0E,)))
-    tables = {arm.name: _arrays(result, arm.name) for arm in result.trial.arms}
+    tables = {arm.name: arm_outcomes(result, arm.name) for arm in result.trial.arms}
     sizes = {arm.name: arm.n or len(tables[arm.name].response) for arm in published.arms}
     posterior = Posterior.shipped()
     fits = [] if posterior is None else posterior.draws(resamples, seed)
     draws = {
-        name: _resample(rng, posterior_weights(result, name, fits), len(tables[name].response), size, resamples)
+        name: resampled_rows(rng, posterior_weights(result, name, fits), len(tables[name].response), size, resamples)
         for name, size in sizes.items()
         if name in tables and len(tables[name].response)
     }
     scores: list[Score] = []
-    structure = shipped_discrepancy()
+    structure = shipped_discrepancy(comparison_kind(result.trial))
 
     def off(kind: str) -> FloatArray:
         """Errors (resamples,) of the model's structure."""
         return structure.get(kind, 0.0) * rng.standard_normal(resamples)
 
     def add(
-        arm: str, endpoint: str, predicted: float | None, spread: FloatArray, value: Any, interval: Any,
+        arm: str, endpoint: str, predicted: float | None, spread: FloatArray, value: Any, bounds: Any,
         same: float | None = None,
     ) -> None:  # fmt: skip
-        low, high = _quantiles(spread)
-        plow, phigh = interval or (None, None)
+        low, high = interval(spread)
+        plow, phigh = bounds or (None, None)
         n = sum(len(tables[part].response) for part in arm.split(" / ") if part in tables)
         size = sum(sizes.get(part, 0) for part in arm.split(" / "))
         scores.append(
@@ -147,11 +145,11 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
         if arm.name not in draws:
             continue
         data, rows = tables[arm.name], draws[arm.name]
-        shares = _moved_share(data.response[rows].mean(axis=1), off("orr"))
+        shares = moved_share(data.response[rows].mean(axis=1), off("orr"))
         add(arm.name, "orr_pct", figures[arm.name]["orr_pct"], 100 * shares, arm.orr_pct, arm.orr_ci)
         for name in ("pfs", "os"):
             time, event = getattr(data, name)
-            spread = np.array([_median(time[r], event[r]) for r in rows]) * np.exp(off("median"))
+            spread = np.array([km_median(time[r], event[r]) for r in rows]) * np.exp(off("median"))
             add(arm.name, f"{name}_median_months", figures[arm.name][f"{name}_median_months"], spread,
                 getattr(arm, f"{name}_median_months"), getattr(arm, f"{name}_median_ci"))  # fmt: skip
     for k, record in enumerate([result.comparison, *result.comparison.get("others", [])]):
@@ -160,7 +158,7 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
             continue
         known = published.others.get(str(a), {}) if k else vars(published)
         for name in ("pfs", "os"):
-            ratios = _ratios(getattr(tables[a], name), getattr(tables[b], name), draws[a], draws[b])
+            ratios = hazard_ratios(getattr(tables[a], name), getattr(tables[b], name), draws[a], draws[b])
             ratios = ratios * np.exp(off("hr"))
             same = record.get("os_hr_same_course") if name == "os" else None
             add(f"{a} / {b}", f"{name}_hr", record.get(f"{name}_hr"), ratios, known.get(f"{name}_hr"),
@@ -168,78 +166,7 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
     return scores
 
 
-def _moved_share(share: FloatArray, errors: FloatArray) -> FloatArray:
-    """Shares moved by errors in log odds; none and all stay what they are."""
-    odds = share * np.exp(errors)
-    return odds / (1.0 - share + odds)
-
-
-def _resample(
-    rng: np.random.Generator, weights: FloatArray | None, patients: int, size: int, resamples: int
-) -> NDArray[np.int64]:
-    """Rows (resamples, size) drawn with the weights (resamples, patients) of each draw; None: all alike."""
-    if weights is None:
-        return rng.integers(0, patients, (resamples, size))
-    u = rng.uniform(size=(resamples, size))
-    edges = np.cumsum(weights, axis=1)
-    found = np.stack([np.searchsorted(e, x * e[-1], side="right") for e, x in zip(edges, u, strict=True)])
-    return np.minimum(found, patients - 1).astype(np.int64)
-
-
-@dataclass(frozen=True)
-class _Arm:
-    response: FloatArray
-    pfs: tuple[FloatArray, NDArray[np.bool_]]
-    os: tuple[FloatArray, NDArray[np.bool_]]
-
-
-def _arrays(result: TrialResult, arm: str) -> _Arm:
-    from immunescape.trial.analysis import best_at_cut
-
-    rows: pd.DataFrame = result.patients[result.patients["arm"] == arm]
-    best = best_at_cut(result.trial, rows, result.visits[result.visits["arm"] == arm])
-    times = {
-        name: (rows[f"{name}_months"].to_numpy(dtype=float), rows[f"{name}_event"].to_numpy(dtype=bool))
-        for name in ("pfs", "os")
-    }
-    return _Arm(np.isin(best, ("CR", "PR")).astype(float), times["pfs"], times["os"])
-
-
-def _ratios(a: Any, b: Any, draws_a: NDArray[np.int64], draws_b: NDArray[np.int64]) -> FloatArray:
-    group = np.repeat([1.0, 0.0], [draws_a.shape[1], draws_b.shape[1]])
-    return np.array(
-        [
-            fast_hazard_ratio(np.concatenate([a[0][i], b[0][j]]), np.concatenate([a[1][i], b[1][j]]), group)
-            for i, j in zip(draws_a, draws_b, strict=True)
-        ]
-    )
-
-
-def _median(time: FloatArray, event: NDArray[np.bool_]) -> float:
-    """Kaplan-Meier median; infinite where the curve does not fall to one half."""
-    order = np.argsort(time, kind="stable")
-    t, e = time[order], event[order].astype(float)
-    # at equal times events come before censoring: the product over single patients is then the estimator itself
-    order = np.lexsort((-e, t))
-    t, e = t[order], e[order]
-    survival = np.cumprod(1.0 - e / np.arange(len(t), 0, -1))
-    below = np.flatnonzero(survival <= 0.5 + 1e-12)
-    return float(t[below[0]]) if len(below) else math.inf
-
-
-def _quantiles(spread: FloatArray) -> tuple[float | None, float | None]:
-    """95 % interval over resamples; None for a bound that is not reached, or where a tenth of them fail."""
-    good = spread[~np.isnan(spread)]
-    if len(good) < 0.9 * len(spread) or not len(good):
-        return None, None
-    ordered = np.sort(good)
-    tail = (1 - _LEVEL) / 2
-    low = ordered[math.floor(tail * (len(ordered) - 1))]
-    high = ordered[math.ceil((1 - tail) * (len(ordered) - 1))]
-    return (float(low) if math.isfinite(low) else None), (float(high) if math.isfinite(high) else None)
-
-
-def interval_score(low: float, high: float, value: float, level: float = _LEVEL) -> float:
+def interval_score(low: float, high: float, value: float, level: float = LEVEL) -> float:
     """Interval score (``gneiting2007``, section 6.2): width, plus 2 / (1 - level) times the distance of a miss."""
     penalty = 2.0 / (1.0 - level)
     return (high - low) + penalty * max(low - value, 0.0) + penalty * max(value - high, 0.0)

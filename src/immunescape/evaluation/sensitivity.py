@@ -9,7 +9,8 @@ points.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -158,7 +159,11 @@ class TreatedPatients:
         ]
 
     def evaluate(
-        self, patients: NDArray[np.int64], quantiles: FloatArray, progress: Progress | None = None
+        self,
+        patients: NDArray[np.int64],
+        quantiles: FloatArray,
+        progress: Progress | None = None,
+        changed: Mapping[str, tuple[str, FloatArray]] | None = None,
     ) -> FloatArray:
         """Evaluate points.
 
@@ -170,6 +175,8 @@ class TreatedPatients:
             (n, k) in [0, 1]; they are drawn in by 0.05 from both ends.
         progress
             Called with (points done, points in all).
+        changed
+            Parameter -> (``times`` or ``set``, (n,) numbers): what is changed beside, in the unit of its table.
 
         Returns
         -------
@@ -178,12 +185,15 @@ class TreatedPatients:
         out = np.full((len(patients), len(OUTPUTS)), np.nan)
         for start in range(0, len(patients), _PER_JOB):
             part = slice(start, start + _PER_JOB)
-            out[part] = self._evaluate(patients[part], _EDGE + (1.0 - 2.0 * _EDGE) * quantiles[part])
+            beside = {name: (how, numbers[part]) for name, (how, numbers) in (changed or {}).items()}
+            out[part] = self._evaluate(patients[part], _EDGE + (1.0 - 2.0 * _EDGE) * quantiles[part], beside)
             if progress is not None:
                 progress(min(start + _PER_JOB, len(patients)), len(patients))
         return out
 
-    def _evaluate(self, patients: NDArray[np.int64], quantiles: FloatArray) -> FloatArray:
+    def _evaluate(
+        self, patients: NDArray[np.int64], quantiles: FloatArray, changed: Mapping[str, tuple[str, FloatArray]]
+    ) -> FloatArray:
         from immunescape.engine.api import FAILED, Job
         from immunescape.population.diagnosis import emerge
         from immunescape.population.linking import DIAMETER, parameters_at
@@ -191,6 +201,11 @@ class TreatedPatients:
         rows = self.covariates.iloc[patients]
         numbers = {name: quantiles[:, k] for k, name in enumerate(self.parameters)}
         values = parameters_at(self.model.parameters, rows, numbers)
+        for name, (how, number) in changed.items():
+            p = self.model.parameters[name]
+            value = number if how == "set" else number * values.get(name, np.full(len(rows), float(p.value)))
+            low, high = (math.inf if b is None else b for b in (p.lower, p.upper))
+            values[name] = np.clip(value, -math.inf if p.lower is None else low, high)
         own = {k: np.asarray(self.model.to_base(k, v)) for k, v in values.items() if k in self.model.parameters}
         growth = self.grower.grow(own, values[DIAMETER])
         out = np.full((len(patients), len(OUTPUTS)), np.nan)
@@ -246,7 +261,7 @@ def run_sensitivity(
     arm
         Name of the arm; empty takes the first.
     patients
-        Trajectories, each of another patient.
+        Number of trajectories, each from a different patient.
     top
         Parameters that Sobol's method looks at.
     seed, engine, progress

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 __all__ = ["full_model", "model_counts"]
 
 
-def full_model() -> Model:
+def full_model(specificity: str | None = None) -> Model:
     """Assemble all mechanisms with all drugs."""
     from immunescape.model.assembly import Model as _Model
     from immunescape.model.registry import drugs
     from immunescape.population.reference import with_reference_strengths
 
-    return with_reference_strengths(_Model.build(drugs=list(drugs()), check_units=False))
+    return with_reference_strengths(_Model.build(drugs=list(drugs()), check_units=False, specificity=specificity))
 
 
 def model_counts(model: Model) -> dict[str, int]:

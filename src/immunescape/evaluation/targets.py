@@ -30,12 +30,15 @@ __all__ = [
     "curve_targets",
     "kinetics_targets",
     "oak_targets",
+    "patient_rows",
+    "percent",
     "response_by_btmb",
     "response_by_histology",
     "response_by_pdl1",
     "response_by_size",
     "response_by_sp142",
     "response_by_tmb",
+    "share_sd",
     "stratum_targets",
     "trial_targets",
 ]
@@ -93,11 +96,13 @@ def logit(p: float) -> float:
     return math.log(q / (1.0 - q))
 
 
-def _expit_pct(x: float) -> float:
+def percent(x: float) -> float:
+    """Percent of log odds."""
     return 100.0 / (1.0 + math.exp(-x))
 
 
-def _sd(p: float, n: int, tolerance: float) -> float:
+def share_sd(p: float, n: int, tolerance: float) -> float:
+    """Standard deviation of the log odds of a share `p` of `n` patients, and a tolerance."""
     q = min(max(p, 0.01), 0.99)
     return math.hypot(1.0 / math.sqrt(n * q * (1.0 - q)), tolerance)
 
@@ -131,21 +136,21 @@ def trial_targets(trial: Trial) -> list[Target]:
         own = ((trial.name, arm.name),)
         if arm.orr_pct is not None:
             p = arm.orr_pct / 100.0
-            out.append(Target(f"{label}, ORR (%)", src.get("orr", ""), logit(p), _sd(p, n, TOLERANCE["orr"]),
-                              share(arm.name, "orr"), _expit_pct, own, "orr",
+            out.append(Target(f"{label}, ORR (%)", src.get("orr", ""), logit(p), share_sd(p, n, TOLERANCE["orr"]),
+                              share(arm.name, "orr"), percent, own, "orr",
                               TOLERANCE["orr"]))  # fmt: skip
         for endpoint, median in (("pfs", arm.pfs_median_months), ("os", arm.os_median_months)):
-            sd = _sd(0.5, n, TOLERANCE["survival"])
+            sd = share_sd(0.5, n, TOLERANCE["survival"])
             if median is not None:
                 out.append(Target(f"{label}, {endpoint.upper()} at {median:g} months (%)", src.get(endpoint, ""), 0.0,
-                                  sd, survival(arm.name, endpoint, median, MEDIAN_WINDOW), _expit_pct, own, "median",
+                                  sd, survival(arm.name, endpoint, median, MEDIAN_WINDOW), percent, own, "median",
                                   TOLERANCE["survival"]))  # fmt: skip
         for point in arm.km.get("os", ()):
             if point[0] >= LATE_MONTHS:
                 p = point[1] / 100.0
                 out.append(Target(f"{label}, OS at {point[0]:g} months (%)", src.get("km", ""), logit(p),
-                                  _sd(p, n, TOLERANCE["survival"]), survival(arm.name, "os_last", point[0], 0.0),
-                                  _expit_pct, own))  # fmt: skip
+                                  share_sd(p, n, TOLERANCE["survival"]), survival(arm.name, "os_last", point[0], 0.0),
+                                  percent, own))  # fmt: skip
     for endpoint in ("pfs", "os"):
         ratio = getattr(trial.published, f"{endpoint}_hr")
         interval = getattr(trial.published, f"{endpoint}_hr_ci")
@@ -220,9 +225,9 @@ def _curve(key: tuple[str, str], endpoint: str, time: FloatArray, event: FloatAr
             return logit(float(weighted_survival(*sample.times[endpoint], weights, at).mean()))
 
         # points of one curve depend on each other, and on the median that counts already
-        sd = DEPENDENT * _sd(p, len(time), TOLERANCE["survival"])
+        sd = DEPENDENT * share_sd(p, len(time), TOLERANCE["survival"])
         out.append(Target(f"{key[0]}: {key[1]}, {endpoint.upper()} at {months:g} months (%)", source, logit(p), sd,
-                          figure, _expit_pct, (key,)))  # fmt: skip
+                          figure, percent, (key,)))  # fmt: skip
     return out
 
 
@@ -236,7 +241,7 @@ SPLITS = {
 """Table of patients -> study and column of the identifier by which it is split (`immunescape.knowledge.held_out`)."""
 
 
-def _rows(path: Path, patients: Patients) -> Iterator[tuple[int, dict[str, str]]]:
+def patient_rows(path: Path, patients: Patients) -> Iterator[tuple[int, dict[str, str]]]:
     """Rows of a table of patients with their line numbers; held-out ones only with ``all``."""
     from immunescape.knowledge.held_out import is_held_out
 
@@ -246,7 +251,7 @@ def _rows(path: Path, patients: Patients) -> Iterator[tuple[int, dict[str, str]]
             if patients == "training" and study:
                 if not row.get(column):
                     raise InputError(
-                        f"no '{column}': who is held out cannot be told", where=f"{path}, row {number}",
+                        f"no '{column}': the held-out patients cannot be identified", where=f"{path}, row {number}",
                         hint="A fit leaves out 30 % of these patients by their identifiers.",
                     )  # fmt: skip
                 if is_held_out(study, row[column]):
@@ -262,7 +267,7 @@ def oak_targets(path: Path, patients: Patients = "all") -> list[Target]:
     arms: dict[tuple[str, str], dict[str, list[tuple[float, float, bool]]]] = {
         key: {"pfs": [], "os": []} for key in OAK_ARMS.values()
     }
-    for number, row in _rows(path, patients):
+    for number, row in patient_rows(path, patients):
         try:
             squamous = row["HIST"] == "SQUAMOUS"
             for endpoint, rows in arms[OAK_ARMS[row["TRT01P"]]].items():
@@ -323,9 +328,9 @@ def kinetics_targets(path: Path, patients: Patients = "all") -> list[Target]:
                     known = weights * np.isfinite(sample.values[rate])
                     return logit(float(known @ (np.nan_to_num(sample.values[rate]) <= edge)) / float(known.sum()))
 
-                sd = DEPENDENT * _sd(share, n, TOLERANCE["survival"])
+                sd = DEPENDENT * share_sd(share, n, TOLERANCE["survival"])
                 out.append(Target(f"{key[0]}: {key[1]}, {rate.replace('_', ' ')} of a lesion <= {edge:.3g} (%)",
-                                  "laleh2022", logit(share), sd, figure, _expit_pct, (key,)))  # fmt: skip
+                                  "laleh2022", logit(share), sd, figure, percent, (key,)))  # fmt: skip
     return out
 
 
@@ -336,14 +341,14 @@ def response_by_pdl1(folder: Path, patients: Patients = "all") -> dict[str, tupl
     """Responders and patients by stratum of PD-L1 TPS in tables with ``PDL1_TPS(%)`` and ``Response`` (0 or 1)."""
     counts = {name: [0, 0] for name, _, _ in _RESPONSE}
     for path in sorted(folder.glob("*.csv")):
-        for number, row in _rows(path, patients):
+        for number, row in patient_rows(path, patients):
             text, answer = row.get("PDL1_TPS(%)", ""), row.get("Response", "")
             if text in ("", "NA", "NaN", ".", None) or answer in ("", "NA", "NaN", ".", None):
                 continue
             try:
                 tps, responded = float(text), int(float(answer))
             except ValueError:
-                raise InputError(f"'{text}' or '{answer}' is no number", where=f"{path}, row {number}") from None
+                raise InputError(f"'{text}' or '{answer}' is not a number", where=f"{path}, row {number}") from None
             for name, low, high in _RESPONSE:
                 if low <= tps < high:
                     counts[name][0] += responded
@@ -362,14 +367,14 @@ def response_by_tmb(folder: Path, patients: Patients = "all") -> dict[str, dict[
     names = [f"TMB<{HIGH_TMB:g}", f"TMB>={HIGH_TMB:g}"]
     counts = {part: {f"{part}, {name}": [0, 0] for name in names} for part in ("TPS<50", "TPS>=50")}
     for path in sorted(folder.glob("*.csv")):
-        for number, row in _rows(path, patients):
+        for number, row in patient_rows(path, patients):
             texts = [row.get(column) or "" for column in ("PDL1_TPS(%)", "TMB", "Response")]
             if any(text in ("", "NA", "NaN", ".") for text in texts):
                 continue
             try:
                 tps, tmb, responded = (float(text) for text in texts)
             except ValueError:
-                raise InputError(f"one of {texts} is no number", where=f"{path}, row {number}") from None
+                raise InputError(f"one of {texts} is not a number", where=f"{path}, row {number}") from None
             part = "TPS>=50" if tps >= 50 else "TPS<50"
             cell = counts[part][f"{part}, {names[tmb >= HIGH_TMB]}"]
             cell[0] += int(responded)
@@ -390,7 +395,7 @@ def ctdna_targets(path: Path, patients: Patients = "all") -> list[Target]:
     are parted by their concentration of ctDNA at diagnosis.
     """
     rows: dict[tuple[str, str], list[tuple[float, float, float]]] = {key: [] for key in OAK_ARMS.values()}
-    for number, row in _rows(path, patients):
+    for number, row in patient_rows(path, patients):
         try:
             if row["MSAF"] not in ("", "NA", "."):
                 own = (float(row["OS"]), float(row["OS.CNSR"] == "0"), float(row["MSAF"]))
@@ -459,7 +464,7 @@ def _response_by(
 ) -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
     """Arm -> stratum -> (responders, patients); rows with an empty `column` or of no stratum are left out."""
     found = {key: {name: [0, 0] for name in names} for key in OAK_ARMS.values()}
-    for number, row in _rows(path, patients):
+    for number, row in patient_rows(path, patients):
         try:
             if row[column] in ("", "NA", "."):
                 continue

@@ -41,6 +41,10 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 _TAIL = 2.0**-40
+STEEPEST = 5.0
+"""Largest tilt, per standard deviation between populations: beyond it hardly a population is left."""
+RIDGE = 1e-3
+"""Bounds how far weights are tilted for a coefficient without a density."""
 SLD_MM = 65.0
 """Sum of diameters at baseline that parts small from large: the median of OAK."""
 HIGH_TMB = 10.0
@@ -66,7 +70,11 @@ class Sample:
     times : endpoint -> (months, event), each (n,): ``pfs``, ``os`` at the trial's cuts, ``os_last`` to the end.
     groups : name -> (n,) truth values, such as strata of PD-L1.
     proposals : fits of the populations, with how many of the patients came from each.
-    values : rates of the largest lesion (:mod:`immunescape.evaluation.kinetics`), NaN where not known; {} unless asked.
+    values : numbers (n,), NaN where not known: ``b:`` quantities at diagnosis and ``progression:`` shares of clones;
+        rates of the largest lesion (:mod:`immunescape.evaluation.kinetics`) where they were asked for.
+    lesions : (n, lesions, p) scores of the further lesions, NaN where a patient has no such lesion or it shares the
+        patient's own value.
+    kinds : (p,) coefficient that correlates the lesions of a patient in each score; empty where they do not differ.
     """
 
     trial: str
@@ -83,6 +91,8 @@ class Sample:
     values: Mapping[str, FloatArray] = field(default_factory=dict)
     drawn: FloatArray = field(default_factory=lambda: np.empty(0))
     """(n,) ln density of the mixture that the patients were drawn from."""
+    lesions: FloatArray = field(default_factory=lambda: np.empty((0, 0, 0)))
+    kinds: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.response)
@@ -118,7 +128,8 @@ class Sample:
         rows = result.patients[result.patients["arm"] == arm.name].reset_index(drop=True)
         best = best_at_cut(result.trial, rows, result.visits[result.visits["arm"] == arm.name])
         kept = [n for n in names if _relevant(n, rows, arm, result)]
-        z = np.column_stack([_score(n, rows, result.trial.drugs) for n in kept]) if kept else np.empty((len(rows), 0))
+        about = (rows, result.trial.drugs, result.trial.specificity)
+        z = np.column_stack([_score(n, *about) for n in kept]) if kept else np.empty((len(rows), 0))
         region = rows["region"].iloc[0]
         times = {
             name: (rows[f"{name}_months"].to_numpy(dtype=float), rows[f"{name}_event"].to_numpy(dtype=float))
@@ -145,6 +156,9 @@ class Sample:
         groups["low ctDNA"] = ~groups["high ctDNA"]
         squamous = rows["histology"].to_numpy() == "squamous"
         groups |= {"squamous": squamous, "nonsquamous": ~squamous}
+        groups |= {f"best {word}": np.array(best) == word for word in ("SD", "PD")}
+        groups["responders"] = np.isin(best, ("CR", "PR"))
+        groups |= _carriers(rows)
         groups |= {f"SLD<{SLD_MM:g} mm": size < SLD_MM, f"SLD>={SLD_MM:g} mm": size >= SLD_MM}
         made = cls(
             result.trial.name,
@@ -158,29 +172,103 @@ class Sample:
             times,
             groups,
             ((fit, len(rows)),),
-            _rates(result, arm, rows) if kinetics else {},
+            (_rates(result, arm, rows) if kinetics else {}) | _numbers(rows),
         )
+        lesions, kinds = lesion_scores(rows, made, fit, result)
+        object.__setattr__(made, "lesions", lesions)
+        object.__setattr__(made, "kinds", kinds)
         return pool([made])
 
-    def log_density(self, fit: PopulationFit) -> FloatArray:
-        """Ln of the density (n,) of the patients' scores in the population that a fit describes."""
-        total = np.zeros(len(self))
-        if not self.names:
-            return total
+    def residuals(self, fit: PopulationFit) -> tuple[FloatArray, FloatArray]:
+        """Means (n, p) and standard deviations (p,) of the scores, given covariates, in a fit's population."""
         scale = np.array([fit.of(n).get("scale", 1.0) for n in self.names])
         mean = scale * self.linked + np.array([fit.of(n).get("shift", 0.0) for n in self.names])
         for k, name in enumerate(self.names):
             for term, value in fit.of(name).items():
                 if term not in ("shift", "scale"):
                     mean[:, k] += value * self.covariates[term]
-        variance = scale**2 * self.left
-        return -0.5 * ((self.z - mean) ** 2 / variance + np.log(2.0 * math.pi * variance)).sum(axis=1)
+        return mean, scale * np.sqrt(self.left)
+
+    def log_density(self, fit: PopulationFit) -> FloatArray:
+        """Ln of the density (n,) of the scores of patients and of their lesions in the population of a fit.
+
+        Lesions of a patient are equally correlated normals about the mean that covariates give, the patient's own value
+        being that of the first (:mod:`immunescape.trial.lanes`). That lesions which never grow are drawn again, and
+        that patients are, is the same rule in every population; how often it acts changes the lesions' density by a
+        factor that is neglected.
+        """
+        if not self.names:
+            return np.zeros(len(self))
+        mean, sd = self.residuals(fit)
+        own = (self.z - mean) / sd
+        total = -0.5 * (own**2 + np.log(2.0 * math.pi * sd**2)).sum(axis=1)
+        if self.lesions.size:
+            correlation = lesion_correlations(fit)
+            for k, kind in enumerate(self.kinds):
+                if kind:
+                    further = (self.lesions[:, :, k] - mean[:, k, None]) / sd[k]
+                    total += _given_the_first(own[:, k], further, correlation[kind])
+                    total -= np.isfinite(further).sum(axis=1) * math.log(sd[k])
+        return np.asarray(total)
 
     def weights(self, fit: PopulationFit) -> FloatArray:
-        """Weights (n,), adding up to 1, under which the patients stand for the population of a fit."""
+        """Weights (n,), adding up to 1, under which the patients stand for the population of a fit.
+
+        Coefficients that have no density, such as the error of a scan, are reached as far as the populations differ in
+        them: patients are weighted by the least uneven factor that gives the mean that the fit asks for (exponential
+        tilting). That is exact for figures that are linear in the coefficient over the spread of the populations.
+        """
         ln = self.log_density(fit) - self.drawn
         w = np.exp(ln - ln.max())
-        return w / w.sum()
+        w = w / w.sum()
+        names, values = self._coefficients()
+        if not names:
+            return w
+        middle, spread = values.mean(axis=0), values.std(axis=0)
+        asked = np.array([coefficient_coordinate(fit, n) for n in names])
+        return tilted(w, (values - middle) / spread, (asked - middle) / spread)
+
+    def _coefficients(self) -> tuple[tuple[str, ...], FloatArray]:
+        """Coefficients without a density in which the populations differ, and their coordinates (n, k)."""
+        names = sorted({t.parameter for fit, _ in self.proposals for t in fit.terms if "." in t.parameter})
+        reached = {f"lesions.{kind}" for kind in LESION_KINDS.values()}
+        names = [n for n in names if n not in reached]
+        rows = np.array([[coefficient_coordinate(fit, n) for n in names] for fit, _ in self.proposals])
+        kept = [k for k in range(len(names)) if np.ptp(rows[:, k]) > 1e-9]
+        if not kept:
+            return (), np.empty((len(self), 0))
+        values = np.repeat(rows[:, kept], [count for _, count in self.proposals], axis=0)
+        return tuple(names[k] for k in kept), values
+
+
+def coefficient_coordinate(fit: PopulationFit, name: str) -> float:
+    """How far a fit moves a coefficient: ln of its factor, plus what it adds to the log odds; 0 where it does not."""
+    terms = fit.of(name)
+    return math.log(terms.get("factor", 1.0)) + terms.get("log_odds", 0.0)
+
+
+def tilted(weights: FloatArray, values: FloatArray, asked: FloatArray) -> FloatArray:
+    """Weights in proportion to ``weights * exp(values @ tilt)`` with the mean `asked`; as near as it can be outside.
+
+    Parameters
+    ----------
+    weights : (n,) adding up to 1. values : (n, k) in their own standard deviations. asked : (k,) means.
+    """
+    tilt = np.zeros(len(asked))
+    w = weights
+    low, high = values.min(axis=0), values.max(axis=0)
+    asked = np.clip(asked, low + 0.2 * (high - low), high - 0.2 * (high - low))  # a mixture has no mean outside
+    for _ in range(25):
+        error = asked - w @ values - RIDGE * tilt  # the ridge bounds the tilt where no mixture has the mean
+        if float(np.abs(error).max()) < 1e-6:
+            break
+        centred = values - w @ values
+        step = np.linalg.solve(centred.T @ (w[:, None] * centred) + RIDGE * np.eye(len(asked)), error)
+        tilt = np.clip(tilt + np.clip(step, -1.0, 1.0), -STEEPEST, STEEPEST)
+        exponent = values @ tilt
+        w = weights * np.exp(exponent - exponent.max())
+        w = w / w.sum()
+    return w
 
 
 def pool(samples: Sequence[Sample]) -> Sample:
@@ -203,11 +291,134 @@ def pool(samples: Sequence[Sample]) -> Sample:
         {k: np.concatenate([s.groups[k] for s in samples]) for k in first.groups},
         proposals,
         {k: np.concatenate([s.values[k] for s in samples]) for k in first.values},
+        lesions=_stacked([s.lesions for s in samples], [len(s) for s in samples], len(first.names)),
+        kinds=first.kinds,
     )
     n = len(joined)
     parts = np.stack([joined.log_density(fit) + math.log(count / n) for fit, count in proposals])
     object.__setattr__(joined, "drawn", np.logaddexp.reduce(parts, axis=0))
     return joined
+
+
+def _stacked(lesions: Sequence[FloatArray], sizes: Sequence[int], width: int) -> FloatArray:
+    """Lesions of several samples one below the other, filled with NaN up to the most that a patient has."""
+    most = max(part.shape[1] for part in lesions)
+    out = np.full((sum(sizes), most, width), np.nan)
+    first = 0
+    for part, n in zip(lesions, sizes, strict=True):
+        out[first : first + n, : part.shape[1]] = part[:n] if part.size else np.nan
+        first += n
+    return out
+
+
+def _given_the_first(first: FloatArray, further: FloatArray, rho: float) -> FloatArray:
+    """Ln density (n,) of standard scores (n, m; NaN: none) given the first (n,); all correlate by `rho`."""
+    present = np.isfinite(further)
+    m = present.sum(axis=1)
+    values = np.where(present, further, 0.0)
+    count = m + 1.0
+    total, squares = first + values.sum(axis=1), first**2 + (values**2).sum(axis=1)
+    quadratic = (squares - rho * total**2 / (1.0 + m * rho)) / (1.0 - rho)
+    determinant = m * math.log1p(-rho) + np.log1p(m * rho)
+    both = -0.5 * (quadratic + determinant + count * math.log(2.0 * math.pi))
+    return np.asarray(both + 0.5 * (first**2 + math.log(2.0 * math.pi)))
+
+
+def lesion_correlations(fit: PopulationFit) -> dict[str, float]:
+    """Coefficient -> correlation of the lesions of a patient, in the population of a fit."""
+    from immunescape.trial.lesions import LesionModel
+
+    lesions = LesionModel.load(fit)
+    return {name: getattr(lesions, name) for name in LESION_KINDS.values()}
+
+
+LESION_KINDS = {
+    "growth": "correlation_growth",
+    "immunity": "correlation_immunity",
+    "drugs": "correlation_drugs",
+    "clones": "correlation_clones",
+}
+"""What the lesions of a patient differ in -> coefficient of ``lesions.csv`` that correlates them."""
+
+
+def lesion_kind(name: str) -> str:
+    """Coefficient that correlates the lesions of a patient in a parameter; empty for one that they share."""
+    from immunescape.trial.lanes import GROWTH, IMMUNITY, SENSITIVITY
+
+    if name in GROWTH:
+        return LESION_KINDS["growth"]
+    if name in IMMUNITY:
+        return LESION_KINDS["immunity"]
+    if name.startswith(SENSITIVITY):
+        return LESION_KINDS["drugs"]
+    return LESION_KINDS["clones"] if name in _clone_fractions() else ""
+
+
+@lru_cache(maxsize=1)
+def _clone_fractions() -> frozenset[str]:
+    from immunescape.model.assembly import Model
+
+    return frozenset(c.fraction for c in Model.build(check_units=False).clones if c.fraction)
+
+
+def lesion_scores(
+    rows: pd.DataFrame, sample: Sample, fit: PopulationFit, result: TrialResult
+) -> tuple[FloatArray, tuple[str, ...]]:
+    """Scores (n, lesions, p) of the further lesions of each patient, and the coefficients that correlate them (p,).
+
+    A lesion's draws are repeated from the seed, the patient's number and the draw that gave it (column
+    ``lesion_draws``); arms that share patients share their stream.
+    """
+    from immunescape.population.sampling import patient_generator
+    from immunescape.trial.lanes import lesion_score
+
+    if "lesion_draws" not in rows or not sample.names:
+        return np.empty((0, 0, 0)), ()
+    kinds = tuple(lesion_kind(n) for n in sample.names)
+    draws = [[int(d) for d in str(text).split(";") if d] for text in rows["lesion_draws"].fillna("")]
+    most = max((len(d) for d in draws), default=0)
+    out = np.full((len(rows), most, len(sample.names)), np.nan)
+    correlation = lesion_correlations(fit)
+    mean, sd = sample.residuals(fit)
+    own = (sample.z - mean) / sd
+    stream = 0 if result.paired else next(k for k, a in enumerate(result.trial.arms) if a.name == sample.arm)
+    for i, (number, mine) in enumerate(zip(rows["id"], draws, strict=True)):
+
+        def normal(purpose: str, number: int = int(number)) -> float:
+            return float(patient_generator(result.seed, stream, number, purpose).standard_normal())
+
+        for k, (name, kind) in enumerate(zip(sample.names, kinds, strict=True)):
+            if not kind:
+                continue
+            for j, attempt in enumerate(mine, start=1):
+                if attempt >= 0:
+                    e = lesion_score(own[i, k], normal, name, j, attempt, correlation[kind])
+                    out[i, j - 1, k] = mean[i, k] + sd[k] * e
+    return out, kinds
+
+
+def _carriers(rows: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
+    """Who carries each factor of response, and who does not; factors that the model does not have are left out."""
+    from immunescape.evaluation.harness.figures import FACTORS
+
+    out: dict[str, NDArray[np.bool_]] = {}
+    for name, factor in FACTORS.items():
+        try:
+            level = factor(rows).to_numpy(dtype=float)
+        except KeyError:
+            continue
+        out |= {f"with {name}": level == 1.0, f"without {name}": level == 0.0}
+    return out
+
+
+def _numbers(rows: pd.DataFrame) -> dict[str, FloatArray]:
+    """Ratios of immune cells at diagnosis, and shares of clones at progression."""
+    names = [c for c in rows if str(c) in IMMUNE_RATIOS or str(c).startswith("progression:")]
+    return {str(c): rows[c].to_numpy(dtype=float) for c in names}
+
+
+IMMUNE_RATIOS = ("b:M1_M2_ratio", "b:Treg_CD8_ratio", "b:CD8_CD4_ratio")
+"""Columns of the patients that are compared with tumours at diagnosis."""
 
 
 def _rates(result: TrialResult, arm: Arm, rows: pd.DataFrame) -> dict[str, FloatArray]:
@@ -227,7 +438,7 @@ def _relevant(name: str, rows: pd.DataFrame, arm: Arm, result: TrialResult) -> b
     return owner is None or owner in given or owner in arm.drugs
 
 
-def _score(name: str, rows: pd.DataFrame, drugs: tuple[str, ...]) -> FloatArray:
+def _score(name: str, rows: pd.DataFrame, drugs: tuple[str, ...], specificity: str) -> FloatArray:
     """Normal score (n,) of a parameter's values in its own distribution, or of a frailty."""
     from scipy.special import ndtri
 
@@ -237,15 +448,15 @@ def _score(name: str, rows: pd.DataFrame, drugs: tuple[str, ...]) -> FloatArray:
     if name in FRAILTIES:
         own = frailty_spread(name)
         return (np.log(rows[name].to_numpy(dtype=float)) + 0.5 * own**2) / own
-    u = Distribution.from_row(_parameters(drugs)[name]).cdf(rows[f"p:{name}"].to_numpy(dtype=float))
+    u = Distribution.from_row(_parameters(drugs, specificity)[name]).cdf(rows[f"p:{name}"].to_numpy(dtype=float))
     return ndtri(np.clip(u, _TAIL, 1.0 - _TAIL))
 
 
 @lru_cache(maxsize=32)
-def _parameters(drugs: tuple[str, ...]) -> Mapping[str, Parameter]:
+def _parameters(drugs: tuple[str, ...], specificity: str) -> Mapping[str, Parameter]:
     from immunescape.model.assembly import Model
 
-    return dict(Model.build(drugs=drugs, check_units=False).parameters)
+    return dict(Model.build(drugs=drugs, check_units=False, specificity=specificity).parameters)
 
 
 def effective_size(weights: FloatArray) -> float:

@@ -8,12 +8,11 @@ of the table. A biomarker that was not tested there is ``not established``; neit
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from immunescape.knowledge.yaml_tables import DATA
+from immunescape.knowledge.tables import read_rows
 
 __all__ = ["BiomarkerLabel", "biomarker_label", "biomarker_labels", "holm"]
 
@@ -79,8 +78,7 @@ def _label(predictive: bool, prognostic: bool) -> Label:
 @lru_cache(maxsize=1)
 def biomarker_labels() -> dict[str, BiomarkerLabel]:
     """Labels of the biomarkers that were tested: name -> label."""
-    with (DATA / "biomarker_labels.csv").open(encoding="utf-8", newline="") as handle:
-        rows = list(csv.DictReader(handle))
+    rows = read_rows("biomarker_labels")
     interaction = holm([float(r["interaction_p"]) for r in rows])
     control = holm([float(r["control_p"]) for r in rows])
     labels = {}

@@ -9,6 +9,7 @@ statement that a simulation cannot judge is recorded all the same, as context, w
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ __all__ = [
     "load_claims",
     "places",
     "read_claims",
+    "shipped_claims",
 ]
 
 _PLACE = re.compile(r"^(\d+)\.(\d+)(?:-(\d+))?$")
@@ -163,7 +165,7 @@ class Claim(_Record):
     def _places(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for place in value:
             if not _PLACE.match(place):
-                raise ValueError(f"'{place}' is no place; write paragraph.sentence, e.g. '19.2' or '19.2-4'")
+                raise ValueError(f"'{place}' is not a place; write paragraph.sentence, e.g. '19.2' or '19.2-4'")
         return value
 
     @model_validator(mode="after")
@@ -235,7 +237,7 @@ def read_claims(file: str, text: str) -> list[Claim]:
         except ValidationError as error:
             raise _problem(error, where) from error
         if any(c.id == claim.id for c in found):
-            raise InputError("this id stands twice", where=where)
+            raise InputError("this id occurs twice", where=where)
         found.append(claim)
     return found
 
@@ -262,6 +264,23 @@ def _problem(error: ValidationError, where: str) -> Exception:
     return InputError(f"{field or 'claim'}: {detail['msg'].removeprefix('Value error, ')}", where=where)
 
 
+@lru_cache(maxsize=1)
+def shipped_claims() -> tuple[Claim, ...]:
+    """Return the claims of this package, chapter by chapter.
+
+    Raises
+    ------
+    InputError
+        Naming file, line and claim.
+    """
+    found: list[Claim] = []
+    folder = files("immunescape.knowledge") / "claims"
+    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
+        if entry.name.endswith(".yaml"):
+            found += read_claims(entry.name, entry.read_text(encoding="utf-8"))
+    return tuple(found)
+
+
 @plugins.cached()
 def load_claims() -> tuple[Claim, ...]:
     """Return every claim that ships, chapter by chapter, and then those of plug-ins.
@@ -271,17 +290,13 @@ def load_claims() -> tuple[Claim, ...]:
     InputError
         Naming file, line and claim; an identifier that stands twice.
     """
-    found: list[Claim] = []
-    folder = files("immunescape.knowledge") / "claims"
-    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
-        if entry.name.endswith(".yaml"):
-            found += read_claims(entry.name, entry.read_text(encoding="utf-8"))
+    found = list(shipped_claims())
     for path in plugins.library("claims").values():
         found += read_claims(str(path), path.read_text(encoding="utf-8"))
     seen: set[str] = set()
     for claim in found:
         if claim.id in seen:
-            raise InputError(f"the claim '{claim.id}' stands in two chapters")
+            raise InputError(f"the claim '{claim.id}' occurs in two chapters")
         seen.add(claim.id)
     return tuple(found)
 

@@ -3,15 +3,14 @@
 A patient is held out where ``SHA-256("STUDY:ID") mod 100 >= 70``, the digest read as one big-endian integer; STUDY is
 the salt. The rule needs no list of patients, does not depend on the order of rows, and any program can repeat it.
 
-==================== ====================================== =================
-study                table                                  identifier
-==================== ====================================== =================
-``oak``              ``oak_clinical.csv`` (gandara2018)     ``PtID``
-``loris_chowell``    ``chowell_train_nsclc.csv`` (chang2024) ``SAMPLE_ID``
-``loris_shim``       ``shim_nsclc.csv`` (chang2024)         ``SAMPLE_ID``
-``toposcore``        ``DS1_oncology_clinical_data…``         ``Group``
-                     (derosa2024)
-==================== ====================================== =================
+================= ============================================== ==============
+study             table                                          identifier
+================= ============================================== ==============
+``oak``           ``oak_clinical.csv`` (gandara2018)             ``PtID``
+``loris_chowell`` ``chowell_train_nsclc.csv`` (chang2024)        ``SAMPLE_ID``
+``loris_shim``    ``shim_nsclc.csv`` (chang2024)                 ``SAMPLE_ID``
+``toposcore``     ``DS1_oncology_clinical_data…`` (derosa2024)   ``Group``
+================= ============================================== ==============
 """
 
 from __future__ import annotations

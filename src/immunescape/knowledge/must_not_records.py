@@ -97,6 +97,6 @@ def load_must_not() -> tuple[MustNot, ...]:
         except ValidationError as error:
             raise first_problem(error, where) from error
         if any(r.id == record.id for r in records):
-            raise InputError("this id stands twice", where=where)
+            raise InputError("this id occurs twice", where=where)
         records.append(record)
     return tuple(records)

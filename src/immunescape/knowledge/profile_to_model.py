@@ -8,13 +8,13 @@ simulated or drawn here; conditioning a population is the room ``twins``'.
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from immunescape.errors import InputError, unknown_word
+from immunescape.errors import InputError
+from immunescape.knowledge.tables import Row, read_rows
 
 __all__ = ["ProfileLink", "profile_links"]
 
@@ -22,7 +22,6 @@ TABLE = Path(__file__).parent / "data" / "profile_to_model.csv"
 _KINDS = ("covariate", "parameter", "observable")
 _TRANSFORMATIONS = ("identity", "set", "exclude", "range", "percentile")
 _SCALES = ("none", "sd", "sd_ln", "score", "interval")
-_GRADES = ("measured", "fitted", "assumed")
 
 
 @dataclass(frozen=True)
@@ -56,11 +55,6 @@ class ProfileLink:
     note: str
 
 
-def _check(name: str, word: str, known: tuple[str, ...], where: str) -> None:
-    if word not in known:
-        raise unknown_word(name, word, known, where=where)
-
-
 @lru_cache(maxsize=1)
 def profile_links() -> tuple[ProfileLink, ...]:
     """Return the rows of the table.
@@ -70,35 +64,26 @@ def profile_links() -> tuple[ProfileLink, ...]:
     InputError
         Naming the row: an unknown word, no source, or a factor that the transformation cannot use.
     """
-    rows: list[ProfileLink] = []
-    with TABLE.open(encoding="utf-8", newline="") as stream:
-        for number, row in enumerate(csv.DictReader(stream), start=2):
-            where = f"{TABLE.name}, row {number}"
-            for name, known in (
-                ("kind", _KINDS),
-                ("transformation", _TRANSFORMATIONS),
-                ("spread_scale", _SCALES),
-                ("grade", _GRADES),
-            ):
-                _check(name, row[name], known, where)
-            if not row["source"]:
-                raise InputError("the row has no source", where=where)
-            if row["transformation"] == "range" and ".." not in row["factor"]:
-                raise InputError(f"'{row['factor']}' is no range", where=where, hint="Write it as 0..1.")
-            rows.append(
-                ProfileLink(
-                    row["biomarker"],
-                    row["unit"],
-                    tuple(w for w in row["when"].split("|") if w),
-                    row["target"],
-                    row["kind"],  # type: ignore[arg-type]
-                    row["transformation"],  # type: ignore[arg-type]
-                    row["factor"],
-                    float(row["spread"]) if row["spread"] else None,
-                    row["spread_scale"],  # type: ignore[arg-type]
-                    tuple(row["source"].split(";")),
-                    row["grade"],
-                    row["note"],
-                )
-            )
-    return tuple(rows)
+    return tuple(_link(row) for row in read_rows(TABLE, may_lack=("unit",)))  # a word has none
+
+
+def _link(row: Row) -> ProfileLink:
+    row.choice("kind", _KINDS)
+    row.choice("transformation", _TRANSFORMATIONS)
+    row.choice("spread_scale", _SCALES)
+    if row["transformation"] == "range" and ".." not in row["factor"]:
+        raise InputError(f"'{row['factor']}' is not a range", where=row.where, hint="Write it as 0..1.")
+    return ProfileLink(
+        row["biomarker"],
+        row["unit"],
+        row.parts("when", "|"),
+        row["target"],
+        row["kind"],  # type: ignore[arg-type]
+        row["transformation"],  # type: ignore[arg-type]
+        row["factor"],
+        row.number_or_none("spread"),
+        row["spread_scale"],  # type: ignore[arg-type]
+        row.parts("source"),
+        row["grade"],
+        row["note"],
+    )

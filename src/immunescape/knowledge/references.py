@@ -236,6 +236,8 @@ def load_references(extra: Iterable[Path] = ()) -> dict[str, Reference]:
                         f"'{entry.key}' has the {name} '{mine}' here, but '{theirs}' in {other.origin}",
                         where=entry.origin,
                     )
+            if entry is not other and entry.origin.rpartition(",")[0] == other.origin.rpartition(",")[0]:
+                raise InputError(f"the entry '{entry.key}' occurs twice, first in {other.origin}", where=entry.origin)
             if len(entry.fields) > len(other.fields):
                 found[entry.key] = entry
     return found

@@ -17,7 +17,6 @@ what is said of ours alone is refused.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from pathlib import Path
 
 from immunescape import plugins
 from immunescape.errors import InputError, unknown_word
+from immunescape.knowledge.tables import Row, plugin_rows, read_rows
 
 __all__ = [
     "Interaction",
@@ -59,7 +59,7 @@ class ToxicityFact:
     Attributes
     ----------
     regimen, quantity, value, unit : as in the table.
-    n : patients that it was counted in; None where it is no count.
+    n : patients that it was counted in; None where it is not a count.
     causality : ``treatment`` (attributed to it by the investigators) or ``any``.
     sources, grade, note, origin : keys of the bibliography; measured, fitted or assumed; what it says; file and row.
     """
@@ -130,23 +130,19 @@ class Toxicity:
         return tuple(sorted({s for f in self.facts for s in f.sources}))
 
 
-def _rows(name: str) -> Iterator[tuple[dict[str, str], str]]:
-    path = DATA / name
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        columns = list(reader.fieldnames or ())
-        for row in reader:
-            yield row, f"{path}, row {reader.line_num}"
-    yield from plugins.rows(name, columns)
+def _rows(name: str) -> Iterator[tuple[Row, str]]:
+    """Rows of a table of ours and of the plug-ins' tables of that name, with their places."""
+    ours = read_rows(name)
+    for row in (*ours, *plugin_rows(f"{name}.csv", ours[0])):
+        yield row, row.where
 
 
 @plugins.cached()
 def _our_classes() -> dict[str, frozenset[str]]:
     """Drug -> classes of the package alone."""
     found: dict[str, set[str]] = {}
-    with (DATA / "drug_classes.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            found.setdefault(row["drug"], set()).add(row["class"])
+    for row in read_rows("drug_classes"):
+        found.setdefault(row["drug"], set()).add(row["class"])
     return {d: frozenset(c) for d, c in found.items()}
 
 
@@ -168,7 +164,7 @@ def _check_own(words: Iterable[str], where: str) -> None:
 
 def usual_doses() -> frozenset[str]:
     """Return the drugs with a usual dose (``data/usual_doses.csv`` and those of plug-ins)."""
-    return frozenset(row["name"] for row, _ in _rows("usual_doses.csv"))
+    return frozenset(row["name"] for row, _ in _rows("usual_doses"))
 
 
 def _sources(text: str) -> tuple[str, ...]:
@@ -179,7 +175,7 @@ def _sources(text: str) -> tuple[str, ...]:
 def drug_classes() -> dict[str, frozenset[str]]:
     """Return drug -> its classes, as the toxicity table uses them."""
     found: dict[str, set[str]] = {}
-    for row, where in _rows("drug_classes.csv"):
+    for row, where in _rows("drug_classes"):
         if _is_foreign(where) and row["drug"] in _our_classes():
             raise InputError(f"the drug '{row['drug']}' is immunescape's own", where=where, hint="Name it otherwise.")
         found.setdefault(row["drug"], set()).add(row["class"])
@@ -197,7 +193,7 @@ def toxicity_facts() -> tuple[ToxicityFact, ...]:
     """
     words = {*drug_classes(), *(c for classes in drug_classes().values() for c in classes)}
     facts = []
-    for row, where in _rows("toxicity.csv"):
+    for row, where in _rows("toxicity"):
         quantity = row["quantity"]
         if quantity not in _UNITS:
             raise unknown_word("quantity", quantity, _UNITS, where=where)
@@ -239,7 +235,7 @@ def toxicity_facts() -> tuple[ToxicityFact, ...]:
 def interactions() -> tuple[Interaction, ...]:
     """Return every row of the table of interactions."""
     found = []
-    for row, where in _rows("toxicity_interactions.csv"):
+    for row, where in _rows("toxicity_interactions"):
         _check_own((row["first"], row["second"]), where)
         found.append(
             Interaction(

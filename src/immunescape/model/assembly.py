@@ -15,8 +15,10 @@ from immunescape.model.draft import Draft
 from immunescape.model.expressions import Expression, names
 from immunescape.model.parameters import Parameter
 from immunescape.model.records import ModelEvent, ModelQuantity, ModelReaction, ModelState
-from immunescape.model.reference import Key, load_strengths
+from immunescape.model.reference import Key, load_strengths, strengths_file
 from immunescape.model.selection import label, select
+from immunescape.model.specificity import Specificity, checked
+from immunescape.model.suppression import revise
 from immunescape.model.units import RATE, VOLUME, multiply
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class Model:
         (``immunescape.population.reference.with_reference_strengths`` computes what is missing).
     strengths : reference strengths that it was given; None: those that are stored.
     registered : whether it is `immunescape.model.stored.registered_model` of its drugs.
+    specificity : see :mod:`immunescape.model.specificity`.
     """
 
     mechanisms: tuple[Mechanism, ...]
@@ -58,6 +61,7 @@ class Model:
     missing_strengths: tuple[Key, ...]
     strengths: Mapping[Key, float] | None = None
     registered: bool = False
+    specificity: Specificity = "none"
 
     @classmethod
     def build(
@@ -68,6 +72,7 @@ class Model:
         *,
         check_units: bool = True,
         strengths: Mapping[Key, float] | None = None,
+        specificity: str | None = None,
     ) -> Model:
         """Assemble a model.
 
@@ -83,6 +88,9 @@ class Model:
             Check the units of every expression.
         strengths
             Reference strengths of the modulations in place of the stored ones.
+        specificity
+            ``none``, ``sparse``, ``series`` or ``full`` (both); None takes the package's default. See
+            :mod:`immunescape.model.specificity`.
 
         Raises
         ------
@@ -91,10 +99,13 @@ class Model:
         ModelError
             For a declaration that does not fit: it names the mechanism and the expression.
         """
+        option = checked(specificity)
         chosen = select(mechanisms, drugs, without)
         draft = Draft(chosen)
         for mechanism in chosen:
             draft.announce(mechanism)
+        if option != "none":
+            revise(draft)
         for mechanism in chosen:
             draft.announce_pools(mechanism)
         for mechanism in chosen:
@@ -103,7 +114,8 @@ class Model:
         for mechanism in chosen:
             draft.add_dynamics(mechanism)
         add_pools(draft)
-        keys, missing = add_processes(draft, load_strengths() if strengths is None else strengths)
+        stored = load_strengths(strengths_file(option)) if strengths is None else strengths
+        keys, missing = add_processes(draft, stored, option)
         draft.check_names()
         _check_order(draft)
         if check_units:
@@ -121,6 +133,7 @@ class Model:
             tuple(keys),
             tuple(missing),
             None if strengths is None else dict(strengths),
+            specificity=option,
         )
 
     @property
@@ -216,8 +229,10 @@ class Model:
         if self.registered:
             from immunescape.model.stored import registered_model
 
-            return registered_model(())
-        return Model.build(self.mechanisms, drugs=(), check_units=False, strengths=self.strengths)
+            return registered_model((), self.specificity)
+        return Model.build(
+            self.mechanisms, drugs=(), check_units=False, strengths=self.strengths, specificity=self.specificity
+        )
 
     def compiled(self, engine: Engine, *, unreferenced: bool = False) -> Compiled:
         """Make this model ready to run; what is generated of it is the same as of its SBML.

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 
 from immunescape.errors import ModelError, unknown_word
 from immunescape.model import registry
+from immunescape.model.composition import Pathway, add_series, together
 from immunescape.model.declarations import Drug, Modulation
 from immunescape.model.draft import Draft, switch_id
 from immunescape.model.expansion import copies
-from immunescape.model.expressions import Apply, Expression, Name, Number, product, quotient, total
+from immunescape.model.expressions import Apply, Expression, Name, Number, product, total
 from immunescape.model.parameters import Parameter
 from immunescape.model.records import ModelQuantity, QuantityKind
 from immunescape.model.reference import Key, reference_id, strength_id
 from immunescape.model.selection import label
+from immunescape.model.specificity import DEFAULT, Specificity, in_series, is_sparse
+from immunescape.model.suppression import add_activities
 from immunescape.model.units import parse_unit
 
 __all__ = ["add_clones", "add_pools", "add_processes"]
@@ -94,7 +97,9 @@ def add_pools(draft: Draft) -> None:
         )
 
 
-def add_processes(draft: Draft, strengths: Mapping[Key, float]) -> tuple[list[Key], list[Key]]:
+def add_processes(
+    draft: Draft, strengths: Mapping[Key, float], specificity: Specificity = DEFAULT
+) -> tuple[list[Key], list[Key]]:
     """Add the factor ``f_<process>`` of every shared process, its raw strengths and their reference parameters.
 
     Parameters
@@ -103,6 +108,8 @@ def add_processes(draft: Draft, strengths: Mapping[Key, float]) -> tuple[list[Ke
         The model being assembled.
     strengths
         Stored reference strengths.
+    specificity
+        Whether strengths differ sparsely between patients, and how pathways are put together.
 
     Returns
     -------
@@ -112,6 +119,13 @@ def add_processes(draft: Draft, strengths: Mapping[Key, float]) -> tuple[list[Ke
     keys: list[Key] = []
     missing: list[Key] = []
     acting: dict[str, dict[str, tuple[str, list[Key]]]] = {p: {} for p in draft.processes}
+    activities: dict[Key, list[Expression]] = {}
+    relative: dict[Key, list[Expression]] = {}
+    if is_sparse(specificity):
+        every = [(m.process, m.pathway, part.name) for part in draft.chosen for m in part.modulations]
+        activities, relative = add_activities(draft, dict.fromkeys(k for k in every if k[0] in draft.processes))
+    if in_series(specificity) and draft.processes:
+        add_series(draft, next(iter(draft.processes.values()))[1])
     for mechanism in draft.chosen:
         mine: dict[Key, list[Modulation]] = {}
         for modulation in mechanism.modulations:
@@ -134,18 +148,21 @@ def add_processes(draft: Draft, strengths: Mapping[Key, float]) -> tuple[list[Ke
             keys.append(key)
             if key not in strengths and not isinstance(mechanism, Drug):
                 missing.append(key)
-            _strength(draft, key, modulations, strengths.get(key, 0.0))
+            _strength(draft, key, modulations, strengths.get(key, 0.0), activities.get(key, []))
     for process, pathways in acting.items():
         meaning, owner = draft.processes[process]
-        factors = [_factor(effect, members) for effect, members in pathways.values()]
-        _add(draft, f"f_{process}", product(factors), f"factor of: {meaning}", owner, "factor")
+        tree = together([_pathway(effect, members, relative) for effect, members in pathways.values()], specificity)
+        _add(draft, f"f_{process}", tree, f"factor of: {meaning}", owner, "factor")
     return keys, missing
 
 
-def _strength(draft: Draft, key: Key, modulations: list[Modulation], reference: float) -> None:
+def _strength(
+    draft: Draft, key: Key, modulations: list[Modulation], reference: float, activities: list[Expression]
+) -> None:
     process, pathway, owner = key
     where = f"strength of '{pathway}' on '{process}'"
     tree = total([draft.expression(m.strength, owner, where) for m in modulations])
+    tree = product([*activities, tree])
     _add(draft, strength_id(key), tree, f"strength of {pathway} on {process}, by {owner}", owner, "strength")
     draft.claim(reference_id(key), "reference strength", owner)
     draft.parameters[reference_id(key)] = Parameter(
@@ -157,12 +174,11 @@ def _strength(draft: Draft, key: Key, modulations: list[Modulation], reference: 
     )
 
 
-def _factor(effect: str, members: list[Key]) -> Expression:
-    """Return (1 + X0) / (1 + X) for an inhibition, (1 + X) / (1 + X0) for a promotion, summed over mechanisms."""
+def _pathway(effect: str, members: list[Key], relative: Mapping[Key, list[Expression]]) -> Pathway:
+    """Return 1 + X in the reference patient and now, summed over the mechanisms of a pathway."""
     now = [product([Name(switch_id(k[2])), Name(strength_id(k))]) for k in members]
-    reference = [product([Name(switch_id(k[2])), Name(reference_id(k))]) for k in members]
-    above, below = total([Number(1.0), *reference]), total([Number(1.0), *now])
-    return quotient(above, below) if effect == "inhibits" else quotient(below, above)
+    reference = [product([Name(switch_id(k[2])), *relative.get(k, []), Name(reference_id(k))]) for k in members]
+    return effect, total([Number(1.0), *reference]), total([Number(1.0), *now])
 
 
 def _refuse_unknown(kind: str, word: str, registered: set[str], here: Mapping[str, object], where: str) -> None:

@@ -14,6 +14,7 @@ from immunescape.model.units import dimension_text
 
 if TYPE_CHECKING:
     from immunescape.model.assembly import Model
+    from immunescape.model.parameters import Parameter
 
 __all__ = ["bibliography", "citation_keys", "equations", "parameter_table", "state_table", "summary"]
 
@@ -144,6 +145,12 @@ def state_table(model: Model) -> list[dict[str, object]]:
     ]
 
 
+def _source(p: Parameter) -> str:
+    """Source of a parameter's value; of an assumed one, what gave the direction."""
+    keys = "; ".join(p.sources)
+    return f"direction from {keys}" if keys and p.grade == "assumed" else keys or "assumed"
+
+
 def parameter_table(model: Model) -> list[dict[str, object]]:
     """Return one row for each parameter of the tables (switches and reference strengths aside)."""
     return [
@@ -153,7 +160,7 @@ def parameter_table(model: Model) -> list[dict[str, object]]:
             "unit": p.unit,
             "distribution": p.distribution,
             "grade": p.grade,
-            "source": "; ".join(p.sources) or "assumed",
+            "source": _source(p),
             "mechanism": p.owner,
             "note": p.note,
         }
@@ -174,11 +181,13 @@ def unused_parameters(model: Model) -> list[str]:
 def summary(model: Model) -> str:
     """Write what a model is made of, with the grades of its parameters."""
     grades = Counter(p.grade for p in model.parameters.values() if p.grade != "defined")
+    directed = sum(p.grade == "assumed" and bool(p.sources) for p in model.parameters.values())
     lines = [
         f"{len(model.states)} states, {len(model.reactions)} reactions, {len(model.quantities)} quantities, "
         f"{len(model.events)} events, {len(model.observables)} observables",
         f"{sum(grades.values())} parameters: "
-        + ", ".join(f"{grades.get(g, 0)} {g}" for g in ("measured", "fitted", "assumed")),
+        + ", ".join(f"{grades.get(g, 0)} {g}" for g in ("measured", "fitted", "assumed"))
+        + f" ({directed} of these with their direction from a source)",
     ]
     for word, members in (("Mechanisms", model.mechanisms), ("Drugs", model.drugs)):
         if members:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from immunescape.errors import ModelError, unknown_word
+from immunescape.knowledge.tables import GRADES
 from immunescape.model.expressions import RESERVED
 from immunescape.model.units import DIMENSIONLESS, Dimension, parse_unit
 
@@ -18,11 +19,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["COLUMNS", "DISTRIBUTIONS", "FOLDER", "GRADES", "Parameter", "load_parameters", "table_path"]
+__all__ = ["COLUMNS", "DISTRIBUTIONS", "FOLDER", "Parameter", "load_parameters", "table_path"]
 
 FOLDER = Path(__file__).parent / "parameters"
 COLUMNS = ("name", "value", "unit", "distribution", "spread", "lower", "upper", "source", "grade", "note")
-GRADES = ("measured", "fitted", "assumed")
 DISTRIBUTIONS = ("lognormal", "normal", "loguniform", "uniform")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -42,6 +42,8 @@ class Parameter:
     sources : keys of the bibliography; for an assumed value, what motivates it, possibly nothing.
     grade : measured, fitted, assumed; `defined` for switches and stored reference strengths, which no table holds.
     owner : mechanism. origin : file and row.
+    prevalence, silent : of a ``sparse`` distribution, which only :mod:`immunescape.model.specificity` makes: share of
+        patients in whom it is active, and its mean in the others relative to the mean over all, which is `value`.
     """
 
     name: str
@@ -58,6 +60,18 @@ class Parameter:
     note: str = ""
     owner: str = ""
     origin: str = ""
+    prevalence: float | None = None
+    silent: float | None = None
+
+    @property
+    def basis(self) -> str:
+        """What the value rests on: its grade, and where it is assumed what gave the direction.
+
+        A source of an assumed value did not give the number, or the grade would be another.
+        """
+        if self.grade != "assumed" or not self.sources:
+            return self.grade
+        return f"assumed, direction from {'; '.join(self.sources)}"
 
     @property
     def base(self) -> float:
@@ -110,7 +124,7 @@ def _cached(path: Path, owner: str, changed: int) -> tuple[Parameter, ...]:
             parameter = _read(row, owner, where)
             if parameter.name in found:
                 raise ModelError(
-                    f"'{parameter.name}' stands twice; first in {found[parameter.name].origin}", where=where
+                    f"'{parameter.name}' occurs twice; first in {found[parameter.name].origin}", where=where
                 )
             found[parameter.name] = parameter
     return tuple(found.values())

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from immunescape.errors import ModelError
+from immunescape.knowledge.tables import parse_rows
 from immunescape.model.parameters import FOLDER
 
 if TYPE_CHECKING:
@@ -27,11 +28,18 @@ __all__ = [
     "reference_id",
     "settle_strengths",
     "strength_id",
+    "strengths_file",
     "strengths_from_state",
     "write_strengths",
 ]
 
 FILE = FOLDER / "reference_strengths.csv"
+_OTHER_FILES = {
+    "sparse": FOLDER / "reference_strengths_sparse.csv",
+    "series": FOLDER / "reference_strengths_series.csv",
+    "full": FOLDER / "reference_strengths_series.csv",
+}
+"""With sizes revised, and inhibitions as capacities in series, the way to diagnosis is another."""
 _COLUMNS = ["process", "pathway", "mechanism", "strength"]
 
 Key = tuple[str, str, str]
@@ -51,23 +59,20 @@ def reference_id(key: Key) -> str:
 @lru_cache(maxsize=8)
 def _read(path: Path, changed: int) -> dict[Key, float]:
     found: dict[Key, float] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        if reader.fieldnames != _COLUMNS:
-            raise ModelError(f"the columns must be {','.join(_COLUMNS)}", where=f"{path}, row 1")
-        for row in reader:
-            where = f"{path}, row {reader.line_num}"
-            try:
-                value = float(row["strength"])
-            except (TypeError, ValueError):
-                value = math.nan
-            if not (math.isfinite(value) and value >= 0):
-                raise ModelError(f"strength '{row['strength']}' is not a number >= 0", where=where)
-            key = (row["process"], row["pathway"], row["mechanism"])
-            if key in found:
-                raise ModelError(f"{' '.join(key)} stands twice", where=where)
-            found[key] = value
+    for row in parse_rows(path.read_text(encoding="utf-8"), _COLUMNS, str(path), error=ModelError):
+        value = row.number("strength")
+        if value < 0:
+            raise ModelError(f"strength '{row['strength']}' is not a number >= 0", where=row.where)
+        key = (row["process"], row["pathway"], row["mechanism"])
+        if key in found:
+            raise ModelError(f"{' '.join(key)} occurs twice", where=row.where)
+        found[key] = value
     return found
+
+
+def strengths_file(specificity: str) -> Path:
+    """Return the file of the stored reference strengths for an option of :mod:`immunescape.model.specificity`."""
+    return _OTHER_FILES.get(specificity, FILE)
 
 
 def load_strengths(path: Path | None = None) -> dict[Key, float]:
@@ -96,7 +101,7 @@ def strengths_from_state(model: Model, quantities: Mapping[str, float]) -> dict[
     for key in model.modulations:
         name = strength_id(key)
         if name not in quantities:
-            raise ModelError(f"the value of '{name}' is missing", hint="Put out every name of model.modulations.")
+            raise ModelError(f"the value of '{name}' is missing", hint="Output every name of model.modulations.")
         value = float(quantities[name])
         if not (math.isfinite(value) and value >= -1e-12):
             raise ModelError(f"the strength '{name}' is {value:g}; a strength is a number >= 0")

@@ -8,19 +8,17 @@ beside it. A drug of theirs needs a class, a usual dose and its harm, as every d
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 from immunescape.errors import InputError, ModelError, unknown_word
 from immunescape.model.declarations import Drug, Mechanism
 from immunescape.model.parameters import FOLDER
-from immunescape.plugins import cached, contributions
+from immunescape.plugins import Contribution, cached, contributions
+from immunescape.registry import Registry
 
-__all__ = ["drugs", "get_drug", "get_mechanism", "mechanisms", "with_own_table"]
+__all__ = ["DRUGS", "MECHANISMS", "drugs", "get_drug", "get_mechanism", "mechanisms", "with_own_table"]
 
 
 def with_own_table(one: Mechanism, folder: Path | None, where: str) -> Mechanism:
@@ -40,7 +38,7 @@ def with_own_table(one: Mechanism, folder: Path | None, where: str) -> Mechanism
     for place in (*places, FOLDER / table):
         if place.is_file():
             return replace(one, parameters=place)
-    looked = ", ".join(str(p.parent) for p in places) or "no folder: the module is no file"
+    looked = ", ".join(str(p.parent) for p in places) or "no folder: the module is not a file"
     raise ModelError(
         f"the parameter table '{table}' of '{one.name}' is not there; looked in {looked}",
         where=where,
@@ -48,52 +46,49 @@ def with_own_table(one: Mechanism, folder: Path | None, where: str) -> Mechanism
     )
 
 
-def _members(package: str, single: str, plural: str, group: str) -> list[tuple[object, str]]:
-    """Return what the modules of a package and the entry points announce, each with the place that it comes from."""
-    found: list[tuple[object, str]] = []
-    folder = importlib.import_module(package)
-    for info in sorted(pkgutil.iter_modules(folder.__path__), key=lambda i: i.name):
-        if info.name.startswith("_"):
-            continue
-        name = f"{package}.{info.name}"
-        module = importlib.import_module(name)
-        if hasattr(module, single):
-            found.append((getattr(module, single), f"{name}.{single}"))
-        elif hasattr(module, plural):
-            found.extend((one, f"{name}.{plural}") for one in getattr(module, plural))
-        else:
-            raise ModelError(f"the module defines neither {single} nor {plural}", where=name)
-    for extra in contributions(group):
-        one = extra.value
-        if isinstance(one, Mechanism):
-            one = with_own_table(one, extra.folder, extra.where)
-        found.append((one, extra.where))
-    return found
+def _adopt(extra: Contribution) -> Mechanism:
+    value: Mechanism = extra.value
+    return with_own_table(value, extra.folder, extra.where) if isinstance(value, Mechanism) else value
 
 
-def _collect(members: Iterable[tuple[object, str]], kind: type[Mechanism], word: str) -> dict[str, Mechanism]:
-    result: dict[str, Mechanism] = {}
-    origin: dict[str, str] = {}
-    for one, where in members:
-        if not isinstance(one, kind) or (kind is Mechanism and isinstance(one, Drug)):
-            raise ModelError(f"this is {type(one).__name__}, not {kind.__name__}", where=where)
-        if one.name in result:
-            raise ModelError(f"{word} '{one.name}' is already registered by {origin[one.name]}", where=where)
-        result[one.name], origin[one.name] = one, where
-    return result
+def _adopt_drug(extra: Contribution) -> Drug:
+    drug = _adopt(extra)
+    return drug  # type: ignore[return-value]  # what is not a drug is refused by the registry
+
+
+def _no_drug(one: Mechanism, where: str) -> None:
+    if isinstance(one, Drug):
+        raise ModelError("this is Drug, not Mechanism", where=where)
+
+
+MECHANISMS = Registry(
+    "mechanism",
+    Mechanism,
+    modules="immunescape.model.mechanisms",
+    constants=("MECHANISM", "MECHANISMS"),
+    group="immunescape.mechanisms",
+    adopt=_adopt,
+    check=_no_drug,
+    tags=lambda m: {"title": m.title, "states": len(m.states), "requires": m.requires, "references": m.references},
+)
+"""Every mechanism, drugs aside."""
+
+DRUGS = Registry(
+    "drug",
+    Drug,
+    modules="immunescape.model.drugs",
+    constants=("DRUG", "DRUGS"),
+    group="immunescape.drugs",
+    adopt=_adopt_drug,
+    tags=lambda d: {"class": d.drug_class, "targets": d.targets, "doses": d.dose_units, "synonyms": d.synonyms},
+)
+"""Every drug."""
 
 
 @cached()
-def _mechanisms() -> dict[str, Mechanism]:
-    members = _members("immunescape.model.mechanisms", "MECHANISM", "MECHANISMS", "immunescape.mechanisms")
-    return _collect(members, Mechanism, "mechanism")
-
-
-@cached()
-def _drugs() -> dict[str, Drug]:
-    members = _members("immunescape.model.drugs", "DRUG", "DRUGS", "immunescape.drugs")
-    found = {k: d for k, d in _collect(members, Drug, "drug").items() if isinstance(d, Drug)}
-    clash = sorted(set(found) & set(_mechanisms()))
+def _drugs() -> Mapping[str, Drug]:
+    found = DRUGS.all()
+    clash = sorted(set(found) & set(MECHANISMS.all()))
     if clash:
         raise ModelError(f"'{clash[0]}' is both a mechanism and a drug")
     taken: dict[str, str] = {}
@@ -130,22 +125,19 @@ def _check_harm(drug: str, where: str) -> None:
         ) from error
 
 
-def mechanisms() -> MappingProxyType[str, Mechanism]:
+def mechanisms() -> Mapping[str, Mechanism]:
     """Return every registered mechanism (drugs aside) by name."""
-    return MappingProxyType(_mechanisms())
+    return MECHANISMS.all()
 
 
-def drugs() -> MappingProxyType[str, Drug]:
+def drugs() -> Mapping[str, Drug]:
     """Return every registered drug by name."""
-    return MappingProxyType(_drugs())
+    return _drugs()
 
 
 def get_mechanism(name: str) -> Mechanism:
     """Return the mechanism of that name; an unknown one answers with the nearest."""
-    found = _mechanisms()
-    if name not in found:
-        raise unknown_word("mechanism", name, found)
-    return found[name]
+    return MECHANISMS.get(name)
 
 
 def get_drug(name: str, *, where: str | None = None) -> Drug:

@@ -21,8 +21,9 @@ from immunescape.model.declarations import Clone, Drug, Mechanism
 from immunescape.model.expressions import Apply, Expression, Name, Number
 from immunescape.model.parameters import Parameter, table_path
 from immunescape.model.records import ModelEvent, ModelQuantity, ModelReaction, ModelState
-from immunescape.model.reference import FILE as STRENGTHS
+from immunescape.model.reference import strengths_file
 from immunescape.model.selection import select
+from immunescape.model.specificity import DEFAULT, Specificity, checked
 from immunescape.plugins import cached
 
 __all__ = ["decoded", "encoded", "registered_model"]
@@ -40,7 +41,7 @@ _TABLES: Mapping[str, type[Any]] = {
 
 
 @cached(8)
-def registered_model(drugs: tuple[str, ...]) -> Model:
+def registered_model(drugs: tuple[str, ...], specificity: str = DEFAULT) -> Model:
     """Return the model of every registered mechanism with some registered drugs, made or read once in a process.
 
     Units are not checked: the tables of the package are checked by its tests.
@@ -48,42 +49,44 @@ def registered_model(drugs: tuple[str, ...]) -> Model:
     from immunescape.engine.cache import fetch
 
     parts = select(None, drugs, ())
+    option = checked(specificity)
     try:
-        entry, _ = fetch(_key(parts), lambda folder: _store(parts, folder))
-        model = decoded(json.loads((entry / _CONTENT).read_text(encoding="utf-8")), parts)
+        entry, _ = fetch(_key(parts, option), lambda folder: _store(parts, option, folder))
+        model = decoded(json.loads((entry / _CONTENT).read_text(encoding="utf-8")), parts, option)
         document = (entry / _DOCUMENT).read_text(encoding="utf-8")
     except (EngineError, OSError, LookupError, TypeError, ValueError):  # nowhere to keep it, or not what was written
-        return _assembled(parts)
+        return _assembled(parts, option)
     model.__dict__["_sbml"] = document  # where the cached property keeps it
     return model
 
 
-def _assembled(parts: Iterable[Mechanism]) -> Model:
+def _assembled(parts: Iterable[Mechanism], specificity: Specificity = DEFAULT) -> Model:
     parts = tuple(parts)
     plain = [p for p in parts if not isinstance(p, Drug)]
-    model = Model.build(plain, [p for p in parts if isinstance(p, Drug)], check_units=False)
+    model = Model.build(plain, [p for p in parts if isinstance(p, Drug)], check_units=False, specificity=specificity)
     return replace(model, registered=True)
 
 
-def _store(parts: Iterable[Mechanism], folder: Path) -> dict[str, Any]:
-    model = _assembled(parts)
+def _store(parts: Iterable[Mechanism], specificity: Specificity, folder: Path) -> dict[str, Any]:
+    model = _assembled(parts, specificity)
     (folder / _DOCUMENT).write_text(model.to_sbml(unreferenced=True), encoding="utf-8")
     (folder / _CONTENT).write_text(json.dumps(encoded(model)), encoding="utf-8")
     return {"model": [part.name for part in parts]}
 
 
-def _key(parts: Iterable[Mechanism]) -> str:
+def _key(parts: Iterable[Mechanism], specificity: Specificity = DEFAULT) -> str:
     from immunescape.engine.cache import fingerprint
 
     tables = [table_path(part.parameters).read_text(encoding="utf-8") for part in parts]
-    strengths = STRENGTHS.read_text(encoding="utf-8") if STRENGTHS.is_file() else ""
-    return fingerprint("assembled model", _sources(), *map(repr, parts), *tables, strengths)
+    file = strengths_file(specificity)
+    strengths = file.read_text(encoding="utf-8") if file.is_file() else ""
+    return fingerprint("assembled model", specificity, _sources(), *map(repr, parts), *tables, strengths)
 
 
 @cache
 def _sources() -> str:
     """Everything in this folder that assembles; what declares is in the declarations."""
-    return "".join(path.read_text(encoding="utf-8") for path in sorted([*_FOLDER.glob("*.py"), _FOLDER / "units.csv"]))
+    return "".join(path.read_text(encoding="utf-8") for path in sorted([*_FOLDER.glob("*.py"), *_FOLDER.glob("*.csv")]))
 
 
 def encoded(model: Model) -> dict[str, Any]:
@@ -101,7 +104,7 @@ def encoded(model: Model) -> dict[str, Any]:
     }
 
 
-def decoded(content: Mapping[str, Any], parts: Iterable[Mechanism]) -> Model:
+def decoded(content: Mapping[str, Any], parts: Iterable[Mechanism], specificity: Specificity = DEFAULT) -> Model:
     """Return the model of which `encoded` gave the content, and that was assembled of these declarations.
 
     Raises
@@ -122,6 +125,7 @@ def decoded(content: Mapping[str, Any], parts: Iterable[Mechanism]) -> Model:
         modulations=tuple(_triple(key) for key in content["modulations"]),
         missing_strengths=tuple(_triple(key) for key in content["missing_strengths"]),
         registered=True,
+        specificity=specificity,
         **tables,
     )
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import ModelError
+from immunescape.knowledge.tables import read_rows
 
 if TYPE_CHECKING:
     import pint
@@ -97,11 +98,10 @@ def registry() -> pint.UnitRegistry:
 @lru_cache(maxsize=1)
 def kept_units() -> Mapping[str, Unit]:
     """Return what pint makes of the package's own units, from ``units.csv``."""
-    with _KEPT_FILE.open(encoding="utf-8", newline="") as file:
-        return {
-            row["unit"]: Unit(row["unit"], float(row["factor"]), tuple(float(row[base]) for base in BASE))
-            for row in csv.DictReader(file)
-        }
+    return {
+        row["unit"]: Unit(row["unit"], row.number("factor"), tuple(row.number(base) for base in BASE))
+        for row in read_rows(_KEPT_FILE)
+    }
 
 
 def write_kept_units(texts: Iterable[str], path: Path = _KEPT_FILE) -> None:
@@ -146,7 +146,7 @@ def parse_unit(text: str, where: str | None = None) -> Unit:
     Raises
     ------
     ModelError
-        If the text is no unit, has an offset (degree Celsius), or has a dimension that the model does not know.
+        If the text is not a unit, has an offset (degree Celsius), or has a dimension that the model does not know.
     """
     try:
         return _parse(text.strip())

@@ -1,4 +1,4 @@
-"""Worker processes that can be started from anywhere, that end with their parent, and whose death is no end of a run.
+"""Worker processes that can be started from anywhere, end with their parent, and whose death does not end a run.
 
 Each worker has a pipe of its own, so that it is certain which task a dead worker held: that task alone runs again, and
 the other workers go on (`concurrent.futures` gives up all of them and all of their tasks).
@@ -235,7 +235,7 @@ class ProcessTeam:
         if task.deaths < ATTEMPTS:
             alone = ", with no other beside it" if task.alone else ""
             warnings.warn(
-                f"a worker process {how} while it made {task.name}; it is made again (try {task.deaths + 1} of "
+                f"a worker process {how} while it made {task.name}; it is repeated (attempt {task.deaths + 1} of "
                 f"{ATTEMPTS}{alone})",
                 stacklevel=2,
             )

@@ -113,7 +113,7 @@ def save_courses(courses: Sequence[PatientCourse], folder: Path, *, figure: bool
     write("course.csv", "\n".join([lines[0], ",".join(_cell(units[c]) for c in table.columns), lines[1]]))
     for name in ("doses", "scans"):
         every = [getattr(c, name).assign(course=c.label) for c in courses]
-        parts = [part for part in every if len(part)] or every[:1]
+        parts = [course for course in every if len(course)] or every[:1]
         write(f"{name}.csv", pd.concat(parts, ignore_index=True).to_csv(index=False))
     content = [c.to_json() for c in courses]
     write("course.json", json.dumps(content[0] if len(content) == 1 else content, indent=2, allow_nan=False) + "\n")

@@ -50,7 +50,7 @@ def draw_patient(
     Parameters
     ----------
     seed
-        Everything random follows from it.
+        Seed of all random numbers.
     region
         ``western`` or ``east_asian``: whose prevalences apply.
     number
@@ -78,12 +78,12 @@ def draw_patient(
         raise InputError(f"the seed is {seed!r}", hint="Seeds are whole numbers from 0 on.")
     if number is not None and number < 0:
         raise InputError(f"the number of the patient is {number}", hint="Numbers are 0 or more.")
-    wanted = {name: _valid(name, value) for name, value in covariates.items()}
+    requested = {name: _valid(name, value) for name, value in covariates.items()}
     spec = PopulationSpec(int(seed), region=region, rtol=_RTOL, fit=fit)
     if number is None:
-        candidates = _nearest(sample_covariates(0, CANDIDATES, int(seed), 0, region=region), wanted)
+        candidates = _nearest(sample_covariates(0, CANDIDATES, int(seed), 0, region=region), requested)
     else:
-        candidates = _with(sample_covariates(number, 1, int(seed), 0, region=region), wanted)
+        candidates = _with(sample_covariates(number, 1, int(seed), 0, region=region), requested)
     maker = BlockMaker(prepared_model(()), spec, get_engine(engine))
     reasons: dict[str, int] = {}
     for position in range(min(TRIES, len(candidates))):
@@ -149,7 +149,7 @@ def patient_of_run(
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"cannot be read: {error}", where=str(root), hint="Run the trial again.") from None
     if not trial and name not in list_trials():
-        raise InputError(f"'{name}' is no trial that ships", where=str(root), hint="Give its YAML file as well.")
+        raise InputError(f"'{name}' is not a trial that ships", where=str(root), hint="Give its YAML file as well.")
     spec = load_trial(trial or name)
     if spec.name != name:
         raise InputError(f"the run is of '{name}', the file describes '{spec.name}'", where=str(root))
@@ -192,17 +192,17 @@ def _again(
         seed, stream, region=region_of(trial.population), rtol=RTOL, block_size=1, fit=fit, eligibility=None
     )
     # the model with the trial's drugs: growth leaves them out, and so gives the same state
-    made = BlockMaker(prepared_model(trial.drugs), spec, get_engine(engine)).block(number)
+    made = BlockMaker(prepared_model(trial.drugs, trial.specificity), spec, get_engine(engine)).block(number)
     if not len(made.table):
-        raise InputError(f"patient {number} could not be made again", hint=_OTHER)
+        raise InputError(f"patient {number} could not be reproduced", hint=_OTHER)
     patient = _patient(made.table, seed, stream, fit)
     for column in made.table.columns:
         if str(column).startswith("p:") and column in rows.columns:
             if not math.isclose(float(row[column]), float(made.table[column].iloc[0]), rel_tol=1e-9, abs_tol=1e-300):
                 raise InputError(f"patient {number} comes out with another '{str(column)[2:]}'", hint=_OTHER)
-    own = trial.arms[names.index(str(row["arm"]))]
-    beyond = own.beyond_progression if own.stop_at_progression else 1.0
-    origin = f"{trial.name}, {own.name}"
+    own_arm = trial.arms[names.index(str(row["arm"]))]
+    beyond = own_arm.beyond_progression if own_arm.stop_at_progression else 1.0
+    origin = f"{trial.name}, {own_arm.name}"
     return replace(
         patient,
         prior=trial.prior,
@@ -255,7 +255,7 @@ def _valid(name: str, value: Any) -> Any:
             raise unknown_word(f"value of {name}", str(value), [str(v) for v in about.values])
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(float(value)):
-        raise InputError(f"{value!r} is no number", where=name, hint=f"Give {about.meaning} in {about.unit or '1'}.")
+        raise InputError(f"{value!r} is not a number", where=name, hint=f"Give {about.meaning} in {about.unit or '1'}.")
     if not about.low <= float(value) <= about.high:
         raise InputError(
             f"{value:g} is outside what {about.meaning} can be ({about.low:g} to {about.high:g} {about.unit})".rstrip(),
@@ -299,7 +299,7 @@ def _with(candidates: pd.DataFrame, values: Mapping[str, Any]) -> pd.DataFrame:
     for name, value in values.items():
         old = table[name].to_numpy()
         if old.dtype.kind in "iu" and float(value) != int(value):
-            raise InputError(f"{name} is {value}, which is no whole number")
+            raise InputError(f"{name} is {value}, which is not a whole number")
         table[name] = np.full(len(table), value).astype(old.dtype)
     body = {"weight_kg", "height_cm", "age", "sex", "creatinine_umol_l"} & set(values)
     if body & {"weight_kg", "height_cm"} and "bsa_m2" not in values:

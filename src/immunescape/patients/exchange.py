@@ -236,12 +236,12 @@ def write_petab(
         )
     if not (math.isfinite(noise) and noise > 0):
         raise InputError(f"noise is {noise}", hint="A positive number, such as 0.1.")
-    own: Mapping[str, float] = course.start["parameters"]
+    values: Mapping[str, float] = course.start["parameters"]
     rows = ["parameterId\tparameterScale\tlowerBound\tupperBound\tnominalValue\testimate"]
     for name in dict.fromkeys(estimate):
         if name not in course.model.parameters:
             raise unknown_word("parameter", name, course.model.parameters)
-        value = float(own.get(name, course.model.parameters[name].base))
+        value = float(values.get(name, course.model.parameters[name].base))
         if value <= 0:
             raise InputError(f"'{name}' is {value:g}, which has no logarithm", hint="Estimate positive parameters.")
         rows.append(f"{name}\tlog10\t{0.01 * value!r}\t{100.0 * value!r}\t{value!r}\t1")

@@ -164,7 +164,7 @@ def _draw_drugs(axis: Axes, courses: Sequence[PatientCourse]) -> None:
 
 def _write(figure: Figure, path: Path) -> None:
     if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise InputError(f"'{path.name}' is no picture that can be written", hint="Use .png, .svg or .pdf.")
+        raise InputError(f"'{path.name}' is not a picture that can be written", hint="Use .png, .svg or .pdf.")
     from immunescape.files import whole_file
 
     with whole_file(path, "cannot write the picture", hint="Choose another folder, or make room.") as file:

@@ -110,8 +110,8 @@ class VirtualPatient:
         for name, change in self.changes.items():
             if name not in model.parameters:
                 raise unknown_word("parameter", name, model.parameters)
-            own = values.get(name, float(model.parameters[name].value))
-            values[name] = own * float(change[1:]) if isinstance(change, str) else float(change)
+            current = values.get(name, float(model.parameters[name].value))
+            values[name] = current * float(change[1:]) if isinstance(change, str) else float(change)
             if not math.isfinite(values[name]):
                 raise InputError(f"'{name}' would be {values[name]}", hint="Give a number or a factor such as x2.")
         return values
@@ -124,9 +124,9 @@ class VirtualPatient:
         numbers: dict[str, float] = {"weight": 1.0, "days_to_diagnosis": self.days_to_diagnosis}
         numbers |= {f"p:{k}": v for k, v in sorted(self.parameters(model).items())}
         numbers |= {f"x:{k}": v for k, v in self.states.items()}
-        own = pd.DataFrame({k: [v] for k, v in numbers.items()}, index=row.index)
-        own.insert(1, "draw", self.draw)
-        return pd.concat([row, own], axis=1)
+        row_values = pd.DataFrame({k: [v] for k, v in numbers.items()}, index=row.index)
+        row_values.insert(1, "draw", self.draw)
+        return pd.concat([row, row_values], axis=1)
 
     def _covariate_row(self) -> pd.DataFrame:
         import pandas as pd

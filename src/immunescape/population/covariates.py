@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import unknown_word
+from immunescape.knowledge.tables import read_rows
 from immunescape.population.distributions import Distribution, latent_correlation, normal_copula
 from immunescape.population.sampling import Method, uniforms
-from immunescape.population.tables import ConditionalTable, read_rows
+from immunescape.population.tables import ConditionalTable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,7 +15,9 @@ from immunescape.errors import InputError, unknown_word
 
 __all__ = ["KINDS", "Distribution", "latent_correlation", "nearest_correlation", "normal_copula"]
 
-KINDS = ("lognormal", "normal", "loguniform", "uniform")
+_SPARSE_TAIL = 0.001
+"""Quantile beyond which a group of a sparse distribution is cut, so that the silent stay below the active."""
+KINDS = ("lognormal", "normal", "loguniform", "uniform", "sparse")
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,13 @@ class Distribution:
     Attributes
     ----------
     name : what it is the distribution of.
-    kind : ``""`` (the same for all), ``lognormal``, ``normal``, ``loguniform`` or ``uniform``.
-    value : the value of the reference patient; the median of a lognormal, the mean of a normal before truncation.
+    kind : ``""`` (the same for all), ``lognormal``, ``normal``, ``loguniform``, ``uniform`` or ``sparse``.
+    value : the value of the reference patient; the median of a lognormal, the mean of a normal before truncation, the
+        mean of a sparse one.
     spread : standard deviation of ln(x) (lognormal) or of x (normal).
     lower, upper : bounds; required for (log)uniform, truncation of the others (None: none).
+    prevalence, silent : of a sparse one: share of patients in whom it is active, and its mean in the others relative to
+        `value`; `spread` is the standard deviation of ln(x) within each of the two groups.
     """
 
     name: str
@@ -37,6 +42,8 @@ class Distribution:
     spread: float | None = None
     lower: float | None = None
     upper: float | None = None
+    prevalence: float | None = None
+    silent: float | None = None
 
     def __post_init__(self) -> None:
         where = f"distribution of '{self.name}'"
@@ -56,6 +63,12 @@ class Distribution:
                 )
             if self.kind == "lognormal" and lower is not None and lower < 0.0:
                 raise InputError("lower bound of a lognormal is negative", where=where)
+        if self.kind == "sparse":
+            shares = (self.prevalence, self.silent, self.spread)
+            if not all(share is not None and 0.0 < share < 1.0 for share in shares) or not self.value > 0.0:
+                raise InputError(
+                    "sparse needs a positive value, and prevalence, silent and spread in (0, 1)", where=where
+                )
         if self.kind in ("loguniform", "uniform"):
             if lower is None or upper is None:
                 raise InputError(f"{self.kind} needs a lower and an upper bound", where=where)
@@ -86,6 +99,8 @@ class Distribution:
             number("spread"),
             number("lower"),
             number("upper"),
+            number("prevalence"),
+            number("silent"),
         )
 
     @property
@@ -114,6 +129,15 @@ class Distribution:
                 bounds.append(((math.log(bound) if log else bound) - mean) / self.spread)
         return mean, self.spread, bounds[0], bounds[1]
 
+    def _groups(self) -> tuple[float, tuple[float, float], float, float]:
+        """Share of the silent, mean of the silent and of the active, and mean and SD of ln(x / mean) in each."""
+        assert self.prevalence is not None
+        assert self.silent is not None
+        assert self.spread is not None
+        low = self.silent * self.value
+        high = (self.value - (1.0 - self.prevalence) * low) / self.prevalence
+        return 1.0 - self.prevalence, (low, high), -0.5 * self.spread**2, self.spread
+
     def _range(self) -> tuple[float, float]:
         """Both bounds of a (log)uniform."""
         assert self.lower is not None
@@ -127,6 +151,11 @@ class Distribution:
         p = np.asarray(u, dtype=float)
         if not self.varies:
             return np.full(p.shape, self.value)
+        if self.kind == "sparse":
+            silent, levels, mean, spread = self._groups()
+            within = np.where(p < silent, p / silent, (p - silent) / (1.0 - silent))
+            z = ndtri(np.clip(within, _SPARSE_TAIL, 1.0 - _SPARSE_TAIL))
+            return np.asarray(np.where(p < silent, levels[0], levels[1]) * np.exp(spread * z + mean))
         if self.kind in ("uniform", "loguniform"):
             lower, upper = self._range()
             if self.kind == "uniform":
@@ -148,6 +177,11 @@ class Distribution:
         v = np.asarray(x, dtype=float)
         if not self.varies:
             return (v >= self.value).astype(float)
+        if self.kind == "sparse":
+            silent, levels, mean, spread = self._groups()
+            active = v > math.sqrt(levels[0] * levels[1])
+            z = (np.log(np.maximum(v, 1e-300) / np.where(active, levels[1], levels[0])) - mean) / spread
+            return np.asarray(np.where(active, silent + (1.0 - silent) * ndtr(z), silent * ndtr(z)))
         if self.kind in ("uniform", "loguniform"):
             lower, upper = self._range()
             v = np.clip(v, lower, upper)

@@ -3,7 +3,8 @@
 Four ways, the numbers all in tables with source and grade:
 
 - a parameter with a distribution takes its own number, correlated with covariates (``covariate_links.csv``): with S the
-  standardised scores and w their weights, its normal score is ``S w + sqrt(1 - w' corr(S) w) z``;
+  standardised scores and w their weights, its normal score is ``S w + sqrt(1 - w' corr(S) w) z``; axes of suppression
+  also go with other parameters (``parameter:cd8_infiltration``: access of T cells, the immune phenotype);
 - ``diameter_diagnosis`` is the mean diameter of the target lesions: the model's tumour is one of them, and the others
   are like it;
 - `INDICATORS` are covariates that hold or not: 1 or 0;
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.knowledge.tables import Row, read_rows
 from immunescape.population.covariates import (
     COLUMNS,
     LEVELS,
@@ -31,14 +33,14 @@ from immunescape.population.covariates import (
 from immunescape.population.distributions import Distribution
 from immunescape.population.fit import PopulationFit
 from immunescape.population.sampling import Method, uniforms_of
-from immunescape.population.tables import Row, has_level, read_rows
+from immunescape.population.tables import has_level
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from immunescape.model.parameters import Parameter
 
-__all__ = ["DIAMETER", "INDICATORS", "lesion_diameter", "links", "patient_parameters", "score"]
+__all__ = ["DIAMETER", "INDICATORS", "lesion_diameter", "links", "patient_parameters", "score", "suppression_links"]
 
 FloatArray = NDArray[np.float64]
 DIAMETER = "diameter_diagnosis"
@@ -65,10 +67,37 @@ INDICATORS = {
 @lru_cache(maxsize=1)
 def links() -> dict[str, tuple[Row, ...]]:
     """Rows of ``covariate_links.csv`` by parameter."""
+    return _by_parameter("covariate_links")
+
+
+@lru_cache(maxsize=1)
+def suppression_links() -> dict[str, tuple[Row, ...]]:
+    """Rows of ``suppression_links.csv`` by parameter: in place of the others where its distribution is sparse."""
+    return _by_parameter("suppression_links")
+
+
+def _by_parameter(table: str) -> dict[str, tuple[Row, ...]]:
     found: dict[str, list[Row]] = {}
-    for row in read_rows("covariate_links", ("parameter", "score", "weight", "source", "grade", "note")):
+    for row in read_rows(table, ("parameter", "score", "weight", "source", "grade", "note")):
         found.setdefault(row["parameter"], []).append(row)
     return {name: tuple(rows) for name, rows in found.items()}
+
+
+_OTHER = "parameter:"
+
+
+def _rows(name: str, sparse: bool) -> tuple[Row, ...]:
+    return (suppression_links() if sparse else links()).get(name, ())
+
+
+def _covariate_rows(name: str, sparse: bool) -> tuple[Row, ...]:
+    return tuple(row for row in _rows(name, sparse) if not row["score"].startswith(_OTHER))
+
+
+def _others(name: str, sparse: bool) -> list[tuple[str, float]]:
+    """Other parameters that a parameter goes with, and the weight of the normal score that each has before the fit."""
+    rows = (row for row in _rows(name, sparse) if row["score"].startswith(_OTHER))
+    return [(row["score"].removeprefix(_OTHER), row.number("weight")) for row in rows]
 
 
 class ScoredCovariates:
@@ -138,17 +167,24 @@ def _reference(region: Region) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=64)
-def _standard(name: str, region: Region) -> tuple[FloatArray, FloatArray, FloatArray, float]:
+def _standard(name: str, region: Region, sparse: bool = False) -> tuple[FloatArray, FloatArray, FloatArray, float]:
     """Means, standard deviations and weights of a parameter's scores, and the share of variance that they leave."""
-    rows = links()[name]
-    table = np.stack([score(row["score"], _reference(region), row.where) for row in rows])
+    rows = _covariate_rows(name, sparse)
+    reference = _reference(region)
+    table = np.array([score(row["score"], reference, row.where) for row in rows]).reshape(len(rows), len(reference))
     mean, spread = table.mean(axis=1), table.std(axis=1)
     spread = np.where(spread > 0.0, spread, 1.0)
     weights = np.array([row.number("weight") for row in rows])
-    explained = float(weights @ np.atleast_2d(np.cov((table - mean[:, None]) / spread[:, None], bias=True)) @ weights)
+    explained = (
+        float(weights @ np.atleast_2d(np.cov((table - mean[:, None]) / spread[:, None], bias=True)) @ weights)
+        if rows
+        else 0.0
+    )
+    explained += sum(weight**2 for _, weight in _others(name, sparse))
     if not explained < 1.0:
         raise InputError(
-            f"the links of '{name}' explain {explained:.2f} of its variance, more than all", where=rows[0].where
+            f"the links of '{name}' explain {explained:.2f} of its variance, more than all",
+            where=_rows(name, sparse)[0].where,
         )
     return mean, spread, weights, 1.0 - explained
 
@@ -158,18 +194,19 @@ def _region(covariates: pd.DataFrame | ScoredCovariates) -> Region:
     return region
 
 
-def linked_score(name: str, covariates: pd.DataFrame | ScoredCovariates) -> FloatArray:
-    """What covariates add to the normal score (n,) of a parameter by ``covariate_links.csv``; 0 where nothing."""
-    if name not in links():
+def linked_score(name: str, covariates: pd.DataFrame | ScoredCovariates, *, sparse: bool = False) -> FloatArray:
+    """What covariates add to the normal score (n,) of a parameter by its links; 0 where nothing."""
+    rows = _covariate_rows(name, sparse)
+    if not rows:
         return np.zeros(len(covariates))
-    mean, spread, weights, _ = _standard(name, _region(covariates))
-    table = np.stack([score(row["score"], covariates, row.where) for row in links()[name]])
+    mean, spread, weights, _ = _standard(name, _region(covariates), sparse)
+    table = np.stack([score(row["score"], covariates, row.where) for row in rows])
     return (weights[:, None] * (table - mean[:, None]) / spread[:, None]).sum(axis=0)
 
 
-def unexplained_share(name: str, region: Region) -> float:
-    """Share of the variance of a parameter's normal score that its covariate links leave; 1 without links."""
-    return _standard(name, region)[3] if name in links() else 1.0
+def unexplained_share(name: str, region: Region, *, sparse: bool = False) -> float:
+    """Share of the variance of a parameter's normal score that its links leave; 1 without links."""
+    return _standard(name, region, sparse)[3] if _rows(name, sparse) else 1.0
 
 
 @lru_cache(maxsize=64)
@@ -280,10 +317,15 @@ def parameters_at(
     moved = PopulationFit.shipped() if fit is None else fit
     out: dict[str, FloatArray] = {}
     for name, distribution in _distributions(parameters).items():
-        if name not in links() and name not in moved:
+        sparse = distribution.kind == "sparse"
+        if not _rows(name, sparse) and name not in moved:
             out[name] = distribution.ppf(numbers[name])
             continue
-        z = linked_score(name, scored) + np.sqrt(unexplained_share(name, scored.region)) * ndtri(numbers[name])
+        left = np.sqrt(unexplained_share(name, scored.region, sparse=sparse))
+        z = linked_score(name, scored, sparse=sparse) + left * ndtri(numbers[name])
+        for other, weight in _others(name, sparse):
+            left = np.sqrt(unexplained_share(other, scored.region))
+            z = z + weight * (linked_score(other, scored) + left * ndtri(numbers[other]))
         out[name] = distribution.ppf(np.clip(ndtr(moved.move(name, z, scored)), 2.0**-40, 1.0 - 2.0**-40))
     for name, text in INDICATORS.items():
         if name in parameters:
@@ -294,4 +336,11 @@ def parameters_at(
     own = parameters.get(DIAMETER)
     low, high = (None, None) if own is None else (own.lower, own.upper)
     out[DIAMETER] = np.clip(diameter, -np.inf if low is None else low, np.inf if high is None else high)
+    for name, (how, number) in moved.values.items():
+        if name not in parameters:
+            continue
+        p = parameters[name]
+        now = out.get(name, np.full(len(covariates), float(p.value)))
+        changed = np.full(len(covariates), number) if how == "set" else number * now
+        out[name] = np.clip(changed, -np.inf if p.lower is None else p.lower, np.inf if p.upper is None else p.upper)
     return out

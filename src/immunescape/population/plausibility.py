@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
-from immunescape.population.tables import read_rows
+from immunescape.knowledge.tables import read_rows
 
 if TYPE_CHECKING:
     from immunescape.model.assembly import Model

@@ -246,7 +246,7 @@ class Population:
         stored = (table.schema.metadata or {}).get(_METADATA)
         if stored is None:
             raise InputError(
-                "the file holds no population", where=str(path), hint="It is written by Population.to_parquet."
+                "the file contains no population", where=str(path), hint="It is written by Population.to_parquet."
             )
         meta = json.loads(stored)
         messages = {int(k): v for k, v in meta["messages"].items()}

@@ -25,7 +25,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from immunescape.errors import ModelError
-from immunescape.model.reference import Key, load_strengths, reference_id, strengths_from_state, write_strengths
+from immunescape.model.reference import (
+    Key,
+    load_strengths,
+    reference_id,
+    strengths_file,
+    strengths_from_state,
+    write_strengths,
+)
+from immunescape.model.specificity import DEFAULT
 from immunescape.plugins import cached
 from immunescape.population.diagnosis import clones_off
 
@@ -43,6 +51,8 @@ __all__ = [
 ]
 
 _MAX_DAYS = 20_000.0
+_PATIENCE = 30
+"""Iterations after which steps towards the fixed point are halved."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,8 @@ def with_reference_strengths(model: Model, *, engine: str = "auto") -> Model:
 
     if not model.missing_strengths:
         return model
-    untreated = _Model.build(model.mechanisms, check_units=False) if model.drugs else model
+    option = model.specificity
+    untreated = _Model.build(model.mechanisms, check_units=False, specificity=option) if model.drugs else model
     folder = cache_folder() / "reference_strengths"
     file = folder / f"{fingerprint(untreated.to_sbml(unreferenced=True), str(_MAX_DAYS))}.csv"
     strengths: dict[Key, float] = {}
@@ -91,22 +102,22 @@ def with_reference_strengths(model: Model, *, engine: str = "auto") -> Model:
             names = sorted({key[2] for key in model.missing_strengths})
             raise ModelError(
                 f"the reference strengths with {', '.join(names)} cannot be computed: {error.message}",
-                hint="Without them a mechanism would move the reference patient. Make it weaker, or mend its strength.",
+                hint="The mechanism would shift the reference patient. Weaken it, or correct its strength.",
             ) from error
         with suppress(OSError):  # a folder that cannot be written costs time, nothing else
             folder.mkdir(parents=True, exist_ok=True)
             aside = folder / f"{file.name}.{os.getpid()}"
             write_strengths(strengths, aside)
             aside.replace(file)
-    return _Model.build(model.mechanisms, model.drugs, check_units=False, strengths=strengths)
+    return _Model.build(model.mechanisms, model.drugs, check_units=False, strengths=strengths, specificity=option)
 
 
 @cached(4)
-def prepared_model(drugs: tuple[str, ...]) -> Model:
+def prepared_model(drugs: tuple[str, ...], specificity: str = DEFAULT) -> Model:
     """Return the model of every registered mechanism with some registered drugs, ready to be simulated."""
     from immunescape.model.stored import registered_model
 
-    return with_reference_strengths(registered_model(drugs))
+    return with_reference_strengths(registered_model(drugs, specificity))
 
 
 def reference_baseline(
@@ -152,6 +163,7 @@ def reference_strengths(
     tolerance: float = 1e-7,
     max_iterations: int = 100,
     rtol: float = 1e-8,
+    changed: Mapping[str, float] | None = None,
 ) -> tuple[dict[Key, float], Baseline]:
     """Compute the reference strengths as the fixed point described above.
 
@@ -166,6 +178,9 @@ def reference_strengths(
         Largest change of ``X / (1 + X0)`` at which the iteration ends.
     max_iterations
         Iterations after which it gives up.
+    changed
+        Parameters (base units) in which the reference patient differs from the tables, such as a draw of what is
+        assumed; the compiled model stays the same.
 
     Returns
     -------
@@ -178,30 +193,38 @@ def reference_strengths(
     """
     model = _bare(model)
     compiled = _compile(model, engine)
-    stored = load_strengths() if start is None else start
+    stored = load_strengths(strengths_file(model.specificity)) if start is None else start
     current = {key: stored.get(key, 0.0) for key in model.modulations}
     if any(key not in stored for key in model.modulations):
         for share in (0.0, 0.0, 0.25, 0.5, 0.75):
-            baseline = _grow(model, compiled, current, rtol, share)
+            baseline = _grow(model, compiled, current, rtol, share, changed)
             current = strengths_from_state(model, baseline.quantities)
     change = np.inf
-    for _ in range(max_iterations):
-        baseline = _grow(model, compiled, current, rtol)
+    for number in range(max_iterations):
+        before = current
+        baseline = _grow(model, compiled, current, rtol, changed=changed)
         found = strengths_from_state(model, baseline.quantities)
         change = max((abs(found[k] - current[k]) / (1.0 + found[k]) for k in found), default=0.0)
         current = found
         if change < tolerance:
             return current, baseline
+        if number >= _PATIENCE:  # what swings about the fixed point is drawn to it by taking half of each step
+            current = {k: 0.5 * (v + before[k]) for k, v in current.items()}
     raise ModelError(
         f"the reference strengths do not settle (last change {change:.2g} after {max_iterations} iterations)",
         hint="The reference patient is too close to immune control; lower k_kill, or start from other strengths.",
     )
 
 
-def update_reference_strengths(path: Path | None = None, *, engine: str = "auto") -> dict[Key, float]:
+def update_reference_strengths(
+    path: Path | None = None, *, engine: str = "auto", specificity: str = DEFAULT
+) -> dict[Key, float]:
     """Compute the reference strengths of all mechanisms and store them; return them."""
-    strengths, _ = reference_strengths(engine=engine)
-    write_strengths(strengths, path)
+    from immunescape.model.assembly import Model as _Model
+
+    model = _Model.build(specificity=specificity)
+    strengths, _ = reference_strengths(model, engine=engine)
+    write_strengths(strengths, strengths_file(specificity) if path is None else path)
     return strengths
 
 
@@ -210,7 +233,9 @@ def _bare(model: Model | None) -> Model:
 
     if model is None:
         return _Model.build()
-    return _Model.build(model.mechanisms, strengths=model.strengths) if model.drugs else model
+    if not model.drugs:
+        return model
+    return _Model.build(model.mechanisms, strengths=model.strengths, specificity=model.specificity)
 
 
 def _compile(model: Model, engine: str) -> Compiled:
@@ -221,15 +246,16 @@ def _compile(model: Model, engine: str) -> Compiled:
 
 
 def _grow(
-    model: Model, compiled: Compiled, strengths: Mapping[Key, float], rtol: float, killing: float = 1.0
-) -> Baseline:
+    model: Model, compiled: Compiled, strengths: Mapping[Key, float], rtol: float, killing: float = 1.0,
+    changed: Mapping[str, float] | None = None,
+) -> Baseline:  # fmt: skip
     """Grow the reference patient; `killing` scales k_kill."""
     from immunescape.engine.api import STOPPED, Job, Stop
 
     diameter = model.parameters["diameter_diagnosis"].base
-    parameters = {**_parameters(model, strengths), **clones_off(model)}
+    parameters = {**(changed or {}), **_parameters(model, strengths), **clones_off(model)}
     if "k_kill" in model.parameters:
-        parameters["k_kill"] = killing * model.parameters["k_kill"].base
+        parameters["k_kill"] = killing * (changed or {}).get("k_kill", model.parameters["k_kill"].base)
     grown = compiled.run(
         Job(
             n=1,
@@ -245,7 +271,7 @@ def _grow(
         why = grown.messages.get(0, f"its diameter stays below {diameter:g} cm for {_MAX_DAYS:g} days")
         raise ModelError(f"the reference patient is never diagnosed: {why}", hint="Look at k_growth and k_kill.")
     states = {name: float(grown.final[0, i]) for i, name in enumerate(grown.states)}
-    values = _quantities(model, compiled, strengths, states, rtol)
+    values = _quantities(model, compiled, strengths, states, rtol, changed)
     return Baseline(float(grown.end_time[0]), states, values)
 
 
@@ -254,8 +280,9 @@ def _parameters(model: Model, strengths: Mapping[Key, float]) -> dict[str, float
 
 
 def _quantities(
-    model: Model, compiled: Compiled, strengths: Mapping[Key, float], states: Mapping[str, float], rtol: float
-) -> dict[str, float]:
+    model: Model, compiled: Compiled, strengths: Mapping[Key, float], states: Mapping[str, float], rtol: float,
+    changed: Mapping[str, float] | None = None,
+) -> dict[str, float]:  # fmt: skip
     """Values of all quantities at a state."""
     from immunescape.engine.api import Job
 
@@ -265,7 +292,7 @@ def _quantities(
             n=1,
             times=np.array([0.0, 1e-6]),
             outputs=names,
-            parameters=_parameters(model, strengths),
+            parameters={**(changed or {}), **_parameters(model, strengths)},
             initial=dict(states),
             rtol=rtol,
             atol=model.atol(),
@@ -285,5 +312,6 @@ def _shared_out(model: Model, states: Mapping[str, float]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    for key, value in sorted(update_reference_strengths().items()):
-        print(*key, f"{value:.6g}")
+    for option in ("none", "sparse", "series"):
+        for key, value in sorted(update_reference_strengths(specificity=option).items()):
+            print(option, *key, f"{value:.6g}")

@@ -16,11 +16,14 @@ from typing import Literal
 
 from immunescape.errors import ModelError, unknown_word
 from immunescape.model.assembly import Model, computation_order
+from immunescape.model.composition import together
 from immunescape.model.draft import switch_id
 from immunescape.model.expressions import Apply, Expression, Name, Number, names, product, quotient, total
 from immunescape.model.parameters import Parameter
 from immunescape.model.records import ModelQuantity
 from immunescape.model.reference import Key, reference_id, strength_id
+from immunescape.model.specificity import is_sparse
+from immunescape.model.suppression import relative_activities
 
 __all__ = ["Rewiring", "modulation_keys", "rewire"]
 
@@ -159,8 +162,9 @@ def _factor(model: Model, process: str, changes: Iterable[Rewiring], at_referenc
             weights.setdefault(key, []).append(Apply("-", (Number(1.0), gate)))
             against = "promotes" if effects[key[:2]] == "inhibits" else "inhibits"
             extra.append(_ratio(against, [key], {key: [gate]}))
-    factors = [_ratio(effects[process, pathway], keys, weights) for pathway, keys in pathways.items()]
-    return product([*factors, *extra])
+    relative = relative_activities(model.modulations) if is_sparse(model.specificity) else {}
+    parts = [(effects[process, pathway], *_sums(keys, weights, relative)) for pathway, keys in pathways.items()]
+    return product([together(parts, model.specificity), *extra])
 
 
 def _reference(model: Model, target: str) -> float:
@@ -169,13 +173,21 @@ def _reference(model: Model, target: str) -> float:
 
 def _ratio(effect: str, keys: Iterable[Key], weights: Mapping[Key, list[Expression]]) -> Expression:
     """(1 + X0) / (1 + X) of weighted modulations for an inhibition, the inverse for a promotion."""
+    then, now = _sums(keys, weights, {})
+    return quotient(then, now) if effect == "inhibits" else quotient(now, then)
+
+
+def _sums(
+    keys: Iterable[Key], weights: Mapping[Key, list[Expression]], relative: Mapping[Key, list[Expression]]
+) -> tuple[Expression, Expression]:
+    """1 + X0 and 1 + X of weighted modulations."""
     now: list[Expression] = [Number(1.0)]
     then: list[Expression] = [Number(1.0)]
     for key in keys:
         weight = [Name(switch_id(key[2])), *weights.get(key, [])]
         now.append(product([*weight, Name(strength_id(key))]))
-        then.append(product([*weight, Name(reference_id(key))]))
-    return quotient(total(then), total(now)) if effect == "inhibits" else quotient(total(now), total(then))
+        then.append(product([*weight, *relative.get(key, []), Name(reference_id(key))]))
+    return total(then), total(now)
 
 
 def _wire(model: Model, change: Rewiring, gate: Expression, at_reference: Values | None) -> Expression:

@@ -6,12 +6,13 @@ importing :mod:`scipy.stats` takes longer than simulating a hundred virtual pati
 
 from __future__ import annotations
 
-import csv
 from functools import cache, lru_cache
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from immunescape.knowledge.tables import read_rows
 
 __all__ = ["BITS", "LARGEST_DIMENSION", "sobol_integers"]
 
@@ -23,8 +24,7 @@ LARGEST_DIMENSION = 512
 @lru_cache(maxsize=1)
 def _table() -> tuple[tuple[int, tuple[int, ...]], ...]:
     """Primitive polynomial (its coefficients as bits) and first direction integers of the dimensions from 2 on."""
-    text = (files("immunescape.population") / "sobol_directions.csv").read_text(encoding="utf-8")
-    rows = csv.DictReader(text.splitlines())
+    rows = read_rows(Path(__file__).parent / "sobol_directions.csv")
     return tuple((int(r["polynomial"]), tuple(map(int, r["directions"].split()))) for r in rows)
 
 

@@ -1,82 +1,20 @@
-"""The tables of numbers behind covariates: values under conditions, correlations, links and plausibility bounds.
-
-Every row carries unit, source and grade; a row without one of them is refused. They are CSV files in
-``knowledge/data/``.
-"""
+"""Numbers behind covariates: tables of values under conditions."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.knowledge.tables import Row
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GRADES", "ConditionalTable", "Row", "read_rows"]
-
-GRADES = ("measured", "fitted", "assumed")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of a table: its cells, and where it stands."""
-
-    cells: Mapping[str, str]
-    where: str
-
-    def __getitem__(self, column: str) -> str:
-        return self.cells[column]
-
-    def number(self, column: str) -> float:
-        """Cell as a number."""
-        try:
-            return float(self.cells[column])
-        except ValueError:
-            raise InputError(f"'{self.cells[column]}' in column '{column}' is not a number", where=self.where) from None
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Citation keys, without the word ``assumed`` or ``fitted``."""
-        keys = (k.strip() for k in self.cells["source"].split(";"))
-        return tuple(k for k in keys if k and k not in GRADES)
-
-
-def parse_rows(text: str, columns: tuple[str, ...], origin: str) -> tuple[Row, ...]:
-    """Read CSV text that must have these `columns`, and unit (where a column), source and grade in every row."""
-    reader = csv.DictReader(text.splitlines())
-    if tuple(reader.fieldnames or ()) != columns:
-        raise InputError(f"columns are {reader.fieldnames}, not {list(columns)}", where=origin)
-    rows = []
-    for number, cells in enumerate(reader, start=2):
-        where = f"{origin}, line {number}"
-        if None in cells or None in cells.values():
-            raise InputError(
-                "the number of cells differs from the header's", where=where, hint="Quote text with commas."
-            )
-        clean = {k: v.strip() for k, v in cells.items()}
-        for needed in ("unit", "source", "grade"):
-            if needed in clean and not clean[needed]:
-                raise InputError(f"the row has no {needed}", where=where)
-        if clean["grade"] not in GRADES:
-            raise unknown_word("grade", clean["grade"], GRADES, where=where)
-        rows.append(Row(clean, where))
-    return tuple(rows)
-
-
-@lru_cache(maxsize=16)
-def read_rows(name: str, columns: tuple[str, ...]) -> tuple[Row, ...]:
-    """Read the shipped table ``knowledge/data/<name>.csv``."""
-    text = files("immunescape.knowledge").joinpath("data", f"{name}.csv").read_text(encoding="utf-8")
-    return parse_rows(text, columns, f"knowledge/data/{name}.csv")
+__all__ = ["ConditionalTable", "has_level"]
 
 
 def _conditions(text: str, where: str) -> tuple[tuple[str, frozenset[str]], ...]:

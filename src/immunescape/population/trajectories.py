@@ -1,7 +1,7 @@
 """Bounds that observables and states keep along trajectories, under treatment too (``trajectory_bounds.csv``).
 
 A trajectory is checked wherever there is a tumour: below `LEAST_ML` a volume of debris is left, and what is dissolved
-in it is no concentration in a tumour. States are amounts, and must be finite and not negative.
+in it is not a concentration in a tumour. States are amounts, and must be finite and not negative.
 """
 
 from __future__ import annotations

@@ -43,10 +43,10 @@ class Assembled:
 
 
 def _only(study: Study, patients: Collection[str]) -> None:
-    known = study.patient_ids
+    patient_ids = study.patient_ids
     for patient in patients:
-        if patient not in known:
-            raise unknown_word("patient", patient, known, where=study.name)
+        if patient not in patient_ids:
+            raise unknown_word("patient", patient, patient_ids, where=study.name)
 
 
 def assemble(study: Study, rules: RuleSet | None = None, patients: Collection[str] | None = None) -> Assembled:
@@ -119,11 +119,11 @@ def _percentiles(study: Study, rules: RuleSet) -> tuple[str, ...]:
             f"expression: no reference is loaded, so there are no percentiles, and {len(hang)} mechanisms that use "
             f"them are not assessable or rest on other measurements alone. {build}",
         )
-    known = comparison.reference
+    reference = comparison.reference
     default = ", taken by default" if comparison.by_default else ""
     said = [
-        f"expression: percentiles are those of the reference {known.label} ({known.samples} samples of "
-        f"'{known.study}', {known.unit}{default}). {known.limits}".rstrip()
+        f"expression: percentiles are those of the reference {reference.label} ({reference.samples} samples of "
+        f"'{reference.study}', {reference.unit}{default}). {reference.limits}".rstrip()
     ]
     refused = [s for s, place in comparison.places.items() if place.why_not]
     doubtful = [s for s, place in comparison.places.items() if place.doubt]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 
 from immunescape.errors import unknown_word
+from immunescape.knowledge.tables import read_rows
 from immunescape.profile.readers._limits import limit
 
 __all__ = ["GUT", "SITE_WORDS", "looks_like", "site_word"]
 
 GUT = "gut"
-_FILE = Path(__file__).parents[1] / "knowledge" / "data" / "body_site_genera.csv"
 SITE_WORDS = {
     GUT: "gut stool feces faeces fecal faecal intestine colon rectum rectal",
     "oral": "oral mouth saliva tongue plaque gingiva throat oropharynx buccal",
@@ -44,8 +42,7 @@ def site_word(text: str, where: str) -> str:
 
 @lru_cache(maxsize=1)
 def _sites() -> dict[str, str]:
-    with _FILE.open(encoding="utf-8", newline="") as stream:
-        return {row["genus"]: row["site"] for row in csv.DictReader(stream)}
+    return {row["genus"]: row["site"] for row in read_rows("body_site_genera")}
 
 
 def looks_like(shares: Mapping[str, float]) -> tuple[str, str]:

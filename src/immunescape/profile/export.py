@@ -20,8 +20,8 @@ def long_table(done: Assembled) -> pd.DataFrame:
     """One row for each patient and biomarker: what ``biomarkers.parquet`` holds."""
     columns = "unit status low high coverage percentile reference day sample method note".split()
     rows: dict[str, list[Any]] = {c: [] for c in ("patient", "biomarker", "value", "word", *columns, "source")}
-    for name, found in done.measured.items():
-        for patient, m in found.items():
+    for name, of_patients in done.measured.items():
+        for patient, m in of_patients.items():
             number = isinstance(m.value, (int, float, np.number)) and not isinstance(m.value, (bool, np.bool_))
             rows["patient"].append(patient)
             rows["biomarker"].append(name)
@@ -78,10 +78,10 @@ def to_anndata(done: Assembled) -> Any:
     for name in obs.select_dtypes("object").columns:  # categories: files of AnnData know no other missing text
         obs[name] = pd.Categorical([None if v is None or v != v else str(v) for v in obs[name]])
     table = anndata.AnnData(numeric.to_numpy(dtype=float), obs=obs)
-    known = biomarkers()
+    records = biomarkers()
     table.var_names = list(numeric.columns)
-    table.var["unit"] = [known[n].unit if n in known else "" for n in numeric.columns]
-    table.var["family"] = [known[n].family if n in known else "" for n in numeric.columns]
+    table.var["unit"] = [records[n].unit if n in records else "" for n in numeric.columns]
+    table.var["family"] = [records[n].family if n in records else "" for n in numeric.columns]
     table.uns["rules_version"] = done.calls.rules.version
     return table
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import nearest
+from immunescape.knowledge.tables import read_rows
 from immunescape.profile.genes import gene_table, plain_name, to_symbols
 from immunescape.profile.study import Study
 
@@ -37,17 +37,16 @@ def rule_genes() -> frozenset[str]:
 
     names: set[str] = {*GENES, "HLA-A", "HLA-B", "HLA-C", "CD274", "STK11", "KEAP1"}
     for file in ("panel_genes", "ddr_genes", "driver_alterations"):
-        with (_DATA / f"{file}.csv").open(encoding="utf-8", newline="") as stream:
-            names.update(row["gene"] for row in csv.DictReader(stream))
+        names.update(row["gene"] for row in read_rows(file))
     return frozenset(n for n in names if n in gene_table().symbols)
 
 
 def _shorter(name: str, times: int) -> set[str]:
     """Return the name and all that is left of it after taking away up to so many letters."""
-    found = {name}
+    spellings = {name}
     for _ in range(times):
-        found |= {n[:i] + n[i + 1 :] for n in found for i in range(len(n))}
-    return found
+        spellings |= {n[:i] + n[i + 1 :] for n in spellings for i in range(len(n))}
+    return spellings
 
 
 _ALIKE = str.maketrans("ILO", "110")
@@ -113,8 +112,8 @@ def may_mean(name: str) -> tuple[str, ...]:
     allowed = 2 if len(plain) >= _LONG else 1
     candidates = {g for piece in _shorter(plain, allowed) for g in _index().get(piece, ())}
     near = sorted((_errors(plain, plain_name(g)), g) for g in candidates)
-    found = [g for d, g in near if d <= (2 if min(len(plain), len(plain_name(g))) >= _LONG else 1)]
-    return tuple(dict.fromkeys([*_alike().get(plain.translate(_ALIKE), ()), *found]))
+    likely = [g for d, g in near if d <= (2 if min(len(plain), len(plain_name(g))) >= _LONG else 1)]
+    return tuple(dict.fromkeys([*_alike().get(plain.translate(_ALIKE), ()), *likely]))
 
 
 def _strange(names: Iterable[object]) -> dict[str, tuple[str, ...]]:
@@ -188,12 +187,12 @@ def _open_in_panels(study: Study) -> None:
 
 
 def _tell_others(study: Study, title: str, names: Iterable[object], strange: Iterable[str]) -> None:
-    known = gene_table().symbols
+    symbols = gene_table().symbols
     skip = set(strange)
-    named = (n for n in names if isinstance(n, str) and n not in known and n not in skip)
+    named = (n for n in names if isinstance(n, str) and n not in symbols and n not in skip)
     others = sorted(n for n in named if not _NO_PROTEIN.match(n) and not _is_pseudogene(n))
     if others:
-        close = [] if _DATE.match(others[0]) else nearest(others[0], known, 1)
+        close = [] if _DATE.match(others[0]) else nearest(others[0], symbols, 1)
         hint = f", nearest symbol {close[0]}" if close else ", a date that a spreadsheet made of a symbol"
         hint = hint if close or _DATE.match(others[0]) else ""
         study.problems.append(

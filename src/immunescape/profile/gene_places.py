@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import immunescape.knowledge
+from immunescape.knowledge.tables import read_rows
 
 __all__ = ["TABLE", "GenePlace", "gene_places"]
 
@@ -33,8 +33,7 @@ def gene_places(build: str) -> dict[str, GenePlace]:
     if build not in ("GRCh37", "GRCh38"):
         return {}
     suffix = build.casefold()
-    with TABLE.open(encoding="utf-8", newline="") as stream:
-        return {
-            row["gene"]: GenePlace(row["gene"], row["chrom"], int(row[f"start_{suffix}"]), int(row[f"end_{suffix}"]))
-            for row in csv.DictReader(stream)
-        }
+    return {
+        row["gene"]: GenePlace(row["gene"], row["chrom"], int(row[f"start_{suffix}"]), int(row[f"end_{suffix}"]))
+        for row in read_rows(TABLE)
+    }

@@ -111,16 +111,16 @@ def to_symbols(identifiers: Iterable[str | None]) -> list[str | None]:
     """
     table = gene_table()
     cache: dict[str, str | None] = {}
-    found: list[str | None] = []
+    symbols: list[str | None] = []
     for identifier in identifiers:
         if not isinstance(identifier, str):
-            found.append(None)
+            symbols.append(None)
             continue
         if identifier not in cache:
             symbol = _one(identifier, table)
             cache[identifier] = symbol if symbol or _kind(identifier) != "hgnc" else identifier
-        found.append(cache[identifier])
-    return found
+        symbols.append(cache[identifier])
+    return symbols
 
 
 def _merged(values: pd.DataFrame, labels: Sequence[str], add: bool) -> pd.DataFrame:

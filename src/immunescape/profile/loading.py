@@ -74,13 +74,13 @@ _OWN_VARIABLE = re.compile(r"\$\{IMMUNESCAPE_\w+\}")
 
 
 def _inside(path: Path, folders: Iterable[Path], outside: bool, where: str = "") -> Path:
-    """Return a path; refuse one that leads out of the folders, by ``..``, from the root or by a symbolic link."""
+    """Return a path; refuse one that points outside the folders, by ``..``, from the root or by a symbolic link."""
     target = path.resolve()
     if outside or any(target.is_relative_to(f.resolve()) for f in folders):
         return path
     link = " by a symbolic link" if path.is_symlink() else ""
     raise InputError(
-        f"'{path}' leads out of the study's folder{link}",
+        f"'{path}' points outside the study's folder{link}",
         where=where or None,
         hint=f"Copy the file into the folder; or, if you trust the manifest, allow it: {OUTSIDE_VARIABLE}=1.",
     )
@@ -109,8 +109,8 @@ def _from_manifest(path: Path, units: DeclaredUnits, outside: bool) -> Study:
 
     def inside(name: str, base: Path) -> Path:
         file = base / manifests._expanded(name, path.name)
-        own = [file] if _OWN_VARIABLE.match(name) else []
-        return _inside(file, [*folders, *own], outside, f"{path.name}, file {name}")
+        root = [file] if _OWN_VARIABLE.match(name) else []
+        return _inside(file, [*folders, *root], outside, f"{path.name}, file {name}")
 
     build = manifests.build_of(spec, path.name)
     declared = Partial(genome_build=build)
@@ -158,21 +158,21 @@ def join(partials: Iterable[Partial], name: str = "study", panel: str | None = N
     study = Study(name=name)
     parts = [p for whole in partials for p in (whole, *whole.parts)]
     _one_file_each(parts)
-    for part in parts:
-        _build(study, part)
-        study.reads.extend(part.reads)
-        study.problems.extend(part.problems)
-        study.panels.update(part.panels)
-        for kind, samples in part.assessed.items():
+    for partial in parts:
+        _build(study, partial)
+        study.reads.extend(partial.reads)
+        study.problems.extend(partial.problems)
+        study.panels.update(partial.panels)
+        for kind, samples in partial.assessed.items():
             study.assessed[kind] = study.assessed.get(kind, frozenset()) | samples
-        for key, samples in part.unclear.items():
+        for key, samples in partial.unclear.items():
             study.unclear[key] = study.unclear.get(key, frozenset()) | samples
-        for kind in part.tables:
+        for kind in partial.tables:
             study.given.add(kind)
-            files = tuple(dict.fromkeys(note.file for note in part.reads))
+            files = tuple(dict.fromkeys(note.file for note in partial.reads))
             study.sources[kind] = tuple(dict.fromkeys((*study.sources.get(kind, ()), *files)))
-        if part.expression is not None:
-            _expression(study, part)
+        if partial.expression is not None:
+            _expression(study, partial)
     if study.panels:
         study.given.add("panels")
     for kind in COLUMNS:
@@ -204,9 +204,9 @@ def _listed_as_seen(study: Study, parts: list[Partial]) -> None:
     for kind in ("mutations", "copy_number", "structural_variants"):
         if kind not in study.assessed:
             continue
-        for part in parts:
-            if kind in part.tables and kind not in part.assessed:
-                study.assessed[kind] |= frozenset(part.tables[kind]["sample"].dropna())
+        for partial in parts:
+            if kind in partial.tables and kind not in partial.assessed:
+                study.assessed[kind] |= frozenset(partial.tables[kind]["sample"].dropna())
 
 
 def _expression_alone(study: Study) -> set[str]:
@@ -229,7 +229,7 @@ def _default_panel(study: Study, panel: str | None, parts: list[Partial]) -> Non
     rna = _expression_alone(study)
     if panel is None:
         return
-    sequenced = {s for part in parts for s in part.sequenced}
+    sequenced = {s for partial in parts for s in partial.sequenced}
     sequenced |= {s for samples in study.assessed.values() for s in samples}
     patients: set[str] = set()
     for kind in (*_BUILT, "structural_variants"):
@@ -292,21 +292,21 @@ def _several_samples(study: Study) -> None:
 def _one_file_each(parts: list[Partial]) -> None:
     """Refuse one name for the tumours of two files of mutations, where nothing says that they are one tumour."""
     listed: set[str] = set()
-    for part in parts:
-        if "mutations" not in part.tables and "samples" in part.tables:
-            rows = part.tables["samples"]
+    for partial in parts:
+        if "mutations" not in partial.tables and "samples" in partial.tables:
+            rows = partial.tables["samples"]
             listed.update(rows.loc[rows["patient"].notna(), "sample"])
     _rename_namesakes(parts)
     first: dict[str, tuple[str, object]] = {}
-    for part in parts:
-        table = part.tables.get("mutations")
+    for partial in parts:
+        table = partial.tables.get("mutations")
         if table is None:
             continue
-        file = part.reads[0].file if part.reads else "a file"
+        file = partial.reads[0].file if partial.reads else "a file"
         owner = dict(zip(table["sample"], table["patient"], strict=True))
-        if "samples" in part.tables:
-            owner |= dict(zip(part.tables["samples"]["sample"], part.tables["samples"]["patient"], strict=True))
-        for sample in sorted({*part.sequenced, *(s for s in owner if isinstance(s, str))}):
+        if "samples" in partial.tables:
+            owner |= dict(zip(partial.tables["samples"]["sample"], partial.tables["samples"]["patient"], strict=True))
+        for sample in sorted({*partial.sequenced, *(s for s in owner if isinstance(s, str))}):
             patient = owner.get(sample)
             other, others_patient = first.setdefault(sample, (file, patient))
             if other == file and others_patient is patient:
@@ -314,7 +314,7 @@ def _one_file_each(parts: list[Partial]) -> None:
             declared = isinstance(patient, str) and patient == others_patient
             if not declared and (sample.casefold() in GENERIC_SAMPLES or sample not in listed):
                 raise InputError(
-                    f"'{sample}' is the tumour of {other} and of {file}: one patient, or two of one name?",
+                    f"'{sample}' is the tumour of {other} and of {file}: one patient, or two with the same name?",
                     where=file,
                     hint="Set patient: for each of the two files in the manifest; or join them into one file; or list "
                     "the sample with its patient in a table of samples.",
@@ -331,23 +331,23 @@ def _owners_of(part: Partial) -> dict[str, str]:
 def _rename_namesakes(parts: list[Partial]) -> None:
     """Name samples of one name after their patients, where each file says that they are of different patients."""
     patients: dict[str, set[str]] = {}
-    for part in parts:
-        for sample, patient in _owners_of(part).items():
+    for partial in parts:
+        for sample, patient in _owners_of(partial).items():
             patients.setdefault(sample, set()).add(patient)
-    for part in parts:
-        owners = _owners_of(part)
+    for partial in parts:
+        owners = _owners_of(partial)
         names = {s: f"{p}-{s}" for s, p in owners.items() if len(patients[s]) > 1}
         if not names:
             continue
-        for table in part.tables.values():
+        for table in partial.tables.values():
             if "sample" in table:
                 table["sample"] = table["sample"].replace(names)
-        part.sequenced = frozenset(names.get(s, s) for s in part.sequenced)
-        part.assessed = {k: frozenset(names.get(s, s) for s in v) for k, v in part.assessed.items()}
-        part.unclear = {k: frozenset(names.get(s, s) for s in v) for k, v in part.unclear.items()}
-        part.problems.append(
-            f"{part.reads[0].file if part.reads else 'a file'}: samples of several patients bear one name, and are "
-            f"named after the patient: {', '.join(sorted(names.values())[:3])}"
+        partial.sequenced = frozenset(names.get(s, s) for s in partial.sequenced)
+        partial.assessed = {k: frozenset(names.get(s, s) for s in v) for k, v in partial.assessed.items()}
+        partial.unclear = {k: frozenset(names.get(s, s) for s in v) for k, v in partial.unclear.items()}
+        partial.problems.append(
+            f"{partial.reads[0].file if partial.reads else 'a file'}: samples of several patients share a name, and "
+            f"are named after the patient: {', '.join(sorted(names.values())[:3])}"
         )
 
 
@@ -471,7 +471,7 @@ def _owners(study: Study) -> None:
                     where=study.name,
                     hint="Give every sample a name of its own, such as PATIENT-T.",
                 )
-    known = set(study.patient_ids)
+    patients = set(study.patient_ids)
     guessed: set[str] = set()
 
     def patient_of(sample: object) -> str | None:
@@ -479,7 +479,7 @@ def _owners(study: Study) -> None:
             return None
         if sample in owner:
             return owner[sample]
-        if sample not in known:
+        if sample not in patients:
             guessed.add(sample)
         return sample[:12] if sample.startswith("TCGA-") else sample
 
@@ -515,18 +515,18 @@ def _owners(study: Study) -> None:
 
 
 def _patients(study: Study) -> None:
-    known = set(study.patient_ids)
+    patients = set(study.patient_ids)
     extra: dict[str, None] = {}
     for kind in COLUMNS:
         if kind == "patients":
             continue
         for patient in study.table(kind)["patient"].dropna().unique():
-            if patient not in known:
+            if patient not in patients:
                 extra.setdefault(str(patient))
     if extra:
         added = empty_table("patients").reindex(range(len(extra)))
         added["patient"] = list(extra)
-        if study.has("patients") and len(known):
+        if study.has("patients") and len(patients):
             study.problems.append(
                 f"{len(extra)} patients stand in other files but not in the table of patients "
                 f"(first: {next(iter(extra))})"

@@ -33,7 +33,7 @@ class FileEntry(BaseModel):
 
 
 class PanelEntry(BaseModel):
-    """A sequencing panel: its genes (a list, or a file with one gene a line) and its size."""
+    """A sequencing panel: its genes (a list, or a file with one gene per line) and its size."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str = Field(min_length=1)
@@ -112,9 +112,9 @@ def read_manifest(path: Path) -> Manifest:
         where = path.name + _line_of(text, tuple(first["loc"]))
         name = ".".join(str(p) for p in first["loc"])
         if first["type"] == "extra_forbidden":
-            known = list(PanelEntry.model_fields if "panels" in name else Manifest.model_fields)
-            close = nearest(str(first["loc"][-1]), known)
-            hint = f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(known)}."
+            valid = list(PanelEntry.model_fields if "panels" in name else Manifest.model_fields)
+            close = nearest(str(first["loc"][-1]), valid)
+            hint = f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(valid)}."
             raise InputError(f"unknown key '{first['loc'][-1]}'", where=where, hint=hint) from None
         raise InputError(f"{name}: {first['msg']}", where=where, hint="See: immunescape profile --template") from None
 
@@ -153,7 +153,7 @@ panel: IMPACT468            # panel of every sample without one of its own (a na
 panels:
   - name: IMPACT468         # IMPACT341, IMPACT410 and IMPACT468 ship with genes and megabases
   # - name: my-panel
-  #   genes: my_panel.txt   # one gene a line, or a list [TP53, KEAP1, …]
+  #   genes: my_panel.txt   # one gene per line, or a list [TP53, KEAP1, …]
   #   megabases: 1.1        # coding megabases that mutations were called in; without it there is no TMB
   # - name: exome
   #   whole_exome: true

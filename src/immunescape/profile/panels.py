@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from functools import lru_cache
 from pathlib import Path
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.knowledge.tables import read_rows
 from immunescape.profile.genes import to_symbols
 from immunescape.profile.readers._text import read_text
 from immunescape.profile.study import Panel, Study
 
 __all__ = ["EXOME", "add_panels", "known_panels", "read_panel_file", "shipped_panel"]
 
-_DATA = Path(__file__).parents[1] / "knowledge" / "data"
 EXOME = "WES"
 """Panel of a sample that was sequenced exome-wide."""
 _EXOME = frozenset({"WES", "WXS", "WHOLE_EXOME", "WHOLE-EXOME", "EXOME", "WGS"})
@@ -23,21 +22,19 @@ _EXOME = frozenset({"WES", "WXS", "WHOLE_EXOME", "WHOLE-EXOME", "EXOME", "WGS"})
 def known_panels() -> dict[str, Panel]:
     """Return the panels that ship, by name (``knowledge/data/panels.csv`` and ``panel_genes.csv``)."""
     genes: dict[str, set[str]] = {}
-    with (_DATA / "panel_genes.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            for name, mark in row.items():
-                if name != "gene" and mark == "1":
-                    genes.setdefault(name, set()).add(row["gene"])
-    with (_DATA / "panels.csv").open(encoding="utf-8", newline="") as file:
-        return {
-            row["panel"]: Panel(
-                row["panel"],
-                frozenset(genes.get(row["panel"], ())),
-                float(row["megabases"]),
-                source=f"{row['source']}; {row['note']}",
-            )
-            for row in csv.DictReader(file)
-        }
+    for row in read_rows("panel_genes"):
+        for name, mark in row.items():
+            if name != "gene" and mark == "1":
+                genes.setdefault(name, set()).add(row["gene"])
+    return {
+        row["panel"]: Panel(
+            row["panel"],
+            frozenset(genes.get(row["panel"], ())),
+            row.number("megabases"),
+            source=f"{row['source']}; {row['note']}",
+        )
+        for row in read_rows("panels")
+    }
 
 
 def shipped_panel(name: str) -> Panel | None:
@@ -47,7 +44,7 @@ def shipped_panel(name: str) -> Panel | None:
 
 
 def read_panel_file(path: Path, name: str | None = None, megabases: float | None = None) -> Panel:
-    """Read a gene list: cBioPortal's ``data_gene_panel_*.txt``, or one gene a line.
+    """Read a gene list: cBioPortal's ``data_gene_panel_*.txt``, or one gene per line.
 
     Raises
     ------
@@ -68,18 +65,18 @@ def read_panel_file(path: Path, name: str | None = None, megabases: float | None
     listed = fields.get("gene_list", "\n".join(loose)).replace(",", " ").split()
     genes = frozenset(g for g in to_symbols(listed) if g)
     if not genes:
-        raise InputError("the panel file lists no gene", where=str(path), hint="One gene a line, or gene_list: …")
+        raise InputError("the panel file lists no gene", where=str(path), hint="One gene per line, or gene_list: …")
     size = fields.get("number_of_profiled_coding_base_pairs", "")
     if megabases is None and size:
         try:
             megabases = float(size) / 1e6
         except ValueError:
-            raise InputError(f"'{size[:30]}' is no number of base pairs", where=str(path)) from None
+            raise InputError(f"'{size[:30]}' is not a number of base pairs", where=str(path)) from None
     label = name or fields.get("stable_id") or path.stem.removeprefix("data_gene_panel_")
     if megabases is None and (shipped := shipped_panel(label)) is not None:
         megabases = shipped.megabases
     if megabases is not None and not 0.0 < megabases < 4000.0:
-        raise InputError(f"{megabases:g} megabases is no size of a panel", where=str(path))
+        raise InputError(f"{megabases:g} megabases is not a size of a panel", where=str(path))
     return Panel(label, genes, megabases, source=path.name)
 
 

@@ -62,7 +62,7 @@ def plain(value: Any) -> Any:
 def _usual(records: Iterable[Any], fields: tuple[str, ...]) -> dict[str, Any]:
     """Return the most common value of each field that is not empty."""
     counted = [(record, n) for record, n in _by_identity(records)]
-    found: dict[str, Any] = {}
+    shared_fields: dict[str, Any] = {}
     for field in fields:
         tally: Counter[Any] = Counter()
         for record, n in counted:
@@ -70,8 +70,8 @@ def _usual(records: Iterable[Any], fields: tuple[str, ...]) -> dict[str, Any]:
         if tally:
             value = tally.most_common(1)[0][0]
             if value not in ("", ()):
-                found[field] = value
-    return found
+                shared_fields[field] = value
+    return shared_fields
 
 
 def _by_identity(records: Iterable[Any]) -> list[tuple[Any, int]]:
@@ -88,12 +88,12 @@ class _Once:
         self._make, self._most, self._made = make, most, dict[int, tuple[Any, str]]()
 
     def __call__(self, record: Any, *more: Any) -> str:
-        found = self._made.get(id(record))
-        if found is None:
+        made = self._made.get(id(record))
+        if made is None:
             if len(self._made) >= self._most:
                 self._made.clear()
-            found = self._made[id(record)] = (record, self._make(record, *more))
-        return found[1]
+            made = self._made[id(record)] = (record, self._make(record, *more))
+        return made[1]
 
 
 def _differing(record: Any, usual: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
@@ -219,12 +219,14 @@ def _prevalence(done: Assembled) -> dict[str, dict[str, float | int | None]]:
     """Return mechanism -> patients in each state and shares, as `prevalence` counts them; None where nobody counts."""
     counts = prevalence(done.calls.states)
     columns = [str(c) for c in counts.columns]
-    found: dict[str, dict[str, float | int | None]] = {}
+    summary: dict[str, dict[str, float | int | None]] = {}
     for name, *numbers in counts.itertuples(index=True, name=None):
         row = dict(zip(columns, numbers, strict=True))
-        found[str(name)] = {c: int(v) for c, v in row.items() if not c.endswith("_share")}
-        found[str(name)] |= {c: None if v != v else round(float(v), 4) for c, v in row.items() if c.endswith("_share")}
-    return found
+        summary[str(name)] = {c: int(v) for c, v in row.items() if not c.endswith("_share")}
+        summary[str(name)] |= {
+            c: None if v != v else round(float(v), 4) for c, v in row.items() if c.endswith("_share")
+        }
+    return summary
 
 
 def _head(done: Assembled, patients: _Patients, notice: str, version: str) -> dict[str, Any]:
@@ -232,7 +234,7 @@ def _head(done: Assembled, patients: _Patients, notice: str, version: str) -> di
 
     rules = done.calls.rules
     strategies = load_strategies()
-    known = biomarkers()
+    records = biomarkers()
     return {
         "schema": SCHEMA_VERSION,
         "immunescape": version,
@@ -242,8 +244,8 @@ def _head(done: Assembled, patients: _Patients, notice: str, version: str) -> di
         "problems": list(done.profile.problems),
         "biomarkers": {
             n: {
-                "title": known[n].title if n in known else n,
-                "family": known[n].family if n in known else "",
+                "title": records[n].title if n in records else n,
+                "family": records[n].family if n in records else "",
                 "label": biomarker_label(n).label,
                 "label_support": biomarker_label(n).text,
                 "usual": plain(patients.usual[n]),
@@ -293,10 +295,10 @@ def expand(content: Mapping[str, Any], patient: str) -> dict[str, Any]:
 
     if patient not in content["patients"]:
         raise unknown_word("patient", patient, list(content["patients"]))
-    found = dict(content["patients"][patient])
+    record = dict(content["patients"][patient])
     empty = {n: [] if n in ("citation", "source") else "" for n in _USUAL}
     usual = {n: empty | b["usual"] for n, b in content["biomarkers"].items()}
-    found["biomarkers"] = {n: usual[n] | m for n, m in found["biomarkers"].items()}
+    record["biomarkers"] = {n: usual[n] | m for n, m in record["biomarkers"].items()}
     empty_score = {n: [] if n == "citation" else "" for n in _SCORE_USUAL}
-    found["scores"] = [empty_score | content["scores"][s["name"]]["usual"] | s for s in found["scores"]]
-    return found
+    record["scores"] = [empty_score | content["scores"][s["name"]]["usual"] | s for s in record["scores"]]
+    return record

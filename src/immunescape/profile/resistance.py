@@ -128,10 +128,10 @@ def classify(
         return Resistance("acquired", history, **common)
     if exposure_days is not None and exposure_days < EXPOSURE_DAYS:
         return Resistance("not_evaluable", f"{history}, after {exposure_days:.0f} days of exposure", **common)
-    known = "" if exposure_days is not None else "; exposure of 6 weeks or more assumed, as doses are not dated"
+    caveat = "" if exposure_days is not None else "; exposure of 6 weeks or more assumed, as doses are not dated"
     if best in ("CR", "PR"):
-        known += "; a response that ends before 6 months fits neither of the definitions, and is counted here"
-    return Resistance("primary", history + known, **common)
+        caveat += "; a response that ends before 6 months fits neither of the definitions, and is counted here"
+    return Resistance("primary", history + caveat, **common)
 
 
 def _from_pfs(months: float, event: float, best: str | None) -> Resistance:
@@ -164,7 +164,7 @@ def _without_checkpoint_inhibitor(words: list[object]) -> bool:
 
 
 def _by_patient(rows: pd.DataFrame) -> Mapping[str, pd.DataFrame]:
-    return {str(patient): part for patient, part in rows.groupby("patient")}
+    return {str(patient): of_patient for patient, of_patient in rows.groupby("patient")}
 
 
 def resistance_of(study: Study) -> dict[str, Resistance]:
@@ -176,16 +176,16 @@ def resistance_of(study: Study) -> dict[str, Resistance]:
     scans = _by_patient(study.responses.dropna(subset=["day", "recist"]))
     given = _by_patient(_treated(study.treatments))
     table = study.patients.set_index("patient")
-    found: dict[str, Resistance] = {}
-    told = table[["arm", "treatment", "treatment_class"]].to_numpy(dtype=object).tolist()
+    classes: dict[str, Resistance] = {}
+    treatments = table[["arm", "treatment", "treatment_class"]].to_numpy(dtype=object).tolist()
     for patient, months, event, best, words in zip(
-        table.index, table["pfs_months"], table["pfs_event"], table["best_response"], told, strict=True
+        table.index, table["pfs_months"], table["pfs_event"], table["best_response"], treatments, strict=True
     ):
         if patient not in given and _without_checkpoint_inhibitor(words):
-            found[patient] = Resistance("not_assessable", "no checkpoint inhibitor was given")
+            classes[patient] = Resistance("not_assessable", "no checkpoint inhibitor was given")
             continue
         if patient not in scans:
-            found[patient] = _from_pfs(float(months), float(event), best if isinstance(best, str) else None)
+            classes[patient] = _from_pfs(float(months), float(event), best if isinstance(best, str) else None)
             continue
         rows, doses = scans[patient], given.get(patient)
         start, exposure, stop = 0.0, None, None
@@ -195,5 +195,5 @@ def resistance_of(study: Study) -> dict[str, Resistance]:
                 stop = float(doses["end_day"].max()) - start
                 exposure = stop
         days = rows["day"].to_numpy(dtype=float) - start
-        found[patient] = classify(days, [str(r) for r in rows["recist"]], exposure, stop)
-    return found
+        classes[patient] = classify(days, [str(r) for r in rows["recist"]], exposure, stop)
+    return classes

@@ -66,7 +66,7 @@ def strata_of(biomarkers: Mapping[str, Mapping[str, Measurement]], patients: Seq
     table = load_strata()
     columns = Columns(biomarkers, patients)
     truth = [evaluate(s.when, columns) for s in table.strata]
-    found: dict[str, StratumCall] = {}
+    calls: dict[str, StratumCall] = {}
     for i, patient in enumerate(patients):
         untested = []
         for name in table.driver_tests:
@@ -77,14 +77,14 @@ def strata_of(biomarkers: Mapping[str, Mapping[str, Measurement]], patients: Seq
         chosen = next((s for s, t in zip(table.strata, truth, strict=True) if t[i] == 1), None)
         if chosen is None:
             why = table.not_assessable + (f"; {caveat}" if caveat else "")
-            found[patient] = StratumCall("not_assessable", "Not assessable", (), why)
+            calls[patient] = StratumCall("not_assessable", "Not assessable", (), why)
         else:
             said = "" if chosen.name == "driver" else caveat
             title = chosen.title
             if chosen.name != "driver" and len(untested) == len(table.driver_tests):
                 title = title.replace("No driver seen", "Drivers not tested")
-            found[patient] = StratumCall(chosen.name, title, tuple(chosen.options), said, tuple(chosen.citation))
-    return found
+            calls[patient] = StratumCall(chosen.name, title, tuple(chosen.options), said, tuple(chosen.citation))
+    return calls
 
 
 def options_of(calls: CallTable, biomarkers: Mapping[str, Mapping[str, Measurement]]) -> dict[str, tuple[Option, ...]]:
@@ -93,7 +93,7 @@ def options_of(calls: CallTable, biomarkers: Mapping[str, Mapping[str, Measureme
     rules = calls.rules.mechanisms
     states = calls.states.to_numpy()
     place = {m: j for j, m in enumerate(calls.mechanisms)}
-    found: dict[str, tuple[Option, ...]] = {}
+    options: dict[str, tuple[Option, ...]] = {}
     for i, patient in enumerate(calls.patients):
         chosen = []
         for name, strategy in table.strategies.items():
@@ -115,13 +115,13 @@ def options_of(calls: CallTable, biomarkers: Mapping[str, Mapping[str, Measureme
                     tuple(strategy.trials),
                 )
             )
-        found[patient] = tuple(sorted(chosen, key=lambda o: (bool(o.against), _TIERS.index(o.tier))))
-    return found
+        options[patient] = tuple(sorted(chosen, key=lambda o: (bool(o.against), _TIERS.index(o.tier))))
+    return options
 
 
 def _needs(needs: Mapping[str, bool | str], biomarkers: Mapping[str, Mapping[str, Measurement]], patient: str) -> bool:
-    for name, wanted in needs.items():
+    for name, needed in needs.items():
         m = biomarkers.get(name, {}).get(patient)
-        if m is None or m.value != wanted:
+        if m is None or m.value != needed:
             return False
     return True

@@ -230,12 +230,12 @@ class Study:
         rows = list(zip(self.samples["patient"], self.samples["sample"], self.samples[column], strict=True))
         genes = tuple(genes)
         measured = self._copies_seen(genes) if kind == "copy_number" else None
-        found: dict[str, dict[str, bool | None]] = {}
+        answers: dict[str, dict[str, bool | None]] = {}
         for gene in genes:
             per_panel = {name: panel.covers(gene) for name, panel in self.panels.items()}
             answer: dict[str, bool | None] = dict.fromkeys(self.patient_ids, False if self.has(kind) else None)
             if not self.has(kind):
-                found[gene] = answer
+                answers[gene] = answer
                 continue
             unknown: set[str] = set()
             left_open = self._left_open(gene, kind)
@@ -255,8 +255,8 @@ class Study:
             for patient, sample, _ in rows if left_open else ():
                 if sample in left_open or "*" in left_open:
                     answer[patient] = None
-            found[gene] = answer
-        return found
+            answers[gene] = answer
+        return answers
 
     def _left_open(self, gene: str, kind: str) -> frozenset[str]:
         """Return the samples in which a file leaves open whether a gene, under any of its names, is changed."""

@@ -69,15 +69,15 @@ def _labs(study: Study, found: dict[str, list[TimelineEvent]]) -> None:
 
 def timelines(study: Study) -> dict[str, tuple[TimelineEvent, ...]]:
     """Dated events of every patient, in order; undated rows are left out."""
-    found: dict[str, list[TimelineEvent]] = defaultdict(list)
+    events: dict[str, list[TimelineEvent]] = defaultdict(list)
     rows = study.treatments.dropna(subset=["start_day"])
     for patient, start, end, drug in zip(
         rows["patient"], rows["start_day"], rows["end_day"], rows["drug"], strict=True
     ):
-        found[patient].append(TimelineEvent("treatment", float(start), _word(drug), end_day=_number(end)))
+        events[patient].append(TimelineEvent("treatment", float(start), _word(drug), end_day=_number(end)))
     rows = study.responses.dropna(subset=["day"])
     for patient, day, recist, sld in zip(rows["patient"], rows["day"], rows["recist"], rows["sld_mm"], strict=True):
-        found[patient].append(TimelineEvent("response", float(day), _word(recist), _number(sld), "mm"))
+        events[patient].append(TimelineEvent("response", float(day), _word(recist), _number(sld), "mm"))
     rows = study.ctdna.dropna(subset=["day"])
     for patient, day, analyte, value, unit, lod, detected in zip(
         *(rows[c] for c in ("patient", "day", "analyte", "value", "unit", "lod", "detected")), strict=True
@@ -85,10 +85,10 @@ def timelines(study: Study) -> dict[str, tuple[TimelineEvent, ...]]:
         number, limit = _number(value), _number(lod)
         below = detected is False or (detected is not None and not pd.isna(detected) and not detected)
         shown = limit if below and limit is not None else number
-        found[patient].append(
+        events[patient].append(
             TimelineEvent("ctdna", float(day), _word(analyte) or "ctDNA", shown, _word(unit), below_limit=bool(below))
         )
-    _labs(study, found)
+    _labs(study, events)
     for patient, losses in gene_events(study).items():
-        found[patient].extend(TimelineEvent("gene", e.day, e.label) for e in losses)
-    return {p: tuple(sorted(found.get(p, ()), key=lambda e: (e.day, e.kind))) for p in study.patient_ids}
+        events[patient].extend(TimelineEvent("gene", e.day, e.label) for e in losses)
+    return {p: tuple(sorted(events.get(p, ()), key=lambda e: (e.day, e.kind))) for p in study.patient_ids}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from immunescape.report.tables import Row, Table, number
@@ -9,7 +10,7 @@ from immunescape.report.tables import Row, Table, number
 if TYPE_CHECKING:
     from immunescape.evaluation.calibration import Calibration
 
-__all__ = ["arms_table", "moves_table", "print_calibration", "targets_table"]
+__all__ = ["arms_table", "cost_text", "moves_table", "print_calibration", "targets_table"]
 
 
 def targets_table(calibration: Calibration) -> Table:
@@ -59,9 +60,27 @@ def arms_table(calibration: Calibration) -> Table:
     return Table(rows, ("Patients", "Effective", "Largest weight (%)"))
 
 
+def cost_text(cost: Mapping[str, float]) -> str:
+    """What a calibration will take, as a sentence."""
+    return (
+        f"{cost['courses']:.0f} courses of virtual patients to simulate: about {cost['minutes_low']:.0f} to "
+        f"{cost['minutes_high']:.0f} minutes on {cost['workers']:.0f} workers, and some minutes for each round's fit."
+    )
+
+
+def left_out_table(calibration: Calibration) -> Table:
+    """Errors beyond chance of trials that a fit had not seen, by how their arms differ."""
+    rows: list[Row] = [
+        {"Comparison": what, "Figure": kind, "Figures": n, "Error (SD, log scale)": number(sd, 2)}
+        for what, trials in calibration.left_out.items()
+        for kind, (sd, n) in trials.items()
+    ]
+    return Table(rows, ("Figures", "Error (SD, log scale)"))
+
+
 def print_calibration(calibration: Calibration) -> None:
     """Print targets, moves and sizes."""
-    from immunescape.face import print_table
+    from immunescape.console import print_table
 
     record = calibration.to_json()
     print_table("Fitted to", targets_table(calibration).rows)
@@ -71,5 +90,14 @@ def print_calibration(calibration: Calibration) -> None:
         f"Effective sample size {record['effective_sample_size']:.0f}; largest weight "
         f"{100 * record['largest_weight_of_the_pooled_sample']:.2f} %. `Identified` is 1 - posterior / prior variance."
     )
+    for text in calibration.surprises:
+        print(f"Moved far: {text}. The data contradict the prior, or the model lacks something that the term replaces.")
+    if calibration.left_out:
+        print_table("Each trial left out in turn", left_out_table(calibration).rows)
+    if calibration.draws is not None:
+        draws = calibration.draws
+        print(
+            f"{len(draws.x)} draws from the posterior; {draws.effective:.0f} of {draws.proposals} proposals effective."
+        )
     left = ", ".join(f"{kind} {sd:.2f}" for kind, sd in record["discrepancy"].items())
     print(f"Errors beyond chance on fresh patients (SD, on the logarithmic scale): {left or 'none'}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,12 +165,17 @@ def summary_lines(result: ClaimsResult) -> list[str]:
         f"{n['bystander_as_expected']} of {n['bystander_checked']}; with inverse factors "
         f"{n['reversed_as_expected']} of {n['reversed_checked']} fail",
         f"{result.patients} virtual patients, {seeds}, {result.seconds:.0f} s",
+        *(
+            [f"set-up not locked, or changed since and not listed: {', '.join(result.unlocked)}"]
+            if result.unlocked
+            else []
+        ),
     ]
 
 
 def print_claims(result: ClaimsResult) -> None:
     """Print the claims that were simulated, those that could not be, and the counts."""
-    from immunescape.face import print_table
+    from immunescape.console import print_table
 
     short = ("Claim", "Expected", "Effect (95 %)", "Path", "Verdict")
     tested = [r for r in result.claims if r.effect is not None]
@@ -192,12 +198,14 @@ def outcome_figure(chapters: Mapping[str, Sequence[Checked]]) -> Picture:
             if row.holds is not None:
                 in_part = any(row.seeds.values())
                 counts["hold" if row.holds else "hold with some seeds" if in_part else "do not hold"][k] += 1
+    # long names are wrapped: on a telephone they would leave no room for the bars
+    labels = ["<br>".join(textwrap.wrap(name, 22)) for name in names]
     data = [
-        {"type": "bar", "orientation": "h", "x": counts[kind], "y": names, "name": kind, "marker": {"color": colour}}
+        {"type": "bar", "orientation": "h", "x": counts[kind], "y": labels, "name": kind, "marker": {"color": colour}}
         for kind, colour in kinds
         if any(counts[kind])
     ]
-    height = 170 + 24 * len(names)
+    height = 170 + sum(8 + 16 * (1 + label.count("<br>")) for label in labels)
     layout = {
         "title": {"text": "Claims by chapter of the review", "font": {"size": 16}},
         "height": height,

@@ -19,7 +19,7 @@ from immunescape.report.tables import Row, Table, number
 from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
-    from immunescape.trial.design.simulation import Figure, OperatingCharacteristics
+    from immunescape.design.simulation import Figure, OperatingCharacteristics
 
 __all__ = ["print_designs", "save", "write_report"]
 
@@ -116,17 +116,17 @@ def main_table(results: Sequence[OperatingCharacteristics]) -> Table:
     events = _events_title(results)
     for result in results:
         for scenario in result.scenarios:
-            found = result.summary(scenario)
+            summary = result.summary(scenario)
             row: Row = {"Design": result.design.name} if len(results) > 1 else {}
             compared = any(arm.role == "control" for arm in result.design.arms)
             null = "null (all arms as the control)" if compared else "null (a rate of no interest)"
             row |= {
                 "Scenario": null if scenario == "null" else scenario,
-                "Any rejection, % (95 % interval)": _percent(found["reject_any"]),
-                "Expected patients": _mean(found["expected_patients"]),
-                events: _mean(found["expected_events"]),
-                "Expected months": _mean(found["expected_months"]),
-                "Stopped early, %": _percent(found["stop_early"], 1),
+                "Any rejection, % (95 % interval)": _percent(summary["reject_any"]),
+                "Expected patients": _mean(summary["expected_patients"]),
+                events: _mean(summary["expected_events"]),
+                "Expected months": _mean(summary["expected_months"]),
+                "Stopped early, %": _percent(summary["stop_early"], 1),
             }
             rows.append(row)
     return Table(rows, tuple(list(rows[0])[1 if len(results) == 1 else 2 :]))
@@ -136,9 +136,9 @@ def hypothesis_table(result: OperatingCharacteristics) -> Table:
     """Probability of rejecting each hypothesis, and of selecting, by scenario."""
     rows = []
     for scenario in result.scenarios:
-        found = result.summary(scenario)
-        selected = found.get("selected", {})
-        for name, figure in found["reject"].items():
+        summary = result.summary(scenario)
+        selected = summary.get("selected", {})
+        for name, figure in summary["reject"].items():
             row: Row = {"Scenario": scenario, "Hypothesis": name, "Rejected, % (95 % interval)": _percent(figure)}
             if selected:
                 row["Kept or selected, %"] = _percent(selected.get(name), 1)
@@ -150,9 +150,9 @@ def stopping_table(result: OperatingCharacteristics) -> Table:
     """Where trials end; rejections at the last look, which stop nothing early, are among those that end with one."""
     rows: list[Row] = []
     for scenario in result.scenarios:
-        found = result.summary(scenario)
-        looks: Mapping[str, Any] = found["looks"]
-        for k, stop in enumerate(found["stopping"]):
+        summary = result.summary(scenario)
+        looks: Mapping[str, Any] = summary["looks"]
+        for k, stop in enumerate(summary["stopping"]):
             row: Row = {
                 "Scenario": scenario,
                 "Look": stop["look"],
@@ -173,10 +173,12 @@ def data_table(result: OperatingCharacteristics) -> Table:
     rows: list[Row] = []
     for scenario in result.scenarios:
         looks: Mapping[str, Any] = result.summary(scenario)["looks"]
-        own = [key for key in looks if key.startswith("events of ")] or [key for key in ("events",) if key in looks]
+        event_keys = [key for key in looks if key.startswith("events of ")] or [
+            key for key in ("events",) if key in looks
+        ]
         for k in range(len(result.design.looks)):
             row: Row = {"Scenario": scenario, "Look": k + 1}
-            for key in own:
+            for key in event_keys:
                 if k < len(looks[key]):
                     row[key.capitalize() if key == "events" else f"E{key[1:]}"] = _mean(looks[key][k], 1)
             if "hazard_ratio" in looks and k < len(looks["hazard_ratio"]):
@@ -196,7 +198,7 @@ def further_table(result: OperatingCharacteristics) -> Table:
 
 def comparison_table(results: Sequence[OperatingCharacteristics]) -> Table:
     """Designs side by side; differences over the same random numbers."""
-    from immunescape.trial.design.simulation import Comparison
+    from immunescape.design.simulation import Comparison
 
     rows = []
     for row in Comparison(tuple(results)).rows():
@@ -222,13 +224,13 @@ def notes_table(result: OperatingCharacteristics) -> Table:
     for name, values in result.notes.get("average_hazard_ratio", {}).items():
         text = ", ".join(number(v, 3) for v in values)
         rows.append({"Item": f"Average hazard ratio expected at the looks ({name})", "Value": text})
-    for scenario, found in result.notes.get("planning", {}).items():
-        power = ", ".join(f"{100 * p:.1f} %" for p in found["cumulative_power"])
-        months = ", ".join(number(m, 1) for m in found["months"])
+    for scenario, planning in result.notes.get("planning", {}).items():
+        power = ", ".join(f"{100 * p:.1f} %" for p in planning["cumulative_power"])
+        months = ", ".join(number(m, 1) for m in planning["months"])
         looks = f"looks at month {months}; " if months else ""
         rows.append({"Item": f"By formula ({scenario})", "Value": f"{looks}cumulative power {power}"})
         simulated = result.reject(scenario)
-        gap = found["cumulative_power"][-1] - simulated.value
+        gap = planning["cumulative_power"][-1] - simulated.value
         if abs(gap) > FORMULA_ERRORS * simulated.error:
             rows.append(
                 {
@@ -238,18 +240,19 @@ def notes_table(result: OperatingCharacteristics) -> Table:
                     "it is further off at unequal allocation and large effects); the simulated power is the one to use",
                 }
             )
-        for wanted, size in found["size_for_power"].items():
+        for wanted, size in planning["size_for_power"].items():
             events = "" if size["events"] is None else f"{size['events']:.0f} events, "
             text = f"{events}{size['patients']:.0f} patients"
             rows.append({"Item": f"Size for power {float(wanted):.0%} ({scenario})", "Value": text})
     for scenario, pool in result.notes.get("pool", {}).items():
         sizes = "; ".join(f"{a}: {n} ({pool['times_n'][a]:.1f} times n)" for a, n in pool["patients"].items())
         rows.append({"Item": f"Virtual population ({scenario})", "Value": f"{pool['source']}. {sizes}"})
-        for name, found in pool["hazard_ratios"].items():
+        for name, planning in pool["hazard_ratios"].items():
             rows.append(
                 {
                     "Item": f"Pool hazard ratio, {name}",
-                    "Value": f"{found['hazard_ratio']:.3f} (standard error of its logarithm {found['log_se']:.3f})",
+                    "Value": f"{planning['hazard_ratio']:.3f} (standard error of its logarithm "
+                    f"{planning['log_se']:.3f})",
                 }
             )
         naive = result.notes.get("naive_truth", {}).get(scenario)
@@ -295,10 +298,12 @@ def boundary_figure(result: OperatingCharacteristics) -> Any:
     # bounds that all hypotheses share are drawn once: lines on one another cannot be told apart
     for k, name in enumerate(names[:1] if alike else names):
         colour = ARM_COLOURS[k % len(ARM_COLOURS)]
-        own = [r for r in rows if r["hypothesis"] == name]
+        of_hypothesis = [r for r in rows if r["hypothesis"] == name]
         title = "each hypothesis" if alike else name
         for key, dash, label in (("efficacy_z", "solid", "efficacy"), ("futility_z", "dot", "futility")):
-            points = [(r["information"], r[key]) for r in own if r.get(key) is not None and np.isfinite(r[key])]
+            points = [
+                (r["information"], r[key]) for r in of_hypothesis if r.get(key) is not None and np.isfinite(r[key])
+            ]
             if points:
                 figure.add_scatter(
                     x=[p[0] for p in points], y=[p[1] for p in points], mode="lines+markers", name=f"{title}, {label}",
@@ -433,8 +438,8 @@ def _laid_out(figure: Any, title: str, x: str, y: str) -> Any:
 def _references(result: OperatingCharacteristics) -> list[str]:
     from immunescape.knowledge.references import format_reference, load_references
 
-    known = load_references()
-    return [f"[{k}] {format_reference(known[k])}" if k in known else k for k in result.design.references]
+    references = load_references()
+    return [f"[{k}] {format_reference(references[k])}" if k in references else k for k in result.design.references]
 
 
 def _blocks(result: OperatingCharacteristics) -> dict[str, Any]:
@@ -528,7 +533,7 @@ def save(
 
 def print_designs(results: Sequence[OperatingCharacteristics]) -> None:
     """Print boundaries and operating characteristics."""
-    from immunescape.face import print_table
+    from immunescape.console import print_table
 
     for result in results:
         print(f"{result.design.title}\n")

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from immunescape.trial.design.group_sequential import GroupSequential
-    from immunescape.trial.design.hypotheses import Hypothesis
-    from immunescape.trial.design.simulation import OperatingCharacteristics
+    from immunescape.design.group_sequential import GroupSequential
+    from immunescape.design.hypotheses import Hypothesis
+    from immunescape.design.simulation import OperatingCharacteristics
 
 __all__ = ["review_note", "review_script", "script"]
 
@@ -43,7 +43,7 @@ def script(results: Sequence[OperatingCharacteristics]) -> str:
     body = f"run = run_designs([here / n for n in {files!r}], {first.replicates}, seed={first.seed}, out=out)"
     return (
         '"""Repeats a simulated design; writes into the folder \'repeated\' beside this file."""\n\n'
-        "from pathlib import Path\n\nfrom immunescape.designs import run_designs\n\n"
+        "from pathlib import Path\n\nfrom immunescape.api.designs import run_designs\n\n"
         'if __name__ == "__main__":\n'
         "    here = Path(__file__).resolve().parent\n"
         '    out = here / "repeated"\n'
@@ -57,7 +57,7 @@ def _vector(values: Sequence[float] | np.ndarray) -> str:
 
 def review_script(result: OperatingCharacteristics) -> str | None:
     """The R script that states a group-sequential design for rpact and gsDesign2; None for other kinds."""
-    from immunescape.trial.design.group_sequential import GroupSequential
+    from immunescape.design.group_sequential import GroupSequential
 
     rule = result.design.rule
     if not isinstance(rule, GroupSequential):
@@ -120,8 +120,8 @@ def _boundary_lines(
 
 def _power_lines(result: OperatingCharacteristics, rule: GroupSequential, scenario: str) -> list[str]:
     """Lines that compute the power of a scenario: rpact for one hazard ratio, gsDesign2 for piecewise hazards."""
-    from immunescape.trial.design.survival_model import PiecewiseExponential
-    from immunescape.trial.design.truth import Generator, Rate
+    from immunescape.design.survival_model import PiecewiseExponential
+    from immunescape.design.truth import Generator, Rate
 
     design, h = result.design, rule.tested[0]
     truth = design.truths[scenario]

@@ -87,8 +87,8 @@ def kaplan_meier_figure(title: str, curves: Sequence[Curve], published: Sequence
     """
     colour = {curve.arm: ARM_COLOURS[i % len(ARM_COLOURS)] for i, curve in enumerate(curves)}
     data = [trace for curve in curves for trace in _predicted(curve, colour[curve.arm])]
-    for known in published:
-        data += _published(known, colour.get(known.arm, "#333333"))
+    for curve in published:
+        data += _published(curve, colour.get(curve.arm, "#333333"))
     layout = _plain_layout(title, "Months since randomisation", "Patients without event (%)", height=460)
     layout["xaxis"]["rangemode"] = "tozero"
     layout["yaxis"]["range"] = [0, 102]
@@ -165,10 +165,10 @@ def _published(known: PublishedCurve, colour: str) -> list[dict[str, Any]]:
 def waterfall_figure(arm: str, best_change_pct: NDArray[np.float64], response: Sequence[str]) -> Picture:
     """Best change of the sum of diameters of each patient, sorted, coloured by best overall response."""
     change = np.asarray(best_change_pct, dtype=float)
-    known = np.isfinite(change)
-    order = np.argsort(-change[known], kind="stable")
-    values = np.clip(change[known][order], -100, 150)
-    labels = np.asarray(response, dtype=object)[known][order]
+    measured = np.isfinite(change)
+    order = np.argsort(-change[measured], kind="stable")
+    values = np.clip(change[measured][order], -100, 150)
+    labels = np.asarray(response, dtype=object)[measured][order]
     data = []
     for label, colour in RESPONSE_COLOURS.items():
         here = labels == label
@@ -245,7 +245,7 @@ def escape_figure(escape: Mapping[str, Any]) -> Picture:
         }
         for kind, colour in (("primary", "#b5651d"), ("acquired", "#1f5f8b"))
     ]
-    layout = _plain_layout("What carried the escape", "Patients", "", height=140 + 26 * len(names))
+    layout = _plain_layout("Attribution of escape", "Patients", "", height=140 + 26 * len(names))
     return Picture(data, {**layout, "barmode": "stack"})
 
 

@@ -71,6 +71,7 @@ def harness_markdown(run: Harness) -> str:
     parts += ["## Response, duration and size", "", *_compared(run.comparisons, first, names)]
     times = [f for f in WORDS if f.startswith(("pfs_", "os_")) and not f.endswith("_hr")]
     parts += ["## Survival", "", *_compared(run.comparisons, times, names)]
+    parts += ["## What an added drug delivers, by class", "", _EFFECTS, "", *_effects(run)]
     parts += ["## Every arm", "", *_arms(run)]
     parts += ["## Patients whom the experimental arm helps", "", _HELPED, "", *_helped(run)]
     parts += ["## Odds ratios of response", "", _ODDS, "", *_odds(run)]
@@ -89,11 +90,28 @@ _HELPED = (
     " diameters lower by more than 1 point, by 10 points or more, higher by 10 points or more; response with the"
     " experimental arm only, with the control only; PFS longer or shorter by more than a month."
 )
+_EFFECTS = (
+    "Share of the predicted ln hazard ratio that calibration trials have shown where a drug of the class was added to"
+    " the control arm: 1 where the model is right, 0 where the class does nothing. Classes lean on each other by how"
+    " little evidence they have; the prior is pessimistic (0.5, SD 0.5, and 0.4 between classes; assumed)."
+)
 _ODDS = (
     "Mantel-Haenszel over arms (virtual: inhibitors alone, no inhibitor before) or cohorts (real). `held out` are the"
     " 30 % of patients that nothing is fitted to. In OAK, PD-L1 is TC3/IC3 against the rest, and TMB is blood TMB of at"
     " least 16."
 )
+
+
+def _effects(run: Harness) -> list[str]:
+    from immunescape.evaluation.harness.class_effects import effects_of
+
+    rows = [
+        (WORDS[e.figure][0], e.drug_class, e.trials, _number(e.mean), _number(e.sd), f"{e.low:.2f} to {e.high:.2f}",
+         _number(e.positive))
+        for e in effects_of(run.protocols, run.comparisons)
+    ]  # fmt: skip
+    header = ("figure", "class of the added drug", "trials", "share delivered", "SD", "80 % interval", "P(above 0)")
+    return _table(header, rows)
 
 
 def _compared(
@@ -187,21 +205,19 @@ def history_row(run: Harness, label: str, date: str) -> list[str]:
     """Main scores of a run, in the order of `HISTORY_COLUMNS`."""
 
     def error(role: str, figure: str) -> str:
-        found = next((s for s in run.summaries if s.role == role and s.figure == figure), None)
-        return "–" if found is None else f"{found.median_abs:.2f} ({_number(found.chance)})"
+        summary = next((s for s in run.summaries if s.role == role and s.figure == figure), None)
+        return "–" if summary is None else f"{summary.median_abs:.2f} ({_number(summary.chance)})"
 
     def plain(role: str, figure: str, digits: int = 2) -> str:
-        found = next((s for s in run.summaries if s.role == role and s.figure == figure), None)
-        return "–" if found is None else f"{found.median_abs:.{digits}f}"
+        summary = next((s for s in run.summaries if s.role == role and s.figure == figure), None)
+        return "–" if summary is None else f"{summary.median_abs:.{digits}f}"
 
     rank = next((s.rank for s in run.summaries if s.role == "all" and s.figure == "pfs_hr"), None)
     oak = {arm["name"]: arm["figures"] for arm in run.rows.get("oak", {}).get("arms", [])}
 
     def best(arm: str) -> str:
-        found = oak.get(arm)
-        return (
-            "–" if not found else " / ".join(_number(found[f"{w}_pct"][0], 0) for w in ("cr", "pr", "sd", "pd", "ne"))
-        )
+        row = oak.get(arm)
+        return "–" if not row else " / ".join(_number(row[f"{w}_pct"][0], 0) for w in ("cr", "pr", "sd", "pd", "ne"))
 
     again = run.rows.get("ici-rechallenge", {}).get("arms", [{}])[0].get("figures", {}).get("orr_pct", [None, None])
     added = [p.trial.name for p in run.protocols if p.kind == "addon"]
@@ -232,7 +248,7 @@ def append_history(page: Path, run: Harness, label: str, date: str) -> None:
     """
     header = "| " + " | ".join(HISTORY_COLUMNS) + " |"
     if not page.is_file():
-        raise InputError("there is no such page", where=str(page), hint="It is docs/harness.md of the source.")
+        raise InputError("no such page", where=str(page), hint="It is docs/harness.md of the source.")
     lines = page.read_text(encoding="utf-8").splitlines()
     if header not in lines:
         raise InputError("the history table's header is not in this page", where=str(page), hint=header)

@@ -55,7 +55,7 @@ def summary_lines(result: MustNotResult) -> list[str]:
 
 def print_must_not(result: MustNotResult) -> None:
     """Print every statement and the counts."""
-    from immunescape.face import print_table
+    from immunescape.console import print_table
 
     short = ("Statement", "No effect", "Effect (95 %)", "Verdict", "Can fail")
     print_table("Must not hold", [{k: row[k] for k in short} for row in must_not_table(result.statements).rows])
@@ -69,7 +69,8 @@ def write_must_not(result: MustNotResult, path: Path, notice: str) -> Path:
     """Write the HTML report of a run."""
     order = ("violated", "undecided", "respected", "")
     groups = [
-        (word or "not testable", must_not_table([r for r in result.statements if r.verdict == word])) for word in order
+        (verdict or "not testable", must_not_table([r for r in result.statements if r.verdict == verdict]))
+        for verdict in order
     ]
     values = {
         "title": "Statements that must not hold",

@@ -43,9 +43,11 @@ def changes(model: Model, part: Mechanism) -> list[Change]:
     from immunescape.population.linking import INDICATORS
 
     shares = {c.fraction: c.name for c in part.clones if c.fraction}
-    own = [p for n, p in model.parameters.items() if p.owner == part.name and not n.startswith(("ref_", "switch_"))]
+    own_parameters = [
+        p for n, p in model.parameters.items() if p.owner == part.name and not n.startswith(("ref_", "switch_"))
+    ]
     varied, tripled = [], []
-    for p in own:
+    for p in own_parameters:
         if p.name.startswith(("u_emergence_", "mu_")):
             continue
         if p.name in INDICATORS:
@@ -77,7 +79,7 @@ def strongest(
     """
     from immunescape.engine.api import Job
 
-    tried = [(part, change) for part in parts for change in changes(model, part)]
+    tried = [(module, change) for module in parts for change in changes(model, module)]
     names = sorted({n for part in parts for n in shown(model, part)})
     n = len(tried) + 1
     parameters: dict[str, float | FloatArray] = {}
@@ -104,16 +106,16 @@ def strongest(
             atol=model.atol(),
         )
     )
-    found: dict[str, tuple[str, FloatArray, FloatArray]] = {}
+    effects: dict[str, tuple[str, FloatArray, FloatArray]] = {}
     best: dict[str, float] = {}
-    for k, (part, change) in enumerate(tried):
-        columns = [names.index(name) for name in shown(model, part)]
+    for k, (module, change) in enumerate(tried):
+        columns = [names.index(name) for name in shown(model, module)]
         scale = np.array([model.scale(names[c]) for c in columns])
         with_, plain = result.values[k + 1][:, columns] * scale, result.values[0][:, columns] * scale
         with np.errstate(all="ignore"):
             moved = np.abs(np.log(np.abs(with_[1:] / plain[1:])))
         size = float(np.nansum(np.minimum(np.where(np.isnan(moved), 0.0, moved), _CAP).max(axis=0)))
-        if part.name not in best or size > best[part.name]:
-            best[part.name] = size
-            found[part.name] = (change.label, with_, plain)
-    return found
+        if module.name not in best or size > best[module.name]:
+            best[module.name] = size
+            effects[module.name] = (change.label, with_, plain)
+    return effects

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from immunescape.model.assembly import Model
     from immunescape.model.declarations import Mechanism
 
-__all__ = ["Course", "page", "regimen_of", "write_pages"]
+__all__ = ["ReferenceCourse", "page", "regimen_of", "write_pages"]
 
 FloatArray = NDArray[np.float64]
 DAYS = 84.0
@@ -33,7 +33,7 @@ _PANELS = 6
 
 
 @dataclass(frozen=True)
-class Course:
+class ReferenceCourse:
     """Course of the reference patient with and without a mechanism or drug.
 
     `panels` : (name, meaning, unit, with, without) over `days`.
@@ -69,25 +69,29 @@ def regimen_of(drug: str) -> str:
 
 def shown(model: Model, part: Mechanism) -> list[str]:
     """Return what a page plots: own observables, factors of the processes that are modulated, the tumour's volume."""
-    own = [n for n, q in model.quantities.items() if q.owner == part.name and q.observable]
+    observables = [n for n, q in model.quantities.items() if q.owner == part.name and q.observable]
     factors = list(dict.fromkeys(f"f_{m.process}" for m in part.modulations))
     pools = list(dict.fromkeys(c.pool for c in part.contributions if "{" not in c.pool))
-    names = [n for n in [*own[:3], *factors[:2], *pools[:1], *factors[2:], *own[3:]] if n in model.quantities]
+    names = [
+        n for n in [*observables[:3], *factors[:2], *pools[:1], *factors[2:], *observables[3:]] if n in model.quantities
+    ]
     names = [n for n in dict.fromkeys(names) if n != "V_T"]
     return [*names[: _PANELS - 1], "V_T"]
 
 
 def _course(
     shown_: Sequence[str], model: Model, with_: FloatArray, without: FloatArray, labels: Sequence[str]
-) -> Course:
+) -> ReferenceCourse:
     panels = tuple(
         (name, model.quantities[name].meaning, model.unit(name), with_[:, k], without[:, k])
         for k, name in enumerate(shown_)
     )
-    return Course(_DAYS, panels, labels[0], labels[1])
+    return ReferenceCourse(_DAYS, panels, labels[0], labels[1])
 
 
-def _given(model: Model, compiled: Compiled, base: dict[str, float], part: Mechanism, given: Any, text: str) -> Course:
+def _given(
+    model: Model, compiled: Compiled, base: dict[str, float], part: Mechanism, given: Any, text: str
+) -> ReferenceCourse:
     """Simulate the reference patient without a drug and with it."""
     from immunescape.engine.api import Doses, Job
 
@@ -107,7 +111,7 @@ def _given(model: Model, compiled: Compiled, base: dict[str, float], part: Mecha
     return _course(names, model, values[1], values[0], (text, "not given"))
 
 
-def simulate_courses(names: Sequence[str] = ()) -> dict[str, Course]:
+def simulate_courses(names: Sequence[str] = ()) -> dict[str, ReferenceCourse]:
     """Simulate the reference patient for mechanisms and drugs, all where none is named."""
     from immunescape.engine import get_engine
     from immunescape.evaluation.scenarios import DRUGS_PER_MODEL
@@ -123,7 +127,7 @@ def simulate_courses(names: Sequence[str] = ()) -> dict[str, Course]:
     mechanisms = [m for m in bare.mechanisms if not names or m.name in names]
     strong = strongest(bare, engine.compile(bare.to_sbml()), base, mechanisms, shown, _DAYS) if mechanisms else {}
     parts = {m.name: m for m in mechanisms}
-    found = {
+    courses = {
         name: _course(shown(bare, parts[name]), bare, with_, plain, (label, "reference patient"))
         for name, (label, with_, plain) in strong.items()
     }
@@ -135,12 +139,12 @@ def simulate_courses(names: Sequence[str] = ()) -> dict[str, Course]:
         for drug in group:  # one at a time, as each has its own label
             text = regimen_of(drug)
             given = to_doses(administered(parse_regimen(text), BodySize(), until_days=DAYS))
-            part = model.drug(drug)
-            found[drug] = _given(model, compiled, base, part, given, text)
-    return found
+            module = model.drug(drug)
+            courses[drug] = _given(model, compiled, base, module, given, text)
+    return courses
 
 
-def page(model: Model, part: Mechanism, course: Course | None, picture: str) -> str:
+def page(model: Model, part: Mechanism, course: ReferenceCourse | None, picture: str) -> str:
     """Return the Markdown of one page.
 
     Parameters
@@ -196,7 +200,7 @@ def _markdown(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join([head, rule, *("| " + " | ".join(cell(r[c]) for c in columns) + " |" for r in rows)])
 
 
-def draw(course: Course, path: Path) -> None:
+def draw(course: ReferenceCourse, path: Path) -> None:
     """Draw a course to a PNG file: one panel each, units on the axes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -246,11 +250,11 @@ def write_pages(folder: str | Path, names: Sequence[str] = (), *, pictures: bool
     from immunescape.model.assembly import Model
 
     drugs = registry.drugs()
-    known = [*registry.mechanisms(), *drugs]
+    pages = [*registry.mechanisms(), *drugs]
     for name in names:
-        if name not in known:
-            raise unknown_word("mechanism or drug", name, known)
-    chosen = [n for n in known if not names or n in names]
+        if name not in pages:
+            raise unknown_word("mechanism or drug", name, pages)
+    chosen = [n for n in pages if not names or n in names]
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     model = Model.build(drugs=list(drugs), check_units=False)

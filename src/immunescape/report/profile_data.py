@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from immunescape.knowledge.profile_records import Call, Measurement, PatientProfile
     from immunescape.knowledge.strategies import TrialEvidence
     from immunescape.profile.scores import Score
-    from immunescape.profiles import ProfiledStudy
+    from immunescape.profile.study_tables import StudyTables
 
 __all__ = ["packed", "page_data"]
 
@@ -103,7 +103,7 @@ def _patient(p: PatientProfile) -> dict[str, Any]:
     }
 
 
-def page_data(study: ProfiledStudy, limit: int) -> dict[str, Any]:
+def page_data(study: StudyTables, limit: int) -> dict[str, Any]:
     """Everything that the page's script draws from; at most `limit` patients."""
     from immunescape.knowledge.strategies import load_strategies
 

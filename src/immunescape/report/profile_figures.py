@@ -45,9 +45,9 @@ WORD_COLOURS = {
 
 def word_colours(levels: Sequence[str]) -> dict[str, str]:
     """Colour of each word of a track: by its meaning where it has one, else the next colour that is free."""
-    known = {word.casefold(): colour for word, colour in WORD_COLOURS.items()}
+    colours = {word.casefold(): colour for word, colour in WORD_COLOURS.items()}
     free = iter(c for c in _GROUP_COLOURS * (1 + len(levels) // len(_GROUP_COLOURS)))
-    return {w: known[w.casefold()] if w.casefold() in known else next(free) for w in levels}
+    return {w: colours[w.casefold()] if w.casefold() in colours else next(free) for w in levels}
 
 
 _FONT = {"family": "system-ui, sans-serif", "size": 12}

@@ -14,7 +14,7 @@ from immunescape.report.profile_figures import forest_figure, short
 from immunescape.report.tables import Table
 
 if TYPE_CHECKING:
-    from immunescape.profiles import ProfiledStudy
+    from immunescape.profile.study_tables import StudyTables
 
 __all__ = ["association_lines", "association_rows", "interaction_lines", "outcome_sections"]
 
@@ -39,8 +39,8 @@ def _rows(table: pd.DataFrame) -> Iterable[Any]:
 
 
 def _between(r: Any, word: str) -> str:
-    known = np.isfinite(r.low) or np.isfinite(r.high)
-    return f" ({r.low:.2f}{word}{r.high:.2f})" if known else " (no interval)"
+    bounded = np.isfinite(r.low) or np.isfinite(r.high)
+    return f" ({r.low:.2f}{word}{r.high:.2f})" if bounded else " (no interval)"
 
 
 def association_rows(table: pd.DataFrame, titles: dict[str, str]) -> list[dict[str, Any]]:
@@ -124,26 +124,26 @@ def _forest(table: pd.DataFrame, titles: dict[str, str]) -> str:
 
 
 def _curves(
-    study: ProfiledStudy, table: pd.DataFrame, outcome: pd.DataFrame, titles: dict[str, str]
+    study: StudyTables, table: pd.DataFrame, outcome: pd.DataFrame, titles: dict[str, str]
 ) -> list[tuple[str, str]]:
-    from immunescape.profile.cohort import kaplan_meier
     from immunescape.profile.cohort_values import mechanism_values
+    from immunescape.stats.survival import kaplan_meier
 
     values = mechanism_values(study.done)
     figures = []
     for endpoint in ("os", "pfs"):
-        part = table[(table["endpoint"] == endpoint) & table["biomarker"].isin(titles) & np.isfinite(table["p"])]
-        for name in part.sort_values("p")["biomarker"].head(_CURVES // 2):
+        tests = table[(table["endpoint"] == endpoint) & table["biomarker"].isin(titles) & np.isfinite(table["p"])]
+        for name in tests.sort_values("p")["biomarker"].head(_CURVES // 2):
             curves = []
             for state, word in ((True, "present"), (False, "absent")):
                 rows = outcome[values[name].reindex(outcome.index).map(lambda v, s=state: v is s)]
                 months, event = rows[f"{endpoint}_months"], rows[f"{endpoint}_event"]
-                known = months.notna() & event.notna()
-                if not known.any():
+                followed = months.notna() & event.notna()
+                if not followed.any():
                     continue
-                km = kaplan_meier(months[known], event[known], word).steps
+                km = kaplan_meier(months[followed], event[followed])
                 time, survival, low, high = (km[c].to_numpy(dtype=float) for c in ("time", "survival", "low", "high"))
-                curves.append(Curve(f"{word} (n = {int(known.sum())})", time, survival, low, high))
+                curves.append(Curve(f"{word} (n = {int(followed.sum())})", time, survival, low, high))
             if curves:
                 figure = _as_measured(kaplan_meier_figure("", curves))
                 title = f"{short(titles[name], 60)}: {_TITLES[endpoint].lower()}"
@@ -163,20 +163,20 @@ def _as_measured(figure: Picture) -> Picture:
     return Picture(data, layout)
 
 
-def outcome_sections(study: ProfiledStudy) -> dict[str, Any]:
+def outcome_sections(study: StudyTables) -> dict[str, Any]:
     """Associations of mechanisms and biomarkers with every outcome that the study holds."""
     table, outcome = study.associations()
     if table.empty:
-        return {"outcome_note": "The files hold no response, progression-free or overall survival to test against."}
+        return {"outcome_note": "The files contain no response, progression-free or overall survival to test against."}
     titles = {n: r.title for n, r in study.done.calls.rules.mechanisms.items()}
     sections = []
-    for endpoint, part in table.groupby("endpoint", sort=False):
+    for endpoint, rows in table.groupby("endpoint", sort=False):
         sections.append(
             {
                 "title": _TITLES[str(endpoint)],
-                "figure": _forest(part, titles),
+                "figure": _forest(rows, titles),
                 "table": Table(
-                    association_rows(part.sort_values("p"), titles), ("n", "Positive", "Not measured", "p", "q")
+                    association_rows(rows.sort_values("p"), titles), ("n", "Positive", "Not measured", "p", "q")
                 ),
             }
         )

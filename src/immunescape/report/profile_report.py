@@ -26,7 +26,7 @@ from immunescape.report.tables import Table
 from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
-    from immunescape.profiles import ProfiledStudy
+    from immunescape.profile.study_tables import StudyTables
 
 __all__ = ["write_report"]
 
@@ -46,7 +46,7 @@ _RULES_NOTE = (
 )
 
 
-def _tracks(study: ProfiledStudy) -> dict[str, pd.Series]:
+def _tracks(study: StudyTables) -> dict[str, pd.Series]:
     people = study.patients
     tracks = {
         "Guideline group": pd.Series({p: r.stratum.title for p, r in people.items()}, dtype=object),
@@ -84,7 +84,7 @@ def _interval(value: float | None, interval: tuple[float, float] | None) -> str:
     return "–" if value is None or interval is None else f"{value:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"
 
 
-def _rules(study: ProfiledStudy) -> Table:
+def _rules(study: StudyTables) -> Table:
     from immunescape.profile.calls.caller import rule_text
 
     rows = []
@@ -102,7 +102,7 @@ def _rules(study: ProfiledStudy) -> Table:
     return Table(rows)
 
 
-def _references(study: ProfiledStudy) -> list[str]:
+def _references(study: StudyTables) -> list[str]:
     from immunescape.knowledge.mechanism_rules import conditions
     from immunescape.knowledge.references import format_reference, load_references
     from immunescape.knowledge.strategies import load_strategies
@@ -123,7 +123,7 @@ def _references(study: ProfiledStudy) -> list[str]:
     return [f"[{k}] {format_reference(references[k])}" for k in sorted(keys) if k in references]
 
 
-def _cohort(study: ProfiledStudy, statistics: bool) -> dict[str, Any]:
+def _cohort(study: StudyTables, statistics: bool) -> dict[str, Any]:
     rules = study.done.calls.rules.mechanisms
     titles = {n: r.title for n, r in rules.items()}
     calls, counts = study.calls, study.prevalence
@@ -141,7 +141,7 @@ def _cohort(study: ProfiledStudy, statistics: bool) -> dict[str, Any]:
         rows.append({"Mechanism": titles[str(name)], **states, "Present of assessed": share, "Of all": bound})
     measured = sum(any(m.value is not None for m in rows.values()) for rows in study.done.measured.values())
     drawn: Any = len(nobody) < len(rules)  # else there is nothing to draw
-    found: dict[str, Any] = {
+    sections: dict[str, Any] = {
         "tiles": [
             (len(study.patients), "patients"),
             (sum(len(p.samples) for p in study.patients.values()), "samples"),
@@ -166,11 +166,11 @@ def _cohort(study: ProfiledStudy, statistics: bool) -> dict[str, Any]:
     if statistics:
         from immunescape.report.profile_outcome import outcome_sections
 
-        found |= outcome_sections(study)
-    return found
+        sections |= outcome_sections(study)
+    return sections
 
 
-def context(study: ProfiledStudy, notice: str, statistics: bool = True) -> dict[str, Any]:
+def context(study: StudyTables, notice: str, statistics: bool = True) -> dict[str, Any]:
     """Everything that the template shows."""
     from immunescape.knowledge.strategies import load_strategies
 
@@ -225,6 +225,6 @@ def _version() -> str:
     return version("immunescape")
 
 
-def write_report(study: ProfiledStudy, path: Path, notice: str, statistics: bool = True) -> Path:
+def write_report(study: StudyTables, path: Path, notice: str, statistics: bool = True) -> Path:
     """Write the HTML report: one file, no network needed to read it."""
     return write_page(path, "profile.html", context(study, notice, statistics))

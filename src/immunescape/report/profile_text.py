@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from immunescape.console import print_table
 from immunescape.errors import unknown_word
-from immunescape.face import print_table
 from immunescape.profile.scores import disagreement
 from immunescape.report.response_text import (
     LIMITS,
@@ -16,7 +16,7 @@ from immunescape.report.response_text import (
 )
 
 if TYPE_CHECKING:
-    from immunescape.profiles import ProfiledStudy
+    from immunescape.profile.study_tables import StudyTables
 
 __all__ = ["print_patient", "print_study"]
 
@@ -31,7 +31,7 @@ def _bounds(least: float, most: float) -> str:
     return f"{low} %" if low == high else f"{low}–{high} %"
 
 
-def _print_read(study: ProfiledStudy) -> None:
+def _print_read(study: StudyTables) -> None:
     """Print what was read and left of each file, and every warning."""
     reads = study.done.profile.reads
     print_table("Read", [{"file": r.file, "rows": r.rows, "kept": r.kept, "left": r.left} for r in reads])
@@ -39,7 +39,7 @@ def _print_read(study: ProfiledStudy) -> None:
         print(f"  ! {problem}")
 
 
-def print_study(study: ProfiledStudy) -> None:
+def print_study(study: StudyTables) -> None:
     """Print what was read, the prevalence of every mechanism, strata and resistance."""
     print(f"\n{study.name}: {len(study.patients)} patients\n")
     _print_read(study)
@@ -74,7 +74,7 @@ def print_study(study: ProfiledStudy) -> None:
         print(f"{summary}.")
 
 
-def print_patient(study: ProfiledStudy, patient: str) -> None:
+def print_patient(study: StudyTables, patient: str) -> None:
     """Print one patient: what was read, stratum, resistance, calls with evidence, scores, matching strategies."""
     if patient not in study.patients:
         raise unknown_word("patient", patient, study.patients, where=study.name)
@@ -135,4 +135,4 @@ def print_patient(study: ProfiledStudy, patient: str) -> None:
         }
         for o in p.options
     ]
-    print_table("Strategies that the literature matches to these mechanisms (no advice)", options)
+    print_table("Strategies linked to these mechanisms by the literature (not advice)", options)

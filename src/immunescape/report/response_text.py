@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from immunescape.profile.scores.response import TITLES
 from immunescape.profile.scores.response_inputs import INPUTS
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from immunescape.profile.scores.response import ResponseEstimate
-    from immunescape.profiles import ProfiledStudy
+    from immunescape.profile.study_tables import StudyTables
 
 __all__ = [
     "LIMITS",
@@ -19,7 +17,6 @@ __all__ = [
     "contribution_rows",
     "missing_text",
     "probability_rows",
-    "response_frame",
     "response_rows",
     "response_summary",
 ]
@@ -70,21 +67,7 @@ def missing_text(estimate: ResponseEstimate) -> str:
     return "; ".join(x for x in (text, *estimate.refused) if x)
 
 
-def response_frame(study: ProfiledStudy) -> pd.DataFrame:
-    """One row for each patient: probabilities with intervals, number of inputs measured, setting."""
-    import pandas as pd
-
-    rows = []
-    for p in study.patients.values():
-        row: dict[str, Any] = {}
-        for e, s in p.response.standings.items():
-            row |= {e: s.probability, f"{e}_low": s.low, f"{e}_high": s.high}
-        rows.append(row | {"inputs": len(p.response.values), "setting": p.response.setting})
-    columns = [f"{e}{end}" for e in TITLES for end in ("", "_low", "_high")] + ["inputs", "setting"]
-    return pd.DataFrame(rows, index=pd.Index(list(study.patients), name="patient"), columns=columns)
-
-
-def response_rows(study: ProfiledStudy, most: int) -> list[dict[str, str]]:
+def response_rows(study: StudyTables, most: int) -> list[dict[str, str]]:
     """Rows of a cohort's table, at most so many patients."""
     rows = []
     for name, p in list(study.patients.items())[:most]:
@@ -96,14 +79,14 @@ def response_rows(study: ProfiledStudy, most: int) -> list[dict[str, str]]:
     return rows
 
 
-def response_summary(study: ProfiledStudy) -> str:
+def response_summary(study: StudyTables) -> str:
     """Say how the probabilities lie in a cohort and, where responses are in the files, how they compare with them."""
     import numpy as np
 
     from immunescape.profile.cohort import outcomes
-    from immunescape.profile.cohort.discrimination import auc
+    from immunescape.stats.discrimination import auc
 
-    frame = response_frame(study)
+    frame = study.response
     if frame.empty:
         return ""
     low, middle, high = (_percent(float(q)) for q in np.quantile(frame["response"], [0.1, 0.5, 0.9]))
@@ -113,13 +96,14 @@ def response_summary(study: ProfiledStudy) -> str:
     )
     seen = outcomes(study.done.study)["response"].reindex(frame.index)
     had_other = [p.resistance.why == NO_INHIBITOR for p in study.patients.values()]
-    known = seen.notna() & ~np.array(had_other)
-    if known.sum() < 10 or seen[known].nunique() < 2:
+    complete = seen.notna() & ~np.array(had_other)
+    if complete.sum() < 10 or seen[complete].nunique() < 2:
         return text
-    y = seen[known].astype(bool)
-    p = frame.loc[known, "response"]
-    found = auc(p, y)
+    y = seen[complete].astype(bool)
+    p = frame.loc[complete, "response"]
+    area = auc(p, y)
+    interval = "" if area.low is None else f" ({area.low:.2f} to {area.high:.2f})"
     return (
-        f"{text}. Of {int(known.sum())} patients with a best response, {_percent(float(y.mean()))} responded and "
-        f"{_percent(float(p.mean()))} were expected; AUC {found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
+        f"{text}. Of {int(complete.sum())} patients with a best response, {_percent(float(y.mean()))} responded and "
+        f"{_percent(float(p.mean()))} were expected; AUC {area.value:.2f}{interval}"
     )

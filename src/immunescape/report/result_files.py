@@ -9,6 +9,8 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from immunescape.model.specificity import DEFAULT
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -32,6 +34,7 @@ _OWN = {
     "late_cycles": ("", "cycles that toxicity delayed"),
     "death_cause": ("", "disease, tumour volume or toxicity"),
     "resistance": ("", "to checkpoint inhibitors, by the definitions of SITC"),
+    "lesion_draws": ("", "number of the draw that gave each further lesion its parameters; -1: the patient's own"),
 }
 _ENDINGS = (
     ("_ml", "milliliter"), ("_mm", "mm"), ("_pct", "percent"), ("_day", "day"), ("_days", "day"), ("_months", "month"),
@@ -39,7 +42,7 @@ _ENDINGS = (
 )  # fmt: skip
 
 
-def column_notes(columns: list[str], drugs: tuple[str, ...]) -> dict[str, dict[str, str]]:
+def column_notes(columns: list[str], drugs: tuple[str, ...], specificity: str = DEFAULT) -> dict[str, dict[str, str]]:
     """Unit and description of each column of a table of patients or scans.
 
     ``p:`` are parameters in the unit of the parameter table, ``b:`` observables at diagnosis in their declared unit.
@@ -47,7 +50,7 @@ def column_notes(columns: list[str], drugs: tuple[str, ...]) -> dict[str, dict[s
     from immunescape.population.covariates import COLUMNS
     from immunescape.population.reference import prepared_model
 
-    model = prepared_model(drugs)
+    model = prepared_model(drugs, specificity)
     notes: dict[str, dict[str, str]] = {}
     for column in columns:
         unit, text = "", column.replace("_", " ")
@@ -60,6 +63,12 @@ def column_notes(columns: list[str], drugs: tuple[str, ...]) -> dict[str, dict[s
             )
         elif column.startswith("b:") and name in model.quantities:
             unit, text = model.unit(name), f"at diagnosis: {model.quantities[name].meaning}"
+        elif column.startswith("progression:") and column.partition(":")[2] in model.quantities:
+            quantity = column.partition(":")[2]
+            unit, text = (
+                model.unit(quantity),
+                f"largest lesion at progression on the trial's line: {model.quantities[quantity].meaning}",
+            )
         elif column in COLUMNS:
             unit, text = COLUMNS[column]
         elif column in _OWN:
@@ -70,7 +79,9 @@ def column_notes(columns: list[str], drugs: tuple[str, ...]) -> dict[str, dict[s
     return notes
 
 
-def described_parquet(table: pd.DataFrame, drugs: tuple[str, ...], source: dict[str, Any]) -> bytes:
+def described_parquet(
+    table: pd.DataFrame, drugs: tuple[str, ...], source: dict[str, Any], specificity: str = DEFAULT
+) -> bytes:
     """Bytes of a Parquet file whose columns carry ``unit`` and ``description``, and whose metadata say its source.
 
     In pyarrow: ``pyarrow.parquet.read_schema(file).field("age").metadata``; the same as JSON in the file's metadata
@@ -79,7 +90,7 @@ def described_parquet(table: pd.DataFrame, drugs: tuple[str, ...], source: dict[
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    notes = column_notes([str(c) for c in table.columns], drugs)
+    notes = column_notes([str(c) for c in table.columns], drugs, specificity)
     data = pa.Table.from_pandas(table, preserve_index=False)
     fields = [
         f.with_metadata({k: v for k, v in notes[f.name].items() if v}) if f.name in notes else f for f in data.schema
@@ -108,7 +119,7 @@ def provenance(result: TrialResult, command: str) -> dict[str, Any]:
             packages[name] = version(name)
         except PackageNotFoundError:  # it may be installed under another name
             continue
-    document = prepared_model(result.trial.drugs).to_sbml()
+    document = prepared_model(result.trial.drugs, result.trial.specificity).to_sbml()
     return {
         "command": command,
         "version": result.version,

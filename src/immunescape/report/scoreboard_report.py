@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from immunescape.evaluation.validation import Validation
 
 __all__ = [
+    "ENDPOINT_TEXT",
     "MEASURE_WORDS",
     "facts_table",
     "interval_words",
@@ -25,16 +26,18 @@ __all__ = [
     "response_table",
     "scores_table",
     "summary_table",
+    "value_with_interval",
     "write_scoreboard",
 ]
 
-_WORDS = {
+ENDPOINT_TEXT = {
     "orr_pct": ("objective response (%)", 1),
     "pfs_median_months": ("median PFS (months)", 1),
     "os_median_months": ("median OS (months)", 1),
     "pfs_hr": ("PFS hazard ratio", 2),
     "os_hr": ("OS hazard ratio", 2),
 }
+"""Endpoint -> its name with the unit, digits."""
 MEASURE_WORDS = {
     "growth": ("growth rate (1/month)", 3),
     "shrinkage": ("shrinkage rate (1/month)", 3),
@@ -45,7 +48,8 @@ MEASURE_WORDS = {
 """Measure of lesions -> words with the unit, digits."""
 
 
-def _figure(value: float | None, low: float | None, high: float | None, digits: int) -> str:
+def value_with_interval(value: float | None, low: float | None, high: float | None, digits: int) -> str:
+    """``value (low to high)``; a bound that is not reached is said to be so."""
     text = number(value, digits)
     if low is None and high is None:
         return text
@@ -56,15 +60,15 @@ def scores_table(scores: list[Score]) -> Table:
     """One row for each trial, arm and endpoint."""
     rows: list[Row] = []
     for s in scores:
-        words, digits = _WORDS[s.endpoint]
+        words, digits = ENDPOINT_TEXT[s.endpoint]
         inside = {True: "inside", False: "outside", None: "–"}[s.covered]
         rows.append(
             {
                 "Trial": s.trial,
                 "Arm": s.arm,
                 "Endpoint": words,
-                "Predicted (95 % at the published size)": _figure(s.predicted, s.low, s.high, digits),
-                "Published (95 %)": _figure(s.published, s.published_low, s.published_high, digits),
+                "Predicted (95 % at the published size)": value_with_interval(s.predicted, s.low, s.high, digits),
+                "Published (95 %)": value_with_interval(s.published, s.published_low, s.published_high, digits),
                 "Published in the predicted interval": inside,
                 "Same courses in both arms": number(s.same_course, 2),
                 "n simulated": s.n,
@@ -80,7 +84,7 @@ def facts_table(facts: list[Fact]) -> Table:
     for f in facts:
         digits = 2 if f.unit == "hazard ratio" else 1
         if f.published is not None:
-            published = _figure(f.published, f.published_low, f.published_high, digits)
+            published = value_with_interval(f.published, f.published_low, f.published_high, digits)
         elif f.published_low is None:
             published = f"up to {number(f.published_high, digits)}"
         else:
@@ -90,7 +94,7 @@ def facts_table(facts: list[Fact]) -> Table:
                 "Fact": f.text,
                 "Virtual population": f.population,
                 "Unit": f.unit,
-                "Predicted (95 %)": _figure(f.predicted, f.low, f.high, digits),
+                "Predicted (95 %)": value_with_interval(f.predicted, f.low, f.high, digits),
                 "Published": published,
                 "Fitted to": "yes" if f.calibrated else "no",
                 "Source": f.source,
@@ -132,8 +136,8 @@ def response_table(response: list[ResponseRow]) -> Table:
             "Prior therapy": r.prior,
             "Drug": r.drug,
             "n": r.n,
-            "Responded (%, 95 %)": _figure(r.published, r.published_low, r.published_high, 1),
-            "Simulated (%, 95 %)": _figure(r.simulated, r.low, r.high, 1),
+            "Responded (%, 95 %)": value_with_interval(r.published, r.published_low, r.published_high, 1),
+            "Simulated (%, 95 %)": value_with_interval(r.simulated, r.low, r.high, 1),
             "n simulated": r.n_simulated,
             "Simulated in their interval": inside[r.inside],
             "Simulated arms": r.arms or "none",
@@ -183,14 +187,14 @@ def _percent(value: float | None) -> float | None:
 
 def print_scoreboard(validation: Validation) -> None:
     """Print every figure and the summary, calibration and validation apart."""
-    from immunescape.face import print_table
+    from immunescape.console import print_table
 
     for role in validation.summary():
         mine = [s for s in validation.scores if s.role == role]
         title = {"calibration": "Calibration trials", "validation": "Validation trials"}.get(role, "Your own trials")
         print_table(title, scores_table(mine).rows)
-    if found := validation.facts():
-        print_table("Facts of the review", facts_table(found).rows)
+    if facts := validation.facts():
+        print_table("Facts of the review", facts_table(facts).rows)
     print_table("Errors (medians over figures)", summary_table(validation.summary()).rows)
     if validation.kinetics:
         print_table("Single lesions (Kolmogorov-Smirnov distance)", _kinetics(validation).rows)
@@ -207,13 +211,18 @@ def print_scoreboard(validation: Validation) -> None:
 
 def interval_words() -> str:
     """What the intervals hold, as :func:`immunescape.evaluation.scoreboard.score_trial` makes them."""
-    from immunescape.evaluation.posterior import Posterior, shipped_discrepancy
+    from immunescape.evaluation.posterior import Posterior, shipped_discrepancy, shipped_record
 
     parts = ["the chance of a trial of the published size"]
     if Posterior.shipped() is not None:
         parts.append("the uncertainty of the fitted population")
     if shipped_discrepancy():
-        parts.append("errors of the size that the fit left on the calibration trials")
+        unseen = bool((shipped_record() or {}).get("discrepancy_left_out"))
+        parts.append(
+            "errors of the size that fits left on a trial which they had not seen"
+            if unseen
+            else "errors of the size that the fit left on the calibration trials"
+        )
     joined = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
     return f"Intervals hold {joined}."
 

@@ -39,7 +39,7 @@ def sensitivity_table(result: Sensitivity, n: int = 20) -> Table:
 
 def print_sensitivity(result: Sensitivity, n: int = 20) -> None:
     """Print the parameters that matter most."""
-    from immunescape.face import print_table
+    from immunescape.console import print_table
 
     what = (
         "mean absolute elementary effect (95 %), sign of the mean"

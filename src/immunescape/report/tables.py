@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from immunescape.evaluation.mechanism_labels import short_label
+from immunescape.model.registry import mechanisms
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -83,9 +86,9 @@ def results_table(result: TrialResult) -> Table:
     rows: list[Row] = []
     for title, key, interval in (*_ENDPOINTS, *(_PATHOLOGY if result.trial.resection_day is not None else ())):
         for arm in result.arms:
-            known = published.arm(arm["name"]) if published else None
-            value = getattr(known, key, None) if known else None
-            bounds = getattr(known, interval, None) if known and interval else None
+            published_arm = published.arm(arm["name"]) if published else None
+            value = getattr(published_arm, key, None) if published_arm else None
+            bounds = getattr(published_arm, interval, None) if published_arm and interval else None
             rows.append(
                 {
                     "Endpoint": title,
@@ -105,11 +108,17 @@ def _ratio(predicted: Any, published: Any) -> str:
 
 def comparison_table(result: TrialResult) -> Table:
     """Hazard ratios, predicted beside published and, for OS, beside what the hazard of death alone gives."""
-    known = result.trial.published
+    published = result.trial.published
     rows = []
     others = result.comparison.get("others", [])
     for k, c in enumerate([result.comparison, *others]):
-        of_arm = getattr(known, "others", {}).get(c.get("experimental"), {}) if k else vars(known) if known else {}
+        of_arm = (
+            getattr(published, "others", {}).get(c.get("experimental"), {})
+            if k
+            else vars(published)
+            if published
+            else {}
+        )
         for title, key in (("Progression-free survival", "pfs_hr"), ("Overall survival", "os_hr")):
             if key not in c:
                 continue
@@ -117,7 +126,7 @@ def comparison_table(result: TrialResult) -> Table:
                 {
                     "Hazard ratio": f"{title}, {c['experimental']}" if others else title,
                     "Predicted (95 % interval)": with_interval(c[key], c.get(f"{key}_ci"), 2),
-                    "Published": with_interval(of_arm.get(key), of_arm.get(f"{key}_ci"), 2) if known else "–",
+                    "Published": with_interval(of_arm.get(key), of_arm.get(f"{key}_ci"), 2) if published else "–",
                     "Same courses in both arms": number(c.get("os_hr_same_course"), 2) if key == "os_hr" else "–",
                 }
             )
@@ -159,10 +168,10 @@ def resistance_table(result: TrialResult) -> Table:
 
 def safety_table(result: TrialResult) -> Table:
     """Toxicity and stopping, per arm."""
-    known = result.trial.published
+    published = result.trial.published
     rows = []
     for arm in result.arms:
-        pub = known.arm(arm["name"]) if known else None
+        pub = published.arm(arm["name"]) if published else None
         rows.append(
             {
                 "Arm": arm["name"],
@@ -178,12 +187,12 @@ def safety_table(result: TrialResult) -> Table:
 
 def survival_table(result: TrialResult, months: tuple[float, ...] = (6, 12, 24, 36, 48, 60)) -> Table:
     """Predicted and published event-free shares at landmarks (%)."""
-    known = result.trial.published
+    published = result.trial.published
     rows = []
     for endpoint, title in (("pfs", "Progression-free survival"), ("os", "Overall survival")):
         for arm in result.arms:
             curve = result.curves[endpoint, arm["name"]]
-            pub = known.arm(arm["name"]) if known else None
+            pub = published.arm(arm["name"]) if published else None
             points = dict(pub.km.get(endpoint, ())) if pub else {}
             row: Row = {"Endpoint (%)": title, "Arm": arm["name"]}
             for m in months:
@@ -343,6 +352,7 @@ def grades_table(model: Model) -> Table:
                 "Mechanism or drug": part.title,
                 "States": sum(s.owner == part.name for s in model.states.values()),
                 **{g: grades.get(g, 0) for g in ("measured", "fitted", "assumed")},
+                "Tested": "–" if part in model.drugs else short_label(part.name),
             }
         )
     return Table(rows, ("States", "measured", "fitted", "assumed"))
@@ -353,15 +363,17 @@ def escape_table(escape: Mapping[str, Any]) -> Table:
     kinds = ("primary", "acquired")
     counts = escape["counts"]
     names = {name for kind in counts.values() for name in kind}
+    registered = mechanisms()
     total = {name: sum(counts.get(k, {}).get(name, 0) for k in kinds) for name in names}
     rows: list[Row] = []
     for name in sorted(names, key=lambda n: (-total[n], n)):
         gains = [p["gain_months"] for p in escape["patients"] if (p["mechanism"] or "none alone") == name]
         rows.append(
             {
-                "What carried the escape": escape["candidates"].get(name, "None alone"),
+                "Attribution of escape": escape["candidates"].get(name, "None alone"),
                 "Primary": counts.get("primary", {}).get(name, 0),
                 "Acquired": counts.get("acquired", {}).get(name, 0),
+                "Tested": short_label(name) if name in registered else "–",
                 "Median gain without it (months)": number(float(np.median(gains))),
             }
         )

@@ -8,17 +8,27 @@ from typing import TYPE_CHECKING, Any
 from immunescape.report.tables import Table, comparison_table, flow_table, protocol_table, results_table
 
 if TYPE_CHECKING:
+    from immunescape.profile.biomarkers import Biomarker
     from immunescape.trial.result import TrialResult
     from immunescape.trial.spec import Trial
 
-__all__ = ["crossover_shortfalls", "print_result", "print_trial", "result_html", "toxicity_rows"]
+__all__ = [
+    "biomarker_facts",
+    "crossover_shortfalls",
+    "print_biomarker",
+    "print_claims",
+    "print_result",
+    "print_trial",
+    "result_html",
+    "toxicity_rows",
+]
 
 SHORTFALL_POINTS = 2.0
 """A crossover that is so many points below the protocol's is told."""
 
 
 def _print(title: str, table: Table) -> None:
-    from immunescape.face import print_table
+    from immunescape.console import print_table
 
     print_table(title, table.rows)
     print()
@@ -58,7 +68,7 @@ def print_trial(trial: Trial) -> None:
     if trial.description:
         print(trial.description)
     if trial.published:
-        from immunescape.face import print_table
+        from immunescape.console import print_table
 
         block = trial.published.as_result()
         print_table("Published", [{k: "" if v is None else v for k, v in arm.items()} for arm in block["arms"]])
@@ -84,8 +94,8 @@ def toxicity_rows(drugs: list[str]) -> list[dict[str, Any]]:
     """Toxicity facts that apply to a set of drugs, as table rows."""
     from immunescape.knowledge.toxicity import drug_classes, toxicity_facts
 
-    wanted = set(drugs)
-    classes = {c for drug in wanted for c in drug_classes().get(drug, ())}
+    chosen = set(drugs)
+    classes = {c for drug in chosen for c in drug_classes().get(drug, ())}
     return [
         {
             "regimen": f.regimen,
@@ -96,5 +106,57 @@ def toxicity_rows(drugs: list[str]) -> list[dict[str, Any]]:
             "source": "; ".join(f.sources) or "assumed",
         }
         for f in toxicity_facts()
-        if set(f.regimen.split("+")) & (wanted | classes)
+        if set(f.regimen.split("+")) & (chosen | classes)
     ]
+
+
+def biomarker_facts(biomarker: Biomarker) -> dict[str, Any]:
+    """What a biomarker is and what reads it, as plain data."""
+    from immunescape.report.reference_pages import uses_of_biomarker
+
+    uses = uses_of_biomarker(biomarker.name)
+    return {
+        "name": biomarker.name,
+        "title": biomarker.title,
+        "family": biomarker.family,
+        "unit": biomarker.unit,
+        "definition": biomarker.definition,
+        "words": list(biomarker.words),
+        "thresholds": biomarker.thresholds,
+        "needs": list(biomarker.needs),
+        "limits": biomarker.limits,
+        "resistance_mechanisms": uses["calls"],
+        "virtual_patient": uses["virtual_patient"],
+        "references": list(biomarker.references),
+    }
+
+
+def print_biomarker(biomarker: Biomarker) -> None:
+    """Print one biomarker: definition, unit, thresholds, what it needs, what reads it, references."""
+    from immunescape.knowledge.references import format_reference, get_reference
+
+    facts = biomarker_facts(biomarker)
+    print(f"{biomarker.title}\n{'=' * len(biomarker.title)}\n{biomarker.definition}\n")
+    for label in ("name", "family", "unit", "words", "thresholds", "needs", "limits"):
+        value = facts[label]
+        if value:
+            print(f"{label}: {', '.join(value) if isinstance(value, list) else value}")
+    for title, key in (
+        ("Resistance mechanisms that it helps to call", "resistance_mechanisms"),
+        ("What it says of a virtual patient", "virtual_patient"),
+    ):
+        if facts[key]:
+            print(f"\n{title}\n" + "\n".join(f"  {line}" for line in facts[key]))
+    if biomarker.references:
+        keys = biomarker.references
+        print("\nReferences\n" + "\n".join(f"  [{k}] {format_reference(get_reference(k))}" for k in keys))
+
+
+def print_claims(name: str) -> None:
+    """Print the claims that concern a mechanism or drug."""
+    from immunescape.report.reference_pages import claims_about
+
+    claims = claims_about(name)
+    if claims:
+        print("Claims (`immunescape claims --only ID` simulates one)")
+        print("\n".join(f"  {c.id}: {c.text}" for c in claims) + "\n")

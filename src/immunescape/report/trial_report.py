@@ -67,12 +67,12 @@ def _curves(result: TrialResult, endpoint: str) -> list[Curve]:
 
 
 def _published(result: TrialResult, endpoint: str) -> list[PublishedCurve]:
-    known = result.trial.published
-    if known is None:
+    published = result.trial.published
+    if published is None:
         return []
     digitised = _digitised(result, endpoint)
     curves = []
-    for arm in known.arms:
+    for arm in published.arms:
         points = arm.km.get(endpoint, ())
         months, survival = digitised.get(arm.name, ((), ()))
         curves.append(
@@ -90,11 +90,11 @@ def _published(result: TrialResult, endpoint: str) -> list[PublishedCurve]:
 
 def _digitised(result: TrialResult, endpoint: str) -> dict[str, tuple[Sequence[float], Sequence[float]]]:
     """Kaplan-Meier curves of the published event times that the trial file names, by arm."""
-    from immunescape.trial.stats import kaplan_meier
+    from immunescape.stats.survival import kaplan_meier
 
-    known = result.trial.published
+    published = result.trial.published
     curves: dict[str, tuple[Sequence[float], Sequence[float]]] = {}
-    for arm, times in (known.curves.get(endpoint, {}) if known else {}).items():
+    for arm, times in (published.curves.get(endpoint, {}) if published else {}).items():
         table = kaplan_meier([t for t, _ in times], [e for _, e in times])
         curves[arm] = (table["time"].tolist(), table["survival"].tolist())
     return curves
@@ -172,8 +172,8 @@ def _references(result: TrialResult, model: Model) -> list[str]:
 
 def _safety_note(result: TrialResult) -> str:
     return (
-        "Toxicity is drawn from published rates of each drug or combination (sources in the references); it is an "
-        "input of the simulation, so that its agreement with the published rate is no test of the model."
+        "Toxicity is sampled from published rates of each drug or combination (sources in the references); it is an "
+        "input of the simulation, so that its agreement with the published rate is not a test of the model."
     )
 
 
@@ -182,7 +182,7 @@ def context(result: TrialResult, notice: str) -> dict[str, Any]:
     from immunescape.model.describe import parameter_table
     from immunescape.population.reference import prepared_model
 
-    model = prepared_model(result.trial.drugs)
+    model = prepared_model(result.trial.drugs, result.trial.specificity)
     parameters = parameter_table(model)
     grades = {g: sum(p["grade"] == g for p in parameters) for g in ("measured", "fitted", "assumed")}
     method = result.comparison.get("method", "")
@@ -197,8 +197,8 @@ def context(result: TrialResult, notice: str) -> dict[str, Any]:
         "parameters. Ratio is predicted over published. A dash: not reached or not published.",
         "comparison": tables.comparison_table(result),
         "comparison_note": {
-            "Cox": "Arms are independent draws; hazard ratios by Cox regression.",
-            "paired bootstrap": "Both arms hold the same virtual patients; intervals by a paired bootstrap.",
+            "Cox": "Arms are independent samples; hazard ratios by Cox regression.",
+            "paired bootstrap": "Both arms contain the same virtual patients; intervals by paired bootstrap.",
         }.get(method, ""),
         "survival_figures": [figure_html(survival_figure(result, endpoint)) for endpoint in TITLES],
         "survival": tables.survival_table(result),
@@ -260,7 +260,7 @@ def _fit_table() -> tables.Table:
 
 
 def _escape(result: TrialResult) -> dict[str, Any]:
-    """What carried the escape, where it was asked for."""
+    """Attribution of escape, where it was asked for."""
     if result.escape is None:
         return {}
     from immunescape.report.figures import escape_figure
@@ -304,8 +304,8 @@ def save(result: TrialResult, folder: Path, notice: str) -> list[Path]:
     write_whole(paths[0], (json.dumps(content, indent=2, allow_nan=False) + "\n").encode("utf-8"))
     # what differs between two runs of the same patients stays out of the tables, whose bytes are compared
     lasting = {k: source[k] for k in ("version", "engine", "model_sha256", "protocol_sha256")} | {"seed": result.seed}
-    write_whole(paths[1], described_parquet(result.patients, result.trial.drugs, lasting))
-    write_whole(paths[2], described_parquet(result.visits, result.trial.drugs, lasting))
+    write_whole(paths[1], described_parquet(result.patients, result.trial.drugs, lasting, result.trial.specificity))
+    write_whole(paths[2], described_parquet(result.visits, result.trial.drugs, lasting, result.trial.specificity))
     write_figure(result, paths[3])
     write_report(result, paths[4], notice)
     return paths

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from immunescape.knowledge.references import get_reference, load_references
+from immunescape.knowledge.tables import GRADES
 from immunescape.model import Drug, Mechanism, Model
 from immunescape.model.expressions import evaluate
-from immunescape.model.parameters import GRADES, load_parameters
+from immunescape.model.parameters import load_parameters
 from immunescape.model.selection import dependents
 
 __all__ = [
@@ -66,8 +67,8 @@ def require_cited(mechanism: Mechanism) -> None:
     table = load_parameters(mechanism.parameters, name).values() if str(mechanism.parameters) else ()
     require(mechanism.references or any(p.sources for p in table), f"'{name}' cites nothing")
     for group in (mechanism.states, mechanism.reactions, mechanism.quantities):
-        for part in group:
-            require(part.meaning, f"'{part.name}' of '{name}' does not say what it means")
+        for item in group:
+            require(item.meaning, f"'{item.name}' of '{name}' does not say what it means")
 
 
 def require_dosable(drug: Drug) -> None:
@@ -145,19 +146,19 @@ def require_absence_exact(model: Model, without: Model, gone: set[str], grown: M
 
 def require_non_negative(model: Model, name: str, grown: Mapping[str, float]) -> None:
     """Where a state of the mechanism is zero its rate of change is not below zero, whatever the others are."""
-    own = [s.name for s in model.states.values() if s.owner == name]
+    own_states = [s.name for s in model.states.values() if s.owner == name]
     for seed in (3, 4):
         y = disturbed(model, grown, seed)
         through = flows(model, y, {})
-        for state in own:
+        for state in own_states:
             rate = float(model.derivatives({**y, state: 0.0})[state])
             require(rate >= -1e-9 * through[state], f"'{state}' falls below zero at {rate:g} per day")
 
 
 def require_finite_at_zero(model: Model, mechanism: Mechanism, grown: Mapping[str, float]) -> None:
     """With any of its own states at zero, and all of them, rates and quantities of the model stay finite."""
-    own = [s.name for s in model.states.values() if s.owner == mechanism.name]
-    for empty in ([], *([s] for s in own), own):
+    own_states = [s.name for s in model.states.values() if s.owner == mechanism.name]
+    for empty in ([], *([s] for s in own_states), own_states):
         y = dict(grown) | dict.fromkeys(empty, 0.0)
         with np.errstate(all="ignore"):
             try:

@@ -54,8 +54,8 @@ def check_design(name: str | Path, *, trials: int = 0) -> None:
     AssertionError
         Where the level is not held, or formula and simulation disagree.
     """
-    from immunescape.trial.design.loading import load_design
-    from immunescape.trial.design.simulation import simulate
+    from immunescape.design.loading import load_design
+    from immunescape.design.simulation import simulate
 
     design = load_design(name)
     references = load_references()
@@ -67,13 +67,13 @@ def check_design(name: str | Path, *, trials: int = 0) -> None:
     require(design.rule.hypotheses(design), f"the rule of '{name}' tests nothing")
     if not trials:
         return
-    found = simulate(design, trials, 1)
+    result = simulate(design, trials, 1)
     again = simulate(design, min(trials, 100), 1)
-    shares = {scenario: float(found.reject(scenario).value or 0.0) for scenario in found.scenarios}
+    shares = {scenario: float(result.reject(scenario).value or 0.0) for scenario in result.scenarios}
     for scenario, outcome in again.outcomes.items():
-        first = found.outcomes[scenario].rejected[: len(outcome.rejected)]
+        first = result.outcomes[scenario].rejected[: len(outcome.rejected)]
         require((outcome.rejected == first).all(), f"'{name}' decides otherwise with the same seed ({scenario})")
-    error = found.type_one_error
+    error = result.type_one_error
     if error is not None and error.value is not None and design.alpha is not None:
         spread = (design.alpha * (1.0 - design.alpha) / trials) ** 0.5
         require(
@@ -118,6 +118,6 @@ def check_claims(file: Path) -> None:
         for setting in (claim.background, claim.change, claim.against):
             for name in setting.set:
                 require(name in model.parameters, f"{where}: there is no parameter '{name}'")
-        for word in (claim.observe, claim.with_value):
-            observed = word.removeprefix("change:").removeprefix("best:")
+        for quantity in (claim.observe, claim.with_value):
+            observed = quantity.removeprefix("change:").removeprefix("best:")
             require(not observed or observed in values, f"{where}: there is no state or quantity '{observed}'")

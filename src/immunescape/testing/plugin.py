@@ -31,13 +31,13 @@ def check_plugin(package: str, *, models: bool = True, engine: str = "auto") -> 
     ImmunescapeError
         Where something cannot be loaded, or a name is taken.
     """
+    from immunescape.design.kinds import plugin_kinds
     from immunescape.knowledge.references import load_references
     from immunescape.model.registry import drugs, mechanisms
     from immunescape.profile.readers import all_readers
     from immunescape.testing.files import check_claims, check_design, check_trial
     from immunescape.testing.mechanisms import check_drug, check_mechanism
     from immunescape.testing.profiles import check_biomarker
-    from immunescape.trial.design.kinds import plugin_kinds
 
     try:
         points = [p for p in distribution(package).entry_points if p.group.startswith("immunescape.")]

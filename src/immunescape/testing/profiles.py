@@ -49,14 +49,17 @@ def check_biomarker(biomarker: Biomarker | str, *, study: Study | Path | None = 
     for kind, table in before.items():
         require(table.equals(getattr(given, kind)), f"the biomarker '{name}' changes the table '{kind}' of the study")
     require(set(first) == set(given.patient_ids), f"the biomarker '{name}' does not answer for every patient")
-    for patient, found in first.items():
-        _check_measurement(record, found, patient)
-        require(_same(found, second[patient]), f"'{name}' of {patient} differs from one call to the next")
+    for patient, measurement in first.items():
+        _check_measurement(record, measurement, patient)
+        require(_same(measurement, second[patient]), f"'{name}' of {patient} differs from one call to the next")
     nobody = Study(
         patients=given.patients[["patient"]].assign(**{c: None for c in COLUMNS["patients"] if c != "patient"})
     )
-    for patient, found in record(nobody).items():
-        require(found.value is None, f"'{name}' of {patient} is {found.value!r} without any data; it is not assessable")
+    for patient, measurement in record(nobody).items():
+        require(
+            measurement.value is None,
+            f"'{name}' of {patient} is {measurement.value!r} without any data; it is not assessable",
+        )
 
 
 def _same(a: Measurement, b: Measurement) -> bool:

@@ -5,11 +5,10 @@ A stand-in is the reader's decision: the answer names it, nothing is replaced in
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Container
 from functools import cache
-from importlib.resources import files
 
+from immunescape.knowledge.tables import read_rows
 from immunescape.trial.words import folded
 
 __all__ = ["absent_drug"]
@@ -17,9 +16,7 @@ __all__ = ["absent_drug"]
 
 @cache
 def _table() -> dict[str, tuple[str, str]]:
-    path = files("immunescape.knowledge") / "data" / "absent_drugs.csv"
-    with path.open("r", encoding="utf-8") as stream:
-        return {folded(row["name"]): (row["kind"], row["nearest"]) for row in csv.DictReader(stream)}
+    return {folded(row["name"]): (row["kind"], row["nearest"]) for row in read_rows("absent_drugs")}
 
 
 def absent_drug(text: str, present: Container[str]) -> tuple[str, str] | None:

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from immunescape.stats.cox import cox_hazard_ratio, log_rank_p, paired_bootstrap
+from immunescape.stats.estimate import Estimate
+from immunescape.stats.exact import clopper_pearson
+from immunescape.stats.survival import median_survival, restricted_mean
 from immunescape.trial.pathology import pathological_rates
 from immunescape.trial.recist import (
     DAYS_PER_MONTH,
@@ -15,15 +19,6 @@ from immunescape.trial.recist import (
     duration_of_response,
     progression_free_survival,
     resistance_class,
-)
-from immunescape.trial.stats import (
-    Estimate,
-    clopper_pearson,
-    cox_hazard_ratio,
-    log_rank_p,
-    median_survival,
-    paired_bootstrap,
-    restricted_mean,
 )
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import EngineError, InputError
 from immunescape.trial.eligibility import enrolment_weights, screen
-from immunescape.trial.spec import PopulationSpec as Enrolment
-from immunescape.trial.spec import Trial
+from immunescape.trial.spec import Enrolment, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -181,7 +180,7 @@ class _Worker:
 
         self.task = task
         self.engine = get_engine(task.engine)
-        self.model = prepared_model(task.trial.drugs)
+        self.model = prepared_model(task.trial.drugs, task.trial.specificity)
         compiled = self.model.compiled(self.engine)
         self.simulator: BlockSimulator = BlockSimulator(
             task.trial, self.model, compiled, task.seed, task.rtol, task.fit, grower=lambda: self.maker(0, 0).grower
@@ -238,7 +237,7 @@ class _Worker:
 _WORKERS: dict[str, _Worker] = {}
 
 
-def prepare_process(drugs: tuple[str, ...], engine: str) -> None:
+def prepare_process(drugs: tuple[str, ...], specificity: str, engine: str) -> None:
     """Read in a worker process what its blocks will need, while the parent still decides on them.
 
     With an `engine`, the model that grows tumours is compiled as well, so that all processes find it in the cache.
@@ -250,7 +249,7 @@ def prepare_process(drugs: tuple[str, ...], engine: str) -> None:
     from immunescape.population.diagnosis import Grower
     from immunescape.population.reference import prepared_model
 
-    model = prepared_model(drugs)
+    model = prepared_model(drugs, specificity)
     if engine:
         with suppress(EngineError):  # the parent finds out, and says so
             from immunescape.engine import get_engine

@@ -26,7 +26,7 @@ from immunescape.trial.spec import (
     Crossover,
     DataCut,
     Endpoints,
-    PopulationSpec,
+    Enrolment,
     PriorLine,
     Published,
     PublishedArm,
@@ -108,6 +108,7 @@ class Builder:
             visits=visits,
             follow_up_months=follow_up,
             lesions=block.lesions,
+            specificity=block.specificity,
             endpoints=Endpoints(tuple(ends.primary), tuple(ends.secondary), ends.confirmation, ends.assessor),
             description=block.description.strip(),
             registry=block.registry,
@@ -125,7 +126,7 @@ class Builder:
 
     # population ---------------------------------------------------------------------------------------------------
 
-    def population(self, block: schema.PopulationBlock) -> PopulationSpec:
+    def population(self, block: schema.PopulationBlock) -> Enrolment:
         """Who is enrolled."""
         path: Location = ("population",)
         criteria = [self.criterion("stage", block.stage, (*path, "stage"))]
@@ -155,7 +156,7 @@ class Builder:
         region, regions = self.regions(block, path)
         default: tuple[int, int | None] = (1, 1)
         line = self.attempt(default, lambda: self.line(block.line, (*path, "line")))
-        return PopulationSpec(
+        return Enrolment(
             tuple(c for c in criteria if c is not None), line,
             {name: shares for name, shares in mix.items() if shares},
             block.pdl1.assay if block.pdl1 else None, region, regions=regions,
@@ -178,7 +179,7 @@ class Builder:
         match = re.fullmatch(r"([1-9])(\+?)", str(value).strip())
         if match is None:
             raise InputError(
-                f"'{value}' is no line of treatment", where=self.source.where(path), hint="Write 1, 2 or '2+'."
+                f"'{value}' is not a line of treatment", where=self.source.where(path), hint="Write 1, 2 or '2+'."
             )
         first = int(match.group(1))
         return first, None if match.group(2) else first
@@ -238,7 +239,7 @@ class Builder:
             if key not in ("low", "high"):
                 raise unknown_word("field", str(key), ("low", "high"), where=self.source.where((*path, key)))
             if isinstance(bound, bool) or not isinstance(bound, (int, float)) or not math.isfinite(bound):
-                raise InputError(f"{bound!r} is no number", where=self.source.where((*path, key)), hint=hint)
+                raise InputError(f"{bound!r} is not a number", where=self.source.where((*path, key)), hint=hint)
             if not known.low <= bound <= known.high:
                 raise InputError(
                     f"{bound:g} is outside what {known.meaning} can be ({known.low:g} to {known.high:g} {known.unit})",
@@ -279,7 +280,9 @@ class Builder:
         match = _LEVEL.fullmatch(level.strip())
         if match is None:
             raise InputError(
-                f"'{level}' is no level of {name}", where=self.source.where(path), hint="Write '<1', '1-49' or '>=50'."
+                f"'{level}' is not a level of {name}",
+                where=self.source.where(path),
+                hint="Write '<1', '1-49' or '>=50'.",
             )
         if match["below"]:
             edge = float(match["a"])
@@ -382,7 +385,7 @@ class Builder:
         if day is not None and day > follow_up_and_cuts(block)[0] * DAYS_PER_MONTH:
             self.refuse(f"day {day:g} lies after the end of follow-up", ("resection_day",), "Raise 'follow_up_months'.")
 
-    def check_line(self, population: PopulationSpec, prior: tuple[PriorLine, ...]) -> None:
+    def check_line(self, population: Enrolment, prior: tuple[PriorLine, ...]) -> None:
         """Refuse a line of treatment that the prior lines do not lead to."""
         first, last = population.line
         if len(prior) < first - 1:
@@ -493,7 +496,7 @@ ENTRY_COVARIATES = ("sld_mm",)
 """Covariates that earlier lines change: criteria on them are read at entry."""
 
 
-def entry_criteria(population: PopulationSpec, prior: tuple[PriorLine, ...], measurable: bool | None) -> PopulationSpec:
+def entry_criteria(population: Enrolment, prior: tuple[PriorLine, ...], measurable: bool | None) -> Enrolment:
     """The population with what is read at entry, after the earlier lines, set apart from what is read at diagnosis."""
     if not prior:
         return population

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from immunescape.trial.lesions import MOST_SEEDS, MOST_TARGETS, LesionModel, Les
 from immunescape.trial.recist import DAYS_PER_MONTH, timepoint_responses
 from immunescape.trial.regimen import PlannedDose, Regimen
 from immunescape.trial.toxicity import ToxicityCourse, regimen_toxicity, simulate_toxicity
+
+if TYPE_CHECKING:
+    from immunescape.population.fit import PopulationFit
 
 __all__ = ["Course", "Line", "Models", "Streams"]
 
@@ -40,9 +43,9 @@ class Models:
     hazard: HazardModel
 
     @classmethod
-    def load(cls) -> Models:
-        """Those that ship."""
-        return cls(LesionModel.load(), HazardModel.load())
+    def load(cls, fit: PopulationFit | None = None) -> Models:
+        """Those that ship; `fit` may move coefficients of the lesions."""
+        return cls(LesionModel.load(fit), HazardModel.load())
 
 
 class Streams:

@@ -49,14 +49,14 @@ def read_curves(path: Path, arms: Sequence[str]) -> dict[str, EventTimes]:
                 except ValueError:
                     time = math.nan
                 if not (math.isfinite(time) and time >= 0):
-                    raise InputError(f"'{row['time']}' is no time in months", where=where)
+                    raise InputError(f"'{row['time']}' is not a time in months", where=where)
                 if (row["event"] or "").strip() not in ("0", "1", "0.0", "1.0"):
-                    raise InputError(f"'{row['event']}' is no event", where=where, hint="1: event, 0: censored.")
+                    raise InputError(f"'{row['event']}' is not an event", where=where, hint="1: event, 0: censored.")
                 if row["arm"] not in arms:
                     raise unknown_word("arm", str(row["arm"]), arms, where=where)
                 found.setdefault(row["arm"], []).append((time, float(row["event"]) == 1.0))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot be read: {error}", where=str(path)) from error
     if not found:
-        raise InputError("the file holds no event time", where=str(path))
+        raise InputError("the file contains no event times", where=str(path))
     return {arm: tuple(sorted(rows)) for arm, rows in found.items()}

@@ -427,7 +427,7 @@ class _Reader:
             cursor.next()
             if hours not in HOURLY:
                 raise cursor.error(
-                    f"every {number_text(hours)} hours is not a part of a day",
+                    f"every {number_text(hours)} hours is not part of a day",
                     token=number,
                     hint="Write 6, 8, 12 or 24.",
                 )

@@ -7,8 +7,8 @@ random is distributed as before. The first lesion has the patient's own paramete
 
 A lane stands for the patient's whole tumour as it would be were all of it like this lesion. It grows from the seed to
 the patient's tumour volume at diagnosis, as the population's tumours do, so its T cells, nodes, blood and tissue fit
-its own parameters and nothing jumps at day 0; a draw that never gets there, or is implausible there, is no lesion and
-is drawn again. The lesion has the lane's relative volume. What counts single cells counts those of the lesion: with
+its own parameters and nothing jumps at day 0; a draw that never gets there, or is implausible there, is not a lesion
+and is drawn again. The lesion has the lane's relative volume. What counts single cells counts those of the lesion: with
 ``cell_multiple`` cells of the lane for one of the lesion, clones are drawn at diagnosis, emerge, and become extinct, as
 in the lesion's own number of cells.
 
@@ -66,13 +66,15 @@ TINY = 2.0**-40
 class Lane:
     """One simulated tumour: parameters and state (base units).
 
-    `open` while it is integrated; `last` are the volumes, on scans and living, with which it ended.
+    `open` while it is integrated; `last` are the volumes, on scans and living, with which it ended. `draw` is the
+    number of the draw that gave a further lesion its parameters, -1 where they are the patient's own.
     """
 
     parameters: dict[str, float]
     state: FloatArray
     open: bool = True
     last: tuple[float, float] = (0.0, 0.0)
+    draw: int = -1
 
 
 def correlations(model: Model, lesions: LesionModel) -> dict[str, float]:
@@ -85,6 +87,31 @@ def correlations(model: Model, lesions: LesionModel) -> dict[str, float]:
         *((name, lesions.correlation_drugs) for name in sorted(model.parameters) if name.startswith(SENSITIVITY)),
     ]
     return {n: rho for n, rho in pairs if n in model.parameters and model.parameters[n].distribution}
+
+
+def correlated(first: FloatArray, common: FloatArray, own: FloatArray, rho: float) -> FloatArray:
+    """Standard scores of lesions that correlate by `rho` with each other and with the `first` score of the patient.
+
+    `common` and `own` are standard normal draws: one of the patient, and one of each lesion.
+    """
+    together = np.sqrt(rho) * first + np.sqrt(1.0 - rho) * common
+    return np.asarray(np.sqrt(rho) * together + np.sqrt(1.0 - rho) * own)
+
+
+def _in_common(name: str) -> str:
+    return f"lesions in common: {name}"
+
+
+def _of_lesion(name: str, lesion: int, attempt: int) -> str:
+    return f"lesion {lesion}, draw {attempt}: {name}"
+
+
+def lesion_score(
+    first: float, normal: Callable[[str], float], name: str, lesion: int, attempt: int, rho: float
+) -> float:
+    """Standard score of a lesion's parameter, drawn again; `normal` gives a number of the patient by its purpose."""
+    own = np.asarray(normal(_of_lesion(name, lesion, attempt)))
+    return float(correlated(np.asarray(first), np.asarray(normal(_in_common(name))), own, rho))
 
 
 class LaneMaker:
@@ -201,6 +228,7 @@ class LaneMaker:
                     top = np.inf if limit is None else float(self.model.to_base(name, limit))
                     values[name] = np.minimum(faster, np.maximum(top, values[name]))
             for (i, j), lane in self._diagnosed(table, left, rows, values, multiples, parameters, stream):
+                lane.draw = attempt
                 found[i, j] = lane
             left = [p for p in left if p not in found]
         return found
@@ -245,11 +273,10 @@ class LaneMaker:
 
         quantile = {}
         for name in names:
-            rho = self.correlation[name]
-            common = {i: draw(i, f"lesions in common: {name}") for i in dict.fromkeys(rows.tolist())}
-            own = np.array([draw(i, f"lesion {j}, draw {attempt}: {name}") for i, j in left])
-            together = np.sqrt(rho) * scores[name][rows] + np.sqrt(1.0 - rho) * np.array([common[i] for i in rows])
-            z = np.sqrt(rho) * together + np.sqrt(1.0 - rho) * own
+            common = {i: draw(i, _in_common(name)) for i in dict.fromkeys(rows.tolist())}
+            own = np.array([draw(i, _of_lesion(name, j, attempt)) for i, j in left])
+            shared = np.array([common[i] for i in rows])
+            z = correlated(scores[name][rows], shared, own, self.correlation[name])
             quantile[name] = np.clip(ndtr(z), TINY, 1.0 - TINY)
         records = {n: r for n, r in self._records.items() if n in names}
         values = parameters_at(records, table.iloc[rows], quantile, fit=self.fit)

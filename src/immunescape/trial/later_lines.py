@@ -12,14 +12,12 @@ publication that the file names.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
+from immunescape.knowledge.tables import read_rows
 from immunescape.trial.covariates import Criterion
 from immunescape.trial.regimen import Phase, Regimen, parse_regimen
 from immunescape.trial.spec import Arm, Choice, PriorLine, Subsequent
@@ -39,13 +37,6 @@ _TEXTS = {
         "carboplatin AUC 6 + paclitaxel 200 mg/m2 every 3 weeks for 4 cycles",
     ),
 }
-
-
-@cache
-def _table() -> tuple[Mapping[str, str], ...]:
-    path = files("immunescape.knowledge") / "data" / "later_lines.csv"
-    with path.open("r", encoding="utf-8") as stream:
-        return tuple(csv.DictReader(stream))
 
 
 def enrolment_year(year: int | None, texts: Iterable[str]) -> int:
@@ -88,7 +79,7 @@ def with_later_lines(
         if arm.crossover is not None:
             stated |= {_kind(c.regimen.drugs) for c in arm.crossover.choices}
         added = []
-        for row in _table() if may and had else ():
+        for row in read_rows("later_lines") if may and had else ():
             if (row["line"], row["region"], row["had"]) != (str(min(line, 2)), region, had):
                 continue
             if not int(row["first_year"]) <= year <= int(row["last_year"]):

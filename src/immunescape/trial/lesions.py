@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,6 +35,9 @@ from numpy.typing import ArrayLike, NDArray
 from immunescape.errors import InputError
 from immunescape.trial.coefficients import coefficients
 from immunescape.trial.recist import DAYS_PER_MONTH
+
+if TYPE_CHECKING:
+    from immunescape.population.fit import PopulationFit
 
 __all__ = ["MOST_SEEDS", "MOST_TARGETS", "SEED_LANES", "LesionModel", "Lesions"]
 
@@ -130,15 +134,19 @@ class LesionModel:
     correlation_drugs: float
 
     @classmethod
-    def load(cls) -> LesionModel:
-        """The values that ship."""
+    def load(cls, fit: PopulationFit | None = None) -> LesionModel:
+        """The values that ship; the terms ``lesions.NAME`` of a fit move them."""
         table = coefficients("lesions")
-        return cls(**{field: table[field].value for field in cls.__dataclass_fields__})
+        values = {field: table[field].value for field in cls.__dataclass_fields__}
+        if fit is not None:
+            fit.check_coefficients(f"lesions.{name}" for name in values)
+            values = {name: fit.coefficient(f"lesions.{name}", value) for name, value in values.items()}
+        return cls(**values)
 
     def split(self, volume_ml: float, count: int, rng: np.random.Generator) -> Lesions:
         """Split a tumour volume (mL) into at most `count` (1 to 5) target lesions that share one lane.
 
-        A lesion that would be smaller than 10 mm is no target lesion (RECIST 1.1); the others take its part. Five
+        A lesion that would be smaller than 10 mm is not a target lesion (RECIST 1.1); the others take its part. Five
         random numbers of each kind are drawn whatever the count, so that other draws of the patient do not shift.
         """
         if not volume_ml > 0:

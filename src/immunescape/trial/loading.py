@@ -65,7 +65,7 @@ class Source:
         if isinstance(node, yaml.ScalarNode) and node.style is None and _ODD_NUMBER.fullmatch(node.value):
             # YAML 1.1 takes 0400 for 256 (base 8) and 2:30 for 150 (base 60)
             raise InputError(
-                f"'{node.value}' is no plain number",
+                f"'{node.value}' is not a plain number",
                 where=f"{self.file}, line {node.start_mark.line + 1}",
                 hint="Write numbers without leading zeros and colons; put a text into quotes.",
             )
@@ -125,7 +125,7 @@ def resolve(name_or_path: str | Path) -> tuple[str, str]:
             return str(path), path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise InputError(
-                "cannot be read: this is no UTF-8 text", where=str(path), hint="Save it as plain text in UTF-8."
+                "cannot be read: this is not UTF-8 text", where=str(path), hint="Save it as plain text in UTF-8."
             ) from error
         except OSError as error:
             raise InputError(f"cannot be read: {error}", where=str(path)) from error
@@ -192,7 +192,9 @@ def _problem(source: Source, detail: Mapping[str, Any]) -> InputError:
     if kind == "string_type" and not isinstance(given, (dict, list)):
         return InputError(f"a text is expected, not {given!r}", where=where, hint="Put it into quotes.")
     if kind == "string_pattern_mismatch":
-        return InputError(f"'{given}' is no valid name", where=where, hint="Use lower case, digits and hyphens only.")
+        return InputError(
+            f"'{given}' is not a valid name", where=where, hint="Use lower case, digits and hyphens only."
+        )
     message = str(detail["msg"]).removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     shown = f" (given: {given!r})" if isinstance(given, (str, int, float, bool)) else ""

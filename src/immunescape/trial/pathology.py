@@ -75,7 +75,7 @@ def pathological_rates(shares: FloatArray) -> dict[str, Any]:
     shares
         Viable share (n,) in percent; NaN where the tumour was not resected.
     """
-    from immunescape.trial.stats import clopper_pearson
+    from immunescape.stats.exact import clopper_pearson
 
     n = len(shares)
     out: dict[str, Any] = {"resected_pct": round(100.0 * float(np.isfinite(shares).mean()), 2) if n else None}

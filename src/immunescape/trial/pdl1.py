@@ -6,12 +6,11 @@ many patients of the covariate population reach the translated score as a trial 
 
 from __future__ import annotations
 
-import csv
 import math
 from functools import cache
-from importlib.resources import files
 
 from immunescape.errors import InputError
+from immunescape.knowledge.tables import read_rows
 
 __all__ = ["TPS_ASSAYS", "tps_range"]
 
@@ -21,9 +20,8 @@ TPS_ASSAYS = ("22C3", "28-8", "SP263")
 
 @cache
 def _cutoffs(assay: str) -> dict[float, float]:
-    path = files("immunescape.knowledge") / "data" / "pdl1_assays.csv"
-    with path.open("r", encoding="utf-8") as stream:
-        return {float(row["score"]): float(row["tps"]) for row in csv.DictReader(stream) if row["assay"] == assay}
+    rows = read_rows("pdl1_assays")
+    return {row.number("score"): row.number("tps") for row in rows if row["assay"] == assay}
 
 
 def tps_range(assay: str, low: float, high: float) -> tuple[float, float]:
@@ -34,13 +32,13 @@ def tps_range(assay: str, low: float, high: float) -> tuple[float, float]:
     Raises
     ------
     InputError
-        For an end that is no cut-off, with those that are.
+        For an end that is not a cut-off, with those that are.
     """
     cutoffs = _cutoffs(assay)
     shown = ", ".join(f"{score:g}" for score in cutoffs)
     if low not in cutoffs:
         raise InputError(
-            f"{low:g} is no cut-off of {assay}",
+            f"{low:g} is not a cut-off of {assay}",
             hint=f"Cut-offs that can be translated: {shown}. State another range for one of {', '.join(TPS_ASSAYS)}.",
         )
     if high >= 100:

@@ -107,7 +107,7 @@ def build_result(
     Each endpoint is analysed at the first data cut that the trial names for it (at the end of follow-up where it names
     none); curves are drawn at the last.
     """
-    from immunescape.trial.stats import kaplan_meier
+    from immunescape.stats.survival import kaplan_meier
 
     table = patients.copy()
     for endpoint in ("pfs", "os", "dor"):

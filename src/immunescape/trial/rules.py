@@ -56,7 +56,7 @@ def dose_rules(cursor: Cursor, records: Mapping[str, Any], parts: list[Part]) ->
         raise cursor.error(
             "two targets of radiation in one regimen",
             token=aims[1].tokens.get("target", aims[1].token),
-            hint="Write one target; 'all lesions' takes in everything that is seen.",
+            hint="Write one target; 'all lesions' covers all visible lesions.",
         )
     return tuple(_rule(cursor, part) for part in parts)
 
@@ -123,7 +123,7 @@ def _rule(cursor: Cursor, part: Part) -> DoseRule:
     start = int(values.get("start_day", 1))
     if "start_cycle" in values:
         if interval is None or "start_day" in values:
-            raise cursor.error(f"the start of {part.drug} cannot be told", token=tokens["start_cycle"])
+            raise cursor.error(f"the start of {part.drug} cannot be determined", token=tokens["start_cycle"])
         start = 1 + (values["start_cycle"] - 1) * interval
     limit = values.get("limit") if interval is not None else None
     return DoseRule(

@@ -74,9 +74,9 @@ def run_trial(
     patients
         Patients per arm that could be simulated; None takes the protocol's numbers, at most 150.
     seed
-        Everything random follows from it.
+        Seed of all random numbers.
     workers
-        Processes; None takes the cores at hand. Results do not depend on it.
+        Processes; one per core by default. Results do not depend on it.
     out
         Folder for finished blocks (``.blocks/``); None keeps nothing.
     engine
@@ -183,7 +183,7 @@ def _working_engine(trial: Trial, engine: str) -> str:
     from immunescape.population.reference import prepared_model
 
     chosen = get_engine(engine)
-    prepared_model(trial.drugs).compiled(chosen)
+    prepared_model(trial.drugs, trial.specificity).compiled(chosen)
     return chosen.name
 
 
@@ -313,7 +313,7 @@ def _processes(trial: Trial, workers: int, engine: str) -> Team:
     """Worker processes; they import what they need, and compile the growing model, while the parent goes on."""
     team = open_team(workers, tasks_per_worker=TASKS_PER_WORKER, imports=WORKER_IMPORTS)
     for k in range(workers):
-        team.submit(None, "its preparation", prepare_process, trial.drugs, engine if k == 0 else "")
+        team.submit(None, "its preparation", prepare_process, trial.drugs, trial.specificity, engine if k == 0 else "")
     return team
 
 

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from immunescape.model.specificity import DEFAULT
+
 __all__ = ["ENDPOINTS", "TrialFile", "json_schema"]
 
 ENDPOINTS = ("orr", "dcr", "dor", "pfs", "os", "grade3", "discontinued", "mpr", "pcr")
@@ -262,6 +264,12 @@ class TrialFile(_Block):
         default="several",
         description="several: each lesion is simulated, and micrometastases become new lesions; single: target lesions"
         " share one simulated tumour, and new lesions are drawn.",
+    )
+    specificity: Literal["none", "sparse", "series", "full"] = Field(
+        default=DEFAULT,
+        description="sparse: suppressive mechanisms are active in some patients and nearly silent in most; series:"
+        " inhibitions of a process are capacities in series; full: both; none: all mechanisms act in all patients, and"
+        " pathways multiply.",
     )
     visits: str = Field(description="When tumours are scanned, e.g. 'weeks 6 and 12 then every 9 weeks'.")
     follow_up_months: float | None = Field(

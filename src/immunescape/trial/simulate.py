@@ -46,6 +46,8 @@ PIECE_DAYS = 182.0
 STEP_DAYS = 7.0
 FRAILTIES = ("frailty_death", "frailty_new_lesion")
 """What patients differ in beyond the model: factors of the hazards of death and of new lesions."""
+CLONE_SHARES = ("b2m_null_share_T", "hla_loh_share_T", "mhc1_silenced_share_T", "jak_null_share_T", "resistant_share_T")
+"""Shares of the cells of the largest lesion that are noted where the disease progresses."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,8 @@ class BlockSimulator:
         from immunescape.model.registry import drugs
 
         self.trial, self.model, self.compiled, self.seed, self.rtol = trial, model, compiled, seed, rtol
-        self.models = Models.load()
         self.fit = PopulationFit.shipped() if fit is None else fit
+        self.models = Models.load(self.fit)
         self.numbers = {name: c.value for name, c in coefficients("trial_conduct").items()}
         self._volume_ml = model.scale(VOLUME)
         self._jobs = LaneJobs(model, compiled, drugs(), rtol)
@@ -145,6 +147,7 @@ class BlockSimulator:
         arm = self.trial.arms[arm_index]
         excluded: dict[str, int] = {}
         patients, failures = self.follow(table, arm_index, stream, excluded)
+        self._clones(patients)
         rows, visits = [], []
         for p in patients:
             if p.failure:
@@ -412,6 +415,8 @@ class BlockSimulator:
                 if p.course.death is not None or p.failure:
                     continue
                 if ended is not None:
+                    if arm is not None and len(p.course.lines) == 1:
+                        p.context["at progression"] = self._largest(p)
                     if arm is None or len(p.course.lines) == 1:
                         continue  # what follows the trial's line is decided when it is known who progressed
                     p.course.start_line("after", p.course.day, NONE, np.empty(0), p.horizon, fallback=True)
@@ -420,6 +425,35 @@ class BlockSimulator:
             active = remaining
 
     # --- results ----------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _largest(p: SimulatedPatient) -> tuple[dict[str, float], FloatArray]:
+        """Parameters and state of the lane of the patient's largest living lesion."""
+        lesions = p.course.lesions
+        size = np.array([lane.last[1] for lane in p.lanes])
+        if lesions is not None and len(p.lanes) > 1:  # lanes have the size of the whole tumour, not of their lesions
+            lane_volume = np.zeros(len(p.lanes))
+            np.maximum.at(lane_volume, lesions.lane, lesions.volume_ml)
+            size = size * lane_volume
+        lane = p.lanes[int(np.argmax(size))]
+        return lane.parameters, lane.state.copy()
+
+    def _clones(self, patients: Sequence[SimulatedPatient]) -> None:
+        """Note the shares of resistant clones at progression on the trial's line."""
+        from immunescape.model.values import evaluate_quantities
+
+        names = tuple(n for n in CLONE_SHARES if n in self.model.quantities)
+        seen = [p for p in patients if "at progression" in p.context and not p.failure]
+        if not names or not seen:
+            return
+        found = [p.context["at progression"] for p in seen]
+        values = {k: np.array([own[k] for own, _ in found]) for k in found[0][0]}
+        states = dict(zip(self.compiled.states, np.array([state for _, state in found]).T, strict=True))
+        shares = evaluate_quantities(self.model, states, values, 0.0, names)
+        for k, p in enumerate(seen):
+            p.context["clones"] = {
+                n: float(np.broadcast_to(np.asarray(shares[n], dtype=float), len(seen))[k]) for n in names
+            }
 
     def collect(self, p: SimulatedPatient, arm: Arm) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """The patient's row, and the rows of the scans of the trial's own line."""
@@ -481,6 +515,12 @@ class BlockSimulator:
             "next_line": None if later is None else later.name,
             "next_line_regimen": None if later is None else str(later.regimen),
             "next_line_day": None if later is None else later.start,
+            "lesion_draws": ";".join(str(lane.draw) for lane in p.lanes[1:]),
+            **{
+                f"progression:{n}": p.context.get("clones", {}).get(n)
+                for n in CLONE_SHARES
+                if n in self.model.quantities
+            },
             **pathology,
             **{f"{name}_days": day for name, day in p.context.items() if name.startswith("prior")},
         }

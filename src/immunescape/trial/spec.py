@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from immunescape import plugins
+from immunescape.model.specificity import DEFAULT, Specificity
 from immunescape.trial.covariates import Criterion
 from immunescape.trial.curves import EventTimes
 from immunescape.trial.regimen import Regimen
@@ -24,7 +25,7 @@ __all__ = [
     "Crossover",
     "DataCut",
     "Endpoints",
-    "PopulationSpec",
+    "Enrolment",
     "PriorLine",
     "Published",
     "PublishedArm",
@@ -113,7 +114,7 @@ class Arm:
     crossover: Crossover | None = None
     subsequent: tuple[Subsequent, ...] = ()
     mix: Mapping[str, tuple[tuple[Criterion, float], ...]] = field(default_factory=dict)
-    """Shares of the arm's own patients; see :class:`PopulationSpec`."""
+    """Shares of the arm's own patients; see :class:`Enrolment`."""
 
     @property
     def regimen(self) -> str:
@@ -136,7 +137,7 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class PopulationSpec:
+class Enrolment:
     """Who is enrolled.
 
     Attributes
@@ -243,7 +244,7 @@ class Trial:
 
     name: str
     title: str
-    population: PopulationSpec
+    population: Enrolment
     arms: tuple[Arm, ...]
     visits: Schedule
     follow_up_months: float
@@ -254,6 +255,8 @@ class Trial:
     prior: tuple[PriorLine, ...] = ()
     lesions: Literal["several", "single"] = "single"
     """Whether each lesion is simulated, or target lesions share one simulated tumour; a trial file has `several`."""
+    specificity: Specificity = DEFAULT
+    """Which strengths differ between patients and how inhibitions add up; see `immunescape.model.specificity`."""
     stratify_by: tuple[str, ...] = ()
     accrual_months: float = 0.0
     data_cuts: tuple[DataCut, ...] = ()

@@ -165,7 +165,7 @@ def _assumed_lines(task: CourseTask) -> tuple[PriorLine, ...]:
 def _trial(task: CourseTask) -> Trial:
     from immunescape.model.registry import drugs
     from immunescape.trial.later_lines import with_later_lines
-    from immunescape.trial.spec import Arm, Choice, Endpoints, PopulationSpec, PriorLine, Trial
+    from immunescape.trial.spec import Arm, Choice, Endpoints, Enrolment, PriorLine, Trial
 
     arms = tuple(Arm(name, "experimental", 1, (Choice(regimen_of(text)),)) for name, text in task.arms)
     prior = _assumed_lines(task)
@@ -178,7 +178,7 @@ def _trial(task: CourseTask) -> Trial:
     return Trial(
         name="twins",
         title="Twins",
-        population=PopulationSpec((), (task.line, None)),
+        population=Enrolment((), (task.line, None)),
         arms=arms,
         visits=DaysAndThen(base.segments, tuple(task.scan_days)),
         follow_up_months=task.months,

@@ -114,7 +114,7 @@ def in_unit(m: Measurement, unit: str) -> Measurement:
     except ImmunescapeError:
         raise InputError(f"its unit is '{m.unit}', not '{unit}'", where=where, hint=hint) from None
     if own.dimension != asked.dimension:
-        raise InputError(f"its unit is '{m.unit}', which is no {unit or 'plain number'}", where=where, hint=hint)
+        raise InputError(f"its unit is '{m.unit}', which is not {unit or 'plain number'}", where=where, hint=hint)
     factor = own.factor / asked.factor
     low, high = (None if b is None else b * factor for b in (m.low, m.high))
     return replace(m, value=float(m.value) * factor, unit=unit, low=low, high=high)

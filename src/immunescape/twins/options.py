@@ -332,21 +332,29 @@ def own_options(path: str | Path, setting: Setting) -> tuple[Option, ...]:
 
 def kind_of(drugs: tuple[str, ...]) -> str:
     """Class of a regimen, in the words of the tables, from the classes of its drugs."""
+    from immunescape.model.registry import drugs as registry_drugs
     from immunescape.trial.toxicity import contains_class
 
     if not drugs:
         return "no treatment"
-    inhibitors = sum(contains_class((d,), "ici") for d in drugs)
-    parts = []
-    if inhibitors:
-        parts.append("ici" if inhibitors == 1 else "two checkpoint inhibitors")
+    registered = registry_drugs()
+    aims = {
+        target.replace("-", "").upper()
+        for d in drugs
+        if contains_class((d,), "ici")
+        for target in getattr(registered.get(d), "targets", ())
+    }
+    parts = ["ici"] if aims & {"PD1", "PDL1"} else []
+    parts += [f"{name} antibody" for name in ("CTLA-4", "TIGIT", "LAG-3", "TIM-3") if name.replace("-", "") in aims]
+    if aims & {"VEGF", "VEGFA", "VEGFR2"}:
+        parts.append("antiangiogenic")
     for word, title in (
         ("antiangiogenic", "antiangiogenic"), ("cytokine", "cytokine"), ("cell_therapy", "cell therapy"),
         ("adc", "antibody-drug conjugate"), ("targeted", "targeted"), ("vaccine", "vaccine"),
         ("radiation", "radiotherapy"), ("sting_agonist", "STING agonist"), ("epigenetic", "epigenetic drug"),
         ("costimulation", "costimulation"), ("adenosine_antibody", "adenosine antibody"), ("flora", "flora"),
     ):  # fmt: skip
-        if any(contains_class((d,), word) for d in drugs):
+        if title not in parts and any(contains_class((d,), word) for d in drugs):
             parts.append(title)
     plain = [d for d in drugs if contains_class((d,), "cytotoxic") and not contains_class((d,), "adc")]
     if plain:

@@ -90,7 +90,7 @@ def test_table_prints_itself():
 
 
 @pytest.mark.slow
-def test_ten_thousand_patients_work():
-    study = synthetic_study(10_000)
-    found = measure(study, NAMES)
-    assert all(len(m) == 10_000 for m in found.values())
+@pytest.mark.parametrize("patients", [1_000, pytest.param(10_000, marks=pytest.mark.nightly)])
+def test_many_patients_work(patients: int) -> None:
+    measured = measure(synthetic_study(patients), NAMES)
+    assert all(len(values) == patients for values in measured.values())

@@ -147,7 +147,7 @@ def test_names_that_are_no_columns_are_refused_with_the_nearest(tmp_path: Path) 
         read("maf", text, tmp_path, {"columns": {"Hugo_Symbol": "Hugo_Symbl"}})
     with pytest.raises(InputError, match="Hugo_Symbol"):
         read("maf", text, tmp_path, {"columns": {"Hugo_Symbl": "Hugo_Symbol"}})
-    with pytest.raises(InputError, match="no mapping"):
+    with pytest.raises(InputError, match="not a mapping"):
         read("maf", text, tmp_path, {"columns": "Hugo_Symbol"})
     with pytest.raises(InputError, match="Variant_Classification"):
         read("maf", text, tmp_path, {"values": {"Variant_Clasification": {"a": "b"}}})

@@ -23,11 +23,11 @@ def maf(barcode: str = "TUMOR", gene: str = "STK11", kind: str = "Nonsense_Mutat
 @pytest.mark.parametrize("barcode", ["TUMOR", "NORMAL", "tumour", "S1", "__UNKNOWN__"])
 def test_one_name_in_two_files_is_refused_unless_the_patients_are_given(barcode: str, profiled: Profiled) -> None:
     files = {"a.maf": (maf(barcode), {"format": "maf"}), "b.maf": (maf(barcode, "KRAS"), {"format": "maf"})}
-    with pytest.raises(InputError, match="one patient, or two of one name"):
+    with pytest.raises(InputError, match="one patient, or two with the same name"):
         profiled(files)
     one_named = {**files, "a.maf": (maf(barcode), {"format": "maf", "patient": "A"})}
     if barcode == "S1":
-        with pytest.raises(InputError, match="one patient, or two of one name"):
+        with pytest.raises(InputError, match="one patient, or two with the same name"):
             profiled(one_named)
     named = {n: (text, {"format": "maf", "patient": n[0].upper()}) for n, (text, _) in files.items()}
     made = profiled(named, **PANEL)
@@ -71,7 +71,7 @@ def test_two_vcf_files_with_one_column_name_are_refused(profiled: Profiled) -> N
         "#CHROM POS ID REF ALT QUAL FILTER INFO FORMAT TUMOR\n19 1206913 . C T . PASS CSQ=T|stop_gained|STK11 GT 0/1\n"
     )
     text = "\n".join(x if x.startswith("##") else x.replace(" ", "\t") for x in text.split("\n"))
-    with pytest.raises(InputError, match="one patient, or two of one name"):
+    with pytest.raises(InputError, match="one patient, or two with the same name"):
         profiled({n: (text, {"format": "vcf"}) for n in ("a.vcf", "b.vcf")})
 
 
@@ -153,4 +153,4 @@ def test_names_of_other_kinds_of_genes_raise_no_doubt(profiled: Profiled) -> Non
 def test_a_misspelt_gene_of_an_expression_table_is_told(profiled: Profiled) -> None:
     rows = "".join(f"{g}\t3\t4\n" for g in ("TP53", "KRAS", "EGFR", "MET"))
     made = profiled({"e.tsv": ("gene\tA\tB\n" + rows + "KAEP1\t4\t60\n", {"format": "expression", "unit": "tpm"})})
-    assert "'KAEP1' is no HGNC symbol and is left out (nearest: KEAP1)" in " ".join(made.study.problems)
+    assert "'KAEP1' is not an HGNC symbol and is left out (nearest: KEAP1)" in " ".join(made.study.problems)

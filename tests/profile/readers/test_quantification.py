@@ -124,7 +124,7 @@ def test_transcripts_are_summed_up_to_genes_or_refused(profiled: Profiled, tmp_p
                 "map.csv": ("t,g\nENST00000269305,TP53\n", {}),
             }
         )
-    with pytest.raises(InputError, match="leads out"):
+    with pytest.raises(InputError, match="points outside"):
         profiled({"q/quant.sf": (TRANSCRIPTS, {**entry, "tx2gene": "../map.csv"})})
 
 

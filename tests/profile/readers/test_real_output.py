@@ -27,7 +27,7 @@ REFUSED = [
     ("maf", "vcf2maf/minimalist_test_maf.tsv", {}, "Hugo_Symbol"),
     ("airr", "airr/good_rearrangement.tsv", {"patient": "P"}, "no T cell receptor among 9 rearrangements"),
     ("airr", "airr/rearrangement-example.tsv.gz", {"patient": "P"}, "no T cell receptor among 101 rearrangements"),
-    ("airr", "airr/extra_rearrangement.tsv", {"patient": "P"}, "stands twice in the header"),
+    ("airr", "airr/extra_rearrangement.tsv", {"patient": "P"}, "occurs twice in the header"),
     ("pvacseq", "pvacseq/HCC1395.MHC_II.all_epitopes.aggregated.tsv", {"patient": "P"}, "class II"),
     ("expression", "salmon/ERR188021.quant.first4500.sf", {}, "tx2gene"),
     ("quantification", "hmftools_orange_test_run/tumor_sample.isf.gene_data.tsv", {}, "no row"),

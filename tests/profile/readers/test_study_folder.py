@@ -131,8 +131,8 @@ def test_columns_that_nothing_uses_are_all_listed(tmp_path: Path) -> None:
     ("row", "why"),
     [
         ("STK11\tGRCh37\t19\t999999999\tNonsense_Mutation\tC\tT\tS3\tp.Q37*\t50\t50\n", "lies outside chromosome 19"),
-        ("STK11\tGRCh37\tchr99\t1207021\tNonsense_Mutation\tC\tT\tS3\tp.Q37*\t50\t50\n", "no chromosome"),
-        ("STK11\tGRCh37\tGL000192.1\t100\tNonsense_Mutation\tC\tT\tS3\tp.Q37*\t50\t50\n", "no chromosome"),
+        ("STK11\tGRCh37\tchr99\t1207021\tNonsense_Mutation\tC\tT\tS3\tp.Q37*\t50\t50\n", "not a chromosome"),
+        ("STK11\tGRCh37\tGL000192.1\t100\tNonsense_Mutation\tC\tT\tS3\tp.Q37*\t50\t50\n", "not a chromosome"),
         ("STK11\tGRCh37\t19\t1207021\tNonsens\tC\tT\tS3\tp.Q37*\t50\t50\n", "unknown variant classification"),
         ("STK11\tGRCh37\t19\t1207021\tNonsense_Mutation\tC\tT\tS3\tp.Q37*\t50\tmany\n", "is not a number"),
         ("STK11\tGRCh37\t19\t-5\tNonsense_Mutation\tC\tT\tS3\tp.Q37*\t50\t50\n", "lies outside chromosome 19"),

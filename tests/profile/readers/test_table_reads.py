@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from tests.profile.study_files import SEEN, maf, profiled, state, states, written
 
+from immunescape.api.profiles import ProfiledStudy
 from immunescape.errors import InputError
 from immunescape.profile.biomarkers.registry import measure
 from immunescape.profile.loading import load_study
-from immunescape.profiles import ProfiledStudy
 
 HEADER = "patient,sample,gene,classification,protein_change,chrom,start,ref,alt,{}\n"
 READS = "t_ref_count,t_alt_count"

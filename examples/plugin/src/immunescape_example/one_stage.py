@@ -10,11 +10,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import binom
 
+from immunescape.design.cohort import Milestone, Streams
+from immunescape.design.kinds import DesignKind
+from immunescape.design.records import Decided, Design, Rule
+from immunescape.design.truth import Endpoint, Truth
 from immunescape.errors import InputError
-from immunescape.trial.design.cohort import Milestone, Streams
-from immunescape.trial.design.kinds import DesignKind
-from immunescape.trial.design.records import Decided, Design, Rule
-from immunescape.trial.design.truth import Endpoint, Truth
 
 
 class Options(BaseModel):

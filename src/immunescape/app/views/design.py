@@ -40,7 +40,7 @@ FILES = {
 
 def design_ui(limits: Limits) -> Tag:
     """Assumptions on the left, operating characteristics on the right."""
-    from immunescape.designs import designs_table
+    from immunescape.api.designs import designs_table
 
     names = {row["name"]: f"{row['name']}: {row['kind']}" for row in designs_table()}
     controls = tags.div(
@@ -86,7 +86,7 @@ def design_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, 
     @reactive.effect
     @reactive.event(input.d_name, ignore_init=True)
     def _choose() -> None:
-        from immunescape.trial.design.loading import design_template
+        from immunescape.design.loading import design_template
 
         name = input.d_name()
         ui.update_text_area("d_text", value=library_text(name) if name else design_template())
@@ -118,7 +118,7 @@ def design_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, 
     def _run() -> None:
         seed = input.d_seed()
         if seed is None or seed < 0 or seed != int(seed):
-            run.refused.set("The seed is no whole number from 0 on.")
+            run.refused.set("The seed is not a whole number from 0 on.")
             return
         replicates = min(max(int(input.d_replicates() or 50), 1), limits.replicates)  # whatever a page sends
         request: Mapping[str, Any] = {

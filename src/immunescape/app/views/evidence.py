@@ -8,12 +8,17 @@ from typing import Any
 from htmltools import Tag, tags
 from shiny import Inputs, Outputs, Session, render, ui
 
-from immunescape.app.evidence import COMMANDS, PAGES, PYTHON, claim_rows, page_text
+from immunescape.app.evidence import COMMANDS, PAGES, PYTHON, claim_rows, page_text, prediction_rows
 from immunescape.app.views.parts import choose, downloaded, joined, reproduce, table_tag
 
 __all__ = ["evidence_server", "evidence_ui"]
 
 _SHOWN = 60
+MORE = {
+    "claims": "All claims that are simulated, to search",
+    "predictions": "Predictions of trials whose results were not known",
+}
+"""Pages that are tables, beside those that are texts."""
 
 
 def evidence_ui() -> Tag:
@@ -24,7 +29,7 @@ def evidence_ui() -> Tag:
             "simulated here.",
             class_="isc-lead",
         ),
-        choose("e_page", "Page", {**PAGES, "claims": "All claims that are simulated, to search"}, "scoreboard"),
+        choose("e_page", "Page", {**PAGES, **MORE}, "scoreboard"),
         ui.output_ui("e_code"),
         ui.output_ui("e_content"),
     )
@@ -42,6 +47,9 @@ def evidence_server(input: Inputs, output: Outputs, session: Session) -> None:
                 ui.output_ui("e_claims"),
                 ui.download_button("e_csv", "All claims, CSV", class_="btn-sm btn-outline-secondary"),
             )
+        if name == "predictions":
+            rows = prediction_rows()
+            return table_tag(rows, f"{len(rows)} predictions; hazard ratios with 95 % intervals at the planned size")
         text = page_text(name) if name in PAGES else ""
         if not text:
             return tags.p("This page did not ship with this installation.", class_="isc-missing")
@@ -61,7 +69,7 @@ def evidence_server(input: Inputs, output: Outputs, session: Session) -> None:
     @render.ui
     def e_code() -> Any:
         name = "claims-results" if input.e_page() == "claims" else input.e_page()
-        return reproduce(PYTHON[name], COMMANDS[name], opened=False) if name in PAGES else None
+        return reproduce(PYTHON[name], COMMANDS[name], opened=False) if name in PYTHON else None
 
     @downloaded("claims.csv")
     async def e_csv() -> Any:

@@ -14,8 +14,8 @@ from immunescape.app.evidence import claim_rows
 from immunescape.app.jobs import Jobs
 from immunescape.app.patient_run import Simulator
 from immunescape.app.views import design, evidence, patient, profile, trial
+from immunescape.console import NOTICE
 from immunescape.errors import ImmunescapeError
-from immunescape.face import NOTICE
 
 if TYPE_CHECKING:
     from immunescape.app.serve import Limits

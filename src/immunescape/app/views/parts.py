@@ -180,4 +180,4 @@ def figures_ui(name: str, *, wide: bool = False) -> Tag:
 
 def joined(*parts: Any) -> TagList:
     """Tags below each other; None is left out."""
-    return TagList(*[part for part in parts if part is not None])
+    return TagList(*[element for element in parts if element is not None])

@@ -143,7 +143,7 @@ def patient_server(input: Inputs, output: Outputs, session: Session, simulator: 
     """Simulate when something changes; the last change wins, and what was shown stays until then."""
     shown: reactive.Value[Any] = reactive.value(None)
     asked: reactive.Value[PatientChoice | None] = reactive.value(None)
-    refused = reactive.value("")  # what the fields hold is no choice
+    refused = reactive.value("")  # what the fields hold is not a choice
     failed = reactive.value("")  # what was chosen cannot be simulated
     compiling = reactive.value("")
     folder = tempfile.TemporaryDirectory(prefix="immunescape-")

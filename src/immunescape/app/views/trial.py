@@ -37,7 +37,7 @@ FILES = {
 
 def trial_ui(most_patients: int) -> Tag:
     """Controls on the left, results on the right."""
-    from immunescape.face import trials_table
+    from immunescape.api.trials import trials_table
 
     names = {row["name"]: f"{row['name']}: {row['arms']}" for row in trials_table()}
     controls = tags.div(
@@ -91,7 +91,7 @@ def trial_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, m
     def _run() -> None:
         seed = input.t_seed()
         if seed is None or seed < 0 or seed != int(seed):
-            run.refused.set("The seed is no whole number from 0 on.")
+            run.refused.set("The seed is not a whole number from 0 on.")
             return
         patients = min(max(int(input.t_patients() or 10), 1), most_patients)  # whatever a page sends
         run.start(

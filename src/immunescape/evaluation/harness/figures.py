@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from immunescape.trial.stats import Estimate, median_survival
+from immunescape.stats.estimate import Estimate
+from immunescape.stats.survival import median_survival
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +57,7 @@ def _levels(values: pd.Series, low: float, high: float) -> pd.Series:
 def arm_kind(result: TrialResult, index: int) -> str:
     """What an arm gives, for the odds ratios: ``inhibitor, first line``, ``inhibitor, later line`` or empty.
 
-    Arms with a drug that is no checkpoint inhibitor, and patients who had one before, are left out.
+    Arms with a drug that is not a checkpoint inhibitor, and patients who had one before, are left out.
     """
     from immunescape.trial.toxicity import contains_class
 

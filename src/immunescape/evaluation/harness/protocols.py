@@ -137,7 +137,7 @@ def _of_file(
 
 def _read(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     if not path.is_file():
-        raise InputError("there is no such file", where=str(path), hint=HOW)
+        raise InputError("no such file", where=str(path), hint=HOW)
     with path.open(encoding="utf-8", newline="") as stream:
         reader = csv.DictReader(stream)
         for name in columns:

@@ -153,7 +153,7 @@ def oak_references(data: Path) -> list[dict[str, Any]]:
     """Best response in full, survival curves and baseline size of both arms of OAK from its patients."""
     import pandas as pd
 
-    from immunescape.trial.stats import kaplan_meier
+    from immunescape.stats.survival import kaplan_meier
 
     path = data / "oak" / "oak_clinical.csv"
     if not path.is_file():
@@ -182,8 +182,8 @@ def oak_references(data: Path) -> list[dict[str, Any]]:
 def curve_references(data: Path) -> list[dict[str, Any]]:
     """Survival at 6, 12 and 24 months read off the published curves of ``km/`` for trials that are simulated."""
     from immunescape.evaluation.targets import CURVES
+    from immunescape.stats.survival import kaplan_meier
     from immunescape.trial.curves import read_curves
-    from immunescape.trial.stats import kaplan_meier
 
     out: list[dict[str, Any]] = []
     for stem, (trial, arms, end, source) in CURVES.items():

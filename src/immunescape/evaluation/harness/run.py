@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from immunescape.errors import InputError
+from immunescape.evaluation.harness.class_effects import effects_of
 from immunescape.evaluation.harness.figures import figures
 from immunescape.evaluation.harness.protocols import Deviation, Protocol, deviations, protocols
 from immunescape.evaluation.harness.scoring import Comparison, Summary, comparisons, summaries
@@ -69,6 +70,7 @@ class Harness:
             "comparisons": [c.row() for c in self.comparisons],
             "summary": [s.row() for s in self.summaries],
             "odds": list(self.odds),
+            "class_effects": [e.row() for e in effects_of(self.protocols, self.comparisons)],
             "deviations": [d.row() for d in self.deviations],
         }  # fmt: skip
 

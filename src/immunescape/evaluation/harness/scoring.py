@@ -7,12 +7,9 @@ and the mean of the trial's class. Of a response rate: the constant, and the mea
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ import numpy as np
 
 from immunescape.evaluation.harness.protocols import Protocol
 from immunescape.evaluation.harness.real import curve_references, oak_references
+from immunescape.knowledge.tables import Row, read_rows
 from immunescape.trial.spec import Arm
 from immunescape.trial.toxicity import contains_class
 
@@ -105,12 +103,9 @@ class Summary:
         return asdict(self)
 
 
-@cache
-def _recalled() -> tuple[dict[str, str], ...]:
+def _recalled() -> tuple[Row, ...]:
     """Published figures that no trial file holds (``published.csv``)."""
-    path = files("immunescape.evaluation.harness") / "published.csv"
-    with path.open("r", encoding="utf-8") as stream:
-        return tuple(csv.DictReader(stream))
+    return read_rows(Path(__file__).parent / "published.csv")
 
 
 def comparisons(
@@ -178,12 +173,13 @@ def comparisons(
                     sizes = [r.n or 100 for r in rates if r]
                     se = 100 * math.sqrt(sum(p / 100 * (1 - p / 100) / s for p, s in zip((a, b), sizes, strict=True)))
                     add("", "orr_difference", a - b, None, sources.get("orr", ""), protocol.checked, None, se)
-        for ref in _recalled():
-            if ref["trial"] == trial.name:
-                interval = (float(ref["low"]), float(ref["high"])) if ref["low"] and ref["high"] else None
-                size = next((a.n for a in trial.arms if a.name == ref["arm"]), None)
-                responders = size and (size / 4 if ref["figure"].startswith("dor") else size)
-                add(ref["arm"], ref["figure"], float(ref["value"]), interval, ref["source"], ref["checked"], responders)
+        for row in _recalled():
+            if row["trial"] == trial.name:
+                low, high = row.number_or_none("low"), row.number_or_none("high")
+                interval = None if low is None or high is None else (low, high)
+                size = next((a.n for a in trial.arms if a.name == row["arm"]), None)
+                responders = size and (size / 4 if row["figure"].startswith("dor") else size)
+                add(row["arm"], row["figure"], row.number("value"), interval, row["source"], row["checked"], responders)
     return out
 
 

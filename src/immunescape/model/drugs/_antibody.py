@@ -19,6 +19,7 @@ clearance is ``k_cl * gamma_C``.
 from __future__ import annotations
 
 from immunescape.model.declarations import Contribution, Drug, Quantity, Reaction, State
+from immunescape.model.drugs._titles import title_of
 
 __all__ = ["antibody"]
 
@@ -188,7 +189,7 @@ def antibody(
         contributions.append(Contribution("treg_adcc", f"k_adcc_{d} * free_T_{d} / (kd_eff_{d} + free_T_{d})"))
     return Drug(
         name=d,
-        title=d.capitalize(),
+        title=title_of(d),
         summary=f"{isotype} antibody against {target}. {note}",
         references=references,
         parameters=f"{d}.csv",

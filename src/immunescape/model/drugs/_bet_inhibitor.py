@@ -19,7 +19,8 @@ def bet_inhibitor(
     ----------
     name
         Lower-case name; besides what `small_molecule` asks for, the table ``<name>.csv`` holds ``r_mimicry``,
-        ``r_growth``, ``r_growth_kras``, ``r_MHC1``, ``r_PDL1``, ``r_Treg`` and ``r_MDSC``, each with ``_<name>``.
+        ``r_growth``, ``r_growth_kras``, ``r_MHC1``, ``r_PDL1``, ``r_Treg``, ``r_T_division`` and ``r_MDSC``, each with
+        ``_<name>``.
     title, molar_mass, synonyms, references, note
         As in `Drug`.
     """
@@ -43,6 +44,7 @@ def bet_inhibitor(
             acts("mhc1_expression", "promotes", f"r_MHC1_{name}"),
             acts("pdl1_cancer", "inhibits", f"r_PDL1_{name}"),
             acts("treg_recruitment", "inhibits", f"r_Treg_{name}"),
+            acts("proliferation", "inhibits", f"r_T_division_{name}"),
             acts("mdsc_recruitment", "inhibits", f"r_MDSC_{name}"),
         ),
         requires=("drivers",),

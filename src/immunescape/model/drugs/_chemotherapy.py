@@ -23,6 +23,7 @@ from __future__ import annotations
 from typing import Literal
 
 from immunescape.model.declarations import Contribution, Drug, Quantity, Reaction, State
+from immunescape.model.drugs._titles import sentence_case
 
 __all__ = ["chemotherapy"]
 
@@ -142,7 +143,7 @@ def chemotherapy(
     return Drug(
         name=d,
         title=title,
-        summary=f"{drug_class.capitalize()}. {note}",
+        summary=f"{sentence_case(drug_class)}. {note}",
         references=references,
         parameters=f"{d}.csv",
         requires=("body", "tumour_growth"),

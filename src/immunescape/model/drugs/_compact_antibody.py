@@ -12,6 +12,7 @@ half-blocking concentration is divided by ``avidity_<drug>``; in the node it is 
 from __future__ import annotations
 
 from immunescape.model.declarations import Contribution, Drug, Modulation, Quantity, Reaction, State
+from immunescape.model.drugs._titles import sentence_case, title_of
 
 __all__ = ["compact_antibody"]
 
@@ -115,8 +116,8 @@ def compact_antibody(
     kind = "bispecific antibody" if len(targets) > 1 else "antibody"
     return Drug(
         name=d,
-        title=d.capitalize(),
-        summary=f"{kind.capitalize()} on {' and '.join(targets)}. {note}",
+        title=title_of(d),
+        summary=f"{sentence_case(kind)} against {' and '.join(targets)}. {note}",
         references=references,
         parameters=f"{d}.csv",
         requires=tuple(dict.fromkeys(("body", "tumour_growth", *requires))),

@@ -39,7 +39,7 @@ def regulatory_t_cell_conjugate(
     return Drug(
         name=d,
         title=title,
-        summary=f"Antibody-drug conjugate against {antigen} of regulatory T cells, with {payload}. {note}",
+        summary=f"Antibody-drug conjugate against {antigen} on regulatory T cells, with {payload}. {note}",
         references=references,
         parameters=f"{d}.csv",
         requires=("body", "tumour_growth", "treg"),

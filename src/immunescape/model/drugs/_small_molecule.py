@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import Literal
 
 from immunescape.model.declarations import Contribution, Drug, Modulation, Pool, Quantity, Reaction, State
+from immunescape.model.drugs._titles import sentence_case
 
 __all__ = ["small_molecule"]
 
@@ -144,7 +145,7 @@ def small_molecule(
     return Drug(
         name=d,
         title=title,
-        summary=f"{drug_class.capitalize()}. {note}",
+        summary=f"{sentence_case(drug_class)}. {note}",
         references=references,
         parameters=f"{d}.csv",
         requires=tuple(dict.fromkeys(("body", *requires))),

@@ -26,8 +26,8 @@ def intratumoral_sting_agonist(
         name=d,
         title=title,
         summary=(
-            f"STING agonist, injected into the tumour, which it leaves for blood within hours. A share of the tumour, "
-            f"injected_{d}, is reached. {note}"
+            f"STING agonist, injected into the tumour, from which it is lost to blood within hours. It reaches a share "
+            f"of the tumour, injected_{d}. {note}"
         ),
         references=references,
         parameters=f"{d}.csv",

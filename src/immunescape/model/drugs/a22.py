@@ -13,7 +13,7 @@ DRUG = small_molecule(
     molar_mass=500.0,
     synonyms=("compound A22",),
     references=("qin2019a22",),
-    note="A triazolopyridine; a preclinical tool: no dose in man, kinetics assumed.",
+    note="A triazolopyridine; a preclinical tool: no human dose, pharmacokinetics assumed.",
     requires=("checkpoints_pd1",),
     contributions=(
         Contribution("pdl1_antibody_T", "ratio_a22"),

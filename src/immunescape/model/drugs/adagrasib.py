@@ -13,7 +13,7 @@ DRUG = small_molecule(
     molar_mass=604.1,
     synonyms=("MRTX849", "Krazati"),
     references=("labeladagrasib", "janne2022", "hallin2020"),
-    note="Oral, twice daily; kinetics of the label. Covalent: the effect follows the turnover of KRAS.",
+    note="Oral, twice daily; pharmacokinetics from the label. Covalent: the effect depends on the turnover of KRAS.",
     effect_compartment=True,
     contributions=(
         Contribution("kras_g12c_inhibitor", "ratio_adagrasib"),

@@ -10,5 +10,5 @@ DRUG = intratumoral_sting_agonist(
     molar_mass=690.5,
     synonyms=("MIW815", "ADU-S100", "ML RR-S2 CDA"),
     references=("mericbernstam2022",),
-    note="Cyclic dinucleotide; half-life in plasma as published, washout and potency assumed.",
+    note="Cyclic dinucleotide; published plasma half-life, washout and potency assumed.",
 )

@@ -11,9 +11,10 @@ DRUG = Drug(
     name="aldesleukin",
     title="Aldesleukin",
     summary=(
-        "Interleukin-2 with one compartment in plasma. It reaches the nodes, where it adds to the cells' own and lets "
-        "primed CD8 T cells divide; it lets activated T cells of blood, tissue and tumour divide, raises the number of "
-        "NK cells and arms them, and brings regulatory T cells, which answer to less of it."
+        "Interleukin-2 with one compartment in plasma. In the lymph nodes it adds to endogenous IL-2 and drives the "
+        "proliferation of primed CD8 T cells; in blood, tissue and tumour it drives the proliferation of activated T "
+        "cells, raises the number and activity of NK cells, and expands regulatory T cells, which respond to lower "
+        "concentrations."
     ),
     references=("konrad1990", "labelaldesleukin", "lotze1985"),
     parameters="aldesleukin.csv",

@@ -13,7 +13,7 @@ DRUG = small_molecule(
     molar_mass=387.7,
     synonyms=("3AC", "SHIP1 inhibitor"),
     references=("gumbleton2017",),
-    note="Preclinical tool; kinetics and potency in man are assumed.",
+    note="Preclinical tool; human pharmacokinetics and potency are assumed.",
     modulations=(
         Modulation("killing", "ship1", "promotes", "r_kill_aminocholestane * occupancy_aminocholestane"),
         Modulation("reactivation", "ship1", "promotes", "r_react_aminocholestane * occupancy_aminocholestane"),

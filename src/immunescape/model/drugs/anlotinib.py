@@ -14,8 +14,8 @@ DRUG = small_molecule(
     synonyms=("AL3818", "catequentinib", "Focus V"),
     references=("sun2016", "xie2018", "han2018"),
     note=(
-        "Oral, days 1 to 14 of 21; half-life of four days. The block of VEGF receptors acts on vessels, that of FGFR, "
-        "PDGFR and KIT on division."
+        "Oral, days 1 to 14 of 21; half-life of four days. Inhibition of VEGF receptors acts on vessels, "
+        "that of FGFR, PDGFR and KIT on proliferation."
     ),
     contributions=(Contribution("vegf_blockade", "ratio_anlotinib"),),
     modulations=(

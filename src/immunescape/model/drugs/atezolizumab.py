@@ -13,6 +13,6 @@ DRUG = antibody(
     infusion_hours=1.0,
     synonyms=("MPDL3280A", "Tecentriq"),
     references=("stroh2017",),
-    note="Population kinetics with clearance falling over time on treatment.",
+    note="Population pharmacokinetics; clearance declines over time on treatment.",
     declining_clearance=True,
 )

@@ -1,4 +1,4 @@
-"""Avelumab: antibody on PD-L1."""
+"""Avelumab: antibody against PD-L1."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ DRUG = compact_antibody(
     infusion_hours=1.0,
     synonyms=("MSB0010718C", "Bavencio"),
     references=("labelavelumab", "barlesi2018"),
-    note="Kinetics: clearance and volume at steady state of the label.",
+    note="Pharmacokinetics: clearance and steady-state volume from the label.",
 )

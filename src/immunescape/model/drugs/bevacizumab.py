@@ -13,5 +13,5 @@ DRUG = antibody(
     infusion_hours=1.5,
     synonyms=("rhuMAb VEGF", "Avastin"),
     references=("labelbevacizumab", "lu2008", "willett2004"),
-    note="Linear population kinetics. It holds VEGF-A, with effects on vessels that depend on dose and time.",
+    note="Linear population pharmacokinetics. It sequesters VEGF-A; its effects on vessels depend on dose and time.",
 )

@@ -10,5 +10,5 @@ DRUG = intratumoral_sting_agonist(
     molar_mass=700.0,
     synonyms=("BI1387446", "BI-STING"),
     references=("harrington2018",),
-    note="Cyclic dinucleotide without published kinetics in patients: they are taken from others of its class.",
+    note="Cyclic dinucleotide without published human pharmacokinetics: those of its class are used.",
 )

@@ -1,4 +1,4 @@
-"""Bintrafusp alfa: antibody on PD-L1 and TGF-beta."""
+"""Bintrafusp alfa: antibody against PD-L1 and TGF-beta."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ DRUG = compact_antibody(
     infusion_hours=1.0,
     synonyms=("M7824",),
     references=("cho2023bintrafusp", "pazares2020bintrafusp"),
-    note="A PD-L1 antibody whose arms trap TGF-beta; kinetics assumed.",
+    note="A PD-L1 antibody fused to TGF-beta receptor domains that trap TGF-beta; pharmacokinetics assumed.",
 )

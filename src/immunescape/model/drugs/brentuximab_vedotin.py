@@ -13,5 +13,5 @@ DRUG = regulatory_t_cell_conjugate(
     dose_units=("mg/kg", "mg"),
     synonyms=("Adcetris", "SGN-35"),
     references=("li2017brentuximab", "grogan2020"),
-    note="Published clearance. Cancer cells of the lung rarely carry CD30: it kills none of them.",
+    note="Published clearance. Lung cancer cells rarely express CD30: it kills none of them.",
 )

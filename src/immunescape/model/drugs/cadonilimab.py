@@ -1,4 +1,4 @@
-"""Cadonilimab: antibody on PD-1 and CTLA-4."""
+"""Cadonilimab: antibody against PD-1 and CTLA-4."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ DRUG = compact_antibody(
     infusion_hours=1.0,
     synonyms=("AK104",),
     references=("pang2023",),
-    note="Kinetics: half-life near a week, as tetravalent antibodies without Fc function (assumed).",
+    note="Pharmacokinetics: half-life of about a week, as for tetravalent antibodies without Fc function (assumed).",
 )

@@ -13,5 +13,5 @@ DRUG = regulatory_t_cell_conjugate(
     dose_units=("ug/kg", "mg/kg", "mg"),
     synonyms=("ADCT-301",),
     references=("zammarchi2020", "hamadani2021"),
-    note="Kinetics assumed.",
+    note="Pharmacokinetics assumed.",
 )

@@ -1,4 +1,4 @@
-"""Camrelizumab: antibody on PD-1."""
+"""Camrelizumab: antibody against PD-1."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ DRUG = compact_antibody(
     infusion_hours=0.5,
     synonyms=("SHR-1210", "AiRuiKa"),
     references=("wang2021camrelizumab",),
-    note="Kinetics: clearance and volume of PD-1 antibodies (assumed); the source has a saturable part.",
+    note="Pharmacokinetics: clearance and volume of PD-1 antibodies (assumed); the source has a saturable component.",
 )

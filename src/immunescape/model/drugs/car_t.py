@@ -9,8 +9,8 @@ DRUG = cell_therapy(
     title="T cells with a chimeric antigen receptor",
     sees="car_antigen_car_t",
     summary=(
-        "T cells with a chimeric receptor: they see a surface antigen without MHC-I, and exhaust sooner "
-        "in solid tumours."
+        "T cells with a chimeric antigen receptor: they recognise a surface antigen independently of MHC-I, and "
+        "become exhausted sooner in solid tumours."
     ),
     references=("haas2019",),
     synonyms=("CAR-T", "CAR T cells"),

@@ -15,8 +15,8 @@ DRUG = chemotherapy(
     synonyms=("CBDCA", "Paraplatin", "JM-8"),
     references=("calvert1989", "ekhart2009"),
     note=(
-        "Two compartments; clearance is filtration rate + 25 mL/min, so that a dose by the Calvert formula "
-        "reaches its AUC."
+        "Two compartments; clearance is the glomerular filtration rate + 25 mL/min, so that a dose by the "
+        "Calvert formula attains its AUC."
     ),
     clearance="cl_residual_carboplatin * (crcl_carboplatin + cl_nonrenal_carboplatin)",
     damages_dna=True,

@@ -9,7 +9,7 @@ DRUG = Drug(
     title="Clostridium butyricum CBM588",
     summary=(
         "Live bacteria that support Bifidobacterium and other commensals while they are taken (80 mg twice daily) and "
-        "are gone within days. The size of the effect is assumed."
+        "are lost within days. The size of the effect is assumed."
     ),
     references=("tomita2020", "dizman2022"),
     parameters="cbm588.csv",

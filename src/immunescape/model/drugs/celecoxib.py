@@ -13,6 +13,6 @@ DRUG = small_molecule(
     molar_mass=381.37,
     synonyms=("Celebrex", "SC-58635"),
     references=("labelcelecoxib", "riendeau2001"),
-    note="Oral; kinetics of the label.",
+    note="Oral; pharmacokinetics from the label.",
     contributions=(Contribution("cox2_inhibitor", "ratio_celecoxib"),),
 )

@@ -13,6 +13,6 @@ DRUG = antibody(
     infusion_hours=0.5,
     synonyms=("REGN2810", "Libtayo", "cemiplimab-rwlc"),
     references=("nguyen2022", "yang2021"),
-    note="Population kinetics with clearance falling over time on treatment.",
+    note="Population pharmacokinetics; clearance declines over time on treatment.",
     declining_clearance=True,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from immunescape.model.declarations import Contribution
+from immunescape.model.declarations import Contribution, Modulation
 from immunescape.model.drugs._small_molecule import small_molecule
 
 DRUG = small_molecule(
@@ -15,4 +15,9 @@ DRUG = small_molecule(
     references=("foote2018", "besse2024"),
     note="Oral; one compartment; clearance and volume are assumed.",
     contributions=(Contribution("atr_inhibitor", "ratio_ceralasertib"),),
+    modulations=(
+        Modulation(
+            "proliferation", "repair_inhibition", "inhibits", "r_T_division_ceralasertib * occupancy_ceralasertib"
+        ),
+    ),
 )

@@ -13,7 +13,7 @@ DRUG = small_molecule(
     molar_mass=600.0,
     synonyms=("LYC-55716",),
     references=("mahalingam2019", "hu2016"),
-    note="Raises Th17 and IL-17A, turns helper cells from the regulatory fate, lowers PD-1 and arms CD8 T cells.",
+    note="Raises Th17 and IL-17A, prevents conversion of helper cells, lowers PD-1 and enhances CD8 T cells.",
     requires=("th17", "checkpoints_pd1", "killing"),
     modulations=(
         Modulation("th17", "rorg_agonist", "promotes", "r_Th17_cintirorgon * occupancy_cintirorgon"),

@@ -14,7 +14,7 @@ DRUG = chemotherapy(
     infusion_hours=1.0,
     synonyms=("CDDP", "Platinol", "cis-platinum"),
     references=("urien2004",),
-    note="Two compartments of unbound platinum; clearance by body surface and creatinine clearance.",
+    note="Two compartments of unbound platinum; clearance scales with body surface area and creatinine clearance.",
     clearance=(
         "cl_cisplatin * (bsa_cisplatin / bsa_ref_cisplatin)^cl_bsa_cisplatin"
         " * (crcl_cisplatin / crcl_ref_cisplatin)^cl_crcl_cisplatin"

@@ -1,4 +1,4 @@
-"""Cobolimab: antibody on TIM-3."""
+"""Cobolimab: antibody against TIM-3."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ DRUG = compact_antibody(
     infusion_hours=0.5,
     synonyms=("TSR-022", "GSK4069889"),
     references=("koyama2016b",),
-    note="Kinetics: as a typical IgG4 (assumed).",
+    note="Pharmacokinetics: as for a typical IgG4 (assumed).",
 )

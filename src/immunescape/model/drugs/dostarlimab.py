@@ -1,4 +1,4 @@
-"""Dostarlimab: antibody on PD-1."""
+"""Dostarlimab: antibody against PD-1."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ DRUG = compact_antibody(
     infusion_hours=0.5,
     synonyms=("TSR-042", "Jemperli"),
     references=("shang2022",),
-    note="Kinetics in the range of the population analyses of PD-1 antibodies (assumed).",
+    note="Pharmacokinetics in the range of the population analyses of PD-1 antibodies (assumed).",
 )

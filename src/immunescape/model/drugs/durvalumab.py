@@ -13,7 +13,7 @@ DRUG = antibody(
     infusion_hours=1.0,
     synonyms=("MEDI4736", "Imfinzi"),
     references=("baverel2018",),
-    note="Population kinetics with linear clearance that falls over time and saturable clearance.",
+    note="Population pharmacokinetics with linear clearance that declines over time, and saturable clearance.",
     declining_clearance=True,
     saturable_clearance=True,
 )

@@ -10,5 +10,5 @@ DRUG = intratumoral_sting_agonist(
     molar_mass=746.5,
     synonyms=("E-7766",),
     references=("harrington2018",),
-    note="Macrocycle-bridged dinucleotide without published kinetics in patients; those of its class are taken.",
+    note="Macrocycle-bridged dinucleotide without published human pharmacokinetics: those of its class are used.",
 )

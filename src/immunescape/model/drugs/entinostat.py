@@ -13,7 +13,7 @@ DRUG = small_molecule(
     molar_mass=376.41,
     synonyms=("MS-275", "SNDX-275"),
     references=("ryan2005", "orillion2017", "topper2017"),
-    note="Oral, weekly; one compartment with the published half-life of two days; acetylation follows plasma.",
+    note="Oral, weekly; one compartment with the published half-life of two days; acetylation follows plasma levels.",
     effect_compartment=True,
     contributions=(
         Contribution("epigenetic_derepression_T", "r_derepression_entinostat * ratio_entinostat"),

@@ -1,4 +1,4 @@
-"""Envafolimab: antibody on PD-L1."""
+"""Envafolimab: antibody against PD-L1."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ DRUG = compact_antibody(
     infusion_hours=0,
     synonyms=("KN035",),
     references=("papadopoulos2021",),
-    note="Kinetics: half-life near two weeks (assumed).",
+    note="Pharmacokinetics: half-life of about two weeks (assumed).",
     subcutaneous=True,
 )

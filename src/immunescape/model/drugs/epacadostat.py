@@ -13,6 +13,6 @@ DRUG = small_molecule(
     molar_mass=438.23,
     synonyms=("INCB024360",),
     references=("beatty2017", "shi2017"),
-    note="Oral; one compartment; potency in patients, as concentration in plasma.",
+    note="Oral; one compartment; potency in patients as plasma concentration.",
     contributions=(Contribution("ido1_inhibitor", "ratio_epacadostat"),),
 )

@@ -8,9 +8,9 @@ DRUG = Drug(
     name="fecal_transplant",
     title="Fecal microbiota transfer",
     summary=(
-        "Stool of a donor (who responded, or is healthy). One dose engrafts for months; it supplies commensals and "
-        "Akkermansia. Engraftment is assumed; two trials in melanoma that resisted antibodies saw responses in 6 of 15 "
-        "and 3 of 10 patients."
+        "Stool of a donor (a responder, or healthy). One dose engrafts for months; it supplies commensals and "
+        "Akkermansia. Engraftment is assumed; two trials in melanoma refractory to PD-1 antibodies reported responses "
+        "in 6 of 15 and 3 of 10 patients."
     ),
     references=("davar2021", "baruch2021", "routy2023"),
     parameters="fecal_transplant.csv",

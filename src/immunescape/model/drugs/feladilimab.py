@@ -1,4 +1,4 @@
-"""Feladilimab: antibody on ICOS."""
+"""Feladilimab: antibody against ICOS."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DRUG = compact_antibody(
     infusion_hours=0.5,
     synonyms=("GSK3359609",),
     references=("hanson2020",),
-    note="Kinetics: as a typical IgG4 (assumed).",
+    note="Pharmacokinetics: as for a typical IgG4 (assumed).",
     drug_class="ICOS agonist antibody",
     modulations=(
         Modulation(

@@ -14,7 +14,7 @@ DRUG = chemotherapy(
     infusion_hours=0.5,
     synonyms=("Fludara", "fludarabine phosphate"),
     references=("labelfludarabine", "dudley2008"),
-    note="One compartment of 2-fluoro-ara-A; clearance and volume of the label.",
+    note="One compartment of 2-fluoro-ara-A; clearance and volume from the label.",
     peripheral=0,
     clearance="cl_fludarabine",
 )

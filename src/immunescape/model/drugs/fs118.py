@@ -1,4 +1,4 @@
-"""FS118: antibody on LAG-3 and PD-L1."""
+"""FS118: antibody against LAG-3 and PD-L1."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ DRUG = compact_antibody(
     infusion_hours=1.0,
     synonyms=("FS-118", "LAG-3/PD-L1 mAb2"),
     references=("kraman2020", "yap2023"),
-    note="Kinetics: half-life near four days (assumed).",
+    note="Pharmacokinetics: half-life of about four days (assumed).",
     bridges_lag3=True,
 )

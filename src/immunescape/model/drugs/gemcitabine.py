@@ -14,7 +14,7 @@ DRUG = chemotherapy(
     infusion_hours=0.5,
     synonyms=("dFdC", "LY188011", "Gemzar"),
     references=("jiang2008",),
-    note="Two compartments, cleared within the hour.",
+    note="Two compartments; cleared within an hour.",
     clearance="cl_gemcitabine",
     depletes=("mdsc",),
 )

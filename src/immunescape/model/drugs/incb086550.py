@@ -13,7 +13,10 @@ DRUG = small_molecule(
     molar_mass=694.0,
     synonyms=("evixapodlin",),
     references=("koblish2022",),
-    note="Pairs PD-L1 on the surface and has it internalised; acts as PD-L1 blockers do, in tumour and node.",
+    note=(
+        "Dimerises PD-L1 on the surface and induces its internalisation; acts as PD-L1 blockade in tumour and lymph "
+        "node."
+    ),
     requires=("checkpoints_pd1",),
     contributions=(
         Contribution("pdl1_antibody_T", "ratio_incb086550"),

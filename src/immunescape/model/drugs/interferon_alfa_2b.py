@@ -10,8 +10,9 @@ DRUG = Drug(
     name="interferon_alfa_2b",
     title="Interferon alfa-2b",
     summary=(
-        "Type I interferon, given under the skin. A share of serum reaches the tumour, adds to the tumour's own "
-        "and does all that this does: MHC-I and PD-L1 rise, dendritic cells mature, NK cells kill more."
+        "Type I interferon, given subcutaneously. A share of the serum level reaches the tumour, adds to endogenous "
+        "type I interferon and has all of its effects: induction of MHC-I and PD-L1, maturation of dendritic cells, "
+        "activation of NK cells."
     ),
     references=("labelinterferon",),
     parameters="interferon_alfa_2b.csv",

@@ -13,6 +13,6 @@ DRUG = antibody(
     infusion_hours=0.5,
     synonyms=("BMS-734016", "MDX-010", "Yervoy"),
     references=("feng2014", "he2017", "richards2008"),
-    note="Linear population kinetics; its Fc depletes regulatory T cells in the tumour.",
+    note="Linear population pharmacokinetics; its Fc domain depletes regulatory T cells in the tumour.",
     depletes_treg=True,
 )

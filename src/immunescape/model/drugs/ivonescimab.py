@@ -1,4 +1,4 @@
-"""Ivonescimab: antibody on PD-1 and VEGF."""
+"""Ivonescimab: antibody against PD-1 and VEGF."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ DRUG = compact_antibody(
     infusion_hours=1.0,
     synonyms=("AK112", "SMT112"),
     references=("xiong2025",),
-    note="Kinetics: half-life near a week (assumed).",
+    note="Pharmacokinetics: half-life of about a week (assumed).",
 )

@@ -1,4 +1,4 @@
-"""Ivuxolimab: antibody on OX40."""
+"""Ivuxolimab: antibody against OX40."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DRUG = compact_antibody(
     infusion_hours=1.0,
     synonyms=("PF-04518600",),
     references=("diab2022",),
-    note="Kinetics: as a typical IgG2 (assumed).",
+    note="Pharmacokinetics: as for a typical IgG2 (assumed).",
     drug_class="OX40 agonist antibody",
     modulations=(
         Modulation(

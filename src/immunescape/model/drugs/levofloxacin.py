@@ -13,7 +13,7 @@ DRUG = small_molecule(
     molar_mass=361.37,
     synonyms=("Levaquin", "Tavanic"),
     references=("labellevofloxacin", "routy2018"),
-    note="Oral, 500 mg once daily for a week or so; stands for the antibiotics that patients are given.",
+    note="Oral, 500 mg once daily for about a week; represents the antibiotics given to patients.",
     potencies=("gut", "lung"),
     contributions=(
         Contribution("gut_antibiotic", "occupancy_gut_levofloxacin"),

@@ -13,7 +13,7 @@ DRUG = small_molecule(
     molar_mass=410.9,
     synonyms=("BMS-986205", "F001287", "linrodostat mesylate"),
     references=("siu2017", "balog2021"),
-    note="Oral, once daily, one compartment; takes the place of heme in new enzyme: its effect outlasts plasma.",
+    note="Oral, once daily, one compartment; displaces heme in newly made enzyme: its effect outlasts plasma exposure.",
     effect_compartment=True,
     contributions=(Contribution("ido1_inhibitor", "ratio_linrodostat"),),
 )

@@ -14,8 +14,8 @@ DRUG = small_molecule(
     synonyms=("M 4112",),
     references=("naing2020",),
     note=(
-        "Oral; kinetics assumed. In its phase 1 trial kynurenine in plasma did not stay low; here the drug is what it "
-        "was made to be."
+        "Oral; pharmacokinetics assumed. In its phase 1 trial the fall of plasma kynurenine was not sustained; the "
+        "drug is modelled as designed."
     ),
     potencies=("IDO1", "TDO"),
     contributions=(

@@ -8,9 +8,9 @@ DRUG = Drug(
     name="mrna_neoantigen_vaccine",
     title="Individualised neoantigen mRNA vaccine",
     summary=(
-        "mRNA that encodes up to 34 neoantigens, injected into a muscle, is translated for days in dendritic cells of "
-        "the draining nodes. There it adds to the priming of specific CD8 and helper T cells, as far as the tumour "
-        "has neoantigens."
+        "mRNA encoding up to 34 neoantigens, injected intramuscularly, is translated for days in dendritic cells of "
+        "the draining lymph nodes. There it adds to the priming of specific CD8 and helper T cells, provided that the "
+        "tumour has neoantigens."
     ),
     references=("weber2024", "gainor2024"),
     parameters="mrna_neoantigen_vaccine.csv",

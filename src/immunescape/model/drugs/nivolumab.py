@@ -13,6 +13,6 @@ DRUG = antibody(
     infusion_hours=0.5,
     synonyms=("BMS-936558", "MDX-1106", "ONO-4538", "Opdivo"),
     references=("bajaj2017",),
-    note="Population kinetics with clearance falling over time on treatment.",
+    note="Population pharmacokinetics; clearance declines over time on treatment.",
     declining_clearance=True,
 )

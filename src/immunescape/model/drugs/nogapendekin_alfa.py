@@ -10,9 +10,9 @@ DRUG = Drug(
     name="nogapendekin_alfa",
     title="Nogapendekin alfa inbakicept",
     summary=(
-        "Interleukin-15 bound to its receptor chain and an Fc part, given under the skin. It lets NK cells and CD8 T "
-        "cells divide, not regulatory T cells: NK cells rise in blood, enter the tumour and kill, primed CD8 T cells "
-        "give more progeny and so rise in blood."
+        "Interleukin-15 bound to its receptor chain and an Fc domain, given subcutaneously. It drives the "
+        "proliferation of NK cells and CD8 T cells, but not of regulatory T cells: NK cells increase in blood, "
+        "infiltrate the tumour and kill; primed CD8 T cells give rise to more progeny and thereby increase in blood."
     ),
     references=("wrangle2018", "margolin2018"),
     parameters="nogapendekin_alfa.csv",

@@ -13,6 +13,6 @@ DRUG = small_molecule(
     molar_mass=287.12,
     synonyms=("INCB001158", "CB-1158"),
     references=("steggerda2017", "naing2024"),
-    note="Oral; kinetics assumed, potency measured.",
+    note="Oral; pharmacokinetics assumed, potency measured.",
     contributions=(Contribution("arginase_inhibitor", "ratio_numidargistat"),),
 )

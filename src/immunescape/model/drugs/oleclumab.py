@@ -13,5 +13,7 @@ DRUG = antibody(
     infusion_hours=1.0,
     synonyms=("MEDI9447",),
     references=("herbst2022", "hay2016"),
-    note="Kinetics of a typical antibody (assumed). It makes CD73 be taken into the cell and holds its enzyme.",
+    note=(
+        "Pharmacokinetics of a typical antibody (assumed). It induces internalisation of CD73 and inhibits the enzyme."
+    ),
 )

@@ -13,7 +13,7 @@ DRUG = small_molecule(
     molar_mass=499.6,
     synonyms=("AZD9291", "Tagrisso"),
     references=("labelosimertinib", "soria2018", "cross2014"),
-    note="Oral, daily; kinetics of the label.",
+    note="Oral, daily; pharmacokinetics from the label.",
     effect_compartment=True,
     contributions=(
         Contribution("egfr_inhibitor", "ratio_osimertinib"),

@@ -14,7 +14,7 @@ DRUG = chemotherapy(
     infusion_hours=2.0,
     synonyms=("L-OHP", "Eloxatin"),
     references=("graham2000", "labeloxaliplatin", "tesniere2010"),
-    note="Ultrafilterable platinum in two compartments. Its dead are immunogenic, unlike those of cisplatin.",
+    note="Ultrafilterable platinum in two compartments. It induces immunogenic cell death, unlike cisplatin.",
     clearance="cl_oxaliplatin",
     damages_dna=True,
 )

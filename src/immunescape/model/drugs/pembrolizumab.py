@@ -13,6 +13,6 @@ DRUG = antibody(
     infusion_hours=0.5,
     synonyms=("MK-3475", "lambrolizumab", "Keytruda", "SCH 900475"),
     references=("ahamadi2017", "li2017"),
-    note="Population kinetics with clearance falling over time on treatment.",
+    note="Population pharmacokinetics; clearance declines over time on treatment.",
     declining_clearance=True,
 )

@@ -14,7 +14,7 @@ DRUG = chemotherapy(
     infusion_hours=0.1667,
     synonyms=("LY231514", "Alimta"),
     references=("latz2006", "derouw2021"),
-    note="Two compartments; half of clearance is renal.",
+    note="Two compartments; half of the clearance is renal.",
     clearance=(
         "cl_pemetrexed * (1 - renal_share_pemetrexed + renal_share_pemetrexed * crcl_pemetrexed / crcl_ref_pemetrexed)"
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from immunescape.model.declarations import Contribution
+from immunescape.model.declarations import Contribution, Modulation
 from immunescape.model.drugs._small_molecule import small_molecule
 
 DRUG = small_molecule(
@@ -15,4 +15,7 @@ DRUG = small_molecule(
     references=("zenke2020", "vanbussel2021"),
     note="Oral; one compartment; clearance and volume are assumed.",
     contributions=(Contribution("dnapk_inhibitor", "ratio_peposertib"),),
+    modulations=(
+        Modulation("proliferation", "repair_inhibition", "inhibits", "r_T_division_peposertib * occupancy_peposertib"),
+    ),
 )

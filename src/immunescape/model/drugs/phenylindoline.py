@@ -13,7 +13,7 @@ DRUG = small_molecule(
     molar_mass=500.0,
     synonyms=("4-phenylindoline", "4-arylindoline"),
     references=("qin2020indoline",),
-    note="A representative of the published indolines; a preclinical tool: no dose in man, kinetics assumed.",
+    note="A representative of the published indolines; a preclinical tool: no human dose, pharmacokinetics assumed.",
     requires=("checkpoints_pd1",),
     contributions=(
         Contribution("pdl1_antibody_T", "ratio_phenylindoline"),

@@ -11,12 +11,12 @@ DRUG = Drug(
     name="radiotherapy",
     title="Radiotherapy",
     summary=(
-        "Linear-quadratic killing with incomplete repair: a fraction of d Gy enters as sublethal damage D, which is "
-        "repaired with rate mu, and cells die at mu (alpha D + 2 beta D^2), which integrates to alpha d + beta d^2 for "
-        "a fraction that stands alone. Damage goes on to micronuclei (cytosolic DNA) over days; TREX1 rises where a "
-        "fraction exceeds about 12 Gy; blood in the field loses lymphocytes. A share of the cells, "
-        "in_field_radiotherapy, lies in the field; what is left is more and more of what lies outside. In place of "
-        "irradiated cells a scar stays, which scans do not tell from tumour."
+        "Linear-quadratic killing with incomplete repair: a fraction of d Gy adds sublethal damage D, which is "
+        "repaired at rate mu, and cells die at mu (alpha D + 2 beta D^2), which integrates to alpha d + beta d^2 for "
+        "an isolated fraction. Damage gives rise to micronuclei (cytosolic DNA) over days; TREX1 is induced by "
+        "fractions above about 12 Gy; blood in the field loses lymphocytes. A share of the cells, "
+        "in_field_radiotherapy, lies in the field; the surviving tumour increasingly consists of cells outside it. "
+        "Irradiated cells leave a scar that scans cannot distinguish from tumour."
     ),
     references=("geng2017", "vanpouillebox2017", "harding2017", "campian2013", "fowler1989", "koo2014"),
     parameters="radiotherapy.csv",

@@ -1,4 +1,4 @@
-"""Relatlimab: antibody on LAG-3."""
+"""Relatlimab: antibody against LAG-3."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ DRUG = compact_antibody(
     infusion_hours=0.5,
     synonyms=("BMS-986016",),
     references=("labelrelatlimab", "tawbi2022"),
-    note="Kinetics: clearance (5.48 mL/h) at steady state and volume of the label.",
+    note="Pharmacokinetics: steady-state clearance (5.48 mL/h) and volume from the label.",
 )

@@ -11,8 +11,8 @@ DRUG = Drug(
     name="sargramostim",
     title="Sargramostim",
     summary=(
-        "GM-CSF, given under the skin. It matures dendritic cells, and it recruits MDSCs as well: at high doses the "
-        "second outweighs the first."
+        "GM-CSF, given subcutaneously. It matures dendritic cells and also recruits MDSCs: at high doses the second "
+        "effect outweighs the first."
     ),
     references=("labelsargramostim", "serafini2004"),
     parameters="sargramostim.csv",

@@ -1,4 +1,4 @@
-"""Sintilimab: antibody on PD-1."""
+"""Sintilimab: antibody against PD-1."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ DRUG = compact_antibody(
     infusion_hours=0.75,
     synonyms=("IBI308", "Tyvyt"),
     references=("yang2020sintilimab",),
-    note="Kinetics: clearance and volume in the range of PD-1 antibodies (assumed).",
+    note="Pharmacokinetics: clearance and volume in the range of PD-1 antibodies (assumed).",
 )

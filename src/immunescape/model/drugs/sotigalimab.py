@@ -1,4 +1,4 @@
-"""Sotigalimab: antibody on CD40."""
+"""Sotigalimab: antibody against CD40."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DRUG = compact_antibody(
     infusion_hours=1.0,
     synonyms=("APX005M",),
     references=("weiss2024",),
-    note="Kinetics: short-lived by its target (assumed).",
+    note="Pharmacokinetics: short-lived through target-mediated clearance (assumed).",
     drug_class="CD40 agonist antibody",
     modulations=(
         Modulation("dc_maturation", "cd40", "promotes", "r_effect_sotigalimab * occupancy_CD40_sotigalimab"),

@@ -13,7 +13,7 @@ DRUG = small_molecule(
     molar_mass=560.6,
     synonyms=("AMG 510", "AMG510", "Lumakras"),
     references=("labelsotorasib", "skoulidis2021", "delangen2023", "canon2019"),
-    note="Oral, daily; kinetics of the label. Covalent: the effect follows the turnover of KRAS.",
+    note="Oral, daily; pharmacokinetics from the label. Covalent: the effect depends on the turnover of KRAS.",
     effect_compartment=True,
     contributions=(
         Contribution("kras_g12c_inhibitor", "ratio_sotorasib"),

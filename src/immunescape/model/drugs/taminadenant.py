@@ -13,6 +13,6 @@ DRUG = small_molecule(
     molar_mass=306.12,
     synonyms=("PBF-509", "PBF509", "NIR178"),
     references=("chiappori2022",),
-    note="Oral; kinetics assumed. Given to patients with non-small cell lung cancer.",
+    note="Oral; pharmacokinetics assumed. Tested in patients with non-small cell lung cancer.",
     contributions=(Contribution("a2a_antagonist", "ratio_taminadenant"),),
 )

@@ -9,8 +9,8 @@ DRUG = cell_therapy(
     title="T cells with a transferred receptor",
     sees="recognition_{clone}",
     summary=(
-        "T cells with a receptor for one antigen, here carried by the whole tumour; they need MHC-I and "
-        "lymphodepletion."
+        "T cells with a transferred receptor for one antigen, here expressed by the whole tumour; they require MHC-I "
+        "and lymphodepletion."
     ),
     references=("leidner2022",),
     synonyms=("TCR-T",),

@@ -13,7 +13,7 @@ DRUG = small_molecule(
     molar_mass=248.23,
     synonyms=("THU",),
     references=("lavelle2012",),
-    note="Oral, an hour before decitabine, whose clearance it lowers; it has no effect of its own.",
+    note="Oral, an hour before decitabine, whose clearance it lowers; no other effect.",
     dose_units=("mg", "mg/kg"),
     contributions=(Contribution("cda_inhibitor", "ratio_tetrahydrouridine"),),
 )

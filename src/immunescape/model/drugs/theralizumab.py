@@ -16,8 +16,8 @@ DRUG = compact_antibody(
     synonyms=("TGN1412", "TAB08"),
     references=("suntharalingam2006", "hunig2016"),
     note=(
-        "Kinetics as a typical IgG4 (assumed). Doses of its first trial set off a storm of cytokines; a thousandth of "
-        "them favours regulatory T cells."
+        "Pharmacokinetics as for a typical IgG4 (assumed). The doses of its first trial caused a cytokine storm; a "
+        "thousandth of them favours regulatory T cells."
     ),
     drug_class="CD28 agonist antibody",
     modulations=(

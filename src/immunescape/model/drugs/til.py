@@ -9,8 +9,8 @@ DRUG = cell_therapy(
     title="Tumour-infiltrating lymphocytes",
     sees="recognition_{clone}",
     summary=(
-        "Autologous lymphocytes grown from the tumour; they see the tumour's own antigens on MHC-I, and "
-        "need lymphodepletion to engraft."
+        "Autologous lymphocytes expanded from the tumour; they recognise the tumour's antigens on MHC-I and require "
+        "lymphodepletion to engraft."
     ),
     references=("creelan2021",),
     synonyms=("TIL", "TIL therapy"),

@@ -1,4 +1,4 @@
-"""Tiragolumab: antibody on TIGIT."""
+"""Tiragolumab: antibody against TIGIT."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ DRUG = compact_antibody(
     infusion_hours=1.0,
     synonyms=("MTIG7192A", "RG6058"),
     references=("cho2022",),
-    note="Kinetics: as a typical IgG1 (assumed).",
+    note="Pharmacokinetics: as for a typical IgG1 (assumed).",
 )

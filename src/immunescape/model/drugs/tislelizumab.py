@@ -1,4 +1,4 @@
-"""Tislelizumab: antibody on PD-1."""
+"""Tislelizumab: antibody against PD-1."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ DRUG = compact_antibody(
     infusion_hours=0.5,
     synonyms=("BGB-A317", "Tevimbra"),
     references=("budha2023",),
-    note="Linear kinetics of the population analysis.",
+    note="Linear pharmacokinetics of the population analysis.",
 )

@@ -1,4 +1,4 @@
-"""Toripalimab: antibody on PD-1."""
+"""Toripalimab: antibody against PD-1."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ DRUG = compact_antibody(
     infusion_hours=0.5,
     synonyms=("JS001", "Loqtorzi"),
     references=("labeltoripalimab",),
-    note="Kinetics: clearance (9.5 mL/h) and volume at steady state of the label.",
+    note="Pharmacokinetics: clearance (9.5 mL/h) and steady-state volume from the label.",
 )

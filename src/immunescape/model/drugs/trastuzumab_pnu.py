@@ -13,5 +13,5 @@ DRUG = conjugate(
     infusion_hours=1.5,
     synonyms=("T-PNU", "trastuzumab-PNU"),
     references=("damato2019",),
-    note="A preclinical tool: no dose in man; kinetics as trastuzumab emtansine.",
+    note="A preclinical tool: no human dose; pharmacokinetics as for trastuzumab emtansine.",
 )

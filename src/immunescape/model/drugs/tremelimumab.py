@@ -13,5 +13,5 @@ DRUG = antibody(
     infusion_hours=1.0,
     synonyms=("CP-675206", "ticilimumab", "Imjudo"),
     references=("hwang2023", "he2017"),
-    note="Linear population kinetics; as IgG2 it does not deplete regulatory T cells.",
+    note="Linear population pharmacokinetics; as an IgG2 it does not deplete regulatory T cells.",
 )

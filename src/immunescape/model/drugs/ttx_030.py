@@ -13,5 +13,5 @@ DRUG = antibody(
     infusion_hours=1.0,
     synonyms=("TTX-030",),
     references=("perrot2019",),
-    note="Kinetics of a typical antibody (assumed). Antibody that holds the enzyme CD39.",
+    note="Pharmacokinetics of a typical antibody (assumed). It inhibits the enzyme CD39.",
 )

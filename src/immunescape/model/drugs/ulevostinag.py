@@ -10,5 +10,5 @@ DRUG = intratumoral_sting_agonist(
     molar_mass=710.5,
     synonyms=("MK-1454",),
     references=("harrington2018",),
-    note="Cyclic dinucleotide; kinetics are assumed.",
+    note="Cyclic dinucleotide; pharmacokinetics assumed.",
 )

@@ -1,4 +1,4 @@
-"""Urelumab: antibody on 4-1BB."""
+"""Urelumab: antibody against 4-1BB."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DRUG = compact_antibody(
     infusion_hours=1.0,
     synonyms=("BMS-663513",),
     references=("segal2017",),
-    note="Kinetics: as a typical IgG4 (assumed).",
+    note="Pharmacokinetics: as for a typical IgG4 (assumed).",
     drug_class="4-1BB agonist antibody",
     modulations=(
         Modulation("proliferation", "costimulation_41bb", "promotes", "r_effect_urelumab * occupancy_41BB_urelumab"),

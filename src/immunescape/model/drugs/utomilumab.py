@@ -1,4 +1,4 @@
-"""Utomilumab: antibody on 4-1BB."""
+"""Utomilumab: antibody against 4-1BB."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DRUG = compact_antibody(
     infusion_hours=1.0,
     synonyms=("PF-05082566",),
     references=("segal2018",),
-    note="Kinetics: as a typical IgG2 (assumed).",
+    note="Pharmacokinetics: as for a typical IgG2 (assumed).",
     drug_class="4-1BB agonist antibody",
     modulations=(
         Modulation(

@@ -1,4 +1,4 @@
-"""Varlilumab: antibody on CD27."""
+"""Varlilumab: antibody against CD27."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DRUG = compact_antibody(
     infusion_hours=1.5,
     synonyms=("CDX-1127",),
     references=("burris2017",),
-    note="Kinetics: as a typical IgG1 (assumed).",
+    note="Pharmacokinetics: as for a typical IgG1 (assumed).",
     drug_class="CD27 agonist antibody",
     modulations=(
         Modulation("priming", "costimulation_cd27", "promotes", "r_effect_varlilumab * occupancy_CD27_varlilumab"),

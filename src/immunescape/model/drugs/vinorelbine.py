@@ -14,7 +14,7 @@ DRUG = chemotherapy(
     infusion_hours=0.167,
     synonyms=("Navelbine",),
     references=("labelvinorelbine", "scagliotti2008"),
-    note="One compartment; clearance of the label, volume at steady state.",
+    note="One compartment; clearance from the label, steady-state volume.",
     peripheral=0,
     clearance="cl_vinorelbine",
 )

@@ -1,4 +1,4 @@
-"""Volrustomig: antibody on PD-1 and CTLA-4."""
+"""Volrustomig: antibody against PD-1 and CTLA-4."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ DRUG = compact_antibody(
     infusion_hours=1.0,
     synonyms=("MEDI5752",),
     references=("dovedi2021",),
-    note="Kinetics: as a typical IgG1 (assumed).",
+    note="Pharmacokinetics: as for a typical IgG1 (assumed).",
 )

@@ -13,7 +13,7 @@ DRUG = small_molecule(
     molar_mass=264.32,
     synonyms=("SAHA", "Zolinza"),
     references=("labelvorinostat", "zheng2016", "topper2017"),
-    note="Oral, daily; kinetics of the label.",
+    note="Oral, daily; pharmacokinetics from the label.",
     effect_compartment=True,
     contributions=(
         Contribution("epigenetic_derepression_T", "r_derepression_vorinostat * ratio_vorinostat"),

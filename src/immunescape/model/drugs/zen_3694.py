@@ -10,5 +10,5 @@ DRUG = bet_inhibitor(
     molar_mass=349.4,
     synonyms=("ZEN003694", "zen3694"),
     references=("aggarwal2020", "zhu2016bet", "lai2018"),
-    note="Oral, daily; kinetics assumed. Lowers MYC, and so growth, more where KRAS is mutant.",
+    note="Oral, daily; pharmacokinetics assumed. Lowers MYC and thereby growth, more so where KRAS is mutant.",
 )

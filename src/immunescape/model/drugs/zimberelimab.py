@@ -1,4 +1,4 @@
-"""Zimberelimab: antibody on PD-1."""
+"""Zimberelimab: antibody against PD-1."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ DRUG = compact_antibody(
     infusion_hours=0.5,
     synonyms=("AB122", "GLS-010"),
     references=("johnson2023arc7",),
-    note="Kinetics: clearance and volume in the range of PD-1 antibodies (assumed).",
+    note="Pharmacokinetics: clearance and volume in the range of PD-1 antibodies (assumed).",
 )

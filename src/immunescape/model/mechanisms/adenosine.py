@@ -10,10 +10,10 @@ MECHANISM = Mechanism(
     name="adenosine",
     title="Adenosine",
     summary=(
-        "Extracellular ATP of stressed and dying cells is degraded to AMP by CD39 and on to adenosine by CD73, in "
-        "series, with a bypass (CD38, phosphatases); all is quasi-steady. Hypoxia raises both enzymes. Adenosine "
-        "acts through the A2A receptor on CD8 T cells, dendritic cells, regulatory T cells and macrophages; ATP that "
-        "CD39 leaves helps dendritic cells to mature."
+        "Extracellular ATP from stressed and dying cells is hydrolysed by CD39 to AMP and by CD73 to adenosine, with "
+        "a bypass (CD38, phosphatases); all steps are at quasi-steady state. Hypoxia induces both enzymes. Adenosine "
+        "acts through the A2A receptor on CD8 T cells, dendritic cells, regulatory T cells and macrophages; the ATP "
+        "that CD39 leaves promotes the maturation of dendritic cells."
     ),
     references=("blay1997", "fredholm2001", "synnestvedt2002", "ohta2006", "novitskiy2008", "michaud2011"),
     parameters="adenosine.csv",

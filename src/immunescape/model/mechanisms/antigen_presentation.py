@@ -16,9 +16,9 @@ MECHANISM = Mechanism(
     name="antigen_presentation",
     title="Defects of antigen presentation",
     summary=(
-        "Three clones that CD8 T cells see less or not at all: HLA LOH (one haplotype lost: partial), biallelic loss "
-        "of B2M (nothing rescues it), and silencing of the machinery by promoter methylation and PRC2 (H3K27me3), "
-        "which DNMT, EZH2 and HDAC inhibitors undo."
+        "Three clones with partial or complete loss of recognition by CD8 T cells: HLA LOH (one haplotype lost, a "
+        "partial defect), biallelic loss of B2M (irreversible), and silencing of the antigen-processing machinery by "
+        "promoter methylation and PRC2 (H3K27me3), which DNMT, EZH2 and HDAC inhibitors reverse."
     ),
     references=("mcgranahan2017", "gettinger2017", "burr2019"),
     parameters="antigen_presentation.csv",

@@ -8,9 +8,9 @@ MECHANISM = Mechanism(
     name="antigen_processing",
     title="Antigen processing and turnover of MHC-I",
     summary=(
-        "TAP, tapasin and ERAP limit the supply of peptide in series, so that the scarcest decides; miR-125a and the "
-        "lncRNA LINK-A act against TAP and the peptide-loading complex; ERAD, endocytosis by MAL2 and autophagy take "
-        "MHC-I away. All are relative to the reference patient."
+        "TAP, tapasin and ERAP supply peptide in series, so that the least abundant limits the supply; miR-125a and "
+        "the lncRNA LINK-A act against TAP and the peptide-loading complex; ERAD, endocytosis through MAL2 and "
+        "autophagy remove MHC-I. All levels are relative to the reference patient."
     ),
     references=("mari2018", "hu2019linka", "fang2021mal2", "yamamoto2020"),
     parameters="antigen_processing.csv",

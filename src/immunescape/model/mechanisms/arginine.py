@@ -8,9 +8,9 @@ MECHANISM = Mechanism(
     name="arginine",
     title="Arginine",
     summary=(
-        "Unless inhibited, arginase-1 of MDSCs depletes the arginine supplied by blood (quasi-steady). Its "
-        "lack lowers CD3 and holds back the division of T cells in the node that drains the tumour and of NK cells; "
-        "the direct effect of arginase-1 on T cells in the tumour is part of the MDSC."
+        "Unless inhibited, arginase-1 of MDSCs depletes the arginine supplied by blood (quasi-steady state). Arginine "
+        "deprivation lowers CD3 and limits the proliferation of T cells in the tumour-draining lymph node and of NK "
+        "cells; the direct effect of arginase-1 on T cells in the tumour belongs to the MDSC mechanism."
     ),
     references=("rodriguez2004", "steggerda2017"),
     parameters="arginine.csv",

@@ -8,7 +8,7 @@ MECHANISM = Mechanism(
     name="body",
     title="Host compartments",
     summary=(
-        "Blood (central), all tissue that lymphocytes and antibodies visit (peripheral), and the tumour-draining "
+        "Blood (central), all tissue reached by lymphocytes and antibodies (peripheral), and the tumour-draining "
         "lymph nodes lumped into one volume."
     ),
     references=("jafarnejad2019", "wang2023"),

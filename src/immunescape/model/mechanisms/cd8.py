@@ -8,11 +8,12 @@ MECHANISM = Mechanism(
     name="cd8",
     title="CD8 T cells",
     summary=(
-        "Neoantigen-specific naive CD8 T cells are primed by mature dendritic cells, divide, leave the node, "
-        "circulate and enter the tumour, partly as TCF1+ progenitors. Where they meet antigen, progenitors renew "
-        "within niches that grow with the tumour and lie where T cells have access, and give rise to effectors, mostly "
-        "by divisions that keep the progenitor; the process `reactivation` is this output. So most effectors of an "
-        "established tumour come from divisions in it, and their density hardly depends on its size."
+        "Neoantigen-specific naive CD8 T cells are primed by mature dendritic cells, proliferate, leave the lymph "
+        "node, circulate and infiltrate the tumour, partly as TCF1+ progenitors. On antigen encounter, progenitors "
+        "self-renew within niches that scale with the tumour and lie where T cells have access, and differentiate "
+        "into effectors, mostly by divisions that preserve the progenitor; the process `reactivation` is this output. "
+        "Most effectors of an established tumour therefore arise by division within it, and their density is nearly "
+        "independent of its size."
     ),
     references=("deboer1995", "marchingo2014", "zhu1996", "siddiqui2019", "thommen2018"),
     parameters="cd8.csv",

@@ -8,11 +8,12 @@ MECHANISM = Mechanism(
     name="cgas_sting",
     title="cGAS-STING",
     summary=(
-        "Cytosolic DNA of cancer cells (genomic instability, and what therapy adds) is degraded by TREX1; what is "
-        "left makes cGAS produce cGAMP, which opens STING in the cancer cell and, handed on, in dendritic cells. "
-        "Dendritic cells also take up DNA of dying cancer cells. STING acts through TBK1 and IRF3 (type I interferon, "
-        "CXCL10, CCL5) and through NF-kB (MHC-I without JAK). It restrains MDSC and draws NK cells; the cGAMP that "
-        "reaches CD8 T cells keeps them from terminal exhaustion, as far as they hold STING."
+        "Cytosolic DNA of cancer cells (from genomic instability and therapy) is degraded by TREX1; the remainder "
+        "activates cGAS, whose product cGAMP activates STING in the cancer cell and, after transfer, in dendritic "
+        "cells. Dendritic cells also take up DNA from dying cancer cells. STING signals through TBK1 and IRF3 (type I "
+        "interferon, CXCL10, CCL5) and through NF-kB (MHC-I independently of JAK). It limits MDSC recruitment and "
+        "attracts NK cells; cGAMP that reaches CD8 T cells protects them from terminal exhaustion in proportion to "
+        "their STING."
     ),
     references=(
         "woo2014",

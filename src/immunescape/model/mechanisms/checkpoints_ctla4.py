@@ -27,10 +27,10 @@ MECHANISM = Mechanism(
     name="checkpoints_ctla4",
     title="Costimulation and CTLA-4 in the node",
     summary=(
-        "In the synapse of naive T cell and mature dendritic cell, CTLA-4 competes with CD28 for CD80 and CD86, "
-        "and PD-L1 holds CD80 in cis. CTLA-4 of regulatory T cells strips CD80 and CD86 from dendritic cells "
-        "(trans-endocytosis) unless antibody blocks it. CD28 signalling adds up to N_costim divisions: strength "
-        "2^(divisions added) - 1."
+        "In the synapse between naive T cells and mature dendritic cells, CTLA-4 competes with CD28 for CD80 and "
+        "CD86, and PD-L1 sequesters CD80 in cis. CTLA-4 of regulatory T cells removes CD80 and CD86 from dendritic "
+        "cells (trans-endocytosis) unless it is blocked by antibody. CD28 signalling adds up to N_costim divisions: "
+        "strength 2^(divisions added) - 1."
     ),
     references=("jansson2005", "vandermerwe1997", "collins2002", "parry2005", "qureshi2011", "cheng2013", "butte2008"),
     parameters="checkpoints_ctla4.csv",

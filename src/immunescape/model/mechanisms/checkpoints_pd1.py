@@ -25,10 +25,11 @@ MECHANISM = Mechanism(
     name="checkpoints_pd1",
     title="PD-1, PD-L1 and PD-L2 in the tumour",
     summary=(
-        "Two synapses of CD8 T cells: with cancer cells, where PD-1 signalling inhibits killing, and with "
-        "dendritic cells and macrophages, where it restrains the output of TCF1+ progenitors. Binding equilibrates "
-        "within seconds to minutes, antibodies within hours, so it is quasi-steady. PD-L1 follows interferons where "
-        "JAK1/2 are intact (f_pdl1_interferon) and other signals (f_pdl1_expression, f_pdl1_cancer)."
+        "Two synapses of CD8 T cells: with cancer cells, where PD-1 signalling inhibits killing, and with dendritic "
+        "cells and macrophages, where it restrains the output of TCF1+ progenitors. Binding equilibrates within "
+        "seconds to minutes and antibodies distribute within hours, so binding is at quasi-steady state. PD-L1 is "
+        "induced by interferons where JAK1/2 are intact (f_pdl1_interferon) and by other signals (f_pdl1_expression, "
+        "f_pdl1_cancer)."
     ),
     references=("cheng2013", "mkrtichyan2012", "wang2014", "im2016", "hui2017", "oh2020", "shin2017"),
     parameters="checkpoints_pd1.csv",

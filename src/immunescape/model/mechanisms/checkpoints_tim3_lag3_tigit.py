@@ -51,10 +51,10 @@ MECHANISM = Mechanism(
     title="LAG-3, TIM-3, TIGIT, VISTA, BTLA and CTLA-4 in the tumour",
     summary=(
         "Inhibitory receptors of CD8 T cells and their ligands (FGL1 and MHC-II, galectin-9, CD155, VSIG3, HVEM, "
-        "CD80/CD86) brake killing and the output of progenitors together: one pathway, one saturation. LAG-3, TIM-3 "
-        "and TIGIT are made and internalised. Exhaustion, and signalling that PD-1 no longer restrains, raise their "
-        "synthesis; an antibody that only blocks holds the receptor on the surface, so that it rises; a bispecific "
-        "that bridges LAG-3 to PD-L1 strips it off."
+        "CD80/CD86) jointly inhibit killing and the output of progenitors: one pathway with one saturation. LAG-3, "
+        "TIM-3 and TIGIT are synthesised and internalised. Exhaustion, and signalling released from PD-1 inhibition, "
+        "raise their synthesis; an antibody that only blocks retains the receptor on the surface, so that its level "
+        "rises; a bispecific antibody that bridges LAG-3 and PD-L1 removes it."
     ),
     references=("koyama2016b", "kraman2020", "thommen2018", "wang2019fgl1", "kurtulus2015", "woo2012"),
     parameters="checkpoints_tim3_lag3_tigit.csv",

@@ -8,9 +8,9 @@ MECHANISM = Mechanism(
     name="circulating_markers",
     title="Circulating tumour DNA",
     summary=(
-        "Dying cancer cells, and living ones less, shed DNA into blood, where it is cleared with a half-life of "
-        "hours: quasi-steady. How much is shed differs between patients more than tumours differ in size, so that "
-        "the level at baseline says little and its change under treatment much."
+        "Dying cancer cells, and to a lesser extent living ones, shed DNA into blood, from which it is cleared with a "
+        "half-life of hours (quasi-steady state). Shedding varies more between patients than tumour size does, so "
+        "that the level at baseline is weakly informative and its change under treatment strongly so."
     ),
     references=("diehl2008", "avanzini2020"),
     parameters="circulating_markers.csv",

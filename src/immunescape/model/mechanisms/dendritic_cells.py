@@ -9,9 +9,9 @@ MECHANISM = Mechanism(
     title="Dendritic cells",
     summary=(
         "Immature dendritic cells enter the tumour and turn over within days; under danger signals of dying cells "
-        "(quasi-steady; they turn over within half a day) a minority matures, which "
-        "migrates to the draining nodes and meets T cells there at a limited number of sites. Those in the tumour make "
-        "the niches of TCF1+ progenitors."
+        "(quasi-steady state; turnover within half a day) a minority matures, migrates to the draining lymph nodes "
+        "and presents antigen to T cells there at a limited number of sites. Dendritic cells in the tumour form the "
+        "niches of TCF1+ progenitors."
     ),
     references=(
         "chen2014b",

@@ -8,10 +8,10 @@ MECHANISM = Mechanism(
     name="dna_damage",
     title="Response to DNA damage",
     summary=(
-        "Radiation kills cancer cells of every clone, more where PARP, DNA-PK, ATR or ATM are inhibited. Inhibited or "
-        "deficient repair leaves DNA in the cytosol, of its own and of what radiation and platinum add, and inhibitors "
-        "of PARP and ATR kill cells whose repair is deficient. Irradiated cells are doomed but live, and secrete, for "
-        "some days; as they die they release danger signals."
+        "Radiation kills cancer cells of every clone, and more of them where PARP, DNA-PK, ATR or ATM is inhibited. "
+        "Inhibited or deficient repair leaves DNA in the cytosol, both endogenous and that induced by radiation and "
+        "platinum; PARP and ATR inhibitors kill repair-deficient cells. Irradiated cells are doomed but survive, and "
+        "secrete, for some days; as they die they release danger signals."
     ),
     references=("barker2015", "pilie2019", "sen2019", "ricciuti2020", "zenke2020", "durant2018"),
     parameters="dna_damage.csv",

@@ -8,8 +8,8 @@ MECHANISM = Mechanism(
     name="dux4",
     title="DUX4",
     summary=(
-        "DUX4, silent in most tumours, suppresses interferon signalling in cancer cells, and so the MHC-I, MHC-II and "
-        "PD-L1 that interferons raise."
+        "DUX4, which is silent in most tumours, suppresses interferon signalling in cancer cells and thereby the "
+        "induction of MHC-I, MHC-II and PD-L1 by interferons."
     ),
     references=("chew2019",),
     parameters="dux4.csv",

@@ -8,9 +8,9 @@ MECHANISM = Mechanism(
     name="exhaustion",
     title="Exhaustion of CD8 T cells",
     summary=(
-        "Effectors that meet antigen chronically become terminally exhausted: they neither kill nor return. What "
-        "is left are the TCF1+ progenitors, whose output PD-1 restrains. The more of the infiltrate is exhausted, the "
-        "more PD-1 its cells carry; where antigen is gone, PD-1 falls."
+        "Effectors under chronic antigen exposure become terminally exhausted: they neither kill nor recover. The "
+        "TCF1+ progenitors remain, whose output PD-1 restrains. PD-1 expression rises with the exhausted share of the "
+        "infiltrate and falls once antigen is gone."
     ),
     references=("siddiqui2019", "im2016", "thommen2018", "jansen2019", "blattman2009"),
     parameters="exhaustion.csv",

@@ -8,8 +8,9 @@ MECHANISM = Mechanism(
     name="exosomes",
     title="Exosomal PD-L1",
     summary=(
-        "Cancer cells shed PD-L1 on exosomes in proportion to what they carry; it is cleared within hours "
-        "(quasi-steady) and restrains priming in the node. Antibodies against PD-L1 and PD-1 do not change its release."
+        "Cancer cells shed PD-L1 on exosomes in proportion to their own expression; it is cleared within hours "
+        "(quasi-steady state) and inhibits priming in the lymph node. Antibodies against PD-L1 and PD-1 do not change "
+        "its release."
     ),
     references=("chen2018exo", "poggio2019"),
     parameters="exosomes.csv",

@@ -8,8 +8,8 @@ MECHANISM = Mechanism(
     name="glutamine",
     title="Glutamine",
     summary=(
-        "Cancer cells use the glutamine that blood brings (quasi-steady); its lack restrains the division of CD8 T "
-        "cells in the tumour, while what is left feeds MDSC."
+        "Cancer cells consume glutamine supplied by blood (quasi-steady state); glutamine deprivation limits the "
+        "proliferation of CD8 T cells in the tumour, while the remaining glutamine supports MDSCs."
     ),
     references=("leone2019", "edwards2021", "romero2017"),
     parameters="glutamine.csv",

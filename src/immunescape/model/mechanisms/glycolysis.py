@@ -10,10 +10,10 @@ MECHANISM = Mechanism(
     name="glycolysis",
     title="Glucose, lactate and pH",
     summary=(
-        "Cancer cells take up the glucose that blood brings and hand back lactate (mass balance in quasi-steady "
-        "state). Lack of glucose and lactate weaken CD8 T cells, lactate also dendritic and NK cells; regulatory T "
-        "cells use it and macrophages turn to M2. Glucose that cancer cells take up binds NSUN2, which by TREX2 lowers "
-        "their cytosolic DNA; dendritic cells need glucose for STING."
+        "Cancer cells take up glucose supplied by blood and secrete lactate (mass balance at quasi-steady state). "
+        "Glucose deprivation and lactate impair CD8 T cells, lactate also dendritic cells and NK cells; regulatory T "
+        "cells metabolise lactate, and it polarises macrophages to M2. Glucose taken up by cancer cells binds NSUN2, "
+        "which lowers their cytosolic DNA through TREX2; dendritic cells require glucose for STING signalling."
     ),
     references=(
         *("chang2015", "fischer2007", "brand2016", "gottfried2006", "watson2021", "colegio2014", "chen2023nsun2"),

@@ -9,8 +9,8 @@ MECHANISM = Mechanism(
     name="helper_t",
     title="CD4 helper T cells",
     summary=(
-        "Neoantigen-specific helper T cells are primed beside CD8 T cells, license dendritic cells (which promotes "
-        "CD8 priming), secrete IL-2 in the node and interferon-gamma in the tumour."
+        "Neoantigen-specific helper T cells are primed alongside CD8 T cells, license dendritic cells (which promotes "
+        "CD8 priming), and secrete IL-2 in the lymph node and interferon-gamma in the tumour."
     ),
     references=("robertsontessi2012", "deboer1995", "marchingo2014", "borst2018", "kasahara1983"),
     parameters="helper_t.csv",

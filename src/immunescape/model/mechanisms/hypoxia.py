@@ -8,10 +8,10 @@ MECHANISM = Mechanism(
     name="hypoxia",
     title="Oxygen and HIF-1alpha",
     summary=(
-        "Oxygen in the tumour is what perfusion brings against what cells use, in quasi-steady state. HIF-1alpha "
-        "rises as it falls: more VEGF, glycolysis, ectonucleotidases and PD-L1, M2 macrophages, exhaustion; in "
-        "dendritic cells it supports STING. Lack of oxygen slows the division of cancer cells and the killing by CD8 T "
-        "cells."
+        "Oxygen in the tumour balances supply by perfusion against consumption, at quasi-steady state. HIF-1alpha "
+        "rises as oxygen falls: it increases VEGF, glycolysis, ectonucleotidases and PD-L1, M2 polarisation and "
+        "exhaustion; in dendritic cells it supports STING. Hypoxia slows the proliferation of cancer cells and "
+        "killing by CD8 T cells."
     ),
     references=("le2006", "jiang1996", "forsythe1996", "noman2014", "scharping2021", "synnestvedt2002", "hu2023sting"),
     parameters="hypoxia.csv",

@@ -8,8 +8,8 @@ MECHANISM = Mechanism(
     name="ifn_gamma",
     title="Interferon-gamma",
     summary=(
-        "Secreted in the tumour by effector CD8 and helper T cells. It raises MHC-I and PD-L1 on cancer cells, "
-        "recruits T cells (CXCL9, CXCL10) and holds macrophages from the M2 state."
+        "Secreted in the tumour by effector CD8 and helper T cells. It induces MHC-I and PD-L1 on cancer cells, "
+        "recruits T cells (CXCL9, CXCL10) and opposes M2 polarisation of macrophages."
     ),
     references=("shin2017", "hofstra1998", "wang2023", "propper2003", "altanbonnet2019"),
     parameters="ifn_gamma.csv",

@@ -8,8 +8,8 @@ MECHANISM = Mechanism(
     name="il2",
     title="Interleukin-2",
     summary=(
-        "Primed T cells secrete IL-2 in the node; activated T cells, regulatory T cells among them, consume it. It "
-        "adds up to N_IL2_CD8 divisions of primed CD8 T cells: strength 2^(divisions added) - 1."
+        "Primed T cells secrete IL-2 in the lymph node; activated T cells, including regulatory T cells, consume it. "
+        "It adds up to N_IL2_CD8 divisions of primed CD8 T cells: strength 2^(divisions added) - 1."
     ),
     references=("lotze1985", "marchingo2014", "han2012", "thurley2015"),
     parameters="il2.csv",

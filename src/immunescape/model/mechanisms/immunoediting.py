@@ -15,11 +15,12 @@ MECHANISM = Mechanism(
     name="immunoediting",
     title="Immunoediting and loss of neoantigens",
     summary=(
-        "Neoantigens have a quality of Luksza's form, amplitude (affinity of the mutant over that of the wild-type "
-        "peptide) times the probability that a T cell receptor recognises them (a logistic function of similarity to "
-        "known epitopes); clonal ones are in every cancer cell, subclonal ones in some. T cells select two clones: one "
-        "lost copies of neoantigens for good, the other silences them (methylation, deacetylation) until drugs "
-        "undo it. Mutational burden, which sets the number of T cell clones, is apart from what is presented."
+        "The quality of neoantigens follows Luksza's model: amplitude (affinity of the mutant over that of the "
+        "wild-type peptide) times the probability of recognition by a T-cell receptor (a logistic function of "
+        "similarity to known epitopes); clonal neoantigens are present in every cancer cell, subclonal ones in some. "
+        "T cells select two clones: one has irreversibly lost copies of neoantigens, the other silences them "
+        "(methylation, deacetylation) until drugs reverse it. Mutational burden, which sets the number of T-cell "
+        "clones, is separate from what is presented."
     ),
     references=("luksza2017", "mcgranahan2016", "rosenthal2019", "anagnostou2017"),
     parameters="immunoediting.csv",

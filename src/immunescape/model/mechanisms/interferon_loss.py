@@ -11,9 +11,9 @@ MECHANISM = Mechanism(
     name="interferon_loss",
     title="Loss of JAK1/2",
     summary=(
-        "A clone that lost JAK1 or JAK2 does not answer interferons: neither MHC-I nor PD-L1 is raised (trait "
-        "ifn_response = 0). What reaches MHC-I by NF-kappaB still does. Interferons do not slow its growth either; "
-        "that is left out for all clones."
+        "A clone that has lost JAK1 or JAK2 does not respond to interferons: neither MHC-I nor PD-L1 is induced "
+        "(trait ifn_response = 0). Induction of MHC-I through NF-kappaB is retained. Interferons do not slow its "
+        "growth either; growth inhibition by interferons is omitted for all clones."
     ),
     references=("shin2017", "zaretsky2016", "gao2016"),
     parameters="interferon_loss.csv",

@@ -8,8 +8,8 @@ MECHANISM = Mechanism(
     name="killing",
     title="Killing of cancer cells by CD8 T cells",
     summary=(
-        "Effectors kill in proportion to recognition of each clone, saturably in the ratio of effectors to cancer "
-        "cells. k_kill is the rate in the untreated reference tumour, its suppression included."
+        "Effectors kill each clone in proportion to its recognition, with saturation in the ratio of effectors to "
+        "cancer cells. k_kill is the rate in the untreated reference tumour, including its immunosuppression."
     ),
     references=("robertsontessi2012",),
     parameters="killing.csv",

@@ -8,8 +8,8 @@ MECHANISM = Mechanism(
     name="lipids",
     title="Cholesterol and long-chain fatty acids",
     summary=(
-        "Levels that differ between tumours: cholesterol raises PD-1 and exhaustion of CD8 T cells, long-chain fatty "
-        "acids harm their mitochondria and favour exhaustion."
+        "Levels that differ between tumours: cholesterol raises PD-1 and exhaustion of CD8 T cells; long-chain fatty "
+        "acids impair their mitochondria and promote exhaustion."
     ),
     references=("ma2019chol", "manzo2020"),
     parameters="lipids.csv",

@@ -8,9 +8,9 @@ MECHANISM = Mechanism(
     name="lung_microbiome",
     title="Lung microbiome",
     summary=(
-        "Streptococcus and Veillonella in the lower airways, a level of the patient that antibiotics lower. They "
-        "favour Th17 and gamma-delta T cells that make IL-17A (and so bring neutrophils and MDSC), keep dendritic "
-        "cells immature, bring regulatory T cells and M2 macrophages and raise PD-L1."
+        "Streptococcus and Veillonella in the lower airways, a patient-specific level that antibiotics lower. They "
+        "promote Th17 and gamma-delta T cells that produce IL-17A (and thereby recruit neutrophils and MDSCs), keep "
+        "dendritic cells immature, recruit regulatory T cells and M2 macrophages and raise PD-L1."
     ),
     references=("tsay2021", "jin2019", "lenoci2018"),
     parameters="lung_microbiome.csv",

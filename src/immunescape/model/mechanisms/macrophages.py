@@ -8,9 +8,9 @@ MECHANISM = Mechanism(
     name="macrophages",
     title="Tumour-associated macrophages",
     summary=(
-        "Macrophages arrive in the M1 state, turn to M2 (IL-10, TGF-beta; held back by IL-12 and interferon-gamma) "
-        "and back. M1 make IL-12, which helps priming; M2 make IL-10, which keeps dendritic cells immature, and "
-        "TGF-beta; M2 hold T cells out of tumour nests."
+        "Macrophages enter as M1 and polarise reversibly to M2 (promoted by IL-10 and TGF-beta, opposed by IL-12 and "
+        "interferon-gamma). M1 macrophages produce IL-12, which promotes priming; M2 macrophages produce IL-10, which "
+        "keeps dendritic cells immature, and TGF-beta; M2 macrophages exclude T cells from tumour nests."
     ),
     references=("welsh2005", "ginhoux2016", "altanbonnet2019", "wang2023", "peranzoni2018", "heufler1996"),
     parameters="macrophages.csv",

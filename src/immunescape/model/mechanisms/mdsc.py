@@ -8,8 +8,8 @@ MECHANISM = Mechanism(
     name="mdsc",
     title="Myeloid-derived suppressor cells",
     summary=(
-        "MDSC follow CCL2 into the tumour. Their arginase-1 and nitric oxide inhibit killing and the output of "
-        "progenitors (one pathway, so one saturation); arginase-1 also favours regulatory T cells."
+        "CCL2 recruits MDSCs into the tumour. Their arginase-1 and nitric oxide inhibit killing and the output of "
+        "progenitors (one pathway with one saturation); arginase-1 also promotes regulatory T cells."
     ),
     references=("serafini2008", "huang2007", "opalek2007", "parra2021", "lai2018"),
     parameters="mdsc.csv",

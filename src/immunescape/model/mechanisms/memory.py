@@ -8,11 +8,11 @@ MECHANISM = Mechanism(
     name="memory",
     title="Memory CD8 T cells",
     summary=(
-        "As the antigen that T cells can see falls, some of the tumour-specific cells in blood and tissue become "
-        "central memory, and effectors that meet no cancer cell become tissue-resident memory. Both live for years "
-        "without antigen; under a lasting antigen load central memory is lost to exhaustion. Central memory patrols "
-        "the tumour's bed and adds to the precursors that are primed when antigen returns; resident memory turns back "
-        "into effectors on the spot."
+        "As visible antigen declines, some of the tumour-specific cells in blood and tissue become central memory "
+        "cells, and effectors that encounter no cancer cell become tissue-resident memory cells. Both persist for "
+        "years without antigen; under persistent antigen load central memory is lost to exhaustion. Central memory "
+        "cells patrol the tumour bed and add to the precursors primed when antigen returns; resident memory cells "
+        "revert to effectors in situ."
     ),
     references=("hammarlund2003", "wherry2004", "miller2008", "snyder2019", "park2019", "ribas2016"),
     parameters="memory.csv",

@@ -8,10 +8,10 @@ MECHANISM = Mechanism(
     name="mhc1",
     title="MHC class I on cancer cells",
     summary=(
-        "Recognition of a clone saturates with its MHC-I: what is constitutive and what interferons add through "
-        "JAK1/2, IRF1 and NLRC5, times the clone's own level (trait mhc1; 0 after loss of B2M), the HLA haplotypes "
-        "that are left (one lost is partial, both are absence) and what other mechanisms do. Recognition is 1 at "
-        "the reference level. MHC-II follows interferons without NLRC5."
+        "Recognition of a clone saturates with its MHC-I: constitutive expression plus induction by interferons "
+        "through JAK1/2, IRF1 and NLRC5, times the clone's own level (trait mhc1; 0 after loss of B2M), the remaining "
+        "HLA haplotypes (loss of one is a partial defect, of both a complete one) and the effects of other "
+        "mechanisms. Recognition is 1 at the reference level. Interferons induce MHC-II independently of NLRC5."
     ),
     references=("propper2003", "meissner2010", "biswas2012"),
     parameters="mhc1.csv",

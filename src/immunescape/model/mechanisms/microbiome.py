@@ -10,11 +10,11 @@ MECHANISM = Mechanism(
     name="microbiome",
     title="Gut microbiome",
     summary=(
-        "Commensals follow the patient's own diversity, pathobionts bloom where commensals are lost; both return over "
-        "weeks after antibiotics, which kill both: they harm a patient with a good flora and may help one with a poor "
-        "one. Akkermansia raises IL-12 of dendritic cells in tumour and node, commensals (Bifidobacterium) their "
-        "maturation; pathobionts raise kynurenine in blood, so also 3-HAA, and regulatory T cells. Transfer and "
-        "probiotics add commensals."
+        "Commensals relax to the patient's own diversity, and pathobionts expand where commensals are lost; both "
+        "recover over weeks after antibiotics, which kill both: antibiotics harm a patient with a favourable "
+        "microbiome and may help one with an unfavourable one. Akkermansia raises IL-12 of dendritic cells in tumour "
+        "and lymph node, commensals (Bifidobacterium) their maturation; pathobionts raise kynurenine in blood, hence "
+        "3-HAA, and regulatory T cells. Faecal transplantation and probiotics add commensals."
     ),
     references=("routy2018", "derosa2022", "derosa2018", "palleja2018", "gopalakrishnan2018", "sivan2015"),
     parameters="microbiome.csv",

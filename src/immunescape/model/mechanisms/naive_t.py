@@ -55,8 +55,8 @@ MECHANISM = Mechanism(
     name="naive_t",
     title="Naive T cells",
     summary=(
-        "Naive CD8 and CD4 T cells circulate between blood and the draining nodes around a set point. Thymic "
-        "output, division and the reserve in other tissue are lumped into one rate of return."
+        "Naive CD8 and CD4 T cells circulate between blood and the draining lymph nodes around a set point. Thymic "
+        "output, homeostatic proliferation and the reserve in other tissue are lumped into one rate of return."
     ),
     references=("autissier2010", "mandl2012", "braber2012", "robins2009"),
     parameters="naive_t.csv",

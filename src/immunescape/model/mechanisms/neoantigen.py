@@ -8,11 +8,11 @@ MECHANISM = Mechanism(
     name="neoantigen",
     title="Neoantigens",
     summary=(
-        "Dying cancer cells release neoantigens, in proportion to the antigenicity of their clone; they degrade or "
-        "are taken up by dendritic cells. Endosomal processing and MHC binding are in quasi-steady state (rates of "
-        "6 to 144 per day against weeks of tumour growth); the turnover of dendritic cells limits how far binding "
-        "gets. All neoantigens share one affinity; their number, n_clones_tum, sets the number of "
-        "T cell clones, and how many progenitors find their antigen in the tumour."
+        "Dying cancer cells release neoantigens in proportion to the antigenicity of their clone; they are degraded "
+        "or taken up by dendritic cells. Endosomal processing and MHC binding are at quasi-steady state (rates of 6 "
+        "to 144 per day against weeks of tumour growth); the turnover of dendritic cells limits the extent of "
+        "binding. All neoantigens share one affinity; their number, n_clones_tum, sets the number of T-cell clones "
+        "and the share of progenitors that find their antigen in the tumour."
     ),
     references=("jafarnejad2019", "agrawal1996", "chen2014b", "kimachi1997", "palsson2013", "forde2018"),
     parameters="neoantigen.csv",

@@ -8,9 +8,9 @@ MECHANISM = Mechanism(
     name="neutrophils",
     title="Neutrophils and extracellular traps",
     summary=(
-        "Neutrophils follow CXCR1 and CXCR2 ligands into the tumour and live there for days, so that their number is "
-        "quasi-steady. Their extracellular traps (NETs) shield cancer cells from contact with CD8 T cells and NK "
-        "cells; they hinder entry of T cells and set TGF-beta free."
+        "CXCR1 and CXCR2 ligands recruit neutrophils into the tumour, where they live for days, so that their number "
+        "is at quasi-steady state. Their extracellular traps (NETs) shield cancer cells from contact with CD8 T cells "
+        "and NK cells, impede T-cell infiltration and activate latent TGF-beta."
     ),
     references=("kargl2017", "teijeira2020", "fridlender2009", "kargl2019"),
     parameters="neutrophils.csv",

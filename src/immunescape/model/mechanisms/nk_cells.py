@@ -8,10 +8,10 @@ MECHANISM = Mechanism(
     name="nk_cells",
     title="Natural killer cells",
     summary=(
-        "NK cells come from blood, where their number follows a set point that cytokines raise and chemotherapy "
-        "lowers for a time, and die in the tumour. They kill in inverse relation "
-        "to the MHC-I of a clone (missing self), so that they see what CD8 T cells cannot, and secrete "
-        "interferon-gamma. Their entry (nk_recruitment) and killing (nk_killing) are open to other mechanisms."
+        "NK cells enter from blood, where their number follows a set point that cytokines raise and chemotherapy "
+        "lowers temporarily, and die in the tumour. Killing is inversely related to the MHC-I of a clone (missing "
+        "self), so that they recognise cells that escape CD8 T cells; they secrete interferon-gamma. Other mechanisms "
+        "can modulate their recruitment (nk_recruitment) and killing (nk_killing)."
     ),
     references=("karre1986", "zhang2007nk", "platonova2011", "altanbonnet2019", "autissier2010"),
     parameters="nk_cells.csv",

@@ -8,8 +8,8 @@ MECHANISM = Mechanism(
     name="oncometabolite",
     title="2-Hydroxyglutarate",
     summary=(
-        "2-Hydroxyglutarate is low where IDH1 and IDH2 are wild type, and high in the rare tumours with a mutation. "
-        "It lowers the chemokines that attract T cells, recruits macrophages and impairs CD8 T cells."
+        "2-Hydroxyglutarate is low where IDH1 and IDH2 are wild type, and high in the rare mutant tumours. It lowers "
+        "the chemokines that attract T cells, recruits macrophages and impairs CD8 T cells."
     ),
     references=("notarangelo2022", "bunse2018"),
     parameters="oncometabolite.csv",

@@ -8,9 +8,10 @@ MECHANISM = Mechanism(
     name="pge2",
     title="Prostaglandin E2",
     summary=(
-        "COX-2 of cancer cells and macrophages makes prostaglandin E2 (relative level, quasi-steady). Through cAMP "
-        "and protein kinase A it recruits MDSCs, turns helper into regulatory T cells, keeps dendritic cells immature, "
-        "weakens CD8 T cells and, in the nodes that drain the tumour, holds back their interleukin-2."
+        "COX-2 of cancer cells and macrophages produces prostaglandin E2 (relative level, quasi-steady state). "
+        "Through cAMP and protein kinase A it recruits MDSCs, converts helper T cells to regulatory T cells, keeps "
+        "dendritic cells immature, impairs CD8 T cells and, in the draining lymph nodes, suppresses their "
+        "interleukin-2."
     ),
     references=("sinha2007", "sharma2005", "zelenay2015", "bottcher2018", "anastassiou1992"),
     parameters="pge2.csv",

@@ -8,9 +8,9 @@ MECHANISM = Mechanism(
     name="stroma",
     title="Fibroblasts and matrix",
     summary=(
-        "Cancer-associated fibroblasts and the matrix that they lay down follow TGF-beta within weeks. They hold T "
-        "cells in the stroma and set TGF-beta free from its latent form, so that the two sustain each other, both "
-        "saturably."
+        "TGF-beta drives cancer-associated fibroblasts and the matrix that they deposit, within weeks. They retain T "
+        "cells in the stroma and activate latent TGF-beta, so that fibroblasts and TGF-beta sustain each other, both "
+        "with saturation."
     ),
     references=("mariathasan2018", "tauriello2018", "salmon2012"),
     parameters="stroma.csv",

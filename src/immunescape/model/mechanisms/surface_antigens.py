@@ -8,8 +8,8 @@ MECHANISM = Mechanism(
     name="surface_antigens",
     title="HER2 and TROP2 on cancer cells",
     summary=(
-        "Receptors per cancer cell and the share of cancer cells that carry them, per patient. A mutation of HER2 "
-        "makes the receptor internalise faster."
+        "Receptors per cancer cell and the share of antigen-positive cancer cells, per patient. ERBB2 (HER2) mutation "
+        "accelerates internalisation of the receptor."
     ),
     references=("heinmoller2003", "li2020her2", "mazieres2013"),
     parameters="surface_antigens.csv",

@@ -11,9 +11,9 @@ MECHANISM = Mechanism(
     name="targeted_therapy",
     title="Targeted therapy of the driver",
     summary=(
-        "Inhibitors of KRAS G12C and of mutant EGFR kill cancer cells of tumours with that driver. A clone with "
-        "resistance (secondary mutation, bypass) is there from the start in some tumours and emerges in others; it is "
-        "less sensitive to chemotherapy, too."
+        "Inhibitors of KRAS G12C and of mutant EGFR kill cancer cells of tumours with that driver. A resistant clone "
+        "(secondary mutation, bypass) pre-exists in some tumours and emerges in others; it is also less sensitive to "
+        "chemotherapy."
     ),
     references=("awad2021", "leonetti2019", "zhao2021"),
     parameters="targeted_therapy.csv",

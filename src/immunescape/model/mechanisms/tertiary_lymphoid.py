@@ -8,10 +8,10 @@ MECHANISM = Mechanism(
     name="tertiary_lymphoid",
     title="B cells and tertiary lymphoid structures",
     summary=(
-        "CXCL13, which exhausted CD8 T cells secrete (relative level, quasi-steady), draws B cells and builds tertiary "
-        "lymphoid structures within weeks. Their high endothelial venules let T cells in, and their dendritic and B "
-        "cells present antigen on the spot, which favours the output of TCF1+ progenitors. Patients differ in how "
-        "readily they form."
+        "CXCL13, secreted by exhausted CD8 T cells (relative level, quasi-steady state), attracts B cells and induces "
+        "tertiary lymphoid structures within weeks. Their high endothelial venules admit T cells, and their dendritic "
+        "and B cells present antigen in situ, which promotes the output of TCF1+ progenitors. Patients differ in how "
+        "readily the structures form."
     ),
     references=("dieunosjean2008", "germain2014", "patil2022", "thommen2018"),
     parameters="tertiary_lymphoid.csv",

@@ -8,9 +8,9 @@ MECHANISM = Mechanism(
     name="tgf_beta",
     title="TGF-beta",
     summary=(
-        "Active TGF-beta in the tumour: a basal production by stroma and cancer cells, regulatory T cells and M2 "
-        "macrophages. It keeps T cells out, inhibits killing, turns helper into regulatory T cells and macrophages "
-        "to M2."
+        "Active TGF-beta in the tumour: basal production by stroma and cancer cells, plus that of regulatory T cells "
+        "and M2 macrophages. It excludes T cells, inhibits killing, converts helper T cells to regulatory T cells and "
+        "polarises macrophages to M2."
     ),
     references=("robertsontessi2012", "liyanage2002", "mariathasan2018", "ivanovic2003"),
     parameters="tgf_beta.csv",

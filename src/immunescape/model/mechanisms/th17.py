@@ -8,10 +8,10 @@ MECHANISM = Mechanism(
     name="th17",
     title="Th17 cells and IL-17A",
     summary=(
-        "A share of the helper T cells in the tumour is Th17 (RORgammat); the process `th17` sets its odds, TGF-beta "
-        "favours it. IL-17A, in quasi-steady state, brings neutrophils and MDSC and keeps dendritic cells "
-        "immature; RORgammat and FOXP3 exclude each other, so that Th17 polarisation holds helper cells from turning "
-        "regulatory."
+        "A share of the helper T cells in the tumour is Th17 (RORgammat); the process `th17` sets its odds, which "
+        "TGF-beta raises. IL-17A, at quasi-steady state, recruits neutrophils and MDSCs and keeps dendritic cells "
+        "immature; RORgammat and FOXP3 are mutually exclusive, so that Th17 polarisation prevents conversion of "
+        "helper cells to regulatory T cells."
     ),
     references=("akbay2017", "he2010", "jin2019", "tsay2021", "hu2016", "zhou2008"),
     parameters="th17.csv",

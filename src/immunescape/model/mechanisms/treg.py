@@ -9,9 +9,9 @@ MECHANISM = Mechanism(
     name="treg",
     title="Regulatory T cells",
     summary=(
-        "Self-specific regulatory T cells are primed in the node, circulate and enter the tumour, where they "
-        "suppress killing in proportion to their ratio to CD8 T cells. They consume IL-2 in the node. Antibodies "
-        "with Fc function against CTLA-4 deplete them in the tumour (pool treg_adcc)."
+        "Self-specific regulatory T cells are primed in the lymph node, circulate and infiltrate the tumour, where "
+        "they suppress killing in proportion to their ratio to CD8 T cells. They consume IL-2 in the lymph node. "
+        "Anti-CTLA-4 antibodies with Fc function deplete them in the tumour (pool treg_adcc)."
     ),
     references=("robertsontessi2012", "deboer1995", "jafarnejad2019", "selby2013"),
     parameters="treg.csv",

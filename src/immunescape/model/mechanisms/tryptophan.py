@@ -10,12 +10,12 @@ MECHANISM = Mechanism(
     name="tryptophan",
     title="Tryptophan and kynurenine",
     summary=(
-        "Tryptophan enters from blood and is used by three branches: charging of tRNA by WARS, IDO1 (induced by "
-        "interferon-gamma) and TDO. What one branch leaves the others use, so that inhibition of IDO1 alone is partly "
-        "made up by TDO, and kynurenine also comes from blood. Kynurenine acts through the aryl hydrocarbon receptor "
-        "on killing, dendritic cells, regulatory T cells and PD-1; 3-hydroxyanthranilic acid comes of it and sets "
-        "TGF-beta free. Tryptophan that WARS of T cells uses lowers PD-1 (NFATc1). All is quasi-steady: amino acids "
-        "turn over in minutes to hours."
+        "Tryptophan enters from blood and is consumed by three branches: charging of tRNA by WARS1, IDO1 (induced by "
+        "interferon-gamma) and TDO2. The branches compete for one pool, so that TDO2 partly compensates for "
+        "inhibition of IDO1; kynurenine also comes from blood. Kynurenine acts through the aryl hydrocarbon receptor "
+        "on killing, dendritic cells, regulatory T cells and PD-1; its product 3-hydroxyanthranilic acid activates "
+        "latent TGF-beta. Tryptophan charged by WARS1 of T cells lowers PD-1 (NFATc1). All is at quasi-steady state: "
+        "amino acids turn over in minutes to hours."
     ),
     references=(
         "creelan2013",

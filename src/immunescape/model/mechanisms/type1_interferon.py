@@ -9,10 +9,9 @@ MECHANISM = Mechanism(
     title="Type I interferon",
     summary=(
         "Interferon-alpha and -beta of the tumour follow the signals of STING and of double-stranded RNA (viral "
-        "mimicry) within a day. They raise MHC-I and PD-L1 by the route that interferon-gamma "
-        "shares, CXCL9 and CXCL10, the maturation of dendritic cells and "
-        "what these can do for priming (cross-presentation), and, where they are strong, CCL2, along which "
-        "CCR2-positive MDSC come."
+        "mimicry) within a day. They induce MHC-I and PD-L1 by the pathway shared with interferon-gamma, CXCL9 and "
+        "CXCL10, the maturation of dendritic cells and their capacity for priming (cross-presentation), and, where "
+        "they are strong, CCL2, which recruits CCR2-positive MDSCs."
     ),
     references=("fuertes2011", "diamond2011", "garciadiaz2017", "liang2017", "chiappinelli2015"),
     parameters="type1_interferon.csv",

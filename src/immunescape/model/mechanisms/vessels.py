@@ -10,11 +10,11 @@ MECHANISM = Mechanism(
     name="vessels",
     title="VEGF, vessels and perfusion",
     summary=(
-        "VEGF keeps many, immature vessels. Where its signal falls, pericytes cover vessels within days (maturity), "
-        "which improves their function, while vessels that need VEGF are lost within weeks (density). Perfusion is "
-        "density times function: a moderate block raises it, a strong and long one lowers it. VEGF also makes the "
-        "endothelium hard to adhere to, holds back the maturation of dendritic cells, recruits MDSCs and favours "
-        "exhaustion."
+        "VEGF maintains a dense, immature vasculature. Where its signal falls, pericytes cover vessels within days "
+        "(maturity), which improves their function, while VEGF-dependent vessels are lost within weeks (density). "
+        "Perfusion is density times function: moderate blockade raises it, strong and prolonged blockade lowers it. "
+        "VEGF also makes the endothelium less adhesive, inhibits the maturation of dendritic cells, recruits MDSCs "
+        "and promotes exhaustion."
     ),
     references=(
         *("willett2004", "huang2012", "tian2017", "griffioen1996", "gabrilovich1996", "voron2015", "vanderveldt2012"),

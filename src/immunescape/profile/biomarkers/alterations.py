@@ -233,16 +233,16 @@ def _covered(study: Study, genes: Iterable[str], kind: str, column: str) -> dict
         return {g: {} for g in genes}
     looked = study.assessed.get(kind)
     rows = list(zip(study.samples["sample"], study.samples[column], strict=True))
-    found: dict[str, dict[str, bool | None]] = {}
+    answers: dict[str, dict[str, bool | None]] = {}
     for gene in genes:
         former = [old for old, new in FORMER_SYMBOLS.items() if new == gene]
         per = {n: _either(p.covers(g) for g in (gene, *former)) for n, p in study.panels.items()}
-        found[gene] = {
+        answers[gene] = {
             s: (False if looked is not None and s not in looked else per.get(p) if isinstance(p, str) else None)
             for s, p in rows
             if isinstance(s, str)
         }
-    return found
+    return answers
 
 
 def _either(answers: Iterable[bool | None]) -> bool | None:
@@ -318,7 +318,7 @@ def _make(study: Study, genes: frozenset[str]) -> dict[tuple[str, str], GeneStat
         for p, s in zip(study.patients["patient"], study.patients["sex"], strict=True)
         if isinstance(s, str) and s.strip().casefold() in ("male", "m")
     }
-    found: dict[tuple[str, str], GeneState] = {}
+    states_of: dict[tuple[str, str], GeneState] = {}
     for patient in study.patient_ids:
         names = samples.of.get(patient) or [patient]
         contents = {}
@@ -335,8 +335,8 @@ def _make(study: Study, genes: frozenset[str]) -> dict[tuple[str, str], GeneStat
                 if state.hits:
                     _with_fractions(state, gene in X_LINKED and patient in men)
                 listed.append(state)
-            found[patient, gene] = _pooled(listed)
-    return found
+            states_of[patient, gene] = _pooled(listed)
+    return states_of
 
 
 def gene_states(study: Study, genes: Iterable[str]) -> dict[tuple[str, str], GeneState]:
@@ -349,5 +349,5 @@ def gene_states(study: Study, genes: Iterable[str]) -> dict[tuple[str, str], Gen
     genes
         HGNC symbols.
     """
-    wanted = frozenset(genes)
-    return shared(study, ("gene_states", wanted), lambda s: _make(s, wanted))
+    gene_set = frozenset(genes)
+    return shared(study, ("gene_states", gene_set), lambda s: _make(s, gene_set))

@@ -67,7 +67,7 @@ def _function(name: str) -> Callable[[Study], Mapping[str, Measurement]]:
     def function(study: Study) -> dict[str, Measurement]:
         states = gene_states(study, [g for g, *_ in GENES.values()])
         ploidies = sample_ploidy(study)
-        found: dict[str, Measurement] = {}
+        measurements: dict[str, Measurement] = {}
         for patient in study.patient_ids:
             answers = []
             for state in states[patient, gene].samples:
@@ -77,10 +77,10 @@ def _function(name: str) -> Callable[[Study], Mapping[str, Measurement]]:
             value, note = max(looked, key=lambda a: a[0] is True) if looked else answers[0]
             fields = {"method": method, "citation": (source,)}
             if value is None:
-                found[patient] = Measurement.not_assessable(name, "", note, **fields)
+                measurements[patient] = Measurement.not_assessable(name, "", note, **fields)
             else:
-                found[patient] = Measurement(name, value, "", "measured", note=note, **fields)  # type: ignore[arg-type]
-        return found
+                measurements[patient] = Measurement(name, value, "", "measured", note=note, **fields)  # type: ignore[arg-type]
+        return measurements
 
     return function
 
@@ -89,18 +89,18 @@ def _either_mdm(study: Study) -> dict[str, Measurement]:
     name, fields = "mdm2_mdm4_amplification", {"method": "Amplification of MDM2 or MDM4", "citation": ("kato2017",)}
     first, second = _function("mdm2_amplification")(study), _function("mdm4_amplification")(study)
     states = gene_states(study, [g for g, *_ in GENES.values()])
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for patient in study.patient_ids:
         a, b = first[patient], second[patient]
         unseen = not any(s.copies is True or s.copies_why for s in states[patient, "MDM4"].samples)
         note = f"MDM2: {a.note}; MDM4: {b.note}"
         if a.value is True or b.value is True:
-            found[patient] = Measurement(name, True, "", "measured", note=note, **fields)  # type: ignore[arg-type]
+            measurements[patient] = Measurement(name, True, "", "measured", note=note, **fields)  # type: ignore[arg-type]
         elif a.value is False and (b.value is False or unseen):
-            found[patient] = Measurement(name, False, "", "measured", note=note, **fields)  # type: ignore[arg-type]
+            measurements[patient] = Measurement(name, False, "", "measured", note=note, **fields)  # type: ignore[arg-type]
         else:
-            found[patient] = Measurement.not_assessable(name, "", note, **fields)  # type: ignore[arg-type]
-    return found
+            measurements[patient] = Measurement.not_assessable(name, "", note, **fields)  # type: ignore[arg-type]
+    return measurements
 
 
 register(

@@ -32,10 +32,10 @@ def is_antibiotic(drug: object) -> bool:
 
 def _listed(study: Study) -> dict[str, tuple[bool, bool]]:
     """Return patient -> (a course before, a course after the first dose) inside the window."""
-    found: dict[str, tuple[bool, bool]] = {}
+    exposures: dict[str, tuple[bool, bool]] = {}
     frame = study.treatments
     if frame.empty:
-        return found
+        return exposures
     names = {d: is_antibiotic(d) for d in frame["drug"].unique()}
     chosen = frame[frame["drug"].map(names)]
     for patient, start, end in chosen[["patient", "start_day", "end_day"]].to_numpy(dtype=object).tolist():
@@ -45,9 +45,9 @@ def _listed(study: Study) -> dict[str, tuple[bool, bool]]:
         before = start < 0 and last >= WINDOW[0]
         after = last >= 0 and start <= WINDOW[1]
         if before or after:
-            old = found.get(patient, (False, False))
-            found[patient] = (old[0] or before, old[1] or after)
-    return found
+            old = exposures.get(patient, (False, False))
+            exposures[patient] = (old[0] or before, old[1] or after)
+    return exposures
 
 
 def _declared(study: Study) -> dict[str, bool]:
@@ -55,12 +55,12 @@ def _declared(study: Study) -> dict[str, bool]:
     column = next((named[c] for c in _COLUMNS if c in named), None)
     if column is None:
         return {}
-    found: dict[str, bool] = {}
+    declared_of: dict[str, bool] = {}
     for patient, value in zip(study.patients["patient"], study.patients[column], strict=True):
         word = "" if pd.isna(value) else str(value).strip().casefold()
         if word in _YES | _NO:
-            found[patient] = word in _YES
-    return found
+            declared_of[patient] = word in _YES
+    return declared_of
 
 
 def _window(study: Study) -> dict[str, Measurement]:
@@ -70,7 +70,7 @@ def _window(study: Study) -> dict[str, Measurement]:
         "citation": ("derosa2018", "routy2018"),
     }
     listed, declared = _listed(study), _declared(study)
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for patient in study.patient_ids:
         before, after = listed.get(patient, (False, False))
         if before or after:
@@ -83,10 +83,10 @@ def _window(study: Study) -> dict[str, Measurement]:
             why = (
                 "no antibiotic is listed, and the patients table does not say that there was none (column antibiotics)"
             )
-            found[patient] = Measurement.not_assessable(name, "", why, **fields)
+            measurements[patient] = Measurement.not_assessable(name, "", why, **fields)
             continue
-        found[patient] = Measurement(name, word, "", "measured", note=note, source=source, **fields)  # type: ignore[arg-type]
-    return found
+        measurements[patient] = Measurement(name, word, "", "measured", note=note, source=source, **fields)  # type: ignore[arg-type]
+    return measurements
 
 
 register(

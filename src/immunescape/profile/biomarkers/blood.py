@@ -174,7 +174,7 @@ def _baselines(study: Study) -> dict[str, dict[str, Lab | str]]:
         at = math.nan if day is None else float(day)
         word = unit if isinstance(unit, str) else ""
         candidates.setdefault((analyte, patient), []).append((float(value), at, word))
-    found: dict[str, dict[str, Lab | str]] = {}
+    values: dict[str, dict[str, Lab | str]] = {}
     for (analyte, patient), rows in candidates.items():
         before = sorted((r for r in rows if r[1] <= 0), key=lambda r: (r[1], -r[0]))
         undated = sorted(r for r in rows if math.isnan(r[1]))
@@ -189,8 +189,8 @@ def _baselines(study: Study) -> dict[str, dict[str, Lab | str]]:
             answer = f"{len(undated)} values without a day"
         else:
             answer = f"no value up to day 0; the first is of day {min(r[1] for r in rows):g}"
-        found.setdefault(analyte, {})[patient] = answer
-    return found
+        values.setdefault(analyte, {})[patient] = answer
+    return values
 
 
 def baseline_labs(study: Study) -> dict[str, dict[str, Lab | str]]:
@@ -210,15 +210,15 @@ def _function(a: Analyte) -> Callable[[Study], Mapping[str, Measurement]]:
     def function(study: Study) -> dict[str, Measurement]:
         source = study.sources.get("labs", ())
         fields = {"method": "Last value up to day 0", "citation": a.references, "source": source}
-        found: dict[str, Measurement] = {}
+        measurements: dict[str, Measurement] = {}
         for patient, lab in baseline_labs(study).get(a.analyte, {}).items():
             if isinstance(lab, str):
-                found[patient] = Measurement.not_assessable(a.name, a.unit, lab, **fields)
+                measurements[patient] = Measurement.not_assessable(a.name, a.unit, lab, **fields)
             elif lab[2] != a.unit:
                 why = f"the unit is '{lab[2]}', not {a.unit}" if lab[2] else f"no unit is given (expected {a.unit})"
-                found[patient] = Measurement.not_assessable(a.name, a.unit, why, **fields)
+                measurements[patient] = Measurement.not_assessable(a.name, a.unit, why, **fields)
             else:
-                found[patient] = Measurement(
+                measurements[patient] = Measurement(
                     a.name,
                     lab[0],
                     a.unit,
@@ -227,7 +227,7 @@ def _function(a: Analyte) -> Callable[[Study], Mapping[str, Measurement]]:
                     day=_day(lab[1]),
                     **fields,  # type: ignore[arg-type]
                 )
-        return found
+        return measurements
 
     return function
 
@@ -241,11 +241,11 @@ def _ratio(
         labs = baseline_labs(study)
         fields = {"citation": citation, "source": study.sources.get("labs", ())}
         given, top, bottom = (labs.get(a, {}) for a in (ready, over, under))
-        found: dict[str, Measurement] = {}
+        measurements: dict[str, Measurement] = {}
         for patient in {*given, *top, *bottom}:
             as_given, a, b = given.get(patient), top.get(patient), bottom.get(patient)
             if isinstance(as_given, tuple) and as_given[2] == "ratio":
-                found[patient] = Measurement(
+                measurements[patient] = Measurement(
                     name,
                     as_given[0],
                     "1",
@@ -266,11 +266,11 @@ def _ratio(
             elif b[0] <= 0:
                 why = f"{under} is {b[0]:g}"
             if why:
-                found[patient] = Measurement.not_assessable(name, "1", why, method=f"{over} / {under}", **fields)
+                measurements[patient] = Measurement.not_assessable(name, "1", why, method=f"{over} / {under}", **fields)
             else:
                 assert isinstance(a, tuple)
                 assert isinstance(b, tuple)
-                found[patient] = Measurement(
+                measurements[patient] = Measurement(
                     name,
                     a[0] / b[0],
                     "1",
@@ -280,7 +280,7 @@ def _ratio(
                     day=_day(a[1]),
                     **fields,  # type: ignore[arg-type]
                 )
-        return found
+        return measurements
 
     return function
 

@@ -62,9 +62,9 @@ def _day_level(day: float, rows: list[tuple[float, float, bool | None]]) -> Leve
         lows.append(value if seen else 0.0)
         highs.append(value if seen else lod)
         limits.append(lod)
-    known = [x for x in limits if not math.isnan(x)]
+    given = [x for x in limits if not math.isnan(x)]
     n = len(rows)
-    return Level(day, sum(lows) / n, sum(highs) / n, anything, max(known) if known else math.nan)
+    return Level(day, sum(lows) / n, sum(highs) / n, anything, max(given) if given else math.nan)
 
 
 def _pairs(study: Study) -> dict[str, Pair]:
@@ -77,10 +77,10 @@ def _pairs(study: Study) -> dict[str, Pair]:
         seen = None if detected is None or detected != detected else bool(detected)
         row = (math.nan if value is None else float(value), math.nan if lod is None else float(lod), seen)
         days.setdefault(patient, {}).setdefault(series, {}).setdefault(float(day), []).append(row)
-    found: dict[str, Pair] = {}
-    for patient, own in days.items():
+    pair_of: dict[str, Pair] = {}
+    for patient, samples in days.items():
         pairs = []
-        for (assay, unit), by_day in sorted(own.items()):
+        for (assay, unit), by_day in sorted(samples.items()):
             levels = {d: _day_level(d, sorted(rows, key=str)) for d, rows in by_day.items()}
             usable = {d: level for d, level in levels.items() if level is not None}
             before = [d for d in usable if EARLIEST <= d <= 0]
@@ -90,8 +90,8 @@ def _pairs(study: Study) -> dict[str, Pair]:
             pairs.append(
                 Pair(unit, assay, usable[max(before)] if before else None, usable[min(after)] if after else None, note)
             )
-        found[patient] = max(pairs, key=lambda p: (p.baseline is not None, p.later is not None))
-    return found
+        pair_of[patient] = max(pairs, key=lambda p: (p.baseline is not None, p.later is not None))
+    return pair_of
 
 
 def _all(study: Study) -> Mapping[str, Pair]:
@@ -103,18 +103,18 @@ def _fields(study: Study, pair: Pair, method: str) -> dict[str, object]:
 
 
 def _baseline(study: Study) -> dict[str, Measurement]:
-    name, found = "ctdna_baseline", {}
+    name, measurements = "ctdna_baseline", {}
     for patient, pair in _all(study).items():
         fields = _fields(study, pair, f"Last sample of days {EARLIEST:g} to 0")
         level = pair.baseline
         if level is None:
             why = pair.note or "no sample before treatment"
-            found[patient] = Measurement.not_assessable(name, "as reported", why, **fields)  # type: ignore[arg-type]
+            measurements[patient] = Measurement.not_assessable(name, "as reported", why, **fields)  # type: ignore[arg-type]
             continue
         below = not level.detected
         note = "; ".join(x for x in (f"unit {pair.unit or 'not given'}", pair.assay, pair.note) if x)
         value = level.limit if below and not math.isnan(level.limit) else level.high
-        found[patient] = Measurement(
+        measurements[patient] = Measurement(
             name,
             value,
             "as reported",
@@ -125,7 +125,7 @@ def _baseline(study: Study) -> dict[str, Measurement]:
             day=level.day,
             **fields,  # type: ignore[arg-type]
         )
-    return found
+    return measurements
 
 
 def _change(pair: Pair) -> tuple[float | None, float | None, str]:
@@ -140,17 +140,17 @@ def _change(pair: Pair) -> tuple[float | None, float | None, str]:
 
 
 def _decline(study: Study) -> dict[str, Measurement]:
-    name, found = "ctdna_decline", {}
+    name, measurements = "ctdna_decline", {}
     for patient, pair in _all(study).items():
         fields = _fields(study, pair, "1 - first sample on treatment / baseline")
         low, high, why = _change(pair)
         if low is None or high is None or pair.later is None:
-            found[patient] = Measurement.not_assessable(name, "fraction", why, **fields)  # type: ignore[arg-type]
+            measurements[patient] = Measurement.not_assessable(name, "fraction", why, **fields)  # type: ignore[arg-type]
             continue
         note = f"day {pair.later.day:g}; negative is a rise"
         if not pair.later.detected:
             note += "; undetected on treatment: the value is the least decline"
-        found[patient] = Measurement(
+        measurements[patient] = Measurement(
             name,
             low,
             "fraction",
@@ -161,19 +161,19 @@ def _decline(study: Study) -> dict[str, Measurement]:
             note=note,
             **fields,  # type: ignore[arg-type]
         )
-    return found
+    return measurements
 
 
 def _cleared(study: Study) -> dict[str, Measurement]:
-    name, found = "ctdna_cleared", {}
+    name, measurements = "ctdna_cleared", {}
     for patient, pair in _all(study).items():
         fields = _fields(study, pair, "Detected at baseline, not detected on treatment")
         _, _, why = _change(pair)
         if why or pair.later is None:
-            found[patient] = Measurement.not_assessable(name, "", why, **fields)  # type: ignore[arg-type]
+            measurements[patient] = Measurement.not_assessable(name, "", why, **fields)  # type: ignore[arg-type]
             continue
         note = f"day {pair.later.day:g}; limit of detection {pair.later.limit:g} {pair.unit}"
-        found[patient] = Measurement(
+        measurements[patient] = Measurement(
             name,
             not pair.later.detected,
             "",
@@ -182,11 +182,11 @@ def _cleared(study: Study) -> dict[str, Measurement]:
             note=note,
             **fields,  # type: ignore[arg-type]
         )
-    return found
+    return measurements
 
 
 def _response(study: Study) -> dict[str, Measurement]:
-    name, found = "ctdna_molecular_response", {}
+    name, measurements = "ctdna_molecular_response", {}
     for patient, pair in _all(study).items():
         fields = _fields(study, pair, f"Decline of at least {100 * RESPONSE:g} %, or clearance")
         low, high, why = _change(pair)
@@ -199,7 +199,7 @@ def _response(study: Study) -> dict[str, Measurement]:
                 value, why = None, f"the decline is between {low:.2f} and {high:.2f}"
             if value is not None:
                 note = f"day {pair.later.day:g}; decline {low:.2f}" + (f" to {high:.2f}" if high > low else "")
-                found[patient] = Measurement(
+                measurements[patient] = Measurement(
                     name,
                     value,
                     "",
@@ -209,8 +209,8 @@ def _response(study: Study) -> dict[str, Measurement]:
                     **fields,  # type: ignore[arg-type]
                 )
                 continue
-        found[patient] = Measurement.not_assessable(name, "", why, **fields)  # type: ignore[arg-type]
-    return found
+        measurements[patient] = Measurement.not_assessable(name, "", why, **fields)  # type: ignore[arg-type]
+    return measurements
 
 
 for _name, _title, _unit, _definition, _function, _thresholds in (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from functools import lru_cache
 from pathlib import Path
 
 import immunescape.knowledge
 from immunescape.knowledge.profile_records import Measurement
+from immunescape.knowledge.tables import read_rows
 from immunescape.profile.biomarkers.alterations import gene_states
 from immunescape.profile.biomarkers.loss import EXCLUDED, loss_word
 from immunescape.profile.biomarkers.registry import Biomarker, register
@@ -21,15 +21,14 @@ TABLE = Path(immunescape.knowledge.__file__).parent / "data" / "ddr_genes.csv"
 @lru_cache(maxsize=1)
 def ddr_genes() -> dict[str, str]:
     """Return the genes of DNA damage response and repair: gene -> pathway."""
-    with TABLE.open(encoding="utf-8", newline="") as stream:
-        return {row["gene"]: row["pathway"] for row in csv.DictReader(stream)}
+    return {row["gene"]: row["pathway"] for row in read_rows("ddr_genes")}
 
 
 def _defect(study: Study) -> dict[str, Measurement]:
     genes = ddr_genes()
     states = gene_states(study, genes)
     name, method = "ddr_defect", f"A deleterious change or deletion in any of {len(genes)} genes"
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for patient in study.patient_ids:
         hit, unknown, unseen = [], [], []
         rows: list[str] = []
@@ -56,11 +55,11 @@ def _defect(study: Study) -> dict[str, Measurement]:
             note += ", ".join(unseen[:6]) + (" …" if len(unseen) > 6 else "") + doubtful
             value = None
         if value is None:
-            found[patient] = Measurement.not_assessable(
+            measurements[patient] = Measurement.not_assessable(
                 name, "", note, method=method, citation=("teo2018",), coverage=coverage
             )
         else:
-            found[patient] = Measurement(
+            measurements[patient] = Measurement(
                 name,
                 value,
                 "",
@@ -71,7 +70,7 @@ def _defect(study: Study) -> dict[str, Measurement]:
                 note=note,
                 source=tuple(dict.fromkeys(rows)),
             )
-    return found
+    return measurements
 
 
 register(

@@ -49,10 +49,12 @@ def chao1(counts: ArrayLike) -> float:
     """Return the lower bound of richness (bias-corrected where nothing was seen twice)."""
     x = _counts(counts)
     n = x.sum()
-    one, two = _f(x)
+    singletons, doubletons = _f(x)
     if n == 0:
         return 0.0
-    unseen = (n - 1) / n * (one * one / (2 * two) if two else one * (one - 1) / 2)
+    unseen = (
+        (n - 1) / n * (singletons * singletons / (2 * doubletons) if doubletons else singletons * (singletons - 1) / 2)
+    )
     return float(x.size + unseen)
 
 
@@ -63,13 +65,17 @@ def entropy_estimate(counts: ArrayLike) -> float:
     if n < 2:
         return 0.0
     total = float((x / n * (digamma(n) - digamma(x))).sum())
-    one, two = _f(x)
-    if one:
-        a = 2 * two / ((n - 1) * one + 2 * two) if two else (2 / ((n - 1) * (one - 1) + 2) if one > 1 else 1.0)
+    singletons, doubletons = _f(x)
+    if singletons:
+        a = (
+            2 * doubletons / ((n - 1) * singletons + 2 * doubletons)
+            if doubletons
+            else (2 / ((n - 1) * (singletons - 1) + 2) if singletons > 1 else 1.0)
+        )
         if a < 1:
             r = np.arange(1, int(n))
             tail = -np.log(a) - float(((1 - a) ** r / r).sum())
-            total += one / n * (1 - a) ** (1 - n) * tail
+            total += singletons / n * (1 - a) ** (1 - n) * tail
     return total
 
 
@@ -88,15 +94,19 @@ def coverage(counts: ArrayLike, depth: float | None = None) -> float:
     m = n if depth is None else float(depth)
     if n == 0:
         return 0.0
-    one, two = _f(x)
+    singletons, doubletons = _f(x)
     if m < n:
         keep = x[n - x >= m]
-        part = keep / n * np.exp(gammaln(n - keep + 1) - gammaln(n - keep - m + 1) - gammaln(n) + gammaln(n - m))
-        return float(1 - part.sum())
-    if one == 0:
+        weight = keep / n * np.exp(gammaln(n - keep + 1) - gammaln(n - keep - m + 1) - gammaln(n) + gammaln(n - m))
+        return float(1 - weight.sum())
+    if singletons == 0:
         return 1.0
-    a = (n - 1) * one / ((n - 1) * one + 2 * two) if two else (n - 1) * (one - 1) / ((n - 1) * (one - 1) + 2)
-    return float(1 - one / n * a ** (m - n + 1))
+    a = (
+        (n - 1) * singletons / ((n - 1) * singletons + 2 * doubletons)
+        if doubletons
+        else (n - 1) * (singletons - 1) / ((n - 1) * (singletons - 1) + 2)
+    )
+    return float(1 - singletons / n * a ** (m - n + 1))
 
 
 def _expected_frequencies(x: Array, m: int) -> tuple[Array, Array]:
@@ -158,8 +168,11 @@ def hill_at(counts: ArrayLike, q: int, depth: int) -> float:
     extra = depth - n
     if q == 0:
         unseen = chao1(x) - x.size
-        one = _f(x)[0]
-        return float(x.size + (unseen * (1 - (1 - one / (n * unseen + one)) ** extra) if unseen > 0 and one else 0))
+        singletons = _f(x)[0]
+        return float(
+            x.size
+            + (unseen * (1 - (1 - singletons / (n * unseen + singletons)) ** extra) if unseen > 0 and singletons else 0)
+        )
     observed, limit, before = hill(x, 1), float(np.exp(entropy_estimate(x))), hill_at(x, 1, n - 1)
     if limit - before <= 0 or limit <= observed:
         return observed

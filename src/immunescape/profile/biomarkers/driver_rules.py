@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import immunescape.knowledge
-from immunescape.errors import InputError
+from immunescape.knowledge.tables import read_rows
 
 if TYPE_CHECKING:
     from immunescape.profile.biomarkers.alterations import Hit
@@ -48,16 +47,16 @@ class DriverRule:
         inside = position is not None and int(first) <= position <= int(last)
         if self.rule == "splice":
             return inside and (hit.classification == "Splice_Site" or protein.endswith("_splice"))
-        wanted = "In_Frame_Del" if self.rule == "deletion" else "In_Frame_Ins"
+        classification = "In_Frame_Del" if self.rule == "deletion" else "In_Frame_Ins"
         word = "del" if self.rule == "deletion" else "ins"
         in_frame = hit.classification.startswith("In_Frame") and "fs" not in protein
-        return inside and (hit.classification == wanted or (in_frame and word in protein))
+        return inside and (hit.classification == classification or (in_frame and word in protein))
 
 
 def residue(protein: str) -> int | None:
     """Return the first residue number of a protein change (``p.E746_A750del`` -> 746), or None."""
-    found = re.match(r"(?:p\.)?\D{1,3}(\d+)", protein)
-    return int(found.group(1)) if found else None
+    position = re.match(r"(?:p\.)?\D{1,3}(\d+)", protein)
+    return int(position.group(1)) if position else None
 
 
 @lru_cache(maxsize=1)
@@ -69,19 +68,12 @@ def driver_rules() -> dict[str, tuple[DriverRule, ...]]:
     InputError
         Naming the row, for an unknown rule or a row without source.
     """
-    found: dict[str, list[DriverRule]] = {}
-    with TABLE.open(encoding="utf-8", newline="") as stream:
-        for number, row in enumerate(csv.DictReader(stream), start=2):
-            where = f"{TABLE.name}, row {number}"
-            if row["rule"] not in _RULES:
-                raise InputError(f"unknown rule '{row['rule']}'", where=where, hint=f"Known: {', '.join(_RULES)}.")
-            if not row["source"]:
-                raise InputError("the row has no source", where=where)
-            rule = DriverRule(
-                row["gene"], row["class"], row["rule"], tuple(row["value"].split()), row["source"], row["note"]
-            )
-            found.setdefault(rule.gene, []).append(rule)
-    return {gene: tuple(rules) for gene, rules in found.items()}
+    rules: dict[str, list[DriverRule]] = {}
+    for row in read_rows(TABLE):
+        kind = row.choice("rule", _RULES)
+        rule = DriverRule(row["gene"], row["class"], kind, tuple(row["value"].split()), row["source"], row["note"])
+        rules.setdefault(rule.gene, []).append(rule)
+    return {gene: tuple(rules) for gene, rules in rules.items()}
 
 
 def match(gene: str, hit: Hit, partner: str = "") -> str | None:

@@ -63,43 +63,43 @@ def _all(study: Study, gene: str) -> dict[str, Classified]:
 
 def _mutation_status(name: str, gene: str) -> Function:
     def function(study: Study) -> dict[str, Measurement]:
-        found: dict[str, Measurement] = {}
+        measurements: dict[str, Measurement] = {}
         for patient, (word, _, _, note, rows) in _all(study, gene).items():
             if word is None:
-                found[patient] = Measurement.not_assessable(name, "", note, method=_METHOD, citation=_REFERENCES)
+                measurements[patient] = Measurement.not_assessable(name, "", note, method=_METHOD, citation=_REFERENCES)
             else:
-                found[patient] = Measurement(
+                measurements[patient] = Measurement(
                     name, word, "", "measured", method=_METHOD, citation=_REFERENCES, note=note, source=rows
                 )
-        return found
+        return measurements
 
     return function
 
 
 def _egfr_alteration(study: Study) -> dict[str, Measurement]:
-    name, found = "egfr_alteration", {}
+    name, measurements = "egfr_alteration", {}
     for patient, (word, classes, _, note, rows) in _all(study, "EGFR").items():
         if word is None:
-            found[patient] = Measurement.not_assessable(name, "", note, method=_METHOD, citation=_REFERENCES)
+            measurements[patient] = Measurement.not_assessable(name, "", note, method=_METHOD, citation=_REFERENCES)
             continue
         value = "+".join(sorted(classes)) or "none"
-        found[patient] = Measurement(
+        measurements[patient] = Measurement(
             name, value, "", "measured", method=_METHOD, citation=_REFERENCES, note=note, source=rows
         )
-    return found
+    return measurements
 
 
 def _kras_g12c(study: Study) -> dict[str, Measurement]:
     name, citation = "kras_g12c", ("skoulidis2021",)
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for patient, (word, _, changes, note, rows) in _all(study, "KRAS").items():
         if word is None:
-            found[patient] = Measurement.not_assessable(name, "", note, method=_METHOD, citation=citation)
+            measurements[patient] = Measurement.not_assessable(name, "", note, method=_METHOD, citation=citation)
         else:
-            found[patient] = Measurement(
+            measurements[patient] = Measurement(
                 name, "G12C" in changes, "", "measured", method=_METHOD, citation=citation, note=note, source=rows
             )
-    return found
+    return measurements
 
 
 def _fusion_status(name: str, gene: str) -> Function:
@@ -122,29 +122,29 @@ def _fusion_status(name: str, gene: str) -> Function:
                 label = f"{given[0]} rearrangement, whose partner is not given and may be {gene}"
                 events.setdefault(patient, []).append((False, label))
         looked, contents = study.covered(gene, "structural_variants"), patient_content(study)
-        found: dict[str, Measurement] = {}
+        measurements: dict[str, Measurement] = {}
         for patient in study.patient_ids:
             seen = sorted(set(events.get(patient, ())), reverse=True)
             if not seen and looked[patient] is not True:
                 off = looked[patient] is False
                 why = "is not on the panel" if off else "may not be on the panel for rearrangements"
-                found[patient] = Measurement.not_assessable(
+                measurements[patient] = Measurement.not_assessable(
                     name, "", f"{gene} {why}", method=method, citation=_REFERENCES
                 )
                 continue
             if not seen and contents[patient].enough is not True:
                 why = f"no rearrangement found, but {contents[patient].why}"
-                found[patient] = Measurement.not_assessable(name, "", why, method=method, citation=_REFERENCES)
+                measurements[patient] = Measurement.not_assessable(name, "", why, method=method, citation=_REFERENCES)
                 continue
-            known = [text for is_known, text in seen if is_known]
-            if known:
-                word, note = "fusion", "; ".join(known)
+            with_partner = [text for is_known, text in seen if is_known]
+            if with_partner:
+                word, note = "fusion", "; ".join(with_partner)
             elif seen:
                 word = "variant_of_unknown_significance"
                 note = "; ".join(text for _, text in seen) + ": no known partner"
             else:
                 word, note = "wild_type", "no rearrangement found"
-            found[patient] = Measurement(
+            measurements[patient] = Measurement(
                 name,
                 word,
                 "",
@@ -154,7 +154,7 @@ def _fusion_status(name: str, gene: str) -> Function:
                 note=note,
                 source=source if seen else (),
             )
-        return found
+        return measurements
 
     return function
 

@@ -92,14 +92,14 @@ def _given(study: Study, column: str) -> dict[str, float]:
 
 
 def _ploidies(study: Study) -> dict[str, float]:
-    found = {}
+    copies = {}
     frame = study.segments.dropna(subset=["sample", "total_cn", "start", "end"])
     frame = frame[~frame["chrom"].isin(("X", "Y", "MT"))]
     for sample, rows in frame.groupby("sample"):
         length = (rows["end"] - rows["start"]).to_numpy(dtype=float)
         if length.sum() >= GENOME_SEEN:
-            found[str(sample)] = float(np.average(rows["total_cn"], weights=length))
-    return found | _given(study, "ploidy")
+            copies[str(sample)] = float(np.average(rows["total_cn"], weights=length))
+    return copies | _given(study, "ploidy")
 
 
 def sample_ploidy(study: Study) -> dict[str, float]:
@@ -111,7 +111,7 @@ def sample_ploidy(study: Study) -> dict[str, float]:
 
 
 def _purities(study: Study) -> dict[str, float]:
-    found: dict[str, float] = {}
+    ploidies: dict[str, float] = {}
     frame = study.segments
     if "observed_baf" in frame.columns:  # PURPLE: allele frequency before, alleles after correction for purity
         rows = frame[~frame["chrom"].isin(("X", "Y", "MT"))]
@@ -125,13 +125,13 @@ def _purities(study: Study) -> dict[str, float]:
         names = rows["sample"].to_numpy(dtype=object)
         for sample in dict.fromkeys(names[usable]):
             of = usable & (names == sample)
-            found[str(sample)] = min(1.0, _weighted_median(purity[of], length[of]))
+            ploidies[str(sample)] = min(1.0, _weighted_median(purity[of], length[of]))
     if "cellular_fraction" in frame.columns:  # FACETS: the largest fraction of an altered segment is the purity
         rows = frame.assign(cf=pd.to_numeric(frame["cellular_fraction"], errors="coerce"))
         rows = rows[rows["cf"].notna() & (rows["cf"] < 1.0) & ~((rows["total_cn"] == 2) & (rows["minor_cn"] == 1))]
-        for sample, part in rows.groupby("sample"):
-            found.setdefault(str(sample), float(part["cf"].max()))
-    return found | _given(study, "tumour_purity")
+        for sample, segments in rows.groupby("sample"):
+            ploidies.setdefault(str(sample), float(segments["cf"].max()))
+    return ploidies | _given(study, "tumour_purity")
 
 
 def sample_purity(study: Study) -> dict[str, float]:
@@ -179,15 +179,15 @@ def _class(low: float, high: float) -> str:
 
 def _of_gene(rows: list[tuple[float, ...]], start: int, end: int, name: str, p: float, k: float) -> GeneCopies:
     """Return the copies of a gene from the segments (start, end, total, minor, log2) that overlap it."""
-    found = [
+    covering = [
         kind([r for _, r in parts], name)
         for column, kind in ((2, _absolute), (4, lambda rows, gene: _relative(rows, gene, p, k)))
         if (parts := _covering(rows, start, end, column))
     ]
-    if not found:
+    if not covering:
         touched = any(r[0] <= end and r[1] >= start for r in rows)
         return GeneCopies(why=f"no segment with a copy number covers {name}" + (" whole" if touched else ""))
-    return next((f for f in found if not f.why), found[0])
+    return next((f for f in covering if not f.why), covering[0])
 
 
 def _covering(
@@ -203,9 +203,9 @@ def _covering(
 def _copies(study: Study) -> dict[tuple[str, str], GeneCopies]:
     places = gene_places(study.genome_build)
     frame = study.segments.dropna(subset=["sample", "start", "end"])
-    found: dict[tuple[str, str], GeneCopies] = {}
+    copies: dict[tuple[str, str], GeneCopies] = {}
     if not places or frame.empty:
-        return found
+        return copies
     purity, ploidy = sample_purity(study), sample_ploidy(study)
     by_chrom = {str(c): rows for c, rows in frame.groupby("chrom")}
     samples = list(dict.fromkeys(frame["sample"].astype(str)))
@@ -218,10 +218,10 @@ def _copies(study: Study) -> dict[tuple[str, str], GeneCopies]:
             for sample, *numbers in near[columns].to_numpy(dtype=object).tolist():
                 per[str(sample)].append(tuple(float(x) for x in numbers))
         for sample, parts in per.items():
-            found[sample, name] = _of_gene(
+            copies[sample, name] = _of_gene(
                 parts, place.start, place.end, name, purity.get(sample, math.nan), ploidy.get(sample, math.nan)
             )
-    return found
+    return copies
 
 
 def gene_copies(study: Study) -> Mapping[tuple[str, str], GeneCopies]:
@@ -243,11 +243,12 @@ def segment_problems(study: Study) -> tuple[str, ...]:
         )
     frame = study.segments
     relative = frame.loc[frame["total_cn"].isna() & frame["seg_mean"].notna(), "sample"].dropna().unique()
-    known = sample_purity(study)
-    bare = [str(s) for s in relative if str(s) not in known]
+    purities = sample_purity(study)
+    bare = [str(s) for s in relative if str(s) not in purities]
     if not bare:
         return ()
     return (
         f"{source}: {len(bare)} samples have log2 ratios without a tumour purity (first: {bare[0]}), so that only deep "
-        "deletions, high gains and near-neutral genes are told. Give tumour_purity and ploidy in a table of samples.",
+        "deletions, high gains and near-neutral genes can be identified. Give tumour_purity and ploidy in a table of "
+        "samples.",
     )

@@ -50,28 +50,28 @@ def _chains(study: Study) -> dict[str, Measurement]:
     method = "Copy number of HLA-A, -B and -C"
     states = gene_states(study, _GENES)
     alleles = lost_alleles(study) if study.has("hla_loh") else {}
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for patient in study.patient_ids:
         samples = zip(*(states[patient, g].samples for g in _GENES), strict=True)
         answers = [_sample(dict(zip(_GENES, each, strict=True))) for each in samples]
-        told = [a for a in answers if a[0] is not None]
-        word, note = min(told, key=lambda a: WORDS.index(a[0] or "kept")) if told else answers[0]
+        assessed = [a for a in answers if a[0] is not None]
+        word, note = min(assessed, key=lambda a: WORDS.index(a[0] or "kept")) if assessed else answers[0]
         left = sorted(a for a, lost in alleles.get(patient, {}).items() if lost is False)
         if word is None and left:
             word, note = "kept", f"allele kept: {', '.join(left)}"
         fields = {"method": method, "citation": citation}
         if word is None:
-            found[patient] = Measurement.not_assessable(name, "", note, **fields)
+            measurements[patient] = Measurement.not_assessable(name, "", note, **fields)
         else:
-            found[patient] = Measurement(name, word, "", "measured", note=note, **fields)  # type: ignore[arg-type]
-    return found
+            measurements[patient] = Measurement(name, word, "", "measured", note=note, **fields)  # type: ignore[arg-type]
+    return measurements
 
 
 def _genes(study: Study) -> dict[str, Measurement]:
     name, citation = "mhc1_genes", ("sadefeldman2017", "gettinger2017")
     method = "Loss of B2M and copy number of HLA-A, -B and -C"
     states, chains, copies = gene_states(study, PATHWAY_GENES), _chains(study), gene_states(study, _GENES)
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for patient in study.patient_ids:
         word, reason, _ = loss_word("B2M", states[patient, "B2M"])
         chain = chains[patient]
@@ -87,10 +87,10 @@ def _genes(study: Study) -> dict[str, Measurement]:
         elif word in EXCLUDED and not _doubtful({g: copies[patient, g] for g in HEAVY_CHAINS}):
             value = "b2m_kept"
         if value is None:
-            found[patient] = Measurement.not_assessable(name, "", note, **fields)
+            measurements[patient] = Measurement.not_assessable(name, "", note, **fields)
         else:
-            found[patient] = Measurement(name, value, "", "measured", note=note, **fields)  # type: ignore[arg-type]
-    return found
+            measurements[patient] = Measurement(name, value, "", "measured", note=note, **fields)  # type: ignore[arg-type]
+    return measurements
 
 
 register(

@@ -54,7 +54,7 @@ def _rank(word: str | None) -> int:
 
 
 def _events(gene: str, samples: list[GeneState], extra: Extra | None) -> list[GeneEvent]:
-    found: list[GeneEvent] = []
+    events: list[GeneEvent] = []
     before: list[tuple[float, str | None]] = []
     for state in samples:
         word = sample_word(gene, state, None, extra)[0]
@@ -63,17 +63,17 @@ def _events(gene: str, samples: list[GeneState], extra: Extra | None) -> list[Ge
             against = ""
             if earlier:
                 ranks = [_rank(w) for w in earlier]
-                known = [r for r in ranks if r >= 0]
+                assessed = [r for r in ranks if r >= 0]
                 both = _rank(word) == 2
                 if max(ranks) >= _rank(word):
                     against = "there before"
-                elif not known or -1 in ranks or (both and "mutation_second_allele_unseen" in earlier):
+                elif not assessed or -1 in ranks or (both and "mutation_second_allele_unseen" in earlier):
                     against = "not known whether there before"
                 else:
                     against = "new"
-            found.append(GeneEvent(state.day, state.sample, gene, word, against))
+            events.append(GeneEvent(state.day, state.sample, gene, word, against))
         before.append((state.day, word))
-    return found
+    return events
 
 
 def gene_events(study: Study) -> Mapping[str, list[GeneEvent]]:
@@ -84,7 +84,7 @@ def gene_events(study: Study) -> Mapping[str, list[GeneEvent]]:
     several = {str(p) for p, n in dated.groupby("patient")["sample"].nunique().items() if n >= 2}
     if not several:
         return {}
-    found: dict[str, list[GeneEvent]] = {p: [] for p in several}
+    events_of: dict[str, list[GeneEvent]] = {p: [] for p in several}
     genes = (*PATHWAY_GENES, *SUPPRESSORS)
     states = gene_states(study, genes)
     for patient in several:
@@ -93,5 +93,5 @@ def gene_events(study: Study) -> Mapping[str, list[GeneEvent]]:
             if state is None:
                 continue
             samples = sorted((s for s in state.samples if not math.isnan(s.day)), key=lambda s: s.day)
-            found[patient].extend(_events(gene, samples, EXTRA.get(gene)))
-    return found
+            events_of[patient].extend(_events(gene, samples, EXTRA.get(gene)))
+    return events_of

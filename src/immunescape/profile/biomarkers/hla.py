@@ -23,10 +23,10 @@ _ALLELE = re.compile(r"(?:HLA[-_]?)?([ABC])[*_-]?(\d{2})[:_]?(\d{2,3})?", re.IGN
 
 def short_allele(text: object) -> str | None:
     """Return a class I allele to two fields (``A*02:01``), or None where it is none (A2 alone names no protein)."""
-    found = _ALLELE.match(text.strip()) if isinstance(text, str) else None
-    if found is None or found.group(3) is None:
+    match = _ALLELE.match(text.strip()) if isinstance(text, str) else None
+    if match is None or match.group(3) is None:
         return None
-    return f"{found.group(1).upper()}*{found.group(2)}:{found.group(3)}"
+    return f"{match.group(1).upper()}*{match.group(2)}:{match.group(3)}"
 
 
 def _answer(copies: float, p: float, lost: object, caller: str) -> bool | None:
@@ -55,16 +55,16 @@ def _lost(study: Study) -> dict[str, dict[str, bool | None]]:
         number, chance = (math.nan if x is None else float(x) for x in (copies, p))
         word = caller.casefold() if isinstance(caller, str) else ""
         rows.setdefault(patient, {}).setdefault(allele, []).append(_answer(number, chance, lost, word))
-    found: dict[str, dict[str, bool | None]] = {}
+    lost_alleles: dict[str, dict[str, bool | None]] = {}
     for patient, alleles in rows.items():
         same = _homozygous(study, patient, alleles)
-        answers = found.setdefault(patient, {})
+        answers = lost_alleles.setdefault(patient, {})
         for allele, seen in alleles.items():
             if allele[0] in same:
                 answers[allele] = False if False in seen else (True if all(seen) else None)
             else:
                 answers[allele] = True if True in seen else (None if None in seen else False)
-    return found
+    return lost_alleles
 
 
 def _homozygous(study: Study, patient: str, alleles: Mapping[str, Sequence[object]]) -> set[str]:
@@ -84,17 +84,17 @@ def lost_alleles(study: Study) -> dict[str, dict[str, bool | None]]:
 
 
 def _genotypes(study: Study) -> dict[str, dict[str, set[str]]]:
-    found: dict[str, dict[str, set[str]]] = {}
+    alleles: dict[str, dict[str, set[str]]] = {}
     counts: dict[tuple[str, str], int] = {}
     for patient, text in study.hla[["patient", "allele"]].to_numpy(dtype=object).tolist():
         allele = short_allele(text)
         if allele is not None:
-            found.setdefault(patient, {}).setdefault(allele[0], set()).add(allele)
+            alleles.setdefault(patient, {}).setdefault(allele[0], set()).add(allele)
             counts[patient, allele[0]] = counts.get((patient, allele[0]), 0) + 1
-    for patient, loci in found.items():
+    for patient, loci in alleles.items():
         for locus in [x for x in loci if counts[patient, x] < 2]:
             del loci[locus]
-    return found
+    return alleles
 
 
 def _unseen(study: Study, patient: str, alleles: Mapping[str, bool | None], same: set[str]) -> list[str]:
@@ -118,7 +118,7 @@ def _loh(study: Study) -> dict[str, Measurement]:
     source = study.sources.get("hla_loh", ())
     genotypes = shared(study, "hla_genotypes", _genotypes)
     truncated = _truncated(study)
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     fields = {"method": method, "citation": citation, "source": source}
     for patient, every in lost_alleles(study).items():
         listed = {a: [None] * int(n) for a, n in _rows_of(study, patient).items()}
@@ -130,30 +130,30 @@ def _loh(study: Study) -> dict[str, Measurement]:
         if gone:
             shown = [f"{a} (truncating mutation)" if (patient, a) in truncated else a for a in gone]
             note = f"lost: {', '.join(shown)}" + (f"; open: {', '.join(unclear)}" if unclear else "")
-            found[patient] = Measurement(name, True, "", "measured", note=note, **fields)  # type: ignore[arg-type]
+            measurements[patient] = Measurement(name, True, "", "measured", note=note, **fields)  # type: ignore[arg-type]
         elif len(same) == 3:
             why = "homozygous at HLA-A, -B and -C: loss of heterozygosity cannot be seen"
-            found[patient] = Measurement.not_assessable(name, "", why, **fields)
+            measurements[patient] = Measurement.not_assessable(name, "", why, **fields)
         elif unclear:
             why = f"copy number between {LOST} and {BAND}, or not significant, or missing: {', '.join(unclear)}"
-            found[patient] = Measurement.not_assessable(name, "", why, **fields)
+            measurements[patient] = Measurement.not_assessable(name, "", why, **fields)
         elif missing:
             why = f"no loss among {', '.join(sorted(alleles)) or 'the alleles given'}, but not looked at: "
-            found[patient] = Measurement.not_assessable(name, "", why + ", ".join(missing), **fields)
+            measurements[patient] = Measurement.not_assessable(name, "", why + ", ".join(missing), **fields)
         else:
             note = f"no allele lost among {', '.join(sorted(alleles))}"
             note += f"; homozygous: {', '.join(f'HLA-{x}' for x in sorted(same))}" if same else ""
-            found[patient] = Measurement(name, False, "", "measured", note=note, **fields)  # type: ignore[arg-type]
+            measurements[patient] = Measurement(name, False, "", "measured", note=note, **fields)  # type: ignore[arg-type]
     for patient, loci in genotypes.items():
-        if patient not in found and study.has("hla_loh"):
+        if patient not in measurements and study.has("hla_loh"):
             same_all = len(loci) == 3 and all(len(a) == 1 for a in loci.values())
             if same_all:
                 why = "homozygous at HLA-A, -B and -C: loss of heterozygosity cannot be seen"
-                found[patient] = Measurement.not_assessable(name, "", why, method=method, citation=citation)
+                measurements[patient] = Measurement.not_assessable(name, "", why, method=method, citation=citation)
     for patient, note in _by_gene(study).items():
-        if patient not in found or found[patient].value is None:
-            found[patient] = Measurement(name, True, "", "measured", note=note, **fields)  # type: ignore[arg-type]
-    return found
+        if patient not in measurements or measurements[patient].value is None:
+            measurements[patient] = Measurement(name, True, "", "measured", note=note, **fields)  # type: ignore[arg-type]
+    return measurements
 
 
 def _by_gene(study: Study) -> dict[str, str]:
@@ -165,7 +165,7 @@ def _by_gene(study: Study) -> dict[str, str]:
         return {}
     states = gene_states(study, ("HLA-A", "HLA-B", "HLA-C"))
     typed = shared(study, "hla_genotypes", _genotypes)
-    found = {}
+    homozygous = {}
     for patient in study.patient_ids:
         lost = [
             f"HLA-{locus} ({s.minor:.2g} of {s.total:.3g} copies are of the minor allele)"
@@ -174,21 +174,21 @@ def _by_gene(study: Study) -> dict[str, str]:
             if s.minor < LOST and len(typed.get(patient, {}).get(locus, ("", ""))) == 2
         ]
         if lost:
-            found[patient] = f"loss of heterozygosity by copy number of {', '.join(dict.fromkeys(lost))}"
-    return found
+            homozygous[patient] = f"loss of heterozygosity by copy number of {', '.join(dict.fromkeys(lost))}"
+    return homozygous
 
 
 def _rows_of(study: Study, patient: str) -> dict[str, int]:
     """Return allele -> number of rows that a patient has for it."""
 
     def count(whole: Study) -> dict[str, dict[str, int]]:
-        found: dict[str, dict[str, int]] = {}
+        counts: dict[str, dict[str, int]] = {}
         for owner, text in whole.hla_loh[["patient", "allele"]].to_numpy(dtype=object).tolist():
             allele = short_allele(text)
             if allele is not None:
-                by = found.setdefault(owner, {})
+                by = counts.setdefault(owner, {})
                 by[allele] = by.get(allele, 0) + 1
-        return found
+        return counts
 
     return shared(study, "hla_loh_rows", count).get(patient, {})
 
@@ -206,11 +206,11 @@ def _heterozygosity(study: Study) -> dict[str, Measurement]:
     name, citation = "hla_heterozygosity", ("chowell2018",)
     method = "Number of HLA class I loci (A, B, C) with two different alleles at two fields"
     source = study.sources.get("hla", ())
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for patient, loci in shared(study, "hla_genotypes", _genotypes).items():
         if len(loci) < 3:
             missing = ", ".join(sorted({"A", "B", "C"} - loci.keys()))
-            found[patient] = Measurement.not_assessable(
+            measurements[patient] = Measurement.not_assessable(
                 name,
                 "1",
                 f"two alleles at two fields are not given for HLA-{missing}",
@@ -222,7 +222,7 @@ def _heterozygosity(study: Study) -> dict[str, Measurement]:
             continue
         count = sum(len(a) == 2 for a in loci.values())
         listed = ", ".join(sorted(a for alleles in loci.values() for a in alleles))
-        found[patient] = Measurement(
+        measurements[patient] = Measurement(
             name,
             float(count),
             "1",
@@ -233,7 +233,7 @@ def _heterozygosity(study: Study) -> dict[str, Measurement]:
             note=listed,
             coverage=1.0,
         )
-    return found
+    return measurements
 
 
 _HED = ("hla_evolutionary_divergence", "hed", "mean_hed", "hla_divergence", "hed_class_i", "hed_mean")
@@ -242,9 +242,9 @@ _HED = ("hla_evolutionary_divergence", "hed", "mean_hed", "hla_divergence", "hed
 def _divergence(study: Study) -> dict[str, Measurement]:
     name, citation = "hla_evolutionary_divergence", ("pierini2018", "chowell2019")
     column = next((c for c in study.patients.columns if str(c).casefold().replace(" ", "_") in _HED), None)
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     if column is None:
-        return found
+        return measurements
     fields = {"method": "As reported in the patients table", "citation": citation}
     source = study.sources.get("patients", ())
     for patient, value in zip(study.patients["patient"], study.patients[column], strict=True):
@@ -255,13 +255,13 @@ def _divergence(study: Study) -> dict[str, Measurement]:
         if math.isnan(number):
             continue
         if not 0 <= number <= LARGEST_GRANTHAM:
-            why = f"{number:g} in '{column}' is no mean Grantham distance (0 to {LARGEST_GRANTHAM:g})"
-            found[patient] = Measurement.not_assessable(name, "1", why, **fields)
+            why = f"{number:g} in '{column}' is not a mean Grantham distance (0 to {LARGEST_GRANTHAM:g})"
+            measurements[patient] = Measurement.not_assessable(name, "1", why, **fields)
             continue
         note = f"as reported in '{column}'; how it was computed is not known"
         fields_of = {**fields, "source": source, "note": note}
-        found[patient] = Measurement(name, number, "1", "measured", **fields_of)  # type: ignore[arg-type]
-    return found
+        measurements[patient] = Measurement(name, number, "1", "measured", **fields_of)  # type: ignore[arg-type]
+    return measurements
 
 
 register(

@@ -64,10 +64,10 @@ def loss_word(gene: str, state: GeneState, male: bool | None = None, extra: Extr
     answers = [(sample_word(gene, s, male, extra), s) for s in samples]
     if len(answers) == 1:
         return answers[0][0]
-    told = [(w, s) for w, s in answers if s.hits or s.copies is True or s.sequenced is True or s.copies_why]
+    assessed = [(w, s) for w, s in answers if s.hits or s.copies is True or s.sequenced is True or s.copies_why]
     (word, reason, coverage), _ = min(answers, key=lambda a: _rank(*a))
-    if len(told) > 1:
-        reason = "; ".join(f"{_named(s)}: {(w[0] or 'not assessable').replace('_', ' ')} ({w[1]})" for w, s in told)
+    if len(assessed) > 1:
+        reason = "; ".join(f"{_named(s)}: {(w[0] or 'not assessable').replace('_', ' ')} ({w[1]})" for w, s in assessed)
     return word, reason, coverage
 
 
@@ -106,8 +106,8 @@ def sample_word(gene: str, state: GeneState, male: bool | None = None, extra: Ex
         )
         return "biallelic_loss", f"homozygous deletion: {seen}", coverage
     if len(distinct_events(losses)) >= 2:
-        part = len(distinct_events([h for h in losses if not h.subclonal])) < 2
-        word = "biallelic_loss_subclonal" if part else "biallelic_loss"
+        single_event = len(distinct_events([h for h in losses if not h.subclonal])) < 2
+        word = "biallelic_loss_subclonal" if single_event else "biallelic_loss"
         return word, f"two hits: {labels}; phase not known", coverage
     if losses and (state.loh or (gene in X_LINKED and male)):
         word = "biallelic_loss_subclonal" if losses[0].subclonal else "biallelic_loss"
@@ -195,20 +195,20 @@ def loss_function(
     def function(study: Study) -> dict[str, Measurement]:
         states = gene_states(study, family_genes)
         men = _men(study) if gene in X_LINKED else {}
-        found: dict[str, Measurement] = {}
+        measurements: dict[str, Measurement] = {}
         plain: dict[Word, Measurement] = {}
         for patient in study.patient_ids:
             state = states[patient, gene]
             answer = loss_word(gene, state, men.get(patient), extra)
             if not state.hits and answer in plain:
-                found[patient] = plain[answer]
+                measurements[patient] = plain[answer]
                 continue
             word, reason, coverage = answer
             if word is None:
-                found[patient] = Measurement.not_assessable(name, "", reason, method=METHOD, citation=citation)
+                measurements[patient] = Measurement.not_assessable(name, "", reason, method=METHOD, citation=citation)
             else:
                 rows = tuple(dict.fromkeys(h.row for h in state.hits))
-                found[patient] = Measurement(
+                measurements[patient] = Measurement(
                     name,
                     word,
                     "",
@@ -220,8 +220,8 @@ def loss_function(
                     source=rows,
                 )
             if not state.hits:
-                plain[answer] = found[patient]
-        return found
+                plain[answer] = measurements[patient]
+        return measurements
 
     return function
 
@@ -237,7 +237,7 @@ def any_biallelic(
 
     def function(study: Study) -> dict[str, Measurement]:
         states = gene_states(study, family_genes)
-        found: dict[str, Measurement] = {}
+        measurements: dict[str, Measurement] = {}
         for patient in study.patient_ids:
             words = {g: loss_word(g, states[patient, g]) for g in genes}
             lost = [g for g, w in words.items() if w[0] is not None and w[0].startswith("biallelic")]
@@ -253,13 +253,13 @@ def any_biallelic(
                 note = f"no loss in {len(seen)} of {len(genes)} genes; not assessable: {rest}"
                 value = None
             if value is None:
-                found[patient] = Measurement.not_assessable(
+                measurements[patient] = Measurement.not_assessable(
                     name, "", note, method=method, citation=citation, coverage=coverage
                 )
             else:
-                found[patient] = Measurement(
+                measurements[patient] = Measurement(
                     name, value, "", "measured", method=method, citation=citation, coverage=coverage, note=note
                 )
-        return found
+        return measurements
 
     return function

@@ -8,7 +8,6 @@ last up to day 0, else the first. A species that a sample does not list was not 
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ import numpy as np
 
 import immunescape.knowledge
 from immunescape.knowledge.profile_records import Measurement
+from immunescape.knowledge.tables import read_rows
 from immunescape.profile.biomarkers.diversity import hill
 from immunescape.profile.biomarkers.registry import Biomarker, register, shared
 from immunescape.profile.body_sites import GUT, looks_like
@@ -62,9 +62,8 @@ class Sample:
 def topo_groups() -> dict[str, tuple[str, ...]]:
     """Return the species of the two groups: SIG1 (37, resistance) and SIG2 (45, response)."""
     found: dict[str, list[str]] = {}
-    with TABLE.open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream):
-            found.setdefault(row["group"], []).append(row["species"])
+    for row in read_rows(TABLE):
+        found.setdefault(row["group"], []).append(row["species"])
     return {group: tuple(names) for group, names in found.items()}
 
 
@@ -98,7 +97,7 @@ def _samples(study: Study) -> dict[str, Sample]:
         name = species_name(taxon)
         shares[name] = shares.get(name, 0.0) + float(abundance)
     genus = _genus(study)
-    found: dict[str, Sample] = {}
+    sample_of: dict[str, Sample] = {}
     for patient, samples in rows.items():
         elsewhere = {k: _elsewhere(sites[patient, *k], shares) for k, shares in samples.items()}
         samples = {k: v for k, v in samples.items() if not elsewhere[k]} or samples
@@ -112,8 +111,8 @@ def _samples(study: Study) -> dict[str, Sample]:
             named = sum(v for n, v in shares.items() if n.startswith("Akkermansia"))
             unnamed = max(genus.get((patient, *best), 0.0) - named, 0.0)
             unnamed = unnamed if unnamed > 1e-6 * total + 1e-9 else 0.0
-            found[patient] = Sample(best[0], None if best[1] == 1e9 else best[1], normal, total, unnamed, why)
-    return found
+            sample_of[patient] = Sample(best[0], None if best[1] == 1e9 else best[1], normal, total, unnamed, why)
+    return sample_of
 
 
 def _elsewhere(site: object, shares: Mapping[str, float]) -> str:
@@ -128,15 +127,15 @@ def _genus(study: Study) -> dict[tuple[str, str, float], float]:
     """Return (patient, sample, day) -> abundance of the genus Akkermansia, where the table holds genera."""
     frame = study.microbiome
     frame = frame[(frame["rank"] == "genus") & frame["taxon"].astype(str).str.contains("Akkermansia", regex=False)]
-    found: dict[tuple[str, str, float], float] = {}
+    abundance_of: dict[tuple[str, str, float], float] = {}
     columns = ["patient", "sample", "day", "abundance"]
     for patient, sample, day, abundance in frame[columns].to_numpy(dtype=object).tolist():
         if abundance is None or math.isnan(abundance):
             continue
         at = 1e9 if day is None or math.isnan(day) else float(day)
         key = (patient, sample if isinstance(sample, str) else "", at)
-        found[key] = found.get(key, 0.0) + float(abundance)
-    return found
+        abundance_of[key] = abundance_of.get(key, 0.0) + float(abundance)
+    return abundance_of
 
 
 def _unclear(s: Sample) -> str:
@@ -151,7 +150,7 @@ def _unclear(s: Sample) -> str:
 
 
 def _few(s: Sample) -> str:
-    """Say that it is no stool, or that too few of the scored species were found; '' where there are enough."""
+    """Say that it is not stool, or that too few of the scored species were found; '' where there are enough."""
     if s.elsewhere:
         return s.elsewhere
     if s.recognised >= FEWEST_SPECIES:
@@ -181,17 +180,17 @@ def _diversity(name: str, what: str) -> Callable[[Study], Mapping[str, Measureme
     method = f"{what} of species, renormalised to one"
 
     def function(study: Study) -> dict[str, Measurement]:
-        found: dict[str, Measurement] = {}
+        measurements: dict[str, Measurement] = {}
         for patient, s in _all(study).items():
             unit = "nat" if name.endswith("shannon") else "1"
             if s.elsewhere:
                 fields = _fields(study, s, method, ("hill1973", "routy2018"))
-                found[patient] = Measurement.not_assessable(name, unit, s.elsewhere, **fields)
+                measurements[patient] = Measurement.not_assessable(name, unit, s.elsewhere, **fields)
                 continue
             shares = np.array(list(s.shares.values()))
             value = math.log(hill(shares, 1)) if name.endswith("shannon") else hill(shares, 2)
             note = f"{int((shares > 0).sum())} species; they summed to {s.total:.3g} before renormalising"
-            found[patient] = Measurement(
+            measurements[patient] = Measurement(
                 name,
                 value,
                 "nat" if name.endswith("shannon") else "1",
@@ -199,7 +198,7 @@ def _diversity(name: str, what: str) -> Callable[[Study], Mapping[str, Measureme
                 note=note,
                 **_fields(study, s, method, ("hill1973", "routy2018")),  # type: ignore[arg-type]
             )
-        return found
+        return measurements
 
     return function
 
@@ -213,17 +212,17 @@ def _level(share: float) -> str:
 
 
 def _akkermansia(study: Study) -> dict[str, Measurement]:
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for patient, s in _all(study).items():
         share = _akkermansia_share(s)
         fields = _fields(study, s, "Share of A. muciniphila among species", ("derosa2022",))
         if why := _unclear(s):
-            found[patient] = Measurement.not_assessable("akkermansia", "fraction", why, **fields)
+            measurements[patient] = Measurement.not_assessable("akkermansia", "fraction", why, **fields)
             continue
         others = sum(v for n, v in s.shares.items() if n.startswith("Akkermansia") and n != "Akkermansia_muciniphila")
         note = f"level {_level(share)} (zero; low; high from {100 * AKKERMANSIA_HIGH:g} %)"
         note += f"; other Akkermansia {100 * others:.3g} %" if others else ""
-        found[patient] = Measurement(
+        measurements[patient] = Measurement(
             "akkermansia",
             share,
             "fraction",
@@ -231,18 +230,18 @@ def _akkermansia(study: Study) -> dict[str, Measurement]:
             note=note,
             **fields,  # type: ignore[arg-type]
         )
-    return found
+    return measurements
 
 
 def _akkermansia_level(study: Study) -> dict[str, Measurement]:
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for patient, s in _all(study).items():
         share = _akkermansia_share(s)
         fields = _fields(study, s, "Three levels of A. muciniphila", ("derosa2022",))
         if why := _unclear(s):
-            found[patient] = Measurement.not_assessable("akkermansia_level", "", why, **fields)
+            measurements[patient] = Measurement.not_assessable("akkermansia_level", "", why, **fields)
             continue
-        found[patient] = Measurement(
+        measurements[patient] = Measurement(
             "akkermansia_level",
             _level(share),
             "",
@@ -250,7 +249,7 @@ def _akkermansia_level(study: Study) -> dict[str, Measurement]:
             note=f"{100 * share:.3g} % of species",
             **fields,  # type: ignore[arg-type]
         )
-    return found
+    return measurements
 
 
 def toposcore_class(score: float, akkermansia: str) -> str:
@@ -281,16 +280,16 @@ def _scored(s: Sample) -> tuple[float, str]:
 
 
 def _toposcore(study: Study) -> dict[str, Measurement]:
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for patient, s in _all(study).items():
         method = "Share of SIG2 minus share of SIG1 species present, scaled to 0..1"
         fields = _fields(study, s, method, ("derosa2024",))
         if why := _few(s):
-            found[patient] = Measurement.not_assessable("toposcore", "1", why, **fields)
+            measurements[patient] = Measurement.not_assessable("toposcore", "1", why, **fields)
             continue
         score, note = _scored(s)
         note += f"; A. muciniphila {_level(_akkermansia_share(s))}"
-        found[patient] = Measurement(
+        measurements[patient] = Measurement(
             "toposcore",
             score,
             "1",
@@ -298,20 +297,20 @@ def _toposcore(study: Study) -> dict[str, Measurement]:
             note=note,
             **fields,  # type: ignore[arg-type]
         )
-    return found
+    return measurements
 
 
 def _topo_class(study: Study) -> dict[str, Measurement]:
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for patient, s in _all(study).items():
         fields = _fields(study, s, "Score, and Akkermansia between the thresholds", ("derosa2024",))
         score, note = _scored(s)
         decided = not SIG1_MOST < score < SIG2_LEAST
         if why := _few(s) or ("" if decided else _unclear(s)):
-            found[patient] = Measurement.not_assessable("toposcore_class", "", why, **fields)
+            measurements[patient] = Measurement.not_assessable("toposcore_class", "", why, **fields)
             continue
         word = toposcore_class(score, _level(_akkermansia_share(s)))
-        found[patient] = Measurement(
+        measurements[patient] = Measurement(
             "toposcore_class",
             word,
             "",
@@ -319,7 +318,7 @@ def _topo_class(study: Study) -> dict[str, Measurement]:
             note=f"score {score:.4f}; {note}",
             **fields,  # type: ignore[arg-type]
         )
-    return found
+    return measurements
 
 
 _LIMITS = "Extraction, depth and release of the reference database change the list of species."

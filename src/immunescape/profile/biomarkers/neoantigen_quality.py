@@ -155,7 +155,7 @@ def neoantigen_quality(study: Study, parameters: QualityParameters | None = None
         why = "no parameter file was given (the published parameters may not be shipped); see load_quality_parameters"
         nobody = Measurement.not_assessable(_NAME, "1", why, method=_METHOD, citation=_CITATION)
         return dict.fromkeys(study.patient_ids, nobody)
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for patient, peptides in neoantigens(study).items():
         value, number = _best(peptides, chosen)
         note = (
@@ -163,14 +163,14 @@ def neoantigen_quality(study: Study, parameters: QualityParameters | None = None
         )
         coverage = number / len(peptides) if peptides else None
         if value is None:
-            found[patient] = Measurement.not_assessable(
+            measurements[patient] = Measurement.not_assessable(
                 _NAME, "1", note, method=_METHOD, citation=_CITATION, coverage=coverage
             )
         else:
-            found[patient] = Measurement(
+            measurements[patient] = Measurement(
                 _NAME, value, "1", "measured", method=_METHOD, citation=_CITATION, note=note, coverage=coverage
             )
-    return found
+    return measurements
 
 
 register(

@@ -53,7 +53,7 @@ class Neoantigen:
 
 
 def _table(study: Study) -> dict[str, list[Neoantigen]]:
-    found: dict[str, dict[tuple[str, str, str], Neoantigen]] = {}
+    peptides: dict[str, dict[tuple[str, str, str], Neoantigen]] = {}
     columns = ["patient", "gene", "peptide", "wt_peptide", "allele", "ic50_nm", "wt_ic50_nm", "tpm", "ccf", "clonal"]
     frame = study.neoantigens
     changes = frame["protein_change"] if "protein_change" in frame else pd.Series(None, index=frame.index, dtype=object)
@@ -65,19 +65,19 @@ def _table(study: Study) -> dict[str, list[Neoantigen]]:
         name = gene if isinstance(gene, str) else ""
         origin = variant if isinstance(variant, str) else f"{name} {change}" if isinstance(change, str) else ""
         key = (name, peptide, origin)
-        one = found.setdefault(patient, {}).setdefault(key, Neoantigen(name, peptide, variant=origin))
+        neoantigen = peptides.setdefault(patient, {}).setdefault(key, Neoantigen(name, peptide, variant=origin))
         if isinstance(wild, str):
-            one.wt_peptide = wild
+            neoantigen.wt_peptide = wild
         allele = short_allele(text) or (text if isinstance(text, str) else "")
         wt = math.nan if wt_ic50 is None else float(wt_ic50)
-        one.affinities[allele] = min(one.affinities.get(allele, (math.inf, math.nan)), (float(ic50), wt))
+        neoantigen.affinities[allele] = min(neoantigen.affinities.get(allele, (math.inf, math.nan)), (float(ic50), wt))
         if tpm is not None and tpm == tpm:
-            one.tpm = tpm if math.isnan(one.tpm) else max(one.tpm, tpm)
+            neoantigen.tpm = tpm if math.isnan(neoantigen.tpm) else max(neoantigen.tpm, tpm)
         if clonal is not None and clonal == clonal:
-            one.clonal = bool(clonal)
-        elif one.clonal is None and ccf is not None and ccf == ccf:
-            one.clonal = ccf >= CLONAL_CCF
-    return {p: [by[k] for k in sorted(by)] for p, by in found.items()}
+            neoantigen.clonal = bool(clonal)
+        elif neoantigen.clonal is None and ccf is not None and ccf == ccf:
+            neoantigen.clonal = ccf >= CLONAL_CCF
+    return {p: [by[k] for k in sorted(by)] for p, by in peptides.items()}
 
 
 def neoantigens(study: Study) -> dict[str, list[Neoantigen]]:
@@ -115,8 +115,8 @@ def _overlap(one: Neoantigen, other: Neoantigen) -> bool:
 
 def _clonal(group: Sequence[Neoantigen]) -> bool | None:
     """Return whether the variant of some peptides is clonal; None where nothing tells it."""
-    known = [n.clonal for n in group if n.clonal is not None]
-    return any(known) if known else None
+    stated = [n.clonal for n in group if n.clonal is not None]
+    return any(stated) if stated else None
 
 
 def _load(name: str, clonal: bool) -> Callable[[Study], Mapping[str, Measurement]]:
@@ -126,33 +126,33 @@ def _load(name: str, clonal: bool) -> Callable[[Study], Mapping[str, Measurement
 
     def function(study: Study) -> dict[str, Measurement]:
         source = study.sources.get("neoantigens", ())
-        found: dict[str, Measurement] = {}
+        measurements: dict[str, Measurement] = {}
         for patient, peptides in neoantigens(study).items():
             groups = variants(peptides)
             states = [_clonal(g) for g in groups]
-            known = [s for s in states if s is not None]
+            stated = [s for s in states if s is not None]
             note = f"{len(groups)} variants, {len(peptides)} binding peptides"
             if unnamed := sum(not n.variant for n in peptides):
                 note += f"; {unnamed} peptides name no variant and were joined where they overlap (assumed)"
-            if clonal and groups and len(known) < len(groups):
-                why = f"clonality is known for {len(known)} of {len(groups)} variants"
-                found[patient] = Measurement.not_assessable(
+            if clonal and groups and len(stated) < len(groups):
+                why = f"clonality is known for {len(stated)} of {len(groups)} variants"
+                measurements[patient] = Measurement.not_assessable(
                     name,
                     "1",
                     why,
                     method=method,
                     citation=citation,
                     source=source,
-                    coverage=len(known) / len(groups),
-                    low=float(sum(known)),
-                    high=float(len(groups) - sum(not k for k in known)),
+                    coverage=len(stated) / len(groups),
+                    low=float(sum(stated)),
+                    high=float(len(groups) - sum(not k for k in stated)),
                 )
                 continue
-            value = sum(known) if clonal else len(groups)
-            found[patient] = Measurement(
+            value = sum(stated) if clonal else len(groups)
+            measurements[patient] = Measurement(
                 name, float(value), "1", "measured", method=method, citation=citation, source=source, note=note
             )
-        return found
+        return measurements
 
     return function
 
@@ -174,7 +174,7 @@ def _escape(study: Study) -> dict[str, Measurement]:
     lost = lost_alleles(study) if study.has("hla_loh") else {}
     genes = any(study.has(kind) for kind in ("mutations", "copy_number", "segments", "structural_variants"))
     states = gene_states(study, GENES) if genes else {}
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for patient, peptides in neoantigens(study).items():
         words = {g: loss_word(g, states[patient, g])[0] if genes else None for g in ("B2M", "TAP1", "TAP2", "NLRC5")}
         alleles = lost.get(patient)
@@ -211,11 +211,11 @@ def _escape(study: Study) -> dict[str, Measurement]:
         coverage = 1 - len(missing) / len(checks)
         if coverage == 0:
             why = "nothing is known of HLA loss, expression or presentation genes; see neoantigen_load"
-            found[patient] = Measurement.not_assessable(
+            measurements[patient] = Measurement.not_assessable(
                 name, "1", why, method=method, citation=citation, source=source, coverage=0.0
             )
             continue
-        found[patient] = Measurement(
+        measurements[patient] = Measurement(
             name,
             value,
             "1",
@@ -228,7 +228,7 @@ def _escape(study: Study) -> dict[str, Measurement]:
             coverage=coverage,
             note="; ".join(notes),
         )
-    return found
+    return measurements
 
 
 for _name, _is_clonal in (("neoantigen_load", False), ("neoantigen_load_clonal", True)):

@@ -44,18 +44,18 @@ def _bounds(value: float, category: object, score: str, clone: str) -> tuple[flo
     if level and score in ("tc", "ic") and clone == "SP142":
         low, high = _SP142[score.upper()][int(level.group(2))]
         return None, low, high
-    if found := _RANGE.search(text):
-        return None, float(found.group(1)), float(found.group(2))
-    if found := _BOUND.search(text):
-        number = float(found.group(2))
-        below = math.nextafter(number, 0.0) if found.group(1) == "<" else number
-        return (None, number, 100.0) if found.group(1) in (">=", "≥", ">") else (None, 0.0, below)
+    if match := _RANGE.search(text):
+        return None, float(match.group(1)), float(match.group(2))
+    if match := _BOUND.search(text):
+        number = float(match.group(2))
+        below = math.nextafter(number, 0.0) if match.group(1) == "<" else number
+        return (None, number, 100.0) if match.group(1) in (">=", "≥", ">") else (None, 0.0, below)
     return (None, 0.0, 1.0) if text.casefold() in ("negative", "neg") else None
 
 
 def _scores(study: Study) -> dict[str, dict[str, list[Score]]]:
     """Return score (tps, cps, tc, ic) -> patient -> its values, largest first."""
-    found: dict[str, dict[str, list[Score]]] = {"tps": {}, "cps": {}, "tc": {}, "ic": {}, "unknown": {}}
+    scores_by_kind: dict[str, dict[str, list[Score]]] = {"tps": {}, "cps": {}, "tc": {}, "ic": {}, "unknown": {}}
     columns = ["patient", "sample", "assay", "score", "value_percent", "category", "day"]
     for patient, sample, assay, score, value, category, day in study.pdl1[columns].to_numpy(dtype=object).tolist():
         clone = clone_of(assay)
@@ -67,13 +67,13 @@ def _scores(study: Study) -> dict[str, dict[str, list[Score]]]:
         where = sample if isinstance(sample, str) else None
         at = None if day is None or math.isnan(day) else float(day)
         entry: Score = (*bounds, clone, name, where, at)
-        found[word if word in found else "unknown"].setdefault(patient, []).append(entry)
+        scores_by_kind[word if word in scores_by_kind else "unknown"].setdefault(patient, []).append(entry)
         if word == "tc" and clone and clone != "SP142":
-            found["tps"].setdefault(patient, []).append(entry)
-    for scores in found.values():
+            scores_by_kind["tps"].setdefault(patient, []).append(entry)
+    for scores in scores_by_kind.values():
         for entries in scores.values():
             entries.sort(key=lambda e: (-e[1], -e[2], e[3], e[4], e[5] or "", e[6] or 0.0))
-    return found
+    return scores_by_kind
 
 
 def _same_day(study: Study, found: dict[str, dict[str, list[Score]]]) -> dict[str, dict[str, list[Score]]]:
@@ -89,11 +89,11 @@ def _same_day(study: Study, found: dict[str, dict[str, list[Score]]]) -> dict[st
     for scores in found.values():
         for patient, entries in scores.items():
             dated = [e[6] if e[6] is not None else days.get(e[5]) if e[5] else None for e in entries]
-            known = {d for d in dated if d is not None}
-            if None in dated or len(known) < 2:
+            stated = {d for d in dated if d is not None}
+            if None in dated or len(stated) < 2:
                 continue
-            before = [d for d in known if d <= 0]
-            day = max(before) if before else min(known)
+            before = [d for d in stated if d <= 0]
+            day = max(before) if before else min(stated)
             scores[patient] = [e for e, d in zip(entries, dated, strict=True) if d == day]
     return found
 
@@ -126,7 +126,7 @@ def _percent(name: str, score: str) -> Callable[[Study], Mapping[str, Measuremen
     method = f"Immunohistochemistry, {score.upper()} as scored by the pathologist; the highest of several samples"
 
     def function(study: Study) -> dict[str, Measurement]:
-        found: dict[str, Measurement] = {}
+        measurements: dict[str, Measurement] = {}
         source = study.sources.get("pdl1", ())
         scores = _all(study)
         for patient, entries in scores[score].items():
@@ -137,7 +137,7 @@ def _percent(name: str, score: str) -> Callable[[Study], Mapping[str, Measuremen
                 why = clash or f"only a category is given, {low:g} to {high:g} %"
                 low = min(e[1] for e in entries) if clash else low
                 high = max(e[2] for e in entries) if clash else high
-                found[patient] = Measurement.not_assessable(
+                measurements[patient] = Measurement.not_assessable(
                     name,
                     "percent",
                     why,
@@ -149,7 +149,7 @@ def _percent(name: str, score: str) -> Callable[[Study], Mapping[str, Measuremen
                     sample=sample,
                 )
             else:
-                found[patient] = Measurement(
+                measurements[patient] = Measurement(
                     name,
                     value,
                     "percent",
@@ -160,7 +160,7 @@ def _percent(name: str, score: str) -> Callable[[Study], Mapping[str, Measuremen
                     source=source,
                     sample=sample,
                 )
-        others = {p for s, by in scores.items() if s != score for p in by} - found.keys()
+        others = {p for s, by in scores.items() if s != score for p in by} - measurements.keys()
         for patient in others:
             kinds = [s.upper() for s, by in scores.items() if patient in by and s != "unknown"]
             why = (
@@ -168,8 +168,10 @@ def _percent(name: str, score: str) -> Callable[[Study], Mapping[str, Measuremen
                 if kinds
                 else "the score is not named"
             )
-            found[patient] = Measurement.not_assessable(name, "percent", why, method=method, citation=_REFERENCES)
-        return found
+            measurements[patient] = Measurement.not_assessable(
+                name, "percent", why, method=method, citation=_REFERENCES
+            )
+        return measurements
 
     return function
 
@@ -188,7 +190,7 @@ def _sp142_stratum(tumour: list[Score], immune: list[Score]) -> tuple[str | None
     ic = immune[0][1:3] if immune else None
     seen = f"SP142: TC {_span(tc)}, IC {_span(ic)}"
     if (tc and tc[0] >= 50) or (ic and ic[0] >= 10):
-        return ">=50%", f"{seen}; high by the rule TC >= 50 % or IC >= 10 %, which is no tumour proportion score"
+        return ">=50%", f"{seen}; high by the rule TC >= 50 % or IC >= 10 %, which is not a tumour proportion score"
     if tc is None or ic is None:
         return None, f"{seen}; the SP142 rule needs both"
     if tc[0] >= 1 or ic[0] >= 1:
@@ -207,49 +209,51 @@ def _stratum(study: Study) -> dict[str, Measurement]:
     citation = ("hendriks2023", "herbst2020")
     scores = _all(study)
     source = study.sources.get("pdl1", ())
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for patient in study.patient_ids:
         entries = scores["tps"].get(patient)
-        word: str | None = None
+        stratum: str | None = None
         note = ""
         if entries:
             value, low, high, *_ = entries[0]
-            word = _stratum_of(low, high, value is not None)
-            note = _describe(entries) if word else f"the category {low:g} to {high:g} % spans strata"
+            stratum = _stratum_of(low, high, value is not None)
+            note = _describe(entries) if stratum else f"the category {low:g} to {high:g} % spans strata"
             if clash := _contradiction(entries):
-                word, note = None, clash
+                stratum, note = None, clash
         else:
             tumour, immune = ([e for e in scores[s].get(patient, []) if e[3] == "SP142"] for s in ("tc", "ic"))
             if tumour or immune:
-                word, note = _sp142_stratum(tumour, immune)
+                stratum, note = _sp142_stratum(tumour, immune)
             elif any(patient in scores[s] for s in scores):
                 note = "neither a tumour proportion score nor SP142 TC and IC are given"
             else:
                 continue
-        if word is None:
-            found[patient] = Measurement.not_assessable(name, "", note, method=method, citation=citation, source=source)
-        else:
-            found[patient] = Measurement(
-                name, word, "", "measured", method=method, citation=citation, note=note, source=source
+        if stratum is None:
+            measurements[patient] = Measurement.not_assessable(
+                name, "", note, method=method, citation=citation, source=source
             )
-    return found
+        else:
+            measurements[patient] = Measurement(
+                name, stratum, "", "measured", method=method, citation=citation, note=note, source=source
+            )
+    return measurements
 
 
 def _tps_stratum(name: str, lowest: bool) -> Callable[[Study], Mapping[str, Measurement]]:
     method = f"Stratum of the {'lowest' if lowest else 'highest'} tumour proportion score of the day; a category counts"
 
     def function(study: Study) -> dict[str, Measurement]:
-        found: dict[str, Measurement] = {}
+        measurements: dict[str, Measurement] = {}
         fields = {"method": method, "citation": _REFERENCES, "source": study.sources.get("pdl1", ())}
         for patient, entries in _all(study)["tps"].items():
             value, low, high, *_ = entries[-1 if lowest else 0]
-            word = _stratum_of(low, high, value is not None)
-            if word is None:
+            stratum = _stratum_of(low, high, value is not None)
+            if stratum is None:
                 why = f"the category {low:g} to {high:g} % spans strata"
-                found[patient] = Measurement.not_assessable(name, "", why, **fields)
+                measurements[patient] = Measurement.not_assessable(name, "", why, **fields)
             else:
-                found[patient] = Measurement(name, word, "", "measured", note=_describe(entries), **fields)  # type: ignore[arg-type]
-        return found
+                measurements[patient] = Measurement(name, stratum, "", "measured", note=_describe(entries), **fields)  # type: ignore[arg-type]
+        return measurements
 
     return function
 

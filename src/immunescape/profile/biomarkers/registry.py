@@ -7,9 +7,7 @@ return become ``not_assessable``. `measure` runs many of them and lets them shar
 
 from __future__ import annotations
 
-import importlib
 import math
-import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,19 +16,28 @@ from typing import TypeVar
 
 import pandas as pd
 
-from immunescape import plugins
 from immunescape.errors import ImmunescapeError, unknown_word
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.study import KINDS, Study
+from immunescape.registry import Registry
 
-__all__ = ["Biomarker", "Measured", "biomarkers", "biomarkers_table", "measure", "register", "shared", "values_frame"]
+__all__ = [
+    "BIOMARKERS",
+    "Biomarker",
+    "Measured",
+    "biomarkers",
+    "biomarkers_table",
+    "measure",
+    "register",
+    "shared",
+    "values_frame",
+]
 
 Measured = dict[str, Measurement]
 """Patient -> measurement of one biomarker."""
 
 T = TypeVar("T")
 _TRUTH = {"yes": True, "true": True, "1": True, "1.0": True, "no": False, "false": False, "0": False, "0.0": False}
-_REGISTER: dict[str, Biomarker] = {}
 _SHARED: ContextVar[dict[object, object] | None] = ContextVar("shared", default=None)
 
 
@@ -78,11 +85,11 @@ class Biomarker:
             why = f"no {' or '.join(k.replace('_', ' ') for k in self.needs)} file was given"
             nobody = Measurement.not_assessable(self.name, self.unit, why, method=self.title, citation=self.references)
             return dict.fromkeys(study.patient_ids, nobody)
-        found = self.function(study) if given else {}
+        measured = self.function(study) if given else {}
         missing = Measurement.not_assessable(
             self.name, self.unit, "no value of this patient in the files", method=self.title, citation=self.references
         )
-        answer = {patient: found.get(patient, missing) for patient in study.patient_ids}
+        answer = {patient: measured.get(patient, missing) for patient in study.patient_ids}
         return answer | {p: m for p, m in reported.items() if answer[p].value is None}
 
     def _reported(self, study: Study) -> Measured:
@@ -92,11 +99,11 @@ class Biomarker:
         """
         if self.unit not in ("", "1") or self.name not in study.patients.columns:
             return {}
-        found: Measured = {}
+        measured: Measured = {}
         for patient, value in zip(study.patients["patient"], study.patients[self.name], strict=True):
             read = self._read(value)
             if read is not None:
-                found[patient] = Measurement(
+                measured[patient] = Measurement(
                     self.name,
                     read,
                     self.unit,
@@ -106,7 +113,7 @@ class Biomarker:
                     source=study.sources.get("patients", ()),
                     note=f"as reported: {value}; how it was measured is not known",
                 )
-        return found
+        return measured
 
     def _read(self, value: object) -> float | str | bool | None:
         word = "" if value is None or value != value else str(value).strip()
@@ -121,6 +128,25 @@ class Biomarker:
         return _TRUTH.get(word.casefold())
 
 
+def _check(biomarker: Biomarker, where: str) -> None:
+    for kind in biomarker.needs:
+        if kind not in KINDS:
+            raise unknown_word("kind of data", kind, KINDS, where=f"biomarker '{biomarker.name}'")
+
+
+BIOMARKERS = Registry(
+    "biomarker",
+    Biomarker,
+    modules="immunescape.profile.biomarkers",
+    group="immunescape.biomarkers",
+    check=_check,
+    identity=lambda b: b.function,
+    tags=lambda b: {"family": b.family, "unit": b.unit, "needs": b.needs, "references": b.references},
+    error=ImmunescapeError,
+)
+"""Every biomarker."""
+
+
 def register(biomarker: Biomarker) -> Biomarker:
     """Add a biomarker to the register; a name may be taken only once.
 
@@ -131,31 +157,12 @@ def register(biomarker: Biomarker) -> Biomarker:
     InputError
         If it needs a kind of data that no study has.
     """
-    for kind in biomarker.needs:
-        if kind not in KINDS:
-            raise unknown_word("kind of data", kind, KINDS, where=f"biomarker '{biomarker.name}'")
-    known = _REGISTER.get(biomarker.name)
-    if known is not None and known.function is not biomarker.function:
-        raise ImmunescapeError(f"two biomarkers are named '{biomarker.name}'", hint="Give one of them another name.")
-    _REGISTER[biomarker.name] = biomarker
-    return biomarker
-
-
-@plugins.cached()
-def _load() -> None:
-    package = importlib.import_module("immunescape.profile.biomarkers")
-    for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
-        importlib.import_module(f"immunescape.profile.biomarkers.{module}")
-    for extra in plugins.contributions("immunescape.biomarkers"):
-        if not isinstance(extra.value, Biomarker):
-            raise ImmunescapeError(f"this is {type(extra.value).__name__}, not Biomarker", where=extra.where)
-        register(extra.value)
+    return BIOMARKERS.add(biomarker)
 
 
 def biomarkers() -> dict[str, Biomarker]:
     """Return every registered biomarker: name -> record, by family and name."""
-    _load()
-    return dict(sorted(_REGISTER.items(), key=lambda item: (item[1].family, item[0])))
+    return dict(sorted(BIOMARKERS.all().items(), key=lambda item: (item[1].family, item[0])))
 
 
 def biomarkers_table() -> pd.DataFrame:
@@ -222,13 +229,10 @@ def measure(study: Study, names: Iterable[str] | None = None) -> dict[str, Measu
     InputError
         For a name that is not registered, with the nearest one.
     """
-    known = biomarkers()
-    chosen = list(known) if names is None else list(names)
-    for name in chosen:
-        if name not in known:
-            raise unknown_word("biomarker", name, known)
+    chosen = list(biomarkers()) if names is None else list(names)
+    measured = {name: BIOMARKERS.get(name) for name in chosen}
     with _sharing():
-        return {name: known[name](study) for name in chosen}
+        return {name: biomarker(study) for name, biomarker in measured.items()}
 
 
 def values_frame(measured: Mapping[str, Mapping[str, Measurement]]) -> pd.DataFrame:
@@ -238,10 +242,10 @@ def values_frame(measured: Mapping[str, Mapping[str, Measurement]]) -> pd.DataFr
     the limit; ask the measurements for its status.
     """
     columns: dict[str, pd.Series] = {}
-    for name, found in measured.items():
-        values = [m.value for m in found.values()]
+    for name, of_patients in measured.items():
+        values = [m.value for m in of_patients.values()]
         numeric = all(v is None or (isinstance(v, (int, float)) and not isinstance(v, bool)) for v in values)
-        column = pd.Series(values, index=list(found), dtype=object)
+        column = pd.Series(values, index=list(of_patients), dtype=object)
         columns[name] = column.astype(float) if numeric else column
     frame = pd.DataFrame(columns)
     frame.index.name = "patient"

@@ -125,21 +125,21 @@ def _share(study: Study, name: str) -> Mapping[str, Measurement]:
         "citation": (*share.references, "clopper1934"),
         "source": study.sources.get("cell_counts", ()),
     }
-    found = {}
+    measurements = {}
     for patient, (sample, counts, selection) in shared(study, "cell counts", _counts).items():
         among = {key: n for key, n in counts.items() if key[0] in share.among}
         of = sum(among.values())
         why = _why_not(share, among, of, {kind for kind, _ in counts}, selection)
         if why:
-            found[patient] = Measurement.not_assessable(name, "1", why, sample=sample, **fields)
+            measurements[patient] = Measurement.not_assessable(name, "1", why, sample=sample, **fields)
             continue
         hits = sum(n for (kind, state), n in among.items() if kind in share.types and share.state in ("", state))
         low, high = binomial_interval(hits, of)
         note = f"{hits} of {of} cells" + (f"; selected before: {selection}" if selection else "")
-        found[patient] = Measurement(
+        measurements[patient] = Measurement(
             name, hits / of, "1", "measured", low=low, high=high, note=note, sample=sample, **fields
         )
-    return found
+    return measurements
 
 
 def _why_not(share: _Share, among: Counts, of: int, types: set[str], selection: str) -> str:
@@ -167,15 +167,15 @@ def _mhc1(study: Study) -> Mapping[str, Measurement]:
         "citation": ("gettinger2017",),
         "source": study.sources.get("pseudobulk", ()),
     }
-    found = {}
+    measurements = {}
     for patient, sample in chosen.items():
         rows = groups[sample]
         tumour = rows[rows["cell_type"] == "tumour"]
         t_cells = rows[rows["cell_type"].isin(T_CELLS)]
-        enough = [(part, part.drop_duplicates("cell_type")["cells"].sum()) for part in (tumour, t_cells)]
+        enough = [(cells, cells.drop_duplicates("cell_type")["cells"].sum()) for cells in (tumour, t_cells)]
         if any(count < MINIMUM_CELLS for _, count in enough):
             why = f"{enough[0][1]:.0f} tumour cells and {enough[1][1]:.0f} T cells; {MINIMUM_CELLS} of each are needed"
-            found[patient] = Measurement.not_assessable(name, "log2", why, sample=sample, **fields)
+            measurements[patient] = Measurement.not_assessable(name, "log2", why, sample=sample, **fields)
             continue
         differences = []
         for gene in _HLA:
@@ -185,13 +185,13 @@ def _mhc1(study: Study) -> Mapping[str, Measurement]:
                 differences.append(float(a["log2_cpm"].mean()) - weighted)
         if len(differences) < len(_HLA):
             why = f"{len(differences)} of the {len(_HLA)} genes are measured"
-            found[patient] = Measurement.not_assessable(name, "log2", why, sample=sample, **fields)
+            measurements[patient] = Measurement.not_assessable(name, "log2", why, sample=sample, **fields)
             continue
         note = f"{enough[0][1]:.0f} tumour cells, {enough[1][1]:.0f} T cells"
-        found[patient] = Measurement(
+        measurements[patient] = Measurement(
             name, float(np.mean(differences)), "log2", "measured", note=note, sample=sample, **fields
         )
-    return found
+    return measurements
 
 
 def _register(names: Sequence[str]) -> None:

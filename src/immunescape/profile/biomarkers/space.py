@@ -137,7 +137,7 @@ def lymphoid_structures(b_cells: _POINTS, t_cells: _POINTS) -> tuple[int, ...]:
     pairs = cKDTree(b_cells[core]).query_pairs(LIMITS.link, output_type="ndarray")
     links = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(core), len(core)))
     count, label = connected_components(links, directed=False)
-    found = []
+    regions = []
     for k in range(count):
         members = b_cells[core[label == k]]
         size = int(np.isfinite(cKDTree(members).query(b_cells, distance_upper_bound=LIMITS.link)[0]).sum())
@@ -146,8 +146,8 @@ def lymphoid_structures(b_cells: _POINTS, t_cells: _POINTS) -> tuple[int, ...]:
         near = _nearest(t_cells, members)
         t_near = int((near <= LIMITS.link).sum())
         if t_near >= LIMITS.t_share * (t_near + size):
-            found.append(size)
-    return tuple(sorted(found, reverse=True))
+            regions.append(size)
+    return tuple(sorted(regions, reverse=True))
 
 
 def section_of(rows: pd.DataFrame) -> Section:
@@ -162,12 +162,12 @@ def section_of(rows: pd.DataFrame) -> Section:
     distances: list[_POINTS] = []
     to_pdl1: list[_POINTS] = []
     structures: list[int] = []
-    told = bool(rows["pdl1"].notna().any())
+    stained = bool(rows["pdl1"].notna().any())
     given = bool(rows["compartment"].notna().all())
-    for _, part in rows.groupby("region", dropna=False, sort=True):
-        points = part[["x", "y"]].to_numpy(float)
-        kind = part["cell_type"].to_numpy(dtype=object)
-        inside = (part["compartment"] == "tumour").to_numpy() if given else _derived(points, kind)
+    for _, region in rows.groupby("region", dropna=False, sort=True):
+        points = region[["x", "y"]].to_numpy(float)
+        kind = region["cell_type"].to_numpy(dtype=object)
+        inside = (region["compartment"] == "tumour").to_numpy() if given else _derived(points, kind)
         keys, first = np.unique(_tiles(points), axis=0, return_inverse=True)
         share = np.bincount(first.ravel(), weights=inside, minlength=len(keys)) / np.bincount(first.ravel())
         area["tumour"] += float(share.sum()) * LIMITS.tile**2 / 1e6
@@ -176,8 +176,8 @@ def section_of(rows: pd.DataFrame) -> Section:
         cd8["tumour"] += int((is_cd8 & inside).sum())
         cd8["stroma"] += int((is_cd8 & ~inside).sum())
         distances.append(_nearest(points[is_cd8], points[kind == "tumour"]))
-        if told:
-            to_pdl1.append(_nearest(points[is_cd8], points[(part["pdl1"] == True).to_numpy()]))  # noqa: E712
+        if stained:
+            to_pdl1.append(_nearest(points[is_cd8], points[(region["pdl1"] == True).to_numpy()]))  # noqa: E712
         structures += lymphoid_structures(points[kind == "b"], points[np.isin(kind, T_CELLS)])
     counts = {str(k): int(v) for k, v in rows["cell_type"].value_counts().items()}
     return Section(
@@ -186,7 +186,7 @@ def section_of(rows: pd.DataFrame) -> Section:
         counts,
         np.sort(np.concatenate(distances)),
         np.sort(np.concatenate(to_pdl1)) if to_pdl1 else np.empty(0),
-        told,
+        stained,
         tuple(sorted(structures, reverse=True)),
         "compartments as given"
         if given
@@ -215,19 +215,19 @@ def _measured(study: Study, name: str) -> Mapping[str, Measurement]:
     space = _SPACE[name]
     fields: dict[str, Any] = {"method": space.title, "citation": space.references}
     fields["source"] = study.sources.get("cells_in_space", ())
-    found = {}
+    measurements = {}
     for patient, (sample, section) in shared(study, "cells in space", _sections).items():
         answer = space.measure(section)
         if isinstance(answer, str):
-            found[patient] = Measurement.not_assessable(name, space.unit, answer, sample=sample, **fields)
+            measurements[patient] = Measurement.not_assessable(name, space.unit, answer, sample=sample, **fields)
             continue
         value, low, high, note = answer
         seen = f"{section.seen:.2f} mm2 seen, {sum(section.cells.values())} cells, {section.compartments}"
         text = "; ".join(t for t in (note, seen) if t)
-        found[patient] = Measurement(
+        measurements[patient] = Measurement(
             name, value, space.unit, "measured", low=low, high=high, note=text, sample=sample, **fields
         )
-    return found
+    return measurements
 
 
 def _density(section: Section, compartment: str) -> Answer | str:
@@ -259,9 +259,9 @@ def _phenotype(section: Section) -> Answer | str:
             )
         densities[compartment] = value
     infiltrated = {c: v > LIMITS.density for c, v in densities.items()}
-    word = "inflamed" if infiltrated["tumour"] else "excluded" if infiltrated["stroma"] else "desert"
+    phenotype = "inflamed" if infiltrated["tumour"] else "excluded" if infiltrated["stroma"] else "desert"
     text = ", ".join(f"{v:.0f} in {c}" for c, v in densities.items())
-    return word, None, None, f"CD8 T cells per mm2: {text}"
+    return phenotype, None, None, f"CD8 T cells per mm2: {text}"
 
 
 def _distance(section: Section, name: str) -> Answer | str:

@@ -44,7 +44,7 @@ def _comutation(study: Study) -> dict[str, Measurement]:
     name, method = "kras_comutation", "Listed KRAS changes; truncating hits or deletions of STK11 and KEAP1"
     citation = ("skoulidis2018", "arbour2018")
     states = gene_states(study, _LOOKED_UP)
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for patient in study.patient_ids:
         kras = states[patient, "KRAS"]
         listed = [h for h in kras.hits if match("KRAS", h)]
@@ -68,10 +68,12 @@ def _comutation(study: Study) -> dict[str, Measurement]:
             value = "+".join(["KRAS", *lost])
             note = "; ".join([*(h.label for h in listed), *(f"{g} {words[g]}" for g in lost)])
         if value is None:
-            found[patient] = Measurement.not_assessable(name, "", note, method=method, citation=citation)
+            measurements[patient] = Measurement.not_assessable(name, "", note, method=method, citation=citation)
         else:
-            found[patient] = Measurement(name, value, "", "measured", method=method, citation=citation, note=note)
-    return found
+            measurements[patient] = Measurement(
+                name, value, "", "measured", method=method, citation=citation, note=note
+            )
+    return measurements
 
 
 for _gene in GENES:

@@ -54,7 +54,7 @@ def _repertoires(study: Study) -> dict[str, Repertoire]:
     by_patient: dict[str, list[tuple[str, float, str]]] = {}
     for patient, sample, day, locus in groups:
         by_patient.setdefault(patient, []).append((sample, day, locus))
-    found: dict[str, Repertoire] = {}
+    repertoires: dict[str, Repertoire] = {}
     for patient, keys in by_patient.items():
         templates: dict[str, float] = {}
         for key in keys:
@@ -62,26 +62,26 @@ def _repertoires(study: Study) -> dict[str, Repertoire]:
         deep = templates.get("TRB", 0.0) >= DEPTH / 2
         locus = "TRB" if deep else max(templates, key=lambda x: (templates[x], x == "TRB", x))
         others = ", ".join(f"{x} {n:g}" for x, n in sorted(templates.items()) if x != locus)
-        own = [k for k in keys if k[2] == locus]
-        before = [k for k in own if k[1] <= 0]
+        of_locus = [k for k in keys if k[2] == locus]
+        before = [k for k in of_locus if k[1] <= 0]
         best = (
             max(before, key=lambda k: (k[1], k[0]))
             if before
-            else min(own, key=lambda k: (math.isnan(k[1]), 0 if math.isnan(k[1]) else k[1], k[0]))
+            else min(of_locus, key=lambda k: (math.isnan(k[1]), 0 if math.isnan(k[1]) else k[1], k[0]))
         )
         counts = np.sort(np.array(groups[patient, *best]))
         day = None if math.isnan(best[1]) else float(best[1])
-        found[patient] = Repertoire(best[0] or None, day, locus, counts, len({k[0] for k in own}), others)
-    return found
+        repertoires[patient] = Repertoire(best[0] or None, day, locus, counts, len({k[0] for k in of_locus}), others)
+    return repertoires
 
 
 def _values(study: Study) -> dict[str, tuple[float, float, float]]:
     """Return patient -> Hill numbers 0, 1 and 2 at `DEPTH`, where the sample is deep enough and holds whole counts."""
-    found: dict[str, tuple[float, float, float]] = {}
+    indices: dict[str, tuple[float, float, float]] = {}
     for patient, r in shared(study, "repertoires", _repertoires).items():
         if r.counts.sum() >= DEPTH / 2 and np.array_equal(r.counts, np.round(r.counts)):
-            found[patient] = (hill_at(r.counts, 0, DEPTH), hill_at(r.counts, 1, DEPTH), hill_at(r.counts, 2, DEPTH))
-    return found
+            indices[patient] = (hill_at(r.counts, 0, DEPTH), hill_at(r.counts, 1, DEPTH), hill_at(r.counts, 2, DEPTH))
+    return indices
 
 
 def _value(hills: tuple[float, float, float], what: str) -> float:
@@ -95,7 +95,7 @@ def _function(name: str, what: str) -> Callable[[Study], Mapping[str, Measuremen
     method = f"At {DEPTH} productive templates: rarefied, or extrapolated from at least {DEPTH // 2}"
 
     def function(study: Study) -> dict[str, Measurement]:
-        found: dict[str, Measurement] = {}
+        measurements: dict[str, Measurement] = {}
         fields = {"method": method, "citation": citation, "source": study.sources.get("tcr", ())}
         hills = shared(study, "hill_numbers", _values)
         for patient, r in shared(study, "repertoires", _repertoires).items():
@@ -103,11 +103,11 @@ def _function(name: str, what: str) -> Callable[[Study], Mapping[str, Measuremen
             fields |= {"sample": r.sample, "day": r.day}  # type: ignore[dict-item]
             if not np.array_equal(r.counts, np.round(r.counts)):
                 why = "counts are not whole numbers (frequencies cannot be rarefied)"
-                found[patient] = Measurement.not_assessable(name, "1", why, **fields)
+                measurements[patient] = Measurement.not_assessable(name, "1", why, **fields)
                 continue
             if n < DEPTH / 2:
                 why = f"{n:g} templates; {DEPTH // 2} are needed"
-                found[patient] = Measurement.not_assessable(name, "1", why, **fields)
+                measurements[patient] = Measurement.not_assessable(name, "1", why, **fields)
                 continue
             seen = coverage(r.counts)
             note = f"{r.locus}, {r.counts.size} clones among {n:g} templates; sample coverage {seen:.3f}"
@@ -117,7 +117,7 @@ def _function(name: str, what: str) -> Callable[[Study], Mapping[str, Measuremen
                 note += f"; templates of other loci, not counted: {r.others}"
             if r.samples > 1:
                 note += f"; one of {r.samples} samples"
-            found[patient] = Measurement(
+            measurements[patient] = Measurement(
                 name,
                 _value(hills[patient], what),
                 "1",
@@ -126,7 +126,7 @@ def _function(name: str, what: str) -> Callable[[Study], Mapping[str, Measuremen
                 coverage=seen,
                 **fields,  # type: ignore[arg-type]
             )
-        return found
+        return measurements
 
     return function
 

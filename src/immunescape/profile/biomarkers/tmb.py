@@ -49,10 +49,10 @@ def tumour_sample(study: Study) -> dict[str, tuple[str, int]]:
         if looked is None or sample in looked:
             rows.setdefault(patient, []).append((math.nan if day is None else float(day), sample))
     chosen: dict[str, tuple[str, int]] = {}
-    for patient, found in rows.items():
-        before = [r for r in found if r[0] <= 0]
-        best = max(before) if before else min(found, key=lambda r: (math.isnan(r[0]), r[0], r[1]))
-        chosen[patient] = (best[1], len(found))
+    for patient, variants in rows.items():
+        before = [r for r in variants if r[0] <= 0]
+        best = max(before) if before else min(variants, key=lambda r: (math.isnan(r[0]), r[0], r[1]))
+        chosen[patient] = (best[1], len(variants))
     return chosen
 
 
@@ -84,11 +84,11 @@ def _count(study: Study) -> dict[str, Measurement]:
     counts = shared(study, "tmb_counts", _counts)
     panels, listed = _panels(study), study.assessed.get("mutations", frozenset())
     source = study.sources.get("mutations", ())
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for patient, (sample, number) in shared(study, "tumour_sample", tumour_sample).items():
         if sample not in counts and panels.get(sample) is None and sample not in listed:
             why = f"sample {sample} has no mutation and is not known to have been sequenced"
-            found[patient] = Measurement.not_assessable(
+            measurements[patient] = Measurement.not_assessable(
                 name, "1", why, method=method, citation=_CITATION, sample=sample
             )
             continue
@@ -96,7 +96,7 @@ def _count(study: Study) -> dict[str, Measurement]:
         note = f"{silent} synonymous mutations in the file are not counted"
         if number > 1:
             note += f"; sample {sample} of {number}"
-        found[patient] = Measurement(
+        measurements[patient] = Measurement(
             name,
             float(changes),
             "1",
@@ -107,7 +107,7 @@ def _count(study: Study) -> dict[str, Measurement]:
             note=note,
             sample=sample,
         )
-    return found
+    return measurements
 
 
 def _reported(study: Study) -> dict[str, tuple[float, str]]:
@@ -115,12 +115,12 @@ def _reported(study: Study) -> dict[str, tuple[float, str]]:
     frame = study.samples[["sample", "patient", "tmb"]]
     frame = frame[frame["tmb"].notna()]
     values = {s: (p, float(v)) for s, p, v in frame.to_numpy(dtype=object).tolist()}
-    found: dict[str, tuple[float, str]] = {}
+    rates: dict[str, tuple[float, str]] = {}
     for sample in sorted(values):
         patient, value = values[sample]
-        if patient not in found or chosen.get(patient, ("", 0))[0] == sample:
-            found[patient] = (value, sample)
-    return found
+        if patient not in rates or chosen.get(patient, ("", 0))[0] == sample:
+            rates[patient] = (value, sample)
+    return rates
 
 
 def _tmb(study: Study) -> dict[str, Measurement]:
@@ -130,7 +130,7 @@ def _tmb(study: Study) -> dict[str, Measurement]:
     given = _reported(study)
     counts = shared(study, "tmb_counts", _counts) if study.has("mutations") else {}
     chosen = shared(study, "tumour_sample", tumour_sample) if study.has("mutations") else {}
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for patient in study.patient_ids:
         sample = chosen[patient][0] if patient in chosen else None
         panel = panels.get(sample) if sample else None
@@ -148,7 +148,7 @@ def _tmb(study: Study) -> dict[str, Measurement]:
                 note += f"; the file reports {reported[0]:.3g}, outside the interval"
             elif reported:
                 note += f"; the file reports {reported[0]:.3g}"
-            found[patient] = Measurement(
+            measurements[patient] = Measurement(
                 name,
                 value,
                 unit,
@@ -162,7 +162,7 @@ def _tmb(study: Study) -> dict[str, Measurement]:
                 sample=sample,
             )
         elif reported:
-            found[patient] = Measurement(
+            measurements[patient] = Measurement(
                 name,
                 reported[0],
                 unit,
@@ -179,10 +179,10 @@ def _tmb(study: Study) -> dict[str, Measurement]:
                 if panel is None
                 else f"the megabases of panel {panel.name} are not known"
             )
-            found[patient] = Measurement.not_assessable(
+            measurements[patient] = Measurement.not_assessable(
                 name, unit, lack, method=method, citation=_CITATION, sample=sample
             )
-    return found
+    return measurements
 
 
 register(

@@ -83,41 +83,41 @@ def _lost_segments(study: Study) -> dict[str, str]:
         & (frame["num_mark"] >= LOSS_PROBES)
         & ~frame["chrom"].isin(("X", "Y", "MT"))
     ]
-    found: dict[str, str] = {}
+    evidence: dict[str, str] = {}
     for sample, chrom, mean in rows.sort_values("seg_mean")[["sample", "chrom", "seg_mean"]].to_numpy(dtype=object):
-        found.setdefault(str(sample), f"a long segment of chromosome {chrom} at log2 {mean:.2f}")
-    return found
+        evidence.setdefault(str(sample), f"a long segment of chromosome {chrom} at log2 {mean:.2f}")
+    return evidence
 
 
 def _content(study: Study) -> dict[str, TumourContent]:
     purity = sample_purity(study)
     reads = _lost_segments(study) if study.has("segments") else {}
     reads |= _evident(study) if study.has("mutations") else {}
-    found = {}
+    drivers = {}
     for name in {*purity, *reads}:
         p = purity.get(name, math.nan)
         if p >= LOW_PURITY:
-            found[name] = TumourContent(True, f"purity {p:.2g}", p)
+            drivers[name] = TumourContent(True, f"purity {p:.2g}", p)
         elif name in reads:
-            found[name] = TumourContent(True, f"tumour cells show in {reads[name]}", p)
+            drivers[name] = TumourContent(True, f"tumour cells show in {reads[name]}", p)
         elif p == p:
-            found[name] = TumourContent(False, f"at a tumour purity of {p:.2g} an alteration can be missed", p)
-    return found
+            drivers[name] = TumourContent(False, f"at a tumour purity of {p:.2g} an alteration can be missed", p)
+    return drivers
 
 
 def tumour_contents(study: Study) -> Callable[[str], TumourContent]:
     """Return the function that tells the tumour cells of a sample (or of a patient whose rows name no sample)."""
-    known = shared(study, "tumour_content", _content)
-    return lambda sample: known.get(sample, UNKNOWN_CONTENT)
+    contents = shared(study, "tumour_content", _content)
+    return lambda sample: contents.get(sample, UNKNOWN_CONTENT)
 
 
 def patient_content(study: Study) -> dict[str, TumourContent]:
     """Return patient -> the content of the tumour sample that shows most; for findings that any sample may give."""
     content = tumour_contents(study)
-    found = {p: content(p) for p in study.patient_ids}
+    content_of = {p: content(p) for p in study.patient_ids}
     order = {True: 2, False: 1, None: 0}
     for patient, sample in study.samples[["patient", "sample"]].to_numpy(dtype=object).tolist():
-        told = content(str(sample))
-        if patient in found and order[told.enough] > order[found[patient].enough]:
-            found[patient] = told
-    return found
+        of_sample = content(str(sample))
+        if patient in content_of and order[of_sample.enough] > order[content_of[patient].enough]:
+            content_of[patient] = of_sample
+    return content_of

@@ -7,7 +7,6 @@ alone, but the call says which domain it is, as it does where a gene has domains
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import immunescape.knowledge
 from immunescape.errors import InputError
+from immunescape.knowledge.tables import read_rows
 
 __all__ = ["TABLE", "VariantEffect", "one_letter", "place_in_protein", "variant_effect", "variant_effects"]
 
@@ -49,21 +49,14 @@ def variant_effects() -> dict[tuple[str, str], VariantEffect]:
     Raises
     ------
     InputError
-        Naming the row, for an unknown effect, a row without source, or a change that stands twice.
+        Naming the row, for an unknown effect, a row without source, or a change that occurs twice.
     """
     found = {}
-    with TABLE.open(encoding="utf-8", newline="") as stream:
-        for number, row in enumerate(csv.DictReader(stream), start=2):
-            where = f"{TABLE.name}, row {number}"
-            if row["effect"] not in _EFFECTS:
-                raise InputError(
-                    f"unknown effect '{row['effect']}'", where=where, hint=f"Known: {', '.join(_EFFECTS)}."
-                )
-            if not row["source"] or not row["grade"]:
-                raise InputError("the row has no source or no grade", where=where)
-            if (row["gene"], row["change"]) in found:
-                raise InputError(f"{row['gene']} {row['change']} stands twice", where=where)
-            found[row["gene"], row["change"]] = VariantEffect(**row)
+    for row in read_rows(TABLE):
+        row.choice("effect", _EFFECTS)
+        if (row["gene"], row["change"]) in found:
+            raise InputError(f"{row['gene']} {row['change']} occurs twice", where=row.where)
+        found[row["gene"], row["change"]] = VariantEffect(**row)
     return found
 
 

@@ -152,8 +152,8 @@ class CallTable:
             keys = dict.fromkeys([*rule.citation, *(k for e in evidence for k in e.citation)])
             share = None if np.isnan(coverage) else coverage
             self._seen[same] = Call(mechanism, state, evidence, self._rule_text(mechanism), share, tuple(keys))
-        found: Call = self._seen[same]
-        return found
+        call: Call = self._seen[same]
+        return call
 
 
 class _Calls(Mapping[str, Call]):
@@ -216,7 +216,7 @@ def _evidence(mechanism: str, table: CallTable, index: int) -> tuple[Evidence, .
         if mechanism not in seen:
             seen[mechanism] = Evidence(rule.never_assessable, None, "no rule", "neither", tuple(rule.citation))
         return (seen[mechanism],)
-    found: dict[tuple[str, str], Evidence] = {}
+    evidence: dict[tuple[str, str], Evidence] = {}
     for step in plan:
         m, other, held = step.values.get(patient), step.divisors.get(patient), int(step.truth[index])
         same = (id(step), held, id(m), id(other))  # patients often share the record of what was not measured
@@ -224,9 +224,9 @@ def _evidence(mechanism: str, table: CallTable, index: int) -> tuple[Evidence, .
         if item is None:
             item = seen[same] = _statement(step, rule, m, other, held)
         key = (step.condition.measurement, item.threshold)
-        if key not in found or item.supports != "neither":
-            found[key] = item
-    return tuple(found.values())
+        if key not in evidence or item.supports != "neither":
+            evidence[key] = item
+    return tuple(evidence.values())
 
 
 def _statement(step: _Step, rule: Rule, m: Measurement | None, other: Measurement | None, held: int) -> Evidence:

@@ -88,13 +88,13 @@ def _compare(test: str, x: NDArray[np.float64], threshold: float) -> NDArray[np.
 def _number(condition: Condition, test: str, columns: Columns) -> Truth:
     column = columns[condition.measurement]
     low, value, high = column.low, column.value, column.high
-    known = ~np.isnan(low)
+    comparable = ~np.isnan(low)
     if condition.unit is not None:
-        known &= column.unit == condition.unit
+        comparable &= column.unit == condition.unit
     if condition.relative_to:
         below = columns[condition.relative_to].value
         usable = below > 0
-        known &= usable
+        comparable &= usable
         divisor = np.where(usable, below, np.nan)
         with np.errstate(over="ignore"):  # a ratio beyond every number is beyond every threshold
             low, value, high = low / divisor, value / divisor, high / divisor
@@ -104,7 +104,7 @@ def _number(condition: Condition, test: str, columns: Columns) -> Truth:
     if not condition.whole_interval:  # the value decides, except where only a limit is known
         point = np.where(_compare(test, value, threshold), 1, -1)
         result = np.where(np.isnan(value), result, point)
-    return np.where(known, result, 0).astype(np.int8)
+    return np.where(comparable, result, 0).astype(np.int8)
 
 
 def condition_truth(condition: Condition, columns: Columns, minimum_coverage: float = 0.0) -> Truth:
@@ -128,9 +128,9 @@ def condition_truth(condition: Condition, columns: Columns, minimum_coverage: fl
     test = condition.tests[0]
     if test == "is":
         allowed = set(condition.allowed)
-        known = np.fromiter((w is not None for w in column.word), dtype=bool, count=len(column.word))
+        comparable = np.fromiter((w is not None for w in column.word), dtype=bool, count=len(column.word))
         holds = np.fromiter((w is not None and w in allowed for w in column.word), bool, len(column.word))
-        result = np.where(known, np.where(holds, 1, -1), 0).astype(np.int8)
+        result = np.where(comparable, np.where(holds, 1, -1), 0).astype(np.int8)
     elif test in _NUMERIC:
         result = _number(condition, test, columns)
     else:

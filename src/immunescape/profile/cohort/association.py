@@ -9,9 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from immunescape.errors import unknown_word
-from immunescape.profile.cohort.discrimination import Estimate, auc, benjamini_hochberg, fisher, logistic
 from immunescape.profile.cohort.outcomes import ENDPOINTS
-from immunescape.profile.cohort.survival import hazard_ratio
+from immunescape.stats.cox import hazard_ratio_of
+from immunescape.stats.discrimination import auc, benjamini_hochberg, logistic
+from immunescape.stats.estimate import Estimate
+from immunescape.stats.exact import fisher
 
 __all__ = ["associate", "contrasts"]
 
@@ -32,13 +34,13 @@ def contrasts(values: pd.Series) -> Iterator[tuple[str, str, pd.Series]]:
     values
         Values of one biomarker over patients; None or NaN where not assessable.
     """
-    known = values[values.notna()]
-    if not len(known):
+    given = values[values.notna()]
+    if not len(given):
         return
-    if all(isinstance(v, (bool, np.bool_)) for v in known):
+    if all(isinstance(v, (bool, np.bool_)) for v in given):
         yield "True", "binary", values.map(lambda v: np.nan if pd.isna(v) else float(v)).astype(float)
-    elif all(isinstance(v, str) for v in known):
-        levels = sorted(set(known))
+    elif all(isinstance(v, str) for v in given):
+        levels = sorted(set(given))
         for level in levels[1:] if len(levels) == 2 else levels:
             yield level, "binary", values.map(lambda v, x=level: np.nan if pd.isna(v) else float(v == x)).astype(float)
     else:
@@ -54,7 +56,7 @@ def _two_groups(x: Array, labels: Array, kind: str, minimum: int) -> list[tuple[
     measure = "odds ratio" if kind == "binary" else "AUC"
     if few < minimum:
         why = f"{few} in the smallest group; {minimum} are needed"
-        return [(measure, Estimate(np.nan, np.nan, np.nan, np.nan, "not tested", why), True)]
+        return [(measure, Estimate(None, test="not tested", note=why), True)]
     if kind == "binary":
         return [("odds ratio", fisher(values > 0, truth), True)]
     spread = values.std(ddof=1) or 1.0
@@ -70,9 +72,9 @@ def _survival(x: Array, time: Array, event: Array, kind: str, minimum: int) -> t
         few = min(few, int(values.sum()), int(len(values) - values.sum()))
     if few < minimum:
         why = f"{few} events or patients in the smallest group; {minimum} are needed"
-        return measure, Estimate(np.nan, np.nan, np.nan, np.nan, "not tested", why)
+        return measure, Estimate(None, test="not tested", note=why)
     spread = 1.0 if kind == "binary" else (values.std(ddof=1) or 1.0)
-    return measure, hazard_ratio(time[both], event[both], values / spread)
+    return measure, hazard_ratio_of(time[both], event[both], values / spread)
 
 
 def associate(
@@ -119,12 +121,13 @@ def associate(
             continue
         for name, level, kind, x in compared:
             both = followed & ~np.isnan(x)
-            found = (
+            tested = (
                 [(*_survival(x, time, label, kind, minimum), True)]
                 if time is not None
                 else _two_groups(x, label, kind, minimum)
             )
-            for measure, estimate, primary in found:
+            for measure, estimate, primary in tested:
+                value, low, high, p = estimate.numbers()
                 rows.append(
                     {
                         "biomarker": name,
@@ -136,10 +139,10 @@ def associate(
                         "n_positive": int(x[both].sum()) if kind == "binary" else pd.NA,
                         "n_events": int(label[both].sum()),
                         "measure": measure,
-                        "estimate": estimate.value,
-                        "low": estimate.low,
-                        "high": estimate.high,
-                        "p": estimate.p,
+                        "estimate": value,
+                        "low": low,
+                        "high": high,
+                        "p": p,
                         "test": estimate.test,
                         "primary": primary,
                         "note": estimate.note,
@@ -147,6 +150,6 @@ def associate(
                 )
     table = pd.DataFrame(rows, columns=_COLUMNS)
     table["q"] = table["q"].astype(float)
-    for _, part in table[table["primary"].astype(bool)].groupby("endpoint"):
-        table.loc[part.index, "q"] = benjamini_hochberg(part["p"].to_numpy(dtype=float))
+    for _, tests in table[table["primary"].astype(bool)].groupby("endpoint"):
+        table.loc[tests.index, "q"] = benjamini_hochberg(tests["p"].to_numpy(dtype=float))
     return table

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError
-from immunescape.profile.cohort.discrimination import benjamini_hochberg
-from immunescape.profile.cohort.survival import cox
+from immunescape.stats.cox import cox
+from immunescape.stats.discrimination import benjamini_hochberg
 
 __all__ = ["Interaction", "Label", "interaction", "interactions"]
 
@@ -54,8 +54,8 @@ class Interaction:
 
 
 def _hr(time: pd.Series, event: pd.Series, treated: pd.Series) -> tuple[float, float, float] | None:
-    found = cox(time, event, {"treated": treated}).estimate("treated")
-    return None if np.isnan(found.value) else (found.value, found.low, found.high)
+    ratio = cox(time, event, {"treated": treated}).estimate("treated")
+    return None if ratio.value is None else ratio.numbers()[:3]
 
 
 def interaction(
@@ -109,8 +109,8 @@ def interaction(
             hint="Without a control arm it is not established.",
         )
     missing = int(frame["x"].isna().sum())
-    known = frame.dropna()
-    binary = set(known["x"].unique()) <= {0.0, 1.0}
+    complete = frame.dropna()
+    binary = set(complete["x"].unique()) <= {0.0, 1.0}
     nan = float("nan")
 
     def result(note: str, **found: object) -> Interaction:
@@ -119,42 +119,44 @@ def interaction(
             "ratio_high": nan, "p": nan, "prognostic_hr": nan, "prognostic_p": nan, "label": "not established",
         }  # fmt: skip
         fields |= found
-        events = int(known["event"].sum())
-        return Interaction(name, endpoint, len(known), missing, events, note=note, **fields)  # type: ignore[arg-type]
+        events = int(complete["event"].sum())
+        return Interaction(name, endpoint, len(complete), missing, events, note=note, **fields)  # type: ignore[arg-type]
 
     positive = None
     if binary:
-        count = known.groupby(["treated", "x"]).size()
+        count = complete.groupby(["treated", "x"]).size()
         cells = [int(count.get((a, b), 0)) for a in (0.0, 1.0) for b in (0.0, 1.0)]
         positive = (cells[1], cells[3])
         if min(cells) < minimum:
             return result(f"{min(cells)} patients in the smallest cell; {minimum} are needed", n_positive=positive)
     fit = cox(
-        known["time"],
-        known["event"],
-        {"treated": known["treated"], "x": known["x"], "product": known["treated"] * known["x"]},
+        complete["time"],
+        complete["event"],
+        {"treated": complete["treated"], "x": complete["x"], "product": complete["treated"] * complete["x"]},
     )
     if fit.table.empty:
         return result(fit.note, n_positive=positive)
-    product, alone = fit.estimate("product"), known[known["treated"] == 0]
-    prognosis = cox(alone["time"], alone["event"], {"x": alone["x"]}).estimate("x")
-    p, q = product.p, prognosis.p
+    alone = complete[complete["treated"] == 0]
+    ratio, ratio_low, ratio_high, p = fit.estimate("product").numbers()
+    prognostic_hr, _, _, q = cox(alone["time"], alone["event"], {"x": alone["x"]}).estimate("x").numbers()
     label: Label = "not established"
     if p < alpha:
         label = "both" if q < alpha else "predictive"
     elif q < alpha:
         label = "prognostic"
-    with_it, without = (known[known["x"] == v] for v in (1.0, 0.0)) if binary else (known.iloc[:0], known.iloc[:0])
+    with_it, without = (
+        (complete[complete["x"] == v] for v in (1.0, 0.0)) if binary else (complete.iloc[:0], complete.iloc[:0])
+    )
     return result(
         "" if binary else "ratio of hazard ratios per unit",
         n_positive=positive,
         hr_positive=_hr(with_it["time"], with_it["event"], with_it["treated"]) if binary else None,
         hr_negative=_hr(without["time"], without["event"], without["treated"]) if binary else None,
-        ratio=product.value,
-        ratio_low=product.low,
-        ratio_high=product.high,
+        ratio=ratio,
+        ratio_low=ratio_low,
+        ratio_high=ratio_high,
         p=p,
-        prognostic_hr=prognosis.value,
+        prognostic_hr=prognostic_hr,
         prognostic_p=q,
         label=label,
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from immunescape.profile.cohort.discrimination import fisher
-from immunescape.profile.cohort.survival import cox
+from immunescape.stats.cox import cox
+from immunescape.stats.exact import fisher
 
 __all__ = ["missingness", "overlap"]
 
@@ -43,14 +43,13 @@ def missingness(values: pd.DataFrame, outcomes: pd.DataFrame, minimum: int = 5) 
         rates = {"with": has & response.notna(), "without": ~has & response.notna()}
         for word, who in rates.items():
             row[f"response_{word}"] = float(response[who].astype(bool).mean()) if who.any() else np.nan
-        known = response.notna()
+        assessed = response.notna()
         enough = min(int(w.sum()) for w in rates.values()) >= minimum
-        row["response_p"] = fisher(has[known], response[known].astype(bool)).p if enough else np.nan
+        row["response_p"] = fisher(has[assessed], response[assessed].astype(bool)).numbers()[3] if enough else np.nan
         row["os_hr_without"], row["os_p"] = np.nan, np.nan
         if min(int(has.sum()), int((~has).sum())) >= minimum:
             fit = cox(joined["os_months"], joined["os_event"], {"missing": (~has).astype(float)})
-            death = fit.estimate("missing")
-            row["os_hr_without"], row["os_p"] = death.value, death.p
+            row["os_hr_without"], _, _, row["os_p"] = fit.estimate("missing").numbers()
         rows.append(row)
     return pd.DataFrame(rows)
 

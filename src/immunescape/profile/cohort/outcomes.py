@@ -24,14 +24,14 @@ def responder(word: object) -> bool | None:
 
 def _responses(patients: pd.DataFrame) -> list[bool | None]:
     """Response of each patient: of the best response, else of a further column ``response`` (yes, no, responder, …)."""
-    found = [responder(w) for w in patients["best_response"]]
+    responses = [responder(w) for w in patients["best_response"]]
     column = next((c for c in patients.columns if str(c).casefold() in ("response", "responder")), None)
     if column is None:
-        return found
-    known = _RESPONSE | _YES
-    flags = [known.get(w.strip().casefold()) if isinstance(w, str) else None for w in patients[column]]
+        return responses
+    meanings = _RESPONSE | _YES
+    flags = [meanings.get(w.strip().casefold()) if isinstance(w, str) else None for w in patients[column]]
     missing = patients["best_response"].isna().tolist()
-    return [f if m else r for r, f, m in zip(found, flags, missing, strict=True)]
+    return [f if m else r for r, f, m in zip(responses, flags, missing, strict=True)]
 
 
 def outcomes(study: Study) -> pd.DataFrame:

@@ -42,7 +42,7 @@ def open_anndata(path: Path) -> Any:
     Raises
     ------
     InputError
-        Where there is no such file, the extra ``profile`` is not installed, or the file is no AnnData file.
+        Where the file is missing, the extra ``profile`` is not installed, or the file is not an AnnData file.
     """
     if not path.is_file():
         read_text(path)  # complains as for every other missing file

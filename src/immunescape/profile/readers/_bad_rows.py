@@ -150,7 +150,7 @@ def _unknown_chromosomes(out: Partial, reasons: list[tuple[int, str]], lines: se
         bad = table["chrom"].notna() & ~table["chrom"].isin(CHROMOSOMES)
         if bad.any():
             for word, rows in table[bad].groupby("chrom", sort=False):
-                reasons.append((int(rows.index[0]), f"'{word}' is no chromosome"))
+                reasons.append((int(rows.index[0]), f"'{word}' is not a chromosome"))
             lines.update(int(i) for i in table.index[bad])
             out.tables[kind] = table[~bad]
             if out.reads:

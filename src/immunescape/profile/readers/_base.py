@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any
 
 import pandas as pd
@@ -16,8 +15,9 @@ from immunescape.errors import ImmunescapeError, InputError, unknown_word
 from immunescape.profile.readers._advice import GENERAL, answerable, recognised
 from immunescape.profile.readers._column_map import ColumnMap, aliases_of, refuse_without_table, using
 from immunescape.profile.study import KINDS, GeneMapReport, Panel, ReadNote
+from immunescape.registry import Registry
 
-__all__ = ["Partial", "Reader", "all_readers", "get_reader", "reader"]
+__all__ = ["READERS", "Partial", "Reader", "all_readers", "get_reader", "reader"]
 
 
 @dataclass
@@ -101,13 +101,13 @@ class Reader:
         general = {name: given.pop(name) for name in GENERAL if name in given and name not in self.options}
         for name in given:
             if name not in self.options:
-                known = (*self.options, *GENERAL)
-                raise unknown_word(f"option of the format '{self.name}'", name, known, where=path.name)
+                valid = (*self.options, *GENERAL)
+                raise unknown_word(f"option of the format '{self.name}'", name, valid, where=path.name)
         for name, value in general.items():
             if not isinstance(value, Mapping) or (
                 name == "values" and not all(isinstance(v, Mapping) for v in value.values())
             ):
-                raise InputError(f"{name}: is no mapping", where=path.name, hint=f"{GENERAL[name]}.")
+                raise InputError(f"{name}: is not a mapping", where=path.name, hint=f"{GENERAL[name]}.")
         column_map = ColumnMap(general.get("columns", {}), general.get("values", {}), aliases_of(self.gives))
         with using(column_map):
             try:
@@ -121,7 +121,37 @@ class Reader:
         return out
 
 
-_READERS: dict[str, Reader] = {}
+def _check(new: Reader, where: str) -> None:
+    for kind in new.gives:
+        if kind not in KINDS:
+            raise unknown_word("kind of data", kind, KINDS, where=where)
+
+
+def _adopt(extra: plugins.Contribution) -> Reader | None:
+    """The reader that an entry point names, or None for a function that the decorator has registered."""
+    if isinstance(extra.value, Reader):
+        return extra.value
+    if READERS.holds(lambda r: r.function is extra.value):
+        return None
+    raise ImmunescapeError(
+        f"this is {type(extra.value).__name__}, not a reader",
+        where=extra.where,
+        hint="Name a Reader, or a function under the decorator `reader` (immunescape.profile.readers).",
+    )
+
+
+READERS = Registry(
+    "format",
+    Reader,
+    modules="immunescape.profile.readers",
+    group="immunescape.readers",
+    adopt=_adopt,
+    check=_check,
+    identity=lambda r: f"{r.function.__module__}.{r.function.__qualname__}",
+    tags=lambda r: {"title": r.title, "gives": r.gives, "extra": r.extra},
+    error=ImmunescapeError,
+)
+"""Every reader, by the word for ``format:``."""
 
 
 def reader(
@@ -136,60 +166,20 @@ def reader(
     """
 
     def register(function: Function) -> Function:
-        _add(Reader(name, title, gives, dict(options or {}), function, extra))
+        READERS.add(Reader(name, title, gives, dict(options or {}), function, extra))
         return function
 
     return register
 
 
-def _place(function: Function) -> str:
-    return f"{function.__module__}.{function.__qualname__}"
-
-
-def _add(new: Reader, where: str | None = None) -> None:
-    """Take up a reader; a name may be taken only once."""
-    for kind in new.gives:
-        if kind not in KINDS:
-            raise unknown_word("kind of data", kind, KINDS, where=where or f"reader '{new.name}'")
-    known = _READERS.get(new.name)
-    if known is not None and _place(known.function) != _place(new.function):
-        raise ImmunescapeError(
-            f"two readers read the format '{new.name}': {_place(known.function)} and {_place(new.function)}",
-            where=where,
-            hint="Give one of them another name.",
-        )
-    _READERS[new.name] = new
-
-
-@plugins.cached()
-def _import_readers() -> None:
-    package = import_module("immunescape.profile.readers")
-    for module in iter_modules(package.__path__):
-        if not module.name.startswith("_"):
-            import_module(f"immunescape.profile.readers.{module.name}")
-    for extra in plugins.contributions("immunescape.readers"):
-        if isinstance(extra.value, Reader):
-            _add(extra.value, extra.where)
-        elif all(r.function is not extra.value for r in _READERS.values()):  # the decorator registers what it decorates
-            raise ImmunescapeError(
-                f"this is {type(extra.value).__name__}, not a reader",
-                where=extra.where,
-                hint="Name a Reader, or a function under the decorator `reader` (immunescape.profile.readers).",
-            )
-
-
 def all_readers() -> dict[str, Reader]:
     """Return every registered reader by name."""
-    _import_readers()
-    return dict(sorted(_READERS.items()))
+    return dict(sorted(READERS.all().items()))
 
 
 def get_reader(name: str, where: str | None = None) -> Reader:
     """Return the reader of a format; an unknown word answers with the nearest."""
-    readers = all_readers()
-    if name not in readers:
-        raise unknown_word("format", name, readers, where=where)
-    return readers[name]
+    return READERS.get(name, where=where)
 
 
 def need_extra(module: str, extra: str, file: str) -> Any:

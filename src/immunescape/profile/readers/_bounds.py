@@ -71,7 +71,7 @@ def _pdl1(frame: pd.DataFrame, words: dict[object, str], file: str, problems: li
             raise InputError(
                 f"'{word[:40]}' in the column 'value_percent' is neither a number nor a range",
                 where=f"{file}, line {line}",
-                hint="Write a number, or a range such as <1, 1-49 or >=50; other words belong into 'category'.",
+                hint="Write a number, or a range such as <1, 1-49 or >=50; other text belongs in 'category'.",
             )
         values[line] = None
         word = re.sub(r"(?i)at least\s*", ">=", re.sub(r"(?i)(less than|under)\s*", "<", word))

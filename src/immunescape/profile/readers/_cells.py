@@ -19,8 +19,8 @@ _UNITS = "um, mm, or e.g. '0.5 um/pixel'"
 
 def _typed(out: pd.DataFrame, file: str) -> pd.Series:
     words = {w: cell_type_word(w) for w in out["cell_type"].dropna().unique()}
-    for word, known in words.items():
-        if known is None:
+    for word, cell_type in words.items():
+        if cell_type is None:
             line = out.index[out["cell_type"] == word][0]
             raise unknown_word(
                 "cell type",
@@ -40,7 +40,7 @@ def finish_cell_counts(out: pd.DataFrame, file: str, problems: list[str], units:
     if bad.any():
         line = out.index[bad][0]
         raise InputError(
-            f"'{out.loc[line, 'cells']}' is no number of cells",
+            f"'{out.loc[line, 'cells']}' is not a number of cells",
             where=f"{file}, line {line}",
             hint="Give numbers of cells, not fractions: a fraction has no interval.",
         )
@@ -73,13 +73,13 @@ def micrometres(unit: str, file: str) -> float:
 def _spacing(out: pd.DataFrame) -> float:
     from scipy.spatial import cKDTree
 
-    found = []
+    columns = []
     for _, rows in out.groupby(["sample", "region"], dropna=False, sort=True):
         points = rows[["x", "y"]].to_numpy(float)
         if len(points) > 20:
             take = points[:: max(1, len(points) // 20_000)]
-            found.append(float(np.median(cKDTree(points).query(take, k=2)[0][:, 1])))
-    return float(np.median(found)) if found else float("nan")
+            columns.append(float(np.median(cKDTree(points).query(take, k=2)[0][:, 1])))
+    return float(np.median(columns)) if columns else float("nan")
 
 
 def finish_cells_in_space(out: pd.DataFrame, file: str, problems: list[str], units: Mapping[str, str]) -> pd.DataFrame:

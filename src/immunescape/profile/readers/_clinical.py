@@ -310,14 +310,14 @@ def _hla(table: Table, patient: str, out: Partial) -> set[str]:
 
 def _blood_column(column: str) -> tuple[str, str] | None:
     """Return (analyte, unit that the name states or '') of a column of blood values, or None."""
-    known, aliases = lab_units()
+    units, aliases = lab_units()
     plain = _MOMENT.sub("", _plain(column))
     spelled = {_plain(alias): name for alias, name in aliases.items() if name in _BLOOD and not alias[0].isdigit()}
     if plain in spelled:
         return spelled[plain], ""
     for alias in sorted(spelled, key=len, reverse=True):
         if plain.startswith(alias):
-            for unit in known[spelled[alias]]:
+            for unit in units[spelled[alias]]:
                 if plain[len(alias) :] == _plain(unit):
                     return spelled[alias], unit
     return None
@@ -345,9 +345,9 @@ def _blood(table: Table, patient: str, taken: set[str], units: DeclaredUnits, ou
         rows = rows[rows["value"].notna()]
         if not len(rows):
             continue
-        part = labs_or_told(rows, str(column), table.file, out)
-        if part is not None:
-            parts.append(part)
+        labs = labs_or_told(rows, str(column), table.file, out)
+        if labs is not None:
+            parts.append(labs)
             used.add(str(column))
     if parts:
         out.tables["labs"] = pd.concat(parts)

@@ -119,7 +119,7 @@ def aliases_of(kinds: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def refuse_without_table(name: str, column_map: ColumnMap, options: Iterable[str], file: str) -> None:
-    """Refuse ``columns:`` and ``values:`` for a file that is no table."""
+    """Refuse ``columns:`` and ``values:`` for a file that is not a table."""
     if column_map.tables:
         return
     for word, given in (("columns", column_map.columns), ("values", column_map.values)):

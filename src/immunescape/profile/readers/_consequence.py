@@ -67,8 +67,8 @@ def classifications(frame: pd.DataFrame, classes: Sequence[str], file: str, prob
             continue
         class_name = by_spelling.get(value.casefold())
         if class_name is None:
-            one, other = (a if isinstance(a, str) and a != "-" else "" for a in (ref, alt))
-            key = (value, one, other)
+            reference, other = (a if isinstance(a, str) and a != "-" else "" for a in (ref, alt))
+            key = (value, reference, other)
             class_name = cache[key] if key in cache else cache.setdefault(key, _class_of(*key))
             if class_name is not None:
                 translated.setdefault(value, class_name)

@@ -70,7 +70,7 @@ def _checked(values: pd.DataFrame, unit: Any, file: str, problems: list[str]) ->
     word = "" if unit is None else str(unit)
     if word.casefold() in ("fpkm", "rpkm"):
         raise InputError(
-            f"{word} is no unit of expression that is read: its sum differs between samples",
+            f"{word} is not a unit of expression that is read: its sum differs between samples",
             where=file,
             hint="Make TPM of it (each value over its sample's sum, times 1,000,000), and set unit: tpm.",
         )
@@ -142,7 +142,7 @@ def finish_expression(
         meant = may_mean(str(doubtful))
         if meant and meant[0] not in mapped.index:
             out.problems.append(
-                f"{file}: '{doubtful}' is no HGNC symbol and is left out (nearest: {', '.join(meant[:3])})"
+                f"{file}: '{doubtful}' is not an HGNC symbol and is left out (nearest: {', '.join(meant[:3])})"
             )
     if word == "tpm" and len(mapped):
         sums = values.sum(axis=0)

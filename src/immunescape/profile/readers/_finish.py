@@ -131,10 +131,10 @@ def build_word(word: str, where: str) -> str:
     InputError
         For any other genome.
     """
-    found = BUILDS.get(word.strip().casefold().partition(".")[0])
-    if found is None:
+    build = BUILDS.get(word.strip().casefold().partition(".")[0])
+    if build is None:
         raise unknown_word("genome build", word, ("GRCh37", "GRCh38", "hg19", "hg38"), where=where)
-    return found
+    return build
 
 
 def truth_column(values: pd.Series, file: str, name: str) -> pd.Series:
@@ -173,7 +173,7 @@ def _events(values: pd.Series, file: str, name: str) -> pd.Series:
     if bad.any():
         line = numbers.index[bad][0]
         raise InputError(
-            f"'{values[line]}' in '{name}' is no event code",
+            f"'{values[line]}' in '{name}' is not an event code",
             where=f"{file}, line {line}",
             hint="Use 1 for an event and 0 for censored, or translate words with values: in the manifest.",
         )
@@ -342,16 +342,16 @@ def finish(
 
 
 def _genes(values: pd.Series, file: str, problems: list[str]) -> pd.Series:
-    found = pd.Series(to_symbols(values), index=values.index, dtype=object)
-    lost = found.isna() & values.notna()
+    symbols = pd.Series(to_symbols(values), index=values.index, dtype=object)
+    lost = symbols.isna() & values.notna()
     if lost.any():
-        line = found.index[lost][0]
+        line = symbols.index[lost][0]
         problems.append(
             f"{file}: {int(lost.sum())} rows name their gene by an identifier that the gene table lacks (first: "
             f"'{values[line]}', line {line}) and count for no gene, so that a gene they hit can read as unchanged: "
             "name genes by HGNC symbol"
         )
-    return found
+    return symbols
 
 
 def chromosome_word(value: object) -> object:
@@ -382,10 +382,10 @@ def _recist(values: pd.Series, file: str) -> pd.Series:
     def one(line: object, value: object) -> object:
         if not isinstance(value, str):
             return None
-        found = recist_word(value)
-        if found is None:
+        category = recist_word(value)
+        if category is None:
             raise unknown_word("RECIST response", value, ("CR", "PR", "SD", "PD", "NE"), where=f"{file}, line {line}")
-        return found
+        return category
 
     return pd.Series([one(i, v) for i, v in values.items()], index=values.index, dtype=object)
 
@@ -453,13 +453,13 @@ def _pdl1(out: pd.DataFrame, file: str, problems: list[str], units: Mapping[str,
 def _unlike_stool(out: pd.DataFrame) -> list[tuple[str, str]]:
     """Return the samples that are declared as stool and whose genera are those of another site, and why."""
     stool = out[(out["site"] == GUT) & (out["rank"].isna() | (out["rank"] == "species")) & (out["abundance"] > 0)]
-    found = []
+    problems_of_rows = []
     for name, rows in stool.groupby(stool["sample"].fillna(stool["patient"]), sort=False):
         names = rows["taxon"].map(lambda t: re.sub(r"^[a-z]__", "", str(t)))
         site, why = looks_like(dict(zip(names, rows["abundance"].astype(float), strict=True)))
         if site:
-            found.append((str(name), why))
-    return found[:5]
+            problems_of_rows.append((str(name), why))
+    return problems_of_rows[:5]
 
 
 def _microbiome(out: pd.DataFrame, file: str, problems: list[str], units: Mapping[str, str]) -> pd.DataFrame:

@@ -34,7 +34,7 @@ def size_limit(name: str) -> float:
     Raises
     ------
     InputError
-        Where the environment variable is no positive number.
+        Where the environment variable is not a positive number.
     """
     text = os.environ.get(SIZE_VARIABLE, "")
     if not text:
@@ -44,7 +44,7 @@ def size_limit(name: str) -> float:
     except ValueError:
         value = 0.0
     if not value > 0:
-        raise InputError(f"'{text[:30]}' is no number of bytes", where=SIZE_VARIABLE, hint="For example: 4e9.")
+        raise InputError(f"'{text[:30]}' is not a number of bytes", where=SIZE_VARIABLE, hint="For example: 4e9.")
     return value
 
 

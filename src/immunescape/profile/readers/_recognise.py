@@ -66,7 +66,7 @@ def _start(path: Path) -> str:
 
 
 def recognise(path: Path) -> Signature | None:
-    """Return what a file looks like, by its first line that is no comment; None where nothing matches."""
+    """Return what a file looks like, by its first line that is not a comment; None where nothing matches."""
     for line in _start(path).splitlines():
         if not line.strip() or (line.startswith("#") and not line.startswith("#CHROM")):
             continue

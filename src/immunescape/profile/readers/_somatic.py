@@ -105,9 +105,9 @@ class Tally:
     def sentences(self, file: str) -> list[str]:
         """Return one sentence for each decision, with the number of variants and the first lines."""
         numbers = {"common": limit("population_frequency_common"), "rare": limit("population_frequency_rare")}
-        found = []
+        notes = []
         for verdict, sentence in _SENTENCES.items():
             if lines := self.lines.get(verdict):
                 first = ", ".join(str(i) for i in lines[:5]) + (", …" if len(lines) > 5 else "")
-                found.append(f"{file}: {len(lines)} {sentence.format(**numbers)} (lines {first})")
-        return found
+                notes.append(f"{file}: {len(lines)} {sentence.format(**numbers)} (lines {first})")
+        return notes

@@ -51,7 +51,7 @@ def read_text(path: Path) -> str:
         folder = path.parent
         names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
         close = nearest(path.name, names)
-        hint = f"Did you mean {' or '.join(close)}?" if close else f"The folder {folder} holds no such file."
+        hint = f"Did you mean {' or '.join(close)}?" if close else f"The folder {folder} contains no such file."
         raise InputError("file not found", where=str(path), hint=hint) from None
     except OSError as error:
         raise InputError(f"the file cannot be read: {error.strerror or error}", where=str(path)) from None
@@ -116,13 +116,13 @@ class Table:
         if named is not None and (column := named.column(names, self.frame)) is not None:
             named.taken.add(column)
             return column
-        known = {_plain(c): c for c in reversed(list(self.frame.columns))}
+        column_of = {_plain(c): c for c in reversed(list(self.frame.columns))}
         for name in names:
-            found = name if name in self.frame.columns else known.get(_plain(name))
-            if found is not None:
+            match = name if name in self.frame.columns else column_of.get(_plain(name))
+            if match is not None:
                 if named is not None:
-                    named.taken.add(found)
-                return found
+                    named.taken.add(match)
+                return match
         return None
 
     def need(self, *names: str) -> str:
@@ -133,9 +133,9 @@ class Table:
         InputError
             Naming the nearest columns of the file.
         """
-        found = self.find(*names)
-        if found is not None:
-            return found
+        name = self.find(*names)
+        if name is not None:
+            return name
         columns = [str(c) for c in self.frame.columns]
         close = nearest(names[0], columns)
         guess = f"Did you mean '{close[0]}'? " if close else ""
@@ -148,17 +148,17 @@ class Table:
 
     def text(self, *names: str) -> pd.Series:
         """Return a column as text with None where missing; all None where there is no such column."""
-        found = self.find(*names)
-        if found is None:
+        name = self.find(*names)
+        if name is None:
             return pd.Series([None] * len(self.frame), index=self.frame.index, dtype=object)
-        return self.frame[found]
+        return self.frame[name]
 
     def number(self, *names: str) -> pd.Series:
         """Return a column as numbers with NaN where missing; all NaN where there is no such column."""
-        found = self.find(*names)
-        if found is None:
+        name = self.find(*names)
+        if name is None:
             return pd.Series(np.nan, index=self.frame.index, dtype=float)
-        return number_column(self.frame[found], self.file, found)
+        return number_column(self.frame[name], self.file, name)
 
 
 def _plain(name: str) -> str:
@@ -171,7 +171,7 @@ def number_column(values: pd.Series, file: str, name: str, extra: Iterable[str] 
     Raises
     ------
     InputError
-        Naming file, line and value of the first cell that is no finite number.
+        Naming file, line and value of the first cell that is not a finite number.
     """
     if values.dtype != object:
         numbers = pd.to_numeric(values, errors="coerce").astype(float)
@@ -248,14 +248,14 @@ def table_from_text(
         start, skipped = end + 1, skipped + 1
     body = text[start:]
     if not body.strip():
-        raise InputError("the file holds no table: no header line", where=file)
+        raise InputError("the file contains no table: no header line", where=file)
     first = body.partition("\n")[0]
     sep = separator or _separator(first, file.casefold().removesuffix(".gz"))
     quoting: Any = csv.QUOTE_MINIMAL if sep != "\t" or '"' in first else csv.QUOTE_NONE
     names = list(header) if header else [c.strip() for c in next(csv.reader([first], delimiter=sep, quoting=quoting))]
     repeated = sorted({n for n in names if n and names.count(n) > 1})
     if repeated:
-        raise InputError(f"the column '{repeated[0]}' stands twice in the header", where=file, hint="Rename one.")
+        raise InputError(f"the column '{repeated[0]}' occurs twice in the header", where=file, hint="Rename one.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)

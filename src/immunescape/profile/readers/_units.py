@@ -74,17 +74,17 @@ class LabUnit:
 @lru_cache(maxsize=1)
 def lab_units() -> tuple[dict[str, dict[str, LabUnit]], dict[str, str]]:
     """Return analyte -> unit -> record, and alias -> analyte."""
-    found: dict[str, dict[str, LabUnit]] = {}
+    units: dict[str, dict[str, LabUnit]] = {}
     aliases: dict[str, str] = {}
     with _FILE.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             name = row["analyte"]
             numbers = (float(row[c]) for c in ("factor", "low", "high", "possible_low", "possible_high"))
             record = LabUnit(name, row["canonical"], row["unit"], *numbers)
-            found.setdefault(name, {})[row["unit"]] = record
+            units.setdefault(name, {})[row["unit"]] = record
             aliases[name] = name
             aliases.update({a: name for a in row["aliases"].split("|") if a})
-    return found, aliases
+    return units, aliases
 
 
 def canonical_analyte(name: str) -> str:
@@ -118,23 +118,23 @@ def convert_labs(frame: pd.DataFrame, file: str, problems: list[str]) -> pd.Data
         Where a unit is not known for its analyte, is missing and the values do not allow exactly one, or makes a value
         impossible.
     """
-    known, _ = lab_units()
+    all_units, _ = lab_units()
     out = frame.copy()
     out["analyte"] = [canonical_analyte(a) if isinstance(a, str) else a for a in out["analyte"]]
     out["unit"] = [canonical_unit(u) if isinstance(u, str) else None for u in out["unit"]]
     for name, rows in out.groupby("analyte", sort=False):
-        units = known.get(str(name))
+        units = all_units.get(str(name))
         if units is None:
             continue
         missing = rows["unit"].isna() & rows["value"].notna()
         if missing.any():
             out.loc[missing.index[missing], "unit"] = _only_unit(str(name), rows.loc[missing, "value"], file, problems)
-        for unit, part in out.loc[rows.index].groupby("unit", sort=False):
+        for unit, rows_of_unit in out.loc[rows.index].groupby("unit", sort=False):
             if unit not in units:
-                raise unknown_word(f"unit of {name}", str(unit), units, where=f"{file}, line {part.index[0]}")
-            _possible(part["value"], units[str(unit)], file)
-            out.loc[part.index, "value"] = part["value"] * units[str(unit)].factor
-            out.loc[part.index, "unit"] = units[str(unit)].canonical
+                raise unknown_word(f"unit of {name}", str(unit), units, where=f"{file}, line {rows_of_unit.index[0]}")
+            _possible(rows_of_unit["value"], units[str(unit)], file)
+            out.loc[rows_of_unit.index, "value"] = rows_of_unit["value"] * units[str(unit)].factor
+            out.loc[rows_of_unit.index, "unit"] = units[str(unit)].canonical
     return out
 
 

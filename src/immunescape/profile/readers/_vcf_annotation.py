@@ -57,10 +57,10 @@ def maf_class(terms: Sequence[str], ref: str, alt: str) -> str:
     ref, alt
         Alleles: a frame shift that adds bases is an insertion.
     """
-    known = [t for t in terms if t in _RANK]
-    if not known:
+    ranked = [t for t in terms if t in _RANK]
+    if not ranked:
         return "Unknown"
-    word = _WORD[min(known, key=_RANK.__getitem__)]
+    word = _WORD[min(ranked, key=_RANK.__getitem__)]
     if word in ("Frame_Shift", "In_Frame"):
         return f"{word}_{'Ins' if len(alt) > len(ref) else 'Del'}"
     return word

@@ -116,10 +116,10 @@ def _tumour(names: Sequence[str], header: SampleNames, normals: list[int], file:
         return 0
     by_name = [i for i, n in enumerate(names) if _role(n) == "tumour" and i not in normals]
     rest = [i for i in range(len(names)) if i not in normals]
-    for found in ([] if named else by_name, [] if named else rest):
-        if len(found) == 1:
-            problems.append(f"{file}: {names[found[0]]} is taken for the tumour, by the names of the samples")
-            return found[0]
+    for candidates in ([] if named else by_name, [] if named else rest):
+        if len(candidates) == 1:
+            problems.append(f"{file}: {names[candidates[0]]} is taken for the tumour, by the names of the samples")
+            return candidates[0]
     letters = [i for i, n in enumerate(names) if _letter(n) == "t"]
     if not named and len(letters) == 1 and all(_letter(n) in ("t", "n", "r", "b") for n in names):
         problems.append(f"{file}: {names[letters[0]]} is taken for the tumour, by the last letters of the samples")
@@ -146,14 +146,14 @@ def genotype(values: dict[str, str], which: int) -> str:
 
 
 def _numbers(text: str | None, where: str, name: str) -> list[float]:
-    found = []
+    numbers = []
     for piece in (text or "").split(","):
         try:
             value = math.nan if piece in ("", ".") else float(piece.removesuffix("%"))
         except ValueError:
             raise InputError(f"'{piece[:40]}' in {name} is not a number", where=where) from None
-        found.append(value if math.isfinite(value) else math.nan)
-    return found
+        numbers.append(value if math.isfinite(value) else math.nan)
+    return numbers
 
 
 def reads_of(values: dict[str, str], which: int, ref: str, alt: str, where: str) -> tuple[float, float, float]:
@@ -165,7 +165,7 @@ def reads_of(values: dict[str, str], which: int, ref: str, alt: str, where: str)
     Raises
     ------
     InputError
-        For a cell that is no number.
+        For a cell that is not a number.
     """
     keys = ("AD", "RD", "AO", "RO", "DP", "AF")
     counts: dict[str, list[float]] = {k: _numbers(values[k], where, k) for k in keys if k in values}

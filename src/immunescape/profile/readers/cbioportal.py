@@ -181,17 +181,17 @@ def read_structural(path: Path, options: Mapping[str, Any]) -> Partial:
     table = read_table(path)
     out = Partial()
     if table.find("Sample_Id", "Site1_Hugo_Symbol", "Site2_Hugo_Symbol") is not None:
-        one, two = table.text("Site1_Hugo_Symbol"), table.text("Site2_Hugo_Symbol")
+        gene1, gene2 = table.text("Site1_Hugo_Symbol"), table.text("Site2_Hugo_Symbol")
         if table.find("Site1_Hugo_Symbol") is None and table.find("Site2_Hugo_Symbol") is None:
             table.need("Site1_Hugo_Symbol")
         sample, event = table.frame[table.need("Sample_Id")], table.text("Event_Info", "Class")
         state = table.text("SV_Status").map(lambda s: isinstance(s, str) and s.casefold() == "germline")
     else:  # the older data_fusions.txt: one gene a row
-        sample, one = table.frame[table.need("Tumor_Sample_Barcode")], table.frame[table.need("Hugo_Symbol")]
-        event, two = table.text("Fusion"), pd.Series([None] * len(table.frame), index=table.frame.index, dtype=object)
+        sample, gene1 = table.frame[table.need("Tumor_Sample_Barcode")], table.frame[table.need("Hugo_Symbol")]
+        event, gene2 = table.text("Fusion"), pd.Series([None] * len(table.frame), index=table.frame.index, dtype=object)
         state = pd.Series(False, index=table.frame.index)
     frame = pd.DataFrame(
-        {"patient": None, "sample": sample, "gene1": one, "gene2": two, "event": event}, index=table.frame.index
+        {"patient": None, "sample": sample, "gene1": gene1, "gene2": gene2, "event": event}, index=table.frame.index
     )
     for extra in ("Class", "Annotation", "Site2_Effect_On_Frame"):
         if table.find(extra):
@@ -235,9 +235,9 @@ def read_timeline(path: Path, options: Mapping[str, Any]) -> Partial:
         for analyte, rows in frame.drop(columns="start")[lab].groupby("analyte", sort=False):
             declared = units.of(str(analyte))
             rows = rows.assign(unit=rows["unit"].where(rows["unit"].notna(), declared))
-            part = labs_or_told(rows, str(analyte), path.name, out)
-            if part is not None:
-                parts.append(part)
+            labs = labs_or_told(rows, str(analyte), path.name, out)
+            if labs is not None:
+                parts.append(labs)
         if parts:
             out.tables["labs"] = pd.concat(parts)
     seen = recist_or_none(table.text("RECIST", "RESPONSE", "BEST_RESPONSE", "STATUS"))

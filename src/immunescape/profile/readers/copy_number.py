@@ -26,7 +26,7 @@ def read_discrete(path: Path, options: Mapping[str, Any]) -> Partial:
     Raises
     ------
     InputError
-        For a value outside -2..2: that is no discrete table.
+        For a value outside -2..2: that is not a discrete table.
     """
     table = read_table(path)
     symbol = table.find("Hugo_Symbol") or table.need("Entrez_Gene_Id", "gene")
@@ -127,8 +127,8 @@ class _Columns:
 
     def need(self, name: str) -> pd.Series:
         """Return a column; the error names the option that maps it."""
-        found = self.find(name)
-        if found is None:
+        column = self.find(name)
+        if column is None:
             other = {"total_cn": ("seg_mean", "seg"), "seg_mean": ("total_cn", "cna_allele_specific")}.get(name)
             swap = f"It has {other[0]}: is it format: {other[1]}? " if other and self.find(other[0]) else ""
             raise InputError(
@@ -137,18 +137,18 @@ class _Columns:
                 hint=f"{swap}Name it in the manifest, columns: {{{name}: COLUMN}}. Columns: "
                 f"{', '.join(map(str, self.table.frame.columns[:30]))}",
             )
-        return self.table.frame[found]
+        return self.table.frame[column]
 
     def number(self, name: str) -> pd.Series:
         """Return a column as numbers, NaN where there is none."""
-        found = self.find(name)
-        return self.table.number(found) if found else pd.Series(np.nan, index=self.table.frame.index, dtype=float)
+        column = self.find(name)
+        return self.table.number(column) if column else pd.Series(np.nan, index=self.table.frame.index, dtype=float)
 
     def sample(self) -> pd.Series:
         """Return the sample of each row, from its column or from the option."""
-        found = self.find("sample")
-        if found is not None:
-            return self.table.frame[found]
+        column = self.find("sample")
+        if column is not None:
+            return self.table.frame[column]
         if not self.options.get("sample"):
             raise InputError(
                 "no column names the sample",
@@ -197,8 +197,8 @@ def _segments(columns: _Columns, data: Mapping[str, pd.Series], out: Partial, na
     left = f"{int(empty.sum())} segments without copy number" if empty.any() else ""
     if not out.genome_build:
         out.problems.append(
-            f"{table.file}: the genome build cannot be told from the positions. Set genome_build: GRCh37 or GRCh38, or "
-            "the segments tell the copies of no gene, unless another file of the study names the build."
+            f"{table.file}: the genome build cannot be inferred from the positions. Set genome_build: GRCh37 or "
+            "GRCh38, or the segments give the copies of no gene, unless another file of the study names the build."
         )
     out.note(table.file, name, len(frame), int((~empty).sum()), left)
     return out

@@ -103,12 +103,14 @@ def read_expression(path: Path, options: Mapping[str, Any]) -> Partial:
     gene_column = table.need(str(options["gene_column"])) if options.get("gene_column") else columns[0]
     skip = {gene_column}
     for name in _IDENTIFIERS:
-        found = table.find(name)
-        if found is not None:
-            skip.add(found)
+        column = table.find(name)
+        if column is not None:
+            skip.add(column)
     samples = _samples_of(columns, skip, path.name, out.problems)
     if not samples:
-        raise InputError("no sample columns", where=path.name, hint="Expected: gene column, then one column a sample.")
+        raise InputError(
+            "no sample columns", where=path.name, hint="Expected: gene column, then one column per sample."
+        )
     ids = table.frame[gene_column]
     second = table.find("Entrez_Gene_Id")
     if second is not None and second != gene_column:
@@ -216,9 +218,9 @@ def read_geo(path: Path, options: Mapping[str, Any]) -> Partial:
         elif name in ("title", "source_name_ch1"):
             rows[name] = values
     if not accessions:
-        raise InputError("no line '!Sample_geo_accession': this is no GEO series matrix", where=path.name)
+        raise InputError("no line '!Sample_geo_accession': this is not a GEO series matrix", where=path.name)
     if len(set(accessions)) < len(accessions):
-        raise InputError("a sample accession stands twice", where=path.name)
+        raise InputError("a sample accession occurs twice", where=path.name)
     frame = pd.DataFrame({"patient": accessions})
     for key, values in rows.items():
         if len(values) == len(accessions):

@@ -233,13 +233,13 @@ def read_fhir(path: Path, options: Mapping[str, Any]) -> Partial:
     Raises
     ------
     InputError
-        For what is no bundle with at least one Patient.
+        For what is not a bundle with at least one Patient.
     """
     bundle = read_json(path)
     if get(bundle, "resourceType") == "Patient":
         bundle = {"resourceType": "Bundle", "entry": [{"resource": bundle}]}
     if get(bundle, "resourceType") != "Bundle":
-        raise InputError("this is no FHIR bundle (resourceType is not 'Bundle')", where=path.name)
+        raise InputError("this is not a FHIR bundle (resourceType is not 'Bundle')", where=path.name)
     source_class = str(options.get("source_class") or "")
     if source_class not in ("", "somatic", "germline"):
         raise unknown_word("source_class", source_class, ("somatic", "germline"), where=path.name)
@@ -253,7 +253,7 @@ def read_fhir(path: Path, options: Mapping[str, Any]) -> Partial:
         else:
             rows.skip(kind or "entry without resource")
     if not rows.tables.get("patients"):
-        raise InputError("the bundle holds no Patient", where=path.name)
+        raise InputError("the bundle contains no Patient", where=path.name)
     _tables(rows, out, {str(k): str(v) for k, v in dict(options.get("units") or {}).items()})
     left = ", ".join(f"{n} × {what}" for what, n in sorted(rows.left.items()))
     out.note(path.name, "fhir", len(entries), len(entries) - sum(rows.left.values()), left)

@@ -29,12 +29,12 @@ def allele_name(text: str, where: str) -> str:
     Raises
     ------
     InputError
-        For what is no HLA allele at all.
+        For what is not an HLA allele at all.
     """
     match = _ALLELE.match(text.strip())
     if match is None:
         raise InputError(
-            f"'{text[:40]}' is no HLA allele", where=where, hint="Write it as HLA-A*02:01 (locus, group, protein)."
+            f"'{text[:40]}' is not an HLA allele", where=where, hint="Write it as HLA-A*02:01 (locus, group, protein)."
         )
     locus, group, protein, suffix = match.group(1).upper(), match.group(2), match.group(3), match.group(4).upper()
     return f"HLA-{locus}*{group}" + (f":{protein}" if protein else "") + suffix
@@ -109,7 +109,7 @@ def read_lohhla(path: Path, options: Mapping[str, Any]) -> Partial:
     for which in (1, 2):
         stem = f"HLA_type{which}copyNum_withBAFBin"
         cn = table.number(table.need(stem, f"HLA_type{which}copyNum_withBAF", f"HLA_type{which}copyNum_withoutBAFBin"))
-        part = pd.DataFrame(
+        calls = pd.DataFrame(
             {
                 "patient": owner,
                 "allele": _alleles(table.frame[table.need(f"HLA_A_type{which}", f"HLA_type{which}")], path.name),
@@ -121,8 +121,8 @@ def read_lohhla(path: Path, options: Mapping[str, Any]) -> Partial:
             },
             index=table.frame.index,
         )
-        part["lost"] = _lost_by_copies(cn, cut, p < p_cut, p.notna())
-        parts.append(part)
+        calls["lost"] = _lost_by_copies(cn, cut, p < p_cut, p.notna())
+        parts.append(calls)
     rows = pd.concat(parts)
     rows = rows[rows["allele"].notna()]
     unknown = int(rows["lost"].isna().sum())

@@ -35,18 +35,18 @@ def builds_of(table: Table, declared: str) -> str:
     """Return the one genome build of a MAF; two builds, or another than declared, are an error."""
     column = table.find("NCBI_Build")
     words = [w for w in table.frame[column].dropna().unique()] if column else []
-    found: dict[str, Any] = {}
+    line_of: dict[str, Any] = {}
     for word in words:
         line = table.frame.index[table.frame[column] == word][0]
-        found.setdefault(build_word(str(word), f"{table.file}, line {line}"), line)
-    if len(found) > 1:
-        (one, first), (two, second) = list(found.items())[:2]
+        line_of.setdefault(build_word(str(word), f"{table.file}, line {line}"), line)
+    if len(line_of) > 1:
+        (first_build, first), (second_build, second) = list(line_of.items())[:2]
         raise InputError(
-            f"two genome builds in one file: {one} (line {first}) and {two} (line {second})",
+            f"two genome builds in one file: {first_build} (line {first}) and {second_build} (line {second})",
             where=table.file,
             hint="Lift the rows over to one build, or split the file.",
         )
-    build = next(iter(found), "")
+    build = next(iter(line_of), "")
     if build and declared and build != declared:
         raise InputError(
             f"the file says {build}, the manifest {declared}", where=table.file, hint="Correct genome_build."
@@ -216,8 +216,8 @@ def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
     out.genome_build = builds_of(table, build_word(declared, path.name) if declared else "")
     frame = table.frame
     ref = table.text("Reference_Allele")
-    two, one = table.text("Tumor_Seq_Allele2"), table.text("Tumor_Seq_Allele1")
-    alt = two.where(two.notna() & (two != ref), one).where(lambda a: a.notna(), two)
+    allele2, allele1 = table.text("Tumor_Seq_Allele2"), table.text("Tumor_Seq_Allele1")
+    alt = allele2.where(allele2.notna() & (allele2 != ref), allele1).where(lambda a: a.notna(), allele2)
     status = table.text("Mutation_Status").map(lambda s: s.casefold() if isinstance(s, str) else "")
     vaf, unit = vaf_of_reads(table)
     declared_unit = dict(options.get("units") or {}).get("vaf")

@@ -42,8 +42,8 @@ _OPTIONS = {
 def _taxon(text: str, default: str) -> tuple[str, str]:
     parts = [p.strip() for p in text.replace(";", "|").split("|")]
     last = parts[-1]
-    head, found, name = last.partition("__")
-    if found and head.casefold() in _RANKS:
+    head, sign, name = last.partition("__")
+    if sign and head.casefold() in _RANKS:
         rank = _RANKS[head.casefold()]
         genus = next((p[3:] for p in reversed(parts[:-1]) if p[:3].casefold() == "g__"), "")
         if rank == "species" and genus and not re.search(r"[\s_]", name) and name != genus:
@@ -175,8 +175,8 @@ def read_metaphlan(path: Path, options: Mapping[str, Any]) -> Partial:
 def read_species_table(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read samples x species; abundance becomes a fraction of the sample's total as given (not renormalised)."""
     table = read_table(path)
-    wanted = str(options.get("sample_column") or "Sample_id")
-    key = table.need(wanted, "sample", "sample_id")
+    sample_column = str(options.get("sample_column") or "Sample_id")
+    key = table.need(sample_column, "sample", "sample_id")
     skipped = {table.need(str(c)) for c in options.get("skip") or []}
     taxa = [str(c) for c in table.frame.columns if c != key and c not in skipped]
     out = Partial()
@@ -189,7 +189,7 @@ def read_species_table(path: Path, options: Mapping[str, Any]) -> Partial:
     if twice.any() and options.get("duplicates") != "first":
         line = table.frame.index[twice][0]
         raise InputError(
-            f"the sample '{table.frame.loc[line, key]}' stands twice with different values",
+            f"the sample '{table.frame.loc[line, key]}' occurs twice with different values",
             where=f"{path.name}, line {line}",
             hint="Remove or rename one row, or set duplicates: first.",
         )
@@ -241,7 +241,7 @@ def _biom_json(text: str, file: str) -> tuple[np.ndarray, list[str], list[str], 
         else:
             values[:] = np.asarray(data["data"], dtype=float).reshape(values.shape)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
-        raise InputError(f"this is no BIOM 1.0 table: {type(error).__name__} {error}", where=file) from None
+        raise InputError(f"this is not a BIOM 1.0 table: {type(error).__name__} {error}", where=file) from None
     return values, taxa, samples, sites
 
 
@@ -266,7 +266,7 @@ def read_biom(path: Path, options: Mapping[str, Any]) -> Partial:
     Raises
     ------
     InputError
-        For what is no BIOM table, negative counts, or BIOM 2.1 without the extra.
+        For what is not a BIOM table, negative counts, or BIOM 2.1 without the extra.
     """
     if not path.is_file():
         read_text(path)

@@ -30,15 +30,15 @@ def _years(duration: Any) -> float | None:
 
 def _packets(document: Any, file: str) -> list[dict[str, Any]]:
     if isinstance(document, list):
-        found = dicts(document)
+        packets = dicts(document)
     elif get(document, "members") is not None:
-        found = dicts(get(document, "members"))
+        packets = dicts(get(document, "members"))
     else:
-        found = dicts(document)
-    found = [p.get("phenopacket", p) if isinstance(p.get("phenopacket", p), dict) else p for p in found]
-    if not found or not all(isinstance(get(p, "subject"), dict) for p in found):
-        raise InputError("this is no Phenopacket: 'subject' is missing", where=file)
-    return found
+        packets = dicts(document)
+    packets = [p.get("phenopacket", p) if isinstance(p.get("phenopacket", p), dict) else p for p in packets]
+    if not packets or not all(isinstance(get(p, "subject"), dict) for p in packets):
+        raise InputError("this is not a Phenopacket: 'subject' is missing", where=file)
+    return packets
 
 
 def _one(packet: Mapping[str, Any], file: str, tables: dict[str, list[dict[str, Any]]]) -> None:

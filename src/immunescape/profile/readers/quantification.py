@@ -109,15 +109,15 @@ def _sample_name(path: Path, options: Mapping[str, Any], problems: list[str]) ->
         return str(options["sample"])
     name = path.name.removesuffix(".gz")
     if _FOLDER_NAMES.match(name):
-        found = path.absolute().parent.name
+        sample = path.absolute().parent.name
     else:
-        found = name
-        while (shorter := _SUFFIX.sub("", found)) != found and shorter:
-            found = shorter
+        sample = name
+        while (shorter := _SUFFIX.sub("", sample)) != sample and shorter:
+            sample = shorter
     problems.append(
-        f"{path.name}: the sample is named {found}, after the file; set sample: or patient: in the manifest"
+        f"{path.name}: the sample is named {sample}, after the file; set sample: or patient: in the manifest"
     )
-    return found
+    return sample
 
 
 def _tx2gene(path: Path) -> dict[str, str]:
@@ -146,10 +146,10 @@ def _genes(ids: pd.Series, options: Mapping[str, Any], path: Path, problems: lis
         )
     gene_of = _tx2gene(path.parent / str(options["tx2gene"]))
     genes = ids.str.partition(".")[0].map(gene_of)
-    known = float(genes.notna().mean())
-    if known < limit("transcripts_mapped"):
+    mapped = float(genes.notna().mean())
+    if mapped < limit("transcripts_mapped"):
         raise InputError(
-            f"tx2gene knows {100 * known:.0f} % of the transcripts (first unknown: {ids[genes.isna()].iloc[0]})",
+            f"tx2gene knows {100 * mapped:.0f} % of the transcripts (first unknown: {ids[genes.isna()].iloc[0]})",
             where=path.name,
             hint="Give the table of the annotation that the index was built from.",
         )

@@ -110,8 +110,8 @@ def _column(obs: pd.DataFrame, name: str, options: Mapping[str, Any], file: str)
         if given[name] not in obs.columns:
             raise unknown_word("column of the cells (obs)", str(given[name]), [str(c) for c in obs.columns], where=file)
         return str(given[name])
-    found = [c for c in _COLUMNS[name] if c in obs.columns]
-    return found[0] if found else None
+    columns = [c for c in _COLUMNS[name] if c in obs.columns]
+    return columns[0] if columns else None
 
 
 def _texts(values: pd.Series) -> pd.Series:
@@ -158,34 +158,34 @@ def _identities(obs: pd.DataFrame, options: Mapping[str, Any], file: str, out: P
             where=file,
             hint=f"Map it, columns: {{cell_type: …}}, clusters with types: {{cluster: cell type}}. Columns: {every}.",
         )
-    found = pd.DataFrame({"patient": _texts(obs[patient]), "label": _texts(obs[kind])})
-    found["sample"] = _texts(obs[sample]) if sample is not None else found["patient"]
-    missing = found["patient"].isna() | found["sample"].isna()
+    cells = pd.DataFrame({"patient": _texts(obs[patient]), "label": _texts(obs[kind])})
+    cells["sample"] = _texts(obs[sample]) if sample is not None else cells["patient"]
+    missing = cells["patient"].isna() | cells["sample"].isna()
     if missing.any():
-        out.problems.append(f"{file}: {int(missing.sum())} of {len(found)} cells name no patient or sample, left out")
+        out.problems.append(f"{file}: {int(missing.sum())} of {len(cells)} cells name no patient or sample, left out")
     chosen = {str(k): v for k, v in dict(options.get("types") or {}).items()}
     types = {}
-    for label in found["label"].dropna().unique():
+    for label in cells["label"].dropna().unique():
         word = chosen.get(label, label)
         base, _, state = str(word).partition("/")
-        known = cell_type_word(base)
-        if known is None:
+        cell_type = cell_type_word(base)
+        if cell_type is None:
             raise unknown_word(
                 "cell type",
                 str(word),
                 CELL_TYPES,
                 where=f"{file}, label '{label}' (translate it with types:)",
             )
-        if state and state not in _STATES.get(known, ()):
-            raise unknown_word(f"state of {known}", state, _STATES.get(known, ("(none)",)), where=file)
-        types[label] = (known, state)
-    unlabelled = found["label"].isna() & ~missing
+        if state and state not in _STATES.get(cell_type, ()):
+            raise unknown_word(f"state of {cell_type}", state, _STATES.get(cell_type, ("(none)",)), where=file)
+        types[label] = (cell_type, state)
+    unlabelled = cells["label"].isna() & ~missing
     if unlabelled.any():
         out.problems.append(f"{file}: {int(unlabelled.sum())} cells without a type count as other")
-    found["cell_type"] = found["label"].map(lambda w: types[w][0] if w in types else "other")
-    found["given"] = found["label"].map(lambda w: types[w][1] if w in types else "")
-    found["kept"] = ~missing
-    return found
+    cells["cell_type"] = cells["label"].map(lambda w: types[w][0] if w in types else "other")
+    cells["given"] = cells["label"].map(lambda w: types[w][1] if w in types else "")
+    cells["kept"] = ~missing
+    return cells
 
 
 _STATES = {"cd8": ("progenitor", "exhausted"), "macrophage": ("cxcl9", "spp1")}
@@ -211,7 +211,7 @@ def read_single_cells(path: Path, options: Mapping[str, Any]) -> Partial:
     Raises
     ------
     InputError
-        Where patient or cell type are not named, a label is no cell type, or the values are neither counts nor log1p.
+        If patient or cell type are not named, a label is not a cell type, or the values are neither counts nor log1p.
     """
     out, file = Partial(), path.name
     obs, matrix, symbols = _open(path, options)
@@ -219,7 +219,7 @@ def read_single_cells(path: Path, options: Mapping[str, Any]) -> Partial:
     size = matrix.shape[0]
     step = max(1, size // 300)
     if size == 0:
-        raise InputError("the file holds no cells", where=file)
+        raise InputError("the file contains no cells", where=file)
     kind = value_kind(_dense(matrix[np.arange(0, size, step)]), options.get("unit"), file, out.problems)
     genes = (*PSEUDOBULK_GENES, *(g for names in STATE_GENES.values() for g in names))
     at = {g: [i for i, s in enumerate(symbols) if s == g] for g in genes}
@@ -233,7 +233,7 @@ def read_single_cells(path: Path, options: Mapping[str, Any]) -> Partial:
             continue  # states that the file names stand
         lacking = [g for g in needed if g not in linear]
         if lacking:
-            out.problems.append(f"{file}: states of {cell_type} are not told apart: no {', '.join(lacking)}")
+            out.problems.append(f"{file}: states of {cell_type} are not distinguished: no {', '.join(lacking)}")
             cells.loc[mine, "state"] = "not told"
             continue
         cells.loc[mine, "state"] = states_of(cell_type, linear.loc[mine.to_numpy()] > 0)

@@ -28,12 +28,12 @@ _OPTIONS = {
 
 
 def _table(frame: pd.DataFrame, path: Path, options: Mapping[str, Any], name: str, out: Partial) -> Partial:
-    columns, known = dict(options.get("columns") or {}), COLUMNS["cells_in_space"]
+    columns, valid = dict(options.get("columns") or {}), COLUMNS["cells_in_space"]
     data = {}
     for column in [*columns, *dict(options.get("constants") or {})]:
-        if column not in known:
-            raise unknown_word("column of 'cells_in_space'", str(column), known, where=path.name)
-    for column in known:
+        if column not in valid:
+            raise unknown_word("column of 'cells_in_space'", str(column), valid, where=path.name)
+    for column in valid:
         source = columns.get(column, column)
         if source in frame.columns:
             data[column] = frame[source].to_numpy()

@@ -233,19 +233,19 @@ def _read(file: StudyFile, folder_build: str, units: DeclaredUnits) -> Partial:
         options["unit"] = unit
     with using(ColumnMap({}, {}, {})) as columns:
         try:
-            part = read_but_bad_rows(file.path, _READERS[file.reads], options, build or folder_build)
-            if file.reads == "maf" and not part.genome_build and folder_build:
+            partial = read_but_bad_rows(file.path, _READERS[file.reads], options, build or folder_build)
+            if file.reads == "maf" and not partial.genome_build and folder_build:
                 options["genome_build"] = build_word(folder_build, "meta_study.txt")
-                part = read_but_bad_rows(file.path, _READERS[file.reads], options, folder_build)
+                partial = read_but_bad_rows(file.path, _READERS[file.reads], options, folder_build)
         except InputError as error:
             raise _answered_by_folder(error) from None
     if file.reads not in ("patient", "sample", "expression", "cna"):
-        _list_unused(part, columns)
+        _list_unused(partial, columns)
     panel = file.meta.get("gene_panel")
     column = {"maf": "panel", "cna": "panel_cna", "cna_long": "panel_cna", "sv": "panel_sv"}.get(file.reads)
     if panel and column:
-        _one_panel(part, panel, column, name)
-    return part
+        _one_panel(partial, panel, column, name)
+    return partial
 
 
 def _list_unused(part: Partial, columns: ColumnMap) -> None:
@@ -321,8 +321,8 @@ def _exome_evidence(files: list[StudyFile], study: Mapping[str, str], parts: lis
     if _EXOME_TEXT.search(text) and (has_matrix or not _TARGETED_TEXT.search(text)):
         return "the description of the study"
     genes: set[str] = set()
-    for part in parts:
-        table = part.tables.get("mutations")
+    for partial in parts:
+        table = partial.tables.get("mutations")
         if table is not None and len(table):
             genes.update(table.loc[table["sample"].isin(rest), "gene"].dropna().unique())
     return f"mutations in {len(genes):,} genes" if len(genes) > LARGEST_PANEL else ""
@@ -334,11 +334,11 @@ def _without_panel(
     """Give samples that were sequenced, and that no panel is named for, the exome, where the study says exome."""
     sequenced = set(listed.assessed.get("mutations", frozenset()))
     with_panel: set[str] = set()
-    for part in parts:
-        table = part.tables.get("mutations")
+    for partial in parts:
+        table = partial.tables.get("mutations")
         if table is not None:
             sequenced |= set(table["sample"].dropna())
-        samples = part.tables.get("samples")
+        samples = partial.tables.get("samples")
         if samples is not None:
             with_panel |= set(samples.loc[samples["panel"].notna(), "sample"])
     rest = sequenced - with_panel
@@ -363,16 +363,16 @@ def _without_panel(
 def _only_samples(parts: list[Partial]) -> Partial | None:
     """Give what patient tables say of tumours to the patient's only sample; where there are several, say so."""
     owner: dict[str, set[str]] = {}
-    for part in parts:
-        samples = part.tables.get("samples")
+    for partial in parts:
+        samples = partial.tables.get("samples")
         if samples is not None:
             for sample, patient in samples[["sample", "patient"]].dropna().itertuples(index=False):
                 owner.setdefault(str(patient), set()).add(str(sample))
     out = Partial()
-    for part in parts:
-        if part.of_patients is None:
+    for partial in parts:
+        if partial.of_patients is None:
             continue
-        rows = part.of_patients
+        rows = partial.of_patients
         single = rows["patient"].map(lambda p: next(iter(owner[p])) if len(owner.get(p, ())) == 1 else None)
         values = [c for c in rows.columns if c != "patient"]
         lost = single.isna() & rows[values].notna().any(axis=1)

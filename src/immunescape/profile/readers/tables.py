@@ -67,7 +67,7 @@ def _need_meaning(kind: str, table: Table, out: pd.DataFrame) -> None:
             continue
         columns = [str(c) for c in table.frame.columns]
         empty = [c for c in group if c in out.columns]
-        what = f"the column '{group[0]}' holds no value" if empty else f"no column says the {' or '.join(group)}"
+        what = f"the column '{group[0]}' has no values" if empty else f"no column says the {' or '.join(group)}"
         close = [] if empty else nearest(group[0], columns, n=1)
         example = close[0] if close else "COLUMN"
         usual = [n for r in usual_names(kind) if r.column == group[0] for n in r.plain][:4]
@@ -83,16 +83,16 @@ def _need_meaning(kind: str, table: Table, out: pd.DataFrame) -> None:
 
 def _wide_labs(kind: str, columns: list[str]) -> str:
     """Return how a table with a column for each analyte is read, where this is one."""
-    known, aliases = lab_units()
+    units, aliases = lab_units()
     named = {aliases.get(c.casefold(), c.casefold()): c for c in columns} if kind == "labs" else {}
-    pairs = [f"{analyte}: {column}" for analyte, column in named.items() if analyte in known]
+    pairs = [f"{analyte}: {column}" for analyte, column in named.items() if analyte in units]
     return f" With a column for each analyte, analytes: {{{', '.join(pairs)}}}." if pairs else ""
 
 
 def _suggestions(kind: str, out: pd.DataFrame, unused: list[str]) -> list[str]:
     """Return mappings for columns that were not used and bear a usual name of a column that is not given."""
     plain = {"".join(c for c in name.casefold() if c.isalnum()): name for name in unused}
-    found = []
+    labs = []
     for record in usual_names(kind):
         if record.column in out.columns:
             continue
@@ -100,8 +100,8 @@ def _suggestions(kind: str, out: pd.DataFrame, unused: list[str]) -> list[str]:
             (plain[p] for n in record.plain if (p := "".join(c for c in n.casefold() if c.isalnum())) in plain), None
         )
         if name and record.column in COLUMNS[kind]:
-            found.append(f"{record.column}: {name}")
-    return list(dict.fromkeys(found))
+            labs.append(f"{record.column}: {name}")
+    return list(dict.fromkeys(labs))
 
 
 def _mapped(kind: str, table: Table, options: Mapping[str, Any]) -> tuple[pd.DataFrame, list[str]]:
@@ -116,8 +116,8 @@ def _mapped(kind: str, table: Table, options: Mapping[str, Any]) -> tuple[pd.Dat
     for name in COLUMNS[kind]:
         if name in mapping:
             data[name] = frame[table.need(str(mapping[name]))]
-        elif (found := table.find(name)) is not None:
-            data[name] = frame[found]
+        elif (column := table.find(name)) is not None:
+            data[name] = frame[column]
     free = [c for c in COLUMNS[kind] if c not in data] if kind in _BY_NAME else []
     for name in free:
         named = find_column(table, kind, name)
@@ -141,19 +141,19 @@ def _melted(table: Table, options: Mapping[str, Any]) -> pd.DataFrame:
     base = base[[c for c in base.columns if c not in ("analyte", "value", "unit")]]
     parts = []
     for analyte, column in dict(options["analytes"]).items():
-        part = base.copy()
-        part["analyte"] = str(analyte)
-        part["value"] = table.frame[table.need(str(column))]
-        part["unit"] = None
-        parts.append(part[part["value"].notna()])
+        group_rows = base.copy()
+        group_rows["analyte"] = str(analyte)
+        group_rows["value"] = table.frame[table.need(str(column))]
+        group_rows["unit"] = None
+        parts.append(group_rows[group_rows["value"].notna()])
     return pd.concat(parts) if parts else base.assign(analyte=None, value=None, unit=None)
 
 
 def _chosen(table: Table, options: Mapping[str, Any]) -> Table:
     for column, value in dict(options.get("where") or {}).items():
         name = table.need(str(column))
-        wanted = {str(v) for v in value} if isinstance(value, list) else {str(value)}
-        table.frame = table.frame.loc[table.frame[name].isin(wanted)]
+        chosen = {str(v) for v in value} if isinstance(value, list) else {str(value)}
+        table.frame = table.frame.loc[table.frame[name].isin(chosen)]
     return table
 
 

@@ -56,7 +56,7 @@ def read_airr(path: Path, options: Mapping[str, Any]) -> Partial:
     wrong = (counts < 0) | (counts.notna() & (counts % 1 != 0))
     if wrong.any():
         line = counts.index[wrong][0]
-        raise InputError(f"{counts[line]:g} is no count of reads", where=f"{path.name}, line {line}")
+        raise InputError(f"{counts[line]:g} is not a count of reads", where=f"{path.name}, line {line}")
     sample = table.text("sample_id", "repertoire_id", "sample")
     if options.get("sample"):
         sample = pd.Series([str(options["sample"])] * len(table.frame), index=table.frame.index, dtype=object)

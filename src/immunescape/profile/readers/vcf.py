@@ -175,19 +175,19 @@ def _is_allele(alt: str) -> bool:
 
 def _shares(info: Mapping[str, str], which: int, log10: bool) -> list[str]:
     """Return the population frequencies of one allele that INFO gives; dbSNP's CAF lists the reference first."""
-    found = []
+    samples = []
     for key, text in info.items():
         pieces = text.strip("[]").split(",")
         if key == "CAF" and len(pieces) > which + 1:
-            found.append(pieces[which + 1])
+            samples.append(pieces[which + 1])
         elif key == "POPAF" and log10 and len(pieces) > which:
             try:
-                found.append(str(10 ** -float(pieces[which])))
+                samples.append(str(10 ** -float(pieces[which])))
             except (ValueError, OverflowError):
                 continue
         elif is_population_column(key):
-            found.append(pieces[which] if len(pieces) > which else pieces[0])
-    return found
+            samples.append(pieces[which] if len(pieces) > which else pieces[0])
+    return samples
 
 
 @reader(
@@ -210,7 +210,7 @@ def read_vcf(path: Path, options: Mapping[str, Any]) -> Partial:
     Raises
     ------
     InputError
-        Without header line or annotation, for an unknown sample, or for a row that is no VCF row.
+        Without header line or annotation, for an unknown sample, or for a row that is not a VCF row.
     """
     lines = read_text(path).splitlines()
     header, out = _Header(), Partial()
@@ -227,9 +227,9 @@ def read_vcf(path: Path, options: Mapping[str, Any]) -> Partial:
         if not header.columns:
             raise InputError("no '#CHROM' header line before the first variant", where=where)
         if read.tumour < 0:
-            wanted = str(options.get("tumour_sample") or "")
+            tumour = str(options.get("tumour_sample") or "")
             read.tumour, read.normal = choose_samples(
-                header.columns[9:], header.samples, wanted, path.name, out.problems
+                header.columns[9:], header.samples, tumour, path.name, out.problems
             )
         cells = line.split("\t")
         if len(cells) < 8 or len(cells) < len(header.columns):
@@ -240,15 +240,15 @@ def read_vcf(path: Path, options: Mapping[str, Any]) -> Partial:
             continue
         read.add(cells, number, where)
     if not header.columns:
-        raise InputError("no '#CHROM' header line: this is no VCF", where=path.name)
+        raise InputError("no '#CHROM' header line: this is not a VCF", where=path.name)
     if read.tumour < 0:
-        wanted = str(options.get("tumour_sample") or "")
-        read.tumour, read.normal = choose_samples(header.columns[9:], header.samples, wanted, path.name, out.problems)
+        tumour = str(options.get("tumour_sample") or "")
+        read.tumour, read.normal = choose_samples(header.columns[9:], header.samples, tumour, path.name, out.problems)
     _annotation_is_there(read, path.name, out.problems)
-    found = build_word(declared, path.name) if declared else ""
-    if header.build and found and header.build != found:
-        raise InputError(f"the header says {header.build}, the manifest {found}", where=path.name)
-    out.genome_build = header.build or found
+    build = build_word(declared, path.name) if declared else ""
+    if header.build and build and header.build != build:
+        raise InputError(f"the header says {header.build}, the manifest {build}", where=path.name)
+    out.genome_build = header.build or build
     return _finished(read, options, path.name, out)
 
 
@@ -305,7 +305,7 @@ def _finished(read: _Rows, options: Mapping[str, Any], file: str, out: Partial) 
         out.mark_unclear("mutations", gene, (sample,))
     if read.rows and read.normal is None and not read.populations:
         out.problems.append(
-            f"{file}: neither a normal nor population frequencies: variants of the germline cannot be told from "
+            f"{file}: neither a normal nor population frequencies: germline variants cannot be distinguished from "
             "somatic ones and would raise the mutation burden (annotate with vep --af_gnomade, or give the normal)"
         )
     left = [f"{read.filtered} rows that FILTER marks"] if read.filtered else []

@@ -35,24 +35,24 @@ def blood_values(study: Study) -> dict[str, dict[str, float]]:
     With ``nlr`` as the biomarker has it, ``bmi`` and ``metastatic_sites`` from the patients table, and ``lipi`` where
     its parts are there.
     """
-    found: dict[str, dict[str, float]] = {}
+    blood: dict[str, dict[str, float]] = {}
     labs = baseline_labs(study)
     for analyte, unit in UNITS.items():
         for patient, lab in labs.get(analyte, {}).items():
             if isinstance(lab, tuple) and lab[2] == unit:
-                found.setdefault(patient, {})[analyte] = lab[0]
+                blood.setdefault(patient, {})[analyte] = lab[0]
     for patient, nlr in _ratios(study).items():
-        found.setdefault(patient, {})["nlr"] = nlr
+        blood.setdefault(patient, {})["nlr"] = nlr
     for row in study.patients.to_dict("records"):
         for name, (low, high) in _BODY.items():
             value = _float(further_column(row, name))
             if low <= value <= high:
-                found.setdefault(str(row["patient"]), {})[name] = value
-    for values in found.values():
+                blood.setdefault(str(row["patient"]), {})[name] = value
+    for values in blood.values():
         parts = [values.get(n, math.nan) for n in ("neutrophils", "leukocytes", "ldh", "ldh_upper_limit")]
         if (points := lipi_points(*parts)) is not None:
             values["lipi"] = float(points)
-    return found
+    return blood
 
 
 def _ratios(study: Study) -> dict[str, float]:

@@ -94,14 +94,14 @@ def loris_score(biomarkers: Mapping[str, Measurement], prior_lines: float | None
     if np.isnan(prior):
         missing.append("earlier lines of therapy are missing")
     inputs["earlier systemic therapy"] = prior
-    known = {k: v for k, v in inputs.items() if not np.isnan(v)}
+    given = {k: v for k, v in inputs.items() if not np.isnan(v)}
     if missing:
-        return Score("loris_nsclc", _TITLE, None, inputs=known, note="; ".join(missing), citation=_CITATION)
+        return Score("loris_nsclc", _TITLE, None, inputs=given, note="; ".join(missing), citation=_CITATION)
     try:
         value = float(
             loris_nsclc(inputs["tmb (1/Mb)"], inputs["pdl1_tps (%)"], prior, inputs["albumin (g/dL)"], inputs["nlr"])
         )
     except InputError as error:
-        return Score("loris_nsclc", _TITLE, None, inputs=known, note=error.message, citation=_CITATION)
+        return Score("loris_nsclc", _TITLE, None, inputs=given, note=error.message, citation=_CITATION)
     note = "trained on one centre's panel sequencing; mutational burden of another panel shifts it"
-    return Score("loris_nsclc", _TITLE, value, "", "", "no cut-off applied", known, note, _CITATION)
+    return Score("loris_nsclc", _TITLE, value, "", "", "no cut-off applied", given, note, _CITATION)

@@ -65,13 +65,13 @@ class ResponseEstimate:
         else:
             added = [w for w, x in (("chemotherapy", with_chemo), ("a CTLA-4 antibody", with_ctla4)) if x == "yes"]
             drug = f"PD-(L)1 inhibitor with {' and '.join(added)}" if added else "PD-(L)1 inhibitor alone"
-        known = [
+        given = [
             of("prior_therapy", "after earlier systemic therapy", "first systemic therapy"),
             drug,
             of("squamous", "squamous", "non-squamous"),
         ]
-        unknown = [w for w, x in zip(("line", "drugs given with it", "histology"), known, strict=True) if x is None]
-        text = ", ".join(x for x in known if x is not None)
+        unknown = [w for w, x in zip(("line", "drugs given with it", "histology"), given, strict=True) if x is None]
+        text = ", ".join(x for x in given if x is not None)
         averaged = f"averaged over {', '.join(unknown)}" if unknown else ""
         return "; ".join(x for x in (text, averaged) if x)
 
@@ -149,7 +149,7 @@ def response_table(frame: pd.DataFrame) -> pd.DataFrame:
         if c not in INPUTS:
             raise unknown_word("column", str(c), [*INPUTS, "patient"])
     if frame.columns.duplicated().any():
-        raise InputError(f"column '{frame.columns[frame.columns.duplicated()][0]}' stands twice")
+        raise InputError(f"column '{frame.columns[frame.columns.duplicated()][0]}' occurs twice")
     rows = []
     for i, record in enumerate(frame[columns].to_dict("records")):
         seen = {n: o for n, v in record.items() if (o := observe(str(n), v, model, f"row {i + 1}")) is not None}
@@ -216,7 +216,7 @@ def estimates_of(
     model = load_response_model()
     rows = {str(r["patient"]): {str(k): v for k, v in r.items()} for r in study.patients.to_dict("records")}
     drugs, lesions = _drugs(study), _lesions(study)
-    found = {}
+    estimates = {}
     for patient in patients:
         row = dict(rows.get(patient, {}))
         given, before = drugs.get(patient, ((), None))
@@ -230,5 +230,5 @@ def estimates_of(
             labs["sld"] = lesions[patient]
         biomarkers = {n: m[patient] for n, m in measured.items() if patient in m}
         seen, values, refused = inputs_of(biomarkers, row, model, drugs=given, labs=labs)
-        found[patient] = _estimate(model, seen, values, refused)
-    return found
+        estimates[patient] = _estimate(model, seen, values, refused)
+    return estimates

@@ -168,8 +168,8 @@ def fit_logistic(
     if start is not None:
         theta = np.r_[[start.intercepts[n] for n in names.tolist()], start.coefficients]
     for _ in range(1 if between is not None else 12):
-        found = minimize(loss, theta, args=(tau2,), jac=True, method="L-BFGS-B", options={"maxiter": 500})
-        theta = found.x
+        optimum = minimize(loss, theta, args=(tau2,), jac=True, method="L-BFGS-B", options={"maxiter": 500})
+        theta = optimum.x
         if between is None:
             step = 1e-4
             rows = [
@@ -187,7 +187,7 @@ def fit_logistic(
         np.r_[theta[c], theta[c + 1 :]],
         tau2,
         dict(zip(names.tolist(), theta[:c].tolist(), strict=True)),
-        -float(found.fun),
+        -float(optimum.fun),
     )
 
 
@@ -214,7 +214,7 @@ def benefit_labels(pfs: Array, progressed: Array, os: Array, died: Array, month:
     at[late], event = os[late], event | late  # a death after the last scan ends survival without progression
     if np.isnan(at).any() or (at < 0).any():
         raise InputError("months of survival must be given and not negative", hint="Leave such patients out.")
-    known = event | (at >= month)
+    observed = event | (at >= month)
     label = (at >= month).astype(float)
     label[event & (at < month)] = 0.0
     times, lost = np.unique(at[~event], return_counts=True)
@@ -223,5 +223,5 @@ def benefit_labels(pfs: Array, progressed: Array, os: Array, died: Array, month:
     # just before the event: patients that are censored at the same time count as still under observation
     index = np.searchsorted(times, np.minimum(at, month), side="left")
     kept = np.r_[1.0, stay][index]
-    weight = np.where(known, 1.0 / np.maximum(kept, 1e-3), 0.0)
-    return np.where(known, label, 0.0), weight
+    weight = np.where(observed, 1.0 / np.maximum(kept, 1e-3), 0.0)
+    return np.where(observed, label, 0.0), weight

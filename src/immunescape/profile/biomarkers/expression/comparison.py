@@ -78,8 +78,8 @@ class Comparison:
         if self.missing.get(feature):
             names = ", ".join(self.missing[feature][:6])
             return None, "", f"the reference {reference.label} used genes that are not measured here ({names})"
-        own = value if self.scores is None else float(self.scores.loc[feature, sample])  # type: ignore[arg-type]
-        percentile = reference.percentile(feature, own, place.stratum) if np.isfinite(own) else None
+        score = value if self.scores is None else float(self.scores.loc[feature, sample])  # type: ignore[arg-type]
+        percentile = reference.percentile(feature, score, place.stratum) if np.isfinite(score) else None
         if percentile is None:
             return None, "", f"the reference {reference.label} lacks this score"
         low, high = _interval(percentile, place.samples)
@@ -112,14 +112,14 @@ def reference_for(study: Study) -> tuple[Reference | None, bool]:
 def _words(study: Study, column: str) -> dict[str, str]:
     """Return sample -> word of a column of the samples table, else of the patients table."""
     owner = dict(zip(study.samples["sample"], study.samples["patient"], strict=True))
-    found: dict[str, str] = {}
+    preservation_of: dict[str, str] = {}
     if column in study.patients.columns:
         word = dict(zip(study.patients["patient"], study.patients[column], strict=True))
-        found = {str(s): str(word[p]) for s, p in owner.items() if isinstance(word.get(p), str)}
+        preservation_of = {str(s): str(word[p]) for s, p in owner.items() if isinstance(word.get(p), str)}
     if column in study.samples.columns:
         rows = zip(study.samples["sample"], study.samples[column], strict=True)
-        found |= {str(s): w for s, w in rows if isinstance(w, str)}
-    return found
+        preservation_of |= {str(s): w for s, w in rows if isinstance(w, str)}
+    return preservation_of
 
 
 def _preservation(word: str) -> str:
@@ -212,12 +212,12 @@ def _beside(study: Study, reference: Reference, by_default: bool, scored: bool) 
 def _missing(reference: Reference, have: set[str]) -> dict[str, tuple[str, ...]]:
     """Return feature -> genes over which the reference made the score and which the study lacks."""
     used = {name: s.genes for name, s in signatures().items()}
-    found = {}
+    preservation_of = {}
     for name, genes in used.items():
         lacking = tuple(g for g in genes if g in reference.gene_set and g not in have)
         if lacking:
-            found[name] = lacking
-    return found
+            preservation_of[name] = lacking
+    return preservation_of
 
 
 def unlike_samples(comparison: Comparison) -> list[str]:

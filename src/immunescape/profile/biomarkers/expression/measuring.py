@@ -54,13 +54,13 @@ def scores_of_samples(study: Study, whole: bool = True) -> tuple[pd.DataFrame, d
         features (signatures, cell scores, ``expression_<gene>``) x samples, NaN where not assessable; feature -> unit.
     """
     table = study.expression
-    known = signatures()
+    all_signatures = signatures()
     logs, log_unit = log2_values(table, study.expression_unit)
     linear, linear_unit = _linear(study)
     rows: dict[str, np.ndarray] = {}
     units: dict[str, str] = {}
     whole = whole and len(table) >= MINIMUM_GENES
-    usable = {n: s for n, s in known.items() if coverage_of(study, s) >= s.min_coverage}
+    usable = {n: s for n, s in all_signatures.items() if coverage_of(study, s) >= s.min_coverage}
     ranked = {n: s.genes for n, s in usable.items() if s.method == "ssgsea"}
     if whole and ranked:
         enriched = ssgsea(table, ranked) / len(table)
@@ -79,7 +79,7 @@ def scores_of_samples(study: Study, whole: bool = True) -> tuple[pd.DataFrame, d
             rows[f"expression_{gene}"] = logs.loc[gene].to_numpy(float)
             units[f"expression_{gene}"] = log_unit
     units.update({n: "ES/n" for n in ranked})
-    every = [*known, *(f"expression_{g}" for g in GENES)]
+    every = [*all_signatures, *(f"expression_{g}" for g in GENES)]
     empty = np.full(table.shape[1], np.nan)
     frame = pd.DataFrame(np.vstack([rows.get(n, empty) for n in every]), index=every, columns=table.columns)
     return frame, units
@@ -122,12 +122,12 @@ def _measure(study: Study, name: str) -> Mapping[str, Measurement]:
     method = _method(signature)
     source = study.sources.get("expression", ())
     comparison = shared(study, "expression reference", compare)
-    found = {}
+    measurements = {}
     row = dict(zip(scores.columns, scores.loc[name].to_numpy(float), strict=True))
     for patient, sample in samples.items():
         value = float(row[sample])
         if not np.isfinite(value):
-            found[patient] = Measurement.not_assessable(
+            measurements[patient] = Measurement.not_assessable(
                 name,
                 units.get(name, ""),
                 _why(study, signature, gene),
@@ -139,7 +139,7 @@ def _measure(study: Study, name: str) -> Mapping[str, Measurement]:
             )
             continue
         percentile, label, note = _percentile(comparison, name, sample, value)
-        found[patient] = Measurement(
+        measurements[patient] = Measurement(
             name,
             value,
             units[name],
@@ -153,7 +153,7 @@ def _measure(study: Study, name: str) -> Mapping[str, Measurement]:
             reference=label,
             note="; ".join(n for n in (signature.note if signature else "", note) if n),
         )
-    return found
+    return measurements
 
 
 def _percentile(comparison: Comparison | None, name: str, sample: str, value: float) -> tuple[float | None, str, str]:

@@ -111,12 +111,12 @@ class Reference:
     @cached_property
     def _grids(self) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
         levels = np.array([float(str(c).removeprefix("p")) for c in self.quantiles.columns])
-        found = {}
+        grids = {}
         for key, grid in zip(self.quantiles.index, self.quantiles.to_numpy(float), strict=True):
             kept = np.isfinite(grid)
             if kept.sum() > 1:
-                found[key] = (levels[kept], grid[kept])
-        return found
+                grids[key] = (levels[kept], grid[kept])
+        return grids
 
     @cached_property
     def gene_set(self) -> frozenset[str]:
@@ -129,8 +129,8 @@ class Reference:
 
         None where the reference cannot tell.
         """
-        known = self._grids.get((_ALL, _SIMILARITY))
-        return None if known is None else (float(known[1][0]), 100.0 - float(known[0][0]))
+        grid = self._grids.get((_ALL, _SIMILARITY))
+        return None if grid is None else (float(grid[1][0]), 100.0 - float(grid[0][0]))
 
     def stratum_of(self, histology: str) -> str:
         """Return the stratum that a histology is compared with: its own where the reference has it, else all."""
@@ -142,10 +142,10 @@ class Reference:
         A value beyond the outermost quantile gets the middle of what lies beyond it (e.g. 1.25 below the percentile
         2.5): the reference cannot tell more.
         """
-        known = self._grids.get((stratum, feature))
-        if known is None:
+        values = self._grids.get((stratum, feature))
+        if values is None:
             return None
-        levels, grid = known
+        levels, grid = values
         low = np.interp(value, grid, levels, left=levels[0] / 2, right=(100.0 + levels[-1]) / 2)
         ties = levels[np.isclose(grid, value, rtol=0, atol=1e-12)]
         return float(ties.mean() if len(ties) > 1 else low)
@@ -173,11 +173,11 @@ def reference_folder() -> Path:
 
 def references_known() -> dict[str, Path]:
     """Return name -> folder of the references that ship and of those that were built under their name."""
-    found: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     for folder in (SHIPPED, reference_folder()):
         if folder.is_dir():
-            found |= {p.parent.name: p.parent for p in sorted(folder.glob("*/reference.json"))}
-    return found
+            folders |= {p.parent.name: p.parent for p in sorted(folder.glob("*/reference.json"))}
+    return folders
 
 
 @lru_cache(maxsize=4)
@@ -216,9 +216,11 @@ def reference_target(name: str, folder: str | Path | None = None) -> Path:
 def _histologies(study: Study) -> dict[str, str]:
     if "histology" not in study.patients.columns:
         return {str(s): "" for s in study.expression.columns}
-    word = {str(p): histology_word(h) for p, h in study.patients[["patient", "histology"]].itertuples(index=False)}
+    histology_of = {
+        str(p): histology_word(h) for p, h in study.patients[["patient", "histology"]].itertuples(index=False)
+    }
     owner = dict(zip(study.samples["sample"], study.samples["patient"], strict=True))
-    return {str(s): word.get(str(owner.get(s)), "") for s in study.expression.columns}
+    return {str(s): histology_of.get(str(owner.get(s)), "") for s in study.expression.columns}
 
 
 def reference_build(
@@ -272,10 +274,10 @@ def reference_build(
     total = logs.sum(axis=1)
     alone = [float(similarity(logs[[s]], (total - logs[s]) / (count - 1)).iloc[0]) for s in logs.columns]
     scores.loc[_SIMILARITY] = alone
-    word = _histologies(study)
+    histology_of = _histologies(study)
     groups = {_ALL: list(scores.columns)}
     for histology in ("adenocarcinoma", "squamous"):
-        members = [s for s in scores.columns if word[str(s)] == histology]
+        members = [s for s in scores.columns if histology_of[str(s)] == histology]
         if _MINIMUM <= len(members) < count:
             groups[histology] = members
     every = levels_of(count)
@@ -329,10 +331,10 @@ def load_reference(name: str | Path) -> Reference:
     InputError
         For an unknown name, a broken file, or content that does not match its version.
     """
-    known = references_known()
-    folder = known.get(str(name), Path(name))
+    available = references_known()
+    folder = available.get(str(name), Path(name))
     if not (folder / "reference.json").is_file():
-        raise unknown_word("reference", str(name), known or ["(none built yet: immunescape reference build)"])
+        raise unknown_word("reference", str(name), available or ["(none built yet: immunescape reference build)"])
     try:
         fields = json.loads((folder / "reference.json").read_text(encoding="utf-8"))
         version = str(fields.pop("version"))

@@ -62,14 +62,14 @@ def ranks_and_places(values: NDArray[np.floating], wanted: NDArray[np.intp]) -> 
 
 def _members(genes: Sequence[str], sets: Mapping[str, Sequence[str]]) -> tuple[NDArray[np.intp], Matrix]:
     row = {gene: i for i, gene in enumerate(genes)}
-    wanted = sorted({row[g] for members in sets.values() for g in members if g in row})
-    at = {i: k for k, i in enumerate(wanted)}
-    membership = np.zeros((len(sets), len(wanted)))
+    rows = sorted({row[g] for members in sets.values() for g in members if g in row})
+    at = {i: k for k, i in enumerate(rows)}
+    membership = np.zeros((len(sets), len(rows)))
     for k, members in enumerate(sets.values()):
         for gene in members:
             if gene in row:
                 membership[k, at[row[gene]]] = 1.0
-    return np.array(wanted, dtype=np.intp), membership
+    return np.array(rows, dtype=np.intp), membership
 
 
 def ssgsea(expression: pd.DataFrame, sets: Mapping[str, Sequence[str]], alpha: float = 0.25) -> pd.DataFrame:
@@ -92,11 +92,11 @@ def ssgsea(expression: pd.DataFrame, sets: Mapping[str, Sequence[str]], alpha: f
     pandas.DataFrame
         sets x samples; NaN for a set without any gene in the table, or with all of them.
     """
-    wanted, membership = _members([str(g) for g in expression.index], sets)
+    rows, membership = _members([str(g) for g in expression.index], sets)
     n = len(expression)
-    if not len(wanted):
+    if not len(rows):
         return pd.DataFrame(np.nan, index=list(sets), columns=expression.columns)
-    ranks, places = ranks_and_places(expression.to_numpy(float), wanted)
+    ranks, places = ranks_and_places(expression.to_numpy(float), rows)
     weights = ranks**alpha
     remaining = n - places  # genes from this place to the end of the walk
     size = membership.sum(axis=1)[:, None]
@@ -133,9 +133,9 @@ def mean_score(expression: pd.DataFrame, sets: Mapping[str, Sequence[str]]) -> p
 
 
 def _mean(values: Matrix, expression: pd.DataFrame, sets: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    wanted, membership = _members([str(g) for g in expression.index], sets)
+    rows, membership = _members([str(g) for g in expression.index], sets)
     with np.errstate(divide="ignore", invalid="ignore"):
-        scores = (membership @ values[wanted]) / membership.sum(axis=1)[:, None]
+        scores = (membership @ values[rows]) / membership.sum(axis=1)[:, None]
     return pd.DataFrame(scores, index=list(sets), columns=expression.columns)
 
 
@@ -158,9 +158,9 @@ def zscore(
     usable = deviation.index[(deviation > 0).to_numpy()]
     genes = [g for g in expression.index if g in set(usable)]
     z = expression.loc[genes].sub(mean.loc[genes], axis=0).div(deviation.loc[genes], axis=0)
-    wanted, membership = _members([str(g) for g in z.index], sets)
+    rows, membership = _members([str(g) for g in z.index], sets)
     with np.errstate(divide="ignore", invalid="ignore"):
-        scores = (membership @ z.to_numpy(float)[wanted]) / np.sqrt(membership.sum(axis=1))[:, None]
+        scores = (membership @ z.to_numpy(float)[rows]) / np.sqrt(membership.sum(axis=1))[:, None]
     scores[membership.sum(axis=1) == 0] = np.nan
     return pd.DataFrame(scores, index=list(sets), columns=expression.columns)
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 from immunescape.errors import InputError
+from immunescape.knowledge.tables import read_rows
 from immunescape.profile.genes import gene_table
 
 __all__ = ["GENES", "METHODS", "Signature", "signatures"]
 
-_FILE = Path(__file__).parents[3] / "knowledge" / "data" / "signatures.csv"
 METHODS = ("ssgsea", "mean_log2", "geometric_mean")
 GENES = (
     "HLA-A HLA-B HLA-C B2M TAP1 TAP2 NLRC5 CD274 PDCD1LG2 LAG3 HAVCR2 TIGIT VSIR BTLA IDO1 NT5E ENTPD1 ARG1 VEGFA "
@@ -27,7 +25,7 @@ class Signature:
 
     Attributes
     ----------
-    name, kind : ``signature_hypoxia``; ``signature`` or ``cell_score``.
+    name, title, kind : ``signature_hypoxia``; its name in text; ``signature`` or ``cell_score``.
     method : ``ssgsea`` (raw score over the number of ranked genes), ``mean_log2`` or ``geometric_mean``.
     min_coverage : share of the genes that must be measured.
     genes : HGNC symbols.
@@ -35,6 +33,7 @@ class Signature:
     """
 
     name: str
+    title: str
     kind: str
     method: str
     min_coverage: float
@@ -46,13 +45,8 @@ class Signature:
     @property
     def references(self) -> tuple[str, ...]:
         """Citation keys: of the list, and of the method."""
-        own = () if self.source == "assumed" else (self.source,)
-        return (*own, "barbie2009", "hanzelmann2013") if self.method == "ssgsea" else own
-
-    @property
-    def title(self) -> str:
-        """Name in words."""
-        return self.name.replace("_", " ").capitalize()
+        of_list = () if self.source == "assumed" else (self.source,)
+        return (*of_list, "barbie2009", "hanzelmann2013") if self.method == "ssgsea" else of_list
 
 
 @lru_cache(maxsize=1)
@@ -62,24 +56,25 @@ def signatures() -> dict[str, Signature]:
     Raises
     ------
     InputError
-        For a row with an unknown method or a gene that is no approved symbol.
+        For a row with an unknown method or a gene that is not an approved symbol.
     """
-    known = gene_table().symbols
-    found = {}
-    with _FILE.open(encoding="utf-8", newline="") as file:
-        for line, row in enumerate(csv.DictReader(file), 2):
-            genes = tuple(row["genes"].split())
-            wrong = [g for g in genes if g not in known]
-            if wrong or row["method"] not in METHODS:
-                raise InputError(f"{wrong or row['method']}: not known", where=f"{_FILE.name}, line {line}")
-            found[row["name"]] = Signature(
-                row["name"],
-                row["kind"],
-                row["method"],
-                float(row["min_coverage"]),
-                genes,
-                row["source"],
-                row["grade"],
-                row["note"],
-            )
-    return found
+    symbols = gene_table().symbols
+    table = {}
+    for row in read_rows("signatures"):
+        genes = tuple(row["genes"].split())
+        row.choice("method", METHODS)
+        for gene in genes:
+            if gene not in symbols:
+                raise InputError(f"'{gene}' is no approved symbol", where=row.where)
+        table[row["name"]] = Signature(
+            row["name"],
+            row["title"],
+            row["kind"],
+            row["method"],
+            row.number("min_coverage"),
+            genes,
+            row["source"],
+            row["grade"],
+            row["note"],
+        )
+    return table

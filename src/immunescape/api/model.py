@@ -1,0 +1,283 @@
+"""The model from Python: assembling it, and one drug, mechanism or trial as text or plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from immunescape.console import print_table
+from immunescape.errors import InputError, unknown_word
+
+if TYPE_CHECKING:
+    from immunescape.engine.bench import Workload
+    from immunescape.model import Model
+    from immunescape.profile.biomarkers import Biomarker
+
+__all__ = [
+    "bench_example",
+    "build_model",
+    "drugs_table",
+    "mechanisms_table",
+    "model_summary",
+    "print_bounds",
+    "print_model",
+    "show",
+    "shown",
+]
+
+
+def drugs_table() -> list[dict[str, Any]]:
+    """One row for each drug that a regimen may name."""
+    from immunescape.model.registry import drugs
+
+    return [
+        {
+            "name": d.name,
+            "class": d.drug_class,
+            "targets": ", ".join(d.targets),
+            "doses": ", ".join(d.dose_units),
+            "synonyms": ", ".join(d.synonyms),
+        }
+        for d in drugs().values()
+    ]
+
+
+def mechanisms_table() -> list[dict[str, Any]]:
+    """One row for each mechanism of the model."""
+    from immunescape.evaluation.mechanism_labels import short_label
+    from immunescape.model.registry import mechanisms
+
+    return [
+        {
+            "name": m.name,
+            "title": m.title,
+            "tested": short_label(m.name),
+            "states": len(m.states),
+            "requires": ", ".join(m.requires),
+            "summary": m.summary,
+        }
+        for m in mechanisms().values()
+    ]
+
+
+def _words(text: str) -> list[str]:
+    return [w.strip() for w in text.split(",") if w.strip()]
+
+
+def build_model(*, drugs: str | Sequence[str] = "all", without: str | Sequence[str] = ()) -> Model:
+    """Assemble the model.
+
+    Parameters
+    ----------
+    drugs
+        Names, or one comma-separated text; ``"all"`` takes every registered drug, ``""`` none.
+    without
+        Mechanisms to leave out, likewise.
+    """
+    from immunescape.model import Model
+    from immunescape.model.registry import drugs as registered
+    from immunescape.population.reference import with_reference_strengths
+
+    if isinstance(drugs, str):
+        drugs = list(registered()) if drugs.strip() == "all" else _words(drugs)
+    if isinstance(without, str):
+        without = _words(without)
+    return with_reference_strengths(Model.build(drugs=drugs, without=without))
+
+
+def model_summary(model: Model) -> dict[str, Any]:
+    """States and parameters of a model as plain data."""
+    from immunescape.model.describe import parameter_table, state_table
+
+    return {
+        "mechanisms": [m.name for m in model.mechanisms],
+        "drugs": [d.name for d in model.drugs],
+        "states": state_table(model),
+        "parameters": parameter_table(model),
+    }
+
+
+def print_model(model: Model) -> None:
+    """Print mechanisms, states and parameters with their grades."""
+    from immunescape.model.describe import parameter_table, state_table, summary
+
+    print(summary(model))
+    print_table("States (amounts)", state_table(model))
+    print_table("Parameters", [{k: v for k, v in row.items() if k != "note"} for row in parameter_table(model)])
+
+
+def print_bounds(model: Model) -> None:
+    """Print the bounds of observables at diagnosis and along trajectories, with source and grade."""
+    from immunescape.population.plausibility import bounds
+    from immunescape.population.trajectories import trajectory_bounds
+
+    kinds = (("At diagnosis", bounds()), ("Along trajectories, wherever there is a tumour", trajectory_bounds()))
+    for title, table in kinds:
+        rows = [
+            {"observable": b.observable, "lower": b.lower, "upper": b.upper, "unit": b.unit, "grade": b.grade,
+             "source": ";".join(b.sources), "note": b.note}
+            for b in table
+            if b.observable in model.quantities or b.observable == "doubling_time"
+        ]  # fmt: skip
+        print_table(title, rows)
+
+
+def show(name: str) -> None:
+    """Print one trial, drug, mechanism or biomarker: what it is, parameters with sources, equations, claims."""
+    from immunescape.model.registry import get_drug, mechanisms
+    from immunescape.trial.spec import list_trials
+
+    if name in list_trials() or name.endswith((".yaml", ".yml")):
+        from immunescape.report.text import print_trial
+        from immunescape.trial.spec import load_trial
+
+        print_trial(load_trial(name))
+        return
+    if name in mechanisms():
+        _show_part(name, None)
+        return
+    try:
+        drug = get_drug(name)
+    except InputError:
+        from immunescape.report.text import print_biomarker
+
+        print_biomarker(_biomarker(name))
+        return
+    _show_part(drug.name, drug.name)
+
+
+def _biomarker(name: str) -> Biomarker:
+    """Return a biomarker; a name that nothing has is refused with the nearest of all that can be shown."""
+    from immunescape.model.registry import drugs, mechanisms
+    from immunescape.profile.biomarkers import biomarkers
+    from immunescape.trial.spec import list_trials
+
+    if name not in biomarkers():
+        names = [*list_trials(), *mechanisms(), *drugs(), *biomarkers()]
+        raise unknown_word("trial, drug, mechanism or biomarker", name, names)
+    return biomarkers()[name]
+
+
+def shown(name: str) -> dict[str, Any]:
+    """Return what :func:`show` prints of a trial, drug, mechanism or biomarker as plain data."""
+    from immunescape.model import Model
+    from immunescape.model.describe import parameter_table
+    from immunescape.model.registry import get_drug, mechanisms
+    from immunescape.report.reference_pages import claims_about
+    from immunescape.trial.spec import list_trials, load_trial
+
+    if name in list_trials() or name.endswith((".yaml", ".yml")):
+        spec = load_trial(name)
+        return {
+            "kind": "trial",
+            "name": spec.name,
+            "title": spec.title,
+            "arms": [{"name": a.name, "role": a.role, "n": a.n, "regimen": a.regimen} for a in spec.arms],
+            "criteria": [str(c) for c in spec.population.criteria],
+            "published": None if spec.published is None else spec.published.as_result(),
+            "references": list(spec.references),
+        }
+    if name in mechanisms():
+        kind, model, target = "mechanism", Model.build(drugs=[]), name
+    else:
+        try:
+            target = get_drug(name).name
+        except InputError:
+            from immunescape.report.text import biomarker_facts
+
+            return {"kind": "biomarker", **biomarker_facts(_biomarker(name))}
+        kind, model = "drug", Model.build(drugs=[target])
+    module = next(m for m in (*model.mechanisms, *model.drugs) if m.name == target)
+    rows = [r for r in parameter_table(model) if r["mechanism"] == target]
+    facts = next((r for r in drugs_table() if r["name"] == target), {}) if kind == "drug" else {}
+    return {
+        "kind": kind,
+        "name": target,
+        "title": module.title,
+        "summary": module.summary,
+        **{k: v for k, v in facts.items() if k != "name"},
+        "tested": _tested(target, kind == "drug"),
+        "parameters": rows,
+        "equations": model.equations(target),
+        "claims": [{"id": c.id, "text": c.text, "observe": c.observe, "day": c.day} for c in claims_about(target)],
+        "references": sorted(
+            {*module.references, *(k for p in model.parameters.values() if p.owner == target for k in p.sources)}
+        ),
+    }
+
+
+def _tested(name: str, drug: bool) -> str:
+    """What a mechanism, or what a drug acts through, was tested by (see `immunescape ablate`)."""
+    from immunescape.evaluation.mechanism_labels import label_text, ranks
+    from immunescape.model.registry import get_drug
+
+    if not drug:
+        return label_text(name)
+    may, why = ranks(get_drug(name))
+    return why if may else f"{why}, so that it ranks no treatment"
+
+
+def _show_part(name: str, drug: str | None) -> None:
+    from immunescape.knowledge.references import format_reference, get_reference, load_references
+    from immunescape.model import Model
+    from immunescape.model.describe import parameter_table
+
+    model = Model.build(drugs=[drug] if drug else [])
+    module = next(m for m in (*model.mechanisms, *model.drugs) if m.name == name)
+    print(f"{module.title}\n{'=' * len(module.title)}\n{module.summary}\n")
+    print(f"Ablation: {_tested(name, bool(drug))}\n")
+    if drug:
+        row = next(r for r in drugs_table() if r["name"] == name)
+        print("\n".join(f"{k}: {v}" for k, v in row.items() if k != "name" and v) + "\n")
+    rows = [r for r in parameter_table(model) if r["mechanism"] == name]
+    print_table("Parameters", [{k: v for k, v in r.items() if k != "mechanism"} for r in rows])
+    print(model.equations(name))
+    if drug:
+        _show_toxicity(name)
+    from immunescape.report.text import print_claims
+
+    print_claims(name)
+    keys = {*module.references, *(k for p in model.parameters.values() if p.owner == name for k in p.sources)}
+    references = load_references()
+    print("References\n" + "\n".join(f"  [{k}] {format_reference(get_reference(k, references))}" for k in sorted(keys)))
+
+
+def _show_toxicity(drug: str) -> None:
+    from immunescape.report.text import toxicity_rows
+
+    rows = toxicity_rows([drug])
+    if rows:
+        print_table("Toxicity (knowledge/data/toxicity.csv)", rows)
+
+
+HARD_TO_LOAD = (
+    "cgas_sting", "killing", "memory", "nk_cells", "tryptophan", "checkpoints_tim3_lag3_tigit", "hypoxia", "vessels",
+    "ifn_gamma", "antigen_presentation", "type1_interferon",
+)  # fmt: skip
+
+
+def bench_example(full: bool = False) -> tuple[str, str, Workload]:
+    """SBML, name and workload that ``immunescape bench engine`` times when no model is named.
+
+    Without eleven mechanisms, whose nested rules other simulators need minutes to load, and without events, which one
+    of them cannot be given; pembrolizumab every three weeks, as boluses. `full`: the whole model of KEYNOTE-024,
+    untreated.
+    """
+    import libsbml
+    import numpy as np
+
+    from immunescape.engine.api import Doses
+    from immunescape.engine.bench import Workload
+    from immunescape.trial.spec import load_trial
+
+    times = np.linspace(0.0, 400.0, 401)
+    if full:
+        drugs = load_trial("keynote-024").drugs
+        return build_model(drugs=drugs).to_sbml(), "immunescape, keynote-024", Workload(times)
+    document = libsbml.readSBMLFromString(build_model(drugs=("pembrolizumab",), without=HARD_TO_LOAD).to_sbml())
+    while document.getModel().getNumEvents():
+        document.getModel().removeEvent(0)
+    days = np.arange(0.0, 399.0, 21.0)
+    doses = Doses(days, ("pembrolizumab_C",) * len(days), np.full(len(days), 1342.0), np.zeros(len(days)))  # 200 mg
+    name = "immunescape's model without eleven mechanisms and events, pembrolizumab every three weeks"
+    return libsbml.writeSBMLToString(document), name, Workload(times, doses=doses)

@@ -1,0 +1,5 @@
+"""``python -m immunescape.cli``."""
+
+from immunescape.cli import main
+
+main()

@@ -1,0 +1,122 @@
+"""The command that simulates the review's claims and the statements that must not hold."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from immunescape.cli.running import Cluster, Engine, Progress, interruptible, show_rows
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("claims")(claims_command)
+
+
+def claims_command(
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="Id of a claim, or (part of) the name of a chapter; repeatable."),
+    ] = None,
+    patients: Annotated[
+        int, typer.Option("--patients", "-n", min=2, max=100_000, help="Virtual patients per scenario.")
+    ] = 100,
+    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of all random numbers.")] = 1,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            "--seeds", min=1, max=100, help="Number of seeds, starting at --seed; a claim must hold for each."
+        ),
+    ] = 1,
+    must_not: Annotated[
+        bool, typer.Option("--must-not", help="Simulate the statements that must not hold instead of the claims.")
+    ] = False,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML report.")] = None,
+    coverage: Annotated[
+        bool, typer.Option("--coverage", help="List the review paragraph by paragraph, without simulation.")
+    ] = False,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="List every change of a claim's set-up, without simulation.")
+    ] = False,
+    cluster: Cluster = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    engine: Engine = "auto",
+) -> None:
+    """Simulate the claims of the literature: predicted effect, interval, verdict."""
+    from immunescape.console import NOTICE
+    from immunescape.errors import InputError
+    from immunescape.evaluation.claim_results import of_all_seeds
+    from immunescape.evaluation.claims import run_claims, select_claims
+    from immunescape.evaluation.must_not import run_must_not, select_must_not
+    from immunescape.evaluation.scenarios import Library
+    from immunescape.files import check_file
+    from immunescape.knowledge.claim_lock import claim_changes, later_forms, unlisted_changes
+    from immunescape.report.claims_report import changes_table, coverage_table, print_claims, write_claims
+    from immunescape.report.must_not_report import print_must_not, write_must_not
+
+    if sum((must_not, coverage, changes)) > 1:
+        raise InputError("--must-not, --coverage and --changes each ask for something else", hint="Give one of them.")
+    if html is not None and (coverage or changes):
+        raise InputError("--html is for what is simulated", hint="Leave out --coverage or --changes, or take --json.")
+    if seeds > 1 and (coverage or changes):
+        raise InputError("--coverage and --changes simulate nothing", hint="Leave out --seeds.")
+    if changes:
+        listed = claim_changes()
+        if only:
+            names = {c.claim for c in listed}
+            others = [name for name in only if name not in names]
+            chapters = {c.id for c in select_claims(others)} if others else set()
+            listed = tuple(c for c in listed if c.claim in {*only, *chapters})
+        show_rows("Changes of set-ups", changes_table(listed).rows, as_json)
+        return
+    if must_not and seeds > 1:
+        raise InputError("--seeds is for the claims", hint="Run --must-not once for each --seed.")
+    options: dict[str, Any] = {"patients": patients, "engine": engine, "cluster": cluster}
+    if must_not:
+        statements = select_must_not(only or ())
+        check_file(html, "--html")
+        with interruptible(), Progress(quiet=as_json) as advance:
+            denied = run_must_not(statements, seed=seed, progress=advance, **options)
+        if html is not None:
+            write_must_not(denied, html, NOTICE)
+        if as_json:
+            typer.echo(json_module.dumps(denied.to_json(), indent=2, allow_nan=False))
+            return
+        print_must_not(denied)
+    else:
+        chosen = select_claims(only or ())
+        if coverage:
+            show_rows("The review, paragraph by paragraph", coverage_table(chosen).rows, as_json)
+            return
+        check_file(html, "--html")
+        later = [c for c in later_forms() if c.id.removesuffix("--later") in {c.id for c in chosen}]
+        library: Library = {}
+        with interruptible(), Progress(quiet=as_json) as advance:
+            runs = []
+            for each in range(seed, seed + seeds):
+                run = run_claims(
+                    [*chosen, *later],
+                    seed=each,
+                    progress=advance,
+                    library=library,
+                    controls=each == seed,  # what is shown of controls is that of the first seed
+                    uncontrolled={c.id for c in later},  # and nothing of later forms
+                    **options,
+                )
+                run.claims, run.later = run.claims[: len(chosen)], run.claims[len(chosen) :]
+                runs.append(run)
+        result = of_all_seeds(runs)
+        result.unlocked = tuple(unlisted_changes([c for c in chosen if c.kind != "context"]))
+        if html is not None:
+            write_claims(result, html, NOTICE)
+        if as_json:
+            typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
+            return
+        print_claims(result)
+    if html is not None:
+        typer.echo(f"Written: {html}")

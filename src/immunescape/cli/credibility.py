@@ -1,0 +1,107 @@
+"""The command that writes a credibility assessment of a simulated trial."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from immunescape.cli import completion
+from immunescape.cli.running import Engine, Workers, interruptible, show_rows
+from immunescape.errors import InputError
+
+if TYPE_CHECKING:
+    from immunescape.evaluation.scoreboard import Score
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("credibility")(credibility_command)
+
+
+def credibility_command(
+    name: Annotated[
+        str, typer.Argument(help="An included trial (see `trials`) or a YAML file.", autocompletion=completion.trials)
+    ],
+    question: Annotated[str, typer.Option("--question", help="Question of interest.")] = "",
+    context: Annotated[str, typer.Option("--context", help="Context of use.")] = "",
+    influence: Annotated[
+        str | None, typer.Option("--influence", help="Influence of the model on the decision: low, medium or high.")
+    ] = None,
+    consequence: Annotated[
+        str | None, typer.Option("--consequence", help="Consequence of a wrong decision: low, medium or high.")
+    ] = None,
+    patients: Annotated[
+        int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients per arm and seed.")
+    ] = 200,
+    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="The first seed.")] = 1,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Number of seeds, starting at --seed.")] = 3,
+    scored_patients: Annotated[
+        int,
+        typer.Option("--scored-patients", min=10, max=100_000, help="Virtual patients per arm of published trials."),
+    ] = 60,
+    scoreboard: Annotated[
+        Path | None,
+        typer.Option("--scoreboard", help="Output of `validate --json`, in place of simulating published trials."),
+    ] = None,
+    trajectories: Annotated[
+        int, typer.Option("--trajectories", min=4, max=10_000, help="Seed of the sensitivity analysis.")
+    ] = 6,
+    workers: Workers = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for the document [default: immunescape-results/credibility/NAME]."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    engine: Engine = "auto",
+) -> None:
+    """Assess the credibility of a simulated trial, in the order of ICH M15 and ASME V&V 40."""
+    from immunescape.console import NOTICE
+    from immunescape.evaluation.credibility import Purpose, assess
+    from immunescape.files import check_folder
+    from immunescape.report.credibility_report import credibility_sections, write_credibility
+    from immunescape.trial.spec import load_trial
+
+    purpose = Purpose(question, context, influence, consequence)
+    trial = load_trial(name)
+    scores = None if scoreboard is None else _scores(scoreboard)
+    folder = out or Path("immunescape-results") / "credibility" / trial.name
+    check_folder(folder)
+
+    def tell(step: str) -> None:
+        if not as_json:
+            typer.echo(step, err=True)
+
+    with interruptible(folder):
+        made = assess(
+            trial, purpose, patients=patients, seeds=tuple(range(seed, seed + seeds)), scored_patients=scored_patients,
+            trajectories=trajectories, scores=scores, workers=workers, out=folder / "patients", engine=engine,
+            progress=tell,
+        )  # fmt: skip
+    written = write_credibility(made, folder, NOTICE)
+    if as_json:
+        typer.echo(json_module.dumps(made.to_json(), indent=2, default=str))
+        return
+    title, text, tables = credibility_sections(made)[0]
+    typer.echo(f"{title}: {text}")
+    show_rows("Criteria", tables[0][1].rows, as_json=False)
+    typer.echo("Written: " + ", ".join(str(path) for path in written))
+    typer.echo(NOTICE)
+
+
+def _scores(path: Path) -> list[Score]:
+    """Scores from the output of ``immunescape validate --json``."""
+    from immunescape.evaluation.scoreboard import Score
+
+    hint = "Give what `immunescape validate --json` printed."
+    try:
+        rows = json_module.loads(path.read_text(encoding="utf-8"))["rows"]
+        return [Score(**row) for row in rows]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read: {error}", where=str(path), hint=hint) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError("holds no scores of trials", where=str(path), hint=hint) from error

@@ -1,0 +1,51 @@
+"""The command that predicts a trial with what is assumed varying."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from immunescape.cli.running import Engine, Progress, interruptible
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("ensemble")(ensemble_command)
+
+
+def ensemble_command(
+    trial: Annotated[str, typer.Argument(help="An included trial (see `trials`) or a YAML file.")],
+    draws: Annotated[int, typer.Option("--draws", min=2, max=10_000, help="Draws of what is assumed.")] = 12,
+    patients: Annotated[
+        int, typer.Option("--patients", "-n", min=2, max=100_000, help="Virtual patients of each arm and draw.")
+    ] = 40,
+    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of all random numbers.")] = 1,
+    width: Annotated[float, typer.Option("--width", help="Factor of all prior widths.")] = 1.0,
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: one per core].")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder that keeps finished draws, so that a rerun resumes.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    engine: Engine = "auto",
+) -> None:
+    """Predict a trial with all that is assumed varying by its grade, and the fit by its posterior: intervals."""
+    from immunescape.evaluation.ensemble import run_ensemble
+    from immunescape.report.uncertainty_report import print_ensemble
+    from immunescape.trial.spec import load_trial
+
+    with interruptible(out, "draws"), Progress(quiet=as_json, what="draws") as advance:
+        result = run_ensemble(
+            load_trial(trial), draws=draws, patients=patients, seed=seed, width=width, workers=workers, out=out,
+            engine=engine, progress=advance,
+        )  # fmt: skip
+    if as_json:
+        typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
+        return
+    print_ensemble(result)

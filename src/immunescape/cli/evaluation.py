@@ -1,0 +1,224 @@
+"""Commands that fit and judge the model: ``calibrate``, ``validate``, ``sensitivity``."""
+
+from __future__ import annotations
+
+import json as json_module
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from immunescape.cli.running import Cluster, Engine, Progress, Seed, Workers, interruptible, stop
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("calibrate")(calibrate_command)
+    app.command("validate")(validate_command)
+    app.command("sensitivity")(sensitivity_command)
+
+
+def calibrate_command(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Trials or YAML files to fit to [default: the included calibration trials]."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            help="Folder with km/ (curves: time,event,arm), loris/ (response by PD-L1), oak/, tumour_kinetics/.",
+        ),
+    ] = None,
+    patients: Annotated[
+        int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients per arm and round.")
+    ] = 300,
+    rounds: Annotated[
+        int, typer.Option("--rounds", min=1, max=50, help="Number of rounds of simulation and fitting.")
+    ] = 4,
+    points: Annotated[
+        int, typer.Option("--points", min=1, max=2000, help="Populations of each round, which share its patients.")
+    ] = 1,
+    spread: Annotated[
+        float,
+        typer.Option(
+            "--spread", min=0.01, max=2.0, help="Spread of the draws around the fit, in prior standard deviations."
+        ),
+    ] = 0.5,
+    parameters: Annotated[
+        Path | None,
+        typer.Option("--parameters", help="Parameters to fit: a table like knowledge/data/calibration_terms.csv."),
+    ] = None,
+    draws: Annotated[
+        int, typer.Option("--draws", min=0, max=1000, help="Number of posterior draws to write (population_draws.csv).")
+    ] = 0,
+    left_out: Annotated[
+        bool, typer.Option("--leave-out", help="Refit without each trial in turn: error on trials not fitted.")
+    ] = False,
+    seed: Seed = 1,
+    workers: Workers = None,
+    start: Annotated[
+        Path | None, typer.Option("--start", help="A population_fit.csv to start from [default: no change].")
+    ] = None,
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="Folder for the fit; completed patients are stored, so that a rerun resumes."),
+    ] = Path("immunescape-results/calibrate"),
+    cluster: Cluster = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    engine: Engine = "auto",
+) -> None:
+    """Fit the population's distributions to published results of trials."""
+    from immunescape.console import NOTICE
+    from immunescape.evaluation.calibration import calibrate
+    from immunescape.evaluation.fit_terms import read_terms
+    from immunescape.evaluation.scoreboard import roles
+    from immunescape.evaluation.wide_rounds import cost
+    from immunescape.population.fit import PopulationFit
+    from immunescape.report.calibration_report import cost_text, print_calibration
+    from immunescape.trial.spec import load_trial
+
+    chosen = names or sorted(name for name, (role, _) in roles().items() if role == "calibration")
+    for name in chosen:
+        if roles().get(name, ("", ""))[0] == "validation":
+            stop(f"trial '{name}' is kept for validation", "Fit to calibration trials or to trials of your own.")
+
+    trials = [load_trial(name) for name in chosen]
+    began = time.monotonic()
+
+    def tell(number: int, what: str, done: int, total: int) -> None:
+        if not as_json:
+            which = f"round {number + 1} of {rounds}" if number < rounds else "fresh patients of the fit"
+            typer.echo(f"{which}: {done} of {total} {what}, {(time.monotonic() - began) / 60:.1f} minutes", err=True)
+
+    if not as_json:
+        typer.echo(cost_text(cost(trials, patients, rounds, workers)), err=True)
+    with interruptible(out):
+        made = calibrate(
+            trials, data=data, patients=patients, rounds=rounds, seed=seed, workers=workers, out=out,
+            start=None if start is None else PopulationFit.read(start), engine=engine, progress=tell, cluster=cluster,
+            moving=None if parameters is None else read_terms(parameters), points=points, spread=spread, draws=draws,
+            left_out=left_out,
+        )  # fmt: skip
+    if as_json:
+        typer.echo(json_module.dumps(made.to_json(), indent=2, allow_nan=False))
+        return
+    print_calibration(made)
+    typer.echo(f"Written: {out / 'population_fit.csv'}, {out / 'calibration.json'}")
+    typer.echo(NOTICE)
+
+
+def validate_command(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Trials or YAML files with published results [default: all included].")
+    ] = None,
+    patients: Annotated[
+        int | None,
+        typer.Option(
+            "--patients", "-n", min=10, max=1_000_000, help="Virtual patients per arm [default: the protocol's]."
+        ),
+    ] = None,
+    seed: Seed = 1,
+    workers: Workers = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for completed patients, so that a rerun resumes.")
+    ] = Path("immunescape-results/validate"),
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Folder of patients' data to compare with: tumour_kinetics/, loris/, oak/."),
+    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML page.")] = None,
+    cluster: Cluster = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    engine: Engine = "auto",
+) -> None:
+    """Simulate trials and compare them with their published results."""
+    from immunescape.console import NOTICE
+    from immunescape.evaluation.validation import validate
+    from immunescape.files import check_file
+    from immunescape.report.scoreboard_report import print_scoreboard, write_scoreboard
+
+    def tell(trial: str, done: int, total: int) -> None:
+        if not as_json and done == total:
+            typer.echo(f"{trial}: {total} patients", err=True)
+
+    check_file(html, "--html")
+    with interruptible(out):
+        validation = validate(
+            names or (), patients=patients, seed=seed, workers=workers, out=out, data=data, engine=engine,
+            progress=tell, cluster=cluster,
+        )  # fmt: skip
+    if html is not None:
+        write_scoreboard(validation, html, NOTICE)
+    if as_json:
+        typer.echo(json_module.dumps(validation.to_json(), indent=2, allow_nan=False))
+        return
+    print_scoreboard(validation)
+    if html is not None:
+        typer.echo(f"Written: {html}")
+
+
+def sensitivity_command(
+    trial: Annotated[str, typer.Argument(help="An included trial (see `trials`) or a YAML file.")],
+    method: Annotated[
+        str,
+        typer.Option("--method", help="morris, sobol, or each: every parameter of the model by its prior width."),
+    ] = "morris",
+    arm: Annotated[str, typer.Option("--arm", help="Name of the arm [default: the first].")] = "",
+    patients: Annotated[
+        int,
+        typer.Option(
+            "--patients", "-n", min=4, max=100_000, help="Number of trajectories, each from a different patient."
+        ),
+    ] = 30,
+    top: Annotated[int, typer.Option("--top", min=1, help="Parameters to show (and that sobol looks at).")] = 20,
+    seed: Seed = 1,
+    png: Annotated[Path | None, typer.Option("--png", help="Write a picture.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    engine: Engine = "auto",
+) -> None:
+    """Rank the parameters to which response in a trial is most sensitive."""
+    from immunescape.evaluation.sensitivity import run_sensitivity
+    from immunescape.files import check_file
+    from immunescape.report.sensitivity_report import print_sensitivity, write_sensitivity_figure
+
+    check_file(png, "--png")
+    if method == "each":
+        if png is not None:
+            stop("--png is for morris and sobol", "Leave it out, or take --json.")
+        _each(trial, arm, patients, top, seed, as_json, engine)
+        return
+    with interruptible(), Progress(quiet=as_json) as advance:
+        result = run_sensitivity(
+            trial,
+            method=method,  # type: ignore[arg-type]
+            arm=arm,
+            patients=patients,
+            top=top,
+            seed=seed,
+            engine=engine,
+            progress=advance,
+        )
+    if png is not None:
+        write_sensitivity_figure(result, png, top)
+    if as_json:
+        typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
+        return
+    print_sensitivity(result, top)
+    if png is not None:
+        typer.echo(f"Written: {png}")
+
+
+def _each(trial: str, arm: str, patients: int, top: int, seed: int, as_json: bool, engine: str) -> None:
+    from immunescape.evaluation.audit import run_audit
+    from immunescape.report.uncertainty_report import print_audit
+
+    with interruptible(), Progress(quiet=as_json, what="points") as advance:
+        result = run_audit(trial, arm=arm, patients=patients, seed=seed, engine=engine, progress=advance)
+    if as_json:
+        typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
+        return
+    print_audit(result, top)

@@ -1,0 +1,99 @@
+"""The command that scores the model over all trials at hand."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from immunescape.cli.running import Engine, interruptible
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("harness")(harness_command)
+
+
+def harness_command(
+    trials: Annotated[str, typer.Option("--trials", help="Comma-separated trials [default: all available].")] = "",
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", help="Folder with trials.csv, combinations.csv, trial_files/, oak/, loris/, toposcore/, km/."
+        ),
+    ] = None,
+    patients: Annotated[
+        int, typer.Option("--patients", "-n", min=2, max=100_000, help="Virtual patients per arm.")
+    ] = 100,
+    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="The first seed.")] = 1,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Number of seeds, starting at --seed.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: one per core]."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for harness.json, harness.md and finished trials.")
+    ] = Path("immunescape-results/harness"),
+    record: Annotated[
+        str, typer.Option("--record", help="Add a row with this label to the history in docs/harness.md.")
+    ] = "",
+    page: Annotated[Path, typer.Option("--page", help="Page with the history.")] = Path("docs/harness.md"),
+    add_ons: Annotated[
+        bool,
+        typer.Option(
+            "--add-ons", help="Instead of trials: benefit of adding each drug to pembrolizumab, patient by patient."
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of Markdown.")] = False,
+    engine: Engine = "auto",
+) -> None:
+    """Score the model on all available trials, endpoint by endpoint, against chance and naive baselines."""
+    import datetime
+
+    from immunescape.evaluation.harness import run_harness
+    from immunescape.files import check_file, whole_file
+    from immunescape.report.harness_report import append_history, harness_markdown
+
+    if add_ons:
+        measure_add_ons(patients, range(seed, seed + seeds), out, as_json, engine)
+        return
+    names = [name.strip() for name in trials.split(",") if name.strip()]
+    if record:
+        check_file(page, "--page")
+
+    def tell(trial: str, done: int, total: int) -> None:
+        typer.echo(f"{done} of {total}: {trial}", err=True)
+
+    with interruptible(out, "trials"):
+        run = run_harness(
+            names, data=data, patients=patients, seed=seed, seeds=seeds, workers=workers, out=out, engine=engine,
+            progress=tell,
+        )  # fmt: skip
+    text, markdown = json_module.dumps(run.to_json(), indent=1, allow_nan=False), harness_markdown(run)
+    for name, content in (("harness.json", text), ("harness.md", markdown)):
+        with whole_file(out / name, "cannot write the report", hint="Choose another folder with --out.") as stream:
+            stream.write(content.encode())
+    if record:
+        append_history(page, run, record, datetime.date.today().isoformat())
+    typer.echo(text if as_json else markdown)
+
+
+def measure_add_ons(patients: int, seeds: range, out: Path, as_json: bool, engine: str) -> None:
+    """Write add_ons.json and add_ons.md to `out`, and print one of them."""
+    from immunescape.evaluation.harness.add_ons import add_ons
+    from immunescape.files import whole_file
+
+    def tell(done: int, total: int) -> None:
+        typer.echo(f"{done} of {total} patients", err=True)
+
+    with interruptible(out, "patients"):
+        effects = add_ons(patients=patients, seeds=tuple(seeds), engine=engine, progress=tell)
+    text, markdown = json_module.dumps(effects.to_json(), indent=1, allow_nan=False), effects.to_markdown()
+    for name, content in (("add_ons.json", text), ("add_ons.md", markdown)):
+        with whole_file(out / name, "cannot write the report", hint="Choose another folder with --out.") as stream:
+            stream.write(content.encode())
+    typer.echo(text if as_json else markdown)

@@ -1,0 +1,207 @@
+"""Commands for predictions of trials whose results are not known: list, show, check, make, enter a result."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from immunescape.cli import completion
+from immunescape.cli.running import Engine, Progress, interruptible, show_rows
+from immunescape.errors import InputError, unknown_word
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["register"]
+
+predictions_app = typer.Typer(
+    help="Predictions of trials with unknown results: recorded once, hashed, never changed.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+Folder = Annotated[
+    Path | None, typer.Option("--folder", help="Folder of your own predictions [default: the included ones].")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.add_typer(predictions_app, name="predictions")
+
+
+@predictions_app.callback()
+def predictions_command(context: typer.Context, folder: Folder = None, as_json: Json = False) -> None:
+    """List the predictions, with the published result where there is one."""
+    if context.invoked_subcommand is not None:
+        return
+    from immunescape.predictions import read_outcomes, read_predictions
+    from immunescape.predictions.summary import summary_rows
+
+    rows = summary_rows(read_predictions(folder), read_outcomes(folder))
+    if not rows and not as_json:
+        typer.echo("No prediction is entered. `immunescape predictions make` enters one.")
+        return
+    show_rows("Predictions", rows, as_json)
+
+
+@predictions_app.command("show")
+def show_command(
+    name: Annotated[str, typer.Argument(help="A predicted trial, or a record of one.")],
+    folder: Folder = None,
+    protocol: Annotated[bool, typer.Option("--protocol", help="Print the trial file alone.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show every prediction of a trial: figures with intervals, baselines, how it was made, published results."""
+    from immunescape.console import print_table
+    from immunescape.predictions import read_outcomes, read_predictions
+    from immunescape.predictions.summary import figure_text, outcome_text
+
+    predictions = read_predictions(folder)
+    chosen = [p for p in predictions if name in (p.trial, p.record)]
+    if not chosen:
+        raise unknown_word("predicted trial", name, {p.trial for p in predictions})
+    if protocol:
+        typer.echo(chosen[-1].protocol, nl=False)
+        return
+    outcomes = [o for o in read_outcomes(folder) if o.trial == chosen[0].trial]
+    if as_json:
+        content = {
+            "predictions": [{"record": p.record, **vars(p)} for p in chosen],
+            "published": [vars(o) for o in outcomes],
+        }
+        typer.echo(json_module.dumps(content, indent=2, ensure_ascii=False))
+        return
+    for p in chosen:
+        made = p.forecast
+        typer.echo(f"{p.trial} ({p.registry}), entered {p.date} as {p.record}\n{p.question}\nKnown then: {p.declared}")
+        typer.echo(
+            f"Model {made['model'][:12]}, version {made['version']}; {made['patients_per_arm_and_seed']} virtual"
+            f" patients per arm with each of the seeds {', '.join(str(s) for s in made['seeds'])}; {made['failed']}"
+            " simulations failed."
+        )
+        rows = [
+            {
+                "arm": f["arm"],
+                "figure": f["endpoint"],
+                "predicted (95 %)": figure_text(f),
+                "published": "; ".join(
+                    outcome_text(o) for o in outcomes if (o.arm, o.endpoint) == (f["arm"], f["endpoint"])
+                ) or "–",
+            }
+            for f in made["figures"]
+        ]  # fmt: skip
+        print_table("Figures", rows)
+        baselines = [{"figure": end, **values} for end, values in made["baselines"].items()]
+        print_table("Naive baselines", baselines)
+        chance = [{"primary endpoint": end, "probability": f"{v:.2f}"} for end, v in
+                  made["probability_of_success"].items()]  # fmt: skip
+        print_table("Probability that the trial shows a difference in favour of the experimental arm", chance)
+
+
+@predictions_app.command("check")
+def check_command(folder: Folder = None) -> None:
+    """Check the ledger for changed, missing or inserted records; exits with 1 if there are any."""
+    from immunescape.predictions import check_ledger, read_predictions
+
+    problems = check_ledger(folder)
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo(f"{len(read_predictions(folder))} predictions, all as they were entered.")
+
+
+@predictions_app.command("make")
+def make_command(
+    trials: Annotated[
+        list[str] | None,
+        typer.Argument(help="Trial files or included open trials [default: all included ones].",
+                       autocompletion=completion.trials),
+    ] = None,
+    folder: Annotated[
+        Path, typer.Option("--folder", help="Folder of predictions to enter into.")
+    ] = Path("immunescape-results/predictions"),
+    patients: Annotated[
+        int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients per arm and seed.")
+    ] = 350,
+    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="The first seed.")] = 1,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Number of seeds, starting at --seed.")] = 3,
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: one per core].")
+    ] = None,
+    question: Annotated[str, typer.Option("--question", help="Question of the trial; for your own files.")] = "",
+    declared: Annotated[
+        str, typer.Option("--known", help="Prior knowledge of its drugs and result; for your own files.")
+    ] = "",
+    engine: Engine = "auto",
+) -> None:  # fmt: skip
+    """Simulate trials with unknown results and record the predictions in the ledger."""
+    from immunescape.evaluation.forecast import forecast
+    from immunescape.files import check_folder
+    from immunescape.predictions import enter_prediction, open_protocols
+    from immunescape.predictions.register import registered
+    from immunescape.predictions.summary import figure_text
+    from immunescape.trial.spec import load_trial
+
+    shipped, registered_names = open_protocols(), registered()
+    loaded = []
+    for name in trials or sorted(shipped):
+        if name in shipped:
+            entry = registered_names[name]
+            loaded.append((load_trial(shipped[name]), entry.question, entry.declaration))
+        elif name.endswith((".yaml", ".yml")) or Path(name).is_file():
+            if not (question.strip() and declared.strip()):
+                raise InputError(
+                    f"{name}: a prediction says what the trial asks and what was known of it",
+                    hint="Give both with --question and --known.",
+                )
+            loaded.append((load_trial(Path(name)), question, declared))
+        else:
+            raise unknown_word("open trial", name, shipped)
+    for trial, _, _ in loaded:
+        if trial.published is not None:
+            raise InputError(f"trial '{trial.name}' has published results in its file",
+                             hint="Predict trials whose result is not known.")  # fmt: skip
+    check_folder(folder, "--folder")
+    numbers = tuple(range(seed, seed + seeds))
+    with interruptible(folder):
+        for trial, asks, said in loaded:
+            typer.echo(f"{trial.name}: {len(trial.arms)} arms of {patients} patients, {seeds} seeds", err=True)
+            with Progress(quiet=False) as advance:
+                made = forecast(
+                    trial, patients=patients, seeds=numbers, workers=workers, engine=engine, progress=advance,
+                    out=folder / "patients" / trial.name,
+                )  # fmt: skip
+            prediction = enter_prediction(made, folder, question=asks, declared=said)
+            typer.echo(f"{prediction.record}: PFS HR {figure_text(prediction.figure('pfs_hr'))}, OS HR"
+                       f" {figure_text(prediction.figure('os_hr'))}")  # fmt: skip
+
+
+@predictions_app.command("enter")
+def enter_command(
+    name: Annotated[str, typer.Argument(help="A predicted trial.")],
+    endpoint: Annotated[str, typer.Option("--endpoint", help="pfs_hr, os_hr, orr_pct, pfs_median_months, …")],
+    value: Annotated[float, typer.Option("--value", help="The published figure.")],
+    source: Annotated[str, typer.Option("--source", help="Citation of the publication.")],
+    folder: Annotated[Path, typer.Option("--folder", help="Folder of predictions.")],
+    arm: Annotated[
+        str, typer.Option("--arm", help="Arm, or experimental / control [default: the first that was predicted].")
+    ] = "",
+    low: Annotated[float | None, typer.Option("--low", help="Lower bound of its interval.")] = None,
+    high: Annotated[float | None, typer.Option("--high", help="Upper bound of its interval.")] = None,
+) -> None:
+    """Record a published result beside the predictions of a trial; predictions are not changed."""
+    import datetime
+
+    from immunescape.predictions import Outcome, enter_outcome, read_predictions
+
+    if not arm:
+        figures = [p.figure(endpoint) for p in read_predictions(folder) if p.trial == name]
+        arm = next((str(f["arm"]) for f in figures if f is not None), "")
+    today = datetime.date.today().isoformat()
+    enter_outcome(folder, Outcome(name, endpoint, arm, value, low, high, source, today))
+    typer.echo(f"Entered: {name}, {endpoint} of '{arm}': {value:g}")

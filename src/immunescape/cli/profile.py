@@ -1,0 +1,196 @@
+"""Commands of the profile room: profile, cohort, reference, biomarkers. Heavy imports happen inside the commands."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from immunescape.errors import InputError
+
+__all__ = ["register"]
+
+Folder = Annotated[
+    Path | None, typer.Argument(help="Study folder: cBioPortal as downloaded, or one with a manifest.yaml.")
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Folder for the files [default: immunescape-results/NAME].")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Reference = Annotated[
+    str | None,
+    typer.Option("--reference", help="Name or folder of a frozen reference for percentiles of expression."),
+]
+Unit = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--unit",
+        help="Unit of a column, analyte or expression file of a cBioPortal study that states none: COLUMN=UNIT; may be "
+        "given several times.",
+    ),
+]
+
+reference_app = typer.Typer(
+    help="Frozen references that percentiles are taken from.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+def declared_units(words: list[str] | None) -> dict[str, str]:
+    """Return column -> unit from words such as ``OS_TIME=days``.
+
+    Raises
+    ------
+    InputError
+        For a word without ``=``, or two units of one column.
+    """
+    units: dict[str, str] = {}
+    for word in words or ():
+        column, sign, unit = (text.strip() for text in word.rpartition("="))
+        if not sign or not column or not unit:
+            raise InputError(f"--unit {word}: no COLUMN=UNIT", hint="For example: --unit OS_TIME=days")
+        if units.get(column, unit) != unit:
+            raise InputError(f"--unit gives {column} two units: {units[column]} and {unit}", hint="Give one.")
+        units[column] = unit
+    return units
+
+
+def profile_command(
+    folder: Folder = None,
+    patient: Annotated[
+        list[str] | None, typer.Option("--patient", "-p", help="Only this patient; may be given several times.")
+    ] = None,
+    out: Out = None,
+    rules: Annotated[Path | None, typer.Option("--rules", help="Your own rule file.")] = None,
+    reference: Reference = None,
+    unit: Unit = None,
+    as_json: AsJson = False,
+    example: Annotated[bool, typer.Option("--example", help="Profile the included synthetic example study.")] = False,
+    template: Annotated[bool, typer.Option("--template", help="Print a commented manifest.yaml.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of profile.json.")] = False,
+) -> None:
+    """Profile patients: biomarkers and a call for each resistance mechanism from their files."""
+    if template:
+        from immunescape.profile.manifest import template as manifest_template
+
+        typer.echo(manifest_template())
+        return
+    if schema:
+        from immunescape.profile.profile_json import json_schema
+
+        typer.echo(json_module.dumps(json_schema(), indent=2, ensure_ascii=False))
+        return
+    if folder is None and not example:
+        raise InputError(
+            "name a study folder",
+            hint="`immunescape profile --example` runs one that ships; `--template` writes a manifest.",
+        )
+    from immunescape.api.profiles import profile_study
+    from immunescape.report.files import check_folder
+
+    if example:
+        from immunescape.profile.loading import example_folder
+
+        folder = example_folder()
+    assert folder is not None
+    results = Path("immunescape-results")
+    check_folder(results if out is None else out)
+    study = profile_study(folder, patients=patient, rules=rules, reference=reference, units=declared_units(unit))
+    target = out or results / (study.name or "profile")
+    written = study.save(target)
+    if as_json:
+        with (target / "profile.json").open(encoding="utf-8") as lines:
+            for line in lines:
+                typer.echo(line, nl=False)
+        return
+    study.show()
+    typer.echo("\nWritten: " + ", ".join(str(p) for p in written))
+
+
+def cohort_command(
+    folder: Annotated[Path, typer.Argument(help="Study folder.")],
+    outcome: Annotated[
+        list[str] | None,
+        typer.Option("--outcome", help="response, benefit, pfs or os; several allowed [default: all]."),
+    ] = None,
+    treated: Annotated[
+        str | None, typer.Option("--treated", help="Name of an arm: test biomarker x treatment interaction as well.")
+    ] = None,
+    rules: Annotated[Path | None, typer.Option("--rules", help="Your own rule file.")] = None,
+    reference: Reference = None,
+    unit: Unit = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for associations.csv, outcomes.csv, interactions and report.html."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Test mechanisms and biomarkers for association with response, PFS and OS, with false discovery rates."""
+    from immunescape.api.profiles import profile_study
+    from immunescape.console import NOTICE
+
+    if out is not None:
+        from immunescape.report.files import check_folder
+
+        check_folder(out)
+    study = profile_study(folder, rules=rules, reference=reference, units=declared_units(unit))
+    endpoints = [e for e in (outcome or ["os"]) if e in ("pfs", "os")] or ["os"] if treated is not None else []
+    written = [] if out is None else study.save_statistics(out, outcome, treated)
+    if as_json:
+        table, _ = study.associations(outcome)
+        tables = {"associations": table} | {
+            f"interactions_{e}": study.interactions(treated or "", e) for e in endpoints
+        }
+        rows = {k: json_module.loads(t.to_json(orient="records", double_precision=10)) for k, t in tables.items()}
+        typer.echo(json_module.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    study.show_associations(outcome)
+    for endpoint in endpoints:
+        study.show_interactions(treated or "", endpoint)
+    typer.echo(f"\n{NOTICE}")
+    if written:
+        typer.echo("\nWritten: " + ", ".join(str(p) for p in written))
+
+
+@reference_app.command("build")
+def reference_build_command(
+    folder: Annotated[Path, typer.Argument(help="Study folder with expression of at least 20 samples.")],
+    name: Annotated[str, typer.Option("--name", help="Name that `profile --reference` finds it by.")] = "own",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder [default: the search path of references].")
+    ] = None,
+    unit: Unit = None,
+) -> None:
+    """Build a frozen, versioned reference from the expression of a study."""
+    from immunescape.api.profiles import build_reference
+
+    target = build_reference(folder, name, out, declared_units(unit))
+    typer.echo(f"Written: {target}\nUse it: immunescape profile FOLDER --reference {name if out is None else target}")
+
+
+@reference_app.command("list")
+def reference_list_command() -> None:
+    """List the references that were built under a name."""
+    from immunescape.profile.biomarkers.expression import references_known
+
+    for name, place in references_known().items():
+        typer.echo(f"{name}  {place}")
+
+
+def biomarkers_command(as_json: AsJson = False) -> None:
+    """List the biomarkers: unit, definition, label, required data."""
+    from immunescape.api.profiles import biomarkers_table, print_biomarkers
+
+    if as_json:
+        typer.echo(json_module.dumps(biomarkers_table(), indent=2, ensure_ascii=False))
+    else:
+        print_biomarkers()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this room to the application."""
+    app.command("profile")(profile_command)
+    app.add_typer(reference_app, name="reference")
+    app.command("cohort")(cohort_command)
+    app.command("biomarkers")(biomarkers_command)

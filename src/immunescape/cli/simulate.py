@@ -1,0 +1,200 @@
+"""The command ``immunescape simulate``: one virtual patient under one or more regimens."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from immunescape.cli import completion
+from immunescape.cli.running import Engine
+from immunescape.errors import InputError
+
+__all__ = ["register"]
+
+
+def simulate_command(
+    regimens: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Regimens, such as 'pembrolizumab 200 mg every 3 weeks', or none; several are compared side by side."
+        ),
+    ] = None,
+    months: Annotated[float, typer.Option("--months", "-m", help="Duration of follow-up.")] = 24.0,
+    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of all random numbers.")] = 1,
+    covariate: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            help="NAME=VALUE: a covariate of the patient, such as pdl1_tps=60; repeatable.",
+            autocompletion=completion.covariates,
+        ),
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=VALUE or NAME=x2: a parameter, changed from day 0; repeatable."),
+    ] = None,
+    number: Annotated[int | None, typer.Option("--id", min=0, help="Number of the patient (of a run: --run).")] = None,
+    run: Annotated[Path | None, typer.Option("--run", help="Folder of a run, whose patient --id is taken.")] = None,
+    arm: Annotated[str | None, typer.Option("--arm", help="Arm of that run.")] = None,
+    trial: Annotated[
+        Path | None, typer.Option("--trial", help="Trial file of that run, if it is not an included trial.")
+    ] = None,
+    region: Annotated[str, typer.Option("--region", help="western or east_asian.")] = "western",
+    planned: Annotated[
+        bool,
+        typer.Option("--planned", help="Give every planned dose and simulate the model only: no toxicity, no death."),
+    ] = False,
+    scans: Annotated[
+        str | None, typer.Option("--scans", help="Visit schedule [default: weeks 6 and 12 then every 9 weeks].")
+    ] = None,
+    observe: Annotated[
+        list[str] | None,
+        typer.Option("--observe", help="State or quantity of the model to output and plot; repeatable."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for course.csv, doses.csv, scans.csv, course.json, course.png."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    engine: Engine = "auto",
+) -> None:
+    """Simulate one virtual patient under one or more regimens, from diagnosis on."""
+    from immunescape.files import check_folder
+
+    if not regimens:
+        raise InputError(
+            "no regimen is given", hint="For example: immunescape simulate 'pembrolizumab 200 mg every 3 weeks'"
+        )
+    if out is not None:
+        check_folder(out)
+    patient = _patient(seed, covariate, number, run, arm, trial, region, engine)
+    patient = patient.changed(**{name: _change(text) for name, text in _pairs("--set", change).items()})
+    shown = list(dict.fromkeys(observe or ()))
+    courses = patient.compare(
+        regimens,
+        months=months,
+        conduct="planned" if planned else "trial",
+        observe=_outputs(shown) if shown else None,
+        scans=scans,
+        engine=engine,
+    )
+    written = courses.save(out, figure=False) if out is not None else []
+    if out is not None:
+        courses.plot(shown or None, out / "course.png")
+        written.append(out / "course.png")
+    if as_json:
+        typer.echo(json_module.dumps([c.to_json() for c in courses], indent=2, allow_nan=False))
+        return
+    _show(courses, shown)
+    if written:
+        typer.echo("\nWritten: " + ", ".join(str(p) for p in written))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("simulate")(simulate_command)
+
+
+def _patient(
+    seed: int,
+    covariate: list[str] | None,
+    number: int | None,
+    run: Path | None,
+    arm: str | None,
+    trial: Path | None,
+    region: str,
+    engine: str,
+) -> Any:
+    from immunescape.patients import draw_patient, patient_of_run
+
+    if run is None:
+        if arm is not None or trial is not None:
+            raise InputError("--arm and --trial belong to --run", hint="Name the folder of the run as well.")
+        values = {name: _value(name, text) for name, text in _pairs("--with", covariate).items()}
+        return draw_patient(seed, region=region, number=number, engine=engine, **values)  # type: ignore[arg-type]
+    if number is None:
+        raise InputError("--run without --id", hint="Give the number of the patient: the column 'id' of the run.")
+    if covariate:
+        raise InputError("--with changes nothing in a patient of a run", hint="Leave out --run, or change by --set.")
+    return patient_of_run(run, number, arm, trial=trial or "")
+
+
+def _pairs(option: str, words: list[str] | None) -> dict[str, str]:
+    """Name -> text from words such as ``pdl1_tps=60``."""
+    pairs: dict[str, str] = {}
+    for text in words or ():
+        name, sign, value = (piece.strip() for piece in text.partition("="))
+        if not sign or not name or not value:
+            raise InputError(f"{option} {text}: no NAME=VALUE", hint=f"For example: {_EXAMPLES[option]}")
+        if name in pairs:
+            raise InputError(f"{option} gives '{name}' twice", hint="Give it once.")
+        pairs[name] = value
+    return pairs
+
+
+_EXAMPLES = {"--with": "--with pdl1_tps=60", "--set": "--set k_kill=x2"}
+
+
+def _value(name: str, text: str) -> Any:
+    """A covariate's value as its kind wants it; what is wrong is refused where the patient is drawn."""
+    from immunescape.errors import unknown_word
+    from immunescape.trial.covariates import COVARIATES
+
+    if name not in COVARIATES:
+        raise unknown_word("covariate", name, COVARIATES)
+    about = COVARIATES[name]
+    if about.is_number:
+        try:
+            return float(text)
+        except ValueError:
+            raise InputError(
+                f"--with {name}={text}: no number", hint=f"{about.meaning} in {about.unit or '1'}."
+            ) from None
+    words = {str(v).casefold(): v for v in about.values}
+    words |= {w: v for w, v in (("yes", True), ("no", False)) if v in about.values and True in about.values}
+    if text.casefold() not in words:
+        raise unknown_word(f"value of {name}", text, [str(v) for v in about.values])
+    return words[text.casefold()]
+
+
+def _change(text: str) -> float | str:
+    """A number, or a factor such as x2 as it stands."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _unit(text: str) -> str:
+    return {"dimensionless": "", "centimeter": "cm", "cell/milliliter": "cell/mL", "1/milliliter": "1/mL"}.get(
+        text, text
+    )
+
+
+def _outputs(shown: list[str]) -> list[str]:
+    """Outputs that are asked for, and those that every plot and table needs."""
+    return list(dict.fromkeys(["V_T", "diameter_T", *shown]))
+
+
+def _show(courses: Any, shown: list[str]) -> None:
+    """Print the patient, what happened, and the outputs every three months."""
+    from immunescape.console import NOTICE, print_table
+    from immunescape.trial.recist import DAYS_PER_MONTH
+
+    typer.echo(f"{courses[0].patient}\n")
+    names = shown or ["diameter_T", "PD1_occupancy_T", "CD8_density_T", "Treg_CD8_ratio", "ctDNA_conc"]
+    for course in courses:
+        typer.echo(f"{course.label}\n  " + "\n  ".join(course.sentences()))
+        days = course.table.index.to_numpy()
+        chosen = [int(abs(days - m * DAYS_PER_MONTH).argmin()) for m in range(0, int(days[-1] / DAYS_PER_MONTH) + 1, 3)]
+        columns = [n for n in names if n in course.table.columns]
+        rows: list[dict[str, Any]] = [{"month": "", **{n: _unit(course.units[n]) for n in columns}}]
+        for i in dict.fromkeys(chosen):
+            values = {n: f"{course.table[n].iloc[i]:.3g}" for n in columns}
+            rows.append({"month": f"{days[i] / DAYS_PER_MONTH:.0f}", **values})
+        print_table("", rows)
+        typer.echo("")
+    typer.echo(NOTICE)

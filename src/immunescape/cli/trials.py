@@ -1,0 +1,137 @@
+"""Commands about virtual trials: ``trial`` runs one, ``trials`` lists those that ship."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from immunescape.cli import completion
+from immunescape.cli.running import Cluster, Engine, Progress, Seed, Workers, first_with, interruptible, show_rows, stop
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("trial")(trial_command)
+    app.command("trials")(trials_command)
+
+
+def trial_command(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="An included trial (see `trials`) or a YAML file.", autocompletion=completion.trials),
+    ] = None,
+    patients: Annotated[
+        int | None,
+        typer.Option(
+            "--patients",
+            "-n",
+            min=1,
+            max=1_000_000,
+            help="Virtual patients per arm [default: the protocol's, at most 150].",
+        ),
+    ] = None,
+    seed: Seed = 1,
+    workers: Workers = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder for result.json, patients.parquet, report.html [default: immunescape-results/NAME].",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print result.json instead of tables.")] = False,
+    engine: Engine = "auto",
+    cluster: Cluster = None,
+    paired: Annotated[
+        bool, typer.Option("--paired", help="Use the same patients in all arms; differences by paired bootstrap.")
+    ] = False,
+    attribute: Annotated[
+        int | None,
+        typer.Option(
+            "--attribute", min=1, max=10_000, help="Number of patients in whom to attribute escape to a mechanism."
+        ),
+    ] = None,
+    curves: Annotated[
+        Path | None,
+        typer.Option("--curves", help="Folder with published curves (keynote024_os.csv), drawn beside the prediction."),
+    ] = None,
+    template: Annotated[bool, typer.Option("--template", help="Print a commented YAML file to start from.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of a trial file.")] = False,
+    result_schema: Annotated[
+        bool, typer.Option("--result-schema", help="Print the JSON schema of result.json.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write into a folder that contains the results of another trial.")
+    ] = False,
+) -> None:
+    """Run a virtual trial and compare it with the published one."""
+    if result_schema:
+        from immunescape.report.result_files import result_schema as schema_of_results
+
+        typer.echo(json_module.dumps(schema_of_results(), indent=2))
+        return
+    if template or schema:
+        from immunescape.trial.spec import trial_schema, trial_template
+
+        typer.echo(trial_template() if template else json_module.dumps(trial_schema(), indent=2))
+        return
+    if name is None:
+        stop(
+            "name a trial or a YAML file",
+            "`immunescape trials` lists those that ship; `--template` writes one to start from.",
+        )
+    from immunescape.api.trials import load_trial
+    from immunescape.files import check_folder
+
+    if cluster is None and workers != 1:
+        from immunescape.parallel import start_server
+        from immunescape.trial import WORKER_IMPORTS
+
+        start_server(WORKER_IMPORTS)
+    virtual = load_trial(name)
+    if curves is not None:
+        virtual = virtual.with_curves(curves)
+    folder = out or Path("immunescape-results") / virtual.name
+    check_folder(folder)
+    if not force:
+        _refuse_other(folder, virtual.name)
+    with interruptible(folder), Progress(quiet=as_json) as advance:
+        result = virtual.run(
+            patients=patients, seed=seed, workers=workers, out=folder, engine=engine, paired=paired,
+            progress=first_with(_read_ahead, advance), attribute=attribute, cluster=cluster,
+        )  # fmt: skip
+    written = result.save(folder)
+    if as_json:
+        typer.echo((folder / "result.json").read_text(encoding="utf-8"), nl=False)
+        return
+    result.show()
+    typer.echo("\nWritten: " + ", ".join(str(p) for p in written))
+
+
+def _refuse_other(folder: Path, name: str) -> None:
+    """Refuse a folder that holds the result of another trial, which would be overwritten."""
+    try:
+        held = json_module.loads((folder / "result.json").read_text(encoding="utf-8")).get("trial")
+    except (OSError, ValueError, AttributeError):
+        return
+    if isinstance(held, str) and held != name:
+        stop(f"{folder} holds the result of '{held}'", "Choose another folder (--out), or overwrite it with --force.")
+
+
+def _read_ahead() -> None:
+    from immunescape.report.trial_report import read_ahead
+
+    read_ahead()
+
+
+def trials_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the included trials."""
+    from immunescape.api.trials import trials_table
+
+    show_rows("Trials", trials_table(), as_json)

@@ -1,0 +1,190 @@
+"""Which numbers matter most, and on what they rest: each parameter of the model moved by one prior standard deviation.
+
+The same virtual patients of a trial are grown and treated with one parameter higher and lower
+(:data:`immunescape.evaluation.uncertainty.WIDTHS`), and all else, random numbers too, as it was. The reference
+strengths follow to first order: they are taken at the diagnosis of the reference patient of the tables, so that a
+mechanism that is made stronger does not weaken that patient. Of those that are assumed, the ones that matter most are
+those to find a source for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.errors import InputError, unknown_word
+from immunescape.evaluation.sensitivity import OUTPUTS, Progress, TreatedPatients
+from immunescape.evaluation.uncertainty import ANCHOR, GROWTH, WIDTHS, moved, uncertain
+from immunescape.trial.spec import Trial, load_trial
+
+if TYPE_CHECKING:
+    from immunescape.model.assembly import Model
+
+__all__ = ["Audit", "run_audit", "strengths_at"]
+
+FloatArray = NDArray[np.float64]
+_SPARE = 8
+"""Candidates for each patient: those whose tumour is never diagnosed as things are say nothing."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Parameters by what they do to the change of the diameter at week 18, over patients.
+
+    Each row: parameter, mechanism, value, unit, grade, basis, sources, and per output the mean ``effect`` of one prior
+    standard deviation (half of high less low) and its root mean square over patients (``rms``).
+    """
+
+    trial: str
+    arm: str
+    rows: tuple[dict[str, Any], ...]
+    patients: int
+    points: int
+    undiagnosed: int
+    failed: int
+    seed: int
+    seconds: float
+
+    def top(self, n: int = 20, grade: str = "") -> list[dict[str, Any]]:
+        """Return the n rows that matter most, of one grade where it is named."""
+        return [r for r in self.rows if not grade or r["grade"] == grade][:n]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "trial": self.trial, "arm": self.arm, "patients": self.patients, "seed": self.seed, "points": self.points,
+            "undiagnosed": self.undiagnosed, "failed": self.failed, "seconds": round(self.seconds, 1),
+            "prior_widths": WIDTHS, "parameters": list(self.rows),
+        }  # fmt: skip
+
+
+def strengths_at(model: Model, names: Sequence[str], values: Sequence[float], engine: str = "auto") -> FloatArray:
+    """Reference strengths with one parameter changed each, at the diagnosis of the reference patient of the tables.
+
+    Parameters
+    ----------
+    model
+        The drug-free model.
+    names, values
+        k parameters and their values, in the units of the tables.
+    engine
+        Name of the engine.
+
+    Returns
+    -------
+    (k, modulations) strengths, in the order of ``model.modulations``.
+    """
+    from immunescape.engine import get_engine
+    from immunescape.engine.api import Job
+    from immunescape.model.reference import strength_id
+    from immunescape.population.reference import reference_strengths
+
+    states = reference_strengths(model, engine=engine)[1].states  # without clones, as the stored strengths
+    compiled = model.compiled(get_engine(engine))
+    base = {n: model.parameters[n].base for n in set(names)}
+    parameters = {n: np.full(len(names), v) for n, v in base.items()}
+    for k, (name, value) in enumerate(zip(names, values, strict=True)):
+        parameters[name][k] = model.parameters[name].to_base(value)
+    result = compiled.run(
+        Job(
+            n=len(names),
+            times=np.array([0.0, 1e-6]),
+            outputs=tuple(strength_id(key) for key in model.modulations),
+            parameters=parameters,
+            initial={name: np.full(len(names), v) for name, v in states.items()},
+            rtol=1e-6,
+            atol=model.atol(),
+        )
+    )
+    return np.maximum(result.values[:, 0, :], 0.0)
+
+
+def run_audit(
+    trial: str | Trial,
+    *,
+    arm: str = "",
+    patients: int = 20,
+    only: Sequence[str] = (),
+    seed: int = 1,
+    engine: str = "auto",
+    progress: Progress | None = None,
+) -> Audit:
+    """Move every parameter of the model, one at a time.
+
+    Parameters
+    ----------
+    trial, arm
+        As for `run_sensitivity`.
+    patients
+        Virtual patients; each is simulated twice for each parameter.
+    only
+        Parameters; none takes all that are uncertain.
+    seed, engine, progress
+        As elsewhere.
+    """
+    from immunescape.model.reference import reference_id
+    from immunescape.population.reference import prepared_model
+
+    if patients < 4:
+        raise InputError(f"{patients} patients", hint="Take at least 4; 20 or more to report.")
+    began = time.perf_counter()
+    spec = load_trial(trial) if isinstance(trial, str) else trial
+    treated = TreatedPatients(spec, arm, _SPARE * patients, seed, engine)
+    known = [*uncertain(treated.model), ANCHOR, GROWTH]
+    for name in only:
+        if name not in known:
+            raise unknown_word("parameter that is uncertain", name, known)
+    names = list(dict.fromkeys(only)) or known
+    p = treated.model.parameters
+    ends = [(name, z, moved(p[name], z)) for name in names for z in (1.0, -1.0)]
+    bare = prepared_model((), treated.model.specificity)
+    inner = [(k, name, value) for k, (name, _, value) in enumerate(ends) if name in bare.parameters]
+    strengths = strengths_at(bare, [n for _, n, _ in inner], [v for _, _, v in inner], engine)
+    stored = np.array([bare.parameters[reference_id(key)].base for key in bare.modulations])
+    n = len(ends) * patients
+    at = np.tile(stored, (len(ends), 1))
+    for row, (k, _, _) in zip(strengths, inner, strict=True):
+        at[k] = row
+    changed: dict[str, tuple[str, FloatArray]] = {}
+    for k, (name, _, value) in enumerate(ends):
+        factors = changed.setdefault(name, ("times", np.ones(n)))[1]
+        factors[k * patients : (k + 1) * patients] = value / p[name].value
+    for j, key in enumerate(bare.modulations):
+        if reference_id(key) in p and not np.allclose(at[:, j], stored[j], rtol=1e-9, atol=0.0):
+            changed[reference_id(key)] = ("set", np.repeat(at[:, j], patients))
+    quantiles = np.random.default_rng(seed).random((_SPARE * patients, len(treated.parameters)))
+    unchanged = treated.evaluate(np.arange(_SPARE * patients), quantiles)
+    diagnosed = np.flatnonzero(np.isfinite(unchanged).all(axis=1))[:patients]
+    if len(diagnosed) < patients:
+        raise InputError(
+            f"only {len(diagnosed)} of {_SPARE * patients} candidates are diagnosed", hint="Take fewer patients."
+        )
+    quantiles = quantiles[diagnosed]
+    who = np.tile(diagnosed, len(ends))
+    values = treated.evaluate(who, np.tile(quantiles, (len(ends), 1)), progress, changed)
+    finite = np.where(np.isfinite(values), values, np.nan).reshape(len(names), 2, patients, len(OUTPUTS))
+    half = 0.5 * (finite[:, 0] - finite[:, 1])
+    rows = []
+    for k, name in enumerate(names):
+        row = {
+            "parameter": name, "mechanism": p[name].owner, "value": p[name].value, "unit": p[name].unit,
+            "grade": p[name].grade, "basis": p[name].basis, "sources": list(p[name].sources),
+        }  # fmt: skip
+        for j, output in enumerate(OUTPUTS):
+            own = half[k, :, j][np.isfinite(half[k, :, j])]
+            row[output] = {
+                "effect": float(f"{own.mean():.4g}") if len(own) else 0.0,
+                "rms": float(f"{np.sqrt((own**2).mean()):.4g}") if len(own) else 0.0,
+                "n": len(own),
+            }
+        rows.append(row)
+    rows.sort(key=lambda r: (-r["change_week_18"]["rms"], -abs(r["orr"]["effect"])))
+    return Audit(
+        treated.trial.name, treated.arm.name, tuple(rows), patients, len(values), int(np.isnan(values[:, 0]).sum()),
+        int(np.isinf(values[:, 0]).sum()), seed, time.perf_counter() - began,
+    )  # fmt: skip

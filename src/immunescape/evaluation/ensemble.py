@@ -1,0 +1,188 @@
+"""A trial predicted by an ensemble: what is assumed varies from draw to draw by its grade, with the fit's posterior.
+
+Every draw has parameters of its own (:mod:`immunescape.evaluation.uncertainty`) and a population fit from the posterior
+of the calibration; all draws share the random numbers of their patients. The interval of a figure over draws says what
+the assumptions leave open; chance of the virtual patients is in it, and is reported beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from immunescape.errors import InputError, ModelError
+from immunescape.evaluation.harness.figures import figures
+from immunescape.evaluation.posterior import Posterior
+from immunescape.evaluation.uncertainty import WIDTHS, draw, fit_of
+from immunescape.files import check_folder, whole_file
+from immunescape.population.fit import PopulationFit
+
+if TYPE_CHECKING:
+    from immunescape.trial.result import TrialResult
+    from immunescape.trial.spec import Trial
+
+__all__ = ["SHOWN", "Ensemble", "run_ensemble"]
+
+SHOWN = ("orr_pct", "pd_pct", "pfs_median_months", "os_median_months", "pfs_12_pct", "os_12_pct", "os_24_pct")
+"""Figures of an arm that are gathered."""
+COMPARED = ("pfs_hr", "os_hr", "orr_difference")
+LOW, HIGH = 0.05, 0.95
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Figures over draws.
+
+    Attributes
+    ----------
+    rows : arm (empty for comparisons), figure, ``central`` (tables and fit as they ship) with its Monte Carlo error
+        ``se``, and ``median``, ``low``, ``high`` (5th and 95th percentile) over the `draws` in which it is known.
+    lost : draws whose reference patient could not be brought back, with the reason.
+    """
+
+    trial: str
+    rows: tuple[dict[str, Any], ...]
+    draws: int
+    lost: Mapping[int, str]
+    patients: int
+    seed: int
+    width: float
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "trial": self.trial, "draws": self.draws, "lost": {str(k): v for k, v in self.lost.items()},
+            "patients": self.patients, "seed": self.seed, "width": self.width, "prior_widths": WIDTHS,
+            "seconds": round(self.seconds, 1), "figures": list(self.rows),
+        }  # fmt: skip
+
+
+def run_ensemble(
+    trial: Trial,
+    *,
+    draws: int = 12,
+    patients: int = 40,
+    seed: int = 1,
+    width: float = 1.0,
+    workers: int | None = None,
+    out: Path | None = None,
+    engine: str = "auto",
+    progress: Callable[[int, int], None] | None = None,
+    simulate: Callable[..., TrialResult] | None = None,
+) -> Ensemble:
+    """Predict a trial with every draw of what is assumed.
+
+    Parameters
+    ----------
+    trial
+        The protocol.
+    draws
+        Of parameters and fit; beside them the trial is simulated as it ships.
+    patients
+        Virtual patients of each arm and draw.
+    seed
+        Of patients and draws.
+    width
+        Factor of all prior widths.
+    workers, engine
+        As for a trial.
+    out
+        Folder that keeps finished draws (``draw-<k>.json``).
+    progress
+        Called with (draws done, draws in all).
+    simulate
+        In place of `run_trial`, for tests.
+    """
+    from immunescape.population.reference import prepared_model
+    from immunescape.trial.runner import model_digest, run_trial
+
+    if draws < 2:
+        raise InputError(f"{draws} draws give no interval", hint="Take at least 2; 12 or more to report.")
+    if not width > 0.0 or not math.isfinite(width):
+        raise InputError(f"the width {width:g} is no factor", hint="1 takes the widths as they are stated.")
+    if out is not None:
+        check_folder(out)
+    began = time.perf_counter()
+    model = prepared_model(trial.drugs, trial.specificity)
+    posterior = Posterior.shipped()
+    fits = posterior.draws(draws, seed) if posterior is not None else [PopulationFit.shipped()] * draws
+    text = "\x1f".join([model_digest(), trial.text or repr(trial), str(patients), str(seed), repr(width), str(draws)])
+    key = hashlib.sha256(text.encode()).hexdigest()
+
+    def made(number: int) -> dict[str, Any]:
+        """Figures of a draw; -1 is the model as it ships."""
+        path = None if out is None else out / f"{'central' if number < 0 else f'draw-{number}'}.json"
+        stored = _stored(path, key)
+        if stored is not None:
+            return stored
+        try:
+            fit = (
+                None
+                if number < 0
+                else fit_of(draw(model, seed, number, width=width, engine=engine), model, fits[number])
+            )
+        except ModelError as error:
+            return _keep(path, key, {"lost": error.message})
+        result = (simulate or run_trial)(
+            trial, patients=patients, seed=seed, workers=workers, engine=engine, fit=fit, paired=trial.can_pair
+        )
+        return _keep(path, key, {"figures": _gathered(figures(result))})
+
+    central = made(-1)["figures"]
+    found: list[dict[str, Any]] = []
+    lost: dict[int, str] = {}
+    for number in range(draws):
+        one = made(number)
+        if "lost" in one:
+            lost[number] = one["lost"]
+        else:
+            found.append(one["figures"])
+        if progress is not None:
+            progress(number + 1, draws)
+    rows = []
+    for name, (value, se) in central.items():
+        known = [f[name][0] for f in found if f.get(name, (None,))[0] is not None]
+        low, middle, high = np.quantile(known, [LOW, 0.5, HIGH]) if known else (math.nan,) * 3
+        arm, _, figure = name.rpartition("|")
+        rows.append(
+            {"arm": arm, "figure": figure, "central": value, "se": se, "median": _plain(middle), "low": _plain(low),
+             "high": _plain(high), "draws": len(known)}
+        )  # fmt: skip
+    return Ensemble(trial.name, tuple(rows), draws, lost, patients, seed, width, time.perf_counter() - began)
+
+
+def _gathered(of_trial: Mapping[str, Any]) -> dict[str, list[float | None]]:
+    out = {f"{arm['name']}|{name}": arm["figures"][name] for arm in of_trial["arms"] for name in SHOWN}
+    out |= {f"|{name}": of_trial["comparison"][name] for name in COMPARED if name in of_trial["comparison"]}
+    return {name: [None if v is None or not math.isfinite(v) else float(v) for v in pair] for name, pair in out.items()}
+
+
+def _plain(value: float) -> float | None:
+    return float(f"{value:.5g}") if math.isfinite(value) else None
+
+
+def _stored(path: Path | None, key: str) -> dict[str, Any] | None:
+    if path is None or not path.is_file():
+        return None
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return content if content["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _keep(path: Path | None, key: str, content: dict[str, Any]) -> dict[str, Any]:
+    if path is not None:
+        hint = "Make room or choose another folder (--out); the same command resumes from what is stored."
+        with whole_file(path, "cannot store a draw", hint=hint) as stream:
+            stream.write(json.dumps({"key": key, **content}).encode())
+    return content

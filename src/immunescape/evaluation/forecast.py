@@ -1,0 +1,290 @@
+"""A forecast of a trial whose result is not known: its figures with intervals, and the probability that it succeeds.
+
+The interval of a figure holds what a trial of the planned size may show: the chance of its patients, the fits of the
+population that the calibration leaves possible, and the error of the model's structure that the calibration trials
+show. Naive baselines that know no biology stand beside every hazard ratio.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.errors import InputError
+from immunescape.evaluation.posterior import Posterior, posterior_weights, shipped_discrepancy
+from immunescape.evaluation.replicates import (
+    ArmOutcomes,
+    arm_outcomes,
+    hazard_ratios,
+    interval,
+    km_median,
+    moved_share,
+    resampled_rows,
+)
+from immunescape.evaluation.scoreboard import Score, published_ratios, regimen_class, rivals
+from immunescape.stats.cox import fast_hazard_ratio
+
+if TYPE_CHECKING:
+    from immunescape.trial.result import TrialResult
+    from immunescape.trial.spec import Trial
+
+__all__ = ["Forecast", "ForecastFigure", "forecast", "forecast_of"]
+
+FloatArray = NDArray[np.float64]
+RESAMPLES = 400
+_Z = 1.959963984540054  # two-sided 5 %, the usual level of a primary endpoint
+ROUND_RATIOS = {"pfs_hr": 0.65, "os_hr": 0.75}
+
+
+@dataclass(frozen=True)
+class ForecastFigure:
+    """One figure that the trial will report.
+
+    Attributes
+    ----------
+    arm, endpoint : which; the arm of a hazard ratio is ``experimental / control``.
+    value : of all simulated patients; None where a median is not reached.
+    low, high : 95 % of trials of the planned size fall in here; None for a bound that is not reached.
+    monte_carlo_se : error of `value` from the number of simulated patients, between seeds (of the logarithm for ratios
+        and medians); None with one seed.
+    simulated, planned : patients.
+    """
+
+    arm: str
+    endpoint: str
+    value: float | None
+    low: float | None
+    high: float | None
+    monte_carlo_se: float | None
+    simulated: int
+    planned: int
+
+    def row(self) -> dict[str, Any]:
+        """As one row of JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """What the model expects of a trial.
+
+    Attributes
+    ----------
+    trial : the protocol.
+    figures : response, medians and hazard ratios.
+    success : primary endpoint -> probability that the planned trial shows a difference at two-sided 5 % in favour of
+        the experimental arm; hazard ratios and response only.
+    baselines : hazard ratio -> baseline -> its prediction.
+    seeds, patients, failed : as run; patients per arm and seed, and simulations that failed.
+    digest, version : of the model's files and of the package. wall_s : seconds it took.
+    """
+
+    trial: Trial
+    figures: tuple[ForecastFigure, ...]
+    success: Mapping[str, float]
+    baselines: Mapping[str, Mapping[str, float]]
+    seeds: tuple[int, ...]
+    patients: int
+    failed: int
+    digest: str
+    version: str
+    wall_s: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the protocol, as plain JSON."""
+        return {
+            "trial": self.trial.name,
+            "figures": [figure.row() for figure in self.figures],
+            "probability_of_success": dict(self.success),
+            "baselines": {endpoint: dict(values) for endpoint, values in self.baselines.items()},
+            "seeds": list(self.seeds),
+            "patients_per_arm_and_seed": self.patients,
+            "failed": self.failed,
+            "model": self.digest,
+            "version": self.version,
+        }
+
+
+def forecast(
+    trial: Trial,
+    *,
+    patients: int = 300,
+    seeds: Sequence[int] = (1, 2, 3),
+    workers: int | None = None,
+    out: Path | None = None,
+    engine: str = "auto",
+    cluster: Any = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Forecast:
+    """Simulate a trial with several seeds and say what it will show.
+
+    Parameters
+    ----------
+    trial
+        The protocol; a block of published results has no influence.
+    patients, seeds
+        Virtual patients per arm and seed; the arms share them where the protocol allows it.
+    workers, out, engine, cluster, progress
+        As for a single trial; `progress` is called with patients done and patients in all seeds.
+
+    Raises
+    ------
+    InputError
+        Without a seed, or with fewer than two patients.
+    """
+    from immunescape.trial.runner import run_trial
+
+    if not seeds:
+        raise InputError("a forecast needs at least one seed", hint="Name the seeds, such as 1, 2 and 3.")
+    if patients < 2:
+        raise InputError(f"{patients} patients per arm", hint="At least two.")
+    start = time.perf_counter()
+    results = []
+    for k, seed in enumerate(seeds):
+
+        def advance(done: int, total: int, k: int = k) -> None:
+            if progress is not None:
+                progress(k * total + done, len(seeds) * total)
+
+        results.append(
+            run_trial(
+                trial, patients=patients, seed=seed, workers=workers, out=None if out is None else out / f"seed-{seed}",
+                engine=engine, paired=trial.can_pair, progress=advance, cluster=cluster,
+            )
+        )  # fmt: skip
+    return forecast_of(results, patients=patients, wall_s=time.perf_counter() - start)
+
+
+def forecast_of(results: Sequence[TrialResult], *, patients: int, wall_s: float = 0.0) -> Forecast:
+    """Forecast from simulated trials: one protocol, a seed each. See :func:`forecast`."""
+    from immunescape.trial.runner import _version, model_digest
+
+    trial, seeds = results[0].trial, tuple(r.seed for r in results)
+    rng = np.random.default_rng(np.random.SeedSequence(list(seeds), spawn_key=(0xF0CA,)))
+    names = [arm.name for arm in trial.arms]
+    by_seed = {name: [arm_outcomes(r, name) for r in results] for name in names}
+    for name, outcomes in by_seed.items():
+        if not any(len(o.response) for o in outcomes):
+            raise InputError(
+                f"no patient of arm '{name}' could be simulated", where=f"trial '{trial.name}'",
+                hint="`immunescape trial` with this protocol lists the reasons.",
+            )  # fmt: skip
+    pooled = {name: _pool(outcomes) for name, outcomes in by_seed.items()}
+    planned = {arm.name: arm.n or len(pooled[arm.name].response) for arm in trial.arms}
+    rows = {name: _rows(rng, results, name, pooled[name], planned[name]) for name in names}
+    structure = shipped_discrepancy()
+
+    def error(kind: str) -> FloatArray:
+        """Errors (resamples,) of the model's structure."""
+        return structure.get(kind, 0.0) * rng.standard_normal(RESAMPLES)
+
+    figures: list[ForecastFigure] = []
+    success: dict[str, float] = {}
+    rates: dict[str, FloatArray] = {}
+    for name in names:
+        data, drawn = pooled[name], rows[name]
+        size = (len(data.response), planned[name])
+        rates[name] = moved_share(data.response[drawn].mean(axis=1), error("orr"))
+        of_seeds = [100 * float(o.response.mean()) for o in by_seed[name] if len(o.response)]
+        figures.append(
+            _figure(name, "orr_pct", 100 * float(data.response.mean()), 100 * rates[name], of_seeds, size, log=False)
+        )
+        for end in ("pfs", "os"):
+            times, events = getattr(data, end)
+            spread = np.array([km_median(times[r], events[r]) for r in drawn]) * np.exp(error("median"))
+            of_seeds = [km_median(*getattr(o, end)) for o in by_seed[name] if len(o.response)]
+            figures.append(_figure(name, f"{end}_median_months", km_median(times, events), spread, of_seeds, size))
+    control = trial.arms[-1].name
+    for arm in trial.arms[:-1]:
+        name = arm.name
+        pair, size = f"{name} / {control}", (len(pooled[name].response), planned[name] + planned[control])
+        for end in ("pfs", "os"):
+            a, b = getattr(pooled[name], end), getattr(pooled[control], end)
+            ratios = hazard_ratios(a, b, rows[name], rows[control]) * np.exp(error("hr"))
+            of_seeds = [
+                _ratio(getattr(x, end), getattr(y, end))
+                for x, y in zip(by_seed[name], by_seed[control], strict=True)
+                if len(x.response) and len(y.response)
+            ]
+            figures.append(_figure(pair, f"{end}_hr", _ratio(a, b), ratios, of_seeds, size))
+            if end in trial.endpoints.primary:
+                events = [t[1][r].sum(axis=1) for t, r in ((a, rows[name]), (b, rows[control]))]
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    z = np.log(ratios) / np.sqrt(1 / events[0] + 1 / events[1])
+                success[_key(trial, name, end)] = float(np.mean(z < -_Z))
+        if "orr" in trial.endpoints.primary:
+            p, q = rates[name], rates[control]
+            se = np.sqrt(p * (1 - p) / planned[name] + q * (1 - q) / planned[control])
+            success[_key(trial, name, "orr")] = float(np.mean(p - q > _Z * np.maximum(se, 1e-12)))
+    failed = sum(int(arm["failed"]) for r in results for arm in r.arms)
+    return Forecast(
+        trial, tuple(figures), success, _baselines(trial), seeds, patients, failed, model_digest(), _version(), wall_s
+    )
+
+
+def _pool(outcomes: Sequence[ArmOutcomes]) -> ArmOutcomes:
+    """Patients of all seeds as one arm."""
+
+    def join(end: str) -> Any:
+        return tuple(np.concatenate([getattr(o, end)[k] for o in outcomes]) for k in (0, 1))
+
+    return ArmOutcomes(np.concatenate([o.response for o in outcomes]), join("pfs"), join("os"))
+
+
+def _rows(
+    rng: np.random.Generator, results: Sequence[TrialResult], arm: str, data: ArmOutcomes, size: int
+) -> NDArray[np.int64]:
+    """Patients (resamples, size) of replicates of an arm, drawn under fits that the calibration leaves possible."""
+    posterior = Posterior.shipped()
+    weights: FloatArray | None = None
+    if posterior is not None:
+        fits = posterior.draws(RESAMPLES, results[0].seed)
+        parts = [posterior_weights(r, arm, fits) for r in results]
+        weights = np.concatenate([p for p in parts if p is not None], axis=1)
+    return resampled_rows(rng, weights, len(data.response), size, RESAMPLES)
+
+
+def _ratio(a: Any, b: Any) -> float:
+    group = np.repeat([1.0, 0.0], [len(a[0]), len(b[0])])
+    return float(fast_hazard_ratio(np.concatenate([a[0], b[0]]), np.concatenate([a[1], b[1]]), group))
+
+
+def _figure(
+    arm: str, endpoint: str, value: float, spread: FloatArray, of_seeds: Sequence[float], size: tuple[int, int],
+    log: bool = True,
+) -> ForecastFigure:  # fmt: skip
+    low, high = interval(spread)
+    numbers = np.array(of_seeds, dtype=float)
+    se = None
+    if len(numbers) > 1 and np.isfinite(numbers).all() and (not log or (numbers > 0).all()):
+        scaled = np.log(numbers) if log else numbers
+        se = float(scaled.std(ddof=1) / math.sqrt(len(scaled)))
+    return ForecastFigure(arm, endpoint, value if math.isfinite(value) else None, low, high, se, *size)
+
+
+def _key(trial: Trial, arm: str, end: str) -> str:
+    """Name of a primary endpoint; with the arm where there are several experimental ones."""
+    return end if len(trial.arms) == 2 else f"{end}, {arm}"
+
+
+def _baselines(trial: Trial) -> dict[str, dict[str, float]]:
+    """Hazard ratio -> baseline -> prediction: constants learnt on the calibration trials, round numbers, no effect."""
+    if len(trial.arms) < 2:
+        return {}
+    out = {}
+    for endpoint, number in ROUND_RATIOS.items():
+        score = Score(trial.name, "own", "", endpoint, None, None, None, None, None, None, regimen_class(trial))
+        learnt = {name: predict(score) for name, predict in rivals(published_ratios()).items()}
+        out[endpoint] = {
+            **{name: math.exp(centre[0]) for name, centre in learnt.items() if centre is not None},
+            "round": number,
+            "no effect": 1.0,
+        }
+    return out

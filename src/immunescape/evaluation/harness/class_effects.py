@@ -1,0 +1,189 @@
+"""How much of the predicted effect of an added drug trials have shown, by class of drug, shrunk by evidence.
+
+For a comparison in which drugs are added to the control arm, with published ln hazard ratio y and the model's m::
+
+    y = phi m + normal(0, s),   s^2 = (error of y)^2 + (phi times Monte Carlo error of m)^2 + tau^2
+    phi of a class ~ normal(mu, omega)
+
+phi is the share of the predicted gain that arrives: 1 if the model is right, 0 if the class does nothing, negative if
+it harms. Classes with many trials have their own phi, classes with few lean on mu. Priors are pessimistic on purpose:
+mu ~ normal(0.5, 0.5), omega and tau half-normal (0.4 and 0.1), all assumed. mu and phi are integrated in closed form,
+omega and tau over a grid.
+
+A class that no trial has tested gets the wider and the more pessimistic of two: the prediction for a further class, and
+the prior.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from immunescape.evaluation.harness.protocols import Protocol
+    from immunescape.evaluation.harness.scoring import Comparison
+
+__all__ = ["UNTESTED", "ClassEffect", "Evidence", "added_class", "class_effects", "effects_of", "evidence"]
+
+FloatArray = NDArray[np.float64]
+PRIOR_MEAN, PRIOR_SD = 0.5, 0.5
+"""Of mu: half of what is predicted, give or take half."""
+BETWEEN, EXTRA = 0.4, 0.1
+"""Scales of omega (between classes) and tau (in ln hazard ratio)."""
+GRID = 8
+UNTESTED = "any class without a trial"
+_80 = 1.2815515655446004
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One comparison: class of what is added, published and predicted ln hazard ratio with their standard errors."""
+
+    trial: str
+    drug_class: str
+    published: float
+    published_se: float
+    predicted: float
+    predicted_se: float
+
+
+@dataclass(frozen=True)
+class ClassEffect:
+    """Share of the predicted effect that a class delivers: mean, SD and 80 % interval of its posterior.
+
+    `positive` is the probability that it is above 0.
+    """
+
+    figure: str
+    drug_class: str
+    trials: int
+    mean: float
+    sd: float
+    low: float
+    high: float
+    positive: float
+
+    def row(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+def class_effects(rows: Sequence[Evidence], figure: str = "") -> list[ClassEffect]:
+    """Posterior of each class, by name, and of a class that no trial has tested (last).
+
+    Parameters
+    ----------
+    rows : comparisons; none at all gives the prior.
+    figure : what the ratios are of, for tables.
+    """
+    classes = sorted({r.drug_class for r in rows})
+    y, m = np.array([r.published for r in rows]), np.array([r.predicted for r in rows])
+    error = np.array([r.published_se for r in rows])
+    monte_carlo = np.array([r.predicted_se for r in rows])
+    member = np.array([[r.drug_class == c for c in classes] for r in rows], dtype=float).reshape(
+        len(rows), len(classes)
+    )
+    omegas = BETWEEN * _half_normal_nodes()
+    taus = EXTRA * _half_normal_nodes()
+    parts: list[tuple[float, FloatArray, FloatArray]] = []
+    for omega in omegas:
+        # of mu and of each class, and of a further class
+        mean = np.full(len(classes) + 1, PRIOR_MEAN)
+        prior = np.full((len(classes) + 1,) * 2, PRIOR_SD**2) + omega**2 * np.eye(len(classes) + 1)
+        design = np.column_stack([member * m[:, None], np.zeros(len(rows))]) if len(rows) else np.zeros((0, 1))
+        for tau in taus:
+            # the share of Monte Carlo error is that at the prior mean of the share
+            noise = error**2 + (PRIOR_MEAN * monte_carlo) ** 2 + tau**2
+            total = design @ prior @ design.T + np.diag(noise)
+            gain = prior @ design.T @ np.linalg.inv(total) if len(rows) else np.zeros((len(classes) + 1, 0))
+            left = y - design @ mean
+            evidence_ln = (
+                -0.5 * float(left @ np.linalg.solve(total, left) + np.linalg.slogdet(total)[1]) if len(rows) else 0.0
+            )
+            parts.append((evidence_ln, mean + gain @ left, np.diag(prior - gain @ design @ prior)))
+    ln = np.array([p[0] for p in parts])
+    weight = np.exp(ln - ln.max())
+    weight = weight / weight.sum()
+    means, variances = np.array([p[1] for p in parts]), np.array([p[2] for p in parts])
+    out = [
+        _effect(figure, name, int(member[:, k].sum()), weight, means[:, k], variances[:, k])
+        for k, name in enumerate(classes)
+    ]
+    further = _effect(figure, UNTESTED, 0, weight, means[:, -1], variances[:, -1])
+    prior_sd = math.hypot(PRIOR_SD, BETWEEN)
+    lowest, widest = min(further.mean, PRIOR_MEAN), max(further.sd, prior_sd)
+    return [*out, _effect(figure, UNTESTED, 0, np.ones(1), np.array([lowest]), np.array([widest**2]))]
+
+
+def _half_normal_nodes() -> FloatArray:
+    """Quantiles of a half-normal of scale 1 that stand for equal shares of it."""
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri(0.5 + 0.5 * (np.arange(GRID) + 0.5) / GRID))
+
+
+def _effect(
+    figure: str, name: str, trials: int, weight: FloatArray, means: FloatArray, variances: FloatArray
+) -> ClassEffect:
+    """Moments and quantiles of a mixture of normals."""
+    from scipy.optimize import brentq
+    from scipy.special import ndtr
+
+    mean = float(weight @ means)
+    sd = math.sqrt(float(weight @ (variances + (means - mean) ** 2)))
+    spread = np.sqrt(variances)
+
+    def below(x: float) -> float:
+        return float(weight @ ndtr((x - means) / spread))
+
+    low, high = (float(brentq(lambda x, p=p: below(x) - p, mean - 9 * sd, mean + 9 * sd)) for p in (0.1, 0.9))
+    return ClassEffect(figure, name, trials, mean, sd, low, high, 1.0 - below(0.0))
+
+
+def added_class(protocol: Protocol) -> str:
+    """Class of the drugs that a trial adds to its control arm; empty where it adds none or takes some away."""
+    from immunescape.model.registry import drugs
+
+    trial = protocol.trial
+    if trial.control is None or not trial.experimental:
+        return ""
+    known = drugs()
+    one, two = (
+        {d for choice in arm.choices for d in choice.regimen.drugs} for arm in (trial.experimental[0], trial.control)
+    )
+    if not two or not two < one:
+        return ""
+    return " + ".join(sorted({known[d].drug_class if d in known else d for d in one - two}))
+
+
+def evidence(chosen: Sequence[Protocol], compared: Sequence[Comparison], figure: str) -> list[Evidence]:
+    """Comparisons of calibration trials in which drugs are added, with a published and a virtual ratio."""
+    classes = {p.trial.name: added_class(p) for p in chosen if p.role == "calibration" and p.counted}
+    out = []
+    for c in compared:
+        name = classes.get(c.trial, "")
+        if name and c.figure == figure and c.virtual and c.published_se:
+            out.append(Evidence(c.trial, name, math.log(c.published), c.published_se, math.log(c.virtual), c.se or 0.0))
+    return out
+
+
+def effects_of(chosen: Sequence[Protocol], compared: Sequence[Comparison]) -> list[ClassEffect]:
+    """`class_effects` of PFS and of OS."""
+    found: list[ClassEffect] = []
+    for figure in ("pfs_hr", "os_hr"):
+        rows = evidence(chosen, compared, figure)
+        if rows:
+            found += class_effects(rows, figure)
+    return found
+
+
+def shrunk(effects: Sequence[ClassEffect], drug_class: str, figure: str, predicted: float) -> tuple[float, float]:
+    """Ln hazard ratio and its SD once a prediction is multiplied by the share that its class delivers."""
+    by: Mapping[str, ClassEffect] = {e.drug_class: e for e in effects if e.figure == figure}
+    own = by.get(drug_class) or by[UNTESTED]
+    return own.mean * predicted, own.sd * abs(predicted)

@@ -1,0 +1,197 @@
+"""What each mechanism was tested by: the labels of the last ablation that was recorded, and what follows for drugs.
+
+``mechanism_labels.csv`` beside this file is written by ``immunescape ablate --record``: for each mechanism its label,
+how much worse trials and patients' data are predicted without it, with how many patients and seeds, and the digest of
+the model that it holds of. A mechanism without a row was never ablated.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from immunescape.errors import InputError
+from immunescape.files import whole_file
+
+if TYPE_CHECKING:
+    from immunescape.evaluation.ablation import Ablation, AblationResult
+    from immunescape.model.declarations import Drug
+
+__all__ = [
+    "FILE",
+    "GROUPS",
+    "LABELS",
+    "NOT_TESTED",
+    "MechanismLabel",
+    "acts_through",
+    "drug_label",
+    "label_text",
+    "mechanism_labels",
+    "ranks",
+    "record_labels",
+    "short_label",
+]
+
+FILE = Path(__file__).parent / "mechanism_labels.csv"
+GROUPS = ("trials", "courses", "odds", "kinetics")
+"""Kinds of what is predicted: left-out trials; and of patients: courses, odds ratios, growth of single lesions."""
+LABELS = ("by trials", "by patients' data", "by claims only", "by nothing")
+COLUMNS = (
+    "mechanism", "label", "claims", *(f"{g}_{v}" for g in GROUPS for v in ("difference", "se")), "patients", "seeds",
+    "rounds", "trials", "model", "date", "note",
+)  # fmt: skip
+NOT_TESTED = "never ablated"
+
+
+@dataclass(frozen=True)
+class MechanismLabel:
+    """One row: label (one of `LABELS`, or empty), claims that name it, kind -> (difference, se), and what was run."""
+
+    mechanism: str
+    label: str
+    claims: int
+    differences: Mapping[str, tuple[float, float | None]]
+    patients: int
+    seeds: int
+    trials: tuple[str, ...]
+    model: str
+    date: str
+    note: str = ""
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, changed: int) -> dict[str, MechanismLabel]:
+    found: dict[str, MechanismLabel] = {}
+    with path.open(encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise InputError(f"the columns must be {','.join(COLUMNS)}", where=f"{path}, row 1")
+        for row in reader:
+            where = f"{path}, row {reader.line_num}"
+            if row["label"] not in (*LABELS, ""):
+                raise InputError(f"'{row['label']}' is not a label", where=where, hint=f"One of {', '.join(LABELS)}.")
+            if row["mechanism"] in found:
+                raise InputError(f"'{row['mechanism']}' occurs twice", where=where)
+            try:
+                numbers = {
+                    g: (float(row[f"{g}_difference"]), float(row[f"{g}_se"]) if row[f"{g}_se"] else None)
+                    for g in GROUPS
+                    if row[f"{g}_difference"]
+                }
+                found[row["mechanism"]] = MechanismLabel(
+                    row["mechanism"], row["label"], int(row["claims"]), numbers, int(row["patients"]),
+                    int(row["seeds"]), tuple(row["trials"].split(";")), row["model"], row["date"], row["note"],
+                )  # fmt: skip
+            except ValueError as error:
+                raise InputError(f"a cell is wrong: {error}", where=where) from None
+    return found
+
+
+def mechanism_labels(path: Path = FILE) -> dict[str, MechanismLabel]:
+    """Return mechanism -> its recorded label; none where nothing was recorded."""
+    return dict(_read(path, path.stat().st_mtime_ns)) if path.is_file() else {}
+
+
+def short_label(mechanism: str, path: Path = FILE) -> str:
+    """Label of a mechanism in a word or two, for a column of a table."""
+    found = mechanism_labels(path).get(mechanism)
+    return NOT_TESTED if found is None else found.label or "not decided"
+
+
+def label_text(mechanism: str, path: Path = FILE) -> str:
+    """Say in a line what a mechanism was tested by."""
+    found = mechanism_labels(path).get(mechanism)
+    if found is None:
+        return NOT_TESTED
+    if found.note:
+        return found.note
+    said = f"tested {found.label}" if found.label else "not decided (too few seeds)"
+    parts = [
+        f"{group} {d:+.2g}{'' if se is None else f' (se {se:.2g})'}" for group, (d, se) in found.differences.items()
+    ]
+    return (
+        f"{said}; without it mean errors change by {', '.join(parts)} SD ({found.patients} patients an arm, "
+        f"{found.seeds} seeds, {found.date}, model {found.model[:8]}); {found.claims} claims name it"
+    )
+
+
+def acts_through(drug: Drug) -> tuple[str, ...]:
+    """Mechanisms through which a drug acts: owners of the pools that it feeds and of the processes that it modulates.
+
+    A drug that changes states of a mechanism itself, as cells that are given do, acts through that as well.
+    """
+    from immunescape.model.registry import mechanisms
+
+    every = mechanisms().values()
+    owner = {p.name: m.name for m in every for p in m.pools}
+    owner |= {p: m.name for m in every for p in m.processes}
+    owner |= {s.name: m.name for m in every for s in m.states}
+    touched = [c.pool for c in drug.contributions] + [m.process for m in drug.modulations]
+    touched += [name for r in drug.reactions for name in (*r.reactants, *r.products)]
+    return tuple(sorted({owner[name] for name in touched if name in owner}))
+
+
+def drug_label(drug: Drug, path: Path = FILE) -> str:
+    """Best label of the mechanisms through which a drug acts; empty where one of them was never ablated or decided."""
+    labels = mechanism_labels(path)
+    through = acts_through(drug)
+    found = [labels[m].label if m in labels else "" for m in through]
+    for label in LABELS[:2]:
+        if label in found:
+            return label
+    if not found or "" in found:
+        return ""
+    return next(label for label in LABELS[2:] if label in found)
+
+
+def ranks(drug: Drug, path: Path = FILE) -> tuple[bool, str]:
+    """Whether the effect of a drug may rank it against others, and why.
+
+    A drug that acts only through mechanisms that are tested by nothing may not, nor one that acts on other drugs alone.
+    """
+    through = ", ".join(acts_through(drug))
+    if not through:
+        return False, "acts on no mechanism itself"
+    label = drug_label(drug, path)
+    if label == LABELS[3]:
+        return False, f"acts only through what is tested by nothing ({through})"
+    if not label:
+        return True, f"acts through {through}, part of which was never ablated"
+    return True, f"acts through what is tested {label} ({through})"
+
+
+def record_labels(result: AblationResult, date: str, path: Path = FILE) -> list[str]:
+    """Write the rows of a run into the table, in place of older ones of the same mechanisms; return their names.
+
+    Rows without a label, of too few seeds, are written as well and say so; one that could not be switched off says why.
+    """
+    kept = {}
+    if path.is_file():
+        with path.open(encoding="utf-8", newline="") as stream:
+            kept = {row["mechanism"]: row for row in csv.DictReader(stream)}
+    for row in result.rows:
+        kept[row.mechanism] = _cells(row, result, date)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(kept[name] for name in sorted(kept))
+    with whole_file(path, "cannot write the labels", hint="Run it where the package is installed for editing.") as file:
+        file.write(text.getvalue().encode())
+    return [row.mechanism for row in result.rows]
+
+
+def _cells(row: Ablation, result: AblationResult, date: str) -> dict[str, str]:
+    cells = {
+        "mechanism": row.mechanism, "label": row.label, "claims": str(row.claims), "patients": str(result.patients),
+        "seeds": str(len(result.seeds)), "rounds": str(result.rounds), "trials": ";".join(result.trials),
+        "model": result.model[:16], "date": date, "note": f"cannot be switched off: {row.why}" if row.why else "",
+    }  # fmt: skip
+    for group, d in row.differences.items():
+        cells[f"{group}_difference"] = f"{d.mean:.4g}"
+        cells[f"{group}_se"] = "" if d.se is None else f"{d.se:.4g}"
+    return cells

@@ -1,0 +1,121 @@
+"""Draws from the posterior of a calibration, beyond its normal approximation, and the table in which they ship.
+
+Points are proposed by Student's t about the optimum, with the covariance of the curvature there, and drawn again in
+proportion to posterior over proposal density (sampling, importance, resampling; ``rubin1988sir``). The share of
+effective proposals says how good the normal approximation was.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.errors import InputError
+from immunescape.evaluation.fit_terms import Term, limits
+from immunescape.evaluation.weighting import effective_size
+
+__all__ = ["Draws", "draw_posterior", "read_draws"]
+
+FloatArray = NDArray[np.float64]
+FREEDOM = 8.0
+"""Degrees of freedom of the proposals: tails above those of the normal approximation."""
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Coordinates (draws, terms) from a posterior, and how many of the proposals were effective."""
+
+    x: FloatArray
+    moving: tuple[Term, ...]
+    proposals: int
+    effective: float
+
+    def to_csv(self) -> str:
+        """A column for each term (``name:term``), a row for each draw, in the terms' own units."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow([f"{t.name}:{t.term}" for t in self.moving])
+        for row in self.x:
+            writer.writerow([f"{t.value(float(v)):.4g}" for t, v in zip(self.moving, row, strict=True)])
+        return out.getvalue()
+
+
+def draw_posterior(
+    log_posterior: Callable[[FloatArray], float],
+    mode: FloatArray,
+    covariance: FloatArray,
+    moving: Sequence[Term],
+    count: int,
+    seed: int,
+    *,
+    proposals: int | None = None,
+) -> Draws:
+    """Draw coordinates from a posterior.
+
+    Parameters
+    ----------
+    log_posterior : ln of the density, up to a constant, at coordinates (terms,).
+    mode, covariance : optimum, and covariance of the normal approximation there.
+    moving : the terms, which bound the coordinates.
+    count, seed : how many draws, and the seed. proposals : how many points are weighed; None takes twice the draws.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xD4A3,)))
+    n = proposals or 2 * count
+    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2.0)
+    root = vectors * np.sqrt(np.maximum(values, 1e-12))
+    limit = limits(moving)
+    z = rng.standard_normal((n, len(mode)))
+    chi = rng.chisquare(FREEDOM, n) / FREEDOM
+    points = mode + (z / np.sqrt(chi)[:, None]) @ root.T
+    # proposals beyond what a coordinate may reach have no posterior density
+    inside = (np.abs(points) <= limit).all(axis=1)
+    proposal = -0.5 * (FREEDOM + len(mode)) * np.log1p((z**2).sum(axis=1) / chi / FREEDOM)
+    ln = np.full(n, -np.inf)
+    for k in np.flatnonzero(inside):
+        ln[k] = log_posterior(points[k]) - proposal[k]
+    if not np.isfinite(ln).any():
+        raise InputError("no proposal has a posterior density", hint="Widen the limits or fit for longer.")
+    weights = np.exp(ln - ln.max())
+    weights = weights / weights.sum()
+    # systematic resampling: as many copies of a point as its weight asks for, up to one more or less
+    places = (rng.uniform() + np.arange(count)) / count
+    chosen = np.minimum(np.searchsorted(np.cumsum(weights), places), n - 1)
+    return Draws(points[chosen], tuple(moving), n, effective_size(weights))
+
+
+def read_draws(text: str, moving: Sequence[Term], origin: str) -> FloatArray:
+    """Coordinates (draws, terms) from the table of `Draws.to_csv`; terms that it lacks are 0.
+
+    Raises
+    ------
+    InputError
+        For a column that is not a term, or a cell that is not a number, with its row.
+    """
+    rows = list(csv.reader(text.splitlines()))
+    names = [f"{t.name}:{t.term}" for t in moving]
+    if not rows or any(column not in names for column in rows[0]):
+        unknown = next((c for c in rows[0] if c not in names), "") if rows else ""
+        raise InputError(f"the column '{unknown}' is not a term that may move", where=origin)
+    out = np.zeros((len(rows) - 1, len(moving)))
+    for number, row in enumerate(rows[1:], start=2):
+        try:
+            for column, cell in zip(rows[0], row, strict=True):
+                k = names.index(column)
+                out[number - 2, k] = moving[k].coordinate(float(cell))
+        except ValueError as error:
+            raise InputError(f"a cell is missing or wrong: {error}", where=f"{origin}, row {number}") from None
+    return out
+
+
+def read_draws_file(path: Path, moving: Sequence[Term]) -> FloatArray:
+    """`read_draws` from a file."""
+    try:
+        return read_draws(path.read_text(encoding="utf-8"), moving, str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the draws: {error}", where=str(path)) from error

@@ -1,0 +1,226 @@
+"""How far each number of the model may be off, by its grade, and draws of all of them together.
+
+The width is the standard deviation of the logarithm (of the log odds for shares below 1) of the value that the table
+gives, the median where patients differ; it is itself assumed:
+
+- ``assumed``: 0.5, a factor of 1.6 for one standard deviation and 2.7 for two, also where a source gives the direction;
+- ``fitted``: 0.2; ``measured``: 0.15, for measurements in other patients, tissues or species than those simulated.
+
+What moves the untreated reference patient is brought back: each draw gets reference strengths of its own, at which all
+factors are 1 again in its reference patient; the ``k_growth`` at which that patient's tumour takes as long from the
+first cell to diagnosis without any killing as it does with the tables' values; and the ``k_kill`` at which it does with
+killing. A draw of the rest then says nothing about how fast tumours grow untreated, which is known; and no draw is lost
+because immunity of its reference patient would never let a tumour be diagnosed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from immunescape.errors import ModelError
+from immunescape.population.linking import DIAMETER, INDICATORS
+
+if TYPE_CHECKING:
+    from immunescape.model.assembly import Model
+    from immunescape.model.parameters import Parameter
+    from immunescape.model.reference import Key
+    from immunescape.population.fit import PopulationFit
+
+__all__ = ["WIDTHS", "Draw", "anchored", "draw", "fit_of", "moved", "uncertain"]
+
+WIDTHS = {"assumed": 0.5, "fitted": 0.2, "measured": 0.15}
+"""Grade -> standard deviation of the logarithm (assumed)."""
+GROWTH, ANCHOR = "k_growth", "k_kill"
+"""What brings the reference patient's times to diagnosis back, without and with killing."""
+_NO_KILLING = 1e-6
+FARTHEST = math.log(1000.0)
+_SHARE = re.compile(r"share|fraction of|bioavailability|volume that", re.IGNORECASE)
+CLOSE = 0.01
+"""Error of the logarithm of the time to diagnosis that counts as none."""
+
+
+def uncertain(model: Model) -> list[str]:
+    """Names of the parameters that a draw moves: all of the tables but the anchors, zeros, and what patients carry."""
+    from immunescape.model.drugs._covariates import covariate_parameters
+
+    carried = {*INDICATORS, DIAMETER, GROWTH, ANCHOR, *covariate_parameters(model.parameters)}
+    return [n for n, p in model.parameters.items() if p.grade in WIDTHS and p.value != 0.0 and n not in carried]
+
+
+def is_share(p: Parameter) -> bool:
+    """Whether a value is a share that cannot reach 1: by its upper bound, its name or its note."""
+    if p.unit != "dimensionless" or not 0.0 < p.value < 1.0:
+        return False
+    if p.upper is not None:
+        return p.upper <= 1.0
+    return p.name.startswith(("f_", "gamma_")) or bool(_SHARE.search(f"{p.name} {p.note}"))
+
+
+def moved(p: Parameter, z: float) -> float:
+    """Value of a parameter, in the unit of its table, `z` prior standard deviations away; its bounds hold."""
+    width = WIDTHS[p.grade] * z
+    if is_share(p):
+        value = 1.0 / (1.0 + (1.0 / p.value - 1.0) * math.exp(-width))
+    else:
+        value = p.value * math.exp(width)
+    return min(max(value, -math.inf if p.lower is None else p.lower), math.inf if p.upper is None else p.upper)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One draw.
+
+    Attributes
+    ----------
+    values : parameter -> value in the unit of its table.
+    kill, growth : factors of `ANCHOR` and `GROWTH`. strengths : reference strengths.
+    days : of the reference patient from seed to diagnosis.
+    """
+
+    values: Mapping[str, float]
+    kill: float
+    growth: float
+    strengths: Mapping[Key, float]
+    days: float
+
+
+def draw(model: Model, seed: int, number: int, *, width: float = 1.0, engine: str = "auto") -> Draw:
+    """Draw all uncertain parameters and bring the reference patient back.
+
+    Parameters
+    ----------
+    model
+        The model, with the drugs of a trial.
+    seed, number
+        Of the draw. A parameter's own random number depends on these and its name alone, so that draws of models with
+        other drugs agree in what they share.
+    width
+        Factor of all widths.
+    engine
+        Name of the engine.
+    """
+    values = {}
+    for name in uncertain(model):
+        key = np.random.SeedSequence([seed, number, *name.encode()])
+        values[name] = moved(model.parameters[name], width * float(np.random.default_rng(key).standard_normal()))
+    return anchored(model, values, engine=engine)
+
+
+def anchored(model: Model, values: Mapping[str, float], *, engine: str = "auto") -> Draw:
+    """Find the reference strengths and the anchors with which changed values leave the reference patient in place.
+
+    `GROWTH` brings back the time to diagnosis of a reference patient without killing, then `ANCHOR` that with it.
+
+    Raises
+    ------
+    ModelError
+        If no value of an anchor does.
+    """
+    bare = _bare(model)
+    changed = {n: float(bare.parameters[n].to_base(v)) for n, v in values.items() if n in bare.parameters}
+    bases = {name: bare.parameters[name].base for name in (GROWTH, ANCHOR)}
+    alone = {ANCHOR: _NO_KILLING * bases[ANCHOR]}
+    growth = _solved(
+        bare,
+        lambda x: {**changed, **alone, GROWTH: bases[GROWTH] * math.exp(-x)},
+        _days(bare, alone, engine),
+        engine,
+        1e-3,
+    )
+    changed[GROWTH] = bases[GROWTH] * math.exp(-growth.at)
+    kill = _solved(
+        bare,
+        lambda x: {**changed, ANCHOR: bases[ANCHOR] * math.exp(x)},
+        _days(bare, {}, engine),
+        engine,
+        1e-6,
+        growth.strengths,
+    )
+    return Draw(dict(values), math.exp(kill.at), math.exp(-growth.at), kill.strengths, kill.days)
+
+
+@dataclass(frozen=True)
+class _Solved:
+    at: float
+    strengths: dict[Key, float]
+    days: float
+
+
+def _days(bare: Model, changed: Mapping[str, float], engine: str) -> float:
+    """Time to diagnosis of the reference patient of the tables, but for what is changed."""
+    return _settled(bare, changed, engine, None, 1e-6)[1]
+
+
+def _settled(
+    bare: Model, changed: Mapping[str, float], engine: str, start: Mapping[Key, float] | None, tolerance: float
+) -> tuple[dict[Key, float], float]:
+    from immunescape.population.reference import reference_strengths
+
+    strengths, baseline = reference_strengths(bare, engine=engine, start=start, tolerance=tolerance, changed=changed)
+    return strengths, baseline.days
+
+
+def _solved(
+    bare: Model, changed: Callable[[float], Mapping[str, float]], aim: float, engine: str, tolerance: float,
+    first: Mapping[Key, float] | None = None,
+) -> _Solved:  # fmt: skip
+    """Find where the time to diagnosis, which grows with x, is that aimed at: steps to a bracket, then Brent's method.
+
+    `first` are strengths to start from, those of a slower or untouched tumour; else the stored ones.
+    """
+    from scipy.optimize import brentq
+
+    settled: dict[float, tuple[dict[Key, float], float]] = {}
+    known: dict[float, float] = {}
+
+    def off(x: float) -> float:
+        """Ln of the time to diagnosis over that aimed at; large where immunity wins. Each x is looked at once."""
+        if x not in known:
+            start = settled[min(settled, key=lambda other: abs(other - x))][0] if settled else first
+            try:
+                settled[x] = _settled(bare, changed(x), engine, start, tolerance)
+                known[x] = math.log(settled[x][1] / aim)
+            except ModelError:
+                known[x] = 5.0 + x / FARTHEST
+        return known[x]
+
+    low = high = 0.0
+    step = 0.25
+    while off(low) > 0.0 and low > -FARTHEST:
+        low, step = low - step, 2.0 * step
+    step = 0.25
+    while off(high) < 0.0 and high < FARTHEST:
+        high, step = high + step, 2.0 * step
+    if off(low) > 0.0 or off(high) < 0.0:
+        raise ModelError(
+            "the reference patient's time to diagnosis cannot be brought back",
+            hint="The draw changes growth or killing too much; try smaller widths.",
+        )
+    if low < high:
+        brentq(off, low, high, xtol=CLOSE / 4.0, rtol=1e-6, maxiter=40)
+    best = min(settled, key=lambda x: abs(known[x]))
+    return _Solved(best, *settled[best])
+
+
+def fit_of(one: Draw, model: Model, fit: PopulationFit) -> PopulationFit:
+    """A population fit that carries a draw: every value as a factor, every reference strength set."""
+    from immunescape.model.reference import reference_id
+
+    parameters = model.parameters
+    changes = {n: ("times", v / parameters[n].value) for n, v in one.values.items() if n in parameters}
+    changes |= {ANCHOR: ("times", one.kill), GROWTH: ("times", one.growth)}
+    changes |= {reference_id(key): ("set", x) for key, x in one.strengths.items() if reference_id(key) in parameters}
+    return fit.with_values(changes)
+
+
+def _bare(model: Model) -> Model:
+    """The same model without drugs."""
+    from immunescape.population.reference import prepared_model
+
+    return prepared_model((), model.specificity)

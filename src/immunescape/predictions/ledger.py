@@ -1,0 +1,325 @@
+"""The ledger of predictions: a record each, a chain of hashes over them, and published results beside.
+
+The chain makes a later change visible: the hash of a row covers the record and the row before, so that a record cannot
+be altered, dropped or slipped in without all later rows changing. Who wants to rule out a new ledger as well keeps the
+last hash of the chain somewhere else, such as in a signed tag or a preprint.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import hashlib
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from immunescape.errors import InputError, unknown_word
+from immunescape.files import check_folder, whole_file
+from immunescape.knowledge.yaml_tables import load_table
+
+if TYPE_CHECKING:
+    from immunescape.evaluation.forecast import Forecast
+
+__all__ = ["Outcome", "Prediction", "check_ledger", "enter_outcome", "enter_prediction", "open_protocols",
+           "read_outcomes", "read_predictions", "shipped_folder"]  # fmt: skip
+
+COLUMNS = ("number", "record", "date", "sha256", "chain")
+START = "0" * 64
+ENDPOINTS = ("orr_pct", "pfs_median_months", "os_median_months", "pfs_hr", "os_hr")
+_ROOM = "Make room, or name another folder with --folder."
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """A prediction as entered.
+
+    Attributes
+    ----------
+    record : name of its file. trial, registry, date : what was predicted, and when (ISO).
+    question, declared : what the trial asks; what of its drugs or result was known when it was entered.
+    protocol : text of the trial file. forecast : figures, probability of success, baselines, how it was run.
+    """
+
+    record: str
+    trial: str
+    registry: str
+    date: str
+    question: str
+    declared: str
+    protocol: str
+    forecast: Mapping[str, Any]
+
+    def figure(self, endpoint: str, arm: str | None = None) -> Mapping[str, Any] | None:
+        """The first figure of an endpoint, of an arm where that is named; None where it was not predicted."""
+        rows = [f for f in self.forecast["figures"] if f["endpoint"] == endpoint and arm in (None, f["arm"])]
+        return rows[0] if rows else None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A published figure of a trial that had been predicted; `source` is a citation, `entered` the date (ISO)."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    trial: str
+    endpoint: str
+    arm: str
+    value: float
+    low: float | None
+    high: float | None
+    source: str
+    entered: str
+
+
+def shipped_folder() -> Path:
+    """Folder of the predictions that ship."""
+    return Path(str(files("immunescape.predictions")))
+
+
+def open_protocols(folder: Path | None = None) -> dict[str, Path]:
+    """Trial -> protocol file of a folder of predictions (None: the one that ships)."""
+    place = (folder or shipped_folder()) / "protocols"
+    return {path.stem: path for path in sorted(place.glob("*.yaml"))}
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def _ledger_rows(folder: Path) -> list[dict[str, str]]:
+    path = folder / "ledger.csv"
+    if not path.is_file():
+        return []
+    try:
+        with path.open("r", encoding="utf-8", newline="") as stream:
+            reader = csv.DictReader(stream)
+            if tuple(reader.fieldnames or ()) != COLUMNS:
+                raise InputError(
+                    f"columns {', '.join(reader.fieldnames or ()) or 'none'}", where=str(path),
+                    hint=f"A ledger has the columns {', '.join(COLUMNS)}.",
+                )  # fmt: skip
+            return list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"cannot be read: {error}", where=str(path), hint="Restore it from a copy.") from error
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _link(previous: str, row: Mapping[str, str]) -> str:
+    """Hash of a row of the ledger: covers the row before, the record's name, date and content."""
+    return _digest("\x1f".join((previous, row["number"], row["record"], row["date"], row["sha256"])).encode())
+
+
+def check_ledger(folder: Path | None = None) -> list[str]:
+    """What is wrong with a ledger: records changed, missing or not listed, a broken chain; [] where nothing is.
+
+    Parameters
+    ----------
+    folder
+        Of predictions; None takes the one that ships.
+    """
+    place = folder or shipped_folder()
+    problems, previous, listed = [], START, set()
+    for k, row in enumerate(_ledger_rows(place), start=1):
+        where = f"ledger.csv, row {k + 1}"
+        if row["number"] != str(k):
+            problems.append(f"{where}: number {row['number']}, expected {k}")
+        path = place / "records" / row["record"]
+        listed.add(row["record"])
+        if Path(row["record"]).name != row["record"]:
+            problems.append(f"{where}: record '{row['record']}' lies outside the folder")
+        elif not path.is_file():
+            problems.append(f"{where}: record '{row['record']}' is missing")
+        elif _digest(path.read_bytes()) != row["sha256"]:
+            problems.append(f"{where}: record '{row['record']}' was changed after it was entered")
+        if _link(previous, row) != row["chain"]:
+            problems.append(f"{where}: the chain of hashes is broken")
+        previous = row["chain"]
+    for path in sorted((place / "records").glob("*.yaml")):
+        if path.name not in listed:
+            problems.append(f"records/{path.name}: not in ledger.csv")
+    return problems
+
+
+def read_predictions(folder: Path | None = None) -> list[Prediction]:
+    """Every prediction of a folder, in the order of entry.
+
+    Raises
+    ------
+    InputError
+        Where the ledger does not hold: a prediction that may have been changed is not shown as one.
+    """
+    place = folder or shipped_folder()
+    if folder is not None and not folder.is_dir():
+        raise InputError(f"{folder} is not a folder", hint="Name a folder of predictions with --folder.")
+    if problems := check_ledger(place):
+        raise InputError(
+            f"the ledger of predictions does not hold: {'; '.join(problems)}", where=str(place),
+            hint="Restore the records as they were entered; `immunescape predictions check` lists all problems.",
+        )  # fmt: skip
+    return [_read(place / "records" / row["record"]) for row in _ledger_rows(place)]
+
+
+class _Record(BaseModel):
+    """A record as its file holds it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    trial: str
+    registry: str
+    date: str
+    question: str
+    declared: str
+    forecast: dict[str, Any]
+    protocol: str
+
+
+class _Outcomes(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    outcomes: list[Outcome]
+
+
+def _read(path: Path) -> Prediction:
+    return Prediction(path.name, **load_table(path, _Record).model_dump())
+
+
+def read_outcomes(folder: Path | None = None) -> list[Outcome]:
+    """Published results entered beside the predictions of a folder."""
+    path = (folder or shipped_folder()) / "outcomes.yaml"
+    if not path.is_file():
+        return []
+    return load_table(path, _Outcomes).outcomes
+
+
+# --- entering --------------------------------------------------------------------------------------------------------
+
+
+def enter_prediction(
+    forecast: Forecast, folder: Path, *, question: str, declared: str, date: str | None = None
+) -> Prediction:
+    """Write a forecast as a record and append it to the ledger.
+
+    Parameters
+    ----------
+    forecast
+        The forecast; its protocol is copied into the record.
+    folder
+        Of predictions; made where there is none.
+    question
+        What the trial asks, in a sentence.
+    declared
+        What was known of the trial's drugs or result when it was entered, and what stands in for what.
+    date
+        ISO date of entry; None: today.
+
+    Raises
+    ------
+    InputError
+        For a folder whose ledger does not hold, or that cannot be written; for an empty question or declaration; for a
+        trial whose protocol holds published results.
+    """
+    import yaml
+
+    trial = forecast.trial
+    for name, text in (("question", question), ("declared", declared)):
+        if not text.strip():
+            raise InputError(f"'{name}' is empty", hint="Say what the trial asks, and what was known of it.")
+    if trial.published is not None:
+        raise InputError(
+            f"trial '{trial.name}' has published results in its file", hint="Predict trials whose result is not known."
+        )
+    if problems := check_ledger(folder):
+        raise InputError(f"the ledger does not hold: {problems[0]}", where=str(folder), hint="Restore it first.")
+    check_folder(folder, "--folder")
+    day = date or datetime.date.today().isoformat()
+    datetime.date.fromisoformat(day)
+    rows = _ledger_rows(folder)
+    taken = {row["record"] for row in rows}
+    record = f"{trial.name}.{day}.yaml"
+    for k in range(2, len(rows) + 3):
+        if record not in taken:
+            break
+        record = f"{trial.name}.{day}.{k}.yaml"
+    content = {
+        "trial": trial.name, "registry": trial.registry or "", "date": day, "question": question.strip(),
+        "declared": declared.strip(), "forecast": _plain(forecast.to_json()), "protocol": trial.text,
+    }  # fmt: skip
+    written = yaml.dump(content, sort_keys=False, allow_unicode=True, width=118, Dumper=_dumper()).encode()
+    with whole_file(folder / "records" / record, "cannot store the prediction", hint=_ROOM) as stream:
+        stream.write(written)
+    row = {"number": str(len(rows) + 1), "record": record, "date": day, "sha256": _digest(written)}
+    row["chain"] = _link(rows[-1]["chain"] if rows else START, row)
+    lines = io.StringIO()
+    writer = csv.DictWriter(lines, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows([*rows, row])
+    with whole_file(folder / "ledger.csv", "cannot store the ledger", hint=_ROOM) as stream:
+        stream.write(lines.getvalue().encode())
+    return _read(folder / "records" / record)
+
+
+def enter_outcome(folder: Path, outcome: Outcome) -> None:
+    """Enter a published figure beside the predictions of a trial; no prediction is changed.
+
+    Raises
+    ------
+    InputError
+        For a trial, endpoint or arm that was not predicted, a value that cannot be, or a figure that is already there.
+    """
+    import yaml
+
+    predictions = [p for p in read_predictions(folder)]
+    of_trial = [p for p in predictions if p.trial == outcome.trial]
+    if not of_trial:
+        raise unknown_word("predicted trial", outcome.trial, sorted({p.trial for p in predictions}))
+    if outcome.endpoint not in ENDPOINTS:
+        raise unknown_word("endpoint", outcome.endpoint, ENDPOINTS)
+    arms = [f["arm"] for f in of_trial[-1].forecast["figures"] if f["endpoint"] == outcome.endpoint]
+    if outcome.arm not in arms:
+        raise unknown_word(f"arm of {outcome.endpoint}", outcome.arm, arms)
+    bounds = [x for x in (outcome.low, outcome.value, outcome.high) if x is not None]
+    limit = 100.0 if outcome.endpoint == "orr_pct" else math.inf
+    if any(not math.isfinite(x) or x < 0 or x > limit for x in bounds) or bounds != sorted(bounds):
+        raise InputError(
+            f"{outcome.endpoint} {outcome.value} ({outcome.low} to {outcome.high}) cannot be",
+            hint="The lower bound comes before the value and the upper bound; percentages lie between 0 and 100.",
+        )
+    if not outcome.source.strip():
+        raise InputError("the source of a published figure is missing", hint="Give a citation with --source.")
+    rows = read_outcomes(folder)
+    if any((o.trial, o.endpoint, o.arm, o.source) == (outcome.trial, outcome.endpoint, outcome.arm, outcome.source)
+           for o in rows):  # fmt: skip
+        raise InputError(f"{outcome.endpoint} of '{outcome.arm}' is entered from this source already")
+    held = yaml.safe_dump({"outcomes": [asdict(o) for o in [*rows, outcome]]}, sort_keys=False, allow_unicode=True)
+    with whole_file(folder / "outcomes.yaml", "cannot store the result", hint=_ROOM) as stream:
+        stream.write(held.encode())
+
+
+def _plain(value: Any) -> Any:
+    """Numbers to four significant digits, as a reader needs them; containers as they are."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def _dumper() -> Any:
+    """YAML writer that keeps texts of several lines as blocks."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def text(dumper: Any, value: str) -> Any:
+        style = "|" if "\n" in value else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Dumper.add_representer(str, text)
+    return Dumper

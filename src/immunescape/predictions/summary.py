@@ -1,0 +1,47 @@
+"""Predictions as rows of a table, for the terminal and for a browser alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from immunescape.predictions.ledger import Outcome, Prediction
+
+__all__ = ["figure_text", "outcome_text", "summary_rows"]
+
+
+def figure_text(figure: Mapping[str, Any] | None) -> str:
+    """`value (low to high)` of a predicted figure; a dash for what was not predicted."""
+    if figure is None:
+        return "–"
+    digits = 2 if str(figure["endpoint"]).endswith("_hr") else 1
+
+    def number(value: float | None) -> str:
+        return "not reached" if value is None else f"{value:.{digits}f}"
+
+    return f"{number(figure['value'])} ({number(figure['low'])} to {number(figure['high'])})"
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """`value (low to high), source` of a published figure."""
+    bounds = f" ({outcome.low:g} to {outcome.high:g})" if outcome.low is not None and outcome.high is not None else ""
+    return f"{outcome.value:g}{bounds}, {outcome.source}"
+
+
+def summary_rows(predictions: Sequence[Prediction], outcomes: Sequence[Outcome]) -> list[dict[str, str]]:
+    """One row for each prediction: hazard ratios, probability of success, what was published."""
+    rows = []
+    for prediction in predictions:
+        chances = prediction.forecast["probability_of_success"]
+        published = [f"{o.endpoint} {outcome_text(o)}" for o in outcomes if o.trial == prediction.trial]
+        rows.append(
+            {
+                "trial": prediction.trial,
+                "entered": prediction.date,
+                "PFS HR": figure_text(prediction.figure("pfs_hr")),
+                "OS HR": figure_text(prediction.figure("os_hr")),
+                "P(success)": ", ".join(f"{end} {value:.2f}" for end, value in chances.items()),
+                "published": "; ".join(published) or "–",
+            }
+        )
+    return rows

@@ -1,0 +1,42 @@
+"""The table of an ablation, in Markdown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from immunescape.evaluation.ablation import SEEDS_NEEDED
+from immunescape.evaluation.mechanism_labels import GROUPS, LABELS
+
+if TYPE_CHECKING:
+    from immunescape.evaluation.ablation import AblationResult
+
+__all__ = ["ablation_markdown"]
+
+
+def ablation_markdown(result: AblationResult) -> str:
+    """One row for each mechanism: change of errors without it, by kind, label, and what it cost to tune."""
+    seeds = ", ".join(map(str, result.seeds))
+    groups = [g for g in GROUPS if result.targets.get(g)]
+    lines = [
+        "# Ablation",
+        "",
+        f"Trials {', '.join(result.trials)}; {result.patients} virtual patients of each arm and round, {result.rounds} "
+        f"rounds, seeds {seeds}; model {result.model[:16]}. Numbers are changes of the mean absolute error, in "
+        "standard deviations of the published figures, when the mechanism is off and the median of "
+        "`k_kill` tuned again, with the standard error over seeds: positive is worse without it.",
+        "",
+    ]
+    if len(result.seeds) < SEEDS_NEEDED:
+        lines += [f"{len(result.seeds)} seeds give no label; {SEEDS_NEEDED} do.", ""]
+    head = ["Mechanism", *(f"{g} ({result.targets[g]})" for g in groups), "claims", "`k_kill` without (with)", "Tested"]
+    lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in result.rows:
+        cells = []
+        for g in groups:
+            d = row.differences.get(g)
+            cells.append("–" if d is None else f"{d.mean:+.3f}" + ("" if d.se is None else f" ± {d.se:.3f}"))
+        moved = f"{row.moved[0]:+.2f} ({row.moved[1]:+.2f})"
+        said = f"cannot be switched off: {row.why}" if row.why else row.label or "not decided"
+        lines.append("| " + " | ".join([f"`{row.mechanism}`", *cells, str(row.claims), moved, said]) + " |")
+    counts = [f"{label}: {sum(r.label == label for r in result.rows)}" for label in LABELS]
+    return "\n".join([*lines, "", "; ".join(counts) + f"; not decided: {sum(not r.label for r in result.rows)}.", ""])

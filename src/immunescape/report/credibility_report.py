@@ -1,0 +1,147 @@
+"""The credibility assessment as a document: HTML and Markdown of the same sections, and JSON."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from immunescape.report.scoreboard_report import ENDPOINT_TEXT, scores_table, value_with_interval
+from immunescape.report.tables import Table, number
+from immunescape.report.writing import write_page
+
+if TYPE_CHECKING:
+    from immunescape.evaluation.credibility import Credibility
+
+__all__ = ["credibility_markdown", "credibility_sections", "write_credibility"]
+
+_MET = {True: "met", False: "not met", None: "could not be judged"}
+_NOT_STATED = "Not stated by the author of this assessment."
+
+
+def credibility_sections(made: Credibility) -> list[tuple[str, str, list[tuple[str, Table]]]]:
+    """Sections of the document: title, text, tables with captions."""
+    purpose, trial = made.purpose, made.trial
+    cast = made.forecast
+    n = cast.patients * len(cast.seeds)
+    primary = ", ".join(end.upper() for end in trial.endpoints.primary)
+    planning = [
+        {"Item": "Question of interest", "Statement": purpose.question or f"{_NOT_STATED} Taken: what will"
+         f" '{trial.title}' show in {primary}?"},
+        {"Item": "Context of use", "Statement": purpose.context or f"{_NOT_STATED} Taken: simulation of {n} virtual"
+         " patients per arm as one source of information in research; no decision on a patient."},
+        {"Item": "Model influence", "Statement": purpose.influence or _NOT_STATED},
+        {"Item": "Consequence of a wrong decision", "Statement": purpose.consequence or _NOT_STATED},
+        {"Item": "Model risk", "Statement": f"{purpose.risk} (the larger of influence and consequence"
+         + ("; high where one is not stated)" if None in (purpose.influence, purpose.consequence) else ")")},
+    ]  # fmt: skip
+    criteria = [
+        {
+            "Criterion": c.name,
+            "Judgement": _MET[c.met],
+            "Required at this risk": "yes" if c in made.required else "no",
+            "Result": c.figure,
+            "Requirement": c.requirement,
+        }
+        for c in made.criteria
+    ]
+    figures = [
+        {"Arm": f.arm, "Endpoint": ENDPOINT_TEXT[f.endpoint][0],
+         "Predicted (95 % at the planned size)":
+             value_with_interval(f.value, f.low, f.high, ENDPOINT_TEXT[f.endpoint][1]),
+         "Monte Carlo error": number(f.monte_carlo_se, 3), "n simulated": f.simulated, "n planned": f.planned}
+        for f in cast.figures
+    ]  # fmt: skip
+    success = [{"Primary endpoint": end, "Probability": f"{p:.2f}"} for end, p in cast.success.items()]
+    baselines = [
+        {"Hazard ratio": end.replace("_hr", "").upper(), **{k: f"{v:.2f}" for k, v in values.items()}}
+        for end, values in cast.baselines.items()
+    ]
+    unmet = [c.name.lower() for c in made.required if not c.met]
+    verdict = (
+        "Every criterion that the model's risk asks for is met."
+        if made.sufficient
+        else f"Not sufficient for the stated context of use: {'; '.join(unmet)}."
+    )
+    protocol = [{"Arm": arm.name, "Role": arm.role, "Patients": arm.n, "Treatment": arm.regimen} for arm in trial.arms]
+    return [
+        ("Conclusion", f"{verdict} The criteria and their limits are fixed in the software before anything is run;"
+         " their limits are conventions of this project, not of a guideline.", [("", Table(criteria))]),
+        ("Planning", "", [("", Table(planning)), ("Protocol", Table(protocol, ("Patients",)))]),
+        ("Verification",
+         f"The reference patient under '{made.verification.regimen}' over 180 days: the largest relative difference of"
+         f" the tumour's volume between {made.verification.engine}, as trials are run, and {made.verification.oracle},"
+         f" is {made.verification.error:.1e}. Simulations that failed: {cast.failed}. The engine's tests against SBML"
+         " test cases and two other solvers are described in the documentation.", []),
+        ("Validation",
+         "Trials with published results. Calibration trials were fitted to; validation trials were not. Intervals hold"
+         " chance at the published size, the uncertainty of the fitted population and an error of the size that the"
+         " fit left.", [("", scores_table(list(made.scores))), ("Errors beside naive baselines", _skill(made))]),
+        ("Uncertainty",
+         f"{cast.patients} virtual patients per arm with each of the seeds {', '.join(map(str, cast.seeds))}. Intervals"
+         " hold chance at the planned size, the posterior of the population's parameters, and the discrepancy of the"
+         " model's structure on calibration trials. Strengths of mechanisms that are assumed do not vary.",
+         [("", Table(figures, ("n simulated", "n planned"))), ("Probability of success", Table(success)),
+          ("Naive baselines", Table(baselines))]),
+        ("Sensitivity",
+         f"Elementary effects (Morris) on response in arm '{made.sensitivity.arm}', {made.sensitivity.points} points;"
+         " the ten most influential parameters and where their values come from.",
+         [("", Table(list(made.influential)))]),
+        ("Applicability", "Whether the calibration speaks about this trial.",
+         [("Population", Table(list(made.setting))), ("Drugs", Table(list(made.drugs)))]),
+        ("Provenance",
+         f"Model {cast.digest}, immunescape {cast.version}, {datetime.date.today().isoformat()}. References: ICH M15,"
+         " General principles for model-informed drug development; ASME V&V 40, Assessing credibility of computational"
+         " modeling through verification and validation.", []),
+    ]  # fmt: skip
+
+
+def _skill(made: Credibility) -> Table:
+    rows: list[dict[str, Any]] = []
+    for role, record in made.summary.items():
+        for end in ("pfs", "os"):
+            figures = record.get(end, {})
+            rows.append(
+                {"Role": role, "Hazard ratios of": end.upper(), "n": figures.get("hr_figures", 0),
+                 "Median |error of ln HR|": number(figures.get("hr_median_abs_log_error"), 2),
+                 "Interval score": number(figures.get("hr_interval_score"), 2),
+                 **{f"Interval score, {name}": number(r.get("hr_interval_score"), 2)
+                    for name, r in figures.get("rivals", {}).items()}}
+            )  # fmt: skip
+    return Table(rows, ("n",))
+
+
+def credibility_markdown(made: Credibility, notice: str) -> str:
+    """The document as Markdown."""
+    lines = [f"# Credibility assessment: {made.trial.title}", "", notice, ""]
+    for title, text, tables in credibility_sections(made):
+        lines += [f"## {title}", ""] + ([text, ""] if text else [])
+        for caption, table in tables:
+            if caption:
+                lines += [f"### {caption}", ""]
+            if not table.rows:
+                lines += ["None.", ""]
+                continue
+            lines += ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
+            lines += [
+                "| " + " | ".join(str(row[c]).replace("|", "\\|").replace("\n", " ") for c in table.columns) + " |"
+                for row in table.rows
+            ]
+            lines.append("")
+    return "\n".join(lines)
+
+
+def write_credibility(made: Credibility, folder: Path, notice: str) -> list[Path]:
+    """Write ``credibility.html``, ``credibility.md`` and ``credibility.json`` into a folder; return their paths."""
+    from immunescape.report.files import write_whole
+
+    page = write_page(
+        folder / "credibility.html", "credibility.html",
+        {"title": f"Credibility assessment: {made.trial.title}", "notice": notice,
+         "sections": [(t.lower(), t, text, tables) for t, text, tables in credibility_sections(made)]},
+    )  # fmt: skip
+    markdown, data = folder / "credibility.md", folder / "credibility.json"
+    write_whole(markdown, credibility_markdown(made, notice).encode())
+    write_whole(data, json.dumps(made.to_json(), indent=1, default=str).encode())
+    return [page, markdown, data]

@@ -1,1 +1,0 @@
-"""Trial designs: boundaries, sample size, interim decisions, and their operating characteristics."""

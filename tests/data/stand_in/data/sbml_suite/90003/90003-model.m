@@ -1,0 +1,5 @@
+(* 
+
+category:      Test
+synopsis:      A made-up case with a closed-form solution.
+*)

@@ -1,0 +1,289 @@
+"""Ablation: what is tested by trials, by patients, by claims or by nothing, and what follows for drugs."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from immunescape.errors import EngineError, InputError
+from immunescape.evaluation import ablation
+from immunescape.evaluation.ablation import (
+    Ablation,
+    AblationResult,
+    ablatable,
+    difference,
+    group_of,
+    label_of,
+    run_ablation,
+    score,
+    simulated_patients,
+    tuned,
+)
+from immunescape.evaluation.mechanism_labels import (
+    FILE,
+    acts_through,
+    drug_label,
+    label_text,
+    mechanism_labels,
+    ranks,
+    record_labels,
+    short_label,
+)
+from immunescape.evaluation.targets import Target, logit
+from immunescape.evaluation.weighting import Sample, pool
+from immunescape.model.registry import get_drug, mechanisms
+from immunescape.population.fit import FitTerm, PopulationFit
+from immunescape.trial.spec import load_trial
+
+
+def patients(trial: str, arm: str, fit: PopulationFit, seed: int, odds: float = 1.0, n: int = 400) -> Sample:
+    """Patients whose response follows killing, and a group whose response is `odds` times as likely."""
+    rng = np.random.default_rng([seed, len(trial), len(arm)])
+    terms = fit.of("k_kill")
+    z = terms.get("shift", 0.0) + terms.get("scale", 1.0) * rng.standard_normal((n, 1))
+    strong = rng.uniform(size=n) < 0.5
+    chance = 1.0 / (1.0 + np.exp(1.5 - z[:, 0] - np.log(odds) * strong))
+    response = (rng.uniform(size=n) < chance).astype(float)
+    time = rng.exponential(9.0 * np.exp(0.3 * z[:, 0]))
+    ends = (np.minimum(time, 40.0), (time < 40.0).astype(float))
+    made = Sample(
+        trial, arm, ("k_kill",), z, np.zeros((n, 1)), np.ones(1),
+        {t: np.zeros(n) for t in terms if t not in ("shift", "scale")}, response,
+        {"pfs": ends, "os": ends, "os_last": ends}, {"strong": strong, "weak": ~strong}, ((fit, n),),
+    )  # fmt: skip
+    return pool([made])
+
+
+def odds_target(value: float) -> Target:
+    def figure(weighted: object) -> float:
+        sample, w = weighted["oak", "atezolizumab"]  # type: ignore[index]
+        share = [float((w * g) @ sample.response / (w @ g)) for g in (sample.groups["strong"], sample.groups["weak"])]
+        return logit(share[0]) - logit(share[1])
+
+    name = "response to PD-(L)1 blockade, odds ratio of a marker"
+    return Target(name, "assumed", float(np.log(value)), 0.1, figure, np.exp)
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Trials that cost nothing: only glycolysis carries a marker's odds ratio, and arginine cannot be off."""
+    runs: list[tuple[str, int]] = []
+
+    def simulate(trial, *, patients, seed, workers, engine, fit, paired):
+        off = next((n.removeprefix("switch_") for n in fit.values), "")
+        if off == "arginine":
+            raise EngineError("the tumour never reaches its diameter")
+        runs.append((off, seed))
+        return SimpleNamespace(trial=trial, seed=seed, off=off)
+
+    def of(result, arm, names, scores, fit, *, kinetics):
+        assert names == ["k_kill"]
+        return patients(result.trial.name, arm.name, fit, result.seed, 1.0 if result.off == "glycolysis" else 4.0)
+
+    monkeypatch.setattr(ablation.Sample, "of", of)
+    monkeypatch.setattr(ablation, "data_targets", lambda data, trials: [odds_target(4.0)] if data else [])
+    monkeypatch.setattr("immunescape.trial.runner.run_trial", simulate)
+    return runs
+
+
+def test_differences_carry_an_error_over_seeds() -> None:
+    found = difference([0.2, 0.3, 0.4])
+    assert found.mean == pytest.approx(0.3)
+    assert found.se == pytest.approx(0.1 / np.sqrt(3))
+    assert found.worse
+    assert difference([0.2, -0.1, 0.05]).worse is False
+    assert difference([-0.2, -0.21, -0.19]).worse is False  # better without it earns no place
+    assert difference([0.2, 0.3]).worse is None
+    assert difference([0.2]).se is None
+
+
+@pytest.mark.parametrize(
+    ("trials", "odds", "claims", "label"),
+    [
+        ((0.2, 0.3, 0.4), (0.0, 0.1, -0.1), 0, "by trials"),
+        ((0.0, 0.1, -0.1), (0.2, 0.3, 0.4), 0, "by patients' data"),
+        ((0.0, 0.1, -0.1), (0.0, 0.1, -0.1), 3, "by claims only"),
+        ((0.0, 0.1, -0.1), (0.0, 0.1, -0.1), 0, "by nothing"),
+        ((0.2, 0.3), (0.2, 0.3), 3, ""),
+    ],
+)
+def test_labels(trials, odds, claims, label) -> None:
+    assert label_of({"trials": difference(trials), "odds": difference(odds)}, claims) == label
+
+
+def test_killing_is_tuned_to_what_was_published() -> None:
+    sample = {("t", "a"): patients("t", "a", PopulationFit(), 1, n=8000)}
+    truth = patients("t", "a", PopulationFit((FitTerm("k_kill", "shift", 0.5, 0, "assumed", "fitted"),)), 2, n=40_000)
+    key = ("t", "a")
+    target = Target("ORR", "assumed", logit(float(truth.response.mean())), 0.05,
+                    lambda w: logit(float(w[key][0].response @ w[key][1])), lambda x: x)  # fmt: skip
+    move = tuned(sample, [target], PopulationFit())
+    assert move == pytest.approx(0.5, abs=0.1)
+    assert score(sample, [target], PopulationFit(), move) < 0.5 < score(sample, [target], PopulationFit(), 0.0)
+
+
+def test_what_only_one_mechanism_explains_tests_that_mechanism(stand_in, tmp_path: Path) -> None:
+    trials = [load_trial("oak"), load_trial("checkmate-057")]
+    options = {"trials": trials, "data": tmp_path, "patients": 8, "seeds": 3, "rounds": 2, "out": tmp_path / "out"}
+    result = run_ablation(["glycolysis", "lipids", "arginine"], **options)
+    rows = {r.mechanism: r for r in result.rows}
+    assert rows["glycolysis"].label == "by patients' data"
+    assert rows["glycolysis"].differences["odds"].mean > 2.0
+    assert rows["lipids"].label == "by claims only"
+    assert rows["lipids"].claims > 0
+    assert rows["arginine"].label == ""
+    assert "never reaches its diameter" in rows["arginine"].why
+    assert result.to_json()["targets"]["odds"] == 1
+    before = len(stand_in)
+    again = run_ablation(["glycolysis", "lipids"], **options)
+    assert len(stand_in) == before  # stored
+    assert again.rows[0].row() == rows["glycolysis"].row()
+    run_ablation(["lipids"], **{**options, "seeds": 4})
+    assert {seed % 1000 for _, seed in stand_in[before:]} == {4}  # only the seed that was not there
+    (tmp_path / "out" / "lipids.json").write_text("{", encoding="utf-8")
+    assert run_ablation(["lipids"], **options).rows[0].row() == rows["lipids"].row()  # a damaged file is made anew
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mechanisms": ["glycolisis"]}, "glycolysis"),
+        ({"mechanisms": ["body"]}, "mechanism that can be switched off"),
+        ({"trials": ["keynote-010", "oak"]}, "validation trial"),
+        ({"trials": ["oak"]}, "left out"),
+        ({"patients": 2}, "2 patients"),
+    ],
+)
+def test_a_run_that_says_nothing_is_refused(change, message) -> None:
+    change = {**change, **({"trials": [load_trial(n) for n in change["trials"]]} if "trials" in change else {})}
+    with pytest.raises(InputError, match=message) as caught:
+        run_ablation(change.pop("mechanisms", ["lipids"]), **change)
+    assert caught.value
+
+
+def test_figures_of_patients_are_parted_by_kind() -> None:
+    kinds = {
+        "oak: docetaxel, growth of a lesion <= 0.02 (%)": "kinetics",
+        "response to PD-(L)1 blockade, odds ratio KRAS (OAK)": "odds",
+        "oak: docetaxel, OS hazard ratio of much over little ctDNA": "odds",
+        "oak: docetaxel, OS at 3 months (%)": "courses",
+    }
+    for name, kind in kinds.items():
+        assert group_of(Target(name, "assumed", 0.0, 1.0, lambda w: 0.0, float)) == kind
+
+
+def test_a_switch_moves_no_other_parameter_of_a_patient() -> None:
+    from immunescape.model.assembly import Model
+    from immunescape.population.covariates import sample_covariates
+    from immunescape.population.linking import patient_parameters
+
+    parameters = Model.build(check_units=False).parameters
+    table = sample_covariates(0, 16, 1)
+    fit = PopulationFit.shipped()
+    before = patient_parameters(parameters, table, 1, fit=fit)
+    off = fit.with_values({"switch_lipids": ("set", 0.0), "k_exhaust": ("times", 2.0), "no_such": ("set", 1.0)})
+    after = patient_parameters(parameters, table, 1, fit=off)
+    assert set(after) == {*before, "switch_lipids"}
+    assert (after["switch_lipids"] == 0.0).all()
+    bound = parameters["k_exhaust"].upper
+    assert np.allclose(after["k_exhaust"], np.minimum(2.0 * before["k_exhaust"], np.inf if bound is None else bound))
+    assert all(np.array_equal(after[n], v) for n, v in before.items() if n != "k_exhaust")
+    assert PopulationFit.parse(off.to_csv(), "text").values == off.values
+
+
+def test_values_may_be_changed_once_and_to_a_number() -> None:
+    fit = PopulationFit().with_values({"k_kill": ("set", 1.0)})
+    with pytest.raises(InputError, match="twice"):
+        fit.with_values({"k_kill": ("times", 2.0)})
+    with pytest.raises(InputError, match="times"):
+        PopulationFit().with_values({"k_kill": ("times", 0.0)})
+
+
+def recorded(path: Path, *rows: Ablation) -> None:
+    result = AblationResult(rows, ("oak",), 60, (1, 2, 3), 2, "0123456789abcdef", {"trials": 5})
+    record_labels(result, "2026-01-02", path)
+
+
+def test_labels_are_recorded_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    bad = {"trials": difference([0.2, 0.3, 0.4])}
+    none = {"trials": difference([0.0, 0.1, -0.1])}
+    recorded(path, Ablation("lipids", none, (0.1, 0.0), 2, "by claims only"), Ablation("dux4", why="it stops"))
+    recorded(path, Ablation("killing", bad, (0.1, 0.0), 9, "by trials"), Ablation("lipids", none, label="by nothing"))
+    labels = mechanism_labels(path)
+    assert sorted(labels) == ["dux4", "killing", "lipids"]
+    assert labels["lipids"].label == "by nothing"
+    assert labels["killing"].differences["trials"][0] == pytest.approx(0.3)
+    assert "tested by trials" in label_text("killing", path)
+    assert "60 patients" in label_text("killing", path)
+    assert "it stops" in label_text("dux4", path)
+    assert short_label("mdsc", path) == "never ablated"
+    path.write_text(path.read_text(encoding="utf-8").replace("by trials", "by trial"), encoding="utf-8")
+    with pytest.raises(InputError, match="row 3"):
+        mechanism_labels(path)
+
+
+def test_a_drug_that_acts_only_through_what_nothing_tests_ranks_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    drug = get_drug("epacadostat")
+    assert acts_through(drug) == ("tryptophan",)
+    assert ranks(drug, path)[0]
+    assert "never ablated" in ranks(drug, path)[1]
+    recorded(path, Ablation("tryptophan", {"trials": difference([0.0, 0.1, -0.1])}, label="by nothing"))
+    may, why = ranks(drug, path)
+    assert not may
+    assert "tested by nothing" in why
+    recorded(path, Ablation("tryptophan", {"trials": difference([0.2, 0.3, 0.4])}, label="by trials"))
+    assert ranks(drug, path)[0]
+    assert drug_label(drug, path) == "by trials"
+
+
+def test_every_drug_acts_through_a_mechanism() -> None:
+    from immunescape.model.registry import drugs
+
+    alone = [d.name for d in drugs().values() if not acts_through(d)]
+    assert alone == ["tetrahydrouridine"]  # it spares decitabine, and does nothing else
+    assert ranks(get_drug("tetrahydrouridine")) == (False, "acts on no mechanism itself")
+
+
+def test_recorded_labels_are_of_mechanisms_that_there_are() -> None:
+    assert set(mechanism_labels()) <= set(mechanisms())
+    if FILE.is_file():
+        with FILE.open(encoding="utf-8") as stream:
+            assert all(row["date"] and row["model"] and row["seeds"] for row in csv.DictReader(stream))
+
+
+def test_most_mechanisms_can_be_switched_off() -> None:
+    names = ablatable()
+    assert len(names) >= 40
+    assert {"body", "tumour_growth"}.isdisjoint(names)
+
+
+def test_the_cost_is_said_before_anything_runs(stand_in, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from immunescape.cli.program import app
+
+    trials = [load_trial("oak"), load_trial("checkmate-057")]
+    assert simulated_patients(1, trials, 10, 3, 2) == 2 * 3 * 2 * 10 * 4
+    result = CliRunner().invoke(
+        app,
+        ["ablate", "-m", "lipids", "--trials", "oak,checkmate-057", "-n", "10", "-o", str(tmp_path), "--json"],
+    )
+    assert result.exit_code == 0, result.output
+    assert "480 virtual patients" in result.stderr
+    assert json.loads(result.stdout)["mechanisms"][0]["mechanism"] == "lipids"
+    assert "`lipids`" in (tmp_path / "ablation.md").read_text(encoding="utf-8")
+
+
+def test_show_and_the_list_say_what_a_mechanism_was_tested_by() -> None:
+    from immunescape.api import mechanisms_table
+    from immunescape.api.model import shown
+
+    assert all(row["tested"] for row in mechanisms_table())
+    assert shown("lipids")["tested"] == label_text("lipids")
+    assert shown("epacadostat")["tested"].startswith("acts")

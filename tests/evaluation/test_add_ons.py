@@ -1,0 +1,47 @@
+"""What each drug adds to a checkpoint inhibitor, patient by patient."""
+
+from __future__ import annotations
+
+import pytest
+
+from immunescape.errors import InputError
+from immunescape.evaluation.harness.add_ons import AddOns, add_on_rows, add_ons
+from immunescape.model.registry import drugs
+from immunescape.trial.regimen import parse_regimen
+
+
+@pytest.fixture(scope="module")
+def measured() -> AddOns:
+    return add_ons(["sotorasib", "sargramostim"], patients=24, seeds=(3,))
+
+
+def test_every_add_on_is_a_registered_drug_in_a_regimen_that_gives_it() -> None:
+    rows = add_on_rows()
+    assert sum(row["kind"] == "immune" for row in rows) >= 36
+    for row in rows:
+        assert row["drug"] in drugs()
+        assert parse_regimen(row["regimen"]).drugs == (row["drug"],)
+
+
+def test_an_unknown_add_on_is_refused_with_the_nearest() -> None:
+    with pytest.raises(InputError, match="epacadostat"):
+        add_on_rows(["epacadostot"])
+
+
+def test_an_inhibitor_of_kras_g12c_helps_only_the_patients_who_carry_it(measured: AddOns) -> None:
+    row = next(r for r in measured.rows if r.drug == "sotorasib")
+    assert row.helped_pct <= 35.0  # G12C is in about an eighth of tumours
+    assert row.harmed_pct == 0.0
+
+
+def test_a_growth_factor_of_suppressive_cells_harms(measured: AddOns) -> None:
+    row = next(r for r in measured.rows if r.drug == "sargramostim")
+    assert row.harmed_pct > 25.0
+    assert row.gain_points <= 0.0
+
+
+def test_the_summary_counts_immune_drugs_alone(measured: AddOns) -> None:
+    assert [r.drug for r in measured.immune()] == ["sargramostim"]
+    assert measured.without_gain() == ["sargramostim"]
+    assert measured.harming() == ["sargramostim"]
+    assert "| sotorasib | targeted |" in measured.to_markdown()

@@ -1,0 +1,185 @@
+"""A credibility assessment states its purpose, and its verdict follows from criteria that can fail."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from immunescape.cli import app
+from immunescape.console import NOTICE
+from immunescape.errors import ImmunescapeError
+from immunescape.evaluation import credibility as module
+from immunescape.evaluation.credibility import Credibility, Purpose, Verification, verify
+from immunescape.evaluation.forecast import Forecast, ForecastFigure
+from immunescape.evaluation.scoreboard import Score, summarise
+from immunescape.evaluation.sensitivity import Sensitivity
+from immunescape.predictions import open_protocols
+from immunescape.report.credibility_report import credibility_markdown, credibility_sections, write_credibility
+from immunescape.trial.spec import load_trial
+
+TRIAL = load_trial("keynote-024")
+PAIR = "pembrolizumab / platinum doublet"
+
+
+def score(trial: str, role: str, endpoint: str, published: float, low: float, high: float) -> Score:
+    return Score(trial, role, "a / b", endpoint, math.sqrt(low * high), low, high, published, None, None, "ici", 100)
+
+
+GOOD = [
+    score(trial, role, endpoint, published, published - 0.02, published + 0.02)
+    for trial, role, published in (
+        ("oak", "calibration", 0.7),
+        ("pacific", "calibration", 0.5),
+        ("keynote-010", "validation", 0.8),
+    )
+    for endpoint in ("pfs_hr", "os_hr")
+]
+
+
+def assessment(
+    *, error: float = 1e-8, failed: int = 0, monte_carlo: float = 0.02, scores: list[Score] | None = None,
+    assumed: int = 2, purpose: Purpose | None = None, name: str = "keynote-024",
+) -> Credibility:  # fmt: skip
+    trial = TRIAL if name == "keynote-024" else load_trial(open_protocols()[name])
+    figures = (ForecastFigure(PAIR, "pfs_hr", 0.6, 0.45, 0.8, monte_carlo, 600, 305),)
+    cast = Forecast(
+        trial, figures, {"pfs": 0.9}, {"pfs_hr": {"constant": 0.64}}, (1, 2), 300, failed, "ab" * 32, "1", 1
+    )
+    verified = Verification("native", "SciPy", "pembrolizumab", error)
+    known = GOOD if scores is None else scores
+    influential = tuple(
+        {"Parameter": f"k_{i}", "Mechanism": "m", "Grade": "assumed" if i < assumed else "measured", "Source": "–",
+         "Meaning": "–"}
+        for i in range(10)
+    )  # fmt: skip
+    drugs, setting = module._drug_rows(trial), module._setting_rows(trial)
+    summary = summarise(known)
+    criteria = module._criteria(trial, verified, cast, known, summary, influential, drugs)
+    sensitive = Sensitivity(trial.name, "pembrolizumab", "morris", ("k_1",), [], 100, 0, 0, 0.3, 1, 1.0)
+    return Credibility(
+        trial,
+        purpose or Purpose(),
+        cast,
+        verified,
+        tuple(known),
+        summary,
+        sensitive,
+        influential,
+        drugs,
+        setting,
+        criteria,
+    )
+
+
+def unmet(made: Credibility) -> set[str]:
+    return {c.name for c in made.criteria if not c.met}
+
+
+def test_a_trial_like_the_calibration_trials_meets_every_criterion() -> None:
+    assert unmet(assessment()) == set()
+    assert assessment().sufficient
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"error": 1e-3}, "The equations are solved"),
+        ({"failed": 20}, "Virtual patients can be simulated"),
+        ({"monte_carlo": 0.2}, "Enough virtual patients"),
+        ({"assumed": 6}, "What matters most is known"),
+        ({"name": "harmoni-7"}, "The effect of every experimental drug is borne by trials"),
+        (
+            {"scores": [replace(s, published=1.2) for s in GOOD]},
+            "Trials of the same kind of regimen are predicted",
+        ),
+        (
+            {"scores": [replace(s, low=0.1, high=5.0) if s.role == "validation" else s for s in GOOD]},
+            "Skill on trials that were not fitted, PFS",
+        ),
+    ],
+)
+def test_each_criterion_can_fail(change: dict[str, Any], name: str) -> None:
+    assert name in unmet(assessment(**change))
+
+
+def test_what_could_not_be_judged_is_not_met() -> None:
+    made = assessment(scores=[s for s in GOOD if s.role == "calibration"])
+    judged = {c.name: c.met for c in made.criteria}
+    assert judged["Skill on trials that were not fitted, OS"] is None
+    assert not made.sufficient
+
+
+@pytest.mark.parametrize(
+    ("influence", "consequence", "risk"),
+    [("low", "low", "low"), ("low", "medium", "medium"), ("high", "low", "high"), (None, "low", "high")],
+)
+def test_risk_is_the_larger_of_influence_and_consequence_and_high_where_one_is_not_stated(
+    influence: str | None, consequence: str | None, risk: str
+) -> None:
+    assert Purpose(influence=influence, consequence=consequence).risk == risk
+
+
+def test_a_low_risk_asks_for_fewer_criteria() -> None:
+    weak = assessment(assumed=9, purpose=Purpose(influence="low", consequence="low"))
+    assert weak.sufficient
+    assert not assessment(assumed=9, purpose=Purpose(influence="high", consequence="low")).sufficient
+
+
+def test_a_drug_of_no_trial_is_called_extrapolated_and_one_of_a_fitted_class_is_not() -> None:
+    rows = {r["Drug"]: r["Standing"] for r in assessment(name="fianlimab-nsclc").drugs}
+    assert rows["relatlimab"].startswith("extrapolated")
+    assert rows["cemiplimab"].startswith("fitted: another drug of its class")
+
+
+def test_a_setting_outside_the_calibration_is_said_to_be() -> None:
+    rows = {r["Feature"]: r["Covered"] for r in assessment(name="ak104-307").setting}
+    assert rows["Region"] == "no"
+    assert rows["Line of treatment"] == "yes"
+
+
+def test_the_document_holds_the_sections_of_the_guidelines_in_both_forms(tmp_path: Path) -> None:
+    made = assessment(purpose=Purpose(question="Is <b>it</b> so?", influence="low", consequence="low"))
+    titles = [title for title, _, _ in credibility_sections(made)]
+    assert titles == [
+        "Conclusion", "Planning", "Verification", "Validation", "Uncertainty", "Sensitivity", "Applicability",
+        "Provenance",
+    ]  # fmt: skip
+    page, markdown, data = write_credibility(made, tmp_path, NOTICE)
+    html = page.read_text()
+    assert "Is &lt;b&gt;it&lt;/b&gt; so?" in html
+    assert NOTICE in html
+    assert all(f"## {title}" in markdown.read_text() for title in titles)
+    assert json.loads(data.read_text())["sufficient"] is True
+    assert "Not stated" in credibility_markdown(assessment(), NOTICE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no-such-trial"], "unknown trial"),
+        (["keynote-024", "--influence", "lo"], "low"),
+        (["keynote-024", "--scoreboard", "missing.json"], "cannot be read"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_run(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, ["credibility", *arguments])
+    assert isinstance(result.exception, ImmunescapeError)
+    assert message in str(result.exception)
+
+
+def test_a_scoreboard_that_holds_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "scores.json"
+    path.write_text('{"rows": [{"trial": "oak"}]}')
+    result = CliRunner().invoke(app, ["credibility", "keynote-024", "--scoreboard", str(path)])
+    assert "holds no scores" in str(result.exception)
+
+
+@pytest.mark.slow
+def test_the_solver_agrees_with_another_implementation() -> None:
+    assert verify(TRIAL).error < 1e-5

@@ -1,0 +1,196 @@
+"""What is assumed is uncertain: draws that leave the reference patient in place, ensembles, and what matters most."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from immunescape.errors import InputError, ModelError
+from immunescape.evaluation import ensemble
+from immunescape.evaluation.audit import run_audit, strengths_at
+from immunescape.evaluation.ensemble import run_ensemble
+from immunescape.evaluation.uncertainty import ANCHOR, CLOSE, GROWTH, WIDTHS, Draw, draw, fit_of, moved, uncertain
+from immunescape.model.parameters import FOLDER, Parameter, load_parameters
+from immunescape.model.reference import load_strengths, reference_id
+from immunescape.population.fit import PopulationFit
+from immunescape.population.reference import prepared_model, reference_baseline, reference_strengths
+from immunescape.trial.spec import load_trial
+
+
+def parameter(value: float, grade: str = "assumed", **more: object) -> Parameter:
+    return Parameter("k", value, str(more.pop("unit", "1/day")), grade=grade, **more)  # type: ignore[arg-type]
+
+
+def test_a_number_is_as_uncertain_as_its_grade() -> None:
+    for grade, width in WIDTHS.items():
+        assert moved(parameter(2.0, grade), 1.0) == pytest.approx(2.0 * math.exp(width))
+        assert moved(parameter(2.0, grade), -1.0) == pytest.approx(2.0 * math.exp(-width))
+    assert WIDTHS["measured"] < WIDTHS["fitted"] < WIDTHS["assumed"]
+
+
+def test_bounds_hold_and_shares_stay_shares() -> None:
+    assert moved(parameter(2.0, upper=2.5), 3.0) == 2.5
+    assert moved(parameter(2.0, lower=1.9), -3.0) == 1.9
+    share = parameter(0.9, unit="dimensionless", upper=1.0)
+    assert 0.9 < moved(share, 3.0) < 1.0
+    kept = prepared_model(()).parameters["f_pro_kept"]  # a share by its note; its table gives no bound
+    assert 0.9 < moved(kept, 3.0) < 1.0
+    assert moved(parameter(0.9, unit="dimensionless"), 1.0) > 1.0
+    assert moved(share, 0.0) == pytest.approx(0.9)
+
+
+def test_what_a_patient_carries_and_the_anchors_are_not_drawn() -> None:
+    names = set(uncertain(prepared_model(("docetaxel",))))
+    assert len(names) > 400
+    assert names.isdisjoint({ANCHOR, GROWTH, "egfr_mutant", "diameter_diagnosis", "bsa_docetaxel", "switch_lipids"})
+
+
+def test_a_draw_does_not_depend_on_the_drugs_of_the_model() -> None:
+    from immunescape.evaluation import uncertainty
+
+    kept = {}
+    for drugs in ((), ("pembrolizumab",)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(uncertainty, "anchored", lambda model, values, engine: values)
+            kept[drugs] = draw(prepared_model(drugs), 3, 1)
+    assert all(kept["pembrolizumab",][name] == value for name, value in kept[()].items())
+    assert len(kept["pembrolizumab",]) > len(kept[()])
+
+
+@pytest.mark.parametrize("number", [pytest.param(0, marks=pytest.mark.slow), 9])
+def test_every_draw_is_built_and_its_reference_patient_is_diagnosed_in_time(number: int) -> None:
+    """The first of these could not be built while draws kept the killing and growth of the tables."""
+    model = prepared_model(())
+    made = draw(model, 7, number)
+    aim = reference_baseline(model).days
+    assert abs(math.log(made.days / aim)) < 2.0 * CLOSE
+    changed = {n: float(model.parameters[n].to_base(v)) for n, v in made.values.items()}
+    changed |= {n: model.parameters[n].base * f for n, f in ((ANCHOR, made.kill), (GROWTH, made.growth))}
+    again, baseline = reference_strengths(model, start=made.strengths, tolerance=1e-4, changed=changed)
+    assert baseline.days == pytest.approx(made.days, rel=0.01)
+    assert max(abs(again[k] - made.strengths[k]) / (1.0 + again[k]) for k in again) < 1e-3
+
+
+def test_a_fit_carries_a_draw_to_the_patients() -> None:
+    from immunescape.population.covariates import sample_covariates
+    from immunescape.population.linking import patient_parameters
+
+    model = prepared_model(())
+    key = next(iter(load_strengths()))
+    p = model.parameters
+    one = Draw({"NET_50": 2.0 * p["NET_50"].value, "k_exhaust": 0.5 * p["k_exhaust"].value}, 0.7, 1.1, {key: 0.25}, 1.0)
+    table = sample_covariates(0, 8, 1)
+    fit = PopulationFit.shipped()
+    before = patient_parameters(model.parameters, table, 1, fit=fit)
+    after = patient_parameters(model.parameters, table, 1, fit=fit_of(one, model, fit))
+    assert np.allclose(after["NET_50"], one.values["NET_50"])
+    low = model.parameters["k_exhaust"].lower or 0.0
+    assert np.allclose(after["k_exhaust"], np.maximum(0.5 * before["k_exhaust"], low))
+    assert np.allclose(after[reference_id(key)], 0.25)
+    assert (after["k_kill"] <= before["k_kill"]).all()
+
+
+def test_reference_strengths_follow_a_parameter() -> None:
+    model = prepared_model(())
+    values = [model.parameters["NET_50"].value, 0.5 * model.parameters["NET_50"].value]
+    found = strengths_at(model, ["NET_50", "NET_50"], values)
+    stored = np.array([model.parameters[reference_id(k)].base for k in model.modulations])
+    nets = model.modulations.index(("killing", "nets", "neutrophils"))
+    assert np.allclose(found[0], stored, rtol=1e-3, atol=1e-6)
+    assert found[1, nets] == pytest.approx(2.0 * stored[nets], rel=1e-3)
+
+
+def test_what_matters_comes_first_and_every_parameter_can_be_asked_for() -> None:
+    result = run_audit("keynote-024", patients=4, only=["Trp_50", "k_exhaust"])
+    assert [r["parameter"] for r in result.rows] == ["k_exhaust", "Trp_50"]
+    assert result.top(1, "assumed")[0]["basis"].startswith("assumed, direction from")
+    assert result.to_json()["points"] == 16
+    with pytest.raises(InputError, match="NET_50"):
+        run_audit("keynote-024", patients=4, only=["NET50"])
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Trials whose response is the value of one drawn parameter; the second draw has no reference patient."""
+    runs: list[str] = []
+
+    def of(result: SimpleNamespace) -> dict:
+        arm = {"name": "a", "figures": {name: [result.value, 1.0] for name in ensemble.SHOWN}}
+        return {"arms": [arm], "comparison": {"pfs_hr": [0.5, 0.1]}}
+
+    def simulate(trial, *, patients, seed, workers, engine, fit, paired):
+        runs.append("as it ships" if fit is None else "draw")
+        return SimpleNamespace(value=10.0 if fit is None else fit.values["NET_50"][1])
+
+    def drawn(model, seed, number, *, width, engine):
+        if number == 1:
+            raise ModelError("no killing is weak enough")
+        return Draw({"NET_50": model.parameters["NET_50"].value * (number + 1)}, 1.0, 1.0, {}, 1700.0)
+
+    monkeypatch.setattr(ensemble, "figures", of)
+    monkeypatch.setattr(ensemble, "draw", drawn)
+    monkeypatch.setattr("immunescape.trial.runner.run_trial", simulate)
+    return runs
+
+
+def test_an_ensemble_says_what_assumptions_leave_open_and_resumes(figures: list[str], tmp_path: Path) -> None:
+    trial = load_trial("keynote-024")
+    result = run_ensemble(trial, draws=4, patients=8, out=tmp_path)
+    response = next(r for r in result.rows if r["figure"] == "orr_pct")
+    assert (response["central"], response["draws"]) == (10.0, 3)
+    assert response["median"] == 3.0
+    assert 1.0 <= response["low"] < response["median"] < response["high"] <= 4.0
+    assert list(result.lost) == [1]
+    assert figures == ["as it ships", "draw", "draw", "draw"]
+    assert run_ensemble(trial, draws=4, patients=8, out=tmp_path).rows == result.rows
+    assert len(figures) == 4
+    (tmp_path / "draw-2.json").write_text("[", encoding="utf-8")
+    assert run_ensemble(trial, draws=4, patients=8, out=tmp_path).rows == result.rows
+    assert len(figures) == 5
+
+
+def test_the_commands_print(figures: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from immunescape.cli.program import app
+
+    result = CliRunner().invoke(app, ["ensemble", "keynote-024", "--draws", "3", "-n", "8", "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["prior_widths"] == WIDTHS
+    result = CliRunner().invoke(app, ["ensemble", "keynote-024", "--draws", "3", "-n", "8"])
+    assert "draw 1 is lost" in result.stdout
+    with pytest.raises(InputError, match="no factor"):
+        run_ensemble(load_trial("keynote-024"), width=0.0)
+
+
+def tables() -> list[Parameter]:
+    return [
+        p for file in sorted(FOLDER.glob("*.csv")) if not file.name.startswith("reference_strengths")
+        for p in load_parameters(file.name, file.stem).values()
+    ]  # fmt: skip
+
+
+def test_an_assumed_number_does_not_pass_for_that_of_its_source() -> None:
+    from immunescape.api.model import shown
+
+    assert parameter(1.0, sources=("kargl2017",)).basis == "assumed, direction from kargl2017"
+    assert parameter(1.0).basis == "assumed"
+    assert parameter(1.0, "measured", sources=("kargl2017",)).basis == "measured"
+    rows = {r["name"]: r for r in shown("neutrophils")["parameters"]}
+    assert rows["NET_50"]["grade"] == "assumed"
+    assert rows["NET_50"]["source"] == "direction from teijeira2020"
+
+
+def test_the_share_that_readme_calls_assumed_is_that_of_the_tables() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"(\d+) %\s+of\s+the\s+parameters\s+are\s+assumed,\s+half\s+of\s+these", readme)
+    assert found is not None
+    every = tables()
+    assumed = [p for p in every if p.grade == "assumed"]
+    assert int(found[1]) == round(100 * len(assumed) / len(every))
+    assert sum(bool(p.sources) for p in assumed) / len(assumed) == pytest.approx(0.5, abs=0.05)

@@ -1,0 +1,58 @@
+"""Curated tables: one loader, whose errors name file, line, and what is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from immunescape.errors import InputError, ModelError
+from immunescape.knowledge.tables import DATA, parse_rows, read_rows
+
+TABLE = """# a comment
+name,value,unit,source,grade,note
+a,1.5,mg,smith2020; assumed,assumed,"one, two"
+
+b,,mg,smith2020,measured,
+"""
+
+
+def test_a_row_gives_numbers_words_and_sources() -> None:
+    first, second = parse_rows(TABLE, None, "t.csv")
+    assert first.number("value") == 1.5
+    assert first["note"] == "one, two"
+    assert first.sources == ("smith2020",)
+    assert second.number_or_none("value") is None
+    assert second.where == "t.csv, line 5"
+    assert dict(second)["unit"] == "mg"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("a,1.5,mg,", "a,1.5,,", r"t\.csv, line 3: the row has no unit"),
+        ("smith2020; assumed,assumed", ",assumed", r"t\.csv, line 3: the row has no source"),
+        ("measured", "measurd", r"line 5: unknown grade 'measurd'(.|\n)*'measured'"),
+        ('"one, two"', "one, two", r"line 3: a row has 6 cells, this one 7(.|\n)*needs quotes"),
+        ("name,value", "nam,value", r"line 2: the columns must be name,value,unit,source,grade,note"),
+    ],
+)
+def test_a_row_that_lacks_something_is_refused(old: str, new: str, message: str) -> None:
+    assert old in TABLE
+    with pytest.raises(InputError, match=message):
+        parse_rows(TABLE.replace(old, new, 1), ("name", "value", "unit", "source", "grade", "note"), "t.csv")
+
+
+@pytest.mark.parametrize("text", ["many", "nan", "inf"])
+def test_a_cell_that_is_no_finite_number_is_refused(text: str) -> None:
+    row = parse_rows(TABLE.replace("1.5", text), None, "t.csv", error=ModelError)[0]
+    with pytest.raises(ModelError, match=rf"t\.csv, line 3: '{text}' in column 'value' is not a number"):
+        row.number("value")
+
+
+def test_a_word_outside_its_list_is_answered_with_the_nearest() -> None:
+    with pytest.raises(InputError, match="unknown kind 'mg'"):
+        parse_rows(TABLE, None, "t.csv")[0].choice("unit", ("g", "kg"), "kind")
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("*.csv")), ids=lambda p: p.stem)
+def test_every_table_that_ships_is_read_by_the_one_loader(path) -> None:
+    assert read_rows(path, may_lack=("unit",))

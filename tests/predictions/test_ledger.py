@@ -1,0 +1,152 @@
+"""Predictions are entered once: the ledger shows every later change, and results stand beside, never over them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from immunescape.errors import ImmunescapeError, InputError
+from immunescape.evaluation.forecast import Forecast, ForecastFigure
+from immunescape.predictions import (
+    Outcome,
+    check_ledger,
+    enter_outcome,
+    enter_prediction,
+    open_protocols,
+    read_outcomes,
+    read_predictions,
+)
+from immunescape.predictions.register import registered
+from immunescape.trial.spec import load_trial
+
+
+def forecast(name: str = "harmoni-7", ratio: float = 0.7) -> Forecast:
+    trial = load_trial(open_protocols()[name])
+    pair = f"{trial.arms[0].name} / {trial.arms[-1].name}"
+    figures = (
+        ForecastFigure(trial.arms[0].name, "orr_pct", 41.23456, 33.0, 50.0, 1.0, 900, 390),
+        ForecastFigure(pair, "pfs_hr", ratio, 0.5, 0.98, 0.03, 900, 780),
+        ForecastFigure(pair, "os_hr", 0.8, 0.6, None, None, 900, 780),
+    )
+    return Forecast(
+        trial, figures, {"pfs": 0.8}, {"pfs_hr": {"constant": 0.64}}, (1, 2, 3), 300, 0, "ab" * 32, "1", 1.0
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("harmoni-7", "krystal-7"):
+        enter_prediction(forecast(name), tmp_path, question="Is it better?", declared="Nothing.", date="2026-01-02")
+    return tmp_path
+
+
+def test_a_prediction_comes_back_as_it_was_entered(folder: Path) -> None:
+    first, second = read_predictions(folder)
+    assert (first.trial, second.trial) == ("harmoni-7", "krystal-7")
+    assert (first.registry, first.date) == ("NCT06767514", "2026-01-02")
+    assert first.figure("pfs_hr")["value"] == 0.7  # type: ignore[index]
+    assert first.figure("orr_pct")["value"] == 41.23  # type: ignore[index]
+    assert first.figure("dor_median_months") is None
+
+
+def test_the_protocol_of_a_record_loads_as_the_trial_that_was_predicted(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "again.yaml"
+    path.write_text(read_predictions(folder)[0].protocol, encoding="utf-8")
+    assert load_trial(path).arms == load_trial(open_protocols()["harmoni-7"]).arms
+
+
+def test_a_record_that_was_changed_is_seen(folder: Path) -> None:
+    path = folder / "records" / "harmoni-7.2026-01-02.yaml"
+    path.write_text(path.read_text().replace("value: 0.7", "value: 0.5"))
+    assert check_ledger(folder) == [
+        "ledger.csv, row 2: record 'harmoni-7.2026-01-02.yaml' was changed after it was entered"
+    ]
+    with pytest.raises(InputError, match="does not hold"):
+        read_predictions(folder)
+
+
+def test_a_record_that_was_dropped_or_slipped_in_is_seen(folder: Path) -> None:
+    records = folder / "records"
+    (records / "extra.yaml").write_bytes((records / "krystal-7.2026-01-02.yaml").read_bytes())
+    (records / "krystal-7.2026-01-02.yaml").unlink()
+    assert [p.split(": ", 1)[1] for p in check_ledger(folder)] == [
+        "record 'krystal-7.2026-01-02.yaml' is missing", "not in ledger.csv",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", ["drop the first row", "change a date", "a new hash without a new chain"])
+def test_a_ledger_that_was_rewritten_in_part_is_seen(folder: Path, change: str) -> None:
+    path = folder / "ledger.csv"
+    header, first, second = path.read_text().splitlines()
+    if change == "drop the first row":
+        lines = [header, second.replace("2,", "1,", 1)]
+    elif change == "change a date":
+        lines = [header, first.replace(",2026-01-02,", ",2025-01-02,"), second]
+    else:
+        old = first.split(",")[3]
+        lines = [header, first.replace(old, "0" * 64), second]
+    path.write_text("\n".join(lines) + "\n")
+    assert any("chain" in problem for problem in check_ledger(folder))
+
+
+def test_a_later_prediction_of_a_trial_stands_beside_the_earlier_one(folder: Path) -> None:
+    enter_prediction(forecast(ratio=0.9), folder, question="Again?", declared="Nothing.", date="2026-01-02")
+    values = [p.figure("pfs_hr")["value"] for p in read_predictions(folder) if p.trial == "harmoni-7"]  # type: ignore[index]
+    assert values == [0.7, 0.9]
+    assert not check_ledger(folder)
+
+
+def test_a_result_is_entered_beside_and_changes_no_record(folder: Path) -> None:
+    before = {p.name: p.read_bytes() for p in (folder / "records").iterdir()}
+    enter_outcome(
+        folder, Outcome("harmoni-7", "pfs_hr", "ivonescimab / pembrolizumab", 0.6, 0.5, 0.72, "A 2027", "2027-01-01")
+    )
+    assert [o.value for o in read_outcomes(folder)] == [0.6]
+    assert before == {p.name: p.read_bytes() for p in (folder / "records").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"trial": "harmony-7"}, "harmoni-7"),
+        ({"endpoint": "pfs_ratio"}, "pfs_hr"),
+        ({"arm": "ivonescimab"}, "ivonescimab / pembrolizumab"),
+        ({"value": 0.9}, "cannot be"),
+        ({"value": float("nan")}, "cannot be"),
+        ({"source": " "}, "citation"),
+    ],
+)
+def test_a_result_that_cannot_be_is_refused(folder: Path, change: dict[str, object], message: str) -> None:
+    good = Outcome("harmoni-7", "pfs_hr", "ivonescimab / pembrolizumab", 0.6, 0.5, 0.72, "A 2027", "2027-01-01")
+    with pytest.raises(ImmunescapeError, match=message):
+        enter_outcome(folder, replace(good, **change))  # type: ignore[arg-type]
+    assert read_outcomes(folder) == []
+
+
+def test_results_with_an_unknown_field_are_refused(folder: Path) -> None:
+    enter_outcome(
+        folder, Outcome("harmoni-7", "pfs_hr", "ivonescimab / pembrolizumab", 0.6, 0.5, 0.72, "A 2027", "2027-01-01")
+    )
+    path = folder / "outcomes.yaml"
+    path.write_text(path.read_text() + "  p_value: 0.01\n")
+    with pytest.raises(InputError, match="p_value"):
+        read_outcomes(folder)
+
+
+def test_a_trial_with_published_results_is_no_prediction(tmp_path: Path) -> None:
+    made = replace(forecast(), trial=load_trial("keynote-024"))
+    with pytest.raises(InputError, match="published results"):
+        enter_prediction(made, tmp_path, question="?", declared="!")
+
+
+def test_the_ledger_that_ships_holds() -> None:
+    assert check_ledger() == []
+
+
+def test_every_open_protocol_loads_without_published_results_and_is_declared() -> None:
+    trials = {name: load_trial(path) for name, path in open_protocols().items()}
+    assert len({t.registry for t in trials.values()}) >= 10
+    assert all(t.published is None and len(t.arms) > 1 and t.name == name for name, t in trials.items())
+    assert set(registered()) == set(trials)

@@ -1,0 +1,35 @@
+"""A prediction is one row: its ratios with intervals, its chance, and what was published later."""
+
+from __future__ import annotations
+
+from immunescape.app.evidence import prediction_rows
+from immunescape.predictions import Outcome, Prediction, read_predictions
+from immunescape.predictions.summary import figure_text, outcome_text, summary_rows
+
+
+def prediction(trial: str) -> Prediction:
+    figure = {"arm": "a / b", "endpoint": "pfs_hr", "value": 0.7, "low": 0.5, "high": None}
+    return Prediction(
+        "r", trial, "", "2026-01-02", "?", "!", "", {"figures": [figure], "probability_of_success": {"pfs": 0.666}}
+    )
+
+
+def test_a_row_holds_the_interval_the_chance_and_the_result_of_its_own_trial() -> None:
+    result = Outcome("x", "pfs_hr", "a / b", 0.61, 0.5, 0.75, "A 2027", "2027-01-01")
+    first, second = summary_rows([prediction("x"), prediction("y")], [result])
+    assert first["PFS HR"] == "0.70 (0.50 to not reached)"
+    assert first["OS HR"] == "–"
+    assert first["P(success)"] == "pfs 0.67"
+    assert first["published"] == "pfs_hr 0.61 (0.5 to 0.75), A 2027"
+    assert second["published"] == "–"
+
+
+def test_medians_have_one_digit_and_results_without_interval_none() -> None:
+    assert (
+        figure_text({"endpoint": "os_median_months", "value": 17.26, "low": 15, "high": 20.04}) == "17.3 (15.0 to 20.0)"
+    )
+    assert outcome_text(Outcome("x", "os_hr", "a", 0.8, None, None, "B", "2027-01-01")) == "0.8, B"
+
+
+def test_the_app_shows_the_predictions_that_ship() -> None:
+    assert [r["trial"] for r in prediction_rows()] == [p.trial for p in read_predictions()]
