@@ -55,8 +55,9 @@ class Twins:
         print(f"\n{NOTICE}")
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write ``twins.json`` and ``twins.parquet``; returns the paths."""
+        """Write ``twins.json``, ``twins.parquet`` and ``twins.html``; returns the paths."""
         from immunescape.report.files import make_folder, parquet_bytes, write_whole
+        from immunescape.report.twin_report import write_twins
 
         target = Path(folder)
         make_folder(target)
@@ -65,6 +66,7 @@ class Twins:
         return [
             write_whole(target / "twins.json", text.encode()),
             write_whole(target / "twins.parquet", parquet_bytes(table)),
+            write_twins(self.result, target / "twins.html", NOTICE),
         ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +12,26 @@ import numpy as np
 from immunescape.report.figures import ARM_COLOURS, figure_html
 from immunescape.report.pictures import Picture, numbers, plotly_script
 from immunescape.report.tables import Table
-from immunescape.report.twin_text import option_rows, score_note
+from immunescape.report.twin_text import forecast_rows, option_rows, score_note
 from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
-    from immunescape.twins.ranking import RankedPatient
+    import pandas as pd
 
-__all__ = ["fan_picture", "forest_picture", "write_ranking"]
+    from immunescape.twins.conditioning import TwinPopulation
+    from immunescape.twins.ranking import RankedPatient
+    from immunescape.twins.records import LineRecord
+    from immunescape.twins.twin import TwinResult
+
+__all__ = ["fan_picture", "forest_picture", "write_ranking", "write_twins"]
 
 _LEVEL_COLOURS = {"tested": ARM_COLOURS[0], "extrapolated": "#8a6d3b", "contradicted": "#c8501e"}
 _FAN = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def _wrapped(text: str, width: int = 18) -> str:
+    """A title in lines, so that it leaves room for the picture on a narrow screen."""
+    return "<br>".join(textwrap.wrap(text, width))
 
 
 def forest_picture(result: RankedPatient) -> Picture:
@@ -34,7 +45,7 @@ def forest_picture(result: RankedPatient) -> Picture:
         d = [r.against_standard for r in own]
         traces.append(
             {
-                "type": "scatter", "mode": "markers", "name": level, "y": [r.option.title for r in own],
+                "type": "scatter", "mode": "markers", "name": level, "y": [_wrapped(r.option.title) for r in own],
                 "x": numbers([f.value for f in d]), "marker": {"color": colour, "size": 9},
                 "error_x": {
                     "type": "data", "symmetric": False, "color": colour,
@@ -52,22 +63,25 @@ def forest_picture(result: RankedPatient) -> Picture:
             "title": {"text": f"Score less that of {standard}", "font": {"size": 16}}, "height": height,
             "margin": {"l": 40, "r": 16, "t": 44, "b": 70}, "shapes": [zero],
             "xaxis": {"title": {"text": "score (share of 24 months), 95 % interval"}},
-            "yaxis": {"automargin": True, "categoryorder": "array", "categoryarray": [r.option.title for r in rows]},
+            "yaxis": {
+                "automargin": True, "categoryorder": "array", "categoryarray": [_wrapped(r.option.title) for r in rows]
+            },
             "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
         },
     )  # fmt: skip
 
 
-def fan_picture(result: RankedPatient, arm: str, title: str) -> Picture | None:
-    """Sums of diameters of the twins under an option as a fan of quantiles, with the patient's own scans.
+def fan_picture(
+    twins: TwinPopulation, scans: pd.DataFrame, arm: str, title: str, line: LineRecord | None = None
+) -> Picture | None:
+    """Sums of diameters of the twins under an option as a fan of quantiles, with the scans of the patient's own line.
 
     A twin that has progressed or died has no further scans: a day counts those that still have one.
     """
-    scans = result.followed.courses.scans
     if not len(scans):
         return None
     own = scans[scans["arm"] == arm]
-    weights = dict(zip(result.followed.twins.table.index.tolist(), result.followed.weights.tolist(), strict=True))
+    weights = dict(zip(twins.table.index.tolist(), twins.weights.tolist(), strict=True))
     days, bands = [0.0], [[0.0] * len(_FAN)]
     for day, rows in own.groupby("day"):
         w = np.array([weights[i] for i in rows["id"].tolist()])
@@ -82,23 +96,22 @@ def fan_picture(result: RankedPatient, arm: str, title: str) -> Picture | None:
     fan = np.array(bands)
     traces: list[dict[str, Any]] = []
     for low, high, alpha, name in ((0, 4, 0.14, "90 % of twins"), (1, 3, 0.26, "50 % of twins")):
-        line = {"width": 0}
+        bare = {"width": 0}
         traces.append(
-            {"type": "scatter", "x": months, "y": numbers(fan[:, low]), "line": line, "mode": "lines",
+            {"type": "scatter", "x": months, "y": numbers(fan[:, low]), "line": bare, "mode": "lines",
              "showlegend": False, "hoverinfo": "skip"}
         )  # fmt: skip
         traces.append(
-            {"type": "scatter", "x": months, "y": numbers(fan[:, high]), "line": line, "mode": "lines",
+            {"type": "scatter", "x": months, "y": numbers(fan[:, high]), "line": bare, "mode": "lines",
              "fill": "tonexty", "fillcolor": f"rgba(11,110,153,{alpha})", "name": name}
         )  # fmt: skip
     traces.append(
         {"type": "scatter", "mode": "lines", "x": months, "y": numbers(fan[:, 2]), "name": "median twin",
          "line": {"color": ARM_COLOURS[0]}}
     )  # fmt: skip
-    planned = result.record.planned
-    if planned is not None and math.isfinite(planned.baseline_mm) and planned.scans:
-        change = [100.0 * (s.sld_mm / planned.baseline_mm - 1.0) for s in planned.scans]
-        at = numbers([(s.day - planned.start) / (365.25 / 12.0) for s in planned.scans])
+    if line is not None and math.isfinite(line.baseline_mm) and line.scans:
+        change = [100.0 * (s.sld_mm / line.baseline_mm - 1.0) for s in line.scans]
+        at = numbers([(s.day - line.start) / (365.25 / 12.0) for s in line.scans])
         traces.append(
             {"type": "scatter", "mode": "markers", "x": at, "y": numbers(change), "name": "the patient's scans",
              "marker": {"color": "#c4621a", "size": 10, "symbol": "diamond"}}
@@ -114,12 +127,59 @@ def fan_picture(result: RankedPatient, arm: str, title: str) -> Picture | None:
     )  # fmt: skip
 
 
+def _facts(twins: TwinPopulation) -> Table:
+    """What twins were conditioned on."""
+    rows = [
+        {
+            "says": f.text, "measured": f"{f.biomarker} {f.measured}".strip(), "grade": f.grade,
+            "as far out": f"{100 * twins.surprise[f.target]:.2g} %" if f.target in twins.surprise else "",
+        }
+        for f in twins.facts
+    ]  # fmt: skip
+    return Table(rows)
+
+
+def _about(twins: TwinPopulation) -> str:
+    """How many twins there are, and what is least likely."""
+    note = f"{len(twins)} twins, {twins.effective:.0f} effective, from {twins.candidates} candidates."
+    least = twins.least_likely
+    if least is not None:
+        note += f" Least likely in the population: {least[0].biomarker or least[0].target} ({100 * least[1]:.2g} %)."
+    return note
+
+
+def write_twins(result: TwinResult, path: Path, notice: str) -> Path:
+    """Write the page of the twins of a patient: forecast, courses with the patient's scans, what they rest on."""
+    record, twins = result.record, result.twins
+    fan = fan_picture(twins, result.courses.scans, result.label, result.label, record.ongoing)
+    words = f"Twins under {result.label}, by month"
+    moved = result.before is not result.now
+    return write_page(
+        path,
+        "twins.html",
+        {
+            "title": f"Twins: {record.patient}, day {record.at:g}",
+            "lead": f"Line {record.line}; {record.stratum_title or 'no guideline group'}",
+            "plotly_js": plotly_script(),
+            "notice": notice,
+            "regimen": result.regimen,
+            "forecast": Table(forecast_rows(result.before, result.now, moved)),
+            "fans": [] if fan is None else [figure_html(fan, tools=False, label=words)],
+            "twins_note": _about(twins),
+            "facts": _facts(twins),
+            "open_questions": ", ".join(record.open_questions),
+            "notes": [*record.notes, *twins.notes],
+        },
+    )
+
+
 def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
     """Write the page of a ranking."""
     ranking, twins = result.ranking, result.followed.twins
     fans = []
     for r in ranking.rows[:4]:
-        picture = fan_picture(result, r.option.name, r.option.title)
+        scans = result.followed.courses.scans
+        picture = fan_picture(twins, scans, r.option.name, _wrapped(r.option.title, 42))
         if picture is not None:
             words = f"Sums of diameters of the twins under {r.option.title}, by month"
             fans.append(figure_html(picture, tools=False, label=words))
@@ -139,20 +199,6 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
         for r in ranking.rows
         for e in r.option.evidence
     ]  # fmt: skip
-    facts = [
-        {
-            "says": f.text, "measured": f"{f.biomarker} {f.measured}".strip(), "grade": f.grade,
-            "as far out": f"{100 * twins.surprise[f.target]:.2g} %" if f.target in twins.surprise else "",
-        }
-        for f in twins.facts
-    ]  # fmt: skip
-    least = twins.least_likely
-    note = (
-        f"{len(twins)} twins, {twins.effective:.0f} effective, from {twins.candidates} candidates; the same under "
-        "every option."
-    )
-    if least is not None:
-        note += f" Least likely in the population: {least[0].biomarker or least[0].target} ({100 * least[1]:.2g} %)."
     forest = figure_html(
         forest_picture(result), tools=False, label="Difference of each option's score to that of the standard"
     )
@@ -170,9 +216,9 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
             "says": ranking.words,
             "evidence": Table(evidence),
             "left_out": result.left_out,
-            "twins_note": note,
+            "twins_note": f"The same under every option. {_about(twins)}",
             "fans": fans,
-            "facts": Table(facts),
+            "facts": _facts(twins),
             "open_questions": ", ".join(result.record.open_questions),
             "notes": [*result.record.notes, *twins.notes],
             "steps": Table(steps),

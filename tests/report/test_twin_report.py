@@ -1,0 +1,71 @@
+"""The pages of twins and rankings: what they say, and that pictures are ones that plotly knows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from immunescape.report.twin_report import fan_picture, forest_picture, write_ranking, write_twins
+from immunescape.twins.conditioning import TwinPopulation
+from immunescape.twins.courses import Courses
+from immunescape.twins.facts import Fact
+from immunescape.twins.options import options_for
+from immunescape.twins.ranking import RankedPatient, ranked
+from immunescape.twins.records import LineRecord, PatientRecord, Scan
+from immunescape.twins.twin import Followed, TwinResult, forecast
+
+NOTICE = "research alone"
+
+
+def made(n: int = 40) -> tuple[RankedPatient, TwinResult]:
+    tps = Fact("pdl1_tps", "covariate", value=80.0, spread=10.0, scale="sd", biomarker="pdl1_tps", measured="80 %")
+    line = LineRecord(("pembrolizumab",), 0.0, np.inf, 80.0, (Scan(42.0, 60.0, "SD"),), np.inf)
+    record = PatientRecord("P<1>", 42.0, (tps,), (line,))
+    options, left = options_for(PatientRecord("P<1>", 0.0, (tps,)))
+    rng = np.random.default_rng(1)
+    rows, scans = [], []
+    for option in options:
+        for i in range(n):
+            end = float(rng.gamma(2.0, 200.0))
+            rows.append(
+                {
+                    "id": i, "arm": option.name, "best_response": "PR", "progression_day": end, "death_day": 2 * end,
+                    "grade3_day": 10.0, "toxicity_stop_day": None,
+                }
+            )  # fmt: skip
+            scans += [{"id": i, "arm": option.name, "day": d, "change_pct": rng.normal(-20, 9)} for d in (42.0, 84.0)]
+    table = pd.DataFrame(index=pd.RangeIndex(n, name="id"))
+    weights = np.full(n, 1 / n)
+    twins = TwinPopulation("P<1>", table, weights, (tps,), float(n), n, {"pdl1_tps": 0.2}, 1)
+    followed = Followed(twins, Courses(pd.DataFrame(rows), pd.DataFrame(scans)), weights)
+    ranking = ranked(followed, options, discrepancy={}, limiting={"priming": 1.0})
+    figures = forecast(followed.courses.patients.iloc[:n], weights)
+    name = options[0].name
+    result = TwinResult(record, twins, name, options[0].regimen, followed.courses, figures, dict(figures))
+    return RankedPatient(record, followed, ranking, left, "line 1"), result
+
+
+def test_the_page_of_a_ranking_says_what_it_must(tmp_path):
+    patient, _ = made()
+    page = write_ranking(patient, tmp_path / "ranking.html", NOTICE).read_text(encoding="utf-8")
+    for words in (NOTICE, "KEYNOTE-024", "cannot be told apart", "40 effective", "survival 1", "priming", "P&lt;1&gt;"):
+        assert words in page
+    assert "<script src=" not in page
+
+
+def test_the_page_of_twins_shows_the_patients_scans_and_the_forecast(tmp_path):
+    _, result = made()
+    page = write_twins(result, tmp_path / "twins.html", NOTICE).read_text(encoding="utf-8")
+    for words in (NOTICE, "the patient&#x27;s scans", "alive at 12 months", "moved by"):
+        assert words in page or words.replace("&#x27;", "'") in page
+
+
+def test_pictures_are_ones_that_plotly_knows():
+    patient, result = made()
+    forest = forest_picture(patient)
+    fan = fan_picture(result.twins, result.courses.scans, result.label, "fan", result.record.ongoing)
+    assert fan is not None
+    for picture in (forest, fan):
+        go.Figure(data=list(picture.data), layout=dict(picture.layout))
+    assert {t["name"] for t in fan.data if "name" in t} >= {"median twin", "the patient's scans"}
