@@ -74,6 +74,13 @@ def test_the_standard_follows_line_pdl1_histology_driver_and_what_was_had(given,
     assert standard_of(given).title == standard
 
 
+def test_where_pdl1_is_not_known_what_needs_no_test_is_offered():
+    known = record(10.0)
+    unknown = PatientRecord("P", 0.0, tuple(f for f in known.facts if f.target != "pdl1_tps"))
+    assert standard_of(unknown).title == "pembrolizumab with carboplatin and pemetrexed"
+    assert "pembrolizumab" not in titles(options_for(unknown)[0])
+
+
 def test_after_an_inhibitor_none_is_offered_alone_and_the_failed_trials_are_shown():
     after = record(10.0, lines=(line("pembrolizumab", "carboplatin", "pemetrexed"),))
     found, left = options_for(after)

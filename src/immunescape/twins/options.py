@@ -163,9 +163,9 @@ def setting_of(record: PatientRecord) -> Setting:
 def _in_range(text: str, value: float | None) -> bool:
     if text == "any":
         return True
-    if value is None:
-        return False
     low, _, high = text.partition("-")
+    if value is None:  # what is given to tumours without PD-L1 as well needs no test
+        return float(low) == 0.0
     return float(low) <= value <= float(high or low)
 
 

@@ -332,7 +332,7 @@ def _lines(study: Study, patient: str, at: float) -> list[LineRecord]:
             groups.append([row])
     starts = [group[0][0] for group in groups]
     found = []
-    for group, following in zip(groups, [*starts[1:], math.inf], strict=True):
+    for group, following in zip(groups, [*starts[1:], math.inf][: len(groups)], strict=True):
         start = group[0][0]
         scans = _scans(study, patient, start, min(at, following))
         progression = next((s.day for s in scans if s.word == "PD"), math.inf)

@@ -1,0 +1,120 @@
+"""What files say of a patient on the day of a decision: lines, scans, sizes; nothing later; in any order of rows."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import pytest
+
+from immunescape.errors import InputError
+from immunescape.knowledge.profile_records import PatientProfile
+from immunescape.profile.study import Study, empty_table
+from immunescape.trial.recorded_lines import LineOutcome
+from immunescape.twins.early import early_course
+from immunescape.twins.likelihood import line_log_likelihood
+from immunescape.twins.records import patient_record
+
+
+def table(kind: str, rows: list[dict]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(empty_table(kind).columns))
+
+
+def study(prior_lines: float = math.nan, **tables: pd.DataFrame) -> Study:
+    row = {"patient": "P", "age": 61.0, "sex": "female", "histology": "Lung Adenocarcinoma", "smoking": "Ever"}
+    row |= {"prior_lines": prior_lines, "ecog": 1.0}
+    return Study(patients=table("patients", [row]), **tables)
+
+
+TREATED = table(
+    "treatments",
+    [
+        {"patient": "P", "start_day": -300.0, "end_day": -120.0, "drug": "carboplatin", "line": 1.0},
+        {"patient": "P", "start_day": -300.0, "end_day": -60.0, "drug": "pemetrexed", "line": 1.0},
+        {"patient": "P", "start_day": -20.0, "end_day": -14.0, "drug": "amoxicillin"},
+        {"patient": "P", "start_day": 0.0, "end_day": 400.0, "drug": "nivolumab", "line": 2.0},
+    ],
+)
+SCANS = table(
+    "responses",
+    [
+        {"patient": "P", "day": -310.0, "recist": None, "sld_mm": 90.0},
+        {"patient": "P", "day": -240.0, "recist": "PR", "sld_mm": 50.0},
+        {"patient": "P", "day": -60.0, "recist": "PD", "sld_mm": 80.0},
+        {"patient": "P", "day": -3.0, "recist": None, "sld_mm": 82.0},
+        {"patient": "P", "day": 42.0, "recist": "SD", "sld_mm": 70.0},
+        {"patient": "P", "day": 200.0, "recist": "PD", "sld_mm": 110.0},
+    ],
+)
+
+
+def record(at: float, given: Study):
+    return patient_record(given, PatientProfile("P"), at)
+
+
+def test_a_patient_without_any_treatment_has_no_line():
+    made = record(0.0, study())
+    assert (made.lines, made.planned, made.line) == ((), None, 1)
+    says = {f.target: f.allowed for f in made.facts}
+    assert says["smoking"] == ("former", "current")
+    assert (says["histology"], says["sex"], says["ecog"]) == (("nonsquamous",), ("F",), (1,))
+
+
+def test_earlier_lines_are_history_and_the_one_of_day_0_is_planned():
+    made = record(0.0, study(1.0, treatments=TREATED, responses=SCANS))
+    (first,) = made.history
+    assert first.drugs == ("carboplatin", "pemetrexed")
+    assert (first.best_response, first.progression_day, first.baseline_mm) == ("PR", -60.0, 90.0)
+    assert made.planned is not None
+    assert made.planned.drugs == ("nivolumab",)
+    assert made.planned.scans == ()  # nothing after the day of the decision
+    assert (made.line, made.unknown_lines) == (2, 0)
+    assert {f.target: f.value for f in made.facts}["sld_mm"] == 90.0  # at diagnosis, not after the first line
+
+
+def test_later_days_are_read_up_to_the_day_of_the_decision():
+    given = study(1.0, treatments=TREATED, responses=SCANS)
+    on_it = record(100.0, given).ongoing
+    assert on_it is not None
+    assert [s.day for s in on_it.scans] == [42.0]
+    assert on_it.end == math.inf
+    after = record(200.0, given)
+    assert after.ongoing is None
+    assert after.line == 3
+    assert after.history[-1].progression_day == 200.0
+    assert after.history[-1].progression_after == 42.0
+
+
+def test_lines_that_are_only_counted_are_said_to_be_assumed():
+    made = record(0.0, study(3.0))
+    assert (made.unknown_lines, made.line) == (3, 4)
+    assert any("without names of drugs" in note for note in made.notes)
+
+
+def test_the_order_of_rows_does_not_matter():
+    forward = record(100.0, study(1.0, treatments=TREATED, responses=SCANS))
+    back = record(100.0, study(1.0, treatments=TREATED.iloc[::-1], responses=SCANS.sample(frac=1.0, random_state=3)))
+    assert repr(forward) == repr(back)
+
+
+def test_a_day_before_the_first_dose_is_refused():
+    with pytest.raises(InputError, match="0 or more"):
+        record(-5.0, study())
+
+
+def test_a_twin_whose_course_is_the_patients_is_more_likely_than_one_that_is_not():
+    first = record(0.0, study(1.0, treatments=TREATED, responses=SCANS)).history[0]
+    like = LineOutcome(230.0, math.inf, "PR", {60.0: 0.56, 240.0: 0.9})
+    early = LineOutcome(42.0, math.inf, "PD", {42.0: 1.3})
+    never = LineOutcome(math.inf, math.inf, "CR", {60.0: 0.1, 240.0: 0.1})
+    values = [line_log_likelihood(first, outcome) for outcome in (like, early, never)]
+    assert values[0] > values[1] + 2.0
+    assert values[0] > values[2] + 2.0
+
+
+def test_scans_and_ctdna_of_a_first_line_become_changes_since_the_baseline():
+    course = early_course("nivolumab 240 mg every 2 weeks", 80.0, [(42.0, 40.0)], [(0.0, 0.2), (21.0, 0.1)])
+    assert course is not None
+    assert [f.value for f in course.facts] == pytest.approx([math.log(0.5), math.log(0.5)])
+    assert course.places == ((42.0, "V_scan_T"), (21.0, "ctDNA_conc"))
+    assert early_course("nivolumab 240 mg every 2 weeks", math.nan, [(42.0, 40.0)], [(0.0, 0.2)]) is None
