@@ -99,7 +99,7 @@ def run_trial(
     """
     began = time.perf_counter()
     if patients is not None and patients < 1:
-        raise InputError(f"{patients} patients per arm", hint="At least one.")
+        raise InputError(f"the number of patients per arm is {patients}", hint="Use at least one.")
     if seed < 0:
         raise InputError(f"the seed is {seed}", hint="Seeds are 0 or more.")
     if paired and not trial.can_pair:
@@ -110,7 +110,7 @@ def run_trial(
         )
     cores = workers if workers is not None else _cores()
     if cores < 1:
-        raise InputError(f"{workers} workers", hint="At least one.")
+        raise InputError(f"the number of workers is {workers}", hint="Use at least one.")
     sizes = [min(arm.n, DEFAULT_PATIENTS) if patients is None else patients for arm in trial.arms]
     if paired:
         sizes = [max(sizes)] * len(sizes)
