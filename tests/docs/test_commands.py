@@ -94,7 +94,8 @@ REPLACED = (
     (r"P-0000012", "EX-01"),
 )
 BEFORE = {
-    "docs/engine.md": "import immunescape\nopen('model.xml', 'w').write(immunescape.build_model(drugs='pembrolizumab').to_sbml())\n",
+    "docs/engine.md": "import immunescape\n"
+    "open('model.xml', 'w').write(immunescape.build_model(drugs='pembrolizumab').to_sbml())\n",
     "docs/response.md": "import pandas as pd\nframe = pd.DataFrame({'pdl1': [60.0, 1.0], 'nlr': [2.5, 6.0]})\n",
     "docs/cohort.md": "",
 }

@@ -11,6 +11,7 @@ import heapq
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from immunescape.engine import ir
 from immunescape.engine.hoist import Hoist
@@ -26,7 +27,7 @@ _LONGEST_POWER = 64
 _LONGEST_SHARED = 60  # operands of one sum or product beyond which shared pairs are not searched
 
 
-Node = tuple  # (op, *arguments): arguments are indices of earlier nodes, or names and numbers for leaves
+Node = tuple[Any, ...]  # (op, *arguments): arguments are indices of earlier nodes, or names and numbers for leaves
 
 
 class Tape:
