@@ -112,7 +112,7 @@ has_wheel = pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reas
         ("aarch64-linux", 2, b"\x7fELF"),
         ("x86_64-windows", 4, b"MZ"),
         # the first link for macOS builds parts of its C library
-        pytest.param("aarch64-macos", 2, b"\xcf\xfa\xed\xfe", marks=pytest.mark.slow),
+        pytest.param("aarch64-macos", 2, b"\xcf\xfa\xed\xfe", marks=[pytest.mark.slow, pytest.mark.nightly]),
     ],
 )
 def test_the_compiler_of_the_package_compiles_for_other_platforms(tmp_path, name: str, lanes: int, magic: bytes):

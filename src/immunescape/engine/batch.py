@@ -162,6 +162,7 @@ def _actions(job: Job, start: float, places: _Places) -> _Actions:
                 position[id(doses)] = len(tables)
                 tables.append(doses)
             row[i] = position[id(doses)]
+    # Patients who share a table of doses share its rows: an arm of thousands has one table as a rule.
     names: dict[str, int] = {}
     targets = np.array([names.setdefault(t, len(names)) for d in tables for t in d.target], dtype=np.int64)
     length = np.array([len(d.target) for d in tables])
@@ -178,11 +179,14 @@ def _actions(job: Job, start: float, places: _Places) -> _Actions:
     slots = [places.state(name, "dosed state") for name in names]
     where = np.array([w for w, _ in slots], dtype=np.int64)
     index = np.array([i for _, i in slots], dtype=np.int64)
+    # A bolus before the start is in the initial state already; an infusion that still runs then counts from the start.
     bolus = (duration == 0) & (time >= start)
     infusion = (duration > 0) & (time + duration > start)
     infused = np.unique(targets[infusion])
+    # States that nothing integrates are constants of the compiled code; a rate has nowhere to go there.
     if np.any(where[infused] == _IN_Z):
         raise EngineError("an infusion needs a state with a rate of its own")
+    # Only infused states get a slot for an input rate, so that the rates of all others need no addition.
     slot = np.full(len(names), -1)
     slot[infused] = np.arange(len(infused))
     rates = _infusions(
@@ -201,6 +205,8 @@ def _actions(job: Job, start: float, places: _Places) -> _Actions:
         np.concatenate([index[target] if len(target) else target, rates[2]]),
         np.concatenate([amount[bolus], rates[3]]),
     ]
+    # Sorted by table, time, kind and place: doses at one moment act in an order that does not depend on how they were
+    # listed, and the integrator walks through a table without searching.
     order = np.lexsort((columns[3], columns[2], columns[1], columns[0]))
     owner, time, kind, position_, value = (c[order] for c in columns)
     first = np.searchsorted(owner, np.arange(len(tables) + 1)).astype(np.int64)
@@ -217,6 +223,8 @@ def _with_moments(actions: _Actions, layout: Layout, job: Job) -> _Actions:
         features = features + TimeFeatures.from_record(layout.clock_of[job.stop.quantity])
     if not features.features or not job.n:
         return actions
+    # The integrator must stop where an input jumps or turns: a step across it would lose its order of accuracy, and one
+    # across a short pulse would miss the pulse altogether.
     start, end = float(job.times[0]), float(job.times[-1])
     moments = features.moments(job.n, layout.defaults, job.parameters, start, end)
     rows: dict[tuple[int, int], int] = {}
@@ -225,12 +233,13 @@ def _with_moments(actions: _Actions, layout: Layout, job: Job) -> _Actions:
     sizes: list[int] = []
     for i, (times, jumps) in enumerate(moments):
         dosing = int(actions.row[i])
+        # Patients with the same doses and the same moments share a row.
         key = (dosing, id(times))
         if key not in rows:
             rows[key] = len(sizes)
             mine = slice(actions.start[dosing], actions.start[dosing + 1])
             time = np.concatenate([actions.time[mine], times])
-            order = np.argsort(time, kind="stable")
+            order = np.argsort(time, kind="stable")  # doses before a jump of the same moment, as they were sorted
             nothing = np.zeros(len(times))
             extra = {"time": times, "kind": np.where(jumps > 0, _INPUT_JUMPS, _INPUT_TURNS)}
             for name, collected in parts.items():
@@ -256,6 +265,8 @@ def _infusions(
     if not len(owner):
         empty = np.empty(0, dtype=np.int64)
         return empty, np.empty(0), empty, np.empty(0)
+    # Overlapping infusions of one state add up. The total from each moment on is summed anew from those that run, in
+    # place of adding and subtracting rates: it is exactly zero when the last one ends.
     rate = amount / duration
     changes: list[tuple[int, float, int, float]] = []
     begins, ends = np.maximum(time, start), time + duration
@@ -332,7 +343,9 @@ def run_batch(
     stop = places.find(job.stop.quantity, "stop quantity") if job.stop is not None else (0, 0)
     given_atol = dict(zip(layout.states, absolute_tolerances(job, layout.states).tolist(), strict=True))
     atol = np.array([given_atol[name] for name in layout.integrated])
-    atol[np.isnan(atol)] = -TOLERANCE_SHARE  # of the largest size so far
+    # States without a tolerance of their own take it from the largest size so far (negative: a share), because amounts
+    # of cells and of drug differ by twenty orders of magnitude.
+    atol[np.isnan(atol)] = -TOLERANCE_SHARE
     arrays: dict[str, Any] = {
         "times": times,
         "z_default": layout.fixed_defaults,
@@ -345,14 +358,16 @@ def run_batch(
         "atol": atol,
         "out_kind": np.array([w for w, _ in outputs]), "out_index": np.array([i for _, i in outputs]),
         "final_kind": np.array([w for w, _ in finals]), "final_index": np.array([i for _, i in finals]),
+        # what the caller sets must not be computed again from initial assignments
         "z_fixed": _flags(len(layout.fixed), pz_index), "x_fixed": _flags(len(layout.integrated), px_index),
+        # only the quantities that are output are computed, with those that they are computed from
         "need": _flags(len(layout.quantities), [k for q in quantity_columns for k in layout.closure[q]]),
         "stop_need": _flags(len(layout.quantities), layout.closure[stop[1]] if stop[0] == _IN_Q else ()),
         "initial_trigger": np.array(layout.initial_triggers),
     }  # fmt: skip
     results: dict[str, NDArray[Any]] = {
         "values": np.empty((n, len(times), len(job.outputs))),
-        "final": np.full((n, nstate), np.nan),
+        "final": np.full((n, nstate), np.nan),  # NaN and FAILED remain where a patient is never reached
         "end_time": np.full(n, times[0]),
         "steps": np.zeros(n, dtype=np.int64),
         "rejected": np.zeros(n, dtype=np.int64),
@@ -377,7 +392,7 @@ def run_batch(
     )
     for name, size in zip(_SIZES, sizes, strict=True):
         setattr(struct, name, int(size))
-    kept: dict[str, NDArray[Any]] = {}
+    kept: dict[str, NDArray[Any]] = {}  # the struct holds bare addresses: these references keep the arrays alive
     for name, kind in _POINTERS:
         if arrays[name] is not None:
             array = np.ascontiguousarray(arrays[name], dtype=kind)
@@ -427,6 +442,8 @@ def _work(
         if code:
             problems.append(code)
 
+    # The compiled code releases the interpreter's lock and takes patients one by one from a counter, so that threads
+    # with easy patients help those with stiff ones; each patient's numbers are the same in any thread.
     workers = [threading.Thread(target=target, daemon=True) for _ in range(threads)]
     reported = 0
     try:
@@ -434,12 +451,13 @@ def _work(
             worker.start()
         for worker in workers:
             while worker.is_alive():
-                worker.join(_POLL)
+                worker.join(_POLL)  # with a limit: a join without one cannot be interrupted by Ctrl-C
                 done = int(results["done"][0])
                 if progress is not None and done > reported:
                     progress(done - reported)
                     reported = done
     except BaseException:
+        # The threads still write into the arrays: wait for them before the arrays can be freed.
         results["cancel"][0] = 1
         for worker in workers:
             if worker.ident is not None:

@@ -31,7 +31,8 @@ __all__ = ["generate", "headers"]
 
 _INCLUDES = '/* Generated: see model.c. */\n#include "lanes.h"\n#include "model.h"'
 _FIRST_FILES = 4
-"""Files of the longest function, the first stage."""
+"""Files that the longest function, the first stage, is split into: C compilers take time that grows faster than the
+length of a function, and files are compiled side by side."""
 
 
 class _Writer:
@@ -68,7 +69,7 @@ class _Writer:
         )
 
     def _assign(self, target: str, flags: str, value: Expr) -> list[str]:
-        tape = Tape(self.symbols)
+        tape = Tape(self.symbols)  # without hoisting: hoisted values follow from the constants that are set here
         root = tape.share(tape.lower([value]))[0]
         position = target[2:-1]
         return [f"    if (!{flags}[{position}]) {{", *tape.program([(target, tape.value(root))]), "    }"]
@@ -86,15 +87,19 @@ class _Writer:
         """First stage with the factorisation, and the stages after it."""
         plan = self.plan
         n = len(plan.states)
+        # Rates, Jacobian and factorisation are one straight-line program: they share most subexpressions, and nothing
+        # of the matrix is stored but its factors.
         tape = self.tape()
         rates = tape.share([tape.value(r) for r in tape.lower(plan.rates)])
         derivatives = tangents(tape, rates, [*self.x.values(), "t"])
         jacobian = {key: node for key, node in sorted(derivatives.items()) if key[1] < n}
+        # d(rate)/dt at fixed states enters the Rosenbrock stages of a system that depends on time by itself.
         slopes = {i: node for (i, j), node in sorted(derivatives.items()) if j == n}
         self.timed = bool(slopes) or CLOCK in free_symbols(*plan.rates)
         self.counts["rates_and_jacobian"] = tape.count([*rates, *derivatives.values()])
         self.counts["jacobian_nonzeros"] = len(jacobian)
         self.order = elimination_order(n, set(jacobian))
+        # The matrix of every stage is fac I - J with fac = 1 / (gamma h).
         factors, targets = self._factor(tape, {key: tape.neg(node) for key, node in jacobian.items()})
         self.factors = factors
         right = [tape.add(r, tape.leaf(f"r[{i}]")) for i, r in enumerate(rates)]
@@ -108,6 +113,7 @@ class _Writer:
             f"{POINT}, const V fac, const V hd, const V *restrict r,\n        V *restrict slope, V *restrict lu, "
             "V *restrict k, V *restrict growth"
         )
+        # The first stage solves while it factorises; the later ones read the factors from memory.
         first, texts = function_in_files(tape, "first_stage", arguments, targets, _FIRST_FILES)
         for k, text in enumerate(texts):
             self.emit(f"first_{k}.c", f"{_INCLUDES}\n{text}")
@@ -148,6 +154,9 @@ class _Writer:
 
     def _factor(self, tape: Tape, matrix: dict[tuple[int, int], int]) -> tuple[_Factors, list[tuple[str, int]]]:
         """Static LU of ``fac I + matrix`` without row exchanges; watches how much the pivots shrink."""
+        # The order of elimination is chosen once, from the pattern (`elimination_order`), and no rows are exchanged:
+        # every lane runs the same instructions. Without pivoting a pivot may become small beside its diagonal entry;
+        # the driver reads `growth` and shortens the step, which makes fac, and so the diagonal, dominant.
         n = len(self.plan.states)
         fac = tape.leaf("fac")
         a = dict(matrix)
@@ -155,6 +164,7 @@ class _Writer:
             if (i, i) not in a:
                 a[i, i] = fac
                 continue
+            # `v_slope` keeps an entry of -J that is not finite from spoiling the factors; a literal cannot be one.
             steady = tape.nodes[a[i, i]][0] == "num"
             a[i, i] = tape.add(a[i, i] if steady else tape.node("call", "v_slope", a[i, i]), fac)
         diagonal = {i: a[i, i] for i in range(n)}
@@ -170,13 +180,14 @@ class _Writer:
         for p in self.order:
             done.add(p)
             inverse[p] = tape.node("rcp", a[p, p])
-            if a[p, p] != diagonal[p]:
+            if a[p, p] != diagonal[p]:  # only pivots that elimination has changed can have shrunk
                 checks.append(tape.mul(inverse[p], diagonal[p]))
             for i in sorted(columns[p] - done):
                 factor = tape.mul(a[i, p], inverse[p])
                 lower[i, p] = factor
                 for j in sorted(rows[p] - done):
                     product = tape.mul(factor, a[p, j])
+                    # fill-in: an entry that was zero and is zero no longer
                     a[i, j] = tape.sub(a[i, j], product) if (i, j) in a else tape.neg(product)
                     rows[i].add(j)
                     columns[j].add(i)
@@ -186,6 +197,8 @@ class _Writer:
         slots: dict[int, str] = {}
 
         def store(index: int) -> str | None:
+            # Factors that are equal, or equal but for the sign, share a slot; literals and constants need none. The
+            # less is stored, the more of it stays in the cache between stages.
             base = tape.nodes[index][1] if tape.nodes[index][0] == "neg" else index
             if tape.nodes[base][0] == "num" or (tape.nodes[base][0] == "leaf" and tape.nodes[base][1][0] in "cz"):
                 return None
@@ -225,6 +238,7 @@ class _Writer:
         by_row: dict[int, list[int]] = {}
         for i, j in factors.upper:
             by_row.setdefault(i, []).append(j)
+        # Sums run in a fixed order, so that the same numbers come out whatever sets were iterated.
         position = {p: k for k, p in enumerate(self.order)}
         for p in self.order:
             for i in sorted(by_column.get(p, ())):
@@ -243,6 +257,8 @@ class _Writer:
         tape = self.tape()
         roots = tape.share([tape.value(r) for r in tape.lower([plan.quantities[n] for n in names])])
         tape.join(roots)
+        # A node belongs to the first quantity that needs it. Another quantity reads it from a workspace, and needs the
+        # owner's segment to run before: `closure` lists the segments of each quantity.
         owner: dict[int, int] = {}
         segments: list[list[int]] = []
         seen: set[int] = set()
@@ -277,6 +293,7 @@ class _Writer:
                 f"    q[{k}] = {place[roots[k]] if roots[k] in place and owner[roots[k]] != k else text};",
                 "    }",
             ]
+            # functions of bounded length, for the compiler's time
             if not blocks or len(blocks[-1]) + len(lines) > LONGEST_PIECE:
                 blocks.append([])
             blocks[-1] += lines
@@ -306,6 +323,8 @@ class _Writer:
 
     def gaps(self) -> str:
         """Difference of the two sides of each comparison in triggers and switches: zero where the comparison turns."""
+        # The driver follows the sign of these differences between the ends of a step, and finds their zeros: a truth
+        # value alone would hide a condition that holds for less than a step.
         tape = self.tape()
         roots = tape.share([tape.value(r) for r in tape.lower(_gaps(self.plan))])
         return c_function(
@@ -376,11 +395,13 @@ def _smooth(gap: Expr) -> list[Expr]:
 
     Where the gap is zero one of them is, and none has a bend between two points at which it is looked at.
     """
+    # |a| vanishes where a does, min(a, b) where a or b does: each side is smooth where the whole has a corner, and root
+    # finding by interpolation converges on smooth functions only.
     sides: list[Expr] = [gap]
     while (bent := _bend(sides)) is not None:
         a, b = (bent.args[0], -bent.args[0]) if bent.op == "abs" else bent.args
         sides = [replaced for side in sides for replaced in dict.fromkeys(_put(side, bent, x) for x in (a, b))]
-        if len(sides) > _SIDES:
+        if len(sides) > _SIDES:  # sides double with each corner
             return [gap]
     return list(dict.fromkeys(side for side in sides if side.op != "num"))
 
@@ -443,6 +464,7 @@ def _replace_word(text: str, word: str, by: str) -> str:
     out, start = [], 0
     while (at := text.find(word, start)) >= 0:
         end = at + len(word)
+        # v1 must not be found in v12 or in pv1
         alone = not (end < len(text) and text[end].isalnum()) and not (
             at and (text[at - 1].isalnum() or text[at - 1] == "_")
         )
@@ -496,7 +518,7 @@ def generate(
     if wanted is not None:
         parts += [stage_tables(METHODS[method]), writer.solver()]
         parts.append(sensitivity_code(plan, wanted, writer.tape))
-    parts.append(writer.hoisted())
+    parts.append(writer.hoisted())  # last, when all functions have asked for their constants
     sizes = {
         "NX": len(plan.states),
         "NZ": len(plan.fixed),

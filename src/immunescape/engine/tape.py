@@ -7,7 +7,6 @@ they are computed once for each patient. Quotients become products with one shar
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 from immunescape.engine import ir
 from immunescape.engine.hoist import Hoist
 from immunescape.engine.ir import COMPARISONS, Expr
+from immunescape.engine.shared_pairs import share_pairs
 from immunescape.errors import EngineError
 
 __all__ = ["Tape"]
@@ -23,8 +23,8 @@ __all__ = ["Tape"]
 _COMPARE = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
 _MASKS = frozenset((*COMPARISONS, "and", "or", "not"))
 _SIGNS = {"mul": "*", "add": "+", "sub": "-"}
+# Whole powers up to this one become multiplications (at most 2 log2 n of them); beyond it `pow` is faster.
 _LONGEST_POWER = 64
-_LONGEST_SHARED = 60  # operands of one sum or product beyond which shared pairs are not searched
 
 
 Node = tuple[Any, ...]  # (op, *arguments): arguments are indices of earlier nodes, or names and numbers for leaves
@@ -57,6 +57,7 @@ class Tape:
     # ---- building -------------------------------------------------------------------------------------------------
     def node(self, *content: object) -> int:
         """Index of the node with this content, made where it is new."""
+        # Hash-consing: equal content is one node, so that common subexpressions need no search of their own.
         slot = self._index.get(content)
         if slot is not None:
             return slot
@@ -121,6 +122,8 @@ class Tape:
             seen.add(node)
             stack.append((node, True))
             if not self._leafy(node):
+                # A constant operand of a sum or product is not visited: it is joined with the other constants there,
+                # and on its own it would take a slot of hoisted values that nothing reads.
                 joins = node.op in ("mul", "add", "div")
                 stack.extend((a, False) for a in reversed(node.args) if not (joins and self._leafy(a)))
         return order
@@ -137,6 +140,7 @@ class Tape:
                 self.constants[index] = node
             return index
         if self.hoist is not None and self.hoist.fixed(node):
+            # Computed once per patient instead of at every stage of every step; most of a model's operations are such.
             index = self.leaf(f"c[{self.hoist.slot(node)}]")
             self.constants[index] = node
             return index
@@ -173,7 +177,7 @@ class Tape:
         if self.hoist is None:
             return parts
         fixed = [p for p in parts if self.hoist.fixed(p)]
-        if len(fixed) < 2:
+        if len(fixed) < 2:  # a single constant is hoisted as it is
             return parts
         joined = ir.mul(*fixed) if join == "mul" else ir.add(*fixed)
         if joined not in self._lowered:
@@ -181,6 +185,7 @@ class Tape:
         return [joined, *(p for p in parts if not self.hoist.fixed(p))]
 
     def _factors(self, node: Expr, top: list[Expr], bottom: list[Expr]) -> None:
+        # Nested products and quotients are flattened, so that (a / b) * (c / b) shares one reciprocal of b.
         if node.op == "mul":
             for arg in node.args:
                 self._factors(arg, top, bottom)
@@ -195,19 +200,23 @@ class Tape:
         bottom: list[Expr] = []
         self._factors(node, top, bottom)
         if self.hoist is not None:
+            # The reciprocal of a constant is itself constant: hoisted, it turns a division into a multiplication.
             top += [ir.ONE / b for b in bottom if self.hoist.fixed(b)]
             bottom = [b for b in bottom if not self.hoist.fixed(b)]
+        # Signs are pulled out of products, so that x*y and (-x)*y are the same node but for a subtraction at its use.
         sign = 1
         for i, part in enumerate(top):
             if part.op == "num" and part.value < 0:
                 sign, top[i] = -sign, ir.num(-part.value)
         top = [p for p in self._fixed_part(top, "mul") if not p.is_num(1.0)]
         operands = [self._operand(p) for p in top]
+        # One reciprocal per denominator, however many quotients have it: a division costs several multiplications.
         operands += [self.node("rcp", self._operand(b)) for b in bottom]
         if not operands:
             return self.number(float(sign))
         if len(operands) == 1:
             return operands[0] if sign > 0 else self.node("neg", operands[0])
+        # Sorted operands: products that differ in order alone are one node.
         key = self.node("product", *sorted(operands))
         self._lists.setdefault(key, [(i, 1) for i in sorted(operands)])
         return key if sign > 0 else self.node("neg", key)
@@ -222,6 +231,7 @@ class Tape:
             else:
                 terms.append((index, 1))
         terms.sort()
+        # The first term is made positive, so that a - b and b - a are one node and its negation.
         flip = terms[0][1] < 0
         if flip:
             terms = [(i, -s) for i, s in terms]
@@ -237,16 +247,20 @@ class Tape:
             if value.is_integer() and abs(value) <= _LONGEST_POWER:
                 power = self._whole_power(x, int(abs(value)))
                 return power if value > 0 else self.node("rcp", power)
+            # Half powers by square roots, which are correctly rounded and far cheaper than `pow`.
             if value == 0.5:
                 return self.node("call", "v_sqrt", x)
             if value == 1.5:
                 return self._multiply(x, self.node("call", "v_sqrt", x))
         if base.op == "num" and base.value > 0:
+            # b^x = exp(x ln b): the logarithm of a literal base is taken here, once.
             logarithm = self.number(math.log(base.value))
             return self.node("call", "v_exp", self._multiply(logarithm, self._value(args[1])))
+        # ln|x| is an argument, not computed inside `v_pow`: the derivative by the exponent shares it.
         return self.node("call", "v_pow", x, self._value(args[1]), self.node("call", "v_logabs", x))
 
     def _whole_power(self, x: int, n: int) -> int:
+        # Square and multiply; -1 stands for the empty product, for which no node is made.
         result, square = -1, x
         while n:
             if n & 1:
@@ -266,6 +280,8 @@ class Tape:
 
     def mul(self, a: int, b: int) -> int:
         """Product; 0 and 1 vanish, signs move outwards."""
+        # 0 * x is taken as 0 whatever x is: derivatives are full of structural zeros, and a rate that is not finite is
+        # caught where the rate itself is computed.
         if self.is_number(a, 0.0) or self.is_number(b, 0.0):
             return self.number(0.0)
         if self.is_number(a, 1.0):
@@ -312,6 +328,7 @@ class Tape:
             return self.neg(self.times(self.nodes[a][1], b))
         if self.nodes[b][0] == "neg":
             return self.neg(self.times(a, self.nodes[b][1]))
+        # Entries of the Jacobian are products of many constants; joined, they fold into one hoisted value.
         if a in self.constants and b in self.constants:
             return self.constant(ir.mul(self.constants[a], self.constants[b]))
         if self.is_number(a, -1.0):
@@ -338,85 +355,21 @@ class Tape:
         """
         roots = list(roots)
         used = set(self.order(roots))
+        # Products first: a pair shared by two products may make two terms of sums the same.
         for kind in ("product", "sum"):
-            self._share(kind, {i: terms for i, terms in self._lists.items() if i in used and self.nodes[i][0] == kind})
+            lists = {i: terms for i, terms in self._lists.items() if i in used and self.nodes[i][0] == kind}
+            share_pairs(lists, self._multiply_pair if kind == "product" else self._add_pair)
         return [self.final(root) for root in roots]
 
-    def _share(self, kind: str, lists: dict[int, list[tuple[int, int]]]) -> None:
-        """Compute common pairs of operands once, in place: always the pair that most lists hold.
+    def _multiply_pair(self, a: int, b: int, differ: int) -> int:
+        return self._multiply(a, b)  # factors have no signs
 
-        A pair is one whole number: both operands, the smaller first, and whether their signs differ. Most pairs stand
-        in one list only and never in another; a set of lists is kept for the others alone. Lists that have lost a pair
-        are struck off when its turn comes, for there are many more pairs than turns.
-        """
-        make = self._multiply if kind == "product" else None
-        alone: dict[int, int] = {}  # pair -> the one list that holds it
-        where: dict[int, set[int]] = {}  # pair -> the lists that may hold it
-        signs: dict[int, dict[int, int]] = {}  # list -> operand -> sign
-
-        for key, terms in lists.items():
-            if len(terms) > _LONGEST_SHARED:
-                continue
-            signs[key] = dict(terms)
-            for i, (a, s) in enumerate(terms):
-                for b, r in terms[i + 1 :]:
-                    new = (a << 33 | b << 1 | (s != r)) if a <= b else (b << 33 | a << 1 | (s != r))
-                    if new in where:
-                        where[new].add(key)
-                    elif alone.setdefault(new, key) != key:
-                        where[new] = {alone[new], key}
-        heap = [(-len(keys), shared) for shared, keys in where.items()]
-        heapq.heapify(heap)
-
-        def holding(shared: int) -> list[int]:
-            """Lists that still hold a pair, in order."""
-            a, b, differ = shared >> 33, shared >> 1 & 0xFFFFFFFF, shared & 1
-            dead = []
-            for key in where[shared]:
-                sign = signs[key]
-                if a in sign and b in sign and (a != b or lists[key].count((a, sign[a])) > 1):
-                    if (sign[a] != sign[b]) == differ:
-                        dead.append(key)
-            dead.sort()
-            return dead
-
-        while heap:
-            count, shared = heapq.heappop(heap)
-            keys = holding(shared)
-            if len(keys) < 2 or -count != len(keys):
-                where[shared] = set(keys)
-                if len(keys) > 1:
-                    heapq.heappush(heap, (-len(keys), shared))
-                continue
-            a, b = shared >> 33, shared >> 1 & 0xFFFFFFFF
-            joint = make(a, b) if make else self.node("sub" if shared & 1 else "add", a, b)
-            for key in keys:
-                terms, sign = lists[key], signs[key]
-                s = sign[a]
-                terms.remove((a, s))
-                terms.remove((b, sign[b]))
-                if len(sign) == len(terms) + 2:
-                    del sign[a], sign[b]
-                else:  # an operand that stands more than once
-                    left = {other for other, _ in terms}
-                    for one in {a, b} - left:
-                        del sign[one]
-                for other, r in terms:
-                    low, high = (other, joint) if other <= joint else (joint, other)
-                    new = low << 33 | high << 1 | (s != r)
-                    members = where.get(new)
-                    if members is not None:
-                        members.add(key)
-                    elif alone.setdefault(new, key) != key:
-                        where[new] = {alone[new], key}
-                        heapq.heappush(heap, (-2, new))
-                terms.append((joint, s))
-                sign[joint] = s
-            where[shared] = set(keys)
-            heapq.heappush(heap, (-len(keys), shared))
+    def _add_pair(self, a: int, b: int, differ: int) -> int:
+        return self.node("sub" if differ else "add", a, b)
 
     def final(self, index: int) -> int:
         """Index of the two-operand form of a node (after `share`)."""
+        # An explicit stack: sums of large models nest deeper than Python recurses.
         stack = [index]
         while stack:
             i = stack[-1]
@@ -445,6 +398,7 @@ class Tape:
                 result = self.mul(result, a)
             return result
         if node[0] == "sum":
+            # Positive terms first, so that a sum starts with a value instead of a negation where it can.
             terms = sorted(((done[a], s) for a, s in self._lists[i]), key=lambda term: -term[1])
             result = terms[0][0] if terms[0][1] > 0 else self.neg(terms[0][0])
             for a, s in terms[1:]:
@@ -473,6 +427,7 @@ class Tape:
         """
         roots = list(roots)
         order = self.order(roots)
+        # A product with a second reader is computed anyway: fusing it would compute it twice, and round it twice.
         uses = Counter(child for i in order for child in self._kids[i])
         uses.update(roots)
         for i in order:
@@ -480,6 +435,7 @@ class Tape:
                 continue
             a, b = self._kids[i]
             difference = self.nodes[i][0] == "sub"
+            # Where both operands are such products the second is fused, which leaves a - b*c without a negation.
             first, second = (self.nodes[k][0] == "mul" and uses[k] == 1 for k in (a, b))
             if second:
                 self._joined[i] = "v_fnma" if difference else "v_fma"
@@ -587,6 +543,7 @@ def literal(value: float) -> str:
     """A double as a C literal."""
     if value != value:
         return "NAN"
-    if value in (float("inf"), float("-inf")):
+    if value in (float("inf"), float("-inf")):  # macros of math.h, as C has no literal for them
         return "INFINITY" if value > 0 else "(-INFINITY)"
+    # repr round-trips: the literal is the same double. Brackets keep `a - -1` from becoming a decrement.
     return repr(value) if value >= 0 else f"({value!r})"

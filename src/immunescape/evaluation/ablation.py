@@ -58,11 +58,13 @@ PRIOR = 0.7
 FARTHEST = 2.0
 KEEP = 0.25
 """Share of an arm's patients that must stay effective: a move that would leave fewer is held back."""
+CAP = 5.0
+"""Largest error that counts: a figure that is far off, such as no response among few patients, is just wrong."""
 SEEDS_NEEDED = 3
 BEYOND = 2.0
 TRIALS = ("oak", "checkmate-057", "checkmate-017", "keynote-024")
 """Trials unless others are named: the smallest set in which all kinds of patients' data can be looked at."""
-FORM = 1
+FORM = 2
 
 
 @dataclass(frozen=True)
@@ -234,12 +236,12 @@ def tuned(samples: Samples, targets: Sequence[Target], fit: PopulationFit) -> fl
 
 
 def score(samples: Samples, targets: Sequence[Target], fit: PopulationFit, move: float) -> float:
-    """Mean absolute error of targets, in their standard deviations, at a move of the tuned score; NaN without any."""
+    """Mean absolute error of targets, in their standard deviations up to `CAP`, at a move of the tuned score."""
     if not targets:
         return math.nan
     moved = fit.shifted(TUNED, move)
     weighted = {key: (s, s.weights(moved)) for key, s in samples.items()}
-    return float(np.mean([abs(t.residual(weighted)) for t in targets]))
+    return float(np.mean([min(abs(t.residual(weighted)), CAP) for t in targets]))
 
 
 def scores(

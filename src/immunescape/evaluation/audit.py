@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Audit", "run_audit", "strengths_at"]
 
 FloatArray = NDArray[np.float64]
+_SPARE = 8
+"""Candidates for each patient: those whose tumour is never diagnosed as things are say nothing."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,8 @@ def run_audit(
     if patients < 4:
         raise InputError(f"{patients} patients", hint="Take at least 4; 20 or more to report.")
     began = time.perf_counter()
-    treated = TreatedPatients(load_trial(trial) if isinstance(trial, str) else trial, arm, patients, seed, engine)
+    spec = load_trial(trial) if isinstance(trial, str) else trial
+    treated = TreatedPatients(spec, arm, _SPARE * patients, seed, engine)
     known = [*uncertain(treated.model), ANCHOR, GROWTH]
     for name in only:
         if name not in known:
@@ -139,7 +142,7 @@ def run_audit(
     names = list(dict.fromkeys(only)) or known
     p = treated.model.parameters
     ends = [(name, z, moved(p[name], z)) for name in names for z in (1.0, -1.0)]
-    bare = prepared_model(())
+    bare = prepared_model((), treated.model.specificity)
     inner = [(k, name, value) for k, (name, _, value) in enumerate(ends) if name in bare.parameters]
     strengths = strengths_at(bare, [n for _, n, _ in inner], [v for _, _, v in inner], engine)
     stored = np.array([bare.parameters[reference_id(key)].base for key in bare.modulations])
@@ -154,9 +157,15 @@ def run_audit(
     for j, key in enumerate(bare.modulations):
         if reference_id(key) in p and not np.allclose(at[:, j], stored[j], rtol=1e-9, atol=0.0):
             changed[reference_id(key)] = ("set", np.repeat(at[:, j], patients))
-    rng = np.random.default_rng(seed)
-    quantiles = rng.random((patients, len(treated.parameters)))
-    who = np.tile(np.arange(patients), len(ends))
+    quantiles = np.random.default_rng(seed).random((_SPARE * patients, len(treated.parameters)))
+    unchanged = treated.evaluate(np.arange(_SPARE * patients), quantiles)
+    diagnosed = np.flatnonzero(np.isfinite(unchanged).all(axis=1))[:patients]
+    if len(diagnosed) < patients:
+        raise InputError(
+            f"only {len(diagnosed)} of {_SPARE * patients} candidates are diagnosed", hint="Take fewer patients."
+        )
+    quantiles = quantiles[diagnosed]
+    who = np.tile(diagnosed, len(ends))
     values = treated.evaluate(who, np.tile(quantiles, (len(ends), 1)), progress, changed)
     finite = np.where(np.isfinite(values), values, np.nan).reshape(len(names), 2, patients, len(OUTPUTS))
     half = 0.5 * (finite[:, 0] - finite[:, 1])
