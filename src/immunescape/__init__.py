@@ -4,7 +4,7 @@
 >>> result = immunescape.load_trial("keynote-024").run(patients=200, seed=1)  # doctest: +SKIP
 >>> result.show()  # doctest: +SKIP
 
-Research software: no medical device, no treatment advice.
+Research software: not a medical device, no treatment advice.
 """
 
 from __future__ import annotations

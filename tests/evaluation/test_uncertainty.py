@@ -40,6 +40,9 @@ def test_bounds_hold_and_shares_stay_shares() -> None:
     assert moved(parameter(2.0, lower=1.9), -3.0) == 1.9
     share = parameter(0.9, unit="dimensionless", upper=1.0)
     assert 0.9 < moved(share, 3.0) < 1.0
+    kept = prepared_model(()).parameters["f_pro_kept"]  # a share by its note; its table gives no bound
+    assert 0.9 < moved(kept, 3.0) < 1.0
+    assert moved(parameter(0.9, unit="dimensionless"), 1.0) > 1.0
     assert moved(share, 0.0) == pytest.approx(0.9)
 
 

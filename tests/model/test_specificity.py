@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from immunescape.errors import InputError, ModelError
 from immunescape.model import suppression
 from immunescape.model.assembly import Model
-from immunescape.model.composition import SERIES_EXPONENT, together
+from immunescape.model.composition import SERIES_EXPONENT, series_exponent, together
 from immunescape.model.expressions import Name, evaluate
 from immunescape.model.parameters import load_parameters
 from immunescape.model.registry import drugs
@@ -23,7 +22,7 @@ THREE = [
 
 def _factor(specificity: str, exponent: float, **values: float) -> float:
     numbers = {SERIES_EXPONENT: exponent, **values}
-    return float(evaluate(together(THREE, specificity), numbers.__getitem__))  # type: ignore[arg-type]
+    return float(evaluate(together(THREE, specificity, exponent), numbers.__getitem__))  # type: ignore[arg-type]
 
 
 NOW = {"a1": 1.4, "a2": 6.0, "a3": 2.0, "b1": 2.0, "b2": 9.0, "b3": 1.5}
@@ -50,8 +49,12 @@ def test_the_factor_is_one_at_the_reference_and_what_is_absent_adds_nothing(expo
     at = {"a1": 2.0, "a2": 9.0, "a3": 1.5, "b1": 2.0, "b2": 9.0, "b3": 1.5}
     assert _factor("full", exponent, **at) == pytest.approx(1.0, rel=1e-14)
     gone = {**NOW, "a1": 1.0, "b1": 1.0}
-    alone = together(THREE[1:], "full")
+    alone = together(THREE[1:], "full", exponent)
     assert _factor("full", exponent, **gone) == pytest.approx(float(evaluate(alone, gone.__getitem__)), rel=1e-13)
+
+
+def test_an_exponent_of_one_is_the_limit_of_those_beside_it() -> None:
+    assert _factor("full", 1.0, **NOW) == pytest.approx(_factor("full", 1.0 + 1e-9, **NOW), rel=1e-7)
 
 
 def test_every_axis_acts_on_something_and_cites_what_is_in_the_bibliography() -> None:
@@ -74,7 +77,8 @@ def test_a_model_that_is_not_told_has_no_activities_and_no_exponent() -> None:
     assert model.specificity == "none"
     assert not [n for n in model.parameters if n.startswith("activity_") or n == SERIES_EXPONENT]
     told = Model.build(drugs=["urelumab"], check_units=False, specificity="full")
-    assert {"activity_costimulation_41bb", "activity_ido1", SERIES_EXPONENT} <= set(told.parameters)
+    assert {"activity_costimulation_41bb", "activity_ido1"} <= set(told.parameters)
+    assert (SERIES_EXPONENT in told.parameters) == (series_exponent().value != 1.0)
     assert "activity_costimulation_41bb" not in Model.build(check_units=False, specificity="full").parameters
 
 
@@ -128,5 +132,4 @@ def test_a_wrong_row_of_axes_names_its_file_and_row(
 
 def test_units_hold_with_every_option() -> None:
     model = Model.build(drugs=["pembrolizumab", "anlotinib"], specificity="full")
-    assert np.isfinite(model.parameters[SERIES_EXPONENT].value)
     assert not model.missing_strengths

@@ -125,6 +125,16 @@ def test_a_result_that_cannot_be_is_refused(folder: Path, change: dict[str, obje
     assert read_outcomes(folder) == []
 
 
+def test_results_with_an_unknown_field_are_refused(folder: Path) -> None:
+    enter_outcome(
+        folder, Outcome("harmoni-7", "pfs_hr", "ivonescimab / pembrolizumab", 0.6, 0.5, 0.72, "A 2027", "2027-01-01")
+    )
+    path = folder / "outcomes.yaml"
+    path.write_text(path.read_text() + "  p_value: 0.01\n")
+    with pytest.raises(InputError, match="p_value"):
+        read_outcomes(folder)
+
+
 def test_a_trial_with_published_results_is_no_prediction(tmp_path: Path) -> None:
     made = replace(forecast(), trial=load_trial("keynote-024"))
     with pytest.raises(InputError, match="published results"):

@@ -61,7 +61,7 @@ class VirtualDesign:
         seed
             Everything random follows from it; results do not depend on workers or cluster.
         workers
-            Processes; None takes the cores at hand.
+            Processes; one per core by default.
         out
             Folder: keeps finished blocks (a rerun resumes or grows) and receives design.json, report.html, the YAML
             and reproduce.py. None keeps nothing.

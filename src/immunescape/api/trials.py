@@ -30,6 +30,30 @@ class VirtualTrial:
         """Name of the trial."""
         return self.spec.name
 
+    def with_curves(self, folder: str | Path) -> VirtualTrial:
+        """Return the trial with published Kaplan-Meier curves, which figures then draw whole.
+
+        Parameters
+        ----------
+        folder
+            Folder with event times; see :func:`immunescape.evaluation.published_curves.curves_at_hand`.
+
+        Raises
+        ------
+        InputError
+            For a trial without published results, or a folder without its curves.
+        """
+        from dataclasses import replace
+
+        from immunescape.errors import InputError
+        from immunescape.evaluation.published_curves import curves_at_hand
+
+        published = self.spec.published
+        if published is None:
+            raise InputError(f"'{self.name}' has no published results", hint="Give it a `published:` block.")
+        curves = {**published.curves, **curves_at_hand(self.spec, Path(folder))}
+        return VirtualTrial(replace(self.spec, published=replace(published, curves=curves)))
+
     def run(
         self,
         patients: int | None = None,
@@ -51,7 +75,7 @@ class VirtualTrial:
         seed
             Everything random follows from it; the same seed gives bit-identical results on one machine.
         workers
-            Processes; None takes the cores at hand. Results do not depend on it.
+            Processes; one per core by default. Results do not depend on it.
         out
             Folder that keeps finished blocks of patients, so that an interrupted run resumes; None keeps nothing.
         engine
@@ -173,7 +197,7 @@ def patient(seed: int = 1, **options: Any) -> VirtualPatient:
     Parameters
     ----------
     seed
-        Everything random follows from it.
+        Seed of all random numbers.
     **options
         Covariates that the patient has (``pdl1_tps=60, stk11=True, histology="nonsquamous"``), ``region``, ``number``.
 

@@ -20,7 +20,8 @@ def register(app: typer.Typer) -> None:
 
 def ablate_command(
     mechanisms: Annotated[
-        str, typer.Option("--mechanisms", "-m", help="Comma-separated mechanisms [default: all that can be off].")
+        str,
+        typer.Option("--mechanisms", "-m", help="Comma-separated mechanisms [default: all that can be switched off]."),
     ] = "",
     trials: Annotated[
         str, typer.Option("--trials", help="Comma-separated calibration trials [default: four with patients' data].")
@@ -29,15 +30,17 @@ def ablate_command(
         Path | None, typer.Option("--data", help="Folder with patients' data (oak/, loris/, km/, tumour_kinetics/).")
     ] = None,
     patients: Annotated[
-        int, typer.Option("--patients", "-n", min=8, max=100_000, help="Virtual patients of each arm.")
+        int, typer.Option("--patients", "-n", min=8, max=100_000, help="Virtual patients per arm.")
     ] = 60,
     seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="The first seed.")] = 1,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Seeds, from --seed on; a label needs 3.")] = 3,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, max=100, help="Number of seeds, starting at --seed; a label needs 3.")
+    ] = 3,
     rounds: Annotated[
-        int, typer.Option("--rounds", min=1, max=5, help="1 tunes by weights alone; 2 simulates again at the value.")
+        int, typer.Option("--rounds", min=1, max=5, help="1: reweight patients only; 2: also resimulate at the value.")
     ] = 2,
     workers: Annotated[
-        int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: the cores at hand].")
+        int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: one per core].")
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder with one file for each mechanism; a second run resumes.")
@@ -48,7 +51,7 @@ def ablate_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of Markdown.")] = False,
     engine: Engine = "auto",
 ) -> None:
-    """Switch mechanisms off, one at a time: which are tested by trials, patients' data, claims, or nothing."""
+    """Switch mechanisms off one at a time: which are tested by trials, patient data, claims, or not at all."""
     import datetime
 
     from immunescape.evaluation.ablation import TRIALS, ablatable, run_ablation, simulated_patients

@@ -23,17 +23,17 @@ def register(app: typer.Typer) -> None:
 
 
 def drugs_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the drugs that a regimen may name."""
+    """List the drugs available in regimens."""
     from immunescape.api.model import drugs_table
 
     show_rows("Drugs", drugs_table(), as_json)
 
 
 def mechanisms_command(
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="What each does and requires as well.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also show summaries and requirements.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the mechanisms that the model is made of, one line each."""
+    """List the mechanisms of the model, one line each."""
     from immunescape.api.model import mechanisms_table
 
     rows = mechanisms_table()

@@ -24,30 +24,30 @@ def claims_command(
         typer.Option("--only", help="Id of a claim, or (part of) the name of a chapter; repeatable."),
     ] = None,
     patients: Annotated[
-        int, typer.Option("--patients", "-n", min=2, max=100_000, help="Virtual patients of each scenario.")
+        int, typer.Option("--patients", "-n", min=2, max=100_000, help="Virtual patients per scenario.")
     ] = 100,
-    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Everything random follows from it.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of all random numbers.")] = 1,
     seeds: Annotated[
         int,
         typer.Option(
-            "--seeds", min=1, max=100, help="Run with this many seeds, from --seed on; a claim must hold in each."
+            "--seeds", min=1, max=100, help="Number of seeds, starting at --seed; a claim must hold for each."
         ),
     ] = 1,
     must_not: Annotated[
-        bool, typer.Option("--must-not", help="Simulate the statements that must not hold, in place of the claims.")
+        bool, typer.Option("--must-not", help="Simulate the statements that must not hold instead of the claims.")
     ] = False,
-    html: Annotated[Path | None, typer.Option("--html", help="Write a one-file HTML report.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML report.")] = None,
     coverage: Annotated[
-        bool, typer.Option("--coverage", help="Simulate nothing; list the review paragraph by paragraph.")
+        bool, typer.Option("--coverage", help="List the review paragraph by paragraph, without simulation.")
     ] = False,
     changes: Annotated[
-        bool, typer.Option("--changes", help="Simulate nothing; list every change of a claim's set-up.")
+        bool, typer.Option("--changes", help="List every change of a claim's set-up, without simulation.")
     ] = False,
     cluster: Cluster = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     engine: Engine = "auto",
 ) -> None:
-    """Simulate the review's claims: predicted effect, interval, holds or not."""
+    """Simulate the claims of the literature: predicted effect, interval, verdict."""
     from immunescape.console import NOTICE
     from immunescape.errors import InputError
     from immunescape.evaluation.claim_results import of_all_seeds

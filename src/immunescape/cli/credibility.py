@@ -25,21 +25,21 @@ def register(app: typer.Typer) -> None:
 
 def credibility_command(
     name: Annotated[
-        str, typer.Argument(help="A trial that ships (see `trials`) or a YAML file.", autocompletion=completion.trials)
+        str, typer.Argument(help="An included trial (see `trials`) or a YAML file.", autocompletion=completion.trials)
     ],
     question: Annotated[str, typer.Option("--question", help="Question of interest.")] = "",
     context: Annotated[str, typer.Option("--context", help="Context of use.")] = "",
     influence: Annotated[
-        str | None, typer.Option("--influence", help="How far the model decides: low, medium or high.")
+        str | None, typer.Option("--influence", help="Influence of the model on the decision: low, medium or high.")
     ] = None,
     consequence: Annotated[
-        str | None, typer.Option("--consequence", help="What a wrong decision costs: low, medium or high.")
+        str | None, typer.Option("--consequence", help="Consequence of a wrong decision: low, medium or high.")
     ] = None,
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients per arm and seed.")
     ] = 200,
     seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="The first seed.")] = 1,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Seeds, from --seed on.")] = 3,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Number of seeds, starting at --seed.")] = 3,
     scored_patients: Annotated[
         int,
         typer.Option("--scored-patients", min=10, max=100_000, help="Virtual patients per arm of published trials."),
@@ -49,7 +49,7 @@ def credibility_command(
         typer.Option("--scoreboard", help="Output of `validate --json`, in place of simulating published trials."),
     ] = None,
     trajectories: Annotated[
-        int, typer.Option("--trajectories", min=4, max=10_000, help="Of the sensitivity analysis.")
+        int, typer.Option("--trajectories", min=4, max=10_000, help="Seed of the sensitivity analysis.")
     ] = 6,
     workers: Workers = None,
     out: Annotated[

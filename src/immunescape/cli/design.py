@@ -138,7 +138,7 @@ def size_command(
     ] = None,
     difference: Annotated[float | None, typer.Option("--difference", help="means: difference.")] = None,
     sd: Annotated[float, typer.Option("--sd", help="means: standard deviation.")] = 1.0,
-    power: Annotated[float, typer.Option("--power", help="Power aimed at.")] = 0.9,
+    power: Annotated[float, typer.Option("--power", help="Target power.")] = 0.9,
     alpha: Annotated[float, typer.Option("--alpha", help="One-sided type-I error.")] = 0.025,
     looks: Annotated[str, typer.Option("--looks", help="Information fractions, e.g. 0.6,1.")] = "1",
     family: Annotated[str, typer.Option("--family", help="Boundary family.")] = "lan-demets-obrien-fleming",
@@ -147,14 +147,16 @@ def size_command(
         str | None, typer.Option("--futility", help="Spending function of beta for a futility stop.")
     ] = None,
     futility_parameter: Annotated[float, typer.Option("--futility-parameter", help="Its parameter.")] = 0.0,
-    binding: Annotated[bool, typer.Option("--binding", help="The futility stop is counted on.")] = False,
+    binding: Annotated[bool, typer.Option("--binding", help="The futility bound is binding.")] = False,
     ratio: Annotated[float, typer.Option("--ratio", help="Experimental patients per control patient.")] = 1.0,
     accrual: Annotated[float, typer.Option("--accrual", help="survival: months of uniform accrual.")] = 24.0,
     follow_up: Annotated[float, typer.Option("--follow-up", help="survival: months after the last patient.")] = 12.0,
     dropout: Annotated[float, typer.Option("--dropout", help="survival: share lost within a year.")] = 0.0,
     margin: Annotated[float, typer.Option("--margin", help="survival: hazard ratio under the null.")] = 1.0,
     events: Annotated[float | None, typer.Option("--events", help="survival: gives the power of these events.")] = None,
-    patients: Annotated[float | None, typer.Option("--patients", help="Gives the power of these patients.")] = None,
+    patients: Annotated[
+        float | None, typer.Option("--patients", help="Number of patients: computes the power.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Compute the size or power of a test by formula, without a simulation.
@@ -252,7 +254,8 @@ def _size_of_design(name: str, as_json: bool) -> None:
 @design_app.command("simulate")
 def design_command(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Designs that ship (see `designs`) or YAML files; several: side by side.")
+        list[str] | None,
+        typer.Argument(help="Included designs (see `designs`) or YAML files; several are compared side by side."),
     ] = None,
     replicates: Annotated[
         int, typer.Option("--replicates", "-r", min=1, max=10_000_000, help="Simulated trials per scenario.")
@@ -300,7 +303,7 @@ def design_command(
 
 
 def designs_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the trial designs that ship."""
+    """List the included trial designs."""
     from immunescape.api.designs import designs_table
 
     show_rows("Designs", designs_table(), as_json)

@@ -27,7 +27,7 @@ def check_sbml_command(
     engine: Annotated[str, typer.Option("--engine", help="native, roadrunner or reference.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Run a folder of SBML test cases and judge the engine by their expected results."""
+    """Run a folder of SBML test cases and compare the engine with their expected results."""
     from immunescape.engine import get_engine
     from immunescape.engine.check_sbml import check_folder, checking_engine
 
@@ -51,12 +51,10 @@ def bench_engine_command(
         Path | None, typer.Option("--model", help="SBML file [default: immunescape's own model, reduced].")
     ] = None,
     patients: Annotated[int, typer.Option("--patients", "-n", min=1, help="Patients for the native engine.")] = 64,
-    limit: Annotated[
-        float, typer.Option("--limit", min=1, help="Seconds after which no simulator is waited for.")
-    ] = 50,
+    limit: Annotated[float, typer.Option("--limit", min=1, help="Time limit per simulator, in seconds.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Time the engine beside libroadrunner, scikit-sundae, COPASI and AMICI: time and error of each, how it is used."""
+    """Compare the engine with libroadrunner, scikit-sundae, COPASI and AMICI: time and error of each."""
     from immunescape.engine.bench import bench_engine, format_bench
 
     if model is None:

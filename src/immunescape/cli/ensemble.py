@@ -19,15 +19,15 @@ def register(app: typer.Typer) -> None:
 
 
 def ensemble_command(
-    trial: Annotated[str, typer.Argument(help="A trial that ships (see `trials`) or a YAML file.")],
+    trial: Annotated[str, typer.Argument(help="An included trial (see `trials`) or a YAML file.")],
     draws: Annotated[int, typer.Option("--draws", min=2, max=10_000, help="Draws of what is assumed.")] = 12,
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=2, max=100_000, help="Virtual patients of each arm and draw.")
     ] = 40,
-    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Everything random follows from it.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of all random numbers.")] = 1,
     width: Annotated[float, typer.Option("--width", help="Factor of all prior widths.")] = 1.0,
     workers: Annotated[
-        int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: the cores at hand].")
+        int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: one per core].")
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder that keeps finished draws, so that a rerun resumes.")

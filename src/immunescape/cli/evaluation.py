@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 def calibrate_command(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Trials or YAML files to fit to [default: the calibration trials that ship]."),
+        typer.Argument(help="Trials or YAML files to fit to [default: the included calibration trials]."),
     ] = None,
     data: Annotated[
         Path | None,
@@ -36,22 +36,27 @@ def calibrate_command(
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients per arm and round.")
     ] = 300,
-    rounds: Annotated[int, typer.Option("--rounds", min=1, max=50, help="Rounds of simulating and fitting.")] = 4,
+    rounds: Annotated[
+        int, typer.Option("--rounds", min=1, max=50, help="Number of rounds of simulation and fitting.")
+    ] = 4,
     points: Annotated[
         int, typer.Option("--points", min=1, max=2000, help="Populations of each round, which share its patients.")
     ] = 1,
     spread: Annotated[
-        float, typer.Option("--spread", min=0.01, max=2.0, help="Their spread about the fit, in prior SD.")
+        float,
+        typer.Option(
+            "--spread", min=0.01, max=2.0, help="Spread of the draws around the fit, in prior standard deviations."
+        ),
     ] = 0.5,
     parameters: Annotated[
         Path | None,
-        typer.Option("--parameters", help="What may move: a table like knowledge/data/calibration_terms.csv."),
+        typer.Option("--parameters", help="Parameters to fit: a table like knowledge/data/calibration_terms.csv."),
     ] = None,
     draws: Annotated[
-        int, typer.Option("--draws", min=0, max=1000, help="Draws from the posterior to write (population_draws.csv).")
+        int, typer.Option("--draws", min=0, max=1000, help="Number of posterior draws to write (population_draws.csv).")
     ] = 0,
     left_out: Annotated[
-        bool, typer.Option("--leave-out", help="Fit again without each trial: error where nothing was fitted.")
+        bool, typer.Option("--leave-out", help="Refit without each trial in turn: error on trials not fitted.")
     ] = False,
     seed: Seed = 1,
     workers: Workers = None,
@@ -59,7 +64,8 @@ def calibrate_command(
         Path | None, typer.Option("--start", help="A population_fit.csv to start from [default: no change].")
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for the fit; keeps finished patients, so that a rerun resumes.")
+        Path,
+        typer.Option("--out", "-o", help="Folder for the fit; completed patients are stored, so that a rerun resumes."),
     ] = Path("immunescape-results/calibrate"),
     cluster: Cluster = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
@@ -107,7 +113,7 @@ def calibrate_command(
 
 def validate_command(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Trials or YAML files with published results [default: all that ship].")
+        list[str] | None, typer.Argument(help="Trials or YAML files with published results [default: all included].")
     ] = None,
     patients: Annotated[
         int | None,
@@ -118,18 +124,18 @@ def validate_command(
     seed: Seed = 1,
     workers: Workers = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder that keeps finished patients, so that a rerun resumes.")
+        Path, typer.Option("--out", "-o", help="Folder for completed patients, so that a rerun resumes.")
     ] = Path("immunescape-results/validate"),
     data: Annotated[
         Path | None,
         typer.Option("--data", help="Folder of patients' data to compare with: tumour_kinetics/, loris/, oak/."),
     ] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Write a one-file HTML page.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML page.")] = None,
     cluster: Cluster = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     engine: Engine = "auto",
 ) -> None:
-    """Simulate trials and hold them against their published results."""
+    """Simulate trials and compare them with their published results."""
     from immunescape.console import NOTICE
     from immunescape.evaluation.validation import validate
     from immunescape.files import check_file
@@ -156,14 +162,17 @@ def validate_command(
 
 
 def sensitivity_command(
-    trial: Annotated[str, typer.Argument(help="A trial that ships (see `trials`) or a YAML file.")],
+    trial: Annotated[str, typer.Argument(help="An included trial (see `trials`) or a YAML file.")],
     method: Annotated[
         str,
         typer.Option("--method", help="morris, sobol, or each: every parameter of the model by its prior width."),
     ] = "morris",
     arm: Annotated[str, typer.Option("--arm", help="Name of the arm [default: the first].")] = "",
     patients: Annotated[
-        int, typer.Option("--patients", "-n", min=4, max=100_000, help="Trajectories, each of another patient.")
+        int,
+        typer.Option(
+            "--patients", "-n", min=4, max=100_000, help="Number of trajectories, each from a different patient."
+        ),
     ] = 30,
     top: Annotated[int, typer.Option("--top", min=1, help="Parameters to show (and that sobol looks at).")] = 20,
     seed: Seed = 1,

@@ -30,7 +30,7 @@ def harness_command(
         int, typer.Option("--patients", "-n", min=2, max=100_000, help="Virtual patients per arm.")
     ] = 100,
     seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="The first seed.")] = 1,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Seeds, from --seed on.")] = 1,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Number of seeds, starting at --seed.")] = 1,
     workers: Annotated[
         int | None,
         typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: one per core]."),
@@ -41,15 +41,17 @@ def harness_command(
     record: Annotated[
         str, typer.Option("--record", help="Add a row with this label to the history in docs/harness.md.")
     ] = "",
-    page: Annotated[Path, typer.Option("--page", help="The page that holds the history.")] = Path("docs/harness.md"),
+    page: Annotated[Path, typer.Option("--page", help="Page with the history.")] = Path("docs/harness.md"),
     add_ons: Annotated[
         bool,
-        typer.Option("--add-ons", help="In place of trials: what each drug adds to pembrolizumab, patient by patient."),
+        typer.Option(
+            "--add-ons", help="Instead of trials: benefit of adding each drug to pembrolizumab, patient by patient."
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of Markdown.")] = False,
     engine: Engine = "auto",
 ) -> None:
-    """Score the model over all trials at hand, figure by figure, beside chance and naive baselines."""
+    """Score the model on all available trials, endpoint by endpoint, against chance and naive baselines."""
     import datetime
 
     from immunescape.evaluation.harness import run_harness

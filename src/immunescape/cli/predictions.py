@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 predictions_app = typer.Typer(
-    help="Predictions of trials whose results were not known: entered once, hashed, never changed.",
+    help="Predictions of trials with unknown results: recorded once, hashed, never changed.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
 Folder = Annotated[
-    Path | None, typer.Option("--folder", help="Folder of predictions of your own [default: those that ship].")
+    Path | None, typer.Option("--folder", help="Folder of your own predictions [default: the included ones].")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -104,7 +104,7 @@ def show_command(
 
 @predictions_app.command("check")
 def check_command(folder: Folder = None) -> None:
-    """Check the ledger: no record changed, missing or slipped in; exits with 1 where one was."""
+    """Check the ledger for changed, missing or inserted records; exits with 1 if there are any."""
     from immunescape.predictions import check_ledger, read_predictions
 
     problems = check_ledger(folder)
@@ -119,7 +119,7 @@ def check_command(folder: Folder = None) -> None:
 def make_command(
     trials: Annotated[
         list[str] | None,
-        typer.Argument(help="Trial files, or open trials that ship [default: all of those].",
+        typer.Argument(help="Trial files or included open trials [default: all included ones].",
                        autocompletion=completion.trials),
     ] = None,
     folder: Annotated[
@@ -129,17 +129,17 @@ def make_command(
         int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients per arm and seed.")
     ] = 350,
     seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="The first seed.")] = 1,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Seeds, from --seed on.")] = 3,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Number of seeds, starting at --seed.")] = 3,
     workers: Annotated[
         int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: one per core].")
     ] = None,
-    question: Annotated[str, typer.Option("--question", help="What the trial asks; for files of your own.")] = "",
+    question: Annotated[str, typer.Option("--question", help="Question of the trial; for your own files.")] = "",
     declared: Annotated[
-        str, typer.Option("--known", help="What was known of its drugs and result; for files of your own.")
+        str, typer.Option("--known", help="Prior knowledge of its drugs and result; for your own files.")
     ] = "",
     engine: Engine = "auto",
 ) -> None:  # fmt: skip
-    """Simulate trials whose results are not known and enter what the model expects into the ledger."""
+    """Simulate trials with unknown results and record the predictions in the ledger."""
     from immunescape.evaluation.forecast import forecast
     from immunescape.files import check_folder
     from immunescape.predictions import enter_prediction, open_protocols
@@ -194,7 +194,7 @@ def enter_command(
     low: Annotated[float | None, typer.Option("--low", help="Lower bound of its interval.")] = None,
     high: Annotated[float | None, typer.Option("--high", help="Upper bound of its interval.")] = None,
 ) -> None:
-    """Enter a published figure beside the predictions of a trial; no prediction changes."""
+    """Record a published result beside the predictions of a trial; predictions are not changed."""
     import datetime
 
     from immunescape.predictions import Outcome, enter_outcome, read_predictions

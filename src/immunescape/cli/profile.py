@@ -62,15 +62,15 @@ def profile_command(
         list[str] | None, typer.Option("--patient", "-p", help="Only this patient; may be given several times.")
     ] = None,
     out: Out = None,
-    rules: Annotated[Path | None, typer.Option("--rules", help="A rule file of your own.")] = None,
+    rules: Annotated[Path | None, typer.Option("--rules", help="Your own rule file.")] = None,
     reference: Reference = None,
     unit: Unit = None,
     as_json: AsJson = False,
-    example: Annotated[bool, typer.Option("--example", help="Profile the made-up example study that ships.")] = False,
+    example: Annotated[bool, typer.Option("--example", help="Profile the included synthetic example study.")] = False,
     template: Annotated[bool, typer.Option("--template", help="Print a commented manifest.yaml.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of profile.json.")] = False,
 ) -> None:
-    """Profile patients: biomarkers and a call for each resistance mechanism, from their own files."""
+    """Profile patients: biomarkers and a call for each resistance mechanism from their files."""
     if template:
         from immunescape.profile.manifest import template as manifest_template
 
@@ -117,17 +117,26 @@ def cohort_command(
     treated: Annotated[
         str | None, typer.Option("--treated", help="Name of an arm: test biomarker x treatment interaction as well.")
     ] = None,
-    rules: Annotated[Path | None, typer.Option("--rules", help="A rule file of your own.")] = None,
+    rules: Annotated[Path | None, typer.Option("--rules", help="Your own rule file.")] = None,
     reference: Reference = None,
     unit: Unit = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for associations.csv, outcomes.csv, interactions and report.html."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Associate mechanisms and biomarkers with response, PFS and OS, with the false discovery rate."""
+    """Test mechanisms and biomarkers for association with response, PFS and OS, with false discovery rates."""
     from immunescape.api.profiles import profile_study
     from immunescape.console import NOTICE
 
+    if out is not None:
+        from immunescape.report.files import check_folder
+
+        check_folder(out)
     study = profile_study(folder, rules=rules, reference=reference, units=declared_units(unit))
     endpoints = [e for e in (outcome or ["os"]) if e in ("pfs", "os")] or ["os"] if treated is not None else []
+    written = [] if out is None else study.save_statistics(out, outcome, treated)
     if as_json:
         table, _ = study.associations(outcome)
         tables = {"associations": table} | {
@@ -140,6 +149,8 @@ def cohort_command(
     for endpoint in endpoints:
         study.show_interactions(treated or "", endpoint)
     typer.echo(f"\n{NOTICE}")
+    if written:
+        typer.echo("\nWritten: " + ", ".join(str(p) for p in written))
 
 
 @reference_app.command("build")
@@ -147,7 +158,7 @@ def reference_build_command(
     folder: Annotated[Path, typer.Argument(help="Study folder with expression of at least 20 samples.")],
     name: Annotated[str, typer.Option("--name", help="Name that `profile --reference` finds it by.")] = "own",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder [default: where names are looked up].")
+        Path | None, typer.Option("--out", "-o", help="Folder [default: the search path of references].")
     ] = None,
     unit: Unit = None,
 ) -> None:
@@ -168,7 +179,7 @@ def reference_list_command() -> None:
 
 
 def biomarkers_command(as_json: AsJson = False) -> None:
-    """List the biomarkers: unit, definition, label, what they need."""
+    """List the biomarkers: unit, definition, label, required data."""
     from immunescape.api.profiles import biomarkers_table, print_biomarkers
 
     if as_json:

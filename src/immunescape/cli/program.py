@@ -30,8 +30,8 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="immunescape",
-    help="How a lung tumour escapes immunotherapy: mechanistic model, virtual patients, virtual trials. "
-    "Research software; no medical device, no treatment advice.",
+    help="Escape of lung tumours from immunotherapy: mechanistic model, virtual patients, virtual trials. "
+    "Research software; not a medical device, no treatment advice.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: importing rich would take half of the start-up time

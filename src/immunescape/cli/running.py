@@ -33,7 +33,7 @@ Cluster = Annotated[
     typer.Option("--cluster", help="Address of a dask scheduler (tcp://… or tls://…), in place of processes here."),
 ]
 
-Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Everything random follows from it.")]
+Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of all random numbers.")]
 Engine = Annotated[
     str,
     typer.Option("--engine", help="auto, native, cuda, roadrunner or reference.", autocompletion=completion.engines),

@@ -21,7 +21,7 @@ def app_command(
     port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="Port; 0 takes a free one.")] = 8787,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
 ) -> None:
-    """Open the app in the browser: a patient, a trial, a profile, a design, what was scored. Extra 'app'."""
+    """Open the app in the browser: patient, trial, profile, design and evidence. Needs the extra 'app'."""
     from immunescape.app.serve import serve
 
     serve(host, port, browser=not no_browser)

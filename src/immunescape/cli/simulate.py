@@ -18,37 +18,41 @@ __all__ = ["register"]
 def simulate_command(
     regimens: Annotated[
         list[str] | None,
-        typer.Argument(help="Regimens, such as 'pembrolizumab 200 mg every 3 weeks', or none; several: side by side."),
+        typer.Argument(
+            help="Regimens, such as 'pembrolizumab 200 mg every 3 weeks', or none; several are compared side by side."
+        ),
     ] = None,
-    months: Annotated[float, typer.Option("--months", "-m", help="How long to follow the patient.")] = 24.0,
-    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Everything random follows from it.")] = 1,
+    months: Annotated[float, typer.Option("--months", "-m", help="Duration of follow-up.")] = 24.0,
+    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of all random numbers.")] = 1,
     covariate: Annotated[
         list[str] | None,
         typer.Option(
             "--with",
-            help="NAME=VALUE: a covariate that the patient has, such as pdl1_tps=60; repeatable.",
+            help="NAME=VALUE: a covariate of the patient, such as pdl1_tps=60; repeatable.",
             autocompletion=completion.covariates,
         ),
     ] = None,
     change: Annotated[
         list[str] | None,
-        typer.Option("--set", help="NAME=VALUE or NAME=x2: a parameter, from day 0 on; repeatable."),
+        typer.Option("--set", help="NAME=VALUE or NAME=x2: a parameter, changed from day 0; repeatable."),
     ] = None,
     number: Annotated[int | None, typer.Option("--id", min=0, help="Number of the patient (of a run: --run).")] = None,
     run: Annotated[Path | None, typer.Option("--run", help="Folder of a run, whose patient --id is taken.")] = None,
     arm: Annotated[str | None, typer.Option("--arm", help="Arm of that run.")] = None,
-    trial: Annotated[Path | None, typer.Option("--trial", help="Trial file of that run, if it does not ship.")] = None,
+    trial: Annotated[
+        Path | None, typer.Option("--trial", help="Trial file of that run, if it is not an included trial.")
+    ] = None,
     region: Annotated[str, typer.Option("--region", help="western or east_asian.")] = "western",
     planned: Annotated[
         bool,
-        typer.Option("--planned", help="Give every planned dose and follow the model alone: no toxicity, no death."),
+        typer.Option("--planned", help="Give every planned dose and simulate the model only: no toxicity, no death."),
     ] = False,
     scans: Annotated[
         str | None, typer.Option("--scans", help="Visit schedule [default: weeks 6 and 12 then every 9 weeks].")
     ] = None,
     observe: Annotated[
         list[str] | None,
-        typer.Option("--observe", help="State or quantity of the model to put out and plot; repeatable."),
+        typer.Option("--observe", help="State or quantity of the model to output and plot; repeatable."),
     ] = None,
     out: Annotated[
         Path | None,

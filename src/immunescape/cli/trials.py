@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 def trial_command(
     name: Annotated[
         str | None,
-        typer.Argument(help="A trial that ships (see `trials`) or a YAML file.", autocompletion=completion.trials),
+        typer.Argument(help="An included trial (see `trials`) or a YAML file.", autocompletion=completion.trials),
     ] = None,
     patients: Annotated[
         int | None,
@@ -49,13 +49,17 @@ def trial_command(
     engine: Engine = "auto",
     cluster: Cluster = None,
     paired: Annotated[
-        bool, typer.Option("--paired", help="Both arms share the same patients; differences by paired bootstrap.")
+        bool, typer.Option("--paired", help="Use the same patients in all arms; differences by paired bootstrap.")
     ] = False,
     attribute: Annotated[
         int | None,
         typer.Option(
-            "--attribute", min=1, max=10_000, help="Find, for so many patients, the mechanism that carried the escape."
+            "--attribute", min=1, max=10_000, help="Number of patients in whom to attribute escape to a mechanism."
         ),
+    ] = None,
+    curves: Annotated[
+        Path | None,
+        typer.Option("--curves", help="Folder with published curves (keynote024_os.csv), drawn beside the prediction."),
     ] = None,
     template: Annotated[bool, typer.Option("--template", help="Print a commented YAML file to start from.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of a trial file.")] = False,
@@ -63,7 +67,7 @@ def trial_command(
         bool, typer.Option("--result-schema", help="Print the JSON schema of result.json.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Write into a folder that holds the result of another trial.")
+        bool, typer.Option("--force", help="Write into a folder that contains the results of another trial.")
     ] = False,
 ) -> None:
     """Run a virtual trial and compare it with the published one."""
@@ -91,6 +95,8 @@ def trial_command(
 
         start_server(WORKER_IMPORTS)
     virtual = load_trial(name)
+    if curves is not None:
+        virtual = virtual.with_curves(curves)
     folder = out or Path("immunescape-results") / virtual.name
     check_folder(folder)
     if not force:
@@ -125,7 +131,7 @@ def _read_ahead() -> None:
 
 
 def trials_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the trials that ship."""
+    """List the included trials."""
     from immunescape.api.trials import trials_table
 
     show_rows("Trials", trials_table(), as_json)

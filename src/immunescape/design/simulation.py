@@ -320,7 +320,7 @@ def simulate(
     out : folder that keeps finished blocks, so that a run resumes or grows. progress : called with (blocks done, all).
     """
     if replicates < 1:
-        raise InputError(f"{replicates} replicates", hint="At least one.")
+        raise InputError(f"the number of replicates is {replicates}", hint="Use at least one.")
     if seed < 0:
         raise InputError(f"the seed is {seed}", hint="Seeds are 0 or more.")
     began = time.perf_counter()

@@ -186,7 +186,7 @@ def assess(
         Virtual patients per arm of the trials with published results; `scores` takes their place where they were
         computed before (``immunescape validate --json``).
     trajectories
-        Of the sensitivity analysis.
+        Seed of the sensitivity analysis.
     workers, out, engine
         As for a single trial; `out` keeps finished patients.
     progress

@@ -261,7 +261,7 @@ def run_sensitivity(
     arm
         Name of the arm; empty takes the first.
     patients
-        Trajectories, each of another patient.
+        Number of trajectories, each from a different patient.
     top
         Parameters that Sobol's method looks at.
     seed, engine, progress

@@ -85,7 +85,7 @@ def validate(
     cluster: Any = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Validation:
-    """Simulate trials and hold them against their published results.
+    """Simulate trials and compare them with their published results.
 
     Parameters
     ----------

@@ -115,7 +115,7 @@ def simulate_points(
             progress(len(found), len(tasks))
 
     if workers < 1:
-        raise InputError(f"{workers} workers", hint="At least one.")
+        raise InputError(f"the number of workers is {workers}", hint="Use at least one.")
     if workers == 1 and cluster is None:
         for k, task in enumerate(tasks):
             keep(k, simulate_point(task))

@@ -50,7 +50,7 @@ def draw_patient(
     Parameters
     ----------
     seed
-        Everything random follows from it.
+        Seed of all random numbers.
     region
         ``western`` or ``east_asian``: whose prevalences apply.
     number
@@ -210,6 +210,7 @@ def _again(
         drugs=trial.drugs,
         scans=str(trial.visits),
         lesions=trial.lesions,
+        specificity=trial.specificity,
         origin=origin,
         rtol=RTOL,
     )

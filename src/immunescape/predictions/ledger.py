@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -66,6 +66,7 @@ class Prediction:
 class Outcome:
     """A published figure of a trial that had been predicted; `source` is a citation, `entered` the date (ISO)."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
     trial: str
     endpoint: str
     arm: str
@@ -179,21 +180,9 @@ class _Record(BaseModel):
     protocol: str
 
 
-class _Outcome(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    trial: str
-    endpoint: str
-    arm: str
-    value: float
-    low: float | None
-    high: float | None
-    source: str
-    entered: str
-
-
 class _Outcomes(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    outcomes: list[_Outcome]
+    outcomes: list[Outcome]
 
 
 def _read(path: Path) -> Prediction:
@@ -205,7 +194,7 @@ def read_outcomes(folder: Path | None = None) -> list[Outcome]:
     path = (folder or shipped_folder()) / "outcomes.yaml"
     if not path.is_file():
         return []
-    return [Outcome(**row.model_dump()) for row in load_table(path, _Outcomes).outcomes]
+    return load_table(path, _Outcomes).outcomes
 
 
 # --- entering --------------------------------------------------------------------------------------------------------

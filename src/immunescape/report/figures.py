@@ -245,7 +245,7 @@ def escape_figure(escape: Mapping[str, Any]) -> Picture:
         }
         for kind, colour in (("primary", "#b5651d"), ("acquired", "#1f5f8b"))
     ]
-    layout = _plain_layout("What carried the escape", "Patients", "", height=140 + 26 * len(names))
+    layout = _plain_layout("Attribution of escape", "Patients", "", height=140 + 26 * len(names))
     return Picture(data, {**layout, "barmode": "stack"})
 
 

@@ -370,7 +370,7 @@ def escape_table(escape: Mapping[str, Any]) -> Table:
         gains = [p["gain_months"] for p in escape["patients"] if (p["mechanism"] or "none alone") == name]
         rows.append(
             {
-                "What carried the escape": escape["candidates"].get(name, "None alone"),
+                "Attribution of escape": escape["candidates"].get(name, "None alone"),
                 "Primary": counts.get("primary", {}).get(name, 0),
                 "Acquired": counts.get("acquired", {}).get(name, 0),
                 "Tested": short_label(name) if name in registered else "–",

@@ -76,12 +76,12 @@ class TrialResult:
         """Percent change of the sum of diameters (a spider plot): patient -> (months, percent), from 0 at baseline."""
         from immunescape.trial.recist import DAYS_PER_MONTH
 
-        found = {}
+        changes = {}
         rows = self.visits[self.visits["arm"] == arm]
         for number, scans in rows.groupby("id", sort=True):
             months = [0.0, *(scans["day"] / DAYS_PER_MONTH)]
-            found[int(str(number))] = (months, [0.0, *scans["change_pct"]])
-        return found
+            changes[int(str(number))] = (months, [0.0, *scans["change_pct"]])
+        return changes
 
     def best_change(self, arm: str) -> pd.Series:
         """Best percent change of each patient with a scan, largest growth first (a waterfall)."""
