@@ -11,9 +11,11 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "scripts" / "lesion_gates.py"
 
 
+@pytest.mark.slow
 def test_gates_of_a_trial_are_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     spec = importlib.util.spec_from_file_location("lesion_gates", SCRIPT)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     gates = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(gates)
     monkeypatch.setattr(gates, "TRIALS", ())
