@@ -142,7 +142,7 @@ def run_audit(
     names = list(dict.fromkeys(only)) or known
     p = treated.model.parameters
     ends = [(name, z, moved(p[name], z)) for name in names for z in (1.0, -1.0)]
-    bare = prepared_model(())
+    bare = prepared_model((), treated.model.specificity)
     inner = [(k, name, value) for k, (name, _, value) in enumerate(ends) if name in bare.parameters]
     strengths = strengths_at(bare, [n for _, n, _ in inner], [v for _, _, v in inner], engine)
     stored = np.array([bare.parameters[reference_id(key)].base for key in bare.modulations])

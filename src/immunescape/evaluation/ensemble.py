@@ -112,7 +112,7 @@ def run_ensemble(
     if out is not None:
         check_folder(out)
     began = time.perf_counter()
-    model = prepared_model(trial.drugs)
+    model = prepared_model(trial.drugs, trial.specificity)
     posterior = Posterior.shipped()
     fits = posterior.draws(draws, seed) if posterior is not None else [PopulationFit.shipped()] * draws
     text = "\x1f".join([model_digest(), trial.text or repr(trial), str(patients), str(seed), repr(width), str(draws)])

@@ -16,6 +16,7 @@ because immunity of its reference patient would never let a tumour be diagnosed.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ GROWTH, ANCHOR = "k_growth", "k_kill"
 """What brings the reference patient's times to diagnosis back, without and with killing."""
 _NO_KILLING = 1e-6
 FARTHEST = math.log(1000.0)
+_SHARE = re.compile(r"share|fraction of|bioavailability|volume that", re.IGNORECASE)
 CLOSE = 0.01
 """Error of the logarithm of the time to diagnosis that counts as none."""
 
@@ -51,10 +53,19 @@ def uncertain(model: Model) -> list[str]:
     return [n for n, p in model.parameters.items() if p.grade in WIDTHS and p.value != 0.0 and n not in carried]
 
 
+def is_share(p: Parameter) -> bool:
+    """Whether a value is a share that cannot reach 1: by its upper bound, its name or its note."""
+    if p.unit != "dimensionless" or not 0.0 < p.value < 1.0:
+        return False
+    if p.upper is not None:
+        return p.upper <= 1.0
+    return p.name.startswith(("f_", "gamma_")) or bool(_SHARE.search(f"{p.name} {p.note}"))
+
+
 def moved(p: Parameter, z: float) -> float:
     """Value of a parameter, in the unit of its table, `z` prior standard deviations away; its bounds hold."""
     width = WIDTHS[p.grade] * z
-    if p.unit == "dimensionless" and p.upper is not None and p.upper <= 1.0 and 0.0 < p.value < 1.0:
+    if is_share(p):
         value = 1.0 / (1.0 + (1.0 / p.value - 1.0) * math.exp(-width))
     else:
         value = p.value * math.exp(width)
@@ -111,16 +122,25 @@ def anchored(model: Model, values: Mapping[str, float], *, engine: str = "auto")
     ModelError
         If no value of an anchor does.
     """
-    bare = _bare()
+    bare = _bare(model)
     changed = {n: float(bare.parameters[n].to_base(v)) for n, v in values.items() if n in bare.parameters}
     bases = {name: bare.parameters[name].base for name in (GROWTH, ANCHOR)}
     alone = {ANCHOR: _NO_KILLING * bases[ANCHOR]}
     growth = _solved(
-        lambda x: {**changed, **alone, GROWTH: bases[GROWTH] * math.exp(-x)}, _days(alone, engine), engine, 1e-3
+        bare,
+        lambda x: {**changed, **alone, GROWTH: bases[GROWTH] * math.exp(-x)},
+        _days(bare, alone, engine),
+        engine,
+        1e-3,
     )
     changed[GROWTH] = bases[GROWTH] * math.exp(-growth.at)
     kill = _solved(
-        lambda x: {**changed, ANCHOR: bases[ANCHOR] * math.exp(x)}, _days({}, engine), engine, 1e-6, growth.strengths
+        bare,
+        lambda x: {**changed, ANCHOR: bases[ANCHOR] * math.exp(x)},
+        _days(bare, {}, engine),
+        engine,
+        1e-6,
+        growth.strengths,
     )
     return Draw(dict(values), math.exp(kill.at), math.exp(-growth.at), kill.strengths, kill.days)
 
@@ -132,22 +152,22 @@ class _Solved:
     days: float
 
 
-def _days(changed: Mapping[str, float], engine: str) -> float:
+def _days(bare: Model, changed: Mapping[str, float], engine: str) -> float:
     """Time to diagnosis of the reference patient of the tables, but for what is changed."""
-    return _settled(changed, engine, None, 1e-6)[1]
+    return _settled(bare, changed, engine, None, 1e-6)[1]
 
 
 def _settled(
-    changed: Mapping[str, float], engine: str, start: Mapping[Key, float] | None, tolerance: float
+    bare: Model, changed: Mapping[str, float], engine: str, start: Mapping[Key, float] | None, tolerance: float
 ) -> tuple[dict[Key, float], float]:
     from immunescape.population.reference import reference_strengths
 
-    strengths, baseline = reference_strengths(_bare(), engine=engine, start=start, tolerance=tolerance, changed=changed)
+    strengths, baseline = reference_strengths(bare, engine=engine, start=start, tolerance=tolerance, changed=changed)
     return strengths, baseline.days
 
 
 def _solved(
-    changed: Callable[[float], Mapping[str, float]], aim: float, engine: str, tolerance: float,
+    bare: Model, changed: Callable[[float], Mapping[str, float]], aim: float, engine: str, tolerance: float,
     first: Mapping[Key, float] | None = None,
 ) -> _Solved:  # fmt: skip
     """Find where the time to diagnosis, which grows with x, is that aimed at: steps to a bracket, then Brent's method.
@@ -164,7 +184,7 @@ def _solved(
         if x not in known:
             start = settled[min(settled, key=lambda other: abs(other - x))][0] if settled else first
             try:
-                settled[x] = _settled(changed(x), engine, start, tolerance)
+                settled[x] = _settled(bare, changed(x), engine, start, tolerance)
                 known[x] = math.log(settled[x][1] / aim)
             except ModelError:
                 known[x] = 5.0 + x / FARTHEST
@@ -199,7 +219,8 @@ def fit_of(one: Draw, model: Model, fit: PopulationFit) -> PopulationFit:
     return fit.with_values(changes)
 
 
-def _bare() -> Model:
+def _bare(model: Model) -> Model:
+    """The same model without drugs."""
     from immunescape.population.reference import prepared_model
 
-    return prepared_model(())
+    return prepared_model((), model.specificity)

@@ -191,12 +191,12 @@ def _followed(
     from immunescape.trial.recist import DAYS_PER_MONTH
     from immunescape.trial.schedule import Schedule
     from immunescape.trial.simulate import BlockSimulator
-    from immunescape.trial.spec import Arm, Choice, Endpoints, PopulationSpec, Trial
+    from immunescape.trial.spec import Arm, Choice, Endpoints, Enrolment, Trial
 
     trial = Trial(
         name="one patient",
         title="One patient",
-        population=PopulationSpec((), (len(patient.prior) + 1, None)),
+        population=Enrolment((), (len(patient.prior) + 1, None)),
         arms=(Arm("simulated", "experimental", 1, (Choice(regimen),), beyond_progression=patient.beyond_progression),),
         visits=Schedule.parse(scans or patient.scans or SCANS),
         follow_up_months=months,
