@@ -111,7 +111,7 @@ def _either_mdm(study: Study) -> dict[str, Measurement]:
         elif a.value is False and (b.value is False or unseen):
             measurements[patient] = Measurement(name, False, "", "measured", note=note, **fields)  # type: ignore[arg-type]
         else:
-            measurements[patient] = Measurement.not_assessable(name, "", note, **fields)  # type: ignore[arg-type]
+            measurements[patient] = Measurement.not_assessable(name, "", note, **fields)
     return measurements
 
 
