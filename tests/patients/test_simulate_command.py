@@ -21,7 +21,7 @@ def test_it_prints_what_happens_and_the_notice() -> None:
     assert done.exit_code == 0, done.output
     assert "Best response" in done.output
     assert "no treatment" in done.output
-    assert "no medical device" in done.output
+    assert "not a medical device" in done.output
 
 
 def test_json_holds_doses_scans_and_outcome() -> None:
