@@ -18,7 +18,7 @@ PAGES = sorted(
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 NOT_RUN: tuple[tuple[str, str], ...] = (
-    (r"^(pip|pipx|uv|uvx|python -m (venv|pip|build)|pre-commit|bash \.ci/run|docker)\b|^\. ", "installs: what CI does"),
+    (r"^(pip|pipx|uv|uvx|python -m (venv|pip|build)|pre-commit|bash \.ci/\w+|docker)\b|^\. ", "installs: what CI does"),
     (r"^(pytest|python -m pytest)\b", "the tests themselves"),
     (r"^scripts/docs", "tests/docs/test_generated_pages.py builds the site"),
     (r"^python scripts/public_data", "downloads; tests/docs/test_public_data.py"),
@@ -30,7 +30,8 @@ NOT_RUN: tuple[tuple[str, str], ...] = (
         "takes public data and many minutes; tests/evaluation",
     ),
     (r"^immunescape validate", "all trials; tests/evaluation/test_scoreboard.py scores small ones"),
-    (r"^immunescape (ensemble|sensitivity)", "many trials; tests/evaluation runs them small"),
+    (r"^immunescape ensemble", "each draw is anchored for half a minute; tests/evaluation/test_uncertainty.py"),
+    (r"^immunescape sensitivity .*--method each", "minutes; tests/evaluation/test_uncertainty.py moves two parameters"),
     (r"^immunescape credibility", "many trials; tests/evaluation runs it small"),
     (r"^immunescape predictions (make|enter)", "a phase 3 trial with three seeds; tests/predictions"),
     (r"domvanalimab|itaconate", "needs the plug-in; tests/test_plugins.py installs it"),

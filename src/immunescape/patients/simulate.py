@@ -133,11 +133,11 @@ def _check_number(name: str, value: Any, low: float, high: float) -> None:
 
 
 @lru_cache(maxsize=8)
-def _shipped(drugs: tuple[str, ...], engine: str) -> tuple[Model, Compiled]:
+def _shipped(drugs: tuple[str, ...], engine: str, specificity: str) -> tuple[Model, Compiled]:
     from immunescape.engine import get_engine
     from immunescape.population.reference import prepared_model
 
-    model = prepared_model(drugs)
+    model = prepared_model(drugs, specificity)
     return model, model.compiled(get_engine(engine))
 
 
@@ -149,7 +149,7 @@ def _prepared(patient: VirtualPatient, regimen: Regimen, model: Model | None, en
     needed = dict.fromkeys(d for line in patient.prior for c in line.choices for d in c.regimen.drugs)
     needed |= dict.fromkeys(regimen.drugs)
     if model is None:
-        return _shipped(tuple(dict.fromkeys((*patient.drugs, *needed))), engine)
+        return _shipped(tuple(dict.fromkeys((*patient.drugs, *needed))), engine, patient.specificity)
     lacking = [d for d in needed if d not in {drug.name for drug in model.drugs}]
     if lacking:
         raise InputError(f"the model has no {', '.join(lacking)}", hint="Build it with the drugs of the regimen.")
@@ -203,6 +203,7 @@ def _followed(
         endpoints=Endpoints(("pfs",)),
         prior=patient.prior,
         lesions=patient.lesions,
+        specificity=patient.specificity,
     )
     simulator = BlockSimulator(
         trial, model, compiled, patient.seed, rtol, patient.fit, grower=lambda: _grower(model, engine, rtol)

@@ -69,11 +69,11 @@ def screen(population: Enrolment, table: pd.DataFrame, *, where: str | None = No
     met = [criterion.met(table) for criterion in population.criteria]
     left = np.ones(len(table), dtype=bool)
     remaining = []
-    for one in met:
-        left = left & one
+    for criterion_met in met:
+        left = left & criterion_met
         remaining.append(int(left.sum()))
     texts = tuple(str(criterion) for criterion in population.criteria)
-    counts = tuple(int(one.sum()) for one in met)
+    counts = tuple(int(criterion_met.sum()) for criterion_met in met)
     if len(table) and not left.any():
         raise _impossible(texts, met, len(table), where)
     return Screening(left, texts, counts, tuple(remaining))
