@@ -195,7 +195,8 @@ class Enrichment(Rule):
         if first.events is None or last.events is None or last.endpoint is None:
             return None
         seen = cohort.view(last.endpoint, month, eligible).event.sum(axis=1)
-        return seen + float(last.events - first.events)
+        values: Floats | None = seen + float(last.events - first.events)
+        return values
 
     def _short(
         self, design: Design, cohort: Cohort, month: Floats, month2: Floats, eligible: Flags, *, goes: Flags

@@ -275,4 +275,5 @@ def conditional_power(
     final = seen / np.sqrt(fraction) if drift is None else np.asarray(drift, dtype=float)
     rest = np.sqrt(1.0 - fraction)
     need = (critical - np.sqrt(fraction) * seen) / rest
-    return stats.norm.sf(need - final * rest * np.sqrt(np.asarray(extension, dtype=float)))
+    values: Floats = stats.norm.sf(need - final * rest * np.sqrt(np.asarray(extension, dtype=float)))
+    return values

@@ -193,7 +193,7 @@ class OperatingCharacteristics:
         except PackageNotFoundError:
             number = "unknown"
         error = self.type_one_error
-        return plain(
+        values: dict[str, Any] = plain(
             {
                 "design": self.design.name,
                 "kind": self.design.rule.kind,
@@ -213,6 +213,7 @@ class OperatingCharacteristics:
                 "scenarios": {s: self.summary(s) for s in self.outcomes},
             }
         )
+        return values
 
 
 def plain(value: Any) -> Any:

@@ -418,7 +418,8 @@ class Patient:
         moves = np.array(problem.directions(self.t, self.x.tolist(), self.p)).reshape(m, n)
 
         def flow(_: float, y: FloatArray) -> FloatArray:
-            return np.array(problem.imbalance(self.t, y.tolist(), self.p)) @ moves
+            values: FloatArray = np.array(problem.imbalance(self.t, y.tolist(), self.p)) @ moves
+            return values
 
         span = 1.0
         for _ in range(40):

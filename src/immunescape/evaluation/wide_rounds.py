@@ -56,7 +56,8 @@ def scatter(centre: FloatArray, moving: Sequence[Term], count: int, spread: floa
         shift = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x5CA7,))).uniform(size=len(moving))
         u = (sobol_integers(0, count - 1, 0, len(moving)) / 2.0**BITS + shift) % 1.0
         out[1:] += spread * np.array([t.prior_sd for t in moving]) * ndtri(np.clip(u, 1e-6, 1.0 - 1e-6))
-    return np.clip(out, -limit, limit)
+    values: FloatArray = np.clip(out, -limit, limit)
+    return values
 
 
 @dataclass(frozen=True)

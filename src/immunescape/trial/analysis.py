@@ -43,7 +43,8 @@ def censor_days(patients: pd.DataFrame, cut: float) -> np.ndarray:
     """(n,) day on which the observation of each patient ends: data cut, end of follow-up or dropout."""
     since_entry = (cut - patients["entry_months"].to_numpy(dtype=float)) * DAYS_PER_MONTH
     end = np.minimum(patients["follow_up_day"].to_numpy(dtype=float), patients["dropout_day"].to_numpy(dtype=float))
-    return np.maximum(np.minimum(end, since_entry), 1.0)
+    value: np.ndarray = np.maximum(np.minimum(end, since_entry), 1.0)
+    return value
 
 
 def scans_by_patient(visits: pd.DataFrame) -> dict[tuple[str, int], tuple[list[float], list[str]]]:

@@ -171,7 +171,8 @@ def attribute(
 
 def _block(worker: Any, stream: int, index: int, size: int, wanted: Sequence[int]) -> pd.DataFrame:
     table = worker.maker(stream, index).block(index).table
-    return table.loc[[i for i in wanted if i // size == index and i in table.index]]
+    value: pd.DataFrame = table.loc[[i for i in wanted if i // size == index and i in table.index]]
+    return value
 
 
 def _least_gain(trial: Trial) -> float:

@@ -147,7 +147,7 @@ def region_of(enrolment: Enrolment) -> Region:
 
     for region in REGIONS:
         if enrolment.region == region:
-            return region  # type: ignore[return-value]
+            return region
     return "western"
 
 

@@ -55,7 +55,7 @@ class TrialResult:
     def to_json(self) -> dict[str, Any]:
         """Content of ``result.json``; no NaN: what was not reached or not measured is null."""
         published = self.trial.published.as_result() if self.trial.published is not None else None
-        return _clean(
+        values: dict[str, Any] = _clean(
             {
                 "trial": self.trial.name,
                 "seed": self.seed,
@@ -71,6 +71,7 @@ class TrialResult:
                 "failures": [{k: f[k] for k in ("arm", "id", "reason")} for f in self.failures],
             }
         )
+        return values
 
     def change_by_visit(self, arm: str) -> dict[int, tuple[list[float], list[float]]]:
         """Percent change of the sum of diameters (a spider plot): patient -> (months, percent), from 0 at baseline."""

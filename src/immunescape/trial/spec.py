@@ -313,7 +313,8 @@ def load_trial(name_or_path: str | Path, *, drugs: Mapping[str, Any] | Iterable[
     """
     from immunescape.trial.loading import read_trial, resolve
 
-    return read_trial(*resolve(name_or_path), drugs=drugs)
+    value: Trial = read_trial(*resolve(name_or_path), drugs=drugs)
+    return value
 
 
 def list_trials() -> list[str]:
