@@ -24,7 +24,8 @@ myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 html_theme = "furo"
 html_title = "immunescape"
-html_static_path: list[str] = []
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 exclude_patterns = ["_build", "extensions", "scoreboard-notes.md"]
 
 # Notebooks are run by the build; what has not changed is taken from the cache of the last one.

@@ -83,6 +83,7 @@ def test_a_documented_command_runs(command, folder):
 
 LEFT_OUT = {
     "docs/cluster.md": "needs a batch system or Kubernetes",
+    "docs/twins.md": "takes minutes; tests/twins",
 }
 """Page -> why its programs are not run."""
 

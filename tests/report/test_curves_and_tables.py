@@ -87,3 +87,31 @@ def test_long_chapters_are_wrapped_beside_the_bars():
     label = picture.data[0]["y"][0]
     assert max(len(line) for line in label.split("<br>")) <= 22
     assert label.replace("<br>", " ") == "Chemotherapy, radiotherapy and DNA damage response"
+
+
+def test_the_printed_legend_stands_below_the_curves(tmp_path, monkeypatch):
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    from immunescape.report.figures import Curve
+    from immunescape.report.print_figures import kaplan_meier_png
+
+    seen = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, path: seen.append(self))
+    months, survival = np.array([0.0, 6.0, 12.0]), np.array([1.0, 0.7, 0.4])
+    curves = [Curve(arm, months, survival, survival, survival, {0: 10, 12: 4}) for arm in ("new", "old")]
+    kaplan_meier_png(tmp_path / "a.png", [("PFS", curves, []), ("OS", curves, [])], subtitle="a")
+    figure = seen[0]
+    assert all(ax.get_legend() is None for ax in figure.axes)
+    figure.canvas.draw()
+    legend = figure.legends[0].get_window_extent()
+    labels = [ax.xaxis.label.get_window_extent() for ax in figure.axes]
+    assert legend.y1 <= min(label.y0 for label in labels) + 1
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["new, predicted", "old, predicted"]
+
+
+def test_a_figure_of_a_course_hands_its_picture_to_a_notebook():
+    from immunescape.patients.plot import _notebook_figure
+
+    figure = _notebook_figure()(figsize=(1, 1))
+    assert figure._repr_png_().startswith(b"\x89PNG")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +50,6 @@ def plot_courses(
         A matplotlib figure that no window manages: it shows itself in a notebook.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
     if not courses:
@@ -62,7 +63,7 @@ def plot_courses(
     count = 1 + drugs + len(names)
     columns = 1 if count == 1 else 2
     rows = -(-count // columns)
-    figure = Figure(figsize=(5.4 * columns, 2.7 * rows + 0.5 + 0.22 * len(courses)), layout="constrained")
+    figure = _notebook_figure()(figsize=(5.4 * columns, 2.7 * rows + 0.5 + 0.22 * len(courses)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = list(np.atleast_1d(figure.subplots(rows, columns, sharex=True)).ravel())
     _draw_tumour(axes[0], courses)
@@ -91,6 +92,22 @@ def plot_courses(
     if path is not None:
         _write(figure, Path(path))
     return figure
+
+
+@cache
+def _notebook_figure() -> type[Figure]:
+    """Return the class of figures that a notebook shows whether or not it has imported pyplot."""
+    from matplotlib.figure import Figure as PlainFigure
+
+    class NotebookFigure(PlainFigure):
+        """A figure that hands its picture to IPython."""
+
+        def _repr_png_(self) -> bytes:
+            content = io.BytesIO()
+            self.savefig(content, format="png", dpi=90)
+            return content.getvalue()
+
+    return NotebookFigure
 
 
 def _months(course: PatientCourse) -> Any:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from immunescape.report.figures import ARM_COLOURS, Curve, PublishedCurve
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
 
 __all__ = ["kaplan_meier_png"]
 
@@ -24,7 +28,16 @@ def kaplan_meier_png(
     FigureCanvasAgg(figure)
     rows = max((len(curves) for _, curves, _ in panels), default=0)
     # margins in inches: to have them computed from the texts draws everything twice
-    below = (0.62 + 0.167 * rows) / height
+    # the legend stands below the numbers at risk, never over the curves
+    entries = {f"{c.arm}, predicted" for _, curves, _ in panels for c in curves}
+    for _, _, published in panels:
+        entries |= {f"{k.arm}, published curve" for k in published if len(k.curve_months)}
+        entries |= {f"{k.arm}, published" for k in published if len(k.months)}
+    in_a_row = max(1, int(width // 2.6))
+    lines = -(-len(entries) // in_a_row)
+    height += 0.22 * lines
+    figure.set_size_inches(width, height)
+    below = (0.67 + 0.167 * rows + 0.22 * lines) / height
     margins = {"left": 0.62 / width, "right": 1 - 0.12 / width, "top": 1 - (0.62 if subtitle else 0.35) / height}
     axes = figure.subplots(
         1, len(panels), squeeze=False, gridspec_kw={**margins, "bottom": below, "wspace": 0.72 / (width / len(panels))}
@@ -80,9 +93,17 @@ def kaplan_meier_png(
         ax.xaxis.labelpad = 4
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.25)
-        ax.legend(fontsize=8, frameon=False, loc="upper right")
         if ticks:
             ax.xaxis.labelpad = 10 + 12 * len(curves)
+    handles: dict[str, Artist] = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    if handles:
+        figure.legend(
+            list(handles.values()), list(handles), loc="lower center", ncol=in_a_row, fontsize=8, frameon=False,
+            borderaxespad=0.1, labelspacing=0.3,
+        )  # fmt: skip
     if subtitle:
         figure.suptitle(subtitle, fontsize=11, y=1 - 0.06 / height, va="top")
     figure.savefig(path)
