@@ -18,7 +18,7 @@ PAGES = sorted(
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 NOT_RUN: tuple[tuple[str, str], ...] = (
-    (r"^(pip|pipx|uv|uvx|python -m (venv|pip|build)|pre-commit|bash \.ci/run|docker)\b|^\. ", "installs: what CI does"),
+    (r"^(pip|pipx|uv|uvx|python -m (venv|pip|build)|pre-commit|bash \.ci/\w+|docker)\b|^\. ", "installs: what CI does"),
     (r"^(pytest|python -m pytest)\b", "the tests themselves"),
     (r"^scripts/docs", "tests/docs/test_generated_pages.py builds the site"),
     (r"^python scripts/public_data", "downloads; tests/docs/test_public_data.py"),

@@ -16,7 +16,18 @@ from immunescape.errors import InputError, ModelError
 from immunescape.evaluation import ensemble
 from immunescape.evaluation.audit import run_audit, strengths_at
 from immunescape.evaluation.ensemble import run_ensemble
-from immunescape.evaluation.uncertainty import ANCHOR, CLOSE, GROWTH, WIDTHS, Draw, draw, fit_of, moved, uncertain
+from immunescape.evaluation.uncertainty import (
+    ANCHOR,
+    CLOSE,
+    GROWTH,
+    WIDTHS,
+    Draw,
+    anchored,
+    draw,
+    fit_of,
+    moved,
+    uncertain,
+)
 from immunescape.model.parameters import FOLDER, Parameter, load_parameters
 from immunescape.model.reference import load_strengths, reference_id
 from immunescape.population.fit import PopulationFit
@@ -64,7 +75,8 @@ def test_a_draw_does_not_depend_on_the_drugs_of_the_model() -> None:
     assert len(kept["pembrolizumab",]) > len(kept[()])
 
 
-@pytest.mark.parametrize("number", [pytest.param(0, marks=pytest.mark.slow), 9])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [0, 9])
 def test_every_draw_is_built_and_its_reference_patient_is_diagnosed_in_time(number: int) -> None:
     """The first of these could not be built while draws kept the killing and growth of the tables."""
     model = prepared_model(())
@@ -76,6 +88,33 @@ def test_every_draw_is_built_and_its_reference_patient_is_diagnosed_in_time(numb
     again, baseline = reference_strengths(model, start=made.strengths, tolerance=1e-4, changed=changed)
     assert baseline.days == pytest.approx(made.days, rel=0.01)
     assert max(abs(again[k] - made.strengths[k]) / (1.0 + again[k]) for k in again) < 1e-3
+
+
+def test_growth_and_killing_bring_the_time_to_diagnosis_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in tumour that a draw makes slow, and whose immunity wins at the killing of the tables."""
+    from immunescape.evaluation import uncertainty
+
+    model = prepared_model(())
+    kill, growth = model.parameters[ANCHOR].base, model.parameters[GROWTH].base
+    asked: list[float] = []
+
+    def settled(bare, changed, engine, start, tolerance):
+        drawn = "NET_50" in changed
+        k, g = changed.get(ANCHOR, kill) / kill, changed.get(GROWTH, growth) / growth
+        asked.append(k)
+        if drawn and k > 0.5:
+            raise ModelError("the reference patient is never diagnosed")
+        return {}, 1000.0 * (1.3 if drawn else 1.0) / g * (1.0 + (3.0 if drawn else 0.5) * k)
+
+    monkeypatch.setattr(uncertainty, "_settled", settled)
+    made = anchored(model, {"NET_50": 1.0})
+    assert made.growth == pytest.approx(1.3, rel=0.02)
+    assert made.kill == pytest.approx(1.0 / 6.0, rel=0.05)
+    assert made.days == pytest.approx(1500.0, rel=0.02)
+    assert len(asked) < 40
+    monkeypatch.setattr(uncertainty, "_settled", lambda bare, changed, *more: ({}, 2000.0 if changed else 1000.0))
+    with pytest.raises(ModelError, match="cannot be brought back"):
+        anchored(model, {"NET_50": 1.0})
 
 
 def test_a_fit_carries_a_draw_to_the_patients() -> None:

@@ -228,7 +228,7 @@ for _name, _title, _unit, _definition, _function, _thresholds in (
         "ctdna_decline",
         "Decline of circulating tumour DNA",
         "fraction",
-        "1 minus the first level on treatment over baseline; an undetected sample gives the least decline.",
+        "1 minus the first level on treatment over baseline; an undetected sample gives a lower bound of the decline.",
         _decline,
         "0.5",
     ),
