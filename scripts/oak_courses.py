@@ -30,7 +30,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from immunescape.trial.hazard import TIME_FLOOR_MONTHS, TIME_REFERENCE_MONTHS, nadir_before
-from immunescape.trial.recist import DAYS_PER_MONTH
+from immunescape.units import DAYS_PER_MONTH
 
 FloatArray = NDArray[np.float64]
 SMALL_MM = 5.0

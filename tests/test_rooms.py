@@ -11,13 +11,14 @@ import pytest
 import immunescape
 
 ROOT = Path(immunescape.__file__).parent
-COMMON = {"errors", "files"}
+COMMON = {"errors", "files", "units"}
 KNOWLEDGE = COMMON | {"knowledge", "plugins", "registry"}
 SIMULATION = KNOWLEDGE | {"stats", "engine", "parallel", "model", "population", "trial"}
 RESULTS = SIMULATION | {"design", "patients", "evaluation", "profile", "twins"}
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "console": set(),
+    "units": set(),
     "files": {"errors"},
     "stats": {"errors"},
     "plugins": {"errors"},

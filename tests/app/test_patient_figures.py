@@ -12,7 +12,7 @@ from immunescape.app.choices import PatientChoice
 from immunescape.app.patient_figures import course_cards, further_outputs, outcome_rows, patient_rows
 from immunescape.app.patient_run import Simulator
 from immunescape.patients import PatientCourses
-from immunescape.trial.recist import DAYS_PER_MONTH
+from immunescape.units import DAYS_PER_MONTH
 
 REGIMENS = ("pembrolizumab 200 mg every 3 weeks", "none")
 

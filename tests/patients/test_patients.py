@@ -12,7 +12,7 @@ import immunescape
 from immunescape.api.trials import VirtualResult
 from immunescape.errors import InputError
 from immunescape.patients import VirtualPatient, patient_of_run
-from immunescape.trial.recist import DAYS_PER_MONTH
+from immunescape.units import DAYS_PER_MONTH
 
 PEMBROLIZUMAB = "pembrolizumab 200 mg every 3 weeks"
 

@@ -10,9 +10,9 @@ import pytest
 
 from immunescape.trial.course import Course, Models, Streams
 from immunescape.trial.lesions import Lesions
-from immunescape.trial.recist import DAYS_PER_MONTH
 from immunescape.trial.regimen import Regimen, parse_regimen
 from immunescape.trial.toxicity import NO_TOXICITY
+from immunescape.units import DAYS_PER_MONTH
 
 PATIENT = {
     "ecog": 1,

@@ -67,7 +67,7 @@ def test_body_surface_of_a_man_of_170_cm_and_70_kg() -> None:
 
 
 def test_surface_agrees_with_that_of_the_population() -> None:
-    from immunescape.population.covariates import body_surface_area as population
+    from immunescape.units import body_surface_area as population
 
     weight, height = np.array([45.0, 70.0, 130.0]), np.array([150.0, 172.0, 195.0])
     ours = [body_surface_area(w, h) for w, h in zip(weight, height, strict=True)]

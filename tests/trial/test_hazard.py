@@ -9,7 +9,7 @@ import pytest
 
 from immunescape.trial.coefficients import coefficients
 from immunescape.trial.hazard import HazardModel, event_time, nadir_before
-from immunescape.trial.recist import DAYS_PER_MONTH
+from immunescape.units import DAYS_PER_MONTH
 
 PATIENT = {
     "ecog": 0,

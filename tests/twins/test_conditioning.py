@@ -96,8 +96,8 @@ def test_a_proposal_and_its_weights_give_the_exact_answer_where_there_is_one():
 
 
 def test_the_words_that_a_number_follows_are_those_of_the_table():
+    from immunescape.knowledge.tables import read_rows
     from immunescape.population.covariates import covariate_table
-    from immunescape.population.tables import read_rows
 
     rows = read_rows("covariates_nsclc", type(covariate_table()).columns)
     for target, score in SCORED.items():

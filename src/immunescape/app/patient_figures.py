@@ -11,7 +11,7 @@ import numpy as np
 from immunescape.app.figures import Card, plain_layout, significant
 from immunescape.patients.plot import COLOURS, PANELS
 from immunescape.report.pictures import level_line
-from immunescape.trial.recist import DAYS_PER_MONTH
+from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     from immunescape.patients import PatientCourse, PatientCourses

@@ -182,7 +182,7 @@ def _outputs(shown: list[str]) -> list[str]:
 def _show(courses: Any, shown: list[str]) -> None:
     """Print the patient, what happened, and the outputs every three months."""
     from immunescape.console import NOTICE, print_table
-    from immunescape.trial.recist import DAYS_PER_MONTH
+    from immunescape.units import DAYS_PER_MONTH
 
     typer.echo(f"{courses[0].patient}\n")
     names = shown or ["diameter_T", "PD1_occupancy_T", "CD8_density_T", "Treg_CD8_ratio", "ctDNA_conc"]

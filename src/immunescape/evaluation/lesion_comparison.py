@@ -22,7 +22,7 @@ from immunescape.evaluation.kinetics import (
     lesion_measures,
     simulated_lesions,
 )
-from immunescape.trial.recist import DAYS_PER_MONTH
+from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from immunescape.errors import InputError
 from immunescape.evaluation.targets import CURVES
-from immunescape.trial.curves import read_curves
-from immunescape.trial.spec import EventTimes, Trial
+from immunescape.trial.curves import EventTimes, read_curves
+from immunescape.trial.spec import Trial
 
 __all__ = ["curves_at_hand"]
 

@@ -153,7 +153,7 @@ class PatientCourse:
 
     def sentences(self) -> list[str]:
         """Return what happened, one sentence each, in the order of time."""
-        from immunescape.trial.recist import DAYS_PER_MONTH
+        from immunescape.units import DAYS_PER_MONTH
 
         def months(day: float) -> str:
             return f"month {day / DAYS_PER_MONTH:.1f}"

@@ -50,7 +50,7 @@ class PatientCourses:
         """One row per course: best response, months of progression, death and end of treatment, severe toxicity."""
         import pandas as pd
 
-        from immunescape.trial.recist import DAYS_PER_MONTH
+        from immunescape.units import DAYS_PER_MONTH
 
         rows = []
         for course in self.courses:

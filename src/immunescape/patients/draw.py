@@ -294,7 +294,8 @@ def _nearest(candidates: pd.DataFrame, wanted: Mapping[str, Any]) -> pd.DataFram
 
 def _with(candidates: pd.DataFrame, values: Mapping[str, Any]) -> pd.DataFrame:
     """Replace values, and what follows from them by formula: body surface and creatinine clearance."""
-    from immunescape.population.covariates import body_surface_area, creatinine_clearance
+    from immunescape.population.covariates import creatinine_clearance
+    from immunescape.units import body_surface_area
 
     table = candidates.copy()
     for name, value in values.items():

@@ -86,8 +86,8 @@ def simulate_patient(
     EngineError
         Where the patient's integration fails.
     """
-    from immunescape.trial.recist import DAYS_PER_MONTH
     from immunescape.trial.regimen import Regimen, parse_regimen
+    from immunescape.units import DAYS_PER_MONTH
 
     if conduct not in ("trial", "planned"):
         raise unknown_word("conduct", str(conduct), ("trial", "planned"))
@@ -188,10 +188,10 @@ def _followed(
     """State and parameters at the start, doses given, row and scans of the patient in a trial of one patient."""
     import pandas as pd
 
-    from immunescape.trial.recist import DAYS_PER_MONTH
     from immunescape.trial.schedule import Schedule
     from immunescape.trial.simulate import BlockSimulator
     from immunescape.trial.spec import Arm, Choice, Endpoints, Enrolment, Trial
+    from immunescape.units import DAYS_PER_MONTH
 
     trial = Trial(
         name="one patient",

@@ -19,6 +19,7 @@ from immunescape.knowledge.tables import read_rows
 from immunescape.population.distributions import Distribution, latent_correlation, normal_copula
 from immunescape.population.sampling import Method, uniforms
 from immunescape.population.tables import ConditionalTable
+from immunescape.units import body_surface_area
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +32,6 @@ __all__ = [
     "PLAIN",
     "REGIONS",
     "SOBOL_DIMENSIONS",
-    "body_surface_area",
     "covariates_at",
     "creatinine_clearance",
     "facts_at",
@@ -143,11 +143,6 @@ def latent_pairs() -> dict[tuple[str, str], float]:
                 raise unknown_word("covariate in a correlation", row[end], _LATENT, where=row.where)
         pairs[row["first"], row["second"]] = latent_correlation(row.number("spearman"))
     return pairs
-
-
-def body_surface_area(weight_kg: FloatArray, height_cm: FloatArray) -> FloatArray:
-    """Body surface area in m^2 by the formula of DuBois (dubois1916)."""
-    return 0.007184 * weight_kg**0.425 * height_cm**0.725
 
 
 def creatinine_clearance(

@@ -21,10 +21,10 @@ import numpy as np
 import pandas as pd
 
 from immunescape.profile.study import Study
+from immunescape.units import DAYS_PER_MONTH
 
 __all__ = ["CHECKPOINT_INHIBITORS", "LANDMARK_DAYS", "Resistance", "classify", "resistance_of"]
 
-DAYS_PER_MONTH = 30.4375
 LANDMARK_DAYS = 6 * DAYS_PER_MONTH
 EXPOSURE_DAYS = 42.0
 AFTER_STOP_DAYS = 84.0

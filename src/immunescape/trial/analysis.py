@@ -14,12 +14,12 @@ from immunescape.stats.exact import clopper_pearson
 from immunescape.stats.survival import median_survival, restricted_mean
 from immunescape.trial.pathology import pathological_rates
 from immunescape.trial.recist import (
-    DAYS_PER_MONTH,
     best_overall_response,
     duration_of_response,
     progression_free_survival,
     resistance_class,
 )
+from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     import pandas as pd

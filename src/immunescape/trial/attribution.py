@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import InputError
-from immunescape.trial.recist import DAYS_PER_MONTH
+from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     import pandas as pd

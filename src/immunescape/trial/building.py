@@ -17,7 +17,6 @@ from immunescape.trial.curves import EventTimes, read_curves
 from immunescape.trial.later_lines import enrolment_year, with_later_lines
 from immunescape.trial.loading import Location, Source, join
 from immunescape.trial.pdl1 import TPS_ASSAYS, tps_range
-from immunescape.trial.recist import DAYS_PER_MONTH
 from immunescape.trial.regimen import Regimen, parse_regimen
 from immunescape.trial.schedule import parse_schedule
 from immunescape.trial.spec import (
@@ -33,6 +32,7 @@ from immunescape.trial.spec import (
     Subsequent,
     Trial,
 )
+from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     from immunescape.trial import schema

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from immunescape.trial.dosing import BodySize, DoseRecord, administered
 from immunescape.trial.hazard import HazardModel, event_time, nadir_before
 from immunescape.trial.lesions import MOST_SEEDS, MOST_TARGETS, LesionModel, Lesions
-from immunescape.trial.recist import DAYS_PER_MONTH, timepoint_responses
+from immunescape.trial.recist import timepoint_responses
 from immunescape.trial.regimen import PlannedDose, Regimen
 from immunescape.trial.toxicity import ToxicityCourse, regimen_toxicity, simulate_toxicity
+from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     from immunescape.population.fit import PopulationFit

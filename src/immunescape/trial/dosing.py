@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from immunescape import units
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.regimen import UNITS, DoseRule, PlannedDose, Regimen
 
@@ -132,7 +133,7 @@ def body_surface_area(weight_kg: float, height_cm: float, formula: Literal["dubo
         raise InputError(f"no body surface for {weight_kg:g} kg and {height_cm:g} cm")
     if formula == "mosteller":
         return math.sqrt(weight_kg * height_cm / 3600.0)
-    return float(0.007184 * weight_kg**0.425 * height_cm**0.725)
+    return units.body_surface_area(weight_kg, height_cm)
 
 
 def calvert_mg(auc: float, crcl_ml_min: float) -> float:

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from immunescape.trial.coefficients import coefficients
-from immunescape.trial.recist import DAYS_PER_MONTH
+from immunescape.units import DAYS_PER_MONTH
 
 __all__ = ["HazardModel", "event_time", "nadir_before"]
 

@@ -34,7 +34,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from immunescape.errors import InputError
 from immunescape.trial.coefficients import coefficients
-from immunescape.trial.recist import DAYS_PER_MONTH
+from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     from immunescape.population.fit import PopulationFit

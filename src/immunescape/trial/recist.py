@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from immunescape.errors import InputError
+from immunescape.units import DAYS_PER_MONTH
 
 __all__ = [
-    "DAYS_PER_MONTH",
     "RESPONSES",
     "EventTime",
     "best_overall_response",
@@ -30,7 +30,6 @@ __all__ = [
     "timepoint_responses",
 ]
 
-DAYS_PER_MONTH = 30.4375
 
 RESPONSES = ("CR", "PR", "SD", "PD", "NE")
 """Complete response, partial response, stable disease, progressive disease, not evaluable; best first."""

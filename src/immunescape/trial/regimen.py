@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from immunescape.trial.tokens import number_text
+from immunescape.units import DAYS_PER
 
 __all__ = [
-    "DAYS_PER",
     "INACTIVE",
     "UNITS",
     "DoseRule",
@@ -29,8 +29,6 @@ __all__ = [
     "parse_regimen",
 ]
 
-DAYS_PER: dict[str, float] = {"day": 1.0, "week": 7.0, "month": 365.25 / 12.0, "year": 365.25}
-"""Days in each unit of duration; a month is a twelfth of a Julian year (30.4375 days)."""
 
 UNITS = (
     "mg", "mg/kg", "mg/m2", "AUC", "ug", "ug/kg", "ug/m2", "g", "g/m2", "IU", "IU/kg", "IU/m2", "MIU", "MIU/m2",

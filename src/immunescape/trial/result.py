@@ -75,7 +75,7 @@ class TrialResult:
 
     def change_by_visit(self, arm: str) -> dict[int, tuple[list[float], list[float]]]:
         """Percent change of the sum of diameters (a spider plot): patient -> (months, percent), from 0 at baseline."""
-        from immunescape.trial.recist import DAYS_PER_MONTH
+        from immunescape.units import DAYS_PER_MONTH
 
         changes = {}
         rows = self.visits[self.visits["arm"] == arm]

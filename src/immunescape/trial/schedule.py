@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from immunescape.trial.regimen import DAYS_PER, Duration
+from immunescape.trial.regimen import Duration
 from immunescape.trial.tokens import Cursor, Token, number_text
+from immunescape.units import DAYS_PER
 
 __all__ = ["Schedule", "Segment", "parse_schedule"]
 

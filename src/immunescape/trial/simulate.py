@@ -26,10 +26,11 @@ from immunescape.trial.eligibility import assign_choices
 from immunescape.trial.lane_jobs import VOLUME, LaneJobs, LanePiece
 from immunescape.trial.lanes import Lane, LaneMaker
 from immunescape.trial.pathology import Bed
-from immunescape.trial.recist import DAYS_PER_MONTH, best_overall_response
+from immunescape.trial.recist import best_overall_response
 from immunescape.trial.regimen import Regimen
 from immunescape.trial.spec import Arm, Choice, PriorLine, Trial
 from immunescape.trial.toxicity import contains_class
+from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,6 +16,7 @@ from immunescape.profile.readers._text import Table
 from immunescape.profile.readers._units import canonical_analyte, canonical_unit, lab_units
 from immunescape.profile.readers.hla import allele_name
 from immunescape.profile.study import COLUMNS
+from immunescape.units import MONTHS_PER
 
 __all__ = ["DeclaredUnits", "clinical_tables", "labs_or_told", "prior_lines", "recist_or_none", "strip_unknown"]
 
@@ -196,9 +197,6 @@ def _responses(values: pd.Series, column: str, out: Partial, file: str) -> pd.Se
     return kept
 
 
-_MONTHS = {"months": 1.0, "days": 1 / 30.4375, "weeks": 7 / 30.4375, "years": 12.0}
-
-
 def _months(
     values: pd.Series, column: str, unit: str, units: DeclaredUnits, out: Partial, file: str
 ) -> pd.Series | None:
@@ -210,9 +208,9 @@ def _months(
                 f"{file}: {column} has no unit and was left out. Say it: --unit {column}=months (or days, weeks, years)"
             )
         return None
-    if unit not in _MONTHS:
-        raise unknown_word(f"unit of {column}", unit, _MONTHS, where="--unit")
-    numbers = pd.to_numeric(_numbers(values, column, out, file), errors="coerce") * _MONTHS[unit]
+    if unit not in MONTHS_PER:
+        raise unknown_word(f"unit of {column}", unit, MONTHS_PER, where="--unit")
+    numbers = pd.to_numeric(_numbers(values, column, out, file), errors="coerce") * MONTHS_PER[unit]
     if unit != "months":
         out.problems.append(f"{file}: {column} is read in {unit}" + ("" if declared else ", as its name says"))
     return numbers

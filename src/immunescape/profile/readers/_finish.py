@@ -18,6 +18,7 @@ from immunescape.profile.readers._text import number_column, rows_of
 from immunescape.profile.readers._units import convert_labs, vaf_fraction
 from immunescape.profile.receptor_words import B_CELL_LOCI, T_CELL_LOCI, is_class_two, locus_word
 from immunescape.profile.study import COLUMNS
+from immunescape.units import MONTHS_PER
 
 __all__ = [
     "BUILDS",
@@ -365,7 +366,7 @@ def chromosome_word(value: object) -> object:
 def _months(out: pd.DataFrame, file: str, units: Mapping[str, str]) -> None:
     for name in ("os_months", "pfs_months"):
         unit = units.get(name, "months")
-        factor = {"months": 1.0, "days": 1 / 30.4375, "weeks": 7 / 30.4375, "years": 12.0}.get(unit)
+        factor = MONTHS_PER.get(unit)
         if factor is None:
             raise unknown_word(f"unit of {name}", unit, ("months", "days", "weeks", "years"), where=file)
         out[name] = out[name] * factor
