@@ -50,8 +50,19 @@ def bibliography() -> str:
 class NearestNames(PythonDomain):
     """Names in signatures that several modules define: that of the same module is linked, otherwise none."""
 
+    def last_names(self) -> set[str]:
+        """Return the last component of the name of every object."""
+        number, names = getattr(self, "_last_names", (-1, set()))
+        if number != len(self.objects):
+            names = {full.rpartition(".")[2] for full in self.objects}
+            self._last_names = (len(self.objects), names)
+        return names
+
     def find_obj(self, env: Any, modname: Any, classname: Any, name: str, type: Any, searchmode: int = 0) -> Any:
         """Return the objects of a name, at most one."""
+        # most names (str, Path, ndarray) are of no object here: a search for each would take most of the build
+        if name.rpartition(".")[2].removesuffix("()") not in self.last_names():
+            return []
         matches = super().find_obj(env, modname, classname, name, type, searchmode)
         if len(matches) < 2:
             return matches

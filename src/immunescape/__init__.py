@@ -22,8 +22,10 @@ if TYPE_CHECKING:
         mechanisms_table,
         patient,
         profile_study,
+        rank,
         show,
         trials_table,
+        twin,
     )
 
 __all__ = [
@@ -36,8 +38,10 @@ __all__ = [
     "mechanisms_table",
     "patient",
     "profile_study",
+    "rank",
     "show",
     "trials_table",
+    "twin",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +17,8 @@ NOTICE = (
 def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
     """Print rows as a table that fits the terminal and breaks no word.
 
-    Where the longest words of the columns do not fit side by side, a terminal shows each row as a list of its own, and
-    a file or pipe receives a wider table.
+    Where the longest words of the columns do not fit side by side, a terminal shows each row as a list of its own. A
+    file or pipe receives each row as one line, however long, for `grep` and the like, unless ``COLUMNS`` is set.
     """
     from rich.console import Console
     from rich.table import Table
@@ -41,7 +42,10 @@ def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
                 console.print(f"  {name}: {text}", markup=False, highlight=False)
             console.print()
         return
-    widths = _column_widths(longest, widest, console.width - gap * (len(columns) - 1))
+    if not (console.is_terminal or console.is_jupyter or os.environ.get("COLUMNS")):
+        gap, widths = 2, widest
+    else:
+        widths = _column_widths(longest, widest, console.width - gap * (len(columns) - 1))
     console = Console(width=max(sum(widths) + gap * (len(columns) - 1), len(title)))
     table = Table(
         title=Text(title), title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, gap, 0, 0)

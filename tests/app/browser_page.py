@@ -133,6 +133,6 @@ document.querySelectorAll('table.isc-table').forEach((t) => {
   t.querySelectorAll('th').forEach((h) => { if (!h.scope) wrong.push('th without scope'); });
 });
 if (!document.documentElement.lang) wrong.push('no language');
-if (!/no medical device/.test(document.querySelector('.isc-notice').innerText)) wrong.push('no notice');
+if (!/not a medical device/.test(document.querySelector('.isc-notice').innerText)) wrong.push('no notice');
 return wrong;
 """

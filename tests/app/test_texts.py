@@ -81,7 +81,7 @@ def test_shipped_trials_are_read_as_they_ship() -> None:
     ("text", "says"),
     [
         ("   ", "no text"),
-        ("x" * (LARGEST_TEXT + 1), "At most"),
+        ("x" * (LARGEST_TEXT + 1), "Use at most"),
         ("name: [", "not valid YAML"),
         ("name: t\npublished:\n  km_file: {os: /etc/passwd}\n", "names files beside the trial"),
         ("name: t\nnonsense: 1\n", "nonsense"),

@@ -13,7 +13,7 @@ from immunescape.design.bayes import Bayesian, posterior_superiority, predictive
 from immunescape.design.cohort import Milestone
 from immunescape.design.combination import closed_test
 from immunescape.design.dose_finding import Boin, bop2, isotonic
-from immunescape.design.enrichment import Enrichment, Population
+from immunescape.design.enrichment import Enrichment, TestedPopulation
 from immunescape.design.graphical import AlphaGraph
 from immunescape.design.group_sequential import Spending
 from immunescape.design.multiarm import MultiArm
@@ -45,7 +45,9 @@ def enrichment_design(**rule: Any) -> Design:
     parts["new", "S", "os"] = CONTROL.with_effect(0.6)
     return survival_design(
         Generator(("new", "control"), ("S", "R"), (0.45, 0.55), parts), (120, 240), accrual=Accrual((20.0,), (25.0,)),
-        rule=Enrichment("os", (Population("all", ("S", "R")), Population("S", ("S",))), spending=OBF, **rule),
+        rule=Enrichment(
+            "os", (TestedPopulation("all", ("S", "R")), TestedPopulation("S", ("S",))), spending=OBF, **rule
+        ),
     )  # fmt: skip
 
 

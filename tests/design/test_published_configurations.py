@@ -18,7 +18,7 @@ import pytest
 from immunescape.design.boundaries import Boundaries, _efficacy, boundaries
 from immunescape.design.recursion import exit_probabilities
 from immunescape.design.samplesize import (
-    Plan,
+    TrialSize,
     power_means,
     power_survival,
     sample_size_means,
@@ -87,7 +87,7 @@ def test_bounds(row: dict[str, Any]) -> None:
             assert found.inflation * float(stop @ found.fraction) == pytest.approx(row[name], rel=1e-5)
 
 
-def check(plan: Plan, row: dict[str, Any], scale: float = 1.0) -> None:
+def check(plan: TrialSize, row: dict[str, Any], scale: float = 1.0) -> None:
     """Size, expected size, and power by look."""
     if "beta" in row:
         assert plan.patients * scale == pytest.approx(row["patients"], rel=1e-6)

@@ -18,10 +18,10 @@ PAGES = sorted(
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 NOT_RUN: tuple[tuple[str, str], ...] = (
-    (r"^(pip|pipx|uv|uvx|python -m (venv|pip|build)|pre-commit|bash \.ci/run|docker)\b|^\. ", "installs: what CI does"),
+    (r"^(pip|pipx|uv|uvx|python -m (venv|pip|build)|pre-commit|bash \.ci/\w+|docker)\b|^\. ", "installs: what CI does"),
     (r"^(pytest|python -m pytest)\b", "the tests themselves"),
     (r"^scripts/docs", "tests/docs/test_generated_pages.py builds the site"),
-    (r"^scripts/", "needs the internet, or an hour"),
+    (r"^python scripts/public_data", "downloads; tests/docs/test_public_data.py"),
     (r"^dask ", "opens a port; tests/parallel/test_same_on_a_cluster.py starts a cluster"),
     (r"--cluster", "needs a cluster; tests/parallel/test_same_on_a_cluster.py runs one"),
     (r"^immunescape app", "serves until it is stopped; tests/app walks through it"),
@@ -29,7 +29,6 @@ NOT_RUN: tuple[tuple[str, str], ...] = (
         r"^immunescape (harness|calibrate|ablate) .*(FOLDER|DATA)",
         "takes public data and many minutes; tests/evaluation",
     ),
-    (r"^immunescape calibrate$", "seven trials; tests/evaluation/test_calibration.py fits small ones"),
     (r"^immunescape validate", "all trials; tests/evaluation/test_scoreboard.py scores small ones"),
     (r"^immunescape ensemble", "each draw is anchored for half a minute; tests/evaluation/test_uncertainty.py"),
     (r"^immunescape sensitivity .*--method each", "minutes; tests/evaluation/test_uncertainty.py moves two parameters"),

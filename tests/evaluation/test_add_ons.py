@@ -45,3 +45,21 @@ def test_the_summary_counts_immune_drugs_alone(measured: AddOns) -> None:
     assert measured.without_gain() == ["sargramostim"]
     assert measured.harming() == ["sargramostim"]
     assert "| sotorasib | targeted |" in measured.to_markdown()
+
+
+@pytest.fixture(scope="module")
+def sparse() -> AddOns:
+    return add_ons(["ceralasertib", "urelumab"], patients=30, seeds=(3,), specificity="sparse")
+
+
+def test_with_sparse_strengths_an_agonist_helps_a_part_of_patients_and_is_told_with_its_option(sparse: AddOns) -> None:
+    row = next(r for r in sparse.rows if r.drug == "urelumab")
+    assert 10.0 < row.helped_pct < 60.0  # 77 % of the same patients where every mechanism acts in all of them
+    assert sparse.to_json()["specificity"] == "sparse"
+    assert "`sparse`" in sparse.to_markdown()
+
+
+def test_inhibitors_of_repair_harm_some_patients_because_t_cells_divide_as_well(sparse: AddOns) -> None:
+    row = next(r for r in sparse.rows if r.drug == "ceralasertib")
+    assert row.harmed_pct >= 3.0
+    assert row.helped_pct < 70.0

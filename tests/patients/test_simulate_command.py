@@ -21,7 +21,7 @@ def test_it_prints_what_happens_and_the_notice() -> None:
     assert done.exit_code == 0, done.output
     assert "Best response" in done.output
     assert "no treatment" in done.output
-    assert "no medical device" in done.output
+    assert "not a medical device" in done.output
 
 
 def test_json_holds_doses_scans_and_outcome() -> None:
@@ -39,7 +39,7 @@ def test_json_holds_doses_scans_and_outcome() -> None:
         (["pembrolizumb 200 mg every 3 weeks"], "pembrolizumab"),
         (["none", "--with", "pdl1=3"], "pdl1_tps"),
         (["none", "--with", "pdl1_tps"], "NAME=VALUE"),
-        (["none", "--with", "pdl1_tps=much"], "no number"),
+        (["none", "--with", "pdl1_tps=much"], "not a number"),
         (["none", "--with", "kras=maybe"], "value of kras"),
         (["none", "--with", "kras=yes", "--with", "kras=no"], "twice"),
         (["none", "--set", "k_kil=x2"], "k_kill"),

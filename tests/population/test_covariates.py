@@ -218,7 +218,7 @@ def test_bad_rows_are_refused_with_their_line():
         parse_rows(header + "a,,1,kg,,measured,\n", ConditionalTable.columns, "x.csv")
     with pytest.raises(InputError, match="measured"):
         parse_rows(header + "a,,1,kg,s,measurd,\n", ConditionalTable.columns, "x.csv")
-    with pytest.raises(InputError, match="cells differs"):
+    with pytest.raises(InputError, match="a row has 7 cells, this one 8"):
         parse_rows(header + "a,,1,kg,s,measured,one,two\n", ConditionalTable.columns, "x.csv")
     with pytest.raises(InputError, match="not a number"):
         ConditionalTable(parse_rows(header + "a,,one,kg,s,measured,\n", ConditionalTable.columns, "x.csv"))

@@ -153,7 +153,7 @@ def test_show_prints_states_and_notice(small, capsys):
     small.show()
     small.show("a")
     printed = capsys.readouterr().out
-    assert "no medical device" in printed
+    assert "not a medical device" in printed
     assert "pdl1_negative" in printed
     with pytest.raises(InputError, match="nobody"):
         small.show("nobody")

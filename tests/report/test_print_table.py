@@ -54,3 +54,13 @@ def test_square_brackets_are_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert "[reck2016]" in shown
     assert "Key [a]" in shown
     assert "[bold]x[/bold]" in shown
+
+
+def test_a_pipe_receives_each_row_as_one_line(capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    note = "a long note " * 30
+    print_table("Drugs", [{"name": "cyclophosphamide", "note": note.strip()}, {"name": "cisplatin", "note": "short"}])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4  # title, header, two rows
+    assert lines[2].startswith("cyclophosphamide  a long note")
+    assert lines[2].rstrip().endswith("long note")

@@ -70,7 +70,7 @@ def test_show_prints_a_table(result, capsys):
     result.show()
     text = capsys.readouterr().out
     assert "Predicted beside published" in text
-    assert "no medical device" in text
+    assert "not a medical device" in text
     assert "<table>" in result._repr_html_()
 
 

@@ -13,7 +13,7 @@ from immunescape.trial.covariates import COVARIATES, Criterion
 from immunescape.trial.eligibility import assign_choices, enrolment_weights, screen
 from immunescape.trial.loading import read_trial, template
 from immunescape.trial.regimen import Regimen, parse_regimen
-from immunescape.trial.spec import Choice, PopulationSpec, load_trial
+from immunescape.trial.spec import Choice, Enrolment, load_trial
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def table() -> pd.DataFrame:
     )
 
 
-def spec(*criteria: Criterion, **mix: tuple[tuple[Criterion, float], ...]) -> PopulationSpec:
-    return PopulationSpec(criteria, (1, 1), mix)
+def spec(*criteria: Criterion, **mix: tuple[tuple[Criterion, float], ...]) -> Enrolment:
+    return Enrolment(criteria, (1, 1), mix)
 
 
 def test_keynote_024_enrols_whom_it_should(table: pd.DataFrame) -> None:

@@ -69,6 +69,15 @@ def test_reads_a_small_file() -> None:
     assert trial.published.as_result()["arms"][0]["orr_ci"] == [30, 50]
 
 
+def test_a_trial_says_how_specific_its_model_is_and_is_by_default_as_the_package() -> None:
+    from immunescape.model.specificity import DEFAULT
+
+    assert read(BASIC).specificity == DEFAULT
+    assert read(BASIC + "specificity: sparse\n").specificity == "sparse"
+    with pytest.raises(InputError, match="specificity"):
+        read(BASIC + "specificity: sprase\n")
+
+
 def test_the_control_comes_last_whatever_the_order() -> None:
     first, second = BASIC.index("  - name: new"), BASIC.index("  - name: old")
     end = BASIC.index("visits:")

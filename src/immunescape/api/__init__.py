@@ -9,10 +9,13 @@ from immunescape.api.designs import DesignRun, VirtualDesign, design_sizes, desi
 from immunescape.api.model import build_model, drugs_table, mechanisms_table, show
 from immunescape.api.profiles import ProfiledStudy, biomarkers_table, build_reference, profile_study
 from immunescape.api.trials import VirtualResult, VirtualTrial, load_trial, patient, trials_table
+from immunescape.api.twins import RankedOptions, Twins, rank, twin
 
 __all__ = [
     "DesignRun",
     "ProfiledStudy",
+    "RankedOptions",
+    "Twins",
     "VirtualDesign",
     "VirtualResult",
     "VirtualTrial",
@@ -27,7 +30,9 @@ __all__ = [
     "mechanisms_table",
     "patient",
     "profile_study",
+    "rank",
     "run_designs",
     "show",
     "trials_table",
+    "twin",
 ]

@@ -85,6 +85,39 @@ class ProfiledStudy(StudyTables):
 
         return write_report(self, Path(path), NOTICE, statistics)
 
+    def save_statistics(
+        self, folder: str | Path, endpoints: Collection[str] | None = None, treated: str | None = None
+    ) -> list[Path]:
+        """Write what :meth:`associations` and :meth:`interactions` find, and the report, into a folder.
+
+        Parameters
+        ----------
+        folder
+            Where ``associations.csv``, ``outcomes.csv`` (one row a patient), ``report.html`` and, with `treated`,
+            ``interactions_pfs.csv`` and ``interactions_os.csv`` go.
+        endpoints
+            As for :meth:`associations`.
+        treated
+            Name of the experimental arm; None tests no interaction.
+
+        Returns
+        -------
+        list
+            Their paths.
+        """
+        target = Path(folder)
+        table, outcome = self.associations(endpoints)
+        tables = {"associations.csv": table, "outcomes.csv": outcome.rename_axis("patient").reset_index()}
+        if treated is not None:
+            for endpoint in [e for e in (endpoints or ["os"]) if e in ("pfs", "os")] or ["os"]:
+                tables[f"interactions_{endpoint}.csv"] = self.interactions(treated, endpoint)
+        target.mkdir(parents=True, exist_ok=True)
+        written = []
+        for name, rows in tables.items():
+            rows.to_csv(target / name, index=False)
+            written.append(target / name)
+        return [*written, self.report(target / "report.html")]
+
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``profile.json``, ``biomarkers.parquet`` and ``report.html`` into a folder; returns their paths."""
         from importlib.metadata import version

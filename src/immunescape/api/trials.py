@@ -30,6 +30,30 @@ class VirtualTrial:
         """Name of the trial."""
         return self.spec.name
 
+    def with_curves(self, folder: str | Path) -> VirtualTrial:
+        """Return the trial with published Kaplan-Meier curves, which figures then draw whole.
+
+        Parameters
+        ----------
+        folder
+            Folder with event times; see :func:`immunescape.evaluation.published_curves.curves_at_hand`.
+
+        Raises
+        ------
+        InputError
+            For a trial without published results, or a folder without its curves.
+        """
+        from dataclasses import replace
+
+        from immunescape.errors import InputError
+        from immunescape.evaluation.published_curves import curves_at_hand
+
+        published = self.spec.published
+        if published is None:
+            raise InputError(f"'{self.name}' has no published results", hint="Give it a `published:` block.")
+        curves = {**published.curves, **curves_at_hand(self.spec, Path(folder))}
+        return VirtualTrial(replace(self.spec, published=replace(published, curves=curves)))
+
     def run(
         self,
         patients: int | None = None,

@@ -136,7 +136,7 @@ class PatientChoice:
         if seed is None or seed != int(seed) or not 0 <= seed < 2**31:
             raise InputError(f"the seed is {seed}", hint="Seeds are whole numbers from 0 on.")
         if months is None or not MONTHS[0] <= months <= MONTHS[1]:
-            raise InputError(f"{months} months", hint=f"From {MONTHS[0]} to {MONTHS[1]} months.")
+            raise InputError(f"the duration is {months} months", hint=f"Use {MONTHS[0]} to {MONTHS[1]} months.")
         given = {name: _typed(name, value) for name, value in covariates.items() if value not in (None, "")}
         times = {name: 2.0 ** float(power) for name, power in factors.items() if power}
         return cls(int(seed), given, times, texts, float(months), conduct)

@@ -67,7 +67,7 @@ class Simulator:
         from immunescape.patients import PatientCourses
 
         if len(choice.regimens) > 4:
-            raise InputError(f"{len(choice.regimens)} regimens", hint="At most four side by side.")
+            raise InputError(f"{len(choice.regimens)} regimens are given", hint="Compare at most four.")
         models = [drugs_of(text) for text in choice.regimens]  # a misspelt one is found before anything is compiled
         with self._lock(()):
             patient = _drawn(choice.seed, tuple(sorted(choice.covariates.items())))

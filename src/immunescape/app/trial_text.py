@@ -55,7 +55,7 @@ def check_length(text: str, name: str) -> None:
     if not text.strip():
         raise InputError("there is no text", where=name, hint="Choose one that ships, or paste one.")
     if len(text) > LARGEST_TEXT:
-        raise InputError(f"{len(text):,} characters", where=name, hint=f"At most {LARGEST_TEXT:,}.")
+        raise InputError(f"the text has {len(text):,} characters", where=name, hint=f"Use at most {LARGEST_TEXT:,}.")
 
 
 def fields(text: str) -> Iterator[tuple[str, str, Any]]:

@@ -48,7 +48,7 @@ def gather(sent: Sequence[tuple[str, Path]], folder: Path, bounds: Bounds) -> Pa
     if not sent:
         raise InputError("no file was sent", hint="Choose the files of a patient and their manifest.yaml, or a zip.")
     if len(sent) > bounds.files:
-        raise InputError(f"{len(sent)} files", hint=f"At most {bounds.files}.")
+        raise InputError(f"{len(sent)} files were sent", hint=f"Send at most {bounds.files}.")
     if sum(path.stat().st_size for _, path in sent) > bounds.total_bytes:
         raise InputError("the files are too large together", hint=f"At most {bounds.total_bytes >> 20} MB.")
     budget = _Budget(bounds)

@@ -120,14 +120,23 @@ def cohort_command(
     rules: Annotated[Path | None, typer.Option("--rules", help="Your own rule file.")] = None,
     reference: Reference = None,
     unit: Unit = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for associations.csv, outcomes.csv, interactions and report.html."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Test mechanisms and biomarkers for association with response, PFS and OS, with false discovery rates."""
     from immunescape.api.profiles import profile_study
     from immunescape.console import NOTICE
 
+    if out is not None:
+        from immunescape.report.files import check_folder
+
+        check_folder(out)
     study = profile_study(folder, rules=rules, reference=reference, units=declared_units(unit))
     endpoints = [e for e in (outcome or ["os"]) if e in ("pfs", "os")] or ["os"] if treated is not None else []
+    written = [] if out is None else study.save_statistics(out, outcome, treated)
     if as_json:
         table, _ = study.associations(outcome)
         tables = {"associations": table} | {
@@ -140,6 +149,8 @@ def cohort_command(
     for endpoint in endpoints:
         study.show_interactions(treated or "", endpoint)
     typer.echo(f"\n{NOTICE}")
+    if written:
+        typer.echo("\nWritten: " + ", ".join(str(p) for p in written))
 
 
 @reference_app.command("build")

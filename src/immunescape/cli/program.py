@@ -22,6 +22,7 @@ from immunescape.cli import (
     serve,
     simulate,
     trials,
+    twins,
 )
 from immunescape.cli.running import plain_warnings
 from immunescape.errors import ImmunescapeError
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 for commands in (
     profile,
+    twins,
     claims,
     simulate,
     harness,

@@ -151,7 +151,7 @@ def _value(name: str, text: str) -> Any:
             return float(text)
         except ValueError:
             raise InputError(
-                f"--with {name}={text}: no number", hint=f"{about.meaning} in {about.unit or '1'}."
+                f"--with {name}={text}: not a number", hint=f"{about.meaning} in {about.unit or '1'}."
             ) from None
     words = {str(v).casefold(): v for v in about.values}
     words |= {w: v for w, v in (("yes", True), ("no", False)) if v in about.values and True in about.values}

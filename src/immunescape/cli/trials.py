@@ -57,6 +57,10 @@ def trial_command(
             "--attribute", min=1, max=10_000, help="Number of patients in whom to attribute escape to a mechanism."
         ),
     ] = None,
+    curves: Annotated[
+        Path | None,
+        typer.Option("--curves", help="Folder with published curves (keynote024_os.csv), drawn beside the prediction."),
+    ] = None,
     template: Annotated[bool, typer.Option("--template", help="Print a commented YAML file to start from.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of a trial file.")] = False,
     result_schema: Annotated[
@@ -91,6 +95,8 @@ def trial_command(
 
         start_server(WORKER_IMPORTS)
     virtual = load_trial(name)
+    if curves is not None:
+        virtual = virtual.with_curves(curves)
     folder = out or Path("immunescape-results") / virtual.name
     check_folder(folder)
     if not force:

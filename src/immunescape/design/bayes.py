@@ -39,7 +39,8 @@ _P, _W = (_X + 1) / 2, _W / 2
 def _log_beta(a: Floats, b: Floats) -> Floats:
     """(..., 96) log density of Beta(a, b) at the nodes."""
     norm = special.betaln(a, b)[..., None]
-    return (a[..., None] - 1) * np.log(_P) + (b[..., None] - 1) * np.log1p(-_P) - norm
+    values: Floats = (a[..., None] - 1) * np.log(_P) + (b[..., None] - 1) * np.log1p(-_P) - norm
+    return values
 
 
 def posterior_superiority(a1: ArrayLike, b1: ArrayLike, a0: ArrayLike, b0: ArrayLike) -> Floats:
@@ -48,7 +49,8 @@ def posterior_superiority(a1: ArrayLike, b1: ArrayLike, a0: ArrayLike, b0: Array
     a1, b1, a0, b0 = np.broadcast_arrays(a1, b1, a0, b0)
     weight = np.exp(_log_beta(a0, b0)) * _W
     above = special.betaincc(a1[..., None], b1[..., None], _P)
-    return np.clip((weight * above).sum(axis=-1) / weight.sum(axis=-1), 0.0, 1.0)
+    values: Floats = np.clip((weight * above).sum(axis=-1) / weight.sum(axis=-1), 0.0, 1.0)
+    return values
 
 
 def probability_best(a: Floats, b: Floats, active: NDArray[np.bool_]) -> Floats:
@@ -61,7 +63,8 @@ def probability_best(a: Floats, b: Floats, active: NDArray[np.bool_]) -> Floats:
         best[:, k] = (density[:, k] * others).sum(axis=-1)
     best = np.where(active, best, 0.0)
     total = best.sum(axis=1, keepdims=True)
-    return np.divide(best, total, out=np.zeros_like(best), where=total > 0)
+    values: Floats = np.divide(best, total, out=np.zeros_like(best), where=total > 0)
+    return values
 
 
 def predictive_probability(
@@ -91,7 +94,10 @@ def predictive_power(z: ArrayLike, fraction: ArrayLike, critical: float) -> Floa
     Source: [spiegelhalter1994].
     """
     t = np.asarray(fraction, dtype=float)
-    return special.ndtr((np.asarray(z, dtype=float) - critical * np.sqrt(t)) / np.sqrt(np.maximum(1 - t, 1e-12)))
+    values: Floats = special.ndtr(
+        (np.asarray(z, dtype=float) - critical * np.sqrt(t)) / np.sqrt(np.maximum(1 - t, 1e-12))
+    )
+    return values
 
 
 @dataclass(frozen=True)

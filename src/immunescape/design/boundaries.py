@@ -28,7 +28,8 @@ __all__ = [
 
 
 def _ld_of(t: NDArray[np.float64], alpha: float, _: float) -> NDArray[np.float64]:
-    return 2 * stats.norm.sf(stats.norm.isf(alpha / 2) / np.sqrt(t))
+    values: NDArray[np.float64] = 2 * stats.norm.sf(stats.norm.isf(alpha / 2) / np.sqrt(t))
+    return values
 
 
 def _ld_pocock(t: NDArray[np.float64], alpha: float, _: float) -> NDArray[np.float64]:
@@ -123,7 +124,8 @@ class Boundaries:
     @property
     def p_values(self) -> NDArray[np.float64]:
         """One-sided nominal significance levels."""
-        return stats.norm.sf(self.efficacy)
+        values: NDArray[np.float64] = stats.norm.sf(self.efficacy)
+        return values
 
 
 def boundaries(
@@ -200,7 +202,8 @@ def _efficacy(
         shape = shapes[family]
 
         def gap(c: float) -> float:
-            return exit_probabilities(c * shape, t, lower=np.minimum(lower, c * shape)).upper.sum() - alpha
+            value: float = exit_probabilities(c * shape, t, lower=np.minimum(lower, c * shape)).upper.sum() - alpha
+            return value
 
         return float(optimize.brentq(gap, 0.1, 12.0, xtol=1e-10)) * shape
     spent = np.diff(spend(family, t, alpha, parameter), prepend=0.0)
@@ -228,7 +231,8 @@ def drift_for_power(
     """
 
     def gap(drift: float) -> float:
-        return exit_probabilities(efficacy, t, lower=lower, theta=drift).upper.sum() - power
+        value: float = exit_probabilities(efficacy, t, lower=lower, theta=drift).upper.sum() - power
+        return value
 
     if gap(15.0) < 0:
         raise InputError(
@@ -276,7 +280,8 @@ def _futility(
         for k, (i, p) in enumerate(zip(t[:-1], increments[:-1], strict=True)):
             low = min(next_critical_value(density, i, p, theta=drift, upper=False), efficacy[k])
             density = running_density(density, i, drift, low, efficacy[k])
-        return tail_probability(density, float(t[-1]), drift, float(efficacy[-1]), upper=False) - increments[-1]
+        value: float = tail_probability(density, float(t[-1]), drift, float(efficacy[-1]), upper=False) - increments[-1]
+        return value
 
     drift = _drift_where(gap)
     lower = np.minimum(spent_lower_bounds(efficacy, t, increments, drift), efficacy)

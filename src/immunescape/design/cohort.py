@@ -55,7 +55,8 @@ def arrivals(accrual: Accrual, u: Floats) -> Floats:
         raise InputError("the last accrual rate must be above 0")
     beyond = need > entered[-1]
     month = np.interp(need, entered, edges)
-    return np.where(beyond, edges[-1] + (need - entered[-1]) / accrual.rates[-1], month)
+    values: Floats = np.where(beyond, edges[-1] + (need - entered[-1]) / accrual.rates[-1], month)
+    return values
 
 
 def allocate(u: Floats, weights: Sequence[float], stratum: Ints | None = None) -> Ints:
@@ -245,7 +246,8 @@ class Cohort:
 
     def events_by(self, look: Milestone, month: ArrayLike) -> Ints:
         """(R,) events that a look counts, by a month."""
-        return self.view(str(look.endpoint), month, self.members(look.strata)).event.sum(axis=1)
+        value: Ints = self.view(str(look.endpoint), month, self.members(look.strata)).event.sum(axis=1)
+        return value
 
     def month_of(self, look: Milestone, among: Flags | None = None, events: ArrayLike | None = None) -> Floats:
         """(R,) calendar month of a look; `events` (R,) replaces the look's number of events, or of patients."""
@@ -270,7 +272,8 @@ class Cohort:
             month = months[np.arange(len(months)), place]
             resolved = np.where(np.isfinite(months), months, -np.inf).max(axis=1)
             month = np.where(np.isfinite(month), month, np.maximum(np.maximum(resolved, last), 0.0) + 1e-6)
-        return np.clip(month, look.earliest, look.latest) + 1e-9
+        values: Floats = np.clip(month, look.earliest, look.latest) + 1e-9
+        return values
 
     def view(self, endpoint: str, month: ArrayLike, among: Flags | None = None) -> View:
         """What an analysis at calendar `month` (R,) sees."""
@@ -290,4 +293,5 @@ class Cohort:
     def enrolled_by(self, month: ArrayLike) -> NDArray[np.int64]:
         """(R,) patients that have entered by a month."""
         cut = np.broadcast_to(np.asarray(month, dtype=float), (len(self.entry),))[:, None]
-        return (self.enrolled & (self.entry <= cut)).sum(axis=1)
+        values: NDArray[np.int64] = (self.enrolled & (self.entry <= cut)).sum(axis=1)
+        return values

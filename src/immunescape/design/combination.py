@@ -47,13 +47,15 @@ def inverse_normal(p: ArrayLike, information: ArrayLike) -> Floats:
     if np.any(steps <= 0):
         raise InputError("planned information must increase from look to look")
     weights = np.sqrt(steps)
-    return np.cumsum(weights * z, axis=-1) / np.sqrt(np.cumsum(steps))
+    values: Floats = np.cumsum(weights * z, axis=-1) / np.sqrt(np.cumsum(steps))
+    return values
 
 
 def fisher_combination(p: ArrayLike) -> Floats:
     """Combined p of Fisher's product of independent stage-wise p, (..., K) -> (...) [bauer1994]."""
     values = np.clip(np.asarray(p, dtype=float), 1e-300, 1.0)
-    return stats.chi2.sf(-2 * np.log(values).sum(axis=-1), 2 * values.shape[-1])
+    result: Floats = stats.chi2.sf(-2 * np.log(values).sum(axis=-1), 2 * values.shape[-1])
+    return result
 
 
 def fisher_critical(alpha: float, alpha_first: float = 0.0, futility_p: float = 1.0) -> float:
@@ -73,7 +75,8 @@ def fisher_critical(alpha: float, alpha_first: float = 0.0, futility_p: float = 
 
     def level(c: float) -> float:
         start = max(low, c)
-        return alpha_first + max(min(c, futility_p) - alpha_first, 0.0) + c * np.log(futility_p / start)
+        value: float = alpha_first + max(min(c, futility_p) - alpha_first, 0.0) + c * np.log(futility_p / start)
+        return value
 
     return float(optimize.brentq(lambda c: level(c) - alpha, 1e-12, futility_p))
 
@@ -92,7 +95,8 @@ def dunnett_p(largest: ArrayLike, shares: ArrayLike) -> Floats:
     with np.errstate(invalid="ignore"):
         below = special.ndtr((c + share * _NODES[:, None]) / np.sqrt(1 - share**2))
     product = np.where(np.isnan(below), 1.0, below).prod(axis=-1)
-    return 1.0 - product @ _WEIGHTS
+    values: Floats = 1.0 - product @ _WEIGHTS
+    return values
 
 
 def dunnett_critical(arms: int, alpha: float = 0.025, ratio: float = 1.0) -> float:

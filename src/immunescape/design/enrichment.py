@@ -25,7 +25,7 @@ from immunescape.design.statistics import LOG_RANK, RATES, Statistic
 from immunescape.design.truth import Truth
 from immunescape.errors import InputError, unknown_word
 
-__all__ = ["CHOICES", "Enrichment", "Population"]
+__all__ = ["CHOICES", "Enrichment", "TestedPopulation"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -34,7 +34,7 @@ METHODS = ("simes", "bonferroni", "sidak")
 
 
 @dataclass(frozen=True)
-class Population:
+class TestedPopulation:
     """A population that may be tested: the strata that it takes in."""
 
     name: str
@@ -59,7 +59,7 @@ class Enrichment(Rule):
     kind: ClassVar[str] = "enrichment"
 
     endpoint: str
-    populations: tuple[Population, ...]
+    populations: tuple[TestedPopulation, ...]
     test: Statistic = LOG_RANK
     spending: Spending = OBRIEN_FLEMING_LIKE
     intersections: str = "simes"
@@ -195,7 +195,8 @@ class Enrichment(Rule):
         if first.events is None or last.events is None or last.endpoint is None:
             return None
         seen = cohort.view(last.endpoint, month, eligible).event.sum(axis=1)
-        return seen + float(last.events - first.events)
+        values: Floats | None = seen + float(last.events - first.events)
+        return values
 
     def _short(
         self, design: Design, cohort: Cohort, month: Floats, month2: Floats, eligible: Flags, *, goes: Flags

@@ -82,7 +82,7 @@ def run_blocks(
     patience : seconds; processes are started only where the first block tells that the rest would take longer here.
     """
     if workers < 1:
-        raise InputError(f"{workers} workers", hint="At least one.")
+        raise InputError(f"the number of workers is {workers}", hint="Use at least one.")
     store = BlockFolder(folder)
     results: list[Arrays | None] = [store.read(name) for name, _ in jobs]
     todo = [k for k, r in enumerate(results) if r is None]

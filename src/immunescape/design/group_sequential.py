@@ -270,7 +270,10 @@ class GroupSequential(Rule):
         if hypothesis.test.name == "max-combo" and len(spent_at) > 1:
             # the maximum over weights has no canonical joint distribution over looks: Bonferroni, conservative
             family = self.spending.family if self.spending.family in SPENDING else "lan-demets-obrien-fleming"
-            return stats.norm.isf(np.diff(spend(family, spent_at, alpha, self.spending.parameter), prepend=0.0))
+            values: Floats = stats.norm.isf(
+                np.diff(spend(family, spent_at, alpha, self.spending.parameter), prepend=0.0)
+            )
+            return values
         return self.spending.critical(alpha, spent_at, information)
 
     def _binding(self, alpha: float, spent_at: Floats, information: Floats, lower: Floats) -> Floats:
@@ -434,7 +437,8 @@ class GroupSequential(Rule):
         for g in grid:
             larger = np.append(information[:-1] / g, 1.0)
             bounds.append(self.bounds(self.tested[0], level, spent, larger)[-1])
-        return np.interp(factor, grid, bounds)
+        values: Floats = np.interp(factor, grid, bounds)
+        return values
 
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See :class:`Rule`."""
@@ -476,4 +480,5 @@ def _combined(z: Floats, information: Floats, before: tuple[Floats, Floats], fra
     z1, i1 = before
     step = np.maximum(information - i1, 1e-12)
     increment = (z * np.sqrt(information) - z1 * np.sqrt(i1)) / np.sqrt(step)
-    return np.sqrt(fraction) * z1 + np.sqrt(1 - fraction) * increment
+    values: Floats = np.sqrt(fraction) * z1 + np.sqrt(1 - fraction) * increment
+    return values

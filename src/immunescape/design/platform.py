@@ -344,7 +344,8 @@ class Platform(Rule):
         if self.controls == "concurrent":
             until = np.minimum(closed_at[:, j], entry.closes)[:, None]
             control &= (cohort.entry >= entry.opens) & (cohort.entry <= until)
-        return mine | control
+        value: Flags = mine | control
+        return value
 
     def _exhausted(
         self, cohort: Cohort, view: Any, treated: Flags, among: Flags, closed: Floats, month: float
@@ -354,7 +355,8 @@ class Platform(Rule):
         if cohort.endpoint(self.endpoint).kind == "response":
             coming = among & (cohort.entry + cohort.endpoint(self.endpoint).months > month)
         entering = (cohort.arm == -1).any(axis=1) & (closed > month)
-        return ~coming.any(axis=1) & ~entering & (view.use & treated).any(axis=1)
+        value: Flags = ~coming.any(axis=1) & ~entering & (view.use & treated).any(axis=1)
+        return value
 
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See :class:`Rule`."""

@@ -61,7 +61,8 @@ class Dropout:
     @property
     def hazard(self) -> float:
         """Per month."""
-        return -np.log1p(-self.share) / self.months
+        value: float = -np.log1p(-self.share) / self.months
+        return value
 
 
 @dataclass

@@ -24,7 +24,7 @@ from immunescape.design.survival_model import (
 from immunescape.errors import InputError
 
 __all__ = [
-    "Plan",
+    "TrialSize",
     "conditional_power",
     "power_means",
     "power_rates",
@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrialSize:
     """Size and power of a test.
 
     Attributes
@@ -87,17 +87,19 @@ def _plan(
     size_per_look: Floats,
     events: float,
     months: Floats,
-) -> Plan:
+) -> TrialSize:
     gone = exit_probabilities(bounds.efficacy, bounds.fraction, lower=bounds.futility, theta=drift)
     stop = gone.upper + gone.lower
     stop[-1] += 1.0 - stop.sum()
-    return Plan(
+    return TrialSize(
         bounds, size, events, float(gone.upper.sum()), np.cumsum(gone.upper), float(stop[:-1].sum()),
         float(stop @ size_per_look), float(stop @ bounds.fraction * events), months,
     )  # fmt: skip
 
 
-def sample_size_rates(p1: float, p2: float, bounds: Boundaries, *, alpha: float = 0.025, ratio: float = 1.0) -> Plan:
+def sample_size_rates(
+    p1: float, p2: float, bounds: Boundaries, *, alpha: float = 0.025, ratio: float = 1.0
+) -> TrialSize:
     """Patients for a test of two rates: `p1` experimental, `p2` control; `bounds` made with a beta.
 
     Source: [fleiss1980].
@@ -116,7 +118,7 @@ def sample_size_rates(p1: float, p2: float, bounds: Boundaries, *, alpha: float 
     return _plan(bounds, bounds.drift, size, size * bounds.fraction, np.nan, np.empty(0))
 
 
-def power_rates(p1: float, p2: float, patients: float, bounds: Boundaries, *, ratio: float = 1.0) -> Plan:
+def power_rates(p1: float, p2: float, patients: float, bounds: Boundaries, *, ratio: float = 1.0) -> TrialSize:
     """Power of a test of two rates with `patients` in all [fleiss1980].
 
     The statistic divides by the pooled standard error (that of the null), while its own under the alternative is
@@ -138,7 +140,7 @@ def power_rates(p1: float, p2: float, patients: float, bounds: Boundaries, *, ra
     return _plan(bounds, float(drift), patients, patients * bounds.fraction, np.nan, np.empty(0))
 
 
-def sample_size_means(difference: float, sd: float, bounds: Boundaries, *, ratio: float = 1.0) -> Plan:
+def sample_size_means(difference: float, sd: float, bounds: Boundaries, *, ratio: float = 1.0) -> TrialSize:
     """Patients for a test of two means `difference` apart with standard deviation `sd`."""
     if not np.isfinite(difference) or difference == 0 or not 0 < sd < np.inf:
         raise InputError("a difference other than 0 and a standard deviation above 0 are needed")
@@ -148,7 +150,7 @@ def sample_size_means(difference: float, sd: float, bounds: Boundaries, *, ratio
     return _plan(bounds, bounds.drift, size, size * bounds.fraction, np.nan, np.empty(0))
 
 
-def power_means(difference: float, sd: float, patients: float, bounds: Boundaries, *, ratio: float = 1.0) -> Plan:
+def power_means(difference: float, sd: float, patients: float, bounds: Boundaries, *, ratio: float = 1.0) -> TrialSize:
     """Power of a test of two means with `patients` in all."""
     _ratio(ratio)
     if not np.isfinite(difference) or not 0 < sd < np.inf or not 2 <= patients < np.inf:
@@ -167,7 +169,7 @@ def sample_size_survival(
     ratio: float = 1.0,
     dropout: float = 0.0,
     margin: float = 1.0,
-) -> Plan:
+) -> TrialSize:
     """Events and patients of a log-rank test: uniform accrual, then follow-up of the last patient.
 
     Source: [schoenfeld1981], [lachin1986].
@@ -201,7 +203,7 @@ def power_survival(
     ratio: float = 1.0,
     dropout: float = 0.0,
     margin: float = 1.0,
-) -> Plan:
+) -> TrialSize:
     """Power of a log-rank test with looks at shares of `events`, by Schoenfeld's drift; `margin` as for sizes.
 
     Source: [schoenfeld1981].
@@ -221,7 +223,7 @@ def _survival_plan(
     accrual: Accrual,
     arms: list[tuple[PiecewiseExponential, float]],
     dropout: float,
-) -> Plan:
+) -> TrialSize:
     months = np.array([time_of_events(arms, accrual, f * events, dropout) for f in bounds.fraction])
     entered = np.array([_entered(accrual, m) for m in months])
     return _plan(bounds, drift, accrual.patients, entered, events, months)
@@ -273,4 +275,5 @@ def conditional_power(
     final = seen / np.sqrt(fraction) if drift is None else np.asarray(drift, dtype=float)
     rest = np.sqrt(1.0 - fraction)
     need = (critical - np.sqrt(fraction) * seen) / rest
-    return stats.norm.sf(need - final * rest * np.sqrt(np.asarray(extension, dtype=float)))
+    values: Floats = stats.norm.sf(need - final * rest * np.sqrt(np.asarray(extension, dtype=float)))
+    return values

@@ -193,7 +193,7 @@ class OperatingCharacteristics:
         except PackageNotFoundError:
             number = "unknown"
         error = self.type_one_error
-        return plain(
+        values: dict[str, Any] = plain(
             {
                 "design": self.design.name,
                 "kind": self.design.rule.kind,
@@ -213,6 +213,7 @@ class OperatingCharacteristics:
                 "scenarios": {s: self.summary(s) for s in self.outcomes},
             }
         )
+        return values
 
 
 def plain(value: Any) -> Any:
@@ -320,7 +321,7 @@ def simulate(
     out : folder that keeps finished blocks, so that a run resumes or grows. progress : called with (blocks done, all).
     """
     if replicates < 1:
-        raise InputError(f"{replicates} replicates", hint="At least one.")
+        raise InputError(f"the number of replicates is {replicates}", hint="Use at least one.")
     if seed < 0:
         raise InputError(f"the seed is {seed}", hint="Seeds are 0 or more.")
     began = time.perf_counter()

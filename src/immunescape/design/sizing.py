@@ -14,7 +14,7 @@ from immunescape.design.boundaries import Boundaries, boundaries
 from immunescape.design.records import LEAST_ALPHA, LEAST_PER_ARM
 from immunescape.design.recursion import exit_probabilities
 from immunescape.design.samplesize import (
-    Plan,
+    TrialSize,
     power_means,
     power_rates,
     power_survival,
@@ -45,7 +45,7 @@ class Size:
     what: str
     measure: str
     alpha: float
-    plan: Plan
+    plan: TrialSize
     ratio: float = 1.0
     margin: float = 1.0
 

@@ -87,9 +87,13 @@ class BlindedReestimation:
     def factor_of_rates(self, responses: ArrayLike, patients: ArrayLike) -> NDArray[np.float64]:
         """Factor on the patients of a test of rates: variance of the pooled rate over that of the assumed one."""
         rate = np.asarray(responses, dtype=float) / np.maximum(np.asarray(patients, dtype=float), 1.0)
-        return np.clip(rate * (1 - rate) / (self.assumed * (1 - self.assumed)), 1.0, self.maximum)
+        values: NDArray[np.float64] = np.clip(
+            rate * (1 - rate) / (self.assumed * (1 - self.assumed)), 1.0, self.maximum
+        )
+        return values
 
     def factor_of_events(self, events: ArrayLike, months: ArrayLike) -> NDArray[np.float64]:
         """Factor on the patients of a survival trial: the assumed rate of events over the one that is seen."""
         rate = np.asarray(events, dtype=float) / np.maximum(np.asarray(months, dtype=float), 1e-9)
-        return np.clip(self.assumed / np.maximum(rate, 1e-12), 1.0, self.maximum)
+        values: NDArray[np.float64] = np.clip(self.assumed / np.maximum(rate, 1e-12), 1.0, self.maximum)
+        return values

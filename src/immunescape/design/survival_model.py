@@ -149,7 +149,8 @@ class Accrual:
         edges = np.concatenate([[0.0], np.cumsum(self.durations)])
         entered = np.concatenate([[0.0], np.cumsum(np.multiply(self.rates, self.durations))]) / self.patients
         keep = np.concatenate([[True], np.diff(entered) > 0])
-        return np.interp(np.asarray(u, dtype=float), entered[keep], edges[keep])
+        values: NDArray[np.float64] = np.interp(np.asarray(u, dtype=float), entered[keep], edges[keep])
+        return values
 
     def scaled(self, patients: float) -> Accrual:
         """The same shape and length with another number of patients."""
@@ -168,7 +169,8 @@ def event_probability(survival: PiecewiseExponential, followed: ArrayLike, dropo
         at_low = np.exp(-survival.cumulative_hazard(low) - dropout * low)
         length = np.clip(t, low, high) - low
         seen = seen + at_low * h / (h + dropout) * -np.expm1(-(h + dropout) * length)
-    return (1 - survival.cured) * seen
+    values: NDArray[np.float64] = (1 - survival.cured) * seen
+    return values
 
 
 def expected_events(survival: PiecewiseExponential, accrual: Accrual, month: float, dropout: float = 0.0) -> float:

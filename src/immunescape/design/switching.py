@@ -308,7 +308,8 @@ def ipcw(data: SwitchingData) -> Effect:
     at_risk_treated, at_risk_control = weight.T @ arm, weight.T @ (1.0 - arm)
 
     def mean(beta: float) -> Floats:
-        return at_risk_treated * np.exp(beta) / (at_risk_treated * np.exp(beta) + at_risk_control)
+        values: Floats = at_risk_treated * np.exp(beta) / (at_risk_treated * np.exp(beta) + at_risk_control)
+        return values
 
     def slope(beta: float) -> float:
         return float(np.sum(own_weight * (arm[who] - mean(beta))))

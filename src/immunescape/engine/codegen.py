@@ -439,7 +439,7 @@ class _Factors:
     upper: Mapping[tuple[int, int], int]
     inverse: Mapping[int, int]
     slots: Mapping[int, str]
-    nodes: Mapping[int, tuple]
+    nodes: Mapping[int, tuple[Any, ...]]
 
     def read(self, tape: Tape, index: int) -> int:
         """The factor as a value of another tape."""

@@ -58,7 +58,8 @@ def make_function(roots: Sequence[Expr], names: Mapping[str, tuple[str, int]]) -
 
     def function(t: float, x: Sequence[float], p: Sequence[float]) -> tuple[float, ...]:
         try:
-            return quick(t, x, p)
+            result: tuple[float, ...] = quick(t, x, p)
+            return result
         except (ArithmeticError, ValueError):
             with np.errstate(all="ignore"):
                 values = careful(np.float64(t), np.asarray(x, dtype=float), np.asarray(p, dtype=float))

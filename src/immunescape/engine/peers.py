@@ -55,7 +55,8 @@ def with_dose_events(sbml: str, doses: Doses | None) -> str:
         counted = species is None or species.getHasOnlySubstanceUnits()
         added = repr(float(amount)) if counted else f"{float(amount)!r} / {species.getCompartment()}"
         assignment.setMath(libsbml.parseL3Formula(f"{target} + {added}"))
-    return libsbml.writeSBMLToString(document)
+    value: str = libsbml.writeSBMLToString(document)
+    return value
 
 
 def _name_modifiers(model: libsbml.Model) -> None:

@@ -16,7 +16,7 @@ from immunescape.engine.api import FAILED, OK, Doses, Job, Result
 from immunescape.engine.ir_system import System
 from immunescape.engine.jobs import absolute_tolerances, check_job, dose_tables, infused_states, warn_unresolved
 from immunescape.engine.reference_events import EventTable
-from immunescape.engine.reference_patient import Patient, Plan
+from immunescape.engine.reference_patient import Patient, PatientJob
 from immunescape.engine.reference_problem import Problem
 from immunescape.engine.sbml_reader import read_sbml
 from immunescape.errors import EngineError, unknown_word
@@ -89,7 +89,7 @@ class ReferenceCompiled:
         messages: dict[int, str] = {}
         unresolved: dict[str, float] = {}
         for i in range(n):
-            plan = Plan(
+            plan = PatientJob(
                 times=times,
                 end=min(float(until[i]), float(times[-1])),
                 doses=doses[i],

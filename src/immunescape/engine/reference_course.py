@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import LSODA, Radau
 
-__all__ = ["Course"]
+__all__ = ["IntegrationSegment"]
 
 FloatArray = NDArray[np.float64]
 _PATIENCE, _CRAWL = 2_000, 5e-5
 _RENEW = 1e-6
 
 
-class Course:
+class IntegrationSegment:
     """Integrates from one point towards a goal.
 
     States are divided by their size at the start, so that the linear algebra of the integrator sees numbers of one

@@ -14,13 +14,13 @@ from scipy.integrate import solve_ivp
 from immunescape.engine.api import FAILED, OK, STOPPED
 from immunescape.engine.ir_python import Function
 from immunescape.engine.jobs import TOLERANCE_SHARE
-from immunescape.engine.reference_course import Course
+from immunescape.engine.reference_course import IntegrationSegment
 from immunescape.engine.reference_events import EventQueue, EventTable
 from immunescape.engine.reference_history import Constants, History, Kinks
 from immunescape.engine.reference_problem import Problem
 from immunescape.errors import EngineError
 
-__all__ = ["Patient", "Plan"]
+__all__ = ["Patient", "PatientJob"]
 
 FloatArray = NDArray[np.float64]
 _SAMPLES = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -29,7 +29,7 @@ _INPUTS_AHEAD = 16
 
 
 @dataclass(frozen=True)
-class Plan:
+class PatientJob:
     """What is done with one patient: see `Job`.
 
     `width` is the number of outputs.
@@ -64,7 +64,7 @@ class Patient:
     """
 
     def __init__(
-        self, problem: Problem, events: EventTable, plan: Plan, constants: FloatArray, start: FloatArray
+        self, problem: Problem, events: EventTable, plan: PatientJob, constants: FloatArray, start: FloatArray
     ) -> None:
         self.problem, self.plan = problem, plan
         self.p = Constants(constants.tolist())
@@ -304,7 +304,7 @@ class Patient:
         spacing = float(np.max(np.diff(times))) if len(times) > 1 else 1.0
         return min(spacing, (self.plan.end - float(times[0])) / 20)
 
-    def _course(self, goal: float) -> Course:
+    def _course(self, goal: float) -> IntegrationSegment:
         problem, n = self.problem, self.problem.n
         infusion = self.infusion.copy() if self._infusing else None
 
@@ -328,7 +328,7 @@ class Patient:
         lags = self._lags()
         if lags:  # no step may need what lies within it
             longest = min(longest, max(min(lags), 4 * float(np.spacing(goal))))
-        return Course(
+        return IntegrationSegment(
             rates,
             jacobian if problem.jacobian is not None else None,
             self.t,
@@ -418,7 +418,8 @@ class Patient:
         moves = np.array(problem.directions(self.t, self.x.tolist(), self.p)).reshape(m, n)
 
         def flow(_: float, y: FloatArray) -> FloatArray:
-            return np.array(problem.imbalance(self.t, y.tolist(), self.p)) @ moves
+            values: FloatArray = np.array(problem.imbalance(self.t, y.tolist(), self.p)) @ moves
+            return values
 
         span = 1.0
         for _ in range(40):

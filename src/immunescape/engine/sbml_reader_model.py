@@ -144,9 +144,11 @@ class ModelReader:
         if self.model.getLevel() == 1:
             return False
         if name in self.references:
-            return self.model.getLevel() < 3 or self.references[name].getConstant()
+            value: bool = self.model.getLevel() < 3 or self.references[name].getConstant()
+            return value
         item = self.species.get(name) or self.compartments.get(name) or self.parameters[name]
-        return item.getConstant()
+        value = item.getConstant()
+        return value
 
     # ---- the parts ------------------------------------------------------------------------------------------------
 
@@ -348,4 +350,5 @@ class ModelReader:
 
 
 def _has(event: Any, part: str) -> bool:
-    return getattr(event, f"isSet{part}")() and getattr(event, f"get{part}")().isSetMath()
+    value: bool = getattr(event, f"isSet{part}")() and getattr(event, f"get{part}")().isSetMath()
+    return value

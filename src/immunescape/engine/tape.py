@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from immunescape.engine import ir
 from immunescape.engine.hoist import Hoist
@@ -26,7 +27,7 @@ _SIGNS = {"mul": "*", "add": "+", "sub": "-"}
 _LONGEST_POWER = 64
 
 
-Node = tuple  # (op, *arguments): arguments are indices of earlier nodes, or names and numbers for leaves
+Node = tuple[Any, ...]  # (op, *arguments): arguments are indices of earlier nodes, or names and numbers for leaves
 
 
 class Tape:

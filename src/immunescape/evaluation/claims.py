@@ -222,7 +222,8 @@ def _value(text: str, day: float, treat: float, one: Scenario, found: Simulated,
         if how == "change":
             return now / start
         if how == "best":
-            return np.nanmin(found.between(one, name, treat, day), axis=1) / start
+            values: FloatArray = np.nanmin(found.between(one, name, treat, day), axis=1) / start
+            return values
         course = found.between(one, name, treat, day)
         if how in PATHOLOGY:
             return pathological_response(now, course, PATHOLOGY[how])

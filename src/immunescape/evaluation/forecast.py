@@ -144,7 +144,7 @@ def forecast(
     if not seeds:
         raise InputError("a forecast needs at least one seed", hint="Name the seeds, such as 1, 2 and 3.")
     if patients < 2:
-        raise InputError(f"{patients} patients per arm", hint="At least two.")
+        raise InputError(f"the number of patients per arm is {patients}", hint="Use at least two.")
     start = time.perf_counter()
     results = []
     for k, seed in enumerate(seeds):

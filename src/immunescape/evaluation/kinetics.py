@@ -168,7 +168,8 @@ def _fit_once(months_bytes: bytes, ratio_bytes: bytes) -> tuple[float, float]:
     months, ratio = np.frombuffer(months_bytes), np.frombuffer(ratio_bytes)
 
     def errors(x: FloatArray) -> FloatArray:
-        return np.exp(-x[1] * months) + np.exp(np.minimum(x[0] * months, 50.0)) - 1.0 - ratio
+        values: FloatArray = np.exp(-x[1] * months) + np.exp(np.minimum(x[0] * months, 50.0)) - 1.0 - ratio
+        return values
 
     best = min(
         (least_squares(errors, start, bounds=(0.0, 3.0)) for start in ((0.02, 0.2), (0.1, 0.01))), key=lambda f: f.cost

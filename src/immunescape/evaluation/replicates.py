@@ -44,7 +44,8 @@ def resampled_rows(
     u = rng.uniform(size=(resamples, size))
     edges = np.cumsum(weights, axis=1)
     found = np.stack([np.searchsorted(e, x * e[-1], side="right") for e, x in zip(edges, u, strict=True)])
-    return np.minimum(found, patients - 1).astype(np.int64)
+    values: NDArray[np.int64] = np.minimum(found, patients - 1).astype(np.int64)
+    return values
 
 
 @dataclass(frozen=True)

@@ -475,7 +475,8 @@ def linked_factor(
         raise unknown_word("parameter in which patients differ", parameter, base)
     score = norm.ppf((rankdata(values, nan_policy="omit") - 0.5) / max(np.isfinite(values).sum(), 1))
     spread = float(np.std(np.log(base[parameter])))
-    return np.exp(weight * spread * np.nan_to_num(score))
+    result: FloatArray = np.exp(weight * spread * np.nan_to_num(score))
+    return result
 
 
 def _clones(model: Model, states: Mapping[str, FloatArray], one: Scenario) -> dict[str, FloatArray]:

@@ -223,7 +223,8 @@ class Sample:
         w = w / w.sum()
         names, values = self._coefficients()
         if not names:
-            return w
+            result: FloatArray = w
+            return result
         middle, spread = values.mean(axis=0), values.std(axis=0)
         asked = np.array([coefficient_coordinate(fit, n) for n in names])
         return tilted(w, (values - middle) / spread, (asked - middle) / spread)
@@ -447,9 +448,11 @@ def _score(name: str, rows: pd.DataFrame, drugs: tuple[str, ...], specificity: s
 
     if name in FRAILTIES:
         own = frailty_spread(name)
-        return (np.log(rows[name].to_numpy(dtype=float)) + 0.5 * own**2) / own
+        values: FloatArray = (np.log(rows[name].to_numpy(dtype=float)) + 0.5 * own**2) / own
+        return values
     u = Distribution.from_row(_parameters(drugs, specificity)[name]).cdf(rows[f"p:{name}"].to_numpy(dtype=float))
-    return ndtri(np.clip(u, _TAIL, 1.0 - _TAIL))
+    values = ndtri(np.clip(u, _TAIL, 1.0 - _TAIL))
+    return values
 
 
 @lru_cache(maxsize=32)
@@ -471,7 +474,8 @@ def weighted_survival(time: FloatArray, event: FloatArray, weights: FloatArray, 
     risk = np.cumsum(w[::-1])[::-1]
     steps = np.log1p(-np.minimum(e * w / np.maximum(risk, 1e-300), 1.0 - 1e-12))
     curve = np.concatenate([[0.0], np.cumsum(steps)])
-    return np.exp(curve[np.searchsorted(t, np.asarray(at, dtype=float), side="right")])
+    values: FloatArray = np.exp(curve[np.searchsorted(t, np.asarray(at, dtype=float), side="right")])
+    return values
 
 
 def weighted_median(time: FloatArray, event: FloatArray, weights: FloatArray) -> float:

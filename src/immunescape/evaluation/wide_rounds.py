@@ -56,7 +56,8 @@ def scatter(centre: FloatArray, moving: Sequence[Term], count: int, spread: floa
         shift = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x5CA7,))).uniform(size=len(moving))
         u = (sobol_integers(0, count - 1, 0, len(moving)) / 2.0**BITS + shift) % 1.0
         out[1:] += spread * np.array([t.prior_sd for t in moving]) * ndtri(np.clip(u, 1e-6, 1.0 - 1e-6))
-    return np.clip(out, -limit, limit)
+    values: FloatArray = np.clip(out, -limit, limit)
+    return values
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def simulate_points(
             progress(len(found), len(tasks))
 
     if workers < 1:
-        raise InputError(f"{workers} workers", hint="At least one.")
+        raise InputError(f"the number of workers is {workers}", hint="Use at least one.")
     if workers == 1 and cluster is None:
         for k, task in enumerate(tasks):
             keep(k, simulate_point(task))

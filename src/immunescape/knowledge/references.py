@@ -123,7 +123,7 @@ class _Reader:
             self.at += 1
 
     def entries(self) -> list[Reference]:
-        found: list[Reference] = []
+        entries: list[Reference] = []
         while match := re.compile(r"@\s*([A-Za-z]+)\s*\{").search(self.text, self.at):
             self.at = match.start()
             start, where = match.start(), self.where()
@@ -140,8 +140,8 @@ class _Reader:
             values = self.fields(key.group(1))
             authors = tuple(_person(p) for p in _split_people(values.get("author", "")))
             fields = {n: _plain(v) for n, v in values.items()}
-            found.append(Reference(key.group(1), kind, fields, authors, self.text[start : self.at], where))
-        return found
+            entries.append(Reference(key.group(1), kind, fields, authors, self.text[start : self.at], where))
+        return entries
 
     def fields(self, key: str) -> dict[str, str]:
         fields: dict[str, str] = {}
@@ -223,10 +223,10 @@ def load_references(extra: Iterable[Path] = ()) -> dict[str, Reference]:
     InputError
         If a file cannot be read as BibTeX, or if two entries of one key disagree in title, year, DOI or PMID.
     """
-    found: dict[str, Reference] = {}
+    merged: dict[str, Reference] = {}
     for path in (*bib_files(), *extra):
         for entry in _entries(path, path.stat().st_mtime_ns):
-            other = found.setdefault(entry.key, entry)
+            other = merged.setdefault(entry.key, entry)
             for name in ("title", "year", "doi", "pmid"):
                 mine, theirs = (
                     getattr(e, name) if name in ("doi", "pmid") else e.fields.get(name, "") for e in (entry, other)
@@ -239,8 +239,8 @@ def load_references(extra: Iterable[Path] = ()) -> dict[str, Reference]:
             if entry is not other and entry.origin.rpartition(",")[0] == other.origin.rpartition(",")[0]:
                 raise InputError(f"the entry '{entry.key}' occurs twice, first in {other.origin}", where=entry.origin)
             if len(entry.fields) > len(other.fields):
-                found[entry.key] = entry
-    return found
+                merged[entry.key] = entry
+    return merged
 
 
 def get_reference(key: str, references: Mapping[str, Reference] | None = None, where: str | None = None) -> Reference:
@@ -255,10 +255,10 @@ def get_reference(key: str, references: Mapping[str, Reference] | None = None, w
     where
         What cites the key, for the error.
     """
-    known = load_references() if references is None else references
-    if key not in known:
-        raise unknown_word("reference", key, known, where=where)
-    return known[key]
+    available = load_references() if references is None else references
+    if key not in available:
+        raise unknown_word("reference", key, available, where=where)
+    return available[key]
 
 
 def _split_people(text: str) -> list[str]:

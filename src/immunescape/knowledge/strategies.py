@@ -85,12 +85,12 @@ def load_strategies() -> Strategies:
     from immunescape.knowledge.references import get_reference, load_references
 
     file = DATA / "strategies.yaml"
-    table, known, references = load_table(file, Strategies), load_rules().mechanisms, load_references()
+    table, mechanisms, references = load_table(file, Strategies), load_rules().mechanisms, load_references()
     for name, strategy in table.strategies.items():
         where = f"{file.name}, strategies.{name}"
         for mechanism in [*strategy.mechanisms, *strategy.pointless_with]:
-            if mechanism not in known:
-                raise unknown_word("mechanism", mechanism, known, where=where)
+            if mechanism not in mechanisms:
+                raise unknown_word("mechanism", mechanism, mechanisms, where=where)
         for trial in strategy.trials:
             for key in trial.citation:
                 get_reference(key, references, where)

@@ -158,10 +158,10 @@ def plugin_rows(name: str, columns: Iterable[str]) -> Iterator[Row]:
     InputError
         As `parse_rows`; or where a file is no text.
     """
-    wanted = tuple(columns)
+    expected = tuple(columns)
     for path in plugins.table_files(name):
         try:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as problem:
             raise InputError("this is no text in UTF-8", where=str(path)) from problem
-        yield from parse_rows(text, wanted, str(path))
+        yield from parse_rows(text, expected, str(path))

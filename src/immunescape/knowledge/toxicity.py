@@ -140,10 +140,10 @@ def _rows(name: str) -> Iterator[tuple[Row, str]]:
 @plugins.cached()
 def _our_classes() -> dict[str, frozenset[str]]:
     """Drug -> classes of the package alone."""
-    found: dict[str, set[str]] = {}
+    classes_of: dict[str, set[str]] = {}
     for row in read_rows("drug_classes"):
-        found.setdefault(row["drug"], set()).add(row["class"])
-    return {d: frozenset(c) for d, c in found.items()}
+        classes_of.setdefault(row["drug"], set()).add(row["class"])
+    return {d: frozenset(c) for d, c in classes_of.items()}
 
 
 def _is_foreign(where: str) -> bool:
@@ -174,12 +174,12 @@ def _sources(text: str) -> tuple[str, ...]:
 @plugins.cached()
 def drug_classes() -> dict[str, frozenset[str]]:
     """Return drug -> its classes, as the toxicity table uses them."""
-    found: dict[str, set[str]] = {}
+    classes_of: dict[str, set[str]] = {}
     for row, where in _rows("drug_classes"):
         if _is_foreign(where) and row["drug"] in _our_classes():
             raise InputError(f"the drug '{row['drug']}' is immunescape's own", where=where, hint="Name it otherwise.")
-        found.setdefault(row["drug"], set()).add(row["class"])
-    return {d: frozenset(c) for d, c in found.items()}
+        classes_of.setdefault(row["drug"], set()).add(row["class"])
+    return {d: frozenset(c) for d, c in classes_of.items()}
 
 
 @plugins.cached()
@@ -234,10 +234,10 @@ def toxicity_facts() -> tuple[ToxicityFact, ...]:
 @plugins.cached()
 def interactions() -> tuple[Interaction, ...]:
     """Return every row of the table of interactions."""
-    found = []
+    table = []
     for row, where in _rows("toxicity_interactions"):
         _check_own((row["first"], row["second"]), where)
-        found.append(
+        table.append(
             Interaction(
                 row["first"],
                 row["second"],
@@ -249,7 +249,7 @@ def interactions() -> tuple[Interaction, ...]:
                 row["note"],
             )
         )
-    return tuple(found)
+    return tuple(table)
 
 
 def _fit(regimen: str, drugs: frozenset[str]) -> int:
@@ -305,26 +305,26 @@ def _parts(drugs: frozenset[str], holds: Callable[[frozenset[str]], bool]) -> tu
     best: tuple[frozenset[str], ...] = ()
     members = sorted(drugs)
     for mask in range(1, 2 ** len(members) - 1):
-        part = frozenset(m for i, m in enumerate(members) if mask >> i & 1)
-        if members[0] not in part or not holds(part):
+        subset = frozenset(m for i, m in enumerate(members) if mask >> i & 1)
+        if members[0] not in subset or not holds(subset):
             continue
-        rest = _parts(drugs - part, holds)
+        rest = _parts(drugs - subset, holds)
         if rest and (not best or len(rest) + 1 < len(best)):
-            best = (part, *rest)
+            best = (subset, *rest)
     return tuple(sorted(best, key=lambda p: (-len(p), sorted(p))))
 
 
 def _factor(parts: tuple[frozenset[str], ...], quantity: str) -> float:
     """Return the product of the interactions between parts, each counted once."""
     factor = 1.0
-    classes = [{c for d in part for c in drug_classes()[d]} | part for part in parts]
-    for one in (i for i in interactions() if i.quantity == quantity):
+    classes = [{c for d in subset for c in drug_classes()[d]} | subset for subset in parts]
+    for interaction in (i for i in interactions() if i.quantity == quantity):
         if any(
-            (one.first in a and one.second in b) or (one.second in a and one.first in b)
+            (interaction.first in a and interaction.second in b) or (interaction.second in a and interaction.first in b)
             for k, a in enumerate(classes)
             for b in classes[k + 1 :]
         ):
-            factor *= one.hazard_factor
+            factor *= interaction.hazard_factor
     return factor
 
 
@@ -341,11 +341,11 @@ def toxicity(drugs: Iterable[str]) -> Toxicity:
     InputError
         For no drug at all, or one that the tables do not know; names the nearest.
     """
-    known = drug_classes()
+    classes_of = drug_classes()
     chosen = frozenset(drugs)
     for drug in sorted(chosen):
-        if drug not in known:
-            raise unknown_word("drug in the toxicity table", drug, known, where=str(DATA / "drug_classes.csv"))
+        if drug not in classes_of:
+            raise unknown_word("drug in the toxicity table", drug, classes_of, where=str(DATA / "drug_classes.csv"))
     if not chosen:
         raise InputError("no drug, so no toxicity", hint="Name one or more drugs.")
     return _toxicity(chosen)
@@ -360,15 +360,15 @@ def _toxicity(drugs: frozenset[str]) -> Toxicity:
     grades: set[str] = set()
     for quantity in _PROBABILITIES:
         parts = _parts(drugs, lambda p, q=quantity: _hazard(p, q) is not None)  # type: ignore[misc]
-        found = [h for p in parts if (h := _hazard(p, quantity)) is not None]
-        if not found:
+        hazards = [h for p in parts if (h := _hazard(p, quantity)) is not None]
+        if not hazards:
             raise InputError(f"no {quantity} is known for {', '.join(sorted(drugs))}", where=str(DATA / "toxicity.csv"))
         factor = _factor(parts, quantity) if len(parts) > 1 else 1.0
-        probability[quantity] = -math.expm1(-factor * sum(h for h, _ in found))
+        probability[quantity] = -math.expm1(-factor * sum(h for h, _ in hazards))
         combined = combined or len(parts) > 1
-        grades |= {"assumed"} if len(parts) > 1 else {f.grade for f in found[0][1]}
-        label = label or " & ".join(rows[0].regimen for _, rows in found)
-        facts += [f for _, rows in found for f in rows]
+        grades |= {"assumed"} if len(parts) > 1 else {f.grade for f in hazards[0][1]}
+        label = label or " & ".join(rows[0].regimen for _, rows in hazards)
+        facts += [f for _, rows in hazards for f in rows]
     other: dict[str, float] = {}
     for quantity in _OTHERS:
         parts = _parts(drugs, lambda p, q=quantity: bool(_listed(p, q)))  # type: ignore[misc]

@@ -28,15 +28,15 @@ class Block(BaseModel):
     def _known_fields(cls, data: Any) -> Any:
         if isinstance(data, BaseModel):
             return data
-        known = [f.alias or name for name, f in cls.model_fields.items()]
+        fields = [f.alias or name for name, f in cls.model_fields.items()]
         if not isinstance(data, dict):
             raise PydanticCustomError(
-                "not_a_block", "a block with the fields {known} is expected", {"known": ", ".join(known)}
+                "not_a_block", "a block with the fields {known} is expected", {"known": ", ".join(fields)}
             )
         for key in data:
-            if key not in known and key not in cls.model_fields:
-                close = nearest(str(key), known)
-                hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
+            if key not in fields and key not in cls.model_fields:
+                close = nearest(str(key), fields)
+                hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(fields)}"
                 raise PydanticCustomError("unknown_field", "unknown field '{key}'; {hint}", {"key": key, "hint": hint})
         return data
 

@@ -163,14 +163,14 @@ class Model:
         """Return what to multiply a raw output (base units) by, to have it in its declared unit."""
         for table in (self.quantities, self.states, self.parameters):
             if name in table:
-                return 1.0 / table[name].factor  # type: ignore[index]
+                return 1.0 / table[name].factor
         raise unknown_word("quantity", name, [*self.quantities, *self.states, *self.parameters])
 
     def unit(self, name: str) -> str:
         """Return the declared unit of a quantity, state or parameter."""
         for table in (self.quantities, self.states, self.parameters):
             if name in table:
-                return table[name].unit  # type: ignore[index]
+                return table[name].unit
         raise unknown_word("quantity", name, [*self.quantities, *self.states, *self.parameters])
 
     def atol(self) -> dict[str, float]:

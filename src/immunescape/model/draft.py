@@ -299,7 +299,7 @@ class Draft:
         """Return the dimension of a state, parameter or quantity."""
         for table in (self.states, self.parameters, self.quantities):
             if name in table:
-                return table[name].dimension  # type: ignore[attr-defined]
+                return table[name].dimension
         raise ModelError(f"unknown name '{name}'")
 
 

@@ -85,11 +85,11 @@ class Unit:
 
 
 @lru_cache(maxsize=1)
-def registry() -> pint.UnitRegistry:
+def registry() -> pint.UnitRegistry[Any]:
     """Return the pint registry of immunescape: pint's own units, and `cell`, `molarity`."""
     import pint
 
-    units: pint.UnitRegistry = pint.UnitRegistry()
+    units: pint.UnitRegistry[Any] = pint.UnitRegistry()
     units.define("cell = [cell]")
     units.define("@alias molar = molarity")
     return units

@@ -122,7 +122,7 @@ class PatientCourse:
 
         from immunescape.trial.result import _clean
 
-        return _clean(
+        values: dict[str, Any] = _clean(
             {
                 "regimen": self.regimen,
                 "label": self.label,
@@ -143,6 +143,7 @@ class PatientCourse:
                 "outputs": {n: {"unit": self.units[n], "meaning": self.meanings[n]} for n in self.units},
             }
         )
+        return values
 
     def save(self, folder: str | Path, *, figure: bool = True) -> list[Path]:
         """Write the course to a folder; see :func:`immunescape.patients.courses.save_courses`."""

@@ -210,6 +210,7 @@ def _again(
         drugs=trial.drugs,
         scans=str(trial.visits),
         lesions=trial.lesions,
+        specificity=trial.specificity,
         origin=origin,
         rtol=RTOL,
     )

@@ -133,11 +133,11 @@ def _check_number(name: str, value: Any, low: float, high: float) -> None:
 
 
 @lru_cache(maxsize=8)
-def _shipped(drugs: tuple[str, ...], engine: str) -> tuple[Model, Compiled]:
+def _shipped(drugs: tuple[str, ...], engine: str, specificity: str) -> tuple[Model, Compiled]:
     from immunescape.engine import get_engine
     from immunescape.population.reference import prepared_model
 
-    model = prepared_model(drugs)
+    model = prepared_model(drugs, specificity)
     return model, model.compiled(get_engine(engine))
 
 
@@ -149,7 +149,7 @@ def _prepared(patient: VirtualPatient, regimen: Regimen, model: Model | None, en
     needed = dict.fromkeys(d for line in patient.prior for c in line.choices for d in c.regimen.drugs)
     needed |= dict.fromkeys(regimen.drugs)
     if model is None:
-        return _shipped(tuple(dict.fromkeys((*patient.drugs, *needed))), engine)
+        return _shipped(tuple(dict.fromkeys((*patient.drugs, *needed))), engine, patient.specificity)
     lacking = [d for d in needed if d not in {drug.name for drug in model.drugs}]
     if lacking:
         raise InputError(f"the model has no {', '.join(lacking)}", hint="Build it with the drugs of the regimen.")
@@ -191,18 +191,19 @@ def _followed(
     from immunescape.trial.recist import DAYS_PER_MONTH
     from immunescape.trial.schedule import Schedule
     from immunescape.trial.simulate import BlockSimulator
-    from immunescape.trial.spec import Arm, Choice, Endpoints, PopulationSpec, Trial
+    from immunescape.trial.spec import Arm, Choice, Endpoints, Enrolment, Trial
 
     trial = Trial(
         name="one patient",
         title="One patient",
-        population=PopulationSpec((), (len(patient.prior) + 1, None)),
+        population=Enrolment((), (len(patient.prior) + 1, None)),
         arms=(Arm("simulated", "experimental", 1, (Choice(regimen),), beyond_progression=patient.beyond_progression),),
         visits=Schedule.parse(scans or patient.scans or SCANS),
         follow_up_months=months,
         endpoints=Endpoints(("pfs",)),
         prior=patient.prior,
         lesions=patient.lesions,
+        specificity=patient.specificity,
     )
     simulator = BlockSimulator(
         trial, model, compiled, patient.seed, rtol, patient.fit, grower=lambda: _grower(model, engine, rtol)

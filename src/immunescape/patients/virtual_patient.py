@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.model.specificity import DEFAULT, Specificity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +57,7 @@ class VirtualPatient:
     scans : visit schedule of the trial that the patient is from, whose scans have their own days; None: no such trial.
     lesions : ``single``: the target lesions share one simulated tumour and new ones are drawn; ``several``: each lesion
         is simulated, as in trials. The table of a course always shows the first.
+    specificity : of the model that made the patient; see :mod:`immunescape.model.specificity`.
     origin : where the patient is from, as text.
     rtol : relative tolerance with which the patient was made, and is simulated where nothing else is said.
     """
@@ -75,6 +77,7 @@ class VirtualPatient:
     drugs: tuple[str, ...] = ()
     scans: str | None = None
     lesions: Literal["single", "several"] = "several"
+    specificity: Specificity = DEFAULT
     origin: str = "drawn"
     rtol: float = 1e-6
 

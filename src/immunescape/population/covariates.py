@@ -9,7 +9,7 @@ is the one that enters trials of advanced NSCLC (plus ECOG 2), before any eligib
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,7 +160,8 @@ def creatinine_clearance(
 def _categories(u: FloatArray, shares: list[FloatArray]) -> NDArray[np.int64]:
     """Index of the category that `u` falls into; the last category takes what the shares leave."""
     edges = np.cumsum(np.stack(shares), axis=0)
-    return np.sum(u[None, :] >= edges, axis=0)
+    values: NDArray[np.int64] = np.sum(u[None, :] >= edges, axis=0)
+    return values
 
 
 def _truncated(
@@ -202,7 +203,7 @@ def sample_covariates(
     return covariates_at(z, p, region, start)
 
 
-def facts_at(p: dict[str, FloatArray], region: Region) -> dict[str, NDArray]:
+def facts_at(p: dict[str, FloatArray], region: Region) -> dict[str, NDArray[Any]]:
     """Words and yes/no facts that follow from each other by conditional prevalences.
 
     Parameters
@@ -217,7 +218,7 @@ def facts_at(p: dict[str, FloatArray], region: Region) -> dict[str, NDArray]:
     Column -> (n,) values: region, sex, smoking, histology, stage and the genes and exposures.
     """
     t = covariate_table()
-    c: dict[str, NDArray] = {"region": np.full(len(p["sex"]), region, dtype=object)}
+    c: dict[str, NDArray[Any]] = {"region": np.full(len(p["sex"]), region, dtype=object)}
     c["sex"] = np.where(p["sex"] < t.values("male", c), "M", "F").astype(object)
     never, current = t.values("never_smoker", c), t.values("current_smoker", c)
     words = np.array(["never", "current", "former"], dtype=object)
@@ -262,7 +263,7 @@ def covariates_at(
     return frame
 
 
-def _genes(c: dict[str, NDArray], p: dict[str, FloatArray], t: ConditionalTable) -> None:
+def _genes(c: dict[str, NDArray[Any]], p: dict[str, FloatArray], t: ConditionalTable) -> None:
     kind = _categories(p["driver"], [t.values(gene, c, default=0.0) for gene in DRIVERS])
     c["driver"] = np.array([*DRIVERS, "none"], dtype=object)[kind]
     free = c["driver"] == "none"
@@ -277,7 +278,7 @@ def _genes(c: dict[str, NDArray], p: dict[str, FloatArray], t: ConditionalTable)
     c["ddr"] = p["ddr"] < t.values("DDR", c)
 
 
-def _biomarkers(c: dict[str, NDArray], z: dict[str, FloatArray], t: ConditionalTable) -> None:
+def _biomarkers(c: dict[str, NDArray[Any]], z: dict[str, FloatArray], t: ConditionalTable) -> None:
     from scipy.special import ndtr
 
     # PD-L1: mass at 0, log-uniform from 1 to 49 %, uniform from 50 to 100 %. Mutations shift the normal score among
@@ -311,13 +312,13 @@ def _shift_moments(region: str) -> tuple[float, float]:
     total = mean = square = 0.0
     for sex in LEVELS["sex"]:
         for smoking in LEVELS["smoking"]:
-            c: dict[str, NDArray] = {
+            c: dict[str, NDArray[Any]] = {
                 "region": np.array([region], dtype=object),
                 "sex": np.array([sex], dtype=object),
                 "smoking": np.array([smoking], dtype=object),
             }
 
-            def one(name: str, c: dict[str, NDArray] = c, default: float | None = None) -> float:
+            def one(name: str, c: dict[str, NDArray[Any]] = c, default: float | None = None) -> float:
                 return float(t.values(name, c, default)[0])
 
             male = one("male")
@@ -343,7 +344,7 @@ def _shift_moments(region: str) -> tuple[float, float]:
     return mean, square / total - mean**2
 
 
-def _body(c: dict[str, NDArray], z: dict[str, FloatArray], p: dict[str, FloatArray], t: ConditionalTable) -> None:
+def _body(c: dict[str, NDArray[Any]], z: dict[str, FloatArray], p: dict[str, FloatArray], t: ConditionalTable) -> None:
     from scipy.special import ndtr, ndtri
 
     c["age"] = _truncated(
@@ -373,7 +374,7 @@ def _body(c: dict[str, NDArray], z: dict[str, FloatArray], p: dict[str, FloatArr
     c["crcl_ml_min"] = creatinine_clearance(c["age"], c["weight_kg"], c["creatinine_umol_l"], c["sex"] == "F")
 
 
-def _blood(c: dict[str, NDArray], z: dict[str, FloatArray], t: ConditionalTable) -> None:
+def _blood(c: dict[str, NDArray[Any]], z: dict[str, FloatArray], t: ConditionalTable) -> None:
     from scipy.special import ndtr, ndtri
 
     def draw(name: str, kind: str, value: float, spread: float, lower: float | None, upper: float | None) -> FloatArray:
@@ -398,7 +399,7 @@ def _blood(c: dict[str, NDArray], z: dict[str, FloatArray], t: ConditionalTable)
     c["ecog"] = _categories(ndtr(z["ecog"]), shares)
 
 
-def _extent(c: dict[str, NDArray], z: dict[str, FloatArray], t: ConditionalTable) -> None:
+def _extent(c: dict[str, NDArray[Any]], z: dict[str, FloatArray], t: ConditionalTable) -> None:
     from scipy.special import ndtr
 
     n = len(z["sites"])

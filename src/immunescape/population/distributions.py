@@ -81,7 +81,9 @@ class Distribution:
 
         `row` is a mapping or an object with these attributes; empty text, None and NaN are "not given".
         """
-        get = row.get if isinstance(row, Mapping) else lambda key: getattr(row, key, None)
+
+        def get(key: str) -> Any:
+            return row.get(key) if isinstance(row, Mapping) else getattr(row, key, None)
 
         def number(key: str) -> float | None:
             raw = get(key)
@@ -186,13 +188,16 @@ class Distribution:
             lower, upper = self._range()
             v = np.clip(v, lower, upper)
             if self.kind == "uniform":
-                return (v - lower) / (upper - lower)
-            return np.log(v / lower) / math.log(upper / lower)
+                values: NDArray[np.float64] = (v - lower) / (upper - lower)
+                return values
+            values = np.log(v / lower) / math.log(upper / lower)
+            return values
         mean, spread, low, high = self._transform()
         with np.errstate(divide="ignore"):
             z = ((np.log(np.maximum(v, 0.0)) if self.kind == "lognormal" else v) - mean) / spread
         a, b = ndtr(low), ndtr(high)
-        return np.clip((ndtr(z) - a) / (b - a), 0.0, 1.0)
+        values = np.clip((ndtr(z) - a) / (b - a), 0.0, 1.0)
+        return values
 
 
 def latent_correlation(spearman: float) -> float:
@@ -207,7 +212,8 @@ def nearest_correlation(matrix: NDArray[np.float64], floor: float = 1e-6) -> NDA
         return matrix
     fixed = (vectors * np.maximum(values, floor)) @ vectors.T
     scale = 1.0 / np.sqrt(np.diag(fixed))
-    return fixed * np.outer(scale, scale)
+    result: NDArray[np.float64] = fixed * np.outer(scale, scale)
+    return result
 
 
 def normal_copula(
@@ -248,4 +254,5 @@ def normal_copula(
     out = np.zeros_like(scores)
     for k in range(len(names)):
         out += scores[:, k : k + 1] * factor[:, k]
-    return out
+    values: NDArray[np.float64] = out
+    return values

@@ -149,7 +149,8 @@ def score(text: str, covariates: pd.DataFrame | ScoredCovariates, where: str | N
     }
     if kind not in functions:
         raise unknown_word("function of a covariate", kind, functions, where=where)
-    return functions[kind](numbers)
+    result: FloatArray = functions[kind](numbers)
+    return result
 
 
 def _normal_rank(values: FloatArray, column: str, region: Region) -> FloatArray:
@@ -157,7 +158,8 @@ def _normal_rank(values: FloatArray, column: str, region: Region) -> FloatArray:
 
     known = np.sort(np.asarray(_reference(region)[column], dtype=float))
     below, upto = np.searchsorted(known, values, "left"), np.searchsorted(known, values, "right")
-    return ndtri((below + upto + 1.0) / (2.0 * len(known) + 2.0))
+    result: FloatArray = ndtri((below + upto + 1.0) / (2.0 * len(known) + 2.0))
+    return result
 
 
 @lru_cache(maxsize=4)
@@ -201,7 +203,8 @@ def linked_score(name: str, covariates: pd.DataFrame | ScoredCovariates, *, spar
         return np.zeros(len(covariates))
     mean, spread, weights, _ = _standard(name, _region(covariates), sparse)
     table = np.stack([score(row["score"], covariates, row.where) for row in rows])
-    return (weights[:, None] * (table - mean[:, None]) / spread[:, None]).sum(axis=0)
+    values: FloatArray = (weights[:, None] * (table - mean[:, None]) / spread[:, None]).sum(axis=0)
+    return values
 
 
 def unexplained_share(name: str, region: Region, *, sparse: bool = False) -> float:

@@ -123,7 +123,7 @@ class Population:
             seed, stream, region, eligibility, max_days, rtol, plausibility, method, draws, block_size
         )
         if workers < 1:
-            raise InputError(f"{workers} workers", hint="At least one.")
+            raise InputError(f"the number of workers is {workers}", hint="Use at least one.")
         limit = candidates if candidates is not None else (max_candidates or 1000 * (n or 1))
         blocks: list[Block] = []
         found = drawn = 0

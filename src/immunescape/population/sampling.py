@@ -174,7 +174,8 @@ def uniforms(
         return np.empty((max(n, 0), len(names)))
     draw = {"sobol": _sobol, "auto": _sobol, "latin": _latin, "random": _random}[method]
     tiny = 2.0**-40
-    return np.clip(draw(names, start, start + n, seed, stream, skip), tiny, 1.0 - tiny)
+    values: NDArray[np.float64] = np.clip(draw(names, start, start + n, seed, stream, skip), tiny, 1.0 - tiny)
+    return values
 
 
 def uniforms_of(

@@ -21,11 +21,15 @@ survive to be measured, so they are left out (test them from a landmark)."""
 def mechanism_values(done: Assembled) -> pd.DataFrame:
     """Patients x mechanisms: True present, False absent, None where conflicting or not assessable."""
     states = done.calls.states
-    return states.apply(lambda column: column.map({"present": True, "absent": False}).astype(object))
+    value: pd.DataFrame = states.apply(lambda column: column.map({"present": True, "absent": False}).astype(object))
+    return value
 
 
 def biomarker_values(done: Assembled) -> pd.DataFrame:
     """Patients x biomarkers measured before treatment; variants of unknown significance are missing."""
     frame = values_frame(done.measured)
     frame = frame[[c for c in frame.columns if c not in ON_TREATMENT and frame[c].notna().any()]]
-    return frame.apply(lambda c: c.where(c != "variant_of_unknown_significance", None) if c.dtype == object else c)
+    value: pd.DataFrame = frame.apply(
+        lambda c: c.where(c != "variant_of_unknown_significance", None) if c.dtype == object else c
+    )
+    return value

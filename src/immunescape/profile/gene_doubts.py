@@ -197,5 +197,5 @@ def _tell_others(study: Study, title: str, names: Iterable[object], strange: Ite
         hint = hint if close or _DATE.match(others[0]) else ""
         study.problems.append(
             f"{title}: {len(others)} further gene names are no symbols of protein-coding genes (first: "
-            f"'{others[0]}'{hint}); no rule speaks of them"
+            f"'{others[0]}'{hint}); no rule refers to them"
         )

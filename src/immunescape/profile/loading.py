@@ -478,7 +478,8 @@ def _owners(study: Study) -> None:
         if not isinstance(sample, str):
             return None
         if sample in owner:
-            return owner[sample]
+            value: str | None = owner[sample]
+            return value
         if sample not in patients:
             guessed.add(sample)
         return sample[:12] if sample.startswith("TCGA-") else sample

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -197,12 +198,14 @@ def outcome_figure(chapters: Mapping[str, Sequence[Checked]]) -> Picture:
             if row.holds is not None:
                 in_part = any(row.seeds.values())
                 counts["hold" if row.holds else "hold with some seeds" if in_part else "do not hold"][k] += 1
+    # long names are wrapped: on a telephone they would leave no room for the bars
+    labels = ["<br>".join(textwrap.wrap(name, 22)) for name in names]
     data = [
-        {"type": "bar", "orientation": "h", "x": counts[kind], "y": names, "name": kind, "marker": {"color": colour}}
+        {"type": "bar", "orientation": "h", "x": counts[kind], "y": labels, "name": kind, "marker": {"color": colour}}
         for kind, colour in kinds
         if any(counts[kind])
     ]
-    height = 170 + 24 * len(names)
+    height = 170 + sum(8 + 16 * (1 + label.count("<br>")) for label in labels)
     layout = {
         "title": {"text": "Claims by chapter of the review", "font": {"size": 16}},
         "height": height,

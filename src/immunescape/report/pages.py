@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from immunescape.model.assembly import Model
     from immunescape.model.declarations import Mechanism
 
-__all__ = ["Course", "page", "regimen_of", "write_pages"]
+__all__ = ["ReferenceCourse", "page", "regimen_of", "write_pages"]
 
 FloatArray = NDArray[np.float64]
 DAYS = 84.0
@@ -33,7 +33,7 @@ _PANELS = 6
 
 
 @dataclass(frozen=True)
-class Course:
+class ReferenceCourse:
     """Course of the reference patient with and without a mechanism or drug.
 
     `panels` : (name, meaning, unit, with, without) over `days`.
@@ -81,15 +81,17 @@ def shown(model: Model, part: Mechanism) -> list[str]:
 
 def _course(
     shown_: Sequence[str], model: Model, with_: FloatArray, without: FloatArray, labels: Sequence[str]
-) -> Course:
+) -> ReferenceCourse:
     panels = tuple(
         (name, model.quantities[name].meaning, model.unit(name), with_[:, k], without[:, k])
         for k, name in enumerate(shown_)
     )
-    return Course(_DAYS, panels, labels[0], labels[1])
+    return ReferenceCourse(_DAYS, panels, labels[0], labels[1])
 
 
-def _given(model: Model, compiled: Compiled, base: dict[str, float], part: Mechanism, given: Any, text: str) -> Course:
+def _given(
+    model: Model, compiled: Compiled, base: dict[str, float], part: Mechanism, given: Any, text: str
+) -> ReferenceCourse:
     """Simulate the reference patient without a drug and with it."""
     from immunescape.engine.api import Doses, Job
 
@@ -109,7 +111,7 @@ def _given(model: Model, compiled: Compiled, base: dict[str, float], part: Mecha
     return _course(names, model, values[1], values[0], (text, "not given"))
 
 
-def simulate_courses(names: Sequence[str] = ()) -> dict[str, Course]:
+def simulate_courses(names: Sequence[str] = ()) -> dict[str, ReferenceCourse]:
     """Simulate the reference patient for mechanisms and drugs, all where none is named."""
     from immunescape.engine import get_engine
     from immunescape.evaluation.scenarios import DRUGS_PER_MODEL
@@ -142,7 +144,7 @@ def simulate_courses(names: Sequence[str] = ()) -> dict[str, Course]:
     return courses
 
 
-def page(model: Model, part: Mechanism, course: Course | None, picture: str) -> str:
+def page(model: Model, part: Mechanism, course: ReferenceCourse | None, picture: str) -> str:
     """Return the Markdown of one page.
 
     Parameters
@@ -198,7 +200,7 @@ def _markdown(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join([head, rule, *("| " + " | ".join(cell(r[c]) for c in columns) + " |" for r in rows)])
 
 
-def draw(course: Course, path: Path) -> None:
+def draw(course: ReferenceCourse, path: Path) -> None:
     """Draw a course to a PNG file: one panel each, units on the axes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

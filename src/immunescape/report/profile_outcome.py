@@ -167,7 +167,7 @@ def outcome_sections(study: StudyTables) -> dict[str, Any]:
     """Associations of mechanisms and biomarkers with every outcome that the study holds."""
     table, outcome = study.associations()
     if table.empty:
-        return {"outcome_note": "The files hold no response, progression-free or overall survival to test against."}
+        return {"outcome_note": "The files contain no response, progression-free or overall survival to test against."}
     titles = {n: r.title for n, r in study.done.calls.rules.mechanisms.items()}
     sections = []
     for endpoint, rows in table.groupby("endpoint", sort=False):

@@ -135,4 +135,4 @@ def print_patient(study: StudyTables, patient: str) -> None:
         }
         for o in p.options
     ]
-    print_table("Strategies that the literature matches to these mechanisms (no advice)", options)
+    print_table("Strategies linked to these mechanisms by the literature (not advice)", options)

@@ -122,6 +122,7 @@ def provenance(result: TrialResult, command: str) -> dict[str, Any]:
     document = prepared_model(result.trial.drugs, result.trial.specificity).to_sbml()
     return {
         "command": command,
+        "specificity": result.trial.specificity,
         "version": result.version,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),

@@ -172,7 +172,7 @@ def _references(result: TrialResult, model: Model) -> list[str]:
 
 def _safety_note(result: TrialResult) -> str:
     return (
-        "Toxicity is drawn from published rates of each drug or combination (sources in the references); it is an "
+        "Toxicity is sampled from published rates of each drug or combination (sources in the references); it is an "
         "input of the simulation, so that its agreement with the published rate is not a test of the model."
     )
 
@@ -197,8 +197,8 @@ def context(result: TrialResult, notice: str) -> dict[str, Any]:
         "parameters. Ratio is predicted over published. A dash: not reached or not published.",
         "comparison": tables.comparison_table(result),
         "comparison_note": {
-            "Cox": "Arms are independent draws; hazard ratios by Cox regression.",
-            "paired bootstrap": "Both arms hold the same virtual patients; intervals by a paired bootstrap.",
+            "Cox": "Arms are independent samples; hazard ratios by Cox regression.",
+            "paired bootstrap": "Both arms contain the same virtual patients; intervals by paired bootstrap.",
         }.get(method, ""),
         "survival_figures": [figure_html(survival_figure(result, endpoint)) for endpoint in TITLES],
         "survival": tables.survival_table(result),

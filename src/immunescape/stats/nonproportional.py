@@ -234,7 +234,8 @@ def exceedance(largest: Floats, correlation: Floats, points: int = 256) -> Float
                 x = link[:, j, None] * first + root[:, j, :] @ normal.T
                 above += x > largest[:, None]
         total += (1.0 / above).mean(axis=1)
-    return np.minimum(tail * total, 1.0)
+    result: Floats = np.minimum(tail * total, 1.0)
+    return result
 
 
 def hazard_ratio(data: OrderedData, iterations: int = 5) -> Floats:
@@ -277,7 +278,8 @@ def followed_to(data: OrderedData) -> Floats:
 def at_risk_by_arm(data: OrderedData, month: float) -> Floats:
     """Patients of the smaller arm who are still followed at `month`, (R,)."""
     beyond = data.time >= month
-    return np.minimum((beyond * data.treated).sum(axis=1), (beyond * (1.0 - data.treated)).sum(axis=1))
+    values: Floats = np.minimum((beyond * data.treated).sum(axis=1), (beyond * (1.0 - data.treated)).sum(axis=1))
+    return values
 
 
 def _arm(data: OrderedData, arm: Floats, horizon: ArrayLike) -> tuple[Floats, Floats, Floats, Floats]:

@@ -146,7 +146,7 @@ def _grow(mechanism: Mechanism, engine: str) -> _Grown:
     try:
         model = with_reference_strengths(
             Model.build(mechanisms, [*needed, *drugs], check_units=False),
-            engine=engine,  # type: ignore[list-item]
+            engine=engine,
         )
     except ModelError as error:
         raise AssertionError(f"'{mechanism.name}': {error}") from error

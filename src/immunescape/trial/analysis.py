@@ -43,17 +43,18 @@ def censor_days(patients: pd.DataFrame, cut: float) -> np.ndarray:
     """(n,) day on which the observation of each patient ends: data cut, end of follow-up or dropout."""
     since_entry = (cut - patients["entry_months"].to_numpy(dtype=float)) * DAYS_PER_MONTH
     end = np.minimum(patients["follow_up_day"].to_numpy(dtype=float), patients["dropout_day"].to_numpy(dtype=float))
-    return np.maximum(np.minimum(end, since_entry), 1.0)
+    value: np.ndarray = np.maximum(np.minimum(end, since_entry), 1.0)
+    return value
 
 
 def scans_by_patient(visits: pd.DataFrame) -> dict[tuple[str, int], tuple[list[float], list[str]]]:
     """Scans: (arm, patient) -> (days, responses)."""
-    found: dict[tuple[str, int], tuple[list[float], list[str]]] = {}
+    scans: dict[tuple[str, int], tuple[list[float], list[str]]] = {}
     for arm, number, day, response in zip(visits["arm"], visits["id"], visits["day"], visits["response"], strict=True):
-        days, words = found.setdefault((arm, int(number)), ([], []))
+        days, words = scans.setdefault((arm, int(number)), ([], []))
         days.append(float(day))
         words.append(str(response))
-    return found
+    return scans
 
 
 def _death(value: Any) -> float | None:
@@ -265,9 +266,9 @@ def same_course_ratio(experimental: pd.DataFrame, control: pd.DataFrame) -> floa
     time, event = b["os_months"].to_numpy(dtype=float), b["os_event"].to_numpy(dtype=bool)
     toxic_b = event & (b["death_cause"] == "toxicity").to_numpy()
     toxic_a = a["os_event"].to_numpy(dtype=bool) & (a["death_cause"] == "toxicity").to_numpy()
-    own = np.where(toxic_a, a["os_months"].to_numpy(dtype=float), np.inf)
-    copied = np.minimum(time, own)
-    died = np.where(own <= time, True, event & ~toxic_b)
+    toxic_death = np.where(toxic_a, a["os_months"].to_numpy(dtype=float), np.inf)
+    copied = np.minimum(time, toxic_death)
+    died = np.where(toxic_death <= time, True, event & ~toxic_b)
     if not (died.any() and event.any()):
         return None
     return _value(cox_hazard_ratio(copied, died, time, event), digits=3)

@@ -63,18 +63,18 @@ class Candidate:
 
 def candidates(model: Model) -> tuple[Candidate, ...]:
     """Return the mechanisms of a model that modulate processes or bring clones, and the groups of parameters."""
-    found = []
+    options = []
     for m in model.mechanisms:
         clones = tuple(c.name for c in m.clones if c.fraction)
         if m.name in _FOUNDATION or not (m.modulations or clones):
             continue
         values = {f"p:mu_{c}": 0.0 for c in clones if f"mu_{c}" in model.parameters}
-        found.append(Candidate(m.name, m.title, values if clones else {f"p:switch_{m.name}": 0.0}, clones))
+        options.append(Candidate(m.name, m.title, values if clones else {f"p:switch_{m.name}": 0.0}, clones))
     for name, (title, parameters) in PATIENT_GROUPS.items():
         values = {f"p:{p}": float(model.parameters[p].value) for p in parameters if p in model.parameters}
         if values:
-            found.append(Candidate(name, title, values))
-    return tuple(found)
+            options.append(Candidate(name, title, values))
+    return tuple(options)
 
 
 def without(table: pd.DataFrame, candidate: Candidate, model: Model) -> pd.DataFrame:
@@ -149,10 +149,10 @@ def attribute(
         raise InputError(f"no patient of the arm '{chosen}' resisted", hint="Run more patients, or another arm.")
     size, stream = candidates_per_block(trial), 0 if paired else index
     worker = _Worker(BlockTask(trial, seed, engine, RTOL, size))
-    wanted = [int(i) for i in rows["id"]]
-    table = pd.concat([_block(worker, stream, k, size, wanted) for k in sorted({i // size for i in wanted})])
+    ids = [int(i) for i in rows["id"]]
+    table = pd.concat([_block(worker, stream, k, size, ids) for k in sorted({i // size for i in ids})])
     options = candidates(worker.model)
-    gains: dict[int, dict[str, float]] = {i: {} for i in wanted}
+    gains: dict[int, dict[str, float]] = {i: {} for i in ids}
     before: dict[int, float] = {}
     for done, option in enumerate((None, *options)):
         changed = table if option is None else without(table, option, worker.model)
@@ -171,7 +171,8 @@ def attribute(
 
 def _block(worker: Any, stream: int, index: int, size: int, wanted: Sequence[int]) -> pd.DataFrame:
     table = worker.maker(stream, index).block(index).table
-    return table.loc[[i for i in wanted if i // size == index and i in table.index]]
+    value: pd.DataFrame = table.loc[[i for i in wanted if i // size == index and i in table.index]]
+    return value
 
 
 def _least_gain(trial: Trial) -> float:
@@ -188,31 +189,31 @@ def _summary(
     options: Sequence[Candidate],
     least: float,
 ) -> dict[str, Any]:
-    found: list[dict[str, Any]] = []
+    attributed: list[dict[str, Any]] = []
     counts: dict[str, dict[str, int]] = {}
     for i, kind in zip(rows["id"], rows["resistance"], strict=True):
-        own = gains[int(i)]
-        if int(i) not in before or not own:
+        gain = gains[int(i)]
+        if int(i) not in before or not gain:
             continue
-        best = max(own, key=lambda name: own[name])
-        carried = best if own[best] > least else None
-        found.append(
+        best = max(gain, key=lambda name: gain[name])
+        carried = best if gain[best] > least else None
+        attributed.append(
             {
                 "id": int(i),
                 "resistance": str(kind),
                 "free_months": before[int(i)] / DAYS_PER_MONTH,
                 "mechanism": carried,
-                "gain_months": own[best],
-                "gains": dict(own),
+                "gain_months": gain[best],
+                "gains": dict(gain),
             }
         )
         tally = counts.setdefault(str(kind), {})
         tally[carried or "none alone"] = tally.get(carried or "none alone", 0) + 1
     return {
         "arm": arm,
-        "n": len(found),
+        "n": len(attributed),
         "least_gain_months": least,
         "candidates": {o.name: o.title for o in options},
-        "patients": found,
+        "patients": attributed,
         "counts": {k: dict(sorted(v.items(), key=lambda item: -item[1])) for k, v in counts.items()},
     }

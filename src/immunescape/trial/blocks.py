@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import EngineError, InputError
 from immunescape.trial.eligibility import enrolment_weights, screen
-from immunescape.trial.spec import PopulationSpec as Enrolment
-from immunescape.trial.spec import Trial
+from immunescape.trial.spec import Enrolment, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,7 +147,7 @@ def region_of(enrolment: Enrolment) -> Region:
 
     for region in REGIONS:
         if enrolment.region == region:
-            return region  # type: ignore[return-value]
+            return region
     return "western"
 
 

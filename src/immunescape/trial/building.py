@@ -26,7 +26,7 @@ from immunescape.trial.spec import (
     Crossover,
     DataCut,
     Endpoints,
-    PopulationSpec,
+    Enrolment,
     PriorLine,
     Published,
     PublishedArm,
@@ -126,7 +126,7 @@ class Builder:
 
     # population ---------------------------------------------------------------------------------------------------
 
-    def population(self, block: schema.PopulationBlock) -> PopulationSpec:
+    def population(self, block: schema.PopulationBlock) -> Enrolment:
         """Who is enrolled."""
         path: Location = ("population",)
         criteria = [self.criterion("stage", block.stage, (*path, "stage"))]
@@ -149,14 +149,16 @@ class Builder:
                     self.refuse(error.message, where, error.hint)
             criteria.append(Criterion("pdl1_tps", low=low, high=high))
         criteria += self.conditions(block.covariates, (*path, "covariates"))
-        for i, one in enumerate(criteria):
-            if one is not None and any(one.covariate == other.covariate for other in criteria[:i] if other is not None):
-                self.refuse(f"two criteria on '{one.covariate}'", (*path, "covariates", one.covariate))
+        for i, criterion in enumerate(criteria):
+            if criterion is not None and any(
+                criterion.covariate == other.covariate for other in criteria[:i] if other is not None
+            ):
+                self.refuse(f"two criteria on '{criterion.covariate}'", (*path, "covariates", criterion.covariate))
         mix = {name: self.shares(name, shares, (*path, "mix", name)) for name, shares in block.mix.items()}
         region, regions = self.regions(block, path)
         default: tuple[int, int | None] = (1, 1)
         line = self.attempt(default, lambda: self.line(block.line, (*path, "line")))
-        return PopulationSpec(
+        return Enrolment(
             tuple(c for c in criteria if c is not None), line,
             {name: shares for name, shares in mix.items() if shares},
             block.pdl1.assay if block.pdl1 else None, region, regions=regions,
@@ -201,28 +203,28 @@ class Builder:
 
     def conditions(self, block: Mapping[str, Any], path: Location) -> list[Criterion | None]:
         """Criteria of a mapping covariate -> value, list of values or {low, high}."""
-        found: list[Criterion | None] = []
+        criteria: list[Criterion | None] = []
         for name, value in block.items():
             if name not in COVARIATES:
                 where = self.source.where((*path, name))
                 self.problems.append(_input(unknown_word("covariate", name, COVARIATES, where=where)))
             else:
-                found.append(self.criterion(name, value, (*path, name)))
-        return found
+                criteria.append(self.criterion(name, value, (*path, name)))
+        return criteria
 
     def criterion(self, name: str, value: Any, path: Location) -> Criterion | None:
         """One condition on one covariate."""
-        known = COVARIATES[name]
-        if known.is_number:
-            return self.attempt(None, lambda: self.number_range(name, known, value, path))
+        covariate = COVARIATES[name]
+        if covariate.is_number:
+            return self.attempt(None, lambda: self.number_range(name, covariate, value, path))
         values = value if isinstance(value, list) else [value]
         if not values:
             self.refuse(f"no value of '{name}' is allowed", path)
-        for i, one in enumerate(values):
-            if not any(one == v and type(one) is type(v) for v in known.values):
+        for i, level in enumerate(values):
+            if not any(level == v and type(level) is type(v) for v in covariate.values):
                 where = self.source.where((*path, i))
-                words = [_value_text(v) for v in known.values]
-                self.problems.append(_input(unknown_word(f"value of {name}", _value_text(one), words, where=where)))
+                words = [_value_text(v) for v in covariate.values]
+                self.problems.append(_input(unknown_word(f"value of {name}", _value_text(level), words, where=where)))
                 return None
         return Criterion(name, tuple(values))
 
@@ -257,18 +259,18 @@ class Builder:
         if name not in COVARIATES:
             self.problems.append(_input(unknown_word("covariate", name, COVARIATES, where=self.source.where(path))))
             return ()
-        known = COVARIATES[name]
-        found = []
+        covariate = COVARIATES[name]
+        levels = []
         for level, share in shares.items():
-            one = self.attempt(None, partial(self.level, name, known, level, (*path, level)))
-            if one is not None:
-                found.append((one, share))
+            criterion = self.attempt(None, partial(self.level, name, covariate, level, (*path, level)))
+            if criterion is not None:
+                levels.append((criterion, share))
         total = sum(shares.values())
         if total > 1 + 1e-9:
             self.refuse(
                 f"the shares of '{name}' add up to {total:g}", path, "They are fractions of one population: at most 1."
             )
-        return tuple(found)
+        return tuple(levels)
 
     def level(self, name: str, known: Covariate, level: str, path: Location) -> Criterion | None:
         """One level of a covariate, e.g. ``1-49``."""
@@ -309,16 +311,16 @@ class Builder:
             return (Choice(self.regimen(regimen, where)),)
         blocks = block if isinstance(block, list) else block.choice
         path = path if isinstance(block, list) else (*path, "choice")
-        found = tuple(
+        choices = tuple(
             Choice(
-                self.regimen(one.regimen, (*path, i, "regimen")),
-                one.weight,
-                tuple(c for c in self.conditions(one.when, (*path, i, "when")) if c is not None),
+                self.regimen(option.regimen, (*path, i, "regimen")),
+                option.weight,
+                tuple(c for c in self.conditions(option.when, (*path, i, "when")) if c is not None),
             )
-            for i, one in enumerate(blocks)
+            for i, option in enumerate(blocks)
         )
-        self.check_cover(found, path)
-        return found
+        self.check_cover(choices, path)
+        return choices
 
     def check_cover(self, choices: tuple[Choice, ...], path: Location) -> None:
         """Refuse choices that leave some patient without a regimen (as far as one category can tell)."""
@@ -326,11 +328,11 @@ class Builder:
             return
         names = {criterion.covariate for choice in choices for criterion in choice.when}
         for name in sorted(names):
-            known = COVARIATES[name]
-            if known.is_number or not all(any(c.covariate == name for c in choice.when) for choice in choices):
+            covariate = COVARIATES[name]
+            if covariate.is_number or not all(any(c.covariate == name for c in choice.when) for choice in choices):
                 continue
             covered = {value for choice in choices for c in choice.when if c.covariate == name for value in c.allowed}
-            left = [str(value) for value in known.values if value not in covered]
+            left = [str(value) for value in covariate.values if value not in covered]
             if left:
                 self.refuse(
                     f"no choice for patients with {name} {', '.join(left)}", path, "Add one, or one without 'when'."
@@ -345,10 +347,10 @@ class Builder:
                 self.choices(cross.to, (*path, "crossover", "to")), cross.fraction, cross.of, cross.when
             )
         later = tuple(
-            Subsequent(self.choices(one, (*path, "subsequent", i)), one.fraction, one.of)
-            for i, one in enumerate(block.subsequent)
+            Subsequent(self.choices(line, (*path, "subsequent", i)), line.fraction, line.of)
+            for i, line in enumerate(block.subsequent)
         )
-        if sum(one.fraction for one in later) > 1 + 1e-9:
+        if sum(line.fraction for line in later) > 1 + 1e-9:
             self.refuse("the fractions of later therapy add up to more than 1", (*path, "subsequent"))
         return Arm(
             block.name, block.role, block.n, self.choices(block, path),
@@ -374,18 +376,20 @@ class Builder:
 
     def check_resection(self, block: schema.TrialFile) -> None:
         """Refuse pathological responses without a resection, and a resection after the end of follow-up."""
-        wanted = [name for name in (*block.endpoints.primary, *block.endpoints.secondary) if name in ("mpr", "pcr")]
+        pathological = [
+            name for name in (*block.endpoints.primary, *block.endpoints.secondary) if name in ("mpr", "pcr")
+        ]
         day = block.resection_day
-        if day is None and wanted:
+        if day is None and pathological:
             self.refuse(
-                f"'{wanted[0]}' needs a resection",
+                f"'{pathological[0]}' needs a resection",
                 ("endpoints",),
                 "Say 'resection_day:', in days from the first dose.",
             )
         if day is not None and day > follow_up_and_cuts(block)[0] * DAYS_PER_MONTH:
             self.refuse(f"day {day:g} lies after the end of follow-up", ("resection_day",), "Raise 'follow_up_months'.")
 
-    def check_line(self, population: PopulationSpec, prior: tuple[PriorLine, ...]) -> None:
+    def check_line(self, population: Enrolment, prior: tuple[PriorLine, ...]) -> None:
         """Refuse a line of treatment that the prior lines do not lead to."""
         first, last = population.line
         if len(prior) < first - 1:
@@ -403,7 +407,7 @@ class Builder:
         """Published results, ordered as the arms."""
         path: Location = ("published",)
         names = [arm.name for arm in arms]
-        found = []
+        published_arms = []
         for i, arm in enumerate(block.arms):
             where: Location = (*path, "arms", i)
             if arm.name not in names:
@@ -419,9 +423,9 @@ class Builder:
                 if any(a[0] >= b[0] or a[1] < b[1] for a, b in itertools.pairwise(points)):
                     self.refuse("a survival curve goes forward in time and never up", (*where, "km", end))
             fields: dict[str, Any] = {n: getattr(arm, n) for n in type(arm).model_fields}
-            found.append(PublishedArm(**{**fields, "km": km}))
+            published_arms.append(PublishedArm(**{**fields, "km": km}))
         order = [arm.name for arm in sorted(arms, key=lambda arm: arm.role == "control")]
-        found.sort(key=lambda arm: order.index(arm.name) if arm.name in order else len(order))
+        published_arms.sort(key=lambda arm: order.index(arm.name) if arm.name in order else len(order))
         compare, others = self.comparisons(block, arms)
         curves: dict[str, Mapping[str, EventTimes]] = {}
         none: dict[str, EventTimes] = {}
@@ -431,7 +435,7 @@ class Builder:
                 curves[end] = self.attempt(none, partial(read_curves, file, names))
             else:
                 self.refuse(f"no such file: {file}", (*path, "km_file", end))
-        return Published(tuple(found), **compare, sources=dict(block.sources), curves=curves, others=others)
+        return Published(tuple(published_arms), **compare, sources=dict(block.sources), curves=curves, others=others)
 
     def comparisons(
         self, block: schema.PublishedBlock, arms: tuple[Arm, ...]
@@ -442,15 +446,15 @@ class Builder:
         names = [arm.name for arm in arms if arm.role == "experimental"]
         first: dict[str, Any] = {}
         others: dict[str, dict[str, Any]] = {}
-        for i, one in enumerate(blocks):
+        for i, line in enumerate(blocks):
             path: Location = ("published", "comparison", i) if isinstance(given, list) else ("published", "comparison")
-            values = {n: getattr(one, n) for n in ("pfs_hr", "pfs_hr_ci", "os_hr", "os_hr_ci")}
+            values = {n: getattr(line, n) for n in ("pfs_hr", "pfs_hr_ci", "os_hr", "os_hr_ci")}
             for end in ("pfs", "os"):
                 self.check_interval(values[f"{end}_hr"], values[f"{end}_hr_ci"], (*path, f"{end}_hr_ci"))
-            name = one.arm or (names[0] if names else "")
-            if one.arm is not None and one.arm not in names:
+            name = line.arm or (names[0] if names else "")
+            if line.arm is not None and line.arm not in names:
                 where = self.source.where((*path, "arm"))
-                self.problems.append(_input(unknown_word("experimental arm", one.arm, names, where=where)))
+                self.problems.append(_input(unknown_word("experimental arm", line.arm, names, where=where)))
             elif (name == names[:1][0] and first) or name in others:
                 self.refuse(f"two comparisons of '{name}'", path, "Name the experimental arm of each with 'arm:'.")
             elif name == names[0]:
@@ -496,7 +500,7 @@ ENTRY_COVARIATES = ("sld_mm",)
 """Covariates that earlier lines change: criteria on them are read at entry."""
 
 
-def entry_criteria(population: PopulationSpec, prior: tuple[PriorLine, ...], measurable: bool | None) -> PopulationSpec:
+def entry_criteria(population: Enrolment, prior: tuple[PriorLine, ...], measurable: bool | None) -> Enrolment:
     """The population with what is read at entry, after the earlier lines, set apart from what is read at diagnosis."""
     if not prior:
         return population

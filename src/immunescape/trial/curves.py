@@ -33,7 +33,7 @@ def read_curves(path: Path, arms: Sequence[str]) -> dict[str, EventTimes]:
         Naming the row: a missing column, a time that is negative or no number, an event other than 0 or 1, an unknown
         arm; a file without rows.
     """
-    found: dict[str, list[tuple[float, bool]]] = {}
+    times_of: dict[str, list[tuple[float, bool]]] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
@@ -54,9 +54,9 @@ def read_curves(path: Path, arms: Sequence[str]) -> dict[str, EventTimes]:
                     raise InputError(f"'{row['event']}' is not an event", where=where, hint="1: event, 0: censored.")
                 if row["arm"] not in arms:
                     raise unknown_word("arm", str(row["arm"]), arms, where=where)
-                found.setdefault(row["arm"], []).append((time, float(row["event"]) == 1.0))
+                times_of.setdefault(row["arm"], []).append((time, float(row["event"]) == 1.0))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot be read: {error}", where=str(path)) from error
-    if not found:
+    if not times_of:
         raise InputError("the file contains no event times", where=str(path))
-    return {arm: tuple(sorted(rows)) for arm, rows in found.items()}
+    return {arm: tuple(sorted(rows)) for arm, rows in times_of.items()}

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
-from immunescape.trial.spec import Choice, PopulationSpec
+from immunescape.trial.spec import Choice, Enrolment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ class Screening:
         return [{"criterion": text, "met": met, "remaining": left} for text, met, left in rows]
 
 
-def screen(population: PopulationSpec, table: pd.DataFrame, *, where: str | None = None) -> Screening:
+def screen(population: Enrolment, table: pd.DataFrame, *, where: str | None = None) -> Screening:
     """Apply the criteria of a trial to candidates.
 
     Parameters
@@ -69,11 +69,11 @@ def screen(population: PopulationSpec, table: pd.DataFrame, *, where: str | None
     met = [criterion.met(table) for criterion in population.criteria]
     left = np.ones(len(table), dtype=bool)
     remaining = []
-    for one in met:
-        left = left & one
+    for criterion_met in met:
+        left = left & criterion_met
         remaining.append(int(left.sum()))
     texts = tuple(str(criterion) for criterion in population.criteria)
-    counts = tuple(int(one.sum()) for one in met)
+    counts = tuple(int(criterion_met.sum()) for criterion_met in met)
     if len(table) and not left.any():
         raise _impossible(texts, met, len(table), where)
     return Screening(left, texts, counts, tuple(remaining))
@@ -93,9 +93,7 @@ def _impossible(texts: Sequence[str], met: list[NDArray[np.bool_]], n: int, wher
     raise AssertionError("no empty intersection")
 
 
-def enrolment_weights(
-    population: PopulationSpec, table: pd.DataFrame, *, where: str | None = None
-) -> NDArray[np.float64]:
+def enrolment_weights(population: Enrolment, table: pd.DataFrame, *, where: str | None = None) -> NDArray[np.float64]:
     """Sampling weights under which eligible candidates have the shares that the trial published (`mix`).
 
     Raking: the weights are scaled to each covariate's shares in turn until all agree. Candidates in no stated level

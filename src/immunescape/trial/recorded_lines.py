@@ -1,8 +1,7 @@
 """Lines of treatment that a real patient has had, simulated in virtual patients: what each of them does on it.
 
 A line before a virtual trial keeps those who end it as the protocol asks. Here the regimen and the days of the scans
-are a patient's own, all virtual patients are kept, and what happened to each is told, so that a likelihood can weigh
-it.
+are a patient's own, all virtual patients are kept, and what happened to each is told: a likelihood weighs it.
 """
 
 from __future__ import annotations

@@ -120,8 +120,8 @@ class DoseRule:
         while last is None or cycle < last:
             start = self.start_day - 1 + cycle * (self.interval_days or 0)
             for day in self.days:
-                for part in range(self.per_day):
-                    time = start + day - 1 + part / self.per_day
+                for dose_number in range(self.per_day):
+                    time = start + day - 1 + dose_number / self.per_day
                     if self.limit is not None and time >= self.start_day - 1 + self.limit.days:
                         return
                     yield time, cycle + 1, day
@@ -229,7 +229,7 @@ class Regimen:
 
     def planned(self, until_days: float) -> list[PlannedDose]:
         """All planned doses before `until_days`, in time order (rules that never end stop with their phase)."""
-        found: list[PlannedDose] = []
+        doses: list[PlannedDose] = []
         starts = self.phase_starts()
         for p, (phase, start) in enumerate(zip(self.phases, starts, strict=True)):
             end = until_days if p == len(self.phases) - 1 else min(until_days, start + phase.length_days)
@@ -237,8 +237,8 @@ class Regimen:
                 for k, (time, cycle, day) in enumerate(rule.doses()):
                     if start + time >= end:
                         break
-                    found.append(PlannedDose(start + time, p, r, cycle, day, first=k == 0))
-        return sorted(found)
+                    doses.append(PlannedDose(start + time, p, r, cycle, day, first=k == 0))
+        return sorted(doses)
 
     def __str__(self) -> str:
         texts = []

@@ -55,7 +55,7 @@ class TrialResult:
     def to_json(self) -> dict[str, Any]:
         """Content of ``result.json``; no NaN: what was not reached or not measured is null."""
         published = self.trial.published.as_result() if self.trial.published is not None else None
-        return _clean(
+        values: dict[str, Any] = _clean(
             {
                 "trial": self.trial.name,
                 "seed": self.seed,
@@ -71,17 +71,18 @@ class TrialResult:
                 "failures": [{k: f[k] for k in ("arm", "id", "reason")} for f in self.failures],
             }
         )
+        return values
 
     def change_by_visit(self, arm: str) -> dict[int, tuple[list[float], list[float]]]:
         """Percent change of the sum of diameters (a spider plot): patient -> (months, percent), from 0 at baseline."""
         from immunescape.trial.recist import DAYS_PER_MONTH
 
-        found = {}
+        changes = {}
         rows = self.visits[self.visits["arm"] == arm]
         for number, scans in rows.groupby("id", sort=True):
             months = [0.0, *(scans["day"] / DAYS_PER_MONTH)]
-            found[int(str(number))] = (months, [0.0, *scans["change_pct"]])
-        return found
+            changes[int(str(number))] = (months, [0.0, *scans["change_pct"]])
+        return changes
 
     def best_change(self, arm: str) -> pd.Series:
         """Best percent change of each patient with a scan, largest growth first (a waterfall)."""

@@ -34,24 +34,24 @@ def dose_rules(cursor: Cursor, records: Mapping[str, Any], parts: list[Part]) ->
     InputError
         For a part without schedule, with two ends, or with a dose or route that cannot be.
     """
-    for part in parts:
-        if "once" in part.values and "interval_days" in part.values:
+    for earlier in parts:
+        if "once" in earlier.values and "interval_days" in earlier.values:
             raise cursor.error(
-                f"{part.drug} is given once and repeatedly",
-                token=part.tokens["interval_days"],
+                f"{earlier.drug} is given once and repeatedly",
+                token=earlier.tokens["interval_days"],
                 hint="Drop one of them.",
             )
-        if "count" in part.values:
-            _course(cursor, part)
-        daily_alone = "per_day" in part.values and not {"interval_days", "once", "days"} & set(part.values)
+        if "count" in earlier.values:
+            _course(cursor, earlier)
+        daily_alone = "per_day" in earlier.values and not {"interval_days", "once", "days"} & set(earlier.values)
         if daily_alone:
-            part.values["interval_days"] = 1
-    for part, follower in zip(parts[-2::-1], parts[:0:-1], strict=True):
-        if not {"interval_days", "once"} & set(part.values):
-            _inherit(part, follower)
-    for part in parts:
-        _check(cursor, records[part.drug], part)
-    aims = [part for part in parts if part.unit == "Gy"]
+            earlier.values["interval_days"] = 1
+    for earlier, follower in zip(parts[-2::-1], parts[:0:-1], strict=True):
+        if not {"interval_days", "once"} & set(earlier.values):
+            _inherit(earlier, follower)
+    for earlier in parts:
+        _check(cursor, records[earlier.drug], earlier)
+    aims = [radiation for radiation in parts if radiation.unit == "Gy"]
     if len({part.values.get("target") for part in aims}) > 1:
         raise cursor.error(
             "two targets of radiation in one regimen",
@@ -140,9 +140,9 @@ def _check(cursor: Cursor, record: Any, part: Part) -> None:
     route = part.values.get("route")
     usual = getattr(record, "route", None)
     if route is not None and usual is not None and route not in {usual, *record.route_states}:
-        known = " or ".join(sorted({usual, *record.route_states}))
+        routes = " or ".join(sorted({usual, *record.route_states}))
         raise cursor.error(
-            f"{part.drug} is not given {route}", token=part.tokens["route"], hint=f"It is given {known}."
+            f"{part.drug} is not given {route}", token=part.tokens["route"], hint=f"It is given {routes}."
         )
     if "target" in part.values and part.unit != "Gy":
         raise cursor.error(

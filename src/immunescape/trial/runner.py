@@ -99,7 +99,7 @@ def run_trial(
     """
     began = time.perf_counter()
     if patients is not None and patients < 1:
-        raise InputError(f"{patients} patients per arm", hint="At least one.")
+        raise InputError(f"the number of patients per arm is {patients}", hint="Use at least one.")
     if seed < 0:
         raise InputError(f"the seed is {seed}", hint="Seeds are 0 or more.")
     if paired and not trial.can_pair:
@@ -110,10 +110,10 @@ def run_trial(
         )
     cores = workers if workers is not None else _cores()
     if cores < 1:
-        raise InputError(f"{workers} workers", hint="At least one.")
-    wanted = [min(arm.n, DEFAULT_PATIENTS) if patients is None else patients for arm in trial.arms]
+        raise InputError(f"the number of workers is {workers}", hint="Use at least one.")
+    sizes = [min(arm.n, DEFAULT_PATIENTS) if patients is None else patients for arm in trial.arms]
     if paired:
-        wanted = [max(wanted)] * len(wanted)
+        sizes = [max(sizes)] * len(sizes)
     kept = None if out is None else Path(out) / ".blocks"
     if kept is not None and not kept.exists():
         check_folder(kept.parent)
@@ -133,14 +133,14 @@ def run_trial(
     try:
         engine_name = _working_engine(trial, engine)
         enroller = Enroller(trial.population, trial.file or None)
-        size = candidates_per_block(trial, max(wanted), enroller)
+        size = candidates_per_block(trial, max(sizes), enroller)
         task = BlockTask(trial, seed, engine_name, RTOL, size, fit, enroller)
         store = BlockStore(kept, _key(trial, seed, engine_name, size, paired, fit))
         groups = [tuple(range(len(trial.arms)))] if paired else [(k,) for k in range(len(trial.arms))]
-        total = sum(wanted)
-        guess = 0.0 if cluster is None else 0.5 * eligible_per_block(max(wanted))  # half: not all can be grown
+        total = sum(sizes)
+        guess = 0.0 if cluster is None else 0.5 * eligible_per_block(max(sizes))  # half: not all can be grown
         gathered = [
-            _Gathered(0 if paired else group[0], group, max(wanted[k] for k in group), guess) for group in groups
+            _Gathered(0 if paired else group[0], group, max(sizes[k] for k in group), guess) for group in groups
         ]
 
         def report() -> None:
@@ -243,10 +243,10 @@ class _Gathered:
         used = [self.blocks[i] for i in range(self.next) if self.blocks[i].first <= last]
         for position, arm in enumerate(self.arms):
             for block in used:
-                part = block.arms[position]
-                rows += [r for r in part["patients"] if r["id"] in chosen]
-                scans += [r for r in part["visits"] if r["id"] in chosen]
-                failures += [f for f in part["failures"] if f["id"] <= last]
+                arm_block = block.arms[position]
+                rows += [r for r in arm_block["patients"] if r["id"] in chosen]
+                scans += [r for r in arm_block["visits"] if r["id"] in chosen]
+                failures += [f for f in arm_block["failures"] if f["id"] <= last]
             fates: dict[str, int] = {}
             for block in used:
                 for fate, count in block.fates.items():

@@ -51,17 +51,17 @@ class Schedule:
 
     def times(self, until_days: float) -> NDArray[np.float64]:
         """Visit times in days, (v,) increasing, up to and including `until_days`; without the baseline scan."""
-        found: list[float] = []
+        visits: list[float] = []
         last = 0.0
         for segment in self.segments:
             if segment.every is None:
-                found.extend(time.days for time in segment.at)
+                visits.extend(time.days for time in segment.at)
             else:
                 end = min(until_days, segment.until.days if segment.until else math.inf)
                 count = math.floor((end - last) / segment.every.days + 1e-9)
-                found.extend(last + segment.every.days * np.arange(1, count + 1))
-            last = found[-1] if found else last
-        times = np.asarray(found, dtype=np.float64)
+                visits.extend(last + segment.every.days * np.arange(1, count + 1))
+            last = visits[-1] if visits else last
+        times = np.asarray(visits, dtype=np.float64)
         return times[times <= until_days + 1e-9]
 
     def __str__(self) -> str:

@@ -32,8 +32,8 @@ class _Block(BaseModel):
     def _known_fields(cls, data: Any) -> Any:
         """Refuse a block that is not a mapping, and unknown fields, naming the known ones."""
         if not isinstance(data, dict):
-            known = ", ".join(cls.model_fields)
-            raise PydanticCustomError("not_a_block", "a block with the fields {known} is expected", {"known": known})
+            fields = ", ".join(cls.model_fields)
+            raise PydanticCustomError("not_a_block", "a block with the fields {known} is expected", {"known": fields})
         for key in data:
             if key not in cls.model_fields:
                 raise PydanticCustomError(

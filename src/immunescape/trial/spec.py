@@ -25,7 +25,7 @@ __all__ = [
     "Crossover",
     "DataCut",
     "Endpoints",
-    "PopulationSpec",
+    "Enrolment",
     "PriorLine",
     "Published",
     "PublishedArm",
@@ -114,7 +114,7 @@ class Arm:
     crossover: Crossover | None = None
     subsequent: tuple[Subsequent, ...] = ()
     mix: Mapping[str, tuple[tuple[Criterion, float], ...]] = field(default_factory=dict)
-    """Shares of the arm's own patients; see :class:`PopulationSpec`."""
+    """Shares of the arm's own patients; see :class:`Enrolment`."""
 
     @property
     def regimen(self) -> str:
@@ -137,7 +137,7 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class PopulationSpec:
+class Enrolment:
     """Who is enrolled.
 
     Attributes
@@ -244,7 +244,7 @@ class Trial:
 
     name: str
     title: str
-    population: PopulationSpec
+    population: Enrolment
     arms: tuple[Arm, ...]
     visits: Schedule
     follow_up_months: float
@@ -313,7 +313,8 @@ def load_trial(name_or_path: str | Path, *, drugs: Mapping[str, Any] | Iterable[
     """
     from immunescape.trial.loading import read_trial, resolve
 
-    return read_trial(*resolve(name_or_path), drugs=drugs)
+    value: Trial = read_trial(*resolve(name_or_path), drugs=drugs)
+    return value
 
 
 def list_trials() -> list[str]:

@@ -98,8 +98,8 @@ def contains_class(drugs: Iterable[str], name: str) -> bool:
     """Whether some drug belongs to a class of the toxicity tables, such as ``cytotoxic`` or ``ici``."""
     from immunescape.knowledge.toxicity import drug_classes
 
-    known = drug_classes()
-    return any(name in known.get(drug, frozenset()) for drug in drugs)
+    classes_of = drug_classes()
+    return any(name in classes_of.get(drug, frozenset()) for drug in drugs)
 
 
 @lru_cache(maxsize=256)

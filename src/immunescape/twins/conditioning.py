@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError
 from immunescape.twins.covariates import conditional_covariates, effective, systematic
+from immunescape.twins.early import EarlyCourse
 from immunescape.twins.facts import Fact, checked
 from immunescape.twins.growth import Grown, GrowTask, Proposal, fitted_proposal, grow_many
 from immunescape.twins.population import Observables, reference_observables
@@ -115,6 +116,8 @@ def condition(
     engine: str = "auto",
     enough: int = ENOUGH,
     most: int = _MOST,
+    batch: int = _ROUND,
+    course: EarlyCourse | None = None,
 ) -> TwinPopulation:
     """Draw the twins of a patient at diagnosis.
 
@@ -132,6 +135,10 @@ def condition(
         Effective twins that there must be.
     most
         Candidates that are grown at most.
+    batch
+        Candidates that are grown at a time.
+    course
+        Scans and ctDNA on a first line that began at diagnosis; they condition as observables do.
 
     Raises
     ------
@@ -150,33 +157,37 @@ def condition(
             known.check(fact)
     rounds: list[_Round] = []
     surprise: dict[str, float] = {}
-    task = GrowTask(seed, region, kinds["parameter"], None, engine)
+    task = GrowTask(seed, region, kinds["parameter"], None, course, engine)
     total = 0
     while True:
-        # whole blocks of 256 numbers, so that a Latin hypercube is filled
-        n = max(twins, _ROUND) if not rounds else _ROUND
-        start = 256 * int(np.ceil(total / 256))
+        n = max(twins, batch) if not rounds else batch
+        start = total
         drawn = conditional_covariates(kinds["covariate"], n, seed=seed, start=start, region=region)
         surprise = surprise or dict(drawn.surprise)
         grown = grow_many(task, drawn.table, workers=workers)
-        total = start + n
+        total += n
         if not len(grown.table):
             raise InputError(
                 f"no candidate with these covariates is diagnosed and plausible: {dict(grown.fates)}",
                 hint="Check the sum of diameters and the counts of lesions.",
             )
         logs = [f.log_likelihood(known.scaled(grown.table, f)) for f in kinds["observable"]] if known else []
+        if course is not None:
+            logs += [f.log_likelihood(grown.levels[:, k]) for k, f in enumerate(course.facts)]
         log_weight = grown.log_weight + np.sum(logs, axis=0) if logs else grown.log_weight
         rounds.append(_Round(grown, task.proposal, log_weight))
         weights = _pooled(rounds)
         ess = effective(weights)
         if ess >= enough or total >= most:
             break
-        if known is not None:
-            proposal = _proposal(rounds, kinds["observable"], known)
-            task = GrowTask(seed, region, kinds["parameter"], proposal, engine)
+        if known is not None or course is not None:
+            proposal = _proposal(rounds, kinds["observable"], known, course)
+            task = GrowTask(seed, region, kinds["parameter"], proposal, course, engine)
     if known is not None:
-        surprise |= {f.target: _tail(f, rounds[0], known) for f in kinds["observable"]}
+        surprise |= {f.target: _tail(f, known.scaled(rounds[0].grown.table, f), rounds[0]) for f in kinds["observable"]}
+    if course is not None:
+        surprise |= {f.target: _tail(f, rounds[0].grown.levels[:, k], rounds[0]) for k, f in enumerate(course.facts)}
+        facts = (*facts, *course.facts)
     if ess < enough:
         raise InputError(_too_few(ess, enough, total, surprise, facts), hint=_TOO_FEW)
     import pandas as pd
@@ -227,18 +238,25 @@ def _pooled(rounds: Sequence[_Round]) -> FloatArray:
     return np.asarray(np.exp(log_weight - log_weight.max()))
 
 
-def _proposal(rounds: Sequence[_Round], facts: Sequence[Fact], known: Observables) -> Proposal | None:
+def _proposal(
+    rounds: Sequence[_Round], facts: Sequence[Fact], known: Observables | None, course: EarlyCourse | None
+) -> Proposal | None:
     """Where to look next: parameters given the observables, by a linear fit to the candidates so far."""
     import pandas as pd
 
     table = pd.concat([r.grown.table for r in rounds])
     scaled, values, errors = [], [], []
     for fact in facts:
-        if fact.value is None:
+        if fact.value is None or known is None:
             continue
         x, logs = known.scaled(table, fact), fact.scale == "sd_ln"
         scaled.append(np.log(np.maximum(x, 1e-300)) if logs else x)
         values.append(np.log(fact.value) if logs else fact.value)
+        errors.append(fact.spread)
+    for k, fact in enumerate(course.facts if course is not None else ()):
+        # twins that could not be simulated, or whose tumour vanished, do not bend the fit
+        scaled.append(np.clip(np.concatenate([r.grown.levels[:, k] for r in rounds]), -4.0, 2.0))
+        values.append(fact.value or 0.0)
         errors.append(fact.spread)
     if not scaled:
         return None
@@ -248,9 +266,8 @@ def _proposal(rounds: Sequence[_Round], facts: Sequence[Fact], known: Observable
     return fitted_proposal(first.grown, weights, scores, np.stack(scaled, axis=1), values, errors)
 
 
-def _tail(fact: Fact, first: _Round, known: Observables) -> float:
-    """Probability of a measurement as far out, in patients with these covariates."""
-    x = known.scaled(first.grown.table, fact)
+def _tail(fact: Fact, x: FloatArray, first: _Round) -> float:
+    """Probability of a measurement as far out, in patients with these covariates, who have the truths `x` (n,)."""
     w = np.exp(first.grown.log_weight - first.grown.log_weight.max())
     if fact.value is None:
         return float(w @ ((x >= fact.low) & (x <= fact.high)) / w.sum())

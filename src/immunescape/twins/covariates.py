@@ -53,6 +53,15 @@ SCORED: Mapping[str, str] = {
     "tmb_mut_mb": "tmb",
 }
 """Covariate -> the normal score that it follows from, once the patient's words are known."""
+FOLLOWS: Mapping[str, tuple[str, ...]] = {
+    "age": ("histology",),
+    "n_sites": ("stage",),
+    "liver_mets": ("histology", "stage"),
+    "brain_mets": ("histology", "stage"),
+    "pdl1_tps": ("histology", "driver", "kras", "stk11", "smoking"),
+    "tmb_mut_mb": ("histology", "driver", "smoking"),
+}
+"""Covariate -> the words that its distribution depends on."""
 _POOL = 6
 _NUMBER = {"kras_g12c": "g12c"}
 _LEVELS = 20_000
@@ -181,9 +190,13 @@ def _groups(columns: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
     return np.unique(texts, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def _values_on_grid(p: Mapping[str, FloatArray], region: Region) -> tuple[dict[str, Any], NDArray[np.int64]]:
-    """Values (groups, grid) of each scored covariate, and the group (n,) of each candidate: those with equal words."""
-    group = _groups(list(facts_at(dict(p), region).values()))
+def _values_on_grid(
+    p: Mapping[str, FloatArray], region: Region, wanted: Sequence[str]
+) -> tuple[dict[str, Any], NDArray[np.int64]]:
+    """Values (groups, grid) of covariates, and the group (n,) of each candidate: equal in the words behind them."""
+    words = dict.fromkeys(("region", *(w for name in wanted for w in FOLLOWS.get(name, ()))))
+    c = facts_at(dict(p), region)
+    group = _groups([c[w] for w in words])
     first = np.unique(group, return_index=True)[1]
     g, m = len(first), len(_GRID)
     plain = {k: np.repeat(v[first], m) for k, v in p.items()}
@@ -205,7 +218,7 @@ def _scores(
     if not facts:
         z = rng.standard_normal((n, len(LATENT))) @ np.linalg.cholesky(corr).T
         return dict(zip(LATENT, z.T, strict=True)), np.zeros(n)
-    values, group = _values_on_grid(p, region)
+    values, group = _values_on_grid(p, region, [f.target for f in facts])
     prior = np.exp(-0.5 * _GRID**2)
     prior /= prior.sum()
     log_weight, seen = np.zeros(n), np.empty((n, len(facts)))

@@ -9,7 +9,7 @@ the Gaussian is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.population.blocks import BlockMaker, PopulationSpec
+from immunescape.twins.early import EarlyCourse
 from immunescape.twins.facts import Fact
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["GrowTask", "Grown", "Proposal", "fitted_proposal", "grow", "grow_many"]
 
 FloatArray = NDArray[np.float64]
-_QUANTILES = 129
+_WIDEST, _CELLS = 6.5, 260
+"""Largest score that a parameter is drawn at, and cells of the grid on which a fact is weighed."""
 _MOST = 24
 """Parameters that a proposal moves at most."""
 _WIDER = 1.2
@@ -78,6 +80,7 @@ class GrowTask:
     seed, region, rtol : those of the population.
     facts : about parameters.
     proposal : None draws parameters from the population.
+    course : what scans and ctDNA on a first line say; None where there is none.
     engine : name of the engine.
     """
 
@@ -85,6 +88,7 @@ class GrowTask:
     region: Region = "western"
     facts: tuple[Fact, ...] = ()
     proposal: Proposal | None = None
+    course: EarlyCourse | None = None
     engine: str = "auto"
     rtol: float = 1e-6
 
@@ -97,7 +101,8 @@ class Grown:
     ----------
     table : rows as of `immunescape.population.blocks.Block`.
     scores : (n, d) normal scores of the varying parameters, in the order of `names`.
-    log_weight : (n,) ln of the likelihood of the facts about parameters; the proposal is not a part of it.
+    log_weight : (n,) ln of the likelihood of the facts about parameters; the proposal is no part of it.
+    levels : (n, k) of the facts of the course, where there is one.
     fates : fate -> parameter sets tried.
     """
 
@@ -105,6 +110,7 @@ class Grown:
     names: tuple[str, ...]
     scores: FloatArray
     log_weight: FloatArray
+    levels: FloatArray
     fates: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -141,32 +147,56 @@ class _Maker(BlockMaker):
 
     def _given(self, fact: Fact, covariates: pd.DataFrame, u: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Scores (n,) of a parameter given a fact, from uniform numbers (n,), and how likely the fact is (ln)."""
-        from scipy.special import ndtri
+        from scipy.special import ndtr
 
-        from immunescape.errors import InputError
         from immunescape.population.linking import parameters_at
 
         record = {fact.target: self.model.parameters[fact.target]}
-        levels = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
-        tail = np.geomspace(1e-6, 0.5 / _QUANTILES, 12)
-        levels = np.concatenate([tail[:-1], levels, 1.0 - tail[-2::-1]])
-        edges = np.concatenate([[0.0], 0.5 * (levels[1:] + levels[:-1]), [1.0]])
+
+        def value(z: FloatArray) -> FloatArray:
+            level = np.clip(ndtr(z), 2.0**-40, 1.0 - 2.0**-40)
+            return parameters_at(record, covariates, {fact.target: level})[fact.target]
+
         n = len(covariates)
-        like = np.empty((n, len(levels)))
-        for j, level in enumerate(levels):
-            x = parameters_at(record, covariates, {fact.target: np.full(n, level)})[fact.target]
-            like[:, j] = fact.log_likelihood(x)
+        if fact.value is None:
+            return _between(value, fact, u)
+        edges = np.linspace(-_WIDEST, _WIDEST, _CELLS + 1)
+        centres = 0.5 * (edges[1:] + edges[:-1])
+        like = np.stack([fact.log_likelihood(value(np.full(n, z))) for z in centres], axis=1)
         peak = like.max(axis=1)
-        if not np.isfinite(peak).all():
-            raise InputError(f"no patient of the population has {fact.text}", hint="Check the value and its unit.")
-        mass = np.diff(edges) * np.exp(like - peak[:, None])
+        mass = np.diff(ndtr(edges)) * np.exp(like - peak[:, None])
         total = mass.sum(axis=1)
         cumulative = np.cumsum(mass, axis=1) / total[:, None]
-        place = np.minimum((cumulative < u[:, None]).sum(axis=1), len(levels) - 1)
-        before = np.where(place > 0, cumulative[np.arange(n), np.maximum(place - 1, 0)], 0.0)
-        inside = (u - before) / np.maximum(cumulative[np.arange(n), place] - before, 1e-300)
-        level = edges[place] + np.clip(inside, 1e-9, 1 - 1e-9) * np.diff(edges)[place]
-        return ndtri(np.clip(level, 2.0**-40, 1.0 - 2.0**-40)), np.log(total) + peak
+        rows, place = np.arange(n), np.minimum((cumulative < u[:, None]).sum(axis=1), _CELLS - 1)
+        before = np.where(place > 0, cumulative[rows, np.maximum(place - 1, 0)], 0.0)
+        inside = np.clip((u - before) / np.maximum(cumulative[rows, place] - before, 1e-300), 0.0, 1.0)
+        return edges[place] + inside * np.diff(edges)[place], np.log(total) + peak
+
+
+def _between(value: Callable[[FloatArray], FloatArray], fact: Fact, u: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Scores (n,) at which a parameter lies in the range of a fact, and ln of the share of the population in it."""
+    from scipy.special import ndtr, ndtri
+
+    from immunescape.errors import InputError
+
+    def first(bound: float) -> FloatArray:
+        """Score (n,) from which on the parameter is at least `bound`."""
+        low, high = np.full(len(u), -_WIDEST), np.full(len(u), _WIDEST)
+        for _ in range(40):
+            middle = 0.5 * (low + high)
+            beyond = value(middle) >= bound
+            low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
+        return high
+
+    top = value(np.full(len(u), _WIDEST))
+    start, end = first(fact.low), np.where(top <= fact.high, _WIDEST, first(fact.high))
+    # from the nearer tail, where a small share keeps its digits
+    upper = start > 0.0
+    a, b = np.where(upper, ndtr(-end), ndtr(start)), np.where(upper, ndtr(-start), ndtr(end))
+    if not (b > a).all() or (top < fact.low).any():
+        raise InputError(f"no patient of the population has {fact.text}", hint="Check the value and its unit.")
+    z = ndtri(a + np.where(upper, 1.0 - u, u) * (b - a))
+    return np.where(upper, -z, z), np.log(b - a)
 
 
 def grow(task: GrowTask, covariates: pd.DataFrame) -> Grown:
@@ -187,7 +217,12 @@ def grow(task: GrowTask, covariates: pd.DataFrame) -> Grown:
             place = np.searchsorted(drawn, ids[mine])
             scores[mine], weights[mine] = values[place], logs[place]
     fates = {str(k): int(v) for k, v in block.draws["fate"].value_counts().items()}
-    return Grown(block.table, names, scores, weights, fates)
+    levels = np.zeros((len(block.table), 0))
+    if task.course is not None and len(block.table):
+        levels = task.course.levels(block.table, task.seed, engine=task.engine)
+    elif task.course is not None:
+        levels = np.zeros((0, len(task.course.facts)))
+    return Grown(block.table, names, scores, weights, levels, fates)
 
 
 def grow_many(task: GrowTask, covariates: pd.DataFrame, *, workers: int = 1, size: int = 128) -> Grown:
@@ -221,6 +256,7 @@ def grow_many(task: GrowTask, covariates: pd.DataFrame, *, workers: int = 1, siz
         parts[0].names,
         np.concatenate([part.scores for part in parts]),
         np.concatenate([part.log_weight for part in parts]),
+        np.concatenate([part.levels for part in parts]),
         fates,
     )
 

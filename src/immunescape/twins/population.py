@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from immunescape.population.covariates import Region
 
-__all__ = ["Observables", "reference_observables"]
+__all__ = ["Observables", "observed_names", "reference_observables"]
 
 FloatArray = NDArray[np.float64]
 _PATIENTS = 512
@@ -33,6 +33,19 @@ _DERIVED: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {
     "killing_per_cell": lambda t: t["b:kill_rate"] / np.maximum(t["b:CD8_density_T"], 1.0),
     "persistent_share": lambda t: 1.0 - t["b:exhausted_share_T"],
 }
+
+
+_BEHIND: Mapping[str, tuple[str, ...]] = {
+    "treg_share_of_T_cells": ("Treg_CD8_ratio", "CD8_CD4_ratio"),
+    "infiltration": ("CD8_density_T", "CD8_blood"),
+    "killing_per_cell": ("kill_rate", "CD8_density_T"),
+    "persistent_share": ("exhausted_share_T",),
+}
+
+
+def observed_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Observables of the model behind some that may be made of several."""
+    return tuple(dict.fromkeys(x for name in names for x in _BEHIND.get(name, (name,))))
 
 
 @dataclass(frozen=True)

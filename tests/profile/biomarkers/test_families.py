@@ -58,7 +58,7 @@ def test_sp142_is_no_tumour_proportion_score():
     assert "TC" in found.note
     stratum = one("pdl1_stratum", study)
     assert stratum.value == ">=50%"
-    assert "no tumour proportion score" in stratum.note
+    assert "not a tumour proportion score" in stratum.note
     assert one("pdl1_stratum", pdl1("SP142", "tc", 5.0)).status == "not_assessable"
     assert one("pdl1_stratum", pdl1("SP142", "ic", NAN, "IC3")).value == ">=50%"
     assert one("pdl1_tps", pdl1("SP263", "tc", 60.0)).value == 60.0

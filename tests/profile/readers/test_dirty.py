@@ -133,6 +133,25 @@ def test_lohhla_example(tmp_path: Path) -> None:
     assert any("not assessable" in p for p in out.problems)
 
 
+def test_few_copies_without_a_significant_imbalance_are_no_loss(tmp_path: Path) -> None:
+    text = (
+        "HLA_A_type1\tHLA_A_type2\tPVal_unique\tHLA_type1copyNum_withBAFBin\tHLA_type2copyNum_withBAFBin\tpatient\n"
+        "hla_a_01_01_01_01\thla_a_24_02_01_01\t0.2\t1.2\t0.3\tp1\n"
+        "hla_b_07_02_01\thla_b_08_01_01\t0.009\t0.6\t0.49\tp1\n"
+        "hla_c_04_01_01\thla_c_07_02_01\t0.011\t0.7\t0.49\tp1\n"
+    )
+    table = read("lohhla", text, tmp_path).tables["hla_loh"]
+    lost = dict(zip(table["allele"], table["lost"], strict=True))
+    assert lost == {
+        "HLA-A*01:01": False,
+        "HLA-A*24:02": None,
+        "HLA-B*07:02": None,  # between 0.5 and 0.7 copies
+        "HLA-B*08:01": True,
+        "HLA-C*04:01": False,
+        "HLA-C*07:02": None,
+    }
+
+
 def test_expression_with_mixed_ids_and_without_unit(tmp_path: Path) -> None:
     text = "gene\ts1\nTP53\t5\n567\t60\nENSG00000184584.12\t7\nTMEM173\t1\nnot_a_gene\t3\n"
     out = read("expression", text, tmp_path, unit="tpm")

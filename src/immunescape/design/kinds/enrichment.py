@@ -9,7 +9,7 @@ from pydantic import Field
 
 from immunescape.design.blocks import Block, Months, Name, TestBlock
 from immunescape.design.cohort import Milestone
-from immunescape.design.enrichment import Enrichment, Population
+from immunescape.design.enrichment import Enrichment, TestedPopulation
 from immunescape.design.kinds import DesignKind, Located, Refuse, refuse_duplicates, refuse_repeated_strata
 from immunescape.design.truth import Endpoint
 
@@ -46,7 +46,7 @@ def _make(
     spending, endpoint = building.spending(), building.tested_endpoint()
     rule = Enrichment(
         endpoint,
-        tuple(Population(p.name, tuple(p.strata)) for p in block.populations),
+        tuple(TestedPopulation(p.name, tuple(p.strata)) for p in block.populations),
         building.statistic(file.test, "test"),
         spending,
         intersections=block.intersections,

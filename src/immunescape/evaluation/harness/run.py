@@ -111,7 +111,7 @@ def run_harness(
     from immunescape.trial.runner import _version, model_digest
 
     if patients < 2:
-        raise InputError(f"{patients} patients per arm", hint="At least two.")
+        raise InputError(f"the number of patients per arm is {patients}", hint="Use at least two.")
     if out is not None:
         check_folder(out)
     chosen = protocols(data, names)

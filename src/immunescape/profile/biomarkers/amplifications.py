@@ -14,8 +14,20 @@ from immunescape.profile.study import Study
 __all__ = ["GENES"]
 
 GENES: dict[str, tuple[str, float, bool, str, str]] = {
-    "mdm2_amplification": ("MDM2", 6.0, True, "kato2017", "goes with fast progression under checkpoint inhibitors"),
-    "mdm4_amplification": ("MDM4", 6.0, True, "kato2017", "goes with fast progression under checkpoint inhibitors"),
+    "mdm2_amplification": (
+        "MDM2",
+        6.0,
+        True,
+        "kato2017",
+        "associated with rapid progression under checkpoint inhibitors",
+    ),
+    "mdm4_amplification": (
+        "MDM4",
+        6.0,
+        True,
+        "kato2017",
+        "associated with rapid progression under checkpoint inhibitors",
+    ),
     "cd274_amplification": ("CD274", 6.0, True, "goodman2018", "PD-L1 by gene dose"),
     "met_amplification": ("MET", 10.0, False, "wolf2020", "target of MET inhibitors at 10 copies or more"),
 }
@@ -99,7 +111,7 @@ def _either_mdm(study: Study) -> dict[str, Measurement]:
         elif a.value is False and (b.value is False or unseen):
             measurements[patient] = Measurement(name, False, "", "measured", note=note, **fields)  # type: ignore[arg-type]
         else:
-            measurements[patient] = Measurement.not_assessable(name, "", note, **fields)  # type: ignore[arg-type]
+            measurements[patient] = Measurement.not_assessable(name, "", note, **fields)
     return measurements
 
 
@@ -109,12 +121,12 @@ register(
         title="MDM2 or MDM4 amplification",
         family="amplification",
         unit="",
-        definition="Whether MDM2 or MDM4 is amplified. False needs MDM2; MDM4 is looked at where its copies are given.",
+        definition="Whether MDM2 or MDM4 is amplified. False requires MDM2; MDM4 is assessed if its copies are given.",
         function=_either_mdm,
         needs=("copy_number", "segments"),
         thresholds="as for MDM2 and MDM4",
         references=("kato2017",),
-        limits="Where the copies of MDM4 were not looked at, false speaks of MDM2 alone, and says so.",
+        limits="If the copies of MDM4 were not assessed, false refers to MDM2 only, with a note.",
     )
 )
 

@@ -102,6 +102,6 @@ register(
         words=ANTIBIOTICS_WORDS,
         thresholds="day -60 to 30",
         references=("derosa2018", "routy2018"),
-        limits="Infection itself goes with worse outcome.",
+        limits="Infection itself is associated with worse outcome.",
     )
 )

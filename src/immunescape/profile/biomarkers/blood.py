@@ -36,7 +36,7 @@ class Analyte:
 
 
 ANALYTES = (
-    Analyte("albumin", "albumin", "Serum albumin", "g/L", "blood", "35 g/L", ("chowell2022",), "Prognostic at first."),
+    Analyte("albumin", "albumin", "Serum albumin", "g/L", "blood", "35 g/L", ("chowell2022",), "Primarily prognostic."),
     Analyte(
         "ldh",
         "ldh",
@@ -57,8 +57,12 @@ ANALYTES = (
         ("limagne2019",),
         "Share of mononuclear cells; gating is not standardised, so the phenotype must be stated.",
     ),
-    Analyte("cd8_blood", "cd8", "CD8 T cells", "cells/uL", "blood", "", ("kamphorst2017",), "Not those of the tumour."),
-    Analyte("cd4_blood", "cd4", "CD4 T cells", "cells/uL", "blood", "", ("kamphorst2017",), "Not those of the tumour."),
+    Analyte(
+        "cd8_blood", "cd8", "CD8 T cells", "cells/uL", "blood", "", ("kamphorst2017",), "Not tumour-infiltrating cells."
+    ),
+    Analyte(
+        "cd4_blood", "cd4", "CD4 T cells", "cells/uL", "blood", "", ("kamphorst2017",), "Not tumour-infiltrating cells."
+    ),
     Analyte(
         "treg_blood",
         "treg",
@@ -97,7 +101,7 @@ ANALYTES = (
         "blood",
         "",
         ("kamphorst2017",),
-        "Share of CD8 T cells; activation and exhaustion both carry PD-1; not those of the tumour.",
+        "Share of CD8 T cells; PD-1 marks both activation and exhaustion; not tumour-infiltrating cells.",
     ),
     Analyte(
         "cd8_pd1_ki67_blood",
@@ -107,7 +111,8 @@ ANALYTES = (
         "blood",
         "",
         ("kamphorst2017",),
-        "Share with Ki-67; the study saw its rise on treatment go with benefit, the baseline says less.",
+        "Share with Ki-67; in the source, a rise on treatment was associated with benefit; the baseline is less "
+        "informative.",
     ),
     Analyte(
         "cd8_tim3_blood",
@@ -326,6 +331,6 @@ register(
         needs=("labs",),
         thresholds="none accepted",
         references=("botticelli2018",),
-        limits="Diet, infection and kidney function move it.",
+        limits="Affected by diet, infection and kidney function.",
     )
 )

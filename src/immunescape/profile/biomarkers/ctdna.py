@@ -109,7 +109,7 @@ def _baseline(study: Study) -> dict[str, Measurement]:
         level = pair.baseline
         if level is None:
             why = pair.note or "no sample before treatment"
-            measurements[patient] = Measurement.not_assessable(name, "as reported", why, **fields)  # type: ignore[arg-type]
+            measurements[patient] = Measurement.not_assessable(name, "as reported", why, **fields)
             continue
         below = not level.detected
         note = "; ".join(x for x in (f"unit {pair.unit or 'not given'}", pair.assay, pair.note) if x)
@@ -145,7 +145,7 @@ def _decline(study: Study) -> dict[str, Measurement]:
         fields = _fields(study, pair, "1 - first sample on treatment / baseline")
         low, high, why = _change(pair)
         if low is None or high is None or pair.later is None:
-            measurements[patient] = Measurement.not_assessable(name, "fraction", why, **fields)  # type: ignore[arg-type]
+            measurements[patient] = Measurement.not_assessable(name, "fraction", why, **fields)
             continue
         note = f"day {pair.later.day:g}; negative is a rise"
         if not pair.later.detected:
@@ -170,7 +170,7 @@ def _cleared(study: Study) -> dict[str, Measurement]:
         fields = _fields(study, pair, "Detected at baseline, not detected on treatment")
         _, _, why = _change(pair)
         if why or pair.later is None:
-            measurements[patient] = Measurement.not_assessable(name, "", why, **fields)  # type: ignore[arg-type]
+            measurements[patient] = Measurement.not_assessable(name, "", why, **fields)
             continue
         note = f"day {pair.later.day:g}; limit of detection {pair.later.limit:g} {pair.unit}"
         measurements[patient] = Measurement(
@@ -209,7 +209,7 @@ def _response(study: Study) -> dict[str, Measurement]:
                     **fields,  # type: ignore[arg-type]
                 )
                 continue
-        measurements[patient] = Measurement.not_assessable(name, "", why, **fields)  # type: ignore[arg-type]
+        measurements[patient] = Measurement.not_assessable(name, "", why, **fields)
     return measurements
 
 
@@ -228,7 +228,7 @@ for _name, _title, _unit, _definition, _function, _thresholds in (
         "ctdna_decline",
         "Decline of circulating tumour DNA",
         "fraction",
-        "1 minus the first level on treatment over baseline; an undetected sample gives the least decline.",
+        "1 minus the first level on treatment over baseline; an undetected sample gives a lower bound of the decline.",
         _decline,
         "0.5",
     ),

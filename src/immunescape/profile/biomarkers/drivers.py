@@ -172,8 +172,8 @@ for _gene in MUTATION_GENES:
             words=DRIVER_WORDS,
             thresholds="changes listed in driver_alterations.csv",
             references=(*_REFERENCES, "chang2016"),
-            limits="Germline changes and benign variants are left out; a change that is not listed is of unknown "
-            "significance. Wild type needs tumour cells enough.",
+            limits="Germline and benign variants are excluded; a change that is not listed is of unknown "
+            "significance. Wild type requires sufficient tumour content.",
         )
     )
 
@@ -190,8 +190,8 @@ for _gene in FUSION_GENES:
             words=FUSION_WORDS,
             thresholds="partners listed in driver_alterations.csv",
             references=_REFERENCES,
-            limits="DNA panels see only the introns that they tile; a breakpoint without a known partner is of unknown "
-            "significance.",
+            limits="DNA panels detect only breakpoints in tiled introns; a breakpoint without a known partner is of "
+            "unknown significance.",
         )
     )
 

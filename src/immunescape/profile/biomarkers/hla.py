@@ -278,8 +278,8 @@ register(
         needs=("hla_loh", "copy_number", "segments"),
         thresholds="allele below 0.5 copies with p < 0.01; 0.5 to 0.7 copies is left open",
         references=("mcgranahan2017",),
-        limits="Low purity hides it; patients homozygous at all loci are not assessable. Zero copies of every allele "
-        "are read as a run without the tumour.",
+        limits="Low purity can mask it; patients homozygous at all loci are not assessable. Zero copies of every "
+        "allele are taken as a run without the tumour.",
     )
 )
 register(

@@ -357,7 +357,7 @@ for _name, _title, _unit, _definition, _function, _words, _thresholds, _referenc
         "akkermansia_level",
         "Akkermansia level",
         "",
-        "zero, low or high: only low goes with longer survival.",
+        "zero, low or high: only low is associated with longer survival.",
         _akkermansia_level,
         AKKERMANSIA_WORDS,
         "0 and 0.04799",
@@ -367,8 +367,8 @@ for _name, _title, _unit, _definition, _function, _words, _thresholds, _referenc
         "toposcore",
         "TOPOSCORE",
         "1",
-        "((present SIG2 species / 45) - (present SIG1 species / 37) + 1) / 2; SIG1 goes with resistance, SIG2 with "
-        "response.",
+        "((present SIG2 species / 45) - (present SIG1 species / 37) + 1) / 2; SIG1 is associated with resistance, SIG2 "
+        "with response.",
         _toposcore,
         (),
         "0.5351 and 0.7911",

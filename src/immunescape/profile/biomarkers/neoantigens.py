@@ -261,6 +261,6 @@ register(
         function=_escape,
         needs=("neoantigens",),
         references=("mcgranahan2017", "gettinger2017", "yoshihama2016"),
-        limits="What was not looked at is named in the note and lowers the coverage.",
+        limits="Unassessed steps are listed in the note and lower the coverage.",
     )
 )

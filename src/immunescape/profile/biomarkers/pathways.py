@@ -11,8 +11,8 @@ _APM = ("sadefeldman2017", "gettinger2017")
 _IFNG = ("zaretsky2016", "gao2016")
 GENES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "B2M": ("beta-2 microglobulin, without which no class I molecule reaches the surface", "presentation", _APM),
-    "TAP1": ("peptide transporter, first half", "presentation", ("gettinger2017",)),
-    "TAP2": ("peptide transporter, second half", "presentation", ("gettinger2017",)),
+    "TAP1": ("peptide transporter, first subunit", "presentation", ("gettinger2017",)),
+    "TAP2": ("peptide transporter, second subunit", "presentation", ("gettinger2017",)),
     "TAPBP": ("tapasin, which loads peptides on class I molecules", "presentation", ("gettinger2017",)),
     "NLRC5": ("transactivator of class I genes", "presentation", ("yoshihama2016",)),
     "ERAP1": ("peptidase that trims peptides for class I", "presentation", ("gettinger2017",)),
@@ -42,8 +42,8 @@ for _gene, (_what, _pathway, _citation) in GENES.items():
             words=LOSS_WORDS,
             thresholds="homozygous deletion below 0.5 copies (discrete <= -1.5); 0.5 to 0.7 copies: subclonal",
             references=_citation,
-            limits="Methylation and expression are not seen; phase of two hits is not known; a gene off the panel is "
-            "not assessable.",
+            limits="Methylation and expression are not assessed; the phase of two hits is unknown; a gene off the "
+            "panel is not assessable.",
         )
     )
 

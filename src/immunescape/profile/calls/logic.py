@@ -152,7 +152,8 @@ def evaluate(node: Any, columns: Columns, minimum_coverage: float = 0.0) -> Trut
         return condition_truth(node, columns, minimum_coverage)
     parts = np.stack([evaluate(m, columns, minimum_coverage) for m in node.members])
     if node.none_of is not None:
-        return (-parts[0]).astype(np.int8)
+        value: Truth = (-parts[0]).astype(np.int8)
+        return value
     if node.all_of is not None:
         return np.asarray(parts.min(axis=0), dtype=np.int8)
     if node.any_of is not None:

@@ -259,7 +259,7 @@ def table_from_text(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(  # type: ignore[call-overload]
+            frame = pd.read_csv(
                 io.StringIO(body),
                 sep=r"\s+" if sep == " " else sep,
                 header=None,

@@ -48,7 +48,8 @@ def _alleles(values: pd.Series, file: str) -> pd.Series:
 def _owner(table: Any, options: Mapping[str, Any]) -> pd.Series:
     column = table.find("patient", "patient_id", "subject", "sample", "sample_id")
     if column is not None:
-        return table.frame[column]
+        value: pd.Series = table.frame[column]
+        return value
     if options.get("patient"):
         return pd.Series([str(options["patient"])] * len(table.frame), index=table.frame.index, dtype=object)
     raise InputError(
@@ -144,7 +145,8 @@ def _lost_by_copies(copies: pd.Series, cut: float, significant: Any = True, usab
     """Return lost (True), kept (False) or open (None) from the copies of each allele."""
     lost = ((copies < cut) & significant).astype(object)
     sure = ((copies < cut) & significant) | (copies >= max(cut, _KEPT))
-    return lost.where(copies.notna() & usable & sure, None)
+    value: pd.Series = lost.where(copies.notna() & usable & sure, None)
+    return value
 
 
 def _lilac_qc(path: Path, out: Partial) -> str:

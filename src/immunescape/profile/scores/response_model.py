@@ -181,7 +181,7 @@ class ResponseModel:
             if len(self._patterns) > 5000:
                 self._patterns.clear()
             held = self._patterns[key] = (gain.T @ b, float(b @ rest @ b), None)
-        return held  # type: ignore[no-any-return]
+        return held
 
     def _shapley(self, endpoint: str, x: Array, v: Array) -> Array:
         """(k, k) weights: row j times the measured values is the Shapley value of input j.

@@ -172,7 +172,7 @@ def _method(signature: Signature | None) -> str:
     return "geometric mean of the genes"
 
 
-_LIMITS = "Bulk tissue: purity and sampling move every score; fresh and FFPE samples are not comparable."
+_LIMITS = "Bulk tissue: purity and sampling affect every score; fresh and FFPE samples are not comparable."
 for _signature in signatures().values():
     register(
         Biomarker(

@@ -25,7 +25,7 @@ class Signature:
 
     Attributes
     ----------
-    name, kind : ``signature_hypoxia``; ``signature`` or ``cell_score``.
+    name, title, kind : ``signature_hypoxia``; its name in text; ``signature`` or ``cell_score``.
     method : ``ssgsea`` (raw score over the number of ranked genes), ``mean_log2`` or ``geometric_mean``.
     min_coverage : share of the genes that must be measured.
     genes : HGNC symbols.
@@ -33,6 +33,7 @@ class Signature:
     """
 
     name: str
+    title: str
     kind: str
     method: str
     min_coverage: float
@@ -46,11 +47,6 @@ class Signature:
         """Citation keys: of the list, and of the method."""
         of_list = () if self.source == "assumed" else (self.source,)
         return (*of_list, "barbie2009", "hanzelmann2013") if self.method == "ssgsea" else of_list
-
-    @property
-    def title(self) -> str:
-        """Name in words."""
-        return self.name.replace("_", " ").capitalize()
 
 
 @lru_cache(maxsize=1)
@@ -72,6 +68,7 @@ def signatures() -> dict[str, Signature]:
                 raise InputError(f"'{gene}' is no approved symbol", where=row.where)
         table[row["name"]] = Signature(
             row["name"],
+            row["title"],
             row["kind"],
             row["method"],
             row.number("min_coverage"),

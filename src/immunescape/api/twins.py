@@ -1,0 +1,304 @@
+"""The face of the twins: ``immunescape.twin(folder, patient)``, ``immunescape.rank(…)``, and how their results show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from immunescape.console import NOTICE
+from immunescape.errors import InputError, unknown_word
+
+if TYPE_CHECKING:
+    from immunescape.api.profiles import ProfiledStudy
+    from immunescape.twins.options import Option
+    from immunescape.twins.ranking import RankedPatient
+    from immunescape.twins.records import PatientRecord
+    from immunescape.twins.twin import TwinResult
+
+__all__ = ["RankedOptions", "Twins", "rank", "twin"]
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Twins of one patient, with ways to look at them; made by :func:`twin`."""
+
+    result: TwinResult
+
+    def __repr__(self) -> str:
+        t = self.result.twins
+        return f"Twins({t.patient!r}, {len(t)} twins, {t.effective:.0f} effective; .show() prints them)"
+
+    @property
+    def table(self) -> Any:
+        """Twins at diagnosis (pandas), with their ``weight``."""
+        return self.result.twins.table.assign(weight=self.result.twins.weights)
+
+    @property
+    def forecast(self) -> dict[str, Any]:
+        """Forecast of the line on the day of the decision."""
+        return dict(self.result.now)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of ``twins.json``."""
+        return {**self.result.to_json(), "notice": NOTICE}
+
+    def show(self) -> None:
+        """Print what the twins were conditioned on, how many are effective, and the forecast."""
+        from immunescape.report.twin_text import print_twins
+
+        print_twins(self.result)
+        print(f"\n{NOTICE}")
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write ``twins.json`` and ``twins.parquet``; returns the paths."""
+        from immunescape.report.files import make_folder, parquet_bytes, write_whole
+
+        target = Path(folder)
+        make_folder(target)
+        text = json.dumps(self.to_json(), indent=1, ensure_ascii=False)
+        table = self.table[[c for c in self.table.columns if not str(c).startswith("x:")]]
+        return [
+            write_whole(target / "twins.json", text.encode()),
+            write_whole(target / "twins.parquet", parquet_bytes(table)),
+        ]
+
+
+def _profiled(
+    folder: str | Path | None, patient: str | None, units: dict[str, str] | None
+) -> tuple[ProfiledStudy, str]:
+    """The study with one patient profiled; None is the example that ships, and its first patient."""
+    from immunescape.api.profiles import profile_study
+    from immunescape.profile.loading import example_folder
+
+    place = example_folder() if folder is None else folder
+    if patient is None:
+        if folder is not None:
+            raise InputError("name a patient", hint="immunescape twin FOLDER --patient ID")
+        patient = EXAMPLE
+    study = profile_study(place, patients=[patient], units=units)
+    if patient not in study.patients:
+        raise unknown_word("patient", patient, study.done.study.patient_ids)
+    return study, patient
+
+
+EXAMPLE = "EX-01"
+"""Patient of the example study whose twins `--example` makes."""
+
+
+def twin(
+    folder: str | Path | None = None,
+    patient: str | None = None,
+    *,
+    at: float = 0.0,
+    regimen: str | None = None,
+    twins: int = 400,
+    seed: int = 1,
+    workers: int | None = None,
+    engine: str = "auto",
+    region: str = "western",
+    units: dict[str, str] | None = None,
+    enough: int | None = None,
+    progress: Progress | None = None,
+) -> Twins:
+    """Draw the twins of a patient: the virtual population conditioned on what was measured.
+
+    Parameters
+    ----------
+    folder
+        Study folder, as of ``immunescape.profile_study``; None takes the example that ships.
+    patient
+        Identifier; None takes the example's patient.
+    at
+        Day of the decision, counted from the first dose of immunotherapy; nothing later is read.
+    regimen
+        What the forecast is of, as regimen text; None takes the line that the files name, else the standard of the
+        setting.
+    twins, seed, workers, engine, region
+        Twins wanted; everything random follows from the seed and not from the number of processes.
+    units
+        For a cBioPortal study: column -> unit, where the study says none.
+    enough
+        Effective twins that there must be; None: 200.
+    progress
+        Called with (twins done, twins in all).
+
+    Raises
+    ------
+    InputError
+        For a patient or unit that is not known, and where too few twins are effective: names the measurement that the
+        population finds least likely.
+    """
+    from immunescape.twins.conditioning import ENOUGH
+    from immunescape.twins.records import patient_record
+    from immunescape.twins.twin import made_twins
+
+    study, patient = _profiled(folder, patient, units)
+    record = patient_record(study.done.study, study.patients[patient], at)
+    label, text = _line_of(record, regimen)
+    result = made_twins(
+        record, label, text, twins=twins, seed=seed, workers=_cores(workers), engine=engine, region=region,
+        enough=ENOUGH if enough is None else enough, progress=progress,
+    )  # fmt: skip
+    return Twins(result)
+
+
+def _line_of(record: PatientRecord, regimen: str | None) -> tuple[str, str]:
+    """Name and regimen text of the line that is forecast."""
+    from immunescape.twins.courses import regimen_of, usual_regimen
+    from immunescape.twins.options import standard_of
+
+    if regimen is not None:
+        return regimen, str(regimen_of(regimen)) if regimen_of(regimen).drugs else "none"
+    line = record.ongoing or record.planned
+    if line is not None:
+        return line.title, usual_regimen(line.drugs)
+    standard = standard_of(record)
+    return standard.title, standard.regimen
+
+
+def _cores(workers: int | None) -> int:
+    import os
+
+    if workers is not None:
+        return workers
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class RankedOptions:
+    """Options of one patient, ranked on the same twins; made by :func:`rank`."""
+
+    result: RankedPatient
+
+    def __repr__(self) -> str:
+        r = self.result
+        return f"RankedOptions({r.record.patient!r}, {len(r.ranking.rows)} options; .show() prints them)"
+
+    @property
+    def table(self) -> Any:
+        """One row an option (pandas): level, figures, probabilities."""
+        import pandas as pd
+
+        rows = []
+        for r in self.result.ranking.rows:
+            row: dict[str, Any] = {"option": r.option.title, "evidence": r.option.level, "role": r.option.role}
+            row |= {k: f.value for k, f in r.figures.items()}
+            row |= {"score": r.score.value, "best": r.best, "not_worse": r.not_worse, "told_apart": r.told_apart}
+            rows.append(row)
+        return pd.DataFrame(rows)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of ``ranking.json``."""
+        return {**self.result.to_json(), "notice": NOTICE}
+
+    def show(self) -> None:
+        """Print the options in order, with their evidence level, and what the ranking says."""
+        from immunescape.report.twin_text import print_ranking
+
+        print_ranking(self.result)
+        print(f"\n{NOTICE}")
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write ``ranking.json`` and ``ranking.html``; returns the paths."""
+        from immunescape.report.files import make_folder, write_whole
+        from immunescape.report.twin_report import write_ranking
+
+        target = Path(folder)
+        make_folder(target)
+        text = json.dumps(self.to_json(), indent=1, ensure_ascii=False)
+        return [
+            write_whole(target / "ranking.json", text.encode()),
+            write_ranking(self.result, target / "ranking.html", NOTICE),
+        ]
+
+
+def rank(
+    folder: str | Path | None = None,
+    patient: str | None = None,
+    *,
+    at: float = 0.0,
+    options: str | Path | None = None,
+    weights: dict[str, float] | None = None,
+    margin: float | None = None,
+    twins: int = 400,
+    seed: int = 1,
+    workers: int | None = None,
+    engine: str = "auto",
+    region: str = "western",
+    months: float = 25.0,
+    units: dict[str, str] | None = None,
+    enough: int | None = None,
+    progress: Progress | None = None,
+) -> RankedOptions:
+    """Rank the regimens that a patient's setting allows on the patient's twins.
+
+    Parameters
+    ----------
+    folder, patient, at, twins, seed, workers, engine, region, units, enough, progress
+        See :func:`twin`.
+    options
+        YAML file with the user's own regimens, ranked beside those of the setting.
+    weights
+        Weights of benefit and harm; None: ``immunescape.twins.ranking.WEIGHTS``.
+    margin
+        Loss of survival at 12 months that counts as not worse; None: 0.05.
+    months
+        Follow-up of the twins; at least 24 for figures at 24 months.
+
+    Raises
+    ------
+    InputError
+        As :func:`twin`, and for an options file that cannot be used.
+    """
+    from immunescape.twins.conditioning import ENOUGH
+    from immunescape.twins.options import options_for, own_options, setting_of
+    from immunescape.twins.population import reference_observables
+    from immunescape.twins.ranking import MARGIN, RankedPatient, ranked
+    from immunescape.twins.records import patient_record
+    from immunescape.twins.steps import limiting_steps, steps_moved
+    from immunescape.twins.twin import twins_on
+
+    study, patient = _profiled(folder, patient, units)
+    profile = study.patients[patient]
+    record = patient_record(study.done.study, profile, at)
+    if record.ongoing is not None:
+        raise InputError(
+            f"on day {at:g} the patient is on {record.ongoing.title} without progression",
+            hint="`immunescape twin --at` shows the forecast of that line; rank on the day it begins or ends.",
+        )
+    present = frozenset(name for name, call in profile.calls.items() if call.state == "present")
+    found, left = options_for(record, present, profile.biomarkers)
+    chosen: tuple[Option, ...] = found
+    if options is not None:
+        chosen = (*found, *own_options(options, setting_of(record)))
+    if not chosen:
+        raise InputError(
+            f"no regimen of the table is for this setting ({setting_of(record).text})",
+            hint="Name regimens with --options FILE.",
+        )
+    cores = _cores(workers)
+    followed = twins_on(
+        record, tuple((o.name, o.regimen) for o in chosen), twins=twins, seed=seed, workers=cores, engine=engine,
+        region=region, months=months, enough=ENOUGH if enough is None else enough, progress=progress,
+    )  # fmt: skip
+    known = reference_observables("east_asian" if region == "east_asian" else "western", cores)
+    limiting = limiting_steps(followed.twins.table, followed.twins.weights, known)
+    first_line = not record.history and not record.unknown_lines
+    early = steps_moved(followed, {o.name: o.regimen for o in chosen}, known, engine) if first_line else {}
+    ranking = ranked(
+        followed, chosen, weights=weights, margin=MARGIN if margin is None else margin, discrepancy=_discrepancy(),
+        seed=seed, early=early, limiting=limiting,
+    )  # fmt: skip
+    return RankedOptions(RankedPatient(record, followed, ranking, left, setting_of(record).text))
+
+
+def _discrepancy() -> dict[str, float]:
+    """Error that the calibration left on trials, where the one that ships states it."""
+    from immunescape.evaluation.posterior import shipped_discrepancy
+
+    return dict(shipped_discrepancy())

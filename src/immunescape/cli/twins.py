@@ -1,0 +1,129 @@
+"""Commands of the twins room: twin and rank. Heavy imports happen inside the commands."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from immunescape.cli.profile import AsJson, Unit, declared_units
+from immunescape.cli.running import Progress
+from immunescape.errors import InputError
+
+__all__ = ["register"]
+
+Folder = Annotated[Path | None, typer.Argument(help="Study folder, as of `immunescape profile`.")]
+Patient = Annotated[str | None, typer.Option("--patient", "-p", help="Identifier of the patient.")]
+At = Annotated[
+    float,
+    typer.Option(
+        "--at", min=0.0, help="Day of the decision, from the first dose of immunotherapy; nothing later is read."
+    ),
+]
+Number = Annotated[int, typer.Option("--twins", "-n", min=1, max=100_000, help="Twins.")]
+Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Everything random follows from it.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: the cores].")
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Folder for the files [default: immunescape-results/NAME].")
+]
+Example = Annotated[bool, typer.Option("--example", help="A patient of the made-up example study that ships.")]
+
+
+def _asked(folder: Path | None, patient: str | None, example: bool, command: str) -> None:
+    if folder is None and not example:
+        raise InputError(
+            "name a study folder and a patient", hint=f"`immunescape {command} --example` runs one that ships."
+        )
+    if folder is not None and example:
+        raise InputError("--example has a folder of its own", hint="Leave one of them out.")
+    if folder is not None and patient is None:
+        raise InputError("name a patient", hint=f"immunescape {command} {folder} --patient ID")
+
+
+def twin_command(
+    folder: Folder = None,
+    patient: Patient = None,
+    at: At = 0.0,
+    twins: Number = 400,
+    regimen: Annotated[
+        str | None, typer.Option("--regimen", help="Forecast of this regimen [default: the line that the files name].")
+    ] = None,
+    seed: Seed = 1,
+    workers: Workers = None,
+    out: Out = None,
+    unit: Unit = None,
+    as_json: AsJson = False,
+    example: Example = False,
+) -> None:
+    """Draw the twins of a patient: the virtual population conditioned on what was measured, with a forecast."""
+    _asked(folder, patient, example, "twin")
+    from immunescape.api import twin
+    from immunescape.report.files import check_folder
+
+    target = out or Path("immunescape-results") / f"twins-{patient or 'example'}"
+    check_folder(target)
+    with Progress(as_json, "twins") as progress:
+        made = twin(
+            folder, patient, at=at, regimen=regimen, twins=twins, seed=seed, workers=workers,
+            units=declared_units(unit), progress=progress,
+        )  # fmt: skip
+    written = made.save(target)
+    if as_json:
+        typer.echo(json_module.dumps(made.to_json(), indent=1, ensure_ascii=False))
+        return
+    made.show()
+    typer.echo("\nWritten: " + ", ".join(str(p) for p in written))
+
+
+def rank_command(
+    folder: Folder = None,
+    patient: Patient = None,
+    at: At = 0.0,
+    options: Annotated[
+        Path | None, typer.Option("--options", help="YAML list of your own regimens: name, regimen, reason.")
+    ] = None,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option("--weight", help="Weight of benefit or harm: survival=, progression_free= or toxicity=NUMBER."),
+    ] = None,
+    margin: Annotated[
+        float, typer.Option("--margin", min=0.0, max=1.0, help="Loss of survival at 12 months that is not worse.")
+    ] = 0.05,
+    twins: Number = 400,
+    seed: Seed = 1,
+    workers: Workers = None,
+    out: Out = None,
+    unit: Unit = None,
+    as_json: AsJson = False,
+    example: Example = False,
+) -> None:
+    """Rank the regimens that a patient's setting allows, on the same twins of the patient."""
+    _asked(folder, patient, example, "rank")
+    from immunescape.api import rank
+    from immunescape.report.files import check_folder
+    from immunescape.twins.ranking import read_weights
+
+    target = out or Path("immunescape-results") / f"ranking-{patient or 'example'}"
+    check_folder(target)
+    weights = read_weights(weight or [])
+    with Progress(as_json, "twins") as progress:
+        made = rank(
+            folder, patient, at=at, options=options, weights=weights, margin=margin, twins=twins, seed=seed,
+            workers=workers, units=declared_units(unit), progress=progress,
+        )  # fmt: skip
+    written = made.save(target)
+    if as_json:
+        typer.echo(json_module.dumps(made.to_json(), indent=1, ensure_ascii=False))
+        return
+    made.show()
+    typer.echo("\nWritten: " + ", ".join(str(p) for p in written))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this room to the application."""
+    app.command("twin")(twin_command)
+    app.command("rank")(rank_command)

@@ -1,0 +1,180 @@
+"""A ranking as a one-file HTML page: forest of the options, twins' courses as a fan, trials, facts, limiting step."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from immunescape.report.figures import ARM_COLOURS, figure_html
+from immunescape.report.pictures import Picture, numbers, plotly_script
+from immunescape.report.tables import Table
+from immunescape.report.twin_text import option_rows, score_note
+from immunescape.report.writing import write_page
+
+if TYPE_CHECKING:
+    from immunescape.twins.ranking import RankedPatient
+
+__all__ = ["fan_picture", "forest_picture", "write_ranking"]
+
+_LEVEL_COLOURS = {"tested": ARM_COLOURS[0], "extrapolated": "#8a6d3b", "contradicted": "#c8501e"}
+_FAN = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def forest_picture(result: RankedPatient) -> Picture:
+    """Difference of the score to that of the standard, with its interval, one row an option, coloured by evidence."""
+    rows = [r for r in result.ranking.rows if r.option.name != result.ranking.standard][::-1]
+    traces = []
+    for level, colour in _LEVEL_COLOURS.items():
+        own = [r for r in rows if r.option.level == level]
+        if not own:
+            continue
+        d = [r.against_standard for r in own]
+        traces.append(
+            {
+                "type": "scatter", "mode": "markers", "name": level, "y": [r.option.title for r in own],
+                "x": numbers([f.value for f in d]), "marker": {"color": colour, "size": 9},
+                "error_x": {
+                    "type": "data", "symmetric": False, "color": colour,
+                    "array": numbers([f.high - f.value for f in d]),
+                    "arrayminus": numbers([f.value - f.low for f in d]),
+                },
+            }
+        )  # fmt: skip
+    standard = next(r.option.title for r in result.ranking.rows if r.option.name == result.ranking.standard)
+    height = 170 + 44 * max(len(rows), 1)
+    zero = {"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1, "line": {"width": 1, "dash": "dash"}}
+    return Picture(
+        traces,
+        {
+            "title": {"text": f"Score less that of {standard}", "font": {"size": 16}}, "height": height,
+            "margin": {"l": 40, "r": 16, "t": 44, "b": 70}, "shapes": [zero],
+            "xaxis": {"title": {"text": "score (share of 24 months), 95 % interval"}},
+            "yaxis": {"automargin": True, "categoryorder": "array", "categoryarray": [r.option.title for r in rows]},
+            "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+        },
+    )  # fmt: skip
+
+
+def fan_picture(result: RankedPatient, arm: str, title: str) -> Picture | None:
+    """Sums of diameters of the twins under an option as a fan of quantiles, with the patient's own scans.
+
+    A twin that has progressed or died has no further scans: a day counts those that still have one.
+    """
+    scans = result.followed.courses.scans
+    if not len(scans):
+        return None
+    own = scans[scans["arm"] == arm]
+    weights = dict(zip(result.followed.twins.table.index.tolist(), result.followed.weights.tolist(), strict=True))
+    days, bands = [0.0], [[0.0] * len(_FAN)]
+    for day, rows in own.groupby("day"):
+        w = np.array([weights[i] for i in rows["id"].tolist()])
+        if w.sum() < 0.1:  # too few are left to speak of quantiles
+            continue
+        x = rows["change_pct"].to_numpy(dtype=float)
+        order = np.argsort(x)
+        edges = np.cumsum(w[order]) / w.sum()
+        days.append(float(str(day)))
+        bands.append([float(x[order][min(int(np.searchsorted(edges, q)), len(x) - 1)]) for q in _FAN])
+    months = numbers(np.array(days) / (365.25 / 12.0))
+    fan = np.array(bands)
+    traces: list[dict[str, Any]] = []
+    for low, high, alpha, name in ((0, 4, 0.14, "90 % of twins"), (1, 3, 0.26, "50 % of twins")):
+        line = {"width": 0}
+        traces.append(
+            {"type": "scatter", "x": months, "y": numbers(fan[:, low]), "line": line, "mode": "lines",
+             "showlegend": False, "hoverinfo": "skip"}
+        )  # fmt: skip
+        traces.append(
+            {"type": "scatter", "x": months, "y": numbers(fan[:, high]), "line": line, "mode": "lines",
+             "fill": "tonexty", "fillcolor": f"rgba(11,110,153,{alpha})", "name": name}
+        )  # fmt: skip
+    traces.append(
+        {"type": "scatter", "mode": "lines", "x": months, "y": numbers(fan[:, 2]), "name": "median twin",
+         "line": {"color": ARM_COLOURS[0]}}
+    )  # fmt: skip
+    planned = result.record.planned
+    if planned is not None and math.isfinite(planned.baseline_mm) and planned.scans:
+        change = [100.0 * (s.sld_mm / planned.baseline_mm - 1.0) for s in planned.scans]
+        at = numbers([(s.day - planned.start) / (365.25 / 12.0) for s in planned.scans])
+        traces.append(
+            {"type": "scatter", "mode": "markers", "x": at, "y": numbers(change), "name": "the patient's scans",
+             "marker": {"color": "#c4621a", "size": 10, "symbol": "diamond"}}
+        )  # fmt: skip
+    return Picture(
+        traces,
+        {
+            "title": {"text": title, "font": {"size": 15}}, "height": 340,
+            "margin": {"l": 56, "r": 16, "t": 44, "b": 90}, "xaxis": {"title": {"text": "months on treatment"}},
+            "yaxis": {"title": {"text": "change of the sum of diameters (%)"}},
+            "legend": {"orientation": "h", "y": -0.32, "x": 0},
+        },
+    )  # fmt: skip
+
+
+def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
+    """Write the page of a ranking."""
+    ranking, twins = result.ranking, result.followed.twins
+    fans = []
+    for r in ranking.rows[:4]:
+        picture = fan_picture(result, r.option.name, r.option.title)
+        if picture is not None:
+            words = f"Sums of diameters of the twins under {r.option.title}, by month"
+            fans.append(figure_html(picture, tools=False, label=words))
+    steps = [
+        {
+            "step": step,
+            "limits (share of twins)": f"{100 * share:.0f} %",
+            **{r.option.title: f"{r.early[step]:+.2f}" for r in ranking.rows if step in r.early},
+        }
+        for step, share in ranking.limiting.items()
+    ]
+    evidence = [
+        {
+            "option": r.option.title, "level": r.option.level, "trial": e.trial, "registry": e.registry,
+            "phase": e.phase, "result": e.result.replace("_", " "), "finding": e.finding,
+        }
+        for r in ranking.rows
+        for e in r.option.evidence
+    ]  # fmt: skip
+    facts = [
+        {
+            "says": f.text, "measured": f"{f.biomarker} {f.measured}".strip(), "grade": f.grade,
+            "as far out": f"{100 * twins.surprise[f.target]:.2g} %" if f.target in twins.surprise else "",
+        }
+        for f in twins.facts
+    ]  # fmt: skip
+    least = twins.least_likely
+    note = (
+        f"{len(twins)} twins, {twins.effective:.0f} effective, from {twins.candidates} candidates; the same under "
+        "every option."
+    )
+    if least is not None:
+        note += f" Least likely in the population: {least[0].biomarker or least[0].target} ({100 * least[1]:.2g} %)."
+    forest = figure_html(
+        forest_picture(result), tools=False, label="Difference of each option's score to that of the standard"
+    )
+    return write_page(
+        path,
+        "ranking.html",
+        {
+            "title": f"Ranked options: {result.record.patient}, day {result.record.at:g}",
+            "lead": result.setting,
+            "plotly_js": plotly_script(),
+            "notice": notice,
+            "forest": [forest] if len(ranking.rows) > 1 else [],
+            "options": Table(option_rows(result)),
+            "score_note": score_note(result),
+            "says": ranking.words,
+            "evidence": Table(evidence),
+            "left_out": result.left_out,
+            "twins_note": note,
+            "fans": fans,
+            "facts": Table(facts),
+            "open_questions": ", ".join(result.record.open_questions),
+            "notes": [*result.record.notes, *twins.notes],
+            "steps": Table(steps),
+        },
+    )

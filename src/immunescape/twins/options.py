@@ -1,0 +1,362 @@
+"""Which regimens a setting allows, and how strong the evidence for each is in that setting.
+
+Options are by line, prior inhibitor and platinum, histology, PD-L1 and driver (``regimen_options.csv``). Evidence rows
+(``option_evidence.csv``) hold the same setting and the trial's result. Today these are trials that the project had
+before; a table of all trials of combinations in this disease may be entered in the same columns once the fit of the
+model and its predictions are frozen, so that no model or fit can have read it.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from immunescape.errors import InputError
+from immunescape.twins.records import PatientRecord
+
+__all__ = [
+    "EvidenceRow",
+    "Option",
+    "Setting",
+    "evidence_rows",
+    "options_for",
+    "own_options",
+    "setting_of",
+    "standard_of",
+]
+
+Level = Literal["tested", "extrapolated", "contradicted"]
+_PHASE_3 = ("3", "2/3")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The patient's setting on the day of the decision.
+
+    Attributes
+    ----------
+    line : number of the line that is decided on.
+    had_inhibitor, had_platinum : a PD-(L)1 antibody or a platinum before.
+    histology : squamous, nonsquamous, or '' where not known.
+    pdl1 : tumour proportion score in percent; None where not known.
+    driver : the driver, ``none``, or '' where not known.
+    progressed_on : drugs of the registry on which the disease progressed.
+    """
+
+    line: int
+    had_inhibitor: bool
+    had_platinum: bool
+    histology: str
+    pdl1: float | None
+    driver: str
+    progressed_on: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The setting in words."""
+        pdl1 = "PD-L1 not known" if self.pdl1 is None else f"PD-L1 {self.pdl1:.0f} %"
+        had = [w for w, yes in (("PD-(L)1 antibody", self.had_inhibitor), ("platinum", self.had_platinum)) if yes]
+        driver = {"": "driver not known", "none": "no driver"}.get(self.driver, f"{self.driver}-driven")
+        after = f", after {' and '.join(had)}" if had else ""
+        return f"line {self.line}{after}; {self.histology or 'histology not known'}, {pdl1}, {driver}"
+
+
+@dataclass(frozen=True)
+class EvidenceRow:
+    """One trial in one setting; ``lines`` and ``pdl1`` are ranges as the table writes them."""
+
+    trial: str
+    registry: str
+    phase: str
+    kind: str
+    lines: str
+    had_inhibitor: str
+    histology: str
+    pdl1: str
+    driver: str
+    result: Literal["positive", "negative", "mixed", "single_arm"]
+    finding: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Option:
+    """One regimen of a setting.
+
+    Attributes
+    ----------
+    name, title, kind, regimen : name, words, class of regimen, regimen text.
+    role : ``standard``, ``option``, ``comparator``, ``trial only`` or ``own``.
+    level : how it is shown: *tested* (its class was tested on trials that the model is judged by), *extrapolated*
+        (no such trial), *contradicted* (a negative phase 3 trial in this setting, and no positive one).
+    evidence : trials in this setting, negative ones too.
+    reason : why it is offered, or what speaks against it.
+    source : keys.
+    """
+
+    name: str
+    title: str
+    kind: str
+    regimen: str
+    role: str
+    level: Level
+    evidence: tuple[EvidenceRow, ...] = ()
+    reason: str = ""
+    source: tuple[str, ...] = ()
+    drugs: tuple[str, ...] = field(default=(), repr=False)
+
+
+def _table(name: str) -> list[dict[str, str]]:
+    path = files("immunescape.knowledge") / "data" / f"{name}.csv"
+    with path.open("r", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+@lru_cache(maxsize=1)
+def evidence_rows() -> tuple[EvidenceRow, ...]:
+    """Rows of ``option_evidence.csv``."""
+    return tuple(EvidenceRow(**row) for row in _table("option_evidence"))  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=1)
+def _tested_kinds() -> frozenset[str]:
+    """Classes of regimens that trials of the calibration or validation tested; chemotherapy was their control."""
+    return frozenset({row["regimen_class"] for row in _table("trial_roles")} | {"chemotherapy"})
+
+
+def setting_of(record: PatientRecord) -> Setting:
+    """Setting of a patient on the day of the decision."""
+    from immunescape.trial.toxicity import contains_class
+
+    facts = {f.target: f for f in record.facts}
+
+    def word(target: str) -> str:
+        fact = facts.get(target)
+        return str(fact.allowed[0]) if fact is not None and len(fact.allowed) == 1 else ""
+
+    had = [d for line in record.history for d in line.drugs]
+    failed = [d for line in record.history if line.progressed for d in line.drugs]
+    pdl1 = facts.get("pdl1_tps")
+    score = None
+    if pdl1 is not None:
+        score = pdl1.value if pdl1.value is not None else (pdl1.low + pdl1.high) / 2.0
+    driver = word("driver")
+    if not driver and "driver" in facts and "none" in facts["driver"].allowed:
+        driver = "none"  # what was tested was not seen; guideline groups say so as well
+    assumed_platinum = record.unknown_lines > 0 and driver != "EGFR"
+    return Setting(
+        record.line,
+        bool(had) and contains_class(tuple(had), "ici"),
+        (bool(had) and contains_class(tuple(had), "platinum")) or assumed_platinum,
+        word("histology"),
+        score,
+        driver,
+        tuple(dict.fromkeys(failed)),
+    )
+
+
+def _in_range(text: str, value: float | None) -> bool:
+    if text == "any":
+        return True
+    if value is None:
+        return False
+    low, _, high = text.partition("-")
+    return float(low) <= value <= float(high or low)
+
+
+def _in_line(text: str, line: int) -> bool:
+    return text == "any" or (line >= int(text[:-1]) if text.endswith("+") else line == int(text))
+
+
+def _fits(row: Mapping[str, str], setting: Setting) -> bool:
+    """Whether a row of either table is of this setting."""
+    yes = {"yes": True, "no": False}
+    driver = row["driver"]
+    known = setting.driver or "none"
+    return (
+        _in_line(row["lines"], setting.line)
+        and (row["had_inhibitor"] == "any" or yes[row["had_inhibitor"]] == setting.had_inhibitor)
+        and (row.get("had_platinum", "any") == "any" or yes[row["had_platinum"]] == setting.had_platinum)
+        and (row["histology"] == "any" or row["histology"] == (setting.histology or "nonsquamous"))
+        and _in_range(row["pdl1"], setting.pdl1)
+        and (driver == "any" or driver == known)
+    )
+
+
+def _needed(text: str, present: frozenset[str], biomarkers: Mapping[str, Any]) -> str | None:
+    """Why an option with needs is offered; None where they are not met."""
+    if not text:
+        return ""
+    what, _, rest = text.partition(" ")
+    if what == "mechanism":
+        met = [m for m in rest.split(" or ") if m in present]
+        return f"matched to {', '.join(met)}" if met else None
+    name, _, value = (part.strip() for part in rest.partition("="))
+    m = biomarkers.get(name)
+    own = None if m is None or m.value is None else str(m.value).casefold()
+    return f"{name} is {value}" if own == value.casefold() else None
+
+
+def level_of(kind: str, setting: Setting) -> tuple[Level, tuple[EvidenceRow, ...]]:
+    """Evidence level of a class of regimen in a setting, and the trials in that setting."""
+    from dataclasses import asdict
+
+    rows = tuple(r for r in evidence_rows() if r.kind == kind and _fits(asdict(r), setting))
+    confirmed = any(r.result == "positive" and r.phase in _PHASE_3 for r in rows)
+    if any(r.result == "negative" and r.phase in _PHASE_3 for r in rows) and not confirmed:
+        return "contradicted", rows
+    return ("tested" if kind in _tested_kinds() else "extrapolated"), rows
+
+
+def options_for(
+    record: PatientRecord, present: frozenset[str] = frozenset(), biomarkers: Mapping[str, Any] | None = None
+) -> tuple[tuple[Option, ...], tuple[str, ...]]:
+    """Regimens that the setting of a patient allows.
+
+    Parameters
+    ----------
+    record
+        The patient.
+    present
+        Mechanisms that were called present.
+    biomarkers
+        Biomarker -> measurement.
+
+    Returns
+    -------
+    The options, the standard first, and sentences on what is not offered and why.
+    """
+    setting = setting_of(record)
+    chosen: list[Option] = []
+    left: list[str] = []
+    for row in _table("regimen_options"):
+        if not _fits(row, setting):
+            continue
+        reason = _needed(row["needs"], present, biomarkers or {})
+        if reason is None:
+            continue
+        option = _made(row["name"], row["title"], row["kind"], row["regimen"], row["role"], setting, reason)
+        again = [d for d in option.drugs if d in setting.progressed_on]
+        if again and len(again) == len(option.drugs):
+            left.append(f"{option.title}: the disease progressed on it; name it in an options file with a reason")
+            continue
+        if any(o.regimen == option.regimen for o in chosen):
+            continue
+        chosen.append(option)
+    if setting.had_inhibitor:
+        left.append("a PD-(L)1 antibody alone: the disease progressed on one, or one was given; it needs a reason")
+    order = {"standard": 0, "option": 1, "comparator": 2, "trial only": 3, "own": 4}
+    chosen.sort(key=lambda o: order[o.role])
+    if chosen and chosen[0].role not in ("standard", "comparator"):
+        chosen.sort(key=lambda o: o.role != "comparator")
+    return tuple(chosen), tuple(left)
+
+
+def _made(
+    name: str, title: str, kind: str, regimen: str, role: str, setting: Setting, reason: str, source: str = ""
+) -> Option:
+    from immunescape.twins.courses import regimen_of
+
+    level, rows = level_of(kind, setting)
+    drugs = tuple(regimen_of(regimen).drugs)
+    return Option(name, title, kind, regimen, role, level, rows, reason, tuple(source.split(";")), drugs)
+
+
+def standard_of(record: PatientRecord) -> Option:
+    """The standard of the setting: what the other options are compared with.
+
+    Raises
+    ------
+    InputError
+        Where the table has no regimen for the setting.
+    """
+    options, _ = options_for(record)
+    for role in ("standard", "comparator", "option"):
+        for option in options:
+            if option.role == role:
+                return option
+    raise InputError(
+        f"no regimen of the table is for this setting ({setting_of(record).text})",
+        hint="Name regimens with --options FILE.",
+    )
+
+
+def own_options(path: str | Path, setting: Setting) -> tuple[Option, ...]:
+    """Read the user's own regimens: a YAML list of ``name``, ``regimen`` and, where one is due, ``reason``.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read, a regimen that cannot, or a class on which the disease progressed and for which
+        no reason is given.
+    """
+    import yaml
+
+    from immunescape.twins.courses import regimen_of
+
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"cannot be read: {error}", where=str(path), hint="A list of name, regimen, reason.") from None
+    if not isinstance(content, list) or not content:
+        raise InputError("no list of options", where=str(path), hint="- name: …\n    regimen: …")
+    found = []
+    for number, item in enumerate(content, start=1):
+        where = f"{path}, option {number}"
+        if not isinstance(item, dict) or not isinstance(item.get("regimen"), str):
+            raise InputError("an option needs a regimen as text", where=where, hint="- name: …\n    regimen: …")
+        extra = sorted(set(item) - {"name", "regimen", "reason"})
+        if extra:
+            from immunescape.errors import unknown_word
+
+            raise unknown_word("field of an option", str(extra[0]), ("name", "regimen", "reason"), where=where)
+        try:
+            drugs = tuple(regimen_of(item["regimen"]).drugs)
+        except InputError as error:
+            raise InputError(error.message, where=where, hint=error.hint) from None
+        reason = str(item.get("reason") or "")
+        again = [d for d in drugs if d in setting.progressed_on]
+        if again and not reason:
+            raise InputError(
+                f"the disease progressed on {', '.join(again)}", where=where, hint="Give a reason to try it again."
+            )
+        title = str(item.get("name") or item["regimen"])
+        found.append(_made(title, title, kind_of(drugs), item["regimen"], "own", setting, reason))
+    return tuple(found)
+
+
+def kind_of(drugs: tuple[str, ...]) -> str:
+    """Class of a regimen, in the words of the tables, from the classes of its drugs."""
+    from immunescape.model.registry import drugs as registry_drugs
+    from immunescape.trial.toxicity import contains_class
+
+    if not drugs:
+        return "no treatment"
+    registered = registry_drugs()
+    aims = {
+        target.replace("-", "").upper()
+        for d in drugs
+        if contains_class((d,), "ici")
+        for target in getattr(registered.get(d), "targets", ())
+    }
+    parts = ["ici"] if aims & {"PD1", "PDL1"} else []
+    parts += [f"{name} antibody" for name in ("CTLA-4", "TIGIT", "LAG-3", "TIM-3") if name.replace("-", "") in aims]
+    if aims & {"VEGF", "VEGFA", "VEGFR2"}:
+        parts.append("antiangiogenic")
+    for word, title in (
+        ("antiangiogenic", "antiangiogenic"), ("cytokine", "cytokine"), ("cell_therapy", "cell therapy"),
+        ("adc", "antibody-drug conjugate"), ("targeted", "targeted"), ("vaccine", "vaccine"),
+        ("radiation", "radiotherapy"), ("sting_agonist", "STING agonist"), ("epigenetic", "epigenetic drug"),
+        ("costimulation", "costimulation"), ("adenosine_antibody", "adenosine antibody"), ("flora", "flora"),
+    ):  # fmt: skip
+        if title not in parts and any(contains_class((d,), word) for d in drugs):
+            parts.append(title)
+    plain = [d for d in drugs if contains_class((d,), "cytotoxic") and not contains_class((d,), "adc")]
+    if plain:
+        parts.append("chemotherapy")
+    return " and ".join(parts) or "other"

@@ -1,0 +1,356 @@
+"""The same twins under each regimen of a setting: figures with intervals, probabilities of being best, order.
+
+Every draw weighs the twins anew (a Bayesian bootstrap of the weighted twins) and moves each class of regimen by the
+error that the calibration left on trials (log odds of response, log time of survival): regimens of a class share a
+move, so that two of them are told apart by the twins, and two classes only where they differ by more than that error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.errors import InputError, unknown_word
+from immunescape.twins.options import Option
+from immunescape.twins.records import PatientRecord
+from immunescape.twins.twin import MONTH, Followed, event_days, weighted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FIGURES", "WEIGHTS", "Figure", "Ranked", "RankedPatient", "Ranking", "ranked", "read_weights"]
+
+FloatArray = NDArray[np.float64]
+DRAWS = 400
+HORIZON = 24.0
+MARGIN = 0.05
+FIGURES = (
+    "response", "pfs_6", "pfs_12", "pfs_24", "os_6", "os_12", "os_24", "rmst_24", "grade3", "stopped",
+)  # fmt: skip
+WEIGHTS: Mapping[str, float] = {"survival": 1.0, "progression_free": 0.5, "toxicity": 0.1}
+"""Weights of benefit and harm, each a share of 24 months: of life, of life without progression, and of one severe
+toxicity. A default to be looked at and changed; no study measured it."""
+_LEVELS = ("tested", "extrapolated", "contradicted")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure with its interval of 95 %: shares, or months of the restricted mean survival."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One option, with what the twins say of it.
+
+    Attributes
+    ----------
+    option : the regimen, its evidence and level.
+    figures : name of `FIGURES` -> figure.
+    score : benefit less harm, by the weights.
+    best : probability of the best score among the options of its level.
+    not_worse : probability of survival at 12 months at least that of the standard less the margin.
+    against_standard : difference of the score to that of the standard, with its interval.
+    told_apart : whether that interval leaves out zero.
+    early : step of the cycle -> median change of its score by week 6 against no treatment.
+    """
+
+    option: Option
+    figures: Mapping[str, Figure]
+    score: Figure
+    best: float
+    not_worse: float
+    against_standard: Figure
+    told_apart: bool
+    early: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Options of one patient in order: tested ones, then extrapolated, then contradicted ones.
+
+    Attributes
+    ----------
+    standard : name of the option that the others are compared with.
+    rows : the options.
+    weights, margin : what the score and *not worse* are made of.
+    limiting : step of the cycle -> share of the twins that it limits.
+    words : what the ranking says, in sentences.
+    """
+
+    standard: str
+    rows: tuple[Ranked, ...]
+    weights: Mapping[str, float]
+    margin: float
+    limiting: Mapping[str, float] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain content."""
+        return {
+            "standard": self.standard,
+            "weights": dict(self.weights),
+            "margin": self.margin,
+            "limiting_step": {k: round(v, 4) for k, v in self.limiting.items()},
+            "says": list(self.words),
+            "options": [
+                {
+                    "name": r.option.name,
+                    "title": r.option.title,
+                    "kind": r.option.kind,
+                    "regimen": r.option.regimen,
+                    "role": r.option.role,
+                    "evidence_level": r.option.level,
+                    "reason": r.option.reason,
+                    "trials": [asdict(e) for e in r.option.evidence],
+                    "figures": {k: _rounded(f) for k, f in r.figures.items()},
+                    "score": _rounded(r.score),
+                    "probability_best_of_its_level": round(r.best, 4),
+                    "probability_not_worse_than_standard": round(r.not_worse, 4),
+                    "score_less_standard": _rounded(r.against_standard),
+                    "told_apart_from_standard": r.told_apart,
+                    "steps_at_week_6": {k: round(v, 3) for k, v in r.early.items()},
+                }
+                for r in self.rows
+            ],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class RankedPatient:
+    """Options of one patient, ranked on the same twins.
+
+    Attributes
+    ----------
+    record : what the files say of the patient.
+    followed : the twins and their courses under every option.
+    ranking : the options in order.
+    left_out : sentences on what is not offered.
+    setting : the setting in words.
+    """
+
+    record: PatientRecord
+    followed: Followed
+    ranking: Ranking
+    left_out: tuple[str, ...]
+    setting: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain content."""
+        twins = self.followed.twins
+        least = twins.least_likely
+        return {
+            "patient": self.record.patient,
+            "day": self.record.at,
+            "setting": self.setting,
+            "stratum": self.record.stratum_title,
+            "twins": len(twins),
+            "effective_twins": round(twins.effective, 1),
+            "candidates": twins.candidates,
+            "least_likely": None
+            if least is None
+            else {"biomarker": least[0].biomarker or least[0].target, "probability": round(least[1], 4)},
+            "seed": twins.seed,
+            **self.ranking.to_json(),
+            "not_offered": list(self.left_out),
+            "not_assessable": list(self.record.open_questions),
+            "notes": [*self.record.notes, *twins.notes],
+        }
+
+
+def _rounded(figure: Figure) -> dict[str, float]:
+    return {k: round(v, 4) for k, v in asdict(figure).items()}
+
+
+def read_weights(words: Sequence[str]) -> dict[str, float]:
+    """Weights of benefit and harm from words such as ``toxicity=0.2``; those not named keep their default.
+
+    Raises
+    ------
+    InputError
+        For another name, or a number that is none or negative.
+    """
+    weights = dict(WEIGHTS)
+    for word in words:
+        name, sign, text = (part.strip() for part in word.partition("="))
+        if not sign:
+            raise InputError(f"'{word}' is no NAME=NUMBER", hint="For example: --weight toxicity=0.2")
+        if name not in weights:
+            raise unknown_word("weight", name, weights)
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number) or number < 0.0:
+            raise InputError(f"the weight of {name} is '{text}'", hint="A number from 0 on.")
+        weights[name] = number
+    return weights
+
+
+@dataclass(frozen=True)
+class _Arm:
+    """Outcomes of the twins on one option: arrays (n,) in the same order of twins for all options."""
+
+    response: FloatArray
+    pfs: FloatArray
+    os: FloatArray
+    grade3: FloatArray
+    stopped: FloatArray
+
+
+def _arm(rows: pd.DataFrame) -> _Arm:
+    pfs, os_ = event_days(rows)
+    return _Arm(
+        np.asarray(rows["best_response"].isin(["CR", "PR"]), dtype=float),
+        pfs / MONTH,
+        os_ / MONTH,
+        np.asarray(rows["grade3_day"].notna(), dtype=float),
+        np.asarray(rows["toxicity_stop_day"].notna(), dtype=float),
+    )
+
+
+def _figures(arm: _Arm, w: FloatArray, log_odds: float, log_time: float) -> dict[str, float]:
+    """Figures of one option, its response moved in log odds and its times in logarithm."""
+    stretch = math.exp(log_time)
+    share = min(max(float(w @ arm.response), 1e-4), 1.0 - 1e-4)
+    pfs, os_ = arm.pfs * stretch, arm.os * stretch
+    found = {"response": 1.0 / (1.0 + math.exp(-(math.log(share / (1.0 - share)) + log_odds)))}
+    found |= {f"pfs_{m}": float(w @ (pfs > m)) for m in (6, 12, 24)}
+    found |= {f"os_{m}": float(w @ (os_ > m)) for m in (6, 12, 24)}
+    found["rmst_24"] = float(w @ np.minimum(os_, HORIZON))
+    found["rmpfs_24"] = float(w @ np.minimum(pfs, HORIZON))
+    found["grade3"], found["stopped"] = float(w @ arm.grade3), float(w @ arm.stopped)
+    return found
+
+
+def _score(figures: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    """Benefit less harm."""
+    return (
+        weights["survival"] * figures["rmst_24"] / HORIZON
+        + weights["progression_free"] * figures["rmpfs_24"] / HORIZON
+        - weights["toxicity"] * figures["grade3"]
+    )
+
+
+def _interval(value: float, draws: FloatArray) -> Figure:
+    low, high = np.quantile(draws, (0.025, 0.975))
+    return Figure(value, float(low), float(high))
+
+
+def ranked(
+    followed: Followed,
+    options: Sequence[Option],
+    *,
+    weights: Mapping[str, float] | None = None,
+    margin: float = MARGIN,
+    discrepancy: Mapping[str, float] | None = None,
+    seed: int = 1,
+    early: Mapping[str, Mapping[str, float]] | None = None,
+    limiting: Mapping[str, float] | None = None,
+) -> Ranking:
+    """Rank options on the same twins.
+
+    Parameters
+    ----------
+    followed
+        Twins that were followed under an arm of each option, named as the option.
+    options
+        The first is the standard.
+    weights, margin
+        Weights of benefit and harm (`WEIGHTS`), and the loss of survival at 12 months that counts as not worse.
+    discrepancy
+        Standard deviations of the error that the calibration left: ``orr`` (log odds) and ``median`` (log time); {}
+        leaves it out.
+    seed
+        Of the draws.
+    early, limiting
+        See `Ranked` and `Ranking`.
+
+    Raises
+    ------
+    InputError
+        Where no twin reached all options.
+    """
+    used = dict(WEIGHTS if weights is None else weights)
+    left = dict(discrepancy or {})
+    tables = {o.name: weighted(followed, o.name)[0].set_index("id") for o in options}
+    common = sorted(set.intersection(*(set(t.index.tolist()) for t in tables.values())))
+    if not common:
+        raise InputError("no twin could be followed under all options", hint="Leave out the option that fails.")
+    by = dict(zip(followed.twins.table.index.tolist(), followed.weights.tolist(), strict=True))
+    w = np.array([by[i] for i in common])
+    w = w / w.sum()
+    arms = {name: _arm(table.loc[common]) for name, table in tables.items()}
+    rng = np.random.default_rng([seed, 31])
+    ess = 1.0 / float((w**2).sum())
+    kinds = sorted({o.kind for o in options})
+    point = {o.name: _figures(arms[o.name], w, 0.0, 0.0) for o in options}
+    drawn: dict[str, list[dict[str, float]]] = {o.name: [] for o in options}
+    for _ in range(DRAWS):
+        # gamma weights: each twin counts as its share of the effective ones
+        own = rng.gamma(np.maximum(w * ess, 1e-6))
+        own = own / own.sum()
+        moves = {k: rng.standard_normal(2) * (left.get("orr", 0.0), left.get("median", 0.0)) for k in kinds}
+        for o in options:
+            drawn[o.name].append(_figures(arms[o.name], own, *moves[o.kind]))
+    scores = {n: np.array([_score(f, used) for f in rows]) for n, rows in drawn.items()}
+    values = {n: _score(f, used) for n, f in point.items()}
+    standard = options[0].name
+    survival = {n: np.array([f["os_12"] for f in rows]) for n, rows in drawn.items()}
+    rows = []
+    for o in options:
+        peers = [p.name for p in options if p.level == o.level]
+        top = np.stack([scores[p] for p in peers]).max(axis=0)
+        difference = _interval(values[o.name] - values[standard], scores[o.name] - scores[standard])
+        rows.append(
+            Ranked(
+                o,
+                {n: _interval(point[o.name][n], np.array([f[n] for f in drawn[o.name]])) for n in FIGURES},
+                _interval(values[o.name], scores[o.name]),
+                float((scores[o.name] >= top - 1e-12).mean()),
+                float((survival[o.name] >= survival[standard] - margin).mean()),
+                difference,
+                o.name != standard and (difference.low > 0.0 or difference.high < 0.0),
+                dict((early or {}).get(o.name, {})),
+            )
+        )
+    rows.sort(key=lambda r: (_LEVELS.index(r.option.level), -r.score.value))
+    return Ranking(standard, tuple(rows), used, margin, dict(limiting or {}), _words(rows, standard, left))
+
+
+def _words(rows: Sequence[Ranked], standard: str, discrepancy: Mapping[str, float]) -> tuple[str, ...]:
+    """What the ranking says, in sentences."""
+    title = next(r.option.title for r in rows if r.option.name == standard)
+    said = []
+    for r in rows:
+        if r.option.name == standard:
+            continue
+        if not r.told_apart:
+            said.append(f"{r.option.title} and {title} cannot be told apart.")
+        else:
+            better = r.against_standard.value > 0.0
+            said.append(f"{r.option.title} scores {'above' if better else 'below'} {title} on these twins.")
+        if r.option.level == "contradicted":
+            trials = ", ".join(e.trial for e in r.option.evidence if e.result == "negative")
+            said.append(f"{r.option.title}: contradicted in this setting by {trials}, whatever the twins say.")
+        elif r.option.level == "extrapolated":
+            said.append(
+                f"{r.option.title}: no trial that the model is judged by tested this class; shown apart, never above a "
+                "tested one."
+            )
+    if discrepancy:
+        said.append(
+            "Intervals hold the twins and the error that the calibration left on trials, shared within a class of "
+            "regimens; draws of the posterior of the fit and of assumed strengths are not in them."
+        )
+    else:
+        said.append("The calibration that ships states no error of its trials: intervals hold the twins alone.")
+    return tuple(said)

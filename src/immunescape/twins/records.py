@@ -1,0 +1,367 @@
+"""What a patient's files say beside the biomarkers: who the patient is, and the course so far.
+
+Days count from the first dose of immunotherapy (day 0), as in the profile. Nothing after the day of the decision is
+read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from immunescape.errors import InputError, unknown_word
+from immunescape.twins.facts import Fact, checked, facts_of_measurements
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from immunescape.knowledge.profile_records import PatientProfile
+    from immunescape.profile.study import Study
+
+__all__ = ["LineRecord", "PatientRecord", "Scan", "patient_record"]
+
+_TOGETHER = 28.0
+"""Days within which treatments that are begun belong to one line."""
+_BASELINE = 42.0
+"""Days before a line in which a scan is its baseline."""
+_NOT_AGAINST_CANCER = {"antibiotic", "flora"}
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A scan: day, sum of diameters in mm (NaN where none is given), RECIST word ('' where none is given)."""
+
+    day: float
+    sld_mm: float
+    word: str
+
+
+@dataclass(frozen=True)
+class LineRecord:
+    """A line of treatment that a patient has had or is on.
+
+    Attributes
+    ----------
+    drugs : names of the registry.
+    start, end : days; `end` is infinite while it goes on.
+    baseline_mm : sum of diameters before it; NaN where there is none.
+    scans : those on it, up to the day of the decision.
+    progression_day : day of the scan that showed progression; infinite where none did.
+    """
+
+    drugs: tuple[str, ...]
+    start: float
+    end: float
+    baseline_mm: float
+    scans: tuple[Scan, ...]
+    progression_day: float
+
+    @property
+    def progressed(self) -> bool:
+        """Whether a scan showed progression."""
+        return math.isfinite(self.progression_day)
+
+    @property
+    def last_day(self) -> float:
+        """Day of the last scan; the start where there is none."""
+        return self.scans[-1].day if self.scans else self.start
+
+    @property
+    def progression_after(self) -> float:
+        """Last day on which the patient was known to be free of progression."""
+        earlier = [s.day for s in self.scans if s.day < self.progression_day]
+        return max(earlier, default=self.start)
+
+    @property
+    def best_response(self) -> str:
+        """Best word of the scans; '' where none has a word."""
+        words = [s.word for s in self.scans]
+        return next((w for w in ("CR", "PR", "SD", "PD") if w in words), "")
+
+    @property
+    def title(self) -> str:
+        """The drugs in words."""
+        return " + ".join(d.replace("_", " ") for d in self.drugs)
+
+
+@dataclass(frozen=True)
+class PatientRecord:
+    """One patient at the day of a decision.
+
+    Attributes
+    ----------
+    patient : identifier.
+    at : day of the decision.
+    facts : what biomarkers and the table of patients say of virtual patients.
+    lines : lines of treatment that began before `at` (or on day 0 where `at` is 0: see `planned`), in order.
+    unknown_lines : earlier lines whose drugs the files do not name.
+    entry_mm : sum of diameters after those lines, before the next; NaN where there are none, or no scan.
+    planned : the line that begins on the day of the decision, as the files record it; None where they do not.
+    ctdna : (day, level) of samples up to `at`, of one analyte and unit.
+    open_questions : biomarkers of the table of facts that are not assessable.
+    stratum, stratum_title : guideline group.
+    notes : what was left out, and why.
+    """
+
+    patient: str
+    at: float
+    facts: tuple[Fact, ...]
+    lines: tuple[LineRecord, ...] = ()
+    unknown_lines: int = 0
+    entry_mm: float = math.nan
+    planned: LineRecord | None = None
+    ctdna: tuple[tuple[float, float], ...] = ()
+    open_questions: tuple[str, ...] = ()
+    stratum: str = ""
+    stratum_title: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ongoing(self) -> LineRecord | None:
+        """The line that the patient is on without progression; None where there is none."""
+        last = self.lines[-1] if self.lines else None
+        return last if last is not None and not last.progressed and last.end > self.at else None
+
+    @property
+    def history(self) -> tuple[LineRecord, ...]:
+        """The lines that are over."""
+        return self.lines[:-1] if self.ongoing is not None else self.lines
+
+    @property
+    def line(self) -> int:
+        """Number of the line that is decided on (or that the patient is on)."""
+        return len(self.history) + self.unknown_lines + 1
+
+
+def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> PatientRecord:
+    """Gather what is known of a patient on the day of a decision.
+
+    Parameters
+    ----------
+    study
+        What was read of the folder.
+    profile
+        The patient's profile.
+    at
+        Day; 0 is the day of the first dose of immunotherapy, before that dose.
+
+    Raises
+    ------
+    InputError
+        For a patient whom the study does not have, and measurements that contradict each other or a unit.
+    """
+    if not math.isfinite(at) or at < 0.0:
+        raise InputError(f"the day is {at}", hint="Days count from the first dose of immunotherapy; give 0 or more.")
+    if profile.patient not in study.patient_ids:
+        raise unknown_word("patient", profile.patient, study.patient_ids)
+    row = study.patients.set_index("patient").loc[profile.patient]
+    notes: list[str] = []
+    lines = _lines(study, profile.patient, at)
+    before = [line for line in lines if line.start < 0 or at > 0]
+    planned = next((line for line in lines if line.start >= 0), None) if at == 0.0 else None
+    known_before = sum(line.start < 0 for line in lines)
+    recorded = _plain(row, "prior_lines")
+    unknown = 0 if recorded is None else max(int(recorded) - known_before, 0)
+    first = dict(facts_of(profile))
+    for fact in (*_of_row(row, notes), *_of_tables(study, profile.patient, lines)):
+        first.setdefault(fact.target, fact)
+    entry = math.nan
+    if unknown:  # the size was measured after lines that nobody recorded, not at diagnosis
+        first.pop("sld_mm", None)
+        entry = _baseline(study, profile.patient, 0.0)
+        notes.append(
+            f"{unknown} earlier {'line' if unknown == 1 else 'lines'} without names of drugs: taken for a platinum "
+            "doublet" + (", then docetaxel" if unknown > 1 else "") + " with progression; biopsies and blood are taken "
+            "for those at diagnosis"
+        )
+    stratum = profile.stratum
+    return PatientRecord(
+        profile.patient,
+        at,
+        checked(first[k] for k in sorted(first)),
+        tuple(before),
+        unknown,
+        entry,
+        planned,
+        _ctdna(study, profile.patient, at),
+        _open(profile),
+        getattr(stratum, "name", "") or "",
+        getattr(stratum, "title", "") or "",
+        tuple(notes),
+    )
+
+
+def facts_of(profile: PatientProfile) -> Mapping[str, Fact]:
+    """Facts of a patient's biomarkers by target."""
+    return {f.target: f for f in facts_of_measurements(profile.biomarkers)}
+
+
+def _open(profile: PatientProfile) -> tuple[str, ...]:
+    from immunescape.knowledge.profile_to_model import profile_links
+
+    names = dict.fromkeys(link.biomarker for link in profile_links())
+    given = profile.biomarkers
+    return tuple(n for n in names if n not in given or given[n].value is None)
+
+
+def _plain(row: Any, column: str) -> float | None:
+    """A number of the table of patients; None where there is none."""
+    value = row.get(column)
+    return None if value is None or not math.isfinite(float(value)) else float(value)
+
+
+def _word(row: Any, column: str) -> str:
+    value = row.get(column)
+    return value.strip().casefold() if isinstance(value, str) else ""
+
+
+def _of_row(row: Any, notes: list[str]) -> list[Fact]:
+    """Facts of the table of patients."""
+    found: list[Fact] = []
+
+    def words(target: str, column: str, allowed: tuple[str | int, ...]) -> None:
+        found.append(Fact(target, "covariate", allowed=allowed, biomarker=column, measured=str(row[column])))
+
+    sex = _word(row, "sex")
+    if sex[:1] in ("f", "w", "m"):
+        words("sex", "sex", ("M",) if sex[0] == "m" else ("F",))
+    histology = _word(row, "histology")
+    if "squamous" in histology and "non" not in histology and "adenosquamous" not in histology:
+        words("histology", "histology", ("squamous",))
+    elif any(w in histology for w in ("adeno", "non-squamous", "nonsquamous", "non squamous", "large cell")):
+        words("histology", "histology", ("nonsquamous",))
+    elif histology:
+        notes.append(f"histology '{row['histology']}' is neither squamous nor non-squamous here: not conditioned on")
+    smoking = _word(row, "smoking")
+    if smoking:
+        first = smoking.split()[0]
+        if first in ("never", "former", "current"):
+            words("smoking", "smoking", (first,))
+        elif first in ("ever", "smoker", "yes"):
+            words("smoking", "smoking", ("former", "current"))
+    stage = _word(row, "stage").replace("stage", "").strip().upper()
+    if stage.startswith(("IV", "4")):
+        words("stage", "stage", ("IV",))
+    elif stage.startswith(("III", "3")):
+        words("stage", "stage", ("III",))
+    elif stage:
+        notes.append(f"stage '{row['stage']}' is not advanced disease, for which the population stands")
+    ecog, age = _plain(row, "ecog"), _plain(row, "age")
+    if ecog is not None:
+        if ecog > 2:
+            notes.append(f"ECOG {ecog:.0f}: the population ends with 2, which is taken")
+        words("ecog", "ecog", (int(min(ecog, 2)),))
+    if age is not None:
+        found.append(
+            Fact(
+                "age", "covariate", value=age, spread=0.5, scale="sd", biomarker="age", measured=f"{age:.0f} years"
+            )
+        )  # fmt: skip
+    return found
+
+
+def _of_tables(study: Study, patient: str, lines: list[LineRecord]) -> list[Fact]:
+    """Sum of diameters before the first line that is recorded, and LDH over its upper limit."""
+    from immunescape.trial.coefficients import coefficients
+
+    found: list[Fact] = []
+    baseline = next((line.baseline_mm for line in lines), math.nan)
+    if math.isnan(baseline):
+        baseline = _baseline(study, patient, 0.0)
+    if math.isfinite(baseline):
+        table = coefficients("lesions")
+        error = math.hypot(table["reader_cv"].value, table["scan_cv"].value)
+        found.append(
+            Fact(
+                "sld_mm", "covariate", value=baseline, spread=error, scale="sd_ln", biomarker="sum of diameters",
+                measured=f"{baseline:.4g} mm", source=("oak",),
+            )
+        )  # fmt: skip
+    labs = study.labs[(study.labs["patient"] == patient) & (study.labs["day"].fillna(0.0) <= 0.0)]
+    level, limit = (labs[labs["analyte"] == name] for name in ("ldh", "ldh_upper_limit"))
+    if len(level) and len(limit):
+        last = level.sort_values("day").iloc[-1]
+        top = limit[limit["unit"] == last["unit"]]
+        if len(top) and float(top["value"].iloc[-1]) > 0:
+            ratio = float(last["value"]) / float(top["value"].iloc[-1])
+            found.append(
+                Fact(
+                    "ldh_uln", "covariate", value=ratio, spread=0.15, scale="sd_ln", biomarker="ldh",
+                    measured=f"{ratio:.3g} upper limits of normal", grade="assumed",
+                )
+            )  # fmt: skip
+    return found
+
+
+def _baseline(study: Study, patient: str, start: float) -> float:
+    """Sum of diameters of the last scan before a line."""
+    rows = study.responses[(study.responses["patient"] == patient) & study.responses["sld_mm"].notna()]
+    rows = rows[(rows["day"] <= start + 1.0) & (rows["day"] >= start - _BASELINE)].sort_values("day")
+    return float(rows["sld_mm"].iloc[-1]) if len(rows) else math.nan
+
+
+def _drug_names() -> Mapping[str, str]:
+    from immunescape.model.registry import drugs
+
+    names: dict[str, str] = {}
+    for name, record in drugs().items():
+        for text in (name, name.replace("_", " "), name.replace("_", "-"), *getattr(record, "synonyms", ())):
+            names[str(text).casefold()] = name
+    return names
+
+
+def _lines(study: Study, patient: str, at: float) -> list[LineRecord]:
+    """Lines that began up to `at`, in order; on day 0 itself the one that is planned."""
+    from immunescape.trial.toxicity import contains_class
+
+    names = _drug_names()
+    rows = study.treatments[(study.treatments["patient"] == patient) & study.treatments["start_day"].notna()]
+    begun: list[tuple[float, float, str]] = []
+    for start, end, drug in zip(rows["start_day"], rows["end_day"], rows["drug"], strict=True):
+        name = names.get(str(drug).strip().casefold())
+        if name is None or start > at or any(contains_class((name,), c) for c in _NOT_AGAINST_CANCER):
+            continue
+        begun.append((float(start), math.inf if end != end else float(end), name))
+    groups: list[list[tuple[float, float, str]]] = []
+    for row in sorted(begun):
+        if groups and row[0] - groups[-1][0][0] <= _TOGETHER:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    starts = [group[0][0] for group in groups]
+    found = []
+    for group, following in zip(groups, [*starts[1:], math.inf], strict=True):
+        start = group[0][0]
+        scans = _scans(study, patient, start, min(at, following))
+        progression = next((s.day for s in scans if s.word == "PD"), math.inf)
+        drugs = tuple(dict.fromkeys(row[2] for row in sorted(group)))
+        end = min(max(row[1] for row in group), following)
+        end = end if end <= at else math.inf  # later is not known yet
+        record = LineRecord(drugs, start, end, _baseline(study, patient, start), scans, progression)
+        if record.progressed:
+            record = replace(record, scans=tuple(s for s in scans if s.day <= progression))
+        found.append(record)
+    return found
+
+
+def _scans(study: Study, patient: str, start: float, until: float) -> tuple[Scan, ...]:
+    rows = study.responses[(study.responses["patient"] == patient) & study.responses["day"].notna()]
+    rows = rows[(rows["day"] > start + 1.0) & (rows["day"] <= until)].sort_values("day")
+    return tuple(
+        Scan(float(day), float(sld), word.strip().upper() if isinstance(word, str) else "")
+        for day, sld, word in zip(rows["day"], rows["sld_mm"], rows["recist"], strict=True)
+    )
+
+
+def _ctdna(study: Study, patient: str, at: float) -> tuple[tuple[float, float], ...]:
+    """Levels of the analyte and unit with most samples; what was not detected is left out."""
+    rows: pd.DataFrame = study.ctdna[(study.ctdna["patient"] == patient) & study.ctdna["day"].notna()]
+    rows = rows[(rows["day"] <= at) & (rows["value"] > 0.0)]
+    if not len(rows):
+        return ()
+    kinds = rows[["analyte", "unit"]].fillna("").agg("|".join, axis=1)
+    kind = kinds.value_counts().sort_index().idxmax()
+    rows = rows[kinds == kind].sort_values("day")
+    return tuple((float(d), float(v)) for d, v in zip(rows["day"], rows["value"], strict=True))

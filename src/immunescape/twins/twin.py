@@ -1,0 +1,358 @@
+"""Twins of a patient with their course so far, and what they say of the line that the patient is on or begins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from immunescape.errors import InputError
+from immunescape.twins.conditioning import ENOUGH, TwinPopulation, condition
+from immunescape.twins.courses import Courses, CourseTask, follow, stacked, usual_regimen
+from immunescape.twins.covariates import effective
+from immunescape.twins.early import early_course
+from immunescape.twins.likelihood import arm_outcomes, line_log_likelihood, size_log_likelihood
+from immunescape.twins.records import LineRecord, PatientRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Followed", "TwinResult", "forecast", "made_twins", "twins_on", "weighted"]
+
+FloatArray = NDArray[np.float64]
+_BATCH = 1_000_000
+"""Numbers of the twins of further batches begin with a multiple of this."""
+_BATCHES = 4
+_MORE = 1.25
+"""So many times the effective twins are drawn at diagnosis where a course will cost some of them."""
+MONTH = 365.25 / 12.0
+
+
+@dataclass(frozen=True, eq=False)
+class Followed:
+    """Twins that were followed through earlier lines and the arms of one task.
+
+    Attributes
+    ----------
+    twins : the twins, weighted by what was known at diagnosis.
+    courses : what became of them.
+    weights : (n,) of the rows of `twins.table`, with earlier lines and sizes counted in.
+    """
+
+    twins: TwinPopulation
+    courses: Courses
+    weights: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class TwinResult:
+    """Twins of one patient.
+
+    Attributes
+    ----------
+    record : what the files say of the patient.
+    twins : the twin population on the day of the decision: weights count everything up to that day.
+    regimen : what the forecast is of, as text; its name in `label`.
+    courses : courses of the twins on it.
+    before, now : forecast before the line's first dose, and on the day of the decision (the same on day 0).
+    """
+
+    record: PatientRecord
+    twins: TwinPopulation
+    label: str
+    regimen: str
+    courses: Courses
+    before: dict[str, Any]
+    now: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain content of the result."""
+        least = self.twins.least_likely
+        return {
+            "patient": self.record.patient,
+            "day": self.record.at,
+            "line": self.record.line,
+            "stratum": self.record.stratum_title,
+            "seed": self.twins.seed,
+            "twins": len(self.twins),
+            "effective_twins": round(self.twins.effective, 1),
+            "candidates": self.twins.candidates,
+            "least_likely": None
+            if least is None
+            else {"target": least[0].target, "biomarker": least[0].biomarker, "probability": round(least[1], 4)},
+            "facts": [
+                {
+                    "target": f.target, "kind": f.kind, "says": f.text, "biomarker": f.biomarker,
+                    "measured": f.measured, "grade": f.grade, "source": list(f.source),
+                    "probability": round(self.twins.surprise[f.target], 4) if f.target in self.twins.surprise else None,
+                }
+                for f in self.twins.facts
+            ],
+            "not_assessable": list(self.record.open_questions),
+            "lines": [
+                {
+                    "drugs": list(line.drugs), "start_day": line.start, "best_response": line.best_response,
+                    "progression_day": line.progression_day if line.progressed else None,
+                }
+                for line in self.record.lines
+            ],
+            "unknown_lines": self.record.unknown_lines,
+            "regimen": self.regimen,
+            "forecast_before": self.before,
+            "forecast": self.now,
+            "notes": [*self.record.notes, *self.twins.notes],
+        }  # fmt: skip
+
+
+def forecast(patients: pd.DataFrame, weights: FloatArray, at_day: float = 0.0) -> dict[str, Any]:
+    """Figures of one arm over weighted twins.
+
+    Parameters
+    ----------
+    patients
+        Rows of one arm, each with a weight.
+    weights
+        (n,) weights; they need not add up to 1.
+    at_day
+        Day of the line on which the patient is alive and free of progression; probabilities are from the line's start.
+
+    Returns
+    -------
+    ``response``, ``pfs_6``, ``pfs_12``, ``os_6``, ``os_12``, ``os_24`` (probabilities), ``median_pfs_months``,
+    ``grade3`` (toxicity of grade 3 or more) and ``stopped`` (for toxicity); those for times before `at_day` are 1.
+    """
+    w = weights / weights.sum()
+    pfs, os_ = event_days(patients)
+    order = np.argsort(pfs)
+    half = np.searchsorted(np.cumsum(w[order]), 0.5)
+    median = pfs[order][min(int(half), len(pfs) - 1)]
+    found: dict[str, Any] = {
+        "response": float(w @ patients["best_response"].isin(["CR", "PR"]).to_numpy(dtype=float)),
+        "grade3": float(w @ patients["grade3_day"].notna().to_numpy(dtype=float)),
+        "stopped": float(w @ patients["toxicity_stop_day"].notna().to_numpy(dtype=float)),
+        "median_pfs_months": float(median / MONTH) if math.isfinite(median) else None,
+    }
+    for name, days, months in (("pfs", pfs, (6, 12)), ("os", os_, (6, 12, 24))):
+        for month in months:
+            found[f"{name}_{month}"] = float(w @ (days > month * MONTH)) if month * MONTH > at_day else 1.0
+    return {k: None if v is None else round(v, 4) for k, v in found.items()}
+
+
+def event_days(patients: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+    """Days of progression or death, and of death (n,), of rows of one arm; infinite where there was none."""
+    progression, death = (
+        np.asarray(patients[c].astype(float).fillna(math.inf), dtype=float) for c in ("progression_day", "death_day")
+    )
+    return np.minimum(progression, death), death
+
+
+def twins_on(
+    record: PatientRecord,
+    arms: tuple[tuple[str, str], ...],
+    *,
+    twins: int = 400,
+    seed: int = 1,
+    workers: int = 1,
+    engine: str = "auto",
+    region: str = "western",
+    months: float = 36.0,
+    enough: int = ENOUGH,
+    progress: Callable[[int, int], None] | None = None,
+    lesions: str = "several",
+) -> Followed:
+    """Draw twins of a patient and follow them through earlier lines and some arms, until enough are effective.
+
+    Parameters
+    ----------
+    record
+        What is known of the patient.
+    arms
+        (name, regimen text) of each arm.
+    twins, seed, workers, engine, region, enough
+        See `immunescape.twins.conditioning.condition`.
+    months
+        Follow-up of the arms.
+    progress
+        Called with (twins done, twins in all) of a batch.
+    lesions
+        See `CourseTask`.
+
+    Raises
+    ------
+    InputError
+        Where too few twins had such a course.
+    """
+    import pandas as pd
+
+    ongoing = record.ongoing
+    course = None
+    if ongoing is not None and not record.history and not record.unknown_lines:
+        course = early_course(
+            usual_regimen(ongoing.drugs),
+            ongoing.baseline_mm,
+            [(s.day - ongoing.start, s.sld_mm) for s in ongoing.scans],
+            [(d - ongoing.start, v) for d, v in record.ctdna if d >= ongoing.start - 7.0],
+        )
+    driver = next((f.allowed[0] for f in record.facts if f.target == "driver" and len(f.allowed) == 1), "none")
+    parts: list[Followed] = []
+    more = _MORE if _informative(record) else 1.0
+    for batch in range(_BATCHES):
+        own = _seed(seed, batch)
+        population = condition(
+            record.patient, record.facts, twins=math.ceil(more * twins), seed=own,
+            region="east_asian" if region == "east_asian" else "western", workers=workers, engine=engine,
+            enough=math.ceil(more * enough), course=course,
+        )  # fmt: skip
+        task = CourseTask(
+            own,
+            arms,
+            record.history,
+            record.unknown_lines,
+            str(driver),
+            months,
+            tuple(s.day - ongoing.start for s in ongoing.scans) if ongoing is not None else (),
+            record.line,
+            region,
+            engine,
+            lesions=lesions,
+        )
+        courses = follow(task, population.table, workers=workers, progress=progress)
+        logs = _log_weights(record, population, courses)
+        if ongoing is not None:
+            logs = logs + _ongoing(record, ongoing, population.table.index.to_numpy(), courses, course is None)
+        weights = population.weights * np.exp(logs)
+        parts.append(_renumbered(Followed(population, courses, weights), batch * _BATCH))
+        total = np.concatenate([p.weights for p in parts])
+        if effective(total) >= enough or not _informative(record):
+            break
+    else:
+        raise InputError(
+            f"only {effective(total):.0f} of {sum(len(p.twins) for p in parts)} twins have such a course; {enough} are "
+            "needed",
+            hint="Check the days of scans and progression. A course that the model cannot follow is no basis for more.",
+        )
+    first = parts[0].twins
+    table = pd.concat([p.twins.table for p in parts])
+    weights = total / total.sum()
+    ess = effective(total)
+    joined = replace(
+        first, table=table, weights=weights, effective=ess, candidates=sum(p.twins.candidates for p in parts)
+    )
+    courses = Courses(
+        stacked([p.courses.patients for p in parts]),
+        stacked([p.courses.scans for p in parts]),
+        tuple({i: o for p in parts for i, o in p.courses.history[k].items()} for k in range(len(record.history))),
+        tuple(x for p in parts for x in p.courses.lost),
+    )
+    return Followed(joined, courses, weights)
+
+
+def _seed(seed: int, batch: int) -> int:
+    """Seed of a batch of twins."""
+    return seed + 7919 * batch
+
+
+def _informative(record: PatientRecord) -> bool:
+    """Whether a course weighs the twins; if not, what counts is how many reached the arms."""
+    return bool(record.history or record.ongoing is not None or math.isfinite(record.entry_mm) or record.unknown_lines)
+
+
+def _renumbered(part: Followed, offset: int) -> Followed:
+    if not offset:
+        return part
+    table = part.twins.table.copy()
+    table.index = table.index + offset
+    patients, scans = part.courses.patients.copy(), part.courses.scans.copy()
+    patients["id"] += offset
+    if len(scans):
+        scans["id"] += offset
+    history = tuple({i + offset: o for i, o in line.items()} for line in part.courses.history)
+    lost = tuple((i + offset, why) for i, why in part.courses.lost)
+    courses = Courses(patients, scans, history, lost)
+    return Followed(replace(part.twins, table=table), courses, part.weights)
+
+
+def _log_weights(record: PatientRecord, population: TwinPopulation, courses: Courses) -> FloatArray:
+    """What earlier lines say of each twin (n,); minus infinity for one that did not reach the arms."""
+    ids = population.table.index.to_numpy()
+    total = np.zeros(len(ids))
+    for line, outcomes in zip(record.history, courses.history, strict=True):
+        total += np.array([line_log_likelihood(line, outcomes[i]) if i in outcomes else -math.inf for i in ids])
+    rows = courses.patients.drop_duplicates("id").set_index("id")
+    reached = np.isin(ids, rows.index.to_numpy())
+    total = np.where(reached, total, -math.inf)
+    if math.isfinite(record.entry_mm) and reached.any():
+        size = np.asarray(rows["sld_mm_baseline"].reindex(ids).astype(float).fillna(1.0), dtype=float)
+        total += size_log_likelihood(record.entry_mm, size)
+    return total
+
+
+def _ongoing(record: PatientRecord, line: LineRecord, ids: NDArray[Any], courses: Courses, sizes: bool) -> FloatArray:
+    """What the present line says of each twin (n,), up to the day of the decision: sizes on scans, no progression."""
+    patients, scans = courses.patients, courses.scans
+    seen: dict[int, dict[float, float]] = {}
+    if len(scans):
+        for i, day, change in zip(scans["id"], scans["day"], scans["change_pct"], strict=True):
+            seen.setdefault(int(i), {})[float(day)] = 1.0 + float(change) / 100.0
+    outcomes = arm_outcomes([{str(k): v for k, v in r.items()} for r in patients.to_dict("records")], seen)
+    until = record.at - line.start
+    total = np.full(len(ids), -math.inf)
+    for k, i in enumerate(ids):
+        outcome = outcomes.get(int(i))
+        if outcome is not None and outcome.death_day > until:
+            total[k] = line_log_likelihood(line, outcome, record.at, sizes=sizes)
+    return total
+
+
+def made_twins(
+    record: PatientRecord,
+    label: str,
+    regimen: str,
+    *,
+    twins: int = 400,
+    seed: int = 1,
+    workers: int = 1,
+    engine: str = "auto",
+    region: str = "western",
+    enough: int = ENOUGH,
+    progress: Callable[[int, int], None] | None = None,
+) -> TwinResult:
+    """Twins of a patient, and the forecast of a regimen before its first dose and on the day of the decision.
+
+    Parameters
+    ----------
+    record
+        What is known.
+    label, regimen
+        What the patient is on, or begins.
+    twins, seed, workers, engine, region, enough, progress
+        See `twins_on`.
+    """
+    arms = ((label, regimen),)
+    ongoing = record.ongoing
+    start = record if ongoing is None else replace(record, lines=record.history, ctdna=(), planned=ongoing)
+    followed = twins_on(
+        start, arms, twins=twins, seed=seed, workers=workers, engine=engine, region=region, enough=enough,
+        progress=progress,
+    )  # fmt: skip
+    before = forecast(*weighted(followed))
+    if ongoing is None:
+        return TwinResult(record, followed.twins, label, regimen, followed.courses, before, before)
+    followed = twins_on(
+        record, arms, twins=twins, seed=seed, workers=workers, engine=engine, region=region, enough=enough,
+        progress=progress,
+    )  # fmt: skip
+    now = forecast(*weighted(followed), ongoing.last_day - ongoing.start)
+    return TwinResult(record, followed.twins, label, regimen, followed.courses, before, now)
+
+
+def weighted(followed: Followed, arm: str | None = None) -> tuple[pd.DataFrame, FloatArray]:
+    """Rows of an arm (the only one where None), and the weight of each."""
+    rows = followed.courses.patients
+    rows = rows if arm is None else rows[rows["arm"] == arm]
+    by = dict(zip(followed.twins.table.index.tolist(), followed.weights.tolist(), strict=True))
+    return rows, np.array([by[i] for i in rows["id"].tolist()])

@@ -1,0 +1,89 @@
+"""Published curves from a folder, tables of a cohort, labels of the claims' figure: files in, files out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from immunescape.api.trials import load_trial
+from immunescape.errors import InputError
+
+HEAD = "time,event,arm\n"
+ROWS = "1.5,1,chemo\n3.0,1,chemo\n4.0,0,chemo\n2.0,1,pembrolizumab\n9.0,0,pembrolizumab\n"
+
+
+def test_published_curves_of_a_folder_are_drawn_by_arm(tmp_path):
+    (tmp_path / "km").mkdir()
+    (tmp_path / "km" / "keynote024_os.csv").write_text(HEAD + ROWS)
+    trial = load_trial("keynote-024").with_curves(tmp_path)
+    curves = trial.spec.published.curves
+    assert curves["os"]["platinum doublet"] == ((1.5, True), (3.0, True), (4.0, False))
+    assert set(curves) == {"os"}
+    assert load_trial("keynote-024").spec.published.curves == {}
+
+
+def test_a_trial_of_ones_own_names_its_arms_as_it_does(tmp_path):
+    (tmp_path / "oak_pfs.csv").write_text(HEAD + "1,1,docetaxel\n2,1,atezolizumab\n")
+    assert set(load_trial("oak").with_curves(tmp_path).spec.published.curves["pfs"]) == {"docetaxel", "atezolizumab"}
+    (tmp_path / "oak_pfs.csv").write_text(HEAD + "1,1,docetaxl\n")
+    with pytest.raises(InputError, match="docetaxl"):
+        load_trial("oak").with_curves(tmp_path)
+
+
+def test_a_folder_without_a_curve_of_the_trial_is_refused_with_the_names_looked_for(tmp_path):
+    with pytest.raises(InputError, match="no published curve of 'oak'") as refused:
+        load_trial("oak").with_curves(tmp_path)
+    assert "oak_os.csv" in str(refused.value)
+
+
+def test_curves_at_hand_reach_the_figure(shared_data):
+    from immunescape.report.figures import PublishedCurve, kaplan_meier_figure
+    from immunescape.stats.survival import kaplan_meier
+
+    trial = load_trial("keynote-024").with_curves(shared_data)
+    times = trial.spec.published.curves["os"]["pembrolizumab"]
+    table = kaplan_meier([t for t, _ in times], [e for _, e in times])
+    known = PublishedCurve("pembrolizumab", [], [], table["time"].tolist(), table["survival"].tolist(), None)
+    names = [trace["name"] for trace in kaplan_meier_figure("OS", [], [known]).data]
+    assert any("published curve" in n for n in names)
+    assert len(times) == 154
+
+
+@pytest.mark.slow
+def test_cohort_writes_tables_and_report(tmp_path):
+    from immunescape.cli import app
+    from immunescape.profile.loading import example_folder
+
+    done = CliRunner().invoke(app, ["cohort", str(example_folder()), "--outcome", "os", "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    table = pd.read_csv(tmp_path / "out" / "associations.csv")
+    assert {"biomarker", "endpoint", "estimate", "low", "high", "p", "q", "note"} <= set(table.columns)
+    assert set(table["endpoint"]) == {"os"}
+    assert pd.read_csv(tmp_path / "out" / "outcomes.csv").columns[0] == "patient"
+    assert "<html" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "associations.csv" in done.output
+
+
+def test_cohort_refuses_a_folder_that_it_cannot_write_before_anything_is_read(tmp_path):
+    from immunescape.cli import app
+
+    place = Path(tmp_path / "file")
+    place.write_text("")
+    done = CliRunner().invoke(app, ["cohort", str(tmp_path / "nothing"), "--out", str(place)])
+    assert done.exit_code != 0
+    assert "file" in str(done.exception)
+
+
+def test_long_chapters_are_wrapped_beside_the_bars():
+    from types import SimpleNamespace
+
+    from immunescape.report.claims_report import outcome_figure
+
+    row = SimpleNamespace(holds=True, seeds={})
+    picture = outcome_figure({"Chemotherapy, radiotherapy and DNA damage response": [row]})
+    label = picture.data[0]["y"][0]
+    assert max(len(line) for line in label.split("<br>")) <= 22
+    assert label.replace("<br>", " ") == "Chemotherapy, radiotherapy and DNA damage response"

@@ -1,0 +1,234 @@
+"""Twins: the population where nothing is measured, the patient's own values as precision rises, and honest weights."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from immunescape.errors import InputError
+from immunescape.population.covariates import sample_covariates
+from immunescape.twins.conditioning import condition
+from immunescape.twins.covariates import FOLLOWS, SCORED, conditional_covariates, effective, systematic
+from immunescape.twins.facts import Fact
+from immunescape.twins.growth import Grown, GrowTask, Proposal, fitted_proposal, grow
+from immunescape.twins.population import Observables
+
+
+def number(target: str, value: float, spread: float, scale: str = "sd", kind: str = "covariate") -> Fact:
+    return Fact(target, kind, value=value, spread=spread, scale=scale, biomarker=target, measured=f"{value:g}")
+
+
+def test_with_nothing_measured_the_covariates_are_those_of_the_population():
+    drawn = conditional_covariates((), 40, seed=3, start=16)
+    pd.testing.assert_frame_equal(drawn.table, sample_covariates(16, 40, 3, 0))
+
+
+def test_words_are_met_and_the_rest_stays_as_it_goes_together():
+    facts = [Fact("histology", "covariate", allowed=("squamous",)), Fact("kras_g12c", "covariate", allowed=(False,))]
+    table = conditional_covariates(facts, 600, seed=1).table
+    assert set(table["histology"]) == {"squamous"}
+    population = sample_covariates(0, 8192, 7, 0)
+    wanted = population[(population["histology"] == "squamous") & ~population["kras_g12c"]]
+    assert (table["sex"] == "F").mean() == pytest.approx((wanted["sex"] == "F").mean(), abs=0.07)
+    assert (table["smoking"] == "never").mean() == pytest.approx((wanted["smoking"] == "never").mean(), abs=0.05)
+    assert np.log(table["tmb_mut_mb"]).mean() == pytest.approx(np.log(wanted["tmb_mut_mb"]).mean(), abs=0.12)
+
+
+def test_a_word_says_something_of_what_it_follows_from():
+    egfr = conditional_covariates([Fact("driver", "covariate", allowed=("EGFR",))], 600, seed=2).table
+    population = sample_covariates(0, 16384, 8, 0)
+    wanted = population[population["driver"] == "EGFR"]
+    assert (egfr["smoking"] == "never").mean() == pytest.approx((wanted["smoking"] == "never").mean(), abs=0.08)
+
+
+def test_words_that_exclude_each_other_are_refused_by_name():
+    facts = [Fact("kras", "covariate", allowed=(True,)), Fact("driver", "covariate", allowed=("ALK",))]
+    with pytest.raises(InputError, match="kras"):
+        conditional_covariates(facts, 40, seed=1)
+
+
+@pytest.mark.parametrize("spread", [0.6, 0.2, 0.02])
+def test_twins_take_a_measured_number_as_far_as_it_was_measured(spread):
+    table = conditional_covariates([number("nlr", 8.0, spread, "sd_ln")], 800, seed=4).table
+    x = np.log(table["nlr"].to_numpy())
+    prior = np.log(sample_covariates(0, 8192, 9, 0)["nlr"].to_numpy())
+    precision = 1 / prior.var() + 1 / spread**2  # lognormal in the population: exact but for its bounds
+    mean = (prior.mean() / prior.var() + math.log(8.0) / spread**2) / precision
+    assert x.mean() == pytest.approx(mean, abs=0.06)
+    assert x.std() == pytest.approx(precision**-0.5, rel=0.15, abs=0.01)
+
+
+def test_what_goes_with_a_measured_number_moves_as_in_the_population():
+    table = conditional_covariates([number("albumin_g_l", 30.0, 0.3)], 1500, seed=5).table
+    population = sample_covariates(0, 1 << 15, 10, 0)
+    near = population[(population["albumin_g_l"] - 30.0).abs() < 0.5]
+    assert np.log(table["nlr"]).mean() == pytest.approx(np.log(near["nlr"]).mean(), abs=0.07)
+    assert np.log(table["nlr"]).mean() > np.log(population["nlr"]).mean() + 0.1
+
+
+def test_a_proposal_and_its_weights_give_the_exact_answer_where_there_is_one():
+    rng = np.random.default_rng(11)
+    n, names = 4000, tuple(f"p{i}" for i in range(6))
+
+    def made(scores):
+        return Grown(pd.DataFrame(index=range(len(scores))), names, scores, np.zeros(len(scores)), np.zeros((n, 0)))
+
+    slope = np.array([[1.0, 0.2], [0.5, 0.0], [0.0, -0.8], [0.0, 0.0], [0.0, 0.0], [0.3, 0.3]])
+    first = made(rng.standard_normal((n, 6)))
+    values, errors = np.array([2.5, -2.0]), np.array([0.3, 0.3])
+    proposal = fitted_proposal(first, np.ones(n), first.scores, first.scores @ slope, values, errors)
+    assert isinstance(proposal, Proposal)
+    z = rng.standard_normal((n, 6))
+    places = [names.index(p) for p in proposal.names]
+    z[:, places] = proposal.move(z[:, places])
+    log_weight = -0.5 * (((values - z @ slope) / errors) ** 2).sum(axis=1) - proposal.log_ratio(z[:, places])
+    w = np.exp(log_weight - log_weight.max())
+    w /= w.sum()
+    gain = slope @ np.linalg.inv(slope.T @ slope + np.diag(errors**2))
+    assert effective(w) > 0.3 * n
+    assert w @ z == pytest.approx(gain @ values, abs=0.06)
+    spread = np.sqrt(w @ (z - w @ z) ** 2)
+    assert spread == pytest.approx(np.sqrt(np.diag(np.eye(6) - gain @ slope.T)), abs=0.06)
+
+
+def test_the_words_that_a_number_follows_are_those_of_the_table():
+    from immunescape.population.covariates import covariate_table
+    from immunescape.population.tables import read_rows
+
+    rows = read_rows("covariates_nsclc", type(covariate_table()).columns)
+    for target, score in SCORED.items():
+        named = {"tps": "tps_", "tmb": "tmb_", "liver": "liver_mets", "brain": "brain_mets"}.get(score, f"{score}_")
+        words = {
+            part.split("=")[0].strip()
+            for row in rows
+            if row["name"].startswith(named)
+            for part in row["condition"].replace(";", "&").split("&")
+            if part.strip()
+        }
+        assert words <= {"region", *FOLLOWS.get(target, ())}, (target, words)
+
+
+def test_systematic_draws_take_each_as_often_as_its_weight_says():
+    counts = np.bincount(systematic(np.array([0.5, 0.25, 0.25, 0.0]), 400, np.random.default_rng(1)), minlength=4)
+    assert counts.tolist() == [200, 100, 100, 0]
+
+
+def observables() -> Observables:
+    x = np.linspace(1e5, 1e7, 200)
+    return Observables(pd.DataFrame({"b:CD8_density_T": x, "b:exhausted_share_T": np.linspace(0.2, 0.8, 200)}))
+
+
+def test_a_percentile_is_the_rank_among_virtual_patients():
+    known = observables()
+    fact = number("CD8_density_T", 0.0, 0.5, "score", "observable")
+    score = known.scaled(known.table, fact)
+    assert score[100] == pytest.approx(0.0, abs=0.02)
+    assert fact.log_likelihood(score)[[0, 100, 199]] == pytest.approx([-13.3, 0.0, -13.3], abs=0.1)
+
+
+def test_an_observable_in_a_wrong_unit_is_refused_before_it_conditions():
+    known = observables()
+    known.check(number("CD8_density_T", 3e7, 0.3, "sd_ln", "observable"))
+    with pytest.raises(InputError, match="Check the unit; nothing was conditioned"):
+        known.check(number("CD8_density_T", 3e13, 0.3, "sd_ln", "observable"))
+    with pytest.raises(InputError, match="nothing was conditioned"):
+        known.check(number("exhausted_share_T", 45.0, 0.1, "sd", "observable"))
+
+
+def test_candidates_without_facts_are_the_populations_patients():
+    from immunescape.population.blocks import BlockMaker, PopulationSpec
+    from immunescape.population.reference import prepared_model
+
+    twins = condition("nobody", (), twins=8, seed=6, enough=4, batch=8)
+    made = BlockMaker(prepared_model(()), PopulationSpec(6, block_size=8)).block(0).table
+    pd.testing.assert_frame_equal(twins.table, made.iloc[: len(twins)])
+    assert twins.weights == pytest.approx(np.full(len(twins), 1 / len(twins)))
+
+
+def test_a_parameter_with_a_fact_lies_where_the_fact_says():
+    covariates = sample_covariates(0, 6, 6, 0)
+    fact = Fact("f_b2m_null", "parameter", low=0.5, high=0.9)
+    grown = grow(GrowTask(6, facts=(fact,)), covariates)
+    assert grown.table["p:f_b2m_null"].between(0.5 - 1e-9, 0.9 + 1e-9).all()
+    other = [c for c in grown.table.columns if str(c).startswith("p:") and c != "p:f_b2m_null"]
+    free = grow(GrowTask(6), covariates)
+    same = grown.table.index.intersection(free.table.index[free.table["draw"] == 0])
+    same = same.intersection(grown.table.index[grown.table["draw"] == 0])
+    assert len(same)
+    assert grown.table.loc[same, other].equals(free.table.loc[same, other])
+
+
+def test_too_few_effective_twins_are_refused_with_what_is_least_likely(monkeypatch):
+    import immunescape.twins.conditioning as module
+
+    covariates = sample_covariates(0, 6, 6, 0)
+    table = grow(GrowTask(6), covariates).table
+    known = Observables(table[[c for c in table.columns if str(c).startswith("b:")]])
+    monkeypatch.setattr(module, "reference_observables", lambda *_: known)
+    top = float(known.table["b:CD8_density_T"].max())
+    fact = number("CD8_density_T", 5.0 * top, 0.01, "sd_ln", "observable")
+    with pytest.raises(InputError, match=r"effective twins, 8 are needed; least likely: CD8_density_T"):
+        condition("nobody", (fact,), twins=8, seed=6, enough=8, batch=8, most=16)
+
+
+def test_the_order_of_facts_does_not_matter():
+    facts = [number("nlr", 4.0, 0.2, "sd_ln"), number("age", 60.0, 0.5), Fact("sex", "covariate", allowed=("F",))]
+    one = condition("a", facts, twins=6, seed=2, enough=3, batch=6)
+    two = condition("a", facts[::-1], twins=6, seed=2, enough=3, batch=6)
+    pd.testing.assert_frame_equal(one.table, two.table)
+
+
+@pytest.mark.slow
+def test_ranks_of_the_truth_among_its_twins_are_uniform():
+    """Simulation-based calibration of the covariates: a patient of the population, measured with error."""
+    from scipy.stats import chisquare
+
+    ranks: dict[str, list[int]] = {"nlr": [], "albumin_g_l": [], "tmb_mut_mb": [], "sld_mm": []}
+    truth = sample_covariates(0, 200, 77, 0)
+    rng = np.random.default_rng(5)
+    for k, (_, row) in enumerate(truth.iterrows()):
+        facts = [
+            Fact("sex", "covariate", allowed=(row["sex"],)),
+            Fact("histology", "covariate", allowed=(row["histology"],)),
+            number("albumin_g_l", float(np.clip(row["albumin_g_l"] + 2.0 * rng.standard_normal(), 5, 70)), 2.0),
+            number("sld_mm", row["sld_mm"] * math.exp(0.3 * rng.standard_normal()), 0.3, "sd_ln"),
+            number("tmb_mut_mb", row["tmb_mut_mb"] * math.exp(0.5 * rng.standard_normal()), 0.5, "sd_ln"),
+        ]
+        twins = conditional_covariates(facts, 15, seed=1000 + k).table
+        for name in ranks:
+            ranks[name].append(int((twins[name] < row[name]).sum()))
+    for name, found in ranks.items():
+        counts = np.bincount(np.array(found) // 4, minlength=4)
+        assert chisquare(counts).pvalue > 0.002, (name, counts)
+
+
+@pytest.mark.slow
+def test_twins_come_nearer_to_a_simulated_patient_as_precision_rises():
+    """Its own observables at diagnosis, measured ever better, bring back what it was made of."""
+    from immunescape.twins.population import reference_observables
+
+    grown = grow(GrowTask(31), sample_covariates(0, 40, 31, 0))
+    known = reference_observables()
+    cd8 = known.of(grown.table, "CD8_density_T")
+    row = grown.table.iloc[[int(np.argmax(cd8))]]  # an unusual one
+    facts = [
+        number(name, float(known.of(row, name)[0]), 1.0, "sd_ln", "observable")
+        for name in ("CD8_density_T", "Treg_density_T", "MHC1_T")
+    ]
+    off = []
+    for spread in (2.0, 0.5, 0.2):
+        twins = condition("simulated", [replace(f, spread=spread) for f in facts], twins=120, seed=9, enough=60)
+        x = np.log(known.of(twins.table, "CD8_density_T"))
+        own = math.log(float(known.of(row, "CD8_density_T")[0]))
+        off.append(float(np.sqrt(twins.weights @ (x - own) ** 2)))
+        if spread == 0.2:
+            scores = twins.weights @ twins.table["p:cd8_infiltration"].to_numpy()
+            wide = known.table["b:CD8_density_T"].shape[0]
+            assert wide > 300
+            assert scores > 0
+    assert off[0] > off[1] > off[2]
+    assert off[2] < 0.35
