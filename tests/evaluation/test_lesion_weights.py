@@ -103,7 +103,8 @@ def test_scores_of_lesions_are_those_that_were_simulated(worker: _Worker) -> Non
     rows = pd.DataFrame([{**p.row, "id": p.number, "lesion_draws": d} for p, d in zip(patients, draws, strict=True)])
     assert any(d for d in draws)
     fit, region = simulator.fit, rows["region"].iloc[0]
-    z = np.column_stack([_score(n, rows, worker.simulator.trial.drugs) for n in names])
+    about = (rows, simulator.trial.drugs, simulator.trial.specificity)
+    z = np.column_stack([_score(n, *about) for n in names])
     linked = np.column_stack([linked_score(n, rows) for n in names])
     from immunescape.population.linking import standard_score
 
