@@ -249,8 +249,8 @@ def must_not_lines(denied: Mapping[str, Any]) -> list[str]:
             ],
         ),
         "By batch: the second was added, and locked, after the first had been run. The first run of "
-        "the first batch, with 100 patients, gave 118 respected, 6 violated, 11 undecided, two of them ill posed; that "
-        "of the second, with 60, 27 respected.",
+        "the first batch, with 100 patients, gave 118 respected, 6 violated, 11 undecided, two of them ill posed; "
+        "that of the second, with 60, 27 respected.",
         "",
         *table(
             ("Batch", "statements", *words, "can fail"),
