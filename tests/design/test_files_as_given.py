@@ -36,7 +36,7 @@ def test_texts_with_colons_and_decimals_below_one_are_left_alone() -> None:
 
 @pytest.mark.parametrize("opening", ["[", "{a: "])
 def test_endless_nesting_is_refused(opening: str) -> None:
-    with pytest.raises(InputError, match="too large or too deep"):
+    with pytest.raises(InputError, match="too large or too deeply nested"):
         read_design("deep.yaml", "name: " + opening * 1500)
 
 

@@ -45,6 +45,12 @@ def test_power_error_and_looks_equal_theory() -> None:
     np.testing.assert_allclose(np.cumsum(stops), plan.cumulative_power[:2], atol=0.03)
 
 
+def test_a_result_names_itself_in_one_line() -> None:
+    found = simulate(survival_design(), 20, seed=1)
+    assert len(repr(found)) < 400
+    assert "20 replicates, seed 1" in repr(found)
+
+
 def _bounds(design: Any) -> Any:
     from immunescape.design.boundaries import boundaries
 

@@ -300,7 +300,7 @@ def test_a_bomb_of_references_is_refused() -> None:
     bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(8)
     )
-    with pytest.raises(InputError, match="too large or too deep"):
+    with pytest.raises(InputError, match="too large or too deeply nested"):
         read(bomb)
 
 

@@ -103,6 +103,12 @@ class OperatingCharacteristics:
     unstopped: Decided | None = None
     pool_errors: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        scenarios = ", ".join(self.outcomes)
+        return (
+            f"OperatingCharacteristics({self.design.name}, {self.replicates} replicates, seed {self.seed}; {scenarios})"
+        )
+
     @property
     def scenarios(self) -> tuple[str, ...]:
         """Scenarios that were simulated."""

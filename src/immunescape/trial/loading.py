@@ -49,7 +49,7 @@ class Source:
                 hint="Check the indentation, and quote texts that hold ': ' or start with a special sign.",
             ) from error
         except RecursionError:
-            raise InputError("the file is too large or too deep for a trial", where=file) from None
+            raise InputError("the file is too large or too deeply nested", where=file) from None
         except (yaml.YAMLError, ValueError) as error:
             raise InputError(f"not valid YAML: {error}", where=file) from error
         finally:
@@ -60,7 +60,7 @@ class Source:
 
         count[0] += 1
         if count[0] > _MAX_NODES or len(path) > _MAX_DEPTH:
-            raise InputError("the file is too large or too deep for a trial", where=self.file)
+            raise InputError("the file is too large or too deeply nested", where=self.file)
         self.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.ScalarNode) and node.style is None and _ODD_NUMBER.fullmatch(node.value):
             # YAML 1.1 takes 0400 for 256 (base 8) and 2:30 for 150 (base 60)
