@@ -50,7 +50,8 @@ def test_the_page_of_a_ranking_says_what_it_must(tmp_path):
     patient, _ = made()
     page = write_ranking(patient, tmp_path / "ranking.html", NOTICE).read_text(encoding="utf-8")
     expected = (
-        NOTICE, "KEYNOTE-024", "cannot be told apart", "effective sample size 40", "survival 1", "priming", "P&lt;1&gt;",
+        NOTICE, "KEYNOTE-024", "cannot be told apart", "effective sample size 40", "survival 1", "priming",
+        "P&lt;1&gt;",
     )  # fmt: skip
     for words in expected:
         assert words in page
