@@ -56,14 +56,14 @@ def ensemble_table(result: Ensemble) -> Table:
         {
             "Arm": row["arm"] or "comparison",
             "Figure": row["figure"],
-            "Released model": _number(row["central"]),
+            "As it ships": _number(row["central"]),
             "Draws: median (5th to 95th percentile)": f"{_number(row['median'])} ({_number(row['low'])} to "
             f"{_number(row['high'])})",
             "Draws": row["draws"],
         }
         for row in result.rows
     ]
-    return Table(rows, ("Released model", "Draws"))
+    return Table(rows, ("As it ships", "Draws"))
 
 
 def print_ensemble(result: Ensemble) -> None:
