@@ -12,7 +12,7 @@ import numpy as np
 from immunescape.report.figures import ARM_COLOURS, figure_html
 from immunescape.report.pictures import Picture, numbers, plotly_script
 from immunescape.report.tables import Table
-from immunescape.report.twin_text import forecast_rows, option_rows, score_note
+from immunescape.report.twin_text import NEXT_NOTE, forecast_rows, next_rows, option_rows, score_note
 from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
@@ -222,5 +222,8 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
             "open_questions": ", ".join(result.record.open_questions),
             "notes": [*result.record.notes, *twins.notes],
             "steps": Table(steps),
+            "next_says": [] if result.next is None else result.next.words,
+            "next_rows": Table(next_rows(result)),
+            "next_note": NEXT_NOTE,
         },
     )

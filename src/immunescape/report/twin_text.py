@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from immunescape.twins.ranking import RankedPatient
     from immunescape.twins.twin import TwinResult
 
-__all__ = ["forecast_rows", "option_rows", "print_ranking", "print_twins", "score_note"]
+__all__ = ["NEXT_NOTE", "forecast_rows", "next_rows", "option_rows", "print_ranking", "print_twins", "score_note"]
 
 _FIGURES = {
     "response": "response",
@@ -109,6 +109,34 @@ def score_note(result: RankedPatient) -> str:
     )
 
 
+def next_rows(result: RankedPatient) -> list[dict[str, Any]]:
+    """One row for each measurement that was not made: what it would change."""
+    from immunescape.twins.results import in_words
+    from immunescape.twins.value import one_in
+
+    rows = []
+    for r in result.next.rows if result.next is not None else ():
+        rows.append(
+            {
+                "measurement": in_words(r.biomarker),
+                "changes the first choice": f"{one_in(r.changed)} twins" if r.shown else "not told from chance",
+                "expected gain": f"{r.gain:.3f} ({r.low:.3f} to {r.high:.3f})",
+                "narrows the benefit by": f"{100 * r.narrowing:.0f} %",
+                "result: share, first choice": "; ".join(
+                    f"{c.result}: {100 * c.share:.0f} %, {c.option if r.shown else 'the same'}" for c in r.choices
+                ),
+            }
+        )
+    return rows
+
+
+NEXT_NOTE = (
+    "Value of information over twins, among options of the first choice's level of evidence. Gain: of the score (1 is "
+    "24 months of life), options chosen on some twins and scored on others, so that one below zero is none. What no "
+    "twin carries, and what the model misses, has no value here."
+)
+
+
 def print_ranking(result: RankedPatient) -> None:
     """Print options in order and what may be concluded."""
     twins, ranking = result.followed.twins, result.ranking
@@ -133,5 +161,9 @@ def print_ranking(result: RankedPatient) -> None:
         print(f"  ! {note}")
     shares = ", ".join(f"{step} {100 * share:.0f} %" for step, share in ranking.limiting.items() if share >= 0.05)
     print(f"\nLimiting step of the twins at diagnosis: {shares}")
+    if result.next is not None:
+        print("\nWhat to measure next:")
+        for sentence in result.next.words:
+            print(f"  {sentence}")
     if result.record.open_questions:
         print(f"Not assessable: {', '.join(result.record.open_questions)}")
