@@ -206,6 +206,26 @@ def test_a_trial_with_published_results_is_no_prediction(tmp_path: Path) -> None
         enter_prediction(made, tmp_path, question="?", declared="!")
 
 
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_trial_without_its_published_results_and_a_trial_named_twice_are_refused_before_a_run(
+    tmp_path: Path, twice: bool
+) -> None:
+    text = load_trial("keynote-024").text
+    file = tmp_path / "again.yaml"
+    file.write_text(open_protocols()["krystal-7"].read_text() if twice else text[: text.index("\npublished:") + 1])
+    words = ["predictions", "make", *[str(file)] * (2 if twice else 1), "--question", "?", "--known", "!"]
+    result = CliRunner().invoke(app, [*words, "--folder", str(tmp_path / "p")])
+    assert isinstance(result.exception, InputError)
+    assert ("named twice" if twice else "NCT02142738") in result.exception.message
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_trial_whose_result_ships_is_no_prediction_without_its_published_block_either(tmp_path: Path) -> None:
+    made = replace(forecast(), trial=replace(load_trial("keynote-024"), published=None))
+    with pytest.raises(InputError, match="whose result is in the included trial 'keynote-024'"):
+        enter_prediction(made, tmp_path, question="?", declared="!")
+
+
 def test_the_ledger_that_ships_holds() -> None:
     assert check_ledger() == []
 

@@ -278,7 +278,7 @@ def rank(
     found, left = options_for(record, present, profile.biomarkers)
     chosen: tuple[Option, ...] = found
     if options is not None:
-        chosen = (*found, *own_options(options, setting_of(record)))
+        chosen = (*found, *own_options(options, setting_of(record), [o.name for o in found]))
     if not chosen:
         raise InputError(
             f"no regimen of the table is for this setting ({setting_of(record).text})",

@@ -170,6 +170,7 @@ def make_command(
     from immunescape.evaluation.forecast import forecast
     from immunescape.files import check_folder
     from immunescape.predictions import enter_prediction, open_protocols
+    from immunescape.predictions.ledger import published_as
     from immunescape.predictions.register import registered
     from immunescape.predictions.summary import figure_text
     from immunescape.trial.spec import load_trial
@@ -193,6 +194,14 @@ def make_command(
         if trial.published is not None:
             raise InputError(f"trial '{trial.name}' has published results in its file",
                              hint="Predict trials whose results are not yet known.")  # fmt: skip
+        if (known_as := published_as(trial)) is not None:
+            raise InputError(
+                f"trial '{trial.name}' is {trial.registry}, whose result is in the included trial '{known_as}'",
+                hint="Predict trials whose results are not yet known.",
+            )
+    names = [trial.name for trial, _, _ in loaded]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"trial '{twice[0]}' is named twice", hint="Name each trial once.")
     check_folder(folder, "--folder")
     numbers = tuple(range(seed, seed + seeds))
     with interruptible(folder):

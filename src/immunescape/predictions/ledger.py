@@ -14,6 +14,7 @@ import io
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -26,6 +27,7 @@ from immunescape.knowledge.yaml_tables import load_table
 
 if TYPE_CHECKING:
     from immunescape.evaluation.forecast import Forecast
+    from immunescape.trial.spec import Trial
 
 __all__ = ["Outcome", "Prediction", "check_ledger", "enter_outcome", "enter_prediction", "last_hash",
            "open_protocols", "read_outcomes", "read_predictions", "shipped_folder"]  # fmt: skip
@@ -86,6 +88,19 @@ def open_protocols(folder: Path | None = None) -> dict[str, Path]:
     """Trial -> protocol file of a folder of predictions (None: the one that ships)."""
     place = (folder or shipped_folder()) / "protocols"
     return {path.stem: path for path in sorted(place.glob("*.yaml"))}
+
+
+@cache
+def _published_registries() -> Mapping[str, str]:
+    from immunescape.trial.spec import list_trials, load_trial
+
+    trials = [load_trial(name) for name in list_trials()]
+    return {t.registry.upper(): t.name for t in trials if t.registry and t.published is not None}
+
+
+def published_as(trial: Trial) -> str | None:
+    """The included trial with published results that has the registry number of a trial; None where there is none."""
+    return _published_registries().get((trial.registry or "").strip().upper())
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -262,6 +277,11 @@ def enter_prediction(
     if trial.published is not None:
         raise InputError(
             f"trial '{trial.name}' has published results in its file", hint="Predict trials whose result is not known."
+        )
+    if (known_as := published_as(trial)) is not None:
+        raise InputError(
+            f"trial '{trial.name}' is {trial.registry}, whose result is in the included trial '{known_as}'",
+            hint="Predict trials whose result is not known.",
         )
     if problems := check_ledger(folder):
         raise InputError(f"the ledger does not hold: {problems[0]}", where=str(folder), hint="Restore it first.")

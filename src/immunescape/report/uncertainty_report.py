@@ -52,18 +52,23 @@ def _number(value: Any) -> str:
 
 def ensemble_table(result: Ensemble) -> Table:
     """One row for each figure."""
+
+    def shown(row: dict[str, Any], name: str) -> str:
+        late = row[name] is None and row["draws"] and str(row["figure"]).endswith("_median_months")
+        return "not reached" if late else _number(row[name])
+
     rows: list[Row] = [
         {
             "Arm": row["arm"] or "comparison",
             "Figure": row["figure"],
-            "As it ships": _number(row["central"]),
-            "Draws: median (5th to 95th percentile)": f"{_number(row['median'])} ({_number(row['low'])} to "
-            f"{_number(row['high'])})",
+            "Released model": shown(row, "central"),
+            "Draws: median (5th to 95th percentile)": f"{shown(row, 'median')} ({shown(row, 'low')} to "
+            f"{shown(row, 'high')})",
             "Draws": row["draws"],
         }
         for row in result.rows
     ]
-    return Table(rows, ("As it ships", "Draws"))
+    return Table(rows, ("Released model", "Draws"))
 
 
 def print_ensemble(result: Ensemble) -> None:
