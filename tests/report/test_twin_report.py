@@ -49,7 +49,11 @@ def made(n: int = 40) -> tuple[RankedPatient, TwinResult]:
 def test_the_page_of_a_ranking_says_what_it_must(tmp_path):
     patient, _ = made()
     page = write_ranking(patient, tmp_path / "ranking.html", NOTICE).read_text(encoding="utf-8")
-    for words in (NOTICE, "KEYNOTE-024", "cannot be told apart", "40 effective", "survival 1", "priming", "P&lt;1&gt;"):
+    expected = (
+        NOTICE, "KEYNOTE-024", "cannot be told apart", "effective sample size 40", "survival 1", "priming",
+        "P&lt;1&gt;",
+    )  # fmt: skip
+    for words in expected:
         assert words in page
     assert "<script src=" not in page
 
@@ -57,7 +61,7 @@ def test_the_page_of_a_ranking_says_what_it_must(tmp_path):
 def test_the_page_of_twins_shows_the_patients_scans_and_the_forecast(tmp_path):
     _, result = made()
     page = write_twins(result, tmp_path / "twins.html", NOTICE).read_text(encoding="utf-8")
-    for words in (NOTICE, "the patient&#x27;s scans", "alive at 12 months", "moved by"):
+    for words in (NOTICE, "the patient&#x27;s scans", "alive at 12 months", "change, points"):
         assert words in page or words.replace("&#x27;", "'") in page
 
 
@@ -69,3 +73,24 @@ def test_pictures_are_ones_that_plotly_knows():
     for picture in (forest, fan):
         go.Figure(data=list(picture.data), layout=dict(picture.layout))
     assert {t["name"] for t in fan.data if "name" in t} >= {"median twin", "the patient's scans"}
+
+
+def test_the_page_and_the_terminal_say_what_to_measure_next(tmp_path, capsys):
+    from dataclasses import replace
+
+    from immunescape.report.twin_text import print_ranking
+    from immunescape.twins.results import PossibleResults
+    from immunescape.twins.value import value_of_information
+
+    patient, _ = made()
+    carried = np.arange(200) % 4 == 0
+    result = PossibleResults("hla_loh", "f_hla_loh", ("absent", "present"), np.stack([~carried, carried], axis=1) * 1.0)
+    scores = {"A": np.zeros(200), "B": np.where(carried, 0.4, -0.4)}
+    answer = value_of_information([result], scores, np.full(200, 1 / 200), "A", titles={"B": "option <B>"})
+    patient = replace(patient, next=answer)
+    page = write_ranking(patient, tmp_path / "ranking.html", NOTICE).read_text(encoding="utf-8")
+    assert "HLA LOH would change the first choice in 1 of 4 twins (present: option &lt;B&gt;)" in page
+    assert "present: 25 %, option &lt;B&gt;" in page
+    print_ranking(patient)
+    assert "HLA LOH would change the first choice in 1 of 4 twins" in capsys.readouterr().out
+    assert patient.to_json()["measure_next"]["measurements"][0]["share_with_another_first_choice"] == 0.25

@@ -264,6 +264,7 @@ def rank(
     from immunescape.twins.records import patient_record
     from immunescape.twins.steps import limiting_steps, steps_moved
     from immunescape.twins.twin import twins_on
+    from immunescape.twins.value import measure_next
 
     study, patient = _profiled(folder, patient, units)
     profile = study.patients[patient]
@@ -277,7 +278,7 @@ def rank(
     found, left = options_for(record, present, profile.biomarkers)
     chosen: tuple[Option, ...] = found
     if options is not None:
-        chosen = (*found, *own_options(options, setting_of(record)))
+        chosen = (*found, *own_options(options, setting_of(record), [o.name for o in found]))
     if not chosen:
         raise InputError(
             f"no regimen of the table is for this setting ({setting_of(record).text})",
@@ -296,7 +297,8 @@ def rank(
         followed, chosen, weights=weights, margin=MARGIN if margin is None else margin, discrepancy=_discrepancy(),
         seed=seed, early=early, limiting=limiting,
     )  # fmt: skip
-    return RankedOptions(RankedPatient(record, followed, ranking, left, setting_of(record).text))
+    following = measure_next(record, followed, ranking, known, seed=seed)
+    return RankedOptions(RankedPatient(record, followed, ranking, left, setting_of(record).text, following))
 
 
 def _discrepancy() -> dict[str, float]:

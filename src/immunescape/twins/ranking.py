@@ -23,7 +23,20 @@ from immunescape.twins.twin import MONTH, Followed, event_days, weighted
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FIGURES", "WEIGHTS", "Figure", "Ranked", "RankedPatient", "Ranking", "ranked", "read_weights"]
+    from immunescape.twins.value import NextMeasurements
+
+__all__ = [
+    "FIGURES",
+    "WEIGHTS",
+    "Figure",
+    "PairedScores",
+    "Ranked",
+    "RankedPatient",
+    "Ranking",
+    "paired_scores",
+    "ranked",
+    "read_weights",
+]
 
 FloatArray = NDArray[np.float64]
 DRAWS = 400
@@ -135,6 +148,7 @@ class RankedPatient:
     ranking : the options in order.
     left_out : sentences on what is not offered.
     setting : the setting in words.
+    next : what to measure next; None where it was not asked.
     """
 
     record: PatientRecord
@@ -142,6 +156,7 @@ class RankedPatient:
     ranking: Ranking
     left_out: tuple[str, ...]
     setting: str
+    next: NextMeasurements | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain content."""
@@ -162,6 +177,7 @@ class RankedPatient:
             **self.ranking.to_json(),
             "not_offered": list(self.left_out),
             "not_assessable": list(self.record.open_questions),
+            "measure_next": None if self.next is None else self.next.to_json(),
             "notes": [*self.record.notes, *twins.notes],
         }
 
@@ -176,9 +192,10 @@ def read_weights(words: Sequence[str]) -> dict[str, float]:
     Raises
     ------
     InputError
-        For another name, or a number that is none or negative.
+        For another name, a name given twice, or a number that is none or negative.
     """
     weights = dict(WEIGHTS)
+    named: set[str] = set()
     for word in words:
         name, sign, text = (part.strip() for part in word.partition("="))
         if not sign:
@@ -191,6 +208,9 @@ def read_weights(words: Sequence[str]) -> dict[str, float]:
             number = math.nan
         if not math.isfinite(number) or number < 0.0:
             raise InputError(f"the weight of {name} is '{text}'", hint="A number from 0 on.")
+        if name in named:
+            raise InputError(f"the weight of {name} is given twice", hint="Name each weight once.")
+        named.add(name)
         weights[name] = number
     return weights
 
@@ -215,6 +235,44 @@ def _arm(rows: pd.DataFrame) -> _Arm:
         np.asarray(rows["grade3_day"].notna(), dtype=float),
         np.asarray(rows["toxicity_stop_day"].notna(), dtype=float),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class PairedScores:
+    """Scores of the twins that had every option.
+
+    Attributes
+    ----------
+    ids : numbers of the twins, ascending. weights : (n,) adding up to 1. scores : option -> (n,).
+    """
+
+    ids: tuple[int, ...]
+    weights: FloatArray
+    scores: Mapping[str, FloatArray]
+
+
+def paired_scores(followed: Followed, names: Sequence[str], weights: Mapping[str, float] | None = None) -> PairedScores:
+    """Score of each twin under each option: its mean over twins is that of the ranking, without moves of classes."""
+    used = dict(WEIGHTS if weights is None else weights)
+    ids, w, arms = _paired(followed, names)
+    scores = {
+        n: used["survival"] * np.minimum(a.os, HORIZON) / HORIZON
+        + used["progression_free"] * np.minimum(a.pfs, HORIZON) / HORIZON
+        - used["toxicity"] * a.grade3
+        for n, a in arms.items()
+    }
+    return PairedScores(ids, w, scores)
+
+
+def _paired(followed: Followed, names: Sequence[str]) -> tuple[tuple[int, ...], FloatArray, dict[str, _Arm]]:
+    """Twins that had every option, their weights, and their outcomes under each."""
+    tables = {n: weighted(followed, n)[0].set_index("id") for n in names}
+    common = sorted(set.intersection(*(set(t.index.tolist()) for t in tables.values())))
+    if not common:
+        raise InputError("no twin could be followed under all options", hint="Leave out the option that fails.")
+    by = dict(zip(followed.twins.table.index.tolist(), followed.weights.tolist(), strict=True))
+    w = np.array([by[i] for i in common])
+    return tuple(common), w / w.sum(), {name: _arm(table.loc[common]) for name, table in tables.items()}
 
 
 def _figures(arm: _Arm, w: FloatArray, log_odds: float, log_time: float) -> dict[str, float]:
@@ -281,14 +339,7 @@ def ranked(
     """
     used = dict(WEIGHTS if weights is None else weights)
     left = dict(discrepancy or {})
-    tables = {o.name: weighted(followed, o.name)[0].set_index("id") for o in options}
-    common = sorted(set.intersection(*(set(t.index.tolist()) for t in tables.values())))
-    if not common:
-        raise InputError("no twin could be followed under all options", hint="Leave out the option that fails.")
-    by = dict(zip(followed.twins.table.index.tolist(), followed.weights.tolist(), strict=True))
-    w = np.array([by[i] for i in common])
-    w = w / w.sum()
-    arms = {name: _arm(table.loc[common]) for name, table in tables.items()}
+    _, w, arms = _paired(followed, [o.name for o in options])
     rng = np.random.default_rng([seed, 31])
     ess = 1.0 / float((w**2).sum())
     kinds = sorted({o.kind for o in options})
