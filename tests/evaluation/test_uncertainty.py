@@ -233,7 +233,7 @@ def test_the_commands_print(figures: list[str], monkeypatch: pytest.MonkeyPatch)
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["prior_widths"] == WIDTHS
     result = CliRunner().invoke(app, ["ensemble", "keynote-024", "--draws", "3", "-n", "8"])
-    assert "draw 1 is lost" in result.stdout
+    assert "Draw 1 failed" in result.stdout
     with pytest.raises(InputError, match="no factor"):
         run_ensemble(load_trial("keynote-024"), width=0.0)
 
