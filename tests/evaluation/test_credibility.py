@@ -93,6 +93,7 @@ def test_a_trial_like_the_calibration_trials_meets_every_criterion() -> None:
     ("change", "name"),
     [
         ({"error": 1e-3}, "Numerical accuracy of the solution"),
+        ({"error": math.nan}, "Numerical accuracy of the solution"),
         ({"failed": 20}, "Proportion of failed simulations"),
         ({"monte_carlo": 0.2}, "Monte Carlo precision"),
         ({"assumed": 6}, "Evidence for the most influential parameters"),
@@ -167,6 +168,12 @@ def test_a_trial_with_earlier_lines_is_assessed_without_sensitivity() -> None:
     made = replace(assessment(), sensitivity=None, influential=())
     assert "prior lines" in credibility_markdown(made, NOTICE)
     assert json.loads(json.dumps(made.to_json()))["sensitivity"] is None
+
+
+def test_a_solver_without_a_result_gives_json_that_others_can_read() -> None:
+    assert (
+        json.loads(json.dumps(assessment(error=math.nan).to_json(), allow_nan=False))["verification"]["error"] is None
+    )
 
 
 @pytest.mark.parametrize(

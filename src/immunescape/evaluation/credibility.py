@@ -147,13 +147,18 @@ class Credibility:
             "risk": self.purpose.risk,
             "sufficient": self.sufficient,
             "criteria": [vars(c) for c in self.criteria],
-            "verification": vars(self.verification),
+            "verification": vars(self.verification) | {"error": _finite(self.verification.error)},
             "forecast": self.forecast.to_json(),
             "validation": {"rows": [s.row() for s in self.scores], "summary": dict(self.summary)},
             "sensitivity": None if self.sensitivity is None else self.sensitivity.to_json(),
             "influential": list(self.influential),
             "applicability": {"drugs": list(self.drugs), "setting": list(self.setting)},
         }
+
+
+def _finite(value: float) -> float | None:
+    """A number as JSON can hold it."""
+    return value if math.isfinite(value) else None
 
 
 def required_tier(risk: str) -> int:
@@ -418,7 +423,7 @@ def _criteria(
         Criterion(
             "Evidence for the most influential parameters",
             f"at most {100 * ASSUMED_SHARE:g} % of the ten most influential parameters are assumed",
-            f"{len(assumed)} of {len(graded)}",
+            f"{len(assumed)} of {len(graded)}" if graded else "not analysed",
             None if not graded else len(assumed) <= ASSUMED_SHARE * len(graded), 3,
         )
     )  # fmt: skip
