@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json as json_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from immunescape.cli.profile import AsJson, Unit, declared_units
-from immunescape.cli.running import Progress
+from immunescape.cli.running import Progress, interruptible
 from immunescape.errors import InputError
 
 __all__ = ["register"]
@@ -33,14 +33,14 @@ Out = Annotated[
 Example = Annotated[bool, typer.Option("--example", help="A patient of the made-up example study that ships.")]
 
 
-def _asked(folder: Path | None, patient: str | None, example: bool, command: str) -> None:
+def _asked(folder: Path | None, patient: str | None, example: bool, command: str, cohort: bool = False) -> None:
     if folder is None and not example:
         raise InputError(
             "name a study folder and a patient", hint=f"`immunescape {command} --example` runs one that ships."
         )
     if folder is not None and example:
         raise InputError("--example has a folder of its own", hint="Leave one of them out.")
-    if folder is not None and patient is None:
+    if folder is not None and patient is None and not cohort:
         raise InputError("name a patient", hint=f"immunescape {command} {folder} --patient ID")
 
 
@@ -101,12 +101,19 @@ def rank_command(
     as_json: AsJson = False,
     example: Example = False,
 ) -> None:
-    """Rank the regimens that a patient's setting allows, on the same twins of the patient."""
-    _asked(folder, patient, example, "rank")
+    """Rank the regimens that a patient's setting allows, on the same twins; without --patient, of all patients."""
+    _asked(folder, patient, example, "rank", cohort=True)
     from immunescape.api import rank
     from immunescape.report.files import check_folder
     from immunescape.twins.ranking import read_weights
 
+    if folder is not None and patient is None:
+        target = out or Path("immunescape-results") / f"rankings-{folder.resolve().name}"
+        _rank_all(
+            folder, target, as_json, at=at, options=options, weights=read_weights(weight or []), margin=margin,
+            twins=twins, seed=seed, workers=workers, units=declared_units(unit),
+        )  # fmt: skip
+        return
     target = out or Path("immunescape-results") / f"ranking-{patient or 'example'}"
     check_folder(target)
     weights = read_weights(weight or [])
@@ -121,6 +128,24 @@ def rank_command(
         return
     made.show()
     typer.echo("\nWritten: " + ", ".join(str(p) for p in written))
+
+
+def _rank_all(folder: Path, target: Path, as_json: bool, **settings: Any) -> None:
+    """Rank all patients of a study; who cannot be is listed with the reason."""
+    from immunescape.api import rank_cohort
+
+    with interruptible(target, "patients"), Progress(as_json, "patients") as progress:
+        made = rank_cohort(folder, out=target, progress=progress, **settings)
+    written = made.save(target)
+    if as_json:
+        typer.echo(json_module.dumps(made.to_json(), indent=1, ensure_ascii=False))
+    else:
+        made.show()
+        if made.resumed:
+            typer.echo(f"\n{made.resumed} patients were there already, with the same files and settings.")
+        typer.echo("\nWritten: " + ", ".join(str(p) for p in (*written, target / "patients")))
+    if not made.rankings:
+        raise InputError("no patient of the study can be ranked", hint="The reasons are listed above, by patient.")
 
 
 def register(app: typer.Typer) -> None:
