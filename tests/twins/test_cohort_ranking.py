@@ -24,7 +24,7 @@ def study(tmp_path):
     """A folder with three patients."""
     folder = tmp_path / "study"
     folder.mkdir()
-    (folder / "manifest.yaml").write_text("name: three\npatients: patients.csv\n")
+    (folder / "manifest.yaml").write_text("study: three\nfiles:\n  - {file: patients.csv, format: patients}\n")
     (folder / "patients.csv").write_text(
         "patient,age,sex,histology,smoking,ecog,stage\n"
         "P/1,59,female,adenocarcinoma,former,1,IV\nP2,70,male,adenocarcinoma,never,0,IV\n"
