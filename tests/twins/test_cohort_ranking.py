@@ -16,7 +16,7 @@ from immunescape.twins.conditioning import TwinPopulation
 from immunescape.twins.courses import Courses
 from immunescape.twins.twin import MONTH, Followed
 
-N = 60
+N = 240
 
 
 @pytest.fixture
@@ -134,3 +134,17 @@ def test_where_nobody_can_be_ranked_the_command_fails_with_the_reasons(monkeypat
     shown = CliRunner().invoke(app, ["rank", str(study), "--out", str(tmp_path)])
     assert shown.exit_code != 0
     assert "too few twins" in shown.output
+
+
+def test_the_trial_that_the_twins_suggest_is_handed_to_the_designs(drawn, study, tmp_path):
+    from immunescape.design.loading import load_design
+
+    file = tmp_path / "designs" / "trial.yaml"
+    call = ["rank", str(study), "--out", str(tmp_path), "--twins", "400", "--design", str(file)]
+    shown = CliRunner().invoke(app, call)
+    assert shown.exit_code == 0, shown.output
+    assert str(file) in shown.output
+    assert load_design(file).strata == ("HLA LOH present", "HLA LOH not present")
+    first = file.read_text(encoding="utf-8")
+    CliRunner().invoke(app, call)  # all patients from their files
+    assert file.read_text(encoding="utf-8") == first

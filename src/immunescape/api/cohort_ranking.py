@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -31,12 +31,14 @@ class RankedCohort:
     rankings : patient -> content of its ``ranking.json``.
     reasons : patient -> why it cannot be ranked.
     resumed : patients whose files were there already.
+    outcomes : patient -> outcomes of the twins under each option (pandas).
     """
 
     study: str
     rankings: Mapping[str, Mapping[str, Any]]
     reasons: Mapping[str, str]
     resumed: int = 0
+    outcomes: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         return (
@@ -89,6 +91,18 @@ class RankedCohort:
             lacking = [{"patient": k, "reason": v} for k, v in self.reasons.items()]
             print_table(f"Cannot be ranked: {len(lacking)} patients", lacking)
         print(f"\n{NOTICE}")
+
+    def save_design(self, path: str | Path) -> Path:
+        """Write the biomarker-enriched trial that the twins of all ranked patients suggest, for `immunescape design`.
+
+        Raises
+        ------
+        InputError
+            Where no measurement tells a group of twins in which an option is ahead of the standard.
+        """
+        from immunescape.api.twins import write_design
+
+        return write_design(list(self.outcomes.values()), path)
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``cohort.json`` and ``cohort.csv``; returns the paths."""
@@ -167,6 +181,8 @@ def rank_cohort(
         For a folder, unit or options file that cannot be used. What keeps one patient from being ranked is a reason
         beside that patient, and no error.
     """
+    import pandas as pd
+
     from immunescape.api.profiles import profile_study
     from immunescape.api.twins import choose_options, rank_options
     from immunescape.report.files import check_folder, make_folder
@@ -186,6 +202,7 @@ def rank_cohort(
     }  # fmt: skip
     rankings: dict[str, Mapping[str, Any]] = {}
     reasons: dict[str, str] = {}
+    outcomes: dict[str, Any] = {}
     resumed = 0
     for number, (patient, profile) in enumerate(study.patients.items(), start=1):
         try:
@@ -196,6 +213,8 @@ def rank_cohort(
             if kept is not None:
                 resumed += 1
                 content = kept
+                if place is not None and "ranking" in kept:
+                    outcomes[patient] = pd.read_parquet(f"{_stem(place, patient)}.parquet")
             else:
                 try:
                     made = rank_options(
@@ -203,6 +222,7 @@ def rank_cohort(
                         engine=engine, region=region, months=months, enough=enough,
                     )  # fmt: skip
                     content = {"ranking": made.to_json()}
+                    outcomes[patient] = made.outcomes
                 except InputError as error:  # after drawing twins: as dear as a ranking, so kept as well
                     made, content = None, {"cannot_be_ranked": _reason(error)}
                 if place is not None:
@@ -215,7 +235,7 @@ def rank_cohort(
             reasons[patient] = _reason(error)
         if progress is not None:
             progress(number, len(study.patients))
-    return RankedCohort(study.name, rankings, reasons, resumed)
+    return RankedCohort(study.name, rankings, reasons, resumed, outcomes)
 
 
 def _reason(error: ImmunescapeError) -> str:

@@ -208,6 +208,16 @@ class RankedOptions:
         print_ranking(self.result)
         print(f"\n{NOTICE}")
 
+    def save_design(self, path: str | Path) -> Path:
+        """Write the biomarker-enriched trial that the twins suggest, as YAML for `immunescape design`.
+
+        Raises
+        ------
+        InputError
+            Where no measurement tells a group of twins in which an option is ahead of the standard.
+        """
+        return write_design([self.outcomes], path)
+
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``ranking.json`` and ``ranking.html``; returns the paths."""
         from immunescape.report.files import make_folder, write_whole
@@ -220,6 +230,18 @@ class RankedOptions:
             write_whole(target / "ranking.json", text.encode()),
             write_ranking(self.result, target / "ranking.html", NOTICE),
         ]
+
+
+def write_design(outcomes: Sequence[Any], path: str | Path) -> Path:
+    """Write the enriched trial that the twins of some patients suggest."""
+    from immunescape.files import whole_file
+    from immunescape.twins.enriched import design_text, enriched_trial
+
+    text, target = design_text(enriched_trial(outcomes)), Path(path)
+    hint = "Choose another file with --design."
+    with whole_file(target, f"cannot write {target}", hint=hint, where="", parents=True, error=InputError) as file:
+        file.write(text.encode())
+    return target
 
 
 def rank(

@@ -100,6 +100,10 @@ def rank_command(
     unit: Unit = None,
     as_json: AsJson = False,
     example: Example = False,
+    design: Annotated[
+        Path | None,
+        typer.Option("--design", help="Write the biomarker-enriched trial that the twins suggest, for `design`."),
+    ] = None,
 ) -> None:
     """Rank the regimens that a patient's setting allows, on the same twins; without --patient, of all patients."""
     _asked(folder, patient, example, "rank", cohort=True)
@@ -110,7 +114,7 @@ def rank_command(
     if folder is not None and patient is None:
         target = out or Path("immunescape-results") / f"rankings-{folder.resolve().name}"
         _rank_all(
-            folder, target, as_json, at=at, options=options, weights=read_weights(weight or []), margin=margin,
+            folder, target, as_json, design, at=at, options=options, weights=read_weights(weight or []), margin=margin,
             twins=twins, seed=seed, workers=workers, units=declared_units(unit),
         )  # fmt: skip
         return
@@ -125,12 +129,22 @@ def rank_command(
     written = made.save(target)
     if as_json:
         typer.echo(json_module.dumps(made.to_json(), indent=1, ensure_ascii=False))
+    else:
+        made.show()
+        typer.echo("\nWritten: " + ", ".join(str(p) for p in written))
+    _write_design(made, design, as_json)
+
+
+def _write_design(made: Any, design: Path | None, as_json: bool) -> None:
+    """Write the enriched trial that a ranking suggests, where one was asked for."""
+    if design is None:
         return
-    made.show()
-    typer.echo("\nWritten: " + ", ".join(str(p) for p in written))
+    made.save_design(design)
+    if not as_json:
+        typer.echo(f"Written: {design}; simulate it with `immunescape design {design}`")
 
 
-def _rank_all(folder: Path, target: Path, as_json: bool, **settings: Any) -> None:
+def _rank_all(folder: Path, target: Path, as_json: bool, design: Path | None, **settings: Any) -> None:
     """Rank all patients of a study; who cannot be is listed with the reason."""
     from immunescape.api import rank_cohort
 
@@ -146,6 +160,7 @@ def _rank_all(folder: Path, target: Path, as_json: bool, **settings: Any) -> Non
         typer.echo("\nWritten: " + ", ".join(str(p) for p in (*written, target / "patients")))
     if not made.rankings:
         raise InputError("no patient of the study can be ranked", hint="The reasons are listed above, by patient.")
+    _write_design(made, design, as_json)
 
 
 def register(app: typer.Typer) -> None:

@@ -23,7 +23,7 @@ from immunescape.twins.population import Observables
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PossibleResults", "drawn_results", "in_words", "possible_results"]
+__all__ = ["PossibleResults", "drawn_results", "in_words", "possible_results", "unit_of"]
 
 FloatArray = NDArray[np.float64]
 _DRAWS = 8
@@ -57,6 +57,14 @@ def in_words(biomarker: str) -> str:
     """Name of a biomarker for a sentence: ``hla_loh`` is HLA LOH."""
     pieces = [p.upper() if p in _ABBREVIATIONS else p for p in biomarker.split("_")]
     return " ".join(pieces).replace("PDL1", "PD-L1")
+
+
+def unit_of(biomarker: str) -> str:
+    """Unit of the results of a biomarker; '' where they have none."""
+    link = next((link for link in profile_links() if link.biomarker == biomarker), None)
+    if link is None or link.unit == "1":
+        return ""
+    return "percentile" if link.transformation == "percentile" else link.unit
 
 
 def possible_results(
@@ -177,7 +185,7 @@ def _of_numbers(
 ) -> tuple[tuple[str, ...], FloatArray]:
     """Results that are numbers: drawn with their error, in classes of about equal weight."""
     seen = _seen(link, x, _DRAWS, rng)
-    unit = "percentile" if link.transformation == "percentile" else "" if link.unit == "1" else link.unit
+    unit = unit_of(link.biomarker)
     count = int(np.clip(effective(weights) // _CLASS, 2, 4))
     flat = seen.ravel()
     order = np.argsort(flat)
