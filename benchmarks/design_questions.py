@@ -19,7 +19,7 @@ arms: [{name: new, role: experimental}, {name: old, role: control}]
 
 QUESTIONS: list[tuple[str, str]] = [
     (
-        "PFS is tested once, at the interim analysis; OS twice, with the alpha that PFS hands on. "
+        "PFS is tested once, at the interim analysis; OS twice, with the alpha recycled from PFS. "
         "What is the power of each?",
         """\
 patients: 400
@@ -40,8 +40,8 @@ scenarios:
 """,
     ),
     (
-        "Biomarker-high patients first, then all patients. "
-        "What is lost in all patients if the low group has no effect?",
+        "Biomarker-high patients are tested first, then all patients. "
+        "How much power is lost in all patients if the low group has no effect?",
         """\
 patients: 600
 strata: [{name: high, share: 0.45}, {name: low, share: 0.55}]
@@ -59,7 +59,8 @@ scenarios:
 """,
     ),
     (
-        "Looks come after 100 and 140 deaths among biomarker-high patients. When is that, and with what power?",
+        "Analyses take place after 100 and 140 deaths among biomarker-high patients. "
+        "When is that, and with what power?",
         """\
 patients: 500
 strata: [{name: high, share: 0.45}, {name: low, share: 0.55}]
@@ -75,7 +76,7 @@ scenarios:
 """,
     ),
     (
-        "Subcutaneous against intravenous: is a margin of 1.25 excluded if survival is the same?",
+        "Subcutaneous versus intravenous: is a non-inferiority margin of 1.25 excluded if survival is the same?",
         """\
 patients: 1000
 endpoints: {os: {}}
@@ -88,7 +89,7 @@ scenarios:
 """,
     ),
     (
-        "Accrual is front-loaded: 40 a month for half a year, then 15. When are the looks?",
+        "Accrual is front-loaded: 40 a month for half a year, then 15. When do the analyses take place?",
         """\
 patients: 400
 endpoints: {os: {}}
@@ -102,7 +103,7 @@ scenarios:
 """,
     ),
     (
-        "The effect starts after four months. What does the log-rank test make of it?",
+        "The effect starts after four months. What is the power of the log-rank test?",
         """\
 patients: 450
 endpoints: {os: {}}
@@ -115,7 +116,7 @@ scenarios:
 """,
     ),
     (
-        "The same delay with a test that is weighted to late events (Fleming-Harrington 0, 1).",
+        "The same delay, with a test weighted towards late events (Fleming-Harrington 0, 1).",
         """\
 patients: 450
 endpoints: {os: {}}
@@ -128,8 +129,8 @@ scenarios:
 """,
     ),
     (
-        "Futility bounds that spend 10 % beta, not binding. "
-        "What do they save under the null and cost under the effect?",
+        "Non-binding futility bounds that spend 10 % beta. "
+        "What do they save under the null hypothesis and cost under the alternative?",
         """\
 patients: 500
 endpoints: {os: {}}
@@ -143,7 +144,8 @@ scenarios:
 """,
     ),
     (
-        "Stop for futility where the hazard ratio at the interim analysis is above 1. How often is a good drug lost?",
+        "Stop for futility if the hazard ratio at the interim analysis is above 1. "
+        "How often is an effective drug lost?",
         """\
 patients: 450
 endpoints: {os: {}}
@@ -157,7 +159,8 @@ scenarios:
 """,
     ),
     (
-        "The pooled response rate was planned at 0.25 and may be higher: blinded re-estimation up to twice the size.",
+        "The pooled response rate was planned at 0.25 and may be higher: "
+        "blinded sample size re-estimation up to twice the size.",
         """\
 patients: 240
 endpoints: {orr: {kind: response, months: 3}}
@@ -171,7 +174,8 @@ scenarios:
 """,
     ),
     (
-        "A prognostic score that correlates 0.6 with survival is in the analysis. What power do the same events have?",
+        "The analysis adjusts for a prognostic score with correlation 0.6 with survival. "
+        "What is the power with the same events?",
         """\
 patients: 450
 endpoints: {os: {}}
@@ -185,7 +189,7 @@ scenarios:
 """,
     ),
     (
-        "Time to progression where death competes: does a drug that delays progression alone show it?",
+        "Time to progression with death as a competing event: is a drug that delays progression alone shown to do so?",
         """\
 patients: 400
 endpoints: {ttp: {competing: death}, death: {}}
@@ -216,10 +220,10 @@ def answer(result: OperatingCharacteristics) -> list[dict[str, Any]]:
         months = [f for f in found["looks"]["months"] if f is not None]
         rows.append(
             {
-                "Truth": scenario, "Rejected, %": rejected, "Stopped for futility, %": f"{futility:.1f}",
+                "Scenario": scenario, "Rejected, %": rejected, "Stopped for futility, %": f"{futility:.1f}",
                 "Patients": f"{found['expected_patients'].value:.0f}",
                 "Months": f"{found['expected_months'].value:.1f}",
-                "Looks reached at month": ", ".join(f"{f.value:.1f}" for f in months),
+                "Analyses at month": ", ".join(f"{f.value:.1f}" for f in months),
             }
         )  # fmt: skip
     return rows
@@ -241,8 +245,8 @@ def section(k: int, question: str, text: str, replicates: int) -> str:
     )
     if gained is not None:
         lines.append(
-            f"\nThe score explains {100 * gained.value:.0f} % of the variance: as many events as "
-            f"{1 / (1 - gained.value):.2f} times those of the trial."
+            f"\nThe score explains {100 * gained.value:.0f} % of the variance, which is equivalent to "
+            f"{1 / (1 - gained.value):.2f} times as many events."
         )
     return "\n".join(lines) + "\n"
 
@@ -252,9 +256,9 @@ def main() -> None:
     replicates = int(sys.argv[1]) if len(sys.argv) > 1 else REPLICATES
     print("# Twelve design questions\n")
     print(
-        "Each question as a design file (the lines that all share are left out) and what it answers, simulated with "
-        f"{replicates:,} trials for each truth, seed 1. Written by `python benchmarks/design_questions.py`. All "
-        "figures are of assumed truths: they show what can be asked, not what a drug does.\n"
+        "Each question is shown as a design file (without the lines common to all) with its answer, simulated with "
+        f"{replicates:,} trials per scenario, seed 1. Written by `python benchmarks/design_questions.py`. All "
+        "figures refer to assumed scenarios: they illustrate what can be asked, not the effect of any drug.\n"
     )
     for k, (question, text) in enumerate(QUESTIONS, 1):
         print(section(k, question, text, replicates), flush=True)

@@ -14,7 +14,8 @@ def page() -> str:
     lines = [
         "# Mechanism rules",
         "",
-        f"Rules {rules.version}, generated from `knowledge/data/mechanism_rules.yaml`. See [profiling](profile.md).",
+        f"Version {rules.version} of the rules, generated from `knowledge/data/mechanism_rules.yaml`. See "
+        "[profiling](profile.md).",
     ]
     for origin, title in _ORIGIN.items():
         lines += ["", f"## {title}"]
@@ -24,7 +25,7 @@ def page() -> str:
             lines += ["", f"### {rule.title}", "", f"`{name}` {rule.summary}", ""]
             lines += [f"* {tree.replace('_', ' ')}: {rule_text(node)}" for tree, node in rule.trees.items()]
             lines += [f"* {text}" for text in (rule.never_assessable,) if text]
-            lines += [f"* to call it absent: {text}" for text in (rule.absent_needs,) if text]
+            lines += [f"* required to call it absent: {text}" for text in (rule.absent_needs,) if text]
             lines += [f"* references: {', '.join(f'{{cite}}`{k}`' for k in rule.citation)}"]
     return "\n".join(lines) + "\n"
 

@@ -198,14 +198,14 @@ def head_to_head(
         rows.append(
             {
                 "patients": where,
-                "rival": name,
+                "comparator": name,
                 "n (events)": f"{len(q)} ({int(s.y.sum())})",
-                "AUC of the rival": f"{auc(s.y, s.w, rank):.2f}",
+                "AUC of the comparator": f"{auc(s.y, s.w, rank):.2f}",
                 "AUC of the model": f"{auc(s.y, s.w, s.p):.2f}",
                 "difference (95 %)": said(gain),
-                "slope, rival / model": " / ".join(f"{recalibration(s.y, s.w, p)[0]:.1f}" for p in (q, s.p)),
-                "Brier, rival / model": " / ".join(f"{brier(s.y, s.w, p):.3f}" for p in (q, s.p)),
-                "net benefit at 20 %, rival / model": " / ".join(
+                "slope, comparator / model": " / ".join(f"{recalibration(s.y, s.w, p)[0]:.1f}" for p in (q, s.p)),
+                "Brier, comparator / model": " / ".join(f"{brier(s.y, s.w, p):.3f}" for p in (q, s.p)),
+                "net benefit at 20 %, comparator / model": " / ".join(
                     f"{100 * net_benefit(s.y, s.w, p, 0.2):.1f}" for p in (q, s.p)
                 ),
             }

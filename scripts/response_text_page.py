@@ -73,20 +73,20 @@ def page(model: ResponseModel, tables: Mapping[str, list[dict[str, str]]]) -> st
             "Each cohort predicted by a model fitted to the other three (training patients):\n",
             table(tables[f"{e} cohorts"]),
             table(tables[f"{e} pooled"]),
-            "Against each rival, on the patients that have it. Single inputs are ranked as they are, and their "
-            "logistic curves are fitted to the same three cohorts. LORIS is as published **and was trained on the "
-            "Chowell cohort**, so that only the Shim rows compare it fairly:\n",
+            "Comparison with each competing predictor, in the patients in whom it is available. Single inputs are "
+            "ranked by their values, and their logistic curves are fitted to the same three cohorts. LORIS is as "
+            "published **and was trained on the Chowell cohort**, so that only the Shim rows are a fair comparison:\n",
             table(tables[f"{e} away rivals"] + tables[f"{e} shim"]),
-            "The held-out 30 %, with the model that ships:\n",
+            "The held-out 30 %, with the released model:\n",
             table(tables[f"{e} held out"]),
             table(tables[f"{e} held rivals"]),
-            "The same model given less, on the held-out patients of the Chowell and Shim cohorts:\n",
+            "The same model with fewer inputs, in the held-out patients of the Chowell and Shim cohorts:\n",
             table(tables[f"{e} less"]),
             "Net benefit per 100 held-out patients with a PD-L1 result, if those above the threshold are treated:\n",
             table(tables[f"{e} decision"]),
-            "Fifths of predicted probability whose observed frequency lies within the fifth's mean 95 % interval: "
-            f"{tables[f'{e} covered'][0]['held out']} (held out), {tables[f'{e} covered'][0]['cohorts left out']} "
-            "(cohorts left out).\n",
+            "Quintiles of predicted probability whose observed frequency lies within the quintile's mean 95 % "
+            f"interval: {tables[f'{e} covered'][0]['held out']} (held out), "
+            f"{tables[f'{e} covered'][0]['cohorts left out']} (cohorts left out).\n",
         ]
     return "\n".join([*parts, LIMITS])
 
@@ -104,34 +104,35 @@ def verdict_of(tables: Mapping[str, list[dict[str, str]]]) -> str:
         shim, held = tables[f"{e} shim"][0], tables[f"{e} held out"]
         word = compared(shim, "LORIS")
         levels = [float(r["calibration in the large"].split()[0]) for r in tables[f"{e} cohorts"][::2]]
-        pdl1 = next(r for r in tables[f"{e} held rivals"] if r["rival"] == "PD-L1")
+        pdl1 = next(r for r in tables[f"{e} held rivals"] if r["comparator"] == "PD-L1")
         lines.append(
             f"- **{TITLES[e]}.** Held-out patients: AUC {held[0]['AUC (95 %)']}, calibration slope "
-            f"{held[0]['calibration slope']}, Brier {held[0]['Brier']} (constant {held[1]['Brier']}). PD-L1 alone, on "
-            f"held-out patients who have it: {pdl1['AUC of the rival']}, the model {pdl1['AUC of the model']}, "
-            f"difference {pdl1['difference (95 %)']}: {compared(pdl1, 'PD-L1')}. "
+            f"{held[0]['calibration slope']}, Brier {held[0]['Brier']} (constant {held[1]['Brier']}). PD-L1 alone, in "
+            f"held-out patients in whom it was measured: {pdl1['AUC of the comparator']}, the model "
+            f"{pdl1['AUC of the model']}, difference {pdl1['difference (95 %)']}: {compared(pdl1, 'PD-L1')}. "
             f"**LORIS where it was not trained** (Shim, {shim['n (events)']}; "
-            f"the model fitted without that cohort): {shim['AUC of the rival']}, the model "
+            f"the model fitted without that cohort): {shim['AUC of the comparator']}, the model "
             f"{shim['AUC of the model']}, difference {shim['difference (95 %)']}: {word}. "
-            f"In a cohort that it has not seen the level can be off: calibration in the large {min(levels):+.1f} to "
+            f"In a new cohort the overall level can be miscalibrated: calibration in the large {min(levels):+.1f} to "
             f"{max(levels):+.1f} (log odds)."
         )
     shim = tables["response shim"][0]
     lines.append(
-        "- Who has PD-L1, TMB, albumin, NLR and the line of therapy is ranked by LORIS at least as well. What the "
-        "model adds is an answer for everybody else, an interval, and a probability: LORIS as published is a score "
-        f"(Brier score of response in Shim, LORIS / model: {shim['Brier, rival / model']})."
+        "- Patients with PD-L1, TMB, albumin, NLR and line of therapy are ranked at least as well by LORIS. What the "
+        "model adds is an estimate for all others, an interval, and a probability: LORIS as published is a score "
+        f"(Brier score of response in Shim, LORIS / model: {shim['Brier, comparator / model']})."
     )
     return "\n".join(lines) + "\n"
 
 
 INTRODUCTION = """# Probability of response
 
-One calibrated probability of response (RECIST complete or partial response) and one of benefit (alive and without
-progression at 12 months) under a PD-1 or PD-L1 inhibitor, for the patient's setting: line of therapy, drug alone or
-with chemotherapy or a CTLA-4 antibody, histology. No input is needed. What was not measured is averaged over, given
-what was, and widens the interval; blood values alone, without sequencing, give an answer. It stands beside the
-published scores, which are never averaged. Research use; no treatment advice.
+immunescape estimates a calibrated probability of response (RECIST complete or partial response) and one of benefit
+(alive and progression-free at 12 months) on a PD-1 or PD-L1 inhibitor, for the patient's setting: line of therapy,
+monotherapy or combination with chemotherapy or a CTLA-4 antibody, histology. No input is mandatory. Unmeasured inputs
+are marginalised, conditional on the measured ones, and widen the interval; an estimate is possible from blood values
+alone, without sequencing. It is reported beside the published scores, which are never averaged. For research use
+only; not treatment advice.
 
 ```python
 from immunescape.profile.scores import response_probability, response_table
@@ -139,67 +140,72 @@ from immunescape.profile.scores import response_probability, response_table
 estimate = response_probability(pdl1=60, nlr=2.5, albumin=42, prior_therapy=False, chemotherapy=False)
 estimate.standings["response"].probability, estimate.standings["response"].low, estimate.standings["response"].high
 estimate.standings["response"].contributions    # input -> log odds
-response_table(frame)                           # one column an input, one row a patient
+response_table(frame)                           # one column per input, one row per patient
 ```
 
-`immunescape profile` prints it for a patient, sums it up for a cohort, and writes it to the report and `profile.json`;
-`immunescape.profile_study(folder).response` is the cohort's table.
+`immunescape profile` prints the estimate for a patient, summarises it for a cohort, and writes it to the report and
+`profile.json`; `immunescape.profile_study(folder).response` is the table for the cohort.
 
-This page and its figure are written by `scripts/response_page.py`; the model by `scripts/fit_response.py`.
+This page and its figure are generated by `scripts/response_page.py`; the model is fitted by
+`scripts/fit_response.py`.
 """
 
 METHOD = """
-OAK's docetaxel arm adds to the joint distribution of the inputs alone. The 30 % of each cohort named by
-`immunescape.knowledge.held_out` are in no fit. Response is the best response by RECIST; not evaluable and missing (OAK)
-count as none. Benefit needs no progression and no death by month 12, from progression-free survival; a death after the
-last scan ends it. Patients lost before month 12 are left out and the others weighted by the inverse probability of not
-yet being lost (Kaplan-Meier, in each cohort). All four cohorts have both progression-free and overall survival.
+OAK's docetaxel arm contributes only to the joint distribution of the inputs. The 30 % of each cohort named by
+`immunescape.knowledge.held_out` are in no fit. Response is the best response by RECIST; not evaluable and missing
+(OAK) count as non-response. Benefit requires no progression and no death by month 12, from progression-free survival;
+a death after the last scan ends it. Patients censored before month 12 are excluded and the others weighted by the
+inverse probability of not yet being censored (Kaplan-Meier, within each cohort). All four cohorts have both
+progression-free and overall survival.
 
 ## Method
 
-- **Inputs** are jointly Gaussian on the scales below (an approximation for yes or no), with mean and covariance by EM
-  from all patients, whatever each lacks. Two inputs that no patient has both of are taken as independent given the
-  others, but for tissue and plasma burden (0.6) and LIPI and NLR (0.6), both assumed.
-- **Classes** of PD-L1 (< 1, 1-49, >= 50 %) enter with the mean and variance of the numbers within them; SP142 classes
-  with assumed, wide ones, and so does one half of LIPI (LDH against its upper limit, or the derived NLR) where the
-  other is missing.
-- **Outcome** is logistic in the inputs, integrated over what is missing; cohorts have random intercepts; coefficients
-  have a normal prior around 0 whose width was chosen over cohorts left out. The coefficient of chemotherapy has a prior
-  from a pooled analysis of randomised trials (akinboro2022), because few patients here had it.
-- **Interval**: variance of the inputs not seen, of the coefficients (bootstrap over cohorts and patients, with the
-  prior redrawn), and of the intercept between cohorts. On the scale of log odds it can only grow when a measurement is
-  taken away. It is the interval of the probability, not of a single yes or no.
-- **Contributions** are Shapley values of the log odds: what a measurement moved from the average patient, averaged over
-  the orders in which measurements can come in. They add up. They include what a measurement says about inputs that were
-  not measured, so they are associations, not causes.
+- **Inputs** are jointly Gaussian on the scales below (an approximation for binary inputs), with mean and covariance
+  estimated by EM from all patients, whatever values are missing. Two inputs never measured in the same patient are
+  taken as conditionally independent given the others, except for tissue and plasma burden (0.6) and LIPI and NLR
+  (0.6), both assumed.
+- **Classes** of PD-L1 (< 1, 1-49, >= 50 %) enter with the mean and variance of the numerical values within them;
+  SP142 classes with assumed, wide ones, as does one component of LIPI (LDH against its upper limit, or the derived
+  NLR) where the other is missing.
+- **Outcome** is logistic in the inputs, integrated over missing ones; cohorts have random intercepts; coefficients
+  have a normal prior centred at 0, whose width was chosen by leaving cohorts out. The coefficient of chemotherapy has
+  a prior from a pooled analysis of randomised trials (akinboro2022), because few patients here received it.
+- **Interval**: it includes the variance of the unmeasured inputs, of the coefficients (bootstrap over cohorts and
+  patients, with the prior redrawn), and of the intercept between cohorts. On the log-odds scale it can only widen
+  when a measurement is removed. It is the interval of the probability, not of an individual outcome.
+- **Contributions** are Shapley values of the log odds: the shift from the average patient caused by a measurement,
+  averaged over the orders in which measurements can be added. They are additive. They include the information that a
+  measurement carries about unmeasured inputs, so they are associations, not causal effects.
 """
 
-COEFFICIENTS = """Log odds per standard deviation of the input ± standard error; `measured in` counts training patients
-on a checkpoint inhibitor. Inputs of one cohort alone carry that cohort's confounding.
+COEFFICIENTS = """Log odds per standard deviation of the input ± standard error; `measured in` counts training
+patients on a checkpoint inhibitor. Inputs measured in a single cohort carry that cohort's confounding.
 """
 
-LOOKED = """Scales and priors were chosen over cohorts left out before the held-out patients were looked at. One
-correction came after: a wide class of PD-L1 (at least 1 %, SP142) no longer speaks for a value beyond the possible.
+LOOKED = """Scales and priors were chosen by leaving cohorts out, before the held-out patients were inspected. One
+correction was made afterwards: a wide class of PD-L1 (at least 1 %, SP142) is no longer taken as evidence for an
+impossible value.
 """
 
-FIGURE = """Left: observed frequency by fifths of predicted probability, with 95 % intervals (Wilson, on the effective
-number). Right: net benefit per 100 held-out patients.
+FIGURE = """Left: observed frequency by quintile of predicted probability, with 95 % intervals (Wilson, on the
+effective sample size). Right: net benefit per 100 held-out patients.
 """
 
 LIMITS = """## Limits
 
-- The joint distribution is that of these four cohorts; most patients had earlier therapy and the drug alone.
-- Chemotherapy with the antibody rests on few patients here and on randomised comparisons of the literature; that
+- The joint distribution is that of these four cohorts; most patients were pretreated and received monotherapy.
+- Chemotherapy with the antibody is based on few patients here and on randomised comparisons from the literature; that
   PD-L1 may matter less with chemotherapy is not modelled.
 - TMB differs between panels and exomes; a burden from another assay shifts the result.
-- Values beyond the first or ninety-ninth percentile of the patients fitted to are drawn to it (ECOG 3 counts as 2).
-- The cohorts differ by more than their inputs say (standard deviation of log odds 0.3 to 0.4); in OAK, where patients
-  without an assessment count as no response, a model of the other cohorts expects too many responses.
-- On the scale of probability an interval near 0 or 1 is narrower than one near a half, so there it may shrink when a
-  measurement is taken away that spoke for a probability near a half; `log_odds_sd` never does.
+- Values beyond the first or ninety-ninth percentile of the training patients are clipped to it (ECOG 3 counts as 2).
+- The cohorts differ by more than their inputs explain (standard deviation of log odds 0.3 to 0.4); in OAK, where
+  patients without an assessment count as non-responders, a model of the other cohorts overestimates response.
+- On the probability scale, an interval is narrower near 0 or 1 than near one half, so it may shrink there when a
+  measurement that favoured a probability near one half is removed; `log_odds_sd` never does.
 - TOPOSCORE's class counts only in patients outside its discovery set. LIPI is known for 40 % of one cohort.
-- A model's interval holds for patients like these; it knows nothing of oncogene-addicted tumours on targeted therapy.
-- Patients of `msk_nsclc_pd1_2018` overlap with the Chowell cohort, so accuracy there is no external test.
+- The interval is valid for patients like these; the model has no information on oncogene-addicted tumours on targeted
+  therapy.
+- Patients of `msk_nsclc_pd1_2018` overlap with the Chowell cohort, so accuracy there is not an external test.
 """
 
 

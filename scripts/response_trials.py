@@ -16,7 +16,7 @@ from immunescape.profile.resistance import CHECKPOINT_INHIBITORS
 from immunescape.profile.scores import response_probability
 
 PAGE = Path(__file__).parents[1] / "docs" / "response.md"
-TITLE = "## Against published trials"
+TITLE = "## Comparison with published trials"
 CHEMOTHERAPY = r"platin|doublet|pemetrexed|paclitaxel|gemcitabine|chemotherapy"
 CLASSES = {"TPS>=50": ">=50", "TPS>=1": ">=1", "TPS<1": "<1"}
 OTHERS = r"anlotinib|bevacizumab|ALT-803|TIL\b|N-803"
@@ -76,12 +76,13 @@ def section(shared: Path) -> str:
         lines.append("| " + " | ".join(f"{r[c]:.0f}" if isinstance(r[c], float) else str(r[c]) for c in names) + " |")
     return f"""{TITLE}
 
-Response rates of arms with a PD-1 or PD-L1 inhibitor in trials beside the model given only line, drugs, histology and
-PD-L1 as the trial selected for it. No response rate of a trial was fitted to, but OAK's patients were, and the prior of
-chemotherapy comes from a pooled analysis that holds several of these trials. Trial patients are fitter than others.
-{inside} of {len(rows)} lie within the interval, the mean absolute difference is {off:.0f} percentage points, of a
-constant (the average patient's {flat:.0f} %) {naive:.0f}; rank correlation {rank:.2f}.
-The interval is that of a patient's probability, wider than a trial's mean needs.
+Published response rates of trial arms with a PD-1 or PD-L1 inhibitor are compared with the model given only line,
+drugs, histology and the trial's PD-L1 selection. No response rate of a trial was used in the fit, but OAK's patients
+were, and the prior of chemotherapy comes from a pooled analysis that includes several of these trials. Trial patients
+are fitter than others.
+{inside} of {len(rows)} lie within the interval; the mean absolute difference is {off:.0f} percentage points, that of a
+constant (the average patient's {flat:.0f} %) {naive:.0f}; the rank correlation is {rank:.2f}.
+The interval is that of an individual probability, which is wider than that of a trial mean.
 
 {chr(10).join(lines)}
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
+from immunescape.cli import app
 from immunescape.errors import InputError
 from immunescape.evaluation.harness.add_ons import AddOns, add_on_rows, add_ons
 from immunescape.model.registry import drugs
@@ -26,6 +30,25 @@ def test_every_add_on_is_a_registered_drug_in_a_regimen_that_gives_it() -> None:
 def test_an_unknown_add_on_is_refused_with_the_nearest() -> None:
     with pytest.raises(InputError, match="epacadostat"):
         add_on_rows(["epacadostot"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--trials", "oak"], "--trials"),
+        (["--data", ".", "--workers", "2"], "--data and --workers"),
+        (["--record", "x"], "--record"),
+        (["--out", "FILE/x"], "is a file"),
+    ],
+)
+def test_the_command_refuses_what_add_ons_do_not_use_before_anything_is_simulated(
+    tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    words = [a.replace("FILE", str(tmp_path / "file")) for a in arguments]
+    result = CliRunner().invoke(app, ["harness", "--add-ons", "-n", "2", *words])
+    assert isinstance(result.exception, InputError)
+    assert message in result.exception.message
 
 
 def test_an_inhibitor_of_kras_g12c_helps_only_the_patients_who_carry_it(measured: AddOns) -> None:

@@ -18,9 +18,10 @@ from immunescape.evaluation import credibility as module
 from immunescape.evaluation.credibility import Credibility, Purpose, Verification, verify
 from immunescape.evaluation.forecast import Forecast, ForecastFigure
 from immunescape.evaluation.scoreboard import Score, summarise
-from immunescape.evaluation.sensitivity import Sensitivity
+from immunescape.evaluation.sensitivity import Sensitivity, run_sensitivity
 from immunescape.predictions import open_protocols
 from immunescape.report.credibility_report import credibility_markdown, credibility_sections, write_credibility
+from immunescape.trial.runner import model_digest
 from immunescape.trial.spec import load_trial
 
 TRIAL = load_trial("keynote-024")
@@ -37,6 +38,8 @@ GOOD = [
         ("oak", "calibration", 0.7),
         ("pacific", "calibration", 0.5),
         ("keynote-010", "validation", 0.8),
+        ("keynote-789", "validation", 0.8),
+        ("impower131", "validation", 0.85),
     )
     for endpoint in ("pfs_hr", "os_hr")
 ]
@@ -115,6 +118,57 @@ def test_what_could_not_be_judged_is_not_met() -> None:
     assert not made.sufficient
 
 
+@pytest.mark.parametrize("lost", ["keynote-010", "keynote-789", "impower131"])
+@pytest.mark.parametrize("how", ["left out", "no interval"])
+def test_skill_is_judged_on_all_validation_trials_or_not_at_all(lost: str, how: str) -> None:
+    some = [s for s in GOOD if s.trial != lost]
+    if how == "no interval":
+        some += [replace(s, low=None, high=None) for s in GOOD if s.trial == lost]
+    skill = [c for c in assessment(scores=some).criteria if c.name.startswith("Skill")]
+    assert [c.met for c in skill] == [None, None]
+    assert all(lost in c.figure for c in skill)
+
+
+def test_the_own_result_of_the_assessed_trial_is_no_trial_of_the_same_kind() -> None:
+    own = [
+        replace(s, trial="keynote-024") if s.trial == "oak" else s for s in GOOD if s.trial in ("oak", "keynote-010")
+    ]
+    criterion = {c.name: c for c in assessment(scores=own).criteria}["Trials of the same kind of regimen are predicted"]
+    assert criterion.met is False
+    assert criterion.figure.startswith("2 of 2 ratios of 1 other")
+
+
+def test_trials_of_no_named_kind_are_not_alike() -> None:
+    others = [replace(s, regimen_class="own") for s in GOOD]
+    made = assessment(name="codebreak-202", scores=others)
+    assert {c.name: c.met for c in made.criteria}["Trials of the same kind of regimen are predicted"] is None
+
+
+@pytest.mark.parametrize(
+    ("error", "low", "high", "seeds", "met"),
+    [(1.0, 30.0, 50.0, (1, 2), True), (5.0, 30.0, 50.0, (1, 2), False), (None, 30.0, 50.0, (1,), None)],
+)
+def test_a_single_arm_trial_needs_enough_patients_as_well(
+    error: float | None, low: float, high: float, seeds: tuple[int, ...], met: bool | None
+) -> None:
+    trial = load_trial("nivolumab-alt-803")
+    figures = (ForecastFigure(trial.arms[0].name, "orr_pct", 40.0, low, high, error, 600, 21),)
+    cast = Forecast(trial, figures, {}, {}, seeds, 300, 0, "ab" * 32, "1", 1)
+    assert module._monte_carlo(cast).met is met
+
+
+def test_one_comparison_without_an_interval_is_not_hidden_by_another() -> None:
+    good = ForecastFigure(PAIR, "pfs_hr", 0.6, 0.45, 0.8, 0.01, 600, 305)
+    cast = Forecast(TRIAL, (good, replace(good, endpoint="os_hr", low=None)), {}, {}, (1, 2), 300, 0, "ab" * 32, "1", 1)
+    assert module._monte_carlo(cast).met is None
+
+
+def test_a_trial_with_earlier_lines_is_assessed_without_sensitivity() -> None:
+    made = replace(assessment(), sensitivity=None, influential=())
+    assert "earlier lines" in credibility_markdown(made, NOTICE)
+    assert json.loads(json.dumps(made.to_json()))["sensitivity"] is None
+
+
 @pytest.mark.parametrize(
     ("influence", "consequence", "risk"),
     [("low", "low", "low"), ("low", "medium", "medium"), ("high", "low", "high"), (None, "low", "high")],
@@ -178,6 +232,42 @@ def test_a_scoreboard_that_holds_none_is_refused(tmp_path: Path) -> None:
     path.write_text('{"rows": [{"trial": "oak"}]}')
     result = CliRunner().invoke(app, ["credibility", "keynote-024", "--scoreboard", str(path)])
     assert "holds no scores" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"published": "half"}, "rows.0.published"),
+        ({"role": "validation"}, "'validation' of the kind 'ici'"),
+        ({"regimen_class": "chemotherapy"}, "of the kind 'chemotherapy'"),
+        ({"model": "0" * 64}, "another model"),
+        ({"twice": True}, "given twice"),
+    ],
+)
+def test_a_scoreboard_that_does_not_fit_this_version_is_refused(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    rows = [GOOD[0].row() | {k: v for k, v in change.items() if k in GOOD[0].row()}] * (2 if "twice" in change else 1)
+    path = tmp_path / "scores.json"
+    path.write_text(json.dumps({"model": change.get("model", model_digest()), "rows": rows}))
+    result = CliRunner().invoke(app, ["credibility", "keynote-024", "--scoreboard", str(path)])
+    assert isinstance(result.exception, ImmunescapeError)
+    assert message in str(result.exception)
+
+
+def test_verification_and_sensitivity_take_the_specificity_of_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def model(drugs: tuple[str, ...], specificity: str) -> None:
+        asked.append(specificity)
+        raise LookupError
+
+    monkeypatch.setattr("immunescape.population.reference.prepared_model", model)
+    trial = replace(TRIAL, specificity="sparse")
+    for run in (lambda: verify(trial), lambda: run_sensitivity(trial, patients=4)):
+        with pytest.raises(LookupError):
+            run()
+    assert asked == ["sparse", "sparse"]
 
 
 @pytest.mark.slow

@@ -56,6 +56,46 @@ def test_a_row_without_its_protocol_is_refused(tmp_path):
         protocols(data)
 
 
+def _edited(text: str, column: str, value: str) -> str:
+    header, row = text.strip().splitlines()
+    cells = row.split(",")
+    cells[header.split(",").index(column)] = value
+    return f"{header}\n{','.join(cells)}\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: _edited(t, "pfs_hr", "abc"), ("line 2, pfs_hr", "'abc' is not a number")),
+        (lambda t: _edited(t, "os_hr", "-0.5"), ("line 2, os_hr", "'-0.5' is not a number from 0.01")),
+        (lambda t: _edited(t, "orr_exp", "120"), ("line 2, orr_exp", "from 0 to 100")),
+        (lambda t: _edited(t, "n_ctl", "nan"), ("line 2, n_ctl", "'nan' is not a number")),
+        (lambda t: _edited(t, "kind", "swich"), ("line 2, kind", "Did you mean 'switch'?")),
+        (lambda t: _edited(t, "primary_endpoint_met", "maybe"), ("line 2, primary_endpoint_met", "'maybe'")),
+        (lambda t: _edited(t, "trial_file", ""), ("line 2, trial_file", "the cell is empty")),
+        (lambda t: t.replace(",pfs_hr,", ",pfs_hazard,"), ("line 1", "no column 'pfs_hr'", "pfs_hazard")),
+        (lambda t: t.rsplit(",", 3)[0] + "\n", ("line 2", "17 cells, but the header has 20")),
+        (lambda t: t + t.splitlines()[1] + "\n", ("line 3", "'mine.yaml' is given twice", "line 2")),
+        (lambda t: t.encode() + b"caf\xe9", ("the file is not UTF-8",)),
+        (lambda _: "", ("no column 'trial'",)),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_refused_with_line_and_column(tmp_path, change, words):
+    path = folder(tmp_path) / "combinations.csv"
+    changed = change(path.read_text())
+    path.write_bytes(changed if isinstance(changed, bytes) else changed.encode())
+    with pytest.raises(InputError) as caught:
+        protocols(tmp_path)
+    for word in ("combinations.csv", *words):
+        assert word in str(caught.value)
+
+
+def test_the_tables_take_a_byte_order_mark_and_empty_lines(tmp_path):
+    path = folder(tmp_path) / "combinations.csv"
+    path.write_text("\ufeff" + path.read_text() + "\n\n", encoding="utf-8")
+    assert deviations(protocols(tmp_path, ["mine"])) == []
+
+
 def test_the_protocols_at_hand_deviate_only_where_it_is_known(shared_data):
     """The stand-in drugs, and six fields in which protocol and row tell different things."""
     found = {(d.trial, d.field) for d in deviations(protocols(shared_data)) if d.field != "drug"}

@@ -32,6 +32,7 @@ from immunescape.model.parameters import FOLDER, Parameter, load_parameters
 from immunescape.model.reference import load_strengths, reference_id
 from immunescape.population.fit import PopulationFit
 from immunescape.population.reference import prepared_model, reference_baseline, reference_strengths
+from immunescape.report.uncertainty_report import ensemble_table
 from immunescape.trial.spec import load_trial
 
 
@@ -195,6 +196,36 @@ def test_an_ensemble_says_what_assumptions_leave_open_and_resumes(figures: list[
     assert len(figures) == 5
 
 
+@pytest.mark.parametrize(
+    ("medians", "shown"),
+    [
+        ([10.0, 12.0, 14.0, None, None], (10.4, 14.0, None)),
+        ([10.0, None, None, None, None], (10.0, None, None)),
+        ([None] * 5, (None, None, None)),
+        ([10.0, 12.0, 14.0, 16.0, 18.0], (10.4, 14.0, 17.6)),
+    ],
+)
+def test_a_median_that_is_not_reached_is_longer_than_every_other(
+    medians: list[float | None], shown: tuple[float | None, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = iter([None, *medians])
+
+    def of(result: object) -> dict:
+        values = {name: [1.0, None] for name in ensemble.SHOWN} | {"os_median_months": [next(made), None]}
+        return {"arms": [{"name": "a", "figures": values}], "comparison": {}}
+
+    monkeypatch.setattr(ensemble, "figures", of)
+    monkeypatch.setattr(ensemble, "draw", lambda *_, **__: None)
+    monkeypatch.setattr(ensemble, "fit_of", lambda *_: None)
+    result = run_ensemble(load_trial("keynote-024"), draws=5, patients=8, simulate=lambda *_, **__: None)
+    row = next(r for r in result.rows if r["figure"] == "os_median_months")
+    assert (row["low"], row["median"], row["high"]) == pytest.approx(shown)
+    assert row["draws"] == 5
+    text = next(r for r in ensemble_table(result).rows if r["Figure"] == "os_median_months")
+    assert text["As it ships"] == "not reached"
+    assert str(text["Draws: median (5th to 95th percentile)"]).count("not reached") == shown.count(None)
+
+
 def test_the_commands_print(figures: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     from immunescape.cli.program import app
 
@@ -202,7 +233,7 @@ def test_the_commands_print(figures: list[str], monkeypatch: pytest.MonkeyPatch)
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["prior_widths"] == WIDTHS
     result = CliRunner().invoke(app, ["ensemble", "keynote-024", "--draws", "3", "-n", "8"])
-    assert "draw 1 is lost" in result.stdout
+    assert "Draw 1 failed" in result.stdout
     with pytest.raises(InputError, match="no factor"):
         run_ensemble(load_trial("keynote-024"), width=0.0)
 

@@ -12,6 +12,7 @@ from scipy.stats import norm
 
 from immunescape.errors import InputError
 from immunescape.evaluation import forecast as module
+from immunescape.evaluation.calibration import comparison_kind
 from immunescape.evaluation.replicates import ArmOutcomes
 from immunescape.predictions import open_protocols
 from immunescape.trial.spec import load_trial
@@ -39,7 +40,7 @@ def plain_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     """No uncertainty of the fit or of the structure: chance of the planned size alone."""
     monkeypatch.setattr(module, "arm_outcomes", lambda result, arm: result.outcomes[arm])
     monkeypatch.setattr(module.Posterior, "shipped", classmethod(lambda cls: None))
-    monkeypatch.setattr(module, "shipped_discrepancy", dict)
+    monkeypatch.setattr(module, "shipped_discrepancy", lambda _: {})
 
 
 @pytest.mark.parametrize("ratio", [1.0, 0.8, 0.75])
@@ -64,7 +65,9 @@ def test_the_interval_is_that_of_a_trial_of_the_planned_size_not_of_the_simulate
 
 def test_errors_of_the_structure_widen_the_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     narrow = next(f for f in module.forecast_of(results(0.8), patients=700).figures if f.endpoint == "pfs_hr")
-    monkeypatch.setattr(module, "shipped_discrepancy", lambda: {"hr": 0.3})
+    monkeypatch.setattr(
+        module, "shipped_discrepancy", lambda kind: {"hr": 0.3} if kind == comparison_kind(TRIAL) else {}
+    )
     wide = next(f for f in module.forecast_of(results(0.8), patients=700).figures if f.endpoint == "pfs_hr")
     assert math.log(wide.high / wide.low) > 2 * math.log(narrow.high / narrow.low)  # type: ignore[operator]
 

@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from immunescape.cli import app
 from immunescape.errors import ImmunescapeError, InputError
 from immunescape.evaluation.forecast import Forecast, ForecastFigure
 from immunescape.predictions import (
@@ -14,6 +16,7 @@ from immunescape.predictions import (
     check_ledger,
     enter_outcome,
     enter_prediction,
+    last_hash,
     open_protocols,
     read_outcomes,
     read_predictions,
@@ -91,6 +94,66 @@ def test_a_ledger_that_was_rewritten_in_part_is_seen(folder: Path, change: str) 
     assert any("chain" in problem for problem in check_ledger(folder))
 
 
+def test_the_last_record_dropped_with_its_row_is_seen_by_a_hash_that_was_kept(folder: Path) -> None:
+    kept = last_hash(folder)
+    assert check_ledger(folder, kept) == []
+    ledger = folder / "ledger.csv"
+    ledger.write_text("".join(ledger.read_text().splitlines(keepends=True)[:-1]))
+    (folder / "records" / "krystal-7.2026-01-02.yaml").unlink()
+    assert check_ledger(folder) == []
+    assert [p for p in check_ledger(folder, kept) if kept in p]
+    shown = CliRunner().invoke(app, ["predictions", "check", "--folder", str(folder), "--hash", kept])
+    assert shown.exit_code == 1
+
+
+@pytest.mark.parametrize("row", ["3,a.yaml", "3,a.yaml,2026-01-02,x,y,z"])
+def test_a_row_of_the_ledger_with_too_few_or_too_many_fields_is_named(folder: Path, row: str) -> None:
+    with (folder / "ledger.csv").open("a") as stream:
+        stream.write(row + "\n")
+    with pytest.raises(InputError, match="row 4"):
+        check_ledger(folder)
+
+
+@pytest.mark.parametrize("stop", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_an_entry_that_is_stopped_before_the_ledger_is_written_leaves_no_record(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException
+) -> None:
+    import os
+
+    replace_file = os.replace
+
+    def failing(source: str, target: str) -> None:
+        if Path(target).name == "ledger.csv":
+            raise stop
+        replace_file(source, target)
+
+    monkeypatch.setattr("immunescape.files.os.replace", failing)
+    with pytest.raises((ImmunescapeError, KeyboardInterrupt)):
+        enter_prediction(forecast(), folder, question="Again?", declared="Nothing.", date="2026-01-03")
+    assert check_ledger(folder) == []
+    assert len(read_predictions(folder)) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--folder", "FOLDER", "check"], "before 'check'"),
+        (["--json", "show", "harmoni-7"], "before 'show'"),
+        (["check", "--folder", "missing"], "not a folder"),
+        (["check", "--hash", "abc"], "64 digits"),
+        (["show", "harmoni-7", "--folder", "EMPTY"], "no prediction is entered"),
+        (["enter", "x", "--endpoint", "pfs_hr", "--value", "1", "--source", "A", "--folder", "EMPTY"], "is entered in"),
+    ],
+)
+def test_commands_refuse_what_would_have_no_effect(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, arguments: list[str], message: str
+) -> None:
+    places = {"FOLDER": str(folder), "EMPTY": str(tmp_path_factory.mktemp("empty"))}
+    result = CliRunner().invoke(app, ["predictions", *(places.get(a, a) for a in arguments)])
+    assert isinstance(result.exception, ImmunescapeError)
+    assert message in f"{result.exception.message} {result.exception.hint}"
+
+
 def test_a_later_prediction_of_a_trial_stands_beside_the_earlier_one(folder: Path) -> None:
     enter_prediction(forecast(ratio=0.9), folder, question="Again?", declared="Nothing.", date="2026-01-02")
     values = [p.figure("pfs_hr")["value"] for p in read_predictions(folder) if p.trial == "harmoni-7"]  # type: ignore[index]
@@ -115,6 +178,8 @@ def test_a_result_is_entered_beside_and_changes_no_record(folder: Path) -> None:
         ({"arm": "ivonescimab"}, "ivonescimab / pembrolizumab"),
         ({"value": 0.9}, "cannot be"),
         ({"value": float("nan")}, "cannot be"),
+        ({"value": 0.0, "low": None, "high": None}, "cannot be"),
+        ({"endpoint": "os_median_months", "arm": "ivonescimab"}, "was not predicted"),
         ({"source": " "}, "citation"),
     ],
 )
@@ -138,6 +203,26 @@ def test_results_with_an_unknown_field_are_refused(folder: Path) -> None:
 def test_a_trial_with_published_results_is_no_prediction(tmp_path: Path) -> None:
     made = replace(forecast(), trial=load_trial("keynote-024"))
     with pytest.raises(InputError, match="published results"):
+        enter_prediction(made, tmp_path, question="?", declared="!")
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_trial_without_its_published_results_and_a_trial_named_twice_are_refused_before_a_run(
+    tmp_path: Path, twice: bool
+) -> None:
+    text = load_trial("keynote-024").text
+    file = tmp_path / "again.yaml"
+    file.write_text(open_protocols()["krystal-7"].read_text() if twice else text[: text.index("\npublished:") + 1])
+    words = ["predictions", "make", *[str(file)] * (2 if twice else 1), "--question", "?", "--known", "!"]
+    result = CliRunner().invoke(app, [*words, "--folder", str(tmp_path / "p")])
+    assert isinstance(result.exception, InputError)
+    assert ("named twice" if twice else "NCT02142738") in result.exception.message
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_trial_whose_result_ships_is_no_prediction_without_its_published_block_either(tmp_path: Path) -> None:
+    made = replace(forecast(), trial=replace(load_trial("keynote-024"), published=None))
+    with pytest.raises(InputError, match="whose result is in the included trial 'keynote-024'"):
         enter_prediction(made, tmp_path, question="?", declared="!")
 
 

@@ -29,6 +29,8 @@ def test_medians_have_one_digit_and_results_without_interval_none() -> None:
         figure_text({"endpoint": "os_median_months", "value": 17.26, "low": 15, "high": 20.04}) == "17.3 (15.0 to 20.0)"
     )
     assert outcome_text(Outcome("x", "os_hr", "a", 0.8, None, None, "B", "2027-01-01")) == "0.8, B"
+    reached = Outcome("x", "os_median_months", "a", 30.0, 24.5, None, "B", "2027-01-01")
+    assert outcome_text(reached) == "30 (24.5 to not given), B"
 
 
 def test_the_app_shows_the_predictions_that_ship() -> None:

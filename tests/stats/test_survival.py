@@ -77,6 +77,14 @@ def test_two_groups_have_the_ratio_of_the_general_regression():
 def test_ratio_without_events_does_not_exist():
     assert cox.cox_hazard_ratio([1, 2], [0, 0], [1, 2], [1, 1]).value is None
     assert math.isnan(cox.fast_hazard_ratio([1, 2, 3], [0, 1, 1], [1, 0, 0]))
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_all_of_one_group_before_the_first_of_the_other_have_no_hazard_ratio(n):
+    early, late = [1.0 + 0.1 * i for i in range(n)], [5.0 + 0.1 * i for i in range(n)]
+    for a, b in ((early, late), (late, early)):
+        assert cox.cox_hazard_ratio(a, [1] * n, b, [1] * n).value is None
+        assert math.isnan(cox.fast_hazard_ratio(a + b, [1] * 2 * n, [1] * n + [0] * n))
     assert cox.log_rank_p([1], [0], [2], [0]) is None
 
 

@@ -156,7 +156,7 @@ REFUSED = [
     ("pembrolizumab 200 mg q3w, carboplatin AUC 5 q3w", "a comma between drugs", "'+'"),
     ("pembrolizumab 200 mg q3w then nivolumab 240 mg q2w", "what comes before 'then' never ends", "for 4 cycles"),
     ("placebo then nivolumab 240 mg q2w", "nothing is given before 'then'", "^^^^"),
-    ("carboplatin AUC 5 q3w for 4-6 cycles", "a range of cycles", "choice:"),
+    ("carboplatin AUC 5 q3w for 4-6 cycles", "'4-6' is a range of cycles", "choice:"),
     ("carboplatin 5 AUC q3w", "'AUC' stands before its number", "AUC 5"),
     ("nivolumab 0 mg q2w", "a dose must be greater than zero", "^^^^"),
     ("nivolumab 3,5 mg/kg q2w", "a comma inside a number", "point"),

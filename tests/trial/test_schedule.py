@@ -19,6 +19,8 @@ from immunescape.trial.schedule import parse_schedule
         ("every 6 weeks until week 48, then every 9 weeks", [6, 12, 18, 24, 30, 36, 42, 48, 57, 66]),
         ("every 8 weeks to month 12 then every 12 weeks", [8, 16, 24, 32, 40, 48, 60]),
         ("weeks 4, 8, and 12 then every 12 weeks", [4, 8, 12, 24, 36, 48, 60]),
+        ("weeks 8 and 16 then q8w", [8, 16, 24, 32, 40, 48, 56, 64]),
+        ("q6w until week 48 then q12w", [6, 12, 18, 24, 30, 36, 42, 48, 60]),
         ("every 21 days to day 63 then every 10 weeks", [3, 6, 9, 19, 29, 39, 49, 59, 69]),
     ],
 )
@@ -49,6 +51,11 @@ def test_the_last_day_counts_and_nothing_after_it() -> None:
         ("every 6 weeks to week 3 then every 9 weeks", "no visit lies in this part", "^^^^"),
         ("every 0 weeks", "an interval must be greater than zero", "^"),
         ("every 6 weeks thn every 9 weeks", "unknown word 'thn'", "'then'"),
+        ("every 6-8 weeks", "'6-8' is a range of intervals", "one interval"),
+        ("every 6 to 8 weeks", "'6-8' is a range of intervals", "^^^^^^"),
+        ("every six weeks", "'six' is a number", "digits: '6'"),
+        ("at baseline then every 6 weeks", "'baseline' is no visit", "always made"),
+        ("q0w", "an interval must be greater than zero", "^^^"),
         ("", "the text ends where a word is expected", "^"),
     ],
 )

@@ -285,6 +285,24 @@ def test_all_problems_are_told_at_once() -> None:
         read(text)
 
 
+@pytest.mark.parametrize(
+    ("region", "problems", "words"),
+    [
+        ("{western: 0.5, asia: 0.5}", 1, ("region.asia", "Did you mean 'east_asian'?")),
+        ("asia", 1, ("population.region: unknown word 'asia'", "Did you mean 'east_asian'?")),
+        ("{western: 70, east_asian: 30}", 2, ("0.7 for 70 %", "0.3 for 30 %")),
+    ],
+)
+def test_a_field_of_two_forms_is_judged_by_the_form_that_was_written(
+    region: str, problems: int, words: tuple[str, ...]
+) -> None:
+    with pytest.raises(InputError) as caught:
+        read_trial("t.yaml", BASIC.replace("  line: 1\n", f"  line: 1\n  region: {region}\n"))
+    assert str(caught.value).count("t.yaml, line") == problems
+    for word in words:
+        assert word in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n"])
 def test_an_empty_file(text: str) -> None:
     with pytest.raises(InputError, match="the file is empty"):

@@ -130,6 +130,33 @@ def test_own_regimens_are_read_with_their_class_and_a_reason_where_one_is_due(tm
     assert kind_of(("atezolizumab", "bevacizumab", "carboplatin")) == "ici and antiangiogenic and chemotherapy"
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- name: a\n  regimn: docetaxel 75 mg/m2 every 3 weeks\n", "regimen"),
+        ("- name: a\n  regimen: docetaxel 75 mg/m2 every 3 weeks\n  regimen: none\n", "given twice"),
+        ("- name: [a]\n  regimen: docetaxel 75 mg/m2 every 3 weeks\n", "name"),
+        ("- name: a\n  regimen: docetaxel 75 mg/m2 every 3 weeks\n" * 2, "option 2: there is an option 'a' already"),
+        ("- name: pembrolizumab\n  regimen: docetaxel 75 mg/m2 every 3 weeks\n", "already"),
+        ("name: a\nregimen: none\n", "list"),
+        ("[]\n", "no list"),
+        ("- [\n", "YAML"),
+    ],
+)
+def test_an_options_file_with_a_fault_names_it(tmp_path, text: str, message: str):
+    file = tmp_path / "own.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError) as error:
+        own_options(file, setting_of(record(80.0)), ["pembrolizumab"])
+    assert message in str(error.value)
+    assert "own.yaml" in str(error.value)
+
+
+def test_a_weight_is_given_once():
+    with pytest.raises(InputError, match="twice"):
+        read_weights(["toxicity=0.1", "toxicity=0.3"])
+
+
 def followed(arms: dict[str, np.ndarray], n: int = 300) -> Followed:
     """Twins whose months to death on each option are given; half of it is without progression."""
     rows = []

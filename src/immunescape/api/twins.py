@@ -314,7 +314,7 @@ def choose_options(
     present = frozenset(name for name, call in profile.calls.items() if call.state == "present")
     chosen, left = options_for(record, present, profile.biomarkers)
     if options is not None:
-        chosen = (*chosen, *own_options(options, setting_of(record)))
+        chosen = (*chosen, *own_options(options, setting_of(record), [o.name for o in chosen]))
     if not chosen:
         raise InputError(
             f"no regimen of the table is for this setting ({setting_of(record).text})",

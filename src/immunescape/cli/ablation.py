@@ -1,4 +1,4 @@
-"""The command that switches mechanisms off, one at a time, to see which of them earn their place."""
+"""The command that switches mechanisms off one at a time and measures how predictions change."""
 
 from __future__ import annotations
 
@@ -37,16 +37,19 @@ def ablate_command(
         int, typer.Option("--seeds", min=1, max=100, help="Number of seeds, starting at --seed; a label needs 3.")
     ] = 3,
     rounds: Annotated[
-        int, typer.Option("--rounds", min=1, max=5, help="1: reweight patients only; 2: also resimulate at the value.")
+        int,
+        typer.Option(
+            "--rounds", min=1, max=5, help="1: reweight patients only; 2: also resimulate at the re-tuned value."
+        ),
     ] = 2,
     workers: Annotated[
         int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: one per core].")
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder with one file for each mechanism; a second run resumes.")
+        Path, typer.Option("--out", "-o", help="Folder with one file per mechanism; a second run resumes.")
     ] = Path("immunescape-results/ablation"),
     record: Annotated[
-        bool, typer.Option("--record", help="Write the labels into the package (when it is installed for editing).")
+        bool, typer.Option("--record", help="Write the labels into the package (editable installation only).")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of Markdown.")] = False,
     engine: Engine = "auto",
@@ -65,9 +68,9 @@ def ablate_command(
     count = len(names) or len(ablatable())
     total = simulated_patients(count, chosen, patients, seeds, rounds)
     typer.echo(
-        f"{count} mechanisms and the full model, {seeds} seeds, {rounds} rounds: {total} virtual patients, "
-        "a minute for every 300 to 600 of them on one core, and a minute to compile each set of drugs. Finished seeds "
-        "are kept.",
+        f"{count} mechanisms and the full model, {seeds} seeds, {rounds} rounds: {total} virtual patients, at 300 to "
+        "600 per minute on one core, plus a minute to compile the model for each set of drugs. Completed seeds are "
+        "stored.",
         err=True,
     )
 

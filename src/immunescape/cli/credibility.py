@@ -94,14 +94,42 @@ def credibility_command(
 
 
 def _scores(path: Path) -> list[Score]:
-    """Scores from the output of ``immunescape validate --json``."""
-    from immunescape.evaluation.scoreboard import Score
+    """Scores from the output of ``immunescape validate --json``, of the model that is assessed and no other."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from immunescape.evaluation.scoreboard import Score, roles
+    from immunescape.trial.runner import model_digest
 
     hint = "Give what `immunescape validate --json` printed."
+    where = str(path)
     try:
-        rows = json_module.loads(path.read_text(encoding="utf-8"))["rows"]
-        return [Score(**row) for row in rows]
+        content = json_module.loads(path.read_text(encoding="utf-8"))
+        rows = TypeAdapter(list[Score]).validate_python(content["rows"])
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read: {error}", where=str(path), hint=hint) from error
+        raise InputError(f"cannot be read: {error}", where=where, hint=hint) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise InputError(f"holds no scores of trials: rows.{place}: {first['msg']}", where=where, hint=hint) from None
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError("holds no scores of trials", where=str(path), hint=hint) from error
+        raise InputError("holds no scores of trials", where=where, hint=hint) from error
+    if not rows:
+        raise InputError("holds no scores of trials", where=where, hint=hint)
+    if content.get("model") != model_digest():
+        raise InputError(
+            "the scores are of another model, or of a version that did not say of which", where=where,
+            hint="Run `immunescape validate --json` again with this version.",
+        )  # fmt: skip
+    seen: set[tuple[str, str, str]] = set()
+    for number, row in enumerate(rows):
+        role, kind = roles().get(row.trial, ("own", row.regimen_class))
+        if (row.role, row.regimen_class) != (role, kind):
+            raise InputError(
+                f"row {number}: '{row.trial}' is '{row.role}' of the kind '{row.regimen_class}', but '{role}' of the"
+                f" kind '{kind}' in this version", where=where, hint=hint,
+            )  # fmt: skip
+        key = (row.trial, row.arm, row.endpoint)
+        if key in seen:
+            raise InputError(f"row {number}: {' '.join(key)} is given twice", where=where, hint=hint)
+        seen.add(key)
+    return rows

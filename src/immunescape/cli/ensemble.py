@@ -1,4 +1,4 @@
-"""The command that predicts a trial with what is assumed varying."""
+"""The command that predicts a trial with random draws of the parameter values."""
 
 from __future__ import annotations
 
@@ -20,22 +20,25 @@ def register(app: typer.Typer) -> None:
 
 def ensemble_command(
     trial: Annotated[str, typer.Argument(help="An included trial (see `trials`) or a YAML file.")],
-    draws: Annotated[int, typer.Option("--draws", min=2, max=10_000, help="Draws of what is assumed.")] = 12,
+    draws: Annotated[
+        int, typer.Option("--draws", min=2, max=10_000, help="Number of draws of the parameter values.")
+    ] = 12,
     patients: Annotated[
-        int, typer.Option("--patients", "-n", min=2, max=100_000, help="Virtual patients of each arm and draw.")
+        int, typer.Option("--patients", "-n", min=2, max=100_000, help="Virtual patients per arm and draw.")
     ] = 40,
     seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of all random numbers.")] = 1,
-    width: Annotated[float, typer.Option("--width", help="Factor of all prior widths.")] = 1.0,
+    width: Annotated[float, typer.Option("--width", help="Factor applied to all prior widths.")] = 1.0,
     workers: Annotated[
         int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: one per core].")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder that keeps finished draws, so that a rerun resumes.")
+        Path | None,
+        typer.Option("--out", "-o", help="Folder in which completed draws are stored, so that a rerun resumes."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     engine: Engine = "auto",
 ) -> None:
-    """Predict a trial with all that is assumed varying by its grade, and the fit by its posterior: intervals."""
+    """Predict a trial with intervals: parameters vary according to their grade, the fit by its posterior."""
     from immunescape.evaluation.ensemble import run_ensemble
     from immunescape.report.uncertainty_report import print_ensemble
     from immunescape.trial.spec import load_trial

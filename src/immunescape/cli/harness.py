@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from immunescape.cli.running import Engine, interruptible
+from immunescape.errors import InputError
 
 __all__ = ["register"]
 
@@ -55,10 +56,14 @@ def harness_command(
     import datetime
 
     from immunescape.evaluation.harness import run_harness
-    from immunescape.files import check_file, whole_file
+    from immunescape.files import check_file, check_folder, whole_file
     from immunescape.report.harness_report import append_history, harness_markdown
 
     if add_ons:
+        useless = {"--trials": trials, "--data": data, "--record": record, "--workers": workers}
+        if given := [name for name, value in useless.items() if value]:
+            raise InputError(f"{' and '.join(given)} would have no effect with --add-ons", hint="Leave it out.")
+        check_folder(out)
         measure_add_ons(patients, range(seed, seed + seeds), out, as_json, engine)
         return
     names = [name.strip() for name in trials.split(",") if name.strip()]

@@ -37,6 +37,12 @@ def register(app: typer.Typer) -> None:
 def predictions_command(context: typer.Context, folder: Folder = None, as_json: Json = False) -> None:
     """List the predictions, with the published result where there is one."""
     if context.invoked_subcommand is not None:
+        if folder is not None or as_json:
+            option = "--json" if folder is None else "--folder"
+            raise InputError(
+                f"{option} stands before '{context.invoked_subcommand}' and would have no effect",
+                hint=f"Write it behind: immunescape predictions {context.invoked_subcommand} … {option}",
+            )
         return
     from immunescape.predictions import read_outcomes, read_predictions
     from immunescape.predictions.summary import summary_rows
@@ -58,10 +64,13 @@ def show_command(
     """Show every prediction of a trial: figures with intervals, baselines, how it was made, published results."""
     from immunescape.console import print_table
     from immunescape.predictions import read_outcomes, read_predictions
+    from immunescape.predictions.ledger import nothing_entered
     from immunescape.predictions.summary import figure_text, outcome_text
 
     predictions = read_predictions(folder)
     chosen = [p for p in predictions if name in (p.trial, p.record)]
+    if not predictions:
+        raise nothing_entered(folder)
     if not chosen:
         raise unknown_word("predicted trial", name, {p.trial for p in predictions})
     if protocol:
@@ -103,16 +112,29 @@ def show_command(
 
 
 @predictions_app.command("check")
-def check_command(folder: Folder = None) -> None:
+def check_command(
+    folder: Folder = None,
+    kept: Annotated[
+        str, typer.Option("--hash", help="A hash that an earlier check printed: shows also whether rows were dropped.")
+    ] = "",
+) -> None:
     """Check the ledger for changed, missing or inserted records; exits with 1 if there are any."""
-    from immunescape.predictions import check_ledger, read_predictions
+    from immunescape.predictions import check_ledger, last_hash, read_predictions
 
-    problems = check_ledger(folder)
+    kept = kept.strip().lower()
+    if kept and (len(kept) != 64 or set(kept) - set("0123456789abcdef")):
+        raise InputError(
+            f"'{kept}' is no hash of a ledger", hint="A hash has 64 digits from 0 to f, as `check` prints."
+        )
+    problems = check_ledger(folder, kept)
     for problem in problems:
         typer.echo(problem, err=True)
     if problems:
         raise typer.Exit(1)
-    typer.echo(f"{len(read_predictions(folder))} predictions, all as they were entered.")
+    count = len(read_predictions(folder))
+    typer.echo(f"{count} predictions, all as they were entered.")
+    if count:
+        typer.echo(f"Last hash: {last_hash(folder)}\nKeep it where others hold it; `check --hash` asks for it.")
 
 
 @predictions_app.command("make")
@@ -143,6 +165,7 @@ def make_command(
     from immunescape.evaluation.forecast import forecast
     from immunescape.files import check_folder
     from immunescape.predictions import enter_prediction, open_protocols
+    from immunescape.predictions.ledger import published_as
     from immunescape.predictions.register import registered
     from immunescape.predictions.summary import figure_text
     from immunescape.trial.spec import load_trial
@@ -166,6 +189,14 @@ def make_command(
         if trial.published is not None:
             raise InputError(f"trial '{trial.name}' has published results in its file",
                              hint="Predict trials whose result is not known.")  # fmt: skip
+        if (known_as := published_as(trial)) is not None:
+            raise InputError(
+                f"trial '{trial.name}' is {trial.registry}, whose result is in the included trial '{known_as}'",
+                hint="Predict trials whose result is not known.",
+            )
+    names = [trial.name for trial, _, _ in loaded]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"trial '{twice[0]}' is named twice", hint="Name each trial once.")
     check_folder(folder, "--folder")
     numbers = tuple(range(seed, seed + seeds))
     with interruptible(folder):

@@ -1,4 +1,4 @@
-"""Commands of the twins room: twin and rank. Heavy imports happen inside the commands."""
+"""The commands `twin` and `rank`. Heavy imports happen inside the commands."""
 
 from __future__ import annotations
 
@@ -14,32 +14,34 @@ from immunescape.errors import InputError
 
 __all__ = ["register"]
 
-Folder = Annotated[Path | None, typer.Argument(help="Study folder, as of `immunescape profile`.")]
+Folder = Annotated[Path | None, typer.Argument(help="Study folder, as for `immunescape profile`.")]
 Patient = Annotated[str | None, typer.Option("--patient", "-p", help="Identifier of the patient.")]
 At = Annotated[
     float,
     typer.Option(
-        "--at", min=0.0, help="Day of the decision, from the first dose of immunotherapy; nothing later is read."
+        "--at",
+        min=0.0,
+        help="Day of the decision, counted from the first dose of immunotherapy; later data are ignored.",
     ),
 ]
-Number = Annotated[int, typer.Option("--twins", "-n", min=1, max=100_000, help="Twins.")]
-Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Everything random follows from it.")]
+Number = Annotated[int, typer.Option("--twins", "-n", min=1, max=100_000, help="Number of twins.")]
+Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of all random numbers.")]
 Workers = Annotated[
-    int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: the cores].")
+    int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: one per core].")
 ]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Folder for the files [default: immunescape-results/NAME].")
 ]
-Example = Annotated[bool, typer.Option("--example", help="A patient of the made-up example study that ships.")]
+Example = Annotated[bool, typer.Option("--example", help="Use a patient of the included synthetic example study.")]
 
 
 def _asked(folder: Path | None, patient: str | None, example: bool, command: str, cohort: bool = False) -> None:
     if folder is None and not example:
         raise InputError(
-            "name a study folder and a patient", hint=f"`immunescape {command} --example` runs one that ships."
+            "name a study folder and a patient", hint=f"`immunescape {command} --example` runs an included example."
         )
     if folder is not None and example:
-        raise InputError("--example has a folder of its own", hint="Leave one of them out.")
+        raise InputError("--example uses its own study folder", hint="Give either a folder or --example.")
     if folder is not None and patient is None and not cohort:
         raise InputError("name a patient", hint=f"immunescape {command} {folder} --patient ID")
 
@@ -50,7 +52,8 @@ def twin_command(
     at: At = 0.0,
     twins: Number = 400,
     regimen: Annotated[
-        str | None, typer.Option("--regimen", help="Forecast of this regimen [default: the line that the files name].")
+        str | None,
+        typer.Option("--regimen", help="Forecast for this regimen [default: the line recorded in the files]."),
     ] = None,
     seed: Seed = 1,
     workers: Workers = None,
@@ -91,7 +94,7 @@ def rank_command(
         typer.Option("--weight", help="Weight of benefit or harm: survival=, progression_free= or toxicity=NUMBER."),
     ] = None,
     margin: Annotated[
-        float, typer.Option("--margin", min=0.0, max=1.0, help="Loss of survival at 12 months that is not worse.")
+        float, typer.Option("--margin", min=0.0, max=1.0, help="Non-inferiority margin in survival at 12 months.")
     ] = 0.05,
     twins: Number = 400,
     seed: Seed = 1,
@@ -164,6 +167,6 @@ def _rank_all(folder: Path, target: Path, as_json: bool, design: Path | None, **
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this room to the application."""
+    """Add the commands to the application."""
     app.command("twin")(twin_command)
     app.command("rank")(rank_command)

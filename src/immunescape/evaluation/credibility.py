@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from immunescape.errors import unknown_word
-from immunescape.evaluation.scoreboard import Score, regimen_class, roles, summarise
+from immunescape.evaluation.scoreboard import Score, published_ratios, regimen_class, roles, summarise
 
 if TYPE_CHECKING:
     from immunescape.evaluation.forecast import Forecast
@@ -108,7 +108,8 @@ class Credibility:
     forecast : the trial's figures with intervals.
     verification : of the solver.
     scores : figures of trials with published results beside their predictions. summary : their errors by role.
-    sensitivity : of response in the experimental arm; `influential` : its first ten parameters with grade and source.
+    sensitivity : of response in the experimental arm, None where the trial has earlier lines of treatment, for which it
+        is not analysed; `influential` : its first ten parameters with grade and source.
     drugs, setting : rows of applicability.
     criteria : all of them.
     """
@@ -119,7 +120,7 @@ class Credibility:
     verification: Verification
     scores: tuple[Score, ...]
     summary: Mapping[str, Any]
-    sensitivity: Sensitivity
+    sensitivity: Sensitivity | None
     influential: tuple[Row, ...]
     drugs: tuple[Row, ...]
     setting: tuple[Row, ...]
@@ -149,7 +150,7 @@ class Credibility:
             "verification": vars(self.verification),
             "forecast": self.forecast.to_json(),
             "validation": {"rows": [s.row() for s in self.scores], "summary": dict(self.summary)},
-            "sensitivity": self.sensitivity.to_json(),
+            "sensitivity": None if self.sensitivity is None else self.sensitivity.to_json(),
             "influential": list(self.influential),
             "applicability": {"drugs": list(self.drugs), "setting": list(self.setting)},
         }
@@ -213,10 +214,14 @@ def assess(
             out=None if out is None else out / "validation",
         )  # fmt: skip
         scores = scored.scores
-    tell(f"sensitivity: {trajectories} trajectories")
-    sensitive = run_sensitivity(trial, patients=trajectories, top=10, seed=seeds[0], engine=engine)
-    summary = summarise(scores)
-    influential = _graded(trial, sensitive)
+    sensitive: Sensitivity | None = None
+    if trial.prior:
+        tell("sensitivity: not analysed for trials with earlier lines of treatment")
+    else:
+        tell(f"sensitivity: {trajectories} trajectories")
+        sensitive = run_sensitivity(trial, patients=trajectories, top=10, seed=seeds[0], engine=engine)
+    summary = summarise(scores, published_ratios())
+    influential = () if sensitive is None else _graded(trial, sensitive)
     drugs, setting = _drug_rows(trial), _setting_rows(trial)
     criteria = _criteria(trial, verified, made, scores, summary, influential, drugs)
     return Credibility(
@@ -231,13 +236,12 @@ def verify(trial: Trial, engine: str = "auto") -> Verification:
     """Solve the trial's model for the reference patient twice: as trials do, and by SciPy at a tolerance of 1e-9."""
     from immunescape.engine import get_engine
     from immunescape.engine.api import Doses, Job
-    from immunescape.model.assembly import Model
-    from immunescape.population.reference import reference_baseline, with_reference_strengths
+    from immunescape.population.reference import prepared_model, reference_baseline
     from immunescape.trial.dosing import BodySize, administered, to_doses
 
     regimen = next(iter(trial.arms[0].choices)).regimen
-    model = with_reference_strengths(Model.build(drugs=list(regimen.drugs), check_units=False))
-    base = dict(reference_baseline(with_reference_strengths(Model.build(check_units=False))).states)
+    model = prepared_model(tuple(regimen.drugs), trial.specificity)
+    base = dict(reference_baseline(prepared_model((), trial.specificity)).states)
     doses = to_doses(administered(regimen, BodySize(), until_days=float(_DAYS[-1]))) if regimen.drugs else Doses.none()
     volumes = {}
     names = {}
@@ -348,7 +352,7 @@ def _graded(trial: Trial, sensitive: Sensitivity) -> tuple[Row, ...]:
     """The parameters that matter most to response, with grade and source."""
     from immunescape.model.assembly import Model
 
-    model = Model.build(drugs=list(trial.arms[0].drugs), check_units=False)
+    model = Model.build(drugs=list(trial.arms[0].drugs), check_units=False, specificity=trial.specificity)
     rows = []
     for row in sensitive.top(10):
         parameter = model.parameters.get(str(row["parameter"]))
@@ -385,13 +389,16 @@ def _criteria(
     ]  # fmt: skip
     kind = regimen_class(trial)
     alike = [s for s in scores if s.endpoint.endswith("_hr") and s.published is not None and s.covered is not None]
-    same = [s for s in alike if s.regimen_class == kind]
+    # the trial's own result says nothing about trials like it; `own` is no kind but all that has no name
+    same = [s for s in alike if s.regimen_class == kind != "own" and s.trial != trial.name]
     inside = sum(bool(s.covered) for s in same)
     out.append(
         Criterion(
             "Trials of the same kind of regimen are predicted",
-            f"published hazard ratios of at least two trials, {100 * COVERED_SHARE:g} % in their predicted intervals",
-            f"{inside} of {len(same)} ratios of {len({s.trial for s in same})} trials ({kind})",
+            f"published hazard ratios of at least two other trials, {100 * COVERED_SHARE:g} % in their predicted"
+            " intervals",
+            f"{inside} of {len(same)} ratios of {len({s.trial for s in same})} other trials"
+            f" ({'of no kind that was scored' if kind == 'own' else kind})",
             None if not same else len({s.trial for s in same}) >= 2 and inside >= COVERED_SHARE * len(same), 2,
         )
     )  # fmt: skip
@@ -404,7 +411,7 @@ def _criteria(
             "all are" if not loose else f"not so for {', '.join(loose)}", not loose, 2,
         )
     )  # fmt: skip
-    out.extend(_skill(summary))
+    out.extend(_skill(summary, scores))
     assumed = [r for r in influential if r["Grade"] == "assumed"]
     graded = [r for r in influential if r["Grade"] != "distribution of patients"]
     out.append(
@@ -419,21 +426,42 @@ def _criteria(
 
 
 def _monte_carlo(made: Forecast) -> Criterion:
-    shares = []
-    for figure in made.figures:
-        if figure.endpoint.endswith("_hr") and figure.monte_carlo_se is not None and figure.low and figure.high:
-            shares.append(figure.monte_carlo_se / (0.5 * math.log(figure.high / figure.low)))
-    worst = max(shares, default=math.nan)
+    """Judged by log hazard ratios, and where the trial compares nothing by response."""
     single = len(made.trial.arms) < 2
+    judged = [f for f in made.figures if (f.endpoint == "orr_pct" if single else f.endpoint.endswith("_hr"))]
+    shares: list[float] = []
+    for figure in judged:
+        if figure.monte_carlo_se is None or figure.low is None or figure.high is None:
+            continue
+        if single:
+            width = figure.high - figure.low
+        else:
+            width = math.log(figure.high / figure.low) if figure.low > 0.0 else math.inf
+        if 0.0 < width < math.inf:
+            shares.append(figure.monte_carlo_se / (0.5 * width))
+    missing = len(judged) - len(shares)
+    one_seed = len(made.seeds) < 2
+    text = "one seed" if one_seed else f"{missing} of {len(judged)} figures without error or interval"
+    worst = max(shares, default=math.nan)
     return Criterion(
         "Enough virtual patients",
-        f"Monte Carlo error of log hazard ratios at most {MONTE_CARLO_SHARE:g} of half the interval",
-        "no comparison" if single else "one seed" if not shares else f"{worst:.2f}",
-        True if single else None if not shares else worst <= MONTE_CARLO_SHARE, 1,
+        f"Monte Carlo error of {'response' if single else 'log hazard ratios'} at most {MONTE_CARLO_SHARE:g} of half"
+        " the interval",
+        text if missing or not shares else f"{worst:.2f}",
+        None if missing or not shares else worst <= MONTE_CARLO_SHARE, 1,
     )  # fmt: skip
 
 
-def _skill(summary: Mapping[str, Any]) -> list[Criterion]:
+@cache
+def _validation_trials(end: str) -> tuple[str, ...]:
+    """Validation trials that published a hazard ratio of PFS or of OS: skill is judged on all of them or not at all."""
+    from immunescape.trial.spec import load_trial
+
+    names = sorted(name for name, (role, _) in roles().items() if role == "validation")
+    return tuple(name for name in names if getattr(load_trial(name).published, f"{end}_hr", None) is not None)
+
+
+def _skill(summary: Mapping[str, Any], scores: Sequence[Score]) -> list[Criterion]:
     """Skill over naive baselines on trials that were not fitted, PFS and OS apart."""
     out = []
     record = summary.get("validation", {})
@@ -443,14 +471,19 @@ def _skill(summary: Mapping[str, Any]) -> list[Criterion]:
         baselines = {n: r.get("hr_interval_score") for n, r in part.get("rivals", {}).items()}
         known = {n: v for n, v in baselines.items() if v is not None}
         best = min(known, key=lambda n: known[n]) if known else None
-        judged = model is not None and best is not None
+        scored = {
+            s.trial for s in scores
+            if s.role == "validation" and s.endpoint == f"{end}_hr" and s.published and s.predicted and s.low and s.high
+        }  # fmt: skip
+        missing = [name for name in _validation_trials(end) if name not in scored]
+        judged = model is not None and best is not None and not missing
         out.append(
             Criterion(
                 f"Skill on trials that were not fitted, {end.upper()}",
                 "interval score of log hazard ratios below that of the best naive baseline",
                 f"{model:.2f}; {best} {known[best]:.2f}; {part.get('hr_figures', 0)} ratios"
-                if judged and best is not None else "no such trial",
-                model < known[best] if model is not None and best is not None else None, 3,
+                if judged and best is not None else f"no prediction with an interval of {', '.join(missing)}",
+                model < known[best] if judged and model is not None and best is not None else None, 3,
             )
         )  # fmt: skip
     return out

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from immunescape.errors import InputError, ModelError
 from immunescape.evaluation.harness.figures import figures
 from immunescape.evaluation.posterior import Posterior
@@ -44,7 +42,8 @@ class Ensemble:
     Attributes
     ----------
     rows : arm (empty for comparisons), figure, ``central`` (tables and fit as they ship) with its Monte Carlo error
-        ``se``, and ``median``, ``low``, ``high`` (5th and 95th percentile) over the `draws` in which it is known.
+        ``se``, and ``median``, ``low``, ``high`` (5th and 95th percentile) over the `draws` in which it is known. A
+        median survival that is not reached is longer than every other; None where the percentile is not reached.
     lost : draws whose reference patient could not be brought back, with the reason.
     """
 
@@ -150,8 +149,10 @@ def run_ensemble(
             progress(number + 1, draws)
     rows = []
     for name, (value, se) in central.items():
-        known = [f[name][0] for f in found if f.get(name, (None,))[0] is not None]
-        low, middle, high = np.quantile(known, [LOW, 0.5, HIGH]) if known else (math.nan,) * 3
+        late = "median_months" in name  # None is then a time that no draw would leave out: not reached
+        gathered = [f[name][0] for f in found if name in f]
+        known = [math.inf if v is None and late else v for v in gathered if v is not None or late]
+        low, middle, high = _percentiles(known)
         arm, _, figure = name.rpartition("|")
         rows.append(
             {"arm": arm, "figure": figure, "central": value, "se": se, "median": _plain(middle), "low": _plain(low),
@@ -164,6 +165,26 @@ def _gathered(of_trial: Mapping[str, Any]) -> dict[str, list[float | None]]:
     out = {f"{arm['name']}|{name}": arm["figures"][name] for arm in of_trial["arms"] for name in SHOWN}
     out |= {f"|{name}": of_trial["comparison"][name] for name in COMPARED if name in of_trial["comparison"]}
     return {name: [None if v is None or not math.isfinite(v) else float(v) for v in pair] for name, pair in out.items()}
+
+
+def _percentiles(values: list[float]) -> tuple[float, float, float]:
+    """5th percentile, median and 95th, some of them infinite where values are; NaN without values.
+
+    The 5th is the finite value below it where it lies between a finite and an infinite one, so that no interval is
+    narrower than what was seen.
+    """
+    if not values:
+        return math.nan, math.nan, math.nan
+    ordered = sorted(values)
+    out = []
+    for share in (LOW, 0.5, HIGH):
+        place = share * (len(ordered) - 1)
+        below, above = ordered[math.floor(place)], ordered[math.ceil(place)]
+        if math.isinf(above):
+            out.append(below if share == LOW else above)
+        else:
+            out.append(below + (place - math.floor(place)) * (above - below))
+    return out[0], out[1], out[2]
 
 
 def _plain(value: float) -> float | None:

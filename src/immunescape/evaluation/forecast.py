@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
+from immunescape.evaluation.calibration import comparison_kind
 from immunescape.evaluation.posterior import Posterior, posterior_weights, shipped_discrepancy
 from immunescape.evaluation.replicates import (
     ArmOutcomes,
@@ -179,7 +180,7 @@ def forecast_of(results: Sequence[TrialResult], *, patients: int, wall_s: float 
     pooled = {name: _pool(outcomes) for name, outcomes in by_seed.items()}
     planned = {arm.name: arm.n or len(pooled[arm.name].response) for arm in trial.arms}
     rows = {name: _rows(rng, results, name, pooled[name], planned[name]) for name in names}
-    structure = shipped_discrepancy()
+    structure = shipped_discrepancy(comparison_kind(trial))  # as for trials with published results
 
     def error(kind: str) -> FloatArray:
         """Errors (resamples,) of the model's structure."""

@@ -100,10 +100,9 @@ class TreatedPatients:
     def __init__(self, trial: Trial, arm: str, patients: int, seed: int, engine: str = "auto") -> None:
         from immunescape.errors import unknown_word
         from immunescape.evaluation.scenarios import quick_engine
-        from immunescape.model.assembly import Model
         from immunescape.population.diagnosis import Grower
         from immunescape.population.linking import varying_parameters
-        from immunescape.population.reference import with_reference_strengths
+        from immunescape.population.reference import prepared_model
 
         names = [a.name for a in trial.arms]
         if arm and arm not in names:
@@ -115,8 +114,8 @@ class TreatedPatients:
                 hint="Sensitivity is analysed for trials of untreated patients.",
             )
         self.trial, self.seed = trial, seed
-        drugs = list(dict.fromkeys(d for c in self.arm.choices for d in c.regimen.drugs))
-        self.model = with_reference_strengths(Model.build(drugs=drugs, check_units=False))
+        drugs = tuple(dict.fromkeys(d for c in self.arm.choices for d in c.regimen.drugs))
+        self.model = prepared_model(drugs, trial.specificity)
         made = quick_engine(engine)
         self.grower = Grower(self.model, made, rtol=1e-5)
         self.compiled = made.compile(self.model.to_sbml())

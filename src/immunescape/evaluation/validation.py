@@ -59,7 +59,11 @@ class Validation:
 
     def to_json(self) -> dict[str, Any]:
         """Content of ``immunescape validate --json``: one row per trial, arm and endpoint, and the summary."""
+        from immunescape.trial.runner import _version, model_digest
+
         return {
+            "model": model_digest(),
+            "version": _version(),
             "seed": self.seed,
             "patients": self.patients,
             "rows": [s.row() for s in self.scores],

@@ -14,6 +14,7 @@ import io
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -26,9 +27,10 @@ from immunescape.knowledge.yaml_tables import load_table
 
 if TYPE_CHECKING:
     from immunescape.evaluation.forecast import Forecast
+    from immunescape.trial.spec import Trial
 
-__all__ = ["Outcome", "Prediction", "check_ledger", "enter_outcome", "enter_prediction", "open_protocols",
-           "read_outcomes", "read_predictions", "shipped_folder"]  # fmt: skip
+__all__ = ["Outcome", "Prediction", "check_ledger", "enter_outcome", "enter_prediction", "last_hash",
+           "open_protocols", "read_outcomes", "read_predictions", "shipped_folder"]  # fmt: skip
 
 COLUMNS = ("number", "record", "date", "sha256", "chain")
 START = "0" * 64
@@ -88,6 +90,19 @@ def open_protocols(folder: Path | None = None) -> dict[str, Path]:
     return {path.stem: path for path in sorted(place.glob("*.yaml"))}
 
 
+@cache
+def _published_registries() -> Mapping[str, str]:
+    from immunescape.trial.spec import list_trials, load_trial
+
+    trials = [load_trial(name) for name in list_trials()]
+    return {t.registry.upper(): t.name for t in trials if t.registry and t.published is not None}
+
+
+def published_as(trial: Trial) -> str | None:
+    """The included trial with published results that has the registry number of a trial; None where there is none."""
+    return _published_registries().get((trial.registry or "").strip().upper())
+
+
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
@@ -103,9 +118,15 @@ def _ledger_rows(folder: Path) -> list[dict[str, str]]:
                     f"columns {', '.join(reader.fieldnames or ()) or 'none'}", where=str(path),
                     hint=f"A ledger has the columns {', '.join(COLUMNS)}.",
                 )  # fmt: skip
-            return list(reader)
+            rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot be read: {error}", where=str(path), hint="Restore it from a copy.") from error
+    for number, row in enumerate(rows, start=2):
+        if None in row or None in row.values():  # csv: more fields than columns, or fewer
+            raise InputError(
+                f"not {len(COLUMNS)} fields", where=f"{path}, row {number}", hint="Restore the ledger from a copy."
+            )
+    return rows
 
 
 def _digest(content: bytes) -> str:
@@ -117,21 +138,33 @@ def _link(previous: str, row: Mapping[str, str]) -> str:
     return _digest("\x1f".join((previous, row["number"], row["record"], row["date"], row["sha256"])).encode())
 
 
-def check_ledger(folder: Path | None = None) -> list[str]:
+def last_hash(folder: Path | None = None) -> str:
+    """The last hash of the chain, which covers every record; zeros where nothing is entered."""
+    rows = _ledger_rows(folder or shipped_folder())
+    return rows[-1]["chain"] if rows else START
+
+
+def check_ledger(folder: Path | None = None, kept: str = "") -> list[str]:
     """What is wrong with a ledger: records changed, missing or not listed, a broken chain; [] where nothing is.
 
     Parameters
     ----------
     folder
         Of predictions; None takes the one that ships.
+    kept
+        A hash of the chain that was kept elsewhere; a ledger that lost its last rows is seen by it alone.
     """
     place = folder or shipped_folder()
-    problems, previous, listed = [], START, set()
-    for k, row in enumerate(_ledger_rows(place), start=1):
+    problems: list[str] = []
+    previous, listed = START, set()
+    rows = _ledger_rows(place)
+    for k, row in enumerate(rows, start=1):
         where = f"ledger.csv, row {k + 1}"
         if row["number"] != str(k):
             problems.append(f"{where}: number {row['number']}, expected {k}")
         path = place / "records" / row["record"]
+        if row["record"] in listed:
+            problems.append(f"{where}: record '{row['record']}' is listed twice")
         listed.add(row["record"])
         if Path(row["record"]).name != row["record"]:
             problems.append(f"{where}: record '{row['record']}' lies outside the folder")
@@ -145,6 +178,8 @@ def check_ledger(folder: Path | None = None) -> list[str]:
     for path in sorted((place / "records").glob("*.yaml")):
         if path.name not in listed:
             problems.append(f"records/{path.name}: not in ledger.csv")
+    if kept and kept not in {row["chain"] for row in rows}:
+        problems.append(f"ledger.csv: no row has the hash {kept}; rows were dropped, or the ledger was written anew")
     return problems
 
 
@@ -197,6 +232,15 @@ def read_outcomes(folder: Path | None = None) -> list[Outcome]:
     return load_table(path, _Outcomes).outcomes
 
 
+def nothing_entered(folder: Path | None) -> InputError:
+    """The error where a folder holds no prediction yet."""
+    place = "the included folder" if folder is None else str(folder)
+    return InputError(
+        f"no prediction is entered in {place}",
+        hint="`immunescape predictions make` enters one; --folder names another.",
+    )
+
+
 # --- entering --------------------------------------------------------------------------------------------------------
 
 
@@ -234,6 +278,11 @@ def enter_prediction(
         raise InputError(
             f"trial '{trial.name}' has published results in its file", hint="Predict trials whose result is not known."
         )
+    if (known_as := published_as(trial)) is not None:
+        raise InputError(
+            f"trial '{trial.name}' is {trial.registry}, whose result is in the included trial '{known_as}'",
+            hint="Predict trials whose result is not known.",
+        )
     if problems := check_ledger(folder):
         raise InputError(f"the ledger does not hold: {problems[0]}", where=str(folder), hint="Restore it first.")
     check_folder(folder, "--folder")
@@ -259,8 +308,13 @@ def enter_prediction(
     writer = csv.DictWriter(lines, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows([*rows, row])
-    with whole_file(folder / "ledger.csv", "cannot store the ledger", hint=_ROOM) as stream:
-        stream.write(lines.getvalue().encode())
+    try:
+        with whole_file(folder / "ledger.csv", "cannot store the ledger", hint=_ROOM) as stream:
+            stream.write(lines.getvalue().encode())
+    except BaseException:  # Ctrl-C as well: a record without its row would make the whole folder unreadable
+        if record not in {r["record"] for r in _ledger_rows(folder)}:
+            (folder / "records" / record).unlink(missing_ok=True)
+        raise
     return _read(folder / "records" / record)
 
 
@@ -276,19 +330,31 @@ def enter_outcome(folder: Path, outcome: Outcome) -> None:
 
     predictions = [p for p in read_predictions(folder)]
     of_trial = [p for p in predictions if p.trial == outcome.trial]
+    if not predictions:
+        raise nothing_entered(folder)
     if not of_trial:
         raise unknown_word("predicted trial", outcome.trial, sorted({p.trial for p in predictions}))
     if outcome.endpoint not in ENDPOINTS:
         raise unknown_word("endpoint", outcome.endpoint, ENDPOINTS)
     arms = [f["arm"] for f in of_trial[-1].forecast["figures"] if f["endpoint"] == outcome.endpoint]
+    if not arms:
+        raise InputError(
+            f"{outcome.endpoint} of '{outcome.trial}' was not predicted",
+            hint="`immunescape predictions show` lists what was.",
+        )
     if outcome.arm not in arms:
         raise unknown_word(f"arm of {outcome.endpoint}", outcome.arm, arms)
     bounds = [x for x in (outcome.low, outcome.value, outcome.high) if x is not None]
     limit = 100.0 if outcome.endpoint == "orr_pct" else math.inf
-    if any(not math.isfinite(x) or x < 0 or x > limit for x in bounds) or bounds != sorted(bounds):
+    positive = outcome.endpoint != "orr_pct"
+    if (
+        any(not math.isfinite(x) or x < 0 or x > limit or (positive and x == 0) for x in bounds)
+        or bounds != sorted(bounds)
+    ):  # fmt: skip
         raise InputError(
             f"{outcome.endpoint} {outcome.value} ({outcome.low} to {outcome.high}) cannot be",
-            hint="The lower bound comes before the value and the upper bound; percentages lie between 0 and 100.",
+            hint="The lower bound comes before the value and the upper bound; percentages lie between 0 and 100, ratios"
+            " and medians above 0.",
         )
     if not outcome.source.strip():
         raise InputError("the source of a published figure is missing", hint="Give a citation with --source.")

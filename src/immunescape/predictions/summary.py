@@ -24,7 +24,8 @@ def figure_text(figure: Mapping[str, Any] | None) -> str:
 
 def outcome_text(outcome: Outcome) -> str:
     """`value (low to high), source` of a published figure."""
-    bounds = f" ({outcome.low:g} to {outcome.high:g})" if outcome.low is not None and outcome.high is not None else ""
+    low, high = ("not given" if bound is None else f"{bound:g}" for bound in (outcome.low, outcome.high))
+    bounds = "" if outcome.low is None and outcome.high is None else f" ({low} to {high})"
     return f"{outcome.value:g}{bounds}, {outcome.source}"
 
 

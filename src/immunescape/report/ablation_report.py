@@ -20,15 +20,21 @@ def ablation_markdown(result: AblationResult) -> str:
     lines = [
         "# Ablation",
         "",
-        f"Trials {', '.join(result.trials)}; {result.patients} virtual patients of each arm and round, {result.rounds} "
-        f"rounds, seeds {seeds}; model {result.model[:16]}. Numbers are changes of the mean absolute error, in "
-        "standard deviations of the published figures, when the mechanism is off and the median of "
-        "`k_kill` tuned again, with the standard error over seeds: positive is worse without it.",
+        f"Trials {', '.join(result.trials)}; {result.patients} virtual patients per arm and round, {result.rounds} "
+        f"rounds, seeds {seeds}; model {result.model[:16]}. Values are changes in the mean absolute error, in "
+        "standard deviations of the published figures, when the mechanism is switched off and the median of "
+        "`k_kill` re-tuned, with the standard error over seeds. Positive values mean a worse fit without it.",
         "",
     ]
     if len(result.seeds) < SEEDS_NEEDED:
-        lines += [f"{len(result.seeds)} seeds give no label; {SEEDS_NEEDED} do.", ""]
-    head = ["Mechanism", *(f"{g} ({result.targets[g]})" for g in groups), "claims", "`k_kill` without (with)", "Tested"]
+        lines += [f"Too few seeds to assign a label: {len(result.seeds)} were run, {SEEDS_NEEDED} are needed.", ""]
+    head = [
+        "Mechanism",
+        *(f"{g} ({result.targets[g]})" for g in groups),
+        "claims",
+        "`k_kill` without (with)",
+        "Tested by",
+    ]
     lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in result.rows:
         cells = []

@@ -85,6 +85,7 @@ def credibility_sections(made: Credibility) -> list[tuple[str, str, list[tuple[s
          [("", Table(figures, ("n simulated", "n planned"))), ("Probability of success", Table(success)),
           ("Naive baselines", Table(baselines))]),
         ("Sensitivity",
+         "Not analysed: the trial's patients had earlier lines of treatment." if made.sensitivity is None else
          f"Elementary effects (Morris) on response in arm '{made.sensitivity.arm}', {made.sensitivity.points} points;"
          " the ten most influential parameters and where their values come from.",
          [("", Table(list(made.influential)))]),

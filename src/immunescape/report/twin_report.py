@@ -121,18 +121,18 @@ def fan_picture(
         {
             "title": {"text": title, "font": {"size": 15}}, "height": 340,
             "margin": {"l": 56, "r": 16, "t": 44, "b": 90}, "xaxis": {"title": {"text": "months on treatment"}},
-            "yaxis": {"title": {"text": "change of the sum of diameters (%)"}},
+            "yaxis": {"title": {"text": "change in the sum of diameters (%)"}},
             "legend": {"orientation": "h", "y": -0.32, "x": 0},
         },
     )  # fmt: skip
 
 
 def _facts(twins: TwinPopulation) -> Table:
-    """What twins were conditioned on."""
+    """Measurements that the twins were conditioned on."""
     rows = [
         {
-            "says": f.text, "measured": f"{f.biomarker} {f.measured}".strip(), "grade": f.grade,
-            "as far out": f"{100 * twins.surprise[f.target]:.2g} %" if f.target in twins.surprise else "",
+            "condition": f.text, "measured": f"{f.biomarker} {f.measured}".strip(), "grade": f.grade,
+            "at least as extreme": f"{100 * twins.surprise[f.target]:.2g} %" if f.target in twins.surprise else "",
         }
         for f in twins.facts
     ]  # fmt: skip
@@ -140,8 +140,8 @@ def _facts(twins: TwinPopulation) -> Table:
 
 
 def _about(twins: TwinPopulation) -> str:
-    """How many twins there are, and what is least likely."""
-    note = f"{len(twins)} twins, {twins.effective:.0f} effective, from {twins.candidates} candidates."
+    """Number of twins, effective sample size, and the least likely measurement."""
+    note = f"{len(twins)} twins, effective sample size {twins.effective:.0f}, from {twins.candidates} candidates."
     least = twins.least_likely
     if least is not None:
         note += f" Least likely in the population: {least[0].biomarker or least[0].target} ({100 * least[1]:.2g} %)."
@@ -152,7 +152,7 @@ def write_twins(result: TwinResult, path: Path, notice: str) -> Path:
     """Write the page of the twins of a patient: forecast, courses with the patient's scans, what they rest on."""
     record, twins = result.record, result.twins
     fan = fan_picture(twins, result.courses.scans, result.label, result.label, record.ongoing)
-    words = f"Twins under {result.label}, by month"
+    words = f"Twins on {result.label}, by month"
     moved = result.before is not result.now
     return write_page(
         path,

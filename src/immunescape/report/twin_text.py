@@ -14,62 +14,62 @@ __all__ = ["NEXT_NOTE", "forecast_rows", "next_rows", "option_rows", "print_rank
 
 _FIGURES = {
     "response": "response",
-    "pfs_6": "free of progression at 6 months",
-    "pfs_12": "free of progression at 12 months",
+    "pfs_6": "progression-free at 6 months",
+    "pfs_12": "progression-free at 12 months",
     "os_6": "alive at 6 months",
     "os_12": "alive at 12 months",
     "os_24": "alive at 24 months",
     "grade3": "toxicity of grade 3 or more",
-    "stopped": "stopped for toxicity",
+    "stopped": "discontinued for toxicity",
 }
 
 
 def forecast_rows(before: dict[str, Any], now: dict[str, Any], moved: bool) -> list[dict[str, Any]]:
-    """Rows of a forecast: what was said before the first dose, and on the day of the decision."""
+    """Rows of a forecast: before the first dose, and on the day of the decision."""
     rows = []
     for name, title in _FIGURES.items():
         row: dict[str, Any] = {"figure": title, "before the first dose": f"{100 * before[name]:.0f} %"}
         if moved:
             row["now"] = f"{100 * now[name]:.0f} %"
-            row["moved by"] = f"{100 * (now[name] - before[name]):+.0f}"
+            row["change, points"] = f"{100 * (now[name] - before[name]):+.0f}"
         rows.append(row)
     return rows
 
 
 def print_twins(result: TwinResult) -> None:
-    """Print what twins were conditioned on and what they say."""
+    """Print what the twins were conditioned on and their forecast."""
     record, twins = result.record, result.twins
     print(f"\n{record.patient}, day {record.at:g}, line {record.line}: {record.stratum_title or 'no guideline group'}")
     print(
-        f"{len(twins)} twins, {twins.effective:.0f} effective, from {twins.candidates} candidates that were grown "
-        f"(seed {twins.seed})"
+        f"{len(twins)} twins, effective sample size {twins.effective:.0f}, from {twins.candidates} simulated "
+        f"candidates (seed {twins.seed})"
     )
     least = twins.least_likely
     if least is not None:
         fact, share = least
         print(
             f"Least likely in the population: {fact.biomarker or fact.target} ({fact.measured}); "
-            f"{100 * share:.2g} % of comparable patients are as far out"
+            f"{100 * share:.2g} % of comparable patients are at least as extreme"
         )
     rows = [
         {
-            "says": f.text,
+            "condition": f.text,
             "measured": f"{f.biomarker} {f.measured}"[:60],
             "error": f.grade,
-            "as far out": f"{100 * twins.surprise[f.target]:.2g} %" if f.target in twins.surprise else "",
+            "at least as extreme": f"{100 * twins.surprise[f.target]:.2g} %" if f.target in twins.surprise else "",
         }
         for f in twins.facts
     ]
     print()
     print_table("Conditioned on", rows)
     if record.open_questions:
-        print(f"\nNot assessable, so left as in the population: {', '.join(record.open_questions)}")
+        print(f"\nNot assessable, therefore distributed as in the population: {', '.join(record.open_questions)}")
     for note in (*record.notes, *twins.notes):
         print(f"  ! {note}")
     moved = result.before is not result.now
     print()
-    print_table(f"Forecast under {result.regimen}", forecast_rows(result.before, result.now, moved))
-    print("\nShares of twins. A forecast is no better than the model and the calibration behind it.")
+    print_table(f"Forecast on {result.regimen}", forecast_rows(result.before, result.now, moved))
+    print("\nProportions of twins. A forecast is no better than the model and its calibration.")
 
 
 def _percent(figure: Any) -> str:
@@ -77,7 +77,7 @@ def _percent(figure: Any) -> str:
 
 
 def option_rows(result: RankedPatient) -> list[dict[str, Any]]:
-    """One row an option, in order."""
+    """One row per option, in order."""
     rows = []
     for r in result.ranking.rows:
         f = r.figures
@@ -91,21 +91,21 @@ def option_rows(result: RankedPatient) -> list[dict[str, Any]]:
                 "OS 24 %": _percent(f["os_24"]),
                 "grade 3+ %": f"{100 * f['grade3'].value:.0f}",
                 "score": f"{r.score.value:.2f} ({r.score.low:.2f} to {r.score.high:.2f})",
-                "best %": f"{100 * r.best:.0f}",
-                "not worse %": f"{100 * r.not_worse:.0f}",
+                "P(best) %": f"{100 * r.best:.0f}",
+                "P(not worse) %": f"{100 * r.not_worse:.0f}",
             }
         )
     return rows
 
 
 def score_note(result: RankedPatient) -> str:
-    """What the score and the probabilities are."""
+    """Definitions of the score and the probabilities."""
     ranking = result.ranking
     weights = ", ".join(f"{k} {v:g}" for k, v in ranking.weights.items())
     return (
-        f"Score: benefit less harm with weights {weights} (change them with --weight). Best: among options of the same "
-        "evidence. Not worse: survival at 12 months at least that of the standard less "
-        f"{100 * ranking.margin:.0f} points."
+        f"Score: benefit minus harm with weights {weights} (change them with --weight). Best: among options with the "
+        "same level of evidence. Not worse: survival at 12 months at most "
+        f"{100 * ranking.margin:.0f} points below that of the standard."
     )
 
 
@@ -138,15 +138,18 @@ NEXT_NOTE = (
 
 
 def print_ranking(result: RankedPatient) -> None:
-    """Print options in order and what may be concluded."""
+    """Print the options in order and the conclusions that can be drawn."""
     twins, ranking = result.followed.twins, result.ranking
     print(f"\n{result.record.patient}, day {result.record.at:g}: {result.setting}")
-    print(f"{len(twins)} twins, {twins.effective:.0f} effective, the same under every option (seed {twins.seed})")
+    print(
+        f"{len(twins)} twins, effective sample size {twins.effective:.0f}, the same for every option "
+        f"(seed {twins.seed})"
+    )
     least = twins.least_likely
     if least is not None:
         print(f"Least likely in the population: {least[0].biomarker or least[0].target} ({100 * least[1]:.2g} %)")
     print()
-    print_table("Options, by evidence and then by score", option_rows(result))
+    print_table("Options, by level of evidence and then by score", option_rows(result))
     print(f"\n{score_note(result)}")
     print()
     for sentence in ranking.words:
@@ -160,7 +163,7 @@ def print_ranking(result: RankedPatient) -> None:
     for note in (*result.record.notes, *twins.notes):
         print(f"  ! {note}")
     shares = ", ".join(f"{step} {100 * share:.0f} %" for step, share in ranking.limiting.items() if share >= 0.05)
-    print(f"\nLimiting step of the twins at diagnosis: {shares}")
+    print(f"\nLimiting step of the cancer-immunity cycle in the twins at diagnosis: {shares}")
     if result.next is not None:
         print("\nWhat to measure next:")
         for sentence in result.next.words:

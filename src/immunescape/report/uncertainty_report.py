@@ -1,4 +1,4 @@
-"""Audit and ensemble for people: the terminal's tables."""
+"""Tables of the parameter audit and of the ensemble for the terminal."""
 
 from __future__ import annotations
 
@@ -14,28 +14,32 @@ __all__ = ["audit_table", "ensemble_table", "print_audit", "print_ensemble"]
 
 
 def audit_table(result: Audit, n: int = 20, grade: str = "") -> Table:
-    """One row for each of the n parameters that matter most, of one grade where it is named."""
+    """One row for each of the n most influential parameters, of a single grade where one is named."""
     rows: list[Row] = [
         {
             "Rank": rank,
             "Parameter": row["parameter"],
             "Mechanism": row["mechanism"],
             "Basis": row["basis"],
-            "Response, points for one SD": f"{100 * row['orr']['effect']:+.1f}",
-            "ln change of diameter, week 18": f"{row['change_week_18']['effect']:+.3f} "
+            "Response, points per SD": f"{100 * row['orr']['effect']:+.1f}",
+            "ln change in diameter, week 18": f"{row['change_week_18']['effect']:+.3f} "
             f"(rms {row['change_week_18']['rms']:.3f})",
         }
         for rank, row in enumerate(result.top(n, grade), 1)
     ]
-    return Table(rows, ("Rank", "Response, points for one SD"))
+    return Table(rows, ("Rank", "Response, points per SD"))
 
 
 def print_audit(result: Audit, n: int = 20) -> None:
-    """Print the parameters that matter most, and those of them that are assumed."""
+    """Print the most influential parameters, and the most influential assumed ones."""
     from immunescape.console import print_table
 
-    print_table(f"{result.trial}, {result.arm}: each parameter by one prior SD", audit_table(result, n).rows)
-    print_table("Assumed ones, for which a source would help most", audit_table(result, min(n, 10), "assumed").rows)
+    print_table(
+        f"{result.trial}, {result.arm}: effect of varying each parameter by one prior SD", audit_table(result, n).rows
+    )
+    print_table(
+        "Assumed parameters for which a source would be most valuable", audit_table(result, min(n, 10), "assumed").rows
+    )
     print(
         f"{len(result.rows)} parameters, {result.patients} virtual patients, {result.points} points "
         f"({result.undiagnosed} never diagnosed, {result.failed} failed); seed {result.seed}, {result.seconds:.0f} s"
@@ -48,13 +52,18 @@ def _number(value: Any) -> str:
 
 def ensemble_table(result: Ensemble) -> Table:
     """One row for each figure."""
+
+    def shown(row: dict[str, Any], name: str) -> str:
+        late = row[name] is None and row["draws"] and str(row["figure"]).endswith("_median_months")
+        return "not reached" if late else _number(row[name])
+
     rows: list[Row] = [
         {
             "Arm": row["arm"] or "comparison",
             "Figure": row["figure"],
-            "As it ships": _number(row["central"]),
-            "Draws: median (5th to 95th percentile)": f"{_number(row['median'])} ({_number(row['low'])} to "
-            f"{_number(row['high'])})",
+            "As it ships": shown(row, "central"),
+            "Draws: median (5th to 95th percentile)": f"{shown(row, 'median')} ({shown(row, 'low')} to "
+            f"{shown(row, 'high')})",
             "Draws": row["draws"],
         }
         for row in result.rows
@@ -63,13 +72,13 @@ def ensemble_table(result: Ensemble) -> Table:
 
 
 def print_ensemble(result: Ensemble) -> None:
-    """Print every figure as the model ships and over draws."""
+    """Print every figure of the released model and over the draws."""
     from immunescape.console import print_table
 
-    print_table(f"{result.trial}: what is assumed varies", ensemble_table(result).rows)
+    print_table(f"{result.trial}: uncertainty from the parameter values", ensemble_table(result).rows)
     for number, why in result.lost.items():
-        print(f"draw {number} is lost: {why}")
+        print(f"Draw {number} failed: {why}")
     print(
-        f"{result.draws} draws, {result.patients} virtual patients of each arm and draw, widths times "
+        f"{result.draws} draws, {result.patients} virtual patients per arm and draw, prior widths multiplied by "
         f"{result.width:g}; seed {result.seed}, {result.seconds:.0f} s"
     )

@@ -32,6 +32,8 @@ __all__ = [
 Array = NDArray[np.float64]
 _NO_MAXIMUM = "the model did not converge (a group without events, or terms that coincide)"
 _TOO_FEW = "too few patients or events"
+_LARGEST_LOG_RATIO = 20.0
+"""Beyond a hazard ratio of exp(20) the likelihood rises for ever: there is no maximum."""
 
 
 # --- any terms: sums over risk sets -----------------------------------------------------------------------------------
@@ -292,11 +294,14 @@ def log_rank_p(time_a: ArrayLike, event_a: ArrayLike, time_b: ArrayLike, event_b
 def cox_hazard_ratio(time_a: ArrayLike, event_a: ArrayLike, time_b: ArrayLike, event_b: ArrayLike) -> Estimate:
     """Hazard ratio of group a over group b (independent groups), Cox model with Wald interval.
 
-    None where one group has no event: the ratio is then 0 or infinite.
+    None where the likelihood has no maximum, because one group has no event while the other is at risk: the ratio is
+    then 0 or infinite.
     """
     if not (np.any(event_a) and np.any(event_b)):
         return Estimate(None)
     beta, information = Counts.of_groups(time_a, event_a, time_b, event_b).log_ratio()
+    if abs(beta) > _LARGEST_LOG_RATIO:
+        return Estimate(None, test="Cox", note=_NO_MAXIMUM)
     half = NORMAL_975 / math.sqrt(information) if information > 0 else math.inf
     value, low, high = (_exponential(b) for b in (beta, beta - half, beta + half))
     return Estimate(value, low, high)
@@ -317,12 +322,13 @@ def fast_hazard_ratio(time: ArrayLike, event: ArrayLike, group: ArrayLike) -> fl
     Returns
     -------
     float
-        The ratio; NaN where a group has no event.
+        The ratio; NaN where the likelihood has no maximum (a group has no event while the other is at risk).
     """
     m = Counts.of(time, event, group)
     if not m.died_in.any() or not (m.died > m.died_in).any():
         return math.nan
-    return math.exp(m.log_ratio()[0])
+    beta = m.log_ratio()[0]
+    return math.exp(beta) if abs(beta) <= _LARGEST_LOG_RATIO else math.nan
 
 
 def paired_bootstrap(

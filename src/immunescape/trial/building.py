@@ -399,7 +399,13 @@ class Builder:
             )  # fmt: skip
         stage = next((c.allowed for c in population.criteria if c.covariate == "stage"), ())
         if last is not None and len(prior) > last - 1 and "IV" in stage:
-            self.refuse(f"'prior' has {len(prior)} lines, but the trial gives line {last}", ("prior",))
+            lines = "a line" if len(prior) == 1 else f"{len(prior)} lines"
+            self.refuse(
+                f"'prior' has {lines}, but the trial gives line {last}",
+                ("prior",),
+                hint=f"Write 'line: {len(prior) + 1}' under 'population' for patients who had it before, or leave out"
+                " 'prior'.",
+            )
 
     # published ----------------------------------------------------------------------------------------------------
 

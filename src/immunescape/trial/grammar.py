@@ -180,10 +180,10 @@ class _Reader:
         first = cursor.now
         if cursor.accept("auc"):
             amount, unit = cursor.number("the target AUC"), "AUC"
-            self.refuse_range(first, "AUC ")
+            cursor.refuse_range("doses", first=first, prefix="AUC ")
         elif first.kind == "number":
             amount = self.amount(part)
-            self.refuse_range(first, "")
+            cursor.refuse_range("doses", first=first)
             unit = self.unit(part, example)
         else:
             raise cursor.error(
@@ -201,19 +201,6 @@ class _Reader:
         if problem is not None:
             raise cursor.error(problem, token=first, last=last)
         return amount, unit
-
-    def refuse_range(self, first: Token, prefix: str) -> None:
-        """Refuse a range of doses, which protocols use where the physician chooses."""
-        cursor = self.cursor
-        if cursor.at("-", "–", "to") and cursor.peek().kind == "number":
-            low, high = cursor.peek(-1).text, cursor.peek().text
-            raise cursor.error(
-                f"'{prefix}{low}-{high}' is a range of doses",
-                token=first,
-                last=cursor.peek(),
-                hint=f"Write one of them ('{prefix}{low}'), or let patients differ: a 'choice:' of regimens with"
-                f" '{prefix}{low}' and '{prefix}{high}' and their weights.",
-            )
 
     def amount(self, part: Part) -> float:
         """``200``, ``1 x 10^9``, or ``3 x 8``, which sets the number of fractions."""
@@ -412,6 +399,7 @@ class _Reader:
     def span_days(self, what: str) -> int:
         cursor = self.cursor
         count = cursor.whole(what) if cursor.now.kind == "number" else 1
+        cursor.refuse_range("intervals")
         unit = SPANS[cursor.expect("unit of time", "days", "weeks", "day", "week").key]
         return count * (7 if unit == "week" else 1)
 
@@ -502,13 +490,7 @@ class _Reader:
             cursor.expect("word", "to")
         first = cursor.now
         count = cursor.number("how many cycles, weeks or months")
-        if cursor.at("-", "–", "to") and cursor.peek().kind == "number":
-            raise cursor.error(
-                "a range of cycles",
-                token=first,
-                last=cursor.peek(),
-                hint="Write one number; let patients differ with a 'choice:' of regimens and their weights.",
-            )
+        cursor.refuse_range("cycles")
         unit = cursor.expect(
             "word",
             "cycles",

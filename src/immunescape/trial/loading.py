@@ -6,7 +6,7 @@ Every problem is reported with file, line and field, and the nearest valid word.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,8 +160,20 @@ def check_yaml(file: str, text: str) -> tuple[Source, Any]:
     try:
         return source, TrialFile.model_validate(source.data)
     except ValidationError as error:
-        problems = [_problem(source, detail) for detail in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+        problems = [_problem(source, detail) for detail in details if not _of_another_form(source, detail, details)]
     raise join(problems, file)
+
+
+def _of_another_form(source: Source, detail: Mapping[str, Any], details: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a field may be written in two forms (a word or a block) and the error is that of the form not written."""
+    path = tuple(detail["loc"])
+    place = path[:-1]
+    if not place or source.known(path) != source.known(place):
+        return False  # the last element is a field, not the name of a form
+    others = [o for o in details if o is not detail and tuple(o["loc"])[: len(place)] == place]
+    scalar = detail["type"] in ("literal_error", "string_type", "float_type", "int_type", "int_parsing")
+    return bool(others) and scalar == isinstance(detail.get("input"), (dict, list))
 
 
 def join(problems: list[InputError], file: str) -> InputError:
@@ -198,7 +210,10 @@ def _problem(source: Source, detail: Mapping[str, Any]) -> InputError:
     message = str(detail["msg"]).removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     shown = f" (given: {given!r})" if isinstance(given, (str, int, float, bool)) else ""
-    return InputError(f"{message}{shown}", where=where)
+    hint = None
+    if kind == "less_than_equal" and context["le"] == 1 and isinstance(given, (int, float)) and given <= 100:
+        hint = f"A share is written as a number from 0 to 1: {given / 100:g} for {given:g} %."
+    return InputError(f"{message}{shown}", where=where, hint=hint)
 
 
 def read_trial(file: str, text: str, *, drugs: Mapping[str, Any] | Iterable[str] | None = None) -> Any:

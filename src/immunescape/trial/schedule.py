@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from immunescape.trial.regimen import Duration
 from immunescape.trial.tokens import Cursor, Token, number_text
+from immunescape.trial.words import QXW
 from immunescape.units import DAYS_PER
 
 __all__ = ["Schedule", "Segment", "parse_schedule"]
@@ -78,6 +79,7 @@ def parse_schedule(text: str, *, where: str | None = None) -> Schedule:
         weeks 6 and 12 then every 9 weeks
         every 6 weeks to week 36 then every 9 weeks
         every 8 weeks to month 12 then every 12 weeks
+        weeks 8 and 16 then q8w
 
     "every" counts from the visit before it. A month is a twelfth of a year.
 
@@ -113,9 +115,16 @@ def parse_schedule(text: str, *, where: str | None = None) -> Schedule:
 
 def _segment(cursor: Cursor, before: list[Segment]) -> Segment:
     start = cursor.now
-    if cursor.accept("every"):
-        value = cursor.number("the interval") if cursor.now.kind == "number" else 1.0
-        every = Duration(value, _unit(cursor))
+    compact = QXW.fullmatch(start.key) if start.kind == "word" else None
+    if compact or cursor.accept("every"):
+        if compact:
+            cursor.next()
+            value, unit = float(compact.group(1) or 1), "day" if compact.group(2) == "d" else "week"
+        else:
+            value = cursor.number("the interval") if cursor.now.kind == "number" else 1.0
+            cursor.refuse_range("intervals", hint="Write one interval: all patients are scanned alike.")
+            unit = _unit(cursor)
+        every = Duration(value, unit)
         if value <= 0:
             raise cursor.error("an interval must be greater than zero", token=start, last=cursor.peek(-1))
         if not cursor.accept("to", "until", "through"):
@@ -127,6 +136,11 @@ def _segment(cursor: Cursor, before: list[Segment]) -> Segment:
             raise cursor.error("no visit lies in this part", token=first, last=cursor.peek(-1))
         return Segment(every=every, until=until)
     cursor.accept("at")
+    if cursor.at("baseline", "screening"):
+        raise cursor.error(
+            f"'{cursor.now.text}' is no visit of the schedule",
+            hint="The scan before the first dose is always made: leave it out.",
+        )
     if not cursor.at(*_UNITS):
         raise cursor.unknown("word", ("every", "week", "weeks", "month", "months", "day", "days"))
     unit = _unit(cursor)

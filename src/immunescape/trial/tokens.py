@@ -54,6 +54,15 @@ def pointing(
     return InputError(message, where=where, hint="\n  ".join(lines))
 
 
+_DIGITS = {
+    word: number
+    for number, word in enumerate(
+        ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), start=1
+    )
+}
+"""Numbers written as words, which are advised to be written in digits."""
+
+
 class Cursor:
     """A position in a tokenised text, with the few moves that a recursive-descent parser needs."""
 
@@ -117,6 +126,10 @@ class Cursor:
         token = token or self.now
         if token.kind == "end":
             return self.error(f"the text ends where a {kind} is expected", token=token)
+        if token.key in _DIGITS:
+            return self.error(
+                f"'{token.text}' is a number", token=token, hint=f"Write numbers in digits: '{_DIGITS[token.key]}'."
+            )
         plain = unknown_word(kind, token.text, candidates)
         return self.error(plain.message, token=token, hint=plain.hint)
 
@@ -130,7 +143,8 @@ class Cursor:
         """Step over a number."""
         token = self.now
         if token.kind != "number":
-            raise self.error(f"a number is expected: {what}")
+            hint = f"Write numbers in digits: '{_DIGITS[token.key]}'." if token.key in _DIGITS else None
+            raise self.error(f"a number is expected: {what}", hint=hint)
         if self.peek().key == "," and self.peek().start == token.end and self.peek(2).start == token.end + 1:
             follower = self.peek(2)
             if follower.kind == "number":
@@ -139,6 +153,33 @@ class Cursor:
                 )
         self.index += 1
         return float(token.text)
+
+    def refuse_range(self, what: str, *, first: Token | None = None, prefix: str = "", hint: str = "") -> None:
+        """Refuse ``5-6``, ``5 to 6``, ``5 or 6`` and ``5/6`` after a number: protocols leave a choice, a run cannot.
+
+        Parameters
+        ----------
+        what
+            What the numbers are: ``doses``, ``intervals``, ``cycles``.
+        first
+            Token at which the range begins, by default the number before the cursor.
+        prefix
+            What stands before each number, such as ``AUC``.
+        hint
+            What to write instead; by default a choice of regimens.
+        """
+        if not (self.at("-", "–", "to", "or", "/") and self.peek().kind == "number"):
+            return
+        start = self.peek(-1)
+        low, high = f"{prefix}{start.text}", f"{prefix}{self.peek().text}"
+        raise self.error(
+            f"'{low}-{high.removeprefix(prefix)}' is a range of {what}",
+            token=first or start,
+            last=self.peek(),
+            hint=hint
+            or f"Write one of them ('{low}'), or let patients differ: a 'choice:' of regimens with '{low}' and '{high}'"
+            " and their weights.",
+        )
 
     def whole(self, what: str, low: int = 1, high: int = 10_000) -> int:
         """Step over a whole number within ``low..high``."""

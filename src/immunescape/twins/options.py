@@ -9,14 +9,17 @@ model and its predictions are frozen, so that no model or fit can have read it.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import RootModel
+
 from immunescape.errors import InputError
+from immunescape.knowledge.yaml_tables import Block, load_table
 from immunescape.twins.records import PatientRecord
 
 __all__ = [
@@ -32,6 +35,7 @@ __all__ = [
 
 Level = Literal["tested", "extrapolated", "contradicted"]
 _PHASE_3 = ("3", "2/3")
+_OPTION_HINT = "A list of options: - name: …, regimen: …, and where one is due reason: …"
 
 
 @dataclass(frozen=True)
@@ -286,47 +290,60 @@ def standard_of(record: PatientRecord) -> Option:
     )
 
 
-def own_options(path: str | Path, setting: Setting) -> tuple[Option, ...]:
+class _OwnOption(Block):
+    name: str = ""
+    regimen: str
+    reason: str = ""
+
+
+class _OwnOptions(RootModel[list[_OwnOption]]):
+    pass
+
+
+def own_options(path: str | Path, setting: Setting, taken: Iterable[str] = ()) -> tuple[Option, ...]:
     """Read the user's own regimens: a YAML list of ``name``, ``regimen`` and, where one is due, ``reason``.
+
+    Parameters
+    ----------
+    path, setting
+        The file; the patient's setting.
+    taken
+        Names that options of the table have.
 
     Raises
     ------
     InputError
-        For a file that cannot be read, a regimen that cannot, or a class on which the disease progressed and for which
-        no reason is given.
+        For a file that cannot be read, a field that there is none of, a name that is given twice, a regimen that cannot
+        be read, or a drug on which the disease progressed and for which no reason is given.
     """
-    import yaml
-
     from immunescape.twins.courses import regimen_of
 
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"cannot be read: {error}", where=str(path), hint="A list of name, regimen, reason.") from None
-    if not isinstance(content, list) or not content:
-        raise InputError("no list of options", where=str(path), hint="- name: …\n    regimen: …")
+        items = load_table(Path(path), _OwnOptions).root
+    except InputError as error:
+        raise InputError(error.message, where=error.where, hint=_OPTION_HINT) from None
+    if not items:
+        raise InputError("no list of options", where=str(path), hint=_OPTION_HINT)
+    names = set(taken)
     found = []
-    for number, item in enumerate(content, start=1):
+    for number, item in enumerate(items, start=1):
         where = f"{path}, option {number}"
-        if not isinstance(item, dict) or not isinstance(item.get("regimen"), str):
-            raise InputError("an option needs a regimen as text", where=where, hint="- name: …\n    regimen: …")
-        extra = sorted(set(item) - {"name", "regimen", "reason"})
-        if extra:
-            from immunescape.errors import unknown_word
-
-            raise unknown_word("field of an option", str(extra[0]), ("name", "regimen", "reason"), where=where)
         try:
-            drugs = tuple(regimen_of(item["regimen"]).drugs)
+            drugs = tuple(regimen_of(item.regimen).drugs)
         except InputError as error:
             raise InputError(error.message, where=where, hint=error.hint) from None
-        reason = str(item.get("reason") or "")
         again = [d for d in drugs if d in setting.progressed_on]
-        if again and not reason:
+        if again and not item.reason.strip():
             raise InputError(
                 f"the disease progressed on {', '.join(again)}", where=where, hint="Give a reason to try it again."
             )
-        title = str(item.get("name") or item["regimen"])
-        found.append(_made(title, title, kind_of(drugs), item["regimen"], "own", setting, reason))
+        title = item.name.strip() or item.regimen
+        if title in names:
+            raise InputError(
+                f"there is an option '{title}' already", where=where, hint="Every option needs a name of its own."
+            )
+        names.add(title)
+        found.append(_made(title, title, kind_of(drugs), item.regimen, "own", setting, item.reason.strip()))
     return tuple(found)
 
 

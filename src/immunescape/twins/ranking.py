@@ -192,9 +192,10 @@ def read_weights(words: Sequence[str]) -> dict[str, float]:
     Raises
     ------
     InputError
-        For another name, or a number that is none or negative.
+        For another name, a name given twice, or a number that is none or negative.
     """
     weights = dict(WEIGHTS)
+    named: set[str] = set()
     for word in words:
         name, sign, text = (part.strip() for part in word.partition("="))
         if not sign:
@@ -207,6 +208,9 @@ def read_weights(words: Sequence[str]) -> dict[str, float]:
             number = math.nan
         if not math.isfinite(number) or number < 0.0:
             raise InputError(f"the weight of {name} is '{text}'", hint="A number from 0 on.")
+        if name in named:
+            raise InputError(f"the weight of {name} is given twice", hint="Name each weight once.")
+        named.add(name)
         weights[name] = number
     return weights
 

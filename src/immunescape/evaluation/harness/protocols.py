@@ -7,7 +7,6 @@ biomarkers. The tables have the columns of their header; a cell that is empty sa
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,15 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.evaluation.harness.tables import COMBINATIONS, HOW, TRIALS, read_table
 from immunescape.evaluation.scoreboard import roles
 from immunescape.trial.spec import Arm, Trial, list_trials, load_trial
 
 __all__ = ["Deviation", "Protocol", "deviations", "protocols"]
 
-HOW = (
-    "The folder holds trials.csv, combinations.csv and trial_files/*.yaml, and for the comparison with patients "
-    "oak/, loris/, toposcore/ and km/."
-)
 _ALIASES = {
     "sintilimab + anlotinib phase ib": "sintilimab-anlotinib",
     "alt-803 + nivolumab phase ib": "nivolumab-alt-803",
@@ -93,9 +89,9 @@ def protocols(data: Path | None, names: Iterable[str] = ()) -> list[Protocol]:
     made: dict[str, Protocol] = {}
     combinations: dict[str, dict[str, str]] = {}
     if data is not None:
-        for row in _read(data / "trials.csv", ("trial", "role", "arm")):
+        for row in read_table(data / "trials.csv", TRIALS):
             tables.setdefault(_name(row["trial"]), {})[row["arm"]] = row
-        for row in _read(data / "combinations.csv", ("trial", "trial_file", "kind")):
+        for row in read_table(data / "combinations.csv", COMBINATIONS):
             combinations[row["trial_file"].removesuffix(".yaml")] = row
         for file in sorted((data / "trial_files").glob("*.yaml")):
             trial = load_trial(file)
@@ -133,17 +129,6 @@ def _of_file(
         note = "recalled" if "recalled" in first["reference"] else ""
         return Protocol(trial, first["role"], kind, rows, None, note)
     raise InputError(f"no row about '{trial.name}' in trials.csv or combinations.csv", where=str(file), hint=HOW)
-
-
-def _read(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    if not path.is_file():
-        raise InputError("no such file", where=str(path), hint=HOW)
-    with path.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream)
-        for name in columns:
-            if name not in (reader.fieldnames or ()):
-                raise InputError(f"there is no column '{name}'", where=str(path), hint=HOW)
-        return list(reader)
 
 
 def _name(text: str) -> str:
