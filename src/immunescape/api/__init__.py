@@ -5,6 +5,7 @@ The modules import what computes inside their functions, so that importing them 
 
 from __future__ import annotations
 
+from immunescape.api.cohort_ranking import RankedCohort, rank_cohort
 from immunescape.api.designs import DesignRun, VirtualDesign, design_sizes, designs_table, load_design, run_designs
 from immunescape.api.model import build_model, drugs_table, mechanisms_table, show
 from immunescape.api.profiles import ProfiledStudy, biomarkers_table, build_reference, profile_study
@@ -14,6 +15,7 @@ from immunescape.api.twins import RankedOptions, Twins, rank, twin
 __all__ = [
     "DesignRun",
     "ProfiledStudy",
+    "RankedCohort",
     "RankedOptions",
     "Twins",
     "VirtualDesign",
@@ -31,6 +33,7 @@ __all__ = [
     "patient",
     "profile_study",
     "rank",
+    "rank_cohort",
     "run_designs",
     "show",
     "trials_table",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from immunescape.errors import InputError, unknown_word
 
 if TYPE_CHECKING:
     from immunescape.api.profiles import ProfiledStudy
+    from immunescape.knowledge.profile_records import PatientProfile
     from immunescape.twins.options import Option
     from immunescape.twins.ranking import RankedPatient
     from immunescape.twins.records import PatientRecord
@@ -176,6 +177,8 @@ class RankedOptions:
     """Options of one patient, ranked on the same twins; made by :func:`rank`."""
 
     result: RankedPatient
+    outcomes: Any = field(default=None, repr=False)
+    """A row for each twin and option (pandas): weight, survival, response, and what each measurement would show."""
 
     def __repr__(self) -> str:
         r = self.result
@@ -205,6 +208,16 @@ class RankedOptions:
         print_ranking(self.result)
         print(f"\n{NOTICE}")
 
+    def save_design(self, path: str | Path) -> Path:
+        """Write the biomarker-enriched trial that the twins suggest, as YAML for `immunescape design`.
+
+        Raises
+        ------
+        InputError
+            Where no measurement tells a group of twins in which an option is ahead of the standard.
+        """
+        return write_design([self.outcomes], path)
+
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``ranking.json`` and ``ranking.html``; returns the paths."""
         from immunescape.report.files import make_folder, write_whole
@@ -217,6 +230,18 @@ class RankedOptions:
             write_whole(target / "ranking.json", text.encode()),
             write_ranking(self.result, target / "ranking.html", NOTICE),
         ]
+
+
+def write_design(outcomes: Sequence[Any], path: str | Path) -> Path:
+    """Write the enriched trial that the twins of some patients suggest."""
+    from immunescape.files import whole_file
+    from immunescape.twins.enriched import design_text, enriched_trial
+
+    text, target = design_text(enriched_trial(outcomes)), Path(path)
+    hint = "Choose another file with --design."
+    with whole_file(target, f"cannot write {target}", hint=hint, where="", parents=True, error=InputError) as file:
+        file.write(text.encode())
+    return target
 
 
 def rank(
@@ -257,48 +282,89 @@ def rank(
     InputError
         As :func:`twin`, and for an options file that cannot be used.
     """
-    from immunescape.twins.conditioning import ENOUGH
-    from immunescape.twins.options import options_for, own_options, setting_of
-    from immunescape.twins.population import reference_observables
-    from immunescape.twins.ranking import MARGIN, RankedPatient, ranked
     from immunescape.twins.records import patient_record
-    from immunescape.twins.steps import limiting_steps, steps_moved
-    from immunescape.twins.twin import twins_on
-    from immunescape.twins.value import measure_next
 
     study, patient = _profiled(folder, patient, units)
     profile = study.patients[patient]
     record = patient_record(study.done.study, profile, at)
+    chosen, left = choose_options(record, profile, options)
+    return rank_options(
+        record, chosen, left, weights=weights, margin=margin, twins=twins, seed=seed, workers=workers, engine=engine,
+        region=region, months=months, enough=enough, progress=progress,
+    )  # fmt: skip
+
+
+def choose_options(
+    record: PatientRecord, profile: PatientProfile, options: str | Path | None = None
+) -> tuple[tuple[Option, ...], tuple[str, ...]]:
+    """Options of a patient's setting and the user's own, and sentences on what is not offered.
+
+    Raises
+    ------
+    InputError
+        Where the patient is on a line without progression, or nothing is for the setting.
+    """
+    from immunescape.twins.options import options_for, own_options, setting_of
+
     if record.ongoing is not None:
         raise InputError(
-            f"on day {at:g} the patient is on {record.ongoing.title} without progression",
+            f"on day {record.at:g} the patient is on {record.ongoing.title} without progression",
             hint="`immunescape twin --at` shows the forecast of that line; rank on the day it begins or ends.",
         )
     present = frozenset(name for name, call in profile.calls.items() if call.state == "present")
-    found, left = options_for(record, present, profile.biomarkers)
-    chosen: tuple[Option, ...] = found
+    chosen, left = options_for(record, present, profile.biomarkers)
     if options is not None:
-        chosen = (*found, *own_options(options, setting_of(record), [o.name for o in found]))
+        chosen = (*chosen, *own_options(options, setting_of(record), [o.name for o in chosen]))
     if not chosen:
         raise InputError(
             f"no regimen of the table is for this setting ({setting_of(record).text})",
             hint="Name regimens with --options FILE.",
         )
+    return chosen, left
+
+
+def rank_options(
+    record: PatientRecord,
+    options: Sequence[Option],
+    left_out: Sequence[str] = (),
+    *,
+    weights: Mapping[str, float] | None = None,
+    margin: float | None = None,
+    twins: int = 400,
+    seed: int = 1,
+    workers: int | None = None,
+    engine: str = "auto",
+    region: str = "western",
+    months: float = 25.0,
+    enough: int | None = None,
+    progress: Progress | None = None,
+) -> RankedOptions:
+    """Draw the twins of a patient, follow them under each option, rank, and say what to measure next."""
+    from immunescape.twins.conditioning import ENOUGH
+    from immunescape.twins.options import setting_of
+    from immunescape.twins.outcomes import outcomes_of
+    from immunescape.twins.population import reference_observables
+    from immunescape.twins.ranking import MARGIN, RankedPatient, ranked
+    from immunescape.twins.steps import limiting_steps, steps_moved
+    from immunescape.twins.twin import twins_on
+    from immunescape.twins.value import measure_next
+
     cores = _cores(workers)
     followed = twins_on(
-        record, tuple((o.name, o.regimen) for o in chosen), twins=twins, seed=seed, workers=cores, engine=engine,
+        record, tuple((o.name, o.regimen) for o in options), twins=twins, seed=seed, workers=cores, engine=engine,
         region=region, months=months, enough=ENOUGH if enough is None else enough, progress=progress,
     )  # fmt: skip
     known = reference_observables("east_asian" if region == "east_asian" else "western", cores)
     limiting = limiting_steps(followed.twins.table, followed.twins.weights, known)
     first_line = not record.history and not record.unknown_lines
-    early = steps_moved(followed, {o.name: o.regimen for o in chosen}, known, engine) if first_line else {}
+    early = steps_moved(followed, {o.name: o.regimen for o in options}, known, engine) if first_line else {}
     ranking = ranked(
-        followed, chosen, weights=weights, margin=MARGIN if margin is None else margin, discrepancy=_discrepancy(),
+        followed, options, weights=weights, margin=MARGIN if margin is None else margin, discrepancy=_discrepancy(),
         seed=seed, early=early, limiting=limiting,
     )  # fmt: skip
     following = measure_next(record, followed, ranking, known, seed=seed)
-    return RankedOptions(RankedPatient(record, followed, ranking, left, setting_of(record).text, following))
+    result = RankedPatient(record, followed, ranking, tuple(left_out), setting_of(record).text, following)
+    return RankedOptions(result, outcomes_of(result, known, months=months, seed=seed))
 
 
 def _discrepancy() -> dict[str, float]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json as json_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from immunescape.cli.profile import AsJson, Unit, declared_units
-from immunescape.cli.running import Progress
+from immunescape.cli.running import Progress, interruptible
 from immunescape.errors import InputError
 
 __all__ = ["register"]
@@ -35,14 +35,14 @@ Out = Annotated[
 Example = Annotated[bool, typer.Option("--example", help="Use a patient of the included synthetic example study.")]
 
 
-def _asked(folder: Path | None, patient: str | None, example: bool, command: str) -> None:
+def _asked(folder: Path | None, patient: str | None, example: bool, command: str, cohort: bool = False) -> None:
     if folder is None and not example:
         raise InputError(
             "name a study folder and a patient", hint=f"`immunescape {command} --example` runs an included example."
         )
     if folder is not None and example:
         raise InputError("--example uses its own study folder", hint="Give either a folder or --example.")
-    if folder is not None and patient is None:
+    if folder is not None and patient is None and not cohort:
         raise InputError("name a patient", hint=f"immunescape {command} {folder} --patient ID")
 
 
@@ -103,13 +103,24 @@ def rank_command(
     unit: Unit = None,
     as_json: AsJson = False,
     example: Example = False,
+    design: Annotated[
+        Path | None,
+        typer.Option("--design", help="Write the biomarker-enriched trial that the twins suggest, for `design`."),
+    ] = None,
 ) -> None:
-    """Rank the regimens that a patient's setting allows, on the same twins of the patient."""
-    _asked(folder, patient, example, "rank")
+    """Rank the regimens that a patient's setting allows, on the same twins; without --patient, of all patients."""
+    _asked(folder, patient, example, "rank", cohort=True)
     from immunescape.api import rank
     from immunescape.report.files import check_folder
     from immunescape.twins.ranking import read_weights
 
+    if folder is not None and patient is None:
+        target = out or Path("immunescape-results") / f"rankings-{folder.resolve().name}"
+        _rank_all(
+            folder, target, as_json, design, at=at, options=options, weights=read_weights(weight or []), margin=margin,
+            twins=twins, seed=seed, workers=workers, units=declared_units(unit),
+        )  # fmt: skip
+        return
     target = out or Path("immunescape-results") / f"ranking-{patient or 'example'}"
     check_folder(target)
     weights = read_weights(weight or [])
@@ -121,9 +132,38 @@ def rank_command(
     written = made.save(target)
     if as_json:
         typer.echo(json_module.dumps(made.to_json(), indent=1, ensure_ascii=False))
+    else:
+        made.show()
+        typer.echo("\nWritten: " + ", ".join(str(p) for p in written))
+    _write_design(made, design, as_json)
+
+
+def _write_design(made: Any, design: Path | None, as_json: bool) -> None:
+    """Write the enriched trial that a ranking suggests, where one was asked for."""
+    if design is None:
         return
-    made.show()
-    typer.echo("\nWritten: " + ", ".join(str(p) for p in written))
+    made.save_design(design)
+    if not as_json:
+        typer.echo(f"Written: {design}; simulate it with `immunescape design {design}`")
+
+
+def _rank_all(folder: Path, target: Path, as_json: bool, design: Path | None, **settings: Any) -> None:
+    """Rank all patients of a study; who cannot be is listed with the reason."""
+    from immunescape.api import rank_cohort
+
+    with interruptible(target, "patients"), Progress(as_json, "patients") as progress:
+        made = rank_cohort(folder, out=target, progress=progress, **settings)
+    written = made.save(target)
+    if as_json:
+        typer.echo(json_module.dumps(made.to_json(), indent=1, ensure_ascii=False))
+    else:
+        made.show()
+        if made.resumed:
+            typer.echo(f"\n{made.resumed} patients were there already, with the same files and settings.")
+        typer.echo("\nWritten: " + ", ".join(str(p) for p in (*written, target / "patients")))
+    if not made.rankings:
+        raise InputError("no patient of the study can be ranked", hint="The reasons are listed above, by patient.")
+    _write_design(made, design, as_json)
 
 
 def register(app: typer.Typer) -> None:

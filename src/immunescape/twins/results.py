@@ -23,7 +23,7 @@ from immunescape.twins.population import Observables
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PossibleResults", "in_words", "possible_results"]
+__all__ = ["PossibleResults", "drawn_results", "in_words", "possible_results", "unit_of"]
 
 FloatArray = NDArray[np.float64]
 _DRAWS = 8
@@ -57,6 +57,14 @@ def in_words(biomarker: str) -> str:
     """Name of a biomarker for a sentence: ``hla_loh`` is HLA LOH."""
     pieces = [p.upper() if p in _ABBREVIATIONS else p for p in biomarker.split("_")]
     return " ".join(pieces).replace("PDL1", "PD-L1")
+
+
+def unit_of(biomarker: str) -> str:
+    """Unit of the results of a biomarker; '' where they have none."""
+    link = next((link for link in profile_links() if link.biomarker == biomarker), None)
+    if link is None or link.unit == "1":
+        return ""
+    return "percentile" if link.transformation == "percentile" else link.unit
 
 
 def possible_results(
@@ -110,6 +118,27 @@ def possible_results(
     return tuple(found), tuple(left)
 
 
+def drawn_results(table: pd.DataFrame, known: Observables | None, *, seed: int = 1) -> pd.DataFrame:
+    """Draw one result of every measurement that the twins carry (columns named as biomarkers): words, or numbers.
+
+    Numbers hold the error of the table; other arguments as of `possible_results`.
+    """
+    import pandas as pd
+
+    columns = {}
+    for k, biomarker in enumerate(sorted({link.biomarker for link in profile_links()})):
+        links = [link for link in profile_links() if link.biomarker == biomarker]
+        x = _values(links[0], table, known)
+        if x is None:
+            continue
+        if links[0].when:
+            names, shares = _of_words(links, x)
+            columns[biomarker] = np.array(names, dtype=object)[shares.argmax(axis=1)]
+        else:
+            columns[biomarker] = _seen(links[0], x.astype(float), 1, np.random.default_rng([seed, 47, k]))[0]
+    return pd.DataFrame(columns, index=table.index)
+
+
 def _values(link: ProfileLink, table: pd.DataFrame, known: Observables | None) -> NDArray[np.generic] | None:
     """What the twins carry of a target (n,), for percentiles as a normal score; None where they do not."""
     if link.kind == "covariate":
@@ -155,23 +184,8 @@ def _of_numbers(
     link: ProfileLink, x: FloatArray, weights: FloatArray, rng: np.random.Generator
 ) -> tuple[tuple[str, ...], FloatArray]:
     """Results that are numbers: drawn with their error, in classes of about equal weight."""
-    from scipy.special import ndtr
-
-    from immunescape.trial.coefficients import coefficients
-
-    noise = rng.standard_normal((_DRAWS, len(x)))
-    spread = link.spread or 0.0
-    if link.spread_scale == "interval":  # a count over a length of the genome
-        length = coefficients("twin_errors")["counted_megabases"].value
-        seen = rng.poisson(np.maximum(x, 0.0) * length, (_DRAWS, len(x))) / length
-    elif link.spread_scale == "sd_ln":
-        seen = np.maximum(x, 0.0) * np.exp(spread * noise)
-    else:
-        seen = x + spread * noise
-    if link.transformation == "percentile":
-        seen, unit = 100.0 * np.asarray(ndtr(seen)), "percentile"
-    else:
-        seen, unit = seen / float(link.factor), "" if link.unit == "1" else link.unit
+    seen = _seen(link, x, _DRAWS, rng)
+    unit = unit_of(link.biomarker)
     count = int(np.clip(effective(weights) // _CLASS, 2, 4))
     flat = seen.ravel()
     order = np.argsort(flat)
@@ -187,3 +201,21 @@ def _of_numbers(
     names = [f"below {texts[0]}", *(f"{a} to {b}" for a, b in pairwise(texts))]
     names.append(f"{texts[-1]} or more")
     return tuple(f"{name} {unit}".strip() for name in names), shares
+
+
+def _seen(link: ProfileLink, x: FloatArray, draws: int, rng: np.random.Generator) -> FloatArray:
+    """Numbers (draws, n) that a measurement of `x` would show, in its unit or as a percentile."""
+    from scipy.special import ndtr
+
+    from immunescape.trial.coefficients import coefficients
+
+    noise = rng.standard_normal((draws, len(x)))
+    spread = link.spread or 0.0
+    if link.spread_scale == "interval":  # a count over a length of the genome
+        length = coefficients("twin_errors")["counted_megabases"].value
+        seen = rng.poisson(np.maximum(x, 0.0) * length, (draws, len(x))) / length
+    elif link.spread_scale == "sd_ln":
+        seen = np.maximum(x, 0.0) * np.exp(spread * noise)
+    else:
+        seen = x + spread * noise
+    return 100.0 * np.asarray(ndtr(seen)) if link.transformation == "percentile" else seen / float(link.factor)

@@ -31,7 +31,7 @@ __all__ = ["Choice", "MeasurementValue", "NextMeasurements", "measure_next", "on
 FloatArray = NDArray[np.float64]
 _FOLDS = 5
 _REPEATS = 3
-_PERMUTATIONS = 199
+_PERMUTATIONS = 99
 _ERRORS = 1.0
 """An option replaces the first one where it is ahead by so many standard errors: with less, half of all useless results
 would change the choice between options that are equally good."""
@@ -290,6 +290,7 @@ def measure_next(
         titles={r.option.name: r.option.title for r in ranking.rows},
         left_out=left,
         seed=seed,
+        permutations=_PERMUTATIONS,
     )
 
 

@@ -1,0 +1,288 @@
+"""Rankings of all patients of a study: ``immunescape.rank_cohort(folder)``, kept by patient."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from immunescape.console import NOTICE, print_table
+from immunescape.errors import ImmunescapeError, InputError
+
+if TYPE_CHECKING:
+    from immunescape.twins.options import Option
+    from immunescape.twins.records import PatientRecord
+
+__all__ = ["RankedCohort", "rank_cohort"]
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class RankedCohort:
+    """Ranked options of the patients of a study; made by :func:`rank_cohort`.
+
+    Attributes
+    ----------
+    study : name of the folder.
+    rankings : patient -> content of its ``ranking.json``.
+    reasons : patient -> why it cannot be ranked.
+    resumed : patients whose files were there already.
+    outcomes : patient -> outcomes of the twins under each option (pandas).
+    """
+
+    study: str
+    rankings: Mapping[str, Mapping[str, Any]]
+    reasons: Mapping[str, str]
+    resumed: int = 0
+    outcomes: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __repr__(self) -> str:
+        return (
+            f"RankedCohort({self.study!r}, {len(self.rankings)} patients ranked, {len(self.reasons)} not; .show() "
+            "prints them)"
+        )
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a ranked patient: setting, first choice and its figures, what to measure next."""
+        return [_row(name, content) for name, content in self.rankings.items()]
+
+    @property
+    def table(self) -> Any:
+        """The rows as a table (pandas), those who cannot be ranked with the reason."""
+        import pandas as pd
+
+        return pd.DataFrame([*self.rows, *({"patient": k, "not_ranked": v} for k, v in self.reasons.items())])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of ``cohort.json``."""
+        return {
+            "study": self.study,
+            "patients": self.rows,
+            "cannot_be_ranked": [{"patient": k, "reason": v} for k, v in self.reasons.items()],
+            "notice": NOTICE,
+        }
+
+    def show(self) -> None:
+        """Print a row for each patient, and the reasons why others have none."""
+        rows = [
+            {
+                "patient": r["patient"],
+                "setting": r["setting"],
+                "first choice": r["first_choice"] + (" (standard)" if r["first_is_standard"] else ""),
+                "evidence": r["evidence_level"],
+                "alive at 12 months %": "{value:.0f} ({low:.0f} to {high:.0f})".format(**r["alive_at_12_months_pct"]),
+                "against the standard": "the standard"
+                if r["first_is_standard"]
+                else ("told apart" if r["told_apart_from_standard"] else "cannot be told apart"),
+                "measure next": ", ".join(r["changes_the_first_choice"]) or "nothing that changes the choice",
+                "effective twins": f"{r['effective_twins']:.0f}",
+            }
+            for r in self.rows
+        ]
+        print()
+        print_table(f"{self.study}: first choices of {len(rows)} patients", rows)
+        if self.reasons:
+            print()
+            lacking = [{"patient": k, "reason": v} for k, v in self.reasons.items()]
+            print_table(f"Cannot be ranked: {len(lacking)} patients", lacking)
+        print(f"\n{NOTICE}")
+
+    def save_design(self, path: str | Path) -> Path:
+        """Write the biomarker-enriched trial that the twins of all ranked patients suggest, for `immunescape design`.
+
+        Raises
+        ------
+        InputError
+            Where no measurement tells a group of twins in which an option is ahead of the standard.
+        """
+        from immunescape.api.twins import write_design
+
+        return write_design(list(self.outcomes.values()), path)
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write ``cohort.json`` and ``cohort.csv``; returns the paths."""
+        from immunescape.report.files import make_folder, write_whole
+
+        target = Path(folder)
+        make_folder(target)
+        text = json.dumps(self.to_json(), indent=1, ensure_ascii=False)
+        flat = self.table.drop(columns=["alive_at_12_months_pct", "score_less_standard"], errors="ignore")
+        if "changes_the_first_choice" in flat:
+            flat["changes_the_first_choice"] = [
+                ";".join(names) if isinstance(names, list) else "" for names in flat["changes_the_first_choice"]
+            ]
+        return [
+            write_whole(target / "cohort.json", text.encode()),
+            write_whole(target / "cohort.csv", flat.to_csv(index=False).encode()),
+        ]
+
+
+def _row(patient: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    first = content["options"][0]
+    alive = {k: 100.0 * v for k, v in first["figures"]["os_12"].items()}
+    following = content.get("measure_next") or {"measurements": []}
+    return {
+        "patient": patient,
+        "setting": content["setting"],
+        "first_choice": first["title"],
+        "evidence_level": first["evidence_level"],
+        "first_is_standard": first["name"] == content["standard"],
+        "alive_at_12_months_pct": alive,
+        "alive_12_months_pct": alive["value"],
+        "score": first["score"]["value"],
+        "score_less_standard": first["score_less_standard"],
+        "told_apart_from_standard": first["told_apart_from_standard"],
+        "changes_the_first_choice": [m["biomarker"] for m in following["measurements"] if m["told_from_chance"]],
+        "effective_twins": content["effective_twins"],
+    }
+
+
+def rank_cohort(
+    folder: str | Path,
+    *,
+    out: str | Path | None = None,
+    patients: Collection[str] | None = None,
+    at: float = 0.0,
+    options: str | Path | None = None,
+    weights: Mapping[str, float] | None = None,
+    margin: float | None = None,
+    twins: int = 400,
+    seed: int = 1,
+    workers: int | None = None,
+    engine: str = "auto",
+    region: str = "western",
+    months: float = 25.0,
+    units: dict[str, str] | None = None,
+    enough: int | None = None,
+    progress: Progress | None = None,
+) -> RankedCohort:
+    """Rank the options of every patient of a study.
+
+    Parameters
+    ----------
+    folder, at, options, weights, margin, twins, seed, workers, engine, region, months, units, enough
+        See :func:`immunescape.rank`.
+    out
+        Folder that receives ``patients/ID.json``, ``.html`` and ``.parquet`` (the twins' outcomes) of each patient as
+        soon as it is done. A rerun takes from there what rests on the same files and settings; None keeps nothing.
+    patients
+        Identifiers; None takes all.
+    progress
+        Called with (patients done, patients in all).
+
+    Raises
+    ------
+    InputError
+        For a folder, unit or options file that cannot be used. What keeps one patient from being ranked is a reason
+        beside that patient, and no error.
+    """
+    import pandas as pd
+
+    from immunescape.api.profiles import profile_study
+    from immunescape.api.twins import choose_options, rank_options
+    from immunescape.report.files import check_folder, make_folder
+    from immunescape.twins.options import Setting, own_options
+    from immunescape.twins.records import patient_record
+
+    if options is not None:  # a file that nobody can use is refused once, not with every patient
+        own_options(options, Setting(1, False, False, "", None, ""))
+    place = None if out is None else Path(out) / "patients"
+    if place is not None:
+        check_folder(Path(out or "."))
+        make_folder(place)
+    study = profile_study(folder, patients=patients, units=units)
+    settings = {
+        "weights": weights, "margin": margin, "twins": twins, "seed": seed, "engine": engine, "region": region,
+        "months": months, "enough": enough,
+    }  # fmt: skip
+    rankings: dict[str, Mapping[str, Any]] = {}
+    reasons: dict[str, str] = {}
+    outcomes: dict[str, Any] = {}
+    resumed = 0
+    for number, (patient, profile) in enumerate(study.patients.items(), start=1):
+        try:
+            record = patient_record(study.done.study, profile, at)
+            chosen, left = choose_options(record, profile, options)
+            key = _key(record, chosen, settings)
+            kept = None if place is None else _kept(place, patient, key)
+            if kept is not None:
+                resumed += 1
+                content = kept
+                if place is not None and "ranking" in kept:
+                    outcomes[patient] = pd.read_parquet(f"{_stem(place, patient)}.parquet")
+            else:
+                try:
+                    made = rank_options(
+                        record, chosen, left, weights=weights, margin=margin, twins=twins, seed=seed, workers=workers,
+                        engine=engine, region=region, months=months, enough=enough,
+                    )  # fmt: skip
+                    content = {"ranking": made.to_json()}
+                    outcomes[patient] = made.outcomes
+                except InputError as error:  # after drawing twins: as dear as a ranking, so kept as well
+                    made, content = None, {"cannot_be_ranked": _reason(error)}
+                if place is not None:
+                    _keep(place, patient, key, content, made)
+            if "ranking" in content:
+                rankings[patient] = content["ranking"]
+            else:
+                reasons[patient] = str(content["cannot_be_ranked"])
+        except ImmunescapeError as error:
+            reasons[patient] = _reason(error)
+        if progress is not None:
+            progress(number, len(study.patients))
+    return RankedCohort(study.name, rankings, reasons, resumed, outcomes)
+
+
+def _reason(error: ImmunescapeError) -> str:
+    return f"{error.message} ({error.hint})" if error.hint else error.message
+
+
+def _key(record: PatientRecord, options: Collection[Option], settings: Mapping[str, Any]) -> str:
+    """Fingerprint of all that a ranking rests on."""
+    from importlib.metadata import version
+
+    from immunescape.engine.cache import fingerprint
+    from immunescape.knowledge.profile_to_model import profile_links
+    from immunescape.trial.coefficients import coefficients
+    from immunescape.trial.runner import model_digest
+
+    return fingerprint(
+        version("immunescape"), model_digest(), repr(record), repr(tuple(options)), repr(sorted(settings.items())),
+        repr(profile_links()), repr(sorted(coefficients("twin_errors").items())),
+    )  # fmt: skip
+
+
+def _stem(place: Path, patient: str) -> Path:
+    """Path of a patient's files without their ending, whatever signs the identifier has."""
+    return place / quote(patient, safe=" ")
+
+
+def _kept(place: Path, patient: str, key: str) -> dict[str, Any] | None:
+    """What an earlier run kept of a patient; None where it rests on something else, or is not whole."""
+    stem = _stem(place, patient)
+    try:
+        content = json.loads(Path(f"{stem}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(content, dict) or content.get("fingerprint") != key:
+        return None
+    whole = "cannot_be_ranked" in content or ("ranking" in content and Path(f"{stem}.parquet").exists())
+    return content if whole else None
+
+
+def _keep(place: Path, patient: str, key: str, content: Mapping[str, Any], made: Any) -> None:
+    from immunescape.report.files import parquet_bytes, write_whole
+    from immunescape.report.twin_report import write_ranking
+
+    stem = _stem(place, patient)
+    if made is not None:
+        write_ranking(made.result, Path(f"{stem}.html"), NOTICE)
+        write_whole(Path(f"{stem}.parquet"), parquet_bytes(made.outcomes))
+    # the JSON is written last, so that it stands for all three
+    text = json.dumps({"fingerprint": key, **content}, indent=1, ensure_ascii=False)
+    write_whole(Path(f"{stem}.json"), text.encode())
