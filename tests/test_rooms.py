@@ -33,7 +33,7 @@ BELOW: dict[str, set[str]] = {
     "patients": SIMULATION,
     "profile": KNOWLEDGE | {"stats"},
     "evaluation": SIMULATION,
-    "predictions": KNOWLEDGE | {"evaluation"},
+    "predictions": KNOWLEDGE | {"evaluation", "trial"},
     "twins": SIMULATION | {"evaluation", "profile"},
     "report": RESULTS | {"console"},
     "api": RESULTS | {"console", "report"},
