@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -150,6 +151,24 @@ def test_what_only_one_mechanism_explains_tests_that_mechanism(stand_in, tmp_pat
     assert run_ablation(["lipids"], **options).rows[0].row() == rows["lipids"].row()  # a damaged file is made anew
 
 
+@pytest.mark.parametrize("changed", ["figures of patients", "a trial file"])
+def test_what_is_stored_of_other_data_or_another_protocol_is_run_again(
+    stand_in: list[tuple[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    trials = [load_trial("oak"), load_trial("checkmate-057")]
+    options = {"data": tmp_path, "patients": 8, "seeds": 1, "rounds": 1, "out": tmp_path / "out"}
+    before = run_ablation(["glycolysis"], trials=trials, **options)
+    if changed == "a trial file":
+        trials[1] = replace(trials[1], text=trials[1].text + "# another\n")
+    else:
+        monkeypatch.setattr(ablation, "data_targets", lambda data, trials: [odds_target(1.0)])
+    ran = len(stand_in)
+    after = run_ablation(["glycolysis"], trials=trials, **options)
+    assert len(stand_in) == 2 * ran
+    if changed == "figures of patients":
+        assert after.rows[0].differences["odds"].mean < before.rows[0].differences["odds"].mean
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -157,6 +176,7 @@ def test_what_only_one_mechanism_explains_tests_that_mechanism(stand_in, tmp_pat
         ({"mechanisms": ["body"]}, "mechanism that can be switched off"),
         ({"trials": ["keynote-010", "oak"]}, "validation trial"),
         ({"trials": ["oak"]}, "left out"),
+        ({"trials": ["oak", "oak"]}, "'oak' is named twice"),
         ({"patients": 2}, "2 patients"),
     ],
 )

@@ -92,18 +92,19 @@ def test_a_trial_like_the_calibration_trials_meets_every_criterion() -> None:
 @pytest.mark.parametrize(
     ("change", "name"),
     [
-        ({"error": 1e-3}, "The equations are solved"),
-        ({"failed": 20}, "Virtual patients can be simulated"),
-        ({"monte_carlo": 0.2}, "Enough virtual patients"),
-        ({"assumed": 6}, "What matters most is known"),
-        ({"name": "harmoni-7"}, "The effect of every experimental drug is borne by trials"),
+        ({"error": 1e-3}, "Numerical accuracy of the solution"),
+        ({"error": math.nan}, "Numerical accuracy of the solution"),
+        ({"failed": 20}, "Proportion of failed simulations"),
+        ({"monte_carlo": 0.2}, "Monte Carlo precision"),
+        ({"assumed": 6}, "Evidence for the most influential parameters"),
+        ({"name": "harmoni-7"}, "Trial evidence for every experimental drug"),
         (
             {"scores": [replace(s, published=1.2) for s in GOOD]},
-            "Trials of the same kind of regimen are predicted",
+            "Prediction of trials of the same type of regimen",
         ),
         (
             {"scores": [replace(s, low=0.1, high=5.0) if s.role == "validation" else s for s in GOOD]},
-            "Skill on trials that were not fitted, PFS",
+            "Predictive skill on validation trials, PFS",
         ),
     ],
 )
@@ -114,7 +115,7 @@ def test_each_criterion_can_fail(change: dict[str, Any], name: str) -> None:
 def test_what_could_not_be_judged_is_not_met() -> None:
     made = assessment(scores=[s for s in GOOD if s.role == "calibration"])
     judged = {c.name: c.met for c in made.criteria}
-    assert judged["Skill on trials that were not fitted, OS"] is None
+    assert judged["Predictive skill on validation trials, OS"] is None
     assert not made.sufficient
 
 
@@ -124,7 +125,7 @@ def test_skill_is_judged_on_all_validation_trials_or_not_at_all(lost: str, how: 
     some = [s for s in GOOD if s.trial != lost]
     if how == "no interval":
         some += [replace(s, low=None, high=None) for s in GOOD if s.trial == lost]
-    skill = [c for c in assessment(scores=some).criteria if c.name.startswith("Skill")]
+    skill = [c for c in assessment(scores=some).criteria if c.name.startswith("Predictive skill")]
     assert [c.met for c in skill] == [None, None]
     assert all(lost in c.figure for c in skill)
 
@@ -133,7 +134,7 @@ def test_the_own_result_of_the_assessed_trial_is_no_trial_of_the_same_kind() -> 
     own = [
         replace(s, trial="keynote-024") if s.trial == "oak" else s for s in GOOD if s.trial in ("oak", "keynote-010")
     ]
-    criterion = {c.name: c for c in assessment(scores=own).criteria}["Trials of the same kind of regimen are predicted"]
+    criterion = {c.name: c for c in assessment(scores=own).criteria}["Prediction of trials of the same type of regimen"]
     assert criterion.met is False
     assert criterion.figure.startswith("2 of 2 ratios of 1 other")
 
@@ -141,7 +142,7 @@ def test_the_own_result_of_the_assessed_trial_is_no_trial_of_the_same_kind() -> 
 def test_trials_of_no_named_kind_are_not_alike() -> None:
     others = [replace(s, regimen_class="own") for s in GOOD]
     made = assessment(name="codebreak-202", scores=others)
-    assert {c.name: c.met for c in made.criteria}["Trials of the same kind of regimen are predicted"] is None
+    assert {c.name: c.met for c in made.criteria}["Prediction of trials of the same type of regimen"] is None
 
 
 @pytest.mark.parametrize(
@@ -165,8 +166,14 @@ def test_one_comparison_without_an_interval_is_not_hidden_by_another() -> None:
 
 def test_a_trial_with_earlier_lines_is_assessed_without_sensitivity() -> None:
     made = replace(assessment(), sensitivity=None, influential=())
-    assert "earlier lines" in credibility_markdown(made, NOTICE)
+    assert "prior lines" in credibility_markdown(made, NOTICE)
     assert json.loads(json.dumps(made.to_json()))["sensitivity"] is None
+
+
+def test_a_solver_without_a_result_gives_json_that_others_can_read() -> None:
+    assert (
+        json.loads(json.dumps(assessment(error=math.nan).to_json(), allow_nan=False))["verification"]["error"] is None
+    )
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,27 @@ def test_a_table_that_cannot_be_read_is_refused_with_line_and_column(tmp_path, c
         assert word in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        ("oak/oak_clinical.csv", "PtID,TRT01P,BEST\n1,Docetaxel,PR\n", ("no column 'BCOR'",)),
+        ("loris/chowell_train_nsclc.csv", "SAMPLE_ID,Respnse\n1,1\n", ("no column 'Response'", "'Respnse'")),
+        ("toposcore/DS1_oncology_clinical_data_DiscValid.csv", "", ("not a table of patients",)),
+    ],
+)
+def test_patients_that_cannot_be_read_are_refused_with_file_and_column(tmp_path, file, text, words):
+    (tmp_path / file).parent.mkdir()
+    (tmp_path / file).write_text(text)
+    with pytest.raises(InputError) as caught:
+        patient_odds(tmp_path)
+    for word in (Path(file).name, *words):
+        assert word in str(caught.value)
+
+
+def test_a_trial_that_is_named_twice_is_scored_once(tmp_path):
+    assert [p.trial.name for p in protocols(None, ["oak", "keynote-024", "oak"])] == ["oak", "keynote-024"]
+
+
 def test_the_tables_take_a_byte_order_mark_and_empty_lines(tmp_path):
     path = folder(tmp_path) / "combinations.csv"
     path.write_text("\ufeff" + path.read_text() + "\n\n", encoding="utf-8")

@@ -222,7 +222,7 @@ def test_a_median_that_is_not_reached_is_longer_than_every_other(
     assert (row["low"], row["median"], row["high"]) == pytest.approx(shown)
     assert row["draws"] == 5
     text = next(r for r in ensemble_table(result).rows if r["Figure"] == "os_median_months")
-    assert text["As it ships"] == "not reached"
+    assert text["Released model"] == "not reached"
     assert str(text["Draws: median (5th to 95th percentile)"]).count("not reached") == shown.count(None)
 
 

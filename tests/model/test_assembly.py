@@ -138,7 +138,7 @@ def test_strengths_are_kept_in_a_file(toys: Toys, tmp_path: Path) -> None:
     assert load_strengths(file) == {KEY: 0.123456789, ("a", "b", "c"): 2.0}
     assert load_strengths(tmp_path / "none.csv") == {}
     file.write_text(file.read_text().replace("2\n", "-2\n"))
-    with pytest.raises(ModelError, match="row 2"):
+    with pytest.raises(ModelError, match="line 2"):
         load_strengths(file)
     with pytest.raises(ModelError, match="missing"):
         strengths_from_state(build(toys), {})

@@ -140,7 +140,7 @@ def test_an_entry_that_is_stopped_before_the_ledger_is_written_leaves_no_record(
         (["--folder", "FOLDER", "check"], "before 'check'"),
         (["--json", "show", "harmoni-7"], "before 'show'"),
         (["check", "--folder", "missing"], "not a folder"),
-        (["check", "--hash", "abc"], "64 digits"),
+        (["check", "--hash", "abc"], "64 hexadecimal digits"),
         (["show", "harmoni-7", "--folder", "EMPTY"], "no prediction is entered"),
         (["enter", "x", "--endpoint", "pfs_hr", "--value", "1", "--source", "A", "--folder", "EMPTY"], "is entered in"),
     ],

@@ -74,6 +74,13 @@ def test_patients_of_several_regions_have_the_shares_of_the_file(tmp_path):
     assert mine["id"].is_unique
 
 
+def test_a_dozen_patients_come_from_both_regions(tmp_path):
+    population = "{stage: IV, line: 1, region: {western: 0.5, east_asian: 0.5}}"
+    rows = run_trial(load(tmp_path, population=population), patients=12, seed=5, workers=1).patients
+    shares = (rows["region"] == "east_asian").groupby(rows["arm"]).mean()
+    assert ((shares > 0.2) & (shares < 0.8)).all()
+
+
 def test_shares_of_regions_that_do_not_add_up_are_refused(tmp_path):
     text = refusal(tmp_path, population="{stage: IV, line: 1, region: {western: 0.6, east_asian: 0.6}}")
     assert "1.2" in text

@@ -170,7 +170,7 @@ def test_independent_arms_do_not_share_patients(result):
 
 
 def test_refusals(trial):
-    with pytest.raises(InputError, match="0 patients"):
+    with pytest.raises(InputError, match="patients per arm is 0"):
         run_trial(trial, patients=0)
     with pytest.raises(InputError, match="seed"):
         run_trial(trial, patients=1, seed=-1)

@@ -85,7 +85,7 @@ def test_after_an_inhibitor_none_is_offered_alone_and_the_failed_trials_are_show
     after = record(10.0, lines=(line("pembrolizumab", "carboplatin", "pemetrexed"),))
     found, left = options_for(after)
     assert not [o for o in found if o.kind == "ici"]
-    assert any("needs a reason" in sentence for sentence in left)
+    assert any("requires a reason" in sentence for sentence in left)
     vegf = next(o for o in found if o.kind == "ici and antiangiogenic")
     assert vegf.level == "contradicted"
     assert {"CONTACT-01", "SAPPHIRE", "Pragmatica-Lung S2302"} <= {e.trial for e in vegf.evidence}
@@ -136,7 +136,7 @@ def test_own_regimens_are_read_with_their_class_and_a_reason_where_one_is_due(tm
         ("- name: a\n  regimn: docetaxel 75 mg/m2 every 3 weeks\n", "regimen"),
         ("- name: a\n  regimen: docetaxel 75 mg/m2 every 3 weeks\n  regimen: none\n", "given twice"),
         ("- name: [a]\n  regimen: docetaxel 75 mg/m2 every 3 weeks\n", "name"),
-        ("- name: a\n  regimen: docetaxel 75 mg/m2 every 3 weeks\n" * 2, "option 2: there is an option 'a' already"),
+        ("- name: a\n  regimen: docetaxel 75 mg/m2 every 3 weeks\n" * 2, "option 2: the option 'a' already exists"),
         ("- name: pembrolizumab\n  regimen: docetaxel 75 mg/m2 every 3 weeks\n", "already"),
         ("name: a\nregimen: none\n", "list"),
         ("[]\n", "no list"),

@@ -88,7 +88,7 @@ def test_later_days_are_read_up_to_the_day_of_the_decision():
 def test_lines_that_are_only_counted_are_said_to_be_assumed():
     made = record(0.0, study(3.0))
     assert (made.unknown_lines, made.line) == (3, 4)
-    assert any("without names of drugs" in note for note in made.notes)
+    assert any("without drug names" in note for note in made.notes)
 
 
 def test_the_order_of_rows_does_not_matter():

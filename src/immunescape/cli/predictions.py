@@ -40,8 +40,8 @@ def predictions_command(context: typer.Context, folder: Folder = None, as_json: 
         if folder is not None or as_json:
             option = "--json" if folder is None else "--folder"
             raise InputError(
-                f"{option} stands before '{context.invoked_subcommand}' and would have no effect",
-                hint=f"Write it behind: immunescape predictions {context.invoked_subcommand} … {option}",
+                f"{option} before '{context.invoked_subcommand}' would have no effect",
+                hint=f"Write it after the subcommand: immunescape predictions {context.invoked_subcommand} … {option}",
             )
         return
     from immunescape.predictions import read_outcomes, read_predictions
@@ -86,11 +86,14 @@ def show_command(
         return
     for p in chosen:
         made = p.forecast
-        typer.echo(f"{p.trial} ({p.registry}), entered {p.date} as {p.record}\n{p.question}\nKnown then: {p.declared}")
+        typer.echo(
+            f"{p.trial} ({p.registry}), registered {p.date} as {p.record}\n{p.question}\n"
+            f"Known at the time: {p.declared}"
+        )
         typer.echo(
             f"Model {made['model'][:12]}, version {made['version']}; {made['patients_per_arm_and_seed']} virtual"
-            f" patients per arm with each of the seeds {', '.join(str(s) for s in made['seeds'])}; {made['failed']}"
-            " simulations failed."
+            f" patients per arm with each of the seeds {', '.join(str(s) for s in made['seeds'])}; failed simulations:"
+            f" {made['failed']}."
         )
         rows = [
             {
@@ -115,7 +118,7 @@ def show_command(
 def check_command(
     folder: Folder = None,
     kept: Annotated[
-        str, typer.Option("--hash", help="A hash that an earlier check printed: shows also whether rows were dropped.")
+        str, typer.Option("--hash", help="A hash printed by an earlier check; also detects removed rows.")
     ] = "",
 ) -> None:
     """Check the ledger for changed, missing or inserted records; exits with 1 if there are any."""
@@ -124,7 +127,7 @@ def check_command(
     kept = kept.strip().lower()
     if kept and (len(kept) != 64 or set(kept) - set("0123456789abcdef")):
         raise InputError(
-            f"'{kept}' is no hash of a ledger", hint="A hash has 64 digits from 0 to f, as `check` prints."
+            f"'{kept}' is not a hash of a ledger", hint="A hash has 64 hexadecimal digits, as printed by `check`."
         )
     problems = check_ledger(folder, kept)
     for problem in problems:
@@ -132,9 +135,11 @@ def check_command(
     if problems:
         raise typer.Exit(1)
     count = len(read_predictions(folder))
-    typer.echo(f"{count} predictions, all as they were entered.")
+    typer.echo(f"{count} predictions, all unchanged since registration.")
     if count:
-        typer.echo(f"Last hash: {last_hash(folder)}\nKeep it where others hold it; `check --hash` asks for it.")
+        typer.echo(
+            f"Last hash: {last_hash(folder)}\nDeposit it where others hold a copy; verify it later with `check --hash`."
+        )
 
 
 @predictions_app.command("make")
@@ -145,7 +150,7 @@ def make_command(
                        autocompletion=completion.trials),
     ] = None,
     folder: Annotated[
-        Path, typer.Option("--folder", help="Folder of predictions to enter into.")
+        Path, typer.Option("--folder", help="Folder in which to register the predictions.")
     ] = Path("immunescape-results/predictions"),
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients per arm and seed.")
@@ -179,8 +184,8 @@ def make_command(
         elif name.endswith((".yaml", ".yml")) or Path(name).is_file():
             if not (question.strip() and declared.strip()):
                 raise InputError(
-                    f"{name}: a prediction says what the trial asks and what was known of it",
-                    hint="Give both with --question and --known.",
+                    f"{name}: a prediction must state the question of the trial and what was known about it",
+                    hint="State both with --question and --known.",
                 )
             loaded.append((load_trial(Path(name)), question, declared))
         else:
@@ -188,11 +193,11 @@ def make_command(
     for trial, _, _ in loaded:
         if trial.published is not None:
             raise InputError(f"trial '{trial.name}' has published results in its file",
-                             hint="Predict trials whose result is not known.")  # fmt: skip
+                             hint="Predict trials whose results are not yet known.")  # fmt: skip
         if (known_as := published_as(trial)) is not None:
             raise InputError(
                 f"trial '{trial.name}' is {trial.registry}, whose result is in the included trial '{known_as}'",
-                hint="Predict trials whose result is not known.",
+                hint="Predict trials whose results are not yet known.",
             )
     names = [trial.name for trial, _, _ in loaded]
     if twice := sorted({name for name in names if names.count(name) > 1}):

@@ -13,6 +13,7 @@ of scores are looked at, so that about one mechanism in ten that does nothing pa
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
@@ -323,6 +324,9 @@ def run_ablation(
     for trial in protocols:
         if roles().get(trial.name, ("calibration", ""))[0] != "calibration":
             raise InputError(f"'{trial.name}' is a validation trial", hint="Labels may not be learnt from those.")
+    names = [t.name for t in protocols]
+    if twice := sorted({n for n in names if names.count(n) > 1}):
+        raise InputError(f"trial '{twice[0]}' is named twice", hint="A trial cannot be predicted from itself.")
     if len(protocols) < 2:
         raise InputError("one trial cannot be left out of itself", hint="Name at least two calibration trials.")
     for number, least, what in ((patients, 8, "patients of an arm"), (seeds, 1, "seeds"), (rounds, 1, "rounds")):
@@ -339,6 +343,7 @@ def run_ablation(
     set_up = {
         "form": FORM, "model": model_digest(), "trials": [t.name for t in protocols], "patients": patients,
         "rounds": rounds, "folds": turns, "targets": {g: len(t) for g, t in of_patients.items()},
+        "content": _content(protocols, of_trials, of_patients),
     }  # fmt: skip
     began = time.perf_counter()
 
@@ -393,6 +398,15 @@ def run_ablation(
     return AblationResult(
         tuple(rows), tuple(t.name for t in protocols), patients, numbers, rounds, str(set_up["model"]), counts
     )
+
+
+def _content(
+    trials: Sequence[Trial], of_trials: Mapping[str, Sequence[Target]], of_patients: Mapping[str, Sequence[Target]]
+) -> str:
+    """Hash of the protocols and of every figure that errors are taken of: a changed file is another run."""
+    figures = [(t.name, t.value, t.sd) for part in (of_trials, of_patients) for ts in part.values() for t in ts]
+    text = "\x1f".join([*(t.text or repr(t) for t in trials), repr(figures)])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _stored(path: Path | None, set_up: Mapping[str, Any]) -> dict[int, dict[str, Any]]:

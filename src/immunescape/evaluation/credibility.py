@@ -147,13 +147,18 @@ class Credibility:
             "risk": self.purpose.risk,
             "sufficient": self.sufficient,
             "criteria": [vars(c) for c in self.criteria],
-            "verification": vars(self.verification),
+            "verification": vars(self.verification) | {"error": _finite(self.verification.error)},
             "forecast": self.forecast.to_json(),
             "validation": {"rows": [s.row() for s in self.scores], "summary": dict(self.summary)},
             "sensitivity": None if self.sensitivity is None else self.sensitivity.to_json(),
             "influential": list(self.influential),
             "applicability": {"drugs": list(self.drugs), "setting": list(self.setting)},
         }
+
+
+def _finite(value: float) -> float | None:
+    """A number as JSON can hold it."""
+    return value if math.isfinite(value) else None
 
 
 def required_tier(risk: str) -> int:
@@ -201,7 +206,7 @@ def assess(
         if progress is not None:
             progress(step)
 
-    tell("verification: the solver against another implementation")
+    tell("verification: comparison of the solver with another implementation")
     verified = verify(trial, engine)
     tell(f"uncertainty: {len(trial.arms)} arms of {patients} virtual patients with {len(seeds)} seeds")
     made = forecast(
@@ -290,9 +295,9 @@ def _drug_rows(trial: Trial) -> tuple[Row, ...]:
         elif kind in classes["calibration"]:
             standing = "fitted: another drug of its class is in a calibration trial"
         elif drug in scored["validation"] or kind in classes["validation"]:
-            standing = "scored: in validation trials alone"
+            standing = "scored: in validation trials only"
         else:
-            standing = "extrapolated: in no trial that the model is fitted to or scored on"
+            standing = "extrapolated: in no calibration or validation trial"
         rows.append(
             {
                 "Drug": drug,
@@ -320,8 +325,8 @@ def _features(trial: Trial) -> dict[str, set[str]]:
         "Histology": {str(c) for c in histology} or {"any"},
         "PD-L1": {str(c) for c in tps} or {"any"},
         "Region": {region for region, _ in spec.regions} or {spec.region},
-        "Earlier treatment": set(earlier) or {"none"},
-        "Kind of regimen": {regimen_class(trial)},
+        "Prior treatment": set(earlier) or {"none"},
+        "Type of regimen": {regimen_class(trial)},
     }
 
 
@@ -378,11 +383,11 @@ def _criteria(
     simulated = made.patients * len(trial.arms) * len(made.seeds)
     out = [
         Criterion(
-            "The equations are solved", f"relative error of the tumour's volume at most {SOLVER_ERROR:g}",
+            "Numerical accuracy of the solution", f"relative error of the tumour's volume at most {SOLVER_ERROR:g}",
             f"{verified.error:.1e} ({verified.engine} against {verified.oracle})", verified.error <= SOLVER_ERROR, 1,
         ),
         Criterion(
-            "Virtual patients can be simulated", f"at most {100 * FAILED_SHARE:g} % of simulations fail",
+            "Proportion of failed simulations", f"at most {100 * FAILED_SHARE:g} % of simulations fail",
             f"{made.failed} of {simulated}", made.failed <= FAILED_SHARE * simulated, 1,
         ),
         _monte_carlo(made),
@@ -394,11 +399,11 @@ def _criteria(
     inside = sum(bool(s.covered) for s in same)
     out.append(
         Criterion(
-            "Trials of the same kind of regimen are predicted",
+            "Prediction of trials of the same type of regimen",
             f"published hazard ratios of at least two other trials, {100 * COVERED_SHARE:g} % in their predicted"
             " intervals",
             f"{inside} of {len(same)} ratios of {len({s.trial for s in same})} other trials"
-            f" ({'of no kind that was scored' if kind == 'own' else kind})",
+            f" ({'of a type that was not scored' if kind == 'own' else kind})",
             None if not same else len({s.trial for s in same}) >= 2 and inside >= COVERED_SHARE * len(same), 2,
         )
     )  # fmt: skip
@@ -406,9 +411,9 @@ def _criteria(
     loose = [r["Drug"] for r in drugs if r["Drug"] in experimental and not str(r["Standing"]).startswith("fitted")]
     out.append(
         Criterion(
-            "The effect of every experimental drug is borne by trials",
+            "Trial evidence for every experimental drug",
             "each drug, or its class, in a calibration trial",
-            "all are" if not loose else f"not so for {', '.join(loose)}", not loose, 2,
+            "all" if not loose else f"not for {', '.join(loose)}", not loose, 2,
         )
     )  # fmt: skip
     out.extend(_skill(summary, scores))
@@ -416,9 +421,9 @@ def _criteria(
     graded = [r for r in influential if r["Grade"] != "distribution of patients"]
     out.append(
         Criterion(
-            "What matters most is known",
+            "Evidence for the most influential parameters",
             f"at most {100 * ASSUMED_SHARE:g} % of the ten most influential parameters are assumed",
-            f"{len(assumed)} of {len(graded)}",
+            f"{len(assumed)} of {len(graded)}" if graded else "not analysed",
             None if not graded else len(assumed) <= ASSUMED_SHARE * len(graded), 3,
         )
     )  # fmt: skip
@@ -444,7 +449,7 @@ def _monte_carlo(made: Forecast) -> Criterion:
     text = "one seed" if one_seed else f"{missing} of {len(judged)} figures without error or interval"
     worst = max(shares, default=math.nan)
     return Criterion(
-        "Enough virtual patients",
+        "Monte Carlo precision",
         f"Monte Carlo error of {'response' if single else 'log hazard ratios'} at most {MONTE_CARLO_SHARE:g} of half"
         " the interval",
         text if missing or not shares else f"{worst:.2f}",
@@ -479,7 +484,7 @@ def _skill(summary: Mapping[str, Any], scores: Sequence[Score]) -> list[Criterio
         judged = model is not None and best is not None and not missing
         out.append(
             Criterion(
-                f"Skill on trials that were not fitted, {end.upper()}",
+                f"Predictive skill on validation trials, {end.upper()}",
                 "interval score of log hazard ratios below that of the best naive baseline",
                 f"{model:.2f}; {best} {known[best]:.2f}; {part.get('hr_figures', 0)} ratios"
                 if judged and best is not None else f"no prediction with an interval of {', '.join(missing)}",

@@ -27,14 +27,14 @@ def credibility_sections(made: Credibility) -> list[tuple[str, str, list[tuple[s
     n = cast.patients * len(cast.seeds)
     primary = ", ".join(end.upper() for end in trial.endpoints.primary)
     planning = [
-        {"Item": "Question of interest", "Statement": purpose.question or f"{_NOT_STATED} Taken: what will"
+        {"Item": "Question of interest", "Statement": purpose.question or f"{_NOT_STATED} Assumed: what will"
          f" '{trial.title}' show in {primary}?"},
-        {"Item": "Context of use", "Statement": purpose.context or f"{_NOT_STATED} Taken: simulation of {n} virtual"
+        {"Item": "Context of use", "Statement": purpose.context or f"{_NOT_STATED} Assumed: simulation of {n} virtual"
          " patients per arm as one source of information in research; no decision on a patient."},
         {"Item": "Model influence", "Statement": purpose.influence or _NOT_STATED},
         {"Item": "Consequence of a wrong decision", "Statement": purpose.consequence or _NOT_STATED},
-        {"Item": "Model risk", "Statement": f"{purpose.risk} (the larger of influence and consequence"
-         + ("; high where one is not stated)" if None in (purpose.influence, purpose.consequence) else ")")},
+        {"Item": "Model risk", "Statement": f"{purpose.risk} (the higher of influence and consequence"
+         + ("; high if either is not stated)" if None in (purpose.influence, purpose.consequence) else ")")},
     ]  # fmt: skip
     criteria = [
         {
@@ -60,36 +60,38 @@ def credibility_sections(made: Credibility) -> list[tuple[str, str, list[tuple[s
     ]
     unmet = [c.name.lower() for c in made.required if not c.met]
     verdict = (
-        "Every criterion that the model's risk asks for is met."
+        "Every criterion required at this model risk is met."
         if made.sufficient
         else f"Not sufficient for the stated context of use: {'; '.join(unmet)}."
     )
     protocol = [{"Arm": arm.name, "Role": arm.role, "Patients": arm.n, "Treatment": arm.regimen} for arm in trial.arms]
     return [
-        ("Conclusion", f"{verdict} The criteria and their limits are fixed in the software before anything is run;"
-         " their limits are conventions of this project, not of a guideline.", [("", Table(criteria))]),
+        ("Conclusion",
+         f"{verdict} The criteria and their thresholds are fixed in the software before any simulation is run;"
+         " the thresholds are conventions of this project, not of a guideline.", [("", Table(criteria))]),
         ("Planning", "", [("", Table(planning)), ("Protocol", Table(protocol, ("Patients",)))]),
         ("Verification",
-         f"The reference patient under '{made.verification.regimen}' over 180 days: the largest relative difference of"
-         f" the tumour's volume between {made.verification.engine}, as trials are run, and {made.verification.oracle},"
-         f" is {made.verification.error:.1e}. Simulations that failed: {cast.failed}. The engine's tests against SBML"
-         " test cases and two other solvers are described in the documentation.", []),
+         f"The reference patient on '{made.verification.regimen}' over 180 days: the largest relative difference in"
+         f" tumour volume between {made.verification.engine}, with the settings used for trials, and"
+         f" {made.verification.oracle}, is {made.verification.error:.1e}. Failed simulations: {cast.failed}. Tests of"
+         " the engine against SBML test cases and two other solvers are described in the documentation.", []),
         ("Validation",
-         "Trials with published results. Calibration trials were fitted to; validation trials were not. Intervals hold"
-         " chance at the published size, the uncertainty of the fitted population and an error of the size that the"
-         " fit left.", [("", scores_table(list(made.scores))), ("Errors beside naive baselines", _skill(made))]),
+         "Trials with published results. Calibration trials were used in the fit; validation trials were not. Intervals"
+         " include sampling variability at the published size, the uncertainty of the fitted population and a model"
+         " error of the size observed in the fit.",
+         [("", scores_table(list(made.scores))), ("Errors beside naive baselines", _skill(made))]),
         ("Uncertainty",
          f"{cast.patients} virtual patients per arm with each of the seeds {', '.join(map(str, cast.seeds))}. Intervals"
-         " hold chance at the planned size, the posterior of the population's parameters, and the discrepancy of the"
-         " model's structure on calibration trials. Strengths of mechanisms that are assumed do not vary.",
+         " include sampling variability at the planned size, the posterior of the population's parameters, and the"
+         " structural discrepancy of the model on calibration trials. Assumed strengths of mechanisms do not vary.",
          [("", Table(figures, ("n simulated", "n planned"))), ("Probability of success", Table(success)),
           ("Naive baselines", Table(baselines))]),
         ("Sensitivity",
-         "Not analysed: the trial's patients had earlier lines of treatment." if made.sensitivity is None else
+         "Not analysed: the trial's patients had prior lines of treatment." if made.sensitivity is None else
          f"Elementary effects (Morris) on response in arm '{made.sensitivity.arm}', {made.sensitivity.points} points;"
-         " the ten most influential parameters and where their values come from.",
+         " the ten most influential parameters and the sources of their values.",
          [("", Table(list(made.influential)))]),
-        ("Applicability", "Whether the calibration speaks about this trial.",
+        ("Applicability", "Whether the calibration is informative about this trial.",
          [("Population", Table(list(made.setting))), ("Drugs", Table(list(made.drugs)))]),
         ("Provenance",
          f"Model {cast.digest}, immunescape {cast.version}, {datetime.date.today().isoformat()}. References: ICH M15,"

@@ -61,14 +61,14 @@ def ensemble_table(result: Ensemble) -> Table:
         {
             "Arm": row["arm"] or "comparison",
             "Figure": row["figure"],
-            "As it ships": shown(row, "central"),
+            "Released model": shown(row, "central"),
             "Draws: median (5th to 95th percentile)": f"{shown(row, 'median')} ({shown(row, 'low')} to "
             f"{shown(row, 'high')})",
             "Draws": row["draws"],
         }
         for row in result.rows
     ]
-    return Table(rows, ("As it ships", "Draws"))
+    return Table(rows, ("Released model", "Draws"))
 
 
 def print_ensemble(result: Ensemble) -> None:

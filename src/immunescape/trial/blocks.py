@@ -164,7 +164,9 @@ def candidates_per_block(trial: Trial, patients: int = 0, enroller: Enroller | N
         raise InputError("no candidate is eligible", where=trial.file or None)
     size = eligible_per_block(patients) / rate
     if trial.population.regions:  # a block is of one region: more and smaller ones come nearer to the shares
-        size /= 2
+        size = min(size, max(patients, 1) / (2 * rate)) / 2
+        if size < 16:
+            return max(4, math.ceil(size / 4) * 4)
     if size <= BLOCK:
         return max(16, math.ceil(size / 16) * 16)
     return min(MAX_CANDIDATES, round(size / BLOCK) * BLOCK)

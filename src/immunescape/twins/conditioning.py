@@ -148,7 +148,7 @@ def condition(
     """
     facts = checked(sorted(facts, key=lambda f: (f.kind, f.target)))
     if twins < enough:
-        raise InputError(f"{twins} twins", hint=f"At least {enough}: fewer say nothing about a patient.")
+        raise InputError(f"{twins} twins", hint=f"At least {enough} are needed for a statement about a patient.")
     kinds = {kind: tuple(f for f in facts if f.kind == kind) for kind in ("covariate", "parameter", "observable")}
     known: Observables | None = None
     if kinds["observable"]:

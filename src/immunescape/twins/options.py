@@ -247,13 +247,15 @@ def options_for(
         option = _made(row["name"], row["title"], row["kind"], row["regimen"], row["role"], setting, reason)
         again = [d for d in option.drugs if d in setting.progressed_on]
         if again and len(again) == len(option.drugs):
-            left.append(f"{option.title}: the disease progressed on it; name it in an options file with a reason")
+            left.append(f"{option.title}: the disease progressed on it; it requires a reason in an options file")
             continue
         if any(o.regimen == option.regimen for o in chosen):
             continue
         chosen.append(option)
     if setting.had_inhibitor:
-        left.append("a PD-(L)1 antibody alone: the disease progressed on one, or one was given; it needs a reason")
+        left.append(
+            "PD-(L)1 antibody monotherapy: one was given before, or the disease progressed on one; it requires a reason"
+        )
     order = {"standard": 0, "option": 1, "comparator": 2, "trial only": 3, "own": 4}
     chosen.sort(key=lambda o: order[o.role])
     if chosen and chosen[0].role not in ("standard", "comparator"):
@@ -285,7 +287,7 @@ def standard_of(record: PatientRecord) -> Option:
             if option.role == role:
                 return option
     raise InputError(
-        f"no regimen of the table is for this setting ({setting_of(record).text})",
+        f"no regimen in the table applies to this setting ({setting_of(record).text})",
         hint="Name regimens with --options FILE.",
     )
 
@@ -335,12 +337,12 @@ def own_options(path: str | Path, setting: Setting, taken: Iterable[str] = ()) -
         again = [d for d in drugs if d in setting.progressed_on]
         if again and not item.reason.strip():
             raise InputError(
-                f"the disease progressed on {', '.join(again)}", where=where, hint="Give a reason to try it again."
+                f"the disease progressed on {', '.join(again)}", where=where, hint="State a reason for using it again."
             )
         title = item.name.strip() or item.regimen
         if title in names:
             raise InputError(
-                f"there is an option '{title}' already", where=where, hint="Every option needs a name of its own."
+                f"the option '{title}' already exists", where=where, hint="Give every option a unique name."
             )
         names.add(title)
         found.append(_made(title, title, kind_of(drugs), item.regimen, "own", setting, item.reason.strip()))

@@ -391,17 +391,22 @@ def _words(rows: Sequence[Ranked], standard: str, discrepancy: Mapping[str, floa
             said.append(f"{r.option.title} scores {'above' if better else 'below'} {title} on these twins.")
         if r.option.level == "contradicted":
             trials = ", ".join(e.trial for e in r.option.evidence if e.result == "negative")
-            said.append(f"{r.option.title}: contradicted in this setting by {trials}, whatever the twins say.")
+            said.append(
+                f"{r.option.title}: contradicted in this setting by {trials}, whatever the result in the twins."
+            )
         elif r.option.level == "extrapolated":
             said.append(
-                f"{r.option.title}: no trial that the model is judged by tested this class; shown apart, never above a "
-                "tested one."
+                f"{r.option.title}: no calibration or validation trial tested this class; listed separately, never "
+                "above a tested option."
             )
     if discrepancy:
         said.append(
-            "Intervals hold the twins and the error that the calibration left on trials, shared within a class of "
-            "regimens; draws of the posterior of the fit and of assumed strengths are not in them."
+            "Intervals include the variability of the twins and the residual error of the calibration on trials, "
+            "shared within a class of regimens. They do not include the posterior of the fit or the uncertainty of "
+            "assumed strengths."
         )
     else:
-        said.append("The calibration that ships states no error of its trials: intervals hold the twins alone.")
+        said.append(
+            "The released calibration states no residual error: intervals include only the variability of the twins."
+        )
     return tuple(said)

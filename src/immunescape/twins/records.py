@@ -172,9 +172,9 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
         first.pop("sld_mm", None)
         entry = _baseline(study, profile.patient, 0.0)
         notes.append(
-            f"{unknown} earlier {'line' if unknown == 1 else 'lines'} without names of drugs: taken for a platinum "
-            "doublet" + (", then docetaxel" if unknown > 1 else "") + " with progression; biopsies and blood are taken "
-            "for those at diagnosis"
+            f"{unknown} earlier {'line' if unknown == 1 else 'lines'} without drug names: taken as a platinum doublet"
+            + (", then docetaxel" if unknown > 1 else "")
+            + " with progression; biopsies and blood samples are taken as those at diagnosis"
         )
     stratum = profile.stratum
     return PatientRecord(
@@ -233,7 +233,7 @@ def _of_row(row: Any, notes: list[str]) -> list[Fact]:
     elif any(w in histology for w in ("adeno", "non-squamous", "nonsquamous", "non squamous", "large cell")):
         words("histology", "histology", ("nonsquamous",))
     elif histology:
-        notes.append(f"histology '{row['histology']}' is neither squamous nor non-squamous here: not conditioned on")
+        notes.append(f"histology '{row['histology']}' is neither squamous nor non-squamous: not conditioned on")
     smoking = _word(row, "smoking")
     if smoking:
         first = smoking.split()[0]
@@ -247,11 +247,11 @@ def _of_row(row: Any, notes: list[str]) -> list[Fact]:
     elif stage.startswith(("III", "3")):
         words("stage", "stage", ("III",))
     elif stage:
-        notes.append(f"stage '{row['stage']}' is not advanced disease, for which the population stands")
+        notes.append(f"stage '{row['stage']}' is not advanced disease, which the population represents")
     ecog, age = _plain(row, "ecog"), _plain(row, "age")
     if ecog is not None:
         if ecog > 2:
-            notes.append(f"ECOG {ecog:.0f}: the population ends with 2, which is taken")
+            notes.append(f"ECOG {ecog:.0f}: the maximum in the population is 2, which is used")
         words("ecog", "ecog", (int(min(ecog, 2)),))
     if age is not None:
         found.append(

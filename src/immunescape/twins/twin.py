@@ -233,7 +233,7 @@ def twins_on(
         raise InputError(
             f"only {effective(total):.0f} of {sum(len(p.twins) for p in parts)} twins have such a course; {enough} are "
             "needed",
-            hint="Check the days of scans and progression. A course that the model cannot follow is no basis for more.",
+            hint="Check the days of scans and progression. Courses that the model cannot reproduce give no forecast.",
         )
     first = parts[0].twins
     table = pd.concat([p.twins.table for p in parts])

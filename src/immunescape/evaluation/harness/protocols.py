@@ -105,7 +105,7 @@ def protocols(data: Path | None, names: Iterable[str] = ()) -> list[Protocol]:
         made[name] = Protocol(trial, role, kind, tables.get(name, {}))
     probe = files("immunescape.evaluation.harness") / "protocols" / f"{PROBE}.yaml"
     made[PROBE] = Protocol(load_trial(str(probe)), "none", "single")
-    chosen = list(names) or sorted(made)
+    chosen = list(dict.fromkeys(names)) or sorted(made)
     for name in chosen:
         if name not in made:
             raise unknown_word("trial", name, sorted(made))

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from immunescape.errors import InputError, unknown_word
+from immunescape.evaluation.harness.tables import HOW
 from immunescape.knowledge.held_out import is_held_out
 
 if TYPE_CHECKING:
@@ -51,6 +53,29 @@ def odds_ratio(tables: Iterable[Counts]) -> tuple[float, float, float] | None:
     return r / s, r / s * math.exp(-1.96 * se), r / s * math.exp(1.96 * se)
 
 
+def patients_of(path: Path, columns: Iterable[str]) -> pd.DataFrame:
+    """Read a table of patients; a full stop stands for what is missing.
+
+    Raises
+    ------
+    InputError
+        Naming the file, for a column that it lacks or a file that is no table.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, na_values=["."])
+    except (ValueError, pd.errors.ParserError) as error:  # an empty file, one that is not UTF-8, ragged rows
+        reason = str(error).splitlines()[0]
+        raise InputError(f"not a table of patients ({reason})", where=str(path), hint=HOW) from error
+    for name in columns:
+        if name not in table.columns:
+            raise InputError(
+                f"there is no column '{name}'", where=str(path), hint=unknown_word("column", name, table.columns).hint
+            )
+    return table
+
+
 def patient_odds(data: Path) -> dict[str, dict[str, dict[str, list[Counts]]]]:
     """Factor -> study -> group of `GROUPS` -> a table of counts for each stratum (cohort); what is absent is left out.
 
@@ -80,7 +105,7 @@ def patient_odds(data: Path) -> dict[str, dict[str, dict[str, list[Counts]]]]:
     for salt, name in (("loris_chowell", "chowell_train_nsclc.csv"), ("loris_shim", "shim_nsclc.csv")):
         path = data / "loris" / name
         if path.is_file():
-            t = pd.read_csv(path)
+            t = patients_of(path, ("SAMPLE_ID", "Response", "PDL1_TPS(%)", "TMB", "HLA_LOH", "NLR", "Albumin"))
             tps = pd.to_numeric(t["PDL1_TPS(%)"], errors="coerce")
             factors = {
                 "PD-L1 >= 50 v < 1 %": _between(tps, 1, 50),
@@ -92,7 +117,9 @@ def patient_odds(data: Path) -> dict[str, dict[str, dict[str, list[Counts]]]]:
             add("LORIS", salt, t, "SAMPLE_ID", t["Response"], factors)
     path = data / "oak" / "oak_clinical.csv"
     if path.is_file():
-        t = pd.read_csv(path, na_values=["."])
+        t = patients_of(
+            path, ("PtID", "TRT01P", "BCOR", "TC3IC3", "btmb", "BEP", "KRASMUT", "EGFRMUT", "ECOGGR", "TOBHX", "HIST")
+        )
         t = t[t["TRT01P"] != "Docetaxel"].reset_index(drop=True)
         yes = {"POSITIVE": 1.0, "NEGATIVE": 0.0}
         factors = {
@@ -109,7 +136,13 @@ def patient_odds(data: Path) -> dict[str, dict[str, dict[str, list[Counts]]]]:
         add("OAK", "oak", t, "PtID", t["BCOR"].isin(("CR", "PR")).astype(float), factors)
     path = data / "toposcore" / "DS1_oncology_clinical_data_DiscValid.csv"
     if path.is_file():
-        t = pd.read_csv(path)
+        t = patients_of(
+            path,
+            (
+                "Group", "Best_response", "ICB_monotherapyORcombination", "ATB", "Akkermansia_muciniphila", "M1_liver",
+                "ECOGPS",
+            ),
+        )  # fmt: skip
         t = t[t["ICB_monotherapyORcombination"] == "monotherapy"].reset_index(drop=True)
         factors = {
             "antibiotics": t["ATB"].map({"yes": 1.0, "no": 0.0}),
@@ -136,11 +169,9 @@ def _between(values: pd.Series, low: float, high: float) -> pd.Series:
 
 def _mutated(path: Path, patients: pd.DataFrame) -> dict[str, pd.Series]:
     """Gene -> whether a patient of the biomarker population has a variant that changes its protein."""
-    import pandas as pd
-
     if not path.is_file():
         return {}
-    variants = pd.read_csv(path, usecols=["PtID", "gene_name", "effect"])
+    variants = patients_of(path, ("PtID", "gene_name", "effect"))
     variants = variants[variants["effect"] != "synonymous"]
     out = {}
     for gene in OAK_GENES:
@@ -158,7 +189,7 @@ def oak_references(data: Path) -> list[dict[str, Any]]:
     path = data / "oak" / "oak_clinical.csv"
     if not path.is_file():
         return []
-    t = pd.read_csv(path, na_values=["."])
+    t = patients_of(path, ("TRT01P", "BCOR", "blSLD", "PFS", "PFS.CNSR", "OS", "OS.CNSR"))
     out: list[dict[str, Any]] = []
 
     def add(arm: str, figure: str, value: float, se: float | None) -> None:
