@@ -58,6 +58,8 @@ def test_the_file_is_a_design_that_can_be_loaded(tmp_path):
     assert type(design.rule).kind == "enrichment"
     assert design.strata == ("HLA LOH present", "HLA LOH not present")
     assert {a.name for a in design.arms} == {"new drug", "old drug"}
+    # at 0.06 a month (a third at 0.04 on one arm) about three in four patients die within 24 months
+    assert design.looks[-1].events / design.patients == pytest.approx(0.73, abs=0.06)
 
 
 def test_useless_measurements_seldom_suggest_a_trial():

@@ -34,6 +34,8 @@ _CLEAR = 2.0
 """Standard errors by which the option's lead must differ between the groups, on the twins that choose."""
 _CONFIRMED = 1.645
 """And on the others: a single comparison, at 5 % on one side."""
+_FOLLOWED = 24.0
+"""Months within which the deaths of a trial are to come: as long as the twins were followed."""
 _ALPHA, _POWER = 0.025, 0.9
 
 
@@ -243,7 +245,12 @@ def design_text(trial: EnrichedTrial) -> str:
     strata = {"positive": f"{measured} {trial.positive}", "negative": f"{measured} {trial.negative}"}
     asked = 4.0 * (norm.isf(_ALPHA) + norm.ppf(_POWER)) ** 2 / math.log(trial.hazard_ratio["positive"]) ** 2
     events = int(min(max(math.ceil(asked / trial.share), 60), 600))
-    patients = math.ceil(events / 0.7)
+    lengths = [high - low for low, high in pairwise((0.0, *_PIECES, _FOLLOWED))]
+    groups = {"positive": trial.share, "negative": 1.0 - trial.share}
+    alive = sum(
+        0.5 * groups[group] * math.exp(-float(np.dot(pieces, lengths))) for (group, _), pieces in trial.hazards.items()
+    )
+    patients = math.ceil(events / max(1.0 - alive, 0.1))
     truth: list[dict[str, Any]] = []
     for arm in (trial.standard, trial.option):
         for name, stratum in strata.items():
