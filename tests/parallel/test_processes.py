@@ -72,7 +72,9 @@ def test_a_killed_worker_costs_its_task_a_second_try_and_the_other_worker_goes_o
         team.submit("first", "the first", double, 1)
         team.submit("killed", "block 7 of docetaxel", die_once, str(tmp_path / "mark"), 2)
         before = set(team.processes)
-        with pytest.warns(UserWarning, match=r"was killed \(SIGKILL\) while it made block 7 of docetaxel.*attempt 2 of 3"):
+        with pytest.warns(
+            UserWarning, match=r"was killed \(SIGKILL\) while it made block 7 of docetaxel.*attempt 2 of 3"
+        ):
             gather(team, results)
         assert results == {"first": 2, "killed": 4}
         assert len(before & set(team.processes)) == 1
