@@ -160,9 +160,9 @@ def _run(
 ) -> DesignRun:
     from immunescape.design.simulation import simulate
     from immunescape.files import check_folder
-    from immunescape.trial.runner import _cores
+    from immunescape.parallel import usable_cores
 
-    cores = workers if workers is not None else _cores()
+    cores = workers if workers is not None else usable_cores()
     if out is not None:
         check_folder(Path(out))
     loaded = [v.load(workers=cores, progress=progress) for v in virtual]

@@ -136,6 +136,7 @@ def twin(
         For a patient or unit that is not known, and where too few twins are effective: names the measurement that the
         population finds least likely.
     """
+    from immunescape.parallel import usable_cores
     from immunescape.twins.conditioning import ENOUGH
     from immunescape.twins.records import patient_record
     from immunescape.twins.twin import made_twins
@@ -143,8 +144,9 @@ def twin(
     study, patient = _profiled(folder, patient, units)
     record = patient_record(study.done.study, study.patients[patient], at)
     label, text = _line_of(record, regimen)
+    cores = usable_cores() if workers is None else workers
     result = made_twins(
-        record, label, text, twins=twins, seed=seed, workers=_cores(workers), engine=engine, region=region,
+        record, label, text, twins=twins, seed=seed, workers=cores, engine=engine, region=region,
         enough=ENOUGH if enough is None else enough, progress=progress,
     )  # fmt: skip
     return Twins(result)
@@ -162,14 +164,6 @@ def _line_of(record: PatientRecord, regimen: str | None) -> tuple[str, str]:
         return line.title, usual_regimen(line.drugs)
     standard = standard_of(record)
     return standard.title, standard.regimen
-
-
-def _cores(workers: int | None) -> int:
-    import os
-
-    if workers is not None:
-        return workers
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
@@ -340,6 +334,7 @@ def rank_options(
     progress: Progress | None = None,
 ) -> RankedOptions:
     """Draw the twins of a patient, follow them under each option, rank, and say what to measure next."""
+    from immunescape.parallel import usable_cores
     from immunescape.twins.conditioning import ENOUGH
     from immunescape.twins.options import setting_of
     from immunescape.twins.outcomes import outcomes_of
@@ -349,7 +344,7 @@ def rank_options(
     from immunescape.twins.twin import twins_on
     from immunescape.twins.value import measure_next
 
-    cores = _cores(workers)
+    cores = usable_cores() if workers is None else workers
     followed = twins_on(
         record, tuple((o.name, o.regimen) for o in options), twins=twins, seed=seed, workers=cores, engine=engine,
         region=region, months=months, enough=ENOUGH if enough is None else enough, progress=progress,

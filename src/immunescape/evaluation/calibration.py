@@ -413,7 +413,7 @@ def calibrate(
     InputError
         For a trial without published results, a wrong folder, or a fit to start from with a term that may not move.
     """
-    from immunescape.trial.runner import _cores
+    from immunescape.parallel import usable_cores
 
     if not trials:
         raise InputError("no trial to calibrate to")
@@ -433,7 +433,7 @@ def calibrate(
     targets = [t for trial in trials for t in targets_of(trial)] + data_targets(data, trials)
     names, scores = scored(moving)
     scores = sorted({*scores, *(t.term for t in held if t.parameter in names and t.term not in ("shift", "scale"))})
-    cores = workers if workers is not None else _cores()
+    cores = workers if workers is not None else usable_cores()
     kinetics = ("oak",) if any(" of a lesion " in t.name for t in targets) else ()
     done: list[Fitted] = []
     gathered: dict[tuple[str, str], list[Sample]] = {}

@@ -148,9 +148,9 @@ def point_fits(
 
 def cost(trials: Sequence[Trial], patients: int, rounds: int, workers: int | None = None) -> Mapping[str, float]:
     """What a calibration will take: virtual patients in arms, and minutes (from, to) on so many workers."""
-    from immunescape.trial.runner import _cores
+    from immunescape.parallel import usable_cores
 
-    cores = workers or _cores()
+    cores = workers or usable_cores()
     courses = patients * (rounds + 1) * sum(len(t.arms) for t in trials)
     low, high = (courses * s / 60.0 / cores for s in SECONDS)
     return {"courses": float(courses), "workers": float(cores), "minutes_low": low, "minutes_high": high}

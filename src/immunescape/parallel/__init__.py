@@ -7,6 +7,7 @@ A task whose worker dies runs again; one that kills its workers again and again 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Protocol
 
@@ -23,9 +24,15 @@ __all__ = [
     "open_team",
     "start_server",
     "terminate_like_interrupt",
+    "usable_cores",
 ]
 
 Keep = Callable[[Hashable, Any], None]
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: the default number of workers."""
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1))
 
 
 class Team(Protocol):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from immunescape.evaluation.ablation import SEEDS_NEEDED
 from immunescape.evaluation.mechanism_labels import GROUPS, LABELS
+from immunescape.report.tables import markdown_table
 
 if TYPE_CHECKING:
     from immunescape.evaluation.ablation import AblationResult
@@ -35,7 +36,7 @@ def ablation_markdown(result: AblationResult) -> str:
         "`k_kill` without (with)",
         "Tested by",
     ]
-    lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    rows = []
     for row in result.rows:
         cells = []
         for g in groups:
@@ -43,6 +44,7 @@ def ablation_markdown(result: AblationResult) -> str:
             cells.append("–" if d is None else f"{d.mean:+.3f}" + ("" if d.se is None else f" ± {d.se:.3f}"))
         moved = f"{row.moved[0]:+.2f} ({row.moved[1]:+.2f})"
         said = f"cannot be switched off: {row.why}" if row.why else row.label or "not decided"
-        lines.append("| " + " | ".join([f"`{row.mechanism}`", *cells, str(row.claims), moved, said]) + " |")
+        rows.append([f"`{row.mechanism}`", *cells, str(row.claims), moved, said])
     counts = [f"{label}: {sum(r.label == label for r in result.rows)}" for label in LABELS]
-    return "\n".join([*lines, "", "; ".join(counts) + f"; not decided: {sum(not r.label for r in result.rows)}.", ""])
+    undecided = f"not decided: {sum(not r.label for r in result.rows)}."
+    return "\n".join([*lines, *markdown_table(head, rows), f"{'; '.join(counts)}; {undecided}", ""])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunescape.report.scoreboard_report import ENDPOINT_TEXT, scores_table, value_with_interval
-from immunescape.report.tables import Table, number
+from immunescape.report.tables import Table, markdown_table, number
 from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
@@ -126,12 +126,8 @@ def credibility_markdown(made: Credibility, notice: str) -> str:
             if not table.rows:
                 lines += ["None.", ""]
                 continue
-            lines += ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-            lines += [
-                "| " + " | ".join(str(row[c]).replace("|", "\\|").replace("\n", " ") for c in table.columns) + " |"
-                for row in table.rows
-            ]
-            lines.append("")
+            rows = [[str(row[c]).replace("|", "\\|").replace("\n", " ") for c in table.columns] for row in table.rows]
+            lines += markdown_table(table.columns, rows)
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import InputError
 from immunescape.files import whole_file
+from immunescape.report.tables import markdown_table
 
 if TYPE_CHECKING:
     from immunescape.evaluation.harness.run import Harness
@@ -30,8 +31,7 @@ def _number(value: float | None, digits: int = 2) -> str:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return [*lines, *("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows), ""]
+    return markdown_table(header, ([str(cell).replace("|", "\\|") for cell in row] for row in rows))
 
 
 def harness_markdown(run: Harness) -> str:

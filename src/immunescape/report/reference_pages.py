@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from immunescape.model.declarations import Mechanism
+from immunescape.report.tables import markdown_table
 
 if TYPE_CHECKING:
     from immunescape.knowledge.claim_records import Claim
@@ -21,7 +22,6 @@ __all__ = [
     "biomarker_page",
     "claims_about",
     "drug_page",
-    "markdown_table",
     "mechanism_page",
     "reference_pages",
     "uses_of_biomarker",
@@ -38,13 +38,6 @@ def cell(text: object) -> str:
     for sign in "\\|*<[$":
         plain = plain.replace(sign, "\\" + sign)
     return plain
-
-
-def markdown_table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
-    """Lines of a Markdown table; cells must already be escaped (see `cell`)."""
-    names = list(head)
-    body = ["| " + " | ".join(str(c) for c in row) + " |" for row in rows]
-    return ["| " + " | ".join(names) + " |", "|" + "---|" * len(names), *body, ""]
 
 
 def claims_about(name: str) -> list[Claim]:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import os
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -21,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import InputError
 from immunescape.files import check_folder, whole_file
-from immunescape.parallel import Team, deferred_interrupts, open_team
+from immunescape.parallel import Team, deferred_interrupts, open_team, usable_cores
 from immunescape.trial import WORKER_IMPORTS
 from immunescape.trial.blocks import (
     BlockTask,
@@ -108,7 +106,7 @@ def run_trial(
             where=trial.file or None,
             hint="Run without --paired.",
         )
-    cores = workers if workers is not None else _cores()
+    cores = workers if workers is not None else usable_cores()
     if cores < 1:
         raise InputError(f"the number of workers is {workers}", hint="Use at least one.")
     sizes = [min(arm.n, DEFAULT_PATIENTS) if patients is None else patients for arm in trial.arms]
@@ -406,9 +404,3 @@ def _version() -> str:
         return version("immunescape")
     except PackageNotFoundError:
         return "unknown"
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return max(1, math.floor(count))

@@ -4,8 +4,8 @@ The twins were followed under every option already, so nothing is simulated. A m
 Its value is the expected value of partial information: the mean, over results, of the score of the option that is best
 given the result, less the score of the option that is best without it [claxton1999], estimated by grouping as nested
 simulation is too dear [strong2014]. The best of several noisy means is too high. Therefore options are chosen on some
-of the twins and scored on the others (cross-fitting), and the gain is held against that of the same results dealt to
-the twins at random.
+of the twins and scored on the others (cross-fitting), and the gain is compared with that obtained when the same results
+are assigned to the twins at random.
 """
 
 from __future__ import annotations
