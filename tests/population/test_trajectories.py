@@ -14,7 +14,7 @@ from immunescape.model.stored import registered_model
 from immunescape.population.population import Population
 from immunescape.population.trajectories import LEAST_ML, trajectory_bounds, violations
 from immunescape.trial.dosing import BodySize, administered, to_doses
-from immunescape.trial.regimen import parse_regimen
+from immunescape.trial.grammar import parse_regimen
 
 REGIMENS = (
     None,
