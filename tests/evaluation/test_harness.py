@@ -129,7 +129,7 @@ def test_the_protocols_at_hand_deviate_only_where_it_is_known(shared_data):
 
 def test_every_row_of_both_tables_has_a_protocol(shared_data):
     found = protocols(shared_data)
-    assert len(found) == 48
+    assert len(found) == 54
     assert sum("combination" in p.rows for p in found) == 29
     assert sum(p.role == "validation" for p in found) == 6
 
