@@ -27,6 +27,7 @@ __all__ = [
     "Option",
     "Setting",
     "evidence_rows",
+    "option_rows",
     "options_for",
     "own_options",
     "setting_of",
@@ -119,6 +120,11 @@ def _table(name: str) -> list[dict[str, str]]:
     path = files("immunescape.knowledge") / "data" / f"{name}.csv"
     with path.open("r", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
+
+
+def option_rows() -> list[dict[str, str]]:
+    """Rows of ``regimen_options.csv``."""
+    return _table("regimen_options")
 
 
 @lru_cache(maxsize=1)
@@ -238,7 +244,7 @@ def options_for(
     setting = setting_of(record)
     chosen: list[Option] = []
     left: list[str] = []
-    for row in _table("regimen_options"):
+    for row in option_rows():
         if not _fits(row, setting):
             continue
         reason = _needed(row["needs"], present, biomarkers or {})
