@@ -132,7 +132,7 @@ class Ranking:
                     "role": r.option.role,
                     "evidence_level": r.option.level,
                     "reason": r.option.reason,
-                    "trials": [asdict(e) for e in r.option.evidence],
+                    "trials": [e.to_json() for e in r.option.evidence],
                     "figures": {k: _rounded(f) for k, f in r.figures.items()},
                     "score": _rounded(r.score),
                     "probability_best_of_its_level": round(r.best, 4),
@@ -405,7 +405,7 @@ def ranked(
         uncertainty = RankingUncertainty(classes=ClassErrors({"all": dict(discrepancy)} if discrepancy else {}))
     ids, w, arms = _paired(followed, [o.name for o in options])
     if len(uncertainty.factors):
-        places = followed.twins.table.index.get_indexer(np.array(ids))
+        places = followed.twins.table.index.get_indexer(pd.Index(ids))
         uncertainty = replace(uncertainty, factors=uncertainty.factors[:, places])
     point = {o.name: _figures(arms[o.name], w, np.zeros(3)) for o in options}
     drawn = _drawn(arms, options, w, uncertainty, seed, DRAWS)
