@@ -212,21 +212,20 @@ def oak_references(data: Path) -> list[dict[str, Any]]:
 
 def curve_references(data: Path) -> list[dict[str, Any]]:
     """Survival at 6, 12 and 24 months read off the published curves of ``km/`` for trials that are simulated."""
-    from immunescape.evaluation.targets import CURVES
+    from immunescape.evaluation.curve_files import CURVES
     from immunescape.stats.survival import kaplan_meier
-    from immunescape.trial.curves import read_curves
 
     out: list[dict[str, Any]] = []
-    for stem, (trial, arms, end, source) in CURVES.items():
+    for stem, file in CURVES.items():
         path = data / "km" / f"{stem}.csv"
-        if not path.is_file():
+        if file.selected or not path.is_file():
             continue
-        for label, event_times in read_curves(path, list(arms)).items():
+        for arm, event_times in file.read(path).items():
             curve = kaplan_meier([time for time, _ in event_times], [event for _, event in event_times])
             for months in (6, 12, 24):
                 _add_point(
                     curve, months,
-                    lambda v, se, a=arms[label], f=f"{end}_{months}_pct", t=trial, s=source: out.append(
+                    lambda v, se, a=arm, f=f"{file.endpoint}_{months}_pct", t=file.trial, s=file.source: out.append(
                         {"trial": t, "arm": a, "figure": f, "value": v, "se": se, "source": s,
                          "checked": "digitised"}
                     ),
