@@ -16,16 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from immunescape.errors import InputError
+from immunescape.evaluation.aims import aims, error_rows
 from immunescape.evaluation.harness.class_effects import effects_of
 from immunescape.evaluation.harness.figures import figures
+from immunescape.evaluation.harness.judging import judged_figures
 from immunescape.evaluation.harness.protocols import Deviation, Protocol, deviations, protocols
 from immunescape.evaluation.harness.scoring import Comparison, Summary, comparisons, summaries
+from immunescape.evaluation.naive import Judged
 from immunescape.files import check_folder, whole_file
 
-__all__ = ["Harness", "run_harness"]
+__all__ = ["Harness", "judged_groups", "run_harness"]
 
 _ROOM = "Make room or choose another folder (--out); the same command resumes from what is stored."
-FORM = 1
+FORM = 2
 """Form of a stored row: raised when the figures of a row change their meaning."""
 Row = dict[str, Any]
 
@@ -70,9 +73,22 @@ class Harness:
             "comparisons": [c.row() for c in self.comparisons],
             "summary": [s.row() for s in self.summaries],
             "odds": list(self.odds),
+            "errors": {group: [r.row() for r in error_rows(mine)] for group, mine in judged_groups(self).items()},
+            "aims": {group: [a.row() for a in aims(mine)] for group, mine in judged_groups(self).items()},
             "class_effects": [e.row() for e in effects_of(self.protocols, self.comparisons)],
             "deviations": [d.row() for d in self.deviations],
         }  # fmt: skip
+
+
+def judged_groups(run: Harness) -> dict[str, list[Judged]]:
+    """Figures that aims are set for, of all trials and of those of each role; groups without any are left out."""
+    every = judged_figures(run.protocols, run.comparisons)
+    of_role = {p.trial.name: p.role for p in run.protocols}
+    groups = {
+        "all": every,
+        **{role: [j for j in every if of_role[j.trial] == role] for role in ("calibration", "validation")},
+    }
+    return {name: members for name, members in groups.items() if members}
 
 
 def run_harness(
