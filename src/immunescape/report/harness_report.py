@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from immunescape.errors import InputError
 from immunescape.files import whole_file
 from immunescape.report.aims_report import aims_table, errors_table
+from immunescape.report.combination_report import combination_lines, odds_lines
 from immunescape.report.tables import Table, markdown_table
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def _rows(table: Table) -> list[str]:
 
 def harness_markdown(run: Harness) -> str:
     """Report of a run as Markdown: errors, trials, arms, biomarkers, patients helped, deviations of protocols."""
+    from immunescape.evaluation.harness.combination_table import after_inhibitor, combination_scores
     from immunescape.evaluation.harness.run import judged_groups
 
     names = {p.trial.name: p for p in run.protocols}
@@ -74,6 +76,10 @@ def harness_markdown(run: Harness) -> str:
     judged = judged_groups(run)
     parts += ["## Bias and median error beside naive baselines", "", _NAIVE, "", *_rows(errors_table(judged))]
     parts += ["## Aims", "", _AIMS, "", *_rows(aims_table(judged))]
+    scores, floors, correlation = combination_scores(run.protocols, run.comparisons, run.rows)
+    after = after_inhibitor(run.protocols, run.comparisons)
+    parts += ["## Combinations: failures and successes", "", *combination_lines(scores, after, floors, correlation)]
+    parts += ["## Fifteen odds ratios of response", "", *odds_lines(run.fifteen)]
     ratios = ("pfs_hr", "os_hr", "orr_difference")
     parts += ["## Hazard ratios", "", _SAME_COURSE, "", *_compared(run.comparisons, ratios, names, run.rows)]
     first = ("orr_pct", "cr_pct", "pr_pct", "sd_pct", "pd_pct", "ne_pct", "dor_median_months",

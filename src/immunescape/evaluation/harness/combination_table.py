@@ -8,7 +8,7 @@ predicts the mean of regimens that contain one, or of those that do not.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,7 +19,19 @@ from immunescape.evaluation.aims import Aim
 from immunescape.evaluation.harness.protocols import Protocol
 from immunescape.evaluation.harness.scoring import Comparison
 
-__all__ = ["CombinationScore", "Combined", "combination_aims", "combination_score", "combined"]
+__all__ = [
+    "AfterInhibitor",
+    "CombinationScore",
+    "Combined",
+    "Floor",
+    "after_inhibitor",
+    "combination_aims",
+    "combination_score",
+    "combination_scores",
+    "combined",
+    "noise_floor",
+    "seed_correlation",
+]
 
 FloatArray = NDArray[np.float64]
 WITHIN, SLOPE, POINTS = 0.07, (0.8, 1.2), 5.0
@@ -204,6 +216,38 @@ def combination_aims(scores: Sequence[CombinationScore], after: AfterInhibitor) 
     return out
 
 
+ASSUMED_CORRELATION = 0.3
+"""Of errors between trials of one seed where a run has a single seed, from which it cannot be estimated (assumed)."""
+
+
+def combination_scores(
+    chosen: Sequence[Protocol], compared: Sequence[Comparison], rows: Mapping[str, Mapping[str, Any]]
+) -> tuple[list[CombinationScore], list[Floor], str]:
+    """Scores of PFS and OS with their noise floors, and words on the correlation that these were made with.
+
+    Parameters
+    ----------
+    chosen, compared, rows : of a run of the harness.
+    """
+    scores, floors, told = [], [], []
+    for figure in ("pfs_hr", "os_hr"):
+        mine = combined(chosen, compared, figure)
+        if len(mine) < LEAST:
+            continue
+        by_seed = [
+            [math.log(v) for v in values]
+            for r in mine
+            if (values := rows[r.trial].get("by_seed", {}).get(figure)) and all(v and v > 0 for v in values)
+        ]
+        estimated = seed_correlation(by_seed)
+        correlation = ASSUMED_CORRELATION if estimated is None else estimated
+        scores.append(combination_score(mine, figure))
+        floors += noise_floor(mine, figure, correlation=correlation)
+        source = "assumed, as the run has one seed" if estimated is None else "estimated between the run's seeds"
+        told.append(f"{figure.removesuffix('_hr').upper()} {correlation:.2f} ({source})")
+    return scores, floors, f"Correlation: {'; '.join(told)}." if told else ""
+
+
 # --- noise floor -----------------------------------------------------------------------------------------------------
 
 Statistic = Callable[[FloatArray, FloatArray], float | None]
@@ -236,7 +280,8 @@ def noise_floor(
 
     Parameters
     ----------
-    rows : combinations. correlation : of Monte Carlo errors between trials of one seed, 0 to 1 (see `seed_correlation`).
+    rows : combinations.
+    correlation : of Monte Carlo errors between trials of one seed, 0 to 1 (see `seed_correlation`).
     """
     y, error = (np.array([getattr(r, n) for r in rows]) for n in ("published", "published_se"))
     chance = np.array([r.predicted_se for r in rows])
@@ -290,4 +335,4 @@ def seed_correlation(by_seed: Sequence[Sequence[float]]) -> float | None:
     n = len(left)
     square = float((left**2).sum(axis=0).mean())
     product = float((left.sum(axis=0) ** 2).mean()) - square
-    return min(max(product / (n - 1) / (square / 1.0), 0.0), 1.0) if square > 0 else None
+    return min(max(product / (n - 1) / square, 0.0), 1.0) if square > 0 else None

@@ -51,8 +51,9 @@ class OddsRow:
     factor, studies : what, and where it was measured. n, carriers : real patients in whom it is known, and with it.
     published, low, high : odds ratio of all real patients with its 95 % interval; held_out : of the held-out 30 %.
     virtual, virtual_low, virtual_high : the same of virtual patients; n_virtual of them, n_carriers with the factor.
-    inside : whether the virtual ratio lies in the published interval. model, one : log-likelihood of the published ratio
-        at the virtual one (with its Monte Carlo error), and at odds ratio 1; None where either ratio cannot be had.
+    inside : whether the virtual ratio lies in the published interval.
+    model, one : log-likelihood of the published ratio at the virtual one (with its Monte Carlo error), and at odds
+        ratio 1; None where either ratio cannot be had.
     """
 
     factor: str

@@ -13,7 +13,7 @@ from typing import Any
 from immunescape.errors import InputError
 from immunescape.evaluation.harness.odds import odds_rows
 from immunescape.evaluation.harness.protocols import deviations, protocols
-from immunescape.evaluation.harness.run import Harness
+from immunescape.evaluation.harness.run import Harness, fifteen
 from immunescape.evaluation.harness.scoring import comparisons, summaries
 
 __all__ = ["read_run"]
@@ -43,7 +43,10 @@ def read_run(path: Path, data: Path | None) -> Harness:
         raise InputError(f"not a JSON file ({error})", where=str(file), hint=_HOW) from error
     try:
         rows = {
-            str(name): {key: row[key] for key in ("arms", "comparison", "helped", "wall_s")}
+            str(name): {
+                **{key: row[key] for key in ("arms", "comparison", "helped", "wall_s")},
+                "by_seed": row.get("by_seed", {}),
+            }
             for name, row in content["trials"].items()
         }
         head = str(content["digest"]), str(content["version"]), int(content["patients"])
@@ -62,5 +65,5 @@ def read_run(path: Path, data: Path | None) -> Harness:
     compared = comparisons(chosen, rows, data)
     return Harness(
         *head, seeds, rows, tuple(chosen), tuple(deviations(chosen)), tuple(compared),
-        tuple(summaries(chosen, compared)), tuple(odds_rows(rows, data)),
+        tuple(summaries(chosen, compared)), tuple(odds_rows(rows, data)), tuple(fifteen(rows, data)),
     )  # fmt: skip
