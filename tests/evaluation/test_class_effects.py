@@ -14,7 +14,7 @@ from immunescape.evaluation.harness.class_effects import (
     shrunk,
 )
 from immunescape.evaluation.harness.protocols import Protocol
-from immunescape.trial.spec import load_trial
+from immunescape.trial.loading import load_trial
 
 
 def trials(name: str, share: float, count: int, predicted: float = -0.5, se: float = 0.08) -> list[Evidence]:

@@ -17,7 +17,7 @@ from immunescape.evaluation.harness.protocols import deviations, protocols
 from immunescape.evaluation.harness.real import odds_ratio, patient_odds
 from immunescape.evaluation.harness.run import pooled, run_harness
 from immunescape.report.harness_report import HISTORY_COLUMNS, append_history, harness_markdown
-from immunescape.trial.spec import trial_template
+from immunescape.trial.loading import trial_template
 
 TRIALS = "trial,role,population,line,histology,pdl1,driver,arm,n,crossover_pct,orr_pct,pfs_hr,os_hr,reference\n"
 COMBINATIONS = (

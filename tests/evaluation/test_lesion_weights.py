@@ -26,7 +26,7 @@ from immunescape.population.fit import FitTerm, PopulationFit
 from immunescape.population.linking import linked_score, unexplained_share
 from immunescape.trial.blocks import BlockTask, _Worker
 from immunescape.trial.lesions import LesionModel
-from immunescape.trial.spec import load_trial
+from immunescape.trial.loading import load_trial
 
 
 def fit_of(*terms: tuple[str, str, float]) -> PopulationFit:
@@ -106,7 +106,7 @@ def test_scores_of_lesions_are_those_that_were_simulated(worker: _Worker) -> Non
     about = (rows, simulator.trial.drugs, simulator.trial.specificity)
     z = np.column_stack([_score(n, *about) for n in names])
     linked = np.column_stack([linked_score(n, rows) for n in names])
-    from immunescape.population.linking import standard_score
+    from immunescape.population.scores import standard_score
 
     scores = {t.term for t in fit.terms if t.term not in ("shift", "scale")}
     sample = Sample(

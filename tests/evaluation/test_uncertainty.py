@@ -33,7 +33,7 @@ from immunescape.model.reference import load_strengths, reference_id
 from immunescape.population.fit import PopulationFit
 from immunescape.population.reference import prepared_model, reference_baseline, reference_strengths
 from immunescape.report.uncertainty_report import ensemble_table
-from immunescape.trial.spec import load_trial
+from immunescape.trial.loading import load_trial
 
 
 def parameter(value: float, grade: str = "assumed", **more: object) -> Parameter:

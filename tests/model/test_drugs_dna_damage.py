@@ -13,7 +13,7 @@ from scipy.integrate import trapezoid
 
 from immunescape.model import Model, registry
 from immunescape.trial.dosing import BodySize, administered, to_doses
-from immunescape.trial.regimen import parse_regimen
+from immunescape.trial.grammar import parse_regimen
 
 NEW = (
     *("radiotherapy", "olaparib", "peposertib", "ceralasertib", "azd1390", "aminocholestane", "dazostinag"),

@@ -15,7 +15,7 @@ from immunescape.evaluation import forecast as module
 from immunescape.evaluation.calibration import comparison_kind
 from immunescape.evaluation.replicates import ArmOutcomes
 from immunescape.predictions import open_protocols
-from immunescape.trial.spec import load_trial
+from immunescape.trial.loading import load_trial
 
 TRIAL = load_trial(open_protocols()["harmoni-7"])
 

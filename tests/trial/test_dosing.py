@@ -22,7 +22,7 @@ from immunescape.trial.dosing import (
     dose_problem,
     to_doses,
 )
-from immunescape.trial.regimen import parse_regimen
+from immunescape.trial.grammar import parse_regimen
 
 SIZE = BodySize(weight_kg=80, bsa_m2=1.9, crcl_ml_min=100)
 DRUGS = [

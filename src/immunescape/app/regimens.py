@@ -20,8 +20,8 @@ def suggestions() -> tuple[str, ...]:
     other notes say that the dose is the largest, or of another disease. Else it is the drug's name, to go on from.
     """
     from immunescape.model.registry import drugs
-    from immunescape.trial.regimen import parse_regimen
-    from immunescape.trial.spec import list_trials, load_trial
+    from immunescape.trial.grammar import parse_regimen
+    from immunescape.trial.loading import list_trials, load_trial
 
     texts: dict[str, None] = {"none": None}
     for name in list_trials():

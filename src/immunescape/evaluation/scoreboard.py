@@ -197,7 +197,7 @@ Rival = Callable[[Score], tuple[float, float, float] | None]
 @cache
 def published_ratios() -> tuple[Score, ...]:
     """Published hazard ratios of the calibration trials that ship: what the rivals learn on, whatever is simulated."""
-    from immunescape.trial.spec import load_trial
+    from immunescape.trial.loading import load_trial
 
     out = []
     for name, (role, kind) in sorted(roles().items()):

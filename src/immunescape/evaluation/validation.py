@@ -127,8 +127,8 @@ def validate(
         For an unknown trial, one without published results, or data that cannot be read (before anything is
         simulated).
     """
+    from immunescape.trial.loading import list_trials, load_trial
     from immunescape.trial.runner import run_trial
-    from immunescape.trial.spec import list_trials, load_trial
 
     if out is not None:
         check_folder(out)

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.population.fit import PopulationFit
-from immunescape.population.linking import linked_score, standard_score, unexplained_share
+from immunescape.population.linking import linked_score, unexplained_share
+from immunescape.population.scores import standard_score
 
 if TYPE_CHECKING:
     import pandas as pd

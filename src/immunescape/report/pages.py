@@ -49,7 +49,7 @@ def regimen_of(drug: str) -> str:
     """Return a regimen of a drug: as a shipped claim gives it, else its largest usual dose every three weeks."""
     from immunescape.knowledge.claim_records import load_claims
     from immunescape.trial.coefficients import coefficients
-    from immunescape.trial.regimen import parse_regimen
+    from immunescape.trial.grammar import parse_regimen
 
     for claim in load_claims():
         for setting in (claim.change, claim.background, claim.against):
@@ -119,7 +119,7 @@ def simulate_courses(names: Sequence[str] = ()) -> dict[str, ReferenceCourse]:
     from immunescape.model.assembly import Model
     from immunescape.population.reference import reference_baseline, with_reference_strengths
     from immunescape.trial.dosing import BodySize, administered, to_doses
-    from immunescape.trial.regimen import parse_regimen
+    from immunescape.trial.grammar import parse_regimen
 
     bare = with_reference_strengths(Model.build(check_units=False))
     base = dict(reference_baseline(bare).states)

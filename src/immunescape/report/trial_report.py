@@ -276,7 +276,7 @@ def _escape(result: TrialResult) -> dict[str, Any]:
 
 
 def _command(result: TrialResult) -> str:
-    from immunescape.trial.spec import list_trials
+    from immunescape.trial.loading import list_trials
 
     name = result.trial.name if result.trial.name in list_trials() else result.trial.file
     n = max(arm["n"] for arm in result.arms)

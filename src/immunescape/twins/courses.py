@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
-from immunescape.trial.regimen import Regimen, parse_regimen
+from immunescape.trial.grammar import parse_regimen
+from immunescape.trial.regimen import Regimen
 from immunescape.trial.schedule import Schedule
 from immunescape.twins.records import LineRecord
 
