@@ -43,6 +43,10 @@ def harness_command(
         str, typer.Option("--record", help="Add a row with this label to the history in docs/harness.md.")
     ] = "",
     page: Annotated[Path, typer.Option("--page", help="Page with the history.")] = Path("docs/harness.md"),
+    stored: Annotated[
+        Path | None,
+        typer.Option("--from", help="Judge a finished run instead: its harness.json; nothing is simulated."),
+    ] = None,
     add_ons: Annotated[
         bool,
         typer.Option(
@@ -60,7 +64,7 @@ def harness_command(
     from immunescape.report.harness_report import append_history, harness_markdown
 
     if add_ons:
-        useless = {"--trials": trials, "--data": data, "--record": record, "--workers": workers}
+        useless = {"--trials": trials, "--data": data, "--record": record, "--workers": workers, "--from": stored}
         if given := [name for name, value in useless.items() if value]:
             raise InputError(f"{' and '.join(given)} would have no effect with --add-ons", hint="Leave it out.")
         check_folder(out)
@@ -73,11 +77,19 @@ def harness_command(
     def tell(trial: str, done: int, total: int) -> None:
         typer.echo(f"{done} of {total}: {trial}", err=True)
 
-    with interruptible(out, "trials"):
-        run = run_harness(
-            names, data=data, patients=patients, seed=seed, seeds=seeds, workers=workers, out=out, engine=engine,
-            progress=tell,
-        )  # fmt: skip
+    if stored is not None:
+        from immunescape.evaluation.harness.stored import read_run
+
+        if names:
+            raise InputError("--trials would have no effect with --from", hint="Leave it out.")
+        check_folder(out)
+        run = read_run(stored, data)
+    else:
+        with interruptible(out, "trials"):
+            run = run_harness(
+                names, data=data, patients=patients, seed=seed, seeds=seeds, workers=workers, out=out, engine=engine,
+                progress=tell,
+            )  # fmt: skip
     text, markdown = json_module.dumps(run.to_json(), indent=1, allow_nan=False), harness_markdown(run)
     for name, content in (("harness.json", text), ("harness.md", markdown)):
         with whole_file(out / name, "cannot write the report", hint="Choose another folder with --out.") as stream:

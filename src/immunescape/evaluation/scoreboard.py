@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError
 from immunescape.evaluation.calibration import comparison_kind
+from immunescape.evaluation.naive import LANDMARKS
 from immunescape.evaluation.posterior import Posterior, posterior_weights, shipped_discrepancy
 from immunescape.evaluation.replicates import (
     LEVEL,
@@ -28,6 +29,7 @@ from immunescape.evaluation.replicates import (
     moved_share,
     resampled_rows,
 )
+from immunescape.evaluation.weighting import weighted_survival
 from immunescape.knowledge.tables import read_rows
 
 if TYPE_CHECKING:
@@ -163,6 +165,23 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
             same = record.get("os_hr_same_course") if name == "os" else None
             add(f"{a} / {b}", f"{name}_hr", record.get(f"{name}_hr"), ratios, known.get(f"{name}_hr"),
                 known.get(f"{name}_hr_ci"), same)  # fmt: skip
+    for arm in published.arms:
+        for name in ("pfs", "os"):
+            for months, percent in arm.km.get(name, ()):
+                if arm.name not in draws or months not in LANDMARKS:
+                    continue
+                time, event = getattr(tables[arm.name], name)
+                if time.max() < months:
+                    continue  # beyond the follow-up of the virtual trial
+                at, n = np.array([float(months)]), len(time)
+                shares = np.array(
+                    [weighted_survival(time, event.astype(float), np.bincount(r, minlength=n) / len(r), at)[0]
+                     for r in draws[arm.name]]
+                )  # fmt: skip
+                # an error in ln of a median moves the log odds of survival by 2 ln 2 of it (exponential survival)
+                shares = moved_share(shares, 2.0 * math.log(2.0) * off("median"))
+                whole = 100 * float(weighted_survival(time, event.astype(float), np.full(n, 1 / n), at)[0])
+                add(arm.name, f"{name}_{months:g}_pct", whole, 100 * shares, percent, None)
     return scores
 
 
