@@ -39,6 +39,10 @@ SHARE_STEP = 0.05
 """Relative change of the share of a population by which pseudo-values are differentiated."""
 FURTHEST = 1.5
 """How far a step may leave the centre, in half-widths of the design."""
+PRIOR_FREEDOM = 8.0
+"""Degrees of freedom that the usual residual variance counts for beside a target's own."""
+CURVED = 0.5
+"""Standard deviation by which curvature may change a figure, as a share of the change that slopes predict."""
 
 
 def design_rows(count: int) -> FloatArray:
@@ -120,6 +124,7 @@ def fit_surface(
     rows: FloatArray,
     centre: FloatArray,
     half: FloatArray,
+    relevant: NDArray[np.bool_] | None = None,
 ) -> Surface:
     """Response surface from the pairs of populations of a design.
 
@@ -128,19 +133,19 @@ def fit_surface(
     targets : figures.
     pairs : for each row of the design, the population at centre + row x half and its mirror image.
     rows : (pairs, terms) of +1 and -1. centre, half : (terms,) of the design.
+    relevant : (targets, terms) whether a term can change a target at all; None: every one. A term that cannot has a
+        slope of zero, and what the design shows for it is sampling error, from which that of the others is estimated.
     """
     if len(pairs) != len(rows):
         raise InputError(f"{len(pairs)} pairs of populations for {len(rows)} rows of the design")
-    ordered = [p for pair in pairs for p in pair]
-    values, _ = pseudo_values(targets, ordered)
+    values, _ = pseudo_values(targets, [p for pair in pairs for p in pair])
     up, down = values[0::2], values[1::2]
     middle, difference = 0.5 * (up + down), 0.5 * (up - down)
     n, terms = rows.shape
-    effect = rows.T @ difference / n  # (terms, targets): the columns of the design are orthogonal
+    able = np.ones((len(targets), terms), dtype=bool) if relevant is None else relevant
+    effect = rows.T @ difference / n * able.T  # (terms, targets): the columns of the design are orthogonal
     left = difference - rows @ effect
-    freedom = max(n - terms, 1)
-    noise = (left**2).sum(axis=0) / freedom
-    error = np.sqrt(np.nanmax(np.vstack([noise, np.full(noise.shape, 1e-12)]), axis=0) / n)
+    error = np.sqrt(_residual_variance(left, middle, n - able.sum(axis=1)) / n)
     with np.errstate(divide="ignore", invalid="ignore"):
         kept = np.clip(1.0 - (error / effect) ** 2, 0.0, 1.0)
     slope = np.nan_to_num(effect * np.nan_to_num(kept)).T / half
@@ -148,6 +153,20 @@ def fit_surface(
         np.array(centre, dtype=float), np.array(half, dtype=float), middle.mean(axis=0),
         middle.std(axis=0, ddof=1) / math.sqrt(n), slope, np.nan_to_num(error)[:, None] / half,
     )  # fmt: skip
+
+
+def _residual_variance(left: FloatArray, middle: FloatArray, freedom: NDArray[np.int_]) -> FloatArray:
+    """Variance (targets,) of a half-difference of a row and its mirror image.
+
+    Few degrees of freedom are left, so each target's estimate is drawn towards the share of the variance between rows
+    that is usual among the targets (as in ``smyth2004``, with a fixed weight).
+    """
+    own = np.nansum(left**2, axis=0)
+    between = np.nanvar(middle, axis=0, ddof=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        usual = float(np.nansum(own / between) / max(float(freedom.sum()), 1.0)) if (between > 0).any() else 0.0
+    variance: FloatArray = (own + PRIOR_FREEDOM * usual * between) / (np.maximum(freedom, 0) + PRIOR_FREEDOM)
+    return np.maximum(variance, 1e-12)
 
 
 def solve_surface(
@@ -176,13 +195,26 @@ def solve_surface(
 
 
 def updated(surface: Surface, x: FloatArray, value: FloatArray, value_se: FloatArray) -> Surface:
-    """The surface about a new fit `x`, where the figures are `value`: slopes change least (Broyden's update)."""
+    """The surface about a new fit `x`, whose patients give the figures `value`.
+
+    The figures there are the mean of what the patients of the fit give and what the surface predicts, weighted by
+    precision: the prediction rests on all patients of the design, and is uncertain by their number and by curvature
+    (`CURVED`). Slopes change least (Broyden's update).
+    """
     step = (np.asarray(x) - surface.centre) / surface.half
     length = float(step @ step)
+    predicted = surface.at(x)
+    doubt = surface.value_se**2 + (CURVED * (predicted - surface.value)) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(np.isfinite(predicted), doubt / (doubt + value_se**2), 1.0)  # of the new patients
+    share = np.where(np.isfinite(value), np.nan_to_num(share, nan=1.0), 0.0)
+    joined = np.where(share > 0.0, share * np.nan_to_num(value), 0.0) + np.where(
+        share < 1.0, (1.0 - share) * np.nan_to_num(predicted, nan=0.0), 0.0
+    )
+    joined = np.where(np.isfinite(value) | np.isfinite(predicted), joined, np.nan)
+    error = np.sqrt(share**2 * value_se**2 + (1.0 - share) ** 2 * doubt)
     slope = surface.slope.copy()
-    kept = np.isfinite(value) & np.isfinite(surface.value)
     if length > 1e-12:
-        missed = np.where(kept, value - surface.at(x), 0.0)
-        # noise of the two values must not turn into slope: the correction is shrunk by the length of the step
-        slope += (missed / (length + 1.0))[:, None] * (step / surface.half)[None, :]
-    return Surface(np.array(x), surface.half, np.array(value), np.array(value_se), slope, surface.slope_se)
+        missed = np.nan_to_num(joined - predicted)
+        slope += (missed / length)[:, None] * (step / surface.half)[None, :]
+    return Surface(np.array(x), surface.half, joined, error, slope, surface.slope_se)

@@ -228,7 +228,29 @@ def _design(
     fits = [to_fit(centre + sign * row * half, moving, held=held) for row, sign in signs]
     seeds = [simulator.seed + SEED_STEP * k for k in range(len(rows)) for _ in range(2)]
     made = simulator.populations(fits, seeds, patients, "design", progress)
-    return fit_surface(targets, list(zip(made[0::2], made[1::2], strict=True)), rows, centre, half)
+    pairs = list(zip(made[0::2], made[1::2], strict=True))
+    return fit_surface(targets, pairs, rows, centre, half, relevance(targets, simulator.trials, moving))
+
+
+def relevance(targets: Sequence[Target], trials: Sequence[Trial], moving: Sequence[Term]) -> NDArray[np.bool_]:
+    """Whether each term can change each target (targets, terms).
+
+    A parameter of a drug matters where the drug is given: in the arm, in an earlier line, and for survival also later.
+    """
+    from immunescape.model.registry import drugs
+
+    known = tuple(drugs())
+    owners = [{next((d for d in known if m.endswith(f"_{d}")), "") for m in t.members} for t in moving]
+    earlier = {t.name: {d for line in t.prior for c in line.choices for d in c.regimen.drugs} for t in trials}
+    given = {(t.name, arm.name): set(arm.drugs) | earlier[t.name] for t in trials for arm in t.arms}
+    out = np.ones((len(targets), len(moving)), dtype=bool)
+    for i, target in enumerate(targets):
+        mine = set().union(*(given.get(a, set()) for a in target.arms))
+        later = ", OS " in target.name or ": OS " in target.name
+        for j, names in enumerate(owners):
+            if "" not in names and not names & mine:
+                out[i, j] = later and "radiotherapy" not in names
+    return out
 
 
 def _step(targets: Sequence[Target], weighted: Weighted, x: FloatArray, moving: Sequence[Term]) -> Step:
