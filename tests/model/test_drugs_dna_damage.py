@@ -294,7 +294,7 @@ def test_vinorelbine_reaches_its_published_area() -> None:
 
 @pytest.mark.parametrize("name", [*NEW[:14], *NEW[-4:]])
 def test_harm_is_known(name: str) -> None:
-    from immunescape.knowledge.toxicity import toxicity
+    from immunescape.model.toxicity import toxicity
 
     alone, with_antibody = toxicity((name,)), toxicity((name, "pembrolizumab"))
     assert 0 <= alone.death <= alone.grade3 <= 1

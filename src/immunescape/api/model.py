@@ -247,7 +247,7 @@ def _show_toxicity(drug: str) -> None:
 
     rows = toxicity_rows([drug])
     if rows:
-        print_table("Toxicity (knowledge/data/toxicity.csv)", rows)
+        print_table("Toxicity", rows)
 
 
 HARD_TO_LOAD = (

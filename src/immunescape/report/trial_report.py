@@ -160,7 +160,7 @@ def _waterfalls(result: TrialResult) -> list[str]:
 
 def _references(result: TrialResult, model: Model) -> list[str]:
     from immunescape.knowledge.references import format_reference, get_reference, load_references
-    from immunescape.knowledge.toxicity import toxicity
+    from immunescape.model.toxicity import toxicity
 
     keys = {*model.citation_keys(), *result.trial.references}
     for arm in result.trial.arms:
