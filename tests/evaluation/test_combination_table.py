@@ -20,7 +20,7 @@ from immunescape.evaluation.harness.combination_table import (
 )
 from immunescape.evaluation.harness.odds_table import FIFTEEN, odds_aims, odds_table
 from immunescape.evaluation.harness.protocols import Protocol
-from immunescape.trial.spec import load_trial
+from immunescape.trial.loading import load_trial
 
 
 def rows(predicted, published, met, rule=None, se=0.1):

@@ -21,7 +21,7 @@ from immunescape.evaluation.naive import (
 )
 from immunescape.evaluation.scoreboard import Score
 from immunescape.report.aims_report import aims_table, errors_table
-from immunescape.trial.spec import load_trial
+from immunescape.trial.loading import load_trial
 
 CHEMO, ICI = "chemotherapy, first line", "inhibitor, first line"
 

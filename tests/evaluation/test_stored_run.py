@@ -11,7 +11,7 @@ from immunescape.cli import app
 from immunescape.errors import InputError
 from immunescape.evaluation.harness.run import pooled
 from immunescape.evaluation.harness.stored import read_run
-from immunescape.trial.spec import load_trial
+from immunescape.trial.loading import load_trial
 
 
 def arm(name: str, orr: float, pfs: float, os: float) -> dict:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from immunescape.evaluation.naive import ARM_FIGURES, LANDMARKS, ROUND_RATIOS, Judged, logarithmic
+from immunescape.evaluation.naive import ARM_FIGURES, ROUND_RATIOS, Judged, logarithmic
+from immunescape.evaluation.scoreboard import LANDMARKS, interval_score
 
 __all__ = ["Aim", "ErrorRow", "aims", "error_rows"]
 
@@ -116,14 +117,8 @@ def _error_row(
         if told:
             truths = [math.log(j.published) for j, _ in told]
             inside = float(np.mean([b[0] <= y <= b[1] for (_, b), y in zip(told, truths, strict=True)]))
-            score = float(np.mean([_score(b, y) for (_, b), y in zip(told, truths, strict=True)]))
+            score = float(np.mean([interval_score(*b, y) for (_, b), y in zip(told, truths, strict=True)]))
     return ErrorRow(figure, predictor, len(judged), bias, float(np.median(absolute)), inside, score)
-
-
-def _score(bounds: tuple[float, float], value: float) -> float:
-    from immunescape.evaluation.scoreboard import interval_score
-
-    return interval_score(*bounds, value)
 
 
 # --- aims ------------------------------------------------------------------------------------------------------------
@@ -190,7 +185,8 @@ def _order_aims(ratios: Sequence[Judged], word: str) -> list[Aim]:
         shown = ", ".join(f"{name} {math.exp(m):.2f} (published {math.exp(p):.2f})" for name, (m, p) in means.items())
         out.append(Aim(f"{word} hazard ratio: regimen classes in the right order", len(ratios), shown, right))
     for name in classes:
-        if len(by[name]) >= LEAST_RANKED:
+        varied = all(len({getattr(j, side) for j in by[name]}) > 1 for side in ("predicted", "published"))
+        if len(by[name]) >= LEAST_RANKED and varied:
             rank = float(spearmanr([j.predicted for j in by[name]], [j.published for j in by[name]]).statistic)
             text = f"{word} hazard ratio: rank correlation at least {RANK:g} within '{name}'"
             out.append(Aim(text, len(by[name]), f"{rank:.2f}", rank >= RANK))

@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from immunescape.evaluation.scoreboard import LANDMARKS, regimen_class, roles
+
 if TYPE_CHECKING:
     from immunescape.evaluation.scoreboard import Score
     from immunescape.trial.spec import Arm, Trial
 
 __all__ = [
     "ARM_FIGURES",
-    "LANDMARKS",
     "ROUND_RATIOS",
     "ArmFigure",
     "Judged",
@@ -42,8 +43,6 @@ __all__ = [
     "ratio_baselines",
 ]
 
-LANDMARKS = (12, 24, 60)
-"""Months at which survival is compared: one, two and five years."""
 ARM_FIGURES = (
     "orr_pct", "pfs_median_months", "os_median_months",
     *(f"{end}_{months}_pct" for end in ("pfs", "os") for months in LANDMARKS),
@@ -169,8 +168,6 @@ def _is_control(trial: Trial, arm: Arm) -> bool:
 
 def published_ratio_figures(trials: Iterable[Trial]) -> list[RatioFigure]:
     """Hazard ratios that trials published."""
-    from immunescape.evaluation.scoreboard import regimen_class
-
     return [
         RatioFigure(trial.name, figure, value, regimen_class(trial))
         for trial in trials
@@ -233,8 +230,7 @@ def calibration_trials() -> tuple[Trial, ...]:
     See ``knowledge/data/trial_roles.csv`` and ``evaluation/harness/curve_trials.csv``.
     """
     from immunescape.evaluation.harness.protocols import curve_trials, own_protocol
-    from immunescape.evaluation.scoreboard import roles
-    from immunescape.trial.spec import load_trial
+    from immunescape.trial.loading import load_trial
 
     shipped = [name for name, (role, _) in sorted(roles().items()) if role == "calibration"]
     own = [str(own_protocol(row["trial"])) for row in curve_trials() if row["role"] == "calibration"]
@@ -249,8 +245,6 @@ def judged_scores(scores: Sequence[Score], trials: Iterable[Trial]) -> list[Judg
     scores : figures, of which those that were published and that naive predictions are made of are kept.
     trials : their protocols.
     """
-    from immunescape.evaluation.scoreboard import regimen_class
-
     by_name = {trial.name: trial for trial in trials}
     arms, ratios = published_arm_figures(calibration_trials()), published_ratio_figures(calibration_trials())
     out = []

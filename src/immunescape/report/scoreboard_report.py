@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from immunescape.evaluation.naive import LANDMARKS
+from immunescape.evaluation.scoreboard import LANDMARKS
 from immunescape.report.aims_report import aims_table, errors_table
 from immunescape.report.tables import Row, Table, number
 
@@ -74,6 +74,7 @@ def scores_table(scores: list[Score]) -> Table:
                 "Published (95 %)": value_with_interval(s.published, s.published_low, s.published_high, digits),
                 "Published in the predicted interval": inside,
                 "Same courses in both arms": number(s.same_course, 2),
+                "Model alone": number(s.unshrunk, 2),
                 "n simulated": s.n,
                 "n published": s.n_published,
             }
@@ -211,6 +212,11 @@ def print_scoreboard(validation: Validation) -> None:
     failed = sum(int(a["failed"]) for r in validation.results for a in r.arms)
     print(f"Patients whose integration failed: {failed}. {interval_words()}")
     print("The naive baselines are learnt on published figures of the calibration trials, each left out of its own.")
+    if any(s.unshrunk is not None for s in validation.scores):
+        print(
+            "Hazard ratios of trials that were not fitted and add a drug to their control are shrunk by what trials of"
+            " such drugs have delivered; 'Model alone' is the simulated ratio."
+        )
     for note in validation.notes:
         print(note)
 

@@ -228,7 +228,7 @@ def _follow(task: CourseTask, table: pd.DataFrame) -> Courses:
     from immunescape.population.reference import prepared_model
     from immunescape.trial.recorded_lines import copied, follow_line
     from immunescape.trial.simulate import BlockSimulator
-    from immunescape.twins.fit_weights import moved_parameters
+    from immunescape.twins.moved import moved_parameters
 
     trial, moved = trial_of(task), {f"p:{n}" for n in moved_parameters()}
     model = prepared_model(_drugs(task, trial))

@@ -233,7 +233,7 @@ def _summary(
 
 
 def _rank(used: Sequence[Comparison]) -> float | None:
-    if len(used) < 4:
+    if len(used) < 4 or any(len({getattr(c, side) for c in used}) < 2 for side in ("virtual", "published")):
         return None
     from scipy.stats import spearmanr
 
