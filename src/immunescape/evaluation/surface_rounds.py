@@ -28,7 +28,7 @@ from immunescape.evaluation.calibration import (
     write_text,
 )
 from immunescape.evaluation.fit_terms import Term, coordinates, held_terms, limits, terms, to_fit
-from immunescape.evaluation.posterior_draws import draw_posterior
+from immunescape.evaluation.posterior_draws import Draws
 from immunescape.evaluation.response_surface import Surface, design_rows, fit_surface, solve_surface, updated
 from immunescape.evaluation.target_sets import data_targets
 from immunescape.evaluation.targets import Target, Weighted, trial_targets
@@ -197,7 +197,7 @@ def calibrate_surface(
     fit = to_fit(best.x, moving, np.sqrt(np.diag(covariance)), fit_sources(trials, data), held)
     posterior = None
     if draws:
-        posterior = draw_posterior(_log_posterior(targets, surface, moving), best.x, covariance, moving, draws, seed)
+        posterior = normal_draws(best.x, covariance, moving, draws, seed)
     apart = {}
     if left_out and len(trials) > 1:
         predicted = left_out_figures(trials, targets, surface, moving)
@@ -275,20 +275,14 @@ def _fitted(
     return Fitted(step.x, covariance, step.loss, tuple(rows), sizes)
 
 
-def _log_posterior(
-    targets: Sequence[Target], surface: Surface, moving: Sequence[Term]
-) -> Callable[[FloatArray], float]:
-    """Ln of the posterior density on the surface, up to a constant."""
-    known = np.isfinite(surface.value)
-    sd = np.array([math.hypot(t.sd, e) for t, e in zip(targets, surface.value_se, strict=True)])[known]
-    aim = np.array([t.value for t in targets])[known]
-    prior = np.array([t.prior_sd for t in moving])
-
-    def density(x: FloatArray) -> float:
-        residual = (surface.at(x)[known] - aim) / sd
-        return -0.5 * float(residual @ residual + ((x / prior) ** 2).sum())
-
-    return density
+def normal_draws(mode: FloatArray, covariance: FloatArray, moving: Sequence[Term], count: int, seed: int) -> Draws:
+    """Draws from the posterior on a linear surface, which is normal, within the limits of the terms."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xD4A3,)))
+    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2.0)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    limit = limits(moving)
+    x = np.clip(mode + rng.standard_normal((count, len(mode))) @ root.T, -limit, limit)
+    return Draws(x, tuple(moving), count, float(count))
 
 
 def left_out_figures(
