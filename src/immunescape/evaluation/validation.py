@@ -14,6 +14,7 @@ from immunescape.evaluation.lesion_comparison import COMPARISONS, LesionArm, com
 from immunescape.evaluation.patient_data import HOW, PatientData
 from immunescape.evaluation.scoreboard import Score, published_ratios, roles, score_trial, summarise
 from immunescape.files import check_folder
+from immunescape.release import installed_version
 
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
@@ -59,11 +60,11 @@ class Validation:
 
     def to_json(self) -> dict[str, Any]:
         """Content of ``immunescape validate --json``: one row per trial, arm and endpoint, and the summary."""
-        from immunescape.trial.runner import _version, model_digest
+        from immunescape.trial.runner import model_digest
 
         return {
             "model": model_digest(),
-            "version": _version(),
+            "version": installed_version(),
             "seed": self.seed,
             "patients": self.patients,
             "rows": [s.row() for s in self.scores],

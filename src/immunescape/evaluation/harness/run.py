@@ -21,6 +21,7 @@ from immunescape.evaluation.harness.figures import figures
 from immunescape.evaluation.harness.protocols import Deviation, Protocol, deviations, protocols
 from immunescape.evaluation.harness.scoring import Comparison, Summary, comparisons, summaries
 from immunescape.files import check_folder, whole_file
+from immunescape.release import installed_version
 
 __all__ = ["Harness", "run_harness"]
 
@@ -108,7 +109,7 @@ def run_harness(
         Called with (trial, number of it, trials in all) when a trial is done.
     """
     from immunescape.evaluation.harness.odds import odds_rows
-    from immunescape.trial.runner import _version, model_digest
+    from immunescape.trial.runner import model_digest
 
     if patients < 2:
         raise InputError(f"the number of patients per arm is {patients}", hint="Use at least two.")
@@ -128,7 +129,7 @@ def run_harness(
     rows = {name: pooled(of_seeds) for name, of_seeds in made.items()}
     compared = comparisons(chosen, rows, data)
     return Harness(
-        digest, _version(), patients, numbers, rows, tuple(chosen), tuple(deviations(chosen)), tuple(compared),
+        digest, installed_version(), patients, numbers, rows, tuple(chosen), tuple(deviations(chosen)), tuple(compared),
         tuple(summaries(chosen, compared)), tuple(odds_rows(rows, data)),
     )  # fmt: skip
 
