@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -113,8 +112,7 @@ def test_scores_of_lesions_are_those_that_were_simulated(worker: _Worker) -> Non
         "keynote-024", "a", names, z, linked, np.array([unexplained_share(n, region) for n in names]),
         {s: standard_score(s, rows) for s in scores}, np.zeros(len(rows)), {}, {}, ((fit, len(rows)),),
     )  # fmt: skip
-    result = SimpleNamespace(paired=True, seed=3, trial=simulator.trial)
-    found, kinds = lesion_scores(rows, sample, fit, result)
+    found, kinds = lesion_scores(rows, sample, fit, 3, 0)
     assert kinds == ("correlation_growth", "correlation_immunity", "")
     checked = 0
     for i, p in enumerate(patients):
