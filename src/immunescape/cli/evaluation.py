@@ -93,7 +93,7 @@ def calibrate_command(
     from immunescape.evaluation.calibration import calibrate
     from immunescape.evaluation.fit_terms import read_terms
     from immunescape.evaluation.harness.checks import only_checked
-    from immunescape.evaluation.scoreboard import roles
+    from immunescape.evaluation.roles import roles
     from immunescape.evaluation.surface_rounds import calibrate_surface
     from immunescape.evaluation.wide_rounds import cost
     from immunescape.population.fit import PopulationFit

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from immunescape.errors import unknown_word
-from immunescape.evaluation.scoreboard import Score, published_ratios, regimen_class, roles, summarise
+from immunescape.evaluation.roles import regimen_class, roles
+from immunescape.evaluation.scoreboard import Score, published_ratios, summarise
 
 if TYPE_CHECKING:
     from immunescape.evaluation.forecast import Forecast
