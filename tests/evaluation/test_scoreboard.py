@@ -182,7 +182,7 @@ def test_a_run_on_named_trials_shows_its_own_figures_and_what_its_intervals_hold
     shown = capsys.readouterr().out
     assert "Facts of the review" not in shown
     assert "is not in them" not in shown
-    assert "errors of the size that the fit left on the calibration trials" in shown
+    assert "errors of the size that fits left on a trial which they had not seen" in shown
     assert "baseline: constant" in {row["Predictor"] for row in summary_table(found.summary()).rows}
     assert found.notes == ()
     rows = scores_table(list(found.scores)).rows
