@@ -11,7 +11,7 @@ from drug_simulation import simulate, trough_and_peak
 from immunescape.engine.api import Job
 from immunescape.model import Model, registry
 from immunescape.trial.dosing import BodySize, administered, to_doses
-from immunescape.trial.regimen import parse_regimen
+from immunescape.trial.grammar import parse_regimen
 
 REGIMENS = {
     "bevacizumab": "bevacizumab 15 mg/kg every 3 weeks",
@@ -48,7 +48,7 @@ REACHED = {  # what the drug is for, and how far it should move at the regimen a
 @lru_cache(maxsize=1)
 def full() -> tuple[Model, object, dict[str, float]]:
     from immunescape.engine import get_engine
-    from immunescape.population.reference import reference_baseline
+    from immunescape.population.reference_baseline import reference_baseline
 
     model = Model.build(drugs=REGIMENS)
     start = dict(reference_baseline(engine="auto").states)

@@ -336,10 +336,12 @@ def rank_options(
     """Draw the twins of a patient, follow them under each option, rank, and say what to measure next."""
     from immunescape.parallel import usable_cores
     from immunescape.twins.conditioning import ENOUGH
+    from immunescape.twins.fit_weights import fit_factors
     from immunescape.twins.options import setting_of
     from immunescape.twins.outcomes import outcomes_of
     from immunescape.twins.population import reference_observables
     from immunescape.twins.ranking import MARGIN, RankedPatient, ranked
+    from immunescape.twins.ranking_uncertainty import FIT_DRAWS, shipped_uncertainty
     from immunescape.twins.steps import limiting_steps, steps_moved
     from immunescape.twins.twin import twins_on
     from immunescape.twins.value import measure_next
@@ -353,17 +355,11 @@ def rank_options(
     limiting = limiting_steps(followed.twins.table, followed.twins.weights, known)
     first_line = not record.history and not record.unknown_lines
     early = steps_moved(followed, {o.name: o.regimen for o in options}, known, engine) if first_line else {}
+    uncertainty = shipped_uncertainty(fit_factors(followed, FIT_DRAWS, seed))
     ranking = ranked(
-        followed, options, weights=weights, margin=MARGIN if margin is None else margin, discrepancy=_discrepancy(),
+        followed, options, weights=weights, margin=MARGIN if margin is None else margin, uncertainty=uncertainty,
         seed=seed, early=early, limiting=limiting,
     )  # fmt: skip
     following = measure_next(record, followed, ranking, known, seed=seed)
     result = RankedPatient(record, followed, ranking, tuple(left_out), setting_of(record).text, following)
     return RankedOptions(result, outcomes_of(result, known, months=months, seed=seed))
-
-
-def _discrepancy() -> dict[str, float]:
-    """Error that the calibration left on trials, where the one that ships states it."""
-    from immunescape.evaluation.posterior import shipped_discrepancy
-
-    return dict(shipped_discrepancy())

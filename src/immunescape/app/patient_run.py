@@ -34,7 +34,7 @@ def drugs_of(regimen: str) -> tuple[str, ...]:
         Where the text is not a regimen; names the nearest word.
     """
     from immunescape.patients.simulate import UNTREATED
-    from immunescape.trial.regimen import parse_regimen
+    from immunescape.trial.grammar import parse_regimen
 
     return () if regimen.strip().casefold() in UNTREATED else tuple(parse_regimen(regimen).drugs)
 

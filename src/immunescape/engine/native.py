@@ -26,10 +26,12 @@ from numpy.typing import NDArray
 from immunescape.engine.api import FAILED, Compiled, Doses, Job, Result
 from immunescape.engine.batch import infuses_still_state, run_batch
 from immunescape.engine.cache import fetch, fingerprint
+from immunescape.engine.compilers import find_toolchain
 from immunescape.engine.jobs import warn_unresolved
 from immunescape.engine.layout import Layout, Wanted
 from immunescape.engine.library import load_library
-from immunescape.engine.toolchain import Build, Toolchain, find_toolchain, library_suffix, machine_lanes
+from immunescape.engine.processor import machine_lanes
+from immunescape.engine.toolchain import Build, Toolchain, library_suffix
 from immunescape.errors import EngineError
 
 if TYPE_CHECKING:
@@ -161,7 +163,7 @@ class DelegatedModel:
     """A model that the reference engine runs, because generated code does not handle something in it."""
 
     def __init__(self, system: System, reason: str) -> None:
-        from immunescape.engine.reference import ReferenceEngine
+        from immunescape.engine.reference_engine import ReferenceEngine
 
         model = self._model = ReferenceEngine().compile_system(system)
         self.backend = f"reference ({reason})"
@@ -251,7 +253,7 @@ class NativeModel:
         ).result
 
     def _reference(self, job: Job) -> Result:
-        from immunescape.engine.reference import ReferenceEngine
+        from immunescape.engine.reference_engine import ReferenceEngine
 
         return ReferenceEngine().compile_system(self._system()).run(job)
 

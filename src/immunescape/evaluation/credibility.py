@@ -241,7 +241,7 @@ def verify(trial: Trial, engine: str = "auto") -> Verification:
     """Solve the trial's model for the reference patient twice: as trials do, and by SciPy at a tolerance of 1e-9."""
     from immunescape.engine import get_engine
     from immunescape.engine.api import Doses, Job
-    from immunescape.population.reference import prepared_model, reference_baseline
+    from immunescape.population.reference_baseline import prepared_model, reference_baseline
     from immunescape.trial.dosing import BodySize, administered, to_doses
 
     regimen = next(iter(trial.arms[0].choices)).regimen
@@ -272,7 +272,7 @@ def _drugs_of(arm: Arm) -> set[str]:
 @cache
 def _scored_drugs() -> dict[str, dict[str, list[str]]]:
     """Role -> drug -> trials that gave it in an arm."""
-    from immunescape.trial.spec import load_trial
+    from immunescape.trial.loading import load_trial
 
     out: dict[str, dict[str, list[str]]] = {"calibration": {}, "validation": {}}
     for name, (role, _) in sorted(roles().items()):
@@ -332,7 +332,7 @@ def _features(trial: Trial) -> dict[str, set[str]]:
 
 def _setting_rows(trial: Trial) -> tuple[Row, ...]:
     """Features of the trial beside those of the calibration trials."""
-    from immunescape.trial.spec import load_trial
+    from immunescape.trial.loading import load_trial
 
     calibrated = [_features(load_trial(name)) for name, (role, _) in sorted(roles().items()) if role == "calibration"]
     rows = []
@@ -460,7 +460,7 @@ def _monte_carlo(made: Forecast) -> Criterion:
 @cache
 def _validation_trials(end: str) -> tuple[str, ...]:
     """Validation trials that published a hazard ratio of PFS or of OS: skill is judged on all of them or not at all."""
-    from immunescape.trial.spec import load_trial
+    from immunescape.trial.loading import load_trial
 
     names = sorted(name for name, (role, _) in roles().items() if role == "validation")
     return tuple(name for name in names if getattr(load_trial(name).published, f"{end}_hr", None) is not None)

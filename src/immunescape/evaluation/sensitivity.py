@@ -102,7 +102,7 @@ class TreatedPatients:
         from immunescape.evaluation.scenarios import quick_engine
         from immunescape.population.diagnosis import Grower
         from immunescape.population.linking import varying_parameters
-        from immunescape.population.reference import prepared_model
+        from immunescape.population.reference_baseline import prepared_model
 
         names = [a.name for a in trial.arms]
         if arm and arm not in names:
@@ -268,8 +268,8 @@ def run_sensitivity(
     """
     import time
 
+    from immunescape.trial.loading import load_trial
     from immunescape.trial.spec import Trial as _Trial
-    from immunescape.trial.spec import load_trial
 
     if method not in ("morris", "sobol"):
         from immunescape.errors import unknown_word

@@ -15,7 +15,7 @@ from immunescape.model.draft import Draft
 from immunescape.model.expressions import Expression, names
 from immunescape.model.parameters import Parameter
 from immunescape.model.records import ModelEvent, ModelQuantity, ModelReaction, ModelState
-from immunescape.model.reference import Key, load_strengths, strengths_file
+from immunescape.model.reference_strengths import Key, load_strengths, strengths_file
 from immunescape.model.selection import label, select
 from immunescape.model.specificity import Specificity, checked
 from immunescape.model.suppression import revise
@@ -42,7 +42,7 @@ class Model:
     modulations : (process, pathway, mechanism) of every modulation.
     missing_strengths : modulations without a reference strength. It stands as 0, so that the factor is not 1 in the
         reference patient: such a model can be looked at, but not be written or simulated
-        (``immunescape.population.reference.with_reference_strengths`` computes what is missing).
+        (``immunescape.population.reference_baseline.with_reference_strengths`` computes what is missing).
     strengths : reference strengths that it was given; None: those that are stored.
     registered : whether it is `immunescape.model.stored.registered_model` of its drugs.
     specificity : see :mod:`immunescape.model.specificity`.
@@ -211,7 +211,7 @@ class Model:
         if self.missing_strengths and not unreferenced:
             raise ModelError(
                 "no reference strength is stored for " + ", ".join("/".join(k) for k in self.missing_strengths),
-                hint="immunescape.population.reference.with_reference_strengths(model) computes and keeps it.",
+                hint="immunescape.population.reference_baseline.with_reference_strengths(model) computes and keeps it.",
             )
         return self._sbml
 
@@ -220,19 +220,6 @@ class Model:
         from immunescape.model.sbml import write_sbml
 
         return write_sbml(self)
-
-    @cached_property
-    def untreated(self) -> Model:
-        """The same mechanisms without drugs; units are not checked again. This model, where it has no drugs."""
-        if not self.drugs:
-            return self
-        if self.registered:
-            from immunescape.model.stored import registered_model
-
-            return registered_model((), self.specificity)
-        return Model.build(
-            self.mechanisms, drugs=(), check_units=False, strengths=self.strengths, specificity=self.specificity
-        )
 
     def compiled(self, engine: Engine, *, unreferenced: bool = False) -> Compiled:
         """Make this model ready to run; what is generated of it is the same as of its SBML.
@@ -250,7 +237,7 @@ class Model:
 
     def __getstate__(self) -> dict[str, Any]:
         """Fields without what follows from them, which the receiving process makes where it needs it."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("_sbml", "untreated")}
+        return {name: value for name, value in self.__dict__.items() if name != "_sbml"}
 
     def equations(self, mechanism: str | None = None) -> str:
         """Return the assembled equations as text, mechanism by mechanism, or those of one."""

@@ -160,7 +160,7 @@ def _waterfalls(result: TrialResult) -> list[str]:
 
 def _references(result: TrialResult, model: Model) -> list[str]:
     from immunescape.knowledge.references import format_reference, get_reference, load_references
-    from immunescape.knowledge.toxicity import toxicity
+    from immunescape.model.toxicity import toxicity
 
     keys = {*model.citation_keys(), *result.trial.references}
     for arm in result.trial.arms:
@@ -180,7 +180,7 @@ def _safety_note(result: TrialResult) -> str:
 def context(result: TrialResult, notice: str) -> dict[str, Any]:
     """Everything that the template shows."""
     from immunescape.model.describe import parameter_table
-    from immunescape.population.reference import prepared_model
+    from immunescape.population.reference_baseline import prepared_model
 
     model = prepared_model(result.trial.drugs, result.trial.specificity)
     parameters = parameter_table(model)
@@ -277,7 +277,7 @@ def _escape(result: TrialResult) -> dict[str, Any]:
 
 
 def _command(result: TrialResult) -> str:
-    from immunescape.trial.spec import list_trials
+    from immunescape.trial.loading import list_trials
 
     name = result.trial.name if result.trial.name in list_trials() else result.trial.file
     n = max(arm["n"] for arm in result.arms)

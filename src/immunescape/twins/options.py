@@ -1,9 +1,7 @@
 """Which regimens a setting allows, and how strong the evidence for each is in that setting.
 
 Options are by line, prior inhibitor and platinum, histology, PD-L1 and driver (``regimen_options.csv``). Evidence rows
-(``option_evidence.csv``) hold the same setting and the trial's result. Today these are trials that the project had
-before; a table of all trials of combinations in this disease may be entered in the same columns once the fit of the
-model and its predictions are frozen, so that no model or fit can have read it.
+hold the same setting and the trial's result; :mod:`immunescape.knowledge.evidence_table` reads and checks them.
 """
 
 from __future__ import annotations
@@ -19,6 +17,7 @@ from typing import Any, Literal
 from pydantic import RootModel
 
 from immunescape.errors import InputError
+from immunescape.knowledge.evidence_table import EvidenceRow, shipped_evidence
 from immunescape.knowledge.yaml_tables import Block, load_table
 from immunescape.twins.records import PatientRecord
 
@@ -27,14 +26,22 @@ __all__ = [
     "Option",
     "Setting",
     "evidence_rows",
+    "option_rows",
     "options_for",
     "own_options",
     "setting_of",
     "standard_of",
 ]
 
-Level = Literal["tested", "extrapolated", "contradicted"]
+Level = Literal["tested", "extrapolated", "contradicted", "not ranked"]
 _PHASE_3 = ("3", "2/3")
+_CLASS_TITLES = {
+    "antiangiogenic": "antiangiogenic", "cytokine": "cytokine", "cell_therapy": "cell therapy",
+    "adc": "antibody-drug conjugate", "targeted": "targeted", "vaccine": "vaccine", "radiation": "radiotherapy",
+    "sting_agonist": "STING agonist", "epigenetic": "epigenetic drug", "costimulation": "costimulation",
+    "adenosine_antibody": "adenosine antibody", "flora": "flora",
+}  # fmt: skip
+"""Class in ``drug_classes.csv`` -> as the tables of regimens call it."""
 _OPTION_HINT = "A list of options: - name: …, regimen: …, and where one is due reason: …"
 
 
@@ -71,24 +78,6 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class EvidenceRow:
-    """One trial in one setting; ``lines`` and ``pdl1`` are ranges as the table writes them."""
-
-    trial: str
-    registry: str
-    phase: str
-    kind: str
-    lines: str
-    had_inhibitor: str
-    histology: str
-    pdl1: str
-    driver: str
-    result: Literal["positive", "negative", "mixed", "single_arm"]
-    finding: str
-    source: str
-
-
-@dataclass(frozen=True)
 class Option:
     """One regimen of a setting.
 
@@ -97,7 +86,8 @@ class Option:
     name, title, kind, regimen : name, words, class of regimen, regimen text.
     role : ``standard``, ``option``, ``comparator``, ``trial only`` or ``own``.
     level : how it is shown: *tested* (its class was tested on trials that the model is judged by), *extrapolated*
-        (no such trial), *contradicted* (a negative phase 3 trial in this setting, and no positive one).
+        (no such trial), *contradicted* (a negative phase 3 trial in this setting, and no positive one), *not ranked*
+        (no such trial, and a drug that acts only through mechanisms that nothing tests).
     evidence : trials in this setting, negative ones too.
     reason : why it is offered, or what speaks against it.
     source : keys.
@@ -121,10 +111,14 @@ def _table(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-@lru_cache(maxsize=1)
+def option_rows() -> list[dict[str, str]]:
+    """Rows of ``regimen_options.csv``."""
+    return _table("regimen_options")
+
+
 def evidence_rows() -> tuple[EvidenceRow, ...]:
-    """Rows of ``option_evidence.csv``."""
-    return tuple(EvidenceRow(**row) for row in _table("option_evidence"))  # type: ignore[arg-type]
+    """Trials of both tables of evidence."""
+    return shipped_evidence().rows
 
 
 @lru_cache(maxsize=1)
@@ -238,7 +232,7 @@ def options_for(
     setting = setting_of(record)
     chosen: list[Option] = []
     left: list[str] = []
-    for row in _table("regimen_options"):
+    for row in option_rows():
         if not _fits(row, setting):
             continue
         reason = _needed(row["needs"], present, biomarkers or {})
@@ -270,7 +264,19 @@ def _made(
 
     level, rows = level_of(kind, setting)
     drugs = tuple(regimen_of(regimen).drugs)
+    if level == "extrapolated" and (untested := _tested_by_nothing(drugs)):
+        level, reason = "not ranked", "; ".join(filter(None, (reason, *untested)))
     return Option(name, title, kind, regimen, role, level, rows, reason, tuple(source.split(";")), drugs)
+
+
+def _tested_by_nothing(drugs: Iterable[str]) -> list[str]:
+    """Say of each drug that acts only through mechanisms that nothing tests that it does."""
+    from immunescape.evaluation.mechanism_labels import acts_through, ranks
+    from immunescape.model.registry import get_drug
+
+    acting = [get_drug(name) for name in drugs]
+    verdicts = [(d.name, *ranks(d)) for d in acting if acts_through(d)]
+    return [f"{name} {why}" for name, may, why in verdicts if not may]
 
 
 def standard_of(record: PatientRecord) -> Option:
@@ -351,6 +357,7 @@ def own_options(path: str | Path, setting: Setting, taken: Iterable[str] = ()) -
 
 def kind_of(drugs: tuple[str, ...]) -> str:
     """Class of a regimen, in the words of the tables, from the classes of its drugs."""
+    from immunescape.evaluation.mechanism_labels import acts_through
     from immunescape.model.registry import drugs as registry_drugs
     from immunescape.trial.toxicity import contains_class
 
@@ -367,15 +374,16 @@ def kind_of(drugs: tuple[str, ...]) -> str:
     parts += [f"{name} antibody" for name in ("CTLA-4", "TIGIT", "LAG-3", "TIM-3") if name.replace("-", "") in aims]
     if aims & {"VEGF", "VEGFA", "VEGFR2"}:
         parts.append("antiangiogenic")
-    for word, title in (
-        ("antiangiogenic", "antiangiogenic"), ("cytokine", "cytokine"), ("cell_therapy", "cell therapy"),
-        ("adc", "antibody-drug conjugate"), ("targeted", "targeted"), ("vaccine", "vaccine"),
-        ("radiation", "radiotherapy"), ("sting_agonist", "STING agonist"), ("epigenetic", "epigenetic drug"),
-        ("costimulation", "costimulation"), ("adenosine_antibody", "adenosine antibody"), ("flora", "flora"),
-    ):  # fmt: skip
+    for word, title in _CLASS_TITLES.items():
         if title not in parts and any(contains_class((d,), word) for d in drugs):
             parts.append(title)
     plain = [d for d in drugs if contains_class((d,), "cytotoxic") and not contains_class((d,), "adc")]
     if plain:
         parts.append("chemotherapy")
+    # A drug of no class above is a class of its own: with a PD-1 antibody it is not what trials of antibodies tested.
+    for name in drugs:
+        drug = registered.get(name)
+        named = any(contains_class((name,), word) for word in (*_CLASS_TITLES, "ici", "cytotoxic"))
+        if drug is not None and not named and acts_through(drug) and drug.drug_class not in parts:
+            parts.append(drug.drug_class)
     return " and ".join(parts) or "other"
