@@ -84,8 +84,8 @@ def test_the_template_adds_one_of_each(example: Path) -> None:
     from immunescape.design.loading import list_designs, load_design
     from immunescape.knowledge.claim_records import load_claims
     from immunescape.knowledge.references import get_reference
-    from immunescape.knowledge.toxicity import toxicity
     from immunescape.model.parameters import load_parameters
+    from immunescape.model.toxicity import toxicity
     from immunescape.profile.biomarkers import biomarkers
     from immunescape.profile.readers import get_reader
     from immunescape.trial.dosing import dose_problem
@@ -147,7 +147,7 @@ def test_a_mechanism_of_a_plugin_leaves_the_reference_patient_where_he_was(examp
     """The missing strength is computed, kept and used; without it nothing is simulated."""
     from immunescape.model.assembly import Model
     from immunescape.model.stored import untreated_model
-    from immunescape.population.reference import reference_baseline, with_reference_strengths
+    from immunescape.population.reference_baseline import reference_baseline, with_reference_strengths
 
     model = Model.build(check_units=False)
     assert model.missing_strengths == (("killing", "itaconate", "itaconate"),)
@@ -248,7 +248,7 @@ def test_a_misspelt_group_is_refused(install: Install) -> None:
 def test_a_mechanism_whose_strength_cannot_be_settled_is_refused(install: Install, strength: str, why: str) -> None:
     """It is never taken at 0."""
     from immunescape.model.assembly import Model
-    from immunescape.population.reference import with_reference_strengths
+    from immunescape.population.reference_baseline import with_reference_strengths
 
     table = TABLE + "toy_volume,1,milliliter,,,,,assumed,assumed,\n"
     install("extoy", {"toy.py": toy(strength=strength), "toy.csv": table}, MECHANISMS)
@@ -303,6 +303,23 @@ def test_a_drug_with_class_dose_and_harm_is_taken(install: Install) -> None:
     assert registry.get_drug("toymab").targets == ("TIGIT",)
 
 
+def test_a_drug_may_be_a_folder_as_those_of_immunescape_are(install: Install) -> None:
+    """Declaration and all tables side by side; both entry points name the folder."""
+    files = {f"toymab/{name.removeprefix('data/')}": text for name, text in DATA.items()}
+    files |= {"toymab/__init__.py": DRUG, "toymab/parameters.csv": DRUG_TABLE}
+    points = {"immunescape.drugs": {"toymab": "extoy.toymab:DRUG"}, "immunescape.data": {"toymab": "extoy.toymab"}}
+    folder = install("extoy", files, points)
+    assert registry.get_drug("toymab").parameters == folder / "toymab" / "parameters.csv"
+
+
+def test_a_parameter_table_without_the_module_of_its_drug_is_refused(install: Install) -> None:
+    files = {**DATA, "__init__.py": "", "data/parameters.csv": DRUG_TABLE}
+    folder = install("extoy", files, {"immunescape.data": {"extoy": "extoy.data"}})
+    (folder / "data" / "__init__.py").unlink()
+    with pytest.raises(InputError, match=r"unknown file of a plug-in 'parameters\.csv'|no package with files"):
+        plugins.data_folders()
+
+
 @pytest.mark.parametrize(
     ("lacking", "message"),
     [
@@ -351,13 +368,13 @@ def test_a_drug_with_part_of_its_harm_is_refused(install: Install) -> None:
 def test_a_table_that_would_change_others_or_cannot_be_read_names_its_row(
     install: Install, file: str, text: str, message: str
 ) -> None:
-    from immunescape.trial.coefficients import coefficients
+    from immunescape.model.drug_tables import usual_doses
 
     folder = install("extoy", WHOLE | {f"data/{file}": text}, DRUG_POINTS)
 
     def read() -> None:
         registry.drugs()
-        coefficients("usual_doses")
+        usual_doses()
 
     with pytest.raises(ImmunescapeError, match=message) as error:
         read()

@@ -14,7 +14,7 @@ from immunescape.evaluation.outcome_targets import curve_crossings
 from immunescape.evaluation.published_curves import curves_at_hand
 from immunescape.evaluation.targets import curve_targets, trial_targets
 from immunescape.stats.survival import kaplan_meier
-from immunescape.trial.spec import load_trial
+from immunescape.trial.loading import load_trial
 
 TRIALS = {row["trial"]: row for row in curve_trials()}
 

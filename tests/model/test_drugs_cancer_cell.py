@@ -10,8 +10,8 @@ import pytest
 from drug_simulation import simulate
 
 from immunescape.engine import Doses, Job, get_engine
-from immunescape.knowledge.toxicity import toxicity
 from immunescape.model import Model, registry
+from immunescape.model.toxicity import toxicity
 from immunescape.trial.grammar import parse_regimen
 
 REGIMENS = {
@@ -76,7 +76,7 @@ TIMES = np.array([0.0, 14.0, 28.0, 42.0, 84.0])
 @pytest.fixture(scope="module")
 def found() -> dict[str, dict[str, Any]]:
     """All scenarios in the full model, from the reference patient at diagnosis, in one run."""
-    from immunescape.population.reference import reference_baseline
+    from immunescape.population.reference_baseline import reference_baseline
 
     start = reference_baseline(engine="native").states
     drugs = tuple(GIVEN)

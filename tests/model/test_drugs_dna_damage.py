@@ -28,7 +28,7 @@ SIZE = BodySize()
 def full() -> tuple[Model, Any, dict[str, float]]:
     """Everything with these drugs, compiled, and the reference patient at diagnosis."""
     from immunescape.engine import get_engine
-    from immunescape.population.reference import reference_baseline
+    from immunescape.population.reference_baseline import reference_baseline
 
     model = Model.build(drugs=NEW)
     return (
@@ -294,7 +294,7 @@ def test_vinorelbine_reaches_its_published_area() -> None:
 
 @pytest.mark.parametrize("name", [*NEW[:14], *NEW[-4:]])
 def test_harm_is_known(name: str) -> None:
-    from immunescape.knowledge.toxicity import toxicity
+    from immunescape.model.toxicity import toxicity
 
     alone, with_antibody = toxicity((name,)), toxicity((name, "pembrolizumab"))
     assert 0 <= alone.death <= alone.grade3 <= 1

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from immunescape.knowledge.toxicity import toxicity
+from immunescape.model.toxicity import toxicity
 from immunescape.report.text import crossover_shortfalls
 from immunescape.trial.coefficients import coefficients
 from immunescape.trial.course import Course, Models, Streams

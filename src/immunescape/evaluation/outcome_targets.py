@@ -267,7 +267,7 @@ def clone_targets(arms: Sequence[Key]) -> list[Target]:
 
 COUNTED = {
     "LORIS": ("PD-L1 >= 50 v < 1 %", "TMB >= 10/Mb"),
-    "OAK": ("PD-L1 >= 50 v < 1 %", "TMB >= 10/Mb", "squamous"),
+    "OAK": ("PD-L1 >= 50 v < 1 %", "TMB >= 10/Mb", "squamous", "sum of diameters >= 65 mm"),
 }
 """Factors of a study that other targets hold already."""
 STUDY_SOURCES = {"LORIS": "chowell2022;chang2024", "OAK": "gandara2018", "TOPOSCORE": "derosa2024"}

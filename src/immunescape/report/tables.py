@@ -390,7 +390,8 @@ def escape_table(escape: Mapping[str, Any]) -> Table:
 
 def toxicity_rows(drugs: list[str]) -> list[dict[str, Any]]:
     """Toxicity facts that apply to a set of drugs, as table rows."""
-    from immunescape.knowledge.toxicity import drug_classes, toxicity_facts
+    from immunescape.model.drug_tables import drug_classes
+    from immunescape.model.toxicity import toxicity_facts
 
     chosen = set(drugs)
     classes = {c for drug in chosen for c in drug_classes().get(drug, ())}

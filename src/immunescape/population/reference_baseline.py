@@ -1,0 +1,317 @@
+"""The untreated reference patient: grown from the seed to diagnosis, and the reference strengths taken there.
+
+The strength X of every modulation at diagnosis defines its reference X0, which makes all factors 1 there. X0
+acts back on the growth before diagnosis, so X0 is the fixed point of "grow the reference patient with X0,
+measure X at diagnosis". Plain iteration converges, as the factors are what the patient would have had anyway;
+it is repeated until the strengths stand still.
+
+Those of the mechanisms of the package are stored in it. Where a plug-in or a declaration of your own modulates a
+process, `with_reference_strengths` computes all strengths of that set of mechanisms anew and keeps them in the cache
+folder.
+
+As in virtual patients, clones do not grow along: the strengths are those of the tumour without them, and the baseline
+has each clone's share of the cells at diagnosis.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from immunescape.errors import ModelError
+from immunescape.model.reference_strengths import (
+    Key,
+    load_strengths,
+    reference_id,
+    strengths_file,
+    strengths_from_state,
+    write_strengths,
+)
+from immunescape.model.specificity import DEFAULT
+from immunescape.plugins import cached
+from immunescape.population.diagnosis import clones_off
+
+if TYPE_CHECKING:
+    from immunescape.engine.api import Compiled
+    from immunescape.model.assembly import Model
+
+__all__ = [
+    "Baseline",
+    "prepared_model",
+    "reference_baseline",
+    "reference_strengths",
+    "update_reference_strengths",
+    "with_reference_strengths",
+]
+
+_MAX_DAYS = 20_000.0
+_PATIENCE = 30
+"""Iterations after which steps towards the fixed point are halved."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The untreated reference patient at diagnosis.
+
+    Attributes
+    ----------
+    days : from the seed to diagnosis.
+    states : amounts, in base units.
+    quantities : value of every quantity of the model, in base units.
+    """
+
+    days: float
+    states: Mapping[str, float]
+    quantities: Mapping[str, float]
+
+
+def with_reference_strengths(model: Model, *, engine: str = "auto") -> Model:
+    """Return a model whose reference strengths are all known: itself, where none is missing.
+
+    Else all of them are computed as the fixed point described above, once for each set of mechanisms: the result is
+    kept beside the compiled models, under a fingerprint of the untreated model. A few seconds to minutes.
+
+    Raises
+    ------
+    ModelError
+        If they do not settle or the reference patient is never diagnosed: the mechanism is too strong, or its strength
+        is not finite.
+    """
+    from immunescape.engine.cache import cache_folder, fingerprint
+    from immunescape.model.assembly import Model as _Model
+
+    if not model.missing_strengths:
+        return model
+    option = model.specificity
+    untreated = _Model.build(model.mechanisms, check_units=False, specificity=option) if model.drugs else model
+    folder = cache_folder() / "reference_strengths"
+    file = folder / f"{fingerprint(untreated.to_sbml(unreferenced=True), str(_MAX_DAYS))}.csv"
+    strengths: dict[Key, float] = {}
+    with suppress(ModelError):  # a file that is damaged is written anew
+        strengths = load_strengths(file)
+    if set(untreated.modulations) - set(strengths):
+        try:
+            strengths, _ = reference_strengths(untreated, engine=engine)
+        except ModelError as error:
+            names = sorted({key[2] for key in model.missing_strengths})
+            raise ModelError(
+                f"the reference strengths with {', '.join(names)} cannot be computed: {error.message}",
+                hint="The mechanism would shift the reference patient. Weaken it, or correct its strength.",
+            ) from error
+        with suppress(OSError):  # a folder that cannot be written costs time, nothing else
+            folder.mkdir(parents=True, exist_ok=True)
+            aside = folder / f"{file.name}.{os.getpid()}"
+            write_strengths(strengths, aside)
+            aside.replace(file)
+    return _Model.build(model.mechanisms, model.drugs, check_units=False, strengths=strengths, specificity=option)
+
+
+@cached(4)
+def prepared_model(drugs: tuple[str, ...], specificity: str = DEFAULT) -> Model:
+    """Return the model of every registered mechanism with some registered drugs, ready to be simulated."""
+    from immunescape.model.stored import registered_model
+
+    return with_reference_strengths(registered_model(drugs, specificity))
+
+
+def reference_baseline(
+    model: Model | None = None,
+    *,
+    engine: str = "auto",
+    strengths: Mapping[Key, float] | None = None,
+    rtol: float = 1e-8,
+) -> Baseline:
+    """Grow the untreated reference patient from the seed to ``diameter_diagnosis``.
+
+    Parameters
+    ----------
+    model
+        All mechanisms without drugs where None.
+    engine
+        Name of the engine.
+    strengths
+        Reference strengths in place of those of the model.
+    rtol
+        Relative tolerance.
+
+    Raises
+    ------
+    ModelError
+        If the tumour does not reach the diameter: the immune system of the reference patient controls it.
+    """
+    model = _bare(model)
+    if strengths is None:
+        model = with_reference_strengths(model, engine=engine)
+    compiled = _compile(model, engine)
+    used = {k: model.parameters[reference_id(k)].base for k in model.modulations} if strengths is None else strengths
+    grown = _grow(model, compiled, used, rtol)
+    states = {**grown.states, **_shared_out(model, grown.states)}
+    return Baseline(grown.days, states, _quantities(model, compiled, used, states, rtol))
+
+
+def reference_strengths(
+    model: Model | None = None,
+    *,
+    engine: str = "auto",
+    start: Mapping[Key, float] | None = None,
+    tolerance: float = 1e-7,
+    max_iterations: int = 100,
+    rtol: float = 1e-8,
+    changed: Mapping[str, float] | None = None,
+) -> tuple[dict[Key, float], Baseline]:
+    """Compute the reference strengths as the fixed point described above.
+
+    Parameters
+    ----------
+    model, engine, rtol
+        As in `reference_baseline`.
+    start
+        Strengths to start from; the stored ones where None. Where any is missing, the tumour is first grown without
+        killing, which cannot fail, to find a start.
+    tolerance
+        Largest change of ``X / (1 + X0)`` at which the iteration ends.
+    max_iterations
+        Iterations after which it gives up.
+    changed
+        Parameters (base units) in which the reference patient differs from the tables, such as a draw of what is
+        assumed; the compiled model stays the same.
+
+    Returns
+    -------
+    strengths, baseline : (process, pathway, mechanism) -> X0, and the patient they were taken from, without clones.
+
+    Raises
+    ------
+    ModelError
+        If the iteration does not settle, or the tumour does not reach the diameter of diagnosis.
+    """
+    model = _bare(model)
+    compiled = _compile(model, engine)
+    stored = load_strengths(strengths_file(model.specificity)) if start is None else start
+    current = {key: stored.get(key, 0.0) for key in model.modulations}
+    if any(key not in stored for key in model.modulations):
+        for share in (0.0, 0.0, 0.25, 0.5, 0.75):
+            baseline = _grow(model, compiled, current, rtol, share, changed)
+            current = strengths_from_state(model, baseline.quantities)
+    change = np.inf
+    for number in range(max_iterations):
+        before = current
+        baseline = _grow(model, compiled, current, rtol, changed=changed)
+        found = strengths_from_state(model, baseline.quantities)
+        change = max((abs(found[k] - current[k]) / (1.0 + found[k]) for k in found), default=0.0)
+        current = found
+        if change < tolerance:
+            return current, baseline
+        if number >= _PATIENCE:  # what swings about the fixed point is drawn to it by taking half of each step
+            current = {k: 0.5 * (v + before[k]) for k, v in current.items()}
+    raise ModelError(
+        f"the reference strengths do not settle (last change {change:.2g} after {max_iterations} iterations)",
+        hint="The reference patient is too close to immune control; lower k_kill, or start from other strengths.",
+    )
+
+
+def update_reference_strengths(
+    path: Path | None = None, *, engine: str = "auto", specificity: str = DEFAULT
+) -> dict[Key, float]:
+    """Compute the reference strengths of all mechanisms and store them; return them."""
+    from immunescape.model.assembly import Model as _Model
+
+    model = _Model.build(specificity=specificity)
+    strengths, _ = reference_strengths(model, engine=engine)
+    write_strengths(strengths, strengths_file(specificity) if path is None else path)
+    return strengths
+
+
+def _bare(model: Model | None) -> Model:
+    from immunescape.model.assembly import Model as _Model
+
+    if model is None:
+        return _Model.build()
+    if not model.drugs:
+        return model
+    return _Model.build(model.mechanisms, strengths=model.strengths, specificity=model.specificity)
+
+
+def _compile(model: Model, engine: str) -> Compiled:
+    from immunescape.engine import get_engine
+
+    # the strengths are overridden in every job, so it does not matter that some may be missing
+    return model.compiled(get_engine(engine), unreferenced=True)
+
+
+def _grow(
+    model: Model, compiled: Compiled, strengths: Mapping[Key, float], rtol: float, killing: float = 1.0,
+    changed: Mapping[str, float] | None = None,
+) -> Baseline:  # fmt: skip
+    """Grow the reference patient; `killing` scales k_kill."""
+    from immunescape.engine.api import STOPPED, Job, Stop
+
+    diameter = model.parameters["diameter_diagnosis"].base
+    parameters = {**(changed or {}), **_parameters(model, strengths), **clones_off(model)}
+    if "k_kill" in model.parameters:
+        parameters["k_kill"] = killing * (changed or {}).get("k_kill", model.parameters["k_kill"].base)
+    grown = compiled.run(
+        Job(
+            n=1,
+            times=np.linspace(0.0, _MAX_DAYS, 401),
+            outputs=("diameter_T",),
+            parameters=parameters,
+            stop=Stop("diameter_T", np.array([diameter])),
+            rtol=rtol,
+            atol=model.atol(),
+        )
+    )
+    if grown.status[0] != STOPPED:
+        why = grown.messages.get(0, f"its diameter stays below {diameter:g} cm for {_MAX_DAYS:g} days")
+        raise ModelError(f"the reference patient is never diagnosed: {why}", hint="Look at k_growth and k_kill.")
+    states = {name: float(grown.final[0, i]) for i, name in enumerate(grown.states)}
+    values = _quantities(model, compiled, strengths, states, rtol, changed)
+    return Baseline(float(grown.end_time[0]), states, values)
+
+
+def _parameters(model: Model, strengths: Mapping[Key, float]) -> dict[str, float]:
+    return {reference_id(key): strengths.get(key, 0.0) for key in model.modulations}
+
+
+def _quantities(
+    model: Model, compiled: Compiled, strengths: Mapping[Key, float], states: Mapping[str, float], rtol: float,
+    changed: Mapping[str, float] | None = None,
+) -> dict[str, float]:  # fmt: skip
+    """Values of all quantities at a state."""
+    from immunescape.engine.api import Job
+
+    names = tuple(model.quantities)
+    at = compiled.run(
+        Job(
+            n=1,
+            times=np.array([0.0, 1e-6]),
+            outputs=names,
+            parameters={**(changed or {}), **_parameters(model, strengths)},
+            initial=dict(states),
+            rtol=rtol,
+            atol=model.atol(),
+        )
+    )
+    return {name: float(at.values[0, 0, k]) for k, name in enumerate(names)}
+
+
+def _shared_out(model: Model, states: Mapping[str, float]) -> dict[str, float]:
+    """Cancer cells of every clone by the reference patient's shares; the clone without a share keeps the rest."""
+    total = sum(states[f"C_{c.name}"] for c in model.clones)
+    shares = {c.name: model.parameters[c.fraction].base for c in model.clones if c.fraction in model.parameters}
+    cells = {f"C_{name}": total * share for name, share in shares.items()}
+    cells = {name: n if n >= 1.0 else 0.0 for name, n in cells.items()}
+    rest = {f"C_{c.name}": total - sum(cells.values()) for c in model.clones if c.name not in shares}
+    return {**cells, **rest}
+
+
+if __name__ == "__main__":
+    for option in ("none", "sparse", "series"):
+        for key, value in sorted(update_reference_strengths(specificity=option).items()):
+            print(option, *key, f"{value:.6g}")
