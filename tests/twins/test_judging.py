@@ -255,7 +255,7 @@ def test_cells_of_pdl1_are_read_as_numbers_or_ranges():
 
 
 def test_a_covariate_that_is_not_known_says_nothing(data):
-    from immunescape.trial.spec import load_trial
+    from immunescape.trial.loading import load_trial
 
     pool = pool_of("later line", virtual(load_trial("oak"), patients=200, seed=1))
     cohort = read_real_cohorts(data)[0]

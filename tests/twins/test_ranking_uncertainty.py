@@ -19,7 +19,8 @@ from immunescape.twins.assumed import assumed_strengths, regimens_of_classes, ti
 from immunescape.twins.class_errors import class_errors, pooled_errors
 from immunescape.twins.conditioning import TwinPopulation
 from immunescape.twins.courses import Courses
-from immunescape.twins.fit_weights import fit_factors, moved_parameters, truncated
+from immunescape.twins.fit_weights import fit_factors, truncated
+from immunescape.twins.moved import moved_parameters
 from immunescape.twins.options import Option
 from immunescape.twins.ranking import ranked
 from immunescape.twins.ranking_uncertainty import (

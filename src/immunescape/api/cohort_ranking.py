@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from immunescape.console import NOTICE, print_table
 from immunescape.errors import ImmunescapeError, InputError
+from immunescape.release import installed_version
 
 if TYPE_CHECKING:
     from immunescape.twins.options import Option
@@ -244,15 +245,13 @@ def _reason(error: ImmunescapeError) -> str:
 
 def _key(record: PatientRecord, options: Collection[Option], settings: Mapping[str, Any]) -> str:
     """Fingerprint of all that a ranking rests on."""
-    from importlib.metadata import version
-
     from immunescape.engine.cache import fingerprint
     from immunescape.knowledge.profile_to_model import profile_links
     from immunescape.trial.coefficients import coefficients
     from immunescape.trial.runner import model_digest
 
     return fingerprint(
-        version("immunescape"), model_digest(), repr(record), repr(tuple(options)), repr(sorted(settings.items())),
+        installed_version(), model_digest(), repr(record), repr(tuple(options)), repr(sorted(settings.items())),
         repr(profile_links()), repr(sorted(coefficients("twin_errors").items())),
     )  # fmt: skip
 

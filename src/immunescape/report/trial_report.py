@@ -180,7 +180,7 @@ def _safety_note(result: TrialResult) -> str:
 def context(result: TrialResult, notice: str) -> dict[str, Any]:
     """Everything that the template shows."""
     from immunescape.model.describe import parameter_table
-    from immunescape.population.reference import prepared_model
+    from immunescape.population.reference_baseline import prepared_model
 
     model = prepared_model(result.trial.drugs, result.trial.specificity)
     parameters = parameter_table(model)
@@ -271,7 +271,8 @@ def _escape(result: TrialResult) -> dict[str, Any]:
         "escape_note": f"{result.escape['n']} patients of the arm {result.escape['arm']} whose disease resisted, "
         "treated again with the same random numbers while one mechanism, or one group of their parameters, was "
         "restored to the reference. Named is what kept them free of progression longest, if by more than "
-        f"{result.escape['least_gain_months']:.1f} months.",
+        f"{result.escape['least_gain_months']:.1f} months. Growth is no way past the immune system and gains in nearly "
+        "every patient: it is named only where nothing else gained enough.",
     }
 
 

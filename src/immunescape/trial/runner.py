@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from immunescape.errors import InputError
 from immunescape.files import check_folder, whole_file
 from immunescape.parallel import Team, deferred_interrupts, open_team, usable_cores
+from immunescape.release import installed_version
 from immunescape.trial import WORKER_IMPORTS
 from immunescape.trial.blocks import (
     BlockTask,
@@ -165,7 +166,7 @@ def run_trial(
         trial,
         seed=seed,
         engine=engine_name,
-        version=_version(),
+        version=installed_version(),
         paired=paired,
         wall_s=time.perf_counter() - began,
         patients=pd.DataFrame(rows),
@@ -178,7 +179,7 @@ def run_trial(
 def _working_engine(trial: Trial, engine: str) -> str:
     """Name of the engine that compiles the trial's model; compiled here once, so that workers find it in the cache."""
     from immunescape.engine import get_engine
-    from immunescape.population.reference import prepared_model
+    from immunescape.population.reference_baseline import prepared_model
 
     chosen = get_engine(engine)
     prepared_model(trial.drugs, trial.specificity).compiled(chosen)
@@ -373,7 +374,7 @@ class BlockStore:
 
 def _key(trial: Trial, seed: int, engine: str, size: int, paired: bool, fit: PopulationFit | None = None) -> str:
     """Hash of all that a block's content depends on: protocol, seed, engine, tolerance, and the package's own files."""
-    parts = [trial.text or repr(trial), str(seed), engine, repr(RTOL), str(size), str(paired), _version()]
+    parts = [trial.text or repr(trial), str(seed), engine, repr(RTOL), str(size), str(paired), installed_version()]
     if fit is not None:
         parts.append(fit.to_csv())
     digest = hashlib.sha256("\x1f".join(parts).encode())
@@ -395,12 +396,3 @@ def _add_package(digest: Any) -> None:
             if path.suffix in (".py", ".csv", ".c", ".h", ".in"):
                 digest.update(path.relative_to(root).as_posix().encode())
                 digest.update(path.read_bytes())
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("immunescape")
-    except PackageNotFoundError:
-        return "unknown"

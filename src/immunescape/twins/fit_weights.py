@@ -9,7 +9,6 @@ next to nothing on a population, so draws of the fit are not weighted by them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,22 +18,14 @@ from immunescape.evaluation.fit_terms import scored
 from immunescape.evaluation.posterior import Posterior
 from immunescape.evaluation.weighting import Sample
 from immunescape.population.fit import PopulationFit
+from immunescape.twins.twin import Followed, batch_of, first_number, seed_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from immunescape.twins.twin import Followed
-
-__all__ = ["fit_factors", "moved_parameters", "truncated"]
+__all__ = ["fit_factors", "truncated"]
 
 FloatArray = NDArray[np.float64]
-
-
-@lru_cache(maxsize=1)
-def moved_parameters() -> frozenset[str]:
-    """Parameters and frailties that the posterior of the shipped fit moves; none where no fit ships."""
-    posterior = Posterior.shipped()
-    return frozenset() if posterior is None else frozenset(scored(posterior.moving)[0])
 
 
 def fit_factors(followed: Followed, draws: int, seed: int, fits: Sequence[PopulationFit] | None = None) -> FloatArray:
@@ -54,8 +45,6 @@ def fit_factors(followed: Followed, draws: int, seed: int, fits: Sequence[Popula
     (0, n) where no fit ships.
     """
     import pandas as pd
-
-    from immunescape.twins.twin import batch_of, first_number, seed_of
 
     posterior = Posterior.shipped()
     table = followed.twins.table

@@ -93,8 +93,8 @@ def made_pools(
     progress
         Called with (setting, patients done, patients in all).
     """
+    from immunescape.trial.loading import load_trial
     from immunescape.trial.runner import run_trial
-    from immunescape.trial.spec import load_trial
 
     alone = files("immunescape.evaluation.harness") / "protocols" / "all-comers-pembrolizumab.yaml"
     found = {}
