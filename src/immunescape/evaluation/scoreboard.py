@@ -28,16 +28,21 @@ from immunescape.evaluation.replicates import (
     moved_share,
     resampled_rows,
 )
-from immunescape.evaluation.roles import LANDMARKS, ROLES, interval_score, regimen_class, roles
+from immunescape.evaluation.trial_classes import LANDMARKS, ROLES, interval_score, regimen_class, roles
 from immunescape.evaluation.weighting import weighted_survival
 
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
 
 __all__ = [
+    "LANDMARKS",
+    "ROLES",
     "Score",
+    "interval_score",
     "published_ratios",
+    "regimen_class",
     "rivals",
+    "roles",
     "score_trial",
     "summarise",
 ]
@@ -90,6 +95,7 @@ class Score:
         return self.low <= self.published and (self.high is None or self.published <= self.high)
 
 
+@cache
 def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 1) -> list[Score]:
     """Every published figure of a trial beside its prediction.
 

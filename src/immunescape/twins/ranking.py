@@ -402,6 +402,8 @@ def ranked(
     InputError
         Where no twin reached all options.
     """
+    import pandas as pd
+
     used = dict(WEIGHTS if weights is None else weights)
     if uncertainty is None:
         uncertainty = RankingUncertainty(classes=ClassErrors({"all": dict(discrepancy)} if discrepancy else {}))

@@ -1,8 +1,7 @@
-"""What a trial is to the project (fitted to or kept apart), its class, and how a predicted interval is scored."""
+"""What trials are to the model (calibration, validation, own), their class of regimen, and how intervals are scored."""
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from immunescape.evaluation.replicates import LEVEL
@@ -19,7 +18,6 @@ LANDMARKS = (12, 24, 60)
 """Months at which survival is compared: one, two and five years."""
 
 
-@cache
 def roles() -> dict[str, tuple[str, str]]:
     """Trial -> (role, regimen class) of every trial that ships, from ``knowledge/data/trial_roles.csv``."""
     return {row["trial"]: (row.choice("role", ROLES[:2]), row["regimen_class"]) for row in read_rows("trial_roles")}
