@@ -11,7 +11,7 @@ import pytest
 import immunescape
 
 ROOT = Path(immunescape.__file__).parent
-COMMON = {"errors", "files", "units"}
+COMMON = {"console", "errors", "files", "units"}
 KNOWLEDGE = COMMON | {"knowledge", "plugins", "registry"}
 SIMULATION = KNOWLEDGE | {"stats", "engine", "parallel", "model", "population", "trial"}
 RESULTS = SIMULATION | {"design", "patients", "evaluation", "profile", "twins"}
@@ -35,11 +35,11 @@ BELOW: dict[str, set[str]] = {
     "evaluation": SIMULATION,
     "predictions": KNOWLEDGE | {"evaluation", "trial"},
     "twins": SIMULATION | {"evaluation", "profile"},
-    "report": RESULTS | {"console"},
-    "api": RESULTS | {"console", "report"},
+    "report": RESULTS,
+    "api": RESULTS | {"report"},
     "testing": RESULTS - {"evaluation", "patients", "twins"},
-    "app": RESULTS | {"console", "report", "api", "predictions"},
-    "cli": RESULTS | {"console", "report", "api", "app", "predictions"},
+    "app": RESULTS | {"report", "api", "predictions"},
+    "cli": RESULTS | {"report", "api", "app", "predictions"},
 }
 """Package or module -> what it may import. ``immunescape/__init__.py`` hands out what `api` offers, and no more."""
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from immunescape.console import markdown_table
 from immunescape.errors import InputError
 from immunescape.files import whole_file
-from immunescape.report.tables import markdown_table
 
 if TYPE_CHECKING:
     from immunescape.evaluation.harness.run import Harness

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from immunescape.console import markdown_table
 from immunescape.model.declarations import Mechanism
-from immunescape.report.tables import markdown_table
 
 if TYPE_CHECKING:
     from immunescape.knowledge.claim_records import Claim
