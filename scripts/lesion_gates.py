@@ -27,8 +27,8 @@ def measure(
 ) -> dict[str, Any]:
     """Figures of the trials, by name."""
     from immunescape.population.fit import PopulationFit
+    from immunescape.trial.loading import load_trial
     from immunescape.trial.runner import run_trial
-    from immunescape.trial.spec import load_trial
 
     fit = None if fit_file is None else PopulationFit.read(fit_file)
     found: dict[str, Any] = {}

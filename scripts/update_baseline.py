@@ -20,8 +20,8 @@ def figures() -> dict[str, Any]:
     """Trial -> arm -> responders, medians (months), mean ln of the volume at baseline (mL) and at the last scans."""
     import numpy as np
 
+    from immunescape.trial.loading import load_trial
     from immunescape.trial.runner import run_trial
-    from immunescape.trial.spec import load_trial
 
     out: dict[str, Any] = {}
     for name in TRIALS:

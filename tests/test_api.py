@@ -10,12 +10,12 @@ import pytest
 
 def test_functions_load_a_trial_and_a_design_beside_the_packages_of_these_names():
     import immunescape
-    import immunescape.trial.spec
+    import immunescape.trial.loading
 
     assert immunescape.load_trial("keynote-024").name == "keynote-024"
     assert immunescape.load_trial("oak").spec.arms[0].name
     assert immunescape.load_design("pdl1-enrichment").name == "pdl1-enrichment"
-    assert immunescape.trial.spec.list_trials()
+    assert immunescape.trial.loading.list_trials()
 
 
 @pytest.mark.parametrize(

@@ -84,12 +84,12 @@ def test_the_template_adds_one_of_each(example: Path) -> None:
     from immunescape.design.loading import list_designs, load_design
     from immunescape.knowledge.claim_records import load_claims
     from immunescape.knowledge.references import get_reference
-    from immunescape.knowledge.toxicity import toxicity
     from immunescape.model.parameters import load_parameters
+    from immunescape.model.toxicity import toxicity
     from immunescape.profile.biomarkers import biomarkers
     from immunescape.profile.readers import get_reader
     from immunescape.trial.dosing import dose_problem
-    from immunescape.trial.spec import list_trials, load_trial
+    from immunescape.trial.loading import list_trials, load_trial
 
     mechanism, drug = registry.get_mechanism("itaconate"), registry.get_drug("AB154")
     assert Path(mechanism.parameters).parent == example
@@ -146,6 +146,7 @@ def test_the_template_keeps_the_contract_but_for_models(example: Path, tmp_path:
 def test_a_mechanism_of_a_plugin_leaves_the_reference_patient_where_he_was(example: Path) -> None:
     """The missing strength is computed, kept and used; without it nothing is simulated."""
     from immunescape.model.assembly import Model
+    from immunescape.model.stored import untreated_model
     from immunescape.population.reference import reference_baseline, with_reference_strengths
 
     model = Model.build(check_units=False)
@@ -154,14 +155,14 @@ def test_a_mechanism_of_a_plugin_leaves_the_reference_patient_where_he_was(examp
         model.to_sbml()
     ready = with_reference_strengths(model)
     assert ready.parameters["X0_killing_itaconate_itaconate"].value > 0.01
-    assert ready.untreated.missing_strengths == ()
+    assert untreated_model(ready).missing_strengths == ()
     grown = reference_baseline(ready)
     assert grown.quantities["f_killing"] == pytest.approx(1.0, abs=1e-5)
 
 
 def test_a_small_trial_runs_with_the_template(example: Path) -> None:
+    from immunescape.trial.loading import load_trial
     from immunescape.trial.runner import run_trial
-    from immunescape.trial.spec import load_trial
 
     result = run_trial(load_trial("example-domvanalimab"), patients=4, seed=1, workers=1)
     assert [arm["n"] for arm in result.arms] == [4, 4]
@@ -302,6 +303,23 @@ def test_a_drug_with_class_dose_and_harm_is_taken(install: Install) -> None:
     assert registry.get_drug("toymab").targets == ("TIGIT",)
 
 
+def test_a_drug_may_be_a_folder_as_those_of_immunescape_are(install: Install) -> None:
+    """Declaration and all tables side by side; both entry points name the folder."""
+    files = {f"toymab/{name.removeprefix('data/')}": text for name, text in DATA.items()}
+    files |= {"toymab/__init__.py": DRUG, "toymab/parameters.csv": DRUG_TABLE}
+    points = {"immunescape.drugs": {"toymab": "extoy.toymab:DRUG"}, "immunescape.data": {"toymab": "extoy.toymab"}}
+    folder = install("extoy", files, points)
+    assert registry.get_drug("toymab").parameters == folder / "toymab" / "parameters.csv"
+
+
+def test_a_parameter_table_without_the_module_of_its_drug_is_refused(install: Install) -> None:
+    files = {**DATA, "__init__.py": "", "data/parameters.csv": DRUG_TABLE}
+    folder = install("extoy", files, {"immunescape.data": {"extoy": "extoy.data"}})
+    (folder / "data" / "__init__.py").unlink()
+    with pytest.raises(InputError, match=r"unknown file of a plug-in 'parameters\.csv'|no package with files"):
+        plugins.data_folders()
+
+
 @pytest.mark.parametrize(
     ("lacking", "message"),
     [
@@ -350,13 +368,13 @@ def test_a_drug_with_part_of_its_harm_is_refused(install: Install) -> None:
 def test_a_table_that_would_change_others_or_cannot_be_read_names_its_row(
     install: Install, file: str, text: str, message: str
 ) -> None:
-    from immunescape.trial.coefficients import coefficients
+    from immunescape.model.drug_tables import usual_doses
 
     folder = install("extoy", WHOLE | {f"data/{file}": text}, DRUG_POINTS)
 
     def read() -> None:
         registry.drugs()
-        coefficients("usual_doses")
+        usual_doses()
 
     with pytest.raises(ImmunescapeError, match=message) as error:
         read()
@@ -379,7 +397,7 @@ def test_a_data_folder_that_is_not_there_is_refused(install: Install) -> None:
 @pytest.mark.parametrize(("kind", "name"), [("trials", "KEYNOTE-024"), ("designs", "pdl1-enrichment")])
 def test_a_trial_or_design_of_a_name_that_is_taken_is_refused(install: Install, kind: str, name: str) -> None:
     from immunescape.design.loading import list_designs
-    from immunescape.trial.spec import list_trials
+    from immunescape.trial.loading import list_trials
 
     install(
         "extoy",
@@ -391,7 +409,7 @@ def test_a_trial_or_design_of_a_name_that_is_taken_is_refused(install: Install, 
 
 
 def test_two_plugins_with_one_trial_are_refused(install: Install) -> None:
-    from immunescape.trial.spec import list_trials
+    from immunescape.trial.loading import list_trials
 
     for name in ("one", "two"):
         install(
@@ -685,7 +703,7 @@ def test_the_template_installs_into_a_fresh_environment_and_runs_a_trial(tmp_pat
 
     command = "import sys; from immunescape.cli import main; sys.argv[1:] = {}; main()"
     assert "zhao2022itaconate" in ask(command.format(["show", "itaconate"]))
-    assert "example-domvanalimab" in ask("from immunescape.trial.spec import list_trials; print(list_trials())")
+    assert "example-domvanalimab" in ask("from immunescape.trial.loading import list_trials; print(list_trials())")
     words = ["trial", "example-domvanalimab", "--patients", "4", "--workers", "1", "--out", str(tmp_path / "out")]
     ask(command.format(words))
     assert (tmp_path / "out" / "result.json").is_file()

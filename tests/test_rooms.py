@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -44,9 +46,14 @@ BELOW: dict[str, set[str]] = {
 """Package or module -> what it may import. ``immunescape/__init__.py`` hands out what `api` offers, and no more."""
 
 
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def _imports(path: Path) -> Iterator[tuple[str, int]]:
     """Modules of ours that a file imports anywhere (also inside functions and for types alone), with the line."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: imports are absolute"
             names = [f"{node.module}.{alias.name}" for alias in node.names]
@@ -86,11 +93,90 @@ def test_what_may_be_imported_forms_no_circle() -> None:
         left = {name: below for name, below in left.items() if name not in lowest}
 
 
+def _modules() -> dict[str, Path]:
+    """Modules of the package by dotted name; a package goes by its ``__init__``."""
+    dotted = {p: ".".join(p.relative_to(ROOT.parent).with_suffix("").parts) for p in sorted(ROOT.rglob("*.py"))}
+    return {name.removesuffix(".__init__"): path for path, name in dotted.items()}
+
+
+def _runtime_imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Dotted names that code imports when it runs, at the top and inside functions; blocks for type checkers apart."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            waiting += node.orelse
+            continue
+        if isinstance(node, ast.ImportFrom):
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        waiting += ast.iter_child_nodes(node)
+
+
+def _imported_modules(sources: dict[str, ast.Module]) -> dict[str, dict[str, int]]:
+    """Module -> modules among `sources` that it imports, with the line; a name out of a module counts as the module."""
+    arrows: dict[str, dict[str, int]] = {}
+    for module, tree in sources.items():
+        arrows[module] = {}
+        for name, line in _runtime_imports(tree):
+            target = name if name in sources else name.rpartition(".")[0]
+            if target in sources and target != module:
+                arrows[module].setdefault(target, line)
+    return arrows
+
+
+def _circles(arrows: dict[str, dict[str, int]]) -> list[str]:
+    """Circles of modules, each described by its arrows; every strongly connected set of modules gives one of them."""
+    left = {module: set(targets) for module, targets in arrows.items()}
+    while lowest := {m for m, targets in left.items() if not targets & set(left)}:
+        left = {m: targets for m, targets in left.items() if m not in lowest}
+    described = []
+    while left:
+        route = [min(left)]
+        while True:
+            following = min(left[route[-1]] & set(left))
+            if following in route:
+                break
+            route.append(following)
+        ring = [*route[route.index(following) :], following]
+        described.append(", ".join(f"{a} line {arrows[a][b]} -> {b}" for a, b in itertools.pairwise(ring)))
+        left = {m: targets for m, targets in left.items() if m not in ring}
+        while lowest := {m for m, targets in left.items() if not targets & set(left)}:
+            left = {m: targets for m, targets in left.items() if m not in lowest}
+    return described
+
+
+def test_no_two_modules_import_each_other_directly_or_by_way_of_others() -> None:
+    """Neither at the top nor inside functions: a circle means that what both need has no module of its own."""
+    circles = _circles(_imported_modules({name: _tree(path) for name, path in _modules().items()}))
+    assert not circles, "\n".join(circles)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "circular"),
+    [
+        ("from p.b import x", "from p.a import y", True),
+        ("from p import b", "import p.a", True),
+        ("from p.b import x", "def f():\n    from p.a import y", True),
+        ("class C:\n    def m(self):\n        if True:\n            import p.b", "from p.a import y", True),
+        ("from p.b import x", "if TYPE_CHECKING:\n    from p.a import y", False),
+        ("from p.b import x", "if typing.TYPE_CHECKING:\n    pass\nelse:\n    from p.a import y", True),
+        ("from p.b import x", "from p import y", True),  # by way of the package, which imports both
+        ("from p.b import x", "from q import y", False),
+    ],
+)
+def test_a_circle_is_seen_wherever_its_imports_stand(first: str, second: str, circular: bool) -> None:
+    sources = {"p": "from p.a import y", "p.a": first, "p.b": second, "p.c": "from p.a import y"}
+    trees = {name: ast.parse(text) for name, text in sources.items()}
+    assert bool(_circles(_imported_modules(trees))) == circular
+
+
 def test_no_import_of_ours_is_written_as_text() -> None:
     """A module that is imported by its name would be an arrow that nobody sees; plug-ins alone are found so."""
     hidden = []
     for path in sorted(ROOT.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(_tree(path)):
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

@@ -13,8 +13,10 @@ them) and files through the group `DATA_GROUP`: the path of a package (a folder 
 ``claims/*.yaml``                       claims that ``immunescape claims`` tests
 ======================================= ==================================================================
 
-in the format of the files of the same name in ``immunescape/knowledge``. Nothing is written into immunescape, nothing
-of it can be replaced (a name that is taken is refused), and a file of another name is refused rather than ignored.
+in the format of the files of the same name in ``immunescape/knowledge`` and in the folders of its drugs. A drug that is
+a folder, with ``parameters.csv`` beside its ``__init__.py``, may be named by both kinds of entry points. Nothing is
+written into immunescape, nothing of it can be replaced (a name that is taken is refused), and a file of another name is
+refused rather than ignored.
 """
 
 from __future__ import annotations
@@ -189,8 +191,13 @@ def _check_folder(path: Path) -> None:
                 if file.suffix != ".yaml" and not file.name.startswith((".", "__")) and file.suffix != ".csv":
                     raise InputError("a protocol, design or chapter of claims ends in .yaml", where=str(file))
             continue
-        if entry.name not in TABLES:
+        if entry.name not in TABLES and not _is_drug_table(entry):
             raise unknown_word("file of a plug-in", entry.name, (*TABLES, *LIBRARIES), where=str(entry))
+
+
+def _is_drug_table(entry: Path) -> bool:
+    """Whether a file is the parameter table of a drug that is a folder: its module lies beside it."""
+    return entry.name == "parameters.csv" and (entry.parent / "__init__.py").is_file()
 
 
 def table_files(name: str) -> tuple[Path, ...]:

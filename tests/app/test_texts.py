@@ -11,7 +11,7 @@ from immunescape.app.evidence import PAGES, claim_rows, page_text
 from immunescape.app.trial_text import LARGEST_TEXT, library_text, read_trial_text, trial_code
 from immunescape.design.loading import list_designs, read_design
 from immunescape.errors import InputError
-from immunescape.trial.spec import list_trials
+from immunescape.trial.loading import list_trials
 
 
 def value_at(data: object, key: str) -> object:

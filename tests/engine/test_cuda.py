@@ -12,10 +12,11 @@ import pytest
 from tests.engine.small import sbml
 
 from immunescape.engine import FAILED, OK, STOPPED, Doses, Job, Stop, cuda, get_engine
+from immunescape.engine.compilers import find_toolchain
 from immunescape.engine.cuda import CudaEngine
 from immunescape.engine.cuda_driver import open_device
 from immunescape.engine.native import NativeEngine
-from immunescape.engine.toolchain import find_toolchain, library_suffix
+from immunescape.engine.toolchain import library_suffix
 from immunescape.errors import EngineError
 
 needs_clang = pytest.mark.skipif(find_spec("ziglang") is None, reason="needs the compiler in the package ziglang")

@@ -11,10 +11,10 @@ from tests.engine.small import sbml
 
 from immunescape.engine import Job
 from immunescape.engine.codegen import headers
+from immunescape.engine.compilers import find_toolchain
 from immunescape.engine.native import NativeEngine
-from immunescape.engine.processor import _cpu_flags, fused_flags
+from immunescape.engine.processor import _cpu_flags, fused_flags, machine_lanes
 from immunescape.engine.tape import Tape
-from immunescape.engine.toolchain import find_toolchain, machine_lanes
 
 WIDTHS = [w for w in (1, 2, 4, 8) if w <= machine_lanes()]
 

@@ -11,7 +11,7 @@ from tests.engine.small import sbml
 
 from immunescape.engine import FAILED, OK, Doses, Job, Stop
 from immunescape.engine.native import NativeEngine
-from immunescape.engine.toolchain import machine_lanes
+from immunescape.engine.processor import machine_lanes
 
 N = 21
 TIMES = np.linspace(0, 30, 16)

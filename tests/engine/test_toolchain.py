@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from tests.engine.small import sbml
 
-from immunescape.engine import Job, get_engine, shipped, toolchain
+from immunescape.engine import Job, compilers, get_engine, shipped
 from immunescape.engine.analysis import analyse
 from immunescape.engine.codegen import generate, headers
 from immunescape.engine.native import NativeEngine
@@ -27,7 +27,7 @@ from immunescape.errors import EngineError
 def no_compiler(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setattr(shutil, "which", lambda name, **_: None)
-    monkeypatch.setattr(toolchain, "_has_ziglang", lambda: False)
+    monkeypatch.setattr(compilers, "_has_ziglang", lambda: False)
 
 
 @pytest.mark.usefixtures("no_compiler")
@@ -44,9 +44,9 @@ def test_without_a_compiler_no_slower_engine_takes_over():
 
 def test_a_compiler_that_does_not_work_is_passed_over_with_a_warning(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CC", "/bin/false")
-    monkeypatch.setattr(toolchain, "_candidates", lambda: iter(()))
+    monkeypatch.setattr(compilers, "_candidates", lambda: iter(()))
     with pytest.warns(UserWarning, match="CC='/bin/false'"), pytest.raises(EngineError, match="none was found"):
-        toolchain.find_toolchain()
+        compilers.find_toolchain()
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc")
@@ -56,14 +56,14 @@ def test_cc_may_hold_options_quotation_marks_and_spaces(tmp_path, monkeypatch: p
     (place / "gcc").symlink_to(shutil.which("gcc"))
     for text in ("gcc -m64", "env gcc", f"'{place}/gcc' -m64", f"{place}/gcc"):
         monkeypatch.setenv("CC", text)
-        assert "gcc" in " ".join(toolchain.find_toolchain().command)
+        assert "gcc" in " ".join(compilers.find_toolchain().command)
 
 
 def test_a_failing_compilation_is_reported(tmp_path):
     source = tmp_path / "bad.c"
     source.write_text("int f( {")
     with pytest.raises(EngineError, match="compiler failed"):
-        toolchain.find_toolchain().build([source], tmp_path / "bad.so", 1)
+        compilers.find_toolchain().build([source], tmp_path / "bad.so", 1)
 
 
 def test_more_lanes_than_the_processor_has_are_refused(monkeypatch: pytest.MonkeyPatch):

@@ -40,7 +40,7 @@ from immunescape.evaluation.targets import Target, logit
 from immunescape.evaluation.weighting import Sample, pool
 from immunescape.model.registry import get_drug, mechanisms
 from immunescape.population.fit import FitTerm, PopulationFit
-from immunescape.trial.spec import load_trial
+from immunescape.trial.loading import load_trial
 
 
 def patients(trial: str, arm: str, fit: PopulationFit, seed: int, odds: float = 1.0, n: int = 400) -> Sample:

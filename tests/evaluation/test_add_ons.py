@@ -11,7 +11,7 @@ from immunescape.cli import app
 from immunescape.errors import InputError
 from immunescape.evaluation.harness.add_ons import AddOns, add_on_rows, add_ons
 from immunescape.model.registry import drugs
-from immunescape.trial.regimen import parse_regimen
+from immunescape.trial.grammar import parse_regimen
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ from immunescape.evaluation.weighting import (
     weighted_survival,
 )
 from immunescape.population.fit import FitTerm, PopulationFit
-from immunescape.trial.spec import load_trial
+from immunescape.trial.loading import load_trial
 
 
 def made_up(n: int, seed: int, fit: PopulationFit | None = None) -> Sample:

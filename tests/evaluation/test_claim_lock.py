@@ -136,7 +136,7 @@ def test_bounds_of_no_effect_must_hold_no_effect() -> None:
 def test_what_only_a_drug_brings_is_looked_at_where_the_drug_is_given() -> None:
     from immunescape.evaluation.claims import observed, plan
     from immunescape.evaluation.summary import full_model
-    from immunescape.trial.regimen import parse_regimen
+    from immunescape.trial.grammar import parse_regimen
 
     model = full_model()
     owners = {**model.quantities, **model.states}

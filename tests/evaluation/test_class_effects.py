@@ -11,10 +11,13 @@ from immunescape.evaluation.harness.class_effects import (
     Evidence,
     added_class,
     class_effects,
+    delivered_shares,
+    shipped_effect,
+    shipped_effects,
+    shipped_evidence,
     shrunk,
 )
-from immunescape.evaluation.harness.protocols import Protocol
-from immunescape.trial.spec import load_trial
+from immunescape.trial.loading import load_trial
 
 
 def trials(name: str, share: float, count: int, predicted: float = -0.5, se: float = 0.08) -> list[Evidence]:
@@ -73,9 +76,33 @@ def test_a_prediction_is_multiplied_by_what_its_class_delivers() -> None:
 
 
 def test_added_drugs_are_named_by_their_class_and_replacements_are_none() -> None:
-    kinds = {
-        n: added_class(Protocol(load_trial(n), "calibration", "addon", {})) for n in ("keynote-189", "keynote-024")
-    }
+    kinds = {n: added_class(load_trial(n)) for n in ("keynote-189", "keynote-024")}
     assert kinds["keynote-024"] == ""
     assert kinds["keynote-189"]
     assert "+" not in kinds["keynote-189"]
+
+
+def test_the_evidence_that_ships_shrinks_added_drugs_and_leaves_replaced_ones_alone() -> None:
+    effect = shipped_effect(load_trial("impower131"), "", "pfs_hr")
+    assert effect is not None
+    assert effect.drug_class == "anti-PD-L1 antibody"
+    assert effect.trials >= 1
+    assert shipped_effect(load_trial("keynote-024"), "", "pfs_hr") is None
+    assert delivered_shares(load_trial("keynote-024"), "", "pfs_hr", 3, (1,))[0] == 1.0
+    mean, shares = delivered_shares(load_trial("impower131"), "", "pfs_hr", 4000, (1,))
+    assert mean == effect.mean
+    assert shares.std() == pytest.approx(effect.sd, rel=0.05)
+
+
+def test_no_result_predicts_itself() -> None:
+    own = {e.trial for e in shipped_evidence("pfs_hr") if e.drug_class == "anti-PD-1 antibody"}
+    assert "keynote-189" in own
+    without = shipped_effect(load_trial("keynote-189"), "", "pfs_hr")
+    assert without is not None
+    assert without.trials == len(own) - 1
+
+
+def test_a_class_that_no_trial_tested_is_predicted_with_the_wide_and_pessimistic_prior() -> None:
+    effects = {e.drug_class: e for e in shipped_effects("os_hr")}
+    assert effects[UNTESTED].mean <= PRIOR_MEAN
+    assert effects[UNTESTED].sd >= 0.6

@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 
 from immunescape.errors import InputError
 from immunescape.evaluation.cohort_response import ARMS, read_cohorts, response_rows, size_rows
-from immunescape.trial.spec import load_trial
+from immunescape.trial.loading import load_trial
 
 HEAD = "SAMPLE_ID,PDL1_TPS(%),Systemic_therapy_history,Drug,Response\n"
 

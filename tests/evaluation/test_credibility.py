@@ -21,8 +21,8 @@ from immunescape.evaluation.scoreboard import Score, summarise
 from immunescape.evaluation.sensitivity import Sensitivity, run_sensitivity
 from immunescape.predictions import open_protocols
 from immunescape.report.credibility_report import credibility_markdown, credibility_sections, write_credibility
+from immunescape.trial.loading import load_trial
 from immunescape.trial.runner import model_digest
-from immunescape.trial.spec import load_trial
 
 TRIAL = load_trial("keynote-024")
 PAIR = "pembrolizumab / platinum doublet"

@@ -17,7 +17,7 @@ from immunescape.evaluation.harness.protocols import deviations, protocols
 from immunescape.evaluation.harness.real import odds_ratio, patient_odds
 from immunescape.evaluation.harness.run import pooled, run_harness
 from immunescape.report.harness_report import HISTORY_COLUMNS, append_history, harness_markdown
-from immunescape.trial.spec import trial_template
+from immunescape.trial.loading import trial_template
 
 TRIALS = "trial,role,population,line,histology,pdl1,driver,arm,n,crossover_pct,orr_pct,pfs_hr,os_hr,reference\n"
 COMBINATIONS = (
@@ -129,7 +129,7 @@ def test_the_protocols_at_hand_deviate_only_where_it_is_known(shared_data):
 
 def test_every_row_of_both_tables_has_a_protocol(shared_data):
     found = protocols(shared_data)
-    assert len(found) == 48
+    assert len(found) == 54
     assert sum("combination" in p.rows for p in found) == 29
     assert sum(p.role == "validation" for p in found) == 6
 

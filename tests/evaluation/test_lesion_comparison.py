@@ -14,7 +14,7 @@ from scipy.stats import ks_2samp
 from immunescape.errors import InputError
 from immunescape.evaluation.kinetics import read_lesions
 from immunescape.evaluation.lesion_comparison import COMPARISONS, FILES, Comparison, compare_arm, compare_lesions
-from immunescape.trial.spec import load_trial
+from immunescape.trial.loading import load_trial
 
 DAYS = 42.0 * np.arange(1, 5)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -26,7 +25,7 @@ from immunescape.population.fit import FitTerm, PopulationFit
 from immunescape.population.linking import linked_score, unexplained_share
 from immunescape.trial.blocks import BlockTask, _Worker
 from immunescape.trial.lesions import LesionModel
-from immunescape.trial.spec import load_trial
+from immunescape.trial.loading import load_trial
 
 
 def fit_of(*terms: tuple[str, str, float]) -> PopulationFit:
@@ -106,15 +105,14 @@ def test_scores_of_lesions_are_those_that_were_simulated(worker: _Worker) -> Non
     about = (rows, simulator.trial.drugs, simulator.trial.specificity)
     z = np.column_stack([_score(n, *about) for n in names])
     linked = np.column_stack([linked_score(n, rows) for n in names])
-    from immunescape.population.linking import standard_score
+    from immunescape.population.scores import standard_score
 
     scores = {t.term for t in fit.terms if t.term not in ("shift", "scale")}
     sample = Sample(
         "keynote-024", "a", names, z, linked, np.array([unexplained_share(n, region) for n in names]),
         {s: standard_score(s, rows) for s in scores}, np.zeros(len(rows)), {}, {}, ((fit, len(rows)),),
     )  # fmt: skip
-    result = SimpleNamespace(paired=True, seed=3, trial=simulator.trial)
-    found, kinds = lesion_scores(rows, sample, fit, result)
+    found, kinds = lesion_scores(rows, sample, fit, 3, 0)
     assert kinds == ("correlation_growth", "correlation_immunity", "")
     checked = 0
     for i, p in enumerate(patients):

@@ -26,7 +26,7 @@ from immunescape.evaluation.scoreboard import (
 )
 from immunescape.evaluation.validation import validate
 from immunescape.report.scoreboard_report import facts_table, print_scoreboard, scores_table, summary_table
-from immunescape.trial.spec import list_trials, load_trial
+from immunescape.trial.loading import list_trials, load_trial
 
 
 def score(trial: str, role: str, published: float, predicted: float = 0.7, kind: str = "ici") -> Score:

@@ -28,12 +28,12 @@ from immunescape.evaluation.uncertainty import (
     moved,
     uncertain,
 )
-from immunescape.model.parameters import FOLDER, Parameter, load_parameters
+from immunescape.model.parameters import Parameter, load_parameters
 from immunescape.model.reference import load_strengths, reference_id
 from immunescape.population.fit import PopulationFit
 from immunescape.population.reference import prepared_model, reference_baseline, reference_strengths
 from immunescape.report.uncertainty_report import ensemble_table
-from immunescape.trial.spec import load_trial
+from immunescape.trial.loading import load_trial
 
 
 def parameter(value: float, grade: str = "assumed", **more: object) -> Parameter:
@@ -239,10 +239,10 @@ def test_the_commands_print(figures: list[str], monkeypatch: pytest.MonkeyPatch)
 
 
 def tables() -> list[Parameter]:
-    return [
-        p for file in sorted(FOLDER.glob("*.csv")) if not file.name.startswith("reference_strengths")
-        for p in load_parameters(file.name, file.stem).values()
-    ]  # fmt: skip
+    from immunescape.model.registry import drugs, mechanisms
+
+    names = {str(m.parameters) for m in (*mechanisms().values(), *drugs().values()) if str(m.parameters)}
+    return [p for name in sorted(names) for p in load_parameters(name, Path(name).stem).values()]
 
 
 def test_an_assumed_number_does_not_pass_for_that_of_its_source() -> None:

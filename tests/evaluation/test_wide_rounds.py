@@ -19,7 +19,7 @@ from immunescape.evaluation.targets import Target, logit
 from immunescape.evaluation.weighting import Sample, effective_size, pool, tilted
 from immunescape.evaluation.wide_rounds import cost, point_fits, scatter
 from immunescape.population.fit import FitTerm, PopulationFit
-from immunescape.trial.spec import load_trial
+from immunescape.trial.loading import load_trial
 
 KEY = ("t", "a")
 MOVING = (Term("k_kill", ("k_kill",), "shift", 0.5), Term("k_kill", ("k_kill",), "scale", 0.25))

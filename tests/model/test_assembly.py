@@ -381,16 +381,16 @@ def test_text_of_a_model(toys: Toys) -> None:
 def test_a_model_is_assembled_and_written_once_in_a_process_and_travels_without_what_follows_from_it():
     import pickle
 
-    from immunescape.model.stored import registered_model
+    from immunescape.model.stored import registered_model, untreated_model
 
     model = registered_model(("pembrolizumab",))
     assert registered_model(("pembrolizumab",)) is model
     assert model.to_sbml() is model.to_sbml()
-    assert model.untreated is model.untreated
-    assert model.untreated.untreated is model.untreated
-    assert not model.untreated.drugs
-    assert model.untreated.to_sbml() == Model.build(model.mechanisms, check_units=False).to_sbml()
+    untreated = untreated_model(model)
+    assert untreated is untreated_model(model)
+    assert untreated is untreated_model(untreated)
+    assert not untreated.drugs
+    assert untreated.to_sbml() == Model.build(model.mechanisms, check_units=False).to_sbml()
     copy = pickle.loads(pickle.dumps(model))
     assert "_sbml" not in vars(copy)
-    assert "untreated" not in vars(copy)
     assert copy.to_sbml() == model.to_sbml() == Model.build(drugs=["pembrolizumab"], check_units=False).to_sbml()

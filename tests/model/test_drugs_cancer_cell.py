@@ -10,9 +10,9 @@ import pytest
 from drug_simulation import simulate
 
 from immunescape.engine import Doses, Job, get_engine
-from immunescape.knowledge.toxicity import toxicity
 from immunescape.model import Model, registry
-from immunescape.trial.regimen import parse_regimen
+from immunescape.model.toxicity import toxicity
+from immunescape.trial.grammar import parse_regimen
 
 REGIMENS = {
     "entinostat": "entinostat 5 mg weekly",

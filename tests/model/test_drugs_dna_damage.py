@@ -13,7 +13,7 @@ from scipy.integrate import trapezoid
 
 from immunescape.model import Model, registry
 from immunescape.trial.dosing import BodySize, administered, to_doses
-from immunescape.trial.regimen import parse_regimen
+from immunescape.trial.grammar import parse_regimen
 
 NEW = (
     *("radiotherapy", "olaparib", "peposertib", "ceralasertib", "azd1390", "aminocholestane", "dazostinag"),
@@ -294,7 +294,7 @@ def test_vinorelbine_reaches_its_published_area() -> None:
 
 @pytest.mark.parametrize("name", [*NEW[:14], *NEW[-4:]])
 def test_harm_is_known(name: str) -> None:
-    from immunescape.knowledge.toxicity import toxicity
+    from immunescape.model.toxicity import toxicity
 
     alone, with_antibody = toxicity((name,)), toxicity((name, "pembrolizumab"))
     assert 0 <= alone.death <= alone.grade3 <= 1

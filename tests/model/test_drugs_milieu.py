@@ -11,7 +11,7 @@ from drug_simulation import simulate, trough_and_peak
 from immunescape.engine.api import Job
 from immunescape.model import Model, registry
 from immunescape.trial.dosing import BodySize, administered, to_doses
-from immunescape.trial.regimen import parse_regimen
+from immunescape.trial.grammar import parse_regimen
 
 REGIMENS = {
     "bevacizumab": "bevacizumab 15 mg/kg every 3 weeks",

@@ -17,7 +17,7 @@ from immunescape.model.assembly import Model
 from immunescape.model.parameters import table_path
 from immunescape.model.registry import drugs
 from immunescape.model.selection import select
-from immunescape.model.stored import registered_model
+from immunescape.model.stored import registered_model, untreated_model
 from immunescape.model.system import model_system
 
 DRUGS = ("pembrolizumab", "docetaxel")
@@ -71,7 +71,7 @@ def test_a_model_from_disk_is_the_one_that_was_assembled(empty_cache, monkeypatc
     states, other = again.initial(), fresh.initial()
     np.testing.assert_array_equal(list(states.values()), list(other.values()))
     assert again.derivatives(states) == fresh.derivatives(other)
-    assert again.untreated.to_sbml() == fresh.untreated.to_sbml()
+    assert untreated_model(again).to_sbml() == untreated_model(fresh).to_sbml()
 
 
 def test_a_damaged_model_on_disk_is_assembled_again(empty_cache):

@@ -92,7 +92,7 @@ def test_scans_are_read_off_the_same_course_as_the_table(patient: VirtualPatient
     """Two integrations, in pieces for the trial and whole for the table, show one tumour."""
     course = patient.simulate(PEMBROLIZUMAB, months=12, observe=["V_scan_T"])
     from immunescape.patients.simulate import _followed, _prepared
-    from immunescape.trial.regimen import parse_regimen
+    from immunescape.trial.grammar import parse_regimen
 
     regimen = parse_regimen(PEMBROLIZUMAB)
     model, compiled = _prepared(patient, regimen, None, "auto")

@@ -12,7 +12,8 @@ from immunescape.model.assembly import Model
 from immunescape.population.covariates import sample_covariates
 from immunescape.population.distributions import Distribution
 from immunescape.population.fit import COLUMNS, FitTerm, PopulationFit
-from immunescape.population.linking import patient_parameters, standard_score, varying_parameters
+from immunescape.population.linking import patient_parameters, varying_parameters
+from immunescape.population.scores import standard_score
 from immunescape.trial.simulate import FRAILTIES
 
 

@@ -10,14 +10,9 @@ from immunescape.errors import InputError
 from immunescape.population.covariates import sample_covariates
 from immunescape.population.distributions import Distribution
 from immunescape.population.fit import PopulationFit
-from immunescape.population.linking import (
-    DIAMETER,
-    lesion_diameter,
-    links,
-    patient_parameters,
-    score,
-)
+from immunescape.population.linking import DIAMETER, lesion_diameter, links, patient_parameters
 from immunescape.population.plausibility import bounds
+from immunescape.population.scores import score
 
 N = 4096
 

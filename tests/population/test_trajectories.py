@@ -14,7 +14,7 @@ from immunescape.model.stored import registered_model
 from immunescape.population.population import Population
 from immunescape.population.trajectories import LEAST_ML, trajectory_bounds, violations
 from immunescape.trial.dosing import BodySize, administered, to_doses
-from immunescape.trial.regimen import parse_regimen
+from immunescape.trial.grammar import parse_regimen
 
 REGIMENS = (
     None,
@@ -77,15 +77,30 @@ def test_a_hundred_patients_stay_within_bounds() -> None:
 def test_what_leaves_its_bounds_is_named_with_its_worst_value() -> None:
     model = registered_model(("pembrolizumab",))
     volume = np.array([[1.0, 1.0], [LEAST_ML / 10, 1.0]]) / model.scale("V_T")
-    crowded = np.array([[1e6, 2e9], [5e9, 1e6]]) / model.scale("CD8_density_T")
+    crowded = np.array([[1e6, 6e9], [9e9, 1e6]]) / model.scale("CD8_density_T")
     cells = np.array([[1.0, -1.0], [1.0, 2.0]])
     found = violations(model, {"V_T": volume, "CD8_density_T": crowded, "CD8_eff_T": cells}, ["CD8_eff_T"])
     assert [(v.name, v.patients) for v in found] == [("CD8_density_T", 1), ("CD8_eff_T", 1)]
-    assert found[0].worst == pytest.approx(2e9)  # the vanished tumour of the second patient does not count
+    assert found[0].worst == pytest.approx(6e9)  # the vanished tumour of the second patient does not count
     assert found[1].worst == -1.0
-    assert "CD8_density_T: 2e+09 cell/milliliter in 1 patients, bounds 0 to 1e+09" in str(found[0])
+    assert "CD8_density_T: 6e+09 cell/milliliter in 1 patients, bounds 0 to 4.75e+09" in str(found[0])
     missing = violations(model, {"V_T": volume, "CD8_density_T": np.full((2, 2), np.nan)})
     assert [v.name for v in missing] == ["CD8_density_T"]
+
+
+def test_a_lymphocyte_takes_the_volume_measured_for_lymphocytes_and_no_denser_packing_is_possible() -> None:
+    model = registered_model(())
+    empty = {state: 0.0 for state in model.states}
+    bound = next(b for b in trajectory_bounds() if b.observable == "CD8_density_T")
+    for state in ("CD8_eff_T", "Th_T", "Treg_T"):
+        cells = 1e9
+        at = model.evaluate({**empty, state: cells / model.scale(state)})
+        um3_per_cell = float(at["V_T"]) * model.scale("V_T") * 1e12 / cells
+        assert 203 <= um3_per_cell <= 218, state  # human blood lymphocytes (segel1981)
+        if state == "CD8_eff_T":
+            density = float(at["CD8_density_T"]) * model.scale("CD8_density_T")
+            assert density == pytest.approx(1e12 / um3_per_cell, rel=1e-3)
+            assert density <= bound.upper
 
 
 def test_bounds_are_told_with_unit_source_and_grade(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,9 +13,11 @@ from scipy.stats import norm
 from immunescape.errors import InputError
 from immunescape.evaluation import forecast as module
 from immunescape.evaluation.calibration import comparison_kind
+from immunescape.evaluation.harness import class_effects
+from immunescape.evaluation.harness.class_effects import ClassEffect
 from immunescape.evaluation.replicates import ArmOutcomes
 from immunescape.predictions import open_protocols
-from immunescape.trial.spec import load_trial
+from immunescape.trial.loading import load_trial
 
 TRIAL = load_trial(open_protocols()["harmoni-7"])
 
@@ -70,6 +72,32 @@ def test_errors_of_the_structure_widen_the_interval(monkeypatch: pytest.MonkeyPa
     )
     wide = next(f for f in module.forecast_of(results(0.8), patients=700).figures if f.endpoint == "pfs_hr")
     assert math.log(wide.high / wide.low) > 2 * math.log(narrow.high / narrow.low)  # type: ignore[operator]
+
+
+def adding(monkeypatch: pytest.MonkeyPatch, mean: float, sd: float) -> module.ForecastFigure:
+    """The PFS ratio of the trial if its experimental arm added a drug of a class that delivers such a share."""
+    made = ClassEffect("pfs_hr", "a class", 3, mean, sd, mean - sd, mean + sd, 1.0)
+    monkeypatch.setattr(class_effects, "shipped_effect", lambda *_: made)
+    return next(f for f in module.forecast_of(results(0.8), patients=700).figures if f.endpoint == "pfs_hr")
+
+
+def test_the_effect_of_an_added_drug_is_multiplied_by_the_share_that_its_class_delivers(monkeypatch) -> None:
+    plain = next(f for f in module.forecast_of(results(0.8), patients=700).figures if f.endpoint == "pfs_hr")
+    assert plain.unshrunk is None
+    half = adding(monkeypatch, 0.5, 0.0)
+    assert plain.value is not None
+    assert half.unshrunk == pytest.approx(plain.value)
+    assert half.value == pytest.approx(math.sqrt(plain.value))
+    # the chance of a trial of that size stays what it is
+    assert math.log(half.high / half.low) == pytest.approx(math.log(plain.high / plain.low), rel=1e-9)  # type: ignore[operator]
+    unsure = adding(monkeypatch, 0.5, 0.9)
+    assert math.log(unsure.high / unsure.low) > 1.3 * math.log(plain.high / plain.low)  # type: ignore[operator]
+
+
+def test_a_class_that_delivers_nothing_leaves_no_more_success_than_chance(monkeypatch) -> None:
+    adding(monkeypatch, 0.0, 0.0)
+    made = module.forecast_of(results(0.7), patients=700)
+    assert made.success["pfs"] < 0.08
 
 
 def test_failures_are_counted_and_the_error_between_seeds_is_given() -> None:

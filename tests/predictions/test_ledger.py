@@ -22,7 +22,7 @@ from immunescape.predictions import (
     read_predictions,
 )
 from immunescape.predictions.register import registered
-from immunescape.trial.spec import load_trial
+from immunescape.trial.loading import load_trial
 
 
 def forecast(name: str = "harmoni-7", ratio: float = 0.7) -> Forecast:

@@ -51,3 +51,23 @@ def test_the_largest_gain_carried_it_unless_it_is_too_small() -> None:
     assert [p["mechanism"] for p in found["patients"]] == ["b", None]
     assert found["counts"] == {"primary": {"b": 1}, "acquired": {"none alone": 1}}
     assert found["n"] == 2
+
+
+@pytest.mark.parametrize(
+    ("gains", "carried", "gained"),
+    [
+        ({"fast growth": 20.0, "a": 5.0, "b": 3.0}, "a", 5.0),
+        ({"fast growth": 20.0, "a": 1.0, "b": -3.0}, "fast growth", 20.0),
+        ({"fast growth": 1.5, "a": 1.0, "b": -3.0}, None, 1.0),
+        ({"fast growth": -1.0, "a": 5.0, "b": 6.0}, "b", 6.0),
+    ],
+)
+def test_growth_is_named_only_where_nothing_that_escapes_gains_enough(
+    gains: dict[str, float], carried: str | None, gained: float
+) -> None:
+    rows = pd.DataFrame({"id": [1], "resistance": ["primary"]})
+    options = tuple(Candidate(name, name.title(), {}) for name in gains)
+    patient = _summary("arm", rows, {1: 60.0}, {1: gains}, options, 2.0)["patients"][0]
+    assert patient["mechanism"] == carried
+    assert patient["gain_months"] == gained
+    assert patient["gains"] == gains, "what slower growth gains is kept beside it"

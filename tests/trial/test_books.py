@@ -7,14 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from immunescape.knowledge.toxicity import toxicity
+from immunescape.model.toxicity import toxicity
 from immunescape.report.text import crossover_shortfalls
 from immunescape.trial.coefficients import coefficients
 from immunescape.trial.course import Course, Models, Streams
-from immunescape.trial.regimen import parse_regimen
+from immunescape.trial.grammar import parse_regimen
+from immunescape.trial.loading import load_trial
 from immunescape.trial.runner import run_trial
 from immunescape.trial.simulate import STEP_DAYS
-from immunescape.trial.spec import load_trial
 from immunescape.trial.toxicity import ToxicityCourse, ToxicityEvent, simulate_toxicity
 from immunescape.units import DAYS_PER_MONTH
 

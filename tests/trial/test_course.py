@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from immunescape.trial.course import Course, Models, Streams
+from immunescape.trial.grammar import parse_regimen
 from immunescape.trial.lesions import Lesions
-from immunescape.trial.regimen import Regimen, parse_regimen
+from immunescape.trial.regimen import Regimen
 from immunescape.trial.toxicity import NO_TOXICITY
 from immunescape.units import DAYS_PER_MONTH
 
@@ -134,7 +135,7 @@ def test_doses_follow_the_scan_of_their_day_and_stop_with_the_line():
 
 def test_daily_tablets_have_cycles_of_three_weeks() -> None:
     from immunescape.trial.course import _cycles
-    from immunescape.trial.regimen import parse_regimen
+    from immunescape.trial.grammar import parse_regimen
 
     regimen = parse_regimen("nivolumab 100 mg daily", ["nivolumab"])
     starts, end = _cycles(regimen, regimen.planned(100))

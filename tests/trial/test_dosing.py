@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from immunescape.errors import InputError
-from immunescape.trial.coefficients import coefficients
+from immunescape.model.drug_tables import usual_doses
 from immunescape.trial.dosing import (
     BodySize,
     DoseChange,
@@ -22,7 +22,7 @@ from immunescape.trial.dosing import (
     dose_problem,
     to_doses,
 )
-from immunescape.trial.regimen import parse_regimen
+from immunescape.trial.grammar import parse_regimen
 
 SIZE = BodySize(weight_kg=80, bsa_m2=1.9, crcl_ml_min=100)
 DRUGS = [
@@ -102,9 +102,9 @@ def test_a_hundredfold_dose_is_refused(drug: str, amount: float, unit: str, time
 def test_every_registered_drug_has_a_usual_dose_that_it_accepts() -> None:
     from immunescape.model.registry import drugs
 
-    usual = coefficients("usual_doses")
+    usual = usual_doses()
     for name, drug in drugs().items():
-        assert name in usual, f"{name} has no row in usual_doses.csv"
+        assert name in usual, f"{name} has no usual dose"
         assert usual[name].unit in drug.dose_units
         assert dose_problem(name, usual[name].value, usual[name].unit) is None
         assert dose_problem(name, 100 * usual[name].value, usual[name].unit) is not None
@@ -206,7 +206,7 @@ def test_a_record_that_cannot_be_dosed() -> None:
 def test_registered_drugs_can_be_dosed() -> None:
     from immunescape.model.registry import drugs
 
-    for name, row in coefficients("usual_doses").items():
+    for name, row in usual_doses().items():
         if name in drugs():
             records = administered(parse_regimen(f"{name} {_text(row.value, row.unit)} once"), SIZE, until_days=1)
             doses = to_doses(records)

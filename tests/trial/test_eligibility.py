@@ -11,9 +11,10 @@ import pytest
 from immunescape.errors import InputError
 from immunescape.trial.covariates import COVARIATES, Criterion
 from immunescape.trial.eligibility import assign_choices, enrolment_weights, screen
-from immunescape.trial.loading import read_trial, template
-from immunescape.trial.regimen import Regimen, parse_regimen
-from immunescape.trial.spec import Choice, Enrolment, load_trial
+from immunescape.trial.grammar import parse_regimen
+from immunescape.trial.loading import load_trial, read_trial, trial_template
+from immunescape.trial.regimen import Regimen
+from immunescape.trial.spec import Choice, Enrolment
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_weights_give_the_published_shares(table: pd.DataFrame) -> None:
 
 
 def test_levels_of_pdl1_touch_without_overlap(table: pd.DataFrame) -> None:
-    population = read_trial("template.yaml", template()).population
+    population = read_trial("template.yaml", trial_template()).population
     inside = table[(table.pdl1_tps >= 1)]
     weights = enrolment_weights(population, inside)
     assert weights[inside.pdl1_tps >= 50].sum() / weights.sum() == pytest.approx(0.43, abs=1e-5)

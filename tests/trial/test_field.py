@@ -8,9 +8,9 @@ import pytest
 from immunescape.errors import InputError
 from immunescape.trial.coefficients import coefficients
 from immunescape.trial.field import all_lesions, field_share, in_field, radiation_rule, target_of
-from immunescape.trial.regimen import parse_regimen
+from immunescape.trial.grammar import parse_regimen
+from immunescape.trial.loading import load_trial
 from immunescape.trial.runner import run_trial
-from immunescape.trial.spec import load_trial
 
 NUMBERS = {name: c.value for name, c in coefficients("trial_conduct").items()}
 VOLUMES = np.array([8.0, 4.0, 2.0, 1.0, 1.0])

@@ -85,8 +85,8 @@ def test_growth_counts_from_the_last_of_the_smallest_scans():
 
 
 def test_no_coefficient_knows_a_drug_a_class_an_arm_or_a_trial():
-    from immunescape.knowledge.toxicity import drug_classes
-    from immunescape.trial.spec import list_trials
+    from immunescape.model.drug_tables import drug_classes
+    from immunescape.trial.loading import list_trials
 
     classes = set().union(*drug_classes().values())
     forbidden = {w.replace("-", "_") for w in (*drug_classes(), *classes, *list_trials())}

@@ -13,7 +13,7 @@ from immunescape.population.linking import patient_parameters
 from immunescape.trial.blocks import BlockTask, _Worker
 from immunescape.trial.lanes import CELL_MULTIPLE, GROWTH, _multiples, correlations
 from immunescape.trial.lesions import Lesions
-from immunescape.trial.spec import load_trial
+from immunescape.trial.loading import load_trial
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ from importlib.resources import files
 import pytest
 
 from immunescape.trial.later_lines import enrolment_year
-from immunescape.trial.spec import Trial, load_trial
+from immunescape.trial.loading import load_trial
+from immunescape.trial.spec import Trial
 
 TEXT = """
 name: mine

@@ -7,9 +7,9 @@ import pytest
 
 from immunescape.errors import InputError
 from immunescape.report.tables import results_table
+from immunescape.trial.loading import load_trial
 from immunescape.trial.pathology import Bed, pathological_rates, viable_share
 from immunescape.trial.runner import run_trial
-from immunescape.trial.spec import load_trial
 
 TEXT = """\
 name: neoadjuvant

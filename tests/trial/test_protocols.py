@@ -8,9 +8,10 @@ import pytest
 from immunescape.errors import InputError
 from immunescape.population.covariates import sample_covariates
 from immunescape.report.tables import comparison_table
+from immunescape.trial.loading import load_trial
 from immunescape.trial.pdl1 import tps_range
 from immunescape.trial.runner import run_trial
-from immunescape.trial.spec import Trial, load_trial
+from immunescape.trial.spec import Trial
 
 BASE = """
 name: mine

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from immunescape.errors import InputError
-from immunescape.trial.regimen import DoseRule, Duration, Phase, Regimen, parse_regimen
+from immunescape.trial.grammar import parse_regimen
+from immunescape.trial.regimen import DoseRule, Duration, Phase, Regimen
 
 DRUGS = [
     "ALT-803", "anlotinib", "atezolizumab", "bevacizumab", "carboplatin", "cetuximab", "cisplatin", "durvalumab",

@@ -10,8 +10,8 @@ import pytest
 
 from immunescape.errors import ImmunescapeError, InputError
 from immunescape.trial import runner
+from immunescape.trial.loading import load_trial
 from immunescape.trial.runner import run_trial
-from immunescape.trial.spec import load_trial
 
 pytestmark = pytest.mark.slow
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from immunescape.errors import InputError
-from immunescape.trial.loading import read_trial, template
-from immunescape.trial.regimen import parse_regimen
+from immunescape.trial.grammar import parse_regimen
+from immunescape.trial.loading import list_trials, load_trial, read_trial, trial_template
 from immunescape.trial.schema import json_schema
-from immunescape.trial.spec import Trial, list_trials, load_trial
+from immunescape.trial.spec import Trial
 
 BASIC = """\
 name: my-trial
@@ -466,7 +466,7 @@ def test_keynote_024() -> None:
 
 
 def test_the_template_loads() -> None:
-    trial = read_trial("template.yaml", template())
+    trial = read_trial("template.yaml", trial_template())
     assert [arm.role for arm in trial.arms] == ["experimental", "control"]
     assert trial.prior[0].outcome == "progressed"
     assert trial.arms[1].subsequent[0].fraction == 0.3
@@ -479,7 +479,7 @@ def test_the_json_schema_accepts_what_ships_and_refuses_what_is_misspelt() -> No
     schema = json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
-    for text in [template(), *(load_trial(name).text for name in list_trials())]:
+    for text in [trial_template(), *(load_trial(name).text for name in list_trials())]:
         assert list(validator.iter_errors(yaml.safe_load(text))) == []
     wrong = yaml.safe_load(edit("  stage: IV", "  stag: IV"))
     assert list(validator.iter_errors(wrong)) != []
@@ -551,6 +551,8 @@ def test_light_import() -> None:
     import sys
 
     heavy = "('yaml', 'pydantic', 'pandas')"
-    code = f"import sys, immunescape.trial.spec as s; s.list_trials(); print([m for m in {heavy} if m in sys.modules])"
+    code = (
+        f"import sys, immunescape.trial.loading as s; s.list_trials(); print([m for m in {heavy} if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

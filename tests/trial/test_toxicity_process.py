@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from immunescape.knowledge.toxicity import toxicity
+from immunescape.model.toxicity import toxicity
 from immunescape.trial.dosing import BodySize, administered
-from immunescape.trial.regimen import parse_regimen
+from immunescape.trial.grammar import parse_regimen
 from immunescape.trial.toxicity import NO_TOXICITY, regimen_toxicity, simulate_toxicity
 
 CYCLES = [21.0 * k for k in range(35)]

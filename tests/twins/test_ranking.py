@@ -12,7 +12,7 @@ import pytest
 
 from immunescape.errors import InputError
 from immunescape.knowledge.strategies import load_strategies
-from immunescape.trial.spec import list_trials, load_trial
+from immunescape.trial.loading import list_trials, load_trial
 from immunescape.twins.conditioning import TwinPopulation
 from immunescape.twins.courses import Courses, regimen_of, usual_regimen
 from immunescape.twins.facts import Fact

@@ -125,11 +125,11 @@ def print_bounds(model: Model) -> None:
 def show(name: str) -> None:
     """Print one trial, drug, mechanism or biomarker: what it is, parameters with sources, equations, claims."""
     from immunescape.model.registry import get_drug, mechanisms
-    from immunescape.trial.spec import list_trials
+    from immunescape.trial.loading import list_trials
 
     if name in list_trials() or name.endswith((".yaml", ".yml")):
         from immunescape.report.text import print_trial
-        from immunescape.trial.spec import load_trial
+        from immunescape.trial.loading import load_trial
 
         print_trial(load_trial(name))
         return
@@ -150,7 +150,7 @@ def _biomarker(name: str) -> Biomarker:
     """Return a biomarker; a name that nothing has is refused with the nearest of all that can be shown."""
     from immunescape.model.registry import drugs, mechanisms
     from immunescape.profile.biomarkers import biomarkers
-    from immunescape.trial.spec import list_trials
+    from immunescape.trial.loading import list_trials
 
     if name not in biomarkers():
         names = [*list_trials(), *mechanisms(), *drugs(), *biomarkers()]
@@ -164,7 +164,7 @@ def shown(name: str) -> dict[str, Any]:
     from immunescape.model.describe import parameter_table
     from immunescape.model.registry import get_drug, mechanisms
     from immunescape.report.reference_pages import claims_about
-    from immunescape.trial.spec import list_trials, load_trial
+    from immunescape.trial.loading import list_trials, load_trial
 
     if name in list_trials() or name.endswith((".yaml", ".yml")):
         spec = load_trial(name)
@@ -243,11 +243,11 @@ def _show_part(name: str, drug: str | None) -> None:
 
 
 def _show_toxicity(drug: str) -> None:
-    from immunescape.report.text import toxicity_rows
+    from immunescape.report.tables import toxicity_rows
 
     rows = toxicity_rows([drug])
     if rows:
-        print_table("Toxicity (knowledge/data/toxicity.csv)", rows)
+        print_table("Toxicity", rows)
 
 
 HARD_TO_LOAD = (
@@ -268,7 +268,7 @@ def bench_example(full: bool = False) -> tuple[str, str, Workload]:
 
     from immunescape.engine.api import Doses
     from immunescape.engine.bench import Workload
-    from immunescape.trial.spec import load_trial
+    from immunescape.trial.loading import load_trial
 
     times = np.linspace(0.0, 400.0, 401)
     if full:

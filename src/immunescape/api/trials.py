@@ -186,9 +186,9 @@ class VirtualResult:
 
 def load_trial(name: str | Path) -> VirtualTrial:
     """Load a trial that ships with the package, by name, or one of your own, by the path of its YAML file."""
-    from immunescape.trial import spec
+    from immunescape.trial import loading
 
-    return VirtualTrial(spec.load_trial(name))
+    return VirtualTrial(loading.load_trial(name))
 
 
 def patient(seed: int = 1, **options: Any) -> VirtualPatient:
@@ -213,11 +213,11 @@ def patient(seed: int = 1, **options: Any) -> VirtualPatient:
 
 def trials_table() -> list[dict[str, Any]]:
     """One row for each trial that ships."""
-    from immunescape.trial import spec as specifications
+    from immunescape.trial import loading
 
     rows = []
-    for name in specifications.list_trials():
-        spec = specifications.load_trial(name)
+    for name in loading.list_trials():
+        spec = loading.load_trial(name)
         rows.append(
             {
                 "name": name,

@@ -336,10 +336,12 @@ def rank_options(
     """
     from immunescape.parallel import usable_cores
     from immunescape.twins.conditioning import ENOUGH
+    from immunescape.twins.fit_weights import fit_factors
     from immunescape.twins.options import setting_of
     from immunescape.twins.outcomes import outcomes_of
     from immunescape.twins.population import reference_observables
     from immunescape.twins.ranking import MARGIN, RankedPatient, ranked
+    from immunescape.twins.ranking_uncertainty import FIT_DRAWS, shipped_uncertainty
     from immunescape.twins.steps import limiting_steps, steps_moved
     from immunescape.twins.twin import twins_on
     from immunescape.twins.value import measure_next
@@ -368,7 +370,7 @@ def rank_options(
         options,
         weights=used.weights,
         margin=MARGIN if used.margin is None else used.margin,
-        discrepancy=_discrepancy(),
+        uncertainty=shipped_uncertainty(fit_factors(followed, FIT_DRAWS, used.seed)),
         seed=used.seed,
         early=early,
         limiting=limiting,
@@ -376,10 +378,3 @@ def rank_options(
     following = measure_next(record, followed, ranking, reference, seed=used.seed)
     result = RankedPatient(record, followed, ranking, tuple(left_out), setting_of(record).text, following)
     return RankedOptions(result, outcomes_of(result, reference, months=used.months, seed=used.seed))
-
-
-def _discrepancy() -> dict[str, float]:
-    """Error that the calibration left on trials, where the one that ships states it."""
-    from immunescape.evaluation.posterior import shipped_discrepancy
-
-    return dict(shipped_discrepancy())

@@ -89,6 +89,7 @@ class PatientChoice:
     factors : parameter -> factor from the start of treatment on; factors of 1 are left out.
     regimens : one or more regimen texts, simulated side by side.
     months : how long, at most. conduct : ``trial`` or ``planned``.
+    limiting : whether the steps of the cancer-immunity cycle are relieved as well.
     """
 
     seed: int = 7
@@ -97,6 +98,7 @@ class PatientChoice:
     regimens: tuple[str, ...] = ("pembrolizumab 200 mg every 3 weeks", "none")
     months: float = 24.0
     conduct: str = "trial"
+    limiting: bool = False
 
     @classmethod
     def of(
@@ -155,7 +157,10 @@ class PatientChoice:
             lines.append(f"patient = patient.changed({changed})")
         conduct = "" if self.conduct == "trial" else f', conduct="{self.conduct}"'
         lines.append(f"courses = patient.compare({list(self.regimens)!r}, months={number_text(self.months)}{conduct})")
-        return "\n".join([*lines, "courses.outcomes", 'courses.plot(path="course.png")', 'courses.save("course")'])
+        lines += ["courses.outcomes", 'courses.plot(path="course.png")', 'courses.save("course")']
+        if self.limiting:
+            lines.append(f"steps = [patient.limiting_step(regimen).table for regimen in {list(self.regimens)!r}]")
+        return "\n".join(lines)
 
     def command(self) -> str:
         """Command line that reproduces the choice."""
@@ -168,6 +173,8 @@ class PatientChoice:
             words += ["--set", f"{name}={text}"]
         if self.conduct == "planned":
             words.append("--planned")
+        if self.limiting:
+            words.append("--limiting")
         return shlex.join([*words, "--out", "course"])
 
 

@@ -188,7 +188,7 @@ def with_values(text: str, values: Mapping[str, float]) -> str:
 
 def check_design_text(text: str) -> None:
     """Refuse text that is too long, or names files beside it or trials that do not ship."""
-    from immunescape.trial.spec import list_trials
+    from immunescape.trial.loading import list_trials
 
     check_length(text, NAME)
     for path, key, value in fields(text):

@@ -190,7 +190,10 @@ def _work(pipe: Connection, task: str, text: str, folder: str) -> None:
 
         send({"kind": "done", "result": TASKS[task](json.loads(text), Path(folder), progress)})
     except ImmunescapeError as error:
-        send({"kind": "failed", "text": str(error).replace(f"{folder}/", "").replace(folder, "the files")})
+        said_of = str(error)
+        for place in filter(None, (folder, str(json.loads(text).get("study") or ""))):
+            said_of = said_of.replace(f"{place}/", "").replace(place, "the files")
+        send({"kind": "failed", "text": said_of})
     except MemoryError:
         send({"kind": "failed", "text": "The computation needs more memory than there is: ask for less."})
     except Exception as error:  # a fault of the package, which a user should be able to report

@@ -10,13 +10,24 @@ import numpy as np
 
 from immunescape.app.figures import Card, plain_layout, significant
 from immunescape.patients.plot import COLOURS, PANELS
+from immunescape.patients.relief import reliefs
 from immunescape.report.pictures import level_line
 from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     from immunescape.patients import PatientCourse, PatientCourses
+    from immunescape.patients.relief import LimitingStep
 
-__all__ = ["COLOURS", "DASHES", "course_cards", "further_outputs", "outcome_rows", "patient_rows", "short_label"]
+__all__ = [
+    "COLOURS",
+    "DASHES",
+    "course_cards",
+    "further_outputs",
+    "outcome_rows",
+    "patient_rows",
+    "short_label",
+    "step_rows",
+]
 
 DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = {"CR": "triangle-down", "PR": "triangle-down", "SD": "circle", "PD": "triangle-up", "NE": "x-thin"}
@@ -58,6 +69,18 @@ def outcome_rows(courses: PatientCourses) -> list[dict[str, Any]]:
         {"Regimen": short_label(k, course), "What happens": " ".join(course.sentences())}
         for k, course in enumerate(courses)
     ]
+
+
+def step_rows(steps: Sequence[LimitingStep]) -> list[dict[str, str]]:
+    """One row for each step of the cancer-immunity cycle: how much smaller each course's tumour is with it relieved."""
+    rows = []
+    for relief in reliefs():
+        row = {"Step": relief.title, "Relieved by": relief.note.split(";")[0]}
+        for k, step in enumerate(steps):
+            mark = " (limits)" if step.step == relief.step else ""
+            row["ABCDEFGH"[k]] = f"{step.smaller_pct[relief.step]:.0f} %{mark}"
+        rows.append(row)
+    return rows
 
 
 def course_cards(courses: PatientCourses, more: Sequence[str] = ()) -> list[Card]:

@@ -13,6 +13,7 @@ from immunescape.errors import InputError
 if TYPE_CHECKING:
     from immunescape.app.choices import PatientChoice
     from immunescape.patients import PatientCourses, VirtualPatient
+    from immunescape.patients.relief import LimitingStep
 
 __all__ = ["Simulator", "course_files", "drugs_of"]
 
@@ -33,7 +34,7 @@ def drugs_of(regimen: str) -> tuple[str, ...]:
         Where the text is not a regimen; names the nearest word.
     """
     from immunescape.patients.simulate import UNTREATED
-    from immunescape.trial.regimen import parse_regimen
+    from immunescape.trial.grammar import parse_regimen
 
     return () if regimen.strip().casefold() in UNTREATED else tuple(parse_regimen(regimen).drugs)
 
@@ -79,6 +80,21 @@ class Simulator:
                 courses.append(patient.simulate(text, months=choice.months, conduct=choice.conduct))
             self._note(drugs)
         return PatientCourses(tuple(courses))
+
+    def limiting(self, courses: PatientCourses) -> list[LimitingStep]:
+        """Relieve the steps of the cycle for each of the courses.
+
+        Raises
+        ------
+        ImmunescapeError
+            As `VirtualPatient.limiting_step` does.
+        """
+        steps = []
+        for course in courses:
+            text = course.regimen if course.regimen != "no treatment" else "none"
+            with self._lock(drugs_of(text)):
+                steps.append(course.patient.limiting_step(text))
+        return steps
 
     def _lock(self, drugs: tuple[str, ...]) -> threading.Lock:
         with self._guard:

@@ -12,12 +12,8 @@ if TYPE_CHECKING:
     from immunescape.api.profiles import ProfiledStudy
     from immunescape.knowledge.profile_records import PatientProfile
 
-__all__ = ["NOT_THERE", "patient_card", "profile_code", "run_profile_task"]
+__all__ = ["patient_card", "profile_code", "run_profile_task"]
 
-NOT_THERE = (
-    "Not in this version: virtual twins of the patient, and a ranking of treatments for the patient. The package has "
-    "neither yet, so nothing is shown in their place."
-)
 STATES = {"present": "present", "conflicting": "conflicting", "absent": "absent", "not_assessable": "not assessable"}
 MOST_PATIENTS = 300
 """Patients of a study that the app shows one by one; profile.json holds all."""
@@ -29,10 +25,11 @@ def run_profile_task(request: Mapping[str, Any], folder: Path, progress: Any) ->
     Parameters
     ----------
     request
-        ``sent``: (name, path) of what a user sent, which is deleted when it was read; empty: the example that ships.
+        ``sent``: (name, path) of what a user sent, which is moved away; empty: the example that ships.
         ``bounds``: fields of `immunescape.app.uploads.Bounds`.
     folder
-        Folder of the job.
+        Folder of the job. The files stay in ``sent/``, for the twins, until it is deleted; those that cannot be read
+        are deleted at once.
     progress
         Not called: how long a study takes is not known before.
     """
@@ -45,13 +42,15 @@ def run_profile_task(request: Mapping[str, Any], folder: Path, progress: Any) ->
     sent = [(str(name), Path(path)) for name, path in request.get("sent") or ()]
     place = folder / "sent"
     try:
+        root = example_folder()
         if sent:
             place.mkdir()
-            study = profile_study(gather(sent, place, Bounds(**request["bounds"])))
-        else:
-            study = profile_study(example_folder())
-    finally:
+            root = gather(sent, place, Bounds(**request["bounds"]))
+        study = profile_study(root)
+    except BaseException:
         shutil.rmtree(place, ignore_errors=True)
+        raise
+    finally:
         for _, path in sent:
             path.unlink(missing_ok=True)
     study.save(folder / "run")
@@ -66,6 +65,7 @@ def run_profile_task(request: Mapping[str, Any], folder: Path, progress: Any) ->
     reads = study.done.profile.reads
     return {
         "study": study.name,
+        "folder": str(root.relative_to(folder)) if sent else "",
         "patients": names,
         "number": len(study.patients),
         "reads": [{"File": r.file, "Rows": str(r.rows), "Kept": str(r.kept), "Left": str(r.left)} for r in reads],

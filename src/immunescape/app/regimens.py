@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from functools import cache
-from importlib.resources import files
 
 __all__ = ["suggestions"]
 
@@ -16,12 +14,14 @@ _INTERVAL = re.compile(r"every \d+ (?:weeks|days)|weekly|(?:once|twice) daily|da
 def suggestions() -> tuple[str, ...]:
     """Return regimen texts, each readable as it stands: of the trials that ship, then one for each drug.
 
-    A drug's text holds the dose of ``knowledge/data/usual_doses.csv`` where its note is an interval and nothing else:
+    A drug's text holds its largest usual dose where its note is an interval and nothing else:
     other notes say that the dose is the largest, or of another disease. Else it is the drug's name, to go on from.
     """
+    from immunescape.model.drug_tables import usual_doses
     from immunescape.model.registry import drugs
-    from immunescape.trial.regimen import parse_regimen
-    from immunescape.trial.spec import list_trials, load_trial
+    from immunescape.trial.grammar import parse_regimen
+    from immunescape.trial.loading import list_trials, load_trial
+    from immunescape.trial.tokens import number_text
 
     texts: dict[str, None] = {"none": None}
     for name in list_trials():
@@ -29,14 +29,14 @@ def suggestions() -> tuple[str, ...]:
             for choice in arm.choices:
                 if choice.regimen.drugs:
                     texts.setdefault(str(choice.regimen))
-    table = (files("immunescape.knowledge") / "data" / "usual_doses.csv").read_text(encoding="utf-8")
-    usual = {row["name"]: row for row in csv.DictReader(table.splitlines())}
+    usual = usual_doses()
     for drug in sorted(drugs()):
         text = drug
-        if row := usual.get(drug):
-            dose = f"AUC {row['value']}" if row["unit"] == "AUC" else f"{row['value']} {row['unit']}"
-            if _INTERVAL.fullmatch(row["note"].strip()):
-                text = f"{drug} {dose} {row['note'].strip()}"
+        if largest := usual.get(drug):
+            amount = number_text(largest.value)
+            dose = f"AUC {amount}" if largest.unit == "AUC" else f"{amount} {largest.unit}"
+            if _INTERVAL.fullmatch(largest.note):
+                text = f"{drug} {dose} {largest.note}"
                 parse_regimen(text)
         texts.setdefault(text)
     return tuple(texts)

@@ -22,7 +22,7 @@ class Limits:
     ----------
     jobs : computations in worker processes at once, over all sessions. job_seconds : longest computation.
     file_mb, files, total_mb : of one upload: a file, the number of files, all files (a zip: unpacked).
-    patients : per arm of a trial. replicates : simulated trials of a design.
+    patients : per arm of a trial. replicates : simulated trials of a design. twins : of a patient.
     """
 
     jobs: int = 4
@@ -32,6 +32,7 @@ class Limits:
     total_mb: int = 256
     patients: int = 50
     replicates: int = 1000
+    twins: int = 400
 
 
 def needs_shiny() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from immunescape.app.design_text import run_design_task
 from immunescape.app.figures import Card, card_of_picture, table_json
 from immunescape.app.profile_card import run_profile_task
+from immunescape.app.twin_cards import run_ranking_task, run_twins_task
 
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
@@ -99,5 +100,7 @@ TASKS: Mapping[str, Callable[[Mapping[str, Any], Path, Progress], dict[str, Any]
     "trial": run_trial_task,
     "profile": run_profile_task,
     "design": run_design_task,
+    "twins": run_twins_task,
+    "ranking": run_ranking_task,
 }
 """Task -> function; the only functions that a worker process runs."""

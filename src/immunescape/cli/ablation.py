@@ -61,7 +61,7 @@ def ablate_command(
     from immunescape.evaluation.mechanism_labels import record_labels
     from immunescape.files import whole_file
     from immunescape.report.ablation_report import ablation_markdown
-    from immunescape.trial.spec import load_trial
+    from immunescape.trial.loading import load_trial
 
     names = [name.strip() for name in mechanisms.split(",") if name.strip()]
     chosen = [load_trial(name.strip()) for name in trials.split(",") if name.strip()] or [load_trial(n) for n in TRIALS]

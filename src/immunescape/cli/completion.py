@@ -13,7 +13,7 @@ def _starting(words: Iterable[str], incomplete: str) -> list[str]:
 
 def trials(incomplete: str) -> list[str]:
     """Trials that ship."""
-    from immunescape.trial.spec import list_trials
+    from immunescape.trial.loading import list_trials
 
     return _starting(list_trials(), incomplete)
 
@@ -29,7 +29,7 @@ def things(incomplete: str) -> list[str]:
     """Trials, drugs, mechanisms and biomarkers."""
     from immunescape.model.registry import drugs, mechanisms
     from immunescape.profile.biomarkers import biomarkers
-    from immunescape.trial.spec import list_trials
+    from immunescape.trial.loading import list_trials
 
     return _starting([*list_trials(), *drugs(), *mechanisms(), *biomarkers()], incomplete)
 

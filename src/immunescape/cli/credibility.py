@@ -64,7 +64,7 @@ def credibility_command(
     from immunescape.evaluation.credibility import Purpose, assess
     from immunescape.files import check_folder
     from immunescape.report.credibility_report import credibility_sections, write_credibility
-    from immunescape.trial.spec import load_trial
+    from immunescape.trial.loading import load_trial
 
     purpose = Purpose(question, context, influence, consequence)
     trial = load_trial(name)

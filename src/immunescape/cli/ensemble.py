@@ -41,7 +41,7 @@ def ensemble_command(
     """Predict a trial with intervals: parameters vary according to their grade, the fit by its posterior."""
     from immunescape.evaluation.ensemble import run_ensemble
     from immunescape.report.uncertainty_report import print_ensemble
-    from immunescape.trial.spec import load_trial
+    from immunescape.trial.loading import load_trial
 
     with interruptible(out, "draws"), Progress(quiet=as_json, what="draws") as advance:
         result = run_ensemble(

@@ -79,7 +79,7 @@ def calibrate_command(
     from immunescape.evaluation.wide_rounds import cost
     from immunescape.population.fit import PopulationFit
     from immunescape.report.calibration_report import cost_text, print_calibration
-    from immunescape.trial.spec import load_trial
+    from immunescape.trial.loading import load_trial
 
     chosen = names or sorted(name for name, (role, _) in roles().items() if role == "calibration")
     for name in chosen:

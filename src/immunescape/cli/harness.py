@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json as json_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from immunescape.cli.running import Engine, interruptible
 from immunescape.errors import InputError
+
+if TYPE_CHECKING:
+    from immunescape.evaluation.harness import Harness
 
 __all__ = ["register"]
 
@@ -43,6 +46,17 @@ def harness_command(
         str, typer.Option("--record", help="Add a row with this label to the history in docs/harness.md.")
     ] = "",
     page: Annotated[Path, typer.Option("--page", help="Page with the history.")] = Path("docs/harness.md"),
+    stored: Annotated[
+        Path | None,
+        typer.Option("--from", help="Judge a finished run instead: its harness.json; nothing is simulated."),
+    ] = None,
+    tables: Annotated[
+        Path | None,
+        typer.Option(
+            "--tables",
+            help="Write what predictions read (class_evidence.csv, prediction_errors.csv) to this folder; with --from.",
+        ),
+    ] = None,
     add_ons: Annotated[
         bool,
         typer.Option(
@@ -60,24 +74,39 @@ def harness_command(
     from immunescape.report.harness_report import append_history, harness_markdown
 
     if add_ons:
-        useless = {"--trials": trials, "--data": data, "--record": record, "--workers": workers}
+        useless = {
+            "--trials": trials, "--data": data, "--record": record, "--workers": workers, "--from": stored,
+            "--tables": tables,
+        }  # fmt: skip
         if given := [name for name, value in useless.items() if value]:
             raise InputError(f"{' and '.join(given)} would have no effect with --add-ons", hint="Leave it out.")
         check_folder(out)
         measure_add_ons(patients, range(seed, seed + seeds), out, as_json, engine)
         return
     names = [name.strip() for name in trials.split(",") if name.strip()]
+    if tables is not None and stored is None:
+        raise InputError("--tables needs a finished run", hint="Name its harness.json with --from.")
     if record:
         check_file(page, "--page")
 
     def tell(trial: str, done: int, total: int) -> None:
         typer.echo(f"{done} of {total}: {trial}", err=True)
 
-    with interruptible(out, "trials"):
-        run = run_harness(
-            names, data=data, patients=patients, seed=seed, seeds=seeds, workers=workers, out=out, engine=engine,
-            progress=tell,
-        )  # fmt: skip
+    if stored is not None:
+        from immunescape.evaluation.harness.stored import read_run
+
+        if names:
+            raise InputError("--trials would have no effect with --from", hint="Leave it out.")
+        check_folder(out)
+        run = read_run(stored, data)
+        if tables is not None:
+            write_tables(run, tables)
+    else:
+        with interruptible(out, "trials"):
+            run = run_harness(
+                names, data=data, patients=patients, seed=seed, seeds=seeds, workers=workers, out=out, engine=engine,
+                progress=tell,
+            )  # fmt: skip
     text, markdown = json_module.dumps(run.to_json(), indent=1, allow_nan=False), harness_markdown(run)
     for name, content in (("harness.json", text), ("harness.md", markdown)):
         with whole_file(out / name, "cannot write the report", hint="Choose another folder with --out.") as stream:
@@ -85,6 +114,19 @@ def harness_command(
     if record:
         append_history(page, run, record, datetime.date.today().isoformat())
     typer.echo(text if as_json else markdown)
+
+
+def write_tables(run: Harness, folder: Path) -> None:
+    """Write the tables that predictions read."""
+    from immunescape.evaluation.harness.prediction_errors import fitted_trials
+    from immunescape.evaluation.harness.prediction_errors import tables as made
+    from immunescape.files import check_folder, whole_file
+
+    check_folder(folder, "--tables")
+    for name, content in made(run, fitted_trials()).items():
+        with whole_file(folder / name, "cannot write the table", hint="Choose another folder.") as stream:
+            stream.write(content.encode())
+        typer.echo(f"Written: {folder / name}", err=True)
 
 
 def measure_add_ons(patients: int, seeds: range, out: Path, as_json: bool, engine: str) -> None:

@@ -173,7 +173,7 @@ def make_command(
     from immunescape.predictions.ledger import published_as
     from immunescape.predictions.register import registered
     from immunescape.predictions.summary import figure_text
-    from immunescape.trial.spec import load_trial
+    from immunescape.trial.loading import load_trial
 
     shipped, registered_names = open_protocols(), registered()
     loaded = []

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json as json_module
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from immunescape.cli import completion
 from immunescape.cli.running import Engine
 from immunescape.errors import InputError
+
+if TYPE_CHECKING:
+    from immunescape.patients.relief import LimitingStep
 
 __all__ = ["register"]
 
@@ -58,6 +62,12 @@ def simulate_command(
         Path | None,
         typer.Option("--out", "-o", help="Folder for course.csv, doses.csv, scans.csv, course.json, course.png."),
     ] = None,
+    limiting: Annotated[
+        bool,
+        typer.Option(
+            "--limiting", help="Also relieve each step of the cancer-immunity cycle, and name the one that limits."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     engine: Engine = "auto",
 ) -> None:
@@ -85,10 +95,14 @@ def simulate_command(
     if out is not None:
         courses.plot(shown or None, out / "course.png")
         written.append(out / "course.png")
+    steps = [patient.limiting_step(text, engine=engine) for text in regimens] if limiting else []
     if as_json:
-        typer.echo(json_module.dumps([c.to_json() for c in courses], indent=2, allow_nan=False))
+        content = [c.to_json() for c in courses]
+        for course, step in zip(content, steps, strict=False):
+            course["limiting_step"] = step.to_json()
+        typer.echo(json_module.dumps(content, indent=2, allow_nan=False))
         return
-    _show(courses, shown)
+    _show(courses, shown, steps)
     if written:
         typer.echo("\nWritten: " + ", ".join(str(p) for p in written))
 
@@ -179,8 +193,8 @@ def _outputs(shown: list[str]) -> list[str]:
     return list(dict.fromkeys(["V_T", "diameter_T", *shown]))
 
 
-def _show(courses: Any, shown: list[str]) -> None:
-    """Print the patient, what happened, and the outputs every three months."""
+def _show(courses: Any, shown: list[str], steps: Sequence[LimitingStep] = ()) -> None:
+    """Print the patient, what happened, the outputs every three months, and the steps that were relieved."""
     from immunescape.console import NOTICE, print_table
     from immunescape.units import DAYS_PER_MONTH
 
@@ -195,6 +209,14 @@ def _show(courses: Any, shown: list[str]) -> None:
         for i in dict.fromkeys(chosen):
             values = {n: f"{course.table[n].iloc[i]:.3g}" for n in columns}
             rows.append({"month": f"{days[i] / DAYS_PER_MONTH:.0f}", **values})
+        print_table("", rows)
+        typer.echo("")
+    for step in steps:
+        typer.echo(step.sentence)
+        rows = [
+            {"step": r["step"], "relieved by": r["relieved_by"], "tumour smaller by": f"{r['smaller_pct']:.1f} %"}
+            for r in step.table.to_dict("records")
+        ]
         print_table("", rows)
         typer.echo("")
     typer.echo(NOTICE)

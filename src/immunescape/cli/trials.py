@@ -77,7 +77,7 @@ def trial_command(
         typer.echo(json_module.dumps(schema_of_results(), indent=2))
         return
     if template or schema:
-        from immunescape.trial.spec import trial_schema, trial_template
+        from immunescape.trial.loading import trial_schema, trial_template
 
         typer.echo(trial_template() if template else json_module.dumps(trial_schema(), indent=2))
         return

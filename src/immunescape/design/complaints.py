@@ -48,7 +48,7 @@ def planned(design: Design) -> dict[str, Any]:
     except InputError as error:
         if error.where or not design.text:
             raise
-        from immunescape.trial.loading import Source
+        from immunescape.trial.yaml_source import Source
 
         field = getattr(error, "field", ()) or ("looks",)
         where = Source(design.file, design.text).where(field)

@@ -97,13 +97,13 @@ def read_design(file: str, text: str, *, workers: int | None = None, progress: P
     from pydantic import ValidationError
 
     from immunescape.design.schema import design_file
-    from immunescape.trial.loading import Source, _problem, join
+    from immunescape.trial.yaml_source import Source, join, validation_problem
 
     source = Source(file, text, template="immunescape design --template")
     try:
         block = design_file().model_validate(source.data)
     except ValidationError as error:
-        problems = [_problem(source, detail) for detail in error.errors(include_url=False)]
+        problems = [validation_problem(source, detail) for detail in error.errors(include_url=False)]
         raise join(problems, file) from None
     builder = _Builder(source, block, workers, progress)
     block.built_by(builder)

@@ -64,8 +64,8 @@ def pool_table(
     """
     import pandas as pd
 
+    from immunescape.trial.loading import load_trial
     from immunescape.trial.runner import run_trial
-    from immunescape.trial.spec import load_trial
 
     spec = load_trial(trial)
     key = hashlib.sha256(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from immunescape.engine.api import Compiled, Job
 from immunescape.engine.batch import OnDevice
 from immunescape.engine.cache import fetch, fingerprint
+from immunescape.engine.compilers import find_toolchain
 from immunescape.engine.cuda_driver import Device, open_device
 from immunescape.engine.jobs import dose_tables
 from immunescape.engine.layout import Layout
@@ -33,7 +34,7 @@ from immunescape.engine.native import (
     write_sources,
 )
 from immunescape.engine.shipped import shipped_compiler
-from immunescape.engine.toolchain import Build, Toolchain, find_toolchain, library_suffix
+from immunescape.engine.toolchain import Build, Toolchain, library_suffix
 from immunescape.errors import EngineError
 
 if TYPE_CHECKING:

@@ -51,9 +51,10 @@ class Callbacks:
 
     def __init__(self, sbml: str, folder: Path) -> None:
         from immunescape.engine.codegen import generate, headers
+        from immunescape.engine.compilers import find_toolchain
         from immunescape.engine.library import load_library
         from immunescape.engine.sbml_reader import read_sbml
-        from immunescape.engine.toolchain import find_toolchain, library_suffix
+        from immunescape.engine.toolchain import library_suffix
 
         plan = analyse(read_sbml(sbml))
         if isinstance(plan, str):

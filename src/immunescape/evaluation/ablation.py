@@ -312,8 +312,8 @@ def run_ablation(
         For a mechanism that does not exist or may not be switched off, a trial that is not a calibration trial, too few
         trials.
     """
+    from immunescape.trial.loading import load_trial
     from immunescape.trial.runner import model_digest, run_trial
-    from immunescape.trial.spec import load_trial
 
     known = ablatable()
     for name in mechanisms:

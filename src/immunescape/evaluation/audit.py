@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from immunescape.errors import InputError, unknown_word
 from immunescape.evaluation.sensitivity import OUTPUTS, Progress, TreatedPatients
 from immunescape.evaluation.uncertainty import ANCHOR, GROWTH, WIDTHS, moved, uncertain
-from immunescape.trial.spec import Trial, load_trial
+from immunescape.trial.loading import load_trial
+from immunescape.trial.spec import Trial
 
 if TYPE_CHECKING:
     from immunescape.model.assembly import Model

@@ -42,7 +42,7 @@ class Controls:
 def changed_nodes(claim: Claim, graph: Dependencies) -> set[str]:
     """Parameters, switches and states from which the effect of a claim starts."""
     from immunescape.model.draft import switch_id
-    from immunescape.trial.regimen import parse_regimen
+    from immunescape.trial.grammar import parse_regimen
 
     nodes: set[str] = set()
     for setting in (claim.change, claim.against):
@@ -56,7 +56,7 @@ def changed_nodes(claim: Claim, graph: Dependencies) -> set[str]:
 
 def changed_owners(settings: tuple[Setting, ...], graph: Dependencies) -> set[str]:
     """Mechanisms and drugs to which what is changed belongs."""
-    from immunescape.trial.regimen import parse_regimen
+    from immunescape.trial.grammar import parse_regimen
 
     owners: set[str] = set()
     for setting in settings:

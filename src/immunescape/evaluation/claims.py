@@ -174,7 +174,7 @@ def check_names(claim: Claim, model: Model) -> None:
         With the nearest name.
     """
     from immunescape.model import registry
-    from immunescape.trial.regimen import parse_regimen
+    from immunescape.trial.grammar import parse_regimen
 
     settings = [claim.background, claim.change, claim.against, *([claim.modifies] if claim.modifies else [])]
     drugs = registry.drugs()

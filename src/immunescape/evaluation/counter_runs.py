@@ -55,7 +55,7 @@ def check_counter_model(counter: CounterModel, model: Model) -> None:
     """
     from immunescape.model import registry
     from immunescape.population.covariates import COLUMNS
-    from immunescape.trial.regimen import parse_regimen
+    from immunescape.trial.grammar import parse_regimen
 
     where = f"counter-model of '{counter.statement}'"
     clones = {c.name for c in model.clones}
@@ -90,7 +90,7 @@ def counter_plan(counter: CounterModel, stated: Plan, model: Model) -> Plan:
 
 def _wrong(counter: CounterModel, side: Scenario, model: Model) -> Scenario:
     from immunescape.model import registry
-    from immunescape.trial.regimen import parse_regimen
+    from immunescape.trial.grammar import parse_regimen
 
     wrong = side.without(counter.off)
     given = {d for text in side.regimens for d in parse_regimen(text).drugs}

@@ -272,7 +272,7 @@ def _drugs_of(arm: Arm) -> set[str]:
 @cache
 def _scored_drugs() -> dict[str, dict[str, list[str]]]:
     """Role -> drug -> trials that gave it in an arm."""
-    from immunescape.trial.spec import load_trial
+    from immunescape.trial.loading import load_trial
 
     out: dict[str, dict[str, list[str]]] = {"calibration": {}, "validation": {}}
     for name, (role, _) in sorted(roles().items()):
@@ -332,7 +332,7 @@ def _features(trial: Trial) -> dict[str, set[str]]:
 
 def _setting_rows(trial: Trial) -> tuple[Row, ...]:
     """Features of the trial beside those of the calibration trials."""
-    from immunescape.trial.spec import load_trial
+    from immunescape.trial.loading import load_trial
 
     calibrated = [_features(load_trial(name)) for name, (role, _) in sorted(roles().items()) if role == "calibration"]
     rows = []
@@ -460,7 +460,7 @@ def _monte_carlo(made: Forecast) -> Criterion:
 @cache
 def _validation_trials(end: str) -> tuple[str, ...]:
     """Validation trials that published a hazard ratio of PFS or of OS: skill is judged on all of them or not at all."""
-    from immunescape.trial.spec import load_trial
+    from immunescape.trial.loading import load_trial
 
     names = sorted(name for name, (role, _) in roles().items() if role == "validation")
     return tuple(name for name in names if getattr(load_trial(name).published, f"{end}_hr", None) is not None)

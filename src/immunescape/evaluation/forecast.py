@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError
 from immunescape.evaluation.calibration import comparison_kind
+from immunescape.evaluation.harness.class_effects import delivered_shares
 from immunescape.evaluation.posterior import Posterior, posterior_weights, shipped_discrepancy
 from immunescape.evaluation.replicates import (
     ArmOutcomes,
@@ -56,6 +57,8 @@ class ForecastFigure:
     monte_carlo_se : error of `value` from the number of simulated patients, between seeds (of the logarithm for ratios
         and medians); None with one seed.
     simulated, planned : patients.
+    unshrunk : of a hazard ratio of an arm that adds drugs to the control, what the model alone gives; `value` is shrunk
+        by what trials of such drugs have delivered (:mod:`immunescape.evaluation.harness.class_effects`).
     """
 
     arm: str
@@ -66,6 +69,7 @@ class ForecastFigure:
     monte_carlo_se: float | None
     simulated: int
     planned: int
+    unshrunk: float | None = None
 
     def row(self) -> dict[str, Any]:
         """As one row of JSON."""
@@ -208,13 +212,17 @@ def forecast_of(results: Sequence[TrialResult], *, patients: int, wall_s: float 
         pair, size = f"{name} / {control}", (len(pooled[name].response), planned[name] + planned[control])
         for end in ("pfs", "os"):
             a, b = getattr(pooled[name], end), getattr(pooled[control], end)
-            ratios = hazard_ratios(a, b, rows[name], rows[control]) * np.exp(error("hr"))
+            model = _ratio(a, b)
+            mean, shares = delivered_shares(trial, name, f"{end}_hr", RESAMPLES, seeds)
+            # the effect is multiplied by the share that its class delivers, the chance of the trial is not
+            ratios = hazard_ratios(a, b, rows[name], rows[control]) * np.exp(error("hr")) * model ** (shares - 1.0)
             of_seeds = [
-                _ratio(getattr(x, end), getattr(y, end))
+                _ratio(getattr(x, end), getattr(y, end)) ** mean
                 for x, y in zip(by_seed[name], by_seed[control], strict=True)
                 if len(x.response) and len(y.response)
             ]
-            figures.append(_figure(pair, f"{end}_hr", _ratio(a, b), ratios, of_seeds, size))
+            made = _figure(pair, f"{end}_hr", model**mean, ratios, of_seeds, size)
+            figures.append(made if mean == 1.0 else replace(made, unshrunk=model))
             if end in trial.endpoints.primary:
                 events = [t[1][r].sum(axis=1) for t, r in ((a, rows[name]), (b, rows[control]))]
                 with np.errstate(divide="ignore", invalid="ignore"):

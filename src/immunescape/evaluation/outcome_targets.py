@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
+from immunescape.evaluation.curve_files import CURVES
 from immunescape.evaluation.targets import (
-    CURVES,
     DEPENDENT,
     OAK_ARMS,
     TOLERANCE,
@@ -205,20 +205,19 @@ def _part(
 
 def curve_crossings(folder: Path, trials: Iterable[str]) -> list[Target]:
     """`crossing_targets` of the trials whose published PFS curves are in ``km/``."""
-    from immunescape.trial.curves import read_curves
-
-    names = set(trials)
+    simulated = set(trials)
     out = []
-    for stem, (trial, arms, end, source) in CURVES.items():
+    for stem, file in CURVES.items():
         path = folder / f"{stem}.csv"
-        if end != "pfs" or trial not in names or not path.is_file():
+        # a course is crossed by the course of another arm
+        if file.endpoint != "pfs" or len(file.arms) < 2 or file.trial not in simulated or not path.is_file():
             continue
-        curves = read_curves(path, list(arms))
+        curves = file.read(path)
         one, two = (
-            ((trial, arm), *(np.array(c, dtype=float) for c in zip(*curves[code], strict=True)))
-            for code, arm in arms.items()
+            ((file.trial, arm), *(np.array(c, dtype=float) for c in zip(*curves[arm], strict=True)))
+            for arm in file.arms.values()
         )
-        out += crossing_targets(one, two, source)  # type: ignore[arg-type]
+        out += crossing_targets(one, two, file.source)  # type: ignore[arg-type]
     return out
 
 
@@ -268,7 +267,7 @@ def clone_targets(arms: Sequence[Key]) -> list[Target]:
 
 COUNTED = {
     "LORIS": ("PD-L1 >= 50 v < 1 %", "TMB >= 10/Mb"),
-    "OAK": ("PD-L1 >= 50 v < 1 %", "TMB >= 10/Mb", "squamous"),
+    "OAK": ("PD-L1 >= 50 v < 1 %", "TMB >= 10/Mb", "squamous", "sum of diameters >= 65 mm"),
 }
 """Factors of a study that other targets hold already."""
 STUDY_SOURCES = {"LORIS": "chowell2022;chang2024", "OAK": "gandara2018", "TOPOSCORE": "derosa2024"}

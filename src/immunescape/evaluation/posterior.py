@@ -112,19 +112,33 @@ def shipped_record() -> Mapping[str, Any] | None:
 def shipped_discrepancy(comparison: str = "") -> Mapping[str, float]:
     """SD of the error of the model's structure, by kind of figure; {} where no fit ships.
 
-    Where the calibration fitted again without each trial, it is the error that those fits left on the trial that they
-    had not seen: of trials with the same `comparison` (see `comparison_kind`), if they hold `ENOUGH` figures of a kind,
-    else of all. Otherwise it is the error left on trials that were fitted, which is rather too small.
+    Three sources, each before the next: the errors that predictions of trials left which nothing was fitted to
+    (``knowledge/data/prediction_errors.csv``, from a run of the harness); where the calibration fitted again without
+    each trial, the errors of those fits on the trial that they had not seen; the errors on trials that were fitted,
+    which are rather too small. The first two are those of trials with the same `comparison` (see `comparison_kind`), if
+    they hold `ENOUGH` figures of a kind, else of all.
     """
     record = shipped_record()
     if record is None:
         return {}
     out = dict(record.get("discrepancy", {}))
-    apart = record.get("discrepancy_left_out", {})
-    for group in ("all", comparison):
-        for kind, own in apart.get(group, {}).items():
-            if group == "all" or own["figures"] >= ENOUGH:
-                out[kind] = own["sd"]
+    for apart in (record.get("discrepancy_left_out", {}), _prediction_errors()):
+        for group in ("all", comparison):
+            for kind, own in apart.get(group, {}).items():
+                if group == "all" or own["figures"] >= ENOUGH:
+                    out[kind] = own["sd"]
+    return out
+
+
+@lru_cache(maxsize=1)
+def _prediction_errors() -> dict[str, dict[str, dict[str, float]]]:
+    """Comparison -> kind of figure -> SD and number of figures, of the table that ships."""
+    from immunescape.knowledge.tables import read_rows
+
+    out: dict[str, dict[str, dict[str, float]]] = {}
+    for row in read_rows("prediction_errors"):
+        own = {"sd": row.number("sd"), "figures": row.number("figures")}
+        out.setdefault(row["comparison"], {})[row["kind"]] = own
     return out
 
 

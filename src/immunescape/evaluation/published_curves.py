@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from immunescape.errors import InputError
-from immunescape.evaluation.targets import CURVES
+from immunescape.evaluation.curve_files import CURVES
 from immunescape.trial.curves import EventTimes, read_curves
 from immunescape.trial.spec import Trial
 
@@ -19,8 +19,8 @@ def curves_at_hand(trial: Trial, folder: Path) -> dict[str, Mapping[str, EventTi
     Parameters
     ----------
     trial
-        The trial; its name without hyphens begins the names of the files: ``keynote024_pfs.csv`` and
-        ``keynote024_os.csv``.
+        The trial; its name without hyphens begins the names of the files, such as ``keynote024_pfs.csv``, unless
+        :mod:`immunescape.evaluation.curve_files` names them.
     folder
         Folder of such files, or one that holds them in ``km/``. Columns ``time`` (months), ``event``, ``arm``.
 
@@ -38,13 +38,14 @@ def curves_at_hand(trial: Trial, folder: Path) -> dict[str, Mapping[str, EventTi
     found: dict[str, Mapping[str, EventTimes]] = {}
     looked_for = []
     for endpoint in ("pfs", "os"):
-        stem = f"{trial.name.replace('-', '')}_{endpoint}"
+        listed = {s: f for s, f in CURVES.items() if (f.trial, f.endpoint) == (trial.name, endpoint)}
+        stem = next(iter(listed), f"{trial.name.replace('-', '')}_{endpoint}")
         looked_for.append(f"{stem}.csv")
         path = next((p / f"{stem}.csv" for p in places if (p / f"{stem}.csv").is_file()), None)
         if path is None:
             continue
-        names = CURVES[stem][1] if stem in CURVES else {arm.name: arm.name for arm in trial.arms}
-        found[endpoint] = {names[arm]: times for arm, times in read_curves(path, list(names)).items()}
+        names = [arm.name for arm in trial.arms]
+        found[endpoint] = listed[stem].read(path) if listed else read_curves(path, names)
     if not found:
         raise InputError(
             f"no published curve of '{trial.name}'", where=str(folder), hint=f"Looked for: {', '.join(looked_for)}."

@@ -216,7 +216,7 @@ def simulate(
     InputError
         For an unknown parameter, mechanism, clone or output.
     """
-    from immunescape.trial.regimen import parse_regimen
+    from immunescape.trial.grammar import parse_regimen
 
     regimens = {text: parse_regimen(text) for s in scenarios for text in s.regimens}
     drugs = {s: tuple(dict.fromkeys(d for text in s.regimens for d in regimens[text].drugs)) for s in scenarios}

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError
 from immunescape.evaluation.calibration import comparison_kind
+from immunescape.evaluation.harness.class_effects import delivered_shares
 from immunescape.evaluation.posterior import Posterior, posterior_weights, shipped_discrepancy
 from immunescape.evaluation.replicates import (
     LEVEL,
@@ -28,18 +29,31 @@ from immunescape.evaluation.replicates import (
     moved_share,
     resampled_rows,
 )
+from immunescape.evaluation.weighting import weighted_survival
 from immunescape.knowledge.tables import read_rows
 
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
     from immunescape.trial.spec import Trial
 
-__all__ = ["ROLES", "Score", "interval_score", "published_ratios", "rivals", "roles", "score_trial", "summarise"]
+__all__ = [
+    "LANDMARKS",
+    "ROLES",
+    "Score",
+    "interval_score",
+    "published_ratios",
+    "rivals",
+    "roles",
+    "score_trial",
+    "summarise",
+]
 
 FloatArray = NDArray[np.float64]
 Role = Literal["calibration", "validation", "own"]
 ROLES: tuple[Role, ...] = ("calibration", "validation", "own")
 RESAMPLES = 400
+LANDMARKS = (12, 24, 60)
+"""Months at which survival is compared: one, two and five years."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,8 @@ class Score:
     regimen_class : of the trial. n, n_published : simulated patients, and those of the published figure.
     same_course : of an OS hazard ratio, what is left where both arms follow the control's courses
         (:func:`immunescape.trial.analysis.same_course_ratio`); None for other figures.
+    unshrunk : of a hazard ratio of a trial that was not fitted and adds drugs to its control, what the model alone
+        gives; `predicted` is shrunk by what trials of such drugs have delivered.
     """
 
     trial: str
@@ -70,6 +86,7 @@ class Score:
     n: int = 0
     same_course: float | None = None
     n_published: int = 0
+    unshrunk: float | None = None
 
     def row(self) -> dict[str, Any]:
         """As one row of ``immunescape validate --json``."""
@@ -130,14 +147,30 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
 
     def add(
         arm: str, endpoint: str, predicted: float | None, spread: FloatArray, value: Any, bounds: Any,
-        same: float | None = None,
+        same: float | None = None, model: float | None = None,
     ) -> None:  # fmt: skip
         low, high = interval(spread)
         plow, phigh = bounds or (None, None)
         n = sum(len(tables[part].response) for part in arm.split(" / ") if part in tables)
         size = sum(sizes.get(part, 0) for part in arm.split(" / "))
         scores.append(
-            Score(result.trial.name, role, arm, endpoint, predicted, low, high, value, plow, phigh, kind, n, same, size)
+            Score(
+                result.trial.name,
+                role,
+                arm,
+                endpoint,
+                predicted,
+                low,
+                high,
+                value,
+                plow,
+                phigh,
+                kind,
+                n,
+                same,
+                size,
+                model,
+            )
         )
 
     figures = {str(arm["name"]): arm for arm in result.arms}
@@ -161,8 +194,32 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
             ratios = hazard_ratios(getattr(tables[a], name), getattr(tables[b], name), draws[a], draws[b])
             ratios = ratios * np.exp(off("hr"))
             same = record.get("os_hr_same_course") if name == "os" else None
-            add(f"{a} / {b}", f"{name}_hr", record.get(f"{name}_hr"), ratios, known.get(f"{name}_hr"),
-                known.get(f"{name}_hr_ci"), same)  # fmt: skip
+            ratio = record.get(f"{name}_hr")
+            model = None
+            if role != "calibration" and ratio:
+                mean, delivered = delivered_shares(result.trial, str(a), f"{name}_hr", resamples, (seed,))
+                if mean != 1.0:
+                    # the effect is multiplied by the share that its class delivers, the chance of the trial is not
+                    model, ratios, ratio = ratio, ratios * ratio ** (delivered - 1.0), ratio**mean
+            add(f"{a} / {b}", f"{name}_hr", ratio, ratios, known.get(f"{name}_hr"), known.get(f"{name}_hr_ci"), same,
+                model)  # fmt: skip
+    for arm in published.arms:
+        for name in ("pfs", "os"):
+            for months, percent in arm.km.get(name, ()):
+                if arm.name not in draws or months not in LANDMARKS:
+                    continue
+                time, event = getattr(tables[arm.name], name)
+                if time.max() < months:
+                    continue  # beyond the follow-up of the virtual trial
+                at, n = np.array([float(months)]), len(time)
+                shares = np.array(
+                    [weighted_survival(time, event.astype(float), np.bincount(r, minlength=n) / len(r), at)[0]
+                     for r in draws[arm.name]]
+                )  # fmt: skip
+                # an error in ln of a median moves the log odds of survival by 2 ln 2 of it (exponential survival)
+                shares = moved_share(shares, 2.0 * math.log(2.0) * off("median"))
+                whole = 100 * float(weighted_survival(time, event.astype(float), np.full(n, 1 / n), at)[0])
+                add(arm.name, f"{name}_{months:g}_pct", whole, 100 * shares, percent, None)
     return scores
 
 
@@ -178,7 +235,7 @@ Rival = Callable[[Score], tuple[float, float, float] | None]
 @cache
 def published_ratios() -> tuple[Score, ...]:
     """Published hazard ratios of the calibration trials that ship: what the rivals learn on, whatever is simulated."""
-    from immunescape.trial.spec import load_trial
+    from immunescape.trial.loading import load_trial
 
     out = []
     for name, (role, kind) in sorted(roles().items()):

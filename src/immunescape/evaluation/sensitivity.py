@@ -268,8 +268,8 @@ def run_sensitivity(
     """
     import time
 
+    from immunescape.trial.loading import load_trial
     from immunescape.trial.spec import Trial as _Trial
-    from immunescape.trial.spec import load_trial
 
     if method not in ("morris", "sobol"):
         from immunescape.errors import unknown_word

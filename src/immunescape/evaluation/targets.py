@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
+from immunescape.evaluation.curve_files import CURVES
 from immunescape.evaluation.kinetics import patient_rates, read_lesions
 from immunescape.evaluation.weighting import HIGH_TMB, SLD_MM, Sample, weighted_hazard_ratio, weighted_survival
 from immunescape.trial.spec import Trial
@@ -171,42 +172,21 @@ def trial_targets(trial: Trial) -> list[Target]:
     return out
 
 
-CURVES = {
-    "keynote024_os": ("keynote-024", {"pembrolizumab": "pembrolizumab", "chemo": "platinum doublet"}, "os", "reck2016"),
-    "keynote024_pfs": (
-        "keynote-024",
-        {"pembrolizumab": "pembrolizumab", "chemo": "platinum doublet"},
-        "pfs",
-        "reck2016",
-    ),
-    "checkmate017_os": ("checkmate-017", {"nivolumab": "nivolumab", "d1": "docetaxel"}, "os", "brahmer2015"),
-    "checkmate017_pfs": ("checkmate-017", {"nivolumab": "nivolumab", "d1": "docetaxel"}, "pfs", "brahmer2015"),
-    "checkmate057_os": ("checkmate-057", {"nivolumab": "nivolumab", "d1": "docetaxel"}, "os", "borghaei2015"),
-    "checkmate057_pfs": ("checkmate-057", {"nivolumab": "nivolumab", "d1": "docetaxel"}, "pfs", "borghaei2015"),
-}
-
-
 def curve_targets(folder: Path, trials: Sequence[Trial]) -> list[Target]:
     """Targets from event times read off published curves: CSV files ``time,event,arm`` (months) in a folder.
 
-    Survival is compared at `CURVE_MONTHS`, as far as a tenth of the patients is still at risk.
+    Survival is compared at `CURVE_MONTHS`, as far as a tenth of the patients is still at risk. Curves of patients who
+    had to survive to be analysed are left out.
     """
-    known = {t.name for t in trials}
+    simulated = {t.name for t in trials}
     out = []
-    for stem, (name, arms, endpoint, source) in CURVES.items():
+    for stem, file in CURVES.items():
         path = folder / f"{stem}.csv"
-        if name not in known or not path.is_file():
+        if file.trial not in simulated or file.selected or not path.is_file():
             continue
-        with path.open(encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-        for code in sorted({r["arm"] for r in rows}):
-            arm = arms.get(code)
-            if arm is None:
-                raise InputError(f"arm '{code}' is none of {', '.join(arms)}", where=str(path))
-            mine = [r for r in rows if r["arm"] == code]
-            time = np.array([float(r["time"]) for r in mine])
-            event = np.array([float(r["event"]) for r in mine])
-            out += _curve((name, arm), endpoint, time, event, source)
+        for arm, rows in file.read(path).items():
+            time, event = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
+            out += _curve((file.trial, arm), file.endpoint, time, event, file.source)
     return out
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import InputError
+from immunescape.evaluation.aims import aims, error_rows
 from immunescape.evaluation.cohort_response import ResponseRow, response_rows, size_rows
 from immunescape.evaluation.facts import Fact, facts
 from immunescape.evaluation.lesion_comparison import COMPARISONS, LesionArm, compare_lesions
+from immunescape.evaluation.naive import Judged, judged_scores
 from immunescape.evaluation.patient_data import HOW, PatientData
-from immunescape.evaluation.scoreboard import Score, published_ratios, roles, score_trial, summarise
+from immunescape.evaluation.scoreboard import ROLES, Score, published_ratios, roles, score_trial, summarise
 from immunescape.files import check_folder
 
 if TYPE_CHECKING:
@@ -49,6 +51,13 @@ class Validation:
         """Errors by role; see :func:`immunescape.evaluation.scoreboard.summarise`."""
         return summarise(self.scores, published_ratios())
 
+    def judged(self) -> dict[str, list[Judged]]:
+        """Role -> figures that naive predictors and aims are held against; roles without any are left out."""
+        every = judged_scores(self.scores, [r.trial for r in self.results])
+        of_trial = {s.trial: s.role for s in self.scores}
+        groups = {role: [j for j in every if of_trial[j.trial] == role] for role in ROLES}
+        return {role: members for role, members in groups.items() if members}
+
     def facts(self) -> list[Fact]:
         """Facts of the review that can be looked up in these trials; of named trials, in no other population."""
         found = facts({r.trial.name: r for r in self.results})
@@ -61,6 +70,7 @@ class Validation:
         """Content of ``immunescape validate --json``: one row per trial, arm and endpoint, and the summary."""
         from immunescape.trial.runner import _version, model_digest
 
+        judged = self.judged()
         return {
             "model": model_digest(),
             "version": _version(),
@@ -69,6 +79,8 @@ class Validation:
             "rows": [s.row() for s in self.scores],
             "failed": {r.trial.name: sum(int(a["failed"]) for a in r.arms) for r in self.results},
             "summary": self.summary(),
+            "errors": {role: [r.row() for r in error_rows(mine)] for role, mine in judged.items()},
+            "aims": {role: [a.row() for a in aims(mine)] for role, mine in judged.items()},
             "facts": [f.row() for f in self.facts()],
             "kinetics": [r.row() for arm in self.kinetics for r in arm.rows],
             "response_by_pdl1": [r.row() for r in self.response_by_pdl1],
@@ -115,8 +127,8 @@ def validate(
         For an unknown trial, one without published results, or data that cannot be read (before anything is
         simulated).
     """
+    from immunescape.trial.loading import list_trials, load_trial
     from immunescape.trial.runner import run_trial
-    from immunescape.trial.spec import list_trials, load_trial
 
     if out is not None:
         check_folder(out)

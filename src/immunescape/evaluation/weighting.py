@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.population.fit import PopulationFit
-from immunescape.population.linking import linked_score, standard_score, unexplained_share
+from immunescape.population.linking import linked_score, unexplained_share
+from immunescape.population.scores import standard_score
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,10 +175,36 @@ class Sample:
             ((fit, len(rows)),),
             (_rates(result, arm, rows) if kinetics else {}) | _numbers(rows),
         )
-        lesions, kinds = lesion_scores(rows, made, fit, result)
-        object.__setattr__(made, "lesions", lesions)
-        object.__setattr__(made, "kinds", kinds)
-        return pool([made])
+        stream = 0 if result.paired else next(k for k, a in enumerate(result.trial.arms) if a.name == arm.name)
+        return _with_lesions(made, rows, fit, result.seed, stream)
+
+    @classmethod
+    def of_scores(
+        cls, rows: pd.DataFrame, names: Sequence[str], scores: Sequence[str], fit: PopulationFit, *,
+        drugs: tuple[str, ...], specificity: str, seed: int, stream: int = 0,
+    ) -> Sample:  # fmt: skip
+        """Patients with their scores alone, without outcomes: for the ratio of densities between two fits.
+
+        Parameters
+        ----------
+        rows
+            A row for each patient: covariates, ``id``, ``p:<parameter>`` in the tables' units, frailties, and
+            ``lesion_draws`` where lesions were simulated one by one.
+        names, scores, fit
+            As of `of`; names that the rows lack are left out.
+        drugs, specificity
+            Of the model that the parameters belong to.
+        seed, stream
+            Of the patients' random numbers.
+        """
+        kept = [n for n in names if (n if n.startswith("frailty_") else f"p:{n}") in rows]
+        z = np.column_stack([_score(n, rows, drugs, specificity) for n in kept]) if kept else np.empty((len(rows), 0))
+        linked = np.column_stack([linked_score(n, rows) for n in kept]) if kept else np.empty((len(rows), 0))
+        left = np.array([unexplained_share(n, rows["region"].iloc[0]) for n in kept])
+        covariates = {s: standard_score(s, rows) for s in scores}
+        none = np.zeros(len(rows))
+        made = cls("", "", tuple(kept), z, linked, left, covariates, none, {}, {}, ((fit, len(rows)),))
+        return _with_lesions(made, rows, fit, seed, stream)
 
     def residuals(self, fit: PopulationFit) -> tuple[FloatArray, FloatArray]:
         """Means (n, p) and standard deviations (p,) of the scores, given covariates, in a fit's population."""
@@ -301,6 +328,14 @@ def pool(samples: Sequence[Sample]) -> Sample:
     return joined
 
 
+def _with_lesions(made: Sample, rows: pd.DataFrame, fit: PopulationFit, seed: int, stream: int) -> Sample:
+    """The sample with the scores of further lesions, and the density that its patients were drawn from."""
+    lesions, kinds = lesion_scores(rows, made, fit, seed, stream)
+    object.__setattr__(made, "lesions", lesions)
+    object.__setattr__(made, "kinds", kinds)
+    return pool([made])
+
+
 def _stacked(lesions: Sequence[FloatArray], sizes: Sequence[int], width: int) -> FloatArray:
     """Lesions of several samples one below the other, filled with NaN up to the most that a patient has."""
     most = max(part.shape[1] for part in lesions)
@@ -363,7 +398,7 @@ def _clone_fractions() -> frozenset[str]:
 
 
 def lesion_scores(
-    rows: pd.DataFrame, sample: Sample, fit: PopulationFit, result: TrialResult
+    rows: pd.DataFrame, sample: Sample, fit: PopulationFit, seed: int, stream: int
 ) -> tuple[FloatArray, tuple[str, ...]]:
     """Scores (n, lesions, p) of the further lesions of each patient, and the coefficients that correlate them (p,).
 
@@ -382,11 +417,10 @@ def lesion_scores(
     correlation = lesion_correlations(fit)
     mean, sd = sample.residuals(fit)
     own = (sample.z - mean) / sd
-    stream = 0 if result.paired else next(k for k, a in enumerate(result.trial.arms) if a.name == sample.arm)
     for i, (number, mine) in enumerate(zip(rows["id"], draws, strict=True)):
 
         def normal(purpose: str, number: int = int(number)) -> float:
-            return float(patient_generator(result.seed, stream, number, purpose).standard_normal())
+            return float(patient_generator(seed, stream, number, purpose).standard_normal())
 
         for k, (name, kind) in enumerate(zip(sample.names, kinds, strict=True)):
             if not kind:

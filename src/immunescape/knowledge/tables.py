@@ -137,7 +137,7 @@ def parse_rows(
     return tuple(rows)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)  # a drug has tables of its own
 def read_rows(
     table: str | Path,
     columns: tuple[str, ...] | None = None,

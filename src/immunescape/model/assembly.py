@@ -221,19 +221,6 @@ class Model:
 
         return write_sbml(self)
 
-    @cached_property
-    def untreated(self) -> Model:
-        """The same mechanisms without drugs; units are not checked again. This model, where it has no drugs."""
-        if not self.drugs:
-            return self
-        if self.registered:
-            from immunescape.model.stored import registered_model
-
-            return registered_model((), self.specificity)
-        return Model.build(
-            self.mechanisms, drugs=(), check_units=False, strengths=self.strengths, specificity=self.specificity
-        )
-
     def compiled(self, engine: Engine, *, unreferenced: bool = False) -> Compiled:
         """Make this model ready to run; what is generated of it is the same as of its SBML.
 
@@ -250,7 +237,7 @@ class Model:
 
     def __getstate__(self) -> dict[str, Any]:
         """Fields without what follows from them, which the receiving process makes where it needs it."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("_sbml", "untreated")}
+        return {name: value for name, value in self.__dict__.items() if name != "_sbml"}
 
     def equations(self, mechanism: str | None = None) -> str:
         """Return the assembled equations as text, mechanism by mechanism, or those of one."""

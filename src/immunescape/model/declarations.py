@@ -143,7 +143,7 @@ class Clone:
 class Mechanism:
     """A part of the biology that can be switched off.
 
-    Its numbers are one parameter table: the CSV file `parameters` (in ``model/parameters/`` unless absolute).
+    Its numbers are one parameter table: the CSV file `parameters`, see `immunescape.model.parameters.table_path`.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Parameter tables: one CSV file for each mechanism; every row with value, unit, source and grade, or it is refused."""
+"""Parameter tables: a CSV file for each mechanism and drug; a row without value, unit, source and grade is refused."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, overload
 
 from immunescape.errors import ModelError, unknown_word
 from immunescape.knowledge.tables import GRADES
+from immunescape.model.drug_tables import DRUG_FOLDER
 from immunescape.model.expressions import RESERVED
 from immunescape.model.units import DIMENSIONLESS, Dimension, parse_unit
 
@@ -96,9 +97,16 @@ class Parameter:
 
 
 def table_path(table: str | Path) -> Path:
-    """Return the file of a mechanism's table: an absolute path as it is, else below ``model/parameters/``."""
+    """Return the file of a table.
+
+    An absolute path is that file. ``<drug>.csv`` of a drug of the package is ``parameters.csv`` in the drug's folder;
+    any other name, of a mechanism, is a file in ``model/parameters/``.
+    """
     path = Path(table)
-    return path if path.is_absolute() else FOLDER / path
+    if path.is_absolute():
+        return path
+    of_drug = DRUG_FOLDER / path.stem / "parameters.csv"
+    return of_drug if of_drug.is_file() else FOLDER / path
 
 
 @lru_cache(maxsize=512)
@@ -136,7 +144,7 @@ def load_parameters(table: str | Path, owner: str) -> dict[str, Parameter]:
     Parameters
     ----------
     table
-        File name within ``model/parameters/``, or an absolute path.
+        Name of the table or an absolute path, as `table_path` takes it.
     owner
         Mechanism that the table belongs to.
 

@@ -1,4 +1,4 @@
-"""The mechanisms and drugs that exist: every module of ``model/mechanisms`` and ``model/drugs``, and plugins.
+"""The mechanisms and drugs that exist: every module of ``model/mechanisms``, folder of ``model/drugs``, and plugins.
 
 A module announces itself by ``MECHANISM`` (or ``MECHANISMS``), ``DRUG`` (or ``DRUGS``). Other packages register through
 the entry points ``immunescape.mechanisms`` and ``immunescape.drugs``, each the path of such an object
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from immunescape.errors import InputError, ModelError, unknown_word
 from immunescape.model.declarations import Drug, Mechanism
-from immunescape.model.parameters import FOLDER
+from immunescape.model.parameters import table_path
 from immunescape.plugins import Contribution, cached, contributions
 from immunescape.registry import Registry
 
@@ -24,7 +24,8 @@ __all__ = ["DRUGS", "MECHANISMS", "drugs", "get_drug", "get_mechanism", "mechani
 def with_own_table(one: Mechanism, folder: Path | None, where: str) -> Mechanism:
     """Return a mechanism of another package with its parameter table as an absolute path.
 
-    Looked for beside its module (`folder`), in ``parameters/`` there, and last among the tables of immunescape.
+    Looked for beside its module (`folder`), in ``parameters/`` there, and last among the tables of immunescape. A drug
+    that is a folder may call it ``parameters.csv``.
 
     Raises
     ------
@@ -35,7 +36,9 @@ def with_own_table(one: Mechanism, folder: Path | None, where: str) -> Mechanism
     if not str(one.parameters) or table.is_absolute():
         return one
     places = [] if folder is None else [folder / table, folder / "parameters" / table]
-    for place in (*places, FOLDER / table):
+    if isinstance(one, Drug) and folder is not None:
+        places.append(folder / "parameters.csv")  # the drug is a folder, as those of immunescape are
+    for place in (*places, table_path(table)):
         if place.is_file():
             return replace(one, parameters=place)
     looked = ", ".join(str(p.parent) for p in places) or "no folder: the module is not a file"
@@ -104,7 +107,8 @@ def _drugs() -> Mapping[str, Drug]:
 
 def _check_harm(drug: str, where: str) -> None:
     """Refuse a drug of a plug-in without class, harm or usual dose: it would fail in the middle of a trial, or win."""
-    from immunescape.knowledge.toxicity import drug_classes, toxicity, toxicity_facts, usual_doses
+    from immunescape.model.drug_tables import drug_classes, usual_doses
+    from immunescape.model.toxicity import toxicity, toxicity_facts
 
     toxicity_facts()  # a table that cannot be read names its row
     hint = (

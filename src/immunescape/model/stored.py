@@ -14,6 +14,7 @@ from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from immunescape.errors import EngineError
 from immunescape.model.assembly import Model
@@ -26,7 +27,7 @@ from immunescape.model.selection import select
 from immunescape.model.specificity import DEFAULT, Specificity, checked
 from immunescape.plugins import cached
 
-__all__ = ["decoded", "encoded", "registered_model"]
+__all__ = ["decoded", "encoded", "registered_model", "untreated_model"]
 
 T = TypeVar("T")
 _FOLDER = Path(__file__).parent
@@ -58,6 +59,25 @@ def registered_model(drugs: tuple[str, ...], specificity: str = DEFAULT) -> Mode
         return _assembled(parts, option)
     model.__dict__["_sbml"] = document  # where the cached property keeps it
     return model
+
+
+_UNTREATED: WeakKeyDictionary[Model, Model] = WeakKeyDictionary()
+
+
+def untreated_model(model: Model) -> Model:
+    """Return a model's mechanisms without drugs; units are not checked again. The model itself, where it has no drugs.
+
+    A registered model is read from the cache; another is assembled once for as long as `model` lives.
+    """
+    if not model.drugs:
+        return model
+    if model.registered:
+        return registered_model((), model.specificity)
+    if model not in _UNTREATED:
+        _UNTREATED[model] = Model.build(
+            model.mechanisms, drugs=(), check_units=False, strengths=model.strengths, specificity=model.specificity
+        )
+    return _UNTREATED[model]
 
 
 def _assembled(parts: Iterable[Mechanism], specificity: Specificity = DEFAULT) -> Model:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from immunescape.engine import ir
 from immunescape.engine.ir import ONE, TIME, ZERO, Expr, num, sym
 from immunescape.engine.ir_system import Assignment, Event, Species, State, System
 from immunescape.engine.sbml_reader_algebra import sort_assignments
 from immunescape.engine.sbml_start import StartValues
-from immunescape.model.assembly import Model
 from immunescape.model.expressions import Apply, Expression, Name, Number, chain
 from immunescape.model.records import ModelReaction
 from immunescape.model.sbml import conversion_id
 from immunescape.model.units import SUBSTANCE
+
+if TYPE_CHECKING:
+    from immunescape.model.assembly import Model
 
 __all__ = ["model_system"]
 

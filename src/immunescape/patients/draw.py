@@ -135,7 +135,7 @@ def patient_of_run(
     """
     import pandas as pd
 
-    from immunescape.trial.spec import list_trials, load_trial
+    from immunescape.trial.loading import list_trials, load_trial
 
     root = Path(folder)
     try:

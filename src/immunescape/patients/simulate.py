@@ -17,18 +17,19 @@ import numpy as np
 
 from immunescape.errors import EngineError, InputError, unknown_word
 from immunescape.patients.course import PatientCourse
+from immunescape.patients.engine_doses import doses_after_visits
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from immunescape.engine.api import Compiled, Doses
+    from immunescape.engine.api import Compiled
     from immunescape.model.assembly import Model
     from immunescape.patients.virtual_patient import VirtualPatient
     from immunescape.population.diagnosis import Grower
     from immunescape.trial.dosing import DoseRecord
     from immunescape.trial.regimen import Regimen
 
-__all__ = ["SCANS", "engine_doses", "simulate_patient"]
+__all__ = ["SCANS", "simulate_patient"]
 
 SCANS = "weeks 6 and 12 then every 9 weeks"
 """Default of the scans, as in many trials of lung cancer."""
@@ -86,7 +87,8 @@ def simulate_patient(
     EngineError
         Where the patient's integration fails.
     """
-    from immunescape.trial.regimen import Regimen, parse_regimen
+    from immunescape.trial.grammar import parse_regimen
+    from immunescape.trial.regimen import Regimen
     from immunescape.units import DAYS_PER_MONTH
 
     if conduct not in ("trial", "planned"):
@@ -291,7 +293,7 @@ def _trajectory(
             outputs=tuple(names),
             parameters={k: np.array([v]) for k, v in followed["start"]["parameters"].items()},
             initial={k: np.array([v]) for k, v in followed["start"]["states"].items()},
-            doses=[_given(doses)],
+            doses=[doses_after_visits(doses)],
             rtol=rtol,
             atol=model.atol(),
         )
@@ -302,19 +304,6 @@ def _trajectory(
     table = pd.DataFrame(values, columns=list(names), index=pd.Index(days, name="day"))
     table.attrs["units"] = {name: model.unit(name) for name in names}
     return table
-
-
-def _given(doses: Sequence[DoseRecord]) -> Doses:
-    """Doses in the engine's terms, each after a scan of the same day."""
-    from immunescape.trial.course import AFTER_VISIT
-    from immunescape.trial.dosing import to_doses
-
-    return to_doses([d.at(d.time_days + AFTER_VISIT) for d in doses])
-
-
-def engine_doses(course: PatientCourse) -> Doses:
-    """Doses of a course as the engine was given them: amounts in the base unit of the dosed state."""
-    return _given(course.given)
 
 
 def _dose_table(doses: Sequence[DoseRecord]) -> pd.DataFrame:

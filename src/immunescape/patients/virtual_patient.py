@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from immunescape.model.assembly import Model
     from immunescape.patients.course import PatientCourse
     from immunescape.patients.courses import PatientCourses
+    from immunescape.patients.relief import LimitingStep
     from immunescape.population.fit import PopulationFit
     from immunescape.trial.spec import PriorLine
 
@@ -176,6 +177,12 @@ class VirtualPatient:
             text = f"{parameter} {value}" if isinstance(value, str) else f"{parameter} = {value:g}"
             courses.append(self.changed(**{parameter: value}).simulate(regimen, label=text, **options))
         return PatientCourses(tuple(courses))
+
+    def limiting_step(self, regimen: str = "none", *, months: float = 6.0, engine: str = "auto") -> LimitingStep:
+        """Find the step of the cancer–immunity cycle whose relief helps most; see `immunescape.patients.relief`."""
+        from immunescape.patients.relief import limiting_step
+
+        return limiting_step(self, regimen, months=months, engine=engine)
 
     def _facts(self) -> list[tuple[str, str]]:
         from immunescape.population.covariates import COLUMNS

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from immunescape.model.stored import untreated_model
 from immunescape.population.sampling import patient_generator
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Grower:
         self.model, self.rtol, self.max_days, self.check_every = model, rtol, float(max_days), check_every
         # libroadrunner looks for the crossing only when a piece of the trajectory is done, so pieces are short
         self._piece = self.max_days if engine.name in ("native", "cuda") else min(_PIECE, self.max_days)
-        self._bare = model.untreated
+        self._bare = untreated_model(model)
         self._compiled = self._bare.compiled(engine)
         self._changed = {
             name: p.base

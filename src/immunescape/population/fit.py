@@ -33,11 +33,12 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.knowledge.tables import parse_rows
+from immunescape.population.scores import standard_score
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from immunescape.population.linking import ScoredCovariates
+    from immunescape.population.scores import ScoredCovariates
 
 __all__ = ["COLUMNS", "FitTerm", "PopulationFit"]
 
@@ -194,8 +195,6 @@ class PopulationFit:
 
     def offset(self, parameter: str, covariates: pd.DataFrame | ScoredCovariates) -> FloatArray:
         """Shift (n,) of a parameter's score, with what covariates add."""
-        from immunescape.population.linking import standard_score
-
         terms = self._by.get(parameter, {})
         out = np.full(len(covariates), terms.get("shift", 0.0))
         for term, value in terms.items():

@@ -20,31 +20,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immunescape.errors import InputError, unknown_word
+from immunescape.errors import InputError
 from immunescape.knowledge.tables import Row, read_rows
 from immunescape.population.covariates import (
-    COLUMNS,
-    LEVELS,
     SOBOL_DIMENSIONS,
     Region,
     covariate_table,
-    sample_covariates,
 )
 from immunescape.population.distributions import Distribution
 from immunescape.population.fit import PopulationFit
 from immunescape.population.sampling import Method, uniforms_of
-from immunescape.population.tables import has_level
+from immunescape.population.scores import ScoredCovariates, reference_covariates, region_of, score
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from immunescape.model.parameters import Parameter
 
-__all__ = ["DIAMETER", "INDICATORS", "lesion_diameter", "links", "patient_parameters", "score", "suppression_links"]
+__all__ = ["DIAMETER", "INDICATORS", "lesion_diameter", "links", "patient_parameters", "suppression_links"]
 
 FloatArray = NDArray[np.float64]
 DIAMETER = "diameter_diagnosis"
-_REFERENCE_PATIENTS = 2048
 INDICATORS = {
     "kras_mutant": "kras",
     "kras_g12c": "kras_g12c",
@@ -100,79 +96,11 @@ def _others(name: str, sparse: bool) -> list[tuple[str, float]]:
     return [(row["score"].removeprefix(_OTHER), row.number("weight")) for row in rows]
 
 
-class ScoredCovariates:
-    """A table of covariates of one region, each score of which (see `score`) is computed once."""
-
-    def __init__(self, table: pd.DataFrame) -> None:
-        self.table = table
-        self.region: Region = table["region"].iloc[0]
-        self._scores: dict[str, FloatArray] = {}
-
-    def __len__(self) -> int:
-        return len(self.table)
-
-    def score(self, text: str, where: str | None) -> FloatArray:
-        """Score (n,) of a covariate."""
-        if text not in self._scores:
-            self._scores[text] = score(text, self.table, where)
-        return self._scores[text]
-
-
-def score(text: str, covariates: pd.DataFrame | ScoredCovariates, where: str | None = None) -> FloatArray:
-    """Turn a covariate into a number.
-
-    ``column`` (numbers and truth values), ``ln:column``, ``rank:column`` (normal score of the rank in the covariate
-    population, ties share one), or ``column=level|level`` (1 where it holds).
-    """
-    if isinstance(covariates, ScoredCovariates):
-        return covariates.score(text, where)
-    kind, _, rest = text.partition(":") if ":" in text else ("", "", text)
-    column, equals, levels = rest.partition("=")
-    if column not in covariates:
-        raise unknown_word("covariate", column, COLUMNS, where=where)
-    values = np.asarray(covariates[column])
-    if equals:
-        wanted = levels.split("|")
-        for level in wanted:
-            if column in LEVELS and level not in LEVELS[column]:
-                raise unknown_word(f"level of {column}", level, LEVELS[column], where=where)
-        if values.dtype == bool:  # as numpy writes them
-            values = values.astype(object)
-        return has_level(values, wanted).astype(float)
-    if column in LEVELS:
-        raise InputError(f"'{column}' holds words; name a level: {column}={LEVELS[column][0]}", where=where)
-    numbers = values.astype(float)
-    functions: Mapping[str, Any] = {
-        "": lambda x: x,
-        "ln": np.log,
-        "rank": lambda x: _normal_rank(x, column, covariates["region"].iloc[0]),
-    }
-    if kind not in functions:
-        raise unknown_word("function of a covariate", kind, functions, where=where)
-    result: FloatArray = functions[kind](numbers)
-    return result
-
-
-def _normal_rank(values: FloatArray, column: str, region: Region) -> FloatArray:
-    from scipy.special import ndtri
-
-    known = np.sort(np.asarray(_reference(region)[column], dtype=float))
-    below, upto = np.searchsorted(known, values, "left"), np.searchsorted(known, values, "right")
-    result: FloatArray = ndtri((below + upto + 1.0) / (2.0 * len(known) + 2.0))
-    return result
-
-
-@lru_cache(maxsize=4)
-def _reference(region: Region) -> pd.DataFrame:
-    """Fixed sample of the covariate population that standardises the scores."""
-    return sample_covariates(0, _REFERENCE_PATIENTS, seed=0, stream=0, region=region, method="sobol")
-
-
 @lru_cache(maxsize=64)
 def _standard(name: str, region: Region, sparse: bool = False) -> tuple[FloatArray, FloatArray, FloatArray, float]:
     """Means, standard deviations and weights of a parameter's scores, and the share of variance that they leave."""
     rows = _covariate_rows(name, sparse)
-    reference = _reference(region)
+    reference = reference_covariates(region)
     table = np.array([score(row["score"], reference, row.where) for row in rows]).reshape(len(rows), len(reference))
     mean, spread = table.mean(axis=1), table.std(axis=1)
     spread = np.where(spread > 0.0, spread, 1.0)
@@ -191,17 +119,12 @@ def _standard(name: str, region: Region, sparse: bool = False) -> tuple[FloatArr
     return mean, spread, weights, 1.0 - explained
 
 
-def _region(covariates: pd.DataFrame | ScoredCovariates) -> Region:
-    region: Region = covariates.region if isinstance(covariates, ScoredCovariates) else covariates["region"].iloc[0]
-    return region
-
-
 def linked_score(name: str, covariates: pd.DataFrame | ScoredCovariates, *, sparse: bool = False) -> FloatArray:
     """What covariates add to the normal score (n,) of a parameter by its links; 0 where nothing."""
     rows = _covariate_rows(name, sparse)
     if not rows:
         return np.zeros(len(covariates))
-    mean, spread, weights, _ = _standard(name, _region(covariates), sparse)
+    mean, spread, weights, _ = _standard(name, region_of(covariates), sparse)
     table = np.stack([score(row["score"], covariates, row.where) for row in rows])
     values: FloatArray = (weights[:, None] * (table - mean[:, None]) / spread[:, None]).sum(axis=0)
     return values
@@ -210,18 +133,6 @@ def linked_score(name: str, covariates: pd.DataFrame | ScoredCovariates, *, spar
 def unexplained_share(name: str, region: Region, *, sparse: bool = False) -> float:
     """Share of the variance of a parameter's normal score that its links leave; 1 without links."""
     return _standard(name, region, sparse)[3] if _rows(name, sparse) else 1.0
-
-
-@lru_cache(maxsize=64)
-def _moments(text: str, region: Region) -> tuple[float, float]:
-    values = score(text, _reference(region))
-    return float(values.mean()), float(values.std()) or 1.0
-
-
-def standard_score(text: str, covariates: pd.DataFrame | ScoredCovariates, where: str | None = None) -> FloatArray:
-    """Score (n,) of a covariate (see `score`) with mean 0 and standard deviation 1 over the covariate population."""
-    mean, spread = _moments(text, _region(covariates))
-    return (score(text, covariates, where) - mean) / spread
 
 
 def lesion_diameter(sld_mm: FloatArray, n_lesions: NDArray[Any]) -> FloatArray:

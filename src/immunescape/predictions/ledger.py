@@ -92,7 +92,7 @@ def open_protocols(folder: Path | None = None) -> dict[str, Path]:
 
 @cache
 def _published_registries() -> Mapping[str, str]:
-    from immunescape.trial.spec import list_trials, load_trial
+    from immunescape.trial.loading import list_trials, load_trial
 
     trials = [load_trial(name) for name in list_trials()]
     return {t.registry.upper(): t.name for t in trials if t.registry and t.published is not None}

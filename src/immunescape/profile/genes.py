@@ -15,9 +15,8 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError
-from immunescape.profile.study import GeneMapReport
 
-__all__ = ["GeneTable", "gene_table", "map_expression", "plain_name", "to_symbols"]
+__all__ = ["GeneMapReport", "GeneTable", "gene_table", "map_expression", "plain_name", "to_symbols"]
 
 _ALIASES = Path(__file__).parents[1] / "knowledge" / "data" / "gene_aliases.csv"
 _FILE = Path(__file__).parents[1] / "knowledge" / "data" / "genes.tsv.gz"
@@ -42,6 +41,25 @@ class GeneTable:
     ensembl: dict[str, str]
     previous: dict[str, str]
     spellings: dict[str, str]
+
+
+@dataclass(frozen=True)
+class GeneMapReport:
+    """How gene identifiers of an expression table became HGNC symbols.
+
+    Attributes
+    ----------
+    identifiers : kind found: ``hgnc``, ``entrez``, ``ensembl`` or ``mixed``.
+    rows, mapped, dropped, merged : rows of the file; rows with a symbol; rows without; rows that shared a symbol.
+    note : what that means for scores.
+    """
+
+    identifiers: str = ""
+    rows: int = 0
+    mapped: int = 0
+    dropped: int = 0
+    merged: int = 0
+    note: str = ""
 
 
 def plain_name(name: str) -> str:

@@ -16,8 +16,9 @@ import pandas as pd
 
 from immunescape.errors import unknown_word
 from immunescape.knowledge.profile_records import ReadNote
+from immunescape.profile.genes import GeneMapReport, to_symbols
 
-__all__ = ["COLUMNS", "KINDS", "ExpressionUnit", "GeneMapReport", "Panel", "ReadNote", "Study", "empty_table"]
+__all__ = ["COLUMNS", "KINDS", "ExpressionUnit", "Panel", "ReadNote", "Study", "empty_table"]
 
 ExpressionUnit = Literal["", "counts", "tpm", "log2_tpm1"]
 
@@ -100,25 +101,6 @@ class Panel:
         if self.whole_exome or gene in self.genes:
             return True
         return False if self.complete and self.genes else None
-
-
-@dataclass(frozen=True)
-class GeneMapReport:
-    """How gene identifiers of an expression table became HGNC symbols.
-
-    Attributes
-    ----------
-    identifiers : kind found: ``hgnc``, ``entrez``, ``ensembl`` or ``mixed``.
-    rows, mapped, dropped, merged : rows of the file; rows with a symbol; rows without; rows that shared a symbol.
-    note : what that means for scores.
-    """
-
-    identifiers: str = ""
-    rows: int = 0
-    mapped: int = 0
-    dropped: int = 0
-    merged: int = 0
-    note: str = ""
 
 
 @dataclass
@@ -262,8 +244,6 @@ class Study:
         """Return the samples in which a file leaves open whether a gene, under any of its names, is changed."""
         if not self.unclear:
             return frozenset()
-        from immunescape.profile.genes import to_symbols  # genes builds on this module
-
         return self.unclear.get((kind, to_symbols([gene])[0] or gene), frozenset())
 
     def _copies_seen(self, genes: tuple[str, ...]) -> set[tuple[str, str]]:

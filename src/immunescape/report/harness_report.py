@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 from immunescape.console import markdown_table
 from immunescape.errors import InputError
 from immunescape.files import whole_file
+from immunescape.report.aims_report import aims_table, errors_table
+from immunescape.report.combination_report import combination_lines, odds_lines
+from immunescape.report.tables import Table
 
 if TYPE_CHECKING:
     from immunescape.evaluation.harness.run import Harness
@@ -22,7 +25,7 @@ WORDS = {
     "sd_pct": ("stable disease, %", 0), "pd_pct": ("progressive disease, %", 0), "ne_pct": ("not evaluable, %", 0),
     "dor_median_months": ("duration of response, months", 1), "pfs_median_months": ("median PFS, months", 1),
     "os_median_months": ("median OS, months", 1), "baseline_sld_median_mm": ("sum of diameters at baseline, mm", 0),
-    **{f"{e}_{m}_pct": (f"{e.upper()} at {m} months, %", 0) for e in ("pfs", "os") for m in (6, 12, 24)},
+    **{f"{e}_{m}_pct": (f"{e.upper()} at {m} months, %", 0) for e in ("pfs", "os") for m in (6, 12, 24, 60)},
 }  # fmt: skip
 
 
@@ -34,8 +37,15 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     return markdown_table(header, ([str(cell).replace("|", "\\|") for cell in row] for row in rows))
 
 
+def _rows(table: Table) -> list[str]:
+    return _table(table.columns, [list(row.values()) for row in table.rows]) if table.rows else ["None.", ""]
+
+
 def harness_markdown(run: Harness) -> str:
     """Report of a run as Markdown: errors, trials, arms, biomarkers, patients helped, deviations of protocols."""
+    from immunescape.evaluation.harness.combination_table import after_inhibitor, combination_scores
+    from immunescape.evaluation.harness.run import judged_groups
+
     names = {p.trial.name: p for p in run.protocols}
     seeds = f"seed {run.seeds[0]}" if len(run.seeds) == 1 else f"seeds {run.seeds[0]} to {run.seeds[-1]}"
     failed = sum(arm["failed"] for row in run.rows.values() for arm in row["arms"])
@@ -64,6 +74,13 @@ def harness_markdown(run: Harness) -> str:
          *(f"baseline: {r}" for r in rivals)),
         rows,
     )  # fmt: skip
+    judged = judged_groups(run)
+    parts += ["## Bias and median error beside naive baselines", "", _NAIVE, "", *_rows(errors_table(judged))]
+    parts += ["## Aims", "", _AIMS, "", *_rows(aims_table(judged))]
+    scores, floors, correlation = combination_scores(run.protocols, run.comparisons, run.rows)
+    after = after_inhibitor(run.protocols, run.comparisons)
+    parts += ["## Combinations: failures and successes", "", *combination_lines(scores, after, floors, correlation)]
+    parts += ["## Fifteen odds ratios of response", "", *odds_lines(run.fifteen)]
     ratios = ("pfs_hr", "os_hr", "orr_difference")
     parts += ["## Hazard ratios", "", _SAME_COURSE, "", *_compared(run.comparisons, ratios, names, run.rows)]
     first = ("orr_pct", "cr_pct", "pr_pct", "sd_pct", "pd_pct", "ne_pct", "dor_median_months",
@@ -82,6 +99,13 @@ def harness_markdown(run: Harness) -> str:
     return "\n".join(parts)
 
 
+_NAIVE = (
+    "Learnt on the published figures of the calibration trials, each trial left out of its own prediction. Of arms: the"
+    " mean of all (constant), of the same line and class of treatment, and the most recent of these (the last trial's"
+    " control for a control arm). Of hazard ratios: the mean of all, of the regimen class, 0.65 or 0.75 (round), and 1."
+    " Units: ln for hazard ratios, percent for medians, points for shares."
+)
+_AIMS = "Judged on the figures of this run; aims of independent trials are those of the rows `validation`."
 _SAME_COURSE = (
     "Same courses: the OS hazard ratio where both arms follow the control's courses (the hazard of death alone)."
 )

@@ -49,8 +49,8 @@ class ReferenceCourse:
 def regimen_of(drug: str) -> str:
     """Return a regimen of a drug: as a shipped claim gives it, else its largest usual dose every three weeks."""
     from immunescape.knowledge.claim_records import load_claims
-    from immunescape.trial.coefficients import coefficients
-    from immunescape.trial.regimen import parse_regimen
+    from immunescape.model.drug_tables import usual_doses
+    from immunescape.trial.grammar import parse_regimen
 
     for claim in load_claims():
         for setting in (claim.change, claim.background, claim.against):
@@ -62,7 +62,7 @@ def regimen_of(drug: str) -> str:
                 if drug in regimen.drugs and (len(regimen.drugs) == 1 or regimen.phases):
                     rules = [str(r) for p in regimen.phases for r in p.rules if r.drug == drug]
                     return rules[0]
-    usual = coefficients("usual_doses").get(drug)
+    usual = usual_doses().get(drug)
     if usual is None:
         return ""
     return f"{drug} {usual.value:g} {usual.unit} every 3 weeks"
@@ -120,7 +120,7 @@ def simulate_courses(names: Sequence[str] = ()) -> dict[str, ReferenceCourse]:
     from immunescape.model.assembly import Model
     from immunescape.population.reference import reference_baseline, with_reference_strengths
     from immunescape.trial.dosing import BodySize, administered, to_doses
-    from immunescape.trial.regimen import parse_regimen
+    from immunescape.trial.grammar import parse_regimen
 
     bare = with_reference_strengths(Model.build(check_units=False))
     base = dict(reference_baseline(bare).states)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from immunescape.console import markdown_table
 from immunescape.model.declarations import Mechanism
+from immunescape.report.tables import toxicity_rows
 
 if TYPE_CHECKING:
     from immunescape.knowledge.claim_records import Claim
@@ -92,7 +93,6 @@ def drug_page(name: str, model: Model | None = None) -> str:
     """Write the page of one drug as Markdown; parameters as in `mechanism_page`."""
     from immunescape.model import Model as Assembled
     from immunescape.model.registry import get_drug
-    from immunescape.report.text import toxicity_rows
 
     drug = get_drug(name)
     model = Assembled.build(drugs=[drug.name]) if model is None else model
@@ -213,7 +213,7 @@ def _reference(key: str) -> str:
 
 @cache
 def _drugs_by_trial() -> dict[str, tuple[str, ...]]:
-    from immunescape.trial.spec import list_trials, load_trial
+    from immunescape.trial.loading import list_trials, load_trial
 
     return {name: tuple(load_trial(name).drugs) for name in list_trials()}
 

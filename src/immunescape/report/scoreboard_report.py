@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from immunescape.evaluation.scoreboard import LANDMARKS
+from immunescape.report.aims_report import aims_table, errors_table
 from immunescape.report.tables import Row, Table, number
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ ENDPOINT_TEXT = {
     "os_median_months": ("median OS (months)", 1),
     "pfs_hr": ("PFS hazard ratio", 2),
     "os_hr": ("OS hazard ratio", 2),
+    **{f"{e}_{m}_pct": (f"{e.upper()} at {m} months (%)", 1) for e in ("pfs", "os") for m in LANDMARKS},
 }
 """Endpoint -> its name with the unit, digits."""
 MEASURE_WORDS = {
@@ -71,6 +74,7 @@ def scores_table(scores: list[Score]) -> Table:
                 "Published (95 %)": value_with_interval(s.published, s.published_low, s.published_high, digits),
                 "Published in the predicted interval": inside,
                 "Same courses in both arms": number(s.same_course, 2),
+                "Model alone": number(s.unshrunk, 2),
                 "n simulated": s.n,
                 "n published": s.n_published,
             }
@@ -196,6 +200,9 @@ def print_scoreboard(validation: Validation) -> None:
     if facts := validation.facts():
         print_table("Facts of the review", facts_table(facts).rows)
     print_table("Errors (medians over figures)", summary_table(validation.summary()).rows)
+    judged = validation.judged()
+    print_table("Errors beside naive baselines, by kind of figure", errors_table(judged).rows)
+    print_table("Aims", aims_table(judged).rows)
     if validation.kinetics:
         print_table("Single lesions (Kolmogorov-Smirnov distance)", _kinetics(validation).rows)
     if validation.response_by_pdl1:
@@ -204,7 +211,12 @@ def print_scoreboard(validation: Validation) -> None:
         print_table("Response by size in OAK", response_table(list(validation.response_by_size)).rows)
     failed = sum(int(a["failed"]) for r in validation.results for a in r.arms)
     print(f"Patients whose integration failed: {failed}. {interval_words()}")
-    print("The naive baselines are learnt on the published hazard ratios of the calibration trials that ship.")
+    print("The naive baselines are learnt on published figures of the calibration trials, each left out of its own.")
+    if any(s.unshrunk is not None for s in validation.scores):
+        print(
+            "Hazard ratios of trials that were not fitted and add a drug to their control are shrunk by what trials of"
+            " such drugs have delivered; 'Model alone' is the simulated ratio."
+        )
     for note in validation.notes:
         print(note)
 
@@ -257,6 +269,7 @@ def write_scoreboard(validation: Validation, path: Path, notice: str) -> Path:
     figures = [
         (r.trial.title, [figure_html(survival_figure(r, endpoint)) for endpoint in TITLES]) for r in validation.results
     ]
+    judged = validation.judged()
     values: dict[str, Any] = {
         "title": "Scoreboard: virtual trials beside published ones",
         "lead": f"{len(validation.results)} trials, seed {validation.seed}, "
@@ -265,6 +278,8 @@ def write_scoreboard(validation: Validation, path: Path, notice: str) -> Path:
         ),
         "notice": notice,
         "summary": summary_table(validation.summary()),
+        "errors": errors_table(judged),
+        "aims": aims_table(judged),
         "sections": sections,
         "facts": facts_table(found) if (found := validation.facts()) else None,
         "kinetics": _kinetics(validation) if validation.kinetics else None,

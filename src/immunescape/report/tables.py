@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from immunescape.console import markdown_table
 from immunescape.evaluation.mechanism_labels import short_label
 from immunescape.model.registry import mechanisms
 
@@ -26,6 +27,7 @@ __all__ = [
     "escape_table",
     "flow_table",
     "grades_table",
+    "markdown_table",
     "protocol_table",
     "resistance_table",
     "response_table",
@@ -378,3 +380,24 @@ def escape_table(escape: Mapping[str, Any]) -> Table:
             }
         )
     return Table(rows, ("Primary", "Acquired", "Median gain without it (months)"))
+
+
+def toxicity_rows(drugs: list[str]) -> list[dict[str, Any]]:
+    """Toxicity facts that apply to a set of drugs, as table rows."""
+    from immunescape.model.drug_tables import drug_classes
+    from immunescape.model.toxicity import toxicity_facts
+
+    chosen = set(drugs)
+    classes = {c for drug in chosen for c in drug_classes().get(drug, ())}
+    return [
+        {
+            "regimen": f.regimen,
+            "quantity": f.quantity,
+            "value": f.value,
+            "unit": f.unit,
+            "grade": f.grade,
+            "source": "; ".join(f.sources) or "assumed",
+        }
+        for f in toxicity_facts()
+        if set(f.regimen.split("+")) & (chosen | classes)
+    ]

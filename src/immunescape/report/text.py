@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from immunescape.report.reference_pages import claims_about, uses_of_biomarker
 from immunescape.report.tables import Table, comparison_table, flow_table, protocol_table, results_table
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ __all__ = [
     "print_result",
     "print_trial",
     "result_html",
-    "toxicity_rows",
 ]
 
 SHORTFALL_POINTS = 2.0
@@ -90,30 +90,8 @@ def result_html(result: TrialResult, notice: str) -> str:
     return "".join(parts) + f"<p><i>{escape(notice)}</i></p>"
 
 
-def toxicity_rows(drugs: list[str]) -> list[dict[str, Any]]:
-    """Toxicity facts that apply to a set of drugs, as table rows."""
-    from immunescape.knowledge.toxicity import drug_classes, toxicity_facts
-
-    chosen = set(drugs)
-    classes = {c for drug in chosen for c in drug_classes().get(drug, ())}
-    return [
-        {
-            "regimen": f.regimen,
-            "quantity": f.quantity,
-            "value": f.value,
-            "unit": f.unit,
-            "grade": f.grade,
-            "source": "; ".join(f.sources) or "assumed",
-        }
-        for f in toxicity_facts()
-        if set(f.regimen.split("+")) & (chosen | classes)
-    ]
-
-
 def biomarker_facts(biomarker: Biomarker) -> dict[str, Any]:
     """What a biomarker is and what reads it, as plain data."""
-    from immunescape.report.reference_pages import uses_of_biomarker
-
     uses = uses_of_biomarker(biomarker.name)
     return {
         "name": biomarker.name,
@@ -154,8 +132,6 @@ def print_biomarker(biomarker: Biomarker) -> None:
 
 def print_claims(name: str) -> None:
     """Print the claims that concern a mechanism or drug."""
-    from immunescape.report.reference_pages import claims_about
-
     claims = claims_about(name)
     if claims:
         print("Claims (`immunescape claims --only ID` simulates one)")

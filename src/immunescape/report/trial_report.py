@@ -160,7 +160,7 @@ def _waterfalls(result: TrialResult) -> list[str]:
 
 def _references(result: TrialResult, model: Model) -> list[str]:
     from immunescape.knowledge.references import format_reference, get_reference, load_references
-    from immunescape.knowledge.toxicity import toxicity
+    from immunescape.model.toxicity import toxicity
 
     keys = {*model.citation_keys(), *result.trial.references}
     for arm in result.trial.arms:
@@ -271,12 +271,13 @@ def _escape(result: TrialResult) -> dict[str, Any]:
         "escape_note": f"{result.escape['n']} patients of the arm {result.escape['arm']} whose disease resisted, "
         "treated again with the same random numbers while one mechanism, or one group of their parameters, was "
         "restored to the reference. Named is what kept them free of progression longest, if by more than "
-        f"{result.escape['least_gain_months']:.1f} months.",
+        f"{result.escape['least_gain_months']:.1f} months. Growth is no way past the immune system and gains in nearly "
+        "every patient: it is named only where nothing else gained enough.",
     }
 
 
 def _command(result: TrialResult) -> str:
-    from immunescape.trial.spec import list_trials
+    from immunescape.trial.loading import list_trials
 
     name = result.trial.name if result.trial.name in list_trials() else result.trial.file
     n = max(arm["n"] for arm in result.arms)

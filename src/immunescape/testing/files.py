@@ -21,7 +21,7 @@ def check_trial(name: str | Path) -> None:
         Where it has no arm or no drug.
     """
     from immunescape.model.registry import get_drug
-    from immunescape.trial.spec import load_trial
+    from immunescape.trial.loading import load_trial
 
     trial = load_trial(name)
     references = load_references()

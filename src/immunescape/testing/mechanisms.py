@@ -60,7 +60,8 @@ def check_drug(drug: Drug, *, folder: Path | None = None, engine: str = "auto") 
 
     It has a class, a usual dose and a record of harm. Parameters and errors as in `check_mechanism`.
     """
-    from immunescape.knowledge.toxicity import drug_classes, toxicity, usual_doses
+    from immunescape.model.drug_tables import drug_classes, usual_doses
+    from immunescape.model.toxicity import toxicity
 
     caller = inspect.stack()[1].filename if folder is None else ""
     drug = _own_table(drug, folder, caller)  # type: ignore[assignment]

@@ -7,6 +7,9 @@ its effect on every shared process to that of the reference patient; the cells o
 ones and no new ones emerge; or a group of the patient's parameters takes the reference values. The candidate without
 which the patient gains most time free of progression is the one that carried the escape; where none gains more than
 one interval between scans, none did alone.
+
+The growth of the tumour is restored as well, and stands apart: it is no way past the immune system, every tumour that
+progresses grows, and a slower one nearly always gains most. It is named only where nothing else gains enough.
 """
 
 from __future__ import annotations
@@ -28,13 +31,15 @@ if TYPE_CHECKING:
 __all__ = ["PATIENT_GROUPS", "Candidate", "attribute", "candidates", "without"]
 
 PATIENT_GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "fast growth": ("Growth of the tumour", ("k_growth",)),
+    "fast growth": ("Growth of the tumour alone", ("k_growth",)),
     "weak killing": ("Killing capacity of CD8 T cells", ("k_kill",)),
     "few antigens": ("Number and affinity of neoantigens", ("n_clones_tum", "kd_peptide")),
     "exclusion": ("Access of T cells to the tumour", ("cd8_infiltration",)),
     "pd1 axis": ("PD-1, its ligands and sensitivity", ("T8_PD1", "pdl1_tumour", "pdl1_stroma", "PD1_50_killing")),
 }
 """Groups of parameters that differ between patients: name -> meaning, parameters."""
+GROWTH = "fast growth"
+"""The group that is no escape: compared with all others, named only where none of them gains enough."""
 _FOUNDATION = frozenset(
     {
         "body", "tumour_growth", "naive_t", "dendritic_cells", "neoantigen", "cd8", "killing", "mhc1", "memory",
@@ -126,8 +131,8 @@ def attribute(
     -------
     dict
         ``arm``, ``n``, ``least_gain_months``, ``candidates`` (name -> title), ``patients`` (one record each: ``id``,
-        ``resistance``, ``free_months``, ``mechanism`` or None, ``gain_months``, ``gains`` by candidate) and ``counts``
-        (resistance -> mechanism or ``none alone`` -> patients).
+        ``resistance``, ``free_months``, ``mechanism`` or None, its ``gain_months`` (the largest of an escape where
+        None), ``gains`` by candidate) and ``counts`` (resistance -> mechanism or ``none alone`` -> patients).
 
     Raises
     ------
@@ -195,7 +200,9 @@ def _summary(
         gain = gains[int(i)]
         if int(i) not in before or not gain:
             continue
-        best = max(gain, key=lambda name: gain[name])
+        best = max((name for name in gain if name != GROWTH), key=lambda name: gain[name], default=GROWTH)
+        if gain[best] <= least < gain.get(GROWTH, -math.inf):
+            best = GROWTH
         carried = best if gain[best] > least else None
         attributed.append(
             {

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.covariates import COVARIATES, Covariate, Criterion
 from immunescape.trial.curves import EventTimes, read_curves
+from immunescape.trial.grammar import parse_regimen
 from immunescape.trial.later_lines import enrolment_year, with_later_lines
-from immunescape.trial.loading import Location, Source, join
 from immunescape.trial.pdl1 import TPS_ASSAYS, tps_range
-from immunescape.trial.regimen import Regimen, parse_regimen
+from immunescape.trial.regimen import Regimen
 from immunescape.trial.schedule import parse_schedule
 from immunescape.trial.spec import (
     Arm,
@@ -32,6 +32,7 @@ from immunescape.trial.spec import (
     Subsequent,
     Trial,
 )
+from immunescape.trial.yaml_source import Location, Source, join
 from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:

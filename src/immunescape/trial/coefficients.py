@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
-from immunescape import plugins
-from immunescape.errors import InputError
-from immunescape.knowledge.tables import plugin_rows, read_rows
+from immunescape.knowledge.tables import read_rows
 
 __all__ = ["Coefficient", "coefficients"]
 
@@ -25,23 +24,11 @@ class Coefficient:
     note: str
 
 
-FROM_PLUGINS = ("usual_doses",)
-"""Tables to which plug-ins may add rows."""
-
-
-@plugins.cached(None)
+@cache
 def _read(table: str) -> tuple[Coefficient, ...]:
-    rows = list(read_rows(table, _COLUMNS))
-    if table in FROM_PLUGINS:
-        taken = {row["name"] for row in rows}
-        for row in plugin_rows(f"{table}.csv", _COLUMNS):
-            if row["name"] in taken:
-                raise InputError(f"'{row['name']}' has a row already", where=row.where)
-            taken.add(row["name"])
-            rows.append(row)
     return tuple(
         Coefficient(row["name"], row.number("value"), row["unit"], row["source"], row["grade"], row["note"])
-        for row in rows
+        for row in read_rows(table, _COLUMNS)
     )
 
 

@@ -192,11 +192,11 @@ def dose_amount(amount: float, unit: str, size: BodySize, *, max_mg: float | Non
 
 def dose_problem(drug: str, amount: float, unit: str) -> str | None:
     """Why a dose is impossible, or None. Compared with the largest usual dose in a patient of 70 kg and 1.8 m2."""
-    from immunescape.trial.coefficients import coefficients
+    from immunescape.model.drug_tables import usual_doses
 
     if not (math.isfinite(amount) and amount > 0):
         return "a dose must be greater than zero"
-    usual = coefficients("usual_doses").get(drug)
+    usual = usual_doses().get(drug)
     if usual is None:
         return None
     reference = BodySize()

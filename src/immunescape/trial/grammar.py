@@ -46,11 +46,29 @@ from immunescape.trial.words import (
     folded,
 )
 
-__all__ = ["read_regimen"]
+__all__ = ["parse_regimen"]
 
 
-def read_regimen(text: str, drugs: Mapping[str, Any] | Iterable[str] | None, where: str | None) -> Regimen:
-    """Read a regimen text; see :func:`immunescape.trial.regimen.parse_regimen`."""
+def parse_regimen(
+    text: str, drugs: Mapping[str, Any] | Iterable[str] | None = None, *, where: str | None = None
+) -> Regimen:
+    """Read a regimen text.
+
+    Parameters
+    ----------
+    text
+        The regimen, e.g. ``"gemcitabine 1250 mg/m2 on days 1 and 8 every 3 weeks for 4 cycles"``.
+    drugs
+        Drugs that may be named: a mapping from name to a record with ``dose_units`` and ``synonyms`` (as
+        :class:`immunescape.model.declarations.Drug`), or just names. None takes every registered drug.
+    where
+        File and line, for error messages.
+
+    Raises
+    ------
+    InputError
+        With the text, carets under the wrong part, and the nearest valid word.
+    """
     if drugs is None:
         from immunescape.model.registry import drugs as registered
 

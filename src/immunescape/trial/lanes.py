@@ -34,14 +34,9 @@ from numpy.typing import NDArray
 from immunescape.population.diagnosis import Grower, emerge
 from immunescape.population.distributions import Distribution
 from immunescape.population.fit import PopulationFit
-from immunescape.population.linking import (
-    DIAMETER,
-    ScoredCovariates,
-    linked_score,
-    parameters_at,
-    unexplained_share,
-)
+from immunescape.population.linking import DIAMETER, linked_score, parameters_at, unexplained_share
 from immunescape.population.plausibility import baseline, implausible
+from immunescape.population.scores import ScoredCovariates
 from immunescape.trial.lesions import LesionModel, Lesions
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from typing import Any
 
 from immunescape.knowledge.tables import read_rows
 from immunescape.trial.covariates import Criterion
-from immunescape.trial.regimen import Phase, Regimen, parse_regimen
+from immunescape.trial.grammar import parse_regimen
+from immunescape.trial.regimen import Phase, Regimen
 from immunescape.trial.spec import Arm, Choice, PriorLine, Subsequent
 
 __all__ = ["enrolment_year", "with_later_lines"]

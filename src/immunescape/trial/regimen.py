@@ -1,6 +1,6 @@
 """Regimens: which drugs, how much, how often, for how long.
 
-A regimen is written as text and read by :func:`parse_regimen`::
+A regimen is written as text and read by :func:`immunescape.trial.grammar.parse_regimen`::
 
     carboplatin AUC 5 + pemetrexed 500 mg/m2 every 3 weeks for 4 cycles, then pemetrexed 500 mg/m2 every 3 weeks
 
@@ -11,9 +11,8 @@ own schedule; it reads back as the same regimen. The grammar is in :mod:`immunes
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from immunescape.trial.tokens import number_text
 from immunescape.units import DAYS_PER
@@ -26,7 +25,6 @@ __all__ = [
     "Phase",
     "PlannedDose",
     "Regimen",
-    "parse_regimen",
 ]
 
 
@@ -192,11 +190,6 @@ class Regimen:
 
     phases: tuple[Phase, ...] = ()
 
-    @classmethod
-    def parse(cls, text: str, drugs: Mapping[str, Any] | Iterable[str] | None = None) -> Regimen:
-        """Read a regimen text; see :func:`parse_regimen`."""
-        return parse_regimen(text, drugs)
-
     @property
     def drugs(self) -> tuple[str, ...]:
         """Names of the drugs, each once, in order of appearance."""
@@ -244,31 +237,6 @@ class Regimen:
             pause = f"after {phase.pause_days} day{'' if phase.pause_days == 1 else 's'} " if phase.pause_days else ""
             texts.append(("then " if p else "") + pause + str(phase))
         return ", ".join(texts) if texts else "observation"
-
-
-def parse_regimen(
-    text: str, drugs: Mapping[str, Any] | Iterable[str] | None = None, *, where: str | None = None
-) -> Regimen:
-    """Read a regimen text.
-
-    Parameters
-    ----------
-    text
-        The regimen, e.g. ``"gemcitabine 1250 mg/m2 on days 1 and 8 every 3 weeks for 4 cycles"``.
-    drugs
-        Drugs that may be named: a mapping from name to a record with ``dose_units`` and ``synonyms`` (as
-        :class:`immunescape.model.declarations.Drug`), or just names. None takes every registered drug.
-    where
-        File and line, for error messages.
-
-    Raises
-    ------
-    InputError
-        With the text, carets under the wrong part, and the nearest valid word.
-    """
-    from immunescape.trial.grammar import read_regimen
-
-    return read_regimen(text, drugs, where)
 
 
 _TIMES = {1: "once", 2: "twice", 3: "three times", 4: "four times"}

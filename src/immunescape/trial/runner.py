@@ -68,7 +68,7 @@ def run_trial(
     Parameters
     ----------
     trial
-        The protocol; see :func:`immunescape.trial.spec.load_trial`.
+        The protocol; see :func:`immunescape.trial.loading.load_trial`.
     patients
         Patients per arm that could be simulated; None takes the protocol's numbers, at most 150.
     seed

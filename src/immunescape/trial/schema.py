@@ -1,6 +1,6 @@
 """The fields of a trial file, as pydantic models: types, ranges and meanings; the source of its JSON schema.
 
-Texts (regimens, visits) are read later, by :mod:`immunescape.trial.loading`, which knows their lines.
+Texts (regimens, visits) are read later, by :mod:`immunescape.trial.building`, which knows their lines.
 """
 
 from __future__ import annotations

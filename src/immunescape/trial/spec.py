@@ -1,18 +1,16 @@
 """What a trial is: population, prior lines, arms, visits, endpoints, published results.
 
-A trial is written as a YAML file; :func:`load_trial` reads one that ships with the package or one of a user. All
-records are frozen and hold plain values and parsed texts (:class:`~immunescape.trial.regimen.Regimen`,
-:class:`~immunescape.trial.schedule.Schedule`).
+A trial is written as a YAML file; :func:`immunescape.trial.loading.load_trial` reads one that ships with the package or
+one of a user. All records are frozen and hold plain values and parsed texts
+(:class:`~immunescape.trial.regimen.Regimen`, :class:`~immunescape.trial.schedule.Schedule`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
-from immunescape import plugins
 from immunescape.model.specificity import DEFAULT, Specificity
 from immunescape.trial.covariates import Criterion
 from immunescape.trial.curves import EventTimes
@@ -31,10 +29,6 @@ __all__ = [
     "PublishedArm",
     "Subsequent",
     "Trial",
-    "list_trials",
-    "load_trial",
-    "trial_schema",
-    "trial_template",
 ]
 
 Interval = tuple[float, float]
@@ -294,55 +288,6 @@ class Trial:
         for arm in self.arms:
             found.update(dict.fromkeys(arm.drugs))
         return tuple(found)
-
-
-def load_trial(name_or_path: str | Path, *, drugs: Mapping[str, Any] | Iterable[str] | None = None) -> Trial:
-    """Read a trial.
-
-    Parameters
-    ----------
-    name_or_path
-        Name of a trial that ships with the package (see :func:`list_trials`) or the path of a YAML file.
-    drugs
-        Drugs that regimens may name; None takes every registered drug.
-
-    Raises
-    ------
-    InputError
-        Naming file, line and field of every problem, with the nearest valid word.
-    """
-    from immunescape.trial.loading import read_trial, resolve
-
-    value: Trial = read_trial(*resolve(name_or_path), drugs=drugs)
-    return value
-
-
-def list_trials() -> list[str]:
-    """Names of the trials that ship with the package and of those that plug-ins bring, sorted."""
-    shipped = shipped_trials()
-    return sorted([*shipped, *plugins.library("trials", shipped)])
-
-
-def shipped_trials() -> list[str]:
-    """Names of the trials that ship with the package, sorted."""
-    from importlib.resources import files
-
-    library = files("immunescape.trial") / "library"
-    return sorted(entry.name[:-5] for entry in library.iterdir() if entry.name.endswith(".yaml"))
-
-
-def trial_template() -> str:
-    """A commented trial file to start from; it loads as it stands."""
-    from immunescape.trial.loading import template
-
-    return template()
-
-
-def trial_schema() -> dict[str, Any]:
-    """JSON schema of a trial file."""
-    from immunescape.trial.schema import json_schema
-
-    return json_schema()
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """Severe toxicity over time, and what it does to the treatment: delay, reduction, stop, death.
 
-The knowledge base (:mod:`immunescape.knowledge.toxicity`) holds, for any set of drugs, the shares of patients with a
+The knowledge base (:mod:`immunescape.model.toxicity`) holds, for any set of drugs, the shares of patients with a
 treatment-related adverse event of grade >= 3, who stopped because of toxicity, and who died of it, over a full course;
 the lognormal time to the first such event; how often a cycle is late; how often cytotoxic doses are reduced. Here they
 become a course of one patient:
@@ -29,7 +29,7 @@ import numpy as np
 from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
-    from immunescape.knowledge.toxicity import Toxicity
+    from immunescape.model.toxicity import Toxicity
     from immunescape.trial.dosing import DoseChange
     from immunescape.trial.regimen import Regimen
 
@@ -89,14 +89,14 @@ def regimen_toxicity(regimen: Regimen) -> Toxicity | None:
     """Harm of all drugs of a regimen, taken as given together; None for a regimen without drugs."""
     if not regimen.drugs:
         return None
-    from immunescape.knowledge.toxicity import toxicity
+    from immunescape.model.toxicity import toxicity
 
     return toxicity(regimen.drugs)
 
 
 def contains_class(drugs: Iterable[str], name: str) -> bool:
     """Whether some drug belongs to a class of the toxicity tables, such as ``cytotoxic`` or ``ici``."""
-    from immunescape.knowledge.toxicity import drug_classes
+    from immunescape.model.drug_tables import drug_classes
 
     classes_of = drug_classes()
     return any(name in classes_of.get(drug, frozenset()) for drug in drugs)
@@ -143,7 +143,7 @@ def simulate_toxicity(
     """
     if harm is None:
         return NO_TOXICITY
-    from immunescape.knowledge.toxicity import drug_classes
+    from immunescape.model.drug_tables import drug_classes
     from immunescape.trial.dosing import DoseChange
 
     severe, verdict, reduce, at_cycle = (float(u) for u in rng.uniform(size=4))
@@ -185,6 +185,6 @@ def _first_day(harm: Toxicity, first_doses: Mapping[str, float], rng: np.random.
 @lru_cache(maxsize=256)
 def _alone(drug: str) -> float:
     """Cumulative hazard of a severe event of a drug given alone."""
-    from immunescape.knowledge.toxicity import toxicity
+    from immunescape.model.toxicity import toxicity
 
     return -math.log1p(-min(toxicity((drug,)).grade3, 0.98))

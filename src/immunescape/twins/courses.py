@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
-from immunescape.trial.regimen import Regimen, parse_regimen
+from immunescape.model.specificity import DEFAULT
+from immunescape.trial.grammar import parse_regimen
+from immunescape.trial.regimen import Regimen
 from immunescape.trial.schedule import Schedule
 from immunescape.twins.records import LineRecord
 
@@ -34,6 +36,7 @@ __all__ = [
     "follow",
     "regimen_of",
     "stacked",
+    "trial_of",
     "usual_regimen",
     "with_drug_parameters",
 ]
@@ -102,12 +105,15 @@ class Courses:
     scans : a row for each scan of an arm.
     history : for each recorded line, number of the twin -> outcome.
     lost : twins that did not reach the arms (id), with the reason.
+    drugs, specificity : of the model that they were simulated with.
     """
 
     patients: pd.DataFrame
     scans: pd.DataFrame
     history: tuple[dict[int, LineOutcome], ...] = ()
     lost: tuple[tuple[int, str], ...] = ()
+    drugs: tuple[str, ...] = ()
+    specificity: str = DEFAULT
 
 
 def usual_regimen(drugs: Sequence[str]) -> str:
@@ -162,7 +168,8 @@ def _assumed_lines(task: CourseTask) -> tuple[PriorLine, ...]:
     return (first, second)[:count]
 
 
-def _trial(task: CourseTask) -> Trial:
+def trial_of(task: CourseTask) -> Trial:
+    """Protocol of the arms of a task, with what trials in such patients give after progression."""
     from immunescape.model.registry import drugs
     from immunescape.trial.later_lines import with_later_lines
     from immunescape.trial.spec import Arm, Choice, Endpoints, Enrolment, PriorLine, Trial
@@ -221,8 +228,9 @@ def _follow(task: CourseTask, table: pd.DataFrame) -> Courses:
     from immunescape.population.reference import prepared_model
     from immunescape.trial.recorded_lines import copied, follow_line
     from immunescape.trial.simulate import BlockSimulator
+    from immunescape.twins.moved import moved_parameters
 
-    trial = _trial(task)
+    trial, moved = trial_of(task), {f"p:{n}" for n in moved_parameters()}
     model = prepared_model(_drugs(task, trial))
     engine = get_engine(task.engine)
     simulator = BlockSimulator(
@@ -255,7 +263,7 @@ def _follow(task: CourseTask, table: pd.DataFrame) -> Courses:
                 lost[p.number] = p.failure
                 continue
             row, seen = simulator.collect(p, arm)
-            rows.append({k: v for k, v in row.items() if not k.startswith(("p:", "b:", "x:"))})
+            rows.append({k: v for k, v in row.items() if k in moved or not k.startswith(("p:", "b:", "x:"))})
             scans.extend(seen)
     for failure in failures:
         lost[int(failure["id"])] = str(failure["reason"])
@@ -265,6 +273,8 @@ def _follow(task: CourseTask, table: pd.DataFrame) -> Courses:
         pd.DataFrame(scans),
         tuple(history),
         tuple((i, why) for i, why in sorted(lost.items()) if i not in seen_ids),
+        _drugs(task, trial),
+        trial.specificity,
     )
 
 
@@ -325,7 +335,7 @@ def follow(
     else:
         from immunescape.parallel import open_team
 
-        trial = _trial(task)
+        trial = trial_of(task)
         prepared_model(_drugs(task, trial)).compiled(get_engine(task.engine))  # once, so that workers find it
         team = open_team(min(workers, len(pieces)))
         try:
@@ -342,6 +352,8 @@ def follow(
         stacked([p.scans for p in parts]),
         history,
         tuple(x for p in parts for x in p.lost),
+        parts[0].drugs,
+        parts[0].specificity,
     )
 
 

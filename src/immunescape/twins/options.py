@@ -1,9 +1,7 @@
 """Which regimens a setting allows, and how strong the evidence for each is in that setting.
 
 Options are by line, prior inhibitor and platinum, histology, PD-L1 and driver (``regimen_options.csv``). Evidence rows
-(``option_evidence.csv``) hold the same setting and the trial's result. Today these are trials that the project had
-before; a table of all trials of combinations in this disease may be entered in the same columns once the fit of the
-model and its predictions are frozen, so that no model or fit can have read it.
+hold the same setting and the trial's result; :mod:`immunescape.knowledge.evidence_table` reads and checks them.
 """
 
 from __future__ import annotations
@@ -19,6 +17,7 @@ from typing import Any, Literal
 from pydantic import RootModel
 
 from immunescape.errors import InputError
+from immunescape.knowledge.evidence_table import EvidenceRow, shipped_evidence
 from immunescape.knowledge.yaml_tables import Block, load_table
 from immunescape.twins.records import PatientRecord
 
@@ -27,6 +26,7 @@ __all__ = [
     "Option",
     "Setting",
     "evidence_rows",
+    "option_rows",
     "options_for",
     "own_options",
     "setting_of",
@@ -71,24 +71,6 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class EvidenceRow:
-    """One trial in one setting; ``lines`` and ``pdl1`` are ranges as the table writes them."""
-
-    trial: str
-    registry: str
-    phase: str
-    kind: str
-    lines: str
-    had_inhibitor: str
-    histology: str
-    pdl1: str
-    driver: str
-    result: Literal["positive", "negative", "mixed", "single_arm"]
-    finding: str
-    source: str
-
-
-@dataclass(frozen=True)
 class Option:
     """One regimen of a setting.
 
@@ -121,10 +103,14 @@ def _table(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-@lru_cache(maxsize=1)
+def option_rows() -> list[dict[str, str]]:
+    """Rows of ``regimen_options.csv``."""
+    return _table("regimen_options")
+
+
 def evidence_rows() -> tuple[EvidenceRow, ...]:
-    """Rows of ``option_evidence.csv``."""
-    return tuple(EvidenceRow(**row) for row in _table("option_evidence"))  # type: ignore[arg-type]
+    """Trials of both tables of evidence."""
+    return shipped_evidence().rows
 
 
 @lru_cache(maxsize=1)
@@ -238,7 +224,7 @@ def options_for(
     setting = setting_of(record)
     chosen: list[Option] = []
     left: list[str] = []
-    for row in _table("regimen_options"):
+    for row in option_rows():
         if not _fits(row, setting):
             continue
         reason = _needed(row["needs"], present, biomarkers or {})

@@ -1,15 +1,15 @@
 """The same twins under each regimen of a setting: figures with intervals, probabilities of being best, order.
 
-Every draw weighs the twins anew (a Bayesian bootstrap of the weighted twins) and moves each class of regimen by the
-error that the calibration left on trials (log odds of response, log time of survival): regimens of a class share a
-move, so that two of them are told apart by the twins, and two classes only where they differ by more than that error.
+Every draw weighs the twins anew and moves each option by one draw of everything else that is uncertain
+(:mod:`immunescape.twins.ranking_uncertainty`). What options share, above all the twins and the fit, moves together, so
+that it cancels where they are compared.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,13 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.twins.options import Option
+from immunescape.twins.ranking_uncertainty import (
+    SOURCES,
+    ClassErrors,
+    RankingUncertainty,
+    added_classes,
+    draw_moves,
+)
 from immunescape.twins.records import PatientRecord
 from immunescape.twins.twin import MONTH, Followed, event_days, weighted
 
@@ -73,6 +80,7 @@ class Ranked:
     not_worse : probability of survival at 12 months at least that of the standard less the margin.
     against_standard : difference of the score to that of the standard, with its interval.
     told_apart : whether that interval leaves out zero.
+    spread : source of uncertainty -> SD that it alone gives to `against_standard` (for the standard: to its score).
     early : step of the cycle -> median change of its score by week 6 against no treatment.
     """
 
@@ -83,6 +91,7 @@ class Ranked:
     not_worse: float
     against_standard: Figure
     told_apart: bool
+    spread: Mapping[str, float] = field(default_factory=dict)
     early: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -123,13 +132,14 @@ class Ranking:
                     "role": r.option.role,
                     "evidence_level": r.option.level,
                     "reason": r.option.reason,
-                    "trials": [asdict(e) for e in r.option.evidence],
+                    "trials": [e.to_json() for e in r.option.evidence],
                     "figures": {k: _rounded(f) for k, f in r.figures.items()},
                     "score": _rounded(r.score),
                     "probability_best_of_its_level": round(r.best, 4),
                     "probability_not_worse_than_standard": round(r.not_worse, 4),
                     "score_less_standard": _rounded(r.against_standard),
                     "told_apart_from_standard": r.told_apart,
+                    "spread_by_source": {k: round(v, 4) for k, v in r.spread.items()},
                     "steps_at_week_6": {k: round(v, 3) for k, v in r.early.items()},
                 }
                 for r in self.rows
@@ -275,17 +285,67 @@ def _paired(followed: Followed, names: Sequence[str]) -> tuple[tuple[int, ...], 
     return tuple(common), w / w.sum(), {name: _arm(table.loc[common]) for name, table in tables.items()}
 
 
-def _figures(arm: _Arm, w: FloatArray, log_odds: float, log_time: float) -> dict[str, float]:
-    """Figures of one option, its response moved in log odds and its times in logarithm."""
-    stretch = math.exp(log_time)
+def _figures(arm: _Arm, w: FloatArray, move: FloatArray) -> dict[str, float]:
+    """Figures of one option, moved in the log odds of response and in ln of the times to progression and death."""
     share = min(max(float(w @ arm.response), 1e-4), 1.0 - 1e-4)
-    pfs, os_ = arm.pfs * stretch, arm.os * stretch
-    found = {"response": 1.0 / (1.0 + math.exp(-(math.log(share / (1.0 - share)) + log_odds)))}
+    pfs, os_ = arm.pfs * math.exp(move[1]), arm.os * math.exp(move[2])
+    found = {"response": 1.0 / (1.0 + math.exp(-(math.log(share / (1.0 - share)) + move[0])))}
     found |= {f"pfs_{m}": float(w @ (pfs > m)) for m in (6, 12, 24)}
     found |= {f"os_{m}": float(w @ (os_ > m)) for m in (6, 12, 24)}
     found["rmst_24"] = float(w @ np.minimum(os_, HORIZON))
     found["rmpfs_24"] = float(w @ np.minimum(pfs, HORIZON))
     found["grade3"], found["stopped"] = float(w @ arm.grade3), float(w @ arm.stopped)
+    return found
+
+
+def _stretch(times: FloatArray, w: FloatArray, mean: float) -> float:
+    """Ln of the factor of times at which their restricted mean is `mean`; at most three either way."""
+    low, high = -3.0, 3.0
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if float(w @ np.minimum(times * math.exp(middle), HORIZON)) < mean else (low, middle)
+    return 0.5 * (low + high)
+
+
+def _gains_lost(
+    arms: Mapping[str, _Arm], options: Sequence[Option], w: FloatArray, errors: ClassErrors
+) -> dict[str, list[tuple[int, float, float, float]]]:
+    """Option that adds drugs -> (place of the move, ln stretch at which its gain is gone, mean and SD of the share)."""
+    standard = options[0]
+    out: dict[str, list[tuple[int, float, float, float]]] = {}
+    for o in options[1:]:
+        added = added_classes(o, standard)
+        for place, figure, end in ((1, "pfs_hr", "pfs"), (2, "os_hr", "os")):
+            share = errors.share(figure, added) if added else None
+            if share is not None:
+                aim = float(w @ np.minimum(getattr(arms[standard.name], end), HORIZON))
+                gone = _stretch(getattr(arms[o.name], end), w, aim)
+                out.setdefault(o.name, []).append((place, gone, *share))
+    return out
+
+
+def _drawn(
+    arms: Mapping[str, _Arm], options: Sequence[Option], w: FloatArray, uncertainty: RankingUncertainty, seed: int,
+    count: int, sources: Sequence[str] = SOURCES,
+) -> dict[str, list[dict[str, float]]]:  # fmt: skip
+    """Figures (count,) of each option with one or more sources of uncertainty."""
+    rng = np.random.default_rng([seed, 31])
+    ess = 1.0 / float((w**2).sum())
+    gains = _gains_lost(arms, options, w, uncertainty.classes) if "class" in sources else {}
+    found: dict[str, list[dict[str, float]]] = {o.name: [] for o in options}
+    for k in range(count):
+        # gamma weights: each twin counts as its share of the effective ones
+        mine = rng.gamma(np.maximum(w * ess, 1e-6)) if "twins" in sources else w
+        if "fit" in sources and len(uncertainty.factors):
+            mine = mine * uncertainty.factors[k % len(uncertainty.factors)]
+        mine = mine / mine.sum()
+        moves = draw_moves(uncertainty, options, k, rng, sources)
+        normal = rng.standard_normal()
+        for o in options:
+            for place, gone, mean, sd in gains.get(o.name, ()):
+                # the same luck for both ends; a share of 1 leaves the gain as it is, 0 takes it away
+                moves[o.name][place] += (1.0 - (mean + sd * normal)) * gone
+            found[o.name].append(_figures(arms[o.name], mine, moves[o.name]))
     return found
 
 
@@ -310,6 +370,7 @@ def ranked(
     weights: Mapping[str, float] | None = None,
     margin: float = MARGIN,
     discrepancy: Mapping[str, float] | None = None,
+    uncertainty: RankingUncertainty | None = None,
     seed: int = 1,
     early: Mapping[str, Mapping[str, float]] | None = None,
     limiting: Mapping[str, float] | None = None,
@@ -324,9 +385,11 @@ def ranked(
         The first is the standard.
     weights, margin
         Weights of benefit and harm (`WEIGHTS`), and the loss of survival at 12 months that counts as not worse.
+    uncertainty
+        What moves the figures beyond the choice of twins; None takes `discrepancy` alone.
     discrepancy
-        Standard deviations of the error that the calibration left: ``orr`` (log odds) and ``median`` (log time); {}
-        leaves it out.
+        Standard deviations of the error that the calibration left, of all classes of regimens: ``orr`` (log odds) and
+        ``median`` (log time); {} leaves it out.
     seed
         Of the draws.
     early, limiting
@@ -338,24 +401,19 @@ def ranked(
         Where no twin reached all options.
     """
     used = dict(WEIGHTS if weights is None else weights)
-    left = dict(discrepancy or {})
-    _, w, arms = _paired(followed, [o.name for o in options])
-    rng = np.random.default_rng([seed, 31])
-    ess = 1.0 / float((w**2).sum())
-    kinds = sorted({o.kind for o in options})
-    point = {o.name: _figures(arms[o.name], w, 0.0, 0.0) for o in options}
-    drawn: dict[str, list[dict[str, float]]] = {o.name: [] for o in options}
-    for _ in range(DRAWS):
-        # gamma weights: each twin counts as its share of the effective ones
-        own = rng.gamma(np.maximum(w * ess, 1e-6))
-        own = own / own.sum()
-        moves = {k: rng.standard_normal(2) * (left.get("orr", 0.0), left.get("median", 0.0)) for k in kinds}
-        for o in options:
-            drawn[o.name].append(_figures(arms[o.name], own, *moves[o.kind]))
+    if uncertainty is None:
+        uncertainty = RankingUncertainty(classes=ClassErrors({"all": dict(discrepancy)} if discrepancy else {}))
+    ids, w, arms = _paired(followed, [o.name for o in options])
+    if len(uncertainty.factors):
+        places = followed.twins.table.index.get_indexer(pd.Index(ids))
+        uncertainty = replace(uncertainty, factors=uncertainty.factors[:, places])
+    point = {o.name: _figures(arms[o.name], w, np.zeros(3)) for o in options}
+    drawn = _drawn(arms, options, w, uncertainty, seed, DRAWS)
     scores = {n: np.array([_score(f, used) for f in rows]) for n, rows in drawn.items()}
     values = {n: _score(f, used) for n, f in point.items()}
     standard = options[0].name
     survival = {n: np.array([f["os_12"] for f in rows]) for n, rows in drawn.items()}
+    spread = _spread(arms, options, w, uncertainty, seed, used)
     rows = []
     for o in options:
         peers = [p.name for p in options if p.level == o.level]
@@ -370,14 +428,30 @@ def ranked(
                 float((survival[o.name] >= survival[standard] - margin).mean()),
                 difference,
                 o.name != standard and (difference.low > 0.0 or difference.high < 0.0),
+                spread[o.name],
                 dict((early or {}).get(o.name, {})),
             )
         )
     rows.sort(key=lambda r: (_LEVELS.index(r.option.level), -r.score.value))
-    return Ranking(standard, tuple(rows), used, margin, dict(limiting or {}), _words(rows, standard, left))
+    return Ranking(standard, tuple(rows), used, margin, dict(limiting or {}), _words(rows, standard, uncertainty))
 
 
-def _words(rows: Sequence[Ranked], standard: str, discrepancy: Mapping[str, float]) -> tuple[str, ...]:
+def _spread(
+    arms: Mapping[str, _Arm], options: Sequence[Option], w: FloatArray, uncertainty: RankingUncertainty, seed: int,
+    weights: Mapping[str, float],
+) -> dict[str, dict[str, float]]:  # fmt: skip
+    """Option -> source -> SD of the difference of its score to the standard's (the standard: of its own score)."""
+    out: dict[str, dict[str, float]] = {o.name: {} for o in options}
+    standard = options[0].name
+    for source in uncertainty.included:
+        drawn = _drawn(arms, options, w, uncertainty, seed, DRAWS // 2, (source,))
+        scores = {n: np.array([_score(f, weights) for f in rows]) for n, rows in drawn.items()}
+        for name, values in scores.items():
+            out[name][source] = float((values if name == standard else values - scores[standard]).std())
+    return out
+
+
+def _words(rows: Sequence[Ranked], standard: str, uncertainty: RankingUncertainty) -> tuple[str, ...]:
     """What the ranking says, in sentences."""
     title = next(r.option.title for r in rows if r.option.name == standard)
     said = []
@@ -399,14 +473,25 @@ def _words(rows: Sequence[Ranked], standard: str, discrepancy: Mapping[str, floa
                 f"{r.option.title}: no calibration or validation trial tested this class; listed separately, never "
                 "above a tested option."
             )
-    if discrepancy:
-        said.append(
-            "Intervals include the variability of the twins and the residual error of the calibration on trials, "
-            "shared within a class of regimens. They do not include the posterior of the fit or the uncertainty of "
-            "assumed strengths."
-        )
-    else:
-        said.append(
-            "The released calibration states no residual error: intervals include only the variability of the twins."
-        )
+    said.append(_contributions(rows, standard, uncertainty))
+    said.extend(uncertainty.notes)
     return tuple(said)
+
+
+IN_WORDS = {
+    "twins": "variability of the twins",
+    "fit": "posterior of the fit",
+    "strengths": "assumed strengths",
+    "class": "error of the class of regimen",
+}
+
+
+def _contributions(rows: Sequence[Ranked], standard: str, uncertainty: RankingUncertainty) -> str:
+    """What the intervals include, and how much of the variance of the differences in score each source gives."""
+    compared = [r for r in rows if r.option.name != standard] or list(rows)
+    parts = {s: sum(r.spread[s] ** 2 for r in compared) for s in uncertainty.included}
+    total = sum(parts.values())
+    if len(parts) < 2 or not total > 0.0:
+        return f"Intervals include: {', '.join(IN_WORDS[s] for s in parts)}."
+    shares = ", ".join(f"{IN_WORDS[s]} ({100 * v / total:.0f} %)" for s, v in parts.items())
+    return f"Intervals include, with the share of each in the variance of the differences in score: {shares}."

@@ -21,7 +21,17 @@ from immunescape.twins.records import LineRecord, PatientRecord
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Followed", "TwinResult", "forecast", "made_twins", "twins_on", "weighted"]
+__all__ = [
+    "Followed",
+    "TwinResult",
+    "batch_of",
+    "first_number",
+    "forecast",
+    "made_twins",
+    "seed_of",
+    "twins_on",
+    "weighted",
+]
 
 FloatArray = NDArray[np.float64]
 _BATCH = 1_000_000
@@ -201,7 +211,7 @@ def twins_on(
     parts: list[Followed] = []
     more = _MORE if _informative(record) else 1.0
     for batch in range(_BATCHES):
-        own = _seed(seed, batch)
+        own = seed_of(seed, batch)
         population = condition(
             record.patient, record.facts, twins=math.ceil(more * twins), seed=own,
             region="east_asian" if region == "east_asian" else "western", workers=workers, engine=engine,
@@ -225,7 +235,7 @@ def twins_on(
         if ongoing is not None:
             logs = logs + _ongoing(record, ongoing, population.table.index.to_numpy(), courses, course is None)
         weights = population.weights * np.exp(logs)
-        parts.append(_renumbered(Followed(population, courses, weights), batch * _BATCH))
+        parts.append(_renumbered(Followed(population, courses, weights), first_number(batch)))
         total = np.concatenate([p.weights for p in parts])
         if effective(total) >= enough or not _informative(record):
             break
@@ -247,13 +257,25 @@ def twins_on(
         stacked([p.courses.scans for p in parts]),
         tuple({i: o for p in parts for i, o in p.courses.history[k].items()} for k in range(len(record.history))),
         tuple(x for p in parts for x in p.courses.lost),
+        parts[0].courses.drugs,
+        parts[0].courses.specificity,
     )
     return Followed(joined, courses, weights)
 
 
-def _seed(seed: int, batch: int) -> int:
+def seed_of(seed: int, batch: int) -> int:
     """Seed of a batch of twins."""
     return seed + 7919 * batch
+
+
+def first_number(batch: int) -> int:
+    """What is added to the numbers of the twins of a batch."""
+    return batch * _BATCH
+
+
+def batch_of(number: int) -> int:
+    """Batch of a twin by its number."""
+    return number // _BATCH
 
 
 def _informative(record: PatientRecord) -> bool:
@@ -272,7 +294,7 @@ def _renumbered(part: Followed, offset: int) -> Followed:
         scans["id"] += offset
     history = tuple({i + offset: o for i, o in line.items()} for line in part.courses.history)
     lost = tuple((i + offset, why) for i, why in part.courses.lost)
-    courses = Courses(patients, scans, history, lost)
+    courses = replace(part.courses, patients=patients, scans=scans, history=history, lost=lost)
     return Followed(replace(part.twins, table=table), courses, part.weights)
 
 

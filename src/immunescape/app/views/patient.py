@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from immunescape.app.patient_figures import (
     further_outputs,
     outcome_rows,
     patient_rows,
+    step_rows,
 )
 from immunescape.app.patient_run import Simulator, course_files
 from immunescape.app.regimens import suggestions
@@ -97,6 +99,13 @@ def patient_ui() -> Tag:
             choose("p_more", "Show one more output", {"": "none"}),
             style="margin-top: 0.8rem",
         ),
+        tags.h3("Limiting step of the cancer-immunity cycle", style="margin-top: 1rem"),
+        tags.p(
+            "Relieves one step after the other from day 0, with every planned dose; compares the tumour at month 6.",
+            class_="isc-hint",
+        ),
+        ui.input_action_button("p_limit", "Which step limits?", class_="btn-outline-primary btn-sm"),
+        ui.output_ui("p_steps"),
         ui.output_ui("p_patient"),
         tags.h3("Export", style="margin-top: 1rem"),
         tags.div(
@@ -198,6 +207,27 @@ def patient_server(input: Inputs, output: Outputs, session: Session, simulator: 
         if courses is not None:
             shown.set((wanted, courses))
 
+    @reactive.extended_task
+    async def relieve(wanted: PatientChoice, courses: Any) -> tuple[PatientChoice, Any, str]:
+        try:
+            return wanted, await asyncio.to_thread(simulator.limiting, courses), ""
+        except ImmunescapeError as error:
+            return wanted, [], str(error)
+
+    @reactive.effect
+    @reactive.event(input.p_limit)
+    def _limit() -> None:
+        if shown() is not None and relieve.status() != "running":
+            relieve(*shown())
+
+    @reactive.calc
+    def steps() -> tuple[Any, str]:
+        """Steps of what is shown, and what is wrong with them; those of an earlier choice are not shown."""
+        if shown() is None or relieve.status() != "success":
+            return None, ""
+        wanted, limiting, text = relieve.result()
+        return (limiting or None, text) if wanted == shown()[0] else (None, "")
+
     @reactive.effect
     def _outputs() -> None:
         if shown() is None:
@@ -242,6 +272,18 @@ def patient_server(input: Inputs, output: Outputs, session: Session, simulator: 
         return course_cards(shown()[1], [more] if more else [])
 
     @render.ui
+    def p_steps() -> Any:
+        limiting, text = steps()
+        if relieve.status() == "running":
+            return status_text("Relieving each step …")
+        if limiting is None:
+            return error_box(text)
+        names = [f"{'ABCDEFGH'[k]}: {step.sentence}" for k, step in enumerate(limiting)]
+        rows = step_rows(limiting)
+        caption = "How much smaller the tumour is at month 6 with the step relieved"
+        return joined(tags.ul(*[tags.li(t) for t in names]), table_tag(rows, caption, list(rows[0])[2:]))
+
+    @render.ui
     def p_patient() -> Any:
         if shown() is None:
             return None
@@ -255,7 +297,10 @@ def patient_server(input: Inputs, output: Outputs, session: Session, simulator: 
 
     @render.ui
     def p_code() -> Any:
-        return None if shown() is None else joined(reproduce(shown()[0].python(), shown()[0].command()))
+        if shown() is None:
+            return None
+        wanted = replace(shown()[0], limiting=steps()[0] is not None)
+        return joined(reproduce(wanted.python(), wanted.command()))
 
     def exported(name: str) -> bytes:
         if shown() is None:

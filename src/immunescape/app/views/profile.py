@@ -1,4 +1,4 @@
-"""View 3: a patient's files, or the example study, to a card of calls with their evidence."""
+"""View 3, first half: a patient's files, or the example study, to a card of calls with their evidence."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from htmltools import Tag, tags
 from shiny import Inputs, Outputs, Session, reactive, render, ui
 
 from immunescape.app.jobs import Jobs
-from immunescape.app.profile_card import NOT_THERE, profile_code
+from immunescape.app.profile_card import profile_code
 from immunescape.app.uploads import Bounds
 from immunescape.app.views.parts import downloads, joined, offer, reproduce, table_tag
 from immunescape.app.views.running import Running, run_buttons
+from immunescape.app.views.twins import twins_server, twins_ui
 
 if TYPE_CHECKING:
     from immunescape.app.serve import Limits
@@ -46,7 +47,7 @@ def profile_ui(limits: Limits) -> Tag:
         tags.div(class_="isc-upload-error isc-error-text", role="alert"),
         tags.div(
             f"At most {limits.files} files, {limits.file_mb} MB each, {limits.total_mb} MB together, unpacked. "
-            "They stay on the machine that runs the app and are deleted when they have been read.",
+            "They stay on the machine that runs the app, and are deleted when others are read or the window closes.",
             class_="isc-hint",
         ),
         class_="isc-upload shiny-input-container",
@@ -73,7 +74,6 @@ def profile_ui(limits: Limits) -> Tag:
         ui.output_ui("r_read"),
         ui.output_ui("r_exports"),
         ui.output_ui("r_code"),
-        tags.p(NOT_THERE, class_="isc-missing", style="margin-top: 1rem"),
     )
     return tags.div(
         tags.p(
@@ -83,11 +83,12 @@ def profile_ui(limits: Limits) -> Tag:
             class_="isc-lead",
         ),
         tags.div(controls, results, class_="isc-layout"),
+        twins_ui(limits.twins),
     )
 
 
 def profile_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, limits: Limits) -> None:
-    """Read the files in a process of its own; delete them when they have been read."""
+    """Read the files in a process of its own; what was read serves the twins until others are chosen."""
     run = Running(session, jobs, "steps")
     bounds = Bounds(limits.files, limits.file_mb << 20, limits.total_mb << 20)
     card: reactive.Value[Mapping[str, Any] | None] = reactive.value(None)
@@ -103,7 +104,7 @@ def profile_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs,
             run.refused.set(
                 "Choose files first: those of a patient with their manifest.yaml, or a zip of them."
                 if not input.r_files()
-                else "These files were read and deleted: choose them again."
+                else "These files were read already: choose them again."
             )
             return
 
@@ -186,6 +187,14 @@ def profile_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs,
             return None
         return reproduce(*profile_code(not run.request()["sent"], str((card() or {})["patient"])))
 
+    def chosen() -> tuple[str, str] | None:
+        result, shown = run.result(), card()
+        if result is None or shown is None:
+            return None
+        place = str(run.path(result["folder"])) if result["folder"] else ""
+        return place, str(shown["patient"])
+
+    twins_server(input, output, session, jobs, limits.twins, chosen)
     for name, (path, _) in FILES.items():
         offer(output, run, name, path)
 

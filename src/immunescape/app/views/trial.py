@@ -81,7 +81,7 @@ def trial_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, m
     @reactive.effect
     @reactive.event(input.t_name, ignore_init=True)
     def _choose() -> None:
-        from immunescape.trial.spec import trial_template
+        from immunescape.trial.loading import trial_template
 
         name = input.t_name()
         ui.update_text_area("t_text", value=library_text(name) if name else trial_template())

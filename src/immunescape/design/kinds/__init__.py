@@ -153,7 +153,7 @@ def _options(kind: DesignKind, model: type[BaseModel], source: Any, file: Any) -
     """Read the fields under ``options:``."""
     from pydantic import ValidationError
 
-    from immunescape.trial.loading import join
+    from immunescape.trial.yaml_source import join
 
     try:
         return model.model_validate(file.options)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,8 +28,22 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from immunescape.evaluation.harness.protocols import Protocol
     from immunescape.evaluation.harness.scoring import Comparison
+    from immunescape.trial.spec import Trial
 
-__all__ = ["UNTESTED", "ClassEffect", "Evidence", "added_class", "class_effects", "effects_of", "evidence"]
+__all__ = [
+    "UNTESTED",
+    "ClassEffect",
+    "Evidence",
+    "added_class",
+    "class_effects",
+    "delivered_shares",
+    "effects_of",
+    "evidence",
+    "shipped_effect",
+    "shipped_effects",
+    "shipped_evidence",
+    "shrunk",
+]
 
 FloatArray = NDArray[np.float64]
 PRIOR_MEAN, PRIOR_SD = 0.5, 0.5
@@ -145,25 +160,28 @@ def _effect(
     return ClassEffect(figure, name, trials, mean, sd, low, high, 1.0 - below(0.0))
 
 
-def added_class(protocol: Protocol) -> str:
-    """Class of the drugs that a trial adds to its control arm; empty where it adds none or takes some away."""
+def added_class(trial: Trial, arm: str = "") -> str:
+    """Class of the drugs that an arm adds to the control arm; empty where it adds none or takes some away.
+
+    Parameters
+    ----------
+    trial : the protocol. arm : name of an experimental arm; empty: the first.
+    """
     from immunescape.model.registry import drugs
 
-    trial = protocol.trial
-    if trial.control is None or not trial.experimental:
+    mine = next((a for a in trial.experimental if not arm or a.name == arm), None)
+    if trial.control is None or mine is None:
         return ""
-    known = drugs()
-    one, two = (
-        {d for choice in arm.choices for d in choice.regimen.drugs} for arm in (trial.experimental[0], trial.control)
-    )
+    registered = drugs()
+    one, two = ({d for choice in a.choices for d in choice.regimen.drugs} for a in (mine, trial.control))
     if not two or not two < one:
         return ""
-    return " + ".join(sorted({known[d].drug_class if d in known else d for d in one - two}))
+    return " + ".join(sorted({registered[d].drug_class if d in registered else d for d in one - two}))
 
 
 def evidence(chosen: Sequence[Protocol], compared: Sequence[Comparison], figure: str) -> list[Evidence]:
     """Comparisons of calibration trials in which drugs are added, with a published and a virtual ratio."""
-    classes = {p.trial.name: added_class(p) for p in chosen if p.role == "calibration" and p.counted}
+    classes = {p.trial.name: added_class(p.trial) for p in chosen if p.role == "calibration" and p.counted}
     out = []
     for c in compared:
         name = classes.get(c.trial, "")
@@ -184,6 +202,62 @@ def effects_of(chosen: Sequence[Protocol], compared: Sequence[Comparison]) -> li
 
 def shrunk(effects: Sequence[ClassEffect], drug_class: str, figure: str, predicted: float) -> tuple[float, float]:
     """Ln hazard ratio and its SD once a prediction is multiplied by the share that its class delivers."""
-    by: Mapping[str, ClassEffect] = {e.drug_class: e for e in effects if e.figure == figure}
-    own = by.get(drug_class) or by[UNTESTED]
+    own = _of_class([e for e in effects if e.figure == figure], drug_class)
     return own.mean * predicted, own.sd * abs(predicted)
+
+
+def _of_class(effects: Sequence[ClassEffect], drug_class: str) -> ClassEffect:
+    """Effect of a class; that of an untested one where no trial had it."""
+    by: Mapping[str, ClassEffect] = {e.drug_class: e for e in effects}
+    return by.get(drug_class) or by[UNTESTED]
+
+
+# --- the evidence that ships ------------------------------------------------------------------------------------------
+
+TABLE = "class_evidence"
+"""Table of the evidence that predictions are shrunk by; `immunescape harness --from RUN --tables FOLDER` writes it."""
+COLUMNS = ("figure", "trial", "drug_class", "published", "published_se", "predicted", "predicted_se", "unit", "source",
+           "grade", "note")  # fmt: skip
+
+
+@cache
+def shipped_evidence(figure: str) -> tuple[Evidence, ...]:
+    """Comparisons of ``knowledge/data/class_evidence.csv`` of one figure."""
+    from immunescape.knowledge.tables import read_rows
+
+    names = ("published", "published_se", "predicted", "predicted_se")
+    return tuple(
+        Evidence(row["trial"], row["drug_class"], *(row.number(name) for name in names))
+        for row in read_rows(TABLE)
+        if row["figure"] == figure
+    )
+
+
+@cache
+def shipped_effects(figure: str, without: str = "") -> tuple[ClassEffect, ...]:
+    """Posterior of every class by the evidence that ships, without that of one trial."""
+    return tuple(class_effects([e for e in shipped_evidence(figure) if e.trial != without], figure))
+
+
+def shipped_effect(trial: Trial, arm: str, figure: str) -> ClassEffect | None:
+    """Share of the predicted effect of an arm that its class delivers; None where it does not add drugs to the control.
+
+    The evidence of a trial of the same name is left out, so that no result predicts itself.
+    """
+    drug_class = added_class(trial, arm)
+    return _of_class(shipped_effects(figure, trial.name), drug_class) if drug_class else None
+
+
+def delivered_shares(trial: Trial, arm: str, figure: str, draws: int, seeds: Sequence[int]) -> tuple[float, FloatArray]:
+    """Share of the predicted ln hazard ratio that an arm delivers, mean and draws (draws,); 1 where it adds no drug.
+
+    Parameters
+    ----------
+    trial, arm, figure : the experimental arm and ``pfs_hr`` or ``os_hr``.
+    draws, seeds : how many, and the seeds of the prediction that they belong to.
+    """
+    effect = shipped_effect(trial, arm, figure)
+    if effect is None:
+        return 1.0, np.ones(draws)
+    rng = np.random.default_rng(np.random.SeedSequence(list(seeds), spawn_key=(0xC1A5, figure == "os_hr")))
+    return effect.mean, effect.mean + effect.sd * rng.standard_normal(draws)

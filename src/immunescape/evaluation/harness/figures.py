@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CURVE_MONTHS", "FACTORS", "arm_kind", "figures"]
 
-CURVE_MONTHS = (6, 12, 24)
+CURVE_MONTHS = (6, 12, 24, 60)
 DEPTHS = (30, 50, 80)
 HELPED_POINTS = 10.0
 """A patient is helped by an add-on where the best change of the sum of diameters is lower by so many points."""
@@ -44,6 +44,7 @@ FACTORS: dict[str, Factor] = {
     "ECOG >= 1": lambda t: (t["ecog"] >= 1).astype(float),
     "never smoker": lambda t: (t["smoking"] == "never").astype(float),
     "squamous": lambda t: (t["histology"] == "squamous").astype(float),
+    "sum of diameters >= 65 mm": lambda t: (t["sld_mm_baseline"] >= 65).astype(float),
 }
 """Factor of response -> which patients carry it (1), do not (0) or belong to neither level (NaN)."""
 

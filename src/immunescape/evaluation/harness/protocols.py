@@ -1,6 +1,7 @@
 """The trials that the harness scores, and each protocol file compared with the table row that it stands for.
 
-Trials come from three places: those that ship with a role, the protocol files of a data folder (``trial_files/``, with
+Trials come from four places: those that ship with a role, those of ``curve_trials.csv`` (calibration trials with
+digitised curves, whose protocols stand beside this module), the protocol files of a data folder (``trial_files/``, with
 the rows of ``trials.csv`` and ``combinations.csv``), and a protocol of the harness's own for the odds ratios of
 biomarkers. The tables have the columns of their header; a cell that is empty says nothing.
 """
@@ -15,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from immunescape.errors import InputError, unknown_word
-from immunescape.evaluation.harness.tables import COMBINATIONS, HOW, TRIALS, read_table
+from immunescape.evaluation.harness.tables import COMBINATIONS, CURVE_TRIALS, HOW, TRIALS, read_table
 from immunescape.evaluation.scoreboard import roles
-from immunescape.trial.spec import Arm, Trial, list_trials, load_trial
+from immunescape.trial.loading import list_trials, load_trial
+from immunescape.trial.spec import Arm, Trial
 
-__all__ = ["Deviation", "Protocol", "deviations", "protocols"]
+__all__ = ["Deviation", "Protocol", "curve_trials", "deviations", "own_protocol", "protocols"]
 
 _ALIASES = {
     "sintilimab + anlotinib phase ib": "sintilimab-anlotinib",
@@ -103,13 +105,26 @@ def protocols(data: Path | None, names: Iterable[str] = ()) -> list[Protocol]:
     for name, trial in shipped.items():
         role, kind = roles()[name]
         made[name] = Protocol(trial, role, kind, tables.get(name, {}))
-    probe = files("immunescape.evaluation.harness") / "protocols" / f"{PROBE}.yaml"
-    made[PROBE] = Protocol(load_trial(str(probe)), "none", "single")
+    for row in curve_trials():
+        met = {"yes": True, "no": False}.get(row["primary_endpoint_met"])
+        trial = load_trial(str(own_protocol(row["trial"])))
+        made[trial.name] = Protocol(trial, row["role"], row["kind"], {}, met, row["checked"])
+    made[PROBE] = Protocol(load_trial(str(own_protocol(PROBE))), "none", "single")
     chosen = list(dict.fromkeys(names)) or sorted(made)
     for name in chosen:
         if name not in made:
             raise unknown_word("trial", name, sorted(made))
     return [made[name] for name in chosen]
+
+
+def curve_trials() -> list[dict[str, str]]:
+    """Rows of ``curve_trials.csv``: calibration trials of which there are curves, beyond those that ship."""
+    return read_table(Path(str(files("immunescape.evaluation.harness") / "curve_trials.csv")), CURVE_TRIALS)
+
+
+def own_protocol(name: str) -> Path:
+    """File of one of the harness's own protocols."""
+    return Path(str(files("immunescape.evaluation.harness") / "protocols" / f"{name}.yaml"))
 
 
 def _of_file(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.evaluation.harness.figures import CURVE_MONTHS
 from immunescape.evaluation.harness.tables import HOW
 from immunescape.knowledge.held_out import is_held_out
 
@@ -118,8 +119,12 @@ def patient_odds(data: Path) -> dict[str, dict[str, dict[str, list[Counts]]]]:
     path = data / "oak" / "oak_clinical.csv"
     if path.is_file():
         t = patients_of(
-            path, ("PtID", "TRT01P", "BCOR", "TC3IC3", "btmb", "BEP", "KRASMUT", "EGFRMUT", "ECOGGR", "TOBHX", "HIST")
-        )
+            path,
+            (
+                "PtID", "TRT01P", "BCOR", "TC3IC3", "btmb", "BEP", "KRASMUT", "EGFRMUT", "ECOGGR", "TOBHX", "HIST",
+                "blSLD",
+            ),
+        )  # fmt: skip
         t = t[t["TRT01P"] != "Docetaxel"].reset_index(drop=True)
         yes = {"POSITIVE": 1.0, "NEGATIVE": 0.0}
         factors = {
@@ -130,6 +135,7 @@ def patient_odds(data: Path) -> dict[str, dict[str, dict[str, list[Counts]]]]:
             "ECOG >= 1": _over(t["ECOGGR"], 1),
             "never smoker": (t["TOBHX"] == "NEVER").astype(float),
             "squamous": (t["HIST"] == "SQUAMOUS").astype(float),
+            "sum of diameters >= 65 mm": _over(t["blSLD"], 65),
             **_mutated(data / "oak" / "oak_btmb_variants.csv", t),
         }
         # a missing best response is none (25 of 425 patients)
@@ -205,28 +211,27 @@ def oak_references(data: Path) -> list[dict[str, Any]]:
         add(str(arm), "baseline_sld_median_mm", float(pd.to_numeric(rows["blSLD"], errors="coerce").median()), None)
         for end, column in (("pfs", "PFS"), ("os", "OS")):
             curve = kaplan_meier(rows[column], rows[f"{column}.CNSR"] == 0)
-            for months in (6, 12, 24):
+            for months in CURVE_MONTHS:
                 _add_point(curve, months, lambda v, se, a=str(arm), f=f"{end}_{months}_pct": add(a, f, v, se))
     return out
 
 
 def curve_references(data: Path) -> list[dict[str, Any]]:
-    """Survival at 6, 12 and 24 months read off the published curves of ``km/`` for trials that are simulated."""
-    from immunescape.evaluation.targets import CURVES
+    """Survival at 6, 12, 24 and 60 months read off the published curves of ``km/`` for trials that are simulated."""
+    from immunescape.evaluation.curve_files import CURVES
     from immunescape.stats.survival import kaplan_meier
-    from immunescape.trial.curves import read_curves
 
     out: list[dict[str, Any]] = []
-    for stem, (trial, arms, end, source) in CURVES.items():
+    for stem, file in CURVES.items():
         path = data / "km" / f"{stem}.csv"
-        if not path.is_file():
+        if file.selected or not path.is_file():
             continue
-        for label, event_times in read_curves(path, list(arms)).items():
+        for arm, event_times in file.read(path).items():
             curve = kaplan_meier([time for time, _ in event_times], [event for _, event in event_times])
-            for months in (6, 12, 24):
+            for months in CURVE_MONTHS:
                 _add_point(
                     curve, months,
-                    lambda v, se, a=arms[label], f=f"{end}_{months}_pct", t=trial, s=source: out.append(
+                    lambda v, se, a=arm, f=f"{file.endpoint}_{months}_pct", t=file.trial, s=file.source: out.append(
                         {"trial": t, "arm": a, "figure": f, "value": v, "se": se, "source": s,
                          "checked": "digitised"}
                     ),

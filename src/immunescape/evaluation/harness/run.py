@@ -16,16 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from immunescape.errors import InputError
+from immunescape.evaluation.aims import aims, error_rows
 from immunescape.evaluation.harness.class_effects import effects_of
+from immunescape.evaluation.harness.combination_table import after_inhibitor, combination_aims, combination_scores
 from immunescape.evaluation.harness.figures import figures
-from immunescape.evaluation.harness.protocols import Deviation, Protocol, deviations, protocols
+from immunescape.evaluation.harness.judging import judged_figures
+from immunescape.evaluation.harness.odds_table import OddsRow, odds_aims, odds_table
+from immunescape.evaluation.harness.protocols import PROBE, Deviation, Protocol, deviations, protocols
 from immunescape.evaluation.harness.scoring import Comparison, Summary, comparisons, summaries
+from immunescape.evaluation.naive import Judged
 from immunescape.files import check_folder, whole_file
 
-__all__ = ["Harness", "run_harness"]
+__all__ = ["Harness", "judged_groups", "run_harness"]
 
 _ROOM = "Make room or choose another folder (--out); the same command resumes from what is stored."
-FORM = 1
+FORM = 2
 """Form of a stored row: raised when the figures of a row change their meaning."""
 Row = dict[str, Any]
 
@@ -41,7 +46,8 @@ class Harness:
     rows : trial -> pooled figures; see :func:`pooled`.
     protocols : what was run. deviations : protocol files against table rows.
     comparisons : every figure that has a published one. summaries : errors by endpoint and role, with the baselines'.
-    odds : rows of odds ratios, virtual and real.
+    odds : rows of odds ratios, virtual and real. fifteen : the table of fifteen odds ratios; empty without data or the
+        protocol of all comers.
     """
 
     digest: str
@@ -54,9 +60,13 @@ class Harness:
     comparisons: tuple[Comparison, ...]
     summaries: tuple[Summary, ...]
     odds: tuple[dict[str, Any], ...] = field(default=())
+    fifteen: tuple[OddsRow, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain JSON."""
+        scores, floors, correlation = combination_scores(self.protocols, self.comparisons, self.rows)
+        after = after_inhibitor(self.protocols, self.comparisons)
+        judged = judged_groups(self)
         return {
             "digest": self.digest,
             "version": self.version,
@@ -70,9 +80,33 @@ class Harness:
             "comparisons": [c.row() for c in self.comparisons],
             "summary": [s.row() for s in self.summaries],
             "odds": list(self.odds),
+            "errors": {group: [r.row() for r in error_rows(mine)] for group, mine in judged.items()},
+            "aims": {group: [a.row() for a in aims(mine)] for group, mine in judged.items()},
+            "combinations": {
+                "scores": [s.row() for s in scores],
+                "noise_floor": [f.row() for f in floors],
+                "correlation": correlation,
+                "after_inhibitor": after.median_error,
+                "aims": [a.row() for a in combination_aims(scores, after)],
+            },
+            "fifteen_odds_ratios": {
+                "rows": [r.row() for r in self.fifteen],
+                "aims": [a.row() for a in odds_aims(self.fifteen)],
+            },
             "class_effects": [e.row() for e in effects_of(self.protocols, self.comparisons)],
             "deviations": [d.row() for d in self.deviations],
         }  # fmt: skip
+
+
+def judged_groups(run: Harness) -> dict[str, list[Judged]]:
+    """Figures that aims are set for, of all trials and of those of each role; groups without any are left out."""
+    every = judged_figures(run.protocols, run.comparisons)
+    of_role = {p.trial.name: p.role for p in run.protocols}
+    groups = {
+        "all": every,
+        **{role: [j for j in every if of_role[j.trial] == role] for role in ("calibration", "validation")},
+    }
+    return {name: members for name, members in groups.items() if members}
 
 
 def run_harness(
@@ -129,8 +163,16 @@ def run_harness(
     compared = comparisons(chosen, rows, data)
     return Harness(
         digest, _version(), patients, numbers, rows, tuple(chosen), tuple(deviations(chosen)), tuple(compared),
-        tuple(summaries(chosen, compared)), tuple(odds_rows(rows, data)),
+        tuple(summaries(chosen, compared)), tuple(odds_rows(rows, data)), tuple(fifteen(rows, data)),
     )  # fmt: skip
+
+
+def fifteen(rows: Mapping[str, Row], data: Path | None) -> list[OddsRow]:
+    """The table of fifteen odds ratios from the virtual patients without selection; empty without them or data."""
+    if data is None or PROBE not in rows:
+        return []
+    virtual = {factor: [counts] for factor, counts in rows[PROBE]["arms"][0]["odds"].items()}
+    return odds_table(virtual, data)
 
 
 def _row(
@@ -183,9 +225,11 @@ def pooled(rows: Sequence[Row]) -> Row:
     return {
         "arms": arms,
         "comparison": {n: _mean(n, [row["comparison"][n] for row in rows]) for n in first["comparison"]},
+        "by_seed": {n: [row["comparison"][n][0] for row in rows] for n in ("pfs_hr", "os_hr")
+                    if n in first["comparison"]},
         "helped": {n: _mean(n, [row["helped"][n] for row in rows]) for n in first["helped"]},
         "wall_s": round(sum(row["wall_s"] for row in rows), 2),
-    }
+    }  # fmt: skip
 
 
 def _mean(name: str, pairs: Sequence[Sequence[float | None]]) -> list[float | None]:

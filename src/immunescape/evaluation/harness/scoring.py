@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from immunescape.evaluation.harness.figures import CURVE_MONTHS
 from immunescape.evaluation.harness.protocols import Protocol
 from immunescape.evaluation.harness.real import curve_references, oak_references
 from immunescape.knowledge.tables import Row, read_rows
@@ -160,7 +161,7 @@ def comparisons(
                     add(arm.name, f"{end}_median_months", getattr(arm, f"{end}_median_months"),
                         getattr(arm, f"{end}_median_ci"), sources.get(end, ""), protocol.checked, n)  # fmt: skip
                     for months, percent in arm.km.get(end, ()):
-                        if months in (6, 12, 24):
+                        if months in CURVE_MONTHS:
                             add(arm.name, f"{end}_{months:g}_pct", percent, None, sources.get("km", ""), "", n)
                 add(arm.name, "dor_median_months", arm.dor_median_months, None, sources.get("dor", ""), "", n and n / 4)
             for end in ("pfs", "os"):
@@ -187,7 +188,7 @@ def comparisons(
 
 FIGURES = (
     "pfs_hr", "os_hr", "orr_difference", "orr_pct", "pd_pct", "dor_median_months", "pfs_median_months",
-    "os_median_months", "pfs_6_pct", "pfs_12_pct", "pfs_24_pct", "os_6_pct", "os_12_pct", "os_24_pct",
+    "os_median_months", *(f"{end}_{months}_pct" for end in ("pfs", "os") for months in CURVE_MONTHS),
 )  # fmt: skip
 
 
@@ -232,7 +233,7 @@ def _summary(
 
 
 def _rank(used: Sequence[Comparison]) -> float | None:
-    if len(used) < 4:
+    if len(used) < 4 or any(len({getattr(c, side) for c in used}) < 2 for side in ("virtual", "published")):
         return None
     from scipy.stats import spearmanr
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from immunescape.errors import InputError, unknown_word
 
-__all__ = ["COMBINATIONS", "HOW", "TRIALS", "Columns", "read_table"]
+__all__ = ["COMBINATIONS", "CURVE_TRIALS", "HOW", "TRIALS", "Columns", "read_table"]
 
 HOW = (
     "The folder holds trials.csv, combinations.csv and trial_files/*.yaml, and for the comparison with patients "
@@ -65,6 +65,16 @@ COMBINATIONS = Columns(
         "n_exp": _COUNT, "n_ctl": _COUNT, "orr_exp": _PERCENT, "orr_ctl": _PERCENT, "pfs_hr": _RATIO, "os_hr": _RATIO,
     },
     key=("trial_file",),
+)  # fmt: skip
+
+CURVE_TRIALS = Columns(
+    texts=("trial", "checked"),
+    filled=("trial", "role", "kind"),
+    words={
+        "role": ("calibration", "validation"), "kind": ("addon", "switch", "single"),
+        "primary_endpoint_met": ("yes", "no"),
+    },
+    key=("trial",),
 )  # fmt: skip
 
 

@@ -11,10 +11,10 @@ MECHANISM = Mechanism(
         "Logistic growth of clones that share one carrying capacity, in addition to spontaneous loss and replacement "
         "of cells; death by chemotherapy in proportion to each clone's sensitivity; clearance of dead cells. The "
         "volume follows from living, doomed and dead cancer cells at the cell density of solid tumours, and from "
-        "lymphocytes packed as in lymphoid tissue, so that their density cannot exceed that of lymphoid tissue. A "
+        "lymphocytes at the measured volume of a lymphocyte, so that their density cannot exceed close packing. A "
         "clone below one cell is extinct; it returns only if it emerges anew."
     ),
-    references=("usuda1994", "mackintosh2014", "wang2012", "delmonte2009", "steel1967"),
+    references=("usuda1994", "mackintosh2014", "wang2012", "delmonte2009", "segel1981", "steel1967"),
     parameters="tumour_growth.csv",
     requires=("body",),
     compartments={"tumour": "V_T"},

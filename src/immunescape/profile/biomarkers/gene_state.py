@@ -1,14 +1,14 @@
-"""Records of what happened to a gene: one hit, and all that is known of a gene in a sample or a patient."""
+"""Records of what happened to a gene: one hit, all that is known of a gene in a sample or a patient, tumour content."""
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from immunescape.profile.biomarkers.clonality import NO_FRACTION, CellFraction
-from immunescape.profile.biomarkers.tumour_content import UNKNOWN_CONTENT, TumourContent
 
 __all__ = [
     "DELETED",
@@ -18,9 +18,11 @@ __all__ = [
     "NONSYNONYMOUS",
     "START_LOST",
     "SUBCLONAL",
+    "UNKNOWN_CONTENT",
     "X_LINKED",
     "GeneState",
     "Hit",
+    "TumourContent",
 ]
 
 DELETED = 0.5
@@ -39,6 +41,20 @@ NONSYNONYMOUS = LOF | INFRAME
 X_LINKED = frozenset({"RBM10", "KDM6A", "STAG2", "ATRX"})
 FORMER_SYMBOLS = {"MRE11A": "MRE11", "HER2": "ERBB2", "LKB1": "STK11", "PDL1": "CD274", "TAPASIN": "TAPBP"}
 """Former or common symbols -> HGNC symbol."""
+
+
+@dataclass(frozen=True)
+class TumourContent:
+    """What is known of the tumour cells of a sample: enough (True), too few (False), or not known (None)."""
+
+    enough: bool | None
+    why: str
+    purity: float = math.nan
+
+
+UNKNOWN_CONTENT = TumourContent(
+    None, "tumour purity is not given, and no mutations with their reads show that there are tumour cells enough"
+)
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,15 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from immunescape.profile.biomarkers.driver_rules import driver_rules, match
 from immunescape.profile.biomarkers.gene_copies import sample_purity
+from immunescape.profile.biomarkers.gene_state import INFRAME, NONSYNONYMOUS, UNKNOWN_CONTENT, Hit, TumourContent
 from immunescape.profile.biomarkers.registry import shared
+from immunescape.profile.biomarkers.variant_effects import one_letter, variant_effect
 from immunescape.profile.study import Study
 
-__all__ = ["EVIDENT_VAF", "LOW_PURITY", "UNKNOWN_CONTENT", "TumourContent", "patient_content", "tumour_contents"]
+__all__ = ["EVIDENT_VAF", "LOW_PURITY", "patient_content", "tumour_contents"]
 
 LOW_PURITY = 0.2
 """Purity below which an unaltered gene is not assessable (assumed; callers and panels state 10 to 30 %)."""
@@ -29,26 +31,8 @@ LOSS_LOG2, LOSS_BASES, LOSS_PROBES = -0.2, 1e7, 20.0
 purity of 0.2, and noise of single probes averages out)."""
 
 
-@dataclass(frozen=True)
-class TumourContent:
-    """What is known of the tumour cells of a sample: enough (True), too few (False), or not known (None)."""
-
-    enough: bool | None
-    why: str
-    purity: float = math.nan
-
-
-UNKNOWN_CONTENT = TumourContent(
-    None, "tumour purity is not given, and no mutations with their reads show that there are tumour cells enough"
-)
-
-
 def _evident(study: Study) -> dict[str, str]:
     """Return sample (or patient, for rows without sample) -> what in its reads shows tumour cells."""
-    from immunescape.profile.biomarkers.driver_rules import driver_rules, match
-    from immunescape.profile.biomarkers.gene_state import INFRAME, NONSYNONYMOUS, Hit
-    from immunescape.profile.biomarkers.variant_effects import one_letter, variant_effect
-
     frame = study.mutations
     rows = frame[(frame["vaf"] >= EVIDENT_VAF) & (frame["germline"] != True)]  # noqa: E712
     rows = rows[rows["classification"].isin(NONSYNONYMOUS)]

@@ -12,9 +12,11 @@ import pandas as pd
 
 from immunescape import plugins
 from immunescape.errors import ImmunescapeError, InputError, unknown_word
+from immunescape.profile.genes import GeneMapReport
 from immunescape.profile.readers._advice import GENERAL, answerable, recognised
-from immunescape.profile.readers._column_map import ColumnMap, aliases_of, refuse_without_table, using
-from immunescape.profile.study import KINDS, GeneMapReport, Panel, ReadNote
+from immunescape.profile.readers._column_map import ColumnMap, refuse_without_table, using
+from immunescape.profile.readers._column_names import aliases_of
+from immunescape.profile.study import KINDS, Panel, ReadNote
 from immunescape.registry import Registry
 
 __all__ = ["READERS", "Partial", "Reader", "all_readers", "get_reader", "reader"]

@@ -107,17 +107,6 @@ def using(column_map: ColumnMap) -> Iterator[ColumnMap]:
         _CURRENT.reset(token)
 
 
-def aliases_of(kinds: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Return the usual names of the columns of tables: column of the study -> names."""
-    from immunescape.profile.readers._column_names import usual_names
-
-    names: dict[str, tuple[str, ...]] = {}
-    for kind in kinds:
-        for record in usual_names(kind):
-            names[record.column] = (*names.get(record.column, ()), *record.plain)
-    return names
-
-
 def refuse_without_table(name: str, column_map: ColumnMap, options: Iterable[str], file: str) -> None:
     """Refuse ``columns:`` and ``values:`` for a file that is not a table."""
     if column_map.tables:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 from immunescape.profile.readers._text import Table
 
-__all__ = ["Named", "UsualName", "find_column", "usual_names"]
+__all__ = ["Named", "UsualName", "aliases_of", "find_column", "usual_names"]
 
 _FILE = Path(__file__).parents[2] / "knowledge" / "data" / "clinical_columns.csv"
 
@@ -66,6 +67,15 @@ def _table() -> dict[str, tuple[UsualName, ...]]:
 def usual_names(kind: str) -> tuple[UsualName, ...]:
     """Return the usual names of the columns of a table; empty where none are listed."""
     return _table().get(kind, ())
+
+
+def aliases_of(kinds: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the usual names of the columns of tables: column of the study -> names."""
+    names: dict[str, tuple[str, ...]] = {}
+    for kind in kinds:
+        for record in usual_names(kind):
+            names[record.column] = (*names.get(record.column, ()), *record.plain)
+    return names
 
 
 def find_column(table: Table, kind: str, column: str) -> Named | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from immunescape.errors import InputError, nearest
+from immunescape.profile.readers._vcf_annotation import maf_class
 
 __all__ = ["classifications"]
 
@@ -26,8 +27,6 @@ def _consequences() -> dict[str, str]:
 
 def _class_of(text: str, ref: str, alt: str) -> str | None:
     """Return the class of a word of another vocabulary (Sequence Ontology, ANNOVAR, plain), or None."""
-    from immunescape.profile.readers.vcf import maf_class
-
     terms = [t.strip() for t in re.split(r"[&,;|]", text)]
     class_name = maf_class(terms, ref, alt)
     if class_name != "Unknown" or any(t == "coding_sequence_variant" for t in terms):

@@ -25,7 +25,7 @@ from immunescape.profile.readers._text import read_text
 from immunescape.profile.readers._vcf_annotation import Annotation, annotation_of, maf_class, pave_annotation
 from immunescape.profile.readers._vcf_samples import SampleNames, choose_samples, genotype, in_tumour, reads_of
 
-__all__ = ["maf_class", "read_vcf"]
+__all__ = ["read_vcf"]
 
 _HOW = "Annotate it: vep --vcf --symbol --hgvs --canonical --mane."
 _GERMLINE_STATUS = "1"

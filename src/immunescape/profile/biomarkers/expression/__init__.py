@@ -1,7 +1,7 @@
 """Expression: signatures, cell scores and single genes, scored within one sample; percentiles by a frozen reference."""
 
+from immunescape.profile.biomarkers.expression import measuring  # registers the biomarkers
 from immunescape.profile.biomarkers.expression.comparison import Comparison, compare, reference_for, unlike_samples
-from immunescape.profile.biomarkers.expression.measuring import MINIMUM_GENES, chosen_samples, scores_of_samples
 from immunescape.profile.biomarkers.expression.reference import (
     Reference,
     load_reference,
@@ -10,6 +10,7 @@ from immunescape.profile.biomarkers.expression.reference import (
     references_known,
     shipped_reference,
 )
+from immunescape.profile.biomarkers.expression.sample_scores import MINIMUM_GENES, chosen_samples, scores_of_samples
 from immunescape.profile.biomarkers.expression.scoring import mean_rank, mean_score, ssgsea, zscore
 from immunescape.profile.biomarkers.expression.signatures import Signature, signatures
 
@@ -23,6 +24,7 @@ __all__ = [
     "load_reference",
     "mean_rank",
     "mean_score",
+    "measuring",
     "reference_build",
     "reference_for",
     "reference_target",

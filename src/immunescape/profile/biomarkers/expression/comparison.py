@@ -19,6 +19,7 @@ from immunescape.profile.biomarkers.expression.reference import (
     load_reference,
     shipped_reference,
 )
+from immunescape.profile.biomarkers.expression.sample_scores import scores_of_samples
 from immunescape.profile.biomarkers.expression.scoring import log2_values
 from immunescape.profile.biomarkers.expression.signatures import signatures
 from immunescape.profile.study import Study
@@ -174,8 +175,6 @@ def compare(study: Study, scored: bool = True) -> Comparison | None:
 
 
 def _beside(study: Study, reference: Reference, by_default: bool, scored: bool) -> Comparison:
-    from immunescape.profile.biomarkers.expression.measuring import scores_of_samples
-
     _, unit = log2_values(study.expression.iloc[:0], study.expression_unit)
     samples = [str(s) for s in study.expression.columns]
     words = _words(study, "histology")

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.profile.biomarkers.expression.sample_scores import scores_of_samples
 from immunescape.profile.biomarkers.expression.scoring import log2_values, similarity, smoothed_quantiles, zscore
 from immunescape.profile.biomarkers.expression.signatures import signatures
 from immunescape.profile.study import Study
@@ -260,8 +261,6 @@ def reference_build(
     InputError
         Without expression, with too few samples, or for a name that cannot be a folder.
     """
-    from immunescape.profile.biomarkers.expression.measuring import scores_of_samples
-
     target = reference_target(name, folder)
     if not study.has("expression"):
         raise InputError("the study has no expression", where=study.name, hint="Name an expression file.")

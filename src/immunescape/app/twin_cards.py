@@ -1,0 +1,251 @@
+"""Twins of a patient and ranked regimens as tables and figures, computed in a worker process from files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from immunescape.app.figures import Card, card_of_picture
+from immunescape.app.trial_text import check_length
+from immunescape.errors import InputError
+
+if TYPE_CHECKING:
+    from immunescape.report.pictures import Picture
+    from immunescape.twins.conditioning import TwinPopulation
+
+__all__ = ["run_ranking_task", "run_twins_task", "twin_code"]
+
+OPTIONS = "options.yaml"
+WEIGHTS = ("survival", "progression_free", "toxicity")
+_FANS = 4
+Progress = Callable[[int, int], None]
+
+
+def run_twins_task(request: Mapping[str, Any], folder: Path, progress: Progress) -> dict[str, Any]:
+    """Draw the twins of a patient; writes ``run/`` (as `immunescape twin` does) and ``run/twins.csv``.
+
+    Parameters
+    ----------
+    request
+        ``study`` (the folder of the files; empty: the example that ships), ``patient``, ``at``, ``twins``, ``seed``,
+        ``regimen`` (empty: the line that the files name, else the standard of the setting).
+    folder
+        Folder of the job.
+    progress
+        Called with (twins done, twins in all).
+    """
+    from immunescape.api.twins import twin
+    from immunescape.report.twin_report import fan_picture
+    from immunescape.report.twin_text import forecast_rows
+
+    made = twin(
+        request["study"] or None, request["patient"], at=float(request["at"]), twins=int(request["twins"]),
+        seed=int(request["seed"]), regimen=request.get("regimen") or None, workers=1, progress=progress,
+    )  # fmt: skip
+    made.save(folder / "run")
+    columns = [c for c in made.table.columns if not str(c).startswith("x:")]
+    made.table[columns].to_csv(folder / "run" / "twins.csv", index_label="id")
+    result = made.result
+    fan = fan_picture(result.twins, result.courses.scans, result.label, result.label, result.record.ongoing)
+    forecast = _rows(forecast_rows(result.before, result.now, result.before is not result.now))
+    return {
+        "patient": result.record.patient,
+        "setting": result.record.stratum_title or "no guideline group",
+        "about": _about(result.twins),
+        "regimen": result.regimen,
+        "tables": [
+            {"title": f"Forecast on {result.regimen}", "rows": forecast, "numeric": list(forecast[0])[1:]},
+            _facts(result.twins),
+        ],
+        "cards": [] if fan is None else [_fan_card("twins", result.label, fan).to_json()],
+        "notes": [*result.record.notes, *result.twins.notes],
+        "open": list(result.record.open_questions),
+    }
+
+
+def run_ranking_task(request: Mapping[str, Any], folder: Path, progress: Progress) -> dict[str, Any]:
+    """Rank the regimens of a patient's setting; writes ``run/`` (as `immunescape rank` does) and ``run/options.csv``.
+
+    Parameters
+    ----------
+    request
+        As of `run_twins_task`, and ``weights`` (of benefit and harm), ``margin`` (of survival at 12 months) and
+        ``options`` (the user's own regimens as YAML; empty: none).
+    folder
+        Folder of the job.
+    progress
+        Called with (twins done, twins in all).
+    """
+    from immunescape.api.twins import rank
+    from immunescape.report.twin_report import fan_picture, forest_picture
+    from immunescape.report.twin_text import NEXT_NOTE, next_rows, option_rows, score_note
+
+    own, options = str(request.get("options") or ""), None
+    if own.strip():
+        check_length(own, OPTIONS)
+        options = folder / OPTIONS
+        options.write_text(own, encoding="utf-8")
+    made = rank(
+        request["study"] or None, request["patient"], at=float(request["at"]), twins=int(request["twins"]),
+        seed=int(request["seed"]), weights=dict(request["weights"]), margin=float(request["margin"]),
+        options=options, workers=1, progress=progress,
+    )  # fmt: skip
+    made.save(folder / "run")
+    made.table.to_csv(folder / "run" / "options.csv", index=False)
+    result = made.result
+    ranking, twins = result.ranking, result.followed.twins
+    names = {r.option.name: r.option.title for r in ranking.rows}
+    cards = []
+    if len(ranking.rows) > 1:
+        words = (
+            f"Difference of each option's score to that of {names[ranking.standard]}, with its 95 % interval. "
+            + " ".join(ranking.words)
+        )
+        rows = [
+            {
+                "Option": r.option.title,
+                "Evidence": r.option.level,
+                "Difference": f"{r.against_standard.value:+.2f}",
+                "95 % interval": f"{r.against_standard.low:+.2f} to {r.against_standard.high:+.2f}",
+            }
+            for r in ranking.rows
+            if r.option.name != ranking.standard
+        ]
+        title = f"Score less that of {names[ranking.standard]}"
+        note = "Right of the dashed line: above the standard. Colour: level of evidence."
+        cards.append(card_of_picture("forest", title, forest_picture(result), words, rows, note))
+    for k, r in enumerate(ranking.rows[:_FANS]):
+        fan = fan_picture(twins, result.followed.courses.scans, r.option.name, r.option.title)
+        if fan is not None:
+            cards.append(_fan_card(f"fan{k}", r.option.title, fan))
+    listed = _rows(option_rows(result))
+    against = [
+        f"{r.option.title}: {e.trial} ({e.registry}): {e.finding}"
+        for r in ranking.rows
+        for e in r.option.evidence
+        if e.result in ("negative", "mixed")
+    ]
+    steps = [{"Step": s, "Limits, share of twins": f"{100 * share:.0f} %"} for s, share in ranking.limiting.items()]
+    following = result.next
+    return {
+        "patient": result.record.patient,
+        "setting": result.setting,
+        "about": f"The same twins under every option. {_about(twins)}",
+        "words": list(ranking.words),
+        "score": score_note(result),
+        "against": against,
+        "left": list(result.left_out),
+        "tables": [
+            {
+                "title": "Options, by level of evidence and then by score",
+                "rows": listed,
+                "numeric": list(listed[0])[2:],
+            }
+        ],
+        "steps": {
+            "title": "Step of the cancer-immunity cycle with the lowest score at diagnosis",
+            "rows": steps,
+            "numeric": ["Limits, share of twins"],
+        },
+        "next": {
+            "words": [] if following is None else list(following.words),
+            "rows": _rows(next_rows(result)),
+            "note": NEXT_NOTE,
+        },
+        "facts": _facts(twins),
+        "cards": [card.to_json() for card in cards],
+        "notes": [*result.record.notes, *twins.notes],
+        "open": list(result.record.open_questions),
+    }
+
+
+def _rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    return [{key[:1].upper() + key[1:]: str(value) for key, value in row.items()} for row in rows]
+
+
+def _about(twins: TwinPopulation) -> str:
+    text = f"{len(twins)} twins, effective sample size {twins.effective:.0f}, from {twins.candidates} candidates."
+    least = twins.least_likely
+    if least is None:
+        return text
+    return f"{text} Least likely in the population: {least[0].biomarker or least[0].target} ({100 * least[1]:.2g} %)."
+
+
+def _facts(twins: TwinPopulation) -> dict[str, Any]:
+    """Measurements that the twins were conditioned on, as a table."""
+    rows = [
+        {
+            "Condition": f.text,
+            "Measured": f"{f.biomarker} {f.measured}".strip(),
+            "Error": f.grade,
+            "At least as extreme": f"{100 * twins.surprise[f.target]:.2g} %" if f.target in twins.surprise else "–",
+        }
+        for f in twins.facts
+    ]
+    return {"title": "What the twins were conditioned on", "rows": rows, "numeric": ["At least as extreme"]}
+
+
+def _fan_card(key: str, title: str, fan: Picture) -> Card:
+    """Card of a fan of courses, with its quantiles as a table."""
+    lines = [trace for trace in fan.data if trace.get("mode") == "lines"]
+    names = ("5 %", "95 %", "25 %", "75 %", "Median")
+    rows = []
+    for k, month in enumerate(lines[0]["x"]):
+        values = {name: line["y"][k] for name, line in zip(names, lines, strict=True)}
+        cells = {n: "–" if values[n] is None else f"{values[n]:.0f}" for n in ("5 %", "25 %", "Median", "75 %", "95 %")}
+        rows.append({"Month": f"{month:.1f}", **cells})
+    last = rows[-1]
+    words = (
+        f"Change in the sum of diameters of the twins under {title}, of those that still have a scan. Median at month "
+        f"{last['Month']}: {last['Median']} %, half of the twins between {last['25 %']} and {last['75 %']} %."
+    )
+    return card_of_picture(key, title, fan, words, rows, "Twins that have progressed or died have no further scans.")
+
+
+def twin_code(kind: str, request: Mapping[str, Any]) -> tuple[str, str]:
+    """Python and command line that draw the same twins, or rank the same options.
+
+    Parameters
+    ----------
+    kind
+        ``twin`` or ``rank``.
+    request
+        As of the tasks.
+    """
+    import shlex
+
+    from immunescape.twins.ranking import MARGIN
+    from immunescape.twins.ranking import WEIGHTS as usual
+
+    if kind not in ("twin", "rank"):
+        raise InputError(f"'{kind}' is neither twin nor rank")
+    given = [repr("FOLDER")] if request["study"] else []
+    given += [f"patient={request['patient']!r}"]
+    words = ["immunescape", kind, *(["FOLDER"] if request["study"] else ["--example"])]
+    words += ["--patient", str(request["patient"])]
+    if request["at"]:
+        given.append(f"at={request['at']:g}")
+        words += ["--at", f"{request['at']:g}"]
+    if request.get("regimen"):
+        given.append(f"regimen={request['regimen']!r}")
+        words += ["--regimen", str(request["regimen"])]
+    if str(request.get("options") or "").strip():
+        given.append(f"options={OPTIONS!r}")
+        words += ["--options", OPTIONS]
+    weights = request.get("weights", {})
+    if weights and dict(weights) != dict(usual):
+        given.append("weights={" + ", ".join(f"{k!r}: {v:g}" for k, v in weights.items()) + "}")
+        for name, value in weights.items():
+            words += ["--weight", f"{name}={value:g}"]
+    if "margin" in request and request["margin"] != MARGIN:
+        given.append(f"margin={request['margin']:g}")
+        words += ["--margin", f"{request['margin']:g}"]
+    given += [f"twins={request['twins']}", f"seed={request['seed']}"]
+    words += ["--twins", str(request["twins"]), "--seed", str(request["seed"])]
+    name = {"twin": "twins", "rank": "ranking"}[kind]
+    python = (
+        f"import immunescape\n\n{name} = immunescape.{kind}({', '.join(given)})\n"
+        f'{name}.show()\n{name}.table\n{name}.save("{name}")'
+    )
+    return python, shlex.join([*words, "--out", name])

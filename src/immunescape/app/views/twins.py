@@ -1,0 +1,296 @@
+"""View 3, second half: twins of the patient whose card is shown, and the regimens of the setting ranked on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from htmltools import Tag, tags
+from shiny import Inputs, Outputs, Session, reactive, render, ui
+
+from immunescape.app.jobs import Jobs
+from immunescape.app.twin_cards import OPTIONS, WEIGHTS, twin_code
+from immunescape.app.views.parts import (
+    cards_of,
+    downloads,
+    figures_ui,
+    joined,
+    offer,
+    render_cards,
+    reproduce,
+    slider,
+    table_tag,
+)
+from immunescape.app.views.running import Running, run_buttons
+
+__all__ = ["twins_server", "twins_ui"]
+
+TWIN_FILES = {
+    "w_json": ("run/twins.json", "Twins, JSON"),
+    "w_csv": ("run/twins.csv", "Twins, CSV"),
+    "w_html": ("run/twins.html", "Report, HTML"),
+}
+RANK_FILES = {
+    "k_json": ("run/ranking.json", "Ranking, JSON"),
+    "k_csv": ("run/options.csv", "Options, CSV"),
+    "k_html": ("run/ranking.html", "Report, HTML"),
+}
+_BEGAN = "Reading the patient and drawing twins: up to a minute before the first are counted …"
+_LABELS = {"survival": "Overall survival", "progression_free": "Progression-free survival", "toxicity": "Toxicity"}
+_SAMPLE = "- {name: my regimen, regimen: docetaxel 75 mg/m2 every 3 weeks, reason: none of the above is at hand}"
+
+
+def twins_ui(most_twins: int) -> Tag:
+    """Controls on the left, forecast and ranking on the right."""
+    from immunescape.twins.ranking import MARGIN
+    from immunescape.twins.ranking import WEIGHTS as usual
+
+    weights = [slider(f"k_{name}", f"{_LABELS[name]}: weight", 0.0, 2.0, 0.05, float(usual[name])) for name in WEIGHTS]
+    controls = tags.div(
+        tags.h2("Twins and ranking"),
+        tags.p("Of the patient whose card is shown above.", class_="isc-hint"),
+        ui.input_numeric("w_at", "Day of the decision, from the first dose of immunotherapy", 0, min=0, step=1),
+        slider("w_twins", "Twins", 200, most_twins, 50, 200),
+        ui.input_numeric("w_seed", "Seed of the twins", 1, min=0, step=1),
+        ui.input_text("w_regimen", "Forecast of another regimen than the files' line", "", spellcheck="false"),
+        run_buttons("w", "Draw the twins"),
+        tags.details(
+            tags.summary("Weights, margin and own regimens of the ranking"),
+            *weights,
+            slider("k_margin", "Loss of survival at 12 months that is not worse", 0.0, 0.2, 0.01, MARGIN),
+            ui.input_text_area("k_options", "Own regimens as YAML", "", rows=4, spellcheck="false", width="100%"),
+            tags.p("For example: ", tags.code(_SAMPLE), class_="isc-hint"),
+        ),
+        run_buttons("k", "Rank the options"),
+        class_="isc-controls",
+    )
+    results = tags.div(
+        tags.h2("Twins"),
+        ui.output_ui("w_message"),
+        ui.output_ui("w_head"),
+        figures_ui("w_figures", wide=True),
+        ui.output_ui("w_tables"),
+        ui.output_ui("w_exports"),
+        ui.output_ui("w_code"),
+        tags.h2("Ranked options", style="margin-top: 1.4rem"),
+        ui.output_ui("k_message"),
+        ui.output_ui("k_head"),
+        ui.output_ui("k_tables"),
+        figures_ui("k_figures", wide=True),
+        ui.output_ui("k_rest"),
+        ui.output_ui("k_exports"),
+        ui.output_ui("k_code"),
+    )
+    lead = tags.p(
+        "Twins are virtual patients conditioned on the patient's measurements; what is not assessable varies among "
+        "them as it does among patients. Regimens of the setting are simulated on the same twins. The order "
+        "is that of a model with its errors: no treatment advice.",
+        class_="isc-lead",
+    )
+    return tags.section(
+        lead, tags.div(controls, results, class_="isc-layout"), aria_label="Twins and ranking", style="margin-top: 2rem"
+    )
+
+
+def twins_server(
+    input: Inputs,
+    output: Outputs,
+    session: Session,
+    jobs: Jobs,
+    most_twins: int,
+    chosen: Callable[[], tuple[str, str] | None],
+) -> None:
+    """Draw twins, and rank, in processes of their own.
+
+    Parameters
+    ----------
+    input, output, session, jobs
+        As of every view.
+    most_twins
+        Twins that may be asked for.
+    chosen
+        Reactive: (folder of the files, empty for the example; patient), or None where no card is shown. Results are
+        those of this patient: another one, or other files, clear them.
+    """
+    twins, ranking = Running(session, jobs, "twins"), Running(session, jobs, "twins")
+
+    @reactive.calc
+    def source() -> tuple[str, str] | None:
+        return chosen()
+
+    @reactive.effect
+    def _clear() -> None:
+        source()
+        with reactive.isolate():
+            for run in (twins, ranking):
+                run.cancel()
+                run.forget()
+
+    def request(run: Running) -> dict[str, Any] | None:
+        """What is asked of a patient; None where something is missing, which is said."""
+        patient = source()
+        if patient is None:
+            run.forget()
+            run.refused.set("Profile a patient first: the files above, or the example study.")
+            return None
+        at, seed = input.w_at(), input.w_seed()
+        if seed is None or seed < 0 or seed != int(seed):
+            run.refused.set("The seed is not a whole number from 0 on.")
+            return None
+        if at is None or not 0 <= at < 1e5:
+            run.refused.set("The day of the decision is not a number from 0 on.")
+            return None
+        number = min(max(int(input.w_twins() or 200), 1), most_twins)  # whatever a page sends
+        return {"study": patient[0], "patient": patient[1], "at": float(at), "twins": number, "seed": int(seed)}
+
+    @reactive.effect
+    @reactive.event(input.w_run)
+    def _draw() -> None:
+        asked = request(twins)
+        if asked is not None:
+            twins.start("twins", {**asked, "regimen": str(input.w_regimen() or "").strip()[:500]})
+
+    @reactive.effect
+    @reactive.event(input.k_run)
+    def _rank() -> None:
+        asked = request(ranking)
+        if asked is not None:
+            weights = {name: round(float(input[f"k_{name}"]() or 0.0), 2) for name in WEIGHTS}
+            margin = round(float(input.k_margin() or 0.0), 2)
+            own = str(input.k_options() or "")
+            ranking.start("ranking", {**asked, "weights": weights, "margin": margin, "options": own})
+
+    @reactive.effect
+    @reactive.event(input.w_cancel)
+    def _stop_twins() -> None:
+        twins.cancel()
+
+    @reactive.effect
+    @reactive.event(input.k_cancel)
+    def _stop_ranking() -> None:
+        ranking.cancel()
+
+    @render.ui
+    def w_message() -> Any:
+        return twins.message(_BEGAN)
+
+    @render.ui
+    def w_head() -> Any:
+        result = twins.result()
+        if result is None:
+            return None if twins.state() else tags.p("Show a patient's card, then draw the twins.", class_="isc-hint")
+        return _head(result, twins.request())
+
+    @render_cards
+    def w_figures() -> Any:
+        result = twins.result()
+        return cards_of(result["cards"]) if result is not None else []
+
+    @render.ui
+    def w_tables() -> Any:
+        result = twins.result()
+        if result is None:
+            return None
+        tables = [table_tag(t["rows"], t["title"], t["numeric"]) for t in result["tables"]]
+        return joined(*tables, *_remarks(result), tags.p(_LIMIT, class_="isc-hint"))
+
+    @render.ui
+    def w_exports() -> Any:
+        return downloads(TWIN_FILES) if twins.result() is not None else None
+
+    @render.ui
+    def w_code() -> Any:
+        return reproduce(*twin_code("twin", twins.request())) if twins.result() is not None else None
+
+    @render.ui
+    def k_message() -> Any:
+        return ranking.message(_BEGAN)
+
+    @render.ui
+    def k_head() -> Any:
+        result = ranking.result()
+        if result is None:
+            return None if ranking.state() else tags.p("Show a patient's card, then rank.", class_="isc-hint")
+        words = [tags.li(text) for text in result["words"]]
+        return joined(_head(result, ranking.request()), tags.ul(*words))
+
+    @render.ui
+    def k_tables() -> Any:
+        result = ranking.result()
+        if result is None:
+            return None
+        tables = [table_tag(t["rows"], t["title"], t["numeric"]) for t in result["tables"]]
+        return joined(*tables, tags.p(result["score"], class_="isc-hint"))
+
+    @render_cards
+    def k_figures() -> Any:
+        result = ranking.result()
+        return cards_of(result["cards"]) if result is not None else []
+
+    @render.ui
+    def k_rest() -> Any:
+        result = ranking.result()
+        return None if result is None else joined(*_rest(result))
+
+    @render.ui
+    def k_exports() -> Any:
+        return downloads(RANK_FILES) if ranking.result() is not None else None
+
+    @render.ui
+    def k_code() -> Any:
+        if ranking.result() is None:
+            return None
+        asked = ranking.request()
+        own = str(asked.get("options") or "")
+        more = [tags.h3(OPTIONS), tags.pre(own, class_="isc-plain", tabindex=0)] if own.strip() else []
+        return reproduce(*twin_code("rank", asked), more)
+
+    for run, files in ((twins, TWIN_FILES), (ranking, RANK_FILES)):
+        for name, (path, _) in files.items():
+            offer(output, run, name, path)
+
+
+_LIMIT = "Proportions of twins. A forecast is no better than the model and its calibration."
+
+
+def _head(result: Mapping[str, Any], asked: Mapping[str, Any]) -> Tag:
+    return tags.p(
+        tags.strong(f"{result['patient']}, day {asked['at']:g}"), f": {result['setting']}. {result['about']} "
+        f"Seed {asked['seed']}.",
+    )  # fmt: skip
+
+
+def _remarks(result: Mapping[str, Any]) -> Sequence[Tag]:
+    """What was assumed, and what could not be assessed."""
+    notes = [tags.li(text) for text in result["notes"]]
+    tail = [tags.ul(*notes)] if notes else []
+    if result["open"]:
+        tail.append(tags.p(f"Not assessable, and so as in the population: {', '.join(result['open'])}."))
+    return tail
+
+
+def _rest(result: Mapping[str, Any]) -> Sequence[Tag]:
+    """Below the figures: trials that speak against, what is not offered, what to measure next, what it rests on."""
+
+    def listed(title: str, texts: Sequence[str]) -> list[Tag]:
+        return [tags.h3(title), tags.ul(*[tags.li(t) for t in texts])] if texts else []
+
+    following, steps, facts = result["next"], result["steps"], result["facts"]
+    return [
+        *listed("Trials that speak against an option", result["against"]),
+        *listed("Not offered", result["left"]),
+        *listed("What to measure next", following["words"]),
+        tags.details(
+            tags.summary("Value of each measurement that was not made"),
+            table_tag(following["rows"], "What a result would change"),
+            tags.p(following["note"], class_="isc-hint"),
+            class_="isc-block",
+        ),
+        tags.details(
+            tags.summary("What the ranking rests on"),
+            table_tag(steps["rows"], steps["title"], steps["numeric"]),
+            table_tag(facts["rows"], facts["title"], facts["numeric"]),
+            *_remarks(result),
+            class_="isc-block",
+        ),
+    ]

@@ -1,0 +1,56 @@
+"""The command that judges forecasts on real patients that nothing was fitted to."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from immunescape.cli.running import Engine, Progress, interruptible
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("judge")(judge_command)
+
+
+def judge_command(
+    data: Annotated[Path, typer.Option("--data", help="Folder with oak/, loris/, toposcore/ and tumour_kinetics/.")],
+    patients: Annotated[
+        int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients of each setting.")
+    ] = 1500,
+    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of all random numbers.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: one per core].")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for judged.json, judged.md and finished blocks.")
+    ] = Path("immunescape-results/judged"),
+    page: Annotated[
+        Path | None, typer.Option("--page", help="Also write the page to this file, such as docs/judged.md.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of Markdown.")] = False,
+    engine: Engine = "auto",
+) -> None:
+    """Judge forecasts on held-out patients, beside PD-L1, TMB, statistical models and LORIS."""
+    from immunescape.files import check_file, whole_file
+    from immunescape.report.judged_report import judged_markdown
+    from immunescape.twins.judging.judge import judge, write_judged
+
+    if page is not None:
+        check_file(page, "--page")
+    with interruptible(out, "virtual patients"), Progress(as_json, "virtual patients") as progress:
+        result = judge(
+            data, patients=patients, seed=seed, workers=workers, out=out, engine=engine,
+            progress=lambda _, done, total: progress(done, total),
+        )  # fmt: skip
+    write_judged(result, out)
+    markdown = judged_markdown(result)
+    for path in (out / "judged.md", *([page] if page is not None else [])):
+        with whole_file(path, "cannot write the page", hint="Choose another file with --page.") as stream:
+            stream.write(markdown.encode())
+    typer.echo(json_module.dumps(result, indent=1, allow_nan=False) if as_json else markdown)

@@ -1,0 +1,177 @@
+"""What a finished run teaches about predictions: what added drugs deliver, and how far figures are off beyond chance.
+
+Both are learnt by leaving out: the share that a class delivers is that of the other trials, and the errors are those of
+trials that no fit has seen, as far as there are enough. Nothing is simulated.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from immunescape.evaluation.calibration import comparison_kind
+from immunescape.evaluation.harness.class_effects import COLUMNS, Evidence, class_effects, evidence, shrunk
+from immunescape.evaluation.harness.scoring import Comparison
+from immunescape.evaluation.posterior import ENOUGH, shipped_record
+
+if TYPE_CHECKING:
+    from immunescape.evaluation.harness.run import Harness
+
+__all__ = ["PredictionError", "fitted_trials", "prediction_errors", "tables"]
+
+KINDS = {
+    "orr_pct": "orr", "pfs_median_months": "median", "os_median_months": "median", "pfs_hr": "hr", "os_hr": "hr",
+}  # fmt: skip
+UNITS = {"orr": "log odds", "median": "ln", "hr": "ln"}
+
+
+@dataclass(frozen=True)
+class PredictionError:
+    """SD of the error of predictions beyond chance.
+
+    Attributes
+    ----------
+    comparison : how the arms differ (`comparison_kind`), or ``all``.
+    kind : ``orr`` (log odds), ``median`` or ``hr`` (ln). sd, bias : of the errors beyond chance, and their mean.
+    figures : how many it rests on. unseen : how many of them are of trials that no fit has seen.
+    """
+
+    comparison: str
+    kind: str
+    sd: float
+    bias: float
+    figures: int
+    unseen: int
+
+    def row(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return asdict(self)
+
+
+def fitted_trials() -> set[str]:
+    """Trials that the population that ships was fitted to."""
+    record = shipped_record() or {}
+    return {str(arm["trial"]) for arm in record.get("arms", ())}
+
+
+def prediction_errors(run: Harness, fitted: Collection[str]) -> list[PredictionError]:
+    """Errors by comparison and kind of figure, of calibration trials.
+
+    Hazard ratios of trials that add drugs are predicted with the share that the other trials of such drugs have shown;
+    the uncertainty of that share is a part of chance here, as predictions carry it themselves. Trials that were fitted
+    to count only where fewer than `ENOUGH` figures of others are there. The SD of a comparison with few figures leans
+    on that of all: each counts by its figures, all by `ENOUGH`.
+
+    Parameters
+    ----------
+    run : a finished run. fitted : names of the trials that the population was fitted to.
+    """
+    kinds = {p.trial.name: comparison_kind(p.trial) for p in run.protocols}
+    rows: dict[str, list[tuple[str, bool, float, float]]] = {}
+    for figure in ("pfs_hr", "os_hr"):
+        known = evidence(run.protocols, run.comparisons, figure)
+        for c in run.comparisons:
+            if c.figure == figure and _used(c):
+                error, variance = _ratio_error(c, known, figure)
+                rows.setdefault("hr", []).append((c.trial, c.trial not in fitted, error, variance))
+    for c in run.comparisons:
+        if c.figure in KINDS and c.figure not in ("pfs_hr", "os_hr") and _used(c):
+            error, variance = _arm_error(c)
+            rows.setdefault(KINDS[c.figure], []).append((c.trial, c.trial not in fitted, error, variance))
+    out = []
+    for kind, mine in rows.items():
+        every = _moments(mine)
+        if every is None:
+            continue
+        out.append(PredictionError("all", kind, math.sqrt(max(every[0], 0.0)), *every[1:]))
+        for group in sorted(set(kinds.values())):
+            own = _moments([r for r in mine if kinds[r[0]] == group])
+            if own is not None:
+                n = own[2]
+                variance = (n * max(own[0], 0.0) + ENOUGH * max(every[0], 0.0)) / (n + ENOUGH)
+                out.append(PredictionError(group, kind, math.sqrt(max(variance, 0.0)), *own[1:]))
+    return out
+
+
+def _used(c: Comparison) -> bool:
+    return bool(c.counted and c.role == "calibration" and c.virtual and c.published > 0 and c.published_se)
+
+
+def _ratio_error(c: Comparison, known: Sequence[Evidence], figure: str) -> tuple[float, float]:
+    """Error of the ln hazard ratio, with the share of its class learnt on other trials, and the variance of chance."""
+    predicted, extra = math.log(c.virtual or 1.0), 0.0
+    own = next((e for e in known if e.trial == c.trial), None)
+    if own is not None:
+        effects = class_effects([e for e in known if e.trial != c.trial], figure)
+        predicted, extra = shrunk(effects, own.drug_class, figure, predicted)
+    return predicted - math.log(c.published), (c.published_se or 0.0) ** 2 + (c.se or 0.0) ** 2 + extra**2
+
+
+def _arm_error(c: Comparison) -> tuple[float, float]:
+    """Error of log odds or ln, and the variance of chance on that scale."""
+    if c.logarithmic:
+        return math.log((c.virtual or 1.0) / c.published), (c.published_se or 0.0) ** 2 + (c.se or 0.0) ** 2
+    odds = [math.log(q / (1 - q)) for q in (min(max((v or 0.0) / 100, 0.005), 0.995) for v in (c.virtual, c.published))]
+    variance = 0.0
+    for value, se in ((c.virtual, c.se), (c.published, c.published_se)):
+        p = min(max((value or 0.0) / 100, 0.01), 0.99)
+        variance += ((se or 0.0) / 100 / (p * (1 - p))) ** 2
+    return odds[0] - odds[1], variance
+
+
+def _moments(rows: Sequence[tuple[str, bool, float, float]]) -> tuple[float, float, int, int] | None:
+    """Mean square beyond chance, bias, figures, and how many of them are of trials that were not fitted."""
+    unseen = [r for r in rows if r[1]]
+    used = unseen if len(unseen) >= ENOUGH else list(rows)
+    if not used:
+        return None
+    errors = np.array([r[2] for r in used])
+    variance = float(np.mean(errors**2) - np.mean([r[3] for r in used]))
+    return variance, float(errors.mean()), len(used), len(unseen)
+
+
+# --- tables that predictions read -------------------------------------------------------------------------------------
+
+ERROR_COLUMNS = ("comparison", "kind", "sd", "figures", "unit", "source", "grade", "note")
+
+
+def tables(run: Harness, fitted: Collection[str]) -> dict[str, str]:
+    """Text of ``class_evidence.csv`` and ``prediction_errors.csv``, by name of the file."""
+    stamp = f"harness run of model {run.digest[:12]}, {run.patients} patients per arm, {len(run.seeds)} seed(s)"
+    facts = [
+        {
+            "figure": figure, "trial": e.trial, "drug_class": e.drug_class, "published": f"{e.published:.4f}",
+            "published_se": f"{e.published_se:.4f}", "predicted": f"{e.predicted:.4f}",
+            "predicted_se": f"{e.predicted_se:.4f}", "unit": "dimensionless", "source": "fitted", "grade": "fitted",
+            "note": stamp,
+        }
+        for figure in ("pfs_hr", "os_hr")
+        for e in evidence(run.protocols, run.comparisons, figure)
+    ]  # fmt: skip
+    errors = [
+        {
+            "comparison": e.comparison, "kind": e.kind, "sd": f"{e.sd:.4f}", "figures": e.figures,
+            "unit": "dimensionless", "source": "fitted", "grade": "fitted",
+            "note": f"{UNITS[e.kind]}; bias {e.bias:+.3f}; {e.unseen} of trials not fitted to; {stamp}",
+        }
+        for e in prediction_errors(run, fitted)
+    ]  # fmt: skip
+    head = "# written by `immunescape harness --from RUN --tables FOLDER`; not to be edited by hand\n"
+    return {
+        "class_evidence.csv": head + _csv(COLUMNS, facts),
+        "prediction_errors.csv": head + _csv(ERROR_COLUMNS, errors),
+    }
+
+
+def _csv(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()

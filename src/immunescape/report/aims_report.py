@@ -1,0 +1,46 @@
+"""Errors of predictions beside those of naive ones, and the aims with what was reached, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from immunescape.evaluation.aims import FIGURE_WORDS, aims, error_rows
+from immunescape.report.tables import Row, Table, number
+
+if TYPE_CHECKING:
+    from immunescape.evaluation.naive import Judged
+
+__all__ = ["aims_table", "errors_table"]
+
+
+def errors_table(groups: Mapping[str, Sequence[Judged]]) -> Table:
+    """Bias and median error of the model and of every naive predictor, by kind of figure and group of trials."""
+    rows: list[Row] = []
+    for group, judged in groups.items():
+        for r in error_rows(judged):
+            digits = 3 if r.figure.endswith("_hr") else 1
+            rows.append(
+                {
+                    "Trials": group,
+                    "Figure": FIGURE_WORDS[r.figure],
+                    "Predictor": r.predictor if r.predictor == "model" else f"baseline: {r.predictor}",
+                    "Bias": "–" if r.bias is None else f"{r.bias:+.{digits}f}",
+                    "Median abs. error": number(r.median_abs, digits),
+                    "Inside (%)": number(None if r.inside is None else 100 * r.inside, 0),
+                    "Interval score": number(r.score, 2),
+                    "n": r.n,
+                }
+            )
+    return Table(rows, ("n",))
+
+
+def aims_table(groups: Mapping[str, Sequence[Judged]]) -> Table:
+    """Every aim with what was reached, by group of trials."""
+    words = {True: "met", False: "missed", None: "not judged"}
+    rows: list[Row] = [
+        {"Trials": group, "Aim": a.text, "Reached": a.reached, "n": a.n, "Met": words[a.met]}
+        for group, judged in groups.items()
+        for a in aims(judged)
+    ]
+    return Table(rows, ("n",))

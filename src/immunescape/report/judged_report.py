@@ -1,0 +1,186 @@
+"""The page of forecasts for held-out patients, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from immunescape.console import markdown_table
+from immunescape.report.tables import number, with_interval
+
+__all__ = ["judged_markdown"]
+
+_HEAD = """# Real patients that nothing was fitted to
+
+Written by `immunescape judge`. Of OAK, LORIS and TOPOSCORE 30 % of the patients are held out by a hash of their
+identifier (`immunescape.knowledge.held_out`): no distribution, hazard, probability or link of the project was fitted to
+them. What the rivals learn, they learn on the other 70 % of the same cohort, from the same inputs.
+
+A forecast is that of one large virtual population for each setting, weighted by how well its patients fit a real
+patient's covariates; [](twins.md) describes the method and its smoothing. Nothing is simulated for each patient.
+"""
+
+
+def _interval(row: Mapping[str, Any] | None, digits: int = 2) -> str:
+    if not row or row.get("value") is None:
+        return "–"
+    return with_interval(row["value"], [row["low"], row["high"]], digits)
+
+
+def _excludes(row: Mapping[str, Any], neutral: float = 0.0) -> bool:
+    return row.get("low") is not None and (row["low"] > neutral or row["high"] < neutral)
+
+
+def judged_markdown(result: Mapping[str, Any]) -> str:
+    """The page from the content of ``judged.json``."""
+    pools = ", ".join(f"{name} {n}" for name, n in result["pools"].items())
+    lines = [
+        _HEAD,
+        f"Virtual patients: {pools} (seed {result['seed']}); model `{result['model'][:12]}`, version "
+        f"{result['version']}; {result['seconds']['cpu']:.0f} s of CPU in the main process.",
+        "",
+        "## Aims, set beforehand",
+        "",
+    ]
+    rows = [
+        (
+            a["cohort"], a["aim"], number(a["value"], 3), number(a["against"], 3),
+            {True: "reached", False: "**missed**", None: "not assessable"}[a["met"]],
+        )
+        for a in result["aims"]
+    ]  # fmt: skip
+    lines += markdown_table(("cohort", "aim", "value", "against", ""), rows)
+    for cohort in result["cohorts"]:
+        lines += _cohort(cohort)
+    if result["benefit"] is not None:
+        lines += _benefit(result["benefit"])
+    if result["monitoring"] is not None:
+        lines += _monitoring(result["monitoring"])
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _cohort(c: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f"## {c['name']}: {c['held_out']} patients held out, {c['others']} others",
+        "",
+        f"On an inhibitor alone. Median effective virtual patients behind a forecast: {c['effective']:.0f}. Inputs: "
+        f"{', '.join(n for n in c['inputs'] if not n.endswith('missing'))}.",
+        "",
+        "Response. AUC with DeLong's interval; slope and intercept of the answers on the log odds of the forecast; net "
+        "benefit at thresholds of 10, 20 and 30 %.",
+        "",
+    ]
+    skip = ("stacking", "where LORIS was not trained")
+    table = []
+    for name, row in c["response"].items():
+        if name in skip:
+            continue
+        k, benefit = row.get("calibration"), row.get("net_benefit", {})
+        table.append(
+            (
+                name, row.get("n", ""), _interval(row.get("auc")),
+                "–" if k is None else f"{k['slope']:.2f} ± {k['slope_se']:.2f}",
+                "–" if k is None else f"{k['intercept']:.2f} ± {k['intercept_se']:.2f}",
+                "–" if k is None else f"{100 * k['forecast']:.0f} / {100 * k['observed']:.0f}",
+                " / ".join(f"{v:.3f}" for v in benefit.values()) or "–",
+            )
+        )  # fmt: skip
+    lines += markdown_table(
+        ("predictor", "n", "AUC", "slope", "intercept", "forecast / seen %", "net benefit"), table
+    )  # fmt: skip
+    unseen = c["response"].get("where LORIS was not trained")
+    if unseen:
+        shown = ", ".join(f"{name} {_interval(row['auc'])} (n {row['n']})" for name, row in unseen.items())
+        lines += [f"AUC in the cohort that the LORIS formula was not made on: {shown}.", ""]
+    lines += ["Survival: Harrell's C with an interval over patients drawn again.", ""]
+    names = list(c["os"]["c_index"])
+    lines += markdown_table(
+        ("predictor", f"PFS ({c['pfs']['events']} events)", f"OS ({c['os']['events']} events)"),
+        [
+            (
+                name,
+                *(with_interval(c[e]["c_index"][name]["value"], c[e]["c_index"][name]["interval"], 2)
+                  for e in ("pfs", "os")),
+            )
+            for name in names
+        ],
+    )  # fmt: skip
+    return [*lines, *_stacking(c)]
+
+
+def _stacking(c: Mapping[str, Any]) -> list[str]:
+    """What the mechanistic forecast adds to a statistical model, in words and numbers."""
+    s = c["response"]["stacking"]
+    parts = [
+        f"Response: the model's AUC less that of PD-L1 {_interval(s['auc_of_model_less_pdl1'])}, less that of the "
+        f"logistic regression {_interval(s['auc_of_model_less_logistic'])}; stacked with it (weight of the model "
+        f"{s['weights']['model']['value']:.2f} ± {s['weights']['model']['se']:.2f}) it gains "
+        f"{_interval(s['auc_gain_over_logistic'])} over the regression alone."
+    ]
+    adds = _excludes(s["auc_gain_over_logistic"]) and s["auc_gain_over_logistic"]["value"] > 0
+    for end in ("pfs", "os"):
+        own = c[end]["stacking"]
+        parts.append(
+            f"{end.upper()}: the model's C less that of the Cox model {_interval(own['c_of_model_less_cox'])}; stacked "
+            f"(hazard ratio per e-fold of expected time {_interval(own['weights']['model'])}) it gains "
+            f"{_interval(own['c_gain_over_cox'], 3)}."
+        )
+        adds = adds or (_excludes(own["c_gain_over_cox"]) and own["c_gain_over_cox"]["value"] > 0)
+    parts.append(
+        "**The mechanistic forecast adds to the statistical model here.**"
+        if adds
+        else "**No gain of the mechanistic forecast over the statistical model can be shown here.**"
+    )
+    return [" ".join(parts), ""]
+
+
+def _benefit(b: Mapping[str, Any]) -> list[str]:
+    mean = b["mean_benefit_months"]
+    lines = [
+        "## Benefit of atezolizumab over docetaxel",
+        "",
+        f"{b['patients']} held-out patients of both arms of OAK. Mean difference of survival within 18 months: "
+        f"predicted {number(mean['predicted'], 2)} months, seen {number(mean['seen'], 2)}. A predictor is right where "
+        "the hazard ratio of atezolizumab falls as predicted benefit rises (interaction below 1).",
+        "",
+    ]
+    rows = []
+    for name, p in b["predictors"].items():
+        halves = (f"{_interval(p['hazard_ratio'][k])} (n {p['hazard_ratio'][k]['n']})" for k in ("most", "least"))
+        rows.append((name, _interval(p["interaction"]), number(p["interaction"]["p"], 3), *halves))
+    return [
+        *lines,
+        *markdown_table(
+            ("predictor", "interaction per SD", "p", "HR, most predicted benefit", "HR, least"), rows
+        ),
+    ]  # fmt: skip
+
+
+def _monitoring(m: Mapping[str, Any]) -> list[str]:
+    lines = [
+        "## Monitored lesions of OAK",
+        "",
+        f"{m['patients']} held-out lesions with a baseline, two scans and later ones ({m['scans']} scans to forecast, "
+        f"{m['regrown']} lesions regrew). Errors are of ln diameter (0.1 is about 10 %), means of each patient's "
+        "scans; C-index of the time to regrowth. Of what the virtual course misses of the last diameter, "
+        f"{100 * m['carried']:.0f} % are carried on, a share learnt on lesions that may be fitted to. "
+        + (
+            ""
+            if m["coverage_80"] is None
+            else f"The model's 80 % interval held {100 * m['coverage_80']:.0f} % of later diameters."
+        ),
+        "",
+    ]
+    rows = []
+    for name, d in m["diameters"].items():
+        mean, low, high = d["mean"]
+        against = m["against"].get(name)
+        rows.append(
+            (
+                name, number(d["median"], 3), with_interval(mean, [low, high], 3),
+                "–" if against is None else with_interval(against[0], against[1:], 3),
+                number(m["regrowth"][name], 2),
+            )
+        )  # fmt: skip
+    head = ("predictor", "median error", "mean error", "model less this", "C of regrowth")
+    return [*lines, *markdown_table(head, rows)]
