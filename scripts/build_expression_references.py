@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from immunescape.profile.biomarkers.expression.reference import SHIPPED, reference_build
+from immunescape.profile.biomarkers.expression.frozen_reference import SHIPPED, reference_build
 from immunescape.profile.biomarkers.expression.scoring import log2_values
 from immunescape.profile.genes import map_expression
 from immunescape.profile.study import Study, empty_table

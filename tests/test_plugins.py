@@ -147,7 +147,7 @@ def test_a_mechanism_of_a_plugin_leaves_the_reference_patient_where_he_was(examp
     """The missing strength is computed, kept and used; without it nothing is simulated."""
     from immunescape.model.assembly import Model
     from immunescape.model.stored import untreated_model
-    from immunescape.population.reference import reference_baseline, with_reference_strengths
+    from immunescape.population.reference_baseline import reference_baseline, with_reference_strengths
 
     model = Model.build(check_units=False)
     assert model.missing_strengths == (("killing", "itaconate", "itaconate"),)
@@ -248,7 +248,7 @@ def test_a_misspelt_group_is_refused(install: Install) -> None:
 def test_a_mechanism_whose_strength_cannot_be_settled_is_refused(install: Install, strength: str, why: str) -> None:
     """It is never taken at 0."""
     from immunescape.model.assembly import Model
-    from immunescape.population.reference import with_reference_strengths
+    from immunescape.population.reference_baseline import with_reference_strengths
 
     table = TABLE + "toy_volume,1,milliliter,,,,,assumed,assumed,\n"
     install("extoy", {"toy.py": toy(strength=strength), "toy.csv": table}, MECHANISMS)

@@ -13,18 +13,20 @@ import pytest
 import immunescape
 
 ROOT = Path(immunescape.__file__).parent
-COMMON = {"console", "errors", "files", "units"}
+COMMON = {"console", "errors", "files", "release", "units"}
 KNOWLEDGE = COMMON | {"knowledge", "plugins", "registry"}
-SIMULATION = KNOWLEDGE | {"stats", "engine", "parallel", "model", "population", "trial"}
+SIMULATION = KNOWLEDGE | {"library", "stats", "engine", "parallel", "model", "population", "trial"}
 RESULTS = SIMULATION | {"design", "patients", "evaluation", "profile", "twins"}
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "console": set(),
+    "release": set(),
     "units": set(),
     "files": {"errors"},
     "stats": {"errors"},
     "plugins": {"errors"},
     "registry": {"errors", "plugins"},
+    "library": {"errors", "plugins"},
     "parallel": {"errors", "engine"},
     "knowledge": {"errors", "plugins"},
     "engine": {"errors", "registry"},

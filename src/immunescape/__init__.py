@@ -49,9 +49,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import version
+        from immunescape.release import installed_version
 
-        return version("immunescape")
+        return installed_version()
     if name in __all__:
         from immunescape import api
 

@@ -12,7 +12,7 @@ from immunescape.engine import get_engine, ir
 from immunescape.engine.api import FAILED, OK, STOPPED, Compiled, Doses, Engine, Job, Stop
 from immunescape.engine.ir import TIME, ZERO, Expr, func, num, sym
 from immunescape.engine.ir_system import Assignment, Event, State, System
-from immunescape.engine.reference import ReferenceEngine
+from immunescape.engine.reference_engine import ReferenceEngine
 from immunescape.errors import EngineError
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-13}

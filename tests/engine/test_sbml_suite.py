@@ -11,7 +11,7 @@ import pytest
 from immunescape.engine import get_engine
 from immunescape.engine.api import Compiled
 from immunescape.engine.check_sbml import check_case, check_folder, find_cases, read_case
-from immunescape.engine.reference import ReferenceEngine
+from immunescape.engine.reference_engine import ReferenceEngine
 from immunescape.errors import EngineError, InputError
 
 SAMPLE = ("00039", "00357", "00555", "00663", "00870", "00876", "00930", "00939", "01110", "01188", "01350", "01482",

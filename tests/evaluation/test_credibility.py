@@ -269,7 +269,7 @@ def test_verification_and_sensitivity_take_the_specificity_of_the_trial(monkeypa
         asked.append(specificity)
         raise LookupError
 
-    monkeypatch.setattr("immunescape.population.reference.prepared_model", model)
+    monkeypatch.setattr("immunescape.population.reference_baseline.prepared_model", model)
     trial = replace(TRIAL, specificity="sparse")
     for run in (lambda: verify(trial), lambda: run_sensitivity(trial, patients=4)):
         with pytest.raises(LookupError):

@@ -29,9 +29,9 @@ from immunescape.evaluation.uncertainty import (
     uncertain,
 )
 from immunescape.model.parameters import Parameter, load_parameters
-from immunescape.model.reference import load_strengths, reference_id
+from immunescape.model.reference_strengths import load_strengths, reference_id
 from immunescape.population.fit import PopulationFit
-from immunescape.population.reference import prepared_model, reference_baseline, reference_strengths
+from immunescape.population.reference_baseline import prepared_model, reference_baseline, reference_strengths
 from immunescape.report.uncertainty_report import ensemble_table
 from immunescape.trial.loading import load_trial
 

@@ -108,7 +108,7 @@ class Bench:
 def bench() -> Bench:
     """Build it once for all tests."""
     from immunescape.engine import get_engine
-    from immunescape.population.reference import reference_baseline
+    from immunescape.population.reference_baseline import reference_baseline
 
     baseline = reference_baseline(engine="auto")
     model = Model.build([*registry.mechanisms(), exposure_mechanism()])

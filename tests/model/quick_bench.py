@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from immunescape.engine import Doses, Job, get_engine
 from immunescape.model import Model, registry
-from immunescape.population.reference import reference_baseline
+from immunescape.population.reference_baseline import reference_baseline
 
 
 @lru_cache(maxsize=1)

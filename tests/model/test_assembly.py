@@ -15,7 +15,12 @@ from immunescape.model import Contribution, Event, Model, Modulation, Pool, Quan
 from immunescape.model.declarations import Clone, Mechanism
 from immunescape.model.expansion import explicit_names, write_out
 from immunescape.model.expressions import write
-from immunescape.model.reference import load_strengths, settle_strengths, strengths_from_state, write_strengths
+from immunescape.model.reference_strengths import (
+    load_strengths,
+    settle_strengths,
+    strengths_from_state,
+    write_strengths,
+)
 
 KEY = ("killing", "cytokine", "toy_suppression")
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from immunescape.model import Mechanism, Model, registry
 from immunescape.model.expressions import evaluate
-from immunescape.model.reference import reference_id, strength_id, strengths_from_state
+from immunescape.model.reference_strengths import reference_id, strength_id, strengths_from_state
 from immunescape.model.selection import closures
 from immunescape.testing import contract
 

@@ -76,7 +76,7 @@ TIMES = np.array([0.0, 14.0, 28.0, 42.0, 84.0])
 @pytest.fixture(scope="module")
 def found() -> dict[str, dict[str, Any]]:
     """All scenarios in the full model, from the reference patient at diagnosis, in one run."""
-    from immunescape.population.reference import reference_baseline
+    from immunescape.population.reference_baseline import reference_baseline
 
     start = reference_baseline(engine="native").states
     drugs = tuple(GIVEN)

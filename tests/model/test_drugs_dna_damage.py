@@ -28,7 +28,7 @@ SIZE = BodySize()
 def full() -> tuple[Model, Any, dict[str, float]]:
     """Everything with these drugs, compiled, and the reference patient at diagnosis."""
     from immunescape.engine import get_engine
-    from immunescape.population.reference import reference_baseline
+    from immunescape.population.reference_baseline import reference_baseline
 
     model = Model.build(drugs=NEW)
     return (

@@ -48,7 +48,7 @@ REACHED = {  # what the drug is for, and how far it should move at the regimen a
 @lru_cache(maxsize=1)
 def full() -> tuple[Model, object, dict[str, float]]:
     from immunescape.engine import get_engine
-    from immunescape.population.reference import reference_baseline
+    from immunescape.population.reference_baseline import reference_baseline
 
     model = Model.build(drugs=REGIMENS)
     start = dict(reference_baseline(engine="auto").states)

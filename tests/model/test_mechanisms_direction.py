@@ -143,7 +143,7 @@ def test_every_pathway_moves_its_process_the_right_way(
 ) -> None:
     """Twice the strength moves the factor up where the pathway promotes and down where it inhibits."""
     from immunescape.model.expressions import evaluate
-    from immunescape.model.reference import strength_id
+    from immunescape.model.reference_strengths import strength_id
 
     model = reference.model
     assert (process, pathway, mechanism) in model.modulations

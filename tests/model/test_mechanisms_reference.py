@@ -10,8 +10,8 @@ import pytest
 from mechanism_bench import Bench, bench
 
 from immunescape.model import Model
-from immunescape.model.reference import Key, load_strengths
-from immunescape.population.reference import Baseline, reference_strengths, update_reference_strengths
+from immunescape.model.reference_strengths import Key, load_strengths
+from immunescape.population.reference_baseline import Baseline, reference_strengths, update_reference_strengths
 
 
 @pytest.fixture(scope="module")

@@ -143,7 +143,7 @@ def test_metabolites_share_one_saturation(reference: Bench) -> None:
     """All metabolic brakes off at once gains no more than one pathway can: 1 + its strength in the reference."""
     keys = [k for k in reference.model.modulations if k[:2] == ("killing", "metabolic")]
     assert len(keys) >= 6
-    from immunescape.model.reference import reference_id
+    from immunescape.model.reference_strengths import reference_id
 
     whole = 1 + sum(reference.model.parameters[reference_id(k)].base for k in keys)
     off = dict.fromkeys((f"switch_{k[2]}" for k in keys), 0.0)

@@ -6,7 +6,7 @@ import pytest
 
 from immunescape.errors import InputError
 from immunescape.model.assembly import Model
-from immunescape.model.reference import reference_id, strength_id
+from immunescape.model.reference_strengths import reference_id, strength_id
 from immunescape.population.rewiring import Rewiring, modulation_keys, rewire
 
 MDSC = Rewiring("reverse", "killing/mdsc/mdsc")

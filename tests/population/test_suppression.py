@@ -11,7 +11,7 @@ from immunescape.model.suppression import axes
 from immunescape.population.covariates import sample_covariates
 from immunescape.population.distributions import Distribution
 from immunescape.population.linking import patient_parameters, suppression_links
-from immunescape.population.reference import reference_baseline
+from immunescape.population.reference_baseline import reference_baseline
 
 N = 4000
 

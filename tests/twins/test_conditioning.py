@@ -141,7 +141,7 @@ def test_an_observable_in_a_wrong_unit_is_refused_before_it_conditions():
 
 def test_candidates_without_facts_are_the_populations_patients():
     from immunescape.population.blocks import BlockMaker, PopulationSpec
-    from immunescape.population.reference import prepared_model
+    from immunescape.population.reference_baseline import prepared_model
 
     twins = condition("nobody", (), twins=8, seed=6, enough=4, batch=8)
     made = BlockMaker(prepared_model(()), PopulationSpec(6, block_size=8)).block(0).table

@@ -29,7 +29,7 @@ def facts(*measurements: Measurement):
 
 @pytest.fixture(scope="module")
 def observables():
-    from immunescape.population.reference import prepared_model
+    from immunescape.population.reference_baseline import prepared_model
 
     return {name for name, q in prepared_model(()).quantities.items() if q.observable} | {"treg_share_of_T_cells"}
 

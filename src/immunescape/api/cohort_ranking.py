@@ -12,6 +12,7 @@ from urllib.parse import quote
 from immunescape.api.ranking_settings import RankingChanges, RankingSettings, settings_with
 from immunescape.console import NOTICE, print_table
 from immunescape.errors import ImmunescapeError, InputError
+from immunescape.release import installed_version
 
 if TYPE_CHECKING:
     from immunescape.api.profiles import ProfiledStudy
@@ -267,15 +268,13 @@ def _reason(error: ImmunescapeError) -> str:
 
 def _key(record: PatientRecord, options: Collection[Option], settings: RankingSettings) -> str:
     """Fingerprint of all that a ranking rests on."""
-    from importlib.metadata import version
-
     from immunescape.engine.cache import fingerprint
     from immunescape.knowledge.profile_to_model import profile_links
     from immunescape.trial.coefficients import coefficients
     from immunescape.trial.runner import model_digest
 
     return fingerprint(
-        version("immunescape"),
+        installed_version(),
         model_digest(),
         repr(record),
         repr(tuple(options)),

@@ -76,7 +76,7 @@ def build_model(*, drugs: str | Sequence[str] = "all", without: str | Sequence[s
     """
     from immunescape.model import Model
     from immunescape.model.registry import drugs as registered
-    from immunescape.population.reference import with_reference_strengths
+    from immunescape.population.reference_baseline import with_reference_strengths
 
     if isinstance(drugs, str):
         drugs = list(registered()) if drugs.strip() == "all" else _words(drugs)

@@ -9,6 +9,7 @@ from typing import Any
 
 from immunescape.console import NOTICE, print_table
 from immunescape.profile.study_tables import StudyTables
+from immunescape.release import installed_version
 
 __all__ = ["ProfiledStudy", "biomarkers_table", "build_reference", "profile_study"]
 
@@ -41,11 +42,9 @@ class ProfiledStudy(StudyTables):
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``profile.json``."""
-        from importlib.metadata import version
-
         from immunescape.profile.profile_json import study_json
 
-        return study_json(self.done, NOTICE, version("immunescape"))
+        return study_json(self.done, NOTICE, installed_version())
 
     def show(self, patient: str | None = None) -> None:
         """Print the study, or one patient: calls with their evidence, stratum, scores, options."""
@@ -120,8 +119,6 @@ class ProfiledStudy(StudyTables):
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``profile.json``, ``biomarkers.parquet`` and ``report.html`` into a folder; returns their paths."""
-        from importlib.metadata import version
-
         from immunescape.profile.export import long_table
         from immunescape.profile.profile_json import json_text
         from immunescape.report.files import make_folder, parquet_bytes, write_pieces, write_whole
@@ -129,7 +126,7 @@ class ProfiledStudy(StudyTables):
         target = Path(folder)
         make_folder(target)
         paths = [target / name for name in ("profile.json", "biomarkers.parquet", "report.html")]
-        write_pieces(paths[0], json_text(self.done, NOTICE, version("immunescape")))
+        write_pieces(paths[0], json_text(self.done, NOTICE, installed_version()))
         write_whole(paths[1], parquet_bytes(long_table(self.done)))
         self.report(paths[2])
         return paths

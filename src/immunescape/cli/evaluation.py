@@ -5,13 +5,17 @@ from __future__ import annotations
 import json as json_module
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from immunescape.cli.running import Cluster, Engine, Progress, Seed, Workers, interruptible, stop
+from immunescape.errors import unknown_word
 
 __all__ = ["register"]
+
+LEAST_WEIGHTED = 20
+"""Patients per arm that a calibration by weights starts from, at least."""
 
 
 def register(app: typer.Typer) -> None:
@@ -19,6 +23,12 @@ def register(app: typer.Typer) -> None:
     app.command("calibrate")(calibrate_command)
     app.command("validate")(validate_command)
     app.command("sensitivity")(sensitivity_command)
+
+
+def _protocol(name: str, data: Path | None) -> str:
+    """Name or file of a trial; the data folder's protocol where it has one of that name."""
+    own = None if data is None else data / "trial_files" / f"{name}.yaml"
+    return str(own) if own is not None and own.is_file() else name
 
 
 def calibrate_command(
@@ -34,7 +44,7 @@ def calibrate_command(
         ),
     ] = None,
     patients: Annotated[
-        int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients per arm and round.")
+        int, typer.Option("--patients", "-n", min=2, max=100_000, help="Virtual patients per arm and round.")
     ] = 300,
     rounds: Annotated[
         int, typer.Option("--rounds", min=1, max=50, help="Number of rounds of simulation and fitting.")
@@ -48,6 +58,13 @@ def calibrate_command(
             "--spread", min=0.01, max=2.0, help="Spread of the draws around the fit, in prior standard deviations."
         ),
     ] = 0.5,
+    method: Annotated[
+        str,
+        typer.Option("--method", help="weights (patients are reweighted) or surface (a designed experiment)."),
+    ] = "weights",
+    fresh: Annotated[
+        int, typer.Option("--fresh", min=20, max=100_000, help="Patients per arm of each step (method surface).")
+    ] = 300,
     parameters: Annotated[
         Path | None,
         typer.Option("--parameters", help="Parameters to fit: a table like knowledge/data/calibration_terms.csv."),
@@ -76,6 +93,7 @@ def calibrate_command(
     from immunescape.evaluation.calibration import calibrate
     from immunescape.evaluation.fit_terms import read_terms
     from immunescape.evaluation.scoreboard import roles
+    from immunescape.evaluation.surface_rounds import calibrate_surface
     from immunescape.evaluation.wide_rounds import cost
     from immunescape.population.fit import PopulationFit
     from immunescape.report.calibration_report import cost_text, print_calibration
@@ -86,23 +104,41 @@ def calibrate_command(
         if roles().get(name, ("", ""))[0] == "validation":
             stop(f"trial '{name}' is kept for validation", "Fit to calibration trials or to trials of your own.")
 
-    trials = [load_trial(name) for name in chosen]
+    trials = [load_trial(_protocol(name, data)) for name in chosen]
     began = time.monotonic()
 
     def tell(number: int, what: str, done: int, total: int) -> None:
         if not as_json:
-            which = f"round {number + 1} of {rounds}" if number < rounds else "fresh patients of the fit"
+            last = rounds + (method == "surface")
+            which = f"round {number + 1} of {last}" if number < last else "fresh patients of the fit"
             typer.echo(f"{which}: {done} of {total} {what}, {(time.monotonic() - began) / 60:.1f} minutes", err=True)
 
-    if not as_json:
-        typer.echo(cost_text(cost(trials, patients, rounds, workers)), err=True)
+    if method not in ("weights", "surface"):
+        raise unknown_word("method", method, ("weights", "surface"))
+    if method == "weights" and patients < LEAST_WEIGHTED:
+        stop(f"{patients} patients per arm are too few to be reweighted", f"Use at least {LEAST_WEIGHTED}.")
+    common: dict[str, Any] = {
+        "data": data,
+        "patients": patients,
+        "seed": seed,
+        "workers": workers,
+        "out": out,
+        "start": None if start is None else PopulationFit.read(start),
+        "engine": engine,
+        "progress": tell,
+        "cluster": cluster,
+        "moving": None if parameters is None else read_terms(parameters),
+        "spread": spread,
+        "draws": draws,
+        "left_out": left_out,
+    }
     with interruptible(out):
-        made = calibrate(
-            trials, data=data, patients=patients, rounds=rounds, seed=seed, workers=workers, out=out,
-            start=None if start is None else PopulationFit.read(start), engine=engine, progress=tell, cluster=cluster,
-            moving=None if parameters is None else read_terms(parameters), points=points, spread=spread, draws=draws,
-            left_out=left_out,
-        )  # fmt: skip
+        if method == "surface":
+            made = calibrate_surface(trials, steps=rounds, fresh=fresh, **common)
+        else:
+            if not as_json:
+                typer.echo(cost_text(cost(trials, patients, rounds, workers)), err=True)
+            made = calibrate(trials, rounds=rounds, points=points, **common)
     if as_json:
         typer.echo(json_module.dumps(made.to_json(), indent=2, allow_nan=False))
         return

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from immunescape import plugins
 from immunescape.design.building import Building
 from immunescape.design.file_checks import check_file
 from immunescape.design.kinds import KINDS, make_rule
@@ -18,6 +17,7 @@ from immunescape.design.records import Arm, Design, Dropout, check_looks
 from immunescape.design.survival_model import Accrual, PiecewiseExponential
 from immunescape.design.truth import SCORE, Endpoint, Generator, Pool, Rate
 from immunescape.errors import InputError, unknown_word
+from immunescape.library import Library
 
 __all__ = ["design_schema", "design_template", "list_designs", "load_design", "read_design", "resolve"]
 
@@ -26,17 +26,12 @@ LONGEST_ACCRUAL = 600.0
 """Months of accrual beyond which a rate is taken for a slip."""
 
 
+DESIGNS = Library("design", "designs", "immunescape.design", "Start one with 'immunescape design --template'.")
+
+
 def list_designs() -> list[str]:
     """Names of the designs that ship and of those that plug-ins bring."""
-    shipped = _shipped()
-    return sorted([*shipped, *plugins.library("designs", shipped)])
-
-
-def _shipped() -> list[str]:
-    from importlib.resources import files
-
-    folder = files("immunescape.design") / "library"
-    return sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
+    return DESIGNS.names()
 
 
 def design_schema() -> dict[str, Any]:
@@ -54,30 +49,8 @@ def design_template() -> str:
 
 
 def resolve(name_or_path: str | Path) -> tuple[str, str]:
-    """File name and content of a design of the package or a plug-in (by name) or of a user's file (by path)."""
-    from importlib.resources import files
-
-    name, path = str(name_or_path), Path(name_or_path)
-    shipped = {d.casefold(): d for d in _shipped()}
-    path = {d.casefold(): file for d, file in plugins.library("designs", shipped).items()}.get(name.casefold(), path)
-    if name.casefold() in shipped:
-        entry = files("immunescape.design") / "library" / f"{shipped[name.casefold()]}.yaml"
-        return entry.name, entry.read_text(encoding="utf-8")
-    if path.is_file():
-        try:
-            return str(path), path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(
-                "cannot be read: this is not UTF-8 text", where=str(path), hint="Save it as plain text in UTF-8."
-            ) from error
-        except OSError as error:
-            raise InputError(f"cannot be read: {error}", where=str(path)) from error
-    if path.exists() and (path.suffix or len(path.parts) > 1):
-        kind = "a folder" if path.is_dir() else "no ordinary file"
-        raise InputError(f"this is {kind}, not a YAML file", where=name, hint="Name the file itself.")
-    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
-        raise InputError("no such file", where=name, hint=f"Designs that ship: {', '.join(list_designs())}.")
-    raise unknown_word("design", name, list_designs())
+    """File name and content of a design, by name or path; see :meth:`immunescape.library.Library.read`."""
+    return DESIGNS.read(name_or_path)
 
 
 def load_design(name_or_path: str | Path, *, workers: int | None = None, progress: Progress | None = None) -> Design:

@@ -22,6 +22,7 @@ from immunescape.design.records import Decided, Design
 from immunescape.design.statistics import ADJUSTED
 from immunescape.design.truth import Pool
 from immunescape.errors import InputError, unknown_word
+from immunescape.release import installed_version
 
 __all__ = ["BLOCK", "Comparison", "Figure", "OperatingCharacteristics", "compare", "simulate"]
 
@@ -192,19 +193,13 @@ class OperatingCharacteristics:
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``design.json``."""
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            number = version("immunescape")
-        except PackageNotFoundError:
-            number = "unknown"
         error = self.type_one_error
         values: dict[str, Any] = plain(
             {
                 "design": self.design.name,
                 "kind": self.design.rule.kind,
                 "title": self.design.title,
-                "version": number,
+                "version": installed_version(),
                 "seed": self.seed,
                 "replicates": self.replicates,
                 "wall_s": round(self.wall_s, 3),

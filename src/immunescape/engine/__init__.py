@@ -57,7 +57,7 @@ def _roadrunner() -> Engine:
 
 
 def _reference() -> Engine:
-    from immunescape.engine.reference import ReferenceEngine
+    from immunescape.engine.reference_engine import ReferenceEngine
 
     return ReferenceEngine()
 

@@ -164,7 +164,7 @@ class DelegatedModel:
     """A model that the reference engine runs, because generated code does not handle something in it."""
 
     def __init__(self, system: System, reason: str) -> None:
-        from immunescape.engine.reference import ReferenceEngine
+        from immunescape.engine.reference_engine import ReferenceEngine
 
         model = self._model = ReferenceEngine().compile_system(system)
         self.backend = f"reference ({reason})"
@@ -254,7 +254,7 @@ class NativeModel:
         ).result
 
     def _reference(self, job: Job) -> Result:
-        from immunescape.engine.reference import ReferenceEngine
+        from immunescape.engine.reference_engine import ReferenceEngine
 
         return ReferenceEngine().compile_system(self._system()).run(job)
 

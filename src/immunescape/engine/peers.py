@@ -23,6 +23,7 @@ import libsbml
 import numpy as np
 
 from immunescape.engine.api import FAILED, OK, Doses, Job, Result
+from immunescape.engine.sbml_doses import add_dose_event
 from immunescape.errors import EngineError
 
 __all__ = ["PEERS", "Peer", "installed_peers", "with_dose_events"]
@@ -42,19 +43,7 @@ def with_dose_events(sbml: str, doses: Doses | None) -> str:
     model = document.getModel()
     _name_modifiers(model)
     for k, (when, target, amount) in enumerate(zip(doses.time, doses.target, doses.amount, strict=True)):
-        event = model.createEvent()
-        event.setId(f"dose_{k}")
-        event.setUseValuesFromTriggerTime(True)
-        trigger = event.createTrigger()
-        trigger.setInitialValue(bool(when > 0))
-        trigger.setPersistent(True)
-        trigger.setMath(libsbml.parseL3Formula(f"time >= {float(when)!r}"))
-        assignment = event.createEventAssignment()
-        assignment.setVariable(target)
-        species = model.getSpecies(target)
-        counted = species is None or species.getHasOnlySubstanceUnits()
-        added = repr(float(amount)) if counted else f"{float(amount)!r} / {species.getCompartment()}"
-        assignment.setMath(libsbml.parseL3Formula(f"{target} + {added}"))
+        add_dose_event(model, k, float(when), target, float(amount))
     value: str = libsbml.writeSBMLToString(document)
     return value
 

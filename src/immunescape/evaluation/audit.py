@@ -82,8 +82,8 @@ def strengths_at(model: Model, names: Sequence[str], values: Sequence[float], en
     """
     from immunescape.engine import get_engine
     from immunescape.engine.api import Job
-    from immunescape.model.reference import strength_id
-    from immunescape.population.reference import reference_strengths
+    from immunescape.model.reference_strengths import strength_id
+    from immunescape.population.reference_baseline import reference_strengths
 
     states = reference_strengths(model, engine=engine)[1].states  # without clones, as the stored strengths
     compiled = model.compiled(get_engine(engine))
@@ -128,8 +128,8 @@ def run_audit(
     seed, engine, progress
         As elsewhere.
     """
-    from immunescape.model.reference import reference_id
-    from immunescape.population.reference import prepared_model
+    from immunescape.model.reference_strengths import reference_id
+    from immunescape.population.reference_baseline import prepared_model
 
     if patients < 4:
         raise InputError(f"{patients} patients", hint="Take at least 4; 20 or more to report.")

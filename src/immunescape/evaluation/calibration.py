@@ -466,9 +466,9 @@ def calibrate(
         objective = Objective(samples, targets, moving, coordinates(fit, moving), keep, held)
         fitted = objective.solve(coordinates(fit, moving))
         done.append(fitted)
-        fit = to_fit(fitted.x, moving, np.sqrt(np.diag(fitted.covariance)), _sources(trials, data), held)
+        fit = to_fit(fitted.x, moving, np.sqrt(np.diag(fitted.covariance)), fit_sources(trials, data), held)
         if out is not None:
-            _write(out / f"fit-{number}.csv", fit.to_csv())
+            write_text(out / f"fit-{number}.csv", fit.to_csv())
     posterior = None
     if draws:
         posterior = draw_posterior(objective.log_posterior, done[-1].x, done[-1].covariance, moving, draws, seed)
@@ -484,10 +484,10 @@ def calibrate(
         fit, moving, tuple(done), seed, patients, left, fresh, apart, posterior, points, spread if points > 1 else 0.0
     )
     if out is not None:
-        _write(out / "population_fit.csv", fit.to_csv())
-        _write(out / "calibration.json", json.dumps(result.to_json(), indent=1) + "\n")
+        write_text(out / "population_fit.csv", fit.to_csv())
+        write_text(out / "calibration.json", json.dumps(result.to_json(), indent=1) + "\n")
         if posterior is not None:
-            _write(out / "population_draws.csv", posterior.to_csv())
+            write_text(out / "population_draws.csv", posterior.to_csv())
     return result
 
 
@@ -550,14 +550,16 @@ def _check_start(fit: PopulationFit, moving: Sequence[Term]) -> None:
             )
 
 
-def _sources(trials: Sequence[Trial], data: Path | None) -> str:
+def fit_sources(trials: Sequence[Trial], data: Path | None) -> str:
+    """Keys of the references that a fit to trials and a data folder rests on, joined by semicolons."""
     keys = dict.fromkeys(key for t in trials for key in t.references)
     if data is not None:
         keys |= dict.fromkeys(("chowell2022", "chang2024", "gandara2018", "laleh2022"))
     return ";".join(keys)
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all, with a hint on how to resume."""
     hint = "Make room or choose another folder (--out); the same command resumes."
     with whole_file(path, "cannot write the fit", hint=hint) as file:
         file.write(text.encode("utf-8"))

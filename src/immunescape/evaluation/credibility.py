@@ -241,7 +241,7 @@ def verify(trial: Trial, engine: str = "auto") -> Verification:
     """Solve the trial's model for the reference patient twice: as trials do, and by SciPy at a tolerance of 1e-9."""
     from immunescape.engine import get_engine
     from immunescape.engine.api import Doses, Job
-    from immunescape.population.reference import prepared_model, reference_baseline
+    from immunescape.population.reference_baseline import prepared_model, reference_baseline
     from immunescape.trial.dosing import BodySize, administered, to_doses
 
     regimen = next(iter(trial.arms[0].choices)).regimen

@@ -101,7 +101,7 @@ def run_ensemble(
     simulate
         In place of `run_trial`, for tests.
     """
-    from immunescape.population.reference import prepared_model
+    from immunescape.population.reference_baseline import prepared_model
     from immunescape.trial.runner import model_digest, run_trial
 
     if draws < 2:

@@ -31,6 +31,7 @@ from immunescape.evaluation.replicates import (
     resampled_rows,
 )
 from immunescape.evaluation.scoreboard import Score, published_ratios, regimen_class, rivals
+from immunescape.release import installed_version
 from immunescape.stats.cox import fast_hazard_ratio
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def forecast(
 
 def forecast_of(results: Sequence[TrialResult], *, patients: int, wall_s: float = 0.0) -> Forecast:
     """Forecast from simulated trials: one protocol, a seed each. See :func:`forecast`."""
-    from immunescape.trial.runner import _version, model_digest
+    from immunescape.trial.runner import model_digest
 
     trial, seeds = results[0].trial, tuple(r.seed for r in results)
     rng = np.random.default_rng(np.random.SeedSequence(list(seeds), spawn_key=(0xF0CA,)))
@@ -234,7 +235,16 @@ def forecast_of(results: Sequence[TrialResult], *, patients: int, wall_s: float 
             success[_key(trial, name, "orr")] = float(np.mean(p - q > _Z * np.maximum(se, 1e-12)))
     failed = sum(int(arm["failed"]) for r in results for arm in r.arms)
     return Forecast(
-        trial, tuple(figures), success, _baselines(trial), seeds, patients, failed, model_digest(), _version(), wall_s
+        trial,
+        tuple(figures),
+        success,
+        _baselines(trial),
+        seeds,
+        patients,
+        failed,
+        model_digest(),
+        installed_version(),
+        wall_s,
     )
 
 

@@ -283,7 +283,7 @@ def simulate(
 
 def _model(drugs: tuple[str, ...], rewirings: tuple[Rewiring, ...], specificity: str) -> Model:
     from immunescape.model.assembly import Model
-    from immunescape.population.reference import with_reference_strengths
+    from immunescape.population.reference_baseline import with_reference_strengths
 
     model = with_reference_strengths(Model.build(drugs=list(drugs), check_units=False, specificity=specificity))
     if not rewirings:
@@ -296,7 +296,7 @@ def _model(drugs: tuple[str, ...], rewirings: tuple[Rewiring, ...], specificity:
 @lru_cache(maxsize=1)
 def _reference_values() -> Mapping[str, float]:
     """States and quantities of the untreated reference patient at diagnosis, in base units."""
-    from immunescape.population.reference import reference_baseline
+    from immunescape.population.reference_baseline import reference_baseline
 
     baseline = reference_baseline()
     return {**baseline.states, **baseline.quantities}

@@ -102,7 +102,7 @@ class TreatedPatients:
         from immunescape.evaluation.scenarios import quick_engine
         from immunescape.population.diagnosis import Grower
         from immunescape.population.linking import varying_parameters
-        from immunescape.population.reference import prepared_model
+        from immunescape.population.reference_baseline import prepared_model
 
         names = [a.name for a in trial.arms]
         if arm and arm not in names:

@@ -15,7 +15,7 @@ def full_model(specificity: str | None = None) -> Model:
     """Assemble all mechanisms with all drugs."""
     from immunescape.model.assembly import Model as _Model
     from immunescape.model.registry import drugs
-    from immunescape.population.reference import with_reference_strengths
+    from immunescape.population.reference_baseline import with_reference_strengths
 
     return with_reference_strengths(_Model.build(drugs=list(drugs()), check_units=False, specificity=specificity))
 

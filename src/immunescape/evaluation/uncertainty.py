@@ -29,7 +29,7 @@ from immunescape.population.linking import DIAMETER, INDICATORS
 if TYPE_CHECKING:
     from immunescape.model.assembly import Model
     from immunescape.model.parameters import Parameter
-    from immunescape.model.reference import Key
+    from immunescape.model.reference_strengths import Key
     from immunescape.population.fit import PopulationFit
 
 __all__ = ["WIDTHS", "Draw", "anchored", "draw", "fit_of", "moved", "uncertain"]
@@ -160,7 +160,7 @@ def _days(bare: Model, changed: Mapping[str, float], engine: str) -> float:
 def _settled(
     bare: Model, changed: Mapping[str, float], engine: str, start: Mapping[Key, float] | None, tolerance: float
 ) -> tuple[dict[Key, float], float]:
-    from immunescape.population.reference import reference_strengths
+    from immunescape.population.reference_baseline import reference_strengths
 
     strengths, baseline = reference_strengths(bare, engine=engine, start=start, tolerance=tolerance, changed=changed)
     return strengths, baseline.days
@@ -210,7 +210,7 @@ def _solved(
 
 def fit_of(one: Draw, model: Model, fit: PopulationFit) -> PopulationFit:
     """A population fit that carries a draw: every value as a factor, every reference strength set."""
-    from immunescape.model.reference import reference_id
+    from immunescape.model.reference_strengths import reference_id
 
     parameters = model.parameters
     changes = {n: ("times", v / parameters[n].value) for n, v in one.values.items() if n in parameters}
@@ -221,6 +221,6 @@ def fit_of(one: Draw, model: Model, fit: PopulationFit) -> PopulationFit:
 
 def _bare(model: Model) -> Model:
     """The same model without drugs."""
-    from immunescape.population.reference import prepared_model
+    from immunescape.population.reference_baseline import prepared_model
 
     return prepared_model((), model.specificity)

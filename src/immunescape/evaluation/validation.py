@@ -16,6 +16,7 @@ from immunescape.evaluation.naive import Judged, judged_scores
 from immunescape.evaluation.patient_data import HOW, PatientData
 from immunescape.evaluation.scoreboard import ROLES, Score, published_ratios, roles, score_trial, summarise
 from immunescape.files import check_folder
+from immunescape.release import installed_version
 
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
@@ -68,12 +69,12 @@ class Validation:
 
     def to_json(self) -> dict[str, Any]:
         """Content of ``immunescape validate --json``: one row per trial, arm and endpoint, and the summary."""
-        from immunescape.trial.runner import _version, model_digest
+        from immunescape.trial.runner import model_digest
 
         judged = self.judged()
         return {
             "model": model_digest(),
-            "version": _version(),
+            "version": installed_version(),
             "seed": self.seed,
             "patients": self.patients,
             "rows": [s.row() for s in self.scores],

@@ -15,7 +15,7 @@ from immunescape.model.draft import Draft
 from immunescape.model.expressions import Expression, names
 from immunescape.model.parameters import Parameter
 from immunescape.model.records import ModelEvent, ModelQuantity, ModelReaction, ModelState
-from immunescape.model.reference import Key, load_strengths, strengths_file
+from immunescape.model.reference_strengths import Key, load_strengths, strengths_file
 from immunescape.model.selection import label, select
 from immunescape.model.specificity import Specificity, checked
 from immunescape.model.suppression import revise
@@ -42,7 +42,7 @@ class Model:
     modulations : (process, pathway, mechanism) of every modulation.
     missing_strengths : modulations without a reference strength. It stands as 0, so that the factor is not 1 in the
         reference patient: such a model can be looked at, but not be written or simulated
-        (``immunescape.population.reference.with_reference_strengths`` computes what is missing).
+        (``immunescape.population.reference_baseline.with_reference_strengths`` computes what is missing).
     strengths : reference strengths that it was given; None: those that are stored.
     registered : whether it is `immunescape.model.stored.registered_model` of its drugs.
     specificity : see :mod:`immunescape.model.specificity`.
@@ -211,7 +211,7 @@ class Model:
         if self.missing_strengths and not unreferenced:
             raise ModelError(
                 "no reference strength is stored for " + ", ".join("/".join(k) for k in self.missing_strengths),
-                hint="immunescape.population.reference.with_reference_strengths(model) computes and keeps it.",
+                hint="immunescape.population.reference_baseline.with_reference_strengths(model) computes and keeps it.",
             )
         return self._sbml
 

@@ -13,7 +13,7 @@ from immunescape.model.expansion import copies
 from immunescape.model.expressions import Apply, Expression, Name, Number, product, total
 from immunescape.model.parameters import Parameter
 from immunescape.model.records import ModelQuantity, QuantityKind
-from immunescape.model.reference import Key, reference_id, strength_id
+from immunescape.model.reference_strengths import Key, reference_id, strength_id
 from immunescape.model.selection import label
 from immunescape.model.specificity import DEFAULT, Specificity, in_series, is_sparse
 from immunescape.model.suppression import add_activities

@@ -16,7 +16,7 @@ __all__ = ["DEFAULT", "WORDS", "Specificity", "checked", "in_series", "is_sparse
 
 Specificity = Literal["none", "sparse", "series", "full"]
 WORDS: tuple[str, ...] = get_args(Specificity)
-DEFAULT: Specificity = "none"
+DEFAULT: Specificity = "full"
 """What a model has that is not told."""
 
 

@@ -22,7 +22,7 @@ from immunescape.model.declarations import Clone, Drug, Mechanism
 from immunescape.model.expressions import Apply, Expression, Name, Number
 from immunescape.model.parameters import Parameter, table_path
 from immunescape.model.records import ModelEvent, ModelQuantity, ModelReaction, ModelState
-from immunescape.model.reference import strengths_file
+from immunescape.model.reference_strengths import strengths_file
 from immunescape.model.selection import select
 from immunescape.model.specificity import DEFAULT, Specificity, checked
 from immunescape.plugins import cached

@@ -22,7 +22,7 @@ from immunescape.knowledge.tables import GRADES
 from immunescape.model.draft import Draft
 from immunescape.model.expressions import Expression, Name
 from immunescape.model.parameters import Parameter, load_parameters
-from immunescape.model.reference import Key
+from immunescape.model.reference_strengths import Key
 
 __all__ = ["Axis", "activity_id", "add_activities", "axes", "relative_activities", "revise"]
 
@@ -176,7 +176,8 @@ def relative_activities(keys: Iterable[Key]) -> dict[Key, list[Expression]]:
 def revise(draft: Draft, table: Path = _REVISED) -> None:
     """Take the sizes of a table for the parameters of the draft; distributions between patients stay.
 
-    Reference strengths have to be those of the revised sizes; see `immunescape.model.reference.strengths_file`.
+    Reference strengths have to be those of the revised sizes; see
+    `immunescape.model.reference_strengths.strengths_file`.
     """
     for name, new in load_parameters(table, "").items():
         if name in draft.parameters:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.release import installed_version
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,8 +119,6 @@ class PatientCourse:
 
     def to_json(self) -> dict[str, Any]:
         """Return what was simulated and what came of it, without the table."""
-        from importlib.metadata import version
-
         from immunescape.trial.result import _clean
 
         values: dict[str, Any] = _clean(
@@ -128,7 +127,7 @@ class PatientCourse:
                 "label": self.label,
                 "conduct": self.conduct,
                 "months": self.months,
-                "version": version("immunescape"),
+                "version": installed_version(),
                 "patient": {
                     "number": self.patient.number,
                     "seed": self.patient.seed,

@@ -72,7 +72,7 @@ def draw_patient(
     from immunescape.engine import get_engine
     from immunescape.population.blocks import BlockMaker, PopulationSpec
     from immunescape.population.covariates import sample_covariates
-    from immunescape.population.reference import prepared_model
+    from immunescape.population.reference_baseline import prepared_model
 
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise InputError(f"the seed is {seed!r}", hint="Seeds are whole numbers from 0 on.")
@@ -166,7 +166,7 @@ def _again(
 ) -> VirtualPatient:
     from immunescape.engine import get_engine
     from immunescape.population.blocks import BlockMaker, PopulationSpec
-    from immunescape.population.reference import prepared_model
+    from immunescape.population.reference_baseline import prepared_model
     from immunescape.trial.blocks import region_of
     from immunescape.trial.runner import RTOL
 

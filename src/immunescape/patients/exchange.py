@@ -32,6 +32,7 @@ def patient_sbml(course: PatientCourse) -> str:
     """SBML Level 3 Version 2 of the course's model with this patient's parameters, state at day 0 and doses."""
     import libsbml
 
+    from immunescape.engine.sbml_doses import add_dose_event
     from immunescape.patients.engine_doses import engine_doses
 
     document = libsbml.readSBMLFromString(course.model.to_sbml())
@@ -59,11 +60,11 @@ def patient_sbml(course: PatientCourse) -> str:
     ):
         if duration > 0:
             rate = amount / duration
-            _add_event(model, number, day, INPUT + target, rate)
-            _add_event(model, number + 1, day + duration, INPUT + target, -rate)
+            add_dose_event(model, number, day, INPUT + target, rate)
+            add_dose_event(model, number + 1, day + duration, INPUT + target, -rate)
             number += 2
         else:
-            _add_event(model, number, day, target, amount)
+            add_dose_event(model, number, day, target, amount)
             number += 1
     return str(libsbml.writeSBMLToString(document))
 
@@ -84,21 +85,6 @@ def _add_input(model: Any, target: str) -> None:
     product.setStoichiometry(1.0)
     product.setConstant(True)
     reaction.createKineticLaw().setMath(libsbml.parseL3Formula(INPUT + target))
-
-
-def _add_event(model: Any, number: int, day: float, target: str, amount: float) -> None:
-    import libsbml
-
-    event = model.createEvent()
-    event.setId(f"dose_{number}")
-    event.setUseValuesFromTriggerTime(True)
-    trigger = event.createTrigger()
-    trigger.setInitialValue(day > 0)
-    trigger.setPersistent(True)
-    trigger.setMath(libsbml.parseL3Formula(f"time >= {day!r}"))
-    change = event.createEventAssignment()
-    change.setVariable(target)
-    change.setMath(libsbml.parseL3Formula(f"{target} + {amount!r}" if amount >= 0 else f"{target} - {-amount!r}"))
 
 
 def _module(name: str) -> Any:

@@ -137,7 +137,7 @@ def _check_number(name: str, value: Any, low: float, high: float) -> None:
 @lru_cache(maxsize=8)
 def _shipped(drugs: tuple[str, ...], engine: str, specificity: str) -> tuple[Model, Compiled]:
     from immunescape.engine import get_engine
-    from immunescape.population.reference import prepared_model
+    from immunescape.population.reference_baseline import prepared_model
 
     model = prepared_model(drugs, specificity)
     return model, model.compiled(get_engine(engine))

@@ -21,7 +21,7 @@ from immunescape.model.draft import switch_id
 from immunescape.model.expressions import Apply, Expression, Name, Number, names, product, quotient, total
 from immunescape.model.parameters import Parameter
 from immunescape.model.records import ModelQuantity
-from immunescape.model.reference import Key, reference_id, strength_id
+from immunescape.model.reference_strengths import Key, reference_id, strength_id
 from immunescape.model.specificity import is_sparse
 from immunescape.model.suppression import relative_activities
 

@@ -118,7 +118,7 @@ def simulate_courses(names: Sequence[str] = ()) -> dict[str, ReferenceCourse]:
     from immunescape.evaluation.scenarios import DRUGS_PER_MODEL
     from immunescape.model import registry
     from immunescape.model.assembly import Model
-    from immunescape.population.reference import reference_baseline, with_reference_strengths
+    from immunescape.population.reference_baseline import reference_baseline, with_reference_strengths
     from immunescape.trial.dosing import BodySize, administered, to_doses
     from immunescape.trial.grammar import parse_regimen
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from immunescape.knowledge.biomarker_labels import biomarker_labels
 from immunescape.profile.scores.response import CITATION as RESPONSE_CITATION
+from immunescape.release import installed_version
 from immunescape.report.figures import figure_html
 from immunescape.report.pictures import plotly_script
 from immunescape.report.profile_data import packed, page_data
@@ -176,7 +177,7 @@ def context(study: StudyTables, notice: str, statistics: bool = True) -> dict[st
 
     done = study.done
     n = len(study.patients)
-    version = _version()
+    version = installed_version()
     cohort = n > 1
     capped = f"The first {MAX_PATIENTS} of {n} patients; profile.json holds all." if n > MAX_PATIENTS else ""
     values: dict[str, Any] = {
@@ -204,7 +205,7 @@ def context(study: StudyTables, notice: str, statistics: bool = True) -> dict[st
         "references": _references(study),
         "provenance": Table(
             [
-                {"Item": "Version", "Value": f"immunescape {version}, Python {platform.python_version()}"},
+                {"Item": "Version", "Value": f"immunescape {version}, Python {platform.pythoninstalled_version()}"},
                 {"Item": "Rules", "Value": done.calls.rules.version},
                 {"Item": "Strategies", "Value": load_strategies().version},
             ]
@@ -217,12 +218,6 @@ def context(study: StudyTables, notice: str, statistics: bool = True) -> dict[st
 def _sentence(problem: str) -> str:
     text = problem.partition(": ")[2]
     return f"{text[:1].upper()}{text[1:]}."
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("immunescape")
 
 
 def write_report(study: StudyTables, path: Path, notice: str, statistics: bool = True) -> Path:

@@ -48,7 +48,7 @@ def column_notes(columns: list[str], drugs: tuple[str, ...], specificity: str = 
     ``p:`` are parameters in the unit of the parameter table, ``b:`` observables at diagnosis in their declared unit.
     """
     from immunescape.population.covariates import COLUMNS
-    from immunescape.population.reference import prepared_model
+    from immunescape.population.reference_baseline import prepared_model
 
     model = prepared_model(drugs, specificity)
     notes: dict[str, dict[str, str]] = {}
@@ -111,7 +111,7 @@ def provenance(result: TrialResult, command: str) -> dict[str, Any]:
     import hashlib
     from importlib.metadata import PackageNotFoundError, version
 
-    from immunescape.population.reference import prepared_model
+    from immunescape.population.reference_baseline import prepared_model
 
     packages = {}
     for name in ("numpy", "scipy", "pandas", "pyarrow", "python-libsbml"):

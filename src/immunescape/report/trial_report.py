@@ -180,7 +180,7 @@ def _safety_note(result: TrialResult) -> str:
 def context(result: TrialResult, notice: str) -> dict[str, Any]:
     """Everything that the template shows."""
     from immunescape.model.describe import parameter_table
-    from immunescape.population.reference import prepared_model
+    from immunescape.population.reference_baseline import prepared_model
 
     model = prepared_model(result.trial.drugs, result.trial.specificity)
     parameters = parameter_table(model)

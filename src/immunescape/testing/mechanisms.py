@@ -137,7 +137,7 @@ def _grow(mechanism: Mechanism, engine: str) -> _Grown:
     """The model of all mechanisms (and the drug), grown untreated for a year."""
     from immunescape.engine import get_engine
     from immunescape.engine.api import Job
-    from immunescape.population.reference import with_reference_strengths
+    from immunescape.population.reference_baseline import with_reference_strengths
 
     mechanisms = _others(mechanism)
     drugs = [mechanism] if isinstance(mechanism, Drug) else []
@@ -189,7 +189,7 @@ def _check_run(grown: _Grown, mechanism: Mechanism) -> None:
 
 def _check_reference(grown: _Grown, mechanism: Mechanism, gone: set[str]) -> None:
     """At diagnosis of the untreated reference patient every factor is 1, with the mechanism and without it."""
-    from immunescape.population.reference import reference_baseline
+    from immunescape.population.reference_baseline import reference_baseline
 
     mine = {k[0] for k in grown.model.modulations if k[2] == mechanism.name}
     if not mine:

@@ -177,7 +177,7 @@ class _Worker:
 
     def __init__(self, task: BlockTask) -> None:
         from immunescape.engine import get_engine
-        from immunescape.population.reference import prepared_model
+        from immunescape.population.reference_baseline import prepared_model
         from immunescape.trial.simulate import BlockSimulator
 
         self.task = task
@@ -249,7 +249,7 @@ def prepare_process(drugs: tuple[str, ...], specificity: str, engine: str) -> No
 
     import immunescape.trial.simulate  # noqa: F401
     from immunescape.population.diagnosis import Grower
-    from immunescape.population.reference import prepared_model
+    from immunescape.population.reference_baseline import prepared_model
 
     model = prepared_model(drugs, specificity)
     if engine:

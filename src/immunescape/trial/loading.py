@@ -7,13 +7,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from immunescape import plugins
-from immunescape.errors import InputError, unknown_word
+from immunescape.library import Library
 
 if TYPE_CHECKING:
     from immunescape.trial.spec import Trial
 
 __all__ = ["list_trials", "load_trial", "read_trial", "resolve", "shipped_trials", "trial_schema", "trial_template"]
+
+
+TRIALS = Library("trial", "trials", "immunescape.trial", "Start one with 'immunescape trial --template'.")
 
 
 def load_trial(name_or_path: str | Path, *, drugs: Mapping[str, Any] | Iterable[str] | None = None) -> Trial:
@@ -45,48 +47,18 @@ def read_trial(file: str, text: str, *, drugs: Mapping[str, Any] | Iterable[str]
 
 
 def resolve(name_or_path: str | Path) -> tuple[str, str]:
-    """File name and content of a trial of the package or a plug-in (by name) or of a user's file (by path).
-
-    Raises
-    ------
-    InputError
-        If there is neither, with the nearest name.
-    """
-    name = str(name_or_path)
-    path = Path(name_or_path)
-    shipped = {trial.casefold(): trial for trial in shipped_trials()}
-    extra = {trial.casefold(): file for trial, file in plugins.library("trials", shipped).items()}
-    path = extra.get(name.casefold(), path)
-    if name.casefold() in shipped:
-        entry = files("immunescape.trial") / "library" / f"{shipped[name.casefold()]}.yaml"
-        return entry.name, entry.read_text(encoding="utf-8")
-    if path.is_file():
-        try:
-            return str(path), path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(
-                "cannot be read: this is not UTF-8 text", where=str(path), hint="Save it as plain text in UTF-8."
-            ) from error
-        except OSError as error:
-            raise InputError(f"cannot be read: {error}", where=str(path)) from error
-    if path.exists() and (path.suffix or len(path.parts) > 1):
-        kind = "a folder" if path.is_dir() else "no ordinary file"
-        raise InputError(f"this is {kind}, not a YAML file", where=name, hint="Name the file itself.")
-    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
-        raise InputError("no such file", where=name, hint="Start one with 'immunescape trial --template'.")
-    raise unknown_word("trial", name, list_trials())
+    """File name and content of a trial, by name or path; see :meth:`immunescape.library.Library.read`."""
+    return TRIALS.read(name_or_path)
 
 
 def list_trials() -> list[str]:
     """Names of the trials that ship with the package and of those that plug-ins bring, sorted."""
-    shipped = shipped_trials()
-    return sorted([*shipped, *plugins.library("trials", shipped)])
+    return TRIALS.names()
 
 
 def shipped_trials() -> list[str]:
     """Names of the trials that ship with the package, sorted."""
-    library = files("immunescape.trial") / "library"
-    return sorted(entry.name[:-5] for entry in library.iterdir() if entry.name.endswith(".yaml"))
+    return TRIALS.shipped()
 
 
 def trial_template() -> str:

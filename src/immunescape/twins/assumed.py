@@ -144,7 +144,7 @@ def assumed_strengths(
     InputError
         For fewer than three draws, or where fewer are left.
     """
-    from immunescape.population.reference import prepared_model
+    from immunescape.population.reference_baseline import prepared_model
     from immunescape.trial.runner import model_digest, run_trial
 
     if draws < _FEWEST:

@@ -225,7 +225,7 @@ def _follow(task: CourseTask, table: pd.DataFrame) -> Courses:
 
     from immunescape.engine import get_engine
     from immunescape.population.diagnosis import Grower
-    from immunescape.population.reference import prepared_model
+    from immunescape.population.reference_baseline import prepared_model
     from immunescape.trial.recorded_lines import copied, follow_line
     from immunescape.trial.simulate import BlockSimulator
     from immunescape.twins.moved import moved_parameters
@@ -316,7 +316,7 @@ def follow(
         Called with (twins done, twins in all).
     """
     from immunescape.engine import get_engine
-    from immunescape.population.reference import prepared_model
+    from immunescape.population.reference_baseline import prepared_model
 
     pieces = [table.iloc[k : k + size] for k in range(0, len(table), size)]
     made: dict[int, Courses] = {}

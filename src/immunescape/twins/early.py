@@ -129,7 +129,7 @@ def early_levels(
     from immunescape.engine import get_engine
     from immunescape.engine.api import FAILED, Job
     from immunescape.population.covariates import COLUMNS
-    from immunescape.population.reference import prepared_model
+    from immunescape.population.reference_baseline import prepared_model
     from immunescape.trial.dosing import BodySize, administered, to_doses
     from immunescape.twins.courses import regimen_of, with_drug_parameters
 

@@ -203,7 +203,7 @@ def grow(task: GrowTask, covariates: pd.DataFrame) -> Grown:
     """Grow candidates to diagnosis; rows by number of the candidate, in increasing order."""
     from immunescape.engine import get_engine
     from immunescape.population.linking import varying_parameters
-    from immunescape.population.reference import prepared_model
+    from immunescape.population.reference_baseline import prepared_model
 
     model = prepared_model(())
     maker = _Maker(model, task, get_engine(task.engine))

@@ -24,7 +24,7 @@ from immunescape.profile.biomarkers.expression import (
     shipped_reference,
     signatures,
 )
-from immunescape.profile.biomarkers.expression.reference import SHIPPED, histology_word
+from immunescape.profile.biomarkers.expression.frozen_reference import SHIPPED, histology_word
 from immunescape.profile.biomarkers.expression.scoring import smoothed_quantiles
 from immunescape.profile.loading import load_study
 from immunescape.profile.study import Study, empty_table

@@ -26,6 +26,7 @@ from immunescape.evaluation.harness.protocols import PROBE, Deviation, Protocol,
 from immunescape.evaluation.harness.scoring import Comparison, Summary, comparisons, summaries
 from immunescape.evaluation.naive import Judged
 from immunescape.files import check_folder, whole_file
+from immunescape.release import installed_version
 
 __all__ = ["Harness", "judged_groups", "run_harness"]
 
@@ -142,7 +143,7 @@ def run_harness(
         Called with (trial, number of it, trials in all) when a trial is done.
     """
     from immunescape.evaluation.harness.odds import odds_rows
-    from immunescape.trial.runner import _version, model_digest
+    from immunescape.trial.runner import model_digest
 
     if patients < 2:
         raise InputError(f"the number of patients per arm is {patients}", hint="Use at least two.")
@@ -162,7 +163,7 @@ def run_harness(
     rows = {name: pooled(of_seeds) for name, of_seeds in made.items()}
     compared = comparisons(chosen, rows, data)
     return Harness(
-        digest, _version(), patients, numbers, rows, tuple(chosen), tuple(deviations(chosen)), tuple(compared),
+        digest, installed_version(), patients, numbers, rows, tuple(chosen), tuple(deviations(chosen)), tuple(compared),
         tuple(summaries(chosen, compared)), tuple(odds_rows(rows, data)), tuple(fifteen(rows, data)),
     )  # fmt: skip
 

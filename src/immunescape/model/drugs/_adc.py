@@ -10,13 +10,40 @@ there is ``bystander * share * x``.
 Fc: bound conjugate promotes killing by NK cells (``r_adcc``); megakaryocytes take it up (FcgammaRIIA), and platelets
 fall where the drug has that option. Death is immunogenic (``icd``); the payload matures dendritic cells (``r_DC``) and
 raises MHC-I and PD-L1 on cancer cells (``r_mhc1``, ``r_pdl1``).
+
+Where the antigen is on regulatory T cells, not on cancer cells, those of the tumour that carry it (``share``) die at
+``k_max`` where it is saturated.
 """
 
 from __future__ import annotations
 
 from immunescape.model.declarations import Contribution, Drug, Modulation, Quantity, Reaction, State
 
-__all__ = ["conjugate"]
+__all__ = ["conjugate", "regulatory_t_cell_conjugate"]
+
+
+def _serum_and_binding(name: str, title: str, antigen: str) -> tuple[State, Reaction, list[Quantity]]:
+    """Serum as one compartment, its clearance, the concentration there, and the share of the antigen that is bound."""
+    central = f"{name}_C"
+    serum = f"{central} / v_{name}"
+    quantities = [
+        Quantity(
+            f"conc_{name}",
+            f"{serum} * molar_mass_{name}",
+            "microgram/milliliter",
+            f"Serum concentration of {name}",
+            observable=True,
+        ),
+        Quantity(
+            f"bound_{name}",
+            f"kp_{name} * {serum} / (kp_{name} * {serum} + kd_{name})",
+            "dimensionless",
+            f"Share of {antigen} in the tumour that {name} holds",
+            observable=True,
+        ),
+    ]
+    elimination = Reaction(f"{name}_elimination", f"cl_{name} * {serum}", f"Elimination of {name}", {central: 1})
+    return State(central, "nanomole", "central", f"{title} in serum"), elimination, quantities
 
 
 def conjugate(
@@ -58,9 +85,10 @@ def conjugate(
     relative = "" if own_antigen else f" * {antigen}_T / {antigen}_copies"
     central = f"{d}_C"
     serum = f"{central} / v_{d}"
-    states = [State(central, "nanomole", "central", f"{title} in serum")]
+    in_serum, elimination, concentrations = _serum_and_binding(d, title, antigen)
+    states = [in_serum]
     reactions = [
-        Reaction(f"{d}_elimination", f"cl_{d} * {serum}", f"Elimination of {d}", {central: 1}),
+        elimination,
         Reaction(
             f"{d}_death_{{clone}}",
             f"kill_{d} * C_{{clone}}",
@@ -70,20 +98,7 @@ def conjugate(
         ),
     ]
     quantities = [
-        Quantity(
-            f"conc_{d}",
-            f"{serum} * molar_mass_{d}",
-            "microgram/milliliter",
-            f"Serum concentration of {d}",
-            observable=True,
-        ),
-        Quantity(
-            f"bound_{d}",
-            f"kp_{d} * {serum} / (kp_{d} * {serum} + kd_{d})",
-            "dimensionless",
-            f"Share of {antigen} in the tumour that {d} holds",
-            observable=True,
-        ),
+        *concentrations,
         Quantity(
             f"payload_{d}",
             f"{uptake} * {copies} * bound_{d} * dar_{d} / (k_loss_{d} * payload_50_{d})",
@@ -155,5 +170,51 @@ def conjugate(
         molar_mass=molar_mass,
         dose_units=("mg/kg", "mg"),
         infusion_hours=infusion_hours,
+        synonyms=synonyms,
+    )
+
+
+def regulatory_t_cell_conjugate(
+    name: str,
+    *,
+    title: str,
+    antigen: str,
+    payload: str,
+    molar_mass: float,
+    dose_units: tuple[str, ...],
+    synonyms: tuple[str, ...],
+    references: tuple[str, ...],
+    note: str,
+) -> Drug:
+    """Write the declaration of a conjugate that depletes regulatory T cells.
+
+    Parameters
+    ----------
+    name
+        Lower-case name; the parameter table is ``<name>.csv`` and every parameter ends in ``_<name>``: ``molar_mass``,
+        ``cl``, ``v``, ``kp``, ``kd`` (half-saturating concentration), ``share`` (of regulatory T cells of the tumour
+        that carry the antigen), ``k_max`` (rate at which they then die).
+    title, antigen, payload, molar_mass, dose_units, synonyms, references, note
+        As in `Drug`; `payload` for the description, `note` says where the kinetics come from.
+    """
+    d = name
+    in_serum, elimination, concentrations = _serum_and_binding(d, title, antigen)
+    return Drug(
+        name=d,
+        title=title,
+        summary=f"Antibody-drug conjugate against {antigen} on regulatory T cells, with {payload}. {note}",
+        references=references,
+        parameters=f"{d}.csv",
+        requires=("body", "tumour_growth", "treg"),
+        states=(in_serum,),
+        reactions=(elimination,),
+        quantities=tuple(concentrations),
+        contributions=(Contribution("treg_depletion", f"k_max_{d} * share_{d} * bound_{d}"),),
+        drug_class="antibody-drug conjugate",
+        targets=(antigen,),
+        dose_state=in_serum.name,
+        molar_mass=molar_mass,
+        dose_units=dose_units,
+        infusion_hours=0.5,
         synonyms=synonyms,
     )

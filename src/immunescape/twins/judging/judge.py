@@ -79,7 +79,8 @@ def judge(
     :func:`judged_interaction`), ``monitoring`` (see :mod:`immunescape.twins.judging.monitoring`; None without the
     lesions), ``aims``.
     """
-    from immunescape.trial.runner import _version, model_digest
+    from immunescape.release import installed_version
+    from immunescape.trial.runner import model_digest
 
     cohorts = read_real_cohorts(data)
     if out is not None:
@@ -97,7 +98,7 @@ def judge(
     lesions = data / "tumour_kinetics" / "oak.csv"
     monitoring = judged_monitoring(lesions, pools, seed) if lesions.is_file() else None
     result: dict[str, Any] = {
-        "form": FORM, "model": model_digest(), "version": _version(), "seed": seed,
+        "form": FORM, "model": model_digest(), "version": installed_version(), "seed": seed,
         "pools": {name: len(pool) for name, pool in pools.items()},
         "seconds": {"wall": round(time.perf_counter() - start, 1), "cpu": round(time.process_time() - cpu, 1)},
         "cohorts": found, "benefit": benefit, "monitoring": monitoring,

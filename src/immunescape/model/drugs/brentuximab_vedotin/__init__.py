@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from immunescape.model.drugs._immune_cell_adc import regulatory_t_cell_conjugate
+from immunescape.model.drugs._adc import regulatory_t_cell_conjugate
 
 DRUG = regulatory_t_cell_conjugate(
     "brentuximab_vedotin",

@@ -2,7 +2,7 @@
 
 from immunescape.profile.biomarkers.expression import measuring  # registers the biomarkers
 from immunescape.profile.biomarkers.expression.comparison import Comparison, compare, reference_for, unlike_samples
-from immunescape.profile.biomarkers.expression.reference import (
+from immunescape.profile.biomarkers.expression.frozen_reference import (
     Reference,
     load_reference,
     reference_build,

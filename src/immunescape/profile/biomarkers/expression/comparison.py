@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from immunescape.profile.biomarkers.expression.reference import (
+from immunescape.profile.biomarkers.expression.frozen_reference import (
     SHIPPED,
     Reference,
     histology_word,

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from immunescape.errors import ModelError
-from immunescape.model.reference import (
+from immunescape.model.reference_strengths import (
     Key,
     load_strengths,
     reference_id,
