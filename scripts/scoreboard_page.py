@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from immunescape.console import markdown_table
+from immunescape.evaluation.aims import FIGURE_WORDS
+from immunescape.evaluation.scoreboard import LANDMARKS
 
 _WORDS = {
     "orr_pct": ("ORR, %", 1),
@@ -24,6 +26,7 @@ _WORDS = {
     "os_median_months": ("median OS, months", 1),
     "pfs_hr": ("PFS hazard ratio", 2),
     "os_hr": ("OS hazard ratio", 2),
+    **{f"{e}_{m}_pct": (f"{e.upper()} at {m} months, %", 1) for e in ("pfs", "os") for m in LANDMARKS},
 }
 
 
@@ -77,6 +80,33 @@ def _summary(summary: dict[str, Any]) -> list[str]:
                 )
             )
     return markdown_table(head, cells)
+
+
+def _naive(errors: dict[str, list[dict[str, Any]]], aims: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Bias and median error beside naive baselines, and the aims."""
+    out = [
+        "## Errors beside naive baselines, by kind of figure",
+        "",
+        "Units: ln for hazard ratios, percent for medians, points for response and survival. For arms, the baselines",
+        "are the mean of all calibration arms (constant), of those of the same line and class of treatment, and the",
+        "figure of the most recent such arm (for a control arm, of the last trial's control); a trial is left out of",
+        "its own.",
+        "",
+        "| trials | figure | predictor | bias | median abs. error | n |",
+        "|---|---|---|---|---|---|",
+    ]
+    for role, rows in errors.items():
+        for r in rows:
+            digits = 3 if r["figure"].endswith("_hr") else 1
+            name = r["predictor"] if r["predictor"] == "model" else f"baseline: {r['predictor']}"
+            bias = "–" if r["bias"] is None else f"{r['bias']:+.{digits}f}"
+            cells = (role, FIGURE_WORDS[r["figure"]], name, bias, _number(r["median_abs"], digits), str(r["n"]))
+            out.append("| " + " | ".join(cells) + " |")
+    out += ["", "## Aims", "", "| trials | aim | reached | n | met |", "|---|---|---|---|---|"]
+    words = {True: "met", False: "missed", None: "not judged"}
+    for role, rows in aims.items():
+        out += [f"| {role} | {a['text']} | {a['reached']} | {a['n']} | {words[a['met']]} |" for a in rows]
+    return [*out, ""]
 
 
 def _facts(facts: list[dict[str, Any]]) -> list[str]:
@@ -234,6 +264,8 @@ def page(record: dict[str, Any], notes: str) -> str:
         "",
     ]
     parts = [*head, *_summary(record["summary"])]
+    if record.get("errors"):
+        parts += _naive(record["errors"], record.get("aims", {}))
     for role in ("calibration", "validation"):
         parts += _trials(record["rows"], role)
     parts += _facts(record["facts"])

@@ -14,16 +14,8 @@ from lifelines import KaplanMeierFitter
 from immunescape.errors import InputError
 from immunescape.evaluation.facts import facts
 from immunescape.evaluation.replicates import km_median
-from immunescape.evaluation.scoreboard import (
-    Score,
-    interval_score,
-    published_ratios,
-    regimen_class,
-    rivals,
-    roles,
-    score_trial,
-    summarise,
-)
+from immunescape.evaluation.scoreboard import Score, published_ratios, rivals, score_trial, summarise
+from immunescape.evaluation.trial_classes import interval_score, regimen_class, roles
 from immunescape.evaluation.validation import validate
 from immunescape.report.scoreboard_report import facts_table, print_scoreboard, scores_table, summary_table
 from immunescape.trial.loading import list_trials, load_trial
@@ -190,7 +182,7 @@ def test_a_run_on_named_trials_shows_its_own_figures_and_what_its_intervals_hold
     shown = capsys.readouterr().out
     assert "Facts of the review" not in shown
     assert "is not in them" not in shown
-    assert "errors of the size that the fit left on the calibration trials" in shown
+    assert "errors of the size that fits left on a trial which they had not seen" in shown
     assert "baseline: constant" in {row["Predictor"] for row in summary_table(found.summary()).rows}
     assert found.notes == ()
     rows = scores_table(list(found.scores)).rows
