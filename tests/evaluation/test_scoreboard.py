@@ -14,16 +14,8 @@ from lifelines import KaplanMeierFitter
 from immunescape.errors import InputError
 from immunescape.evaluation.facts import facts
 from immunescape.evaluation.replicates import km_median
-from immunescape.evaluation.scoreboard import (
-    Score,
-    interval_score,
-    published_ratios,
-    regimen_class,
-    rivals,
-    roles,
-    score_trial,
-    summarise,
-)
+from immunescape.evaluation.scoreboard import Score, published_ratios, rivals, score_trial, summarise
+from immunescape.evaluation.trial_classes import interval_score, regimen_class, roles
 from immunescape.evaluation.validation import validate
 from immunescape.report.scoreboard_report import facts_table, print_scoreboard, scores_table, summary_table
 from immunescape.trial.loading import list_trials, load_trial
