@@ -57,6 +57,7 @@ PUBLISHED = [
     ("levofloxacin", 500.0, 1, 0.0, 5.1, 0.2, "label: peak 5.1 (SD 0.8) ug/mL after 500 mg"),
     ("levofloxacin", 500.0, 7, 1.0, 5.7, 0.25, "label: peak 5.7 (SD 1.4) ug/mL at steady state, 500 mg once daily"),
     ("anlotinib", 12.0, 1, 0.0, 0.010, 0.25, "about 10 ng/mL after 12 mg"),
+    ("prednisone", 15.0, 1, 0.0, 0.333, 0.25, "333 (SD 28) ng/mL prednisolone after 15 mg in solution"),
 ]
 
 
@@ -71,7 +72,10 @@ def test_peak_as_published(
     assert found.max() == pytest.approx(peak, rel=tolerance), source
 
 
-@pytest.mark.parametrize(("drug", "hours", "source"), [("anlotinib", 96, "Sun 2016"), ("celecoxib", 11.2, "label")])
+@pytest.mark.parametrize(
+    ("drug", "hours", "source"),
+    [("anlotinib", 96, "Sun 2016"), ("celecoxib", 11.2, "label"), ("prednisone", 3.2, "Georgitis 1982")],
+)
 def test_half_life_as_published(drug: str, hours: float, source: str) -> None:
     """Far enough from the dose for absorption to be over."""
     days = np.array([0.0, 3 * hours, 4 * hours]) / 24
@@ -127,3 +131,18 @@ def test_options_add_what_they_say():
     )
     assert infused.dose_state == "example_C"
     assert infused.infusion_hours == 1
+
+
+def test_prednisolone_halves_the_division_of_t_cells_at_its_measured_concentration():
+    """38.8 ng/mL halve the proliferation of lymphocytes in whole blood (Magee 2002)."""
+    from immunescape.model import Model
+
+    model = Model.build(drugs=["prednisone"], check_units=False, specificity="none")
+    grams_per_litre, volume = 38.8e-6, registry_value("prednisone", "v")
+    amount = grams_per_litre / 360.44 * volume * 1e9  # nanomole; molar mass of prednisolone
+    states = {name: 1.0 for name in model.states} | {"prednisone_D": 0.0}
+    treated = model.evaluate(states | {"prednisone_C": amount / model.scale("prednisone_C")})
+    untreated = model.evaluate(states | {"prednisone_C": 0.0})
+    for process in ("proliferation", "reactivation"):
+        share = float(treated[f"f_{process}"]) / float(untreated[f"f_{process}"])
+        assert share == pytest.approx(0.5, abs=0.01), process

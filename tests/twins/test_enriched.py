@@ -95,8 +95,9 @@ def test_weights_of_twins_count():
     assert trial.share == pytest.approx(2 * lost.mean() / (1 + lost.mean()))
 
 
-def test_an_option_that_is_contradicted_is_not_suggested():
+@pytest.mark.parametrize("level", ["contradicted", "not ranked"])
+def test_an_option_that_is_contradicted_or_not_ranked_is_not_suggested(level):
     table = outcomes("P1", 0.4, 1.2)
-    table.loc[table["option"] == "new", "level"] = "contradicted"
+    table.loc[table["option"] == "new", "level"] = level
     with pytest.raises(InputError, match="no enriched trial is suggested"):
         enriched_trial([table])

@@ -127,6 +127,9 @@ def test_own_regimens_are_read_with_their_class_and_a_reason_where_one_is_due(tm
     with pytest.raises(InputError, match="pembrolizumab"):
         own_options(file, setting)
     assert kind_of(("nivolumab", "ipilimumab")) == "ici and CTLA-4 antibody"
+    assert kind_of(("pembrolizumab", "olaparib")) == "ici and PARP inhibitor"
+    assert kind_of(("pembrolizumab", "carboplatin", "celecoxib")) == "ici and chemotherapy and COX-2 inhibitor"
+    assert kind_of(("decitabine", "tetrahydrouridine")) == "epigenetic drug"
     assert kind_of(("atezolizumab", "bevacizumab", "carboplatin")) == "ici and antiangiogenic and chemotherapy"
 
 
@@ -222,6 +225,35 @@ def test_what_is_extrapolated_or_contradicted_never_stands_above_what_is_tested(
     assert levels == sorted(levels, key=("tested", "extrapolated", "contradicted").index)
     assert {"tested", "extrapolated", "contradicted"} <= set(levels)
     assert any("contradicted in this setting by SKYSCRAPER-01" in sentence for sentence in result.words)
+
+
+@pytest.mark.parametrize("extra", ["epacadostat 100 mg twice daily", "oleclumab 3000 mg every 2 weeks"])
+def test_what_acts_only_through_what_nothing_tests_is_not_ranked_whatever_its_score(monkeypatch, tmp_path, extra):
+    from immunescape.evaluation import mechanism_labels
+
+    drug = extra.split()[0]
+    monkeypatch.setattr(mechanism_labels, "drug_label", lambda d, path: "by nothing" if d.name == drug else "by trials")
+    path = tmp_path / "own.yaml"
+    regimens = [f"pembrolizumab 200 mg every 3 weeks + {added}" for added in (extra, "celecoxib 400 mg twice daily")]
+    path.write_text("".join(f"- name: own {k}\n  regimen: {r}\n" for k, r in enumerate(regimens)), encoding="utf-8")
+    patient = record(80.0)
+    standard = options_for(patient)[0][0]
+    untested, other = own_options(path, setting_of(patient))
+    assert untested.level == "not ranked"
+    assert other.level == "extrapolated"
+    assert f"{drug} acts only through what is tested by nothing" in untested.reason
+    months = np.random.default_rng(3).gamma(2.0, 8.0, 300)
+    made = followed({standard.name: months, untested.name: months + 40.0, other.name: months - 1.0})
+    result = ranked(made, (standard, untested, other), discrepancy={})
+    assert result.rows[-1].option.name == untested.name
+    assert result.rows[-1].best == 0.0
+    assert any("not ranked, whatever its score" in sentence for sentence in result.words)
+
+
+def test_a_drug_that_only_spares_another_keeps_no_regimen_from_its_rank(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text("- regimen: decitabine 6 mg + tetrahydrouridine 250 mg on day 1 weekly\n", encoding="utf-8")
+    assert own_options(path, setting_of(record(80.0)))[0].level == "extrapolated"
 
 
 def test_weights_are_the_users():

@@ -92,8 +92,9 @@ def calibrate_command(
     from immunescape.console import NOTICE
     from immunescape.evaluation.calibration import calibrate
     from immunescape.evaluation.fit_terms import read_terms
-    from immunescape.evaluation.scoreboard import roles
+    from immunescape.evaluation.harness.checks import only_checked
     from immunescape.evaluation.surface_rounds import calibrate_surface
+    from immunescape.evaluation.trial_classes import roles
     from immunescape.evaluation.wide_rounds import cost
     from immunescape.population.fit import PopulationFit
     from immunescape.report.calibration_report import cost_text, print_calibration
@@ -104,7 +105,13 @@ def calibrate_command(
         if roles().get(name, ("", ""))[0] == "validation":
             stop(f"trial '{name}' is kept for validation", "Fit to calibration trials or to trials of your own.")
 
-    trials = [load_trial(_protocol(name, data)) for name in chosen]
+    trials = []
+    for name in chosen:
+        trial, missing = only_checked(load_trial(_protocol(name, data)))
+        if missing and not as_json:
+            why = "not fitted, entered from memory and not found again"
+            typer.echo(f"{trial.name}: {why}: {', '.join(missing)}", err=True)
+        trials.append(trial)
     began = time.monotonic()
 
     def tell(number: int, what: str, done: int, total: int) -> None:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["fan_picture", "forest_picture", "write_ranking", "write_twins"]
 
-_LEVEL_COLOURS = {"tested": ARM_COLOURS[0], "extrapolated": "#8a6d3b", "contradicted": "#c8501e"}
+_LEVEL_COLOURS = {
+    "tested": ARM_COLOURS[0], "extrapolated": "#8a6d3b", "contradicted": "#c8501e", "not ranked": "#777777"
+}  # fmt: skip
 _FAN = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 

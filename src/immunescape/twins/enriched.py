@@ -109,7 +109,9 @@ def enriched_trial(outcomes: Sequence[pd.DataFrame], *, seed: int = 1) -> Enrich
     patients = standards.count(standard)
     rng = np.random.default_rng([seed, 53])
     best: tuple[float, _Pair, NDArray[np.bool_], NDArray[np.bool_], tuple[str, str, str]] | None = None
-    for option in sorted(set(pool.loc[~pool["standard"] & (pool["level"] != "contradicted"), "option"])):
+    for option in sorted(
+        set(pool.loc[~pool["standard"] & ~pool["level"].isin(("contradicted", "not ranked")), "option"])
+    ):
         pair = _pair(pool, standard, option)
         half = _halves(pair, rng)
         for column in [c for c in pair.standard.columns if str(c).startswith(RESULT)]:

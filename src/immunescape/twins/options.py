@@ -33,8 +33,15 @@ __all__ = [
     "standard_of",
 ]
 
-Level = Literal["tested", "extrapolated", "contradicted"]
+Level = Literal["tested", "extrapolated", "contradicted", "not ranked"]
 _PHASE_3 = ("3", "2/3")
+_CLASS_TITLES = {
+    "antiangiogenic": "antiangiogenic", "cytokine": "cytokine", "cell_therapy": "cell therapy",
+    "adc": "antibody-drug conjugate", "targeted": "targeted", "vaccine": "vaccine", "radiation": "radiotherapy",
+    "sting_agonist": "STING agonist", "epigenetic": "epigenetic drug", "costimulation": "costimulation",
+    "adenosine_antibody": "adenosine antibody", "flora": "flora",
+}  # fmt: skip
+"""Class in ``drug_classes.csv`` -> as the tables of regimens call it."""
 _OPTION_HINT = "A list of options: - name: …, regimen: …, and where one is due reason: …"
 
 
@@ -79,7 +86,8 @@ class Option:
     name, title, kind, regimen : name, words, class of regimen, regimen text.
     role : ``standard``, ``option``, ``comparator``, ``trial only`` or ``own``.
     level : how it is shown: *tested* (its class was tested on trials that the model is judged by), *extrapolated*
-        (no such trial), *contradicted* (a negative phase 3 trial in this setting, and no positive one).
+        (no such trial), *contradicted* (a negative phase 3 trial in this setting, and no positive one), *not ranked*
+        (no such trial, and a drug that acts only through mechanisms that nothing tests).
     evidence : trials in this setting, negative ones too.
     reason : why it is offered, or what speaks against it.
     source : keys.
@@ -256,7 +264,19 @@ def _made(
 
     level, rows = level_of(kind, setting)
     drugs = tuple(regimen_of(regimen).drugs)
+    if level == "extrapolated" and (untested := _tested_by_nothing(drugs)):
+        level, reason = "not ranked", "; ".join(filter(None, (reason, *untested)))
     return Option(name, title, kind, regimen, role, level, rows, reason, tuple(source.split(";")), drugs)
+
+
+def _tested_by_nothing(drugs: Iterable[str]) -> list[str]:
+    """Say of each drug that acts only through mechanisms that nothing tests that it does."""
+    from immunescape.evaluation.mechanism_labels import acts_through, ranks
+    from immunescape.model.registry import get_drug
+
+    acting = [get_drug(name) for name in drugs]
+    verdicts = [(d.name, *ranks(d)) for d in acting if acts_through(d)]
+    return [f"{name} {why}" for name, may, why in verdicts if not may]
 
 
 def standard_of(record: PatientRecord) -> Option:
@@ -337,6 +357,7 @@ def own_options(path: str | Path, setting: Setting, taken: Iterable[str] = ()) -
 
 def kind_of(drugs: tuple[str, ...]) -> str:
     """Class of a regimen, in the words of the tables, from the classes of its drugs."""
+    from immunescape.evaluation.mechanism_labels import acts_through
     from immunescape.model.registry import drugs as registry_drugs
     from immunescape.trial.toxicity import contains_class
 
@@ -353,15 +374,16 @@ def kind_of(drugs: tuple[str, ...]) -> str:
     parts += [f"{name} antibody" for name in ("CTLA-4", "TIGIT", "LAG-3", "TIM-3") if name.replace("-", "") in aims]
     if aims & {"VEGF", "VEGFA", "VEGFR2"}:
         parts.append("antiangiogenic")
-    for word, title in (
-        ("antiangiogenic", "antiangiogenic"), ("cytokine", "cytokine"), ("cell_therapy", "cell therapy"),
-        ("adc", "antibody-drug conjugate"), ("targeted", "targeted"), ("vaccine", "vaccine"),
-        ("radiation", "radiotherapy"), ("sting_agonist", "STING agonist"), ("epigenetic", "epigenetic drug"),
-        ("costimulation", "costimulation"), ("adenosine_antibody", "adenosine antibody"), ("flora", "flora"),
-    ):  # fmt: skip
+    for word, title in _CLASS_TITLES.items():
         if title not in parts and any(contains_class((d,), word) for d in drugs):
             parts.append(title)
     plain = [d for d in drugs if contains_class((d,), "cytotoxic") and not contains_class((d,), "adc")]
     if plain:
         parts.append("chemotherapy")
+    # A drug of no class above is a class of its own: with a PD-1 antibody it is not what trials of antibodies tested.
+    for name in drugs:
+        drug = registered.get(name)
+        named = any(contains_class((name,), word) for word in (*_CLASS_TITLES, "ici", "cytotoxic"))
+        if drug is not None and not named and acts_through(drug) and drug.drug_class not in parts:
+            parts.append(drug.drug_class)
     return " and ".join(parts) or "other"

@@ -55,7 +55,7 @@ FIGURES = (
 WEIGHTS: Mapping[str, float] = {"survival": 1.0, "progression_free": 0.5, "toxicity": 0.1}
 """Weights of benefit and harm, each a share of 24 months: of life, of life without progression, and of one severe
 toxicity. A default to be looked at and changed; no study measured it."""
-_LEVELS = ("tested", "extrapolated", "contradicted")
+_LEVELS = ("tested", "extrapolated", "contradicted", "not ranked")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Ranked:
     option : the regimen, its evidence and level.
     figures : name of `FIGURES` -> figure.
     score : benefit less harm, by the weights.
-    best : probability of the best score among the options of its level.
+    best : probability of the best score among the options of its level; 0 for one that is not ranked.
     not_worse : probability of survival at 12 months at least that of the standard less the margin.
     against_standard : difference of the score to that of the standard, with its interval.
     told_apart : whether that interval leaves out zero.
@@ -97,7 +97,9 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Options of one patient in order: tested ones, then extrapolated, then contradicted ones.
+    """Options of one patient in order: tested ones, then extrapolated, then contradicted ones, then those not ranked.
+
+    The last stand in the order in which they were given, whatever their score.
 
     Attributes
     ----------
@@ -400,11 +402,15 @@ def ranked(
     InputError
         Where no twin reached all options.
     """
+    import pandas as pd
+
     used = dict(WEIGHTS if weights is None else weights)
     if uncertainty is None:
         uncertainty = RankingUncertainty(classes=ClassErrors({"all": dict(discrepancy)} if discrepancy else {}))
     ids, w, arms = _paired(followed, [o.name for o in options])
     if len(uncertainty.factors):
+        import pandas as pd
+
         places = followed.twins.table.index.get_indexer(pd.Index(ids))
         uncertainty = replace(uncertainty, factors=uncertainty.factors[:, places])
     point = {o.name: _figures(arms[o.name], w, np.zeros(3)) for o in options}
@@ -424,7 +430,7 @@ def ranked(
                 o,
                 {n: _interval(point[o.name][n], np.array([f[n] for f in drawn[o.name]])) for n in FIGURES},
                 _interval(values[o.name], scores[o.name]),
-                float((scores[o.name] >= top - 1e-12).mean()),
+                0.0 if o.level == "not ranked" else float((scores[o.name] >= top - 1e-12).mean()),
                 float((survival[o.name] >= survival[standard] - margin).mean()),
                 difference,
                 o.name != standard and (difference.low > 0.0 or difference.high < 0.0),
@@ -432,7 +438,7 @@ def ranked(
                 dict((early or {}).get(o.name, {})),
             )
         )
-    rows.sort(key=lambda r: (_LEVELS.index(r.option.level), -r.score.value))
+    rows.sort(key=lambda r: (_LEVELS.index(r.option.level), 0.0 if r.option.level == "not ranked" else -r.score.value))
     return Ranking(standard, tuple(rows), used, margin, dict(limiting or {}), _words(rows, standard, uncertainty))
 
 
@@ -457,6 +463,9 @@ def _words(rows: Sequence[Ranked], standard: str, uncertainty: RankingUncertaint
     said = []
     for r in rows:
         if r.option.name == standard:
+            continue
+        if r.option.level == "not ranked":
+            said.append(f"{r.option.title}: not ranked, whatever its score ({r.option.reason}).")
             continue
         if not r.told_apart:
             said.append(f"{r.option.title} and {title} cannot be told apart.")

@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immunescape.evaluation.harness.checks import NOT_FOUND
+
 if TYPE_CHECKING:
     from immunescape.evaluation.harness.protocols import Protocol
     from immunescape.evaluation.harness.scoring import Comparison
@@ -180,12 +182,15 @@ def added_class(trial: Trial, arm: str = "") -> str:
 
 
 def evidence(chosen: Sequence[Protocol], compared: Sequence[Comparison], figure: str) -> list[Evidence]:
-    """Comparisons of calibration trials in which drugs are added, with a published and a virtual ratio."""
+    """Comparisons of calibration trials in which drugs are added, with a virtual ratio and a published one at hand.
+
+    Published ratios that were entered from memory and not found again teach nothing.
+    """
     classes = {p.trial.name: added_class(p.trial) for p in chosen if p.role == "calibration" and p.counted}
     out = []
     for c in compared:
         name = classes.get(c.trial, "")
-        if name and c.figure == figure and c.virtual and c.published_se:
+        if name and c.figure == figure and c.virtual and c.published_se and c.checked != NOT_FOUND:
             out.append(Evidence(c.trial, name, math.log(c.published), c.published_se, math.log(c.virtual), c.se or 0.0))
     return out
 

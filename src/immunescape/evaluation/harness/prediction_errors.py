@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immunescape.evaluation.calibration import comparison_kind
+from immunescape.evaluation.harness.checks import NOT_FOUND
 from immunescape.evaluation.harness.class_effects import COLUMNS, Evidence, class_effects, evidence, shrunk
 from immunescape.evaluation.harness.scoring import Comparison
 from immunescape.evaluation.posterior import ENOUGH, shipped_record
@@ -63,6 +64,7 @@ def fitted_trials() -> set[str]:
 def prediction_errors(run: Harness, fitted: Collection[str]) -> list[PredictionError]:
     """Errors by comparison and kind of figure, of calibration trials.
 
+    Published figures that were entered from memory and not found again are left out.
     Hazard ratios of trials that add drugs are predicted with the share that the other trials of such drugs have shown;
     the uncertainty of that share is a part of chance here, as predictions carry it themselves. Trials that were fitted
     to count only where fewer than `ENOUGH` figures of others are there. The SD of a comparison with few figures leans
@@ -100,7 +102,8 @@ def prediction_errors(run: Harness, fitted: Collection[str]) -> list[PredictionE
 
 
 def _used(c: Comparison) -> bool:
-    return bool(c.counted and c.role == "calibration" and c.virtual and c.published > 0 and c.published_se)
+    known = c.counted and c.role == "calibration" and c.checked != NOT_FOUND
+    return bool(known and c.virtual and c.published > 0 and c.published_se)
 
 
 def _ratio_error(c: Comparison, known: Sequence[Evidence], figure: str) -> tuple[float, float]:

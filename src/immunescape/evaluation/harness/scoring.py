@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from immunescape.evaluation.harness.checks import NOT_FOUND, Check, checks
 from immunescape.evaluation.harness.figures import CURVE_MONTHS
 from immunescape.evaluation.harness.protocols import Protocol
 from immunescape.evaluation.harness.real import curve_references, oak_references
@@ -128,6 +129,9 @@ def comparisons(
                 return
             seen.add((arm, figure))
             low, high = interval or (None, None)
+            if (check := _check(protocol, arm, figure)) is not None:
+                checked = check.source if check.found else NOT_FOUND
+                low, high = (low, high) if check.low is None else (check.low, check.high)
             guessed = False
             logarithmic = figure.endswith(("_hr", "_median_months"))
             if se is None and low and high:
@@ -182,6 +186,16 @@ def comparisons(
                 responders = size and (size / 4 if row["figure"].startswith("dor") else size)
                 add(row["arm"], row["figure"], row.number("value"), interval, row["source"], row["checked"], responders)
     return out
+
+
+def _check(protocol: Protocol, arm: str, figure: str) -> Check | None:
+    """What was found of a published figure of a combination."""
+    if "combination" not in protocol.rows:
+        return None
+    if figure == "orr_pct":
+        control = protocol.trial.control
+        figure = "orr_control" if control is not None and control.name == arm else "orr_experimental"
+    return checks().get((protocol.trial.name, figure))
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------
