@@ -205,9 +205,9 @@ class Tape:
             bottom = [b for b in bottom if not self.hoist.fixed(b)]
         # Signs are pulled out of products, so that x*y and (-x)*y are the same node but for a subtraction at its use.
         sign = 1
-        for i, part in enumerate(top):
-            if part.op == "num" and part.value < 0:
-                sign, top[i] = -sign, ir.num(-part.value)
+        for i, factor in enumerate(top):
+            if factor.op == "num" and factor.value < 0:
+                sign, top[i] = -sign, ir.num(-factor.value)
         top = [p for p in self._fixed_part(top, "mul") if not p.is_num(1.0)]
         operands = [self._operand(p) for p in top]
         # One reciprocal per denominator, however many quotients have it: a division costs several multiplications.

@@ -73,10 +73,10 @@ def suppression_links() -> dict[str, tuple[Row, ...]]:
 
 
 def _by_parameter(table: str) -> dict[str, tuple[Row, ...]]:
-    found: dict[str, list[Row]] = {}
+    rows_of_parameter: dict[str, list[Row]] = {}
     for row in read_rows(table, ("parameter", "score", "weight", "source", "grade", "note")):
-        found.setdefault(row["parameter"], []).append(row)
-    return {name: tuple(rows) for name, rows in found.items()}
+        rows_of_parameter.setdefault(row["parameter"], []).append(row)
+    return {name: tuple(rows) for name, rows in rows_of_parameter.items()}
 
 
 _OTHER = "parameter:"

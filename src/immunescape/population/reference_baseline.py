@@ -203,9 +203,9 @@ def reference_strengths(
     for number in range(max_iterations):
         before = current
         baseline = _grow(model, compiled, current, rtol, changed=changed)
-        found = strengths_from_state(model, baseline.quantities)
-        change = max((abs(found[k] - current[k]) / (1.0 + found[k]) for k in found), default=0.0)
-        current = found
+        strengths = strengths_from_state(model, baseline.quantities)
+        change = max((abs(strengths[k] - current[k]) / (1.0 + strengths[k]) for k in strengths), default=0.0)
+        current = strengths
         if change < tolerance:
             return current, baseline
         if number >= _PATIENCE:  # what swings about the fixed point is drawn to it by taking half of each step

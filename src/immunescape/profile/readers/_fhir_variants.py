@@ -101,9 +101,9 @@ def _gene(component: Mapping[str, Any]) -> str | None:
 
 def _hgvs(components: list[dict[str, Any]], mark: str) -> str | None:
     for component in components:
-        for word in _words(component):
-            if mark in word:
-                return word
+        for notation in _words(component):
+            if mark in notation:
+                return notation
     return None
 
 
@@ -204,8 +204,8 @@ class FoundVariants:
 
     def _assembly(self, by_code: Mapping[str, list[dict[str, Any]]]) -> None:
         for component in by_code.get("62374-4", []):
-            for word in _words(component):
-                match = re.search(r"(GRCh3[78]|hg19|hg38)", word)
+            for assembly in _words(component):
+                match = re.search(r"(GRCh3[78]|hg19|hg38)", assembly)
                 if match:
                     self.build = build_word(match.group(1), self.file)
 
