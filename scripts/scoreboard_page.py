@@ -18,7 +18,7 @@ from typing import Any
 
 from immunescape.console import markdown_table
 from immunescape.evaluation.aims import FIGURE_WORDS
-from immunescape.evaluation.scoreboard import LANDMARKS
+from immunescape.evaluation.trial_classes import LANDMARKS
 
 _WORDS = {
     "orr_pct": ("ORR, %", 1),
