@@ -224,8 +224,8 @@ class Tape:
     def _sum(self, node: Expr) -> int:
         parts = self._fixed_part(list(node.args), "add")
         terms: list[tuple[int, int]] = []
-        for part in parts:
-            index = self._operand(part)
+        for summand in parts:
+            index = self._operand(summand)
             if self.nodes[index][0] == "neg":
                 terms.append((self.nodes[index][1], -1))
             else:

@@ -92,8 +92,8 @@ def _words(component: Mapping[str, Any]) -> list[str]:
 def _gene(component: Mapping[str, Any]) -> str | None:
     """Return the symbol of a gene: a word that the gene table holds, else the first that looks like one."""
     words = [w for w in _words(component) if not re.fullmatch(r"(HGNC:)?\d+", w)]
-    for word in words:
-        symbol = to_symbols([word.partition(" ")[0]])[0]
+    for entry in words:
+        symbol = to_symbols([entry.partition(" ")[0]])[0]
         if symbol:
             return symbol
     return None
