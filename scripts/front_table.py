@@ -21,9 +21,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from immunescape.console import markdown_table
 from immunescape.evaluation.harness import Harness, run_harness
 from immunescape.evaluation.scoreboard import roles
-from immunescape.report.tables import markdown_table
 
 LEAST_PATIENTS = 2000
 SEEN = {

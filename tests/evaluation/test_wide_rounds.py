@@ -179,11 +179,16 @@ def test_errors_of_trials_that_a_fit_had_not_seen_are_those_of_the_same_sort_of_
     }
     monkeypatch.setattr("immunescape.evaluation.posterior._prediction_errors", dict)
     monkeypatch.setattr("immunescape.evaluation.posterior.shipped_record", lambda: record)
+    monkeypatch.setattr("immunescape.evaluation.posterior._prediction_errors", dict)
     assert shipped_discrepancy("inhibitor added") == {"hr": 0.15, "orr": 0.2}
     assert shipped_discrepancy("other") == {"hr": 0.3, "orr": 0.2}  # two figures are too few
     assert shipped_discrepancy() == {"hr": 0.3, "orr": 0.2}
     monkeypatch.setattr("immunescape.evaluation.posterior.shipped_record", lambda: {"discrepancy": {"hr": 0.1}})
     assert shipped_discrepancy("inhibitor added") == {"hr": 0.1}
+    # errors of predictions of trials that nothing was fitted to come first
+    unseen = {"all": {"hr": {"sd": 0.4, "figures": 9}}, "other": {"hr": {"sd": 0.2, "figures": 2}}}
+    monkeypatch.setattr("immunescape.evaluation.posterior._prediction_errors", lambda: unseen)
+    assert shipped_discrepancy("other") == {"hr": 0.4}
 
 
 def test_comparisons_differ_in_whether_an_inhibitor_is_added_or_replaces() -> None:

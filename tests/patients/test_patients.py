@@ -19,7 +19,7 @@ PEMBROLIZUMAB = "pembrolizumab 200 mg every 3 weeks"
 
 @pytest.fixture(scope="module")
 def patient() -> VirtualPatient:
-    return immunescape.patient(seed=9, pdl1_tps=60)
+    return immunescape.patient(seed=8, pdl1_tps=60)
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +39,10 @@ def test_a_patient_has_exactly_the_covariates_that_are_given() -> None:
 
 
 def test_the_same_seed_gives_the_same_patient(patient: VirtualPatient) -> None:
-    again = immunescape.patient(seed=9, pdl1_tps=60)
+    again = immunescape.patient(seed=8, pdl1_tps=60)
     assert again.states == patient.states
     assert again.covariates == patient.covariates
-    assert immunescape.patient(seed=8, pdl1_tps=60).states != patient.states
+    assert immunescape.patient(seed=7, pdl1_tps=60).states != patient.states
 
 
 @pytest.mark.parametrize(
