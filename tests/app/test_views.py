@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.app.browser_page import Page, wait_for
+from tests.app.test_twin_cards import one_patient
 
 from immunescape.app.evidence import claim_rows
 from immunescape.profile.loading import example_folder
@@ -37,6 +38,10 @@ def test_a_patient_is_simulated_changed_compared_and_kept(page: Page, pictures: 
     assert (
         page.script("return performance.now() - window.began") < 5000
     )  # a loaded machine; about one second on a free one
+    page.click("#p_limit")
+    page.wait_text("#p_steps", "MHC class I")
+    assert page.text("#p_steps").count("(limits)") <= 2
+    assert "--limiting" in page.text("#p_code")
     page.put("p_more", "kill_rate")
     wait_for(lambda: page.all(".isc-card[data-key=kill_rate]"))
     page.accessible()
@@ -106,6 +111,51 @@ def test_files_become_a_card_and_wrong_files_an_error(page: Page, pictures: Path
     page.wait_text("#r_code", "EX-04")
     page.accessible()
     page.shot(pictures, "profile")
+
+
+def test_twins_are_drawn_of_the_patient_shown_and_the_options_ranked_on_them(
+    page: Page, pictures: Path, tmp_path: Path
+) -> None:
+    page.view("profile")
+    page.click("#r_example")
+    page.wait_text("#r_choose", "example", 180)
+    page.wait_text("#r_card", "Mechanisms of resistance")
+    page.click("#k_run")
+    page.wait_text("#k_message", "drawing twins")
+    page.click("#k_cancel")
+    page.wait_text("#k_message", "Cancelled")
+    # a patient of whom little is known: other files clear what was shown of the last one
+    study = shutil.make_archive(str(tmp_path / "letter"), "zip", one_patient(tmp_path / "study"))
+    page.send("#r_files", study)
+    page.click("#r_run")
+    page.wait_text("#r_choose", "letter", 180)
+    wait_for(lambda: not page.text("#k_message"))
+    page.put("k_options", "- {name: mine, regimen: docetaxle 75 mg/m2 every 3 weeks}")
+    wait_for(lambda: "docetaxle" in page.script("return Shiny.shinyapp.$inputValues['k_options']"))
+    page.click("#k_run")
+    assert "docetaxel" in page.wait_text("#k_message", "unknown drug", 180)
+    assert "immunescape-" not in page.text("#k_message"), "no folder of the machine is named"
+    page.put("k_options", "- {name: mine, regimen: docetaxel 75 mg/m2 every 3 weeks}")
+    wait_for(lambda: "docetaxel" in page.script("return Shiny.shinyapp.$inputValues['k_options']"))
+    page.put("k_toxicity-range", 0.3)
+    wait_for(lambda: page.script("return Shiny.shinyapp.$inputValues['k_toxicity']") == 0.3)
+    page.click("#w_run")
+    page.wait_text("#w_message", " of 200 twins", 300)
+    command = page.wait_text("#w_code", "immunescape twin", 600)
+    assert "immunescape twin FOLDER --patient P1 --twins 200 --seed 1 --out twins" in command
+    assert "alive at 12 months" in page.text("#w_tables")
+    stored = json.loads(page.fetched("#w_json"))
+    assert f"{100 * stored['forecast']['os_12']:.0f} %" in page.text("#w_tables")
+    page.click("#k_run")
+    command = page.wait_text("#k_code", "immunescape rank", 900)
+    assert "rank FOLDER --patient P1 --options options.yaml --weight survival=1" in command
+    assert "mine" in page.text("#k_tables")
+    assert "(standard)" in page.text("#k_tables")
+    wait_for(lambda: len(page.all("#k_figures .main-svg")) >= 2)
+    assert page.fetched("#k_csv").startswith("option,evidence,role")
+    assert json.loads(page.fetched("#k_json"))["patient"] == "P1"
+    page.accessible()
+    page.shot(pictures, "twins")
 
 
 def test_a_file_that_is_too_large_is_not_sent(page: Page, tmp_path: Path) -> None:

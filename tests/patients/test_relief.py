@@ -53,6 +53,6 @@ def test_a_relief_is_the_doubling_itself_whatever_was_changed_before(patient: Vi
 
 
 def test_steps_differ_between_patients_and_some_patients_have_none() -> None:
-    steps = {limiting_step(immunescape.patient(seed=seed), REGIMEN).step for seed in (1, 2, 3, 10)}
+    steps = {limiting_step(immunescape.patient(seed=seed), REGIMEN).step for seed in (1, 2, 5, 10)}
     assert None in steps
     assert len(steps) >= 3, steps

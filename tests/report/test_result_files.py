@@ -61,6 +61,7 @@ def test_a_folder_of_another_trial_is_not_overwritten(folder):
 def test_results_and_studies_are_shown_in_a_line():
     result = immunescape.load_trial("oak").run(patients=2, seed=2, workers=1)
     assert len(repr(result)) < 2000
+    assert len(repr(result.result)) < 2000
 
 
 def test_show_prints_json():

@@ -29,7 +29,8 @@ def run_twins_task(request: Mapping[str, Any], folder: Path, progress: Progress)
     ----------
     request
         ``study`` (the folder of the files; empty: the example that ships), ``patient``, ``at``, ``twins``, ``seed``,
-        ``regimen`` (empty: the line that the files name, else the standard of the setting).
+        ``regimen`` (empty: the line that the files name, else the standard of the setting), ``enough`` (effective twins
+        that there must be; absent: the package's own).
     folder
         Folder of the job.
     progress
@@ -41,7 +42,8 @@ def run_twins_task(request: Mapping[str, Any], folder: Path, progress: Progress)
 
     made = twin(
         request["study"] or None, request["patient"], at=float(request["at"]), twins=int(request["twins"]),
-        seed=int(request["seed"]), regimen=request.get("regimen") or None, workers=1, progress=progress,
+        seed=int(request["seed"]), regimen=request.get("regimen") or None, workers=1, enough=request.get("enough"),
+        progress=progress,
     )  # fmt: skip
     made.save(folder / "run")
     columns = [c for c in made.table.columns if not str(c).startswith("x:")]
@@ -89,7 +91,7 @@ def run_ranking_task(request: Mapping[str, Any], folder: Path, progress: Progres
     made = rank(
         request["study"] or None, request["patient"], at=float(request["at"]), twins=int(request["twins"]),
         seed=int(request["seed"]), weights=dict(request["weights"]), margin=float(request["margin"]),
-        options=options, workers=1, progress=progress,
+        options=options, workers=1, enough=request.get("enough"), progress=progress,
     )  # fmt: skip
     made.save(folder / "run")
     made.table.to_csv(folder / "run" / "options.csv", index=False)

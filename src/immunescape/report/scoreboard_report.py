@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from immunescape.evaluation.scoreboard import LANDMARKS
+from immunescape.evaluation.trial_classes import LANDMARKS
 from immunescape.report.aims_report import aims_table, errors_table
 from immunescape.report.tables import Row, Table, number
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["TrialResult", "build_result"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TrialResult:
     """Result of a virtual trial.
 
@@ -51,6 +51,10 @@ class TrialResult:
     failures: tuple[dict[str, Any], ...] = ()
     candidates: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     escape: Mapping[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        arms = "; ".join(f"{arm['name']}: {arm['n']} patients" for arm in self.arms)
+        return f"TrialResult({self.trial.name}, seed {self.seed}, {self.engine} engine; {arms[:300]})"
 
     def to_json(self) -> dict[str, Any]:
         """Content of ``result.json``; no NaN: what was not reached or not measured is null."""
