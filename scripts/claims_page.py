@@ -18,16 +18,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from immunescape.console import markdown_table
 from immunescape.evaluation.claim_results import counted
 from immunescape.knowledge.claim_lock import claim_changes
 from immunescape.knowledge.claim_records import load_claims
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
-    """Lines of a table of Markdown."""
-    names = list(head)
-    body = ["| " + " | ".join(cell.replace("|", "/") for cell in row) + " |" for row in rows]
-    return ["| " + " | ".join(names) + " |", "|" + "---|" * len(names), *body, ""]
+    """Lines of a Markdown table; a bar within a cell becomes a slash."""
+    return markdown_table(head, ([cell.replace("|", "/") for cell in row] for row in rows))
 
 
 def effect(row: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from immunescape.console import markdown_table
 from immunescape.profile.scores.response import TITLES
 from immunescape.profile.scores.response_inputs import INPUTS
 from immunescape.profile.scores.response_model import ENDPOINTS, ResponseModel
@@ -22,9 +23,7 @@ def table(rows: list[dict[str, str]]) -> str:
     """Rows as a Markdown table."""
     if not rows:
         return "*(no patients)*\n"
-    head = list(rows[0])
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join(lines + ["| " + " | ".join(str(r[h]) for h in head) + " |" for r in rows]) + "\n"
+    return "\n".join(markdown_table(rows[0], (row.values() for row in rows)))
 
 
 def coefficients(model: ResponseModel) -> str:

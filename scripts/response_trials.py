@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 from scipy.stats import spearmanr
 
+from immunescape.console import markdown_table
 from immunescape.profile.resistance import CHECKPOINT_INHIBITORS
 from immunescape.profile.scores import response_probability
 
@@ -71,9 +72,9 @@ def section(shared: Path) -> str:
     rank = spearmanr(observed, expected).statistic
     naive = sum(abs(a - flat) for a in observed) / len(rows)
     names = [c for c in rows[0] if c != "inside"]
-    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-    for r in sorted(rows, key=lambda r: r["expected, %"]):
-        lines.append("| " + " | ".join(f"{r[c]:.0f}" if isinstance(r[c], float) else str(r[c]) for c in names) + " |")
+    ascending = sorted(rows, key=lambda r: r["expected, %"])
+    cells = ([f"{r[c]:.0f}" if isinstance(r[c], float) else r[c] for c in names] for r in ascending)
+    lines = markdown_table(names, cells)
     return f"""{TITLE}
 
 Published response rates of trial arms with a PD-1 or PD-L1 inhibitor are compared with the model given only line,
@@ -85,7 +86,6 @@ constant (the average patient's {flat:.0f} %) {naive:.0f}; the rank correlation 
 The interval is that of an individual probability, which is wider than that of a trial mean.
 
 {chr(10).join(lines)}
-
 """
 
 

@@ -16,12 +16,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from immunescape.console import markdown_table
+from immunescape.evaluation.aims import FIGURE_WORDS
+from immunescape.evaluation.trial_classes import LANDMARKS
+
 _WORDS = {
     "orr_pct": ("ORR, %", 1),
     "pfs_median_months": ("median PFS, months", 1),
     "os_median_months": ("median OS, months", 1),
     "pfs_hr": ("PFS hazard ratio", 2),
     "os_hr": ("OS hazard ratio", 2),
+    **{f"{e}_{m}_pct": (f"{e.upper()} at {m} months, %", 1) for e in ("pfs", "os") for m in LANDMARKS},
 }
 
 
@@ -38,51 +43,80 @@ def _interval(row: dict[str, Any], kind: str, digits: int) -> str:
 
 
 def _trials(rows: list[dict[str, Any]], role: str) -> list[str]:
-    out = [
-        f"## {role.capitalize()} trials",
-        "",
-        "| trial | arm | figure | predicted (95 %) | published (95 %) |",
-        "|---|---|---|---|---|",
-    ]
+    cells = []
     for row in rows:
         if row["role"] == role and row["published"] is not None:
             words, digits = _WORDS[row["endpoint"]]
-            cells = (row["trial"], row["arm"], words, _interval(row, "predicted", digits))
-            out.append("| " + " | ".join((*cells, _interval(row, "published", digits))) + " |")
-    return [*out, ""]
+            both = [_interval(row, kind, digits) for kind in ("predicted", "published")]
+            cells.append((row["trial"], row["arm"], words, *both))
+    head = ("trial", "arm", "figure", "predicted (95 %)", "published (95 %)")
+    return [f"## {role.capitalize()} trials", "", *markdown_table(head, cells)]
 
 
 def _summary(summary: dict[str, Any]) -> list[str]:
-    out = [
-        "| trials | predictor | ORR, median error (points) | medians, median error (%) | median \\|Δ ln HR\\| |"
-        " published HR inside (%) | interval score of ln HR |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    head = (
+        "trials",
+        "predictor",
+        "ORR, median error (points)",
+        "medians, median error (%)",
+        "median \\|Δ ln HR\\|",
+        "published HR inside (%)",
+        "interval score of ln HR",
+    )
+    cells = []
     for role, record in summary.items():
         for name, r in {"model": record, **record["rivals"]}.items():
-            own = name == "model"
-            cells = (
-                role,
-                name if own else f"baseline: {name}",
-                _number(r["orr_median_abs_error"], 1) if own else "",
-                _number(None if r["median_rel_error"] is None else 100 * r["median_rel_error"], 0) if own else "",
-                _number(r["hr_median_abs_log_error"], 3),
-                _number(None if r["hr_covered"] is None else 100 * r["hr_covered"], 0),
-                _number(r["hr_interval_score"], 2),
+            is_model = name == "model"
+            relative = None if r["median_rel_error"] is None else 100 * r["median_rel_error"]
+            cells.append(
+                (
+                    role,
+                    name if is_model else f"baseline: {name}",
+                    _number(r["orr_median_abs_error"], 1) if is_model else "",
+                    _number(relative, 0) if is_model else "",
+                    _number(r["hr_median_abs_log_error"], 3),
+                    _number(None if r["hr_covered"] is None else 100 * r["hr_covered"], 0),
+                    _number(r["hr_interval_score"], 2),
+                )
             )
+    return markdown_table(head, cells)
+
+
+def _naive(errors: dict[str, list[dict[str, Any]]], aims: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Bias and median error beside naive baselines, and the aims."""
+    out = [
+        "## Errors beside naive baselines, by kind of figure",
+        "",
+        "Units: ln for hazard ratios, percent for medians, points for response and survival. For arms, the baselines",
+        "are the mean of all calibration arms (constant), of those of the same line and class of treatment, and the",
+        "figure of the most recent such arm (for a control arm, of the last trial's control); a trial is left out of",
+        "its own.",
+        "",
+        "| trials | figure | predictor | bias | median abs. error | n |",
+        "|---|---|---|---|---|---|",
+    ]
+    for role, rows in errors.items():
+        for r in rows:
+            digits = 3 if r["figure"].endswith("_hr") else 1
+            name = r["predictor"] if r["predictor"] == "model" else f"baseline: {r['predictor']}"
+            bias = "–" if r["bias"] is None else f"{r['bias']:+.{digits}f}"
+            cells = (role, FIGURE_WORDS[r["figure"]], name, bias, _number(r["median_abs"], digits), str(r["n"]))
             out.append("| " + " | ".join(cells) + " |")
+    out += ["", "## Aims", "", "| trials | aim | reached | n | met |", "|---|---|---|---|---|"]
+    words = {True: "met", False: "missed", None: "not judged"}
+    for role, rows in aims.items():
+        out += [f"| {role} | {a['text']} | {a['reached']} | {a['n']} | {words[a['met']]} |" for a in rows]
     return [*out, ""]
 
 
 def _facts(facts: list[dict[str, Any]]) -> list[str]:
-    out = [
+    text = [
         "## Facts of the review",
         "",
         "Each in a virtual population of its own; intervals hold the number of virtual patients alone.",
         "",
-        "| fact | virtual population | predicted (95 %) | published | unit | fitted to |",
-        "|---|---|---|---|---|---|",
     ]
+    cells = []
     for f in facts:
         digits = 2 if f["unit"] == "hazard ratio" else 1
         if f["published"] is not None:
@@ -91,9 +125,11 @@ def _facts(facts: list[dict[str, Any]]) -> list[str]:
             published = f"up to {_number(f['published_high'], digits)}"
         else:
             published = f"{_number(f['published_low'], digits)} to {_number(f['published_high'], digits)}"
-        cells = (f["text"], f["population"], _interval(f, "predicted", digits), published, f["unit"])
-        out.append("| " + " | ".join((*cells, "yes" if f["calibrated"] else "no")) + " |")
-    return [*out, ""]
+        predicted = _interval(f, "predicted", digits)
+        fitted = "yes" if f["calibrated"] else "no"
+        cells.append((f["text"], f["population"], predicted, published, f["unit"], fitted))
+    head = ("fact", "virtual population", "predicted (95 %)", "published", "unit", "fitted to")
+    return [*text, *markdown_table(head, cells)]
 
 
 _MEASURES = {
@@ -119,9 +155,18 @@ def _kinetics(rows: list[dict[str, Any]]) -> list[str]:
         "lines of BIRCH's six arms are inferred from their sizes. The calibration fits to quartiles of growth and of",
         "best change in OAK, to nothing in BIRCH and FIR. Small samples are seldom rejected.",
         "",
-        "| patients | measure | n measured, simulated | median measured | median simulated | distance | p | aim |",
-        "|---|---|---|---|---|---|---|---|",
     ]
+    head = (
+        "patients",
+        "measure",
+        "n measured, simulated",
+        "median measured",
+        "median simulated",
+        "distance",
+        "p",
+        "aim",
+    )
+    lines = []
     for r in rows:
         words, digits = _MEASURES[r["measure"]]
         cells = (
@@ -134,13 +179,13 @@ def _kinetics(rows: list[dict[str, Any]]) -> list[str]:
             "–" if r["p"] is None else f"{r['p']:.2g}",
             {True: "met", False: "missed", None: "–"}[r["met"]],
         )
-        out.append("| " + " | ".join(cells) + " |")
+        lines.append(cells)
     large = [r for r in rows if not r["small"] and r["met"] is not None]
     small = [r for r in rows if r["small"] and r["met"] is not None]
     met = [sum(r["met"] for r in group) for group in (large, small)]
     return [
         *out,
-        "",
+        *markdown_table(head, lines),
         f"Aims met: {met[0]} of {len(large)} in the large groups, {met[1]} of {len(small)} in small arms.",
         "",
     ]
@@ -160,7 +205,7 @@ def _response(rows: list[dict[str, Any]]) -> list[str]:
         "",
         *_strata(rows),
     ]
-    return [*out, ""]
+    return out
 
 
 def _size(rows: list[dict[str, Any]]) -> list[str]:
@@ -172,20 +217,27 @@ def _size(rows: list[dict[str, Any]]) -> list[str]:
         "",
         *_strata(rows),
     ]
-    return [*out, ""]
+    return out
 
 
 def _strata(rows: list[dict[str, Any]]) -> list[str]:
-    out = [
-        "| stratum | prior therapy | drug | n | responded, % (95 %) | simulated, % (95 %) | n simulated | inside |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    head = (
+        "stratum",
+        "prior therapy",
+        "drug",
+        "n",
+        "responded, % (95 %)",
+        "simulated, % (95 %)",
+        "n simulated",
+        "inside",
+    )
+    lines = []
     for r in rows:
         shown = {"predicted": r["simulated"], **r}
         cells = (r["stratum"], r["prior"], r["drug"], str(r["n"]), _interval(r, "published", 1))
         inside = {True: "yes", False: "no", None: "–"}[r["inside"]]
-        out.append("| " + " | ".join((*cells, _interval(shown, "predicted", 1), str(r["n_simulated"]), inside)) + " |")
-    return out
+        lines.append((*cells, _interval(shown, "predicted", 1), str(r["n_simulated"]), inside))
+    return markdown_table(head, lines)
 
 
 def page(record: dict[str, Any], notes: str) -> str:
@@ -212,6 +264,8 @@ def page(record: dict[str, Any], notes: str) -> str:
         "",
     ]
     parts = [*head, *_summary(record["summary"])]
+    if record.get("errors"):
+        parts += _naive(record["errors"], record.get("aims", {}))
     for role in ("calibration", "validation"):
         parts += _trials(record["rows"], role)
     parts += _facts(record["facts"])

@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from immunescape.console import markdown_table
 from immunescape.errors import ImmunescapeError
 from immunescape.profile.loading import join, load_study
 from immunescape.profile.readers import Partial, all_readers
@@ -236,11 +237,12 @@ def page(outcomes: list[Outcome]) -> str:
         f"checked against content that is known beforehand), {counts['refused']} are refused with advice, and "
         f"{counts['fault']} are faults.",
         "",
-        "| file | format | verdict | what | told, or advised |",
-        "|---|---|---|---|---|",
+        *markdown_table(
+            ("file", "format", "verdict", "what", "message or advice"),
+            ((o.file, f"`{o.format}`", o.verdict, _cell(o.what, 110), _cell(o.advice)) for o in outcomes),
+        ),
     ]
-    lines += [f"| {o.file} | `{o.format}` | {o.verdict} | {_cell(o.what, 110)} | {_cell(o.advice)} |" for o in outcomes]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

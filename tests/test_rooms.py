@@ -13,7 +13,7 @@ import pytest
 import immunescape
 
 ROOT = Path(immunescape.__file__).parent
-COMMON = {"errors", "files", "release", "units"}
+COMMON = {"console", "errors", "files", "release", "units"}
 KNOWLEDGE = COMMON | {"knowledge", "plugins", "registry"}
 SIMULATION = KNOWLEDGE | {"library", "stats", "engine", "parallel", "model", "population", "trial"}
 RESULTS = SIMULATION | {"design", "patients", "evaluation", "profile", "twins"}
@@ -39,11 +39,11 @@ BELOW: dict[str, set[str]] = {
     "evaluation": SIMULATION,
     "predictions": KNOWLEDGE | {"evaluation", "trial"},
     "twins": SIMULATION | {"evaluation", "profile"},
-    "report": RESULTS | {"console"},
-    "api": RESULTS | {"console", "report"},
+    "report": RESULTS,
+    "api": RESULTS | {"report"},
     "testing": RESULTS - {"evaluation", "patients", "twins"},
-    "app": RESULTS | {"console", "report", "api", "predictions"},
-    "cli": RESULTS | {"console", "report", "api", "app", "predictions"},
+    "app": RESULTS | {"report", "api", "predictions"},
+    "cli": RESULTS | {"report", "api", "app", "predictions"},
 }
 """Package or module -> what it may import. ``immunescape/__init__.py`` hands out what `api` offers, and no more."""
 

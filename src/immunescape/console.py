@@ -1,17 +1,24 @@
-"""What every command prints with: tables that fit the terminal, and the notice that this is research software."""
+"""What every command prints with: tables for the terminal and for Markdown, and the notice on research software."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["NOTICE", "print_table"]
+__all__ = ["NOTICE", "markdown_table", "print_table"]
 
 NOTICE = (
     "immunescape is research software. It is not a medical device, it has not been validated for clinical use, and "
     "nothing that it prints is treatment advice."
 )
+
+
+def markdown_table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
+    """Return the lines of a Markdown table, an empty one at the end; cells must already be escaped."""
+    names = list(head)
+    body = ["| " + " | ".join(str(c) for c in row) + " |" for row in rows]
+    return ["| " + " | ".join(names) + " |", "|" + "---|" * len(names), *body, ""]
 
 
 def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:

@@ -15,6 +15,7 @@ from immunescape.design.boundaries import boundaries
 from immunescape.design.cohort import Milestone, Streams
 from immunescape.design.group_sequential import GroupSequential, Hypothesis
 from immunescape.design.loading import read_design
+from immunescape.design.sequential_block import enrol_more
 from immunescape.design.simulation import simulate
 from immunescape.design.ssr import Reestimation
 from immunescape.design.statistics import Statistic
@@ -176,7 +177,7 @@ def test_added_patients_enter_after_the_look_that_adds_them() -> None:
     cohort.enrolled[:, 450:] = False
     month = cohort.month_of(looks[0])
     planned = cohort.entry[:, :450].copy()
-    rule._extend(design, cohort, np.full(100, 2.0), month)
+    enrol_more(rule.reestimation, design, cohort, np.full(100, 2.0), month)
     np.testing.assert_array_equal(cohort.entry[:, :450], planned)
     assert np.all(cohort.entry[:, 450:].min(axis=1) > month)
     assert np.all(np.diff(cohort.entry, axis=1) > 0)

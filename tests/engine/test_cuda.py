@@ -170,10 +170,10 @@ int all_freed(void) { return pieces > 0 && freed == pieces; }
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the driver in its place is written for POSIX")
 def test_a_job_goes_to_the_device_and_comes_back(tmp_path, monkeypatch, emulated):
-    from immunescape.engine.batch import _POINTERS
+    from immunescape.engine.job_struct import INPUTS
 
     source, library = tmp_path / "driver.c", tmp_path / f"driver{library_suffix()}"
-    source.write_text(DRIVER.replace("POINTERS_END", str(8 + len(_POINTERS))), encoding="utf-8")
+    source.write_text(DRIVER.replace("POINTERS_END", str(8 + len(INPUTS))), encoding="utf-8")
     command = find_toolchain().command
     try:
         subprocess.run([*command, "-shared", "-fPIC", "-w", source, "-o", library, "-ldl"], check=True, timeout=300)

@@ -21,7 +21,7 @@ from immunescape.evaluation.weighting import (
     pool,
 )
 from immunescape.population.distributions import Distribution
-from immunescape.population.fit import FitTerm, PopulationFit
+from immunescape.population.fit import COEFFICIENT_TERMS, FitTerm, PopulationFit
 from immunescape.population.linking import linked_score, unexplained_share
 from immunescape.trial.blocks import BlockTask, _Worker
 from immunescape.trial.lesions import LesionModel
@@ -107,7 +107,7 @@ def test_scores_of_lesions_are_those_that_were_simulated(worker: _Worker) -> Non
     linked = np.column_stack([linked_score(n, rows) for n in names])
     from immunescape.population.scores import standard_score
 
-    scores = {t.term for t in fit.terms if t.term not in ("shift", "scale")}
+    scores = {t.term for t in fit.terms if t.term not in ("shift", "scale", *COEFFICIENT_TERMS)}
     sample = Sample(
         "keynote-024", "a", names, z, linked, np.array([unexplained_share(n, region) for n in names]),
         {s: standard_score(s, rows) for s in scores}, np.zeros(len(rows)), {}, {}, ((fit, len(rows)),),

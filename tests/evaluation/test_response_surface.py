@@ -21,7 +21,7 @@ from immunescape.evaluation.surface_rounds import WIDEST, calibrate_surface, hal
 from immunescape.evaluation.targets import Target, logit
 from immunescape.evaluation.weighting import Sample
 from immunescape.population.fit import PopulationFit
-from immunescape.trial.spec import load_trial
+from immunescape.trial.loading import load_trial
 
 KEY = ("t", "a")
 MOVING = (Term("k_kill", ("k_kill",), "shift", 0.8), Term("k_kill", ("k_kill",), "scale", 0.4))

@@ -14,16 +14,8 @@ from lifelines import KaplanMeierFitter
 from immunescape.errors import InputError
 from immunescape.evaluation.facts import facts
 from immunescape.evaluation.replicates import km_median
-from immunescape.evaluation.scoreboard import (
-    Score,
-    interval_score,
-    published_ratios,
-    regimen_class,
-    rivals,
-    roles,
-    score_trial,
-    summarise,
-)
+from immunescape.evaluation.scoreboard import Score, published_ratios, rivals, score_trial, summarise
+from immunescape.evaluation.trial_classes import interval_score, regimen_class, roles
 from immunescape.evaluation.validation import validate
 from immunescape.report.scoreboard_report import facts_table, print_scoreboard, scores_table, summary_table
 from immunescape.trial.loading import list_trials, load_trial
@@ -113,7 +105,7 @@ def test_a_small_trial_is_scored_from_end_to_end(tmp_path, monkeypatch) -> None:
     found = validate(["keynote-024"], patients=16, workers=1, out=tmp_path)
     content = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert {r["endpoint"] for r in content["rows"]} == {
-        "orr_pct", "pfs_median_months", "os_median_months", "pfs_hr", "os_hr",
+        "orr_pct", "pfs_median_months", "os_median_months", "pfs_hr", "os_hr", "os_12_pct", "os_60_pct",
     }  # fmt: skip
     ratio = next(r for r in content["rows"] if r["endpoint"] == "pfs_hr")
     assert ratio["published"] == 0.5
@@ -190,7 +182,9 @@ def test_a_run_on_named_trials_shows_its_own_figures_and_what_its_intervals_hold
     shown = capsys.readouterr().out
     assert "Facts of the review" not in shown
     assert "is not in them" not in shown
-    assert "errors of the size that the fit left on the calibration trials" in shown
+    assert "errors of the size that predictions left on trials that were not fitted" in shown
+    assert "baseline: last trial" in shown
+    assert "median absolute error at most 5 points" in shown
     assert "baseline: constant" in {row["Predictor"] for row in summary_table(found.summary()).rows}
     assert found.notes == ()
     rows = scores_table(list(found.scores)).rows

@@ -177,12 +177,18 @@ def test_errors_of_trials_that_a_fit_had_not_seen_are_those_of_the_same_sort_of_
             "other": {"hr": {"sd": 0.9, "figures": 2}},
         },
     }
+    monkeypatch.setattr("immunescape.evaluation.posterior._prediction_errors", dict)
     monkeypatch.setattr("immunescape.evaluation.posterior.shipped_record", lambda: record)
+    monkeypatch.setattr("immunescape.evaluation.posterior._prediction_errors", dict)
     assert shipped_discrepancy("inhibitor added") == {"hr": 0.15, "orr": 0.2}
     assert shipped_discrepancy("other") == {"hr": 0.3, "orr": 0.2}  # two figures are too few
     assert shipped_discrepancy() == {"hr": 0.3, "orr": 0.2}
     monkeypatch.setattr("immunescape.evaluation.posterior.shipped_record", lambda: {"discrepancy": {"hr": 0.1}})
     assert shipped_discrepancy("inhibitor added") == {"hr": 0.1}
+    # errors of predictions of trials that nothing was fitted to come first
+    unseen = {"all": {"hr": {"sd": 0.4, "figures": 9}}, "other": {"hr": {"sd": 0.2, "figures": 2}}}
+    monkeypatch.setattr("immunescape.evaluation.posterior._prediction_errors", lambda: unseen)
+    assert shipped_discrepancy("other") == {"hr": 0.4}
 
 
 def test_comparisons_differ_in_whether_an_inhibitor_is_added_or_replaces() -> None:
@@ -214,7 +220,7 @@ def test_terms_of_ones_own_are_read_and_checked(tmp_path: Path) -> None:
             read_terms(path)
         assert caught.value
     courses = read_terms(Path(str(files("immunescape.knowledge"))) / "data" / "calibration_terms_courses.csv")
-    assert len(courses) == 15
+    assert len(courses) == 16
     assert set(courses) <= set(terms())
     path.write_text(head, encoding="utf-8")
     with pytest.raises(InputError, match="no term"):

@@ -110,8 +110,9 @@ def bench() -> Bench:
     from immunescape.engine import get_engine
     from immunescape.population.reference_baseline import reference_baseline
 
-    baseline = reference_baseline(engine="auto")
-    model = Model.build([*registry.mechanisms(), exposure_mechanism()])
+    # mechanisms as tabulated, each by itself: what capacities in series make of them is tested in test_specificity.py
+    baseline = reference_baseline(Model.build(specificity="none"), engine="auto")
+    model = Model.build([*registry.mechanisms(), exposure_mechanism()], specificity="none")
     compiled = get_engine("auto").compile(model.to_sbml())
     return Bench(model, compiled, baseline.states, baseline.days)
 

@@ -24,7 +24,7 @@ def untreated() -> Mapping[str, float]:
 @lru_cache(maxsize=2)
 def _compiled(drugs: tuple[str, ...]) -> tuple[Model, Any]:
     exposure = [] if drugs else [exposure_mechanism()]
-    model = Model.build([*registry.mechanisms(), *exposure], drugs=drugs, check_units=False)
+    model = Model.build([*registry.mechanisms(), *exposure], drugs=drugs, check_units=False, specificity="none")
     return model, get_engine("auto").compile(model.to_sbml())
 
 

@@ -27,7 +27,7 @@ KEY = ("killing", "cytokine", "toy_suppression")
 
 def build(toys: Toys, *changed: Mechanism, drugs: bool = True) -> Model:
     mechanisms = {m.name: m for m in (*toys.mechanisms, *changed)}
-    return Model.build(mechanisms.values(), (toys.drug,) if drugs else ())
+    return Model.build(mechanisms.values(), (toys.drug,) if drugs else (), specificity="none")
 
 
 def states(model: Model, seed: int = 0) -> dict[str, float]:

@@ -30,7 +30,7 @@ def full() -> tuple[Model, Any, dict[str, float]]:
     from immunescape.engine import get_engine
     from immunescape.population.reference_baseline import reference_baseline
 
-    model = Model.build(drugs=NEW)
+    model = Model.build(drugs=NEW, specificity="none")
     return (
         model,
         get_engine("auto").compile(model.to_sbml()),

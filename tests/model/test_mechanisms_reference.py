@@ -66,13 +66,15 @@ def assert_stored(strengths: Mapping[Key, float], baseline: Baseline, reference:
 
 
 def test_stored_strengths_are_the_fixed_point_from_a_start_without_any(reference: Bench) -> None:
-    strengths, baseline = reference_strengths(start={})
+    strengths, baseline = reference_strengths(Model.build(specificity="none"), start={})
     assert_stored(strengths, baseline, reference)
 
 
 def test_stored_strengths_are_the_fixed_point_of_another_engine(reference: Bench) -> None:
     """One step of the iteration by scipy's integrator, which shares no generated code, stays where it is."""
-    strengths, baseline = reference_strengths(engine="reference", rtol=1e-7, tolerance=1e-5, max_iterations=2)
+    strengths, baseline = reference_strengths(
+        Model.build(specificity="none"), engine="reference", rtol=1e-7, tolerance=1e-5, max_iterations=2
+    )
     assert_stored(strengths, baseline, reference)
 
 
@@ -80,12 +82,12 @@ def test_stored_strengths_are_the_fixed_point_of_another_engine(reference: Bench
 @pytest.mark.nightly
 def test_stored_strengths_are_the_fixed_point_of_libroadrunner(reference: Bench) -> None:
     """The oracle needs minutes to load the whole model."""
-    strengths, baseline = reference_strengths(engine="roadrunner", start={})
+    strengths, baseline = reference_strengths(Model.build(specificity="none"), engine="roadrunner", start={})
     assert_stored(strengths, baseline, reference)
 
 
 def test_update_writes_what_it_computed(tmp_path: Path) -> None:
-    written = update_reference_strengths(tmp_path / "strengths.csv", engine="auto")
+    written = update_reference_strengths(tmp_path / "strengths.csv", engine="auto", specificity="none")
     assert load_strengths(tmp_path / "strengths.csv") == pytest.approx(written, rel=1e-9)
 
 

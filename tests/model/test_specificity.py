@@ -11,6 +11,7 @@ from immunescape.model.composition import SERIES_EXPONENT, series_exponent, toge
 from immunescape.model.expressions import Name, evaluate
 from immunescape.model.parameters import load_parameters
 from immunescape.model.registry import drugs
+from immunescape.model.specificity import DEFAULT
 from immunescape.model.suppression import activity_id, axes
 
 THREE = [
@@ -72,8 +73,12 @@ def test_every_axis_acts_on_something_and_cites_what_is_in_the_bibliography() ->
     assert not [p for p in model.parameters.values() if p.distribution == "sparse" and p.lower is not None]
 
 
-def test_a_model_that_is_not_told_has_no_activities_and_no_exponent() -> None:
-    model = Model.build(drugs=["urelumab"], check_units=False)
+def test_full_is_the_default() -> None:
+    assert DEFAULT == Model.build(check_units=False).specificity == "full"
+
+
+def test_a_model_without_specificity_has_no_activities_and_no_exponent() -> None:
+    model = Model.build(drugs=["urelumab"], check_units=False, specificity="none")
     assert model.specificity == "none"
     assert not [n for n in model.parameters if n.startswith("activity_") or n == SERIES_EXPONENT]
     told = Model.build(drugs=["urelumab"], check_units=False, specificity="full")
@@ -83,7 +88,7 @@ def test_a_model_that_is_not_told_has_no_activities_and_no_exponent() -> None:
 
 
 def test_with_sparse_strengths_only_revised_sizes_tell_the_reference_patient_apart() -> None:
-    plain, sparse = Model.build(check_units=False), Model.build(check_units=False, specificity="sparse")
+    plain, sparse = (Model.build(check_units=False, specificity=option) for option in ("none", "sparse"))
     revised = set(load_parameters(suppression._REVISED, ""))
     for name, parameter in plain.parameters.items():
         if name not in revised and not name.startswith("X0_"):

@@ -19,7 +19,7 @@ PEMBROLIZUMAB = "pembrolizumab 200 mg every 3 weeks"
 
 @pytest.fixture(scope="module")
 def patient() -> VirtualPatient:
-    return immunescape.patient(seed=7, pdl1_tps=60)
+    return immunescape.patient(seed=8, pdl1_tps=60)
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +39,10 @@ def test_a_patient_has_exactly_the_covariates_that_are_given() -> None:
 
 
 def test_the_same_seed_gives_the_same_patient(patient: VirtualPatient) -> None:
-    again = immunescape.patient(seed=7, pdl1_tps=60)
+    again = immunescape.patient(seed=8, pdl1_tps=60)
     assert again.states == patient.states
     assert again.covariates == patient.covariates
-    assert immunescape.patient(seed=8, pdl1_tps=60).states != patient.states
+    assert immunescape.patient(seed=7, pdl1_tps=60).states != patient.states
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_impossible_options_are_refused(patient: VirtualPatient, options: dict[s
 
 def test_a_patient_of_a_trial_goes_through_the_same_course(trial_result: VirtualResult) -> None:
     """A second-line trial: the patient is made again with the earlier line, and has the trial's scans and ending."""
-    for row in trial_result.patients.groupby("arm").head(2).to_dict("records"):
+    for row in trial_result.patients.groupby("arm").head(3).to_dict("records"):
         made = trial_result.patient(row["id"], row["arm"])
         course = made.simulate(row["regimen"], months=row["follow_up_day"] / DAYS_PER_MONTH, observe=["V_T"])
         assert course.scans["sld_mm"].iloc[0] == pytest.approx(row["sld_mm_baseline"], rel=1e-4)

@@ -50,3 +50,9 @@ def test_a_relief_is_the_doubling_itself_whatever_was_changed_before(patient: Vi
     relieved = limiting_step(patient.changed(k_kill="x0.5"), REGIMEN)
     assert relieved.volume_ml == pytest.approx(by_hand[0], rel=1e-3)
     assert relieved.smaller_pct["killing"] == pytest.approx(100 * (1 - by_hand[1] / by_hand[0]), abs=0.5)
+
+
+def test_steps_differ_between_patients_and_some_patients_have_none() -> None:
+    steps = {limiting_step(immunescape.patient(seed=seed), REGIMEN).step for seed in (1, 2, 5, 10)}
+    assert None in steps
+    assert len(steps) >= 3, steps

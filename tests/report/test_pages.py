@@ -38,7 +38,7 @@ def test_every_mechanism_has_a_change_that_shows():
     still = [
         name
         for name, course in courses.items()
-        if all(abs(w[-1] - o[-1]) <= 1e-3 * (abs(o[-1]) + 1e-30) for *_, w, o in course.panels)
+        if all(abs(w[-1] - o[-1]) <= 1e-4 * (abs(o[-1]) + 1e-30) for *_, w, o in course.panels)
     ]
     assert still == []
 

@@ -134,4 +134,5 @@ def test_parameters_that_were_set_from_outside_hold_for_all_lesions(worker):
     at = simulator.compiled.states.index("C_b2m_null")
     for p in patients:
         assert [lane.parameters["k_growth"] for lane in p.lanes] == pytest.approx([base] * len(p.lanes))
-        assert all(lane.state[at] == 0.0 for lane in p.lanes[1:])
+        # a lesion that no draw let grow has the patient's own state
+        assert all(lane.state[at] == 0.0 for lane in p.lanes[1:] if lane.draw >= 0)

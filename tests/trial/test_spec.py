@@ -368,7 +368,7 @@ UNSCORED = [name for name in list_trials() if name.startswith(("birch-", "fir-")
 
 
 def test_unscored_trials_have_no_role() -> None:
-    from immunescape.evaluation.scoreboard import roles
+    from immunescape.evaluation.trial_classes import roles
 
     assert len(UNSCORED) == 6
     assert set(list_trials()) - set(roles()) == set(UNSCORED)

@@ -65,6 +65,7 @@ def drawn(monkeypatch):
 
     monkeypatch.setattr("immunescape.twins.twin.twins_on", made_up)
     monkeypatch.setattr("immunescape.twins.population.reference_observables", lambda *_: None)
+    monkeypatch.setattr("immunescape.twins.fit_weights.fit_factors", lambda followed, *_: np.ones((0, N)))
     monkeypatch.setattr("immunescape.twins.steps.limiting_steps", lambda *_: {"priming": 1.0})
     monkeypatch.setattr("immunescape.twins.steps.steps_moved", lambda *_: {})
     monkeypatch.setattr("immunescape.trial.runner.model_digest", lambda: "model")

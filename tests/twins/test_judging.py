@@ -107,7 +107,7 @@ def oak_file(path: Path, n: int = 700) -> None:
     ).to_csv(path, index=False)  # fmt: skip
 
 
-def lesions_file(path: Path, n: int = 70) -> None:
+def lesions_file(path: Path, n: int = 60) -> None:
     rng = np.random.default_rng(9)
     rows = []
     for i in range(n):
@@ -152,7 +152,8 @@ def test_where_the_model_is_the_truth_it_forecasts_response_and_survival(judged)
     c = judged["cohorts"][0]
     model = c["response"]["model"]
     assert model["auc"]["value"] > 0.62
-    assert model["calibration"]["slope"] == pytest.approx(1.0, abs=0.6)
+    # forecasts of a small pool are drawn to its mean, which steepens the slope
+    assert 0.4 < model["calibration"]["slope"] < 1.0 + 3.0 * model["calibration"]["slope_se"]
     assert abs(model["calibration"]["forecast"] - model["calibration"]["observed"]) < 0.1
     assert c["os"]["c_index"]["model"]["value"] > 0.57
     assert c["os"]["c_index"]["model"]["value"] > c["os"]["c_index"]["TMB"]["value"]
@@ -171,7 +172,7 @@ def test_where_benefit_depends_on_a_biomarker_the_predicted_benefit_finds_those_
 
 def test_monitored_lesions_are_forecast_better_than_by_their_last_diameter(judged):
     watched = judged["monitoring"]
-    assert watched["patients"] == sum(is_held_out("oak", f"L{i}") for i in range(70))
+    assert watched["patients"] == sum(is_held_out("oak", f"L{i}") for i in range(60))
     assert watched["diameters"]["model"]["mean"][0] < watched["diameters"]["last value stays"]["mean"][0]
     assert watched["against"]["last value stays"][2] < 0.0
     assert watched["coverage_80"] > 0.6
@@ -322,7 +323,7 @@ def test_lesions_are_split_by_patient(data):
     path = data / "tumour_kinetics" / "oak.csv"
     parts = [{x.patient for x in monitored_lesions(path, held)} for held in (True, False)]
     assert not parts[0] & parts[1]
-    assert sum(map(len, parts)) == 70
+    assert sum(map(len, parts)) == 60
     assert {x.arm for x in monitored_lesions(path, True)} == set(ARMS.values())
 
 

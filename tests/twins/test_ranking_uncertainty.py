@@ -16,7 +16,6 @@ from immunescape.evaluation.posterior import Posterior
 from immunescape.population.fit import FitTerm, PopulationFit
 from immunescape.twins import ranking_uncertainty as module
 from immunescape.twins.assumed import assumed_strengths, regimens_of_classes, time_stretch
-from immunescape.twins.class_errors import class_errors, pooled_errors
 from immunescape.twins.conditioning import TwinPopulation
 from immunescape.twins.courses import Courses
 from immunescape.twins.fit_weights import fit_factors, truncated
@@ -28,6 +27,7 @@ from immunescape.twins.ranking_uncertainty import (
     ClassErrors,
     RankingUncertainty,
     added_classes,
+    comparison_of,
     moves_of,
     shipped_uncertainty,
 )
@@ -156,41 +156,20 @@ def test_chance_of_the_simulated_patients_is_taken_off_the_moves():
     assert not moves_of(all_chance).kinds["ici"].any()
 
 
-def test_the_error_of_a_class_is_shrunk_to_that_of_all():
-    rows = [("a", "orr", e, 0.01) for e in (0.1, -0.1)] + [("b", "orr", e, 0.01) for e in (1.0, -1.0, 1.2, -0.8)]
-    found = pooled_errors(rows)
-    assert found["a"]["orr"]["sd"] < found["all"]["orr"]["sd"] < found["b"]["orr"]["sd"]
-    assert found["b"]["orr"]["figures"] == 4
-    own = math.sqrt(sum(e * e - 0.01 for e in (1.0, 1.0, 1.2, 0.8)) / 4)
-    assert found["b"]["orr"]["sd"] < own
+def test_the_errors_and_shares_of_the_last_run_of_the_harness_are_used():
+    from immunescape.evaluation.harness.class_effects import shipped_effects
+    from immunescape.evaluation.posterior import shipped_discrepancy
 
-
-def comparison(trial: str, arm: str, figure: str, virtual: float, published: float, role: str = "calibration") -> dict:
-    return {
-        "trial": trial, "arm": arm, "figure": figure, "virtual": virtual, "published": published, "role": role,
-        "counted": True, "se": 0.05, "published_se": 0.05,
-    }  # fmt: skip
-
-
-def test_errors_by_class_come_from_calibration_trials_alone():
-    harness = {
-        "digest": "d", "patients": 100, "seeds": [1], "class_effects": [
-            {"figure": "os_hr", "drug_class": "cytotoxic", "trials": 3, "mean": 0.9, "sd": 0.2, "low": 0, "high": 1}
-        ],
-        "comparisons": [
-            comparison("t", "x", "os_median_months", 20.0, 10.0),
-            comparison("t", "y", "orr_pct", 40.0, 20.0) | {"se": 4.0, "published_se": 4.0},
-            comparison("v", "x", "os_median_months", 500.0, 10.0, "validation"),
-        ],
-    }  # fmt: skip
-    drugs_of = {("t", "x"): ["pembrolizumab"], ("t", "y"): ["docetaxel"], ("v", "x"): ["pembrolizumab"]}
-    found = class_errors(harness, drugs_of)
-    assert found["kinds"]["ici"]["median"]["figures"] == 1
-    assert found["kinds"]["all"]["median"]["sd"] == pytest.approx(math.sqrt(math.log(2.0) ** 2 - 0.005), abs=1e-3)
-    assert 0.5 < found["kinds"]["chemotherapy"]["orr"]["sd"] < math.log(4.0)
-    assert found["delivered"][0]["mean"] == 0.9
-    with pytest.raises(InputError, match="class_effects"):
-        class_errors({k: v for k, v in harness.items() if k != "class_effects"}, drugs_of)
+    errors = module.shipped_class_errors()
+    for kind, comparison in (
+        ("ici", "inhibitor against chemotherapy"), ("ici and chemotherapy", "inhibitor added"), ("targeted", "other")
+    ):  # fmt: skip
+        assert comparison_of(kind) == comparison
+        for figure in ("orr", "median"):
+            assert errors.sd(kind, figure) == shipped_discrepancy(comparison)[figure] > 0.0
+    for effect in shipped_effects("os_hr"):
+        assert errors.share("os_hr", effect.drug_class) == (effect.mean, effect.sd)
+    assert len(errors.model) == 12
 
 
 def test_times_are_stretched_to_the_restricted_mean():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -13,7 +14,7 @@ from immunescape.profile.study import Study, empty_table
 from immunescape.trial.recorded_lines import LineOutcome
 from immunescape.twins.early import early_course
 from immunescape.twins.likelihood import line_log_likelihood
-from immunescape.twins.records import patient_record
+from immunescape.twins.records import CtdnaSample, patient_record
 
 
 def table(kind: str, rows: list[dict]) -> pd.DataFrame:
@@ -46,6 +47,10 @@ SCANS = table(
         {"patient": "P", "day": 200.0, "recist": "PD", "sld_mm": 110.0},
     ],
 )
+
+
+def samples(*pairs: tuple[float, float]) -> list[CtdnaSample]:
+    return [CtdnaSample(day, level) for day, level in pairs]
 
 
 def record(at: float, given: Study):
@@ -113,8 +118,69 @@ def test_a_twin_whose_course_is_the_patients_is_more_likely_than_one_that_is_not
 
 
 def test_scans_and_ctdna_of_a_first_line_become_changes_since_the_baseline():
-    course = early_course("nivolumab 240 mg every 2 weeks", 80.0, [(42.0, 40.0)], [(0.0, 0.2), (21.0, 0.1)])
+    course = early_course("nivolumab 240 mg every 2 weeks", 80.0, [(42.0, 40.0)], samples((0.0, 0.2), (21.0, 0.1)))
     assert course is not None
     assert [f.value for f in course.facts] == pytest.approx([math.log(0.5), math.log(0.5)])
     assert course.places == ((42.0, "V_scan_T"), (21.0, "ctDNA_conc"))
-    assert early_course("nivolumab 240 mg every 2 weeks", math.nan, [(42.0, 40.0)], [(0.0, 0.2)]) is None
+    assert early_course("nivolumab 240 mg every 2 weeks", math.nan, [(42.0, 40.0)], samples((0.0, 0.2))) is None
+
+
+def test_ctdna_that_was_not_detected_says_that_it_lies_below_the_limit():
+    rows = [
+        {"patient": "P", "day": 0.0, "analyte": "VAF", "value": 4.0, "unit": "percent", "lod": 0.05, "detected": True},
+        {
+            "patient": "P",
+            "day": 42.0,
+            "analyte": "VAF",
+            "value": 0.0,
+            "unit": "percent",
+            "lod": 0.05,
+            "detected": False,
+        },
+        {"patient": "P", "day": 63.0, "analyte": "VAF", "value": 0.0, "unit": "percent", "detected": False},
+        {"patient": "P", "day": 50.0, "analyte": "VAF", "value": 0.001, "unit": "fraction", "detected": True},
+    ]
+    made = record(70.0, study(treatments=TREATED.tail(1), ctdna=table("ctdna", rows)))
+    assert made.ctdna == (CtdnaSample(0.0, 4.0), CtdnaSample(42.0, 0.05, below=True))
+    notes = " ".join(made.notes)
+    assert "1 ctDNA sample is of another analyte or in another unit" in notes
+    assert "day 63 is not detected and has no limit" in notes
+    course = early_course("nivolumab 240 mg every 2 weeks", math.nan, [], made.ctdna)
+    assert course is not None
+    (fact,) = course.facts
+    assert fact.below
+    assert fact.value == pytest.approx(math.log(0.05 / 4.0))
+    high, low = fact.log_likelihood(np.array([0.0, -6.0]))
+    assert low > high + 5.0
+
+
+def test_blood_on_treatment_and_ctdna_of_a_later_line_are_said_to_be_unused():
+    labs = [
+        {"patient": "P", "day": d, "analyte": a, "value": 4.0, "unit": "1"} for d, a in ((0.0, "nlr"), (42.0, "nlr"))
+    ]
+    blood = [{"patient": "P", "day": d, "analyte": "VAF", "value": 2.0, "unit": "percent"} for d in (0.0, 42.0)]
+    given = study(1.0, treatments=TREATED, responses=SCANS, labs=table("labs", labs), ctdna=table("ctdna", blood))
+    assert not record(0.0, given).notes
+    notes = " ".join(record(100.0, given).notes)
+    assert "blood taken after day 0 is not used (nlr)" in notes
+    assert "ctDNA on a line after an earlier one is not used" in notes
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ([9.0, 5.0, 8.0, 8.2, 7.0, 11.0], "first sum of diameters"),
+        ([9.0, 50.0, 80.0, 82.0, 70.0, 110.0], "first sum of diameters"),
+        ([90.0, 50.0, 800.0, 820.0, 700.0, 1100.0], "50 mm on day -240 and 800 mm on day -60"),
+        ([90.0, 50.0, 8.0, 82.0, 70.0, 110.0], "where the response is progression"),
+    ],
+)
+def test_sums_of_diameters_in_another_unit_are_refused(sizes, message):
+    with pytest.raises(InputError, match=message) as error:
+        record(200.0, study(1.0, treatments=TREATED, responses=SCANS.assign(sld_mm=sizes)))
+    assert "mm" in str(error.value)
+
+
+def test_a_tumour_that_nearly_vanishes_and_comes_back_is_no_wrong_unit():
+    sizes = [90.0, 6.0, 45.0, 50.0, 70.0, 110.0]
+    assert record(200.0, study(1.0, treatments=TREATED, responses=SCANS.assign(sld_mm=sizes))).lines

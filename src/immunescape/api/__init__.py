@@ -9,6 +9,7 @@ from immunescape.api.cohort_ranking import RankedCohort, rank_cohort
 from immunescape.api.designs import DesignRun, VirtualDesign, design_sizes, designs_table, load_design, run_designs
 from immunescape.api.model import build_model, drugs_table, mechanisms_table, show
 from immunescape.api.profiles import ProfiledStudy, biomarkers_table, build_reference, profile_study
+from immunescape.api.ranking_settings import RankingSettings
 from immunescape.api.trials import VirtualResult, VirtualTrial, load_trial, patient, trials_table
 from immunescape.api.twins import RankedOptions, Twins, rank, twin
 
@@ -17,6 +18,7 @@ __all__ = [
     "ProfiledStudy",
     "RankedCohort",
     "RankedOptions",
+    "RankingSettings",
     "Twins",
     "VirtualDesign",
     "VirtualResult",

@@ -6,14 +6,17 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import quote
 
+from immunescape.api.ranking_settings import RankingChanges, RankingSettings, settings_with
 from immunescape.console import NOTICE, print_table
 from immunescape.errors import ImmunescapeError, InputError
 from immunescape.release import installed_version
 
 if TYPE_CHECKING:
+    from immunescape.api.profiles import ProfiledStudy
+    from immunescape.knowledge.profile_records import PatientProfile
     from immunescape.twins.options import Option
     from immunescape.twins.records import PatientRecord
 
@@ -150,23 +153,16 @@ def rank_cohort(
     patients: Collection[str] | None = None,
     at: float = 0.0,
     options: str | Path | None = None,
-    weights: Mapping[str, float] | None = None,
-    margin: float | None = None,
-    twins: int = 400,
-    seed: int = 1,
-    workers: int | None = None,
-    engine: str = "auto",
-    region: str = "western",
-    months: float = 25.0,
     units: dict[str, str] | None = None,
-    enough: int | None = None,
     progress: Progress | None = None,
+    settings: RankingSettings | None = None,
+    **changes: Unpack[RankingChanges],
 ) -> RankedCohort:
     """Rank the options of every patient of a study.
 
     Parameters
     ----------
-    folder, at, options, weights, margin, twins, seed, workers, engine, region, months, units, enough
+    folder, at, options, units, settings, changes
         See :func:`immunescape.rank`.
     out
         Folder that receives ``patients/ID.json``, ``.html`` and ``.parquet`` (the twins' outcomes) of each patient as
@@ -182,14 +178,11 @@ def rank_cohort(
         For a folder, unit or options file that cannot be used. What keeps one patient from being ranked is a reason
         beside that patient, and no error.
     """
-    import pandas as pd
-
     from immunescape.api.profiles import profile_study
-    from immunescape.api.twins import choose_options, rank_options
     from immunescape.report.files import check_folder, make_folder
     from immunescape.twins.options import Setting, own_options
-    from immunescape.twins.records import patient_record
 
+    used = settings_with(settings, changes)
     if options is not None:  # a file that nobody can use is refused once, not with every patient
         own_options(options, Setting(1, False, False, "", None, ""))
     place = None if out is None else Path(out) / "patients"
@@ -197,53 +190,83 @@ def rank_cohort(
         check_folder(Path(out or "."))
         make_folder(place)
     study = profile_study(folder, patients=patients, units=units)
-    settings = {
-        "weights": weights, "margin": margin, "twins": twins, "seed": seed, "engine": engine, "region": region,
-        "months": months, "enough": enough,
-    }  # fmt: skip
     rankings: dict[str, Mapping[str, Any]] = {}
     reasons: dict[str, str] = {}
     outcomes: dict[str, Any] = {}
     resumed = 0
     for number, (patient, profile) in enumerate(study.patients.items(), start=1):
         try:
-            record = patient_record(study.done.study, profile, at)
-            chosen, left = choose_options(record, profile, options)
-            key = _key(record, chosen, settings)
-            kept = None if place is None else _kept(place, patient, key)
-            if kept is not None:
-                resumed += 1
-                content = kept
-                if place is not None and "ranking" in kept:
-                    outcomes[patient] = pd.read_parquet(f"{_stem(place, patient)}.parquet")
-            else:
-                try:
-                    made = rank_options(
-                        record, chosen, left, weights=weights, margin=margin, twins=twins, seed=seed, workers=workers,
-                        engine=engine, region=region, months=months, enough=enough,
-                    )  # fmt: skip
-                    content = {"ranking": made.to_json()}
-                    outcomes[patient] = made.outcomes
-                except InputError as error:  # after drawing twins: as dear as a ranking, so kept as well
-                    made, content = None, {"cannot_be_ranked": _reason(error)}
-                if place is not None:
-                    _keep(place, patient, key, content, made)
-            if "ranking" in content:
-                rankings[patient] = content["ranking"]
-            else:
-                reasons[patient] = str(content["cannot_be_ranked"])
+            record, chosen, left = _decision(study, profile, at, options)
+            done = _ranked_or_kept(patient, record, chosen, left, used, place)
         except ImmunescapeError as error:
             reasons[patient] = _reason(error)
+        else:
+            resumed += done.kept
+            if done.outcomes is not None:
+                outcomes[patient] = done.outcomes
+            if "ranking" in done.content:
+                rankings[patient] = done.content["ranking"]
+            else:
+                reasons[patient] = str(done.content["cannot_be_ranked"])
         if progress is not None:
             progress(number, len(study.patients))
     return RankedCohort(study.name, rankings, reasons, resumed, outcomes)
+
+
+@dataclass(frozen=True)
+class _PatientDone:
+    """One patient: content of the JSON file, outcomes of the twins, and whether an earlier run left both."""
+
+    content: Mapping[str, Any]
+    outcomes: Any
+    kept: bool
+
+
+def _decision(
+    study: ProfiledStudy, profile: PatientProfile, at: float, options: str | Path | None
+) -> tuple[PatientRecord, tuple[Option, ...], tuple[str, ...]]:
+    """Return the patient on the day of the decision, the options, and sentences on what is not offered."""
+    from immunescape.api.twins import choose_options
+    from immunescape.twins.records import patient_record
+
+    record = patient_record(study.done.study, profile, at)
+    return (record, *choose_options(record, profile, options))
+
+
+def _ranked_or_kept(
+    patient: str,
+    record: PatientRecord,
+    options: tuple[Option, ...],
+    left_out: tuple[str, ...],
+    settings: RankingSettings,
+    place: Path | None,
+) -> _PatientDone:
+    """Rank a patient, or take what an earlier run in `place` kept of the same files and settings."""
+    import pandas as pd
+
+    from immunescape.api.twins import rank_options
+
+    key = _key(record, options, settings)
+    kept = None if place is None else _kept(place, patient, key)
+    if place is not None and kept is not None:
+        table = pd.read_parquet(f"{_stem(place, patient)}.parquet") if "ranking" in kept else None
+        return _PatientDone(kept, table, True)
+    made = None
+    try:
+        made = rank_options(record, options, left_out, settings)
+        content: dict[str, Any] = {"ranking": made.to_json()}
+    except InputError as error:  # after drawing twins: as dear as a ranking, so kept as well
+        content = {"cannot_be_ranked": _reason(error)}
+    if place is not None:
+        _keep(place, patient, key, content, made)
+    return _PatientDone(content, None if made is None else made.outcomes, False)
 
 
 def _reason(error: ImmunescapeError) -> str:
     return f"{error.message} ({error.hint})" if error.hint else error.message
 
 
-def _key(record: PatientRecord, options: Collection[Option], settings: Mapping[str, Any]) -> str:
+def _key(record: PatientRecord, options: Collection[Option], settings: RankingSettings) -> str:
     """Fingerprint of all that a ranking rests on."""
     from immunescape.engine.cache import fingerprint
     from immunescape.knowledge.profile_to_model import profile_links
@@ -251,9 +274,14 @@ def _key(record: PatientRecord, options: Collection[Option], settings: Mapping[s
     from immunescape.trial.runner import model_digest
 
     return fingerprint(
-        installed_version(), model_digest(), repr(record), repr(tuple(options)), repr(sorted(settings.items())),
-        repr(profile_links()), repr(sorted(coefficients("twin_errors").items())),
-    )  # fmt: skip
+        installed_version(),
+        model_digest(),
+        repr(record),
+        repr(tuple(options)),
+        repr(sorted(settings.that_matter().items())),
+        repr(profile_links()),
+        repr(sorted(coefficients("twin_errors").items())),
+    )
 
 
 def _stem(place: Path, patient: str) -> Path:

@@ -1,13 +1,14 @@
-"""The face of the twins: ``immunescape.twin(folder, patient)``, ``immunescape.rank(…)``, and how their results show."""
+"""Public functions of the twins, ``immunescape.twin`` and ``immunescape.rank``, and the display of their results."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
+from immunescape.api.ranking_settings import RankingChanges, RankingSettings, settings_with
 from immunescape.console import NOTICE
 from immunescape.errors import InputError, unknown_word
 
@@ -146,9 +147,17 @@ def twin(
     label, text = _line_of(record, regimen)
     cores = usable_cores() if workers is None else workers
     result = made_twins(
-        record, label, text, twins=twins, seed=seed, workers=cores, engine=engine, region=region,
-        enough=ENOUGH if enough is None else enough, progress=progress,
-    )  # fmt: skip
+        record,
+        label,
+        text,
+        twins=twins,
+        seed=seed,
+        workers=cores,
+        engine=engine,
+        region=region,
+        enough=ENOUGH if enough is None else enough,
+        progress=progress,
+    )
     return Twins(result)
 
 
@@ -244,48 +253,36 @@ def rank(
     *,
     at: float = 0.0,
     options: str | Path | None = None,
-    weights: dict[str, float] | None = None,
-    margin: float | None = None,
-    twins: int = 400,
-    seed: int = 1,
-    workers: int | None = None,
-    engine: str = "auto",
-    region: str = "western",
-    months: float = 25.0,
     units: dict[str, str] | None = None,
-    enough: int | None = None,
     progress: Progress | None = None,
+    settings: RankingSettings | None = None,
+    **changes: Unpack[RankingChanges],
 ) -> RankedOptions:
     """Rank the regimens that a patient's setting allows on the patient's twins.
 
     Parameters
     ----------
-    folder, patient, at, twins, seed, workers, engine, region, units, enough, progress
+    folder, patient, at, units, progress
         See :func:`twin`.
     options
         YAML file with the user's own regimens, ranked beside those of the setting.
-    weights
-        Weights of benefit and harm; None: ``immunescape.twins.ranking.WEIGHTS``.
-    margin
-        Loss of survival at 12 months that counts as not worse; None: 0.05.
-    months
-        Follow-up of the twins; at least 24 for figures at 24 months.
+    settings, changes
+        Number of twins, seed, weights of benefit and harm and what else a ranking is computed with, as a record
+        (:class:`RankingSettings`), as keywords (``twins=200``), or both: keywords replace fields of the record.
 
     Raises
     ------
     InputError
-        As :func:`twin`, and for an options file that cannot be used.
+        As :func:`twin`, for an options file that cannot be used, and for a keyword that is no setting.
     """
     from immunescape.twins.records import patient_record
 
+    used = settings_with(settings, changes)
     study, patient = _profiled(folder, patient, units)
     profile = study.patients[patient]
     record = patient_record(study.done.study, profile, at)
     chosen, left = choose_options(record, profile, options)
-    return rank_options(
-        record, chosen, left, weights=weights, margin=margin, twins=twins, seed=seed, workers=workers, engine=engine,
-        region=region, months=months, enough=enough, progress=progress,
-    )  # fmt: skip
+    return rank_options(record, chosen, left, used, progress=progress)
 
 
 def choose_options(
@@ -321,19 +318,22 @@ def rank_options(
     record: PatientRecord,
     options: Sequence[Option],
     left_out: Sequence[str] = (),
+    settings: RankingSettings | None = None,
     *,
-    weights: Mapping[str, float] | None = None,
-    margin: float | None = None,
-    twins: int = 400,
-    seed: int = 1,
-    workers: int | None = None,
-    engine: str = "auto",
-    region: str = "western",
-    months: float = 25.0,
-    enough: int | None = None,
     progress: Progress | None = None,
+    **changes: Unpack[RankingChanges],
 ) -> RankedOptions:
-    """Draw the twins of a patient, follow them under each option, rank, and say what to measure next."""
+    """Draw the twins of a patient, follow them under each option, rank, and say what to measure next.
+
+    Parameters
+    ----------
+    record
+        The patient on the day of the decision.
+    options, left_out
+        See :func:`choose_options`.
+    settings, changes, progress
+        See :func:`rank`.
+    """
     from immunescape.parallel import usable_cores
     from immunescape.twins.conditioning import ENOUGH
     from immunescape.twins.fit_weights import fit_factors
@@ -346,20 +346,35 @@ def rank_options(
     from immunescape.twins.twin import twins_on
     from immunescape.twins.value import measure_next
 
-    cores = usable_cores() if workers is None else workers
+    used = settings_with(settings, changes)
+    cores = usable_cores() if used.workers is None else used.workers
     followed = twins_on(
-        record, tuple((o.name, o.regimen) for o in options), twins=twins, seed=seed, workers=cores, engine=engine,
-        region=region, months=months, enough=ENOUGH if enough is None else enough, progress=progress,
-    )  # fmt: skip
-    known = reference_observables("east_asian" if region == "east_asian" else "western", cores)
-    limiting = limiting_steps(followed.twins.table, followed.twins.weights, known)
+        record,
+        tuple((o.name, o.regimen) for o in options),
+        twins=used.twins,
+        seed=used.seed,
+        workers=cores,
+        engine=used.engine,
+        region=used.region,
+        months=used.months,
+        enough=ENOUGH if used.enough is None else used.enough,
+        progress=progress,
+    )
+    reference = reference_observables("east_asian" if used.region == "east_asian" else "western", cores)
+    limiting = limiting_steps(followed.twins.table, followed.twins.weights, reference)
     first_line = not record.history and not record.unknown_lines
-    early = steps_moved(followed, {o.name: o.regimen for o in options}, known, engine) if first_line else {}
-    uncertainty = shipped_uncertainty(fit_factors(followed, FIT_DRAWS, seed))
+    regimens = {o.name: o.regimen for o in options}
+    early = steps_moved(followed, regimens, reference, used.engine) if first_line else {}
     ranking = ranked(
-        followed, options, weights=weights, margin=MARGIN if margin is None else margin, uncertainty=uncertainty,
-        seed=seed, early=early, limiting=limiting,
-    )  # fmt: skip
-    following = measure_next(record, followed, ranking, known, seed=seed)
+        followed,
+        options,
+        weights=used.weights,
+        margin=MARGIN if used.margin is None else used.margin,
+        uncertainty=shipped_uncertainty(fit_factors(followed, FIT_DRAWS, used.seed)),
+        seed=used.seed,
+        early=early,
+        limiting=limiting,
+    )
+    following = measure_next(record, followed, ranking, reference, seed=used.seed)
     result = RankedPatient(record, followed, ranking, tuple(left_out), setting_of(record).text, following)
-    return RankedOptions(result, outcomes_of(result, known, months=months, seed=seed))
+    return RankedOptions(result, outcomes_of(result, reference, months=used.months, seed=used.seed))

@@ -97,7 +97,8 @@ def _scores(path: Path) -> list[Score]:
     """Scores from the output of ``immunescape validate --json``, of the model that is assessed and no other."""
     from pydantic import TypeAdapter, ValidationError
 
-    from immunescape.evaluation.scoreboard import Score, roles
+    from immunescape.evaluation.scoreboard import Score
+    from immunescape.evaluation.trial_classes import roles
     from immunescape.trial.runner import model_digest
 
     hint = "Give what `immunescape validate --json` printed."

@@ -93,8 +93,8 @@ def calibrate_command(
     from immunescape.evaluation.calibration import calibrate
     from immunescape.evaluation.fit_terms import read_terms
     from immunescape.evaluation.harness.checks import only_checked
-    from immunescape.evaluation.scoreboard import roles
     from immunescape.evaluation.surface_rounds import calibrate_surface
+    from immunescape.evaluation.trial_classes import roles
     from immunescape.evaluation.wide_rounds import cost
     from immunescape.population.fit import PopulationFit
     from immunescape.report.calibration_report import cost_text, print_calibration

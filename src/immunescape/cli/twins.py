@@ -71,9 +71,16 @@ def twin_command(
     check_folder(target)
     with Progress(as_json, "twins") as progress:
         made = twin(
-            folder, patient, at=at, regimen=regimen, twins=twins, seed=seed, workers=workers,
-            units=declared_units(unit), progress=progress,
-        )  # fmt: skip
+            folder,
+            patient,
+            at=at,
+            regimen=regimen,
+            twins=twins,
+            seed=seed,
+            workers=workers,
+            units=declared_units(unit),
+            progress=progress,
+        )
     written = made.save(target)
     if as_json:
         typer.echo(json_module.dumps(made.to_json(), indent=1, ensure_ascii=False))
@@ -110,25 +117,21 @@ def rank_command(
 ) -> None:
     """Rank the regimens that a patient's setting allows, on the same twins; without --patient, of all patients."""
     _asked(folder, patient, example, "rank", cohort=True)
-    from immunescape.api import rank
+    from immunescape.api import RankingSettings, rank
     from immunescape.report.files import check_folder
     from immunescape.twins.ranking import read_weights
 
+    weights = read_weights(weight or [])
+    settings = RankingSettings(weights=weights, margin=margin, twins=twins, seed=seed, workers=workers)
+    question: dict[str, Any] = {"at": at, "options": options, "units": declared_units(unit), "settings": settings}
     if folder is not None and patient is None:
         target = out or Path("immunescape-results") / f"rankings-{folder.resolve().name}"
-        _rank_all(
-            folder, target, as_json, design, at=at, options=options, weights=read_weights(weight or []), margin=margin,
-            twins=twins, seed=seed, workers=workers, units=declared_units(unit),
-        )  # fmt: skip
+        _rank_all(folder, target, as_json, design, question)
         return
     target = out or Path("immunescape-results") / f"ranking-{patient or 'example'}"
     check_folder(target)
-    weights = read_weights(weight or [])
     with Progress(as_json, "twins") as progress:
-        made = rank(
-            folder, patient, at=at, options=options, weights=weights, margin=margin, twins=twins, seed=seed,
-            workers=workers, units=declared_units(unit), progress=progress,
-        )  # fmt: skip
+        made = rank(folder, patient, progress=progress, **question)
     written = made.save(target)
     if as_json:
         typer.echo(json_module.dumps(made.to_json(), indent=1, ensure_ascii=False))
@@ -147,12 +150,12 @@ def _write_design(made: Any, design: Path | None, as_json: bool) -> None:
         typer.echo(f"Written: {design}; simulate it with `immunescape design {design}`")
 
 
-def _rank_all(folder: Path, target: Path, as_json: bool, design: Path | None, **settings: Any) -> None:
+def _rank_all(folder: Path, target: Path, as_json: bool, design: Path | None, question: dict[str, Any]) -> None:
     """Rank all patients of a study; who cannot be is listed with the reason."""
     from immunescape.api import rank_cohort
 
     with interruptible(target, "patients"), Progress(as_json, "patients") as progress:
-        made = rank_cohort(folder, out=target, progress=progress, **settings)
+        made = rank_cohort(folder, out=target, progress=progress, **question)
     written = made.save(target)
     if as_json:
         typer.echo(json_module.dumps(made.to_json(), indent=1, ensure_ascii=False))

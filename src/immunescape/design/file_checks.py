@@ -49,13 +49,36 @@ def check_file(source: Any, block: Any) -> None:
     def refuse(message: str, *path: str | int, hint: str | None = None) -> None:
         raise InputError(message, where=source.where(path), hint=hint)
 
-    kinds = KINDS.all()
-    kind = kinds[block.kind]
+    kind = KINDS.all()[block.kind]
     _refuse_misplaced(block, kind, refuse)
+    _check_arms(block, kind, refuse)
+    _check_names(block, refuse)
+    _check_strata(block, refuse)
+    _check_endpoints(block, refuse)
+    _check_looks(block, kind, refuse)
+    _check_parameter(source, block.boundaries, ("boundaries",))
+    if block.boundaries.beta_spending is not None:
+        _check_parameter(source, block.boundaries.beta_spending, ("boundaries", "beta_spending"))
+    if kind.check is not None:
+        kind.check(block, refuse)
+    for k, scenario in enumerate(block.scenarios):
+        _check_scenario(source, scenario, k)
+    _check_prognostic_scores(block, kind, refuse)
+    for path, test in _tests(block, kind):
+        check_test(source, test, path, strata=bool(block.strata))
+
+
+def _readers(field: str) -> str:
+    """Kinds of designs that read a field, for a message."""
+    return " or ".join(name for name, kind in KINDS.all().items() if field in kind.reads)
+
+
+def _check_arms(block: Any, kind: DesignKind, refuse: Refuse) -> None:
+    """Refuse fields of arms that the kind does not read, and any number of controls but one."""
     for k, arm in enumerate(block.arms):
         for name in (f for f in arm.model_fields_set if f"arms.{f}" in SHARED_BY_FEW):
             if f"arms.{name}" not in kind.reads:
-                readers = " or ".join(n for n, other in kinds.items() if f"arms.{name}" in other.reads)
+                readers = _readers(f"arms.{name}")
                 refuse(
                     f"field '{name}' of an arm is read in a {readers} only, this design is '{kind.name}'",
                     "arms",
@@ -67,6 +90,10 @@ def check_file(source: Any, block: Any) -> None:
     controls = sum(arm.role == "control" for arm in block.arms)
     if not kind.one_arm and controls != 1:
         refuse(f"a '{kind.name}' design has one control arm, this file has {controls}", "arms", hint="Set 'role'.")
+
+
+def _check_names(block: Any, refuse: Refuse) -> None:
+    """Refuse names that stand twice, strata that are listed twice, and a null of the file's own."""
     refuse_duplicates(refuse, [s.name for s in block.strata], "stratum", "strata")
     refuse_duplicates(refuse, [s.name for s in block.scenarios], "scenario", "scenarios")
     refuse_duplicates(refuse, [a.name for a in block.arms], "arm", "arms")
@@ -79,14 +106,24 @@ def check_file(source: Any, block: Any) -> None:
         if scenario.name != "null" and scenario.name.strip().casefold() == "null":
             refuse(
                 f"a scenario is called '{scenario.name}': the null is written 'null', and is added by itself",
-                "scenarios", k, hint="Remove this scenario, or give it another name if its arms differ.",
-            )  # fmt: skip
+                "scenarios",
+                k,
+                hint="Remove this scenario, or give it another name if its arms differ.",
+            )
+
+
+def _check_strata(block: Any, refuse: Refuse) -> None:
+    """Refuse what defines strata of a virtual population where there is none, and shares where there is one."""
     pooled = [s.pool is not None for s in block.scenarios]
     for k, stratum in enumerate(block.strata):
         if not any(pooled) and {"covariate", "range"} & stratum.model_fields_set:
             refuse("a covariate and its range define strata of a virtual population; no scenario has one", "strata", k)
         if all(pooled) and stratum.share is not None:
             refuse("the share of a stratum comes from the virtual population", "strata", k, "share")
+
+
+def _check_endpoints(block: Any, refuse: Refuse) -> None:
+    """Refuse fields that the kind of an endpoint does not have."""
     for name, endpoint in block.endpoints.items():
         unread = "visits_every" if endpoint.kind == "response" else "months"
         if unread in endpoint.model_fields_set:
@@ -95,39 +132,39 @@ def check_file(source: Any, block: Any) -> None:
             )
         if endpoint.competing is None and "precluded" in endpoint.model_fields_set:
             refuse("'precluded' goes with 'competing'", "endpoints", name, "precluded")
+
+
+def _check_looks(block: Any, kind: DesignKind, refuse: Refuse) -> None:
+    """Refuse fields of looks that go with another way to set them, or with another kind of design."""
     for k, look in enumerate(block.looks):
         if look.follow_up and look.patients is None:
             refuse("'follow_up' goes with a look set by patients", "looks", k, "follow_up")
         if look.endpoint is not None and look.events is None:
             refuse("'endpoint' goes with a look set by events", "looks", k, "endpoint")
         if look.strata and "looks.strata" not in kind.reads:
-            readers = " or ".join(n for n, other in kinds.items() if "looks.strata" in other.reads)
-            refuse(f"'strata' of a look are read in a {readers} design only", "looks", k, "strata")
-    b = block.boundaries
-    _check_parameter(source, b, ("boundaries",))
-    if b.beta_spending is not None:
-        _check_parameter(source, b.beta_spending, ("boundaries", "beta_spending"))
-    if kind.check is not None:
-        kind.check(block, refuse)
-    for k, scenario in enumerate(block.scenarios):
-        _check_scenario(source, scenario, k)
-    scored = all(s.prognostic_score is not None for s in block.scenarios)
-    adjusted = any(test.name == "adjusted-log-rank" for _, test in _tests(block, kind))
+            refuse(f"'strata' of a look are read in a {_readers('looks.strata')} design only", "looks", k, "strata")
+
+
+def _check_prognostic_scores(block: Any, kind: DesignKind, refuse: Refuse) -> None:
+    """Refuse a prognostic score that no test reads, and a test that reads one where there is none."""
+    adjusted = [path for path, test in _tests(block, kind) if test.name == "adjusted-log-rank"]
     for k, scenario in enumerate(block.scenarios):
         if scenario.prognostic_score is not None and not adjusted:
             refuse(
                 "a prognostic score is read by the test 'adjusted-log-rank' alone, which no hypothesis uses: it would "
                 "be ignored",
-                "scenarios", k, "prognostic_score",
-            )  # fmt: skip
-    for path, test in _tests(block, kind):
-        if test.name == "adjusted-log-rank" and (path[0] != "hypotheses" or not scored):
+                "scenarios",
+                k,
+                "prognostic_score",
+            )
+    scored = all(s.prognostic_score is not None for s in block.scenarios)
+    for path in adjusted:
+        if path[0] != "hypotheses" or not scored:
             refuse(
                 "the adjusted log-rank test is offered for the hypotheses of a group-sequential design in which every "
                 "scenario has a 'prognostic_score'",
                 *path,
             )
-        check_test(source, test, path, strata=bool(block.strata))
 
 
 def _refuse_misplaced(block: Any, kind: DesignKind, refuse: Refuse) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from immunescape.design.boundaries import SPENDING, spend
-from immunescape.design.cohort import Cohort, Streams, View
+from immunescape.design.cohort import Streams
 from immunescape.design.complaints import FieldError
 from immunescape.design.graphical import AlphaGraph
 from immunescape.design.hypotheses import (
@@ -29,20 +29,17 @@ from immunescape.design.looks_and_bounds import (
     rule_cautions,
 )
 from immunescape.design.planned_looks import pilot_looks, plan_rows
-from immunescape.design.prognostic import adjusted_log_rank
-from immunescape.design.records import SHORT, Decided, Design, Rule
+from immunescape.design.records import Decided, Design, Rule
 from immunescape.design.recursion import next_critical_value, running_density
+from immunescape.design.sequential_block import SequentialBlock
 from immunescape.design.ssr import BlindedReestimation, Reestimation
-from immunescape.design.statistics import ADJUSTED
 from immunescape.design.truth import Truth
 from immunescape.errors import InputError, unknown_word
-from immunescape.stats import nonproportional as nph
 
 __all__ = ["OBRIEN_FLEMING_LIKE", "BetaSpending", "EarlyFutility", "GroupSequential", "Hypothesis", "Spending"]
 
 MOST_LOOKS = 20
 Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -286,159 +283,7 @@ class GroupSequential(Rule):
 
     def run(self, design: Design, truth: Truth, streams: Streams, plan: Mapping[str, Any]) -> Decided:
         """See :class:`Rule`."""
-        grown = self.reestimation.maximum if self.reestimation else 1.0
-        cohort = design.cohort(truth, streams, patients=int(np.ceil(design.patients * grown)))
-        if self.reestimation:
-            cohort.enrolled[:, design.patients :] = False
-        replicates, looks = len(cohort.entry), len(design.looks)
-        treated = cohort.arm != design.control
-        rejected = np.zeros((replicates, len(self.tested)), dtype=bool)
-        stage = np.full(replicates, looks)
-        reason = np.zeros(replicates, dtype=np.int64)
-        running = np.ones(replicates, dtype=bool)
-        by_look = {
-            n: np.full((replicates, looks), np.nan) for n in ("months", "events", "patients", "hazard_ratio", "z")
-        }
-        several = len({(h.endpoint, h.strata) for h in self.tested}) > 1
-        if several:
-            by_look |= {f"events of {h.name}": np.full((replicates, looks), np.nan) for h in self.tested}
-        extra: dict[str, Floats] = {}
-        factor = np.ones(replicates)
-        month = np.zeros(replicates)
-        before = (np.zeros(replicates), np.zeros(replicates))
-        graph, alpha = self.graph(), float(plan["alpha"])
-        first = self.tested[0]
-        survival = design.endpoint(first.endpoint).kind == "survival"
-        score = cohort.score() if any(h.test.name == ADJUSTED for h in self.tested) else None
-        short = np.zeros(replicates, dtype=bool)
-        for k, look in enumerate(design.looks):
-            events = None
-            if self.reestimation and k == self.reestimation.look:
-                events = self._extend(design, cohort, factor, month)
-                if isinstance(self.reestimation, BlindedReestimation) and look.events is not None:
-                    events = None  # more patients, for the events that were planned
-            month = np.maximum(cohort.month_of(look, events=events), month)  # looks keep their order
-            views: dict[tuple[str, tuple[str, ...]], View] = {}
-            z = np.full(rejected.shape, -np.inf)
-            for h, hypothesis in enumerate(self.tested):
-                key = (hypothesis.endpoint, hypothesis.strata)
-                if key not in views:
-                    views[key] = cohort.view(hypothesis.endpoint, month, cohort.members(hypothesis.strata))
-                if several:
-                    by_look[f"events of {hypothesis.name}"][running, k] = views[key].event.sum(axis=1)[running]
-                if h == 0 or k in plan["looks"][hypothesis.name]:
-                    z[:, h], information = hypothesis.test.evaluate(views[key], treated, cohort.stratum, score)
-                if h == 0:
-                    first_view, first_information = views[key], information
-            if isinstance(self.reestimation, Reestimation):
-                if k == self.reestimation.look:
-                    z[:, 0] = _combined(z[:, 0], first_information, before, plan["information"][first.name][k - 1])
-                before = (z[:, 0].copy(), first_information)
-
-            def limit(h: int, level: float, k: int = k) -> float:
-                name = self.tested[h].name
-                if self.binding:
-                    return float(plan["bounds"][name][k])
-                if k not in plan["looks"][name]:
-                    return np.inf
-                bounds = self.bounds(self.tested[h], level, plan["spent_at"][name], plan["information"][name])
-                return float(bounds[plan["looks"][name].index(k)])
-
-            if isinstance(self.reestimation, BlindedReestimation) and k == looks - 1 and look.patients is not None:
-                # the bound of the last look at the information that there is, moved over to the scale of the plan
-                z[:, 0] += limit(0, alpha * first.share) - self._bound_at(plan, alpha * first.share, factor)
-            new = graph.extend(z, rejected, limit, alpha)
-            rejected = np.where(running[:, None], new, rejected)
-            won = np.asarray(rejected.any(axis=1)) if self.stop_when == "any" else np.asarray(rejected.all(axis=1))
-            # over all trials, those that have stopped included: those still running at a late look are the unlucky ones
-            ratios = nph.hazard_ratio(first_view.ordered(treated), iterations=3) if survival else None
-            lost = self._lost(k, z[:, 0], ratios, plan)
-            if self.early_futility is not None and self.early_futility.look == k + 1:
-                early = self.early_futility
-                ez, _ = early.test.evaluate(cohort.view(early.endpoint, month), treated, cohort.stratum)
-                lost |= ez < early.bound
-                extra["early_z"] = ez
-            by_look["months"][running, k] = month[running]
-            by_look["patients"][running, k] = cohort.enrolled_by(month)[running]
-            by_look["events"][running, k] = first_view.event.sum(axis=1)[running]
-            by_look["z"][running, k] = z[running, 0]
-            if look.events is not None and isinstance(self.reestimation, Reestimation | None):
-                target = look.events if events is None else events
-                counted = views.get((str(look.endpoint), look.strata))
-                seen = cohort.events_by(look, month) if counted is None else counted.event.sum(axis=1)
-                short |= running & (seen < target)
-            if ratios is not None:
-                by_look["hazard_ratio"][:, k] = ratios
-            end = running & (won | (lost & (k < looks - 1)))
-            stage[end] = k + 1
-            if k < looks - 1:
-                reason[end] = np.where(won[end], 1, 2)
-            running &= ~end
-            if isinstance(self.reestimation, BlindedReestimation) and k == self.reestimation.look - 1:
-                if look.patients is not None and first.test.name == "rates":
-                    raised = self.reestimation.factor_of_rates(first_view.event.sum(axis=1), first_view.use.sum(axis=1))
-                else:
-                    months = np.where(first_view.use, first_view.time, 0.0).sum(axis=1)
-                    raised = self.reestimation.factor_of_events(first_view.event.sum(axis=1), months)
-                factor = np.where(running, raised, 1.0)
-                extra["factor"] = factor
-            elif isinstance(self.reestimation, Reestimation) and k == self.reestimation.look - 1:
-                final = float(plan["bounds"][first.name][-1])
-                factor = np.where(
-                    running, self.reestimation.factor(z[:, 0], plan["information"][first.name][k], final), 1.0
-                )
-                extra["factor"] = factor
-            if score is not None and first.test.name == ADJUSTED and k == looks - 1:
-                view = first_view
-                gained = adjusted_log_rank(view.time, view.event, treated, view.use, score)[2]
-                extra["share of the variance that the prognostic score explains"] = gained
-        if any(look.events is not None for look in design.looks):
-            extra[SHORT] = short.astype(float)
-        last = (np.arange(replicates), stage - 1)
-        return Decided(
-            rejected, stage, reason, by_look["patients"][last], by_look["events"][last], by_look["months"][last],
-            by_look=by_look, extra=extra,
-        )  # fmt: skip
-
-    def _lost(self, k: int, z: Floats, ratios: Floats | None, plan: Mapping[str, Any]) -> Flags:
-        """(R,) trials that stop for futility at a look."""
-        if self.futility_hazard_ratio:
-            bound = self.futility_hazard_ratio[k] if k < len(self.futility_hazard_ratio) else None
-            return np.zeros(len(z), dtype=bool) if bound is None or ratios is None else np.asarray(ratios > bound)
-        return np.asarray(z < plan["futility"][self.tested[0].name][k])
-
-    def _extend(self, design: Design, cohort: Cohort, factor: Floats, month: Floats) -> Floats:
-        """Events or patients wanted at the last look; enrols more patients where the size was raised at `month`.
-
-        The patients that are added come at the last rate of the accrual, from the interim look that asks for them on. A
-        factor from conditional power is one on the events still to come, a blinded one on the patients in all.
-        """
-        assert self.reestimation is not None
-        first, last = (float(design.looks[k].size) for k in (self.reestimation.look - 1, self.reestimation.look))
-        if isinstance(self.reestimation, BlindedReestimation):
-            patients = np.ceil(design.patients * factor)
-            target = np.minimum(np.ceil(last * factor), patients)
-        else:
-            target = np.round(first + factor * (last - first))
-            patients = np.ceil(design.patients * (first + factor * (last - first)) / last)
-        planned = cohort.entry[:, design.patients - 1]
-        gap = np.maximum(month - planned, 0.0)  # months from the last planned patient to the interim look
-        cohort.entry[:, design.patients :] += gap[:, None]
-        cohort.enrolled[:] = np.arange(cohort.entry.shape[1]) < patients[:, None]
-        return target
-
-    def _bound_at(self, plan: Mapping[str, Any], level: float, factor: Floats) -> Floats:
-        """(R,) bound of the last look at `factor` times its planned information, alpha spent as planned."""
-        name = self.tested[0].name
-        spent, information = plan["spent_at"][name], plan["information"][name]
-        assert self.reestimation is not None
-        grid = np.linspace(1.0, self.reestimation.maximum, 16)
-        bounds = []
-        for g in grid:
-            larger = np.append(information[:-1] / g, 1.0)
-            bounds.append(self.bounds(self.tested[0], level, spent, larger)[-1])
-        values: Floats = np.interp(factor, grid, bounds)
-        return values
+        return SequentialBlock(self, design, truth, streams, plan).decided()
 
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See :class:`Rule`."""
@@ -473,12 +318,3 @@ class GroupSequential(Rule):
                 }
             )  # fmt: skip
         return rows
-
-
-def _combined(z: Floats, information: Floats, before: tuple[Floats, Floats], fraction: float) -> Floats:
-    """Final Z with planned weights: the earlier Z and the independent increment since, by the inverse normal."""
-    z1, i1 = before
-    step = np.maximum(information - i1, 1e-12)
-    increment = (z * np.sqrt(information) - z1 * np.sqrt(i1)) / np.sqrt(step)
-    values: Floats = np.sqrt(fraction) * z1 + np.sqrt(1 - fraction) * increment
-    return values

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -209,15 +210,10 @@ def size_rates(
     patients: float | None = None,
 ) -> Size:
     """Patients of a test of two response rates; the power where `patients` are given."""
-    text = f"response rates of {experimental:g} and {control:g}"
-    if experimental < control:
-        text += " (experimental lower than control)"
-    if patients is None:
-        plan = sample_size_rates(experimental, control, bounds, alpha=alpha, ratio=ratio)
-        return _checked(Size(f"patients for {text}", "rates", alpha, plan, ratio))
-    _check_patients(patients, ratio)
-    plan = power_rates(experimental, control, patients, bounds, ratio=ratio)
-    return Size(f"power of {patients:g} patients for {text}", "rates", alpha, plan, ratio)
+    effect = f"response rates of {experimental:g} and {control:g}" + _direction(experimental - control)
+    size = partial(sample_size_rates, experimental, control, bounds, alpha=alpha, ratio=ratio)
+    power = partial(power_rates, experimental, control, bounds=bounds, ratio=ratio)
+    return _size_or_power(_Comparison(effect, "rates", size, power), alpha, ratio, patients)
 
 
 def size_means(
@@ -230,12 +226,32 @@ def size_means(
     patients: float | None = None,
 ) -> Size:
     """Patients of a test of two means; the power where `patients` are given."""
-    text = f"a difference of {difference:g} at a standard deviation of {sd:g}"
-    if difference < 0:
-        text += " (experimental lower than control)"
+    effect = f"a difference of {difference:g} at a standard deviation of {sd:g}" + _direction(difference)
+    size = partial(sample_size_means, difference, sd, bounds, ratio=ratio)
+    power = partial(power_means, difference, sd, bounds=bounds, ratio=ratio)
+    return _size_or_power(_Comparison(effect, "means", size, power), alpha, ratio, patients)
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """A test of two arms without follow-up: its effect in words, its kind, its size, and its power of some patients."""
+
+    effect: str
+    measure: str
+    size: Callable[[], TrialSize]
+    power: Callable[[float], TrialSize]
+
+
+def _direction(difference: float) -> str:
+    """Words for an effect that points the other way: the sign is read off no number of patients."""
+    return " (experimental lower than control)" if difference < 0 else ""
+
+
+def _size_or_power(comparison: _Comparison, alpha: float, ratio: float, patients: float | None) -> Size:
+    """Return the size of a comparison; its power where `patients` are given."""
     if patients is None:
-        plan = sample_size_means(difference, sd, bounds, ratio=ratio)
-        return _checked(Size(f"patients for {text}", "means", alpha, plan, ratio))
+        text = f"patients for {comparison.effect}"
+        return _checked(Size(text, comparison.measure, alpha, comparison.size(), ratio))
     _check_patients(patients, ratio)
-    plan = power_means(difference, sd, patients, bounds, ratio=ratio)
-    return Size(f"power of {patients:g} patients for {text}", "means", alpha, plan, ratio)
+    text = f"power of {patients:g} patients for {comparison.effect}"
+    return Size(text, comparison.measure, alpha, comparison.power(patients), ratio)

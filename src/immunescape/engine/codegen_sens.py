@@ -6,8 +6,8 @@ is there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from immunescape.engine.analysis import CLOCK, Plan
 from immunescape.engine.ir import ZERO, Expr, add, sym
@@ -21,84 +21,161 @@ from immunescape.errors import EngineError, unknown_word
 __all__ = ["sensitivity_code", "stage_tables"]
 
 
-def sensitivity_code(plan: Plan, wanted: Wanted, tape: Any) -> str:
+def sensitivity_code(plan: Plan, wanted: Wanted, tape: Callable[[], Tape]) -> str:
     """C code of all derivatives that are needed.
 
     Parameters
     ----------
     plan, wanted
         The model, and which derivatives are asked for.
-    tape, function
-        Make a tape with the model's symbols; print a function.
+    tape
+        Makes a tape with the model's symbols.
 
     Raises
     ------
     EngineError
         For a name that the model does not have, or where a moment of switching depends on a parameter.
     """
-    system = plan.system
-    for name in wanted.parameters:
-        if name not in system.constant_names:
-            raise unknown_word("parameter", name, system.constant_names, error=EngineError)
     affected = _affected(plan, wanted.parameters)
+    _check(plan, wanted, affected)
+    positions = _Positions(
+        column={name: j for j, name in enumerate(plan.states)}, slot={name: k for k, name in enumerate(affected)}
+    )
+    sizes = [f"#define NSENS {len(wanted.parameters)}", f"#define NDZ {len(affected)}"]
+    first, by_state, by_fixed = _first_derivatives(plan, affected, positions, tape)
+    parts = [
+        *sizes,
+        _start(plan, wanted, affected),
+        *first,
+        *_second_derivatives(plan, by_state, by_fixed, positions, tape),
+        *_output_derivatives(plan, wanted, affected, positions, tape),
+    ]
+    return "\n".join(parts)
+
+
+@dataclass(frozen=True)
+class _Positions:
+    """Numbers by which the generated code knows names: `column` of a state, `slot` of an affected fixed value."""
+
+    column: Mapping[str, int]
+    slot: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A derivative that is not zero: row and column of a matrix, and its expression."""
+
+    row: int
+    column: int
+    value: Expr
+
+
+def _check(plan: Plan, wanted: Wanted, affected: Sequence[str]) -> None:
+    """Refuse parameters that do not exist, and those that move a moment of switching."""
+    for name in wanted.parameters:
+        if name not in plan.system.constant_names:
+            raise unknown_word("parameter", name, plan.system.constant_names, error=EngineError)
+    # At a switch the derivative jumps by (jump of the rate) * d(moment)/d(parameter), which is not integrated here.
     for moment in (*plan.breaks, *(f.value for f in plan.clock.features if f.jumps)):
         if free_symbols(moment) & set(affected):
             raise EngineError("a rate switches at a moment that depends on a parameter whose derivative is asked for")
-    slot = {name: k for k, name in enumerate(affected)}
-    column = {name: j for j, name in enumerate(plan.states)}
-    parts = [
-        f"#define NSENS {len(wanted.parameters)}",
-        f"#define NDZ {len(affected)}",
-        _start(plan, wanted, affected),
-    ]
 
-    by_fixed = derivatives(plan.rates, affected)
-    by_state = derivatives(plan.rates, plan.states)
-    jx = [
-        ((i, column[n]), e)
-        for i, row in enumerate(by_state)
-        for n, e in sorted(row.items(), key=lambda item: column[item[0]])
-    ]
-    jz = [((i, slot[n]), e) for i, row in enumerate(by_fixed) for n, e in sorted(row.items())]
-    parts += [_table("JX_ROW", [k[0] for k, _ in jx]), _table("JX_COLUMN", [k[1] for k, _ in jx])]
-    parts += [_table("JZ_ROW", [k[0] for k, _ in jz]), _table("JZ_FIXED", [k[1] for k, _ in jz])]
-    parts += [f"#define NJX {len(jx)}", f"#define NJZ {len(jz)}"]
-    parts.append(_lists(tape(), "first_derivatives", "jx", [e for _, e in jx], "jz", [e for _, e in jz]))
 
+def _first_derivatives(
+    plan: Plan, affected: Sequence[str], positions: _Positions, tape: Callable[[], Tape]
+) -> tuple[list[str], list[_Entry], list[_Entry]]:
+    """Return code of d(rate)/d(state) and d(rate)/d(fixed value), and both as entries."""
+    rates_by_fixed = derivatives(plan.rates, affected)
+    rates_by_state = derivatives(plan.rates, plan.states)
+    # Columns run in the order of states, not of names: the linear solver of the stages reads them in that order.
+    by_state = [
+        _Entry(i, positions.column[name], value)
+        for i, row in enumerate(rates_by_state)
+        for name, value in sorted(row.items(), key=lambda item: positions.column[item[0]])
+    ]
+    by_fixed = [
+        _Entry(i, positions.slot[name], value)
+        for i, row in enumerate(rates_by_fixed)
+        for name, value in sorted(row.items())
+    ]
+    code = [
+        *_tables(by_state, "JX_ROW", "JX_COLUMN"),
+        *_tables(by_fixed, "JZ_ROW", "JZ_FIXED"),
+        f"#define NJX {len(by_state)}",
+        f"#define NJZ {len(by_fixed)}",
+        _lists(tape(), "first_derivatives", "jx", by_state, "jz", by_fixed),
+    ]
+    return code, by_state, by_fixed
+
+
+def _second_derivatives(
+    plan: Plan,
+    by_state: Sequence[_Entry],
+    by_fixed: Sequence[_Entry],
+    positions: _Positions,
+    tape: Callable[[], Tape],
+) -> list[str]:
+    """Return code of how the first derivatives change with states and time.
+
+    The Rosenbrock stages of a sensitivity need the product of these with it. Of one row and one state (or time) all of
+    them act on the same entry of that product: ``B_ROW`` and ``B_COLUMN`` list these entries, ``HX_PLACE`` and
+    ``HZ_PLACE`` say to which one each derivative adds (for time: -1 - row).
+    """
     names = [*plan.states, CLOCK]
     places: dict[tuple[int, int], int] = {}
 
     def place(row: int, name: str) -> int:
-        return -1 - row if name == CLOCK else places.setdefault((row, column[name]), len(places))
+        return -1 - row if name == CLOCK else places.setdefault((row, positions.column[name]), len(places))
 
-    second = [((k[0], k[1]), n, e) for (k, _), row in zip(jx, derivatives([e for _, e in jx], names), strict=True)
-              for n, e in sorted(row.items())]  # fmt: skip
-    mixed = [((k[0], k[1]), n, e) for (k, _), row in zip(jz, derivatives([e for _, e in jz], names), strict=True)
-             for n, e in sorted(row.items())]  # fmt: skip
-    parts += [
-        _table("HX_PLACE", [place(k[0], n) for k, n, _ in second]),
-        _table("HX_STATE", [k[1] for k, _, _ in second]),
-    ]
-    parts += [
-        _table("HZ_PLACE", [place(k[0], n) for k, n, _ in mixed]),
-        _table("HZ_FIXED", [k[1] for k, _, _ in mixed]),
-    ]
-    parts += [_table("B_ROW", [i for i, _ in places]), _table("B_COLUMN", [j for _, j in places])]
-    parts += [f"#define NHX {len(second)}", f"#define NHZ {len(mixed)}", f"#define NB {len(places)}"]
-    parts.append(_lists(tape(), "second_derivatives", "hx", [e for *_, e in second], "hz", [e for *_, e in mixed]))
+    def further(entries: Sequence[_Entry]) -> list[_Entry]:
+        """Derivatives of entries: the place in the product, the column of the entry, the value."""
+        rows = derivatives([e.value for e in entries], names)
+        return [
+            _Entry(place(entry.row, name), entry.column, value)
+            for entry, row in zip(entries, rows, strict=True)
+            for name, value in sorted(row.items())
+        ]
 
+    second, mixed = further(by_state), further(by_fixed)
+    return [
+        *_tables(second, "HX_PLACE", "HX_STATE"),
+        *_tables(mixed, "HZ_PLACE", "HZ_FIXED"),
+        _table("B_ROW", [row for row, _ in places]),
+        _table("B_COLUMN", [column for _, column in places]),
+        f"#define NHX {len(second)}",
+        f"#define NHZ {len(mixed)}",
+        f"#define NB {len(places)}",
+        _lists(tape(), "second_derivatives", "hx", second, "hz", mixed),
+    ]
+
+
+def _output_derivatives(
+    plan: Plan, wanted: Wanted, affected: Sequence[str], positions: _Positions, tape: Callable[[], Tape]
+) -> list[str]:
+    """Return code of the derivatives of the outputs by states and by fixed values."""
     values = {**{n: sym(n) for n in (*plan.states, *plan.fixed)}, **plan.quantities}
     for name in wanted.outputs:
         if name not in values:
             raise unknown_word("output", name, values, error=EngineError)
     rows = derivatives([values[name] for name in wanted.outputs], [*plan.states, *affected])
-    ox = [(o, column[n], e) for o, row in enumerate(rows) for n, e in sorted(row.items()) if n in column]
-    oz = [(o, slot[n], e) for o, row in enumerate(rows) for n, e in sorted(row.items()) if n in slot]
-    parts += [_table("OX_ROW", [o for o, _, _ in ox]), _table("OX_STATE", [j for _, j, _ in ox])]
-    parts += [_table("OZ_ROW", [o for o, _, _ in oz]), _table("OZ_FIXED", [q for _, q, _ in oz])]
-    parts += [f"#define NOX {len(ox)}", f"#define NOZ {len(oz)}", f"#define NOUT {len(wanted.outputs)}"]
-    parts.append(_lists(tape(), "output_derivatives", "ox", [e for *_, e in ox], "oz", [e for *_, e in oz]))
-    return "\n".join(parts)
+
+    def entries(numbers: Mapping[str, int]) -> list[_Entry]:
+        return [
+            _Entry(output, numbers[name], value)
+            for output, row in enumerate(rows)
+            for name, value in sorted(row.items())
+            if name in numbers
+        ]
+
+    by_state, by_fixed = entries(positions.column), entries(positions.slot)
+    return [
+        *_tables(by_state, "OX_ROW", "OX_STATE"),
+        *_tables(by_fixed, "OZ_ROW", "OZ_FIXED"),
+        f"#define NOX {len(by_state)}",
+        f"#define NOZ {len(by_fixed)}",
+        f"#define NOUT {len(wanted.outputs)}",
+        _lists(tape(), "output_derivatives", "ox", by_state, "oz", by_fixed),
+    ]
 
 
 def _affected(plan: Plan, parameters: Sequence[str]) -> tuple[str, ...]:
@@ -147,13 +224,18 @@ def _start(plan: Plan, wanted: Wanted, affected: Sequence[str]) -> str:
     return c_function(head, lines)
 
 
-def _lists(tape: Tape, name: str, a: str, first: Sequence[Expr], b: str, second: Sequence[Expr]) -> str:
+def _lists(tape: Tape, name: str, a: str, first: Sequence[_Entry], b: str, second: Sequence[_Entry]) -> str:
     """One function that writes two lists of values."""
-    roots = tape.share([tape.value(r) for r in tape.lower([*first, *second])])
+    roots = tape.share([tape.value(r) for r in tape.lower([e.value for e in (*first, *second)])])
     targets = [(f"{a}[{i}]", r) for i, r in enumerate(roots[: len(first)])]
     targets += [(f"{b}[{i}]", r) for i, r in enumerate(roots[len(first) :])]
     arguments = f"{POINT},\n        V *restrict {a}, V *restrict {b}"
     return function_in_pieces(tape, name, arguments, targets, "static NOINLINE")
+
+
+def _tables(entries: Sequence[_Entry], rows: str, columns: str) -> tuple[str, str]:
+    """Rows and columns of entries as arrays."""
+    return _table(rows, [e.row for e in entries]), _table(columns, [e.column for e in entries])
 
 
 def _table(name: str, values: Sequence[int]) -> str:

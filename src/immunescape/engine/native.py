@@ -24,9 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.engine.api import FAILED, Compiled, Doses, Job, Result
-from immunescape.engine.batch import infuses_still_state, run_batch
+from immunescape.engine.batch import run_batch
 from immunescape.engine.cache import fetch, fingerprint
 from immunescape.engine.compilers import find_toolchain
+from immunescape.engine.dose_table import infuses_still_state
 from immunescape.engine.jobs import warn_unresolved
 from immunescape.engine.layout import Layout, Wanted
 from immunescape.engine.library import load_library

@@ -108,6 +108,25 @@ _SUMS = (libsbml.AST_PLUS, libsbml.AST_MINUS)
 _CHAINS = (*_SUMS, libsbml.AST_TIMES, libsbml.AST_LOGICAL_AND, libsbml.AST_LOGICAL_OR)
 
 
+def _operation(kind: int, args: list[Expr]) -> Expr | None:
+    """Return the value of a built-in operation; None where `kind` is none.
+
+    Raises
+    ------
+    IndexError
+        With too few operands.
+    """
+    if kind in _UNARY:
+        return func(_UNARY[kind], args[0])
+    if kind in _RECIPROCAL:
+        return ONE / func(_RECIPROCAL[kind], args[0])
+    if kind in _OF_RECIPROCAL:
+        return func(_OF_RECIPROCAL[kind], ONE / args[0])
+    if kind in _RELATIONS:
+        return ir.land(*(ir.compare(_RELATIONS[kind], a, b) for a, b in pairwise(args)))
+    return _NARY[kind](args) if kind in _NARY else None
+
+
 class Formulas:
     """Turns the formulas of one model into expressions.
 
@@ -155,6 +174,29 @@ class Formulas:
 
     def _convert(self, node: Any, names: Mapping[str, Expr], where: str, calls: tuple[str, ...]) -> Expr:
         kind = node.getType()
+        leaf = self._leaf(node, kind, names, where)
+        if leaf is not None:
+            return leaf
+        if kind == libsbml.AST_FUNCTION_DELAY:
+            return self._delay(node, names, where, calls)
+        if calls:
+            self._count_written(where)
+        if kind in _CHAINS:
+            return self._chain(node, kind, names, where, calls)
+        args = [self._convert(node.getChild(i), names, where, calls) for i in range(node.getNumChildren())]
+        try:
+            value = _operation(kind, args)
+        except IndexError:
+            raise EngineError(f"too few arguments in '{libsbml.formulaToL3String(node)}'", where=where) from None
+        if value is not None:
+            return value
+        if kind == libsbml.AST_FUNCTION:
+            return self._call(node.getName(), args, where, calls)
+        text = node.getName() or libsbml.formulaToL3String(node)
+        raise EngineError(f"'{text}' in a formula is not supported", where=where)
+
+    def _leaf(self, node: Any, kind: int, names: Mapping[str, Expr], where: str) -> Expr | None:
+        """Return a number, name, the time or the rate of a name; None for anything that has operands."""
         if kind in (libsbml.AST_CONSTANT_PI, libsbml.AST_CONSTANT_E):  # libsbml's own values have eight digits only
             return num(math.pi if kind == libsbml.AST_CONSTANT_PI else math.e)
         if kind in _NUMBERS:
@@ -174,40 +216,25 @@ class Formulas:
             if meaning is not None and meaning.op == "sym" and "." in meaning.name:
                 return ZERO  # a parameter of this reaction alone, which is constant
             return self._rate_of(name)
-        if kind == libsbml.AST_FUNCTION_DELAY:
-            if node.getNumChildren() != 2:
-                raise EngineError("'delay' takes a value and a time", where=where)
-            value, lag = (self._convert(node.getChild(i), names, where, calls) for i in range(2))
-            return value if lag.is_num(0.0) else sym(self.delays.setdefault((value, lag), f"delay({len(self.delays)})"))
-        if calls:
-            self._written += 1
-            if self._written > MOST_PARTS:
-                raise EngineError(
-                    f"the functions of the document, written out in one formula, have more than {MOST_PARTS:,} parts",
-                    where=where,
-                    hint="Functions that call each other several times grow by that factor at each level; "
-                    "use assignment rules for the values between.",
-                )
-        if kind in _CHAINS:
-            return self._chain(node, kind, names, where, calls)
-        args = [self._convert(node.getChild(i), names, where, calls) for i in range(node.getNumChildren())]
-        try:
-            if kind in _UNARY:
-                return func(_UNARY[kind], args[0])
-            if kind in _RECIPROCAL:
-                return ONE / func(_RECIPROCAL[kind], args[0])
-            if kind in _OF_RECIPROCAL:
-                return func(_OF_RECIPROCAL[kind], ONE / args[0])
-            if kind in _RELATIONS:
-                return ir.land(*(ir.compare(_RELATIONS[kind], a, b) for a, b in pairwise(args)))
-            if kind in _NARY:
-                return _NARY[kind](args)
-        except IndexError:
-            raise EngineError(f"too few arguments in '{libsbml.formulaToL3String(node)}'", where=where) from None
-        if kind == libsbml.AST_FUNCTION:
-            return self._call(node.getName(), args, where, calls)
-        text = node.getName() or libsbml.formulaToL3String(node)
-        raise EngineError(f"'{text}' in a formula is not supported", where=where)
+        return None
+
+    def _delay(self, node: Any, names: Mapping[str, Expr], where: str, calls: tuple[str, ...]) -> Expr:
+        """The value of an expression some time ago: a symbol of its own, equal delays sharing one."""
+        if node.getNumChildren() != 2:
+            raise EngineError("'delay' takes a value and a time", where=where)
+        value, lag = (self._convert(node.getChild(i), names, where, calls) for i in range(2))
+        return value if lag.is_num(0.0) else sym(self.delays.setdefault((value, lag), f"delay({len(self.delays)})"))
+
+    def _count_written(self, where: str) -> None:
+        """Count a part that a function of the document writes into the formula, and refuse too many."""
+        self._written += 1
+        if self._written > MOST_PARTS:
+            raise EngineError(
+                f"the functions of the document, written out in one formula, have more than {MOST_PARTS:,} parts",
+                where=where,
+                hint="Functions that call each other several times grow by that factor at each level; "
+                "use assignment rules for the values between.",
+            )
 
     def _chain(self, node: Any, kind: int, names: Mapping[str, Expr], where: str, calls: tuple[str, ...]) -> Expr:
         """A sum, difference, product or logical chain, however deep its brackets are written."""

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 
 from immunescape.errors import ImmunescapeError, InputError, unknown_word
 from immunescape.evaluation.mechanism_labels import GROUPS, LABELS
-from immunescape.evaluation.scoreboard import roles
 from immunescape.evaluation.target_sets import data_targets
 from immunescape.evaluation.targets import Target, trial_targets
+from immunescape.evaluation.trial_classes import roles
 from immunescape.evaluation.weighting import Sample, effective_size, pool
 from immunescape.files import check_folder, whole_file
 from immunescape.population.fit import PopulationFit

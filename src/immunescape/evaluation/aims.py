@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from immunescape.evaluation.naive import ARM_FIGURES, ROUND_RATIOS, Judged, logarithmic
-from immunescape.evaluation.scoreboard import LANDMARKS, interval_score
+from immunescape.evaluation.trial_classes import LANDMARKS, interval_score
 
 __all__ = ["Aim", "ErrorRow", "aims", "error_rows"]
 

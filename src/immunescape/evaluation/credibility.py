@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from immunescape.errors import unknown_word
-from immunescape.evaluation.scoreboard import Score, published_ratios, regimen_class, roles, summarise
+from immunescape.evaluation.scoreboard import Score, published_ratios, summarise
+from immunescape.evaluation.trial_classes import regimen_class, roles
 
 if TYPE_CHECKING:
     from immunescape.evaluation.forecast import Forecast

@@ -1,7 +1,7 @@
 """Facts of the review, each beside what its own named virtual population gives.
 
-They are no targets of the calibration, but for the landmarks of KEYNOTE-024 and the response by PD-L1 behind it, which
-`calibrated` marks.
+They stand in ``knowledge/data/review_facts.csv``. They are no targets of the calibration, but for the landmarks of
+KEYNOTE-024 and the response by PD-L1 behind it, which `calibrated` marks.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from immunescape.knowledge.tables import read_rows
 from immunescape.stats.cox import cox_hazard_ratio
 from immunescape.stats.estimate import Estimate
 from immunescape.stats.exact import clopper_pearson
@@ -23,11 +25,15 @@ if TYPE_CHECKING:
 
     from immunescape.trial.result import TrialResult
 
-__all__ = ["DETECTED_SHARE", "Fact", "facts"]
+__all__ = ["DETECTED_SHARE", "Fact", "ListedFact", "facts", "listed_facts"]
 
 DETECTED_SHARE = 0.2
 """Share of the cancer cells with loss of an HLA haplotype from which a sequenced sample shows it (assumed)."""
 _COVARIATES = 20_000
+_FACT_COLUMNS = (
+    "id", "trial", "figure", "group", "months", "text", "population", "unit", "published", "published_low",
+    "published_high", "calibrated", "source", "grade", "note",
+)  # fmt: skip
 Results = Mapping[str, "TrialResult"]
 
 
@@ -98,7 +104,7 @@ def _lost_response(result: TrialResult, arm: str, months: float) -> tuple[float 
     return tuple(100.0 * (1.0 - float(row[k])) for k in ("survival", "high", "low"))  # type: ignore[return-value]
 
 
-def _ratio(result: TrialResult, endpoint: str, keep: Callable[[Any], Any]) -> tuple[float | None, ...]:
+def _ratio(result: TrialResult, endpoint: str, keep: Callable[[Any], Any]) -> _Figure:
     a, b = result.trial.experimental[0].name, result.trial.control.name  # type: ignore[union-attr]
     parts: list[Any] = []
     for arm in (a, b):
@@ -109,6 +115,62 @@ def _ratio(result: TrialResult, endpoint: str, keep: Callable[[Any], Any]) -> tu
     return found.value, found.low, found.high
 
 
+_Figure = tuple[float | None, float | None, float | None]
+_FIGURES: Mapping[str, Callable[[TrialResult, str, float], _Figure]] = {
+    "response": lambda result, arm, _: _response(result, arm or result.trial.arms[0].name),
+    "lost_response": lambda result, arm, months: _lost_response(result, arm, months),
+    "survival": lambda result, arm, months: _survival(result, arm, months),
+    "median_os": lambda result, _arm_name, _months: _median_os(result),
+    "hla_loh": lambda result, _arm_name, _months: _hla_loh(result),
+    "os_ratio": lambda result, _arm_name, _months: _ratio(result, "os", lambda p: p["id"] >= 0),
+    "pfs_ratio": lambda result, _arm_name, _months: _ratio(result, "pfs", lambda p: p["id"] >= 0),
+    "os_ratio_high_pdl1": lambda result, _arm_name, _months: _ratio(result, "os", lambda p: p["pdl1_tps"] >= 50),
+}
+"""Word of the column ``figure`` -> the figure of a simulated trial for an arm and a time in months."""
+_OF_COVARIATES = "pdl1_high"
+
+
+@dataclass(frozen=True)
+class ListedFact:
+    """A row of ``review_facts.csv``.
+
+    Attributes
+    ----------
+    id, text, population, source, unit, calibrated : as of `Fact`. published : figure, low and high.
+    trial, figure, group, months : where it is looked up: trial, word of the figure, arm, time. Without a trial it is
+        one of the covariate population, and `group` names region and histology.
+    """
+
+    id: str
+    trial: str
+    figure: str
+    group: str
+    months: float
+    text: str
+    population: str
+    unit: str
+    published: _Figure
+    calibrated: bool
+    source: str
+
+
+@lru_cache(maxsize=1)
+def listed_facts() -> tuple[ListedFact, ...]:
+    """Every fact of ``knowledge/data/review_facts.csv``, in its order."""
+    listed = []
+    for row in read_rows("review_facts", _FACT_COLUMNS):
+        row.choice("figure", (*_FIGURES, _OF_COVARIATES))
+        low, high = row.number_or_none("published_low"), row.number_or_none("published_high")
+        listed.append(
+            ListedFact(
+                row["id"], row["trial"], row["figure"], row["group"], row.number_or_none("months") or math.nan,
+                row["text"], row["population"], row["unit"], (row.number_or_none("published"), low, high),
+                row.choice("calibrated", ("yes", "no")) == "yes", row["source"],
+            )
+        )  # fmt: skip
+    return tuple(listed)
+
+
 def facts(results: Results) -> list[Fact]:
     """Facts that can be looked up in the given trials (by name), and those of the covariate population.
 
@@ -117,163 +179,39 @@ def facts(results: Results) -> list[Fact]:
     results
         Trial name -> simulated trial; a fact whose trial is missing is left out.
     """
-    return [
-        Fact(
-            s.id, s.text, s.population, s.source, s.unit, *_three(s.figure(results[s.trial])), *s.published,
-            calibrated=s.calibrated,
-        )
-        for s in _facts_of_trials()
-        if s.trial in results
-    ] + _covariate_facts()  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Lookup:
-    trial: str
-    id: str
-    text: str
-    population: str
-    source: str
-    unit: str
-    figure: Callable[[TrialResult], tuple[float | None, ...]]
-    published: tuple[float | None, float | None, float | None]
-    calibrated: bool = False
-
-
-def _three(values: tuple[float | None, ...]) -> tuple[float | None, float | None, float | None]:
-    value, low, high = values
-    return value, low, high
-
-
-def _facts_of_trials() -> list[_Lookup]:
-    first = "keynote-024, pembrolizumab"
-    review = "review, reference 37"
-    out = [
-        _Lookup(
-            "keynote-024",
-            "first-ici-response",
-            "27 to 46 % respond to a first checkpoint inhibitor",
-            first,
-            review,
-            "%",
-            lambda r: _response(r, "pembrolizumab"),
-            (None, 27.0, 46.0),
-            calibrated=True,
-        ),
-        _Lookup(
-            "keynote-024",
-            "responders-resist",
-            "up to 65 % of responders become resistant within four years",
-            first,
-            review,
-            "%",
-            lambda r: _lost_response(r, "pembrolizumab", 48.0),
-            (None, None, 65.0),
-        ),
-        _Lookup(
-            "keynote-024",
-            "five-year-pembrolizumab",
-            "alive five years after pembrolizumab",
-            first,
-            "reck2021",
-            "%",
-            lambda r: _survival(r, "pembrolizumab", 60.0),
-            (31.9, None, None),
-            calibrated=True,
-        ),
-        _Lookup(
-            "keynote-024",
-            "five-year-platinum",
-            "alive five years after platinum",
-            "keynote-024, platinum doublet",
-            "reck2021",
-            "%",
-            lambda r: _survival(r, "platinum doublet", 60.0),
-            (16.3, None, None),
-            calibrated=True,
-        ),
-        _Lookup(
-            "oak",
-            "hla-loh",
-            "loss of heterozygosity of HLA in NSCLC (17 % is the share over all cancers)",
-            f"oak, at diagnosis, in at least {100 * DETECTED_SHARE:g} % of the cancer cells",
-            "chowell2022;chang2024",
-            "%",
-            _hla_loh,
-            (None, 20.0, 27.0),
-        ),
-        _Lookup(
-            "impower131",
-            "squamous-high-pdl1",
-            "OS gains by atezolizumab in PD-L1-high squamous NSCLC",
-            "impower131, TPS >= 50 % (in the trial TC3 or IC3)",
-            "jotte2020",
-            "hazard ratio",
-            lambda r: _ratio(r, "os", lambda p: p["pdl1_tps"] >= 50),
-            (0.48, 0.29, 0.81),
-        ),
-        _Lookup(
-            "sintilimab-anlotinib",
-            "sintilimab-anlotinib",
-            "response to sintilimab with anlotinib in first line",
-            "sintilimab-anlotinib",
-            "chu2021",
-            "%",
-            lambda r: _response(r, r.trial.arms[0].name),
-            (72.7, None, None),
-        ),
-        _Lookup(
-            "nivolumab-alt-803",
-            "alt-803",
-            "median OS with nivolumab and ALT-803",
-            "nivolumab-alt-803",
-            "wrangle2018",
-            "months",
-            _median_os,
-            (17.4, None, None),
-        ),
-    ]
-    for endpoint, published in (("pfs", (0.80, 0.65, 0.97)), ("os", (0.84, 0.69, 1.02))):
-        text = f"no significant gain of {endpoint.upper()} by pembrolizumab in EGFR-mutant NSCLC after TKI"
-
-        def ratio(r: TrialResult, endpoint: str = endpoint) -> tuple[float | None, ...]:
-            return _ratio(r, endpoint, lambda p: p["id"] >= 0)
-
-        out.append(
-            _Lookup("keynote-789", f"egfr-no-benefit-{endpoint}", text, "keynote-789", "yang2024", "hazard ratio",
-                    ratio, published)
+    found = []
+    for listed in listed_facts():
+        if not listed.trial:
+            figure = _high_pdl1(*listed.group.split())
+        elif listed.trial in results:
+            figure = _FIGURES[listed.figure](results[listed.trial], listed.group, listed.months)
+        else:
+            continue
+        found.append(
+            Fact(
+                listed.id, listed.text, listed.population, listed.source, listed.unit, *figure, *listed.published,
+                calibrated=listed.calibrated,
+            )
         )  # fmt: skip
-    return out
+    return found
 
 
-def _hla_loh(result: TrialResult) -> tuple[float | None, ...]:
+def _hla_loh(result: TrialResult) -> _Figure:
     lost = int((result.patients["p:f_hla_loh"] >= DETECTED_SHARE).sum())
     return _share(clopper_pearson(lost, len(result.patients)))
 
 
-def _median_os(result: TrialResult) -> tuple[float | None, ...]:
+def _median_os(result: TrialResult) -> _Figure:
     rows = _arm(result, result.trial.arms[0].name)
-    found = median_survival(rows["os_months"], rows["os_event"])
-    return found.value, found.low, found.high
+    median = median_survival(rows["os_months"], rows["os_event"])
+    return median.value, median.low, median.high
 
 
-def _covariate_facts() -> list[Fact]:
-    """PD-L1 >= 50 % by histology and region; exact up to the sampling of 20,000 covariate rows."""
+def _high_pdl1(region: str, histology: str) -> _Figure:
+    """Share with PD-L1 >= 50 % of a histology in a region; exact up to the sampling of 20,000 covariate rows."""
     from immunescape.population.covariates import sample_covariates
 
-    out = []
-    published = {
-        ("east_asian", "squamous"): (20.84, "review, reference 29"),
-        ("east_asian", "nonsquamous"): (15.98, "review, reference 29"),
-        ("western", "squamous"): (36.7, "chowell2022;chang2024"),
-        ("western", "nonsquamous"): (52.0, "chowell2022;chang2024"),
-    }
-    for (region, histology), (value, source) in published.items():
-        table = sample_covariates(0, _COVARIATES, seed=0, stream=0, region=region)  # type: ignore[arg-type]
-        own = table[table["histology"].astype(str) == histology]
-        high = np.asarray(own["pdl1_tps"]) >= 50.0
-        found = _share(clopper_pearson(int(high.sum()), len(high)))
-        words = "squamous NSCLC" if histology == "squamous" else "adenocarcinoma"
-        out.append(Fact(f"pdl1-high-{region}-{histology}".replace("_", "-"), f"PD-L1 TPS of at least 50 % in {words}",
-                        f"covariate population, {region.replace('_', ' ')}", source, "%", *found, value))  # fmt: skip
-    return out
+    table = sample_covariates(0, _COVARIATES, seed=0, stream=0, region=region)  # type: ignore[arg-type]
+    own = table[table["histology"].astype(str) == histology]
+    high = np.asarray(own["pdl1_tps"]) >= 50.0
+    return _share(clopper_pearson(int(high.sum()), len(high)))

@@ -30,7 +30,8 @@ from immunescape.evaluation.replicates import (
     moved_share,
     resampled_rows,
 )
-from immunescape.evaluation.scoreboard import Score, published_ratios, regimen_class, rivals
+from immunescape.evaluation.scoreboard import Score, published_ratios, rivals
+from immunescape.evaluation.trial_classes import regimen_class
 from immunescape.release import installed_version
 from immunescape.stats.cox import fast_hazard_ratio
 

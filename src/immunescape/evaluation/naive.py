@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from immunescape.evaluation.scoreboard import LANDMARKS, regimen_class, roles
+from immunescape.evaluation.trial_classes import LANDMARKS, regimen_class, roles
 
 if TYPE_CHECKING:
     from immunescape.evaluation.scoreboard import Score

@@ -25,7 +25,7 @@ from immunescape.population.fit import PopulationFit
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
 
-__all__ = ["Posterior", "posterior_weights", "shipped_discrepancy"]
+__all__ = ["Posterior", "error_source", "posterior_weights", "shipped_discrepancy"]
 
 FloatArray = NDArray[np.float64]
 _FILE, _DRAWS = "population_fit.json", "population_draws.csv"
@@ -128,6 +128,18 @@ def shipped_discrepancy(comparison: str = "") -> Mapping[str, float]:
                 if group == "all" or own["figures"] >= ENOUGH:
                     out[kind] = own["sd"]
     return out
+
+
+def error_source() -> str:
+    """Words for what the errors of `shipped_discrepancy` are; empty where none ship."""
+    record = shipped_record()
+    if record is None or not shipped_discrepancy():
+        return ""
+    if _prediction_errors():
+        return "errors of the size that predictions left on trials that were not fitted"
+    if record.get("discrepancy_left_out"):
+        return "errors of the size that fits left on a trial which they had not seen"
+    return "errors of the size that the fit left on the calibration trials"
 
 
 @lru_cache(maxsize=1)

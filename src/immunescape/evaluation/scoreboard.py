@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from immunescape.evaluation.calibration import comparison_kind
 from immunescape.evaluation.harness.class_effects import delivered_shares
 from immunescape.evaluation.posterior import Posterior, posterior_weights, shipped_discrepancy
 from immunescape.evaluation.replicates import (
-    LEVEL,
     arm_outcomes,
     hazard_ratios,
     interval,
@@ -29,12 +28,11 @@ from immunescape.evaluation.replicates import (
     moved_share,
     resampled_rows,
 )
+from immunescape.evaluation.trial_classes import LANDMARKS, ROLES, interval_score, regimen_class, roles
 from immunescape.evaluation.weighting import weighted_survival
-from immunescape.knowledge.tables import read_rows
 
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
-    from immunescape.trial.spec import Trial
 
 __all__ = [
     "LANDMARKS",
@@ -42,6 +40,7 @@ __all__ = [
     "Score",
     "interval_score",
     "published_ratios",
+    "regimen_class",
     "rivals",
     "roles",
     "score_trial",
@@ -49,11 +48,7 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
-Role = Literal["calibration", "validation", "own"]
-ROLES: tuple[Role, ...] = ("calibration", "validation", "own")
 RESAMPLES = 400
-LANDMARKS = (12, 24, 60)
-"""Months at which survival is compared: one, two and five years."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +96,6 @@ class Score:
 
 
 @cache
-def roles() -> dict[str, tuple[str, str]]:
-    """Trial -> (role, regimen class) of every trial that ships, from ``knowledge/data/trial_roles.csv``."""
-    return {row["trial"]: (row.choice("role", ROLES[:2]), row["regimen_class"]) for row in read_rows("trial_roles")}
-
-
 def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 1) -> list[Score]:
     """Every published figure of a trial beside its prediction.
 
@@ -223,12 +213,6 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
     return scores
 
 
-def interval_score(low: float, high: float, value: float, level: float = LEVEL) -> float:
-    """Interval score (``gneiting2007``, section 6.2): width, plus 2 / (1 - level) times the distance of a miss."""
-    penalty = 2.0 / (1.0 - level)
-    return (high - low) + penalty * max(low - value, 0.0) + penalty * max(value - high, 0.0)
-
-
 Rival = Callable[[Score], tuple[float, float, float] | None]
 
 
@@ -245,21 +229,6 @@ def published_ratios() -> tuple[Score, ...]:
             if role == "calibration" and value is not None:
                 out.append(Score(name, role, "", end, None, None, None, value, None, None, kind))
     return tuple(out)
-
-
-def regimen_class(trial: Trial) -> str:
-    """Class of a trial by what its experimental arm gives, in the words of ``trial_roles.csv``; ``own`` for others."""
-    from immunescape.trial.toxicity import contains_class
-
-    given = [d for choice in trial.experimental[0].choices for d in choice.regimen.drugs]
-    if not contains_class(given, "ici"):
-        return "own"
-    earlier = [d for line in trial.prior for choice in line.choices for d in choice.regimen.drugs]
-    if "radiotherapy" in earlier:
-        return "ici after chemoradiotherapy"
-    if contains_class(given, "cytotoxic"):
-        return "ici and chemotherapy"
-    return "ici" if all(contains_class((d,), "ici") for d in given) else "own"
 
 
 def rivals(scores: Sequence[Score]) -> dict[str, Rival]:

@@ -14,7 +14,8 @@ from immunescape.evaluation.facts import Fact, facts
 from immunescape.evaluation.lesion_comparison import COMPARISONS, LesionArm, compare_lesions
 from immunescape.evaluation.naive import Judged, judged_scores
 from immunescape.evaluation.patient_data import HOW, PatientData
-from immunescape.evaluation.scoreboard import ROLES, Score, published_ratios, roles, score_trial, summarise
+from immunescape.evaluation.scoreboard import Score, published_ratios, score_trial, summarise
+from immunescape.evaluation.trial_classes import ROLES, roles
 from immunescape.files import check_folder
 from immunescape.release import installed_version
 

@@ -212,6 +212,7 @@ def _again(
         lesions=trial.lesions,
         specificity=trial.specificity,
         origin=origin,
+        measurable=trial.population.measurable,
         rtol=RTOL,
     )
 

@@ -198,7 +198,7 @@ def _followed(
     trial = Trial(
         name="one patient",
         title="One patient",
-        population=Enrolment((), (len(patient.prior) + 1, None)),
+        population=Enrolment((), (len(patient.prior) + 1, None), measurable=patient.measurable),
         arms=(Arm("simulated", "experimental", 1, (Choice(regimen),), beyond_progression=patient.beyond_progression),),
         visits=Schedule.parse(scans or patient.scans or SCANS),
         follow_up_months=months,

@@ -60,6 +60,8 @@ class VirtualPatient:
         is simulated, as in trials. The table of a course always shows the first.
     specificity : of the model that made the patient; see :mod:`immunescape.model.specificity`.
     origin : where the patient is from, as text.
+    measurable : whether the trial that the patient is from demands a measurable lesion after earlier lines; a patient
+        without one is scanned again until there is one.
     rtol : relative tolerance with which the patient was made, and is simulated where nothing else is said.
     """
 
@@ -80,6 +82,7 @@ class VirtualPatient:
     lesions: Literal["single", "several"] = "several"
     specificity: Specificity = DEFAULT
     origin: str = "drawn"
+    measurable: bool = False
     rtol: float = 1e-6
 
     def changed(self, **changes: Change) -> VirtualPatient:

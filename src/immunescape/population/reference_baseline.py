@@ -3,7 +3,8 @@
 The strength X of every modulation at diagnosis defines its reference X0, which makes all factors 1 there. X0
 acts back on the growth before diagnosis, so X0 is the fixed point of "grow the reference patient with X0,
 measure X at diagnosis". Plain iteration converges, as the factors are what the patient would have had anyway;
-it is repeated until the strengths stand still.
+it is repeated until the strengths stand still. Where it swings about the fixed point or drifts, as for some draws of
+the parameters, Anderson's extrapolation from the last steps takes over.
 
 Those of the mechanisms of the package are stored in it. Where a plug-in or a declaration of your own modulates a
 process, `with_reference_strengths` computes all strengths of that set of mechanisms anew and keeps them in the cache
@@ -16,13 +17,14 @@ has each clone's share of the cells at diagnosis.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from immunescape.errors import ModelError
 from immunescape.model.reference_strengths import (
@@ -52,7 +54,11 @@ __all__ = [
 
 _MAX_DAYS = 20_000.0
 _PATIENCE = 30
-"""Iterations after which steps towards the fixed point are halved."""
+"""Iterations after which steps towards the fixed point are extrapolated."""
+_MEMORY = 5
+"""Earlier steps that an extrapolation is made from."""
+
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -200,20 +206,54 @@ def reference_strengths(
             baseline = _grow(model, compiled, current, rtol, share, changed)
             current = strengths_from_state(model, baseline.quantities)
     change = np.inf
+    keys = sorted(current)
+    history: list[tuple[FloatArray, FloatArray]] = []
     for number in range(max_iterations):
-        before = current
-        baseline = _grow(model, compiled, current, rtol, changed=changed)
+        try:
+            baseline = _grow(model, compiled, current, rtol, changed=changed)
+        except ModelError:
+            if not history:
+                raise
+            # an extrapolated step went too far: half of the way back to the strengths before it
+            history = history[-1:]
+            halfway = 0.5 * (_vector(current, keys) + history[0][0])
+            current = dict(zip(keys, halfway.tolist(), strict=True))
+            continue
         found = strengths_from_state(model, baseline.quantities)
         change = max((abs(found[k] - current[k]) / (1.0 + found[k]) for k in found), default=0.0)
-        current = found
         if change < tolerance:
-            return current, baseline
-        if number >= _PATIENCE:  # what swings about the fixed point is drawn to it by taking half of each step
-            current = {k: 0.5 * (v + before[k]) for k, v in current.items()}
+            return found, baseline
+        if number < _PATIENCE:
+            current = found
+            continue
+        history = [*history[-_MEMORY:], (_vector(current, keys), _vector(found, keys))]
+        current = dict(zip(keys, _extrapolated(history).tolist(), strict=True))
     raise ModelError(
         f"the reference strengths do not settle (last change {change:.2g} after {max_iterations} iterations)",
         hint="The reference patient is too close to immune control; lower k_kill, or start from other strengths.",
     )
+
+
+def _vector(strengths: Mapping[Key, float], keys: Sequence[Key]) -> FloatArray:
+    return np.array([strengths[k] for k in keys])
+
+
+def _extrapolated(history: Sequence[tuple[FloatArray, FloatArray]]) -> FloatArray:
+    """Next strengths by Anderson's method, half a step along the residual; never negative.
+
+    `history` holds (strengths, strengths that the patient grown with them has), the newest last.
+    """
+    # Residuals are scaled as the change that ends the iteration is, so that no large strength hides the others.
+    x, g = history[-1]
+    residual = g - x
+    step = 0.5 * residual
+    if len(history) > 1:
+        scale = 1.0 / (1.0 + g)
+        moves = np.array([x - a for a, _ in history[:-1]]).T
+        turns = np.array([residual - (b - a) for a, b in history[:-1]]).T
+        weights = np.linalg.lstsq(turns * scale[:, None], residual * scale, rcond=1e-8)[0]
+        step = step - (moves + 0.5 * turns) @ weights
+    return np.maximum(x + step, 0.0)
 
 
 def update_reference_strengths(

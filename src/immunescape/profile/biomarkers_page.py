@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from immunescape.console import markdown_table
 from immunescape.knowledge.references import format_reference, get_reference
 from immunescape.profile.biomarkers import Biomarker, biomarkers
 
@@ -66,17 +67,14 @@ This page is generated: `python -m immunescape.profile.biomarkers_page docs/biom
 """
 
 
-_HEAD = (
-    "| name | unit | definition, *limits* | thresholds | needs any of | references |",
-    "|---|---|---|---|---|---|",
-)
+_HEAD = ("name", "unit", "definition, *limits*", "thresholds", "needs any of", "references")
 
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ") or "–"
 
 
-def _row(b: Biomarker) -> str:
+def _row(b: Biomarker) -> list[str]:
     words = f" Words: {', '.join(f'`{w}`' for w in b.words)}." if b.words else ""
     limits = f" *{b.limits}*" if b.limits else ""
     cells = (
@@ -87,7 +85,7 @@ def _row(b: Biomarker) -> str:
         ", ".join(n.replace("_", " ") for n in b.needs),
         ", ".join(b.references),
     )
-    return "| " + " | ".join(_cell(c) for c in cells) + " |"
+    return [_cell(c) for c in cells]
 
 
 def biomarkers_page() -> str:
@@ -98,10 +96,7 @@ def biomarkers_page() -> str:
     parts = [_INTRO]
     for family in [*(f for f in _FAMILIES if f in by_family), *sorted(by_family.keys() - _FAMILIES.keys())]:
         parts.append(f"## {_FAMILIES.get(family, family.replace('_', ' ').capitalize())}\n")
-        head = (
-            "| name | unit | definition, *limits* | thresholds | needs any of | references |\n|---|---|---|---|---|---|"
-        )
-        parts.append("\n".join([head, *(_row(b) for b in by_family[family])]) + "\n")
+        parts.append("\n".join(markdown_table(_HEAD, map(_row, by_family[family]))))
     keys = sorted({k for b in biomarkers().values() for k in b.references})
     parts.append("## References\n")
     parts.append("\n".join(f"- **{k}** {format_reference(get_reference(k))}" for k in keys) + "\n")

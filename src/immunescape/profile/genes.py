@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError
+from immunescape.knowledge.tables import read_rows
 
 __all__ = ["GeneMapReport", "GeneTable", "gene_table", "map_expression", "plain_name", "to_symbols"]
 
-_ALIASES = Path(__file__).parents[1] / "knowledge" / "data" / "gene_aliases.csv"
 _FILE = Path(__file__).parents[1] / "knowledge" / "data" / "genes.tsv.gz"
 _MOUSE = re.compile(r"[A-Z](?=.*[a-z])[a-z0-9.-]+$")
 _ENSEMBL = re.compile(r"ENSG\d{11}(\.\d+)?(_PAR_Y)?$")
@@ -85,8 +85,7 @@ def gene_table() -> GeneTable:
                 ensembl[row["ensembl"]] = symbol
             previous.update({p: symbol for p in row["previous"].split("|") if p})
     spellings: dict[str, str] = {}
-    with _ALIASES.open(encoding="utf-8", newline="") as file:
-        spellings.update((row["alias"], row["symbol"]) for row in csv.DictReader(file))
+    spellings.update((row["alias"], row["symbol"]) for row in read_rows("gene_aliases"))
     plain: dict[str, set[str]] = {}
     for symbol in symbols:
         plain.setdefault(plain_name(symbol), set()).add(symbol)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from immunescape.console import markdown_table
 from immunescape.evaluation.ablation import SEEDS_NEEDED
 from immunescape.evaluation.mechanism_labels import GROUPS, LABELS
-from immunescape.report.tables import markdown_table
 
 if TYPE_CHECKING:
     from immunescape.evaluation.ablation import AblationResult

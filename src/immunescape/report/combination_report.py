@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from immunescape.console import markdown_table
 from immunescape.evaluation.harness.combination_table import (
     AfterInhibitor,
     CombinationScore,
@@ -12,7 +13,7 @@ from immunescape.evaluation.harness.combination_table import (
     combination_aims,
 )
 from immunescape.evaluation.harness.odds_table import LEAST_PATIENTS, OddsRow, odds_aims
-from immunescape.report.tables import markdown_table, number
+from immunescape.report.tables import number
 
 if TYPE_CHECKING:
     from immunescape.evaluation.aims import Aim

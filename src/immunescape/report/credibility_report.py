@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from immunescape.console import markdown_table
 from immunescape.report.scoreboard_report import ENDPOINT_TEXT, scores_table, value_with_interval
-from immunescape.report.tables import Table, markdown_table, number
+from immunescape.report.tables import Table, number
 from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from immunescape.console import markdown_table
 from immunescape.errors import InputError
 from immunescape.files import whole_file
 from immunescape.report.aims_report import aims_table, errors_table
 from immunescape.report.combination_report import combination_lines, odds_lines
-from immunescape.report.tables import Table, markdown_table
+from immunescape.report.tables import Table
 
 if TYPE_CHECKING:
     from immunescape.evaluation.harness.run import Harness

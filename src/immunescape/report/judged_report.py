@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from immunescape.report.tables import markdown_table, number, with_interval
+from immunescape.console import markdown_table
+from immunescape.report.tables import number, with_interval
 
 __all__ = ["judged_markdown"]
 

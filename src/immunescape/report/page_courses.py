@@ -46,7 +46,9 @@ def changes(model: Model, part: Mechanism) -> list[Change]:
     own_parameters = [
         p for n, p in model.parameters.items() if p.owner == part.name and not n.startswith(("ref_", "switch_"))
     ]
-    varied, tripled = [], []
+    varied: list[Change] = []
+    tripled: list[Change] = []
+    activities: list[Change] = []  # of a relief that is measured against the reference, and may show nothing there
     for p in own_parameters:
         if p.name.startswith(("u_emergence_", "mu_")):
             continue
@@ -55,12 +57,13 @@ def changes(model: Model, part: Mechanism) -> list[Change]:
         elif p.distribution and Distribution.from_row(p).varies:
             high = float(Distribution.from_row(p).ppf(np.array([PERCENTILE]))[0])
             label = f"{p.name} at its 95th percentile ({high:.3g} {p.unit})".replace(" dimensionless", "")
-            varied.append(Change(p.name, float(model.to_base(p.name, high)), label, shares.get(p.name, "")))
+            change = Change(p.name, float(model.to_base(p.name, high)), label, shares.get(p.name, ""))
+            (activities if p.name.startswith("activity_") else varied).append(change)
         elif p.base == 0.0:
             tripled.append(Change(p.name, 1.0, f"{p.name} = 1"))
         else:
             tripled.append(Change(p.name, 3.0 * p.base, f"three times {p.name}"))
-    return varied or tripled
+    return (varied or tripled) + activities
 
 
 def strongest(

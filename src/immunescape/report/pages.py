@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immunescape.console import markdown_table
 from immunescape.errors import ImmunescapeError, unknown_word
 from immunescape.report.page_courses import strongest
 
@@ -179,7 +180,7 @@ def page(model: Model, part: Mechanism, course: ReferenceCourse | None, picture:
         lines += [f"*The reference patient from diagnosis on: {what}.*", ""]
     lines += ["## Equations", "", "```text", model.equations(part.name).rstrip(), "```", ""]
     rows = [r for r in parameter_table(model) if r["mechanism"] == part.name]
-    lines += ["## Parameters", "", _markdown([{k: v for k, v in r.items() if k != "mechanism"} for r in rows]), ""]
+    lines += ["## Parameters", "", *_table([{k: v for k, v in r.items() if k != "mechanism"} for r in rows])]
     keys = {*part.references, *(k for p in model.parameters.values() if p.owner == part.name for k in p.sources)}
     references = load_references()
     lines += ["## References", ""]
@@ -187,17 +188,15 @@ def page(model: Model, part: Mechanism, course: ReferenceCourse | None, picture:
     return "\n".join(lines) + "\n"
 
 
-def _markdown(rows: Sequence[dict[str, Any]]) -> str:
+def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Lines of a table of parameters."""
     if not rows:
-        return "None of its own."
-    columns = list(rows[0])
+        return ["None of its own.", ""]
 
     def cell(value: Any) -> str:
         return (f"{value:g}" if isinstance(value, float) else str(value)).replace("|", "\\|")
 
-    head = "| " + " | ".join(columns) + " |"
-    rule = "|" + "---|" * len(columns)
-    return "\n".join([head, rule, *("| " + " | ".join(cell(r[c]) for c in columns) + " |" for r in rows)])
+    return markdown_table(rows[0], ([cell(value) for value in row.values()] for row in rows))
 
 
 def draw(course: ReferenceCourse, path: Path) -> None:

@@ -205,7 +205,7 @@ def context(study: StudyTables, notice: str, statistics: bool = True) -> dict[st
         "references": _references(study),
         "provenance": Table(
             [
-                {"Item": "Version", "Value": f"immunescape {version}, Python {platform.pythoninstalled_version()}"},
+                {"Item": "Version", "Value": f"immunescape {version}, Python {platform.python_version()}"},
                 {"Item": "Rules", "Value": done.calls.rules.version},
                 {"Item": "Strategies", "Value": load_strategies().version},
             ]

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from immunescape.console import markdown_table
 from immunescape.model.declarations import Mechanism
-from immunescape.report.tables import markdown_table, toxicity_rows
+from immunescape.report.tables import toxicity_rows
 
 if TYPE_CHECKING:
     from immunescape.knowledge.claim_records import Claim

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from immunescape.evaluation.scoreboard import LANDMARKS
+from immunescape.evaluation.trial_classes import LANDMARKS
 from immunescape.report.aims_report import aims_table, errors_table
 from immunescape.report.tables import Row, Table, number
 
@@ -223,18 +223,13 @@ def print_scoreboard(validation: Validation) -> None:
 
 def interval_words() -> str:
     """What the intervals hold, as :func:`immunescape.evaluation.scoreboard.score_trial` makes them."""
-    from immunescape.evaluation.posterior import Posterior, shipped_discrepancy, shipped_record
+    from immunescape.evaluation.posterior import Posterior, error_source
 
     parts = ["the chance of a trial of the published size"]
     if Posterior.shipped() is not None:
         parts.append("the uncertainty of the fitted population")
-    if shipped_discrepancy():
-        unseen = bool((shipped_record() or {}).get("discrepancy_left_out"))
-        parts.append(
-            "errors of the size that fits left on a trial which they had not seen"
-            if unseen
-            else "errors of the size that the fit left on the calibration trials"
-        )
+    if words := error_source():
+        parts.append(words)
     joined = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
     return f"Intervals hold {joined}."
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from immunescape.console import markdown_table
 from immunescape.evaluation.mechanism_labels import short_label
 from immunescape.model.registry import mechanisms
 
@@ -48,13 +49,6 @@ class Table:
     def columns(self) -> list[str]:
         """Column names, in order."""
         return list(self.rows[0]) if self.rows else []
-
-
-def markdown_table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
-    """Lines of a Markdown table; cells must already be escaped ."""
-    names = list(head)
-    body = ["| " + " | ".join(str(c) for c in row) + " |" for row in rows]
-    return ["| " + " | ".join(names) + " |", "|" + "---|" * len(names), *body, ""]
 
 
 def number(value: Any, digits: int = 1) -> str:

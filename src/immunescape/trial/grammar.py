@@ -23,7 +23,7 @@ taken from another part.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from immunescape.trial.absent import absent_drug
@@ -271,8 +271,7 @@ class _Reader:
         """Read one modifier into `part`; False where there is none at the cursor."""
         cursor = self.cursor
         token = cursor.now
-        key = token.key
-        if token.kind == "sign" and key == "(":
+        if token.kind == "sign" and token.key == "(":
             cursor.next()
             while self.modifier(part):
                 pass
@@ -283,62 +282,82 @@ class _Reader:
             return True
         if token.kind != "word":
             return False
-        compact = QXW.fullmatch(key)
+        compact = QXW.fullmatch(token.key)
         if compact:
             cursor.next()
             count = int(compact.group(1) or 1)
             self.interval(part, token, count * (1 if compact.group(2) == "d" else 7))
-        elif key in ROUTES:
+            return True
+        if token.key in ROUTES:
             cursor.next()
-            self.put(part, "route", ROUTES[key], token)
-        elif key in ("weekly", "every"):
-            cursor.next()
-            self.repeat(part, token, key)
-        elif key in ("daily", "qd", "once", "single", "twice", "bid", "tid", "three", "four"):
-            cursor.next()
-            self.daily(part, token, key)
-        elif key in ("on", "day", "days", "weekdays"):
-            cursor.next()
-            if key == "weekdays" or (key == "on" and cursor.accept("weekdays")):
-                self.put(part, "days", (1, 2, 3, 4, 5), token)
-                self.interval(part, token, 7)
-                return True
-            if key == "on":
-                cursor.expect("word", "day", "days")
-            self.put(part, "days", self.day_list(), token)
-        elif key in ("for", "up"):
-            cursor.next()
-            self.end(part, token, key)
-        elif key == "until":
-            cursor.next()
-            self.until(part, token)
-        elif key in ("from", "starting"):
-            cursor.next()
-            self.start(part, token)
-        elif key == "over":
-            cursor.next()
-            value = cursor.number("the duration of the infusion")
-            unit = cursor.expect("unit of time", "minutes", "minute", "min", "hours", "hour", "h").key
-            self.put(part, "infusion_hours", value / 60 if unit.startswith("m") else value, token)
-        elif key in ("max", "maximum", "capped"):
-            cursor.next()
-            if key == "capped":
-                cursor.expect("word", "at")
-            value = cursor.number("the largest dose")
-            cursor.expect("unit", "mg")
-            self.put(part, "max_mg", value, token)
-        elif key in ("with", "loading"):
-            self.loading(part, token)
-        elif key == "to":
-            cursor.next()
-            self.put(part, "target", self.target(), token)
-        elif key == "at":
-            raise self.moment(token)
-        elif key == "biweekly":
-            raise cursor.error("'biweekly' means two things", hint="Write 'every 2 weeks'.")
-        else:
+            self.put(part, "route", ROUTES[token.key], token)
+            return True
+        read = self.modifiers().get(token.key)
+        if read is None:
             return False
+        read(part, token)
         return True
+
+    def modifiers(self) -> dict[str, Callable[[Part, Token], None]]:
+        """Word that begins a modifier -> what reads it, from that word on."""
+        after: dict[Callable[[Part, Token], None], tuple[str, ...]] = {
+            self.repeat: ("weekly", "every"),
+            self.daily: ("daily", "qd", "once", "single", "twice", "bid", "tid", "three", "four"),
+            self.days: ("on", "day", "days", "weekdays"),
+            self.end: ("for", "up"),
+            self.until: ("until",),
+            self.start: ("from", "starting"),
+            self.duration: ("over",),
+            self.largest_dose: ("max", "maximum", "capped"),
+            self.loading: ("with", "loading"),
+            self.lesions: ("to",),
+            self.refuse_moment: ("at",),
+            self.refuse_biweekly: ("biweekly",),
+        }
+        return {word: read for read, words in after.items() for word in words}
+
+    def days(self, part: Part, token: Token) -> None:
+        """``on days 1 and 8``, ``on weekdays``."""
+        cursor, key = self.cursor, token.key
+        cursor.next()
+        if key == "weekdays" or (key == "on" and cursor.accept("weekdays")):
+            self.put(part, "days", (1, 2, 3, 4, 5), token)
+            self.interval(part, token, 7)
+            return
+        if key == "on":
+            cursor.expect("word", "day", "days")
+        self.put(part, "days", self.day_list(), token)
+
+    def duration(self, part: Part, token: Token) -> None:
+        """``over 30 minutes``."""
+        cursor = self.cursor
+        cursor.next()
+        value = cursor.number("the duration of the infusion")
+        unit = cursor.expect("unit of time", "minutes", "minute", "min", "hours", "hour", "h").key
+        self.put(part, "infusion_hours", value / 60 if unit.startswith("m") else value, token)
+
+    def largest_dose(self, part: Part, token: Token) -> None:
+        """``max 2 mg``, ``capped at 2 mg``."""
+        cursor = self.cursor
+        cursor.next()
+        if token.key == "capped":
+            cursor.expect("word", "at")
+        value = cursor.number("the largest dose")
+        cursor.expect("unit", "mg")
+        self.put(part, "max_mg", value, token)
+
+    def lesions(self, part: Part, token: Token) -> None:
+        """``to the thorax``, ``to all lesions``."""
+        self.cursor.next()
+        self.put(part, "target", self.target(), token)
+
+    def refuse_moment(self, part: Part, token: Token) -> None:
+        """``at`` is no modifier: say what is."""
+        raise self.moment(token)
+
+    def refuse_biweekly(self, part: Part, token: Token) -> None:
+        """``biweekly`` is twice a week to some and every two weeks to others."""
+        raise self.cursor.error("'biweekly' means two things", hint="Write 'every 2 weeks'.")
 
     def target(self) -> str:
         """``thorax``, ``all lesions``, ``brain`` or ``one lesion``, after ``to``."""
@@ -421,8 +440,10 @@ class _Reader:
         unit = SPANS[cursor.expect("unit of time", "days", "weeks", "day", "week").key]
         return count * (7 if unit == "week" else 1)
 
-    def repeat(self, part: Part, token: Token, key: str) -> None:
-        cursor = self.cursor
+    def repeat(self, part: Part, token: Token) -> None:
+        """``weekly``, ``every 3 weeks``."""
+        cursor, key = self.cursor, token.key
+        cursor.next()
         if key == "every" and cursor.accept("other"):
             cursor.expect("word", "day")
             self.interval(part, token, 2)
@@ -459,8 +480,10 @@ class _Reader:
             cursor.index = restart
         self.interval(part, token, days)
 
-    def daily(self, part: Part, token: Token, key: str) -> None:
-        cursor = self.cursor
+    def daily(self, part: Part, token: Token) -> None:
+        """``daily``, ``twice daily``, ``once``."""
+        cursor, key = self.cursor, token.key
+        cursor.next()
         times = {"daily": 1, "qd": 1, "twice": 2, "bid": 2, "tid": 3, "three": 3, "four": 4}.get(key)
         if key in ("three", "four"):
             cursor.expect("word", "times")
@@ -497,8 +520,10 @@ class _Reader:
             else:
                 return tuple(days)
 
-    def end(self, part: Part, token: Token, key: str) -> None:
-        cursor = self.cursor
+    def end(self, part: Part, token: Token) -> None:
+        """``for 4 cycles``, ``up to 2 years``."""
+        cursor, key = self.cursor, token.key
+        cursor.next()
         if key == "for":
             if cursor.accept("up"):
                 cursor.expect("word", "to")
@@ -536,7 +561,9 @@ class _Reader:
             self.put(part, "limit", Duration(count, SPANS[unit]), token)
 
     def until(self, part: Part, token: Token) -> None:
+        """``until progression``."""
         cursor = self.cursor
+        cursor.next()
         if cursor.accept("progression"):
             if cursor.accept("or"):
                 cursor.accept("unacceptable")
@@ -547,7 +574,9 @@ class _Reader:
         self.put(part, "limit", Duration(float(cursor.whole("the end")), unit), token)
 
     def start(self, part: Part, token: Token) -> None:
+        """``from day 21``, ``starting week 3``."""
         cursor = self.cursor
+        cursor.next()
         unit = cursor.expect("word", "cycle", "week", "day").key
         number = cursor.whole(f"the first {unit}")
         if unit == "cycle":

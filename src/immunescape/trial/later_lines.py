@@ -1,8 +1,9 @@
 """What patients receive after progression where a trial file does not say: a default by line, region and year.
 
-Shares and sources: ``knowledge/data/later_lines.csv``, of patients who progressed and did not cross over. The default
-speaks only where the file is silent: an arm whose file names a later inhibitor (or a crossover to one) keeps that and
-takes over only what the default says of chemotherapy, and the other way round; ``subsequent: []`` gives an arm nothing,
+Shares and sources: ``knowledge/data/later_lines.csv``, of patients who progressed and did not cross over; regimens:
+``later_line_regimens.csv``. The default speaks only where the file is silent: an arm whose file names a later inhibitor
+(or a crossover to one) keeps that and takes over only what the default says of chemotherapy, and the other way round;
+``subsequent: []`` gives an arm nothing,
 ``later_lines: as written`` does so for all arms. It holds for stage IV.
 
 The later inhibitor is the trial's own PD-1 or PD-L1 antibody at its dose, where there is one (so that no other drug
@@ -29,15 +30,7 @@ PUBLICATION_LAG = 4
 """Years from the first patient to the first publication (assumed)."""
 RECENT = 2017
 """Year that is taken where a file names no publication."""
-_TEXTS = {
-    "docetaxel": ("docetaxel 75 mg/m2 every 3 weeks",),
-    "gemcitabine": ("gemcitabine 1250 mg/m2 on days 1 and 8 every 3 weeks",),
-    "inhibitor": ("nivolumab 240 mg every 2 weeks",),
-    "platinum doublet": (
-        "carboplatin AUC 5 every 3 weeks for 4 cycles + pemetrexed 500 mg/m2 every 3 weeks",
-        "carboplatin AUC 6 + paclitaxel 200 mg/m2 every 3 weeks for 4 cycles",
-    ),
-}
+_REGIMEN_COLUMNS = ("treatment", "histology", "regimen", "source", "grade", "note")
 
 
 def enrolment_year(year: int | None, texts: Iterable[str]) -> int:
@@ -96,14 +89,15 @@ def with_later_lines(
 def _choices(give: str, own: Regimen | None, drugs: Mapping[str, Any]) -> tuple[Choice, ...]:
     if give == "inhibitor" and own is not None:
         return (Choice(own),)
-    texts = _TEXTS[give]
+    rows = [row for row in read_rows("later_line_regimens", _REGIMEN_COLUMNS) if row["treatment"] == give]
+    texts = [row["regimen"] for row in rows]
     names = {"docetaxel", "gemcitabine", "nivolumab", "carboplatin", "pemetrexed", "paclitaxel"}
     if any(name in text and name not in drugs for text in texts for name in names):
         return ()
     regimens = [parse_regimen(text, drugs) for text in texts]
     if len(regimens) == 1:
         return (Choice(regimens[0]),)
-    by = (Criterion("histology", ("nonsquamous",)), Criterion("histology", ("squamous",)))
+    by = [Criterion("histology", (row["histology"],)) for row in rows]
     return tuple(Choice(regimen, when=(when,)) for regimen, when in zip(regimens, by, strict=True))
 
 

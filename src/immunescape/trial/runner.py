@@ -56,6 +56,7 @@ def run_trial(
     trial: Trial,
     patients: int | None = None,
     seed: int = 1,
+    *,
     workers: int | None = None,
     out: str | Path | None = None,
     engine: str = "auto",
@@ -97,22 +98,9 @@ def run_trial(
         Finished blocks are kept; the same call resumes.
     """
     began = time.perf_counter()
-    if patients is not None and patients < 1:
-        raise InputError(f"the number of patients per arm is {patients}", hint="Use at least one.")
-    if seed < 0:
-        raise InputError(f"the seed is {seed}", hint="Seeds are 0 or more.")
-    if paired and not trial.can_pair:
-        raise InputError(
-            "an arm has a mix of its own, so that the arms cannot share their patients",
-            where=trial.file or None,
-            hint="Run without --paired.",
-        )
-    cores = workers if workers is not None else usable_cores()
-    if cores < 1:
-        raise InputError(f"the number of workers is {workers}", hint="Use at least one.")
-    sizes = [min(arm.n, DEFAULT_PATIENTS) if patients is None else patients for arm in trial.arms]
-    if paired:
-        sizes = [max(sizes)] * len(sizes)
+    cores = usable_cores() if workers is None else workers
+    _check_request(trial, patients, seed, cores, paired)
+    sizes = _patients_of_arms(trial, patients, paired)
     kept = None if out is None else Path(out) / ".blocks"
     if kept is not None and not kept.exists():
         check_folder(kept.parent)
@@ -124,27 +112,17 @@ def run_trial(
         begin = partial(_processes, trial, cores, engine)
         if cores > 1 and (kept is None or not kept.exists()):
             team = begin()
-    # imported only now, so that worker processes start before
-    import pandas as pd
-
-    from immunescape.trial.result import build_result
-
     try:
         engine_name = _working_engine(trial, engine)
         enroller = Enroller(trial.population, trial.file or None)
         size = candidates_per_block(trial, max(sizes), enroller)
         task = BlockTask(trial, seed, engine_name, RTOL, size, fit, enroller)
         store = BlockStore(kept, _key(trial, seed, engine_name, size, paired, fit))
-        groups = [tuple(range(len(trial.arms)))] if paired else [(k,) for k in range(len(trial.arms))]
-        total = sum(sizes)
-        guess = 0.0 if cluster is None else 0.5 * eligible_per_block(max(sizes))  # half: not all can be grown
-        gathered = [
-            _Gathered(0 if paired else group[0], group, max(sizes[k] for k in group), guess) for group in groups
-        ]
+        gathered = _streams(sizes, paired, by_cluster=cluster is not None)
 
         def report() -> None:
             if progress is not None:
-                progress(sum(min(g.found, g.wanted) * len(g.arms) for g in gathered), total)
+                progress(sum(min(g.found, g.wanted) * len(g.arms) for g in gathered), sum(sizes))
 
         report()
         todo = _Queue(gathered, store, report)
@@ -158,6 +136,49 @@ def run_trial(
     finally:
         if team is not None:
             team.close()
+    return _result(trial, gathered, seed=seed, engine=engine_name, paired=paired, began=began)
+
+
+def _check_request(trial: Trial, patients: int | None, seed: int, cores: int, paired: bool) -> None:
+    """Refuse numbers that no trial can have, and pairs where arms have mixes of their own."""
+    if patients is not None and patients < 1:
+        raise InputError(f"the number of patients per arm is {patients}", hint="Use at least one.")
+    if seed < 0:
+        raise InputError(f"the seed is {seed}", hint="Seeds are 0 or more.")
+    if paired and not trial.can_pair:
+        raise InputError(
+            "an arm has a mix of its own, so that the arms cannot share their patients",
+            where=trial.file or None,
+            hint="Run without --paired.",
+        )
+    if cores < 1:
+        raise InputError(f"the number of workers is {cores}", hint="Use at least one.")
+
+
+def _patients_of_arms(trial: Trial, patients: int | None, paired: bool) -> list[int]:
+    """Number of patients of each arm; arms that share their patients have equally many."""
+    sizes = [min(arm.n, DEFAULT_PATIENTS) if patients is None else patients for arm in trial.arms]
+    return [max(sizes)] * len(sizes) if paired else sizes
+
+
+def _streams(sizes: Sequence[int], paired: bool, *, by_cluster: bool) -> list[_Gathered]:
+    """Streams of candidates: one for each arm, or one for all arms that share their patients."""
+    # On a cluster a block per worker from the start would be far too many; half, as not all candidates can be grown.
+    guess = 0.5 * eligible_per_block(max(sizes)) if by_cluster else 0.0
+    if paired:
+        return [_Gathered(0, tuple(range(len(sizes))), max(sizes), guess)]
+    return [_Gathered(k, (k,), size, guess) for k, size in enumerate(sizes)]
+
+
+def _result(
+    trial: Trial, gathered: Sequence[_Gathered], *, seed: int, engine: str, paired: bool, began: float
+) -> TrialResult:
+    """Join what the streams hold to the result of the trial."""
+    # imported only now, so that worker processes start before
+    import pandas as pd
+
+    from immunescape.trial.result import build_result
+
     tables = [g.finish(trial) for g in gathered]
     rows = [row for rows, _, _, _ in tables for row in rows]
     visits = [row for _, scans, _, _ in tables for row in scans]
@@ -165,7 +186,7 @@ def run_trial(
     return build_result(
         trial,
         seed=seed,
-        engine=engine_name,
+        engine=engine,
         version=installed_version(),
         paired=paired,
         wall_s=time.perf_counter() - began,

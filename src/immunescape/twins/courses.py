@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
+from immunescape.knowledge.tables import read_rows
 from immunescape.model.specificity import DEFAULT
 from immunescape.trial.grammar import parse_regimen
 from immunescape.trial.regimen import Regimen
@@ -135,12 +136,7 @@ def usual_regimen(drugs: Sequence[str]) -> str:
 
 
 def _usual() -> dict[str, str]:
-    import csv
-    from importlib.resources import files
-
-    path = files("immunescape.knowledge") / "data" / "usual_regimens.csv"
-    with path.open("r", encoding="utf-8") as stream:
-        return {row["drug"]: row["regimen"] for row in csv.DictReader(stream)}
+    return {row["drug"]: row["regimen"] for row in read_rows("usual_regimens")}
 
 
 def regimen_of(text: str) -> Regimen:

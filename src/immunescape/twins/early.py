@@ -14,6 +14,8 @@ from immunescape.twins.facts import Fact
 if TYPE_CHECKING:
     import pandas as pd
 
+    from immunescape.twins.records import CtdnaSample
+
 __all__ = ["EarlyCourse", "early_course", "early_levels"]
 
 FloatArray = NDArray[np.float64]
@@ -55,7 +57,7 @@ def early_course(
     regimen: str,
     baseline_mm: float,
     scans: Sequence[tuple[float, float]],
-    ctdna: Sequence[tuple[float, float]],
+    ctdna: Sequence[CtdnaSample],
 ) -> EarlyCourse | None:
     """What scans and ctDNA on a first line say.
 
@@ -66,8 +68,9 @@ def early_course(
     baseline_mm, scans
         Sum of diameters (mm) before it, and (day, sum) on it.
     ctdna
-        (day, level); the first is the baseline. Only changes count: how much a tumour sheds, and what an assay makes
-        of it, differ more than tumours do.
+        Samples in order, days from the start of the line; the first that was detected is the baseline. Only changes
+        count: how much a tumour sheds, and what an assay makes of it, differ more than tumours do. Where nothing was
+        detected the level lies below the limit.
 
     Returns
     -------
@@ -86,14 +89,20 @@ def early_course(
                 Fact(name, "course", value=change, spread=spread, scale="sd", biomarker=name, measured=measured)
             )
             places.append((day, "V_scan_T"))
-    for day, level in ctdna[1:]:
-        change = float(np.log(level / ctdna[0][1]))
-        name, measured = f"ctDNA on day {day:g}", f"{level:g} after {ctdna[0][1]:g}"
-        spread_ctdna = errors["ctdna_discrepancy"].value
+    start = next((c for c in ctdna if not c.below), None)
+    for sample in ctdna:
+        if start is None or sample.day <= start.day:
+            continue
+        change = float(np.log(sample.level / start.level))
+        name = f"ctDNA on day {sample.day:g}"
+        measured = f"{'below ' if sample.below else ''}{sample.level:g} after {start.level:g}"
         facts.append(
-            Fact(name, "course", value=change, spread=spread_ctdna, scale="sd", biomarker=name, measured=measured)
-        )
-        places.append((max(day, 0.0), "ctDNA_conc"))
+            Fact(
+                name, "course", value=change, spread=errors["ctdna_discrepancy"].value, scale="sd", below=sample.below,
+                biomarker=name, measured=measured,
+            )
+        )  # fmt: skip
+        places.append((max(sample.day, 0.0), "ctDNA_conc"))
     return EarlyCourse(regimen, tuple(facts), tuple(places)) if facts else None
 
 

@@ -402,11 +402,15 @@ def ranked(
     InputError
         Where no twin reached all options.
     """
+    import pandas as pd
+
     used = dict(WEIGHTS if weights is None else weights)
     if uncertainty is None:
         uncertainty = RankingUncertainty(classes=ClassErrors({"all": dict(discrepancy)} if discrepancy else {}))
     ids, w, arms = _paired(followed, [o.name for o in options])
     if len(uncertainty.factors):
+        import pandas as pd
+
         places = followed.twins.table.index.get_indexer(pd.Index(ids))
         uncertainty = replace(uncertainty, factors=uncertainty.factors[:, places])
     point = {o.name: _figures(arms[o.name], w, np.zeros(3)) for o in options}

@@ -6,8 +6,8 @@
                (:mod:`immunescape.twins.fit_weights`)
 ``strengths``  what is assumed of the model's numbers, as moves of each class of regimen in draws that were simulated
                once (``assumed_strengths.json``, :mod:`immunescape.twins.assumed`)
-``class``      the error that trials show, by class of regimen (``class_errors.json``, else the calibration's residual
-               error for all classes), and the share of a predicted gain that trials of added drugs have delivered
+``class``      the error that trials show by sort of comparison (``prediction_errors.csv``), and the share of
+               a predicted gain that trials of added drugs have delivered (``class_evidence.csv``)
 ============== =========================================================================================================
 
 A move is of the log odds of response and of the logarithm of times to progression and to death.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -35,6 +36,7 @@ FloatArray = NDArray[np.float64]
 SOURCES = ("twins", "fit", "strengths", "class")
 FIT_DRAWS = 200
 _UNTESTED = "any class without a trial"
+_STAMP = re.compile(r"run of model ([0-9a-f]{12})")
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,11 @@ class ClassErrors:
 
     Attributes
     ----------
-    kinds : class -> ``orr`` (log odds) and ``median`` (ln time) -> SD; ``all`` for classes without figures.
+    kinds : class of regimen, sort of comparison (see :func:`comparison_of`) or ``all`` -> ``orr`` (log odds) and
+        ``median`` (ln time) -> SD. What is most special counts.
     delivered : (figure, class of what is added) -> mean and SD of the share of the predicted effect that trials showed;
         figures are ``pfs_hr`` and ``os_hr``. Empty: shares are not used.
-    model : digest of the model that was compared with the trials; '' for the calibration's own residual error.
+    model : first digits of the digest of the model that was compared with the trials; '' where that is not stated.
     """
 
     kinds: Mapping[str, Mapping[str, float]]
@@ -78,8 +81,8 @@ class ClassErrors:
     model: str = ""
 
     def sd(self, kind: str, figure: str) -> float:
-        """SD of the error of a class, of all classes where it has none of its own."""
-        for name in (kind, "all"):
+        """SD of the error of a class: its own, that of its sort of comparison, or that of all."""
+        for name in (kind, comparison_of(kind), "all"):
             if figure in self.kinds.get(name, {}):
                 return float(self.kinds[name][figure])
         return 0.0
@@ -160,20 +163,30 @@ def moves_of(content: Mapping[str, Any]) -> AssumedMoves:
     return AssumedMoves(kinds, str(content.get("model", "")))
 
 
+def comparison_of(kind: str) -> str:
+    """How trials of a class of regimen compare it, in the words of ``prediction_errors.csv``."""
+    parts = kind.split(" and ")
+    if "ici" not in parts:
+        return "other"
+    return "inhibitor added" if len(parts) > 1 else "inhibitor against chemotherapy"
+
+
 @lru_cache(maxsize=1)
 def shipped_class_errors() -> ClassErrors:
-    """Errors of ``class_errors.json``, else the residual error of the calibration that ships, for all classes."""
+    """Errors and delivered shares that ship, from the last run of the harness that was written into the package."""
+    from immunescape.evaluation.harness.class_effects import shipped_effects
     from immunescape.evaluation.posterior import shipped_discrepancy
+    from immunescape.knowledge.tables import read_rows
 
-    found = _data("class_errors")
-    if found is None:
-        left = dict(shipped_discrepancy())
-        return ClassErrors({"all": left} if left else {})
-    return ClassErrors(
-        {kind: {name: float(f["sd"]) for name, f in figures.items()} for kind, figures in found["kinds"].items()},
-        {(e["figure"], e["drug_class"]): (float(e["mean"]), float(e["sd"])) for e in found["delivered"]},
-        str(found["model"]),
-    )
+    groups = ("inhibitor added", "inhibitor against chemotherapy", "other")
+    kinds = {"all": dict(shipped_discrepancy()), **{g: dict(shipped_discrepancy(g)) for g in groups}}
+    if not kinds["all"]:
+        return ClassErrors({})
+    delivered = {
+        (figure, e.drug_class): (e.mean, e.sd) for figure in ("pfs_hr", "os_hr") for e in shipped_effects(figure)
+    }
+    stamps = {m.group(1) for row in read_rows("prediction_errors") if (m := _STAMP.search(row["note"]))}
+    return ClassErrors(kinds, delivered, stamps.pop() if len(stamps) == 1 else "")
 
 
 def shipped_uncertainty(factors: FloatArray) -> RankingUncertainty:
@@ -188,11 +201,7 @@ def shipped_uncertainty(factors: FloatArray) -> RankingUncertainty:
         notes.append("The draws of assumed strengths were simulated with an earlier state of the model.")
     if not classes.kinds:
         notes.append("The released calibration states no residual error, so intervals include none.")
-    elif not classes.model:
-        notes.append(
-            "The error of the model is that of all classes of regimens together: no comparison by class ships."
-        )
-    elif classes.model != now:
+    elif classes.model and not now.startswith(classes.model):
         notes.append("The errors by class of regimen are those of an earlier state of the model.")
     if not len(factors):
         notes.append("No posterior of the fit ships, so intervals do not include it.")

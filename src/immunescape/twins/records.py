@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import InputError, unknown_word
@@ -20,12 +21,16 @@ if TYPE_CHECKING:
     from immunescape.knowledge.profile_records import PatientProfile
     from immunescape.profile.study import Study
 
-__all__ = ["LineRecord", "PatientRecord", "Scan", "patient_record"]
+__all__ = ["CtdnaSample", "LineRecord", "PatientRecord", "Scan", "patient_record"]
 
 _TOGETHER = 28.0
 """Days within which treatments that are begun belong to one line."""
 _BASELINE = 42.0
 """Days before a line in which a scan is its baseline."""
+MEASURABLE_MM = 10.0
+"""Smallest lesion that RECIST 1.1 counts as measurable."""
+MOST_GROWTH = 5.0
+"""Growth of the sum of diameters between two scans beyond which one of them is taken for a wrong unit."""
 _NOT_AGAINST_CANCER = {"antibiotic", "flora"}
 
 
@@ -36,6 +41,15 @@ class Scan:
     day: float
     sld_mm: float
     word: str
+
+
+@dataclass(frozen=True)
+class CtdnaSample:
+    """A sample of ctDNA: day and level; `below`: nothing was detected, and `level` is the limit of detection."""
+
+    day: float
+    level: float
+    below: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +113,7 @@ class PatientRecord:
     unknown_lines : earlier lines whose drugs the files do not name.
     entry_mm : sum of diameters after those lines, before the next; NaN where there are none, or no scan.
     planned : the line that begins on the day of the decision, as the files record it; None where they do not.
-    ctdna : (day, level) of samples up to `at`, of one analyte and unit.
+    ctdna : samples up to `at`, of one analyte and unit.
     open_questions : biomarkers of the table of facts that are not assessable.
     stratum, stratum_title : guideline group.
     notes : what was left out, and why.
@@ -112,7 +126,7 @@ class PatientRecord:
     unknown_lines: int = 0
     entry_mm: float = math.nan
     planned: LineRecord | None = None
-    ctdna: tuple[tuple[float, float], ...] = ()
+    ctdna: tuple[CtdnaSample, ...] = ()
     open_questions: tuple[str, ...] = ()
     stratum: str = ""
     stratum_title: str = ""
@@ -156,6 +170,7 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
         raise InputError(f"the day is {at}", hint="Days count from the first dose of immunotherapy; give 0 or more.")
     if profile.patient not in study.patient_ids:
         raise unknown_word("patient", profile.patient, study.patient_ids)
+    _check_sizes(study, profile.patient, at)
     row = study.patients.set_index("patient").loc[profile.patient]
     notes: list[str] = []
     lines = _lines(study, profile.patient, at)
@@ -176,6 +191,11 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
             + (", then docetaxel" if unknown > 1 else "")
             + " with progression; biopsies and blood samples are taken as those at diagnosis"
         )
+    ctdna = _ctdna(study, profile.patient, at, notes)
+    notes.extend(_unused_blood(study, profile.patient, at))
+    ongoing = lines[-1] if at > 0 and lines and not lines[-1].progressed and lines[-1].end > at else None
+    if ongoing is not None and (len(lines) > 1 or unknown) and any(c.day >= ongoing.start for c in ctdna):
+        notes.append("ctDNA on a line after an earlier one is not used; scans are")
     stratum = profile.stratum
     return PatientRecord(
         profile.patient,
@@ -185,7 +205,7 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
         unknown,
         entry,
         planned,
-        _ctdna(study, profile.patient, at),
+        ctdna,
         _open(profile),
         getattr(stratum, "name", "") or "",
         getattr(stratum, "title", "") or "",
@@ -355,13 +375,83 @@ def _scans(study: Study, patient: str, start: float, until: float) -> tuple[Scan
     )
 
 
-def _ctdna(study: Study, patient: str, at: float) -> tuple[tuple[float, float], ...]:
-    """Levels of the analyte and unit with most samples; what was not detected is left out."""
+def _ctdna(study: Study, patient: str, at: float, notes: list[str]) -> tuple[CtdnaSample, ...]:
+    """Samples of the analyte and unit with most of them, in order of time; the others are named in `notes`."""
     rows: pd.DataFrame = study.ctdna[(study.ctdna["patient"] == patient) & study.ctdna["day"].notna()]
-    rows = rows[(rows["day"] <= at) & (rows["value"] > 0.0)]
+    rows = rows[rows["day"] <= at]
     if not len(rows):
         return ()
     kinds = rows[["analyte", "unit"]].fillna("").agg("|".join, axis=1)
-    kind = kinds.value_counts().sort_index().idxmax()
-    rows = rows[kinds == kind].sort_values("day")
-    return tuple((float(d), float(v)) for d, v in zip(rows["day"], rows["value"], strict=True))
+    kind = str(kinds.value_counts().sort_index().idxmax())
+    other = int((kinds != kind).sum())
+    if other:
+        analyte, _, unit = kind.partition("|")
+        notes.append(
+            f"{other} ctDNA {'sample is' if other == 1 else 'samples are'} of another analyte or in another unit than "
+            f"most ({analyte or 'ctDNA'} in {unit or 'no unit'}): not used"
+        )
+    found = []
+    for row in rows[kinds == kind].sort_values(["day", "value"]).to_dict("records"):
+        value, limit, seen = row["value"], row["lod"], row["detected"]
+        absent = seen is False or value == 0.0 or (value == value and limit == limit and value < limit)
+        if absent and limit == limit and limit > 0.0:
+            found.append(CtdnaSample(float(row["day"]), float(limit), below=True))
+        elif absent or value != value:
+            notes.append(f"ctDNA on day {row['day']:g} is not detected and has no limit of detection: not used")
+        else:
+            found.append(CtdnaSample(float(row["day"]), float(value)))
+    return tuple(found)
+
+
+def _check_sizes(study: Study, patient: str, at: float) -> None:
+    """Refuse sums of diameters that no course of one patient has, as centimetres among millimetres give them.
+
+    Raises
+    ------
+    InputError
+        Where the first sum is below what RECIST 1.1 asks of one measurable lesion, or one is many times the one before.
+    """
+    rows = study.responses[(study.responses["patient"] == patient) & study.responses["sld_mm"].notna()]
+    rows = rows[rows["day"] <= at].sort_values("day")
+    days, sizes = rows["day"].to_numpy(dtype=float), rows["sld_mm"].to_numpy(dtype=float)
+    where = f"patient '{patient}', scans"
+    hint = "Give sums of diameters in mm; nothing was conditioned on them."
+    if len(sizes) and 0.0 < sizes[0] < MEASURABLE_MM:
+        raise InputError(
+            f"the first sum of diameters (day {days[0]:g}) is {sizes[0]:g} mm, below the {MEASURABLE_MM:g} mm of one "
+            "measurable lesion",
+            where=where,
+            hint=hint,
+        )
+    for (day, size), (later_day, later) in pairwise(zip(days, sizes, strict=True)):
+        # lesions that vanished may come back from nothing, so only what could be measured is compared
+        if size >= MEASURABLE_MM and later > MOST_GROWTH * size:
+            raise InputError(
+                f"the sum of diameters is {size:g} mm on day {day:g} and {later:g} mm on day {later_day:g}",
+                where=where,
+                hint=hint,
+            )
+        if size >= MEASURABLE_MM * MOST_GROWTH and 0.0 < later < MEASURABLE_MM and _word_of(rows, later_day) == "PD":
+            raise InputError(
+                f"the sum of diameters falls from {size:g} mm to {later:g} mm on day {later_day:g}, where the response "
+                "is progression",
+                where=where,
+                hint=hint,
+            )
+
+
+def _word_of(rows: pd.DataFrame, day: float) -> str:
+    words = rows.loc[rows["day"] == day, "recist"].tolist()
+    return words[0].strip().upper() if words and isinstance(words[0], str) else ""
+
+
+def _unused_blood(study: Study, patient: str, at: float) -> list[str]:
+    """A note on blood counts and chemistry taken on treatment, which the twins do not have over time."""
+    rows = study.labs[(study.labs["patient"] == patient) & (study.labs["day"] > 0.0) & (study.labs["day"] <= at)]
+    names = sorted({str(a).replace("_", " ") for a in rows["analyte"] if isinstance(a, str)})
+    if not names:
+        return []
+    return [
+        f"blood taken after day 0 is not used ({', '.join(names)}): the model does not carry these over time; those up "
+        "to day 0 are"
+    ]

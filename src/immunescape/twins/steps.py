@@ -6,14 +6,13 @@ score limits. That is a reading of the state and no experiment: what relieving i
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from immunescape.knowledge.tables import read_rows
 from immunescape.twins.population import Observables, observed_names
 
 if TYPE_CHECKING:
@@ -31,9 +30,7 @@ _SOME = 48
 
 def cycle_steps() -> dict[str, tuple[str, float]]:
     """Step -> observable, and 1 where more of it is more capacity, -1 where less is."""
-    path = files("immunescape.knowledge") / "data" / "cycle_steps.csv"
-    with path.open("r", encoding="utf-8") as stream:
-        return {row["step"]: (row["observable"], float(row["direction"])) for row in csv.DictReader(stream)}
+    return {row["step"]: (row["observable"], row.number("direction")) for row in read_rows("cycle_steps")}
 
 
 def limiting_steps(table: pd.DataFrame, weights: FloatArray, known: Observables) -> dict[str, float]:

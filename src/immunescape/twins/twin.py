@@ -205,7 +205,7 @@ def twins_on(
             usual_regimen(ongoing.drugs),
             ongoing.baseline_mm,
             [(s.day - ongoing.start, s.sld_mm) for s in ongoing.scans],
-            [(d - ongoing.start, v) for d, v in record.ctdna if d >= ongoing.start - 7.0],
+            [replace(c, day=c.day - ongoing.start) for c in record.ctdna if c.day >= ongoing.start - 7.0],
         )
     driver = next((f.allowed[0] for f in record.facts if f.target == "driver" and len(f.allowed) == 1), "none")
     parts: list[Followed] = []

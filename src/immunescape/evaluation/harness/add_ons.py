@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immunescape.console import markdown_table
 from immunescape.errors import unknown_word
 from immunescape.evaluation.scenarios import Scenario, Simulated, simulate
 from immunescape.knowledge.tables import Row, read_rows
@@ -147,16 +148,30 @@ class AddOns:
             f"{self.median_helped_pct():.0f} %, without gain in response {len(self.without_gain())} of "
             f"{len(self.immune())}, harming at least 5 % of patients {len(self.harming())}."
         )
-        lines = [
-            "| drug | kind | helped, % | harmed, % | seen, % | volume, % | response gained, points (SE) | step |",
-            "|---|---|---|---|---|---|---|---|",
-        ]
-        for r in sorted(self.rows, key=lambda r: -r.helped_pct):
-            lines.append(
-                f"| {r.drug} | {r.kind} | {r.helped_pct:.0f} | {r.harmed_pct:.0f} | {r.visible_pct:.0f} | "
-                f"{r.volume_pct:+.0f} | {r.gain_points:+.1f} ({r.gain_se:.1f}) | {r.step} ({r.step_pct:+.0f} %) |"
+        columns = (
+            "drug",
+            "kind",
+            "helped, %",
+            "harmed, %",
+            "seen, %",
+            "volume, %",
+            "response gained, points (SE)",
+            "step",
+        )
+        cells = (
+            (
+                r.drug,
+                r.kind,
+                f"{r.helped_pct:.0f}",
+                f"{r.harmed_pct:.0f}",
+                f"{r.visible_pct:.0f}",
+                f"{r.volume_pct:+.0f}",
+                f"{r.gain_points:+.1f} ({r.gain_se:.1f})",
+                f"{r.step} ({r.step_pct:+.0f} %)",
             )
-        return "\n".join([head, "", *lines, ""])
+            for r in sorted(self.rows, key=lambda r: -r.helped_pct)
+        )
+        return "\n".join([head, "", *markdown_table(columns, cells)])
 
 
 def add_on_rows(drugs: Iterable[str] = ()) -> list[Row]:

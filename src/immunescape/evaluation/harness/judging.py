@@ -32,7 +32,7 @@ def judged_figures(chosen: Sequence[Protocol], compared: Sequence[Comparison]) -
     """
     from immunescape.evaluation.calibration import comparison_kind
     from immunescape.evaluation.posterior import shipped_discrepancy
-    from immunescape.evaluation.scoreboard import regimen_class
+    from immunescape.evaluation.trial_classes import regimen_class
 
     trials = {p.trial.name: p.trial for p in chosen}
     kinds = {(t.name, arm.name): arm_kind(t, arm) for t in trials.values() for arm in t.arms}

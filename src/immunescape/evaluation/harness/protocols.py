@@ -17,7 +17,7 @@ from typing import Any
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.evaluation.harness.tables import COMBINATIONS, CURVE_TRIALS, HOW, TRIALS, read_table
-from immunescape.evaluation.scoreboard import roles
+from immunescape.evaluation.trial_classes import roles
 from immunescape.trial.loading import list_trials, load_trial
 from immunescape.trial.spec import Arm, Trial
 

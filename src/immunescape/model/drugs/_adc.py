@@ -86,62 +86,20 @@ def conjugate(
     central = f"{d}_C"
     serum = f"{central} / v_{d}"
     in_serum, elimination, concentrations = _serum_and_binding(d, title, antigen)
-    states = [in_serum]
-    reactions = [
-        elimination,
-        Reaction(
-            f"{d}_death_{{clone}}",
-            f"kill_{d} * C_{{clone}}",
-            f"Death by the payload of {d}",
-            {"C_{clone}": 1},
-            {"C_dead_T": 1},
-        ),
-    ]
-    quantities = [
-        *concentrations,
-        Quantity(
-            f"payload_{d}",
-            f"{uptake} * {copies} * bound_{d} * dar_{d} / (k_loss_{d} * payload_50_{d})",
-            "dimensionless",
-            f"Payload of {d} in antigen-bearing cells / half-maximal number",
-        ),
-        Quantity(
-            f"bystander_payload_{d}",
-            f"bystander_{d} * {share} * payload_{d}",
-            "dimensionless",
-            f"Payload of {d} in cells without the antigen, on the same scale",
-        ),
-        Quantity(
-            f"kill_{d}",
-            f"k_max_{d} * ({share} * payload_{d} / (1 + payload_{d})"
-            f" + (1 - {share}) * bystander_payload_{d} / (1 + bystander_payload_{d}))",
-            "1/day",
-            f"Rate at which {d} kills cancer cells, mean of those with and without the antigen",
-        ),
-        Quantity(
-            f"H_payload_{d}",
-            f"{share} * payload_{d} / (1 + {share} * payload_{d})",
-            "dimensionless",
-            f"Payload of {d} in the tumour relative to saturation",
-        ),
-    ]
+    death = Reaction(
+        f"{d}_death_{{clone}}",
+        f"kill_{d} * C_{{clone}}",
+        f"Death by the payload of {d}",
+        {"C_{clone}": 1},
+        {"C_dead_T": 1},
+    )
+    states, reactions = [in_serum], [elimination, death]
+    quantities = [*concentrations, *_payload(d, f"{uptake} * {copies}", share)]
     if platelets:
-        states.append(State(f"{d}_PLT", "dimensionless", "central", f"Platelets on {d}, relative to before", "1"))
-        reactions += [
-            Reaction(
-                f"{d}_platelet_production",
-                f"k_PLT_{d} / (1 + {serum} / ic50_PLT_{d})",
-                f"Platelets from megakaryocytes, fewer as these take up {d}",
-                {},
-                {f"{d}_PLT": 1},
-            ),
-            Reaction(f"{d}_platelet_loss", f"k_PLT_{d} * {d}_PLT", "Loss of platelets", {f"{d}_PLT": 1}),
-        ]
-        quantities.append(
-            Quantity(
-                f"platelets_{d}", f"{d}_PLT", "dimensionless", f"Platelets relative to before {d}", observable=True
-            )
-        )
+        count, turnover, relative_count = _platelets(d, serum)
+        states.append(count)
+        reactions += turnover
+        quantities.append(relative_count)
     return Drug(
         name=d,
         title=title,
@@ -172,6 +130,61 @@ def conjugate(
         infusion_hours=infusion_hours,
         synonyms=synonyms,
     )
+
+
+def _payload(d: str, uptake: str, share: str) -> list[Quantity]:
+    """Payload in cells with the antigen and beside them, and how fast it kills.
+
+    Parameters
+    ----------
+    uptake : rate at which a cell takes up what it binds, times its receptors. share : of cells with the antigen.
+    """
+    return [
+        Quantity(
+            f"payload_{d}",
+            f"{uptake} * bound_{d} * dar_{d} / (k_loss_{d} * payload_50_{d})",
+            "dimensionless",
+            f"Payload of {d} in antigen-bearing cells / half-maximal number",
+        ),
+        Quantity(
+            f"bystander_payload_{d}",
+            f"bystander_{d} * {share} * payload_{d}",
+            "dimensionless",
+            f"Payload of {d} in cells without the antigen, on the same scale",
+        ),
+        Quantity(
+            f"kill_{d}",
+            f"k_max_{d} * ({share} * payload_{d} / (1 + payload_{d})"
+            f" + (1 - {share}) * bystander_payload_{d} / (1 + bystander_payload_{d}))",
+            "1/day",
+            f"Rate at which {d} kills cancer cells, mean of those with and without the antigen",
+        ),
+        Quantity(
+            f"H_payload_{d}",
+            f"{share} * payload_{d} / (1 + {share} * payload_{d})",
+            "dimensionless",
+            f"Payload of {d} in the tumour relative to saturation",
+        ),
+    ]
+
+
+def _platelets(d: str, serum: str) -> tuple[State, list[Reaction], Quantity]:
+    """Platelets relative to the untreated patient, of which megakaryocytes that take up the drug make fewer."""
+    count = State(f"{d}_PLT", "dimensionless", "central", f"Platelets on {d}, relative to before", "1")
+    turnover = [
+        Reaction(
+            f"{d}_platelet_production",
+            f"k_PLT_{d} / (1 + {serum} / ic50_PLT_{d})",
+            f"Platelets from megakaryocytes, fewer as these take up {d}",
+            {},
+            {f"{d}_PLT": 1},
+        ),
+        Reaction(f"{d}_platelet_loss", f"k_PLT_{d} * {d}_PLT", "Loss of platelets", {f"{d}_PLT": 1}),
+    ]
+    relative = Quantity(
+        f"platelets_{d}", f"{d}_PLT", "dimensionless", f"Platelets relative to before {d}", observable=True
+    )
+    return count, turnover, relative
 
 
 def regulatory_t_cell_conjugate(

@@ -67,18 +67,75 @@ def antibody(
         Fc effector function kills regulatory T cells in the tumour (needs ``k_adcc``).
     """
     d = name
-    central, peripheral, tumour, node = f"{d}_C", f"{d}_P", f"{d}_T", f"{d}_LN"
-    serum = f"{central} / vd_{d}"
-    weight = f"(weight_{d} / weight_ref_{d})"
-    linear = f"k_cl_{d} * gamma_C_{d} * {weight}^wt_cl_{d} * {serum}"
+    linear = f"k_cl_{d} * gamma_C_{d} * {_weight(d)}^wt_cl_{d} * {_serum(d)}"
+    states, reactions, quantities = _distribution_states(d), _distribution(d), _concentrations(d)
+    if declining_clearance:
+        age, ageing, factor = _ageing(d)
+        states, reactions, quantities = [*states, age], [*reactions, ageing], [*quantities, factor]
+        linear = f"{factor.name} * {linear}"
+    central = _amounts(d)[0]
+    reactions.append(Reaction(f"{d}_elimination", linear, f"Linear clearance of {d}", {central: 1}))
+    if saturable_clearance:
+        reactions.append(
+            Reaction(
+                f"{d}_target_elimination",
+                f"v_max_{d} * {_serum(d)} / (k_m_{d} + {_serum(d)})",
+                f"Saturable, target-mediated clearance of {d}",
+                {central: 1},
+            )
+        )
+    return Drug(
+        name=d,
+        title=title_of(d),
+        summary=f"{isotype} antibody against {target}. {note}",
+        references=references,
+        parameters=f"{d}.csv",
+        requires=("body", "tumour_growth"),
+        states=tuple(states),
+        reactions=tuple(reactions),
+        quantities=tuple(quantities),
+        contributions=_contributions(d, target, depletes_treg),
+        drug_class=f"anti-{target} antibody",
+        targets=(target,),
+        dose_state=central,
+        molar_mass=molar_mass,
+        dose_units=dose_units,
+        infusion_hours=infusion_hours,
+        synonyms=synonyms,
+    )
 
-    states = [
+
+def _amounts(d: str) -> tuple[str, str, str, str]:
+    """Names of the amounts: central, peripheral, tumour, lymph node."""
+    return f"{d}_C", f"{d}_P", f"{d}_T", f"{d}_LN"
+
+
+def _serum(d: str) -> str:
+    """Concentration in serum."""
+    return f"{d}_C / vd_{d}"
+
+
+def _weight(d: str) -> str:
+    """Body weight relative to the reference."""
+    return f"(weight_{d} / weight_ref_{d})"
+
+
+def _distribution_states(d: str) -> list[State]:
+    """Amounts in serum, tissue, tumour and node."""
+    central, peripheral, tumour, node = _amounts(d)
+    return [
         State(central, "nanomole", "central", f"{d} in serum and the tissue in fast exchange with it"),
         State(peripheral, "nanomole", "peripheral", f"{d} in peripheral tissue"),
         State(tumour, "nanomole", "tumour", f"{d} in the tumour, free"),
         State(node, "nanomole", "lymph_node", f"{d} in the tumour-draining lymph nodes, free"),
     ]
-    reactions = [
+
+
+def _distribution(d: str) -> list[Reaction]:
+    """Exchange between serum, tissue, tumour and node."""
+    central, peripheral, tumour, node = _amounts(d)
+    serum = _serum(d)
+    return [
         Reaction(
             f"{d}_distribution",
             f"q_P_{d} * ({serum} - {peripheral} / (V_P * gamma_P_{d}))",
@@ -115,7 +172,13 @@ def antibody(
             {central: 1},
         ),
     ]
-    quantities = [
+
+
+def _concentrations(d: str) -> list[Quantity]:
+    """Volume of distribution, concentration in serum, and free ones where the antibody acts."""
+    _, _, tumour, node = _amounts(d)
+    serum, weight = _serum(d), _weight(d)
+    return [
         Quantity(
             f"vd_{d}",
             f"V_C * gamma_C_{d} * {weight}^wt_v_{d}",
@@ -142,41 +205,31 @@ def antibody(
             f"Free concentration of {d} in the lymph node",
         ),
     ]
-    if declining_clearance:
-        states.append(
-            State(
-                f"{d}_age", "dimensionless", "central", f"Time on {d} in units of cl_t50_{d}; stands still without it"
-            )
-        )
-        reactions.append(
-            Reaction(
-                f"{d}_ageing",
-                f"{central} / ({central} + trace_{d}) / cl_t50_{d}",
-                f"Time on {d} passes while it is in serum",
-                {},
-                {f"{d}_age": 1},
-            )
-        )
-        x = f"max({d}_age, 0.000001)^cl_hill_{d}"  # no power of zero: its derivative is finite for every exponent
-        quantities.append(
-            Quantity(
-                f"cl_factor_{d}",
-                f"exp(cl_emax_{d} * {x} / (1 + {x}))",
-                "dimensionless",
-                f"Linear clearance of {d} relative to the first dose",
-            )
-        )
-        linear = f"cl_factor_{d} * {linear}"
-    reactions.append(Reaction(f"{d}_elimination", linear, f"Linear clearance of {d}", {central: 1}))
-    if saturable_clearance:
-        reactions.append(
-            Reaction(
-                f"{d}_target_elimination",
-                f"v_max_{d} * {serum} / (k_m_{d} + {serum})",
-                f"Saturable, target-mediated clearance of {d}",
-                {central: 1},
-            )
-        )
+
+
+def _ageing(d: str) -> tuple[State, Reaction, Quantity]:
+    """Time on treatment, which passes while the drug is in serum, and the factor of clearance that follows it."""
+    central = _amounts(d)[0]
+    age = State(f"{d}_age", "dimensionless", "central", f"Time on {d} in units of cl_t50_{d}; stands still without it")
+    ageing = Reaction(
+        f"{d}_ageing",
+        f"{central} / ({central} + trace_{d}) / cl_t50_{d}",
+        f"Time on {d} passes while it is in serum",
+        {},
+        {f"{d}_age": 1},
+    )
+    x = f"max({d}_age, 0.000001)^cl_hill_{d}"  # no power of zero: its derivative is finite for every exponent
+    factor = Quantity(
+        f"cl_factor_{d}",
+        f"exp(cl_emax_{d} * {x} / (1 + {x}))",
+        "dimensionless",
+        f"Linear clearance of {d} relative to the first dose",
+    )
+    return age, ageing, factor
+
+
+def _contributions(d: str, target: str, depletes_treg: bool) -> tuple[Contribution, ...]:
+    """What the antibody adds to pools of its target, in the tumour and, where it matters there, in the node."""
     bound = f"free_T_{d} / kd_eff_{d}"
     if target in _TUMOUR_POOL:
         contributions = [Contribution(_TUMOUR_POOL[target], bound)]
@@ -187,22 +240,4 @@ def antibody(
         ]
     if depletes_treg:
         contributions.append(Contribution("treg_adcc", f"k_adcc_{d} * free_T_{d} / (kd_eff_{d} + free_T_{d})"))
-    return Drug(
-        name=d,
-        title=title_of(d),
-        summary=f"{isotype} antibody against {target}. {note}",
-        references=references,
-        parameters=f"{d}.csv",
-        requires=("body", "tumour_growth"),
-        states=tuple(states),
-        reactions=tuple(reactions),
-        quantities=tuple(quantities),
-        contributions=tuple(contributions),
-        drug_class=f"anti-{target} antibody",
-        targets=(target,),
-        dose_state=central,
-        molar_mass=molar_mass,
-        dose_units=dose_units,
-        infusion_hours=infusion_hours,
-        synonyms=synonyms,
-    )
+    return tuple(contributions)

@@ -83,58 +83,19 @@ def chemotherapy(
         ``treg``, ``mdsc``: suppressive cells that it depletes in the tumour (needs ``treg_log``, ``mdsc_log``).
     """
     d = name
-    central, effect = f"{d}_C", f"{d}_E"
-    plasma = f"{central} / vd_{d}"
-    states = [State(central, "nanomole", "central", f"{title} in plasma", atol=_TOLERANCE)]
-    reactions: list[Reaction] = []
-
-    def outer(i: int) -> str:
-        return f"{d}_P" if i == 1 else f"{d}_P{i}"
-
-    def exchange(i: int) -> Reaction:
-        return Reaction(
-            f"{d}_distribution_{i}",
-            f"q{i}_{d} * ({plasma} - {outer(i)} / v{i + 1}_{d})",
-            f"Exchange of {d} between plasma and peripheral compartment {i}",
-            {central: 1},
-            {outer(i): 1},
-        )
-
-    count = peripheral if kinetics == "linear" else 2
-    states += [
-        State(outer(i), "nanomole", "peripheral", f"{title} in peripheral compartment {i}", atol=_TOLERANCE)
-        for i in range(1, count + 1)
+    central = f"{d}_C"
+    states = [
+        State(central, "nanomole", "central", f"{title} in plasma", atol=_TOLERANCE),
+        *_peripheral_states(d, title, peripheral if kinetics == "linear" else 2),
+        State(
+            _effect(d), "nanomole", "central", f"{title} at its site of action (effect compartment)", atol=_TOLERANCE
+        ),
     ]
     if kinetics == "linear":
-        reactions += [exchange(i) for i in range(1, count + 1)]
-        eliminated = f"({clearance}) * {plasma}"
+        reactions = _linear_kinetics(d, peripheral, clearance)
     else:
-        back = (
-            f"k21_{d} * {outer(1)}"
-            if kinetics == "saturable"
-            else f"vm_tr_{d} * ({outer(1)} / v2_{d}) / (km_tr_{d} + {outer(1)} / v2_{d})"
-        )
-        reactions += [
-            Reaction(
-                f"{d}_distribution_1",
-                f"vm_tr_{d} * {plasma} / (km_tr_{d} + {plasma}) - {back}",
-                f"Saturable distribution of {d} into peripheral compartment 1",
-                {central: 1},
-                {outer(1): 1},
-            ),
-            exchange(2),
-        ]
-        eliminated = f"vm_el_{d} * {elimination_scale} * {plasma} / (km_el_{d} + {plasma})"
-    reactions.append(Reaction(f"{d}_elimination", eliminated, f"Elimination of {d}", {central: 1}))
-
-    states.append(
-        State(effect, "nanomole", "central", f"{title} at its site of action (effect compartment)", atol=_TOLERANCE)
-    )
-    reactions += [
-        Reaction(f"{d}_uptake", f"k_e0_{d} * {central}", f"Effect compartment of {d} follows plasma", {}, {effect: 1}),
-        Reaction(f"{d}_repair", f"k_e0_{d} * {effect}", f"The effect of {d} fades", {effect: 1}),
-    ]
-    exposure = f"{effect} / (vd_{d} * auc_ref_{d})"
+        reactions = _saturable_kinetics(d, elimination_scale, both_ways=kinetics == "saturable_both_ways")
+    reactions += _effect_kinetics(d)
     if uncrossed:
         states.append(State(f"{d}_R", "dimensionless", "tumour", f"Standard doses of {d} that have acted", atol=1e-6))
         reactions.append(
@@ -149,19 +110,7 @@ def chemotherapy(
         requires=("body", "tumour_growth"),
         states=tuple(states),
         reactions=tuple(reactions),
-        quantities=(
-            Quantity(f"vd_{d}", volume or f"v1_{d}", "liter", f"Central volume of distribution of {d}"),
-            Quantity(
-                f"conc_{d}",
-                f"{plasma} * molar_mass_{d}",
-                "microgram/milliliter",
-                f"Plasma concentration of {d}",
-                observable=True,
-            ),
-            Quantity(
-                f"exposure_{d}", exposure, "1/day", f"Rate at which the exposure to {d} acts, in standard doses per day"
-            ),
-        ),
+        quantities=_measures(d, volume),
         contributions=(
             *_kill(d, uncrossed),
             Contribution("lymphodepletion", f"lympho_log_{d} * exposure_{d}"),
@@ -176,6 +125,97 @@ def chemotherapy(
         dose_units=dose_units,
         infusion_hours=infusion_hours,
         synonyms=synonyms,
+    )
+
+
+def _plasma(d: str) -> str:
+    """Concentration in plasma."""
+    return f"{d}_C / vd_{d}"
+
+
+def _effect(d: str) -> str:
+    """Amount in the effect compartment."""
+    return f"{d}_E"
+
+
+def _outer(d: str, i: int) -> str:
+    """Amount in a peripheral compartment."""
+    return f"{d}_P" if i == 1 else f"{d}_P{i}"
+
+
+def _peripheral_states(d: str, title: str, count: int) -> list[State]:
+    return [
+        State(_outer(d, i), "nanomole", "peripheral", f"{title} in peripheral compartment {i}", atol=_TOLERANCE)
+        for i in range(1, count + 1)
+    ]
+
+
+def _exchange(d: str, i: int) -> Reaction:
+    """Linear exchange of plasma with a peripheral compartment."""
+    return Reaction(
+        f"{d}_distribution_{i}",
+        f"q{i}_{d} * ({_plasma(d)} - {_outer(d, i)} / v{i + 1}_{d})",
+        f"Exchange of {d} between plasma and peripheral compartment {i}",
+        {f"{d}_C": 1},
+        {_outer(d, i): 1},
+    )
+
+
+def _elimination(d: str, rate: str) -> Reaction:
+    return Reaction(f"{d}_elimination", rate, f"Elimination of {d}", {f"{d}_C": 1})
+
+
+def _linear_kinetics(d: str, peripheral: int, clearance: str) -> list[Reaction]:
+    """Linear exchange with each peripheral compartment, and a clearance."""
+    return [
+        *(_exchange(d, i) for i in range(1, peripheral + 1)),
+        _elimination(d, f"({clearance}) * {_plasma(d)}"),
+    ]
+
+
+def _saturable_kinetics(d: str, elimination_scale: str, *, both_ways: bool) -> list[Reaction]:
+    """Saturable uptake into the first peripheral compartment, linear exchange with the second, saturable loss."""
+    plasma, first = _plasma(d), _outer(d, 1)
+    back = f"vm_tr_{d} * ({first} / v2_{d}) / (km_tr_{d} + {first} / v2_{d})" if both_ways else f"k21_{d} * {first}"
+    return [
+        Reaction(
+            f"{d}_distribution_1",
+            f"vm_tr_{d} * {plasma} / (km_tr_{d} + {plasma}) - {back}",
+            f"Saturable distribution of {d} into peripheral compartment 1",
+            {f"{d}_C": 1},
+            {first: 1},
+        ),
+        _exchange(d, 2),
+        _elimination(d, f"vm_el_{d} * {elimination_scale} * {plasma} / (km_el_{d} + {plasma})"),
+    ]
+
+
+def _effect_kinetics(d: str) -> list[Reaction]:
+    """The effect compartment follows plasma, and fades."""
+    central, effect = f"{d}_C", _effect(d)
+    return [
+        Reaction(f"{d}_uptake", f"k_e0_{d} * {central}", f"Effect compartment of {d} follows plasma", {}, {effect: 1}),
+        Reaction(f"{d}_repair", f"k_e0_{d} * {effect}", f"The effect of {d} fades", {effect: 1}),
+    ]
+
+
+def _measures(d: str, volume: str) -> tuple[Quantity, ...]:
+    """Volume, concentration in plasma, and the rate at which the exposure acts."""
+    return (
+        Quantity(f"vd_{d}", volume or f"v1_{d}", "liter", f"Central volume of distribution of {d}"),
+        Quantity(
+            f"conc_{d}",
+            f"{_plasma(d)} * molar_mass_{d}",
+            "microgram/milliliter",
+            f"Plasma concentration of {d}",
+            observable=True,
+        ),
+        Quantity(
+            f"exposure_{d}",
+            f"{_effect(d)} / (vd_{d} * auc_ref_{d})",
+            "1/day",
+            f"Rate at which the exposure to {d} acts, in standard doses per day",
+        ),
     )
 
 

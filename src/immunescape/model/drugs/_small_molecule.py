@@ -74,74 +74,20 @@ def small_molecule(
     """
     d = name
     central = f"{d}_C"
-    plasma = f"{central} / v_{d}"
+    dosed = f"{d}_D" if route == "oral" else central
+    acting = f"{d}_E" if effect_compartment else central
     states = [State(central, "nanomole", "central", f"{title} in plasma")]
-    reactions = [Reaction(f"{d}_elimination", f"cl_{d} * {plasma}", f"Elimination of {d}", {central: 1})]
-    dosed = central
+    reactions = [Reaction(f"{d}_elimination", f"cl_{d} * {_plasma(d)}", f"Elimination of {d}", {central: 1})]
     if route == "oral":
-        dosed = f"{d}_D"
         states.append(State(dosed, "nanomole", "central", f"{title} in the gut, not yet absorbed"))
-        share = f"f_oral_{d} * " if bioavailability else ""
-        reactions.append(
-            Reaction(f"{d}_absorption", f"{share}ka_{d} * {dosed}", f"Absorption of {d}", {dosed: 1}, {central: 1})
-        )
-        if bioavailability:
-            reactions.append(
-                Reaction(f"{d}_loss", f"(1 - f_oral_{d}) * ka_{d} * {dosed}", f"{title} not absorbed", {dosed: 1})
-            )
+        reactions += _absorption(d, title, bioavailability)
     if peripheral:
-        outer = f"{d}_P"
-        states.append(State(outer, "nanomole", "peripheral", f"{title} in peripheral tissue"))
-        reactions.append(
-            Reaction(
-                f"{d}_distribution",
-                f"q_{d} * ({plasma} - {outer} / v2_{d})",
-                f"Exchange of {d} between plasma and peripheral tissue",
-                {central: 1},
-                {outer: 1},
-            )
-        )
-    acting = central
+        states.append(State(f"{d}_P", "nanomole", "peripheral", f"{title} in peripheral tissue"))
+        reactions.append(_distribution(d))
     if effect_compartment:
-        acting = f"{d}_E"
         states.append(State(acting, "nanomole", "central", f"{title} at its site of action (effect compartment)"))
-        reactions += [
-            Reaction(f"{d}_uptake", f"k_e0_{d} * {central}", f"The effect of {d} follows plasma", {}, {acting: 1}),
-            Reaction(f"{d}_release", f"k_e0_{d} * {acting}", f"The effect of {d} fades", {acting: 1}),
-        ]
-    own = [
-        Quantity(
-            f"conc_{d}",
-            f"{plasma} * molar_mass_{d}",
-            "microgram/milliliter",
-            f"Plasma concentration of {d}, bound and free",
-            observable=True,
-        ),
-        Quantity(
-            f"free_T_{d}",
-            f"kp_{d} * fu_{d} * {acting} / v_{d}",
-            "nanomole/liter",
-            f"Free concentration of {d} in the tumour",
-        ),
-    ]
-    for word in potencies:
-        tag = f"{word}_{d}" if word else d
-        what = f" of {word}" if word else ""
-        own += [
-            Quantity(
-                f"ratio_{tag}",
-                f"free_T_{d} / ic50_{tag}",
-                "dimensionless",
-                f"Free {d} in the tumour / concentration that half inhibits its target{what}",
-            ),
-            Quantity(
-                f"occupancy_{tag}",
-                f"ratio_{tag} / (1 + ratio_{tag})",
-                "dimensionless",
-                f"Inhibited share of the target{what} of {d} in the tumour",
-                observable=True,
-            ),
-        ]
+        reactions += _effect(d)
+    measures = [*_concentrations(d, acting), *(q for word in potencies for q in _inhibition(d, word))]
     return Drug(
         name=d,
         title=title,
@@ -151,7 +97,7 @@ def small_molecule(
         requires=tuple(dict.fromkeys(("body", *requires))),
         states=tuple(states),
         reactions=tuple(reactions),
-        quantities=(*own, *quantities),
+        quantities=(*measures, *quantities),
         pools=pools,
         contributions=contributions,
         modulations=modulations,
@@ -164,3 +110,82 @@ def small_molecule(
         infusion_hours=infusion_hours if route == "iv" else 0.0,
         synonyms=synonyms,
     )
+
+
+def _plasma(d: str) -> str:
+    """Concentration in plasma."""
+    return f"{d}_C / v_{d}"
+
+
+def _absorption(d: str, title: str, bioavailability: bool) -> list[Reaction]:
+    """From the gut to plasma; with `bioavailability` a share is lost on the way."""
+    dosed, central = f"{d}_D", f"{d}_C"
+    share = f"f_oral_{d} * " if bioavailability else ""
+    absorbed = Reaction(f"{d}_absorption", f"{share}ka_{d} * {dosed}", f"Absorption of {d}", {dosed: 1}, {central: 1})
+    if not bioavailability:
+        return [absorbed]
+    return [
+        absorbed,
+        Reaction(f"{d}_loss", f"(1 - f_oral_{d}) * ka_{d} * {dosed}", f"{title} not absorbed", {dosed: 1}),
+    ]
+
+
+def _distribution(d: str) -> Reaction:
+    """Exchange with peripheral tissue."""
+    outer = f"{d}_P"
+    return Reaction(
+        f"{d}_distribution",
+        f"q_{d} * ({_plasma(d)} - {outer} / v2_{d})",
+        f"Exchange of {d} between plasma and peripheral tissue",
+        {f"{d}_C": 1},
+        {outer: 1},
+    )
+
+
+def _effect(d: str) -> list[Reaction]:
+    """The effect compartment follows plasma, and fades."""
+    central, acting = f"{d}_C", f"{d}_E"
+    return [
+        Reaction(f"{d}_uptake", f"k_e0_{d} * {central}", f"The effect of {d} follows plasma", {}, {acting: 1}),
+        Reaction(f"{d}_release", f"k_e0_{d} * {acting}", f"The effect of {d} fades", {acting: 1}),
+    ]
+
+
+def _concentrations(d: str, acting: str) -> list[Quantity]:
+    """Total concentration in plasma, and the free one in the tumour of the amount that acts."""
+    return [
+        Quantity(
+            f"conc_{d}",
+            f"{_plasma(d)} * molar_mass_{d}",
+            "microgram/milliliter",
+            f"Plasma concentration of {d}, bound and free",
+            observable=True,
+        ),
+        Quantity(
+            f"free_T_{d}",
+            f"kp_{d} * fu_{d} * {acting} / v_{d}",
+            "nanomole/liter",
+            f"Free concentration of {d} in the tumour",
+        ),
+    ]
+
+
+def _inhibition(d: str, target: str) -> list[Quantity]:
+    """Free concentration relative to the half-inhibiting one of a target, and the share that is inhibited."""
+    tag = f"{target}_{d}" if target else d
+    what = f" of {target}" if target else ""
+    return [
+        Quantity(
+            f"ratio_{tag}",
+            f"free_T_{d} / ic50_{tag}",
+            "dimensionless",
+            f"Free {d} in the tumour / concentration that half inhibits its target{what}",
+        ),
+        Quantity(
+            f"occupancy_{tag}",
+            f"ratio_{tag} / (1 + ratio_{tag})",
+            "dimensionless",
+            f"Inhibited share of the target{what} of {d} in the tumour",
+            observable=True,
+        ),
+    ]

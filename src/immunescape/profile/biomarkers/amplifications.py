@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from immunescape.knowledge.profile_records import Measurement
+from immunescape.knowledge.tables import read_rows
 from immunescape.profile.biomarkers.alterations import GeneState, gene_states
 from immunescape.profile.biomarkers.gene_copies import PLOIDIES, sample_ploidy
 from immunescape.profile.biomarkers.registry import Biomarker, register
@@ -14,24 +15,14 @@ from immunescape.profile.study import Study
 __all__ = ["GENES"]
 
 GENES: dict[str, tuple[str, float, bool, str, str]] = {
-    "mdm2_amplification": (
-        "MDM2",
-        6.0,
-        True,
-        "kato2017",
-        "associated with rapid progression under checkpoint inhibitors",
-    ),
-    "mdm4_amplification": (
-        "MDM4",
-        6.0,
-        True,
-        "kato2017",
-        "associated with rapid progression under checkpoint inhibitors",
-    ),
-    "cd274_amplification": ("CD274", 6.0, True, "goodman2018", "PD-L1 by gene dose"),
-    "met_amplification": ("MET", 10.0, False, "wolf2020", "target of MET inhibitors at 10 copies or more"),
-}
-"""Name -> gene, copies from which a diploid tumour is amplified, whether ploidy moves them, source, what it means."""
+    row["name"]: (
+        row["gene"], row.number("copies"), row.choice("follows_ploidy", ("yes", "no")) == "yes", row["source"],
+        row["meaning"],
+    )
+    for row in read_rows("gene_amplifications")
+}  # fmt: skip
+"""Name -> gene, copies from which a diploid tumour is amplified, whether ploidy moves them, source, what it means
+(``knowledge/data/gene_amplifications.csv``)."""
 LEAST_PLOIDY = 1.5
 """Ploidy below which the limit no longer falls (assumed; a near-haploid tumour is rarer than a wrong fit)."""
 

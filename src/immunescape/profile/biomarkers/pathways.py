@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from immunescape.knowledge.tables import read_rows
 from immunescape.profile.biomarkers.loss import LOSS_WORDS, any_biallelic, loss_function
 from immunescape.profile.biomarkers.registry import Biomarker, register
 
@@ -9,27 +10,16 @@ __all__ = ["APM_GENES", "GENES", "IFNG_GENES"]
 
 _APM = ("sadefeldman2017", "gettinger2017")
 _IFNG = ("zaretsky2016", "gao2016")
-GENES: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "B2M": ("beta-2 microglobulin, without which no class I molecule reaches the surface", "presentation", _APM),
-    "TAP1": ("peptide transporter, first subunit", "presentation", ("gettinger2017",)),
-    "TAP2": ("peptide transporter, second subunit", "presentation", ("gettinger2017",)),
-    "TAPBP": ("tapasin, which loads peptides on class I molecules", "presentation", ("gettinger2017",)),
-    "NLRC5": ("transactivator of class I genes", "presentation", ("yoshihama2016",)),
-    "ERAP1": ("peptidase that trims peptides for class I", "presentation", ("gettinger2017",)),
-    "PSMB8": ("subunit of the immunoproteasome", "presentation", ("gettinger2017",)),
-    "CALR": ("calreticulin of the peptide loading complex", "presentation", ("gettinger2017",)),
-    "JAK1": ("kinase of the interferon-gamma receptor", "interferon", ("zaretsky2016", "shin2017")),
-    "JAK2": ("kinase of the interferon-gamma receptor", "interferon", ("zaretsky2016", "shin2017")),
-    "STAT1": ("transcription factor of interferon signalling", "interferon", _IFNG),
-    "IFNGR1": ("receptor of interferon gamma, chain 1", "interferon", ("gao2016",)),
-    "IFNGR2": ("receptor of interferon gamma, chain 2", "interferon", ("gao2016",)),
+GENES: dict[str, tuple[str, tuple[str, ...]]] = {
+    row["gene"]: (row["description"], row.sources) for row in read_rows("gene_losses") if row["family"] == "pathway"
 }
+"""Gene -> what it does, sources (``knowledge/data/gene_losses.csv``)."""
 APM_GENES = ("B2M", "TAP1", "TAP2", "TAPBP", "NLRC5", "CALR")
 IFNG_GENES = ("JAK1", "JAK2", "STAT1", "IFNGR1", "IFNGR2")
 _ALL = tuple(GENES)
 _NEEDS = ("mutations", "copy_number", "segments", "structural_variants")
 
-for _gene, (_what, _pathway, _citation) in GENES.items():
+for _gene, (_what, _citation) in GENES.items():
     register(
         Biomarker(
             name=f"{_gene.lower()}_status",

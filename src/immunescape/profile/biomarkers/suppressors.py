@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from immunescape.knowledge.profile_records import Measurement
+from immunescape.knowledge.tables import read_rows
 from immunescape.profile.biomarkers.alterations import Hit, gene_states
 from immunescape.profile.biomarkers.driver_rules import match, residue
 from immunescape.profile.biomarkers.loss import INACTIVATED, LOSS_WORDS, loss_function, loss_word
@@ -31,13 +32,9 @@ def _pten(hit: Hit) -> bool:
 
 EXTRA = {"TP53": _tp53, "PTEN": _pten}
 _DETAILS = {
-    "STK11": (("skoulidis2018",), "loss goes with few T cells and primary resistance in KRAS-mutant adenocarcinoma"),
-    "KEAP1": (("arbour2018", "rizvi2018"), "loss activates NRF2"),
-    "TP53": (("giacomelli2018",), "missense changes of residues 102-292 count as hits"),
-    "RBM10": (("rizvi2018",), "on X: one hit is enough in a man"),
-    "SMARCA4": (("rizvi2018",), "missense changes are of unknown significance"),
-    "PTEN": (("chang2016",), "missense changes of R130 count as hits"),
+    row["gene"]: (row.sources, row["description"]) for row in read_rows("gene_losses") if row["family"] == "suppressor"
 }
+"""Gene -> sources, what its loss means or how it is counted (``knowledge/data/gene_losses.csv``)."""
 
 
 def _comutation(study: Study) -> dict[str, Measurement]:

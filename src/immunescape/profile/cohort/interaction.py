@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -92,12 +92,73 @@ def interaction(
         If only one arm is there.
     """
     name = biomarker or str(values.name)
+    complete, missing = _complete(values, treated, time, event, name)
+    events = int(complete["event"].sum())
+    empty = Interaction(name, endpoint, len(complete), missing, events, **_NOTHING)
+    binary = set(complete["x"].unique()) <= {0.0, 1.0}
+    if binary:
+        smallest, empty = _counted(complete, empty)
+        if smallest < minimum:
+            return replace(empty, note=f"{smallest} patients in the smallest cell; {minimum} are needed")
+    fit = cox(
+        complete["time"],
+        complete["event"],
+        {"treated": complete["treated"], "x": complete["x"], "product": complete["treated"] * complete["x"]},
+    )
+    if fit.table.empty:
+        return replace(empty, note=fit.note)
+    ratio, ratio_low, ratio_high, p = fit.estimate("product").numbers()
+    # Whether it is prognostic is asked of the control arm alone, where the treatment cannot take part.
+    alone = complete[complete["treated"] == 0]
+    prognostic_hr, _, _, prognostic_p = cox(alone["time"], alone["event"], {"x": alone["x"]}).estimate("x").numbers()
+    result = replace(
+        empty,
+        ratio=ratio,
+        ratio_low=ratio_low,
+        ratio_high=ratio_high,
+        p=p,
+        prognostic_hr=prognostic_hr,
+        prognostic_p=prognostic_p,
+        label=_label(p < alpha, prognostic_p < alpha),
+    )
+    if not binary:
+        return replace(result, note="ratio of hazard ratios per unit")
+    with_it, without = (complete[complete["x"] == v] for v in (1.0, 0.0))
+    return replace(
+        result,
+        hr_positive=_hr(with_it["time"], with_it["event"], with_it["treated"]),
+        hr_negative=_hr(without["time"], without["event"], without["treated"]),
+    )
+
+
+_NAN = float("nan")
+_NOTHING: dict[str, Any] = {
+    "n_positive": None,
+    "hr_positive": None,
+    "hr_negative": None,
+    "ratio": _NAN,
+    "ratio_low": _NAN,
+    "ratio_high": _NAN,
+    "p": _NAN,
+    "prognostic_hr": _NAN,
+    "prognostic_p": _NAN,
+    "label": "not established",
+}
+"""Result of a test that could not be made."""
+
+
+def _complete(
+    values: pd.Series, treated: pd.Series, time: pd.Series, event: pd.Series, name: str
+) -> tuple[pd.DataFrame, int]:
+    """Return the patients of both arms with a value as columns x, treated, time, event; and how many have none."""
+
+    def number(value: object) -> object:
+        return float(value) if isinstance(value, (bool, np.bool_)) else value
+
     frame = pd.DataFrame(
         {
-            "x": pd.to_numeric(
-                values.map(lambda v: float(v) if isinstance(v, (bool, np.bool_)) else v), errors="coerce"
-            ),
-            "treated": pd.to_numeric(treated.map(lambda v: float(v) if isinstance(v, (bool, np.bool_)) else v)),
+            "x": pd.to_numeric(values.map(number), errors="coerce"),
+            "treated": pd.to_numeric(treated.map(number)),
             "time": time.astype(float),
             "event": event.astype(float),
         }
@@ -108,58 +169,20 @@ def interaction(
             where=name,
             hint="Without a control arm it is not established.",
         )
-    missing = int(frame["x"].isna().sum())
-    complete = frame.dropna()
-    binary = set(complete["x"].unique()) <= {0.0, 1.0}
-    nan = float("nan")
+    return frame.dropna(), int(frame["x"].isna().sum())
 
-    def result(note: str, **found: object) -> Interaction:
-        fields: dict[str, object] = {
-            "n_positive": None, "hr_positive": None, "hr_negative": None, "ratio": nan, "ratio_low": nan,
-            "ratio_high": nan, "p": nan, "prognostic_hr": nan, "prognostic_p": nan, "label": "not established",
-        }  # fmt: skip
-        fields |= found
-        events = int(complete["event"].sum())
-        return Interaction(name, endpoint, len(complete), missing, events, note=note, **fields)  # type: ignore[arg-type]
 
-    positive = None
-    if binary:
-        count = complete.groupby(["treated", "x"]).size()
-        cells = [int(count.get((a, b), 0)) for a in (0.0, 1.0) for b in (0.0, 1.0)]
-        positive = (cells[1], cells[3])
-        if min(cells) < minimum:
-            return result(f"{min(cells)} patients in the smallest cell; {minimum} are needed", n_positive=positive)
-    fit = cox(
-        complete["time"],
-        complete["event"],
-        {"treated": complete["treated"], "x": complete["x"], "product": complete["treated"] * complete["x"]},
-    )
-    if fit.table.empty:
-        return result(fit.note, n_positive=positive)
-    alone = complete[complete["treated"] == 0]
-    ratio, ratio_low, ratio_high, p = fit.estimate("product").numbers()
-    prognostic_hr, _, _, q = cox(alone["time"], alone["event"], {"x": alone["x"]}).estimate("x").numbers()
-    label: Label = "not established"
-    if p < alpha:
-        label = "both" if q < alpha else "predictive"
-    elif q < alpha:
-        label = "prognostic"
-    with_it, without = (
-        (complete[complete["x"] == v] for v in (1.0, 0.0)) if binary else (complete.iloc[:0], complete.iloc[:0])
-    )
-    return result(
-        "" if binary else "ratio of hazard ratios per unit",
-        n_positive=positive,
-        hr_positive=_hr(with_it["time"], with_it["event"], with_it["treated"]) if binary else None,
-        hr_negative=_hr(without["time"], without["event"], without["treated"]) if binary else None,
-        ratio=ratio,
-        ratio_low=ratio_low,
-        ratio_high=ratio_high,
-        p=p,
-        prognostic_hr=prognostic_hr,
-        prognostic_p=q,
-        label=label,
-    )
+def _counted(complete: pd.DataFrame, empty: Interaction) -> tuple[int, Interaction]:
+    """Return the patients of the smallest of four cells, and the result with those who have the biomarker by arm."""
+    count = complete.groupby(["treated", "x"]).size()
+    cells = [int(count.get((a, b), 0)) for a in (0.0, 1.0) for b in (0.0, 1.0)]
+    return min(cells), replace(empty, n_positive=(cells[1], cells[3]))
+
+
+def _label(predicts: bool, is_prognostic: bool) -> Label:
+    if predicts:
+        return "both" if is_prognostic else "predictive"
+    return "prognostic" if is_prognostic else "not established"
 
 
 def interactions(

@@ -6,18 +6,15 @@ for the bar between alternatives.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
 
+from immunescape.knowledge.tables import read_rows
 from immunescape.profile.readers._text import Table
 
 __all__ = ["Named", "UsualName", "aliases_of", "find_column", "usual_names"]
-
-_FILE = Path(__file__).parents[2] / "knowledge" / "data" / "clinical_columns.csv"
 
 
 @dataclass(frozen=True)
@@ -57,10 +54,9 @@ class Named:
 @lru_cache(maxsize=1)
 def _table() -> dict[str, tuple[UsualName, ...]]:
     by_kind: dict[str, list[UsualName]] = {}
-    with _FILE.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            record = UsualName(row["column"], row["unit"], tuple(row["names"].split("|")))
-            by_kind.setdefault(row["table"], []).append(record)
+    for row in read_rows("clinical_columns", may_lack=("unit",)):
+        record = UsualName(row["column"], row["unit"], tuple(row["names"].split("|")))
+        by_kind.setdefault(row["table"], []).append(record)
     return {kind: tuple(records) for kind, records in by_kind.items()}
 
 

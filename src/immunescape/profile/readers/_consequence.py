@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 
 import pandas as pd
 
 from immunescape.errors import InputError, nearest
+from immunescape.knowledge.tables import read_rows
 from immunescape.profile.readers._vcf_annotation import maf_class
 
 __all__ = ["classifications"]
-
-_FILE = Path(__file__).parents[2] / "knowledge" / "data" / "consequence_words.csv"
 
 
 @lru_cache(maxsize=1)
 def _consequences() -> dict[str, str]:
     """Return other words for a consequence -> class (``knowledge/data/consequence_words.csv``)."""
-    with _FILE.open(encoding="utf-8", newline="") as file:
-        return {row["word"]: row["classification"] for row in csv.DictReader(file)}
+    return {row["word"]: row["classification"] for row in read_rows("consequence_words")}
 
 
 def _class_of(text: str, ref: str, alt: str) -> str | None:

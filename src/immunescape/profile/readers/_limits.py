@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from functools import lru_cache
-from pathlib import Path
 
 from immunescape.errors import InputError
+from immunescape.knowledge.tables import read_rows
 
 __all__ = ["SIZE_VARIABLE", "limit", "refuse_large", "size_limit"]
 
 SIZE_VARIABLE = "IMMUNESCAPE_LARGEST_FILE"
 """Environment variable with the largest size of a file in bytes, where the limits of the table are too low."""
 
-_FILE = Path(__file__).parents[2] / "knowledge" / "data" / "reader_limits.csv"
-
 
 @lru_cache(maxsize=1)
 def _limits() -> dict[str, float]:
-    with _FILE.open(encoding="utf-8", newline="") as file:
-        return {row["name"]: float(row["value"]) for row in csv.DictReader(file)}
+    return {row["name"]: row.number("value") for row in read_rows("reader_limits")}
 
 
 def limit(name: str) -> float:

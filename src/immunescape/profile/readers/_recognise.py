@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from immunescape.knowledge.tables import read_rows
+
 __all__ = ["Signature", "recognise", "signatures"]
 
-_FILE = Path(__file__).parents[2] / "knowledge" / "data" / "file_signatures.csv"
 _ENOUGH = 200_000
 """Bytes from the start of a file in which its header stands."""
 
@@ -41,17 +41,13 @@ class Signature:
 @lru_cache(maxsize=1)
 def signatures() -> tuple[Signature, ...]:
     """Return every signature, those with more columns first."""
-    with _FILE.open(encoding="utf-8", newline="") as file:
-        rows = [
-            Signature(
-                r["tool"],
-                frozenset(r["columns"].split("|")),
-                frozenset(filter(None, r["without"].split("|"))),
-                r["format"],
-                r["advice"],
-            )
-            for r in csv.DictReader(file)
-        ]
+    rows = [
+        Signature(
+            row["tool"], frozenset(row.parts("columns", "|")), frozenset(row.parts("without", "|")), row["format"],
+            row["advice"],
+        )
+        for row in read_rows("file_signatures")
+    ]  # fmt: skip
     return tuple(sorted(rows, key=lambda s: -len(s.columns)))
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.knowledge.tables import read_rows
 
 __all__ = ["LabUnit", "canonical_analyte", "canonical_unit", "convert_labs", "lab_units", "vaf_fraction"]
 
-_FILE = Path(__file__).parents[2] / "knowledge" / "data" / "lab_units.csv"
 _SAME = {
     "10^9/L": (
         "10*9/l",
@@ -76,14 +74,13 @@ def lab_units() -> tuple[dict[str, dict[str, LabUnit]], dict[str, str]]:
     """Return analyte -> unit -> record, and alias -> analyte."""
     units: dict[str, dict[str, LabUnit]] = {}
     aliases: dict[str, str] = {}
-    with _FILE.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            name = row["analyte"]
-            numbers = (float(row[c]) for c in ("factor", "low", "high", "possible_low", "possible_high"))
-            record = LabUnit(name, row["canonical"], row["unit"], *numbers)
-            units.setdefault(name, {})[row["unit"]] = record
-            aliases[name] = name
-            aliases.update({a: name for a in row["aliases"].split("|") if a})
+    for row in read_rows("lab_units"):
+        name = row["analyte"]
+        numbers = (row.number(c) for c in ("factor", "low", "high", "possible_low", "possible_high"))
+        record = LabUnit(name, row["canonical"], row["unit"], *numbers)
+        units.setdefault(name, {})[row["unit"]] = record
+        aliases[name] = name
+        aliases.update(dict.fromkeys(row.parts("aliases", "|"), name))
     return units, aliases
 
 

@@ -209,28 +209,66 @@ def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
     """
     table = read_table(path)
     out = Partial()
-    symbol = table.need("Hugo_Symbol")
-    barcode = table.need("Tumor_Sample_Barcode")
-    classification = table.need("Variant_Classification")
+    columns = {name: table.need(name) for name in ("Hugo_Symbol", "Tumor_Sample_Barcode", "Variant_Classification")}
     declared = str(options.get("genome_build") or "")
     out.genome_build = builds_of(table, build_word(declared, path.name) if declared else "")
+    status = table.text("Mutation_Status").map(lambda s: s.casefold() if isinstance(s, str) else "")
+    vaf, unit = vaf_of_reads(table)
+    rows = _study_rows(table, columns, vaf, status)
+    _name_samples(rows, str(options.get("patient") or ""), path.name, out.problems)
+    clonal = rows["clonal"].map(lambda c: c.casefold() if isinstance(c, str) else c)
+    rows["clonal"] = clonal.where(~clonal.isin(("indeterminate", "unknown")), None)
+    drop = status.isin(_DROP) | rows["gene"].isna()
+    _one_normal_each(table, rows)
+    drop |= _refused_by_caller(table, rows, drop, pass_only=bool(options.get("pass_only")), problems=out.problems)
+    tally, left_out = mark_germline(table, rows, drop, out.problems)
+    drop |= left_out
+    out.problems.extend(tally.sentences(path.name))
+    rows["protein_change"] = rows["protein_change"].map(lambda p: p.removeprefix("p.") if isinstance(p, str) else p)
+    twice = rows.duplicated(_SAME_VARIANT) & ~drop
+    if twice.any():
+        out.problems.append(
+            f"{path.name}: {int(twice.sum())} rows stand twice and count once (lines {rows_of(rows, twice)})"
+        )
+    unit = str(dict(options.get("units") or {}).get("vaf") or unit or "")
+    out.tables["mutations"] = finish(
+        "mutations",
+        rows.loc[~drop & ~twice],
+        path.name,
+        out.problems,
+        {"vaf": unit} if unit else {},
+        out.genome_build,
+    )
+    owners = rows[["sample", "patient"]].drop_duplicates("sample")
+    owners = owners[owners["sample"].notna() & ~owners["sample"].isin(out.tables["mutations"]["sample"])]
+    if len(owners):  # sequenced, though none of its rows counts
+        out.tables["samples"] = finish("samples", owners, path.name, out.problems)
+    out.sequenced = frozenset(rows["sample"].dropna())
+    out.note(path.name, "maf", len(rows), len(out.tables["mutations"]), _left(drop, twice))
+    return out
+
+
+_SAME_VARIANT = ["sample", "gene", "chrom", "start", "ref", "alt", "protein_change"]
+"""Columns in which two rows of one variant agree."""
+
+
+def _study_rows(table: Table, columns: Mapping[str, str], vaf: pd.Series, status: pd.Series) -> pd.DataFrame:
+    """Return the rows with the study's columns, and with those of the file that later steps read."""
     frame = table.frame
     ref = table.text("Reference_Allele")
     allele2, allele1 = table.text("Tumor_Seq_Allele2"), table.text("Tumor_Seq_Allele1")
+    # Callers write the variant into either allele: it is the one that differs from the reference.
     alt = allele2.where(allele2.notna() & (allele2 != ref), allele1).where(lambda a: a.notna(), allele2)
-    status = table.text("Mutation_Status").map(lambda s: s.casefold() if isinstance(s, str) else "")
-    vaf, unit = vaf_of_reads(table)
-    declared_unit = dict(options.get("units") or {}).get("vaf")
     rows = pd.DataFrame(
         {
             "patient": table.text("Patient", "case_barcode", "patient_id"),
-            "sample": frame[barcode],
-            "gene": frame[symbol],
+            "sample": frame[columns["Tumor_Sample_Barcode"]],
+            "gene": frame[columns["Hugo_Symbol"]],
             "chrom": table.text("Chromosome"),
             "start": table.text("Start_Position"),
             "ref": ref,
             "alt": alt,
-            "classification": frame[classification],
+            "classification": frame[columns["Variant_Classification"]],
             "protein_change": table.text("HGVSp_Short", "Protein_Change", "Amino_Acid_Change"),
             "vaf": vaf,
             "ccf": table.text("ccf", "ccf_expected_copies", "cancer_cell_fraction"),
@@ -245,42 +283,25 @@ def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
             rows[column] = frame[column]
     if "t_depth" not in rows:
         rows["t_depth"] = table.number("t_alt_count") + table.number("t_ref_count")
-    _name_samples(rows, str(options.get("patient") or ""), path.name, out.problems)
-    clonal = rows["clonal"].map(lambda c: c.casefold() if isinstance(c, str) else c)
-    rows["clonal"] = clonal.where(~clonal.isin(("indeterminate", "unknown")), None)
-    drop = status.isin(_DROP) | rows["gene"].isna()
-    _one_normal_each(table, rows)
+    return rows
+
+
+def _refused_by_caller(
+    table: Table, rows: pd.DataFrame, drop: pd.Series, *, pass_only: bool, problems: list[str]
+) -> pd.Series:
+    """Return the rows that their FILTER leaves out, none unless asked for; and say how many there are."""
     filtered = _filtered(table)
     if (filtered & ~drop).any():
-        left_or_kept = "left out" if options.get("pass_only") else "kept; pass_only: true leaves them out"
-        out.problems.append(
-            f"{path.name}: {int((filtered & ~drop).sum())} rows did not pass the caller's FILTER (lines "
+        left_or_kept = "left out" if pass_only else "kept; pass_only: true leaves them out"
+        problems.append(
+            f"{table.file}: {int((filtered & ~drop).sum())} rows did not pass the caller's FILTER (lines "
             f"{rows_of(rows, filtered & ~drop)}): {left_or_kept}"
         )
-        drop |= filtered if options.get("pass_only") else False
-    tally, left_out = mark_germline(table, rows, drop, out.problems)
-    drop |= left_out
-    out.problems.extend(tally.sentences(path.name))
-    rows["protein_change"] = rows["protein_change"].map(lambda p: p.removeprefix("p.") if isinstance(p, str) else p)
-    key = ["sample", "gene", "chrom", "start", "ref", "alt", "protein_change"]
-    twice = rows.duplicated(key) & ~drop
-    if twice.any():
-        out.problems.append(
-            f"{path.name}: {int(twice.sum())} rows stand twice and count once (lines {rows_of(rows, twice)})"
-        )
-    out.tables["mutations"] = finish(
-        "mutations",
-        rows.loc[~drop & ~twice],
-        path.name,
-        out.problems,
-        {"vaf": str(declared_unit or unit)} if (declared_unit or unit) else {},
-        out.genome_build,
-    )
-    owners = rows[["sample", "patient"]].drop_duplicates("sample")
-    owners = owners[owners["sample"].notna() & ~owners["sample"].isin(out.tables["mutations"]["sample"])]
-    if len(owners):  # sequenced, though none of its rows counts
-        out.tables["samples"] = finish("samples", owners, path.name, out.problems)
-    out.sequenced = frozenset(rows["sample"].dropna())
+    return filtered & pass_only
+
+
+def _left(drop: pd.Series, twice: pd.Series) -> str:
+    """What was left out of a file, for its note."""
     left = []
     if drop.any():
         left.append(
@@ -289,5 +310,4 @@ def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
         )
     if twice.any():
         left.append(f"{int(twice.sum())} repeated rows")
-    out.note(path.name, "maf", len(frame), len(out.tables["mutations"]), "; ".join(left))
-    return out
+    return "; ".join(left)

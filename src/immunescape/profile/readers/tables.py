@@ -177,74 +177,93 @@ def read_rows(kind: str, path: Path, options: Mapping[str, Any], name: str | Non
         Naming the file, line or column, and the nearest valid word.
     """
     table = read_table(path)
-    rows = len(table.frame)
+    rows_of_file = len(table.frame)
     table = _chosen(table, options)
-    partial_study = Partial()
-    unused: list[str] = []
-    if options.get("analytes"):
-        if kind != "labs":
-            raise InputError("'analytes' is for a table of labs", where=path.name)
-        out = _melted(table, options)
-    else:
-        out, unused = _mapped(kind, table, options)
-    for column, value in dict(options.get("constants") or {}).items():
-        if column not in COLUMNS[kind]:
-            raise unknown_word(f"column of '{kind}'", column, COLUMNS[kind], where="constants")
-        out[column] = str(value)
-    for column, words in dict(options.get("values") or {}).items():
-        if column not in out.columns:
-            raise unknown_word(f"column of '{kind}'", column, list(out.columns), where=f"{path.name}, values")
-        table_of_words = {str(k): (None if v is None else str(v)) for k, v in dict(words).items()}
-        out[column] = out[column].map(lambda v, t=table_of_words: t.get(v, v))
-    _need_meaning(kind, table, out)
-    if kind == "pdl1" and "score" not in out and (named := find_column(table, kind, "value_percent")) is not None:
+    study = Partial()
+    rows, unused = _rows_with_study_columns(kind, table, options)
+    rows = _with_constants_and_words(kind, rows, options, path.name)
+    _need_meaning(kind, table, rows)
+    if kind == "pdl1" and "score" not in rows and (named := find_column(table, kind, "value_percent")) is not None:
         if "tps" in named.column.casefold():
-            out["score"] = "tps"
-    key = "sample" if kind == "samples" else "patient"
-    if key not in out.columns and "sample" not in out.columns:
-        either = f"{key} or sample" if key == "patient" and "sample" in COLUMNS[kind] else key
-        columns = ", ".join(map(str, table.frame.columns[:30]))
-        raise InputError(
-            f"no column says the {either}",
-            where=path.name,
-            hint=f"Name it, columns: {{{key}: COLUMN}}. Columns: {columns}",
-        )
+            rows["score"] = "tps"
+    _need_owner(kind, table, rows)
     build = str(options.get("genome_build") or "")
-    build = build_word(build, path.name) if build else ""
+    study.genome_build = build_word(build, path.name) if build else ""
     units = {str(k): str(v) for k, v in dict(options.get("units") or {}).items()}
-    if kind == "mutations" and "source_row" not in out:
-        out["source_row"] = [float(i) for i in out.index]
+    if kind == "mutations" and "source_row" not in rows:
+        rows["source_row"] = [float(i) for i in rows.index]
     left = []
-    everybody = out
-    if kind == "mutations" and len(out):
+    everybody = rows
+    if kind == "mutations" and len(rows):
         mapping = dict(options.get("columns") or {})
-        out, gone, from_reads, used = with_reads(table, out, mapping, partial_study.problems)
+        rows, gone, from_reads, used = with_reads(table, rows, mapping, study.problems)
         units |= {"vaf": "fraction"} if from_reads else {}
         unused = [c for c in unused if c not in used]
         if gone.any():
-            out = out[~gone]
+            rows = rows[~gone]
             left.append(f"{int(gone.sum())} rows of polymorphisms or of variants that the tumour does not have")
-    done = finish(kind, out, path.name, partial_study.problems, units, build)
-    partial_study.tables[kind] = done
-    if len(out) < len(everybody) and "sample" in everybody:  # sequenced, though none of its rows counts
-        owners = everybody[[c for c in ("sample", "patient") if c in everybody]].drop_duplicates("sample")
-        owners = owners[owners["sample"].notna() & ~owners["sample"].isin(done["sample"])]
-        if len(owners):
-            partial_study.tables["samples"] = finish("samples", owners, path.name, partial_study.problems)
-        partial_study.sequenced = frozenset(everybody["sample"].dropna())
-    partial_study.genome_build = build
-    suggested = _suggestions(kind, out, unused)
+    done = finish(kind, rows, path.name, study.problems, units, study.genome_build)
+    study.tables[kind] = done
+    if len(rows) < len(everybody) and "sample" in everybody:
+        _keep_sequenced(study, everybody, done, path.name)
+    suggested = _suggestions(kind, rows, unused)
     if suggested:
-        partial_study.problems.append(
+        study.problems.append(
             f"{path.name}: columns that nothing uses may be what the study calls otherwise: map them with columns: "
             f"{{{', '.join(suggested)}}}, or leave them"
         )
     if unused:
         left.append(f"columns not used: {', '.join(unused[:12])}{' …' if len(unused) > 12 else ''}")
-    if len(table.frame) < rows:
-        left.append(f"{rows - len(table.frame)} rows excluded by 'where'")
-    partial_study.note(path.name, name or kind, rows, len(done), "; ".join(left))
-    return partial_study
+    if len(table.frame) < rows_of_file:
+        left.append(f"{rows_of_file - len(table.frame)} rows excluded by 'where'")
+    study.note(path.name, name or kind, rows_of_file, len(done), "; ".join(left))
+    return study
+
+
+def _rows_with_study_columns(kind: str, table: Table, options: Mapping[str, Any]) -> tuple[pd.DataFrame, list[str]]:
+    """Return rows with the names of the study's columns, and the columns of the file that nothing uses."""
+    if not options.get("analytes"):
+        return _mapped(kind, table, options)
+    if kind != "labs":
+        raise InputError("'analytes' is for a table of labs", where=table.file)
+    return _melted(table, options), []
+
+
+def _with_constants_and_words(kind: str, rows: pd.DataFrame, options: Mapping[str, Any], file: str) -> pd.DataFrame:
+    """Fill the columns that have one value for all rows, and translate the file's words to those of the study."""
+    for column, value in dict(options.get("constants") or {}).items():
+        if column not in COLUMNS[kind]:
+            raise unknown_word(f"column of '{kind}'", column, COLUMNS[kind], where="constants")
+        rows[column] = str(value)
+    for column, words in dict(options.get("values") or {}).items():
+        if column not in rows.columns:
+            raise unknown_word(f"column of '{kind}'", column, list(rows.columns), where=f"{file}, values")
+        table_of_words = {str(k): (None if v is None else str(v)) for k, v in dict(words).items()}
+        rows[column] = rows[column].map(lambda v, t=table_of_words: t.get(v, v))
+    return rows
+
+
+def _need_owner(kind: str, table: Table, rows: pd.DataFrame) -> None:
+    """Refuse a table whose rows belong to nobody."""
+    key = "sample" if kind == "samples" else "patient"
+    if key in rows.columns or "sample" in rows.columns:
+        return
+    either = f"{key} or sample" if key == "patient" and "sample" in COLUMNS[kind] else key
+    columns = ", ".join(map(str, table.frame.columns[:30]))
+    raise InputError(
+        f"no column says the {either}",
+        where=table.file,
+        hint=f"Name it, columns: {{{key}: COLUMN}}. Columns: {columns}",
+    )
+
+
+def _keep_sequenced(study: Partial, everybody: pd.DataFrame, done: pd.DataFrame, file: str) -> None:
+    """Keep samples none of whose rows counts: they were sequenced, and have no such variant."""
+    owners = everybody[[c for c in ("sample", "patient") if c in everybody]].drop_duplicates("sample")
+    owners = owners[owners["sample"].notna() & ~owners["sample"].isin(done["sample"])]
+    if len(owners):
+        study.tables["samples"] = finish("samples", owners, file, study.problems)
+    study.sequenced = frozenset(everybody["sample"].dropna())
 
 
 for _kind in COLUMNS:
