@@ -12,7 +12,7 @@ from immunescape.errors import ImmunescapeError, InputError
 from immunescape.knowledge.evidence_table import COLUMNS, FURTHER, matching, read_evidence, shipped_evidence
 
 BASE = "KEYNOTE-024,NCT02142738,3,ici,1,no,any,50-100,none,positive,longer survival,reck2016"
-MORE = f"{BASE},os,305,2016,0.6,0.41,0.89,source"
+MORE = f"{BASE},os,305,2016,0.6,0.41,0.89,source,metastatic"
 CHAIN = "a" * 64
 
 
@@ -62,6 +62,7 @@ def test_rows_of_both_forms_are_read(tmp_path):
         (",os,", ",survival,", "endpoint"),
         (",os,", ",,", "no endpoint"),
         (",source", ",recalled", "checked"),
+        (",metastatic", ",stage 3", "stage III"),
     ],
 )
 def test_a_row_that_cannot_be_names_file_line_and_what_is_wrong(tmp_path, old: str, new: str, message: str):
