@@ -35,8 +35,9 @@ FURTHER = ("endpoint", "n", "year", "ratio", "low", "high", "checked", "stage")
 PARTS = (
     "ici", "CTLA-4 antibody", "TIGIT antibody", "LAG-3 antibody", "TIM-3 antibody", "antiangiogenic", "cytokine",
     "cell therapy", "antibody-drug conjugate", "targeted", "vaccine", "radiotherapy", "STING agonist",
-    "epigenetic drug", "costimulation", "adenosine antibody", "flora", "chemotherapy", "PARP inhibitor", "ATR inhibitor",
-    "IDO1 inhibitor", "TGF-beta receptor inhibitor", "COX-2 inhibitor", "other",
+    "epigenetic drug", "costimulation", "adenosine antibody", "flora", "chemotherapy", "PARP inhibitor",
+    "ATR inhibitor", "IDO1 inhibitor", "arginase inhibitor", "TGF-beta receptor inhibitor", "TGF-beta trap",
+    "interleukin-1 antibody", "CCR4 antibody", "COX-2 inhibitor", "metformin", "other",
 )  # fmt: skip
 """Parts of a class of regimen, in the order in which they are joined by ``and``."""
 PHASES = ("1", "1b", "1/2", "1b/2", "2", "2/3", "3")
