@@ -152,9 +152,20 @@ def test_no_model_fit_claim_or_trial_reads_the_trials_of_combinations():
     source = DATA.parents[1]
     readers = {
         file.relative_to(source).as_posix()
-        for folder in ("engine", "model", "population", "trial", "evaluation", "calibration", "patients", "knowledge/claims")
+        for folder in (
+            "engine",
+            "model",
+            "population",
+            "trial",
+            "evaluation",
+            "calibration",
+            "patients",
+            "knowledge/claims",
+        )
         for file in (source / folder).rglob("*.*")
         if file.suffix in (".py", ".yaml")
-        and any(w in file.read_text(encoding="utf-8") for w in ("evidence_table", "combination_evidence", "option_evidence"))
+        and any(
+            w in file.read_text(encoding="utf-8") for w in ("evidence_table", "combination_evidence", "option_evidence")
+        )
     }
     assert readers == set()

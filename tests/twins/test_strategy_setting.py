@@ -100,5 +100,7 @@ def test_no_treated_example_patient_is_offered_first_what_line_or_history_speaks
             platinum = [o for o in p.options if o.strategy == "platinum_chemoimmunotherapy"]
             assert all(o.cautions for o in platinum), p.patient
         if p.calls["mhc1_genetic_loss"].state == "present":
-            assert all("mhc1_genetic_loss" in o.against for o in p.options if o.strategy == "platinum_chemoimmunotherapy")
+            assert all(
+                "mhc1_genetic_loss" in o.against for o in p.options if o.strategy == "platinum_chemoimmunotherapy"
+            )
     assert '"cautions"' in str(study.to_json()).replace("'", '"')

@@ -200,10 +200,10 @@ def _further(r: Row) -> dict[str, Any]:
         r.choice("endpoint", ENDPOINTS)
     r.choice("checked", ("source", MEMORY))
     r.choice("stage", STAGES)
-    for column, low, high in (("n", 1, 10_000), ("year", 1990, 2100)):
+    for column, least, most in (("n", 1, 10_000), ("year", 1990, 2100)):
         value = numbers[column]
-        if value is not None and not (low <= value <= high and value == math.floor(value)):
-            raise InputError(f"{column} is {value:g}", where=r.where, hint=f"A whole number from {low} to {high}.")
+        if value is not None and not (least <= value <= most and value == math.floor(value)):
+            raise InputError(f"{column} is {value:g}", where=r.where, hint=f"A whole number from {least} to {most}.")
     ratio, low, high = numbers["ratio"], numbers["low"], numbers["high"]
     if (ratio is None) != (low is None) or (low is None) != (high is None):
         raise InputError("a hazard ratio and both ends of its interval are entered together", where=r.where)
