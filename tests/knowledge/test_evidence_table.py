@@ -14,7 +14,6 @@ from immunescape.knowledge.evidence_table import COLUMNS, FURTHER, matching, rea
 from immunescape.knowledge.tables import DATA
 from immunescape.predictions.ledger import check_ledger
 
-
 BASE = "KEYNOTE-024,NCT02142738,3,ici,1,no,any,50-100,none,positive,longer survival,reck2016"
 MORE = f"{BASE},os,305,2016,0.6,0.41,0.89,source,metastatic"
 CHAIN = "a" * 64
