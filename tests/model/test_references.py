@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from immunescape.errors import InputError
 from immunescape.knowledge.references import (
+    Reference,
     bib_files,
     format_reference,
     get_reference,
@@ -99,3 +102,25 @@ def test_the_package_bibliography_reads() -> None:
         if not findable:
             lost.append(f"{entry.key} ({entry.origin})")
     assert not lost, f"cannot be looked up; give doi, PMID, url, or journal and volume: {', '.join(lost)}"
+
+
+def _works_under_several_keys(entries: Iterable[Reference]) -> list[str]:
+    """Groups of keys whose entries share a DOI, a PMID, or title and year."""
+    keys: dict[tuple[str, ...], set[str]] = {}
+    for entry in entries:
+        title = re.sub(r"[^a-z0-9]+", " ", entry.fields.get("title", "").lower()).strip()
+        for mark in (("doi", entry.doi.lower()), ("pmid", entry.pmid), ("title", title, entry.fields["year"])):
+            if mark[1]:
+                keys.setdefault(mark, set()).add(entry.key)
+    return sorted({", ".join(sorted(group)) for group in keys.values() if len(group) > 1})
+
+
+def test_one_work_under_two_keys_is_noticed_by_doi_or_by_title() -> None:
+    first = "@article{zz2001, title={Of {Toys}}, year={2001}, doi={10.1/Y}}"
+    for second in ("title={Other}, year={2002}, doi={10.1/y}", "title={of toys.}, year={2001}"):
+        assert _works_under_several_keys(parse_bibtex(f"{first}\n@article{{zz2001b, {second}}}")) == ["zz2001, zz2001b"]
+    assert not _works_under_several_keys(parse_bibtex(f"{first}\n@article{{zz2002, title={{Of toys}}, year={{2002}}}}"))
+
+
+def test_the_package_bibliography_has_each_work_under_one_key() -> None:
+    assert not _works_under_several_keys(load_references().values())

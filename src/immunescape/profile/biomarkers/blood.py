@@ -151,7 +151,7 @@ ANALYTES = (
         "pg/mL",
         "plasma",
         "166 pg/mL in one study",
-        ("chen2018", "shimada2021"),
+        ("chen2018exo", "shimada2021"),
         "Isolation and assay are not standardised; no accepted threshold.",
     ),
     Analyte(
