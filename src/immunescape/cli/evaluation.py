@@ -50,7 +50,7 @@ def calibrate_command(
         int, typer.Option("--rounds", min=1, max=50, help="Number of rounds of simulation and fitting.")
     ] = 4,
     points: Annotated[
-        int, typer.Option("--points", min=1, max=2000, help="Populations of each round, which share its patients.")
+        int, typer.Option("--points", min=1, max=2000, help="Populations per round, which divide its patients.")
     ] = 1,
     spread: Annotated[
         float,

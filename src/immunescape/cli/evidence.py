@@ -21,19 +21,23 @@ def register(app: typer.Typer) -> None:
 
 
 def evidence_command(
-    kind: Annotated[str | None, typer.Option("--kind", help="Class of regimen, or a part of it, such as ici.")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="Class of regimen, or a part of its name, such as ici.")
+    ] = None,
     result: Annotated[str | None, typer.Option("--result", help="positive, negative, mixed or single_arm.")] = None,
-    line: Annotated[str | None, typer.Option("--line", help="Line as the table writes it: 1, 2+, any.")] = None,
+    line: Annotated[
+        str | None, typer.Option("--line", help="Line of therapy as written in the table: 1, 2+, any.")
+    ] = None,
     after_inhibitor: Annotated[
         bool, typer.Option("--after-inhibitor", help="Trials after a PD-(L)1 antibody only.")
     ] = False,
     file: Annotated[Path | None, typer.Option("--file", help="A table of your own [default: those included].")] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Only check the table, and what it says it was entered after.")
+        bool, typer.Option("--check", help="Only check the table and the ledger hash after which it was entered.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show the trials for and against classes of regimens by setting, failures included, or check a table of them."""
+    """Show the trials for and against classes of regimens, by setting and including failures, or check such a table."""
     from immunescape.knowledge.evidence_table import FEWEST, MEMORY, matching, read_evidence, shipped_evidence
 
     table = shipped_evidence() if file is None else read_evidence(file)

@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 def judge_command(
     data: Annotated[Path, typer.Option("--data", help="Folder with oak/, loris/, toposcore/ and tumour_kinetics/.")],
     patients: Annotated[
-        int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients of each setting.")
+        int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients per setting.")
     ] = 1500,
     seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of all random numbers.")] = 1,
     workers: Annotated[
@@ -31,12 +31,12 @@ def judge_command(
         Path, typer.Option("--out", "-o", help="Folder for judged.json, judged.md and finished blocks.")
     ] = Path("immunescape-results/judged"),
     page: Annotated[
-        Path | None, typer.Option("--page", help="Also write the page to this file, such as docs/judged.md.")
+        Path | None, typer.Option("--page", help="Also write the Markdown page to this file, such as docs/judged.md.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of Markdown.")] = False,
     engine: Engine = "auto",
 ) -> None:
-    """Judge forecasts on held-out patients, beside PD-L1, TMB, statistical models and LORIS."""
+    """Judge forecasts for held-out patients beside those of PD-L1, TMB, statistical models and LORIS."""
     from immunescape.files import check_file, whole_file
     from immunescape.report.judged_report import judged_markdown
     from immunescape.twins.judging.judge import judge, write_judged

@@ -112,7 +112,7 @@ def rank_command(
     example: Example = False,
     design: Annotated[
         Path | None,
-        typer.Option("--design", help="Write the biomarker-enriched trial that the twins suggest, for `design`."),
+        typer.Option("--design", help="Write the biomarker-enriched trial suggested by the twins, for `design`."),
     ] = None,
 ) -> None:
     """Rank the regimens that a patient's setting allows, on the same twins; without --patient, of all patients."""
