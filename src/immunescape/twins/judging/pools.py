@@ -129,7 +129,7 @@ def pool_of(name: str, result: TrialResult) -> Pool:
         rows = whole.loc[ids]
         pfs, os_ = (days / MONTH for days in event_days(rows))
         outcomes[key] = {
-            "response": rows["best_response"].isin(["CR", "PR"]).to_numpy(dtype=float), "pfs": pfs, "os": os_,
+            "response": np.asarray(rows["best_response"].isin(["CR", "PR"]), dtype=float), "pfs": pfs, "os": os_,
         }  # fmt: skip
         seen = simulated_lesions(rows.reset_index(), result.visits[result.visits["arm"] == a])
         lesions[key] = tuple(seen.values())
