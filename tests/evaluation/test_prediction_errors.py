@@ -83,11 +83,15 @@ def test_the_tables_are_written_from_a_finished_run_and_read_by_predictions(tmp_
     }  # fmt: skip
     errors = parse_rows((tmp_path / "t" / "prediction_errors.csv").read_text(), None, "prediction_errors.csv")
     monkeypatch.setattr("immunescape.knowledge.tables.read_rows", lambda name: errors)
-    posterior._prediction_errors.cache_clear()
+    cached = (posterior._prediction_errors, posterior.errors_of_this_fit)
+    for function in cached:
+        function.cache_clear()
     try:
         told = posterior.shipped_discrepancy("inhibitor against chemotherapy")
+        assert posterior.errors_of_this_fit()
     finally:
-        posterior._prediction_errors.cache_clear()
+        for function in cached:
+            function.cache_clear()
     row = next(r for r in errors if (r["comparison"], r["kind"]) == ("inhibitor against chemotherapy", "hr"))
     assert told["hr"] == row.number("sd")
     refused = CliRunner().invoke(app, ["harness", "--tables", str(tmp_path / "t")])

@@ -13,6 +13,7 @@ from lifelines import KaplanMeierFitter
 
 from immunescape.errors import InputError
 from immunescape.evaluation.facts import facts
+from immunescape.evaluation.posterior import error_source
 from immunescape.evaluation.replicates import km_median
 from immunescape.evaluation.scoreboard import Score, published_ratios, rivals, score_trial, summarise
 from immunescape.evaluation.trial_classes import interval_score, regimen_class, roles
@@ -182,7 +183,7 @@ def test_a_run_on_named_trials_shows_its_own_figures_and_what_its_intervals_hold
     shown = capsys.readouterr().out
     assert "Facts of the review" not in shown
     assert "is not in them" not in shown
-    assert "errors of the size that predictions left on trials that were not fitted" in shown
+    assert error_source() in shown
     assert "baseline: last trial" in shown
     assert "median absolute error at most 5 points" in shown
     assert "baseline: constant" in {row["Predictor"] for row in summary_table(found.summary()).rows}

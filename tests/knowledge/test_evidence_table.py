@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 from typer.testing import CliRunner
@@ -10,9 +11,11 @@ from typer.testing import CliRunner
 from immunescape.cli.program import app
 from immunescape.errors import ImmunescapeError, InputError
 from immunescape.knowledge.evidence_table import COLUMNS, FURTHER, matching, read_evidence, shipped_evidence
+from immunescape.knowledge.tables import DATA
+from immunescape.predictions.ledger import check_ledger
 
 BASE = "KEYNOTE-024,NCT02142738,3,ici,1,no,any,50-100,none,positive,longer survival,reck2016"
-MORE = f"{BASE},os,305,2016,0.6,0.41,0.89,source"
+MORE = f"{BASE},os,305,2016,0.6,0.41,0.89,source,metastatic"
 CHAIN = "a" * 64
 
 
@@ -62,6 +65,7 @@ def test_rows_of_both_forms_are_read(tmp_path):
         (",os,", ",survival,", "endpoint"),
         (",os,", ",,", "no endpoint"),
         (",source", ",recalled", "checked"),
+        (",metastatic", ",stage 3", "stage III"),
     ],
 )
 def test_a_row_that_cannot_be_names_file_line_and_what_is_wrong(tmp_path, old: str, new: str, message: str):
@@ -123,3 +127,44 @@ def test_check_compares_with_the_chain_of_predictions(tmp_path, monkeypatch):
     assert good.exit_code == 0
     assert "entered after the predictions up to aaaaaaaaaaaa" in good.output
     assert "fewer than the 80 rows" in good.output
+
+
+def test_trials_of_another_stage_are_told_apart(tmp_path):
+    later = MORE.replace(",metastatic", ",stage III")
+    rows = read_evidence(written(tmp_path, MORE, later, further=True)).rows
+    assert [r.stage for r in rows] == ["metastatic", "stage III"]
+
+
+def test_the_table_of_combination_trials_holds_the_field_with_its_failures():
+    table = read_evidence(DATA / "combination_evidence.csv")
+    assert len(table.rows) >= 150
+    assert check_ledger(kept=table.entered_after) == []
+    results = Counter(r.result for r in table.rows)
+    assert min(results["positive"], results["negative"]) > 50
+    assert {r.trial for r in table.rows if r.had_inhibitor == "yes" and r.result == "negative"} >= {
+        "SAPPHIRE", "CONTACT-01", "LEAP-008", "LATIFY", "Pragmatica-Lung S2302", "EVOKE-01", "COSTAR Lung",
+    }  # fmt: skip
+    assert not any(r.stage != "metastatic" and r.had_inhibitor == "yes" for r in table.rows)
+
+
+def test_no_model_fit_claim_or_trial_reads_the_trials_of_combinations():
+    source = DATA.parents[1]
+    readers = {
+        file.relative_to(source).as_posix()
+        for folder in (
+            "engine",
+            "model",
+            "population",
+            "trial",
+            "evaluation",
+            "calibration",
+            "patients",
+            "knowledge/claims",
+        )
+        for file in (source / folder).rglob("*.*")
+        if file.suffix in (".py", ".yaml")
+        and any(
+            w in file.read_text(encoding="utf-8") for w in ("evidence_table", "combination_evidence", "option_evidence")
+        )
+    }
+    assert readers == set()

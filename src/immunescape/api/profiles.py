@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from immunescape.console import NOTICE, print_table
 from immunescape.profile.study_tables import StudyTables
 from immunescape.release import installed_version
+
+if TYPE_CHECKING:
+    from immunescape.profile.assemble import Assembled
 
 __all__ = ["ProfiledStudy", "biomarkers_table", "build_reference", "profile_study"]
 
@@ -181,7 +184,19 @@ def profile_study(
         from immunescape.profile.biomarkers.expression import load_reference
 
         study.expression_reference = load_reference(reference)
-    return ProfiledStudy(assemble(study, rule_set, patients))
+    return ProfiledStudy(_by_setting(assemble(study, rule_set, patients)))
+
+
+def _by_setting(done: Assembled) -> Assembled:
+    """Say of every patient's strategies what line and history say of them, where the files record treatment."""
+    from dataclasses import replace
+
+    from immunescape.twins.strategy_setting import strategies_in_setting
+
+    patients = {
+        name: replace(p, options=strategies_in_setting(done.study, p)) for name, p in done.profile.patients.items()
+    }
+    return replace(done, profile=replace(done.profile, patients=patients))
 
 
 def build_reference(

@@ -167,6 +167,7 @@ def _strategy_rows(p: PatientProfile) -> list[dict[str, str]]:
             "Evidence": str(o.tier),
             "Because of": ", ".join(o.because),
             "Against it": ", ".join(o.against) or "–",
+            "Line and history": "; ".join(o.cautions) or "–",
             "Negative trials": ", ".join(t.name for t in o.trials if t.result == "negative") or "–",
         }
         for o in p.options

@@ -27,8 +27,8 @@ def register(app: typer.Typer) -> None:
 
 def _protocol(name: str, data: Path | None) -> str:
     """Name or file of a trial; the data folder's protocol where it has one of that name."""
-    own = None if data is None else data / "trial_files" / f"{name}.yaml"
-    return str(own) if own is not None and own.is_file() else name
+    file_of_trial = None if data is None else data / "trial_files" / f"{name}.yaml"
+    return str(file_of_trial) if file_of_trial is not None and file_of_trial.is_file() else name
 
 
 def calibrate_command(

@@ -46,10 +46,10 @@ def declared_units(words: list[str] | None) -> dict[str, str]:
         For a word without ``=``, or two units of one column.
     """
     units: dict[str, str] = {}
-    for word in words or ():
-        column, sign, unit = (text.strip() for text in word.rpartition("="))
+    for declaration in words or ():
+        column, sign, unit = (text.strip() for text in declaration.rpartition("="))
         if not sign or not column or not unit:
-            raise InputError(f"--unit {word}: no COLUMN=UNIT", hint="For example: --unit OS_TIME=days")
+            raise InputError(f"--unit {declaration}: no COLUMN=UNIT", hint="For example: --unit OS_TIME=days")
         if units.get(column, unit) != unit:
             raise InputError(f"--unit gives {column} two units: {units[column]} and {unit}", hint="Give one.")
         units[column] = unit

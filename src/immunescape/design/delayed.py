@@ -99,10 +99,10 @@ def hazard_profile(
         for arm in (experimental, control):
             alive = np.zeros(len(cuts))
             for stratum, share in shares.items():
-                part = truth.part(arm, stratum, endpoint)
-                if not isinstance(part, PiecewiseExponential):
+                distribution = truth.part(arm, stratum, endpoint)
+                if not isinstance(distribution, PiecewiseExponential):
                     raise InputError(f"'{endpoint}' is not a survival endpoint")
-                alive = alive + share / sum(shares.values()) * part.survival(cuts)
+                alive = alive + share / sum(shares.values()) * distribution.survival(cuts)
             with np.errstate(divide="ignore", invalid="ignore"):  # nobody is left in late periods
                 hazard[arm] = -np.diff(np.log(alive))
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -138,7 +138,8 @@ class SequentialBlock:
         """Compute the statistics of the hypotheses that a look tests; that of the first one at every look."""
         cohort, views = self.cohort, dict[tuple[str, tuple[str, ...]], View]()
         z = np.full(self.rejected.shape, -np.inf)
-        first_view, first_information = None, np.zeros(len(z))
+        first_view: View | None = None
+        first_information: Floats = np.zeros(len(z))
         for h, hypothesis in enumerate(self.rule.tested):
             key = (hypothesis.endpoint, hypothesis.strata)
             if key not in views:

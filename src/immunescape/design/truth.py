@@ -314,8 +314,8 @@ class Pool:
                 counts[name] += len(chosen)
                 columns = {} if SCORE not in chosen else {SCORE: chosen[SCORE].to_numpy(dtype=float)}
                 for e in endpoints:
-                    wanted = [f"{e.name}_months", f"{e.name}_event"] if e.kind == "survival" else [e.name]
-                    for column in wanted:
+                    needed = [f"{e.name}_months", f"{e.name}_event"] if e.kind == "survival" else [e.name]
+                    for column in needed:
                         if column not in chosen:
                             raise InputError(f"the virtual population has no column '{column}'")
                         columns[column] = _checked_column(chosen, column, arm)

@@ -60,8 +60,8 @@ def cache_folder() -> Path:
 def fingerprint(*parts: str) -> str:
     """Key of an entry: depends on every character of all parts."""
     hasher = blake2b(digest_size=20)
-    for part in parts:
-        data = part.encode()
+    for text in parts:
+        data = text.encode()
         hasher.update(len(data).to_bytes(8, "little"))
         hasher.update(data)
     return hasher.hexdigest()

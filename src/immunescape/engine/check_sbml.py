@@ -105,7 +105,7 @@ def read_case(folder: Path) -> Case:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(word for word in re.split(r"[\s,]+", text) if word)
+    return tuple(name for name in re.split(r"[\s,]+", text) if name)
 
 
 def _read_results(path: Path) -> tuple[FloatArray, dict[str, FloatArray]]:

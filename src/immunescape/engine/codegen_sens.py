@@ -180,6 +180,8 @@ def _output_derivatives(
 
 def _affected(plan: Plan, parameters: Sequence[str]) -> tuple[str, ...]:
     """Fixed names whose value depends on the parameters: themselves, constants and states that only events change."""
+    # One pass is enough: constants stand in the order in which they are computed. A dict keeps that order, so that the
+    # generated code does not depend on the hashes of names.
     affected_by = dict.fromkeys(parameters)
     for constant in plan.system.constants:
         if free_symbols(constant.expression) & affected_by.keys():
@@ -202,15 +204,18 @@ def _start(plan: Plan, wanted: Wanted, affected: Sequence[str]) -> str:
         "    static const int own[] = {" + ", ".join(str(slot[n]) for n in wanted.parameters) + "};",
         "    dz[own[m]] = all(1.0);",
     ]
+    # Chain rule along the order of computation: the derivative of a value is the sum over what it reads, each of which
+    # has its derivative already.
     chosen = set(wanted.parameters)
     system = plan.system
     items = [(c.name, c.expression) for c in system.constants] + [(s.name, s.initial) for s in system.states]
     for name, expression in items:
         (row,) = derivatives([expression], affected)
         total = add(*(e * sym(f"d:{n}") for n, e in sorted(row.items()))) if row else ZERO
-        if total.is_num(0.0) or name in chosen:
+        if total.is_num(0.0) or name in chosen:  # that of a chosen parameter by itself is 1, set above
             continue
         if name in column:
+            # a state that the caller starts elsewhere depends on no parameter at the start
             flag, target = f"x_fixed[{column[name]}]", f"dx[{column[name]}]"
         else:
             flag, target = f"z_fixed[{position[name]}]", f"dz[{slot[name]}]"
@@ -226,6 +231,7 @@ def _start(plan: Plan, wanted: Wanted, affected: Sequence[str]) -> str:
 
 def _lists(tape: Tape, name: str, a: str, first: Sequence[_Entry], b: str, second: Sequence[_Entry]) -> str:
     """One function that writes two lists of values."""
+    # Both lists on one tape: derivatives of one rate by a state and by a parameter share most of their subexpressions.
     roots = tape.share([tape.value(r) for r in tape.lower([e.value for e in (*first, *second)])])
     targets = [(f"{a}[{i}]", r) for i, r in enumerate(roots[: len(first)])]
     targets += [(f"{b}[{i}]", r) for i, r in enumerate(roots[len(first) :])]
@@ -247,6 +253,8 @@ def stage_tables(method: Rosenbrock) -> str:
     s = method.stages
     a: list[list[float]] = [[]]
     for i in range(1, s):
+        # The last stages of a Rodas method start where the stage before has ended: their row is that one with a 1 more,
+        # and the tables of coefficients leave it out.
         a.append(list(method.a[i - 1]) if i - 1 < len(method.a) else [*a[-1], 1.0])
     rows: Mapping[str, Sequence[Sequence[float]]] = {"STAGE_A": a, "STAGE_C": [[], *map(list, method.c)]}
     lines = []

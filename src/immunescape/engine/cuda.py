@@ -167,7 +167,7 @@ def _build(system: System, folder: Path, toolchain: Toolchain, method: str, *, p
         with Build(toolchain, folder / f"model{library_suffix()}", 1) as running:
             running.add(source)
         return record
-    used = {word for name in names for word in _OF_A_LIBRARY.findall((folder / name).read_text(encoding="utf-8"))}
+    used = {symbol for name in names for symbol in _OF_A_LIBRARY.findall((folder / name).read_text(encoding="utf-8"))}
     if used:
         raise EngineError(
             f"the model uses {', '.join(sorted(used))}, which the engine 'cuda' does not have",

@@ -228,8 +228,8 @@ class System:
     def digest(self) -> str:
         """Hexadecimal fingerprint of everything but the parameter values: equal systems need compiling once."""
         hasher = blake2b(digest_size=16)
-        for part in (*self.parameters, "|", *(c.name for c in self.constants), "|"):
-            hasher.update(part.encode() + b"\0")
+        for text in (*self.parameters, "|", *(c.name for c in self.constants), "|"):
+            hasher.update(text.encode() + b"\0")
         for state in self.states:
             hasher.update(state.name.encode() + b"\0" + state.rate.digest)
         for item in (*self.assignments, *self.algebraic):

@@ -141,16 +141,16 @@ class NativeEngine:
         EngineError
             For an unknown name, or a construct that generated code does not handle.
         """
-        wanted = Wanted(tuple(parameters), tuple(outputs))
-        content = "\n".join([sbml, "derivatives", *wanted.parameters, "of", *wanted.outputs])
+        derivatives = Wanted(tuple(parameters), tuple(outputs))
+        content = "\n".join([sbml, "derivatives", *derivatives.parameters, "of", *derivatives.outputs])
         key = _key(content, self.toolchain, self.lanes, self.method)
         entry, record = fetch(
-            key, lambda folder: _build(_read(sbml), folder, self.toolchain, self.lanes, self.method, wanted)
+            key, lambda folder: _build(_read(sbml), folder, self.toolchain, self.lanes, self.method, derivatives)
         )
         if "unsupported" in record:
             raise EngineError(f"no derivatives for a model with {record['unsupported']}")
         model = NativeModel(lambda: _read(sbml), entry, Layout.from_record(record["layout"]), self.threads)
-        return NativeSensitivities(model, wanted.parameters, wanted.outputs)
+        return NativeSensitivities(model, derivatives.parameters, derivatives.outputs)
 
     def _compile(self, content: str, system: Callable[[], System]) -> Compiled:
         key = _key(content, self.toolchain, self.lanes, self.method)

@@ -143,7 +143,7 @@ def solve_algebraic(
     equations = inline(residuals, assignments, where)
     order = sorted(candidates, key=lambda name: (name in last, candidates.index(name)))
     symbols = [free_symbols(e) for e in equations]
-    matched = _match([[name for name in order if name in found] for found in symbols])
+    matched = _match([[name for name in order if name in occurring] for occurring in symbols])
     if matched is None:
         raise EngineError("an algebraic rule leaves no variable to solve for: the model is overdetermined", where=where)
     open_ = dict(zip(matched, equations, strict=True))

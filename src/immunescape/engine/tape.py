@@ -205,9 +205,9 @@ class Tape:
             bottom = [b for b in bottom if not self.hoist.fixed(b)]
         # Signs are pulled out of products, so that x*y and (-x)*y are the same node but for a subtraction at its use.
         sign = 1
-        for i, part in enumerate(top):
-            if part.op == "num" and part.value < 0:
-                sign, top[i] = -sign, ir.num(-part.value)
+        for i, factor in enumerate(top):
+            if factor.op == "num" and factor.value < 0:
+                sign, top[i] = -sign, ir.num(-factor.value)
         top = [p for p in self._fixed_part(top, "mul") if not p.is_num(1.0)]
         operands = [self._operand(p) for p in top]
         # One reciprocal per denominator, however many quotients have it: a division costs several multiplications.
@@ -224,8 +224,8 @@ class Tape:
     def _sum(self, node: Expr) -> int:
         parts = self._fixed_part(list(node.args), "add")
         terms: list[tuple[int, int]] = []
-        for part in parts:
-            index = self._operand(part)
+        for summand in parts:
+            index = self._operand(summand)
             if self.nodes[index][0] == "neg":
                 terms.append((self.nodes[index][1], -1))
             else:

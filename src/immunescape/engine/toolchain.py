@@ -52,7 +52,7 @@ class Toolchain:
     @property
     def is_zig(self) -> bool:
         """Whether this is the compiler of the ``ziglang`` wheel."""
-        return any(word == "ziglang" or Path(word).stem == "zig" for word in self.command)
+        return any(argument == "ziglang" or Path(argument).stem == "zig" for argument in self.command)
 
     @property
     def is_gcc(self) -> bool:

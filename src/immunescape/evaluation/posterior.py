@@ -7,6 +7,7 @@ structure, is estimated from the errors that the calibration left (`shipped_disc
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -113,16 +114,17 @@ def shipped_discrepancy(comparison: str = "") -> Mapping[str, float]:
     """SD of the error of the model's structure, by kind of figure; {} where no fit ships.
 
     Three sources, each before the next: the errors that predictions of trials left which nothing was fitted to
-    (``knowledge/data/prediction_errors.csv``, from a run of the harness); where the calibration fitted again without
-    each trial, the errors of those fits on the trial that they had not seen; the errors on trials that were fitted,
-    which are rather too small. The first two are those of trials with the same `comparison` (see `comparison_kind`), if
+    (``knowledge/data/prediction_errors.csv``, from a run of the harness with the fit that ships); where the calibration
+    fitted again without each trial, the errors of those fits on the trial that they had not seen; the errors on trials
+    that were fitted, which are rather too small. A table from a run with another fit comes after the second. The first
+    two are those of trials with the same `comparison` (see `comparison_kind`), if
     they hold `ENOUGH` figures of a kind, else of all.
     """
     record = shipped_record()
     if record is None:
         return {}
     out = dict(record.get("discrepancy", {}))
-    for apart in (record.get("discrepancy_left_out", {}), _prediction_errors()):
+    for apart in sorted_errors(record):
         for group in ("all", comparison):
             for kind, own in apart.get(group, {}).items():
                 if group == "all" or own["figures"] >= ENOUGH:
@@ -130,14 +132,35 @@ def shipped_discrepancy(comparison: str = "") -> Mapping[str, float]:
     return out
 
 
+def sorted_errors(record: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Errors by comparison and kind of figure, those that count come last."""
+    left_out, table = record.get("discrepancy_left_out", {}), _prediction_errors()
+    return (left_out, table) if errors_of_this_fit() else (table, left_out)
+
+
+def fit_digest() -> str:
+    """Hash of the table of the fit that ships; empty where none ships."""
+    path = files("immunescape.knowledge").joinpath("data", "population_fit.csv")
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else ""
+
+
+@lru_cache(maxsize=1)
+def errors_of_this_fit() -> bool:
+    """Whether the table of prediction errors stems from a run with the fit that ships."""
+    from immunescape.knowledge.tables import read_rows
+
+    return {row["fit"] for row in read_rows("prediction_errors")} == {fit_digest()}
+
+
 def error_source() -> str:
     """Words for what the errors of `shipped_discrepancy` are; empty where none ship."""
     record = shipped_record()
     if record is None or not shipped_discrepancy():
         return ""
-    if _prediction_errors():
+    left_out = record.get("discrepancy_left_out")
+    if _prediction_errors() and (errors_of_this_fit() or not left_out):
         return "errors of the size that predictions left on trials that were not fitted"
-    if record.get("discrepancy_left_out"):
+    if left_out:
         return "errors of the size that fits left on a trial which they had not seen"
     return "errors of the size that the fit left on the calibration trials"
 

@@ -85,8 +85,8 @@ class Setting(_Record):
 
     def factor(self, name: str) -> float | None:
         """Return the factor of a parameter, or None where it is set to a value."""
-        found = _FACTOR.match(str(self.set[name]))
-        return float(found.group(1)) if found else None
+        match = _FACTOR.match(str(self.set[name]))
+        return float(match.group(1)) if match else None
 
 
 class Claim(_Record):
@@ -200,13 +200,13 @@ class _Chapter(_Record):
 
 def places(claim: Claim) -> set[tuple[int, int]]:
     """Return the (paragraph, sentence) pairs that a claim speaks of."""
-    found: set[tuple[int, int]] = set()
+    positions: set[tuple[int, int]] = set()
     for text in claim.at:
         match = _PLACE.match(text)
         assert match is not None
         paragraph, first, last = int(match[1]), int(match[2]), int(match[3] or match[2])
-        found |= {(paragraph, s) for s in range(first, last + 1)}
-    return found
+        positions |= {(paragraph, s) for s in range(first, last + 1)}
+    return positions
 
 
 def read_claims(file: str, text: str) -> list[Claim]:
@@ -229,17 +229,17 @@ def read_claims(file: str, text: str) -> list[Claim]:
         ) from error
     assert node is not None
     lines = [item.start_mark.line + 1 for key, value in node.value if key.value == "claims" for item in value.value]
-    found: list[Claim] = []
+    claims: list[Claim] = []
     for line, row in zip(lines, chapter.claims, strict=True):
         where = f"{file}, line {line}, claim '{row.get('id', '?')}'"
         try:
             claim = Claim.model_validate({**row, "chapter": chapter.chapter})
         except ValidationError as error:
             raise _problem(error, where) from error
-        if any(c.id == claim.id for c in found):
+        if any(c.id == claim.id for c in claims):
             raise InputError("this id occurs twice", where=where)
-        found.append(claim)
-    return found
+        claims.append(claim)
+    return claims
 
 
 def first_problem(error: ValidationError, where: str) -> InputError:
@@ -252,8 +252,8 @@ def _problem(error: ValidationError, where: str) -> Exception:
     detail = error.errors(include_url=False)[0]
     field = ".".join(str(p) for p in detail["loc"])
     if detail["type"] == "extra_forbidden":
-        known = Setting.model_fields if len(detail["loc"]) > 1 else Claim.model_fields
-        return unknown_word("field", str(detail["loc"][-1]), known, where=where)
+        fields = Setting.model_fields if len(detail["loc"]) > 1 else Claim.model_fields
+        return unknown_word("field", str(detail["loc"][-1]), fields, where=where)
     if detail["type"] == "literal_error":
         return unknown_word(
             f"word for '{field}'",
@@ -273,12 +273,12 @@ def shipped_claims() -> tuple[Claim, ...]:
     InputError
         Naming file, line and claim.
     """
-    found: list[Claim] = []
+    claims: list[Claim] = []
     folder = files("immunescape.knowledge") / "claims"
     for entry in sorted(folder.iterdir(), key=lambda e: e.name):
         if entry.name.endswith(".yaml"):
-            found += read_claims(entry.name, entry.read_text(encoding="utf-8"))
-    return tuple(found)
+            claims += read_claims(entry.name, entry.read_text(encoding="utf-8"))
+    return tuple(claims)
 
 
 @plugins.cached()
@@ -290,15 +290,15 @@ def load_claims() -> tuple[Claim, ...]:
     InputError
         Naming file, line and claim; an identifier that stands twice.
     """
-    found = list(shipped_claims())
+    claims = list(shipped_claims())
     for path in plugins.library("claims").values():
-        found += read_claims(str(path), path.read_text(encoding="utf-8"))
+        claims += read_claims(str(path), path.read_text(encoding="utf-8"))
     seen: set[str] = set()
-    for claim in found:
+    for claim in claims:
         if claim.id in seen:
             raise InputError(f"the claim '{claim.id}' occurs in two chapters")
         seen.add(claim.id)
-    return tuple(found)
+    return tuple(claims)
 
 
 def claim_chapters() -> list[str]:

@@ -30,18 +30,21 @@ COLUMNS = (
     "trial", "registry", "phase", "kind", "lines", "had_inhibitor", "histology", "pdl1", "driver", "result", "finding",
     "source",
 )  # fmt: skip
-FURTHER = ("endpoint", "n", "year", "ratio", "low", "high", "checked")
+FURTHER = ("endpoint", "n", "year", "ratio", "low", "high", "checked", "stage")
 """Columns that the table of combination trials has besides."""
 PARTS = (
     "ici", "CTLA-4 antibody", "TIGIT antibody", "LAG-3 antibody", "TIM-3 antibody", "antiangiogenic", "cytokine",
     "cell therapy", "antibody-drug conjugate", "targeted", "vaccine", "radiotherapy", "STING agonist",
-    "epigenetic drug", "costimulation", "adenosine antibody", "flora", "chemotherapy", "other",
+    "epigenetic drug", "costimulation", "adenosine antibody", "flora", "chemotherapy", "PARP inhibitor",
+    "ATR inhibitor", "IDO1 inhibitor", "arginase inhibitor", "TGF-beta receptor inhibitor", "TGF-beta trap",
+    "interleukin-1 antibody", "CCR4 antibody", "COX-2 inhibitor", "metformin", "other",
 )  # fmt: skip
 """Parts of a class of regimen, in the order in which they are joined by ``and``."""
 PHASES = ("1", "1b", "1/2", "1b/2", "2", "2/3", "3")
 LINES = ("any", "1", "2", "3", "1+", "2+", "3+")
 RESULTS = ("positive", "negative", "mixed", "single_arm")
 DRIVERS = ("any", "none", "EGFR", "ALK", "ROS1", "BRAF", "MET", "RET", "HER2", "KRAS")
+STAGES = ("metastatic", "stage III", "resectable")
 ENDPOINTS = ("os", "pfs", "orr", "efs", "dfs", "other")
 MEMORY = "memory"
 _REGISTRY = re.compile(
@@ -67,6 +70,7 @@ class EvidenceRow:
     endpoint, n, year, ratio, low, high : primary endpoint, patients, year of publication, hazard ratio with its 95 %
         interval; None where not entered.
     checked : ``source`` where the figures were read in the source, ``memory`` where they were recalled.
+    stage : ``metastatic``, ``stage III`` (with or after chemoradiotherapy) or ``resectable``.
     """
 
     trial: str
@@ -88,11 +92,12 @@ class EvidenceRow:
     low: float | None = None
     high: float | None = None
     checked: str = ""
+    stage: str = "metastatic"
 
     @property
     def setting(self) -> tuple[str, ...]:
         """What a second row of the same trial must differ in."""
-        return (self.kind, self.lines, self.had_inhibitor, self.histology, self.pdl1, self.driver)
+        return (self.kind, self.lines, self.had_inhibitor, self.histology, self.pdl1, self.driver, self.stage)
 
     def to_json(self) -> dict[str, Any]:
         """Plain content, without what was not entered."""
@@ -194,10 +199,11 @@ def _further(r: Row) -> dict[str, Any]:
     if r["endpoint"]:
         r.choice("endpoint", ENDPOINTS)
     r.choice("checked", ("source", MEMORY))
-    for column, low, high in (("n", 1, 10_000), ("year", 1990, 2100)):
+    r.choice("stage", STAGES)
+    for column, least, most in (("n", 1, 10_000), ("year", 1990, 2100)):
         value = numbers[column]
-        if value is not None and not (low <= value <= high and value == math.floor(value)):
-            raise InputError(f"{column} is {value:g}", where=r.where, hint=f"A whole number from {low} to {high}.")
+        if value is not None and not (least <= value <= most and value == math.floor(value)):
+            raise InputError(f"{column} is {value:g}", where=r.where, hint=f"A whole number from {least} to {most}.")
     ratio, low, high = numbers["ratio"], numbers["low"], numbers["high"]
     if (ratio is None) != (low is None) or (low is None) != (high is None):
         raise InputError("a hazard ratio and both ends of its interval are entered together", where=r.where)
@@ -217,6 +223,7 @@ def _further(r: Row) -> dict[str, Any]:
     counts = {k: None if numbers[k] is None else int(numbers[k] or 0) for k in ("n", "year")}
     return {
         "endpoint": r["endpoint"], **counts, "ratio": ratio, "low": low, "high": high, "checked": r["checked"],
+        "stage": r["stage"],
     }  # fmt: skip
 
 

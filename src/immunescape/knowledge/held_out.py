@@ -42,6 +42,6 @@ def is_held_out(study: str, patient: object) -> bool:
     """
     if study not in STUDIES:
         raise unknown_word("study", study, STUDIES)
-    word = str(int(patient)) if isinstance(patient, float) and patient.is_integer() else str(patient).strip()
-    digest = int(hashlib.sha256(f"{study}:{word}".encode()).hexdigest(), 16)
+    identifier = str(int(patient)) if isinstance(patient, float) and patient.is_integer() else str(patient).strip()
+    digest = int(hashlib.sha256(f"{study}:{identifier}".encode()).hexdigest(), 16)
     return digest % 100 >= 100 - HELD_OUT_PERCENT

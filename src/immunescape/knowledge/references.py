@@ -169,11 +169,11 @@ class _Reader:
                 if self.text[i] == '"' and depth == 0:
                     self.at = i + 1
                     return self.text[start:i]
-        word = re.compile(r"[A-Za-z0-9]+").match(self.text, self.at)
-        if word is None:
+        bare = re.compile(r"[A-Za-z0-9]+").match(self.text, self.at)
+        if bare is None:
             raise self.fail(f"a value is missing in the entry '{key}'")
-        self.at = word.end()
-        return word.group(0)
+        self.at = bare.end()
+        return bare.group(0)
 
     def braced(self) -> str:
         start, depth = self.at, 0

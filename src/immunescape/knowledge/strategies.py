@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from immunescape.errors import unknown_word
+from immunescape.knowledge.evidence_table import PARTS
 from immunescape.knowledge.mechanism_rules import Group, Node, conditions, load_rules
 from immunescape.knowledge.yaml_tables import DATA, Block, load_table
 
@@ -43,6 +44,7 @@ class Strategy(Block):
     title: str
     mechanisms: list[str] = Field(min_length=1)
     pointless_with: list[str] = Field(default=[], description="Mechanisms that take away what it needs.")
+    kinds: list[str] = Field(min_length=1, description="Classes of regimen, as the table of evidence names them.")
     needs: dict[str, bool | str] = Field(default={}, description="Biomarkers that must have this value.")
     tier: Tier
     rationale: str
@@ -91,6 +93,10 @@ def load_strategies() -> Strategies:
         for mechanism in [*strategy.mechanisms, *strategy.pointless_with]:
             if mechanism not in mechanisms:
                 raise unknown_word("mechanism", mechanism, mechanisms, where=where)
+        for kind in strategy.kinds:
+            for part in kind.split(" and "):
+                if part not in PARTS:
+                    raise unknown_word("class of regimen", part, PARTS, where=where)
         for trial in strategy.trials:
             for key in trial.citation:
                 get_reference(key, references, where)

@@ -71,7 +71,7 @@ class Row(Mapping[str, str]):
 
     def parts(self, column: str, separator: str = ";") -> tuple[str, ...]:
         """Cell as several words."""
-        return tuple(word for word in (part.strip() for part in self.cells[column].split(separator)) if word)
+        return tuple(entry for entry in (raw.strip() for raw in self.cells[column].split(separator)) if entry)
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -314,8 +314,8 @@ def _check_units(draft: Draft) -> None:
         tree = settled(state.initial, state.dimension, state.owner, f"initial value of state '{name}'")
         draft.states[name] = replace(state, initial=tree)
     for name, reaction in draft.reactions.items():
-        wanted = multiply(reaction.dimension, RATE)
-        tree = settled(reaction.rate, wanted, reaction.owner, f"rate of reaction '{name}'")
+        rate_dimension = multiply(reaction.dimension, RATE)
+        tree = settled(reaction.rate, rate_dimension, reaction.owner, f"rate of reaction '{name}'")
         draft.reactions[name] = replace(reaction, rate=tree)
     for name, quantity in draft.quantities.items():
         tree = settled(quantity.expression, quantity.dimension, quantity.owner, f"{quantity.kind} '{name}'")

@@ -55,8 +55,8 @@ def add_clones(draft: Draft) -> None:
         draft.access[f"fraction_{name}"] = set()
         for word in clone.traits:
             if word not in draft.traits and word not in _registered_traits():
-                known = {*draft.traits, *_registered_traits()}
-                raise unknown_word("trait", word, known, where=f"clone '{name}' of '{owner}'", error=ModelError)
+                valid_traits = {*draft.traits, *_registered_traits()}
+                raise unknown_word("trait", word, valid_traits, where=f"clone '{name}' of '{owner}'", error=ModelError)
         for trait_name, (trait, trait_owner) in draft.traits.items():
             text, writer = clone.traits.get(trait_name, trait.default), trait_owner
             if trait_name in clone.traits:
@@ -122,7 +122,7 @@ def add_processes(
     activities: dict[Key, list[Expression]] = {}
     relative: dict[Key, list[Expression]] = {}
     if is_sparse(specificity):
-        every = [(m.process, m.pathway, part.name) for part in draft.chosen for m in part.modulations]
+        every = [(m.process, m.pathway, module.name) for module in draft.chosen for m in module.modulations]
         activities, relative = add_activities(draft, dict.fromkeys(k for k in every if k[0] in draft.processes))
     if in_series(specificity) and draft.processes:
         add_series(draft, next(iter(draft.processes.values()))[1])

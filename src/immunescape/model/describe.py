@@ -36,10 +36,10 @@ def equations(model: Model, mechanism: str | None = None) -> str:
     """
     every = [*model.mechanisms, *model.drugs]
     if mechanism is not None:
-        known = {m.name: m for m in every}
-        if mechanism not in known:
-            raise unknown_word("mechanism of this model", mechanism, known)
-        every = [known[mechanism]]
+        by_name = {m.name: m for m in every}
+        if mechanism not in by_name:
+            raise unknown_word("mechanism of this model", mechanism, by_name)
+        every = [by_name[mechanism]]
     flows = _flows(model)
     head = "Base units: day, cm (volume cm^3 = mL), cell, nmol, mg; states are amounts.\n\n"
     return head + "\n".join(text for m in every if (text := _section(model, m, flows)))
@@ -56,31 +56,31 @@ def _flows(model: Model) -> dict[str, list[str]]:
 
 
 def _section(model: Model, mechanism: Mechanism, flows: dict[str, list[str]]) -> str:
-    own = mechanism.name
+    own_name = mechanism.name
     lines: list[str] = []
     for name, state in model.states.items():
-        if state.owner == own:
+        if state.owner == own_name:
             right = " ".join(flows[name]).removeprefix("+ ") or "0"
             lines.append(f"  d({name})/dt = {right}    [{dimension_text(state.dimension)}/day; {state.meaning}]")
             if not (isinstance(state.initial, Number) and state.initial.value == 0):
                 lines.append(f"  {name}(0) = {write(state.initial)}")
     for name, reaction in model.reactions.items():
-        if reaction.owner == own:
+        if reaction.owner == own_name:
             left = " + ".join(_side(s, n) for s, n in reaction.reactants.items()) or "nothing"
             right = " + ".join(_side(s, n) for s, n in reaction.products.items()) or "nothing"
             lines.append(f"  {name}: {left} -> {right},  rate = {write(reaction.rate)}    [{reaction.meaning}]")
     for name, quantity in model.quantities.items():
-        if quantity.owner == own:
+        if quantity.owner == own_name:
             unit = dimension_text(quantity.dimension)
             lines.append(f"  {name} = {write(quantity.expression)}    [{unit}; {quantity.meaning}]")
     for name, event in model.events.items():
-        if event.owner == own:
+        if event.owner == own_name:
             actions = ", ".join(f"{s} := {write(t)}" for s, t in event.assignments.items())
             lines.append(f"  {name}: when {write(event.trigger)}, {actions}")
     if not lines:
         return ""
     kind = "drug" if isinstance(mechanism, Drug) else "mechanism"
-    return f"{mechanism.title} ({kind} {own})\n" + "\n".join(lines) + "\n"
+    return f"{mechanism.title} ({kind} {own_name})\n" + "\n".join(lines) + "\n"
 
 
 def _side(state: str, stoichiometry: float) -> str:
@@ -89,14 +89,14 @@ def _side(state: str, stoichiometry: float) -> str:
 
 def _cited(model: Model) -> dict[str, str]:
     """Return key -> what cites it first."""
-    found: dict[str, str] = {}
+    cited: dict[str, str] = {}
     for mechanism in (*model.mechanisms, *model.drugs):
         for key in mechanism.references:
-            found.setdefault(key, f"mechanism '{mechanism.name}'")
+            cited.setdefault(key, f"mechanism '{mechanism.name}'")
     for parameter in model.parameters.values():
         for key in parameter.sources:
-            found.setdefault(key, parameter.origin)
-    return found
+            cited.setdefault(key, parameter.origin)
+    return cited
 
 
 def citation_keys(model: Model) -> list[str]:
@@ -189,9 +189,9 @@ def summary(model: Model) -> str:
         + ", ".join(f"{grades.get(g, 0)} {g}" for g in ("measured", "fitted", "assumed"))
         + f" ({directed} of these with their direction from a source)",
     ]
-    for word, members in (("Mechanisms", model.mechanisms), ("Drugs", model.drugs)):
+    for heading, members in (("Mechanisms", model.mechanisms), ("Drugs", model.drugs)):
         if members:
-            lines.append(f"{word}:")
+            lines.append(f"{heading}:")
             lines += [f"  {m.name}: {m.title}" for m in members]
     if model.clones:
         lines.append("Clones: " + ", ".join(f"{c.name} ({c.meaning})" for c in model.clones))

@@ -80,10 +80,10 @@ def infer(
 def _alike(
     tree: Apply, parts: list[tuple[Expression, Dimension | None]], where: str
 ) -> tuple[tuple[Expression, ...], Dimension | None]:
-    known = [p for p in parts if p[1] is not None]
-    if not known:
+    with_dimension = [p for p in parts if p[1] is not None]
+    if not with_dimension:
         return tuple(p[0] for p in parts), None
-    dimension = known[0][1]
+    dimension = with_dimension[0][1]
     assert dimension is not None
     for original, (_, other) in zip(tree.args, parts, strict=True):
         if other is not None and other != dimension:

@@ -271,11 +271,11 @@ class Draft:
 
     def check_names(self) -> None:
         """Check that every name exists, and that whoever uses it requires its owner."""
-        known = self.known()
+        valid = self.known()
         for use in self.uses:
             for name in names(use.tree):
-                if name not in known:
-                    raise self.missing(name, use.owner, use.where, known)
+                if name not in valid:
+                    raise self.missing(name, use.owner, use.where, valid)
                 self._check_access(name, use)
 
     def _check_access(self, name: str, use: Use) -> None:

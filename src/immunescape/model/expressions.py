@@ -102,16 +102,16 @@ class _Parser:
         raise ModelError(f"{message} (character {spot + 1} of `{self.text}`)", where=self.where)
 
     def take(self, *words: str) -> str | None:
-        kind, word, _ = self.tokens[self.at]
-        if kind == "op" and word in words:
+        kind, text_of_token, _ = self.tokens[self.at]
+        if kind == "op" and text_of_token in words:
             self.at += 1
-            return word
+            return text_of_token
         return None
 
     def expect(self, word: str) -> None:
         if not self.take(word):
-            found = self.tokens[self.at][1]
-            self.fail(f"'{word}' expected" + (f", found '{found}'" if found else " at the end"))
+            actual = self.tokens[self.at][1]
+            self.fail(f"'{word}' expected" + (f", found '{actual}'" if actual else " at the end"))
 
     def logical(self) -> Expression:
         left = self.comparison()
@@ -152,18 +152,18 @@ class _Parser:
         return base
 
     def atom(self) -> Expression:
-        kind, word, _ = self.tokens[self.at]
+        kind, symbol, _ = self.tokens[self.at]
         if kind == "number":
             self.at += 1
-            return Number(float(word))
+            return Number(float(symbol))
         if kind == "name":
             self.at += 1
-            return self.call(word) if self.tokens[self.at][1] == "(" else Name(word)
+            return self.call(symbol) if self.tokens[self.at][1] == "(" else Name(symbol)
         if self.take("("):
             inner = self.logical()
             self.expect(")")
             return inner
-        self.fail(f"a number, name or '(' expected, found '{word}'" if word else "a number, name or '(' expected")
+        self.fail(f"a number, name or '(' expected, found '{symbol}'" if symbol else "a number, name or '(' expected")
         raise AssertionError
 
     def call(self, word: str) -> Expression:
@@ -232,8 +232,8 @@ def _walk(tree: Expression) -> Iterator[Expression]:
 
 def names(tree: Expression) -> list[str]:
     """Return the names that an expression uses, each once, in order of appearance, without ``pi`` and ``time``."""
-    found = dict.fromkeys(node.id for node in _walk(tree) if isinstance(node, Name))
-    return [n for n in found if n not in ("pi", "time")]
+    symbols = dict.fromkeys(node.id for node in _walk(tree) if isinstance(node, Name))
+    return [n for n in symbols if n not in ("pi", "time")]
 
 
 def total(terms: list[Expression]) -> Expression:
@@ -276,14 +276,17 @@ def _write(tree: Expression) -> tuple[str, int]:
         return tree.id, 9
     if tree.op not in _PRECEDENCE:
         return f"{tree.op}({', '.join(write(a) for a in tree.args)})", 9
-    own = _PRECEDENCE[tree.op]
+    precedence = _PRECEDENCE[tree.op]
     parts = [_write(a) for a in tree.args]
     if tree.op == "neg":
-        return f"-{_wrap(parts[0], own)}", own
+        return f"-{_wrap(parts[0], precedence)}", precedence
     if tree.op == "^":
-        return f"{_wrap(parts[0], own + 1)}^{_wrap(parts[1], own)}", own
+        return f"{_wrap(parts[0], precedence + 1)}^{_wrap(parts[1], precedence)}", precedence
     tight = tree.op in ("-", "/") or tree.op in COMPARISONS
-    return f"{_wrap(parts[0], own)} {tree.op} {_wrap(parts[1], own + 1 if tight else own)}", own
+    return (
+        f"{_wrap(parts[0], precedence)} {tree.op} {_wrap(parts[1], precedence + 1 if tight else precedence)}",
+        precedence,
+    )
 
 
 def _wrap(part: tuple[str, int], least: int) -> str:

@@ -117,7 +117,7 @@ def _cached(path: Path, owner: str, changed: int) -> tuple[Parameter, ...]:
         if header is None:
             raise ModelError("the table is empty", where=str(path), hint=f"Its first line is: {','.join(COLUMNS)}")
         _check_header([h.strip() for h in header], path)
-        found: dict[str, Parameter] = {}
+        parameters: dict[str, Parameter] = {}
         for cells in reader:
             where = f"{path}, row {reader.line_num}"
             if not any(c.strip() for c in cells):
@@ -130,12 +130,12 @@ def _cached(path: Path, owner: str, changed: int) -> tuple[Parameter, ...]:
                 )
             row = {h.strip(): c.strip() for h, c in zip(header, cells, strict=False)}
             parameter = _read(row, owner, where)
-            if parameter.name in found:
+            if parameter.name in parameters:
                 raise ModelError(
-                    f"'{parameter.name}' occurs twice; first in {found[parameter.name].origin}", where=where
+                    f"'{parameter.name}' occurs twice; first in {parameters[parameter.name].origin}", where=where
                 )
-            found[parameter.name] = parameter
-    return tuple(found.values())
+            parameters[parameter.name] = parameter
+    return tuple(parameters.values())
 
 
 def load_parameters(table: str | Path, owner: str) -> dict[str, Parameter]:

@@ -58,16 +58,16 @@ def reference_id(key: Key) -> str:
 
 @lru_cache(maxsize=8)
 def _read(path: Path, changed: int) -> dict[Key, float]:
-    found: dict[Key, float] = {}
+    strengths: dict[Key, float] = {}
     for row in parse_rows(path.read_text(encoding="utf-8"), _COLUMNS, str(path), error=ModelError):
         value = row.number("strength")
         if value < 0:
             raise ModelError(f"strength '{row['strength']}' is not a number >= 0", where=row.where)
         key = (row["process"], row["pathway"], row["mechanism"])
-        if key in found:
+        if key in strengths:
             raise ModelError(f"{' '.join(key)} occurs twice", where=row.where)
-        found[key] = value
-    return found
+        strengths[key] = value
+    return strengths
 
 
 def strengths_file(specificity: str) -> Path:
@@ -97,7 +97,7 @@ def strengths_from_state(model: Model, quantities: Mapping[str, float]) -> dict[
     ModelError
         If a strength is missing, negative or not finite.
     """
-    found: dict[Key, float] = {}
+    strengths: dict[Key, float] = {}
     for key in model.modulations:
         name = strength_id(key)
         if name not in quantities:
@@ -105,8 +105,8 @@ def strengths_from_state(model: Model, quantities: Mapping[str, float]) -> dict[
         value = float(quantities[name])
         if not (math.isfinite(value) and value >= -1e-12):
             raise ModelError(f"the strength '{name}' is {value:g}; a strength is a number >= 0")
-        found[key] = max(value, 0.0)
-    return found
+        strengths[key] = max(value, 0.0)
+    return strengths
 
 
 def settle_strengths(
@@ -141,9 +141,9 @@ def settle_strengths(
     now = {key: model.parameters[reference_id(key)].base for key in model.modulations}
     moved: dict[Key, float] = {}
     for _ in range(rounds):
-        found = strengths_from_state(model, baseline({reference_id(k): v for k, v in now.items()}))
-        moved = {k: abs(found[k] - now[k]) / (1.0 + now[k]) for k in found}
-        now = found
+        following = strengths_from_state(model, baseline({reference_id(k): v for k, v in now.items()}))
+        moved = {k: abs(following[k] - now[k]) / (1.0 + now[k]) for k in following}
+        now = following
         if all(m <= tolerance for m in moved.values()):
             return now
     worst = max(moved, key=lambda k: moved[k])

@@ -90,19 +90,19 @@ DRUGS = Registry(
 
 @cached()
 def _drugs() -> Mapping[str, Drug]:
-    found = DRUGS.all()
-    clash = sorted(set(found) & set(MECHANISMS.all()))
+    registered = DRUGS.all()
+    clash = sorted(set(registered) & set(MECHANISMS.all()))
     if clash:
         raise ModelError(f"'{clash[0]}' is both a mechanism and a drug")
     taken: dict[str, str] = {}
-    for drug in found.values():
-        for word in {w.casefold() for w in (drug.name, *drug.synonyms)}:
-            if word in taken:
-                raise ModelError(f"'{word}' names both drugs '{taken[word]}' and '{drug.name}'")
-            taken[word] = drug.name
+    for drug in registered.values():
+        for drug_name in {w.casefold() for w in (drug.name, *drug.synonyms)}:
+            if drug_name in taken:
+                raise ModelError(f"'{drug_name}' names both drugs '{taken[drug_name]}' and '{drug.name}'")
+            taken[drug_name] = drug.name
     for extra in contributions("immunescape.drugs"):
         _check_harm(extra.value.name, extra.where)
-    return found
+    return registered
 
 
 def _check_harm(drug: str, where: str) -> None:
@@ -155,8 +155,8 @@ def get_drug(name: str, *, where: str | None = None) -> Drug:
         File and line that the name stands in, for the error.
     """
     words = {w.casefold(): d.name for d in _drugs().values() for w in (d.name, *d.synonyms)}
-    word = " ".join(name.split()).casefold()
-    for candidate in (word, word.replace("-", "_").replace(" ", "_")):
+    plain = " ".join(name.split()).casefold()
+    for candidate in (plain, plain.replace("-", "_").replace(" ", "_")):
         if candidate in words:
             return _drugs()[words[candidate]]
     raise unknown_word("drug", name, words, where=where)

@@ -181,12 +181,12 @@ def _reaction(w: _Writer, reaction: ModelReaction, states: Mapping[str, ModelSta
     if reaction.dimension != SUBSTANCE:
         rate = Apply("*", (Number(1.0, multiply(SUBSTANCE, reaction.dimension, -1)), rate))
     sides = ""
-    for word, side in (("Reactants", reaction.reactants), ("Products", reaction.products)):
+    for role, side in (("Reactants", reaction.reactants), ("Products", reaction.products)):
         if side:
             references = "".join(
                 f'<speciesReference species="{s}" stoichiometry="{n:.17g}" constant="true"/>' for s, n in side.items()
             )
-            sides += f"<listOf{word}>{references}</listOf{word}>"
+            sides += f"<listOf{role}>{references}</listOf{role}>"
     touched = {*reaction.reactants, *reaction.products}
     used = [n for n in _species_names(reaction.rate, states) if n not in touched]
     if used:

@@ -46,46 +46,46 @@ def select(
         raise InputError("mechanisms, drugs and without take lists of names, not one text", hint="Write ('name',).")
     named = list(registry.mechanisms()) if mechanisms is None else list(mechanisms)
     chosen = [registry.get_mechanism(m) if isinstance(m, str) else m for m in named]
-    known = {m.name for m in chosen} | set(registry.mechanisms())
+    names = {m.name for m in chosen} | set(registry.mechanisms())
     leave = list(without)
     for name in leave:
-        if name not in known:
-            raise unknown_word("mechanism", name, known)
+        if name not in names:
+            raise unknown_word("mechanism", name, names)
     chosen = [m for m in chosen if m.name not in leave]
     chosen += [registry.get_drug(d) if isinstance(d, str) else d for d in drugs]
     result: dict[str, Mechanism] = {}
-    for one in chosen:
-        if one.name in result and result[one.name] is not one:
-            raise ModelError(f"two mechanisms are called '{one.name}'")
-        result[one.name] = one
-    _check_requirements(result, leave, known)
+    for mechanism in chosen:
+        if mechanism.name in result and result[mechanism.name] is not mechanism:
+            raise ModelError(f"two mechanisms are called '{mechanism.name}'")
+        result[mechanism.name] = mechanism
+    _check_requirements(result, leave, names)
     return list(result.values())
 
 
 def _check_requirements(chosen: dict[str, Mechanism], leave: Sequence[str], known: set[str]) -> None:
-    for one in chosen.values():
-        for name in one.requires:
+    for mechanism in chosen.values():
+        for name in mechanism.requires:
             if name in chosen:
                 continue
             if name in leave:
                 also = sorted(dependents([*chosen.values()], leave))
                 raise ModelError(
-                    f"{label(one)} requires '{name}', which is left out",
+                    f"{label(mechanism)} requires '{name}', which is left out",
                     hint=f"Leave out what needs it as well: {', '.join(also)}.",
                 )
             if name not in known and name not in registry.drugs():
-                raise unknown_word("mechanism", name, known, where=f"{label(one)}, requires", error=ModelError)
-            raise ModelError(f"{label(one)} requires '{name}', which is not in this model", hint=f"Add '{name}'.")
+                raise unknown_word("mechanism", name, known, where=f"{label(mechanism)}, requires", error=ModelError)
+            raise ModelError(f"{label(mechanism)} requires '{name}', which is not in this model", hint=f"Add '{name}'.")
 
 
 def dependents(chosen: Iterable[Mechanism], leave: Iterable[str]) -> set[str]:
     """Return the names of all that require, directly or not, one of those that are left out."""
     gone, every = set(leave), list(chosen)
-    found: set[str] = set()
+    dependent: set[str] = set()
     while more := {m.name for m in every if m.name not in gone and gone & set(m.requires)}:
         gone |= more
-        found |= more
-    return found
+        dependent |= more
+    return dependent
 
 
 def closures(chosen: Iterable[Mechanism]) -> dict[str, frozenset[str]]:

@@ -91,13 +91,13 @@ def _store(parts: Iterable[Mechanism], specificity: Specificity, folder: Path) -
     model = _assembled(parts, specificity)
     (folder / _DOCUMENT).write_text(model.to_sbml(unreferenced=True), encoding="utf-8")
     (folder / _CONTENT).write_text(json.dumps(encoded(model)), encoding="utf-8")
-    return {"model": [part.name for part in parts]}
+    return {"model": [module.name for module in parts]}
 
 
 def _key(parts: Iterable[Mechanism], specificity: Specificity = DEFAULT) -> str:
     from immunescape.engine.cache import fingerprint
 
-    tables = [table_path(part.parameters).read_text(encoding="utf-8") for part in parts]
+    tables = [table_path(module.parameters).read_text(encoding="utf-8") for module in parts]
     file = strengths_file(specificity)
     strengths = file.read_text(encoding="utf-8") if file.is_file() else ""
     return fingerprint("assembled model", specificity, _sources(), *map(repr, parts), *tables, strengths)
@@ -173,7 +173,7 @@ class _Trees:
     def add(self, tree: Expression) -> int:
         """Return the number of an expression's node, which is made where it is new."""
         if isinstance(tree, Apply):
-            parts = [self.add(part) for part in tree.args]
+            parts = [self.add(argument) for argument in tree.args]
             key: Any = (tree.op, *parts)
             data: Any = [tree.op, *parts]
         elif isinstance(tree, Name):
@@ -196,7 +196,7 @@ def _trees(nodes: list[Any]) -> list[Expression]:
         elif not isinstance(data, list):
             made.append(Number(data))
         elif isinstance(data[0], str):
-            made.append(Apply(data[0], tuple([made[part] for part in data[1:]])))
+            made.append(Apply(data[0], tuple([made[index] for index in data[1:]])))
         else:
             made.append(Number(data[0], tuple(data[1])))
     return made

@@ -93,7 +93,7 @@ def axes() -> tuple[Axis, ...]:
 
 @lru_cache(maxsize=2)
 def _read(path: Path, changed: int) -> tuple[Axis, ...]:
-    found: dict[str, Axis] = {}
+    axes: dict[str, Axis] = {}
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != _COLUMNS:
@@ -106,14 +106,14 @@ def _read(path: Path, changed: int) -> tuple[Axis, ...]:
                 raise unknown_word("grade", cells["grade"], GRADES, where=where, error=ModelError)
             if not cells["source"] or not cells["acts_on"]:
                 raise ModelError("an axis needs a source and what it acts on", where=where)
-            if cells["axis"] in found:
+            if cells["axis"] in axes:
                 raise ModelError(f"'{cells['axis']}' occurs twice", where=where)
             sources = tuple(s for s in (w.strip() for w in cells["source"].split(";")) if s and s not in GRADES)
-            found[cells["axis"]] = Axis(
+            axes[cells["axis"]] = Axis(
                 cells["axis"], tuple(cells["acts_on"].split()), prevalence, silent, spread, sources, cells["grade"],
                 cells["note"], where,
             )  # fmt: skip
-    return tuple(found.values())
+    return tuple(axes.values())
 
 
 def _share(text: str, column: str, where: str) -> float:
@@ -167,10 +167,10 @@ def relative_activities(keys: Iterable[Key]) -> dict[Key, list[Expression]]:
     """Modulation -> the activities that also multiply its reference strength, in a model whose strengths are sparse."""
     present = list(keys)
     every = [(key, axis) for axis in axes() for key in present if axis.covers(key) and axis.is_relative(key)]
-    found: dict[Key, list[Expression]] = {}
+    activities: dict[Key, list[Expression]] = {}
     for key, axis in every:
-        found.setdefault(key, []).append(Name(activity_id(axis.name)))
-    return found
+        activities.setdefault(key, []).append(Name(activity_id(axis.name)))
+    return activities
 
 
 def revise(draft: Draft, table: Path = _REVISED) -> None:

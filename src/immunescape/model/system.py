@@ -46,7 +46,7 @@ def _expr(tree: Expression) -> Expr:
     if tree.op in _SUMS:
         return _sum(tree)
     if tree.op in _CHAINS:
-        return _CHAINS[tree.op](*(_expr(part) for part in chain(tree)))
+        return _CHAINS[tree.op](*(_expr(operand) for operand in chain(tree)))
     args = [_expr(a) for a in tree.args]
     if tree.op in _RELATIONS:
         return ir.land(ir.compare(_RELATIONS[tree.op], *args))
@@ -89,24 +89,24 @@ def model_system(model: Model) -> System:
                 change = num(sign) * (num(stoichiometry) * factor) * sym(name)
                 rates[state] = rates.get(state, ZERO) + change
     assignments = flux | {name: _expr(quantity.expression) for name, quantity in model.quantities.items()}
-    own: dict[str, Expr] = {}
+    expressions: dict[str, Expr] = {}
     for name, volume in model.compartments.items():
         if volume in model.parameters:
-            own[name] = sym(volume)
+            expressions[name] = sym(volume)
         else:
             assignments[name] = sym(volume)
     kinds = dict.fromkeys(s.dimension for s in model.states.values() if s.dimension != SUBSTANCE)
-    own |= {name: num(parameter.base) for name, parameter in model.parameters.items()}
-    own |= {conversion_id(kind): ONE for kind in kinds}
+    expressions |= {name: num(parameter.base) for name, parameter in model.parameters.items()}
+    expressions |= {conversion_id(kind): ONE for kind in kinds}
     first = {
         name: num(state.initial.value) if isinstance(state.initial, Number) else _expr(state.initial)
         for name, state in model.states.items()
     }
-    start = StartValues(own | first, assignments, tuple(first), "SBML")
-    derived = {n: start.resolved(e, (n,)) for n, e in own.items() if e.op != "num"}
+    start = StartValues(expressions | first, assignments, tuple(first), "SBML")
+    derived = {n: start.resolved(e, (n,)) for n, e in expressions.items() if e.op != "num"}
     return System(
         name="immunescape",
-        parameters={n: e.value for n, e in own.items() if e.op == "num"},
+        parameters={n: e.value for n, e in expressions.items() if e.op == "num"},
         constants=tuple(Assignment(n, e) for n, e in sort_assignments(derived, "SBML")),
         states=tuple(State(n, start.of(n), rates.get(n, ZERO)) for n in first),
         assignments=tuple(Assignment(n, e) for n, e in sort_assignments(assignments, "SBML")),

@@ -134,7 +134,7 @@ class Toxicity:
 def _check_foreign(words: Iterable[str], where: str) -> None:
     """Refuse a plug-in's row that says something of our drugs and classes alone."""
     ours = {*our_classes(), *(c for classes in our_classes().values() for c in classes)}
-    if all(word in ours for word in words):
+    if all(drug_name in ours for drug_name in words):
         raise InputError(
             "the row names no drug or class of the plug-in, and would change what is known of others",
             where=where,
@@ -163,9 +163,9 @@ def toxicity_facts() -> tuple[ToxicityFact, ...]:
         quantity, where = row["quantity"], row.where
         if quantity not in _UNITS:
             raise unknown_word("quantity", quantity, _UNITS, where=where)
-        for word in row["regimen"].split("+"):
-            if word not in words:
-                raise unknown_word("drug or class", word, words, where=where)
+        for drug_name in row["regimen"].split("+"):
+            if drug_name not in words:
+                raise unknown_word("drug or class", drug_name, words, where=where)
         if number >= len(ours):
             _check_foreign(row["regimen"].split("+"), where)
         if row["unit"] != _UNITS[quantity]:

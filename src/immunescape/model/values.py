@@ -34,15 +34,15 @@ def _parameters(model: Model, overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 def initial(model: Model, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the initial value of every state; states and quantities that it needs are evaluated on the way."""
-    known = _parameters(model, parameters)
+    values = _parameters(model, parameters)
 
     def value(name: str) -> Any:
-        if name not in known:
+        if name not in values:
             if name == "time":
                 return 0.0
             tree = model.states[name].initial if name in model.states else model.quantities[name].expression
-            known[name] = evaluate(tree, value)
-        return known[name]
+            values[name] = evaluate(tree, value)
+        return values[name]
 
     return {n: value(n) for n in model.states}
 
@@ -105,23 +105,23 @@ class _Program:
         return self._place[key]
 
     def _step(self, op: str, a: int, b: int) -> int:
-        known = (op, a, b) in self._place
+        already = (op, a, b) in self._place
         at = self._new((op, a, b))
-        if not known:
+        if not already:
             self._steps.append((self._table[op], at, a, b))
         return at
 
     def _needed(self, names: tuple[str, ...], states: tuple[str, ...] = ()) -> tuple[list[_Step], set[int]]:
         """Operations that these quantities, and the slopes of these states, follow from, and all places they read."""
         if (names, states) not in self._parts:
-            wanted = {self._place[name] for name in names}
-            wanted |= {at for state in states for _, at in self.changes[state]}
-            part = []
+            targets = {self._place[name] for name in names}
+            targets |= {at for state in states for _, at in self.changes[state]}
+            steps = []
             for step in reversed(self._steps):
-                if step[1] in wanted:
-                    wanted.update(step[2:])
-                    part.append(step)
-            self._parts[names, states] = part[::-1], wanted
+                if step[1] in targets:
+                    targets.update(step[2:])
+                    steps.append(step)
+            self._parts[names, states] = steps[::-1], targets
         return self._parts[names, states]
 
     def states_behind(self, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -161,9 +161,9 @@ def _run(
     missing = [n for n in model.states if n not in states]
     if missing:
         raise ModelError(f"the value of state '{missing[0]}' is missing")
-    known = {**_parameters(model, parameters), **{n: states[n] for n in model.states}, "time": time}
+    values_by_name = {**_parameters(model, parameters), **{n: states[n] for n in model.states}, "time": time}
     program = _program(model)
-    return program, program.run(known, rates=rates, only=only, slopes=slopes)
+    return program, program.run(values_by_name, rates=rates, only=only, slopes=slopes)
 
 
 def _program(model: Model) -> _Program:

@@ -150,8 +150,8 @@ def limiting_step(
 
 def _beside(patient: VirtualPatient, relief: Relief) -> float | str:
     """The change of a relief on top of a change that the patient has of the same parameter."""
-    own = patient.changes.get(relief.parameter)
+    change = patient.changes.get(relief.parameter)
     factor = float(relief.change[1:])
-    if own is None:
+    if change is None:
         return relief.change
-    return f"x{factor * float(own[1:])!r}" if isinstance(own, str) else factor * own
+    return f"x{factor * float(change[1:])!r}" if isinstance(change, str) else factor * change

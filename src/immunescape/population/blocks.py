@@ -196,18 +196,18 @@ class BlockMaker:
         spec, model = self.spec, self.model
         ids = covariates.index.to_numpy()
         values = self.parameters(covariates, draw)
-        own = {k: np.asarray(model.to_base(k, v)) for k, v in values.items() if k in model.parameters}
-        growth = self.grower.grow(own, values[DIAMETER])
+        in_base_units = {k: np.asarray(model.to_base(k, v)) for k, v in values.items() if k in model.parameters}
+        growth = self.grower.grow(in_base_units, values[DIAMETER])
         messages = {int(ids[i]): text for i, text in growth.messages.items()}
         fate = np.where(growth.failed, "failed", np.where(growth.reached, "accepted", "never diagnosed")).astype(object)
         grown = np.flatnonzero(growth.reached)
         if not len(grown):
             return pd.DataFrame(), fate, messages
         values = {k: v[grown] for k, v in values.items()}
-        own = {k: v[grown] for k, v in own.items()}
+        in_base_units = {k: v[grown] for k, v in in_base_units.items()}
         states = {k: v[grown] for k, v in growth.states.items()}
-        states = emerge(model, states, own, ids[grown].tolist(), spec.seed, spec.stream)
-        observed = baseline(model, states, own)
+        states = emerge(model, states, in_base_units, ids[grown].tolist(), spec.seed, spec.stream)
+        observed = baseline(model, states, in_base_units)
         if spec.plausibility:
             reason = implausible(model, observed)
             fate[grown] = np.where(reason == "", "accepted", "implausible: " + reason.astype(str))

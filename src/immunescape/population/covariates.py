@@ -328,11 +328,11 @@ def _shift_moments(region: str) -> tuple[float, float]:
             share *= 1.0 - sum(one(gene, default=0.0) for gene in DRIVERS)
             c["driver"] = np.array(["none"], dtype=object)
             kras = one("KRAS")
-            for mutated, part in ((True, kras), (False, 1.0 - kras)):
+            for mutated, fraction in ((True, kras), (False, 1.0 - kras)):
                 c["kras"] = np.array([mutated])
                 stk11 = one("STK11")
                 for lost, piece in ((True, stk11), (False, 1.0 - stk11)):
-                    weight = share * part * piece
+                    weight = share * fraction * piece
                     shift = t.number("tps_shift_stk11") * lost + t.number("tps_shift_kras") * mutated
                     total, mean, square = total + weight, mean + weight * shift, square + weight * shift**2
     mean /= total

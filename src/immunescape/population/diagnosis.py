@@ -88,7 +88,7 @@ class Grower:
 
         n = len(diameter)
         goal = np.asarray(diameter, dtype=float)
-        own = {k: np.asarray(v) for k, v in parameters.items() if k in self._bare.parameters}
+        of_bare_model = {k: np.asarray(v) for k, v in parameters.items() if k in self._bare.parameters}
         names = [s for s in self._compiled.states if s in self.model.states]
         final = np.full((n, len(self._compiled.states)), np.nan)
         status = np.zeros(n, dtype=np.int8)
@@ -104,7 +104,7 @@ class Grower:
                 outputs=(DIAMETER_QUANTITY,),
                 parameters={
                     **self._changed,
-                    **{k: v[going] for k, v in own.items()},
+                    **{k: v[going] for k, v in of_bare_model.items()},
                     **self._shares,
                 },
                 initial={s: final[going, k] for k, s in enumerate(self._compiled.states)} if start > 0.0 else {},

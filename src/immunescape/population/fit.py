@@ -81,7 +81,7 @@ class PopulationFit:
     """Parameter -> (``set`` or ``times``, number) of those whose values are changed."""
 
     def __post_init__(self) -> None:
-        found: dict[str, dict[str, float]] = {}
+        by_parameter: dict[str, dict[str, float]] = {}
         values: dict[str, tuple[str, float]] = {}
         for term in self.terms:
             where = f"population fit, {term.parameter}, {term.term}"
@@ -92,8 +92,8 @@ class PopulationFit:
                     raise InputError(f"{term.value} is not a number to {term.term}", where=where)
                 values[term.parameter] = (term.term, term.value)
                 continue
-            own = found.setdefault(term.parameter, {})
-            if term.term in own:
+            terms_of_parameter = by_parameter.setdefault(term.parameter, {})
+            if term.term in terms_of_parameter:
                 raise InputError("the term occurs twice", where=where)
             if not math.isfinite(term.value) or (term.term in ("scale", "factor") and term.value <= 0.0):
                 raise InputError(f"{term.value} is not a valid {term.term}", where=where)
@@ -102,8 +102,8 @@ class PopulationFit:
                     f"the term '{term.term}' does not go with '{term.parameter}'", where=where,
                     hint="Coefficients (lesions.NAME) have the terms factor or log_odds, parameters the others.",
                 )  # fmt: skip
-            own[term.term] = term.value
-        object.__setattr__(self, "_by", found)
+            terms_of_parameter[term.term] = term.value
+        object.__setattr__(self, "_by", by_parameter)
         object.__setattr__(self, "values", values)
 
     @classmethod
@@ -166,17 +166,17 @@ class PopulationFit:
 
     def check(self, names: Iterable[str]) -> None:
         """Raise InputError for a parameter that is none of `names`."""
-        known = sorted(names)
+        valid = sorted(names)
         for parameter in self._by:
-            if parameter not in known and "." not in parameter:
-                raise unknown_word("parameter in the population fit", parameter, known)
+            if parameter not in valid and "." not in parameter:
+                raise unknown_word("parameter in the population fit", parameter, valid)
 
     def check_coefficients(self, names: Iterable[str]) -> None:
         """Raise InputError for a coefficient (a name with a dot) that is none of `names`."""
-        known = sorted(names)
+        valid = sorted(names)
         for parameter in self._by:
-            if "." in parameter and parameter not in known:
-                raise unknown_word("coefficient in the population fit", parameter, known)
+            if "." in parameter and parameter not in valid:
+                raise unknown_word("coefficient in the population fit", parameter, valid)
 
     def coefficient(self, name: str, value: float) -> float:
         """A coefficient of a table, moved by the terms ``factor`` (it multiplies) or ``log_odds`` (it is added)."""

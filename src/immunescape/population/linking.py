@@ -73,10 +73,10 @@ def suppression_links() -> dict[str, tuple[Row, ...]]:
 
 
 def _by_parameter(table: str) -> dict[str, tuple[Row, ...]]:
-    found: dict[str, list[Row]] = {}
+    rows_of_parameter: dict[str, list[Row]] = {}
     for row in read_rows(table, ("parameter", "score", "weight", "source", "grade", "note")):
-        found.setdefault(row["parameter"], []).append(row)
-    return {name: tuple(rows) for name, rows in found.items()}
+        rows_of_parameter.setdefault(row["parameter"], []).append(row)
+    return {name: tuple(rows) for name, rows in rows_of_parameter.items()}
 
 
 _OTHER = "parameter:"
@@ -247,8 +247,8 @@ def parameters_at(
     for name, column in covariate_parameters(parameters).items():
         out[name] = np.asarray(covariates[column], dtype=float)
     diameter = lesion_diameter(np.asarray(covariates["sld_mm"]), np.asarray(covariates["n_target_lesions"]))
-    own = parameters.get(DIAMETER)
-    low, high = (None, None) if own is None else (own.lower, own.upper)
+    size_of_patient = parameters.get(DIAMETER)
+    low, high = (None, None) if size_of_patient is None else (size_of_patient.lower, size_of_patient.upper)
     out[DIAMETER] = np.clip(diameter, -np.inf if low is None else low, np.inf if high is None else high)
     for name, (how, number) in moved.values.items():
         if name not in parameters:

@@ -44,13 +44,13 @@ def bounds() -> tuple[Bound, ...]:
 def read_bounds(table: str) -> tuple[Bound, ...]:
     """Read a table of bounds of ``knowledge/data``."""
     columns = ("observable", "lower", "upper", "unit", "source", "grade", "note")
-    found = []
+    bounds = []
     for row in read_rows(table, columns):
         lower, upper = row.number("lower"), row.number("upper")
         if not lower < upper:
             raise InputError("lower bound is not below upper bound", where=row.where)
-        found.append(Bound(row["observable"], lower, upper, row["unit"], row.sources, row["grade"], row["note"]))
-    return tuple(found)
+        bounds.append(Bound(row["observable"], lower, upper, row["unit"], row.sources, row["grade"], row["note"]))
+    return tuple(bounds)
 
 
 def baseline(

@@ -126,14 +126,14 @@ class Population:
             raise InputError(f"the number of workers is {workers}", hint="Use at least one.")
         limit = candidates if candidates is not None else (max_candidates or 1000 * (n or 1))
         blocks: list[Block] = []
-        found = drawn = 0
+        accepted = drawn = 0
         for block in _blocks(BlockMaker(model, spec, engine), start_block, limit, workers, cluster):
             blocks.append(block)
-            new = len(block.table) if n is None else min(len(block.table), n - found)
-            found, drawn = found + len(block.table), drawn + len(block.fates)
+            new = len(block.table) if n is None else min(len(block.table), n - accepted)
+            accepted, drawn = accepted + len(block.table), drawn + len(block.fates)
             if progress is not None and new > 0:
                 progress(new)
-            if n is not None and found >= n:
+            if n is not None and accepted >= n:
                 break
         population = cls.from_blocks(model, seed, stream, blocks, n)
         if n is not None and len(population) < n:
@@ -190,10 +190,10 @@ class Population:
         With a model, states that the population does not have (drugs) are zero.
         """
         names = self._named("x:")
-        own = {s: self.table[f"x:{s}"].to_numpy(dtype=float) for s in names}
+        values_of_states = {s: self.table[f"x:{s}"].to_numpy(dtype=float) for s in names}
         if model is None:
-            return own
-        return {s: own.get(s, np.zeros(len(self))) for s in model.states}
+            return values_of_states
+        return {s: values_of_states.get(s, np.zeros(len(self))) for s in model.states}
 
     @property
     def covariates(self) -> pd.DataFrame:

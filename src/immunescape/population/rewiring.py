@@ -95,10 +95,10 @@ def rewire(model: Model, changes: Iterable[Rewiring], at_reference: Values | Non
     ModelError
         Where a wire would make a quantity need itself, or comes from what is not known in the reference patient.
     """
-    wanted = list(dict.fromkeys(changes))
+    changed = list(dict.fromkeys(changes))
     parameters, quantities = dict(model.parameters), dict(model.quantities)
     by_process: dict[str, list[Rewiring]] = {}
-    for change in wanted:
+    for change in changed:
         note = f"1: {change.kind} {change.target} {change.source}".strip()
         parameters[change.gate] = Parameter(change.gate, 0.0, "dimensionless", note=note)
         if change.kind == "clone_like":
@@ -134,15 +134,17 @@ def _traits(model: Model, change: Rewiring, quantities: dict[str, ModelQuantity]
         other = f"{name.removesuffix(change.target)}{change.source}"
         if other not in model.quantities or model.quantities[other].kind != "trait":
             continue
-        own = quantities[name].expression
+        expression = quantities[name].expression
         taken = model.quantities[other].expression  # as in the right model, so that clones may be alike in a ring
-        mixed = total([product([Apply("-", (Number(1.0), gate)), own]), product([gate, taken])])
+        mixed = total([product([Apply("-", (Number(1.0), gate)), expression]), product([gate, taken])])
         quantities[name] = replace(quantity, expression=mixed)
 
 
 def _factor(model: Model, process: str, changes: Iterable[Rewiring], at_reference: Values | None) -> Expression:
     """Factor of a process, with the weights of its modulations moved by gates, and wires beside its pathways."""
-    effects = {(m.process, m.pathway): m.effect for part in (*model.mechanisms, *model.drugs) for m in part.modulations}
+    effects = {
+        (m.process, m.pathway): m.effect for module in (*model.mechanisms, *model.drugs) for m in module.modulations
+    }
     pathways: dict[str, list[Key]] = {}
     for key in model.modulations:
         if key[0] == process:

@@ -54,13 +54,13 @@ def score(text: str, covariates: pd.DataFrame | ScoredCovariates, where: str | N
         raise unknown_word("covariate", column, COLUMNS, where=where)
     values = np.asarray(covariates[column])
     if equals:
-        wanted = levels.split("|")
-        for level in wanted:
+        chosen_levels = levels.split("|")
+        for level in chosen_levels:
             if column in LEVELS and level not in LEVELS[column]:
                 raise unknown_word(f"level of {column}", level, LEVELS[column], where=where)
         if values.dtype == bool:  # as numpy writes them
             values = values.astype(object)
-        return has_level(values, wanted).astype(float)
+        return has_level(values, chosen_levels).astype(float)
     if column in LEVELS:
         raise InputError(f"'{column}' holds words; name a level: {column}={LEVELS[column][0]}", where=where)
     numbers = values.astype(float)
@@ -78,9 +78,9 @@ def score(text: str, covariates: pd.DataFrame | ScoredCovariates, where: str | N
 def _normal_rank(values: FloatArray, column: str, region: Region) -> FloatArray:
     from scipy.special import ndtri
 
-    known = np.sort(np.asarray(reference_covariates(region)[column], dtype=float))
-    below, upto = np.searchsorted(known, values, "left"), np.searchsorted(known, values, "right")
-    result: FloatArray = ndtri((below + upto + 1.0) / (2.0 * len(known) + 2.0))
+    reference = np.sort(np.asarray(reference_covariates(region)[column], dtype=float))
+    below, upto = np.searchsorted(reference, values, "left"), np.searchsorted(reference, values, "right")
+    result: FloatArray = ndtri((below + upto + 1.0) / (2.0 * len(reference) + 2.0))
     return result
 
 

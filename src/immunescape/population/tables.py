@@ -19,10 +19,10 @@ __all__ = ["ConditionalTable", "has_level"]
 
 def _conditions(text: str, where: str) -> tuple[tuple[str, frozenset[str]], ...]:
     parts = []
-    for part in filter(None, (p.strip() for p in text.split(";"))):
-        column, sign, levels = part.partition("=")
+    for condition in filter(None, (p.strip() for p in text.split(";"))):
+        column, sign, levels = condition.partition("=")
         if not sign or not levels:
-            raise InputError(f"condition '{part}' is not of the form column=level|level", where=where)
+            raise InputError(f"condition '{condition}' is not of the form column=level|level", where=where)
         parts.append((column.strip(), frozenset(level.strip() for level in levels.split("|"))))
     return tuple(parts)
 
@@ -34,7 +34,7 @@ def has_level(cells: NDArray[Any], levels: Collection[str]) -> NDArray[np.bool_]
     if cells.dtype != object:
         return np.isin(cells.astype(str), sorted(levels))
     words = cells.tolist()  # few distinct ones; to sort them all as numpy does takes ten times as long
-    verdict = {word: str(word) in levels for word in set(words)}
+    verdict = {entry: str(entry) in levels for entry in set(words)}
     return np.fromiter(map(verdict.__getitem__, words), dtype=bool, count=len(words))
 
 

@@ -72,7 +72,7 @@ def violations(model: Model, values: Mapping[str, FloatArray], states: Sequence[
     from immunescape.model.units import parse_unit
 
     present = np.asarray(values["V_T"]) * model.scale("V_T") >= LEAST_ML
-    found = []
+    reasons = []
     for bound in trajectory_bounds():
         if bound.observable not in values:
             continue
@@ -87,7 +87,7 @@ def violations(model: Model, values: Mapping[str, FloatArray], states: Sequence[
         if bad.any():
             worst = float(x[bad][np.argmax(np.nan_to_num(out[bad], nan=np.inf))])
             patients = int(bad.any(axis=-1).sum())
-            found.append(Violation(bound.observable, bound.lower, bound.upper, bound.unit, worst, patients))
+            reasons.append(Violation(bound.observable, bound.lower, bound.upper, bound.unit, worst, patients))
     atol = model.atol()
     for name in states:
         if model.unit(name) == "dimensionless":
@@ -97,5 +97,5 @@ def violations(model: Model, values: Mapping[str, FloatArray], states: Sequence[
         bad = ~(x >= -max(1e-6 * size, 100.0 * atol.get(name, 0.0)))
         if bad.any():
             worst = float(np.nanmin(x[bad])) if np.isfinite(x[bad]).any() else float("nan")
-            found.append(Violation(name, 0.0, float("inf"), model.unit(name), worst, int(bad.any(axis=-1).sum())))
-    return found
+            reasons.append(Violation(name, 0.0, float("inf"), model.unit(name), worst, int(bad.any(axis=-1).sum())))
+    return reasons

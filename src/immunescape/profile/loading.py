@@ -114,10 +114,10 @@ def _from_manifest(path: Path, units: DeclaredUnits, outside: bool) -> Study:
 
     build = manifests.build_of(spec, path.name)
     declared = Partial(genome_build=build)
-    for wanted in spec.panels:
-        if isinstance(wanted.genes, str):
-            inside(wanted.genes, path.parent)
-        declared.panels[wanted.name] = manifests.panel_of(wanted, path.parent, path.name)
+    for panel in spec.panels:
+        if isinstance(panel.genes, str):
+            inside(panel.genes, path.parent)
+        declared.panels[panel.name] = manifests.panel_of(panel, path.parent, path.name)
     partials = [declared]
     for entry in spec.files:
         chosen = get_reader(entry.format, where=f"{path.name}, file {entry.file}")

@@ -177,7 +177,7 @@ class _Patients:
         """Return one patient as it stands in ``profile.json``."""
         options = [
             {"strategy": o.strategy, "tier": o.tier}
-            | {k: list(getattr(o, k)) for k in ("because", "uncertain", "against")}
+            | {k: list(getattr(o, k)) for k in ("because", "uncertain", "against", "cautions")}
             for o in profile.options
         ]
         measured = ",".join(

@@ -17,10 +17,10 @@ def locus_word(text: object) -> str | None:
     """Return the locus that a word or V gene names (``TRBV7-9*01``, ``TCRBV07-09``, ``beta``), else None."""
     if not isinstance(text, str):
         return None
-    word = text.strip().upper()
-    if match := _LOCUS.match(word):
+    locus = text.strip().upper()
+    if match := _LOCUS.match(locus):
         return match.group(1)
-    if match := _OTHER.match(word):
+    if match := _OTHER.match(locus):
         return f"TR{(match.group(1) or match.group(2))[0]}"
     return None
 

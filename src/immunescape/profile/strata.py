@@ -45,6 +45,7 @@ class Option:
     uncertain : those of them that are conflicting, not present.
     against : mechanisms of this patient that take away what it needs.
     trials : its trials, negative ones too.
+    cautions : what the patient's line and history say against it, in sentences; none where that was not looked at.
     """
 
     strategy: str
@@ -55,6 +56,7 @@ class Option:
     uncertain: tuple[str, ...]
     against: tuple[str, ...]
     trials: tuple[TrialEvidence, ...]
+    cautions: tuple[str, ...] = ()
 
 
 def strata_of(biomarkers: Mapping[str, Mapping[str, Measurement]], patients: Sequence[str]) -> dict[str, StratumCall]:

@@ -96,7 +96,9 @@ def _patient(p: PatientProfile) -> dict[str, Any]:
             [list(r.values()) for r in contribution_rows(p.response)],
             missing_text(p.response),
         ],
-        "options": [[o.strategy, list(o.because), list(o.uncertain), list(o.against)] for o in p.options],
+        "options": [
+            [o.strategy, list(o.because), list(o.uncertain), list(o.against), list(o.cautions)] for o in p.options
+        ],
         "biomarkers": measured,
         "missing": [[note, names] for note, names in reasons.items()],
         "timeline": [[e.kind, round(e.day, 1), e.label, e.value, e.unit, e.end_day, e.below_limit] for e in p.timeline],

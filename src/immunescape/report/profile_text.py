@@ -131,6 +131,7 @@ def print_patient(study: StudyTables, patient: str) -> None:
             "evidence": o.tier,
             "because": ", ".join(o.because),
             "against it": ", ".join(o.against) or "–",
+            "line and history": "; ".join(o.cautions) or "–",
             "negative trials": ", ".join(t.name for t in o.trials if t.result == "negative") or "–",
         }
         for o in p.options

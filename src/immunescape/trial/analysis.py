@@ -143,7 +143,7 @@ def analyse_arm(trial: Trial, arm: Arm, rows: pd.DataFrame, visits: pd.DataFrame
     """
     n = len(rows)
     best = best_at_cut(trial, rows, visits)
-    responders = sum(word in ("CR", "PR") for word in best)
+    responders = sum(response in ("CR", "PR") for response in best)
     rate = clopper_pearson(responders, n)
     pfs = median_survival(rows["pfs_months"], rows["pfs_event"])
     overall = median_survival(rows["os_months"], rows["os_event"])
@@ -170,7 +170,7 @@ def analyse_arm(trial: Trial, arm: Arm, rows: pd.DataFrame, visits: pd.DataFrame
         "os_median_ci": _interval(overall),
         "grade3_pct": _share(grade3, n),
         "discontinued_pct": _share(stopped, n),
-        "best_response": {word: best.count(word) for word in ("CR", "PR", "SD", "PD", "NE")},
+        "best_response": {response: best.count(response) for response in ("CR", "PR", "SD", "PD", "NE")},
         "resistance": {str(k): int(v) for k, v in sorted(classes.items())},
         "pfs_events": {str(k): int(v) for k, v in sorted(reasons.items())},
         "next_line_pct": _share(int(rows["next_line"].notna().sum()), n),

@@ -194,11 +194,11 @@ class _Worker:
     def enroller_of(self, stream: int, region: Region) -> Enroller:
         """Who enters of one stream: the arm's own mix, and the region, where the trial has such."""
         population, arms = self.task.trial.population, self.task.trial.arms
-        own = arms[stream].mix if stream < len(arms) else {}
-        if not own and not population.regions:
+        mix_of_arm = arms[stream].mix if stream < len(arms) else {}
+        if not mix_of_arm and not population.regions:
             return self.enroller
         if (stream, region) not in self._enrollers:
-            special = replace(population, mix={**population.mix, **own}, region=region)
+            special = replace(population, mix={**population.mix, **mix_of_arm}, region=region)
             self._enrollers[stream, region] = Enroller(special)
         return self._enrollers[stream, region]
 
@@ -295,12 +295,12 @@ def simulate_block(stream: int, arms: tuple[int, ...], index: int) -> TrialBlock
     ]
     complete: set[int] | None = None
     records = []
-    for part in parts:
-        numbers = {int(row["id"]) for row in part.patients}
+    for lane_group in parts:
+        numbers = {int(row["id"]) for row in lane_group.patients}
         complete = numbers if complete is None else complete & numbers
-        name = worker.task.trial.arms[part.arm].name
-        failures = [f for f in grown if f["arm"] == name] + part.failures
-        records.append({"patients": part.patients, "visits": part.visits, "failures": failures})
+        name = worker.task.trial.arms[lane_group.arm].name
+        failures = [f for f in grown if f["arm"] == name] + lane_group.failures
+        records.append({"patients": lane_group.patients, "visits": lane_group.visits, "failures": failures})
     return TrialBlock(index, index * worker.task.candidates, sorted(complete or ()), fates, records)
 
 

@@ -191,10 +191,10 @@ class Builder:
         """Drivers that are allowed."""
         words = COVARIATES["driver"].values
         for name in ("exclude", "require"):
-            for i, word in enumerate(getattr(block, name)):
-                if word not in words or word == "none":
+            for i, driver in enumerate(getattr(block, name)):
+                if driver not in words or driver == "none":
                     where = self.source.where((*path, name, i))
-                    self.problems.append(_input(unknown_word("driver", word, set(words) - {"none"}, where=where)))
+                    self.problems.append(_input(unknown_word("driver", driver, set(words) - {"none"}, where=where)))
                     return None
         allowed = tuple(w for w in (block.require or words) if w not in block.exclude)
         if not allowed:

@@ -220,12 +220,12 @@ class Course:
     def dose_times(self, start: float, end: float) -> list[tuple[float, DoseRecord]]:
         """Doses of the present line in ``[start, end)`` (days of the course), as (days after `start`, dose)."""
         line = self.line
-        found = []
+        times = []
         for dose in line.doses:
             day = line.start + dose.time_days
             if start - 1e-9 <= day < end - 1e-9 and day < line.treatment_end + 1e-9:
-                found.append((day - start + AFTER_VISIT, dose))
-        return found
+                times.append((day - start + AFTER_VISIT, dose))
+        return times
 
     def advance(
         self,
@@ -290,15 +290,15 @@ class Course:
         Between two lines, and where nothing follows, the patient is one who has progressed on the last line given.
         """
         given = [line for line in self.lines if not line.fallback]
-        found, earlier = np.zeros(len(days)), np.zeros(len(days))
+        reached, earlier = np.zeros(len(days)), np.zeros(len(days))
         for number, line in enumerate(given):
-            own = days >= line.start - 1e-9 if number else np.ones(len(days), dtype=bool)
-            earlier[own] = number
+            since_line = days >= line.start - 1e-9 if number else np.ones(len(days), dtype=bool)
+            earlier[since_line] = number
             added = 0.0
             if math.isfinite(line.progression):
                 added = self.models.hazard.after_progression(line.regrowth_months)
-            found[own] = np.where(days[own] >= line.progression, added, 0.0)
-        return found, earlier
+            reached[since_line] = np.where(days[since_line] >= line.progression, added, 0.0)
+        return reached, earlier
 
     def _decide_death(self, line: Line, days: FloatArray, volume: FloatArray, death: float | None) -> None:
         """Earliest of disease (hazard), tumour volume and fatal toxicity within the piece."""
@@ -337,8 +337,8 @@ class Course:
         inside = days >= line.start - 1e-9
         if math.isinf(line.new_lesion_day) and inside.sum() > 1:
             rate = self.models.lesions.new_lesion_rate(days, living_mm, self.new_lesion_factor)
-            found, line.new_lesion_left = event_time(days[inside], rate[inside], line.new_lesion_left)
-            line.new_lesion_day = math.inf if found is None else found
+            seeded, line.new_lesion_left = event_time(days[inside], rate[inside], line.new_lesion_left)
+            line.new_lesion_day = math.inf if seeded is None else seeded
 
     def _scan(self, line: Line, days: FloatArray, volume: FloatArray, *, cut: bool) -> None:
         """Read the scans that fall into the piece, and assess them; with `cut` none after progression."""
@@ -347,7 +347,7 @@ class Course:
 
         def look(day: float) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
             """True and measured diameters (k,) of the lesions, and which of them are gone."""
-            true = np.array([np.interp(day, days, own) for own in diameters])
+            true = np.array([np.interp(day, days, diameter) for diameter in diameters])
             errors = noise.standard_normal(MOST_TARGETS + MOST_SEEDS)[: len(true)]
             size, gone = self.models.lesions.measure(true[:, None], errors[:, None], self.reader)
             return true, size[:, 0], gone[:, 0]

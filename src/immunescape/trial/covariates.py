@@ -95,11 +95,11 @@ class Criterion:
         return np.asarray(column.isin(list(self.allowed)).to_numpy(dtype=bool))
 
     def __str__(self) -> str:
-        known = COVARIATES[self.covariate]
-        unit = f" {known.unit}" if known.unit else ""
-        if not known.is_number:
-            if len(self.allowed) > len(known.values) / 2 and len(known.values) > 3:
-                return f"{self.covariate} not {', '.join(str(v) for v in known.values if v not in self.allowed)}"
+        covariate = COVARIATES[self.covariate]
+        unit = f" {covariate.unit}" if covariate.unit else ""
+        if not covariate.is_number:
+            if len(self.allowed) > len(covariate.values) / 2 and len(covariate.values) > 3:
+                return f"{self.covariate} not {', '.join(str(v) for v in covariate.values if v not in self.allowed)}"
             return f"{self.covariate} {' or '.join(_word(v) for v in self.allowed)}"
         if np.isinf(self.high):
             return f"{self.covariate} >= {self.low:g}{unit}"

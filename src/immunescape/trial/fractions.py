@@ -30,12 +30,12 @@ def fraction_days(count: int, days: tuple[int, ...], every: int, per_day: int = 
     tuple of int
         ``count // per_day`` days, counted from 1.
     """
-    found: list[int] = []
+    days_of_fractions: list[int] = []
     cycle = 0
-    while len(found) < count // per_day:
-        found += [cycle * every + day for day in days]
+    while len(days_of_fractions) < count // per_day:
+        days_of_fractions += [cycle * every + day for day in days]
         cycle += 1
-    return tuple(found[: count // per_day])
+    return tuple(days_of_fractions[: count // per_day])
 
 
 def repeats(cursor: Cursor) -> int | None:

@@ -137,7 +137,7 @@ class _Reader:
         cursor = self.cursor
         for name in INACTIVE:
             words = name.split()
-            if all(cursor.peek(i).key == word for i, word in enumerate(words)):
+            if all(cursor.peek(i).key == expected for i, expected in enumerate(words)):
                 cursor.index += len(words)
                 ignored = Part(name, cursor.peek(-1))
                 while self.modifier(ignored):
@@ -181,8 +181,8 @@ class _Reader:
             raise cursor.error("the name of a drug is expected here")
         for count in (3, 2, 1):  # a name may have several words
             words = [cursor.peek(i) for i in range(count)]
-            if all(word.kind == "word" for word in words):
-                name = self.names.get(folded(" ".join(word.text for word in words)))
+            if all(token_of_name.kind == "word" for token_of_name in words):
+                name = self.names.get(folded(" ".join(token_of_name.text for token_of_name in words)))
                 if name is not None:
                     cursor.index += count
                     return Part(name, token)
@@ -314,7 +314,7 @@ class _Reader:
             self.refuse_moment: ("at",),
             self.refuse_biweekly: ("biweekly",),
         }
-        return {word: read for read, words in after.items() for word in words}
+        return {opening: read for read, words in after.items() for opening in words}
 
     def days(self, part: Part, token: Token) -> None:
         """``on days 1 and 8``, ``on weekdays``."""

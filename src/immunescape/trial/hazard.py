@@ -159,5 +159,5 @@ def event_time(days: ArrayLike, rate_per_day: ArrayLike, threshold: float) -> tu
     i = int(np.searchsorted(total, threshold, side="left"))
     if i == 0:
         return float(t[0]), 0.0
-    part = (threshold - total[i - 1]) / (total[i] - total[i - 1])
-    return float(t[i - 1] + part * (t[i] - t[i - 1])), 0.0
+    share = (threshold - total[i - 1]) / (total[i] - total[i - 1])
+    return float(t[i - 1] + share * (t[i] - t[i - 1])), 0.0

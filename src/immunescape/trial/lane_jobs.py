@@ -95,17 +95,20 @@ class LaneJobs:
         tables: list[Doses] = []
         lanes: list[Lane] = []
         rows: list[list[int]] = []
-        for own, given in zip(patients, doses, strict=True):
+        for patient_doses, given in zip(patients, doses, strict=True):
             table = to_doses([dose.at(time) for time, dose in given], self._drugs)
             mine = []
-            for lane in own:
+            for lane in patient_doses:
                 mine.append(len(lanes) if lane.open else -1)
                 if lane.open:
                     lanes.append(lane)
                     tables.append(table)
             rows.append(mine)
         result = self._integrate(lanes, times, tables) if lanes else None
-        return [self._piece(own, mine, result, len(times)) for own, mine in zip(patients, rows, strict=True)]
+        return [
+            self._piece(patient_doses, mine, result, len(times))
+            for patient_doses, mine in zip(patients, rows, strict=True)
+        ]
 
     def _integrate(self, lanes: Sequence[Lane], times: FloatArray, tables: list[Doses]) -> Result:
         names = sorted(lanes[0].parameters)

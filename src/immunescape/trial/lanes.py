@@ -105,8 +105,8 @@ def lesion_score(
     first: float, normal: Callable[[str], float], name: str, lesion: int, attempt: int, rho: float
 ) -> float:
     """Standard score of a lesion's parameter, drawn again; `normal` gives a number of the patient by its purpose."""
-    own = np.asarray(normal(_of_lesion(name, lesion, attempt)))
-    return float(correlated(np.asarray(first), np.asarray(normal(_in_common(name))), own, rho))
+    scores_of_lesion = np.asarray(normal(_of_lesion(name, lesion, attempt)))
+    return float(correlated(np.asarray(first), np.asarray(normal(_in_common(name))), scores_of_lesion, rho))
 
 
 class LaneMaker:
@@ -166,16 +166,16 @@ class LaneMaker:
             Clones that no lesion has at diagnosis.
         """
         gone = {c.fraction for c in self.model.clones if c.fraction and c.name in absent}
-        multiples = [_multiples(own) for own in lesions]
-        haste = [self._haste(own) for own in lesions]
+        multiples = [_multiples(of_patient) for of_patient in lesions]
+        haste = [self._haste(of_patient) for of_patient in lesions]
         made = [
-            [Lane({**own, **self._counting(m[0])}, state.copy())]
-            for own, state, m in zip(parameters, states, multiples, strict=True)
+            [Lane({**of_patient, **self._counting(m[0])}, state.copy())]
+            for of_patient, state, m in zip(parameters, states, multiples, strict=True)
         ]
-        place = [(i, j) for i, own in enumerate(lesions) for j in range(1, own.lanes)]
-        found = self._grow(table, place, multiples, haste, parameters, stream, shared, gone) if place else {}
+        place = [(i, j) for i, of_patient in enumerate(lesions) for j in range(1, of_patient.lanes)]
+        grown = self._grow(table, place, multiples, haste, parameters, stream, shared, gone) if place else {}
         for i, j in place:
-            lane = found.get((i, j)) or Lane(dict(parameters[i]), states[i].copy())
+            lane = grown.get((i, j)) or Lane(dict(parameters[i]), states[i].copy())
             made[i].append(replace(lane, parameters={**lane.parameters, **self._counting(multiples[i][j])}))
         return made
 
@@ -184,11 +184,11 @@ class LaneMaker:
         capacity = self.model.parameters["C_max"].base / self.model.parameters["rho_tumour"].base * self._millilitres
         whole = np.log(capacity / lesions.volume_ml[lesions.at_diagnosis].sum())
         middle = np.sqrt(lesions.diameter_mm * np.maximum(lesions.seen_from_mm, lesions.diameter_mm))
-        own = np.log(capacity / (np.pi / 6.0 * (middle / 10.0) ** 3))
+        headroom = np.log(capacity / (np.pi / 6.0 * (middle / 10.0) ** 3))
         small = ~lesions.at_diagnosis
         out = np.ones(lesions.lanes)
         for j in np.unique(lesions.lane[small]):
-            out[j] = max(1.0, float(own[small & (lesions.lane == j)].mean()) / max(whole, 1.0))
+            out[j] = max(1.0, float(headroom[small & (lesions.lane == j)].mean()) / max(whole, 1.0))
         return out
 
     def _counting(self, multiple: float) -> dict[str, float]:
@@ -208,7 +208,7 @@ class LaneMaker:
         """Lanes of all lesions but the first, by patient's row and lesion; those that no draw let grow are absent."""
         drawn = [n for n in self.correlation if n not in shared]
         scores = self._scores(table, drawn)
-        found: dict[tuple[int, int], Lane] = {}
+        grown: dict[tuple[int, int], Lane] = {}
         left = list(place)
         for attempt in range(ATTEMPTS):
             if not left or not drawn:
@@ -224,9 +224,9 @@ class LaneMaker:
                     values[name] = np.minimum(faster, np.maximum(top, values[name]))
             for (i, j), lane in self._diagnosed(table, left, rows, values, multiples, parameters, stream):
                 lane.draw = attempt
-                found[i, j] = lane
-            left = [p for p in left if p not in found]
-        return found
+                grown[i, j] = lane
+            left = [p for p in left if p not in grown]
+        return grown
 
     def _scores(self, table: pd.DataFrame, names: Sequence[str]) -> dict[str, FloatArray]:
         """Normal scores (n,) of the patients' own parameters: what covariates and fit leave."""
@@ -269,9 +269,9 @@ class LaneMaker:
         quantile = {}
         for name in names:
             common = {i: draw(i, _in_common(name)) for i in dict.fromkeys(rows.tolist())}
-            own = np.array([draw(i, _of_lesion(name, j, attempt)) for i, j in left])
+            drawn = np.array([draw(i, _of_lesion(name, j, attempt)) for i, j in left])
             shared = np.array([common[i] for i in rows])
-            z = correlated(scores[name][rows], shared, own, self.correlation[name])
+            z = correlated(scores[name][rows], shared, drawn, self.correlation[name])
             quantile[name] = np.clip(ndtr(z), TINY, 1.0 - TINY)
         records = {n: r for n, r in self._records.items() if n in names}
         values = parameters_at(records, table.iloc[rows], quantile, fit=self.fit)
@@ -289,23 +289,23 @@ class LaneMaker:
     ) -> list[tuple[tuple[int, int], Lane]]:
         """Grow lesions to the patients' diameters at diagnosis and draw their clones; those that get there."""
         names = sorted(parameters[0])
-        own = {n: np.array([parameters[i][n] for i in rows]) for n in names} | dict(values)
-        growth = self.grower().grow(own, table[f"p:{DIAMETER}"].to_numpy(dtype=float)[rows])
+        values_of_patients = {n: np.array([parameters[i][n] for i in rows]) for n in names} | dict(values)
+        growth = self.grower().grow(values_of_patients, table[f"p:{DIAMETER}"].to_numpy(dtype=float)[rows])
         grown = np.flatnonzero(growth.reached)
         if not len(grown):
             return []
-        own = {n: v[grown] for n, v in own.items()}
+        values_of_patients = {n: v[grown] for n, v in values_of_patients.items()}
         places = [left[int(k)] for k in grown]
         multiple = np.array([multiples[i][j] for i, j in places])
         states = emerge(
-            self.model, {n: v[grown] for n, v in growth.states.items()}, own,
+            self.model, {n: v[grown] for n, v in growth.states.items()}, values_of_patients,
             [int(table.index[i]) for i, _ in places], self.seed, stream,
             purposes=[f"emergence in lesion {j}" for _, j in places], multiple=multiple,
         )  # fmt: skip
-        good = implausible(self.model, baseline(self.model, states, own)) == ""
+        good = implausible(self.model, baseline(self.model, states, values_of_patients)) == ""
         made = []
         for k in np.flatnonzero(good):
-            mine: dict[str, float] = {n: float(v[k]) for n, v in own.items()}
+            mine: dict[str, float] = {n: float(v[k]) for n, v in values_of_patients.items()}
             made.append((places[k], Lane(mine, np.array([states[s][k] for s in self.states]))))
         return made
 
@@ -313,5 +313,5 @@ class LaneMaker:
 def _multiples(lesions: Lesions) -> FloatArray:
     """Cells of each lane that stand for one of its lesions (lanes,): the lane has the size of all seen at diagnosis."""
     volume = lesions.volume_ml
-    own = np.bincount(lesions.lane, weights=volume)
-    return np.asarray(np.maximum(volume[lesions.at_diagnosis].sum() / own, 1.0))
+    volume_of_lane = np.bincount(lesions.lane, weights=volume)
+    return np.asarray(np.maximum(volume[lesions.at_diagnosis].sum() / volume_of_lane, 1.0))

@@ -65,7 +65,7 @@ def with_later_lines(
     drugs
         Drugs that regimens may name; where the default's is not among them, it adds nothing.
     """
-    own = next((r for arm in arms for r in [_inhibitor(arm, drugs)] if r is not None), None)
+    trial_regimen = next((r for arm in arms for r in [_inhibitor(arm, drugs)] if r is not None), None)
     out = []
     for arm, may in zip(arms, silent, strict=True):
         had = _had(arm, prior)
@@ -79,7 +79,7 @@ def with_later_lines(
             if not int(row["first_year"]) <= year <= int(row["last_year"]):
                 continue
             kind = "inhibitor" if row["give"] == "inhibitor" else "chemotherapy"
-            given = _choices(row["give"], own, drugs)
+            given = _choices(row["give"], trial_regimen, drugs)
             if kind not in stated and given:
                 added.append(Subsequent(given, float(row["fraction"]), stated=False))
         out.append(replace(arm, subsequent=(*arm.subsequent, *added)) if added else arm)

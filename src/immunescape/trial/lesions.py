@@ -189,10 +189,12 @@ class LesionModel:
         size = self.micrometastasis_min_mm * (shown / self.micrometastasis_min_mm) ** place
         k = len(targets)
         # the first micrometastases open the lanes, so that none is empty
-        own = np.where(np.arange(MOST_SEEDS) < SEED_LANES, np.arange(MOST_SEEDS), (SEED_LANES * lane).astype(np.int64))
+        lane_of_seed = np.where(
+            np.arange(MOST_SEEDS) < SEED_LANES, np.arange(MOST_SEEDS), (SEED_LANES * lane).astype(np.int64)
+        )
         return Lesions(
             np.concatenate([targets.diameter_mm, size[:number]]),
-            np.concatenate([np.arange(k), k + own[:number]]),
+            np.concatenate([np.arange(k), k + lane_of_seed[:number]]),
             np.ones(k + number),
             np.concatenate([targets.seen_from_mm, shown[:number]]),
             targets.scar,

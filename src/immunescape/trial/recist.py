@@ -158,15 +158,15 @@ def best_overall_response(
     visits = _until_progression(days, responses)
     best = "NE"
     for i, (day, response) in enumerate(visits):
-        word = response
+        candidate = response
         if response in ("CR", "PR"):
-            word = (_confirmed(visits, i) or "SD") if confirm else response
-        if word == "SD" and day < min_sd_days - 3.0:
+            candidate = (_confirmed(visits, i) or "SD") if confirm else response
+        if candidate == "SD" and day < min_sd_days - 3.0:
             continue
-        if word == "PD" and best != "NE":
+        if candidate == "PD" and best != "NE":
             continue
-        if RESPONSES.index(word) < RESPONSES.index(best):
-            best = word
+        if RESPONSES.index(candidate) < RESPONSES.index(best):
+            best = candidate
     return best
 
 

@@ -227,7 +227,7 @@ class BlockSimulator:
         ]
         keep = [*(str(c) for c in keep), *frailties]
         owns = zip(*(v.tolist() for v in values.values()), strict=True) if values else [()] * len(table)
-        for i, (number, shown, own) in enumerate(
+        for i, (number, shown, at_growth) in enumerate(
             zip(table.index.tolist(), zip(*columns, strict=True), owns, strict=True)
         ):
             row = dict(zip(keep, shown, strict=True))
@@ -235,7 +235,7 @@ class BlockSimulator:
             lesions = self._lesions(row, float(volumes[i]), streams)
             several = 1 if lesions is None else lesions.lanes
             course = Course(row, np.full(several, volumes[i]), streams, self.models, lesions=lesions)
-            mine = dict(zip(values, own, strict=True))
+            mine = dict(zip(values, at_growth, strict=True))
             patients.append(SimulatedPatient(number, row, [Lane(mine, states[i].copy())], course, 0.0))
         if self._lanes is not None:
             lesions_of = [p.course.lesions for p in patients]
@@ -256,19 +256,19 @@ class BlockSimulator:
     def _frailties(self, table: pd.DataFrame, stream: int) -> dict[str, FloatArray]:
         """Factors (mean 1 before the population fit) of each patient's hazards of death and of new lesions."""
         draws = np.array([Streams(self.seed, stream, int(i))["frailty"].standard_normal(2) for i in table.index])
-        found = {}
+        frailties = {}
         for name, z in zip(FRAILTIES, draws.T, strict=True):
-            own = frailty_spread(name)
-            found[name] = np.exp(own * self.fit.move(name, z, table) - 0.5 * own**2)
-        return found
+            spread = frailty_spread(name)
+            frailties[name] = np.exp(spread * self.fit.move(name, z, table) - 0.5 * spread**2)
+        return frailties
 
     def _volumes(self, values: dict[str, FloatArray], states: FloatArray) -> FloatArray:
         """Tumour volumes (mL) at given states."""
         from immunescape.model.values import evaluate_quantities
 
         named = dict(zip(self.compiled.states, states.T, strict=True))
-        found = evaluate_quantities(self.model, named, values, 0.0, (VOLUME,))[VOLUME]
-        return np.broadcast_to(np.asarray(found, dtype=float) * self._volume_ml, (len(states),))
+        volumes = evaluate_quantities(self.model, named, values, 0.0, (VOLUME,))[VOLUME]
+        return np.broadcast_to(np.asarray(volumes, dtype=float) * self._volume_ml, (len(states),))
 
     # --- earlier lines ----------------------------------------------------------------------------------------------
 
@@ -330,7 +330,7 @@ class BlockSimulator:
         values = {k: np.array([lane.parameters[k] for lane in lanes]) for k in lanes[0].parameters}
         volumes = self._volumes(values, np.array([lane.state for lane in lanes]))
         ends = np.cumsum([len(p.lanes) for p in patients])[:-1]
-        return [np.asarray(own) for own in np.split(volumes, ends)]
+        return [np.asarray(volumes_of_patient) for volumes_of_patient in np.split(volumes, ends)]
 
     def _rest(self, patients: list[SimulatedPatient], days: float) -> None:
         """Let time pass without treatment."""
@@ -447,9 +447,11 @@ class BlockSimulator:
         seen = [p for p in patients if "at progression" in p.context and not p.failure]
         if not names or not seen:
             return
-        found = [p.context["at progression"] for p in seen]
-        values = {k: np.array([own[k] for own, _ in found]) for k in found[0][0]}
-        states = dict(zip(self.compiled.states, np.array([state for _, state in found]).T, strict=True))
+        at_progression = [p.context["at progression"] for p in seen]
+        values = {
+            k: np.array([clones_of_patient[k] for clones_of_patient, _ in at_progression]) for k in at_progression[0][0]
+        }
+        states = dict(zip(self.compiled.states, np.array([state for _, state in at_progression]).T, strict=True))
         shares = evaluate_quantities(self.model, states, values, 0.0, names)
         for k, p in enumerate(seen):
             p.context["clones"] = {

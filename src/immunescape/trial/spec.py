@@ -122,12 +122,12 @@ class Arm:
     @property
     def drugs(self) -> tuple[str, ...]:
         """All drugs that a patient of this arm may receive, crossover and later therapy included."""
-        found: dict[str, None] = {}
+        names: dict[str, None] = {}
         later = [self.crossover.choices] if self.crossover else []
         for choices in [self.choices, *later, *(s.choices for s in self.subsequent)]:
             for choice in choices:
-                found.update(dict.fromkeys(choice.regimen.drugs))
-        return tuple(found)
+                names.update(dict.fromkeys(choice.regimen.drugs))
+        return tuple(names)
 
 
 @dataclass(frozen=True)
@@ -281,13 +281,13 @@ class Trial:
     @property
     def drugs(self) -> tuple[str, ...]:
         """All drugs that the trial, its prior lines and its later therapy may give, in order of appearance."""
-        found: dict[str, None] = {}
+        names: dict[str, None] = {}
         for line in self.prior:
             for choice in line.choices:
-                found.update(dict.fromkeys(choice.regimen.drugs))
+                names.update(dict.fromkeys(choice.regimen.drugs))
         for arm in self.arms:
-            found.update(dict.fromkeys(arm.drugs))
-        return tuple(found)
+            names.update(dict.fromkeys(arm.drugs))
+        return tuple(names)
 
 
 def _plain(value: Any) -> Any:

@@ -204,7 +204,8 @@ def level_of(kind: str, setting: Setting) -> tuple[Level, tuple[EvidenceRow, ...
     """Evidence level of a class of regimen in a setting, and the trials in that setting."""
     from dataclasses import asdict
 
-    rows = tuple(r for r in evidence_rows() if r.kind == kind and _fits(asdict(r), setting))
+    # patients are ranked with metastatic disease: trials around resection or chemoradiotherapy say nothing of it
+    rows = tuple(r for r in evidence_rows() if r.kind == kind and r.stage == "metastatic" and _fits(asdict(r), setting))
     confirmed = any(r.result == "positive" and r.phase in _PHASE_3 for r in rows)
     if any(r.result == "negative" and r.phase in _PHASE_3 for r in rows) and not confirmed:
         return "contradicted", rows

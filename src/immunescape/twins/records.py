@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from immunescape.knowledge.profile_records import PatientProfile
     from immunescape.profile.study import Study
 
-__all__ = ["CtdnaSample", "LineRecord", "PatientRecord", "Scan", "patient_record"]
+__all__ = ["CtdnaSample", "LineRecord", "PatientRecord", "Scan", "patient_record", "record_of_history"]
 
 _TOGETHER = 28.0
 """Days within which treatments that are begun belong to one line."""
@@ -31,6 +31,8 @@ MEASURABLE_MM = 10.0
 """Smallest lesion that RECIST 1.1 counts as measurable."""
 MOST_GROWTH = 5.0
 """Growth of the sum of diameters between two scans beyond which one of them is taken for a wrong unit."""
+_WHOLE_COURSE = 1e6
+"""A day after all that files record."""
 _NOT_AGAINST_CANCER = {"antibiotic", "flora"}
 
 
@@ -210,6 +212,30 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
         getattr(stratum, "name", "") or "",
         getattr(stratum, "title", "") or "",
         tuple(notes),
+    )
+
+
+def record_of_history(study: Study, profile: PatientProfile) -> PatientRecord:
+    """Every line that the files record and what decides on the setting; nothing is conditioned on, so sizes are unread.
+
+    Parameters
+    ----------
+    study, profile
+        As for :func:`patient_record`.
+    """
+    row = study.patients.set_index("patient").loc[profile.patient]
+    lines = _lines(study, profile.patient, _WHOLE_COURSE)
+    recorded = _plain(row, "prior_lines")
+    known_before = sum(line.start < 0 for line in lines)
+    facts = dict(facts_of(profile))
+    for fact in _of_row(row, []):
+        facts.setdefault(fact.target, fact)
+    return PatientRecord(
+        profile.patient,
+        _WHOLE_COURSE,
+        tuple(facts[k] for k in sorted(facts)),
+        tuple(lines),
+        0 if recorded is None else max(int(recorded) - known_before, 0),
     )
 
 

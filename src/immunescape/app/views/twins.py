@@ -83,8 +83,8 @@ def twins_ui(most_twins: int) -> Tag:
     )
     lead = tags.p(
         "Twins are virtual patients conditioned on the patient's measurements; what is not assessable varies among "
-        "them as it does among patients. Regimens of the setting are simulated on the same twins. The order "
-        "is that of a model with its errors: no treatment advice.",
+        "them as it does among patients. Regimens of the setting are simulated on the same twins. The model "
+        "underneath has no validated skill (see Evidence): the order is what it says, and no treatment advice.",
         class_="isc-lead",
     )
     return tags.section(

@@ -143,8 +143,8 @@ def make_rule(source: Any, file: Any, endpoints: tuple[Endpoint, ...]) -> Made:
     """
     kind = KINDS.get(file.kind)
     if kind.options is None:
-        own = kind.block or kind.needs
-        return kind.make(getattr(file, own) if own else None, file, endpoints)
+        block_name = kind.block or kind.needs
+        return kind.make(getattr(file, block_name) if block_name else None, file, endpoints)
     options = _options(kind, kind.options, source, file)
     return file.building.at(lambda: kind.make(options, file, endpoints), "options")  # type: ignore[no-any-return]
 

@@ -19,7 +19,7 @@ from immunescape.evaluation.calibration import comparison_kind
 from immunescape.evaluation.harness.checks import NOT_FOUND
 from immunescape.evaluation.harness.class_effects import COLUMNS, Evidence, class_effects, evidence, shrunk
 from immunescape.evaluation.harness.scoring import Comparison
-from immunescape.evaluation.posterior import ENOUGH, shipped_record
+from immunescape.evaluation.posterior import ENOUGH, fit_digest, shipped_record
 
 if TYPE_CHECKING:
     from immunescape.evaluation.harness.run import Harness
@@ -141,7 +141,7 @@ def _moments(rows: Sequence[tuple[str, bool, float, float]]) -> tuple[float, flo
 
 # --- tables that predictions read -------------------------------------------------------------------------------------
 
-ERROR_COLUMNS = ("comparison", "kind", "sd", "figures", "unit", "source", "grade", "note")
+ERROR_COLUMNS = ("comparison", "kind", "sd", "figures", "unit", "source", "grade", "fit", "note")
 
 
 def tables(run: Harness, fitted: Collection[str]) -> dict[str, str]:
@@ -160,7 +160,7 @@ def tables(run: Harness, fitted: Collection[str]) -> dict[str, str]:
     errors = [
         {
             "comparison": e.comparison, "kind": e.kind, "sd": f"{e.sd:.4f}", "figures": e.figures,
-            "unit": "dimensionless", "source": "fitted", "grade": "fitted",
+            "unit": "dimensionless", "source": "fitted", "grade": "fitted", "fit": fit_digest(),
             "note": f"{UNITS[e.kind]}; bias {e.bias:+.3f}; {e.unseen} of trials not fitted to; {stamp}",
         }
         for e in prediction_errors(run, fitted)

@@ -20,26 +20,33 @@ def _open(receptor: str) -> str:
 
 def _states() -> tuple[State, ...]:
     return tuple(
-        State(f"{r}_CD8", _PLAIN, "tumour", f"{word} on CD8 T cells, relative to the reference patient", "1", atol=1e-6)
-        for r, word in _TRAFFICKED.items()
+        State(
+            f"{r}_CD8",
+            _PLAIN,
+            "tumour",
+            f"{receptor} on CD8 T cells, relative to the reference patient",
+            "1",
+            atol=1e-6,
+        )
+        for r, receptor in _TRAFFICKED.items()
     )
 
 
 def _reactions() -> tuple[Reaction, ...]:
     out = []
-    for r, word in _TRAFFICKED.items():
+    for r, receptor in _TRAFFICKED.items():
         bridge = f" + (r_strip_{r} - 1) * lag3_bridge_T * open_{r}" if r == "LAG3" else ""
         out += [
             Reaction(
                 f"{r}_synthesis",
                 f"k_turn_{r} * f_coinhibitory_expression",
-                f"{word} reaches the surface",
+                f"{receptor} reaches the surface",
                 products={f"{r}_CD8": 1},
             ),
             Reaction(
                 f"{r}_internalisation",
                 f"k_turn_{r} * {r}_CD8 * (1 - (1 - r_held_{r}) * {_pool(r)} * open_{r}{bridge})",
-                f"{word} leaves the surface: internalised or shed, slower where a blocking antibody holds it",
+                f"{receptor} leaves the surface: internalised or shed, slower where a blocking antibody holds it",
                 reactants={f"{r}_CD8": 1},
             ),
         ]

@@ -162,11 +162,11 @@ def _weak(vaf: float, depth: float) -> str:
 def _breakpoints(study: Study, genes: frozenset[str], states: _States, samples: _Samples) -> None:
     frame = study.structural_variants
     source = ", ".join(study.sources.get("structural_variants", ())) or "structural variants"
-    for one, other in (("gene1", "gene2"), ("gene2", "gene1")):
-        chosen = _chosen(frame, genes, one)
-        columns = ["patient", "sample", one, other, "event"]
+    for own_column, other in (("gene1", "gene2"), ("gene2", "gene1")):
+        chosen = _chosen(frame, genes, own_column)
+        columns = ["patient", "sample", own_column, other, "event"]
         for patient, sample, gene, partner, event in chosen[columns].to_numpy(dtype=object).tolist():
-            if one == "gene2" and partner == gene:
+            if own_column == "gene2" and partner == gene:
                 continue
             text = event if isinstance(event, str) and event else f"{gene}–{partner}"
             owner = samples.name(patient, sample)

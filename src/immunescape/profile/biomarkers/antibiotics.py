@@ -27,7 +27,7 @@ _STEMS = re.compile(
 
 def is_antibiotic(drug: object) -> bool:
     """Tell whether a drug's name is that of an antibacterial (by generic name or stem)."""
-    return isinstance(drug, str) and any(_STEMS.search(word) for word in re.split(r"[\s/+,;]+", drug.strip()))
+    return isinstance(drug, str) and any(_STEMS.search(token) for token in re.split(r"[\s/+,;]+", drug.strip()))
 
 
 def _listed(study: Study) -> dict[str, tuple[bool, bool]]:
@@ -57,9 +57,9 @@ def _declared(study: Study) -> dict[str, bool]:
         return {}
     declared_of: dict[str, bool] = {}
     for patient, value in zip(study.patients["patient"], study.patients[column], strict=True):
-        word = "" if pd.isna(value) else str(value).strip().casefold()
-        if word in _YES | _NO:
-            declared_of[patient] = word in _YES
+        answer = "" if pd.isna(value) else str(value).strip().casefold()
+        if answer in _YES | _NO:
+            declared_of[patient] = answer in _YES
     return declared_of
 
 
@@ -74,10 +74,10 @@ def _window(study: Study) -> dict[str, Measurement]:
     for patient in study.patient_ids:
         before, after = listed.get(patient, (False, False))
         if before or after:
-            word = "before_and_after" if before and after else "before" if before else "after"
+            window = "before_and_after" if before and after else "before" if before else "after"
             note, source = "a course in the treatments", study.sources.get("treatments", ())
         elif patient in declared:
-            word = "exposed" if declared[patient] else "none"
+            window = "exposed" if declared[patient] else "none"
             note, source = "as the patients table says; the days are not known", study.sources.get("patients", ())
         else:
             why = (
@@ -85,7 +85,7 @@ def _window(study: Study) -> dict[str, Measurement]:
             )
             measurements[patient] = Measurement.not_assessable(name, "", why, **fields)
             continue
-        measurements[patient] = Measurement(name, word, "", "measured", note=note, source=source, **fields)  # type: ignore[arg-type]
+        measurements[patient] = Measurement(name, window, "", "measured", note=note, source=source, **fields)  # type: ignore[arg-type]
     return measurements
 
 

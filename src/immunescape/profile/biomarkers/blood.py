@@ -177,8 +177,8 @@ def _baselines(study: Study) -> dict[str, dict[str, Lab | str]]:
         if not isinstance(analyte, str) or value is None or math.isnan(value):
             continue
         at = math.nan if day is None else float(day)
-        word = unit if isinstance(unit, str) else ""
-        candidates.setdefault((analyte, patient), []).append((float(value), at, word))
+        unit_text = unit if isinstance(unit, str) else ""
+        candidates.setdefault((analyte, patient), []).append((float(value), at, unit_text))
     values: dict[str, dict[str, Lab | str]] = {}
     for (analyte, patient), rows in candidates.items():
         before = sorted((r for r in rows if r[1] <= 0), key=lambda r: (r[1], -r[0]))

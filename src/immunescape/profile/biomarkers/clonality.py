@@ -87,5 +87,5 @@ def cell_fraction(
             words.append("uncertain")
         if copies == 1 and last < CLONAL_CCF:  # one copy gives the largest fraction: more copies only lower it
             break
-    word = words[0] if len(set(words)) == 1 else "uncertain"
-    return CellFraction(min(b[0] for b in bounds), max(b[1] for b in bounds), word)
+    verdict = words[0] if len(set(words)) == 1 else "uncertain"
+    return CellFraction(min(b[0] for b in bounds), max(b[1] for b in bounds), verdict)

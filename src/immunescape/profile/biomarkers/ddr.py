@@ -34,12 +34,16 @@ def _defect(study: Study) -> dict[str, Measurement]:
         rows: list[str] = []
         for gene, pathway in genes.items():
             state = states[patient, gene]
-            word, reason, _ = loss_word(gene, state)
+            state_word, reason, _ = loss_word(gene, state)
             # a hit of few reads counts here: "absent" follows from a defect, and reads that nobody gave are no better
-            if (word or "").startswith("biallelic") or state.losses or any(h.weak and h.destroys for h in state.hits):
-                hit.append(f"{gene} ({pathway}): {word}, {reason}")
+            if (
+                (state_word or "").startswith("biallelic")
+                or state.losses
+                or any(h.weak and h.destroys for h in state.hits)
+            ):
+                hit.append(f"{gene} ({pathway}): {state_word}, {reason}")
                 rows.extend(h.row for h in state.hits)
-            elif word not in EXCLUDED:
+            elif state_word not in EXCLUDED:
                 unseen.append(gene)
                 if state.hits:
                     unknown.append(gene)

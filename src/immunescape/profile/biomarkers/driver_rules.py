@@ -48,9 +48,9 @@ class DriverRule:
         if self.rule == "splice":
             return inside and (hit.classification == "Splice_Site" or protein.endswith("_splice"))
         classification = "In_Frame_Del" if self.rule == "deletion" else "In_Frame_Ins"
-        word = "del" if self.rule == "deletion" else "ins"
+        kind_of_indel = "del" if self.rule == "deletion" else "ins"
         in_frame = hit.classification.startswith("In_Frame") and "fs" not in protein
-        return inside and (hit.classification == classification or (in_frame and word in protein))
+        return inside and (hit.classification == classification or (in_frame and kind_of_indel in protein))
 
 
 def residue(protein: str) -> int | None:

@@ -64,12 +64,12 @@ def _all(study: Study, gene: str) -> dict[str, Classified]:
 def _mutation_status(name: str, gene: str) -> Function:
     def function(study: Study) -> dict[str, Measurement]:
         measurements: dict[str, Measurement] = {}
-        for patient, (word, _, _, note, rows) in _all(study, gene).items():
-            if word is None:
+        for patient, (call, _, _, note, rows) in _all(study, gene).items():
+            if call is None:
                 measurements[patient] = Measurement.not_assessable(name, "", note, method=_METHOD, citation=_REFERENCES)
             else:
                 measurements[patient] = Measurement(
-                    name, word, "", "measured", method=_METHOD, citation=_REFERENCES, note=note, source=rows
+                    name, call, "", "measured", method=_METHOD, citation=_REFERENCES, note=note, source=rows
                 )
         return measurements
 
@@ -78,8 +78,8 @@ def _mutation_status(name: str, gene: str) -> Function:
 
 def _egfr_alteration(study: Study) -> dict[str, Measurement]:
     name, measurements = "egfr_alteration", {}
-    for patient, (word, classes, _, note, rows) in _all(study, "EGFR").items():
-        if word is None:
+    for patient, (call, classes, _, note, rows) in _all(study, "EGFR").items():
+        if call is None:
             measurements[patient] = Measurement.not_assessable(name, "", note, method=_METHOD, citation=_REFERENCES)
             continue
         value = "+".join(sorted(classes)) or "none"
@@ -92,8 +92,8 @@ def _egfr_alteration(study: Study) -> dict[str, Measurement]:
 def _kras_g12c(study: Study) -> dict[str, Measurement]:
     name, citation = "kras_g12c", ("skoulidis2021",)
     measurements: dict[str, Measurement] = {}
-    for patient, (word, _, changes, note, rows) in _all(study, "KRAS").items():
-        if word is None:
+    for patient, (call, _, changes, note, rows) in _all(study, "KRAS").items():
+        if call is None:
             measurements[patient] = Measurement.not_assessable(name, "", note, method=_METHOD, citation=citation)
         else:
             measurements[patient] = Measurement(
@@ -110,8 +110,8 @@ def _fusion_status(name: str, gene: str) -> Function:
         frame = study.structural_variants
         source = study.sources.get("structural_variants", ())
         events: dict[str, list[tuple[bool, str]]] = {}
-        for one, other in (("gene1", "gene2"), ("gene2", "gene1")):
-            rows = frame[frame[one] == gene]
+        for gene_column, other in (("gene1", "gene2"), ("gene2", "gene1")):
+            rows = frame[frame[gene_column] == gene]
             for patient, partner, event in zip(rows["patient"], rows[other], rows["event"], strict=True):
                 label = f"{gene}–{partner}" if isinstance(partner, str) and partner else f"{gene} rearrangement"
                 detail = f" ({event})" if isinstance(event, str) and event else ""
@@ -138,15 +138,15 @@ def _fusion_status(name: str, gene: str) -> Function:
                 continue
             with_partner = [text for is_known, text in seen if is_known]
             if with_partner:
-                word, note = "fusion", "; ".join(with_partner)
+                call, note = "fusion", "; ".join(with_partner)
             elif seen:
-                word = "variant_of_unknown_significance"
+                call = "variant_of_unknown_significance"
                 note = "; ".join(text for _, text in seen) + ": no known partner"
             else:
-                word, note = "wild_type", "no rearrangement found"
+                call, note = "wild_type", "no rearrangement found"
             measurements[patient] = Measurement(
                 name,
-                word,
+                call,
                 "",
                 "measured",
                 method=method,

@@ -55,15 +55,15 @@ def _chains(study: Study) -> dict[str, Measurement]:
         samples = zip(*(states[patient, g].samples for g in _GENES), strict=True)
         answers = [_sample(dict(zip(_GENES, each, strict=True))) for each in samples]
         assessed = [a for a in answers if a[0] is not None]
-        word, note = min(assessed, key=lambda a: WORDS.index(a[0] or "kept")) if assessed else answers[0]
+        verdict, note = min(assessed, key=lambda a: WORDS.index(a[0] or "kept")) if assessed else answers[0]
         left = sorted(a for a, lost in alleles.get(patient, {}).items() if lost is False)
-        if word is None and left:
-            word, note = "kept", f"allele kept: {', '.join(left)}"
+        if verdict is None and left:
+            verdict, note = "kept", f"allele kept: {', '.join(left)}"
         fields = {"method": method, "citation": citation}
-        if word is None:
+        if verdict is None:
             measurements[patient] = Measurement.not_assessable(name, "", note, **fields)
         else:
-            measurements[patient] = Measurement(name, word, "", "measured", note=note, **fields)  # type: ignore[arg-type]
+            measurements[patient] = Measurement(name, verdict, "", "measured", note=note, **fields)  # type: ignore[arg-type]
     return measurements
 
 
@@ -73,18 +73,18 @@ def _genes(study: Study) -> dict[str, Measurement]:
     states, chains, copies = gene_states(study, PATHWAY_GENES), _chains(study), gene_states(study, _GENES)
     measurements: dict[str, Measurement] = {}
     for patient in study.patient_ids:
-        word, reason, _ = loss_word("B2M", states[patient, "B2M"])
+        verdict, reason, _ = loss_word("B2M", states[patient, "B2M"])
         chain = chains[patient]
         note = f"B2M: {reason}; heavy chains: {chain.note}"
         fields = {"method": method, "citation": citation}
         value: str | None = None
-        if word == "biallelic_loss" or chain.value == "lost":
+        if verdict == "biallelic_loss" or chain.value == "lost":
             value = "lost"
-        elif word == "biallelic_loss_subclonal" or chain.value == "lost_subclonal":
+        elif verdict == "biallelic_loss_subclonal" or chain.value == "lost_subclonal":
             value = "lost_subclonal"
-        elif word in EXCLUDED and chain.value == "kept":
+        elif verdict in EXCLUDED and chain.value == "kept":
             value = "kept"
-        elif word in EXCLUDED and not _doubtful({g: copies[patient, g] for g in HEAVY_CHAINS}):
+        elif verdict in EXCLUDED and not _doubtful({g: copies[patient, g] for g in HEAVY_CHAINS}):
             value = "b2m_kept"
         if value is None:
             measurements[patient] = Measurement.not_assessable(name, "", note, **fields)

@@ -57,22 +57,22 @@ def _events(gene: str, samples: list[GeneState], extra: Extra | None) -> list[Ge
     events: list[GeneEvent] = []
     before: list[tuple[float, str | None]] = []
     for state in samples:
-        word = sample_word(gene, state, None, extra)[0]
+        verdict = sample_word(gene, state, None, extra)[0]
         earlier = [w for day, w in before if day < state.day]
-        if word is not None and word in _LOST:
+        if verdict is not None and verdict in _LOST:
             against = ""
             if earlier:
                 ranks = [_rank(w) for w in earlier]
                 assessed = [r for r in ranks if r >= 0]
-                both = _rank(word) == 2
-                if max(ranks) >= _rank(word):
+                both = _rank(verdict) == 2
+                if max(ranks) >= _rank(verdict):
                     against = "there before"
                 elif not assessed or -1 in ranks or (both and "mutation_second_allele_unseen" in earlier):
                     against = "not known whether there before"
                 else:
                     against = "new"
-            events.append(GeneEvent(state.day, state.sample, gene, word, against))
-        before.append((state.day, word))
+            events.append(GeneEvent(state.day, state.sample, gene, verdict, against))
+        before.append((state.day, verdict))
     return events
 
 

@@ -53,8 +53,8 @@ def _lost(study: Study) -> dict[str, dict[str, bool | None]]:
         if allele is None:
             continue
         number, chance = (math.nan if x is None else float(x) for x in (copies, p))
-        word = caller.casefold() if isinstance(caller, str) else ""
-        rows.setdefault(patient, {}).setdefault(allele, []).append(_answer(number, chance, lost, word))
+        caller_name = caller.casefold() if isinstance(caller, str) else ""
+        rows.setdefault(patient, {}).setdefault(allele, []).append(_answer(number, chance, lost, caller_name))
     lost_alleles: dict[str, dict[str, bool | None]] = {}
     for patient, alleles in rows.items():
         same = _homozygous(study, patient, alleles)

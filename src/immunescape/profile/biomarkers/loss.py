@@ -65,22 +65,22 @@ def loss_word(gene: str, state: GeneState, male: bool | None = None, extra: Extr
     if len(answers) == 1:
         return answers[0][0]
     assessed = [(w, s) for w, s in answers if s.hits or s.copies is True or s.sequenced is True or s.copies_why]
-    (word, reason, coverage), _ = min(answers, key=lambda a: _rank(*a))
+    (verdict, reason, coverage), _ = min(answers, key=lambda a: _rank(*a))
     if len(assessed) > 1:
         reason = "; ".join(f"{_named(s)}: {(w[0] or 'not assessable').replace('_', ' ')} ({w[1]})" for w, s in assessed)
-    return word, reason, coverage
+    return verdict, reason, coverage
 
 
 def _rank(answer: Word, state: GeneState) -> int:
-    word = answer[0]
-    if word in ("biallelic_loss", "biallelic_loss_subclonal", "mutation_second_allele_unseen"):
-        return LOSS_WORDS.index(word)
-    if word == "variant_of_unknown_significance":
+    verdict = answer[0]
+    if verdict in ("biallelic_loss", "biallelic_loss_subclonal", "mutation_second_allele_unseen"):
+        return LOSS_WORDS.index(verdict)
+    if verdict == "variant_of_unknown_significance":
         return 4
-    if word not in EXCLUDED and state.suspect:
+    if verdict not in EXCLUDED and state.suspect:
         return 5
     return {"monoallelic_loss": 6, "haploid_loss": 7, "wild_type": 8, "no_mutation_copies_unseen": 9}.get(
-        word or "", 10
+        verdict or "", 10
     )
 
 
@@ -107,12 +107,12 @@ def sample_word(gene: str, state: GeneState, male: bool | None = None, extra: Ex
         return "biallelic_loss", f"homozygous deletion: {seen}", coverage
     if len(distinct_events(losses)) >= 2:
         single_event = len(distinct_events([h for h in losses if not h.subclonal])) < 2
-        word = "biallelic_loss_subclonal" if single_event else "biallelic_loss"
-        return word, f"two hits: {labels}; phase not known", coverage
+        verdict = "biallelic_loss_subclonal" if single_event else "biallelic_loss"
+        return verdict, f"two hits: {labels}; phase not known", coverage
     if losses and (state.loh or (gene in X_LINKED and male)):
-        word = "biallelic_loss_subclonal" if losses[0].subclonal else "biallelic_loss"
+        verdict = "biallelic_loss_subclonal" if losses[0].subclonal else "biallelic_loss"
         second = "loss of heterozygosity" if state.loh else "a gene on X in a man"
-        return word, f"one hit ({labels}) with {second}", coverage
+        return verdict, f"one hit ({labels}) with {second}", coverage
     if losses and not state.partly_deleted and all(h.germline for h in state.hits):
         if state.loh is not False:
             return None, f"germline hit ({labels}); whether the tumour lost the other allele was not assessed", coverage
@@ -182,8 +182,8 @@ def _unaltered(gene: str, state: GeneState, coverage: float) -> Word:
 def _men(study: Study) -> dict[str, bool | None]:
     sexes: dict[str, bool | None] = {}
     for patient, sex in zip(study.patients["patient"], study.patients["sex"], strict=True):
-        word = sex.strip().casefold() if isinstance(sex, str) else ""
-        sexes[patient] = True if word in ("male", "m") else False if word in ("female", "f") else None
+        sex_text = sex.strip().casefold() if isinstance(sex, str) else ""
+        sexes[patient] = True if sex_text in ("male", "m") else False if sex_text in ("female", "f") else None
     return sexes
 
 
@@ -203,14 +203,14 @@ def loss_function(
             if not state.hits and answer in plain:
                 measurements[patient] = plain[answer]
                 continue
-            word, reason, coverage = answer
-            if word is None:
+            verdict, reason, coverage = answer
+            if verdict is None:
                 measurements[patient] = Measurement.not_assessable(name, "", reason, method=METHOD, citation=citation)
             else:
                 rows = tuple(dict.fromkeys(h.row for h in state.hits))
                 measurements[patient] = Measurement(
                     name,
-                    word,
+                    verdict,
                     "",
                     "measured",
                     method=METHOD,

@@ -61,10 +61,10 @@ class Sample:
 @lru_cache(maxsize=1)
 def topo_groups() -> dict[str, tuple[str, ...]]:
     """Return the species of the two groups: SIG1 (37, resistance) and SIG2 (45, response)."""
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for row in read_rows(TABLE):
-        found.setdefault(row["group"], []).append(row["species"])
-    return {group: tuple(names) for group, names in found.items()}
+        groups.setdefault(row["group"], []).append(row["species"])
+    return {group: tuple(names) for group, names in groups.items()}
 
 
 @lru_cache(maxsize=100_000)
@@ -309,10 +309,10 @@ def _topo_class(study: Study) -> dict[str, Measurement]:
         if why := _few(s) or ("" if decided else _unclear(s)):
             measurements[patient] = Measurement.not_assessable("toposcore_class", "", why, **fields)
             continue
-        word = toposcore_class(score, _level(_akkermansia_share(s)))
+        topo_class = toposcore_class(score, _level(_akkermansia_share(s)))
         measurements[patient] = Measurement(
             "toposcore_class",
-            word,
+            topo_class,
             "",
             "measured",
             note=f"score {score:.4f}; {note}",

@@ -59,16 +59,16 @@ def _scores(study: Study) -> dict[str, dict[str, list[Score]]]:
     columns = ["patient", "sample", "assay", "score", "value_percent", "category", "day"]
     for patient, sample, assay, score, value, category, day in study.pdl1[columns].to_numpy(dtype=object).tolist():
         clone = clone_of(assay)
-        word = score.strip().casefold() if isinstance(score, str) else ""
-        bounds = _bounds(float("nan") if value is None else float(value), category, word, clone)
+        score_name = score.strip().casefold() if isinstance(score, str) else ""
+        bounds = _bounds(float("nan") if value is None else float(value), category, score_name, clone)
         if bounds is None:
             continue
         name = assay if isinstance(assay, str) else ""
         where = sample if isinstance(sample, str) else None
         at = None if day is None or math.isnan(day) else float(day)
         entry: Score = (*bounds, clone, name, where, at)
-        scores_by_kind[word if word in scores_by_kind else "unknown"].setdefault(patient, []).append(entry)
-        if word == "tc" and clone and clone != "SP142":
+        scores_by_kind[score_name if score_name in scores_by_kind else "unknown"].setdefault(patient, []).append(entry)
+        if score_name == "tc" and clone and clone != "SP142":
             scores_by_kind["tps"].setdefault(patient, []).append(entry)
     for scores in scores_by_kind.values():
         for entries in scores.values():

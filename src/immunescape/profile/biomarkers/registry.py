@@ -116,16 +116,16 @@ class Biomarker:
         return measured
 
     def _read(self, value: object) -> float | str | bool | None:
-        word = "" if value is None or value != value else str(value).strip()
+        text = "" if value is None or value != value else str(value).strip()
         if self.unit == "1":
             try:
-                number = float(word)
+                number = float(text)
             except ValueError:
                 return None
             return number if math.isfinite(number) else None
         if self.words:
-            return word if word in self.words else None
-        return _TRUTH.get(word.casefold())
+            return text if text in self.words else None
+        return _TRUTH.get(text.casefold())
 
 
 def _check(biomarker: Biomarker, where: str) -> None:

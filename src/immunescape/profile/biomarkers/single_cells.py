@@ -149,8 +149,8 @@ def _why_not(share: _Share, among: Counts, of: int, types: set[str], selection: 
         return f"{of} cells are too few; {MINIMUM_CELLS} of {', '.join(share.among[:3])} … are needed"
     if share.state and any(state == _NOT_TOLD and n for (_, state), n in among.items()):
         return "the file does not give the state of these cells"
-    word = selection.casefold()
-    if word and share.among == IMMUNE and not any(w in word for w in ("cd45", "none", "viable", "live")):
+    selected = selection.casefold()
+    if selected and share.among == IMMUNE and not any(w in selected for w in ("cd45", "none", "viable", "live")):
         return f"cells were selected ({selection}) before: their share of immune cells is that of the selection"
     return ""
 

@@ -51,13 +51,13 @@ def variant_effects() -> dict[tuple[str, str], VariantEffect]:
     InputError
         Naming the row, for an unknown effect, a row without source, or a change that occurs twice.
     """
-    found = {}
+    effects = {}
     for row in read_rows(TABLE):
         row.choice("effect", _EFFECTS)
-        if (row["gene"], row["change"]) in found:
+        if (row["gene"], row["change"]) in effects:
             raise InputError(f"{row['gene']} {row['change']} occurs twice", where=row.where)
-        found[row["gene"], row["change"]] = VariantEffect(**row)
-    return found
+        effects[row["gene"], row["change"]] = VariantEffect(**row)
+    return effects
 
 
 def one_letter(protein: str) -> str:

@@ -52,7 +52,7 @@ class Columns:
     def _make(self, name: str) -> Column:
         n = len(self.patients)
         numbers = np.full((5, n), np.nan)
-        word: NDArray[np.object_] = np.full(n, None, dtype=object)
+        verdict: NDArray[np.object_] = np.full(n, None, dtype=object)
         unit: NDArray[np.object_] = np.full(n, None, dtype=object)
         rows = self.measurements.get(name, {})
         for i, patient in enumerate(self.patients):
@@ -65,7 +65,7 @@ class Columns:
             if m.percentile is not None:
                 numbers[3, i] = m.percentile
             if isinstance(m.value, (bool, str, np.bool_)):
-                word[i] = bool(m.value) if not isinstance(m.value, str) else m.value
+                verdict[i] = bool(m.value) if not isinstance(m.value, str) else m.value
                 continue
             value = float(m.value)
             if m.status == "below_limit":  # somewhere between zero and the limit
@@ -73,7 +73,7 @@ class Columns:
             else:
                 numbers[:3, i] = (value if m.low is None else m.low, value, value if m.high is None else m.high)
         low, middle, high, percentile, coverage = numbers
-        return Column(low, middle, high, percentile, coverage, word, unit)
+        return Column(low, middle, high, percentile, coverage, verdict, unit)
 
 
 def _compare(test: str, x: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:

@@ -41,8 +41,8 @@ def missingness(values: pd.DataFrame, outcomes: pd.DataFrame, minimum: int = 5) 
             "share": float(has.mean()) if len(has) else float("nan"),
         }
         rates = {"with": has & response.notna(), "without": ~has & response.notna()}
-        for word, who in rates.items():
-            row[f"response_{word}"] = float(response[who].astype(bool).mean()) if who.any() else np.nan
+        for reason, who in rates.items():
+            row[f"response_{reason}"] = float(response[who].astype(bool).mean()) if who.any() else np.nan
         assessed = response.notna()
         enough = min(int(w.sum()) for w in rates.values()) >= minimum
         row["response_p"] = fisher(has[assessed], response[assessed].astype(bool)).numbers()[3] if enough else np.nan

@@ -149,8 +149,8 @@ def _unknown_chromosomes(out: Partial, reasons: list[tuple[int, str]], lines: se
             continue
         bad = table["chrom"].notna() & ~table["chrom"].isin(CHROMOSOMES)
         if bad.any():
-            for word, rows in table[bad].groupby("chrom", sort=False):
-                reasons.append((int(rows.index[0]), f"'{word}' is not a chromosome"))
+            for chromosome, rows in table[bad].groupby("chrom", sort=False):
+                reasons.append((int(rows.index[0]), f"'{chromosome}' is not a chromosome"))
             lines.update(int(i) for i in table.index[bad])
             out.tables[kind] = table[~bad]
             if out.reads:

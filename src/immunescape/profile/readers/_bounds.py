@@ -62,20 +62,20 @@ def _replaced(frame: pd.DataFrame, column: str, cells: dict[object, object]) -> 
 def _pdl1(frame: pd.DataFrame, words: dict[object, str], file: str, problems: list[str]) -> pd.DataFrame:
     values: dict[object, object] = {}
     categories: dict[object, object] = {}
-    for line, word in words.items():
-        plain = re.sub(r"\s*%$", "", word)
+    for line, category in words.items():
+        plain = re.sub(r"\s*%$", "", category)
         if re.fullmatch(_NUMBER, plain):
             values[line] = plain
             continue
-        if not _CATEGORY.fullmatch(word):
+        if not _CATEGORY.fullmatch(category):
             raise InputError(
-                f"'{word[:40]}' in the column 'value_percent' is neither a number nor a range",
+                f"'{category[:40]}' in the column 'value_percent' is neither a number nor a range",
                 where=f"{file}, line {line}",
                 hint="Write a number, or a range such as <1, 1-49 or >=50; other text belongs in 'category'.",
             )
         values[line] = None
-        word = re.sub(r"(?i)at least\s*", ">=", re.sub(r"(?i)(less than|under)\s*", "<", word))
-        categories[line] = re.sub(r"(?i)over\s*", ">", word)
+        category = re.sub(r"(?i)at least\s*", ">=", re.sub(r"(?i)(less than|under)\s*", "<", category))
+        categories[line] = re.sub(r"(?i)over\s*", ">", category)
     out = frame.copy()
     out["value_percent"] = pd.Series(_replaced(frame, "value_percent", values), index=frame.index, dtype=object)
     if categories:

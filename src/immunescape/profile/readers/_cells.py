@@ -19,12 +19,12 @@ _UNITS = "um, mm, or e.g. '0.5 um/pixel'"
 
 def _typed(out: pd.DataFrame, file: str) -> pd.Series:
     words = {w: cell_type_word(w) for w in out["cell_type"].dropna().unique()}
-    for word, cell_type in words.items():
+    for label, cell_type in words.items():
         if cell_type is None:
-            line = out.index[out["cell_type"] == word][0]
+            line = out.index[out["cell_type"] == label][0]
             raise unknown_word(
                 "cell type",
-                str(word),
+                str(label),
                 CELL_TYPES,
                 where=f"{file}, line {line} (translate it with values:)",
             )

@@ -180,10 +180,10 @@ def prior_lines(table: Table, used: set[str], out: Partial) -> pd.Series | None:
 
 
 def _purity(values: pd.Series, unit: str, column: str) -> pd.Series:
-    word = canonical_unit(unit)
-    if word not in ("fraction", "percent"):
+    unit_word = canonical_unit(unit)
+    if unit_word not in ("fraction", "percent"):
         raise unknown_word(f"unit of {column}", unit, ("fraction", "percent"), where="--unit")
-    return pd.to_numeric(values, errors="coerce") * (0.01 if word == "percent" else 1.0)
+    return pd.to_numeric(values, errors="coerce") * (0.01 if unit_word == "percent" else 1.0)
 
 
 def _responses(values: pd.Series, column: str, out: Partial, file: str) -> pd.Series:
@@ -284,14 +284,16 @@ def _hla(table: Table, patient: str, out: Partial) -> set[str]:
             if not isinstance(cell, str):
                 continue
             number = int(table.frame.index[line])
-            for word in filter(None, _SPLIT.split(cell)):
+            for allele in filter(None, _SPLIT.split(cell)):
                 text = (
-                    word if locus is None or re.match(r"(?i)(hla[-_ ]?)?[abc][*_ ]?\d", word) else f"{locus[1]}*{word}"
+                    allele
+                    if locus is None or re.match(r"(?i)(hla[-_ ]?)?[abc][*_ ]?\d", allele)
+                    else f"{locus[1]}*{allele}"
                 )
                 try:
                     parts.append((owner, allele_name(text, table.file), number))
                 except InputError:
-                    wrong.append(f"'{word[:20]}' in {column}, line {number}")
+                    wrong.append(f"'{allele[:20]}' in {column}, line {number}")
         if len(parts) > before:
             used.add(str(column))
     if wrong:

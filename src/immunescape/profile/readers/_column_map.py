@@ -111,10 +111,10 @@ def refuse_without_table(name: str, column_map: ColumnMap, options: Iterable[str
     """Refuse ``columns:`` and ``values:`` for a file that is not a table."""
     if column_map.tables:
         return
-    for word, given in (("columns", column_map.columns), ("values", column_map.values)):
+    for setting, given in (("columns", column_map.columns), ("values", column_map.values)):
         if given:
             raise InputError(
-                f"unknown option of the format '{name}' '{word}'",
+                f"unknown option of the format '{name}' '{setting}'",
                 where=file,
                 hint=f"Its files have no named columns. Known: {', '.join(sorted(options)) or '(none)'}.",
             )

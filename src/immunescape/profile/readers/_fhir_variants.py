@@ -92,8 +92,8 @@ def _words(component: Mapping[str, Any]) -> list[str]:
 def _gene(component: Mapping[str, Any]) -> str | None:
     """Return the symbol of a gene: a word that the gene table holds, else the first that looks like one."""
     words = [w for w in _words(component) if not re.fullmatch(r"(HGNC:)?\d+", w)]
-    for word in words:
-        symbol = to_symbols([word.partition(" ")[0]])[0]
+    for entry in words:
+        symbol = to_symbols([entry.partition(" ")[0]])[0]
         if symbol:
             return symbol
     return None
@@ -101,9 +101,9 @@ def _gene(component: Mapping[str, Any]) -> str | None:
 
 def _hgvs(components: list[dict[str, Any]], mark: str) -> str | None:
     for component in components:
-        for word in _words(component):
-            if mark in word:
-                return word
+        for notation in _words(component):
+            if mark in notation:
+                return notation
     return None
 
 
@@ -204,8 +204,8 @@ class FoundVariants:
 
     def _assembly(self, by_code: Mapping[str, list[dict[str, Any]]]) -> None:
         for component in by_code.get("62374-4", []):
-            for word in _words(component):
-                match = re.search(r"(GRCh3[78]|hg19|hg38)", word)
+            for assembly in _words(component):
+                match = re.search(r"(GRCh3[78]|hg19|hg38)", assembly)
                 if match:
                     self.build = build_word(match.group(1), self.file)
 

@@ -106,11 +106,13 @@ def recist_word(text: object) -> str | None:
     """Return the RECIST category of a word (``Partial Response``, ``cPR``, ``Stable disease (SD)``), or None."""
     if not isinstance(text, str):
         return None
-    word = re.sub(r"[\s_]+", " ", text).strip().upper()
-    if word in _RECIST:
-        return _RECIST[word]
-    code = re.fullmatch(r"(?:I|IR|C|U)?(CR|PR|SD|PD|NE)", word) or re.search(r"[(\[](CR|PR|SD|PD|NE)[)\]]$", word)
-    code = code or re.match(r"(CR|PR|SD|PD|NE)\s*[-:–]\s", word)
+    response = re.sub(r"[\s_]+", " ", text).strip().upper()
+    if response in _RECIST:
+        return _RECIST[response]
+    code = re.fullmatch(r"(?:I|IR|C|U)?(CR|PR|SD|PD|NE)", response) or re.search(
+        r"[(\[](CR|PR|SD|PD|NE)[)\]]$", response
+    )
+    code = code or re.match(r"(CR|PR|SD|PD|NE)\s*[-:–]\s", response)
     return code.group(1) if code else None
 
 
@@ -146,10 +148,10 @@ def truth_column(values: pd.Series, file: str, name: str) -> pd.Series:
             return None
         if isinstance(value, bool | np.bool_):
             return bool(value)
-        word = str(value).strip().casefold()
-        if word in _TRUE:
+        entry = str(value).strip().casefold()
+        if entry in _TRUE:
             return True
-        if word in _FALSE:
+        if entry in _FALSE:
             return False
         raise InputError(
             f"'{str(value)[:40]}' in the column '{name}' is neither yes nor no", where=f"{file}, line {line}"
@@ -359,8 +361,8 @@ def chromosome_word(value: object) -> object:
     """Return a chromosome as 1 to 22, X, Y or MT where it is spelt otherwise; other words stay."""
     if not isinstance(value, str):
         return value
-    word = re.sub(r"^chr", "", value.strip(), flags=re.IGNORECASE).removesuffix(".0").upper()
-    return {"23": "X", "24": "Y", "M": "MT"}.get(word, word)
+    chromosome = re.sub(r"^chr", "", value.strip(), flags=re.IGNORECASE).removesuffix(".0").upper()
+    return {"23": "X", "24": "Y", "M": "MT"}.get(chromosome, chromosome)
 
 
 def _months(out: pd.DataFrame, file: str, units: Mapping[str, str]) -> None:
@@ -492,10 +494,10 @@ def _microbiome(out: pd.DataFrame, file: str, problems: list[str], units: Mappin
 
 def _tcr(out: pd.DataFrame, file: str, problems: list[str], units: Mapping[str, str]) -> pd.DataFrame:
     words = {w: locus_word(w) for w in out["locus"].dropna().unique()}
-    for word, locus in words.items():
+    for gene_name, locus in words.items():
         if locus is None:
-            line = out.index[out["locus"] == word][0]
-            raise unknown_word("locus", str(word), (*T_CELL_LOCI, *B_CELL_LOCI), where=f"{file}, line {line}")
+            line = out.index[out["locus"] == gene_name][0]
+            raise unknown_word("locus", str(gene_name), (*T_CELL_LOCI, *B_CELL_LOCI), where=f"{file}, line {line}")
     out["locus"] = out["locus"].map(lambda w: words.get(w))
     if others := int(out["locus"].isin(B_CELL_LOCI).sum()):
         problems.append(f"{file}: {others} rows are of B cell receptors and do not count")

@@ -16,10 +16,10 @@ _SUBSTITUTION = re.compile(r"([A-Z*])(\d+)([A-Z*])$")
 
 def short_protein(text: str | None) -> str:
     """Return a protein change in one-letter code without accession, brackets and ``p.`` ('' for none)."""
-    word = (text or "").strip().rpartition(":")[2].removeprefix("p.").strip("()").replace("(", "").replace(")", "")
+    change = (text or "").strip().rpartition(":")[2].removeprefix("p.").strip("()").replace("(", "").replace(")", "")
     for three, letter in _THREE.items():
-        word = word.replace(three, letter)
-    return re.sub(r"fs(?:\*|X)?\d*$", lambda m: m.group(0).replace("X", "*"), word)
+        change = change.replace(three, letter)
+    return re.sub(r"fs(?:\*|X)?\d*$", lambda m: m.group(0).replace("X", "*"), change)
 
 
 def class_of_hgvs(protein: str | None, coding: str | None) -> str | None:

@@ -86,15 +86,15 @@ def lab_units() -> tuple[dict[str, dict[str, LabUnit]], dict[str, str]]:
 
 def canonical_analyte(name: str) -> str:
     """Return the study's word for an analyte; a word that is not known stays, in snake_case."""
-    word = re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
+    analyte = re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
     aliases = lab_units()[1]
-    return aliases.get(word, aliases.get(name.strip(), word))
+    return aliases.get(analyte, aliases.get(name.strip(), analyte))
 
 
 def canonical_unit(unit: str) -> str:
     """Return the study's spelling of a unit; one that is not known stays as it is."""
-    word = re.sub(r"\s+", "", unit.casefold())
-    return _WORDS.get(word, unit.strip())
+    plain = re.sub(r"\s+", "", unit.casefold())
+    return _WORDS.get(plain, unit.strip())
 
 
 def convert_labs(frame: pd.DataFrame, file: str, problems: list[str]) -> pd.DataFrame:
@@ -196,13 +196,13 @@ def vaf_fraction(values: pd.Series, unit: str | None, file: str, problems: list[
     numbers = values.to_numpy(float)
     finite = numbers[np.isfinite(numbers)]
     if unit is not None:
-        word = canonical_unit(unit)
-        if word not in ("fraction", "percent"):
+        unit_word = canonical_unit(unit)
+        if unit_word not in ("fraction", "percent"):
             raise unknown_word("unit of vaf", unit, ("fraction", "percent"), where=file)
     elif not len(finite):
         return values
     elif finite.max() > 1.0:
-        word = "percent"
+        unit_word = "percent"
         problems.append(f"{file}: vaf is read as percent, because values reach {finite.max():g}")
     else:
         raise InputError(
@@ -210,12 +210,12 @@ def vaf_fraction(values: pd.Series, unit: str | None, file: str, problems: list[
             where=file,
             hint="Declare it in the manifest: units: {vaf: fraction} or units: {vaf: percent}",
         )
-    scaled = values * (0.01 if word == "percent" else 1.0)
+    scaled = values * (0.01 if unit_word == "percent" else 1.0)
     bad = (scaled < 0) | (scaled > 1)
     if bad.any():
         line = scaled.index[bad][0]
         raise InputError(
-            f"vaf {values[line]:g} is outside 0..{100 if word == 'percent' else 1} ({word})",
+            f"vaf {values[line]:g} is outside 0..{100 if unit_word == 'percent' else 1} ({unit_word})",
             where=f"{file}, line {line}",
             hint="Correct the row, or declare the unit: units: {vaf: percent}",
         )

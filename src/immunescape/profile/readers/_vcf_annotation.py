@@ -60,10 +60,10 @@ def maf_class(terms: Sequence[str], ref: str, alt: str) -> str:
     ranked = [t for t in terms if t in _RANK]
     if not ranked:
         return "Unknown"
-    word = _WORD[min(ranked, key=_RANK.__getitem__)]
-    if word in ("Frame_Shift", "In_Frame"):
-        return f"{word}_{'Ins' if len(alt) > len(ref) else 'Del'}"
-    return word
+    classification = _WORD[min(ranked, key=_RANK.__getitem__)]
+    if classification in ("Frame_Shift", "In_Frame"):
+        return f"{classification}_{'Ins' if len(alt) > len(ref) else 'Del'}"
+    return classification
 
 
 def _short(hgvsp: str) -> str | None:

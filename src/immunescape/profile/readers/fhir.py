@@ -117,11 +117,11 @@ def _observation(resource: Mapping[str, Any], rows: _Rows) -> None:
     elif any(w in (name := (_word(resource.get("code")) or "").casefold()) for w in _PDL1):
         _pdl1(resource, patient, name, value, unit, when, rows)
     elif any(c in _RESPONSE for c in codes):
-        word = _recist_word(resource.get("valueCodeableConcept"))
-        if word is None or when is None:
+        response = _recist_word(resource.get("valueCodeableConcept"))
+        if response is None or when is None:
             rows.skip("response without RECIST word or date")
         else:
-            rows.add("responses", patient=patient, at=when, recist=word)
+            rows.add("responses", patient=patient, at=when, recist=response)
     elif value is not None:
         loinc = next(iter(codes), None)
         rows.add(
@@ -141,8 +141,8 @@ def _pdl1(
     rows: _Rows,
 ) -> None:
     """Read PD-L1 as a number or a category; the antibody clone may stand in the method or in the name."""
-    word = text_of(resource.get("valueString")) or _word(resource.get("valueCodeableConcept"))
-    if value is None and word is None:
+    category = text_of(resource.get("valueString")) or _word(resource.get("valueCodeableConcept"))
+    if value is None and category is None:
         rows.skip(f"PD-L1 without a value ({name})")
         return
     clone = _CLONE.search(name)
@@ -155,7 +155,7 @@ def _pdl1(
             "proportion score"
         )
     sign = text_of(get(resource, "valueQuantity", "comparator")) or ""
-    cell = f"{sign}{value}" if value is not None else word
+    cell = f"{sign}{value}" if value is not None else category
     rows.add("pdl1", patient=patient, assay=assay, score=score, value_percent=cell, at=when)
 
 

@@ -36,9 +36,9 @@ def builds_of(table: Table, declared: str) -> str:
     column = table.find("NCBI_Build")
     words = [w for w in table.frame[column].dropna().unique()] if column else []
     line_of: dict[str, Any] = {}
-    for word in words:
-        line = table.frame.index[table.frame[column] == word][0]
-        line_of.setdefault(build_word(str(word), f"{table.file}, line {line}"), line)
+    for build_text in words:
+        line = table.frame.index[table.frame[column] == build_text][0]
+        line_of.setdefault(build_word(str(build_text), f"{table.file}, line {line}"), line)
     if len(line_of) > 1:
         (first_build, first), (second_build, second) = list(line_of.items())[:2]
         raise InputError(

@@ -51,9 +51,9 @@ def value_kind(sample: Any, declared: object, file: str, problems: list[str]) ->
     InputError
         For scaled values, for a declaration that the values contradict, and where they do not tell.
     """
-    word = "" if declared is None else str(declared)
-    if word and word not in _KINDS:
-        raise unknown_word("unit of single cells", word, _KINDS, where=file)
+    declared_kind = "" if declared is None else str(declared)
+    if declared_kind and declared_kind not in _KINDS:
+        raise unknown_word("unit of single cells", declared_kind, _KINDS, where=file)
     values = np.asarray(sample, dtype=float)
     if not np.isfinite(values).all() or (values < 0).any():
         raise InputError(
@@ -65,12 +65,12 @@ def value_kind(sample: Any, declared: object, file: str, problems: list[str]) ->
     totals = np.expm1(np.minimum(values, 50.0)).sum(axis=1)
     totals = totals[totals > 0]
     equal = len(totals) > 1 and float(totals.std() / totals.mean()) < 0.02 and float(values.max(initial=0.0)) < 20
-    if word == "counts" and not whole:
+    if declared_kind == "counts" and not whole:
         raise InputError("counts are not whole numbers", where=file, hint="Set unit: log1p, or layer: to the counts.")
-    if word == "log1p" and whole and float(values.max(initial=0.0)) > 20:
+    if declared_kind == "log1p" and whole and float(values.max(initial=0.0)) > 20:
         raise InputError("whole numbers up to the hundreds are no log1p values", where=file, hint="Set unit: counts.")
-    if word:
-        return word
+    if declared_kind:
+        return declared_kind
     if whole and values.any():
         problems.append(f"{file}: single cells are read as raw counts, because all values are whole numbers")
         return "counts"
@@ -166,13 +166,13 @@ def _identities(obs: pd.DataFrame, options: Mapping[str, Any], file: str, out: P
     chosen = {str(k): v for k, v in dict(options.get("types") or {}).items()}
     types = {}
     for label in cells["label"].dropna().unique():
-        word = chosen.get(label, label)
-        base, _, state = str(word).partition("/")
+        identity = chosen.get(label, label)
+        base, _, state = str(identity).partition("/")
         cell_type = cell_type_word(base)
         if cell_type is None:
             raise unknown_word(
                 "cell type",
-                str(word),
+                str(identity),
                 CELL_TYPES,
                 where=f"{file}, label '{label}' (translate it with types:)",
             )

@@ -35,7 +35,7 @@ _LOH_STATUS = "3"
 
 
 def _info(text: str) -> dict[str, str]:
-    return {k: v for k, _, v in (part.partition("=") for part in text.split(";"))}
+    return {k: v for k, _, v in (entry.partition("=") for entry in text.split(";"))}
 
 
 @dataclass
@@ -60,9 +60,9 @@ class _Header:
             self.log10_population = "log" in text.casefold()
         elif text.startswith(("##reference=", "##contig=")) and not self.build:
             low = text.casefold()
-            for word in ("grch38", "hg38", "grch37", "hg19", "b37", "hs37d5"):
-                if word in low:
-                    self.build = build_word(word, where)
+            for build_name in ("grch38", "hg38", "grch37", "hg19", "b37", "hs37d5"):
+                if build_name in low:
+                    self.build = build_word(build_name, where)
         elif text.startswith("#CHROM"):
             self.columns = text.lstrip("#").split("\t")
         else:

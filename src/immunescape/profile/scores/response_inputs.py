@@ -109,9 +109,9 @@ def observe(name: str, value: Any, model: ResponseModel, where: str | None = Non
     if text == "" or text.casefold() in ("na", "nan", "none"):
         return None
     classes = model.classes.get(name, {})
-    word = re.sub(r"\s*%|\s+(?=\d)", "", text)
-    if word in classes or text in classes:
-        mean, variance = classes[word if word in classes else text]
+    level = re.sub(r"\s*%|\s+(?=\d)", "", text)
+    if level in classes or text in classes:
+        mean, variance = classes[level if level in classes else text]
         return Observed(mean, class_variance=variance)
     if kind.is_truth:
         if text.casefold() not in _TRUE + _FALSE:

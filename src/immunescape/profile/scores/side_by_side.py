@@ -69,11 +69,11 @@ def _toposcore(m: Measurement | None) -> Score:
     rule = "SIG1 unfavourable, SIG2 favourable; grey zone decided by Akkermansia"
     if m is None or m.value is None:
         return Score("toposcore", title, None, rule=rule, note=m.note if m else "not measured", citation=cited)
-    word = str(m.value)
+    class_name = str(m.value)
     reading: Reading = (
-        "favourable" if "SIG2" in word.upper() else "unfavourable" if "SIG1" in word.upper() else "between"
+        "favourable" if "SIG2" in class_name.upper() else "unfavourable" if "SIG1" in class_name.upper() else "between"
     )
-    return Score("toposcore", title, word, "", reading, rule, {"toposcore": word}, m.note, cited)
+    return Score("toposcore", title, class_name, "", reading, rule, {"toposcore": class_name}, m.note, cited)
 
 
 def scores_of(

@@ -123,11 +123,12 @@ async function start(DATA) {
 
   function options(p) {
     if (!p.options.length) return el("p", "soft", "No strategy is matched: no mechanism is called present.");
-    return el("div", "", p.options.map(([name, because, uncertain, against]) => {
+    return el("div", "", p.options.map(([name, because, uncertain, against, cautions]) => {
       const [t, tier, rationale, trials] = DATA.strategies[name];
       const head = el("summary", "", el("span", "tier " + tier, tier), " " + t + " ",
         el("span", "soft", "for " + because.map(m => title(m) + (uncertain.includes(m) ? " (conflicting)" : "")).join("; ")),
-        against.length ? el("b", "", " – but " + against.map(title).join("; ") + " takes away what it needs") : "");
+        against.length ? el("b", "", " – but " + against.map(title).join("; ") + " takes away what it needs") : "",
+        cautions.length ? el("b", "", " – " + cautions.join("; ")) : "");
       return el("details", "", head, el("p", "soft", rationale + " Evidence " + tier + ": " + DATA.tiers[tier]),
         table(["Trial", "Phase", "Population", "Result", "Finding", "Registry"], trials.map(r => [r[0], r[1], r[2], el("span", "result " + r[3].replace(" ", "_"), r[3]), r[4], r[5]])));
     }));

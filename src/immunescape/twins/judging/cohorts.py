@@ -208,7 +208,7 @@ def _toposcore(path: Path) -> RealCohort:
     best = t["Best_response"].astype(str).str.strip()
     ranges = [_tps_range(text) for text in t["PDL1pos (1+49+ or >50)"]]
     histology = t["Histology"].astype(str).str.casefold()
-    squamous = histology.str.startswith("squamous")
+    squamous, rest = histology.str.startswith("squamous"), histology.str.contains("adeno|large cell")
     akk = pd.to_numeric(t["Akkermansia_muciniphila"], errors="coerce")
     table = pd.DataFrame(
         {
@@ -221,9 +221,9 @@ def _toposcore(path: Path) -> RealCohort:
             "n_sites": pd.to_numeric(t["Number_metastatic_sites"], errors="coerce"),
             "sex": _mapped(t["Gender"], {"male": "M", "female": "F"}),
             "smoking": _mapped(t["Smoking"], {"never": "never", "former": "former", "current": "current"}),
-            "histology": np.where(
-                squamous, "squamous", np.where(histology.str.contains("adeno|large cell"), "nonsquamous", None)
-            ),
+            "histology": [
+                "squamous" if s else "nonsquamous" if other else None for s, other in zip(squamous, rest, strict=True)
+            ],
             "ecog": pd.to_numeric(t["ECOGPS"], errors="coerce"),
             "antibiotics": _mapped(t["ATB"], {"yes": True, "no": False}),
             "liver_mets": _mapped(t["M1_liver"], {1.0: True, 0.0: False}),

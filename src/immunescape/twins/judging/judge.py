@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -282,7 +283,7 @@ def _survival(
         "c_index": {
             name: {
                 "value": round(c_of(name, everyone), 4),
-                "interval": [round(v, 4) for v in resampled(len(t), seed, lambda rows, name=name: c_of(name, rows))],
+                "interval": [round(v, 4) for v in resampled(len(t), seed, partial(c_of, name))],
             }
             for name in values
         },

@@ -122,13 +122,14 @@ def pool_of(name: str, result: TrialResult) -> Pool:
     ids = sorted(set.intersection(*(set(t.index) for t in tables.values())))
     if not ids:
         raise InputError(f"no virtual patient of the setting '{name}' could be simulated", hint="Simulate more.")
-    outcomes, lesions = {}, {}
+    outcomes: dict[str, dict[str, FloatArray]] = {}
+    lesions = {}
     for a, whole in tables.items():
         key = "docetaxel" if a == "docetaxel" else "inhibitor"
         rows = whole.loc[ids]
         pfs, os_ = (days / MONTH for days in event_days(rows))
         outcomes[key] = {
-            "response": rows["best_response"].isin(["CR", "PR"]).to_numpy(dtype=float), "pfs": pfs, "os": os_,
+            "response": np.asarray(rows["best_response"].isin(["CR", "PR"]), dtype=float), "pfs": pfs, "os": os_,
         }  # fmt: skip
         seen = simulated_lesions(rows.reset_index(), result.visits[result.visits["arm"] == a])
         lesions[key] = tuple(seen.values())
@@ -164,8 +165,8 @@ def log_likelihoods(pool: Pool, cohort: RealCohort) -> FloatArray:
     tps = virtual["pdl1_tps"].to_numpy(dtype=float)
     own = tps if cohort.pdl1 == "tps" else _ranks(tps)
     error = _TPS_ERROR if cohort.pdl1 == "tps" else 0.0
-    bounds = (table[f"pdl1_{end}"].to_numpy(dtype=float) for end in ("low", "high"))
-    return total + _near(*bounds, own, max(error, SMOOTH * float(own.std())))
+    low, high = (table[f"pdl1_{end}"].to_numpy(dtype=float) for end in ("low", "high"))
+    return total + _near(low, high, own, max(error, SMOOTH * float(own.std())))
 
 
 def _near(low: FloatArray, high: FloatArray, own: FloatArray, width: float) -> FloatArray:

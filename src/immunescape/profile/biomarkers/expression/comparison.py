@@ -115,8 +115,10 @@ def _words(study: Study, column: str) -> dict[str, str]:
     owner = dict(zip(study.samples["sample"], study.samples["patient"], strict=True))
     preservation_of: dict[str, str] = {}
     if column in study.patients.columns:
-        word = dict(zip(study.patients["patient"], study.patients[column], strict=True))
-        preservation_of = {str(s): str(word[p]) for s, p in owner.items() if isinstance(word.get(p), str)}
+        preservation = dict(zip(study.patients["patient"], study.patients[column], strict=True))
+        preservation_of = {
+            str(s): str(preservation[p]) for s, p in owner.items() if isinstance(preservation.get(p), str)
+        }
     if column in study.samples.columns:
         rows = zip(study.samples["sample"], study.samples[column], strict=True)
         preservation_of |= {str(s): w for s, w in rows if isinstance(w, str)}
