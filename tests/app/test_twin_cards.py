@@ -14,6 +14,7 @@ import pytest
 import typer.main
 
 import immunescape
+from immunescape.api.ranking_settings import settings_with
 from immunescape.app.twin_cards import run_ranking_task, twin_code
 from immunescape.cli.program import app as program
 from immunescape.errors import InputError
@@ -30,13 +31,16 @@ CHANGED = {
 }
 
 
-def called(python: str) -> inspect.BoundArguments:
-    """Arguments of the call of immunescape in a text, bound to the function's own parameters."""
+def called(python: str) -> dict[str, Any]:
+    """Arguments of the call of immunescape in a text, bound to the function's own parameters and settings."""
     tree = ast.parse(python)
     call = next(n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func).startswith("immunescape."))
     function = getattr(immunescape, ast.unparse(call.func).split(".")[1])
     values = [ast.literal_eval(a) for a in call.args]
-    return inspect.signature(function).bind(*values, **{str(k.arg): ast.literal_eval(k.value) for k in call.keywords})
+    bound = inspect.signature(function).bind(*values, **{str(k.arg): ast.literal_eval(k.value) for k in call.keywords})
+    changes = bound.arguments.pop("changes", {})
+    settings_with(None, changes)  # refuses what is no setting of a ranking
+    return {**bound.arguments, **changes}
 
 
 def parsed(command: str) -> dict[str, Any]:
@@ -52,7 +56,7 @@ def parsed(command: str) -> dict[str, Any]:
 def test_the_code_of_a_ranking_names_what_was_asked_and_nothing_that_is_the_default(change: dict[str, Any]) -> None:
     request = {**RANK, **change}
     python, command = twin_code("rank", request)
-    given, words = called(python).arguments, parsed(command)
+    given, words = called(python), parsed(command)
     assert given["patient"] == words["patient"] == "EX 01"
     assert (given["twins"], given["seed"]) == (words["twins"], words["seed"]) == (250, 3)
     assert given.get("at", 0.0) == words["at"] == request["at"]
@@ -68,9 +72,9 @@ def test_the_code_of_a_ranking_names_what_was_asked_and_nothing_that_is_the_defa
 def test_the_code_of_twins_names_the_regimen_that_was_forecast() -> None:
     regimen = "docetaxel 75 mg/m2 every 3 weeks"
     python, command = twin_code("twin", {**PATIENT, "regimen": regimen})
-    assert called(python).arguments["regimen"] == parsed(command)["regimen"] == regimen
+    assert called(python)["regimen"] == parsed(command)["regimen"] == regimen
     python, command = twin_code("twin", {**PATIENT, "regimen": ""})
-    assert "regimen" not in called(python).arguments
+    assert "regimen" not in called(python)
     assert parsed(command)["regimen"] is None
 
 

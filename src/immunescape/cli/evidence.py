@@ -67,8 +67,8 @@ def evidence_command(
         [
             {
                 "trial": r.trial, "registry": r.registry, "phase": r.phase, "class": r.kind, "stage": r.stage,
-                "line": r.lines, "inhibitor before": r.had_inhibitor, "histology": r.histology, "PD-L1": r.pdl1, "driver": r.driver,
-                "result": r.result.replace("_", " "),
+                "line": r.lines, "inhibitor before": r.had_inhibitor, "histology": r.histology, "PD-L1": r.pdl1,
+                "driver": r.driver, "result": r.result.replace("_", " "),
                 "HR": "" if r.ratio is None else f"{r.ratio:g} ({r.low:g} to {r.high:g})",
                 "finding": r.finding, "source": r.source,
             }
