@@ -203,7 +203,7 @@ def test_the_command_writes_json_and_page_and_says_what_was_missed(data, tmp_pat
     assert found["pools"] == {"first line": 120, "later line": 120}
     text = page.read_text()
     assert text == (tmp_path / "out" / "judged.md").read_text() == judged_markdown(found)
-    for title in ("## Aims, set beforehand", "## OAK:", "## Benefit of atezolizumab", "## Monitored lesions of OAK"):
+    for title in ("## Aims, set in advance", "## OAK:", "## Benefit of atezolizumab", "## Monitored lesions of OAK"):
         assert title in text
     assert "nan" not in text.casefold().replace("pembrolizumab", "")
     again = json.loads(json.dumps(found))
