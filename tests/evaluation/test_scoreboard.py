@@ -167,7 +167,10 @@ def test_the_class_of_ones_own_trial_is_told_by_what_it_gives(name: str, expecte
     assert regimen_class(load_trial(name)) == expected
 
 
-def test_a_run_on_named_trials_shows_its_own_figures_and_what_its_intervals_hold(tmp_path, capsys) -> None:
+def test_a_run_on_named_trials_shows_its_own_figures_and_what_its_intervals_hold(
+    tmp_path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # so that no cell is wrapped
     path = tmp_path / "mine.yaml"
     path.write_text(
         "name: mine\ntitle: Mine\npopulation: {stage: IV, line: 1, histology: any}\nlater_lines: as written\n"
