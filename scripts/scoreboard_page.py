@@ -67,7 +67,8 @@ def _summary(summary: dict[str, Any]) -> list[str]:
     for role, record in summary.items():
         for name, r in {"model": record, **record["rivals"]}.items():
             is_model = name == "model"
-            relative = None if r["median_rel_error"] is None else 100 * r["median_rel_error"]
+            error = r.get("median_rel_error")  # of the model alone
+            relative = None if error is None else 100 * error
             cells.append(
                 (
                     role,
