@@ -76,8 +76,8 @@ def test_a_few_patients_stay_within_bounds() -> None:
 @pytest.mark.slow
 def test_a_hundred_patients_stay_within_bounds() -> None:
     outside = refused(100, 365.0, 5)
-    # interferon under inhibitors and IL-10 exceed their bounds in a few of 100 patients (docs/calibration.md)
-    allowed = {"IFNg_conc_T": 8, "IL10_conc_T": 3}
+    # interferon under inhibitors, IL-10 and TGF-beta exceed their bounds in a few of 100 patients (docs/calibration.md)
+    allowed = {"IFNg_conc_T": 8, "IL10_conc_T": 3, "TGFb_conc_T": 3}
     for found in outside.values():
         for text in found:
             name, patients = text.split(":")[0], int(text.split(" in ")[1].split()[0])
