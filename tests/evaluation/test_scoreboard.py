@@ -101,11 +101,6 @@ def test_a_trial_without_published_results_is_refused_before_it_runs(tmp_path) -
         validate([path])
 
 
-@pytest.mark.xfail(
-    reason="since the last fit the interval of response is wider than binomial with population and structure held; "
-    "the cause is not known",
-    strict=False,
-)
 @pytest.mark.slow
 def test_a_small_trial_is_scored_from_end_to_end(tmp_path, monkeypatch) -> None:
     found = validate(["keynote-024"], patients=16, workers=1, out=tmp_path)

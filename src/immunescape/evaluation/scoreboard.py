@@ -95,7 +95,6 @@ class Score:
         return self.low <= self.published and (self.high is None or self.published <= self.high)
 
 
-@cache
 def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 1) -> list[Score]:
     """Every published figure of a trial beside its prediction.
 
