@@ -351,6 +351,18 @@ class Calibration:
             "covariance": [[float(f"{v:.4g}") for v in row] for row in last.covariance],
         }
 
+    def write(self, folder: Path) -> None:
+        """Write the fit, the record and the draws (where there are any) to a folder."""
+        write_text(folder / "population_fit.csv", self.fit.to_csv())
+        write_text(folder / "calibration.json", json.dumps(self.to_json(), indent=1) + "\n")
+        if self.draws is not None:
+            write_text(folder / "population_draws.csv", self.draws.to_csv())
+
+
+def kinetics_trials(targets: Sequence[Target]) -> tuple[str, ...]:
+    """Trials whose lesions are measured one by one, for the targets that need it."""
+    return ("oak",) if any(" of a lesion " in t.name for t in targets) else ()
+
 
 def largest_weight(sizes: Mapping[tuple[str, str], tuple[int, float, float]]) -> float:
     """Largest share that one patient has in all arms together, each arm counting by its effective patients."""
@@ -434,7 +446,7 @@ def calibrate(
     names, scores = scored(moving)
     scores = sorted({*scores, *(t.term for t in held if t.parameter in names and t.term not in ("shift", "scale"))})
     cores = workers if workers is not None else usable_cores()
-    kinetics = ("oak",) if any(" of a lesion " in t.name for t in targets) else ()
+    kinetics = kinetics_trials(targets)
     done: list[Fitted] = []
     gathered: dict[tuple[str, str], list[Sample]] = {}
 
@@ -484,10 +496,7 @@ def calibrate(
         fit, moving, tuple(done), seed, patients, left, fresh, apart, posterior, points, spread if points > 1 else 0.0
     )
     if out is not None:
-        write_text(out / "population_fit.csv", fit.to_csv())
-        write_text(out / "calibration.json", json.dumps(result.to_json(), indent=1) + "\n")
-        if posterior is not None:
-            write_text(out / "population_draws.csv", posterior.to_csv())
+        result.write(out)
     return result
 
 

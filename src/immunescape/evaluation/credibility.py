@@ -319,7 +319,7 @@ def _features(trial: Trial) -> dict[str, set[str]]:
     stage = [c for c in spec.criteria if c.covariate == "stage"]
     tps = [c for c in spec.criteria if c.covariate == "pdl1_tps"]
     histology = [c for c in spec.criteria if c.covariate == "histology"]
-    earlier = sorted({d for line in trial.prior for choice in line.choices for d in choice.regimen.drugs})
+    earlier = sorted(trial.earlier_drugs)
     return {
         "Line of treatment": {lines},
         "Stage": {str(c) for c in stage} or {"any"},

@@ -136,8 +136,7 @@ def arm_kind(trial: Trial, arm: Arm) -> str:
         words = "inhibitor and chemotherapy" if inhibitor else "chemotherapy"
     else:
         words = "inhibitor" if only_inhibitor else "inhibitor and other drugs" if inhibitor else "other treatment"
-    before = {d for line in trial.prior for choice in line.choices for d in choice.regimen.drugs}
-    if "radiotherapy" in before:
+    if "radiotherapy" in trial.earlier_drugs:
         return f"{words}, after chemoradiotherapy"
     return f"{words}, {'later line' if trial.population.line[0] > 1 else 'first line'}"
 

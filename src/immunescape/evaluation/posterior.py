@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.evaluation.fit_terms import RATIOS, Term, coordinates, limits, scored, terms, to_fit
-from immunescape.evaluation.posterior_draws import read_draws
+from immunescape.evaluation.posterior_draws import covariance_root, read_draws
 from immunescape.evaluation.weighting import Sample
 from immunescape.population.fit import PopulationFit
 
@@ -86,8 +86,7 @@ class Posterior:
     def draws(self, n: int, seed: int) -> list[PopulationFit]:
         """`n` fits from the posterior."""
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xF17,)))
-        values, vectors = np.linalg.eigh((self.covariance + self.covariance.T) / 2.0)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        root = covariance_root(self.covariance)
         points = self.mode + rng.standard_normal((n, len(self.mode))) @ root.T
         if self.drawn is not None:
             chosen = rng.permutation(np.arange(n) % len(self.drawn))

@@ -20,7 +20,7 @@ from immunescape.errors import InputError
 from immunescape.evaluation.fit_terms import Term, limits
 from immunescape.evaluation.weighting import effective_size
 
-__all__ = ["Draws", "draw_posterior", "read_draws"]
+__all__ = ["Draws", "covariance_root", "draw_posterior", "read_draws"]
 
 FloatArray = NDArray[np.float64]
 FREEDOM = 8.0
@@ -46,6 +46,13 @@ class Draws:
         return out.getvalue()
 
 
+def covariance_root(covariance: FloatArray, least: float = 0.0) -> FloatArray:
+    """Matrix r with r @ r.T the covariance, made symmetric, its eigenvalues at least `least`."""
+    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2.0)
+    root: FloatArray = vectors * np.sqrt(np.maximum(values, least))
+    return root
+
+
 def draw_posterior(
     log_posterior: Callable[[FloatArray], float],
     mode: FloatArray,
@@ -67,8 +74,7 @@ def draw_posterior(
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xD4A3,)))
     n = proposals or 2 * count
-    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2.0)
-    root = vectors * np.sqrt(np.maximum(values, 1e-12))
+    root = covariance_root(covariance, 1e-12)
     limit = limits(moving)
     z = rng.standard_normal((n, len(mode)))
     chi = rng.chisquare(FREEDOM, n) / FREEDOM

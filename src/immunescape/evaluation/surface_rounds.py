@@ -7,7 +7,6 @@ results do not depend on the number of workers.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,10 +24,10 @@ from immunescape.evaluation.calibration import (
     checked,
     discrepancy_by_comparison,
     fit_sources,
-    write_text,
+    kinetics_trials,
 )
 from immunescape.evaluation.fit_terms import Term, coordinates, held_terms, limits, terms, to_fit
-from immunescape.evaluation.posterior_draws import Draws
+from immunescape.evaluation.posterior_draws import Draws, covariance_root
 from immunescape.evaluation.response_surface import Surface, design_rows, fit_surface, solve_surface, updated
 from immunescape.evaluation.target_sets import data_targets
 from immunescape.evaluation.targets import Target, Weighted, trial_targets
@@ -169,7 +168,7 @@ def calibrate_surface(
     held = held_terms(begin, moving)
     targets = [t for trial in trials for t in trial_targets(trial)] + data_targets(data, trials)
     simulator = Simulator(
-        tuple(trials), seed, ("oak",) if any(" of a lesion " in t.name for t in targets) else (), out,
+        tuple(trials), seed, kinetics_trials(targets), out,
         workers if workers is not None else usable_cores(), cluster, engine,
     )  # fmt: skip
 
@@ -208,10 +207,7 @@ def calibrate_surface(
     points = 2 * len(design_rows(len(moving)))
     made = Calibration(fit, moving, (fitted,), seed, patients, left, figures, apart, posterior, points, spread)
     if out is not None:
-        write_text(out / "population_fit.csv", fit.to_csv())
-        write_text(out / "calibration.json", json.dumps(made.to_json(), indent=1) + "\n")
-        if posterior is not None:
-            write_text(out / "population_draws.csv", posterior.to_csv())
+        made.write(out)
     return made
 
 
@@ -241,8 +237,7 @@ def relevance(targets: Sequence[Target], trials: Sequence[Trial], moving: Sequen
 
     known = tuple(drugs())
     owners = [{next((d for d in known if m.endswith(f"_{d}")), "") for m in t.members} for t in moving]
-    earlier = {t.name: {d for line in t.prior for c in line.choices for d in c.regimen.drugs} for t in trials}
-    given = {(t.name, arm.name): set(arm.drugs) | earlier[t.name] for t in trials for arm in t.arms}
+    given = {(t.name, arm.name): {*arm.drugs, *t.earlier_drugs} for t in trials for arm in t.arms}
     out = np.ones((len(targets), len(moving)), dtype=bool)
     for i, target in enumerate(targets):
         mine = set().union(*(given.get(a, set()) for a in target.arms))
@@ -278,8 +273,7 @@ def _fitted(
 def normal_draws(mode: FloatArray, covariance: FloatArray, moving: Sequence[Term], count: int, seed: int) -> Draws:
     """Draws from the posterior on a linear surface, which is normal, within the limits of the terms."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xD4A3,)))
-    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2.0)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    root = covariance_root(covariance)
     limit = limits(moving)
     x = np.clip(mode + rng.standard_normal((count, len(mode))) @ root.T, -limit, limit)
     return Draws(x, tuple(moving), count, float(count))

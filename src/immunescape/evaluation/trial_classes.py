@@ -30,8 +30,7 @@ def regimen_class(trial: Trial) -> str:
     given = [d for choice in trial.experimental[0].choices for d in choice.regimen.drugs]
     if not contains_class(given, "ici"):
         return "own"
-    earlier = [d for line in trial.prior for choice in line.choices for d in choice.regimen.drugs]
-    if "radiotherapy" in earlier:
+    if "radiotherapy" in trial.earlier_drugs:
         return "ici after chemoradiotherapy"
     if contains_class(given, "cytotoxic"):
         return "ici and chemotherapy"

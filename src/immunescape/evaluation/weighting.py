@@ -469,8 +469,7 @@ def _relevant(name: str, rows: pd.DataFrame, arm: Arm, result: TrialResult) -> b
     if f"p:{name}" not in rows:
         return False
     owner = next((d for d in result.trial.drugs if name.endswith(f"_{d}")), None)
-    given = {d for line in result.trial.prior for c in line.choices for d in c.regimen.drugs}
-    return owner is None or owner in given or owner in arm.drugs
+    return owner is None or owner in result.trial.earlier_drugs or owner in arm.drugs
 
 
 def _score(name: str, rows: pd.DataFrame, drugs: tuple[str, ...], specificity: str) -> FloatArray:

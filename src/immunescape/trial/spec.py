@@ -281,13 +281,15 @@ class Trial:
     @property
     def drugs(self) -> tuple[str, ...]:
         """All drugs that the trial, its prior lines and its later therapy may give, in order of appearance."""
-        names: dict[str, None] = {}
-        for line in self.prior:
-            for choice in line.choices:
-                names.update(dict.fromkeys(choice.regimen.drugs))
+        names = dict.fromkeys(self.earlier_drugs)
         for arm in self.arms:
             names.update(dict.fromkeys(arm.drugs))
         return tuple(names)
+
+    @property
+    def earlier_drugs(self) -> tuple[str, ...]:
+        """Drugs that patients may have had in the prior lines, in order of appearance."""
+        return tuple(dict.fromkeys(d for line in self.prior for choice in line.choices for d in choice.regimen.drugs))
 
 
 def _plain(value: Any) -> Any:
