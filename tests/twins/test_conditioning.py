@@ -206,7 +206,6 @@ def test_ranks_of_the_truth_among_its_twins_are_uniform():
         assert chisquare(counts).pvalue > 0.002, (name, counts)
 
 
-@pytest.mark.nightly
 @pytest.mark.slow
 def test_twins_come_nearer_to_a_simulated_patient_as_precision_rises():
     """Its own observables at diagnosis, measured ever better, bring back what it was made of."""
@@ -215,7 +214,10 @@ def test_twins_come_nearer_to_a_simulated_patient_as_precision_rises():
     grown = grow(GrowTask(31), sample_covariates(0, 40, 31, 0))
     known = reference_observables()
     cd8 = known.of(grown.table, "CD8_density_T")
-    row = grown.table.iloc[[int(np.argsort(cd8)[int(0.8 * len(cd8))])]]  # an inflamed one
+    treg = np.log(known.of(grown.table, "Treg_density_T"))
+    inflamed = np.flatnonzero(cd8 > np.quantile(cd8, 0.75))
+    # an inflamed one whose regulatory T cells are not rare as well: of a corner of the population there are no 60 twins
+    row = grown.table.iloc[[int(inflamed[np.argmin(np.abs(treg[inflamed] - np.median(treg)))])]]
     facts = [
         number(name, float(known.of(row, name)[0]), 1.0, "sd_ln", "observable")
         for name in ("CD8_density_T", "Treg_density_T", "MHC1_T")

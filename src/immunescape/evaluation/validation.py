@@ -54,7 +54,7 @@ class Validation:
         return summarise(self.scores, published_ratios())
 
     def judged(self) -> dict[str, list[Judged]]:
-        """Role -> figures that naive predictors and aims are held against; roles without any are left out."""
+        """Role -> figures with which naive predictors and aims are compared; roles without any are left out."""
         every = judged_scores(self.scores, [r.trial for r in self.results])
         of_trial = {s.trial: s.role for s in self.scores}
         groups = {role: [j for j in every if of_trial[j.trial] == role] for role in ROLES}
