@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from immunescape.cli import completion
 from immunescape.cli.running import Cluster, Engine, Progress, Seed, Workers, interruptible, stop
 from immunescape.errors import unknown_word
 
@@ -34,7 +35,10 @@ def _protocol(name: str, data: Path | None) -> str:
 def calibrate_command(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Trials or YAML files to fit to [default: the included calibration trials]."),
+        typer.Argument(
+            help="Trials or YAML files to fit to [default: the included calibration trials].",
+            autocompletion=completion.trials,
+        ),
     ] = None,
     data: Annotated[
         Path | None,
@@ -156,7 +160,11 @@ def calibrate_command(
 
 def validate_command(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Trials or YAML files with published results [default: all included].")
+        list[str] | None,
+        typer.Argument(
+            help="Trials or YAML files with published results [default: all included].",
+            autocompletion=completion.trials,
+        ),
     ] = None,
     patients: Annotated[
         int | None,
@@ -205,7 +213,9 @@ def validate_command(
 
 
 def sensitivity_command(
-    trial: Annotated[str, typer.Argument(help="An included trial (see `trials`) or a YAML file.")],
+    trial: Annotated[
+        str, typer.Argument(help="An included trial (see `trials`) or a YAML file.", autocompletion=completion.trials)
+    ],
     method: Annotated[
         str,
         typer.Option("--method", help="morris, sobol, or each: every parameter of the model by its prior width."),
