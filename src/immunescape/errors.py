@@ -53,15 +53,17 @@ class EngineError(ImmunescapeError):
     """A model that an engine cannot compile or integrate."""
 
 
-def nearest(word: str, candidates: Iterable[str], n: int = 3) -> list[str]:
-    """Return up to `n` candidates that look most like `word`, best first."""
+def nearest(word: object, candidates: Iterable[str], n: int = 3) -> list[str]:
+    """Return up to `n` candidates that look most like `word`, best first; nothing that is no text looks like one."""
+    if not isinstance(word, str):
+        return []
     pool = {c.casefold(): c for c in candidates}
     return [pool[m] for m in difflib.get_close_matches(word.casefold(), list(pool), n=n, cutoff=0.5)]
 
 
 def unknown_word(
     kind: str,
-    word: str,
+    word: object,
     candidates: Iterable[str],
     *,
     where: str | None = None,
