@@ -110,8 +110,44 @@ def test_the_printed_legend_stands_below_the_curves(tmp_path, monkeypatch):
     assert [t.get_text() for t in figure.legends[0].get_texts()] == ["new, predicted", "old, predicted"]
 
 
+def test_a_curve_ends_where_fewer_than_five_in_a_hundred_are_at_risk():
+    from immunescape.report.curves import curve_of
+    from immunescape.stats.survival import kaplan_meier
+
+    table = kaplan_meier([float(t) for t in range(1, 41)], [True] * 40)
+    curve = curve_of("A", table, (0, 38, 40))
+    assert curve.months.max() == 39  # two of forty are at risk there, one at 40
+    assert curve.at_risk == {0.0: 40, 38.0: 3, 40.0: 1}
+    few = curve_of("B", kaplan_meier([3.0, 9.0], [True, False]))
+    assert few.months.max() == 9
+
+
+def test_no_report_makes_curves_in_a_way_of_its_own():
+    import ast
+
+    import immunescape
+
+    package = Path(immunescape.__file__).parent
+    makers = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Curve"
+    }
+    assert makers == {"report/curves.py"}
+
+
 def test_a_figure_of_a_course_hands_its_picture_to_a_notebook():
     from immunescape.patients.plot import _notebook_figure
 
     figure = _notebook_figure()(figsize=(1, 1))
     assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.1, 5.0), (0.8, 1.3), (0.01, 900.0), (0.45, 2.2)])
+def test_a_log_axis_has_at_least_three_labels_and_not_more_than_nine(low, high):
+    from immunescape.report.profile_figures import forest_figure
+
+    figure = forest_figure(["a"], [(low * high) ** 0.5], [low], [high], "Hazard ratio", [True])
+    assert 3 <= len(figure.layout.xaxis.tickvals) <= 9
+    assert all(0.9 * low <= t <= 1.1 * high for t in figure.layout.xaxis.tickvals)
