@@ -188,7 +188,7 @@ def _log_ticks(low: NDArray[np.float64], high: NDArray[np.float64]) -> dict[str,
     """Labels of a log axis, at least three of them and far enough apart for a narrow screen."""
     first, last = float(np.min(low)), float(np.max(high))
     decades = 10.0 ** np.arange(np.floor(np.log10(first)), np.ceil(np.log10(last)) + 1)
-    finer = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 7.0))
+    finer = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.1, 1.2, 1.3, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 9.0))
     ticks = np.array([1.0])
     for steps in finer:
         every = np.sort(np.outer(decades, steps).ravel())
