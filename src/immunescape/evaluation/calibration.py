@@ -28,9 +28,8 @@ from numpy.typing import NDArray
 from immunescape.errors import InputError
 from immunescape.evaluation.fit_terms import Term, coordinates, held_terms, limits, scored, terms, to_fit
 from immunescape.evaluation.posterior_draws import Draws, draw_posterior
-from immunescape.evaluation.target_sets import data_targets
+from immunescape.evaluation.target_sets import all_targets
 from immunescape.evaluation.targets import Target, Weighted
-from immunescape.evaluation.targets import trial_targets as targets_of
 from immunescape.evaluation.weighting import Sample, effective_size, pool
 from immunescape.evaluation.wide_rounds import SEED_STEP, PointTask, point_fits, simulate_points
 from immunescape.files import check_folder, whole_file
@@ -442,7 +441,7 @@ def calibrate(
         _check_start(fit, moving)
     moving = tuple(moving)
     held = held_terms(fit, moving)
-    targets = [t for trial in trials for t in targets_of(trial)] + data_targets(data, trials)
+    targets = all_targets(trials, data)
     names, scores = scored(moving)
     scores = sorted({*scores, *(t.term for t in held if t.parameter in names and t.term not in ("shift", "scale"))})
     cores = workers if workers is not None else usable_cores()

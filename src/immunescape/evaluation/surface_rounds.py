@@ -29,8 +29,8 @@ from immunescape.evaluation.calibration import (
 from immunescape.evaluation.fit_terms import Term, coordinates, held_terms, limits, terms, to_fit
 from immunescape.evaluation.posterior_draws import Draws, covariance_root
 from immunescape.evaluation.response_surface import Surface, design_rows, fit_surface, solve_surface, updated
-from immunescape.evaluation.target_sets import data_targets
-from immunescape.evaluation.targets import Target, Weighted, trial_targets
+from immunescape.evaluation.target_sets import all_targets
+from immunescape.evaluation.targets import Target, Weighted
 from immunescape.evaluation.weighting import Sample, pool
 from immunescape.evaluation.wide_rounds import SEED_STEP, PointTask, simulate_points
 from immunescape.files import check_folder
@@ -166,7 +166,7 @@ def calibrate_surface(
     begin = start or PopulationFit()
     moving = tuple(terms() if moving is None else moving)
     held = held_terms(begin, moving)
-    targets = [t for trial in trials for t in trial_targets(trial)] + data_targets(data, trials)
+    targets = all_targets(trials, data)
     simulator = Simulator(
         tuple(trials), seed, kinetics_trials(targets), out,
         workers if workers is not None else usable_cores(), cluster, engine,
