@@ -92,10 +92,17 @@ def assumptions(text: str) -> list[Assumption]:
         low, high, step = _ends(name, value, path)
         assumptions.append(
             Assumption(
-                ".".join(map(str, path)), f"{label}{_about(path, data)}", unit, value, low, high, step,
-                scalar.start_mark.index, scalar.end_mark.index,
+                ".".join(map(str, path)),
+                f"{label}{_about(path, data)}",
+                unit,
+                value,
+                low,
+                high,
+                step,
+                scalar.start_mark.index,
+                scalar.end_mark.index,
             )
-        )  # fmt: skip
+        )
     return assumptions
 
 

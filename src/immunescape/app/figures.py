@@ -88,9 +88,12 @@ def card_of_picture(
     }
     for name in [n for n in layout if n.startswith(("xaxis", "yaxis"))]:
         layout[name] = {
-            "gridcolor": "rgba(128,128,128,0.22)", "zeroline": False, "fixedrange": True, "automargin": True,
+            "gridcolor": "rgba(128,128,128,0.22)",
+            "zeroline": False,
+            "fixedrange": True,
+            "automargin": True,
             **layout[name],
-        }  # fmt: skip
+        }
         words = layout[name].get("title")
         if isinstance(words, dict):
             layout[name]["title"] = {**words, "standoff": 8}

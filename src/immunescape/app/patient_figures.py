@@ -33,10 +33,21 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = {"CR": "triangle-down", "PR": "triangle-down", "SD": "circle", "PD": "triangle-up", "NE": "x-thin"}
 MEANING = {"CR": "response", "PR": "response", "SD": "stable", "PD": "progression", "NE": "not evaluable"}
 _POINTS = 400
-_UNITS = {"dimensionless": "", "centimeter": "cm", "cell/milliliter": "cells/mL", "1/milliliter": "copies/mL",
-          "microgram/milliliter": "µg/mL", "micromole/liter": "µmol/L", "millimole/liter": "mmol/L",
-          "nanomole/liter": "nmol/L", "picomole/liter": "pmol/L", "milliliter": "mL", "1/day": "per day",
-          "cell/microliter": "cells/µL", "cell": "cells"}  # fmt: skip
+_UNITS = {
+    "dimensionless": "",
+    "centimeter": "cm",
+    "cell/milliliter": "cells/mL",
+    "1/milliliter": "copies/mL",
+    "microgram/milliliter": "µg/mL",
+    "micromole/liter": "µmol/L",
+    "millimole/liter": "mmol/L",
+    "nanomole/liter": "nmol/L",
+    "picomole/liter": "pmol/L",
+    "milliliter": "mL",
+    "1/day": "per day",
+    "cell/microliter": "cells/µL",
+    "cell": "cells",
+}
 SMALLEST_CM = 0.5
 """Diameter below which a lesion is too small to measure (RECIST 1.1, eisenhauer2009): densities in less tumour divide
 by nearly nothing, and are not drawn."""
@@ -189,10 +200,15 @@ def _tumour(courses: PatientCourses) -> Card:
         else "Dotted: −30 % and +20 %."
     )
     return Card(
-        "tumour", "Tumour: change of diameter", data, layout,
-        f"Change of the tumour's diameter over months. {_from_to(courses, series, '%')}.", key,
-        [*_table(courses, series)], "%",
-    )  # fmt: skip
+        "tumour",
+        "Tumour: change of diameter",
+        data,
+        layout,
+        f"Change of the tumour's diameter over months. {_from_to(courses, series, '%')}.",
+        key,
+        [*_table(courses, series)],
+        "%",
+    )
 
 
 def _mark(
@@ -206,12 +222,14 @@ def _mark(
         "y": significant(np.asarray(values, dtype=float)),
         "text": list(words),
         "marker": {
-            "symbol": symbol, "size": size, "color": colour if filled else "#ffffff",
+            "symbol": symbol,
+            "size": size,
+            "color": colour if filled else "#ffffff",
             "line": {"color": colour, "width": 1.6},
         },
         "hovertemplate": f"{'ABCDEFGH'[k]}, month %{{x:.1f}}: %{{y:.0f}} %, %{{text}}<extra></extra>",
         "showlegend": False,
-    }  # fmt: skip
+    }
 
 
 def _scans(course: PatientCourse, k: int) -> list[dict[str, Any]]:
@@ -256,10 +274,15 @@ def _drugs(courses: PatientCourses) -> Card | None:
         rows = [{"Drug": n, "Highest": f"{p:.3g} {_unit_of(c, n)}"} for p, n, _, c in top]
     peaks = "; ".join(f"{name} {peak:.3g}" for peak, name, *_ in top)
     return Card(
-        "drugs", "Drugs in serum", data, layout,
+        "drugs",
+        "Drugs in serum",
+        data,
+        layout,
         f"Concentrations in serum on a logarithmic axis. Highest: {peaks} {unit}.",
-        f"Drawn: {', '.join(names)}.", rows, "",
-    )  # fmt: skip
+        f"Drawn: {', '.join(names)}.",
+        rows,
+        "",
+    )
 
 
 def _unit_of(course: PatientCourse, name: str) -> str:
@@ -294,6 +317,12 @@ def _output(courses: PatientCourses, name: str) -> Card:
         layout["yaxis"]["range"] = [0, 103]  # of a whole: courses stay comparable
     title = courses[0].meanings[name]
     return Card(
-        name, title, data, layout, f"{title}, over months. {_from_to(courses, series, unit)}.", note,
-        _table(courses, series), unit,
-    )  # fmt: skip
+        name,
+        title,
+        data,
+        layout,
+        f"{title}, over months. {_from_to(courses, series, unit)}.",
+        note,
+        _table(courses, series),
+        unit,
+    )

@@ -257,11 +257,18 @@ class Bayesian(Rule):
         chosen &= open_arms
         return (
             Decided(
-                rejected, stage, reason, by_look["patients"][last], by_look["events"][last], by_look["months"][last],
-                selected=chosen, by_look=by_look, extra=extra,
+                rejected,
+                stage,
+                reason,
+                by_look["patients"][last],
+                by_look["events"][last],
+                by_look["months"][last],
+                selected=chosen,
+                by_look=by_look,
+                extra=extra,
             ),
             peak,
-        )  # fmt: skip
+        )
 
     @staticmethod
     def _read_at_the_end(design: Design) -> float:
@@ -306,12 +313,16 @@ class Bayesian(Rule):
         how = f"calibrated on {plan['replicates']} null replicates" if plan["calibrated"] else "given"
         return [
             {
-                "hypothesis": "each arm", "look": k + 1, "at": str(look), "test": f"posterior superiority ({how})",
-                "information": _fraction(look, design.looks[-1]), "threshold": float(plan["threshold"]),
+                "hypothesis": "each arm",
+                "look": k + 1,
+                "at": str(look),
+                "test": f"posterior superiority ({how})",
+                "information": _fraction(look, design.looks[-1]),
+                "threshold": float(plan["threshold"]),
                 "futility": self.futility or None,
             }
             for k, look in enumerate(design.looks)
-        ]  # fmt: skip
+        ]
 
 
 def _fraction(look: Milestone, last: Milestone) -> float | None:

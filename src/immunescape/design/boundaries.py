@@ -22,9 +22,16 @@ from immunescape.design.recursion import (
 from immunescape.errors import InputError, unknown_word
 
 __all__ = [
-    "EFFICACY_FAMILIES", "PARAMETER_FAMILIES", "SPENDING", "Boundaries", "boundaries", "check_parameter",
-    "drift_for_power", "spend", "spent_lower_bounds",
-]  # fmt: skip
+    "EFFICACY_FAMILIES",
+    "PARAMETER_FAMILIES",
+    "SPENDING",
+    "Boundaries",
+    "boundaries",
+    "check_parameter",
+    "drift_for_power",
+    "spend",
+    "spent_lower_bounds",
+]
 
 
 def _ld_of(t: NDArray[np.float64], alpha: float, _: float) -> NDArray[np.float64]:

@@ -273,17 +273,29 @@ class Enrichment(Rule):
         reason = np.where(won, 1, np.where(stopped, 2, 0))
         last = (np.arange(replicates), stage - 1)
         return Decided(
-            rejected, stage, reason, by_look["patients"][last], by_look["events"][last], by_look["months"][last],
-            selected=going, by_look=by_look, extra={SHORT: short.astype(float)} if by_events(design.looks) else {},
-        )  # fmt: skip
+            rejected,
+            stage,
+            reason,
+            by_look["patients"][last],
+            by_look["events"][last],
+            by_look["months"][last],
+            selected=going,
+            by_look=by_look,
+            extra={SHORT: short.astype(float)} if by_events(design.looks) else {},
+        )
 
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See :class:`Rule`."""
         return [
             {
-                "hypothesis": "each population, closed test", "look": k + 1, "at": str(look), "test": str(self.test),
-                "information": float(plan["information"][k]), "efficacy_z": float(plan["bounds"][k]),
-                "efficacy_p": float(special.ndtr(-plan["bounds"][k])), "futility_z": None,
+                "hypothesis": "each population, closed test",
+                "look": k + 1,
+                "at": str(look),
+                "test": str(self.test),
+                "information": float(plan["information"][k]),
+                "efficacy_z": float(plan["bounds"][k]),
+                "efficacy_p": float(special.ndtr(-plan["bounds"][k])),
+                "futility_z": None,
             }
             for k, look in enumerate(design.looks)
-        ]  # fmt: skip
+        ]

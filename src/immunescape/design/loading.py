@@ -233,9 +233,10 @@ class _Builder(Building):
             for stratum in strata:
                 for endpoint in by_name:
                     matching = [
-                        (j, e) for j, e in enumerate(block.truth)
+                        (j, e)
+                        for j, e in enumerate(block.truth)
                         if e.endpoint == endpoint and e.arm in (None, arm) and e.stratum in (None, stratum)
-                    ]  # fmt: skip
+                    ]
                     if not matching:
                         continue
                     j, entry = max(matching, key=lambda f: (f[1].arm is not None, f[1].stratum is not None, f[0]))

@@ -136,6 +136,8 @@ def _rates(design: Design, rule: GroupSequential, truth: Generator, plan: Mappin
             sizes[f"{target:g}"] = {"events": None, "patients": need}
     at_size = power_rates(high, low, float(size[-1]), stopped, ratio=ratio)
     return {
-        "months": [], "average_hazard_ratio": [], "cumulative_power": at_size.cumulative_power.tolist(),
+        "months": [],
+        "average_hazard_ratio": [],
+        "cumulative_power": at_size.cumulative_power.tolist(),
         "size_for_power": sizes,
-    }  # fmt: skip
+    }

@@ -113,8 +113,9 @@ class Platform(Rule):
                 raise FieldError(
                     f"arm '{e.arm}' opens at month {e.opens:g}, but the last of {design.patients} patients is screened "
                     f"at about month {enrolled:.0f}",
-                    hint="Open it earlier, or screen more patients.", field=(*place, "opens"),
-                )  # fmt: skip
+                    hint="Open it earlier, or screen more patients.",
+                    field=(*place, "opens"),
+                )
             for s in e.strata:
                 if s not in design.strata:
                     raise in_field(unknown_word("stratum", s, design.strata), *place, "strata")
@@ -132,8 +133,9 @@ class Platform(Rule):
                     raise FieldError(
                         f"the futility bound {bound:g} of arm '{e.arm}' lies above the efficacy bound "
                         f"{critical[k]:.3f}",
-                        hint="Lower the futility bound.", field=(*place, "futility", k),
-                    )  # fmt: skip
+                        hint="Lower the futility bound.",
+                        field=(*place, "futility", k),
+                    )
 
     def hypotheses(self, design: Design) -> tuple[str, ...]:
         """See :class:`Rule`."""
@@ -265,9 +267,15 @@ class Platform(Rule):
         extra[SHORT] = short.astype(float)
         reason = np.where(failed.all(axis=1), 2, np.where(early.all(axis=1), 1, 0))
         return Decided(
-            rejected, np.ones(replicates, dtype=np.int64), reason, assigned.astype(float), events_at, months,
-            selected=~failed, extra=extra,
-        )  # fmt: skip
+            rejected,
+            np.ones(replicates, dtype=np.int64),
+            reason,
+            assigned.astype(float),
+            events_at,
+            months,
+            selected=~failed,
+            extra=extra,
+        )
 
     def _assign(
         self,
@@ -369,10 +377,14 @@ class Platform(Rule):
                 bound = float(plan["bounds"][e.arm][k])
                 rows.append(
                     {
-                        "hypothesis": e.arm, "look": k + 1, "at": f"{look} {unit}", "test": str(self.test),
-                        "information": look / e.looks[-1], "efficacy_z": bound,
+                        "hypothesis": e.arm,
+                        "look": k + 1,
+                        "at": f"{look} {unit}",
+                        "test": str(self.test),
+                        "information": look / e.looks[-1],
+                        "efficacy_z": bound,
                         "efficacy_p": float(special.ndtr(-bound)),
                         "futility_z": e.futility[k] if k < len(e.futility) else None,
                     }
-                )  # fmt: skip
+                )
         return rows

@@ -92,9 +92,16 @@ def _plan(
     stop = gone.upper + gone.lower
     stop[-1] += 1.0 - stop.sum()
     return TrialSize(
-        bounds, size, events, float(gone.upper.sum()), np.cumsum(gone.upper), float(stop[:-1].sum()),
-        float(stop @ size_per_look), float(stop @ bounds.fraction * events), months,
-    )  # fmt: skip
+        bounds,
+        size,
+        events,
+        float(gone.upper.sum()),
+        np.cumsum(gone.upper),
+        float(stop[:-1].sum()),
+        float(stop @ size_per_look),
+        float(stop @ bounds.fraction * events),
+        months,
+    )
 
 
 def sample_size_rates(

@@ -364,12 +364,13 @@ def simulate(
     if naive or unfitted:
         notes["naive_truth"] = {
             s: compared(
-                design.rule.hypotheses(design), found_at.summary(s), replace(
-                    found_at, outcomes={s: fits[s]}, pool_errors={}
-                ).summary(s), errors.get(s),
+                design.rule.hypotheses(design),
+                found_at.summary(s),
+                replace(found_at, outcomes={s: fits[s]}, pool_errors={}).summary(s),
+                errors.get(s),
             )
             for s in naive
-        } | {s: {"verdict": reason} for s, reason in unfitted.items()}  # fmt: skip
+        } | {s: {"verdict": reason} for s, reason in unfitted.items()}
     return found_at
 
 
@@ -396,13 +397,16 @@ class Comparison:
                 summary = result.summary(scenario)
                 rows.append(
                     {
-                        "scenario": scenario, "design": result.design.name, "reject_any": summary["reject_any"],
+                        "scenario": scenario,
+                        "design": result.design.name,
+                        "reject_any": summary["reject_any"],
                         "difference": None if k == 0 else self.difference(scenario, 0, k),
                         "expected_patients": summary["expected_patients"],
                         "expected_events": summary["expected_events"],
-                        "expected_months": summary["expected_months"], "stop_early": summary["stop_early"],
+                        "expected_months": summary["expected_months"],
+                        "stop_early": summary["stop_early"],
                     }
-                )  # fmt: skip
+                )
         return rows
 
 

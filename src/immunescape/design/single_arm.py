@@ -76,11 +76,13 @@ class TwoStage(Rule):
         """Exact error, power, early stopping and expected size."""
         s = self.simon
         return {
-            "r": (s.r1, s.r), "n": (s.n1, s.n), "alpha": float(s.promising(self.p0)),
+            "r": (s.r1, s.r),
+            "n": (s.n1, s.n),
+            "alpha": float(s.promising(self.p0)),
             "power": float(s.promising(self.p1)),
             "stop_early_null": float(s.stop_early(self.p0)),
             "expected_patients_null": float(s.expected_patients(self.p0)),
-        }  # fmt: skip
+        }
 
     def run(self, design: Design, truth: Truth, streams: Streams, plan: Mapping[str, Any]) -> Decided:
         """See :class:`Rule`."""
@@ -102,12 +104,15 @@ class TwoStage(Rule):
         """See :class:`Rule`."""
         return [
             {
-                "hypothesis": f"rate above {self.p0:g}", "look": k + 1, "at": str(look), "test": "responses, exact",
+                "hypothesis": f"rate above {self.p0:g}",
+                "look": k + 1,
+                "at": str(look),
+                "test": "responses, exact",
                 "information": plan["n"][k] / plan["n"][1],
                 "go_on" if k == 0 else "promising": f"more than {plan['r'][k]} of {plan['n'][k]}",
             }
             for k, look in enumerate(design.looks)
-        ]  # fmt: skip
+        ]
 
 
 @dataclass(frozen=True)
@@ -178,13 +183,15 @@ class Monitored(Rule):
         last = len(self.bop2.looks) - 1
         return [
             {
-                "hypothesis": f"rate above {self.bop2.p0:g}", "look": k + 1, "at": str(design.looks[k]),
+                "hypothesis": f"rate above {self.bop2.p0:g}",
+                "look": k + 1,
+                "at": str(design.looks[k]),
                 "test": f"posterior, lambda {self.bop2.lam:.2f}, gamma {self.bop2.gamma:.2f}",
                 "information": n / self.bop2.looks[-1],
                 "promising" if k == last else "go_on": f"more than {plan['stop_at_most'][k]} of {n}",
             }
             for k, n in enumerate(self.bop2.looks)
-        ]  # fmt: skip
+        ]
 
 
 @dataclass(frozen=True)
@@ -239,10 +246,14 @@ class DoseFinding(Rule):
         """See :class:`Rule`."""
         return [
             {
-                "hypothesis": "dose", "look": row["patients"], "at": f"{row['patients']} patients at a dose",
-                "test": "toxicities", "information": None, "escalate": f"at most {row['escalate_at_most']}",
+                "hypothesis": "dose",
+                "look": row["patients"],
+                "at": f"{row['patients']} patients at a dose",
+                "test": "toxicities",
+                "information": None,
+                "escalate": f"at most {row['escalate_at_most']}",
                 "de_escalate": f"at least {row['de_escalate_at_least']}",
                 "eliminate": "–" if row["eliminate_at_least"] is None else f"at least {row['eliminate_at_least']}",
             }
             for row in self.boin.table(4 * self.boin.cohort)
-        ]  # fmt: skip
+        ]

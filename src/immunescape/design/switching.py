@@ -120,9 +120,11 @@ class Effect:
         """From a log hazard ratio and its standard error; `z` replaces their quotient."""
         reach = stats.norm.isf(0.025) * error
         return cls(
-            float(np.exp(log_ratio)), float(np.exp(log_ratio - reach)), float(np.exp(log_ratio + reach)),
+            float(np.exp(log_ratio)),
+            float(np.exp(log_ratio - reach)),
+            float(np.exp(log_ratio + reach)),
             float(-log_ratio / error) if z is None else z,
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True)
@@ -168,9 +170,15 @@ def analyse_switching(data: SwitchingData) -> SwitchingEstimates:
         observed = np.where(data.treated, data.event, data.untreated <= data.censor)
         true = float(hazard_ratio(ordered(untreated, observed, data.treated))[0])
     return SwitchingEstimates(
-        itt, _cox(ordered(cut, stays, data.treated)), ipcw(data),
-        Effect.of(float(np.log(adjusted)), float(max(error, 1e-6)), itt.z), psi, psi_low, psi_high, true,
-    )  # fmt: skip
+        itt,
+        _cox(ordered(cut, stays, data.treated)),
+        ipcw(data),
+        Effect.of(float(np.log(adjusted)), float(max(error, 1e-6)), itt.z),
+        psi,
+        psi_low,
+        psi_high,
+        true,
+    )
 
 
 def _cox(data: OrderedData) -> Effect:

@@ -141,12 +141,15 @@ class Ablation:
             "k_kill_without": round(self.moved[0], 3),
             "k_kill_with": round(self.moved[1], 3),
             "differences": {
-                group: {"mean": round(d.mean, 4), "se": None if d.se is None else round(d.se, 4),
-                        "by_seed": [round(v, 4) for v in d.by_seed]}
+                group: {
+                    "mean": round(d.mean, 4),
+                    "se": None if d.se is None else round(d.se, 4),
+                    "by_seed": [round(v, 4) for v in d.by_seed],
+                }
                 for group, d in self.differences.items()
             },
             "cannot_be_switched_off": self.why or None,
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,7 @@ def ablatable() -> list[str]:
         m.name
         for m in mechanisms().values()
         if m.name not in ("body", "tumour_growth") and (m.modulations or m.clones or m.contributions or m.reactions)
-    ]  # fmt: skip
+    ]
 
 
 def group_of(target: Target) -> str:
@@ -246,9 +249,12 @@ def score(samples: Samples, targets: Sequence[Target], fit: PopulationFit, move:
 
 
 def scores(
-    samples: Samples, of_trials: Mapping[str, Sequence[Target]], of_patients: Mapping[str, Sequence[Target]],
-    fit: PopulationFit, folds: int,
-) -> tuple[dict[str, float], float]:  # fmt: skip
+    samples: Samples,
+    of_trials: Mapping[str, Sequence[Target]],
+    of_patients: Mapping[str, Sequence[Target]],
+    fit: PopulationFit,
+    folds: int,
+) -> tuple[dict[str, float], float]:
     """Errors by kind (each trial tuned to the others, patients tuned to all trials), and the move to all trials."""
     names = list(of_trials)
     errors: list[float] = []
@@ -341,10 +347,15 @@ def run_ablation(
     numbers = tuple(range(seed, seed + seeds))
     turns = folds or len(protocols)
     set_up = {
-        "form": FORM, "model": model_digest(), "trials": [t.name for t in protocols], "patients": patients,
-        "rounds": rounds, "folds": turns, "targets": {g: len(t) for g, t in of_patients.items()},
+        "form": FORM,
+        "model": model_digest(),
+        "trials": [t.name for t in protocols],
+        "patients": patients,
+        "rounds": rounds,
+        "folds": turns,
+        "targets": {g: len(t) for g, t in of_patients.items()},
         "content": _content(protocols, of_trials, of_patients),
-    }  # fmt: skip
+    }
     began = time.perf_counter()
 
     def evaluate(name: str, number: int) -> dict[str, Any]:
@@ -356,9 +367,14 @@ def run_ablation(
         for k in range(rounds):
             for trial in protocols:
                 result = (simulate or run_trial)(
-                    trial, patients=patients, seed=number + 1000 * k, workers=workers, engine=engine, fit=now,
+                    trial,
+                    patients=patients,
+                    seed=number + 1000 * k,
+                    workers=workers,
+                    engine=engine,
+                    fit=now,
                     paired=trial.can_pair,
-                )  # fmt: skip
+                )
                 for arm in trial.arms:
                     kinetics = bool(of_patients["kinetics"]) and trial.name == "oak"
                     scored = [t for t in fit.of(TUNED) if t not in ("shift", "scale")]

@@ -16,11 +16,17 @@ __all__ = ["Aim", "ErrorRow", "aims", "error_rows"]
 
 _95 = 1.959963984540054
 FIGURE_WORDS = {
-    "orr_pct": "response (points)", "pfs_median_months": "median PFS (%)", "os_median_months": "median OS (%)",
-    **{f"{e}_{m}_pct": f"{e.upper()} at {m // 12} year{'s' * (m > 12)} (points)"
-       for e in ("pfs", "os") for m in LANDMARKS},
-    "pfs_hr": "ln PFS hazard ratio", "os_hr": "ln OS hazard ratio",
-}  # fmt: skip
+    "orr_pct": "response (points)",
+    "pfs_median_months": "median PFS (%)",
+    "os_median_months": "median OS (%)",
+    **{
+        f"{e}_{m}_pct": f"{e.upper()} at {m // 12} year{'s' * (m > 12)} (points)"
+        for e in ("pfs", "os")
+        for m in LANDMARKS
+    },
+    "pfs_hr": "ln PFS hazard ratio",
+    "os_hr": "ln OS hazard ratio",
+}
 """Figure -> its name with the unit of the errors."""
 
 
@@ -212,9 +218,10 @@ def _arm_aims(judged: Sequence[Judged], rows: Mapping[tuple[str, str], ErrorRow]
             out.append(Aim(text, row.n, reached, row.median_abs <= PERCENT))
     for months in LANDMARKS:
         errors = [
-            abs(j.error(j.predicted)) for j in judged
+            abs(j.error(j.predicted))
+            for j in judged
             if j.figure in (f"pfs_{months}_pct", f"os_{months}_pct") and j.predicted is not None
-        ]  # fmt: skip
+        ]
         if errors:
             middle = float(np.median(errors))
             years = f"{months // 12} year{'s' * (months > 12)}"

@@ -186,9 +186,13 @@ class Objective:
 
         limit = limits(self.moving)
         best = least_squares(
-            self.errors, np.clip(start, -limit + 1e-6, limit - 1e-6), bounds=(-limit, limit), x_scale=self.prior,
-            diff_step=1e-4, max_nfev=max_evaluations,
-        )  # fmt: skip
+            self.errors,
+            np.clip(start, -limit + 1e-6, limit - 1e-6),
+            bounds=(-limit, limit),
+            x_scale=self.prior,
+            diff_step=1e-4,
+            max_nfev=max_evaluations,
+        )
         jacobian = best.jac[: len(self.targets) + len(self.moving)]
         covariance = np.linalg.inv(jacobian.T @ jacobian)
         weighted = self.weigh(best.x)
@@ -458,8 +462,19 @@ def calibrate(
             # a round of one population is split by trials, so that there is work for all workers
             for group in [tuple(trials)] if len(fits) > 1 else [(t,) for t in trials]:
                 own = folder if folder is None or len(fits) == 1 else folder / f"population-{k:03d}"
-                tasks.append(PointTask(group, one, each, seed + number + SEED_STEP * k, tuple(names), tuple(scores),
-                                       kinetics, own, engine))  # fmt: skip
+                tasks.append(
+                    PointTask(
+                        group,
+                        one,
+                        each,
+                        seed + number + SEED_STEP * k,
+                        tuple(names),
+                        tuple(scores),
+                        kinetics,
+                        own,
+                        engine,
+                    )
+                )
 
         def tell(k: int, total: int) -> None:
             if progress is not None:

@@ -228,8 +228,12 @@ def _virtual(arms: Sequence[tuple[str, str]], results: Mapping[str, TrialResult]
         rows = result.patients[result.patients["arm"] == arm]
         best = best_at_cut(result.trial, rows, result.visits[result.visits["arm"] == arm])
         size = next(a.n for a in result.trial.arms if a.name == arm)
-        values = (rows[column].to_numpy(dtype=float), np.isin(best, ("CR", "PR")).astype(float),
-                  np.full(len(rows), size / max(len(rows), 1)), np.full(len(rows), k))  # fmt: skip
+        values = (
+            rows[column].to_numpy(dtype=float),
+            np.isin(best, ("CR", "PR")).astype(float),
+            np.full(len(rows), size / max(len(rows), 1)),
+            np.full(len(rows), k),
+        )
         for part, value in zip(parts, values, strict=True):
             part.append(value)
     score, response, weight, which = (np.concatenate(p) if p else np.empty(0) for p in parts)

@@ -59,10 +59,16 @@ class Ensemble:
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return {
-            "trial": self.trial, "draws": self.draws, "lost": {str(k): v for k, v in self.lost.items()},
-            "patients": self.patients, "seed": self.seed, "width": self.width, "prior_widths": WIDTHS,
-            "seconds": round(self.seconds, 1), "figures": list(self.rows),
-        }  # fmt: skip
+            "trial": self.trial,
+            "draws": self.draws,
+            "lost": {str(k): v for k, v in self.lost.items()},
+            "patients": self.patients,
+            "seed": self.seed,
+            "width": self.width,
+            "prior_widths": WIDTHS,
+            "seconds": round(self.seconds, 1),
+            "figures": list(self.rows),
+        }
 
 
 def run_ensemble(
@@ -155,9 +161,17 @@ def run_ensemble(
         low, middle, high = _percentiles(known)
         arm, _, figure = name.rpartition("|")
         rows.append(
-            {"arm": arm, "figure": figure, "central": value, "se": se, "median": _plain(middle), "low": _plain(low),
-             "high": _plain(high), "draws": len(known)}
-        )  # fmt: skip
+            {
+                "arm": arm,
+                "figure": figure,
+                "central": value,
+                "se": se,
+                "median": _plain(middle),
+                "low": _plain(low),
+                "high": _plain(high),
+                "draws": len(known),
+            }
+        )
     return Ensemble(trial.name, tuple(rows), draws, lost, patients, seed, width, time.perf_counter() - began)
 
 

@@ -31,9 +31,22 @@ DETECTED_SHARE = 0.2
 """Share of the cancer cells with loss of an HLA haplotype from which a sequenced sample shows it (assumed)."""
 _COVARIATES = 20_000
 _FACT_COLUMNS = (
-    "id", "trial", "figure", "group", "months", "text", "population", "unit", "published", "published_low",
-    "published_high", "calibrated", "source", "grade", "note",
-)  # fmt: skip
+    "id",
+    "trial",
+    "figure",
+    "group",
+    "months",
+    "text",
+    "population",
+    "unit",
+    "published",
+    "published_low",
+    "published_high",
+    "calibrated",
+    "source",
+    "grade",
+    "note",
+)
 Results = Mapping[str, "TrialResult"]
 
 
@@ -163,11 +176,19 @@ def listed_facts() -> tuple[ListedFact, ...]:
         low, high = row.number_or_none("published_low"), row.number_or_none("published_high")
         listed.append(
             ListedFact(
-                row["id"], row["trial"], row["figure"], row["group"], row.number_or_none("months") or math.nan,
-                row["text"], row["population"], row["unit"], (row.number_or_none("published"), low, high),
-                row.choice("calibrated", ("yes", "no")) == "yes", row["source"],
+                row["id"],
+                row["trial"],
+                row["figure"],
+                row["group"],
+                row.number_or_none("months") or math.nan,
+                row["text"],
+                row["population"],
+                row["unit"],
+                (row.number_or_none("published"), low, high),
+                row.choice("calibrated", ("yes", "no")) == "yes",
+                row["source"],
             )
-        )  # fmt: skip
+        )
     return tuple(listed)
 
 
@@ -189,10 +210,16 @@ def facts(results: Results) -> list[Fact]:
             continue
         found.append(
             Fact(
-                listed.id, listed.text, listed.population, listed.source, listed.unit, *figure, *listed.published,
+                listed.id,
+                listed.text,
+                listed.population,
+                listed.source,
+                listed.unit,
+                *figure,
+                *listed.published,
                 calibrated=listed.calibrated,
             )
-        )  # fmt: skip
+        )
     return found
 
 

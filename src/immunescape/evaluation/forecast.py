@@ -162,10 +162,17 @@ def forecast(
 
         results.append(
             run_trial(
-                trial, patients=patients, seed=seed, workers=workers, out=None if out is None else out / f"seed-{seed}",
-                engine=engine, paired=trial.can_pair, progress=advance, cluster=cluster,
+                trial,
+                patients=patients,
+                seed=seed,
+                workers=workers,
+                out=None if out is None else out / f"seed-{seed}",
+                engine=engine,
+                paired=trial.can_pair,
+                progress=advance,
+                cluster=cluster,
             )
-        )  # fmt: skip
+        )
     return forecast_of(results, patients=patients, wall_s=time.perf_counter() - start)
 
 
@@ -180,9 +187,10 @@ def forecast_of(results: Sequence[TrialResult], *, patients: int, wall_s: float 
     for name, outcomes in by_seed.items():
         if not any(len(o.response) for o in outcomes):
             raise InputError(
-                f"no patient of arm '{name}' could be simulated", where=f"trial '{trial.name}'",
+                f"no patient of arm '{name}' could be simulated",
+                where=f"trial '{trial.name}'",
                 hint="`immunescape trial` with this protocol lists the reasons.",
-            )  # fmt: skip
+            )
     pooled = {name: _pool(outcomes) for name, outcomes in by_seed.items()}
     planned = {arm.name: arm.n or len(pooled[arm.name].response) for arm in trial.arms}
     rows = {name: _rows(rng, results, name, pooled[name], planned[name]) for name in names}
@@ -277,9 +285,14 @@ def _ratio(a: Any, b: Any) -> float:
 
 
 def _figure(
-    arm: str, endpoint: str, value: float, spread: FloatArray, of_seeds: Sequence[float], size: tuple[int, int],
+    arm: str,
+    endpoint: str,
+    value: float,
+    spread: FloatArray,
+    of_seeds: Sequence[float],
+    size: tuple[int, int],
     log: bool = True,
-) -> ForecastFigure:  # fmt: skip
+) -> ForecastFigure:
     low, high = interval(spread)
     numbers = np.array(of_seeds, dtype=float)
     se = None

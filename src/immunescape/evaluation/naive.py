@@ -44,9 +44,11 @@ __all__ = [
 ]
 
 ARM_FIGURES = (
-    "orr_pct", "pfs_median_months", "os_median_months",
+    "orr_pct",
+    "pfs_median_months",
+    "os_median_months",
     *(f"{end}_{months}_pct" for end in ("pfs", "os") for months in LANDMARKS),
-)  # fmt: skip
+)
 """Figures of an arm that naive predictions are made of."""
 ROUND_RATIOS = {"pfs_hr": 0.65, "os_hr": 0.75}
 """Round numbers near the mean of published first-line trials."""
@@ -209,8 +211,10 @@ def ratio_baselines(
     if others:
         same = [math.log(f.value) for f in others if f.regimen_class == regimen_class]
         found = {
-            "constant": math.exp(float(np.mean(logs))), "class": math.exp(float(np.mean(same or logs))), **found,
-        }  # fmt: skip
+            "constant": math.exp(float(np.mean(logs))),
+            "class": math.exp(float(np.mean(same or logs))),
+            **found,
+        }
     out: dict[str, tuple[float, float | None]] = {}
     for name, value in found.items():
         centre = math.log(value)

@@ -135,9 +135,15 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
         return structure.get(kind, 0.0) * rng.standard_normal(resamples)
 
     def add(
-        arm: str, endpoint: str, predicted: float | None, spread: FloatArray, value: Any, bounds: Any,
-        same: float | None = None, model: float | None = None,
-    ) -> None:  # fmt: skip
+        arm: str,
+        endpoint: str,
+        predicted: float | None,
+        spread: FloatArray,
+        value: Any,
+        bounds: Any,
+        same: float | None = None,
+        model: float | None = None,
+    ) -> None:
         low, high = interval(spread)
         plow, phigh = bounds or (None, None)
         n = sum(len(tables[part].response) for part in arm.split(" / ") if part in tables)
@@ -172,8 +178,14 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
         for name in ("pfs", "os"):
             time, event = getattr(data, name)
             spread = np.array([km_median(time[r], event[r]) for r in rows]) * np.exp(off("median"))
-            add(arm.name, f"{name}_median_months", figures[arm.name][f"{name}_median_months"], spread,
-                getattr(arm, f"{name}_median_months"), getattr(arm, f"{name}_median_ci"))  # fmt: skip
+            add(
+                arm.name,
+                f"{name}_median_months",
+                figures[arm.name][f"{name}_median_months"],
+                spread,
+                getattr(arm, f"{name}_median_months"),
+                getattr(arm, f"{name}_median_ci"),
+            )
     for k, record in enumerate([result.comparison, *result.comparison.get("others", [])]):
         a, b = record.get("experimental"), record.get("control")
         if a not in draws or b not in draws:
@@ -190,8 +202,16 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
                 if mean != 1.0:
                     # the effect is multiplied by the share that its class delivers, the chance of the trial is not
                     model, ratios, ratio = ratio, ratios * ratio ** (delivered - 1.0), ratio**mean
-            add(f"{a} / {b}", f"{name}_hr", ratio, ratios, known.get(f"{name}_hr"), known.get(f"{name}_hr_ci"), same,
-                model)  # fmt: skip
+            add(
+                f"{a} / {b}",
+                f"{name}_hr",
+                ratio,
+                ratios,
+                known.get(f"{name}_hr"),
+                known.get(f"{name}_hr_ci"),
+                same,
+                model,
+            )
     for arm in published.arms:
         for name in ("pfs", "os"):
             for months, percent in arm.km.get(name, ()):
@@ -202,9 +222,11 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
                     continue  # beyond the follow-up of the virtual trial
                 at, n = np.array([float(months)]), len(time)
                 shares = np.array(
-                    [weighted_survival(time, event.astype(float), np.bincount(r, minlength=n) / len(r), at)[0]
-                     for r in draws[arm.name]]
-                )  # fmt: skip
+                    [
+                        weighted_survival(time, event.astype(float), np.bincount(r, minlength=n) / len(r), at)[0]
+                        for r in draws[arm.name]
+                    ]
+                )
                 # an error in ln of a median moves the log odds of survival by 2 ln 2 of it (exponential survival)
                 shares = moved_share(shares, 2.0 * math.log(2.0) * off("median"))
                 whole = 100 * float(weighted_survival(time, event.astype(float), np.full(n, 1 / n), at)[0])

@@ -73,21 +73,38 @@ class Simulator:
     engine: str
 
     def populations(
-        self, fits: Sequence[PopulationFit], seeds: Sequence[int], patients: int, folder: str,
+        self,
+        fits: Sequence[PopulationFit],
+        seeds: Sequence[int],
+        patients: int,
+        folder: str,
         progress: Callable[[int, int], None] | None = None,
-    ) -> list[Samples]:  # fmt: skip
+    ) -> list[Samples]:
         """Samples of each fit."""
         tasks = [
-            PointTask(self.trials, fit, patients, seed, (), (), self.kinetics,
-                      None if self.out is None else self.out / folder / f"population-{k:03d}", self.engine)
+            PointTask(
+                self.trials,
+                fit,
+                patients,
+                seed,
+                (),
+                (),
+                self.kinetics,
+                None if self.out is None else self.out / folder / f"population-{k:03d}",
+                self.engine,
+            )
             for k, (fit, seed) in enumerate(zip(fits, seeds, strict=True))
-        ]  # fmt: skip
+        ]
         return simulate_points(tasks, workers=self.workers, cluster=self.cluster, progress=progress)
 
     def one(
-        self, fit: PopulationFit, patients: int, offset: int, folder: str,
+        self,
+        fit: PopulationFit,
+        patients: int,
+        offset: int,
+        folder: str,
         progress: Callable[[int, int], None] | None = None,
-    ) -> Weighted:  # fmt: skip
+    ) -> Weighted:
         """Equally weighted patients of one fit, simulated in pieces."""
         pieces = max(1, round(patients / PIECE))
         each = math.ceil(patients / pieces)
@@ -168,9 +185,14 @@ def calibrate_surface(
     held = held_terms(begin, moving)
     targets = all_targets(trials, data)
     simulator = Simulator(
-        tuple(trials), seed, kinetics_trials(targets), out,
-        workers if workers is not None else usable_cores(), cluster, engine,
-    )  # fmt: skip
+        tuple(trials),
+        seed,
+        kinetics_trials(targets),
+        out,
+        workers if workers is not None else usable_cores(),
+        cluster,
+        engine,
+    )
 
     def tell(number: int, what: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(number, what, done, total)
@@ -212,9 +234,14 @@ def calibrate_surface(
 
 
 def _design(
-    simulator: Simulator, targets: Sequence[Target], moving: Sequence[Term], start: PopulationFit, patients: int,
-    spread: float, progress: Callable[[int, int], None] | None,
-) -> Surface:  # fmt: skip
+    simulator: Simulator,
+    targets: Sequence[Target],
+    moving: Sequence[Term],
+    start: PopulationFit,
+    patients: int,
+    spread: float,
+    progress: Callable[[int, int], None] | None,
+) -> Surface:
     """Simulate the design about a fit, moved as little as the limits of the terms require."""
     half, bound = half_widths(moving, spread), limits(moving)
     centre = np.clip(coordinates(start, moving), -bound + half, bound - half)
@@ -290,9 +317,12 @@ def left_out_figures(
         if not mine or not others:
             continue
         part = replace(
-            surface, value=surface.value[others], value_se=surface.value_se[others], slope=surface.slope[others],
+            surface,
+            value=surface.value[others],
+            value_se=surface.value_se[others],
+            slope=surface.slope[others],
             slope_se=surface.slope_se[others],
-        )  # fmt: skip
+        )
         x, _ = solve_surface([targets[k] for k in others], part, moving)
         predicted = surface.at(x)
         out |= {targets[k].name: float(predicted[k]) for k in mine}

@@ -157,9 +157,16 @@ def validate(
                 progress(name, done, total)
 
         result = run_trial(
-            trial, patients=size, seed=seed, workers=workers, out=None if out is None else out / name, engine=engine,
-            paired=trial.can_pair, progress=tell, cluster=cluster,
-        )  # fmt: skip
+            trial,
+            patients=size,
+            seed=seed,
+            workers=workers,
+            out=None if out is None else out / name,
+            engine=engine,
+            paired=trial.can_pair,
+            progress=tell,
+            cluster=cluster,
+        )
         results.append(result)
         if number < scored:
             scores.extend(score_trial(result, seed=seed))

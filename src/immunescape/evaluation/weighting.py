@@ -180,9 +180,17 @@ class Sample:
 
     @classmethod
     def of_scores(
-        cls, rows: pd.DataFrame, names: Sequence[str], scores: Sequence[str], fit: PopulationFit, *,
-        drugs: tuple[str, ...], specificity: str, seed: int, stream: int = 0,
-    ) -> Sample:  # fmt: skip
+        cls,
+        rows: pd.DataFrame,
+        names: Sequence[str],
+        scores: Sequence[str],
+        fit: PopulationFit,
+        *,
+        drugs: tuple[str, ...],
+        specificity: str,
+        seed: int,
+        stream: int = 0,
+    ) -> Sample:
         """Patients with their scores alone, without outcomes: for the ratio of densities between two fits.
 
         Parameters

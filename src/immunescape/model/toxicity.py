@@ -38,8 +38,15 @@ __all__ = [
 
 _INTERACTIONS = "toxicity_interactions"
 _INTERACTION_COLUMNS = (
-    "first", "second", "quantity", "hazard_factor", "toxicities", "source", "grade", "note",
-)  # fmt: skip
+    "first",
+    "second",
+    "quantity",
+    "hazard_factor",
+    "toxicities",
+    "source",
+    "grade",
+    "note",
+)
 _PROBABILITIES = ("grade3", "discontinuation", "death")
 _OTHERS = {
     "onset_median": "week",

@@ -42,10 +42,22 @@ GROWTH = "fast growth"
 """The group that is no escape: compared with all others, named only where none of them gains enough."""
 _FOUNDATION = frozenset(
     {
-        "body", "tumour_growth", "naive_t", "dendritic_cells", "neoantigen", "cd8", "killing", "mhc1", "memory",
-        "helper_t", "il2", "exhaustion", "checkpoints_pd1", "checkpoints_ctla4",
+        "body",
+        "tumour_growth",
+        "naive_t",
+        "dendritic_cells",
+        "neoantigen",
+        "cd8",
+        "killing",
+        "mhc1",
+        "memory",
+        "helper_t",
+        "il2",
+        "exhaustion",
+        "checkpoints_pd1",
+        "checkpoints_ctla4",
     }
-)  # fmt: skip
+)
 """Mechanisms without which there is no response to speak of, or whose absence is no effect of the reference patient."""
 
 

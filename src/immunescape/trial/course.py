@@ -420,8 +420,14 @@ class Course:
         """Drop the scans after the first `keep`: the line ended before them."""
         self.seen[np.isfinite(self.seen) & (self.seen > line.days[keep - 1])] = math.inf
         for rows in (
-            line.days, line.sld_mm, line.largest_mm, line.new_lesion, line.other_growth, line.gone, line.responses,
-        ):  # fmt: skip
+            line.days,
+            line.sld_mm,
+            line.largest_mm,
+            line.new_lesion,
+            line.other_growth,
+            line.gone,
+            line.responses,
+        ):
             del rows[keep:]
 
 

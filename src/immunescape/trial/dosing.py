@@ -43,9 +43,16 @@ TOO_MUCH = 20.0
 """A dose of more than this many times the largest usual one is refused: a slip of the pen, such as mg/kg for mg."""
 _MASS = {"mg": 1.0, "g": 1000.0, "ug": 1e-3}
 _BASE = {
-    "mg": ("mg", 1.0), "g": ("mg", 1e3), "ug": ("mg", 1e-3), "IU": ("IU", 1.0), "MIU": ("IU", 1e6),
-    "cells": ("cells", 1.0), "Gy": ("Gy", 1.0), "CFU": ("CFU", 1.0), "dose": ("dose", 1.0),
-}  # fmt: skip
+    "mg": ("mg", 1.0),
+    "g": ("mg", 1e3),
+    "ug": ("mg", 1e-3),
+    "IU": ("IU", 1.0),
+    "MIU": ("IU", 1e6),
+    "cells": ("cells", 1.0),
+    "Gy": ("Gy", 1.0),
+    "CFU": ("CFU", 1.0),
+    "dose": ("dose", 1.0),
+}
 """Unit without its denominator -> the unit in which doses are recorded, and how many of it."""
 
 
@@ -122,9 +129,19 @@ class DoseRecord:
     def at(self, time_days: float) -> DoseRecord:
         """Return the same dose at another time."""
         return DoseRecord(
-            time_days, self.drug, self.amount, self.planned, self.planned_days, self.duration_hours, self.phase,
-            self.rule, self.cycle, self.day, self.unit, self.route,
-        )  # fmt: skip
+            time_days,
+            self.drug,
+            self.amount,
+            self.planned,
+            self.planned_days,
+            self.duration_hours,
+            self.phase,
+            self.rule,
+            self.cycle,
+            self.day,
+            self.unit,
+            self.route,
+        )
 
 
 def body_surface_area(weight_kg: float, height_cm: float, formula: Literal["dubois", "mosteller"] = "dubois") -> float:

@@ -298,10 +298,15 @@ class LaneMaker:
         places = [left[int(k)] for k in grown]
         multiple = np.array([multiples[i][j] for i, j in places])
         states = emerge(
-            self.model, {n: v[grown] for n, v in growth.states.items()}, values_of_patients,
-            [int(table.index[i]) for i, _ in places], self.seed, stream,
-            purposes=[f"emergence in lesion {j}" for _, j in places], multiple=multiple,
-        )  # fmt: skip
+            self.model,
+            {n: v[grown] for n, v in growth.states.items()},
+            values_of_patients,
+            [int(table.index[i]) for i, _ in places],
+            self.seed,
+            stream,
+            purposes=[f"emergence in lesion {j}" for _, j in places],
+            multiple=multiple,
+        )
         good = implausible(self.model, baseline(self.model, states, values_of_patients)) == ""
         made = []
         for k in np.flatnonzero(good):

@@ -29,9 +29,26 @@ __all__ = [
 
 
 UNITS = (
-    "mg", "mg/kg", "mg/m2", "AUC", "ug", "ug/kg", "ug/m2", "g", "g/m2", "IU", "IU/kg", "IU/m2", "MIU", "MIU/m2",
-    "cells", "cells/kg", "Gy", "CFU", "dose",
-)  # fmt: skip
+    "mg",
+    "mg/kg",
+    "mg/m2",
+    "AUC",
+    "ug",
+    "ug/kg",
+    "ug/m2",
+    "g",
+    "g/m2",
+    "IU",
+    "IU/kg",
+    "IU/m2",
+    "MIU",
+    "MIU/m2",
+    "cells",
+    "cells/kg",
+    "Gy",
+    "CFU",
+    "dose",
+)
 """Units in which a regimen may state a dose; each drug accepts some of them."""
 
 INACTIVE = ("placebo", "observation", "best supportive care")

@@ -130,9 +130,20 @@ def build_result(
             curves[endpoint, arm.name] = kaplan_meier(last[f"{endpoint}_months"], last[f"{endpoint}_event"])
     comparison = compare(trial, tables, seed=seed, paired=paired)
     return TrialResult(
-        trial, seed, engine, version, paired, wall_s, tuple(arms), comparison, table, visits, curves, tuple(failures),
+        trial,
+        seed,
+        engine,
+        version,
+        paired,
+        wall_s,
+        tuple(arms),
+        comparison,
+        table,
+        visits,
+        curves,
+        tuple(failures),
         candidates,
-    )  # fmt: skip
+    )
 
 
 def _clean(value: Any) -> Any:

@@ -127,12 +127,22 @@ def _rule(cursor: Cursor, part: Part) -> DoseRule:
         start = 1 + (values["start_cycle"] - 1) * interval
     limit = values.get("limit") if interval is not None else None
     return DoseRule(
-        drug=part.drug, amount=part.amount, unit=part.unit, interval_days=interval, days=days,
-        per_day=values.get("per_day", 1), cycles=cycles, limit=limit, start_day=start,
+        drug=part.drug,
+        amount=part.amount,
+        unit=part.unit,
+        interval_days=interval,
+        days=days,
+        per_day=values.get("per_day", 1),
+        cycles=cycles,
+        limit=limit,
+        start_day=start,
         until_progression=values.get("until_progression", False) and interval is not None,
-        loading=values.get("loading"), max_mg=values.get("max_mg"),
-        infusion_hours=values.get("infusion_hours"), route=values.get("route"), target=values.get("target"),
-    )  # fmt: skip
+        loading=values.get("loading"),
+        max_mg=values.get("max_mg"),
+        infusion_hours=values.get("infusion_hours"),
+        route=values.get("route"),
+        target=values.get("target"),
+    )
 
 
 def _check(cursor: Cursor, record: Any, part: Part) -> None:

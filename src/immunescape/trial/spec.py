@@ -224,8 +224,17 @@ class Published:
 
     def as_result(self) -> dict[str, Any]:
         """The block in the shape of ``result.json``: ``{"arms": [...], "comparison": {...}}``."""
-        names = ("name", "n", "orr_pct", "orr_ci", "dor_median_months", "pfs_median_months", "os_median_months",
-                 "grade3_pct", "discontinued_pct")  # fmt: skip
+        names = (
+            "name",
+            "n",
+            "orr_pct",
+            "orr_ci",
+            "dor_median_months",
+            "pfs_median_months",
+            "os_median_months",
+            "grade3_pct",
+            "discontinued_pct",
+        )
         pathology = tuple(n for n in ("mpr_pct", "pcr_pct") if any(getattr(arm, n) is not None for arm in self.arms))
         arms = [{name: _plain(getattr(arm, name)) for name in (*names, *pathology)} for arm in self.arms]
         comparison = {name: _plain(getattr(self, name)) for name in ("pfs_hr", "pfs_hr_ci", "os_hr", "os_hr_ci")}

@@ -229,9 +229,17 @@ def _described(
             hint="More twins (--twins) or patients tell smaller differences.",
         )
     return EnrichedTrial(
-        biomarker, *words, float(w[positive].sum()), titles["option"], titles["standard"],
-        str(pair.option["level"].iloc[0]), hazards, ratios, patients, _mean(w[use], w[use])[2],
-    )  # fmt: skip
+        biomarker,
+        *words,
+        float(w[positive].sum()),
+        titles["option"],
+        titles["standard"],
+        str(pair.option["level"].iloc[0]),
+        hazards,
+        ratios,
+        patients,
+        _mean(w[use], w[use])[2],
+    )
 
 
 def design_text(trial: EnrichedTrial) -> str:
@@ -258,10 +266,13 @@ def design_text(trial: EnrichedTrial) -> str:
         for name, stratum in strata.items():
             truth.append(
                 {
-                    "endpoint": "os", "arm": arm, "stratum": stratum, "hazards": list(trial.hazards[name, arm]),
+                    "endpoint": "os",
+                    "arm": arm,
+                    "stratum": stratum,
+                    "hazards": list(trial.hazards[name, arm]),
                     "changes": list(_PIECES),
                 }
-            )  # fmt: skip
+            )
     share = round(trial.share, 3)
     content = {
         "name": "enriched-trial-of-twins",

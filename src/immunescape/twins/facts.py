@@ -153,8 +153,12 @@ def _fact(link: ProfileLink, m: Measurement) -> Fact | None:
     from immunescape.population.covariates import LEVELS
 
     about: dict[str, Any] = {
-        "biomarker": m.name, "measured": str(m.value), "source": link.source, "grade": link.grade, "note": link.note
-    }  # fmt: skip
+        "biomarker": m.name,
+        "measured": str(m.value),
+        "source": link.source,
+        "grade": link.grade,
+        "note": link.note,
+    }
     if link.transformation == "range":
         first, _, last = link.factor.partition("..")
         return Fact(link.target, link.kind, low=float(first), high=float(last), **about)

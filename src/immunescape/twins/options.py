@@ -36,11 +36,19 @@ __all__ = [
 Level = Literal["tested", "extrapolated", "contradicted", "not ranked"]
 _PHASE_3 = ("3", "2/3")
 _CLASS_TITLES = {
-    "antiangiogenic": "antiangiogenic", "cytokine": "cytokine", "cell_therapy": "cell therapy",
-    "adc": "antibody-drug conjugate", "targeted": "targeted", "vaccine": "vaccine", "radiation": "radiotherapy",
-    "sting_agonist": "STING agonist", "epigenetic": "epigenetic drug", "costimulation": "costimulation",
-    "adenosine_antibody": "adenosine antibody", "flora": "flora",
-}  # fmt: skip
+    "antiangiogenic": "antiangiogenic",
+    "cytokine": "cytokine",
+    "cell_therapy": "cell therapy",
+    "adc": "antibody-drug conjugate",
+    "targeted": "targeted",
+    "vaccine": "vaccine",
+    "radiation": "radiotherapy",
+    "sting_agonist": "STING agonist",
+    "epigenetic": "epigenetic drug",
+    "costimulation": "costimulation",
+    "adenosine_antibody": "adenosine antibody",
+    "flora": "flora",
+}
 """Class in ``drug_classes.csv`` -> as the tables of regimens call it."""
 _OPTION_HINT = "A list of options: - name: …, regimen: …, and where one is due reason: …"
 

@@ -50,8 +50,17 @@ DRAWS = 400
 HORIZON = 24.0
 MARGIN = 0.05
 FIGURES = (
-    "response", "pfs_6", "pfs_12", "pfs_24", "os_6", "os_12", "os_24", "rmst_24", "grade3", "stopped",
-)  # fmt: skip
+    "response",
+    "pfs_6",
+    "pfs_12",
+    "pfs_24",
+    "os_6",
+    "os_12",
+    "os_24",
+    "rmst_24",
+    "grade3",
+    "stopped",
+)
 WEIGHTS: Mapping[str, float] = {"survival": 1.0, "progression_free": 0.5, "toxicity": 0.1}
 """Weights of benefit and harm, each a share of 24 months: of life, of life without progression, and of one severe
 toxicity. A default to be looked at and changed; no study measured it."""
@@ -327,9 +336,14 @@ def _gains_lost(
 
 
 def _drawn(
-    arms: Mapping[str, _Arm], options: Sequence[Option], w: FloatArray, uncertainty: RankingUncertainty, seed: int,
-    count: int, sources: Sequence[str] = SOURCES,
-) -> dict[str, list[dict[str, float]]]:  # fmt: skip
+    arms: Mapping[str, _Arm],
+    options: Sequence[Option],
+    w: FloatArray,
+    uncertainty: RankingUncertainty,
+    seed: int,
+    count: int,
+    sources: Sequence[str] = SOURCES,
+) -> dict[str, list[dict[str, float]]]:
     """Figures (count,) of each option with one or more sources of uncertainty."""
     rng = np.random.default_rng([seed, 31])
     ess = 1.0 / float((w**2).sum())
@@ -443,9 +457,13 @@ def ranked(
 
 
 def _spread(
-    arms: Mapping[str, _Arm], options: Sequence[Option], w: FloatArray, uncertainty: RankingUncertainty, seed: int,
+    arms: Mapping[str, _Arm],
+    options: Sequence[Option],
+    w: FloatArray,
+    uncertainty: RankingUncertainty,
+    seed: int,
     weights: Mapping[str, float],
-) -> dict[str, dict[str, float]]:  # fmt: skip
+) -> dict[str, dict[str, float]]:
     """Option -> source -> SD of the difference of its score to the standard's (the standard: of its own score)."""
     out: dict[str, dict[str, float]] = {o.name: {} for o in options}
     standard = options[0].name

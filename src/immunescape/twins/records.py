@@ -301,10 +301,8 @@ def _of_row(row: Any, notes: list[str]) -> list[Fact]:
         words("ecog", "ecog", (int(min(ecog, 2)),))
     if age is not None:
         found.append(
-            Fact(
-                "age", "covariate", value=age, spread=0.5, scale="sd", biomarker="age", measured=f"{age:.0f} years"
-            )
-        )  # fmt: skip
+            Fact("age", "covariate", value=age, spread=0.5, scale="sd", biomarker="age", measured=f"{age:.0f} years")
+        )
     return found
 
 
@@ -321,10 +319,16 @@ def _of_tables(study: Study, patient: str, lines: list[LineRecord]) -> list[Fact
         error = math.hypot(table["reader_cv"].value, table["scan_cv"].value)
         found.append(
             Fact(
-                "sld_mm", "covariate", value=baseline, spread=error, scale="sd_ln", biomarker="sum of diameters",
-                measured=f"{baseline:.4g} mm", source=("oak",),
+                "sld_mm",
+                "covariate",
+                value=baseline,
+                spread=error,
+                scale="sd_ln",
+                biomarker="sum of diameters",
+                measured=f"{baseline:.4g} mm",
+                source=("oak",),
             )
-        )  # fmt: skip
+        )
     labs = study.labs[(study.labs["patient"] == patient) & (study.labs["day"].fillna(0.0) <= 0.0)]
     level, limit = (labs[labs["analyte"] == name] for name in ("ldh", "ldh_upper_limit"))
     if len(level) and len(limit):
@@ -334,10 +338,16 @@ def _of_tables(study: Study, patient: str, lines: list[LineRecord]) -> list[Fact
             ratio = float(last["value"]) / float(top["value"].iloc[-1])
             found.append(
                 Fact(
-                    "ldh_uln", "covariate", value=ratio, spread=0.15, scale="sd_ln", biomarker="ldh",
-                    measured=f"{ratio:.3g} upper limits of normal", grade="assumed",
+                    "ldh_uln",
+                    "covariate",
+                    value=ratio,
+                    spread=0.15,
+                    scale="sd_ln",
+                    biomarker="ldh",
+                    measured=f"{ratio:.3g} upper limits of normal",
+                    grade="assumed",
                 )
-            )  # fmt: skip
+            )
     return found
 
 

@@ -96,8 +96,13 @@ class TwinResult:
             else {"target": least[0].target, "biomarker": least[0].biomarker, "probability": round(least[1], 4)},
             "facts": [
                 {
-                    "target": f.target, "kind": f.kind, "says": f.text, "biomarker": f.biomarker,
-                    "measured": f.measured, "grade": f.grade, "source": list(f.source),
+                    "target": f.target,
+                    "kind": f.kind,
+                    "says": f.text,
+                    "biomarker": f.biomarker,
+                    "measured": f.measured,
+                    "grade": f.grade,
+                    "source": list(f.source),
                     "probability": round(self.twins.surprise[f.target], 4) if f.target in self.twins.surprise else None,
                 }
                 for f in self.twins.facts
@@ -105,7 +110,9 @@ class TwinResult:
             "not_assessable": list(self.record.open_questions),
             "lines": [
                 {
-                    "drugs": list(line.drugs), "start_day": line.start, "best_response": line.best_response,
+                    "drugs": list(line.drugs),
+                    "start_day": line.start,
+                    "best_response": line.best_response,
                     "progression_day": line.progression_day if line.progressed else None,
                 }
                 for line in self.record.lines
@@ -115,7 +122,7 @@ class TwinResult:
             "forecast_before": self.before,
             "forecast": self.now,
             "notes": [*self.record.notes, *self.twins.notes],
-        }  # fmt: skip
+        }
 
 
 def forecast(patients: pd.DataFrame, weights: FloatArray, at_day: float = 0.0) -> dict[str, Any]:
@@ -213,10 +220,16 @@ def twins_on(
     for batch in range(_BATCHES):
         own = seed_of(seed, batch)
         population = condition(
-            record.patient, record.facts, twins=math.ceil(more * twins), seed=own,
-            region="east_asian" if region == "east_asian" else "western", workers=workers, engine=engine,
-            enough=math.ceil(more * enough), course=course,
-        )  # fmt: skip
+            record.patient,
+            record.facts,
+            twins=math.ceil(more * twins),
+            seed=own,
+            region="east_asian" if region == "east_asian" else "western",
+            workers=workers,
+            engine=engine,
+            enough=math.ceil(more * enough),
+            course=course,
+        )
         task = CourseTask(
             own,
             arms,
@@ -358,16 +371,30 @@ def made_twins(
     ongoing = record.ongoing
     start = record if ongoing is None else replace(record, lines=record.history, ctdna=(), planned=ongoing)
     followed = twins_on(
-        start, arms, twins=twins, seed=seed, workers=workers, engine=engine, region=region, enough=enough,
+        start,
+        arms,
+        twins=twins,
+        seed=seed,
+        workers=workers,
+        engine=engine,
+        region=region,
+        enough=enough,
         progress=progress,
-    )  # fmt: skip
+    )
     before = forecast(*weighted(followed))
     if ongoing is None:
         return TwinResult(record, followed.twins, label, regimen, followed.courses, before, before)
     followed = twins_on(
-        record, arms, twins=twins, seed=seed, workers=workers, engine=engine, region=region, enough=enough,
+        record,
+        arms,
+        twins=twins,
+        seed=seed,
+        workers=workers,
+        engine=engine,
+        region=region,
+        enough=enough,
         progress=progress,
-    )  # fmt: skip
+    )
     now = forecast(*weighted(followed), ongoing.last_day - ongoing.start)
     return TwinResult(record, followed.twins, label, regimen, followed.courses, before, now)
 

@@ -245,11 +245,17 @@ def value_of_information(
         )
         rows.append(
             MeasurementValue(
-                r.biomarker, float(gain[k]), float(gain[k] - 1.96 * error[k]), float(gain[k] + 1.96 * error[k]),
-                float(w @ changed[:, k]), float(p[k]), bool(p[k] <= _SURE and gain[k] > 0.0), float(narrowing[k]),
+                r.biomarker,
+                float(gain[k]),
+                float(gain[k] - 1.96 * error[k]),
+                float(gain[k] + 1.96 * error[k]),
+                float(w @ changed[:, k]),
+                float(p[k]),
+                bool(p[k] <= _SURE and gain[k] > 0.0),
+                float(narrowing[k]),
                 choices,
             )
-        )  # fmt: skip
+        )
     rows.sort(key=lambda r: (not r.shown, -r.gain if r.shown else -r.narrowing, r.biomarker))
     return NextMeasurements(said[0], against, tuple(rows), tuple(left_out), len(names))
 
@@ -279,7 +285,7 @@ def measure_next(
     table = followed.twins.table.loc[list(paired.ids)]
     results, left = possible_results(
         record.open_questions, followed.twins.facts, table, paired.weights, known, seed=seed
-    )  # fmt: skip
+    )
     return value_of_information(
         results,
         {o.name: paired.scores[o.name] for o in peers},

@@ -221,8 +221,19 @@ def _of_class(effects: Sequence[ClassEffect], drug_class: str) -> ClassEffect:
 
 TABLE = "class_evidence"
 """Table of the evidence that predictions are shrunk by; `immunescape harness --from RUN --tables FOLDER` writes it."""
-COLUMNS = ("figure", "trial", "drug_class", "published", "published_se", "predicted", "predicted_se", "unit", "source",
-           "grade", "note")  # fmt: skip
+COLUMNS = (
+    "figure",
+    "trial",
+    "drug_class",
+    "published",
+    "published_se",
+    "predicted",
+    "predicted_se",
+    "unit",
+    "source",
+    "grade",
+    "note",
+)
 
 
 @cache

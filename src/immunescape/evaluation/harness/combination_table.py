@@ -97,12 +97,17 @@ def combined(chosen: Sequence[Protocol], compared: Sequence[Comparison], figure:
     by = {p.trial.name: p for p in chosen if p.met is not None and p.kind in ("addon", "switch") and p.counted}
     return [
         Combined(
-            c.trial, math.log(c.virtual), math.log(c.published), c.se or 0.0, c.published_se or 0.0,
-            bool(by[c.trial].met), contains_rule_drug(by[c.trial]),
+            c.trial,
+            math.log(c.virtual),
+            math.log(c.published),
+            c.se or 0.0,
+            c.published_se or 0.0,
+            bool(by[c.trial].met),
+            contains_rule_drug(by[c.trial]),
         )
         for c in compared
         if c.figure == figure and c.trial in by and c.virtual
-    ]  # fmt: skip
+    ]
 
 
 def combination_score(rows: Sequence[Combined], figure: str) -> CombinationScore:
@@ -114,16 +119,19 @@ def combination_score(rows: Sequence[Combined], figure: str) -> CombinationScore
     parts = {"all": np.ones(len(rows), dtype=bool), "with VEGF or KRAS inhibitor": rule, "without": ~rule}
     slope, slope_se = slope_of(m, y)
     return CombinationScore(
-        figure, len(rows), int(met.sum()),
+        figure,
+        len(rows),
+        int(met.sum()),
         {g: (int(k.sum()), float(m[k].mean()), float(y[k].mean())) for g, k in groups.items() if k.sum() >= LEAST},
         {
             g: {name: float(np.median(np.abs(p[k] - y[k]))) for name, p in predictors.items()}
             for g, k in parts.items()
             if k.sum() >= LEAST
         },
-        slope, slope_se,
+        slope,
+        slope_se,
         {name: area for name, p in predictors.items() if (area := roc_area(p, met)) is not None},
-    )  # fmt: skip
+    )
 
 
 def rivals(published: FloatArray, rule: NDArray[np.bool_]) -> dict[str, FloatArray]:

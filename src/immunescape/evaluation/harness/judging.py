@@ -67,9 +67,14 @@ def _arm_figure(c: Comparison, trials: Mapping[str, object], kinds: Mapping[tupl
     trial = trials[c.trial]
     control = getattr(trial, "control", None)
     return ArmFigure(
-        c.trial, c.arm, c.figure, c.published, kinds[c.trial, c.arm], control is not None and control.name == c.arm,
+        c.trial,
+        c.arm,
+        c.figure,
+        c.published,
+        kinds[c.trial, c.arm],
+        control is not None and control.name == c.arm,
         int(getattr(trial, "year", 0)),
-    )  # fmt: skip
+    )
 
 
 def _interval(c: Comparison, structure: Mapping[str, float]) -> tuple[float | None, float | None]:

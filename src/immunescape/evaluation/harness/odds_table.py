@@ -107,10 +107,23 @@ def _row(factor: str, studies: Sequence[str], virtual: Sequence[list[int]], real
     mine, mine_low, mine_high = simulated or (None, None, None)
     inside = None if mine is None or low is None or high is None else low <= mine <= high
     return OddsRow(
-        factor, " and ".join(here), sum(c[1] + c[3] for c in used), sum(c[1] for c in used), value, low, high,
-        held[0] if held else None, mine, mine_low, mine_high, sum(c[1] + c[3] for c in virtual),
-        sum(c[1] for c in virtual), inside, model, one,
-    )  # fmt: skip
+        factor,
+        " and ".join(here),
+        sum(c[1] + c[3] for c in used),
+        sum(c[1] for c in used),
+        value,
+        low,
+        high,
+        held[0] if held else None,
+        mine,
+        mine_low,
+        mine_high,
+        sum(c[1] + c[3] for c in virtual),
+        sum(c[1] for c in virtual),
+        inside,
+        model,
+        one,
+    )
 
 
 def _se(ratio: tuple[float, float, float]) -> float:

@@ -122,9 +122,19 @@ def comparisons(
         seen: set[tuple[str, str]] = set()
 
         def add(
-            arm: str, figure: str, value: float | None, interval: Any, source: str, checked: str, n: float | None,
-            se: float | None = None, protocol: Protocol = protocol, row: Any = row, arms: Any = arms, seen: Any = seen,
-        ) -> None:  # fmt: skip
+            arm: str,
+            figure: str,
+            value: float | None,
+            interval: Any,
+            source: str,
+            checked: str,
+            n: float | None,
+            se: float | None = None,
+            protocol: Protocol = protocol,
+            row: Any = row,
+            arms: Any = arms,
+            seen: Any = seen,
+        ) -> None:
             if value is None or (arm, figure) in seen:
                 return
             seen.add((arm, figure))
@@ -148,9 +158,25 @@ def comparisons(
             if found is None:
                 return
             out.append(
-                Comparison(protocol.trial.name, protocol.role, protocol.kind, arm, figure, found[0], found[1], value,
-                           low, high, se, guessed, source, checked, int(n or 0), protocol.counted)
-            )  # fmt: skip
+                Comparison(
+                    protocol.trial.name,
+                    protocol.role,
+                    protocol.kind,
+                    arm,
+                    figure,
+                    found[0],
+                    found[1],
+                    value,
+                    low,
+                    high,
+                    se,
+                    guessed,
+                    source,
+                    checked,
+                    int(n or 0),
+                    protocol.counted,
+                )
+            )
 
         for ref in of_patients:
             if ref["trial"] == trial.name:
@@ -162,15 +188,29 @@ def comparisons(
                 n = arm.n or next((a.n for a in trial.arms if a.name == arm.name), None)
                 add(arm.name, "orr_pct", arm.orr_pct, arm.orr_ci, sources.get("orr", ""), protocol.checked, n)
                 for end in ("pfs", "os"):
-                    add(arm.name, f"{end}_median_months", getattr(arm, f"{end}_median_months"),
-                        getattr(arm, f"{end}_median_ci"), sources.get(end, ""), protocol.checked, n)  # fmt: skip
+                    add(
+                        arm.name,
+                        f"{end}_median_months",
+                        getattr(arm, f"{end}_median_months"),
+                        getattr(arm, f"{end}_median_ci"),
+                        sources.get(end, ""),
+                        protocol.checked,
+                        n,
+                    )
                     for months, percent in arm.km.get(end, ()):
                         if months in CURVE_MONTHS:
                             add(arm.name, f"{end}_{months:g}_pct", percent, None, sources.get("km", ""), "", n)
                 add(arm.name, "dor_median_months", arm.dor_median_months, None, sources.get("dor", ""), "", n and n / 4)
             for end in ("pfs", "os"):
-                add("", f"{end}_hr", getattr(published, f"{end}_hr"), getattr(published, f"{end}_hr_ci"),
-                    sources.get(end, ""), protocol.checked, None)  # fmt: skip
+                add(
+                    "",
+                    f"{end}_hr",
+                    getattr(published, f"{end}_hr"),
+                    getattr(published, f"{end}_hr_ci"),
+                    sources.get(end, ""),
+                    protocol.checked,
+                    None,
+                )
             rates = [published.arm(a.name) for a in (trial.arms[0], trial.arms[-1])]
             if len(trial.arms) > 1 and rates[0] and rates[1]:
                 a, b = rates[0].orr_pct, rates[1].orr_pct
@@ -201,9 +241,16 @@ def _check(protocol: Protocol, arm: str, figure: str) -> Check | None:
 # --- errors ----------------------------------------------------------------------------------------------------------
 
 FIGURES = (
-    "pfs_hr", "os_hr", "orr_difference", "orr_pct", "pd_pct", "dor_median_months", "pfs_median_months",
-    "os_median_months", *(f"{end}_{months}_pct" for end in ("pfs", "os") for months in CURVE_MONTHS),
-)  # fmt: skip
+    "pfs_hr",
+    "os_hr",
+    "orr_difference",
+    "orr_pct",
+    "pd_pct",
+    "dor_median_months",
+    "pfs_median_months",
+    "os_median_months",
+    *(f"{end}_{months}_pct" for end in ("pfs", "os") for months in CURVE_MONTHS),
+)
 
 
 def summaries(chosen: Sequence[Protocol], compared: Sequence[Comparison]) -> list[Summary]:
@@ -239,11 +286,16 @@ def _summary(
     scores = [abs(c.z) for c in used if c.z is not None]
     spreads = [math.hypot(c.se, c.published_se) for c in used if c.se and c.published_se]
     return Summary(
-        role, figure, len(used), float(np.median(np.abs(errors))), float(errors.mean()),
+        role,
+        figure,
+        len(used),
+        float(np.median(np.abs(errors))),
+        float(errors.mean()),
         0.6745 * float(np.median(spreads)) if spreads else None,  # the median of |normal|
         float(np.mean([s > 2 for s in scores])) if scores else None,
-        _rank(used), _rivals(figure, used, compared, kinds),
-    )  # fmt: skip
+        _rank(used),
+        _rivals(figure, used, compared, kinds),
+    )
 
 
 def _rank(used: Sequence[Comparison]) -> float | None:

@@ -60,10 +60,18 @@ def read_run(path: Path, data: Path | None) -> Harness:
         if arms != [arm.name for arm in protocol.trial.arms]:
             raise InputError(
                 f"the arms of '{protocol.trial.name}' are {', '.join(arms)} in the run, and others in its protocol",
-                where=str(file), hint="Run that trial again: `immunescape harness --trials`.",
-            )  # fmt: skip
+                where=str(file),
+                hint="Run that trial again: `immunescape harness --trials`.",
+            )
     compared = comparisons(chosen, rows, data)
     return Harness(
-        *head, seeds, rows, tuple(chosen), tuple(deviations(chosen)), tuple(compared),
-        tuple(summaries(chosen, compared)), tuple(odds_rows(rows, data)), tuple(fifteen(rows, data)),
-    )  # fmt: skip
+        *head,
+        seeds,
+        rows,
+        tuple(chosen),
+        tuple(deviations(chosen)),
+        tuple(compared),
+        tuple(summaries(chosen, compared)),
+        tuple(odds_rows(rows, data)),
+        tuple(fifteen(rows, data)),
+    )
