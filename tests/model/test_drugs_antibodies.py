@@ -161,7 +161,7 @@ def test_covariates_are_found_by_name():
 
 
 def test_an_antibody_with_integrated_tissue_and_two_targets_is_refused():
-    with pytest.raises(ModelError, match="toymab: .*kd_eff_toymab, and 2 targets are named; use QuasiSteadyTissue"):
+    with pytest.raises(ModelError, match=r"toymab: .*kd_eff_toymab, and 2 targets are named; use QuasiSteadyTissue"):
         antibody(
             "toymab",
             targets=("PD-1", "LAG-3"),
