@@ -62,6 +62,7 @@ def show_command(
 
 
 def model_command(
+    *,
     drugs: Annotated[
         str, typer.Option("--drugs", help="Comma-separated drugs to include; 'all' for every drug, '' for none.")
     ] = "all",

@@ -32,6 +32,7 @@ def _protocol(name: str, data: Path | None) -> str:
 
 
 def calibrate_command(
+    *,
     names: Annotated[
         list[str] | None,
         typer.Argument(help="Trials or YAML files to fit to [default: the included calibration trials]."),
@@ -155,6 +156,7 @@ def calibrate_command(
 
 
 def validate_command(
+    *,
     names: Annotated[
         list[str] | None, typer.Argument(help="Trials or YAML files with published results [default: all included].")
     ] = None,
@@ -205,6 +207,7 @@ def validate_command(
 
 
 def sensitivity_command(
+    *,
     trial: Annotated[str, typer.Argument(help="An included trial (see `trials`) or a YAML file.")],
     method: Annotated[
         str,
@@ -232,7 +235,7 @@ def sensitivity_command(
     if method == "each":
         if png is not None:
             stop("--png is for morris and sobol", "Leave it out, or take --json.")
-        _each(trial, arm, patients, top, seed, as_json, engine)
+        _each(trial=trial, arm=arm, patients=patients, top=top, seed=seed, as_json=as_json, engine=engine)
         return
     with interruptible(), Progress(quiet=as_json) as advance:
         result = run_sensitivity(
@@ -255,7 +258,7 @@ def sensitivity_command(
         typer.echo(f"Written: {png}")
 
 
-def _each(trial: str, arm: str, patients: int, top: int, seed: int, as_json: bool, engine: str) -> None:
+def _each(*, trial: str, arm: str, patients: int, top: int, seed: int, as_json: bool, engine: str) -> None:
     from immunescape.evaluation.audit import run_audit
     from immunescape.report.uncertainty_report import print_audit
 

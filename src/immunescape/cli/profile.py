@@ -57,6 +57,7 @@ def declared_units(words: list[str] | None) -> dict[str, str]:
 
 
 def profile_command(
+    *,
     folder: Folder = None,
     patient: Annotated[
         list[str] | None, typer.Option("--patient", "-p", help="Only this patient; may be given several times.")
@@ -109,6 +110,7 @@ def profile_command(
 
 
 def cohort_command(
+    *,
     folder: Annotated[Path, typer.Argument(help="Study folder.")],
     outcome: Annotated[
         list[str] | None,

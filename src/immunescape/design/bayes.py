@@ -10,7 +10,7 @@ Sources: adaptive randomisation [thall2007]; predictive probability [lee2008]; p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -119,6 +119,7 @@ class Bayesian(Rule):
     fixed_allocation: ClassVar[bool] = False
 
     endpoint: str
+    _: KW_ONLY
     threshold: float | None = None
     futility: float = 0.0
     adaptive: bool = False
@@ -257,12 +258,12 @@ class Bayesian(Rule):
         chosen &= open_arms
         return (
             Decided(
-                rejected,
-                stage,
-                reason,
-                by_look["patients"][last],
-                by_look["events"][last],
-                by_look["months"][last],
+                rejected=rejected,
+                stage=stage,
+                reason=reason,
+                patients=by_look["patients"][last],
+                events=by_look["events"][last],
+                months=by_look["months"][last],
                 selected=chosen,
                 by_look=by_look,
                 extra=extra,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -60,6 +60,7 @@ class GroupSequential(Rule):
     kind: ClassVar[str] = "group-sequential"
 
     tested: tuple[Hypothesis, ...]
+    _: KW_ONLY
     spending: Spending = OBRIEN_FLEMING_LIKE
     transitions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     futility: tuple[float | None, ...] = ()

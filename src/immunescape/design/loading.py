@@ -98,7 +98,16 @@ class _Builder(Building):
             self.refuse(f"a '{b.kind}' design needs the field '{kind.needs}'")
         endpoints = tuple(
             self.at(
-                partial(Endpoint, n, e.kind, e.visits_every, e.lag, e.months, e.competing or "", e.precluded),
+                partial(
+                    Endpoint,
+                    n,
+                    kind=e.kind,
+                    visits_every=e.visits_every,
+                    lag=e.lag,
+                    months=e.months,
+                    competing=e.competing or "",
+                    precluded=e.precluded,
+                ),
                 "endpoints",
                 n,
             )

@@ -6,7 +6,7 @@ The type-I error is held by closed testing: intersections by Dunnett (or another
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -55,6 +55,7 @@ class MultiArm(Rule):
     kind: ClassVar[str] = "multi-arm"
 
     endpoint: str
+    _: KW_ONLY
     test: Statistic = LOG_RANK
     spending: Spending = OBRIEN_FLEMING_LIKE
     intersections: str = "dunnett"
@@ -180,12 +181,12 @@ class MultiArm(Rule):
                 reassign(cohort, month, open_arms, [a.allocation for a in design.arms], k + 1)
         last = (np.arange(replicates), stage - 1)
         return Decided(
-            rejected,
-            stage,
-            reason,
-            by_look["patients"][last],
-            by_look["events"][last],
-            by_look["months"][last],
+            rejected=rejected,
+            stage=stage,
+            reason=reason,
+            patients=by_look["patients"][last],
+            events=by_look["events"][last],
+            months=by_look["months"][last],
             selected=chosen,
             by_look=by_look,
             extra={SHORT: short.astype(float)} if by_events(design.looks) else {},

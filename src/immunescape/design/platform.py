@@ -9,7 +9,7 @@ which is biased where outcomes drift in calendar time).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,6 +44,7 @@ class Entry:
 
     arm: str
     looks: tuple[int, ...]
+    _: KW_ONLY
     opens: float = 0.0
     closes: float = np.inf
     strata: tuple[str, ...] = ()
@@ -79,6 +80,7 @@ class Platform(Rule):
 
     entries: tuple[Entry, ...]
     endpoint: str
+    _: KW_ONLY
     test: Statistic = LOG_RANK
     spending: Spending = OBRIEN_FLEMING_LIKE
     controls: str = "concurrent"
@@ -215,7 +217,7 @@ class Platform(Rule):
         month, assigned = 0.0, np.zeros(replicates, dtype=np.int64)
         while month < last_month and alive.any():
             following = month + self.review_every
-            self._assign(cohort, design, fits, alive, closed_at, month, following, u)
+            self._assign(cohort, design, fits=fits, alive=alive, closed_at=closed_at, start=month, end=following, u=u)
             closed_at = np.minimum(closed_at, self._full(cohort, arms))
             month = following
             due_month = np.full(replicates, month)
@@ -267,12 +269,12 @@ class Platform(Rule):
         extra[SHORT] = short.astype(float)
         reason = np.where(failed.all(axis=1), 2, np.where(early.all(axis=1), 1, 0))
         return Decided(
-            rejected,
-            np.ones(replicates, dtype=np.int64),
-            reason,
-            assigned.astype(float),
-            events_at,
-            months,
+            rejected=rejected,
+            stage=np.ones(replicates, dtype=np.int64),
+            reason=reason,
+            patients=assigned.astype(float),
+            events=events_at,
+            months=months,
             selected=~failed,
             extra=extra,
         )
@@ -281,6 +283,7 @@ class Platform(Rule):
         self,
         cohort: Cohort,
         design: Design,
+        *,
         fits: Flags,
         alive: Flags,
         closed_at: Floats,

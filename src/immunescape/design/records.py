@@ -65,7 +65,7 @@ class Dropout:
         return value
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Decided:
     """What a block of replicates came to; arrays with one row per replicate.
 
@@ -210,7 +210,7 @@ def check_looks(looks: Sequence[Milestone], endpoints: Sequence[Endpoint], patie
             )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Design:
     """A trial design.
 
@@ -365,9 +365,9 @@ class Design:
             streams,
             truth,
             self.endpoints,
-            patients or self.patients,
-            self.accrual,
-            self.dropout.hazard,
-            weights,
+            patients=patients or self.patients,
+            accrual=self.accrual,
+            dropout=self.dropout.hazard,
+            weights=weights,
             by_stratum=self.stratified_randomisation,
         )

@@ -80,7 +80,7 @@ class Figure:
         return f"{self.value:.4g} ± {self.error:.2g}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class OperatingCharacteristics:
     """What a design does, by scenario.
 
@@ -359,7 +359,16 @@ def simulate(
 
     warnings, notes = diagnose(design, plan, outcomes, unstopped, errors)
     found_at = OperatingCharacteristics(
-        design, plan, seed, replicates, outcomes, warnings, notes, time.perf_counter() - began, unstopped, errors
+        design=design,
+        plan=plan,
+        seed=seed,
+        replicates=replicates,
+        outcomes=outcomes,
+        warnings=warnings,
+        notes=notes,
+        wall_s=time.perf_counter() - began,
+        unstopped=unstopped,
+        pool_errors=errors,
     )
     if naive or unfitted:
         notes["naive_truth"] = {

@@ -98,7 +98,9 @@ class TwoStage(Rule):
         months = np.where(goes, counts[1][1], counts[0][1])
         events = np.where(goes, counts[1][0], counts[0][0]).astype(float)
         patients = np.where(goes, self.simon.n, self.simon.n1).astype(float)
-        return Decided(rejected, stage, np.where(goes, 0, 2), patients, events, months)
+        return Decided(
+            rejected=rejected, stage=stage, reason=np.where(goes, 0, 2), patients=patients, events=events, months=months
+        )
 
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See :class:`Rule`."""
@@ -176,7 +178,9 @@ class Monitored(Rule):
                 stage[fails] = k + 1
                 running &= ~fails
         reason = np.where(stage < len(looks), 2, 0)
-        return Decided(rejected[:, None], stage, reason, patients, events, months)
+        return Decided(
+            rejected=rejected[:, None], stage=stage, reason=reason, patients=patients, events=events, months=months
+        )
 
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See :class:`Rule`."""
@@ -240,7 +244,15 @@ class DoseFinding(Rule):
         per_cohort = self.boin.cohort / design.accrual.rates[-1] + design.endpoint(self.endpoint).months
         extra = {f"patients: {a.name}": n[:, k] for k, a in enumerate(design.arms)}
         zero = np.zeros(len(total), dtype=np.int64)
-        return Decided(rejected, zero + 1, zero, total, x.sum(axis=1), cohorts * per_cohort, extra=extra)
+        return Decided(
+            rejected=rejected,
+            stage=zero + 1,
+            reason=zero,
+            patients=total,
+            events=x.sum(axis=1),
+            months=cohorts * per_cohort,
+            extra=extra,
+        )
 
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See :class:`Rule`."""

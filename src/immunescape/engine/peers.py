@@ -103,7 +103,17 @@ class Peer(ABC):
                 progress(i + 1)
         final = np.full((job.n, len(self.states)), np.nan)
         end, steps = np.full(job.n, job.times[-1]), np.zeros(job.n, dtype=np.int64)
-        return Result(job.times, job.outputs, values, self.states, final, status, end, steps, messages)
+        return Result(
+            times=job.times,
+            outputs=job.outputs,
+            values=values,
+            states=self.states,
+            final=final,
+            status=status,
+            end_time=end,
+            steps=steps,
+            messages=messages,
+        )
 
     @abstractmethod
     def _load(self, sbml: str, job: Job) -> None:

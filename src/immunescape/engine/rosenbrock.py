@@ -17,7 +17,7 @@ from dataclasses import dataclass
 __all__ = ["METHODS", "Rosenbrock"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rosenbrock:
     """One method.
 

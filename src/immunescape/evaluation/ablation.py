@@ -152,7 +152,7 @@ class Ablation:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AblationResult:
     """What `run_ablation` gives: rows by mechanism, and what they were made of."""
 
@@ -412,7 +412,13 @@ def run_ablation(
         rows.append(Ablation(name, differences, (moved[0], moved[1]), claims, label_of(differences, claims)))
     counts = {"trials": sum(map(len, of_trials.values())), **{g: len(t) for g, t in of_patients.items()}}
     return AblationResult(
-        tuple(rows), tuple(t.name for t in protocols), patients, numbers, rounds, str(set_up["model"]), counts
+        rows=tuple(rows),
+        trials=tuple(t.name for t in protocols),
+        patients=patients,
+        seeds=numbers,
+        rounds=rounds,
+        model=str(set_up["model"]),
+        targets=counts,
     )
 
 

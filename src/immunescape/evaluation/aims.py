@@ -30,7 +30,7 @@ FIGURE_WORDS = {
 """Figure -> its name with the unit of the errors."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ErrorRow:
     """Errors of one predictor over figures of one kind.
 
@@ -124,7 +124,15 @@ def _error_row(
             truths = [math.log(j.published) for j, _ in told]
             inside = float(np.mean([b[0] <= y <= b[1] for (_, b), y in zip(told, truths, strict=True)]))
             score = float(np.mean([interval_score(*b, y) for (_, b), y in zip(told, truths, strict=True)]))
-    return ErrorRow(figure, predictor, len(judged), bias, float(np.median(absolute)), inside, score)
+    return ErrorRow(
+        figure=figure,
+        predictor=predictor,
+        n=len(judged),
+        bias=bias,
+        median_abs=float(np.median(absolute)),
+        inside=inside,
+        score=score,
+    )
 
 
 # --- aims ------------------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ _SPARE = 8
 """Candidates for each patient: those whose tumour is never diagnosed as things are say nothing."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Audit:
     """Parameters by what they do to the change of the diameter at week 18, over patients.
 
@@ -198,13 +198,13 @@ def run_audit(
         rows.append(row)
     rows.sort(key=lambda r: (-r["change_week_18"]["rms"], -abs(r["orr"]["effect"])))
     return Audit(
-        treated.trial.name,
-        treated.arm.name,
-        tuple(rows),
-        patients,
-        len(values),
-        int(np.isnan(values[:, 0]).sum()),
-        int(np.isinf(values[:, 0]).sum()),
-        seed,
-        time.perf_counter() - began,
+        trial=treated.trial.name,
+        arm=treated.arm.name,
+        rows=tuple(rows),
+        patients=patients,
+        points=len(values),
+        undiagnosed=int(np.isnan(values[:, 0]).sum()),
+        failed=int(np.isinf(values[:, 0]).sum()),
+        seed=seed,
+        seconds=time.perf_counter() - began,
     )

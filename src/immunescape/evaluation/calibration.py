@@ -256,7 +256,7 @@ def leave_one_out(
     return out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Calibration:
     """Result: the fit that ships, what each round gave, what was fitted to.
 
@@ -464,15 +464,15 @@ def calibrate(
                 own = folder if folder is None or len(fits) == 1 else folder / f"population-{k:03d}"
                 tasks.append(
                     PointTask(
-                        group,
-                        one,
-                        each,
-                        seed + number + SEED_STEP * k,
-                        tuple(names),
-                        tuple(scores),
-                        kinetics,
-                        own,
-                        engine,
+                        trials=group,
+                        fit=one,
+                        patients=each,
+                        seed=seed + number + SEED_STEP * k,
+                        names=tuple(names),
+                        scores=tuple(scores),
+                        kinetics=kinetics,
+                        folder=own,
+                        engine=engine,
                     )
                 )
 
@@ -507,7 +507,17 @@ def calibrate(
     weighted = {key: (s, np.full(len(s), 1.0 / len(s))) for key, s in fresh_samples.items()}
     fresh, left = checked(targets, weighted, moving, done[-1])
     result = Calibration(
-        fit, moving, tuple(done), seed, patients, left, fresh, apart, posterior, points, spread if points > 1 else 0.0
+        fit=fit,
+        moving=moving,
+        rounds=tuple(done),
+        seed=seed,
+        patients=patients,
+        discrepancy=left,
+        fresh=fresh,
+        left_out=apart,
+        draws=posterior,
+        points=points,
+        spread=spread if points > 1 else 0.0,
     )
     if out is not None:
         result.write(out)

@@ -60,7 +60,7 @@ class Cohort:
     left_out: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ResponseRow:
     """Response in one stratum.
 
@@ -243,7 +243,19 @@ def _virtual(arms: Sequence[tuple[str, str]], results: Mapping[str, TrialResult]
 def _row(stratum: str, prior: str, drug: str, answers: NDArray[np.bool_], share: _Share | None) -> ResponseRow:
     found = clopper_pearson(int(answers.sum()), len(answers))
     value, low, high = (None if v is None else 100.0 * v for v in (found.value, found.low, found.high))
-    return _with(ResponseRow(stratum, prior, drug, len(answers), int(answers.sum()), value, low, high), share)
+    return _with(
+        ResponseRow(
+            stratum=stratum,
+            prior=prior,
+            drug=drug,
+            n=len(answers),
+            responders=int(answers.sum()),
+            published=value,
+            published_low=low,
+            published_high=high,
+        ),
+        share,
+    )
 
 
 def _with(row: ResponseRow, share: _Share | None) -> ResponseRow:

@@ -99,7 +99,7 @@ class Verification:
     error: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Credibility:
     """The assessment.
 
@@ -233,9 +233,21 @@ def assess(
     summary = summarise(scores, published_ratios())
     influential = () if sensitive is None else _graded(trial, sensitive)
     drugs, setting = _drug_rows(trial), _setting_rows(trial)
-    criteria = _criteria(trial, verified, made, scores, summary, influential, drugs)
+    criteria = _criteria(
+        trial, verified, made=made, scores=scores, summary=summary, influential=influential, drugs=drugs
+    )
     return Credibility(
-        trial, purpose, made, verified, tuple(scores), summary, sensitive, influential, drugs, setting, criteria
+        trial=trial,
+        purpose=purpose,
+        forecast=made,
+        verification=verified,
+        scores=tuple(scores),
+        summary=summary,
+        sensitivity=sensitive,
+        influential=influential,
+        drugs=drugs,
+        setting=setting,
+        criteria=criteria,
     )
 
 
@@ -384,6 +396,7 @@ def _graded(trial: Trial, sensitive: Sensitivity) -> tuple[Row, ...]:
 def _criteria(
     trial: Trial,
     verified: Verification,
+    *,
     made: Forecast,
     scores: Sequence[Score],
     summary: Mapping[str, Any],

@@ -35,7 +35,7 @@ COMPARED = ("pfs_hr", "os_hr", "orr_difference")
 LOW, HIGH = 0.05, 0.95
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ensemble:
     """Figures over draws.
 
@@ -172,7 +172,16 @@ def run_ensemble(
                 "draws": len(known),
             }
         )
-    return Ensemble(trial.name, tuple(rows), draws, lost, patients, seed, width, time.perf_counter() - began)
+    return Ensemble(
+        trial=trial.name,
+        rows=tuple(rows),
+        draws=draws,
+        lost=lost,
+        patients=patients,
+        seed=seed,
+        width=width,
+        seconds=time.perf_counter() - began,
+    )
 
 
 def _gathered(of_trial: Mapping[str, Any]) -> dict[str, list[float | None]]:

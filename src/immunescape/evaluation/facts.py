@@ -50,7 +50,7 @@ _FACT_COLUMNS = (
 Results = Mapping[str, "TrialResult"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fact:
     """One fact.
 
@@ -143,7 +143,7 @@ _FIGURES: Mapping[str, Callable[[TrialResult, str, float], _Figure]] = {
 _OF_COVARIATES = "pdl1_high"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ListedFact:
     """A row of ``review_facts.csv``.
 
@@ -176,17 +176,17 @@ def listed_facts() -> tuple[ListedFact, ...]:
         low, high = row.number_or_none("published_low"), row.number_or_none("published_high")
         listed.append(
             ListedFact(
-                row["id"],
-                row["trial"],
-                row["figure"],
-                row["group"],
-                row.number_or_none("months") or math.nan,
-                row["text"],
-                row["population"],
-                row["unit"],
-                (row.number_or_none("published"), low, high),
-                row.choice("calibrated", ("yes", "no")) == "yes",
-                row["source"],
+                id=row["id"],
+                trial=row["trial"],
+                figure=row["figure"],
+                group=row["group"],
+                months=row.number_or_none("months") or math.nan,
+                text=row["text"],
+                population=row["population"],
+                unit=row["unit"],
+                published=(row.number_or_none("published"), low, high),
+                calibrated=row.choice("calibrated", ("yes", "no")) == "yes",
+                source=row["source"],
             )
         )
     return tuple(listed)
@@ -210,13 +210,13 @@ def facts(results: Results) -> list[Fact]:
             continue
         found.append(
             Fact(
-                listed.id,
-                listed.text,
-                listed.population,
-                listed.source,
-                listed.unit,
-                *figure,
-                *listed.published,
+                id=listed.id,
+                text=listed.text,
+                population=listed.population,
+                source=listed.source,
+                unit=listed.unit,
+                **dict(zip(("predicted", "low", "high"), figure, strict=True)),
+                **dict(zip(("published", "published_low", "published_high"), listed.published, strict=True)),
                 calibrated=listed.calibrated,
             )
         )

@@ -57,7 +57,7 @@ COLUMNS = (
 NOT_TESTED = "never ablated"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MechanismLabel:
     """One row: label (one of `LABELS`, or empty), claims that name it, kind -> (difference, se), and what was run."""
 
@@ -93,16 +93,16 @@ def _read(path: Path, changed: int) -> dict[str, MechanismLabel]:
                     if row[f"{g}_difference"]
                 }
                 found[row["mechanism"]] = MechanismLabel(
-                    row["mechanism"],
-                    row["label"],
-                    int(row["claims"]),
-                    numbers,
-                    int(row["patients"]),
-                    int(row["seeds"]),
-                    tuple(row["trials"].split(";")),
-                    row["model"],
-                    row["date"],
-                    row["note"],
+                    mechanism=row["mechanism"],
+                    label=row["label"],
+                    claims=int(row["claims"]),
+                    differences=numbers,
+                    patients=int(row["patients"]),
+                    seeds=int(row["seeds"]),
+                    trials=tuple(row["trials"].split(";")),
+                    model=row["model"],
+                    date=row["date"],
+                    note=row["note"],
                 )
             except ValueError as error:
                 raise InputError(f"a cell is wrong: {error}", where=where) from None

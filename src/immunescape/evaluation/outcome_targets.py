@@ -84,7 +84,7 @@ def best_response_targets(path: Path, patients: Patients = "all") -> list[Target
                     share_sd(share, own["all"], TOLERANCE["orr"]),
                     _share_of(key, f"best {word}"),
                     percent,
-                    (key,),
+                    arms=(key,),
                 )
             )
     return out
@@ -136,7 +136,13 @@ def responder_targets(
         sd = math.sqrt(len(points)) * share_sd(p, len(time), TOLERANCE["survival"])
         out.append(
             Target(
-                f"{label}, responders' PFS at {months:g} months (%)", source, logit(p), sd, figure, percent, tuple(arms)
+                f"{label}, responders' PFS at {months:g} months (%)",
+                source,
+                logit(p),
+                sd,
+                figure,
+                percent,
+                arms=tuple(arms),
             )
         )
     return out
@@ -199,7 +205,7 @@ def crossing_targets(
         sd = DEPENDENT * math.hypot(math.sqrt(sum(1.0 / e for e in events)), TOLERANCE["hr"])
         when = "after" if late else "before"
         name = f"{keys[0][0]}: PFS hazard ratio {when} {CROSSING_MONTHS:g} months"
-        out.append(Target(name, source, value, sd, figure, math.exp, keys))
+        out.append(Target(name, source, value, sd, figure, math.exp, arms=keys))
     return out
 
 
@@ -278,7 +284,7 @@ def clone_targets(arms: Sequence[Key]) -> list[Target]:
                 share_sd(p, n, TOLERANCE["stratum"]),
                 figure,
                 percent,
-                tuple(arms),
+                arms=tuple(arms),
             )
         )
     return out
@@ -316,7 +322,7 @@ def odds_targets(data: Path, arms: Sequence[Key]) -> list[Target]:
                     sd,
                     _odds(factor, own),
                     math.exp,
-                    tuple(own),
+                    arms=tuple(own),
                 )
             )
     return out
@@ -369,5 +375,5 @@ def immune_targets(path: Path, arms: Sequence[Key] = UNTREATED) -> list[Target]:
             sd = DEPENDENT * share_sd(q, len(logs), RATIO_TOLERANCE)
             label = quantity.removesuffix("_ratio").replace("_", "/")
             name = f"tumours at diagnosis with {label} <= {edge:.3g} (%)"
-            out.append(Target(name, "thorsson2018;wang2023", logit(q), sd, figure, percent, tuple(arms)))
+            out.append(Target(name, "thorsson2018;wang2023", logit(q), sd, figure, percent, arms=tuple(arms)))
     return out

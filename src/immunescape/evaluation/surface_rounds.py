@@ -54,7 +54,7 @@ def half_widths(moving: Sequence[Term], spread: float) -> FloatArray:
     return np.minimum(spread * np.array([t.prior_sd for t in moving]), WIDEST)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Simulator:
     """Simulates all trials of a calibration under given fits.
 
@@ -83,15 +83,15 @@ class Simulator:
         """Samples of each fit."""
         tasks = [
             PointTask(
-                self.trials,
-                fit,
-                patients,
-                seed,
-                (),
-                (),
-                self.kinetics,
-                None if self.out is None else self.out / folder / f"population-{k:03d}",
-                self.engine,
+                trials=self.trials,
+                fit=fit,
+                patients=patients,
+                seed=seed,
+                names=(),
+                scores=(),
+                kinetics=self.kinetics,
+                folder=None if self.out is None else self.out / folder / f"population-{k:03d}",
+                engine=self.engine,
             )
             for k, (fit, seed) in enumerate(zip(fits, seeds, strict=True))
         ]
@@ -185,19 +185,27 @@ def calibrate_surface(
     held = held_terms(begin, moving)
     targets = all_targets(trials, data)
     simulator = Simulator(
-        tuple(trials),
-        seed,
-        kinetics_trials(targets),
-        out,
-        workers if workers is not None else usable_cores(),
-        cluster,
-        engine,
+        trials=tuple(trials),
+        seed=seed,
+        kinetics=kinetics_trials(targets),
+        out=out,
+        workers=workers if workers is not None else usable_cores(),
+        cluster=cluster,
+        engine=engine,
     )
 
     def tell(number: int, what: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(number, what, done, total)
 
-    surface = _design(simulator, targets, moving, begin, patients, spread, tell(0, "populations of the design"))
+    surface = _design(
+        simulator,
+        targets,
+        moving=moving,
+        start=begin,
+        patients=patients,
+        spread=spread,
+        progress=tell(0, "populations of the design"),
+    )
     best: Step | None = None
     reach = 1.0
     for number in range(1, steps + 1):
@@ -227,7 +235,19 @@ def calibrate_surface(
     check = simulator.one(fit, fresh, FRESH_SEED, "fresh", tell(steps + 1, "parts"))
     figures, left = checked(targets, check, moving, fitted)
     points = 2 * len(design_rows(len(moving)))
-    made = Calibration(fit, moving, (fitted,), seed, patients, left, figures, apart, posterior, points, spread)
+    made = Calibration(
+        fit=fit,
+        moving=moving,
+        rounds=(fitted,),
+        seed=seed,
+        patients=patients,
+        discrepancy=left,
+        fresh=figures,
+        left_out=apart,
+        draws=posterior,
+        points=points,
+        spread=spread,
+    )
     if out is not None:
         made.write(out)
     return made
@@ -236,6 +256,7 @@ def calibrate_surface(
 def _design(
     simulator: Simulator,
     targets: Sequence[Target],
+    *,
     moving: Sequence[Term],
     start: PopulationFit,
     patients: int,

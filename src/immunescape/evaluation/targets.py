@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -81,6 +81,7 @@ class Target:
     sd: float
     figure: Callable[[Weighted], float]
     back: Callable[[float], float]
+    _: KW_ONLY
     arms: tuple[tuple[str, str], ...] = ()
     kind: str = ""
     tolerance: float = 0.0
@@ -145,9 +146,9 @@ def trial_targets(trial: Trial) -> list[Target]:
                     share_sd(p, n, TOLERANCE["orr"]),
                     share(arm.name, "orr"),
                     percent,
-                    own,
-                    "orr",
-                    TOLERANCE["orr"],
+                    arms=own,
+                    kind="orr",
+                    tolerance=TOLERANCE["orr"],
                 )
             )
         for endpoint, median in (("pfs", arm.pfs_median_months), ("os", arm.os_median_months)):
@@ -161,9 +162,9 @@ def trial_targets(trial: Trial) -> list[Target]:
                         sd,
                         survival(arm.name, endpoint, median, MEDIAN_WINDOW),
                         percent,
-                        own,
-                        "median",
-                        TOLERANCE["survival"],
+                        arms=own,
+                        kind="median",
+                        tolerance=TOLERANCE["survival"],
                     )
                 )
         for point in arm.km.get("os", ()):
@@ -177,7 +178,7 @@ def trial_targets(trial: Trial) -> list[Target]:
                         share_sd(p, n, TOLERANCE["survival"]),
                         survival(arm.name, "os_last", point[0], 0.0),
                         percent,
-                        own,
+                        arms=own,
                     )
                 )
     for endpoint in ("pfs", "os"):
@@ -202,9 +203,9 @@ def trial_targets(trial: Trial) -> list[Target]:
                 math.hypot(error, TOLERANCE["hr"]),
                 log_ratio,
                 math.exp,
-                (a, b),
-                "hr",
-                TOLERANCE["hr"],
+                arms=(a, b),
+                kind="hr",
+                tolerance=TOLERANCE["hr"],
             )
         )
     return out
@@ -252,7 +253,7 @@ def _curve(key: tuple[str, str], endpoint: str, time: FloatArray, event: FloatAr
                 sd,
                 figure,
                 percent,
-                (key,),
+                arms=(key,),
             )
         )
     return out
@@ -323,7 +324,7 @@ def oak_targets(path: Path, patients: Patients = "all") -> list[Target]:
         # these patients count already in the ratio of the whole trial
         sd = DEPENDENT * math.hypot(math.sqrt(1.0 / ea.sum() + 1.0 / eb.sum()), TOLERANCE["hr"])
         label = f"oak: {endpoint.upper()} hazard ratio, {name}"
-        out.append(Target(label, "gandara2018", ratio, sd, figure, math.exp, (one, two)))
+        out.append(Target(label, "gandara2018", ratio, sd, figure, math.exp, arms=(one, two)))
     return out
 
 
@@ -365,7 +366,7 @@ def kinetics_targets(path: Path, patients: Patients = "all") -> list[Target]:
                         sd,
                         figure,
                         percent,
-                        (key,),
+                        arms=(key,),
                     )
                 )
     return out
@@ -456,7 +457,7 @@ def ctdna_targets(path: Path, patients: Patients = "all") -> list[Target]:
         chance = math.sqrt(1.0 / event[high].sum() + 1.0 / event[~high].sum())
         name = f"{key[0]}: {key[1]}, OS hazard ratio of much over little ctDNA"
         sd = math.hypot(chance, TOLERANCE["stratum"])
-        out.append(Target(name, "gandara2018", ratio, sd, figure, math.exp, (key,)))
+        out.append(Target(name, "gandara2018", ratio, sd, figure, math.exp, arms=(key,)))
     return out
 
 
@@ -563,7 +564,7 @@ def stratum_targets(
                 math.hypot(math.sqrt(variance), TOLERANCE["stratum"]),
                 figure,
                 math.exp,
-                tuple(arms),
+                arms=tuple(arms),
             )
         )
     return out

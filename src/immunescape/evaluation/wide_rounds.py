@@ -60,7 +60,7 @@ def scatter(centre: FloatArray, moving: Sequence[Term], count: int, spread: floa
     return values
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PointTask:
     """All trials of one population.
 

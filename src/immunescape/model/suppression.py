@@ -34,7 +34,7 @@ _PARAMETER = "parameter:"
 _RELATIVE = "relative:"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Axis:
     """A suppressive axis: what is active in some patients and nearly silent in the others.
 
@@ -110,15 +110,15 @@ def _read(path: Path, changed: int) -> tuple[Axis, ...]:
                 raise ModelError(f"'{cells['axis']}' occurs twice", where=where)
             sources = tuple(s for s in (w.strip() for w in cells["source"].split(";")) if s and s not in GRADES)
             axes[cells["axis"]] = Axis(
-                cells["axis"],
-                tuple(cells["acts_on"].split()),
-                prevalence,
-                silent,
-                spread,
-                sources,
-                cells["grade"],
-                cells["note"],
-                where,
+                name=cells["axis"],
+                acts_on=tuple(cells["acts_on"].split()),
+                prevalence=prevalence,
+                silent=silent,
+                spread=spread,
+                sources=sources,
+                grade=cells["grade"],
+                note=cells["note"],
+                origin=where,
             )
     return tuple(axes.values())
 

@@ -51,7 +51,7 @@ _NAMES = {
 }
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, kw_only=True)
 class VirtualPatient:
     """A virtual patient at diagnosis; made by :func:`immunescape.patient` or ``result.patient(number)``.
 

@@ -165,7 +165,7 @@ def attribute(
     if rows.empty:
         raise InputError(f"no patient of the arm '{chosen}' resisted", hint="Run more patients, or another arm.")
     size, stream = candidates_per_block(trial), 0 if paired else index
-    worker = _Worker(BlockTask(trial, seed, engine, RTOL, size))
+    worker = _Worker(BlockTask(trial=trial, seed=seed, engine=engine, rtol=RTOL, candidates=size))
     ids = [int(i) for i in rows["id"]]
     table = pd.concat([_block(worker, stream, k, size, ids) for k in sorted({i // size for i in ids})])
     options = candidates(worker.model)

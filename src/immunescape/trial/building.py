@@ -84,7 +84,15 @@ class Builder:
         stage = next((c.allowed for c in population.criteria if c.covariate == "stage"), ())
         if block.later_lines == "default" and "IV" in stage:
             silent = [not ("subsequent" in arm.model_fields_set and not arm.subsequent) for arm in block.arms]
-            arms = with_later_lines(arms, silent, prior, population.line[0], population.region, year, self.drugs)
+            arms = with_later_lines(
+                arms,
+                silent,
+                prior=prior,
+                line=population.line[0],
+                region=population.region,
+                year=year,
+                drugs=self.drugs,
+            )
         self.check_line(population, prior)
         self.check_resection(block)
         population = entry_criteria(population, prior, block.population.measurable)
@@ -162,9 +170,9 @@ class Builder:
         return Enrolment(
             tuple(c for c in criteria if c is not None),
             line,
-            {name: shares for name, shares in mix.items() if shares},
-            block.pdl1.assay if block.pdl1 else None,
-            region,
+            mix={name: shares for name, shares in mix.items() if shares},
+            pdl1_assay=block.pdl1.assay if block.pdl1 else None,
+            region=region,
             regions=regions,
         )
 
@@ -361,11 +369,11 @@ class Builder:
             block.role,
             block.n,
             self.choices(block, path),
-            block.stop_at_progression,
-            block.beyond_progression,
-            crossover,
-            later,
-            {name: self.shares(name, shares, (*path, "mix", name)) for name, shares in block.mix.items()},
+            stop_at_progression=block.stop_at_progression,
+            beyond_progression=block.beyond_progression,
+            crossover=crossover,
+            subsequent=later,
+            mix={name: self.shares(name, shares, (*path, "mix", name)) for name, shares in block.mix.items()},
         )
 
     def check_arms(self, arms: tuple[Arm, ...]) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 from immunescape.trial.tokens import number_text
 from immunescape.units import DAYS_PER
@@ -97,6 +97,7 @@ class DoseRule:
     amount: float
     unit: str
     interval_days: int | None
+    _: KW_ONLY
     days: tuple[int, ...] = (1,)
     per_day: int = 1
     cycles: int | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,7 @@ class Fact:
 
     target: str
     kind: str
+    _: KW_ONLY
     allowed: tuple[str | bool | int, ...] = ()
     value: float | None = None
     spread: float = 0.0

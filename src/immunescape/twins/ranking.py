@@ -76,7 +76,7 @@ class Figure:
     high: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ranked:
     """One option, with what the twins say of it.
 
@@ -338,6 +338,7 @@ def _gains_lost(
 def _drawn(
     arms: Mapping[str, _Arm],
     options: Sequence[Option],
+    *,
     w: FloatArray,
     uncertainty: RankingUncertainty,
     seed: int,
@@ -428,7 +429,7 @@ def ranked(
         places = followed.twins.table.index.get_indexer(pd.Index(ids))
         uncertainty = replace(uncertainty, factors=uncertainty.factors[:, places])
     point = {o.name: _figures(arms[o.name], w, np.zeros(3)) for o in options}
-    drawn = _drawn(arms, options, w, uncertainty, seed, DRAWS)
+    drawn = _drawn(arms, options, w=w, uncertainty=uncertainty, seed=seed, count=DRAWS)
     scores = {n: np.array([_score(f, used) for f in rows]) for n, rows in drawn.items()}
     values = {n: _score(f, used) for n, f in point.items()}
     standard = options[0].name
@@ -441,15 +442,15 @@ def ranked(
         difference = _interval(values[o.name] - values[standard], scores[o.name] - scores[standard])
         rows.append(
             Ranked(
-                o,
-                {n: _interval(point[o.name][n], np.array([f[n] for f in drawn[o.name]])) for n in FIGURES},
-                _interval(values[o.name], scores[o.name]),
-                0.0 if o.level == "not ranked" else float((scores[o.name] >= top - 1e-12).mean()),
-                float((survival[o.name] >= survival[standard] - margin).mean()),
-                difference,
-                o.name != standard and (difference.low > 0.0 or difference.high < 0.0),
-                spread[o.name],
-                dict((early or {}).get(o.name, {})),
+                option=o,
+                figures={n: _interval(point[o.name][n], np.array([f[n] for f in drawn[o.name]])) for n in FIGURES},
+                score=_interval(values[o.name], scores[o.name]),
+                best=0.0 if o.level == "not ranked" else float((scores[o.name] >= top - 1e-12).mean()),
+                not_worse=float((survival[o.name] >= survival[standard] - margin).mean()),
+                against_standard=difference,
+                told_apart=o.name != standard and (difference.low > 0.0 or difference.high < 0.0),
+                spread=spread[o.name],
+                early=dict((early or {}).get(o.name, {})),
             )
         )
     rows.sort(key=lambda r: (_LEVELS.index(r.option.level), 0.0 if r.option.level == "not ranked" else -r.score.value))
@@ -468,7 +469,7 @@ def _spread(
     out: dict[str, dict[str, float]] = {o.name: {} for o in options}
     standard = options[0].name
     for source in uncertainty.included:
-        drawn = _drawn(arms, options, w, uncertainty, seed, DRAWS // 2, (source,))
+        drawn = _drawn(arms, options, w=w, uncertainty=uncertainty, seed=seed, count=DRAWS // 2, sources=(source,))
         scores = {n: np.array([_score(f, weights) for f in rows]) for n, rows in drawn.items()}
         for name, values in scores.items():
             out[name][source] = float((values if name == standard else values - scores[standard]).std())

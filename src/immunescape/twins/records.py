@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +124,7 @@ class PatientRecord:
     patient: str
     at: float
     facts: tuple[Fact, ...]
+    _: KW_ONLY
     lines: tuple[LineRecord, ...] = ()
     unknown_lines: int = 0
     entry_mm: float = math.nan
@@ -203,15 +204,15 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
         profile.patient,
         at,
         checked(first[k] for k in sorted(first)),
-        tuple(before),
-        unknown,
-        entry,
-        planned,
-        ctdna,
-        _open(profile),
-        getattr(stratum, "name", "") or "",
-        getattr(stratum, "title", "") or "",
-        tuple(notes),
+        lines=tuple(before),
+        unknown_lines=unknown,
+        entry_mm=entry,
+        planned=planned,
+        ctdna=ctdna,
+        open_questions=_open(profile),
+        stratum=getattr(stratum, "name", "") or "",
+        stratum_title=getattr(stratum, "title", "") or "",
+        notes=tuple(notes),
     )
 
 
@@ -234,8 +235,8 @@ def record_of_history(study: Study, profile: PatientProfile) -> PatientRecord:
         profile.patient,
         _WHOLE_COURSE,
         tuple(facts[k] for k in sorted(facts)),
-        tuple(lines),
-        0 if recorded is None else max(int(recorded) - known_before, 0),
+        lines=tuple(lines),
+        unknown_lines=0 if recorded is None else max(int(recorded) - known_before, 0),
     )
 
 

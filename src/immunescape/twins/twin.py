@@ -58,7 +58,7 @@ class Followed:
     weights: FloatArray
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TwinResult:
     """Twins of one patient.
 
@@ -233,14 +233,14 @@ def twins_on(
         task = CourseTask(
             own,
             arms,
-            record.history,
-            record.unknown_lines,
-            str(driver),
-            months,
-            tuple(s.day - ongoing.start for s in ongoing.scans) if ongoing is not None else (),
-            record.line,
-            region,
-            engine,
+            history=record.history,
+            unknown_lines=record.unknown_lines,
+            driver=str(driver),
+            months=months,
+            scan_days=tuple(s.day - ongoing.start for s in ongoing.scans) if ongoing is not None else (),
+            line=record.line,
+            region=region,
+            engine=engine,
             lesions=lesions,
         )
         courses = follow(task, population.table, workers=workers, progress=progress)
@@ -383,7 +383,15 @@ def made_twins(
     )
     before = forecast(*weighted(followed))
     if ongoing is None:
-        return TwinResult(record, followed.twins, label, regimen, followed.courses, before, before)
+        return TwinResult(
+            record=record,
+            twins=followed.twins,
+            label=label,
+            regimen=regimen,
+            courses=followed.courses,
+            before=before,
+            now=before,
+        )
     followed = twins_on(
         record,
         arms,
@@ -396,7 +404,15 @@ def made_twins(
         progress=progress,
     )
     now = forecast(*weighted(followed), ongoing.last_day - ongoing.start)
-    return TwinResult(record, followed.twins, label, regimen, followed.courses, before, now)
+    return TwinResult(
+        record=record,
+        twins=followed.twins,
+        label=label,
+        regimen=regimen,
+        courses=followed.courses,
+        before=before,
+        now=now,
+    )
 
 
 def weighted(followed: Followed, arm: str | None = None) -> tuple[pd.DataFrame, FloatArray]:

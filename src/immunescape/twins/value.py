@@ -52,7 +52,7 @@ class Choice:
     lead: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MeasurementValue:
     """Value of one measurement.
 
@@ -234,7 +234,7 @@ def value_of_information(
     gains, changed, narrowing = _cross_fitted(twins, shares, starts, folds)
     gain = w @ gains
     error = np.sqrt((w**2) @ (gains - gain) ** 2)
-    p = _familywise(twins, shares, starts, folds, gain, rng, permutations)
+    p = _familywise(twins, shares, starts=starts, folds=folds, gain=gain, rng=rng, permutations=permutations)
     best, lead = _chosen(twins, shares, np.ones(len(w), dtype=bool))
     rows = []
     for k, r in enumerate(results):
@@ -245,15 +245,15 @@ def value_of_information(
         )
         rows.append(
             MeasurementValue(
-                r.biomarker,
-                float(gain[k]),
-                float(gain[k] - 1.96 * error[k]),
-                float(gain[k] + 1.96 * error[k]),
-                float(w @ changed[:, k]),
-                float(p[k]),
-                bool(p[k] <= _SURE and gain[k] > 0.0),
-                float(narrowing[k]),
-                choices,
+                biomarker=r.biomarker,
+                gain=float(gain[k]),
+                low=float(gain[k] - 1.96 * error[k]),
+                high=float(gain[k] + 1.96 * error[k]),
+                changed=float(w @ changed[:, k]),
+                p=float(p[k]),
+                shown=bool(p[k] <= _SURE and gain[k] > 0.0),
+                narrowing=float(narrowing[k]),
+                choices=choices,
             )
         )
     rows.sort(key=lambda r: (not r.shown, -r.gain if r.shown else -r.narrowing, r.biomarker))
@@ -351,6 +351,7 @@ def _cross_fitted(
 def _familywise(
     twins: _Twins,
     shares: FloatArray,
+    *,
     starts: NDArray[np.int64],
     folds: Sequence[NDArray[np.int64]],
     gain: FloatArray,

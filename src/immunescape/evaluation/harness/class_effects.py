@@ -69,7 +69,7 @@ class Evidence:
     predicted_se: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClassEffect:
     """Share of the predicted effect that a class delivers: mean, SD and 80 % interval of its posterior.
 
@@ -159,7 +159,9 @@ def _effect(
         return float(weight @ ndtr((x - means) / spread))
 
     low, high = (float(brentq(lambda x, p=p: below(x) - p, mean - 9 * sd, mean + 9 * sd)) for p in (0.1, 0.9))
-    return ClassEffect(figure, name, trials, mean, sd, low, high, 1.0 - below(0.0))
+    return ClassEffect(
+        figure=figure, drug_class=name, trials=trials, mean=mean, sd=sd, low=low, high=high, positive=1.0 - below(0.0)
+    )
 
 
 def added_class(trial: Trial, arm: str = "") -> str:

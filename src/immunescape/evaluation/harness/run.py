@@ -36,7 +36,7 @@ FORM = 2
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Harness:
     """What a run of the harness gave.
 
@@ -162,24 +162,24 @@ def run_harness(
     for k, protocol in enumerate(chosen):
         for number in numbers:
             made.setdefault(protocol.trial.name, []).append(
-                _row(protocol, digest, patients, number, workers, out, engine)
+                _row(protocol, digest, patients=patients, seed=number, workers=workers, out=out, engine=engine)
             )
         if progress is not None:
             progress(protocol.trial.name, k + 1, len(chosen))
     rows = {name: pooled(of_seeds) for name, of_seeds in made.items()}
     compared = comparisons(chosen, rows, data)
     return Harness(
-        digest,
-        installed_version(),
-        patients,
-        numbers,
-        rows,
-        tuple(chosen),
-        tuple(deviations(chosen)),
-        tuple(compared),
-        tuple(summaries(chosen, compared)),
-        tuple(odds_rows(rows, data)),
-        tuple(fifteen(rows, data)),
+        digest=digest,
+        version=installed_version(),
+        patients=patients,
+        seeds=numbers,
+        rows=rows,
+        protocols=tuple(chosen),
+        deviations=tuple(deviations(chosen)),
+        comparisons=tuple(compared),
+        summaries=tuple(summaries(chosen, compared)),
+        odds=tuple(odds_rows(rows, data)),
+        fifteen=tuple(fifteen(rows, data)),
     )
 
 
@@ -192,7 +192,7 @@ def fifteen(rows: Mapping[str, Row], data: Path | None) -> list[OddsRow]:
 
 
 def _row(
-    protocol: Protocol, digest: str, patients: int, seed: int, workers: int | None, out: Path | None, engine: str
+    protocol: Protocol, digest: str, *, patients: int, seed: int, workers: int | None, out: Path | None, engine: str
 ) -> Row:
     from immunescape.trial.runner import run_trial
 

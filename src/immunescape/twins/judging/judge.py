@@ -144,8 +144,8 @@ def judged_cohort(cohort: RealCohort, pools: Mapping[str, Pool], seed: int) -> d
         "others": len(train.table),
         "inputs": list(design.names),
         "effective": round(float(forecasts["test"]["effective"].median()), 1),
-        "response": _response(cohort, train, test, forecasts, x, z, seed),
-        **{end: _survival(train, test, forecasts, x, z, end, seed) for end in ("pfs", "os")},
+        "response": _response(cohort, train, test=test, forecasts=forecasts, x=x, z=z, seed=seed),
+        **{end: _survival(train, test, forecasts=forecasts, x=x, z=z, end=end, seed=seed) for end in ("pfs", "os")},
     }
 
 
@@ -177,6 +177,7 @@ def _loris(table: pd.DataFrame) -> FloatArray:
 def _response(
     cohort: RealCohort,
     train: RealCohort,
+    *,
     test: RealCohort,
     forecasts: Mapping[str, pd.DataFrame],
     x: FloatArray,
@@ -270,6 +271,7 @@ def _out_of_fold(x: FloatArray, predict: Callable[[FloatArray, NDArray[np.int64]
 def _survival(
     train: RealCohort,
     test: RealCohort,
+    *,
     forecasts: Mapping[str, pd.DataFrame],
     x: FloatArray,
     z: FloatArray,
