@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -10,6 +12,14 @@ from typer.testing import CliRunner
 
 from immunescape.api.trials import load_trial
 from immunescape.errors import InputError
+
+
+@dataclass(frozen=True)
+class _Result:
+    """The part of a result that published curves are looked up for."""
+
+    trial: Any
+
 
 HEAD = "time,event,arm\n"
 ROWS = "1.5,1,chemo\n3.0,1,chemo\n4.0,0,chemo\n2.0,1,pembrolizumab\n9.0,0,pembrolizumab\n"
@@ -151,3 +161,19 @@ def test_a_log_axis_has_at_least_three_labels_and_not_more_than_nine(low, high):
     figure = forest_figure(["a"], [(low * high) ** 0.5], [low], [high], "Hazard ratio", [True])
     assert 3 <= len(figure.layout.xaxis.tickvals) <= 9
     assert all(0.9 * low <= t <= 1.1 * high for t in figure.layout.xaxis.tickvals)
+
+
+def test_the_scoreboard_draws_published_curves_of_the_data_folder_whole(tmp_path):
+    from immunescape.report import scoreboard_report, trial_report
+
+    (tmp_path / "km").mkdir()
+    (tmp_path / "km" / "keynote024_os.csv").write_text(HEAD + ROWS)
+    results = {name: _Result(load_trial(name).spec) for name in ("keynote-024", "oak")}
+    with_curves = {n: scoreboard_report._with_curves(r, tmp_path) for n, r in results.items()}
+    drawn = trial_report._published(with_curves["keynote-024"], "os")
+    assert list(next(c for c in drawn if c.arm == "platinum doublet").curve_months) == [0.0, 1.5, 3.0, 4.0]
+    assert all(not len(c.curve_months) for c in trial_report._published(with_curves["oak"], "os"))
+    assert scoreboard_report._with_curves(results["oak"], None) is results["oak"]
+    (tmp_path / "km" / "oak_os.csv").write_text(HEAD + "1,1,docetaxl\n")
+    with pytest.raises(InputError, match="docetaxl"):
+        scoreboard_report._with_curves(results["oak"], tmp_path)

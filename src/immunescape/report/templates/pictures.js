@@ -45,6 +45,9 @@
       change[key + ".tickfont.size"] = narrow ? 10 : (set.tickfont || {}).size || null;
       if (narrow) height = Math.max(height, first.height - intended + lines / share);
     }
+    // entries of the legend are not cut at the edge of the picture
+    const entry = Math.max(14, Math.floor((width - 56) / 6.6)), names = g.names.map(n => n && wrap(n, entry).join("<br>"));
+    if (g.data.some((trace, i) => trace.name !== names[i] && names[i])) Plotly.restyle(g, { name: names });
     change.width = width; change.height = height; change.autosize = false;
     Plotly.relayout(g, change);
     // the legend stands below: where it takes several lines, the picture grows by them and the plot keeps its height
@@ -61,7 +64,8 @@
   }
 
   // ---- colours: ink, grid, and whatever would vanish on a dark page
-  const FAINT = { "#e3e8ec": "#3b4853", "#c9d1d8": "#55626d", "#e2ecf8": "#27465c", white: "#1b242c", "#ffffff": "#1b242c" };
+  // complete response gets the lightest blue at night, as it has the darkest by day: both far from partial response
+  const NIGHT = { "#1d2733": "#dde5ec", "#08519c": "#cfe5f7", "#e3e8ec": "#3b4853", "#c9d1d8": "#55626d", "#e2ecf8": "#27465c", "white": "#1b242c", "#ffffff": "#1b242c" };
   const channels = colour => {
     const hex = /^#([0-9a-f]{6})$/i.exec(colour || "");
     if (hex) return [1, [0, 2, 4].map(i => parseInt(hex[1].slice(i, i + 2), 16))];
@@ -79,7 +83,7 @@
   function lighter(colour) {
     if (Array.isArray(colour)) return colour.map(lighter);
     if (typeof colour !== "string") return colour;
-    const known = FAINT[colour.toLowerCase()], parsed = channels(colour);
+    const known = NIGHT[colour.toLowerCase()], parsed = channels(colour);
     if (known || !parsed) return known || colour;
     let rgb = parsed[1];
     for (let k = 0; k < 20 && (luminance(rgb) + 0.05) / (PAPER + 0.05) < 4.5; k++) rgb = rgb.map(v => v + (255 - v) * 0.12);
@@ -112,6 +116,7 @@
   function begin(g) {
     if (g.first) return;
     g.first = copy(g.layout); g.first.height = g._fullLayout.height;
+    g.names = g.data.map(trace => trace.name);
     g.colours = g.data.map(trace => copy(Object.fromEntries(PAINTED.map(p => [p, trace[p]]))));
   }
   const room = g => Math.floor(g.parentElement.getBoundingClientRect().width);
