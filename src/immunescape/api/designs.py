@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,7 @@ class VirtualDesign:
         return _run([self], replicates, seed=seed, workers=workers, cluster=cluster, out=out, progress=progress)
 
     def _repr_html_(self) -> str:
-        return f"<p><b>{self.name}</b> ({self.file})</p>"
+        return f"<p><b>{html.escape(self.name)}</b> ({html.escape(str(self.file))})</p>"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +137,7 @@ class ProfiledStudy(StudyTables):
 
     def _repr_html_(self) -> str:
         table = self.prevalence.to_html(border=0)
-        return f"<h4>{self.name}: {len(self.patients)} patients</h4>{table}<p><i>{NOTICE}</i></p>"
+        return f"<h4>{html.escape(self.name)}: {len(self.patients)} patients</h4>{table}<p><i>{NOTICE}</i></p>"
 
 
 def profile_study(

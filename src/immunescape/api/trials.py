@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +118,9 @@ class VirtualTrial:
 
     def _repr_html_(self) -> str:
         return (
-            f"<p><b>{self.spec.title}</b><br>" + "<br>".join(f"{a.name}: {a.regimen}" for a in self.spec.arms) + "</p>"
+            f"<p><b>{html.escape(self.spec.title)}</b><br>"
+            + "<br>".join(html.escape(f"{a.name}: {a.regimen}") for a in self.spec.arms)
+            + "</p>"
         )
 
 

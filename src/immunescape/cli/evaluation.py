@@ -182,7 +182,7 @@ def validate_command(
     ] = Path("immunescape-results/validate"),
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="Folder of patients' data to compare with: tumour_kinetics/, loris/, oak/."),
+        typer.Option("--data", help="Folder of patients' data to compare with: tumour_kinetics/, loris/, oak/, km/."),
     ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML page.")] = None,
     cluster: Cluster = None,
@@ -206,7 +206,7 @@ def validate_command(
             progress=tell, cluster=cluster,
         )  # fmt: skip
     if html is not None:
-        write_scoreboard(validation, html, NOTICE)
+        write_scoreboard(validation, html, NOTICE, data)
     if as_json:
         typer.echo(json_module.dumps(validation.to_json(), indent=2, allow_nan=False))
         return

@@ -29,9 +29,8 @@ from immunescape.evaluation.calibration_result import Calibration, Fitted, write
 from immunescape.evaluation.calibration_settings import CalibrationChanges, CalibrationSettings, settings_with
 from immunescape.evaluation.fit_terms import Term, coordinates, held_terms, limits, scored, terms, to_fit
 from immunescape.evaluation.posterior_draws import draw_posterior
-from immunescape.evaluation.target_sets import data_targets
+from immunescape.evaluation.target_sets import all_targets
 from immunescape.evaluation.targets import Target, Weighted
-from immunescape.evaluation.targets import trial_targets as targets_of
 from immunescape.evaluation.weighting import Sample, effective_size, pool
 from immunescape.evaluation.wide_rounds import SEED_STEP, PointTask, point_fits, simulate_points
 from immunescape.files import check_folder
@@ -359,7 +358,7 @@ class _WeightedRounds:
             moving = terms()
             _check_start(start, moving)
         held = held_terms(start, moving)
-        targets = [t for trial in trials for t in targets_of(trial)] + data_targets(settings.data, trials)
+        targets = all_targets(trials, settings.data)
         names, scores = scored(moving)
         # terms that stay also act through the scores of the parameters that move
         scores = sorted({*scores, *(t.term for t in held if t.parameter in names and t.term not in ("shift", "scale"))})

@@ -29,8 +29,8 @@ from immunescape.evaluation.calibration_settings import CalibrationChanges, Cali
 from immunescape.evaluation.fit_terms import Term, coordinates, held_terms, limits, terms, to_fit
 from immunescape.evaluation.posterior_draws import Draws, covariance_root
 from immunescape.evaluation.response_surface import Surface, design_rows, fit_surface, solve_surface, updated
-from immunescape.evaluation.target_sets import data_targets
-from immunescape.evaluation.targets import Target, Weighted, trial_targets
+from immunescape.evaluation.target_sets import all_targets
+from immunescape.evaluation.targets import Target, Weighted
 from immunescape.evaluation.weighting import Sample, pool
 from immunescape.evaluation.wide_rounds import SEED_STEP, PointTask, simulate_points
 from immunescape.files import check_folder
@@ -163,7 +163,7 @@ def calibrate_surface(
     begin = used.start or PopulationFit()
     moving = tuple(terms() if used.moving is None else used.moving)
     held = held_terms(begin, moving)
-    targets = [t for trial in trials for t in trial_targets(trial)] + data_targets(used.data, trials)
+    targets = all_targets(trials, used.data)
     simulator = Simulator(
         trials=tuple(trials),
         seed=used.seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,6 +23,7 @@ from immunescape.model.suppression import revise
 from immunescape.model.units import RATE, VOLUME, multiply
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from immunescape.engine.api import Compiled, Engine
@@ -262,6 +264,18 @@ class Model:
         from immunescape.model.describe import summary
 
         return summary(self)
+
+    def parameter_table(self) -> pd.DataFrame:
+        """Return a table of the parameters by name: value, unit, distribution, grade, source, mechanism, note."""
+        import pandas as pd
+
+        from immunescape.model.describe import parameter_table
+
+        return pd.DataFrame(parameter_table(self)).set_index("name")
+
+    def _repr_html_(self) -> str:
+        lines = self.describe().split("\nMechanisms:", 1)[0].splitlines()
+        return f"<p><b>{html.escape(repr(self))}</b></p>" + "".join(f"<p>{html.escape(line)}</p>" for line in lines)
 
     def __repr__(self) -> str:
         return (

@@ -223,6 +223,8 @@ def write_petab(
     if not (math.isfinite(noise) and noise > 0):
         raise InputError(f"noise is {noise}", hint="A positive number, such as 0.1.")
     values: Mapping[str, float] = course.start["parameters"]
+    if isinstance(estimate, str):
+        estimate = [estimate]
     rows = ["parameterId\tparameterScale\tlowerBound\tupperBound\tnominalValue\testimate"]
     for name in dict.fromkeys(estimate):
         if name not in course.model.parameters:

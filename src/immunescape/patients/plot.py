@@ -54,6 +54,8 @@ def plot_courses(
 
     if not courses:
         raise InputError("no course to plot")
+    if isinstance(panels, str):
+        panels = [panels]
     if panels is not None:
         for name in panels:
             for course in courses:

@@ -98,6 +98,12 @@ def simulate_patient(
     if rtol is None:
         rtol = patient.rtol
     _check_number("rtol", rtol, 0.0, 0.1)
+    if not isinstance(regimen, str):
+        raise InputError(
+            f"the regimen is {regimen!r}", hint="Give one text; several regimens are compared by patient.compare([…])."
+        )
+    if isinstance(observe, str):
+        observe = [observe]
     given = Regimen() if regimen.strip().casefold() in UNTREATED else parse_regimen(regimen)
     used, compiled = _prepared(patient, given, model, engine)
     names = tuple(dict.fromkeys(observe)) if observe is not None else _observables(used)
@@ -142,7 +148,7 @@ def simulate_patient(
         meanings={name: _meaning(used, name) for name in names},
         doses=_dose_table(doses),
         scans=visits,
-        outcome=_outcome(row) if conduct == "trial" else {},
+        outcome=_outcome(row, len(doses)) if conduct == "trial" else {},
         start=dict(followed["start"]),
         model=used,
         given=tuple(doses),
@@ -336,7 +342,9 @@ def _dose_table(doses: Sequence[DoseRecord]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _outcome(row: dict[str, Any]) -> dict[str, Any]:
+def _outcome(row: dict[str, Any], doses: int) -> dict[str, Any]:
+    """What happened; `doses` counts those given, also the one on the day of the scan that ends treatment."""
+
     def day(name: str) -> float | None:
         value = row.get(name)
         return None if value is None or math.isnan(float(value)) else float(value)
@@ -349,6 +357,6 @@ def _outcome(row: dict[str, Any]) -> dict[str, Any]:
         "death_day": day("death_day"),
         "death_cause": row["death_cause"],
         "treatment_end_day": day("treatment_end_day"),
-        "doses_given": int(row["doses"]),
+        "doses_given": doses,
         "toxicity": [{"day": d, "grade": ">= 3", "outcome": o} for d, o in row["toxicity"]],
     }

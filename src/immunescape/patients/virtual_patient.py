@@ -173,7 +173,9 @@ class VirtualPatient:
             raise InputError("no regimen to compare", hint="Give one or more regimen texts.")
         return PatientCourses(tuple(self.simulate(text, **options) for text in regimens))
 
-    def sweep(self, parameter: str, values: Sequence[Change], regimen: str = "none", **options: Any) -> PatientCourses:
+    def sweep(
+        self, parameter: str, values: Sequence[Change] | Change, regimen: str = "none", **options: Any
+    ) -> PatientCourses:
         """Simulate the patient for several values of one parameter; options as in :meth:`simulate`.
 
         Parameters
@@ -181,16 +183,17 @@ class VirtualPatient:
         parameter
             Parameter of the model.
         values
-            Values in the unit of its table, or factors such as ``"x2"``.
+            One or more values in the unit of its table, or factors such as ``"x2"``.
         regimen
             The treatment.
         """
         from immunescape.patients.courses import PatientCourses
 
-        if not len(values):
+        several: Sequence[Change] = [values] if isinstance(values, (str, int, float)) else values
+        if not len(several):
             raise InputError(f"no value of '{parameter}' to simulate", hint="Give one or more values.")
         courses = []
-        for value in values:
+        for value in several:
             text = f"{parameter} {value}" if isinstance(value, str) else f"{parameter} = {value:g}"
             courses.append(self.changed(**{parameter: value}).simulate(regimen, label=text, **options))
         return PatientCourses(tuple(courses))

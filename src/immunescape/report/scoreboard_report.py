@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from immunescape.evaluation.lesion_comparison import KineticsRow, LesionArm
     from immunescape.evaluation.scoreboard import Score
     from immunescape.evaluation.validation import Validation
+    from immunescape.trial.result import TrialResult
 
 __all__ = [
     "ENDPOINT_TEXT",
@@ -265,8 +266,21 @@ def _lesion_figure(arm: LesionArm) -> go.Figure:
     return ecdf_figure(arm.comparison.name, panels)
 
 
-def write_scoreboard(validation: Validation, path: Path, notice: str) -> Path:
-    """Write the one-file page."""
+def _with_curves(result: TrialResult, folder: Path | None) -> TrialResult:
+    """Return the result with the published curves of its trial that a folder of data holds in ``km/``."""
+    from dataclasses import replace
+
+    from immunescape.evaluation.published_curves import curves_at_hand
+
+    published = result.trial.published
+    if folder is None or published is None or not (folder / "km").is_dir():
+        return result
+    curves = {**published.curves, **curves_at_hand(result.trial, folder / "km", required=False)}
+    return replace(result, trial=replace(result.trial, published=replace(published, curves=curves)))
+
+
+def write_scoreboard(validation: Validation, path: Path, notice: str, data: Path | None = None) -> Path:
+    """Write the one-file page; published curves in ``km/`` of the folder `data` are drawn whole."""
     from immunescape.report.figures import figure_html
     from immunescape.report.pictures import plotly_script
     from immunescape.report.trial_report import TITLES, survival_figure
@@ -276,7 +290,8 @@ def write_scoreboard(validation: Validation, path: Path, notice: str) -> Path:
     for role in validation.summary():
         sections.append((role, scores_table([s for s in validation.scores if s.role == role])))
     figures = [
-        (r.trial.title, [figure_html(survival_figure(r, endpoint)) for endpoint in TITLES]) for r in validation.results
+        (r.trial.title, [figure_html(survival_figure(_with_curves(r, data), endpoint)) for endpoint in TITLES])
+        for r in validation.results
     ]
     judged = validation.judged()
     values: dict[str, Any] = {

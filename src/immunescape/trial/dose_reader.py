@@ -19,6 +19,7 @@ class DoseReader(ItemReader):
     """Reads drugs, doses, and modifiers that say how; each method reads from the word that begins it."""
 
     def drug(self) -> Item:
+        """Read the name or a synonym of a drug, of up to three words."""
         cursor = self.cursor
         token = cursor.now
         if token.kind != "word":
@@ -36,6 +37,7 @@ class DoseReader(ItemReader):
         raise cursor.unknown("drug", {*(name.replace("_", "-") for name in self.names.values()), *INACTIVE})
 
     def dose(self, item: Item) -> tuple[float, str]:
+        """Read the amount and the unit of a dose that the drug is given in."""
         cursor = self.cursor
         accepted = tuple(getattr(self.records[item.drug], "dose_units", ()) or UNITS)
         example = " or ".join(accepted[:3])
@@ -80,6 +82,7 @@ class DoseReader(ItemReader):
         return amount
 
     def unit(self, item: Item, example: str) -> str:
+        """Read the unit of a dose, ``mg/m2`` or ``mg per m2``."""
         cursor = self.cursor
         token = cursor.now
         if token.kind == "word" and token.key == "auc":
@@ -105,6 +108,7 @@ class DoseReader(ItemReader):
         return unit
 
     def wrong_unit(self, first: Token, last: Token) -> Exception:
+        """Return the error for a unit of several words that there is none of."""
         text = self.cursor.text[first.start : last.end]
         whole = Token("word", text, first.start, last.end)
         return self.cursor.unknown("unit", UNITS, token=whole)

@@ -67,6 +67,7 @@ class _Reader(DoseReader, ScheduleReader):
     """Reads a whole regimen: phases, the items of a phase, and the modifiers of an item."""
 
     def regimen(self) -> Regimen:
+        """Read the whole text."""
         cursor = self.cursor
         if cursor.now.kind == "end":
             raise cursor.error("an empty regimen", hint="Name a drug and its dose, or write 'observation'.")
@@ -97,6 +98,7 @@ class _Reader(DoseReader, ScheduleReader):
         return Regimen(tuple(phases))
 
     def phase(self, pause: int) -> Phase:
+        """Read a phase: items given together, after a pause of some days."""
         cursor = self.cursor
         items: list[Item] = []
         inactive: list[str] = []
@@ -124,6 +126,7 @@ class _Reader(DoseReader, ScheduleReader):
         return None
 
     def item(self) -> Item:
+        """Read one drug with its dose and modifiers."""
         cursor = self.cursor
         item = self.drug()
         item.amount, item.unit = self.dose(item)
@@ -180,6 +183,7 @@ class _Reader(DoseReader, ScheduleReader):
         return {opening: read for read, words in after.items() for opening in words}
 
     def unexpected(self) -> Exception:
+        """Return the error for a word that has no meaning where it stands."""
         cursor = self.cursor
         token = cursor.now
         if token.kind == "word":

@@ -25,6 +25,7 @@ class ItemReader:
                 self.names.setdefault(folded(synonym), name)
 
     def put(self, item: Item, name: str, value: Any, token: Token) -> None:
+        """Keep what was read of an item, once."""
         if name in item.values:
             raise self.cursor.error(
                 f"{MEANING.get(name, name)} of {item.drug} is given twice", token=token, last=self.cursor.peek(-1)
@@ -33,6 +34,7 @@ class ItemReader:
         item.tokens[name] = token
 
     def interval(self, item: Item, token: Token, days: int) -> None:
+        """Keep the days from one dose, or cycle, to the next."""
         if not 1 <= days <= 3650:
             raise self.cursor.error(
                 "an interval must be from 1 day to 10 years", token=token, last=self.cursor.peek(-1)
@@ -40,6 +42,7 @@ class ItemReader:
         self.put(item, "interval_days", days, token)
 
     def span_days(self, what: str) -> int:
+        """Read ``3 weeks``, ``21 days`` or ``week`` as days."""
         cursor = self.cursor
         count = cursor.whole(what) if cursor.now.kind == "number" else 1
         cursor.refuse_range("intervals")

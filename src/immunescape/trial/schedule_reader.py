@@ -107,6 +107,7 @@ class ScheduleReader(ItemReader):
         self.put(item, "days", self.day_list(), token)
 
     def day_list(self) -> tuple[int, ...]:
+        """Read ``1, 8 and 15`` or ``1-5``: days of the cycle, which increase."""
         cursor = self.cursor
         days: list[int] = []
         while True:
