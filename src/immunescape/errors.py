@@ -7,7 +7,16 @@ import sys
 import types
 from collections.abc import Iterable
 
-__all__ = ["EngineError", "ImmunescapeError", "InputError", "ModelError", "nearest", "refuse_call", "unknown_word"]
+__all__ = [
+    "EngineError",
+    "ImmunescapeError",
+    "InputError",
+    "ModelError",
+    "nearest",
+    "refuse_call",
+    "several",
+    "unknown_word",
+]
 
 
 class ImmunescapeError(Exception):
@@ -65,6 +74,11 @@ def nearest(word: str, candidates: Iterable[str], n: int = 3) -> list[str]:
     slips = [m for m in alike if difflib.SequenceMatcher(None, short, m).ratio() >= 0.8]
     longer = sorted((c for c in pool if len(short) >= 3 and c.startswith(short)), key=lambda c: (len(c), c))
     return [pool[m] for m in dict.fromkeys([*slips, *longer, *alike])][:n]
+
+
+def several(names: str | Iterable[str]) -> list[str]:
+    """Return names as a list; one name may stand for a list of one."""
+    return [names] if isinstance(names, str) else list(names)
 
 
 def unknown_word(

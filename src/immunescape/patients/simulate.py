@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from immunescape.errors import EngineError, InputError, unknown_word
+from immunescape.errors import EngineError, InputError, several, unknown_word
 from immunescape.patients.course import PatientCourse
 from immunescape.patients.engine_doses import doses_after_visits
 
@@ -44,7 +44,7 @@ def simulate_patient(
     *,
     months: float = 24.0,
     conduct: Conduct = "trial",
-    observe: Sequence[str] | None = None,
+    observe: str | Sequence[str] | None = None,
     every_days: float = 1.0,
     scans: str | None = None,
     engine: str = "auto",
@@ -102,11 +102,9 @@ def simulate_patient(
         raise InputError(
             f"the regimen is {regimen!r}", hint="Give one text; several regimens are compared by patient.compare([…])."
         )
-    if isinstance(observe, str):
-        observe = [observe]
     given = Regimen() if regimen.strip().casefold() in UNTREATED else parse_regimen(regimen)
     used, compiled = _prepared(patient, given, model, engine)
-    names = tuple(dict.fromkeys(observe)) if observe is not None else _observables(used)
+    names = tuple(dict.fromkeys(several(observe))) if observe is not None else _observables(used)
     for name in names:
         used.unit(name)  # refuses an unknown one
     horizon = months * DAYS_PER_MONTH
