@@ -20,6 +20,7 @@ from immunescape.evaluation.ablation import (
     Ablation,
     AblationResult,
     ablatable,
+    chosen_mechanisms,
     difference,
     group_of,
     label_of,
@@ -382,13 +383,9 @@ def test_wrong_options_of_an_ablation_are_refused_before_anything_runs(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_mechanism_that_is_named_twice_is_counted_once(stand_in: list[tuple[str, int]], tmp_path: Path) -> None:
-    from immunescape.cli.program import app
-
-    words = ["ablate", "-m", "lipids, lipids,", "--trials", "oak,checkmate-057", "-n", "10", "-o", str(tmp_path)]
-    result = CliRunner().invoke(app, words)
-    assert result.exit_code == 0, result.output
-    assert "480 virtual patients" in result.stderr
+def test_a_mechanism_that_is_named_twice_is_taken_once() -> None:
+    assert chosen_mechanisms(["lipids", "mdsc", "lipids"]) == ["lipids", "mdsc"]
+    assert chosen_mechanisms([]) == ablatable()
 
 
 def test_the_list_of_mechanisms_shows_what_each_was_tested_by() -> None:

@@ -126,7 +126,7 @@ def run_ensemble(
     def made(number: int) -> dict[str, Any]:
         """Figures of a draw; -1 is the model as it ships."""
         path = None if out is None else out / f"{'central' if number < 0 else f'draw-{number}'}.json"
-        stored = stored_json(path, lambda content: _whole(content, key, number))
+        stored: dict[str, Any] | None = stored_json(path, lambda content: _whole(content, key, number))
         if stored is not None:
             return stored
         try:

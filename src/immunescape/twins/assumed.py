@@ -159,7 +159,7 @@ def assumed_strengths(
 
     def made(number: int) -> dict[str, Any]:
         path = None if out is None else out / f"{'central' if number < 0 else f'draw-{number}'}.json"
-        stored = stored_json(path, lambda content: _whole(content, key, used, number))
+        stored: dict[str, Any] | None = stored_json(path, lambda content: _whole(content, key, used, number))
         if stored is not None:
             return stored
         try:
