@@ -101,7 +101,7 @@ def test_every_template_of_a_page_is_written_by_a_test_of_its_report() -> None:
 def test_words_of_responses_have_colours_of_their_own_on_a_dark_page_too() -> None:
     from immunescape.report.figures import RESPONSE_COLOURS
 
-    script = (TEMPLATES / "pictures.js").read_text(encoding="utf-8")
+    script = (TEMPLATES / "night.js").read_text(encoding="utf-8")
     night = dict(re.findall(r'"(#[0-9a-f]{6})": "(#[0-9a-f]{6})"', script))
     assert night[RESPONSE_COLOURS["CR"]] != RESPONSE_COLOURS["PR"]
     styles = "".join(p.read_text(encoding="utf-8") for p in TEMPLATES.glob("*.css"))
