@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -55,13 +56,13 @@ SIZES = {1280: (1150, 800), 390: (844, 300)}
 """Width of the window -> height that is kept, width in the documentation (pixels)."""
 
 
-def make_reports(folder: Path) -> dict[str, Path]:
-    """Run the command of each report that the folder does not hold yet; returns the pages."""
+def make_reports(folder: Path, names: Sequence[str]) -> dict[str, Path]:
+    """Run the command of each report named that the folder does not hold yet; returns the pages."""
     from immunescape.profile.loading import example_folder
 
     pages = {}
-    for name, report in REPORTS.items():
-        out = folder / name
+    for name in names:
+        report, out = REPORTS[name], folder / name
         pages[name] = out / report.page
         if pages[name].is_file():
             continue
@@ -103,13 +104,12 @@ def photographed(window: Any, page: Path, width: int, height: int) -> Image.Imag
     return Image.open(BytesIO(window.get_screenshot_as_png()))
 
 
-def keep(picture: Image.Image, path: Path, width: int) -> int:
-    """Cut, scale and reduce a picture to few colours; returns the bytes of the file."""
+def keep(picture: Image.Image, path: Path, width: int) -> None:
+    """Cut, scale and reduce a picture to few colours."""
     height, scaled = SIZES[width]
     picture = picture.convert("RGB").crop((0, 0, min(width, picture.width), min(height, picture.height)))
     picture = picture.resize((scaled, round(picture.height * scaled / picture.width)), Image.Resampling.LANCZOS)
     picture.quantize(COLOURS, Image.Quantize.MEDIANCUT).save(path, optimize=True)
-    return path.stat().st_size
 
 
 def main() -> int:
@@ -118,26 +118,29 @@ def main() -> int:
     parser.add_argument("out", type=Path, help="folder of the pictures, such as docs/screenshots")
     parser.add_argument("--reports", type=Path, help="folder of reports; those that it lacks are made")
     parser.add_argument("--app", type=Path, help="folder of pictures that the tests of the app kept")
+    parser.add_argument("--only", action="append", choices=[*REPORTS, *(f"app-{v}" for v in VIEWS)], help="repeatable")
     chosen = parser.parse_args()
+    reports = [name for name in REPORTS if not chosen.only or name in chosen.only]
+    shown = [name for name in VIEWS if not chosen.only or f"app-{name}" in chosen.only]
     chosen.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
-        pages = make_reports(chosen.reports or Path(temporary) / "reports")
+        pages = make_reports(chosen.reports or Path(temporary) / "reports", reports)
         views = chosen.app or Path(temporary) / "app"
-        if chosen.app is None:
+        if shown and chosen.app is None:
             views.mkdir()
             make_views(views)
-        total = 0
         window = browser()
         try:
             for name, page in pages.items():
                 for width, (height, _) in SIZES.items():
                     target = chosen.out / f"report-{name}-{width}.png"
-                    total += keep(photographed(window, page, width, height), target, width)
+                    keep(photographed(window, page, width, height), target, width)
         finally:
             window.quit()
-        for name in VIEWS:
+        for name in shown:
             for width in SIZES:
-                total += keep(Image.open(views / f"{name}-{width}.png"), chosen.out / f"app-{name}-{width}.png", width)
+                keep(Image.open(views / f"{name}-{width}.png"), chosen.out / f"app-{name}-{width}.png", width)
+    total = sum(picture.stat().st_size for picture in chosen.out.glob("*.png"))
     print(f"{total} bytes in {chosen.out}")
     return 0 if total <= LARGEST else 1
 

@@ -115,6 +115,8 @@
   const drawn = Promise.all([library(), parsed]).then(() => {
     document.querySelectorAll("script.picture-content").forEach(part => {
       const [data, layout, config] = JSON.parse(part.textContent);
+      // without a pointer that can hover, the buttons would lie over the picture all the time
+      if (!matchMedia("(hover: hover)").matches) config.displayModeBar = false;
       Plotly.newPlot(part.dataset.for, data, layout, config);
     });
     screen(true);
