@@ -156,7 +156,9 @@ def summary_table(summary: dict[str, dict[str, Any]]) -> Table:
     """Errors by role and figure, hazard ratios of PFS and OS apart with those of the two rivals."""
     rows: list[Row] = []
 
-    def add(role: str, figure: str, predictor: str, error: str, n: int, covered: Any = None, score: Any = None) -> None:
+    def add(
+        role: str, figure: str, *, predictor: str, error: str, n: int, covered: Any = None, score: Any = None
+    ) -> None:
         rows.append(
             {
                 "Trials": role,
@@ -170,18 +172,30 @@ def summary_table(summary: dict[str, dict[str, Any]]) -> Table:
         )
 
     for role, record in summary.items():
-        add(role, "ORR (points)", "model", number(record["orr_median_abs_error"]), record["orr_figures"])
-        add(role, "medians (%)", "model", number(_percent(record["median_rel_error"])), record["median_figures"])
+        add(
+            role,
+            "ORR (points)",
+            predictor="model",
+            error=number(record["orr_median_abs_error"]),
+            n=record["orr_figures"],
+        )
+        add(
+            role,
+            "medians (%)",
+            predictor="model",
+            error=number(_percent(record["median_rel_error"])),
+            n=record["median_figures"],
+        )
         for end in ("pfs", "os"):
             for name, figures in {"model": record[end], **record[end]["rivals"]}.items():
                 add(
                     role,
                     f"log HR of {end.upper()}",
-                    name if name == "model" else f"baseline: {name}",
-                    number(figures["hr_median_abs_log_error"], 3),
-                    figures["hr_figures"],
-                    figures["hr_covered"],
-                    figures["hr_interval_score"],
+                    predictor=name if name == "model" else f"baseline: {name}",
+                    error=number(figures["hr_median_abs_log_error"], 3),
+                    n=figures["hr_figures"],
+                    covered=figures["hr_covered"],
+                    score=figures["hr_interval_score"],
                 )
     return Table(rows, ("n",))
 

@@ -40,7 +40,12 @@ def design_ui(limits: Limits) -> Tag:
         tags.details(
             tags.summary("Design as YAML: edit, or paste your own"),
             ui.input_text_area(
-                "d_text", "Design as YAML", library_text(FIRST), rows=18, spellcheck="false", width="100%",
+                "d_text",
+                "Design as YAML",
+                library_text(FIRST),
+                rows=18,
+                spellcheck="false",
+                width="100%",
                 update_on="blur",
             ),
         ),
@@ -48,7 +53,7 @@ def design_ui(limits: Limits) -> Tag:
         ui.input_numeric("d_seed", "Seed", 1, min=0, step=1),
         run_buttons("d", "Simulate the design"),
         class_="isc-controls",
-    )  # fmt: skip
+    )
     results = tags.div(tags.h2("Operating characteristics"), *outcome_ui("d"))
     return tags.div(
         tags.p(
@@ -104,8 +109,11 @@ def design_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, 
             return
         replicates = min(max(int(input.d_replicates() or 50), 1), limits.replicates)  # whatever a page sends
         request: Mapping[str, Any] = {
-            "text": whole_text(), "name": input.d_name() or "", "replicates": replicates, "seed": int(seed),
-        }  # fmt: skip
+            "text": whole_text(),
+            "name": input.d_name() or "",
+            "replicates": replicates,
+            "seed": int(seed),
+        }
         run.start("design", request)
 
     @reactive.effect

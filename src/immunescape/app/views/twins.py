@@ -186,9 +186,9 @@ _LIMIT = "Proportions of twins. A forecast is no better than the model and its c
 
 def _head(result: Mapping[str, Any], asked: Mapping[str, Any]) -> Tag:
     return tags.p(
-        tags.strong(f"{result['patient']}, day {asked['at']:g}"), f": {result['setting']}. {result['about']} "
-        f"Seed {asked['seed']}.",
-    )  # fmt: skip
+        tags.strong(f"{result['patient']}, day {asked['at']:g}"),
+        f": {result['setting']}. {result['about']} Seed {asked['seed']}.",
+    )
 
 
 def _remarks(result: Mapping[str, Any]) -> Sequence[Tag]:
