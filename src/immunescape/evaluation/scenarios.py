@@ -423,9 +423,9 @@ def _run(
             if name not in parameters:
                 parameters[name] = np.full(n * len(scenarios), model.parameters[name].base)
             parameters[name][rows] = value
-        if one.clones:
+        if one.clones or _clones_without_mechanism(model, one):
             own = {c: v[rows] for c, v in states.items() if c.startswith("C_")}
-            for name, cells in _clones(model, own, one).items():
+            for name, cells in clone_cells(model, own, one).items():
                 states[name][rows] = cells
         tables += list(doses[one.regimens, one.treat_from]) if one.regimens else [Doses.none()] * n
     job = Job(
@@ -528,14 +528,19 @@ def linked_factor(
     return result
 
 
-def _clones(model: Model, states: Mapping[str, FloatArray], one: Scenario) -> dict[str, FloatArray]:
+def _clones_without_mechanism(model: Model, one: Scenario) -> list[str]:
+    """Return the clones of mechanisms that a scenario switches off: they do not exist in it."""
+    return [c.name for c in model.clones if c.fraction and model.quantities[f"fraction_{c.name}"].owner in one.off]
+
+
+def clone_cells(model: Model, states: Mapping[str, FloatArray], one: Scenario) -> dict[str, FloatArray]:
+    """Return the cells of every clone: shares as the scenario has them; the others keep their proportions."""
     known = {c.name for c in model.clones}
     shares = dict(one.clones)
     for name, _ in one.clones:
         if name not in known:
             raise unknown_word("clone", name, known)
-        if model.quantities[f"fraction_{name}"].owner in one.off:
-            del shares[name]  # a clone of a mechanism that is switched off does not exist
+    shares |= dict.fromkeys(_clones_without_mechanism(model, one), 0.0)
     total = np.sum([states[f"C_{c}"] for c in known], axis=0)
     others = [c for c in known if c not in shares]
     rest = np.sum([states[f"C_{c}"] for c in others], axis=0) if others else np.zeros_like(total)
