@@ -100,7 +100,17 @@ def test_scans_are_read_off_the_same_course_as_the_table(patient: VirtualPatient
 
     regimen = parse_regimen(PEMBROLIZUMAB)
     model, compiled = _prepared(patient, regimen, None, "auto")
-    again, _, scans = _followed(patient, model, compiled, regimen, 12.0, "every 6 weeks", 1e-6, "trial", "auto")
+    again, _, scans = _followed(
+        patient,
+        model,
+        compiled=compiled,
+        regimen=regimen,
+        months=12.0,
+        scans="every 6 weeks",
+        rtol=1e-6,
+        conduct="trial",
+        engine="auto",
+    )
     assert again["start"]["states"] == course.start["states"]
     ratio = course.table["V_scan_T"] / course.table["V_scan_T"].iloc[0]
     assert ratio.loc[84.0] ** (1 / 3) - 1 == pytest.approx(scans["change_pct"].iloc[2] / 100, abs=0.25)

@@ -222,7 +222,9 @@ def ranking_of(n: int = N):
                 }
             )  # fmt: skip
     w = np.full(n, 1 / n)
-    twins = TwinPopulation("P", table, w, record.facts, float(n), n, {}, 1)
+    twins = TwinPopulation(
+        patient="P", table=table, weights=w, facts=record.facts, effective=float(n), candidates=n, surprise={}, seed=1
+    )
     followed = Followed(twins, Courses(pd.DataFrame(rows), pd.DataFrame()), w)
     return record, followed, options, ranked(followed, options, discrepancy={})
 

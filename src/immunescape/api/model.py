@@ -114,11 +114,18 @@ def print_bounds(model: Model) -> None:
     kinds = (("At diagnosis", bounds()), ("Along trajectories, wherever there is a tumour", trajectory_bounds()))
     for title, table in kinds:
         rows = [
-            {"observable": b.observable, "lower": b.lower, "upper": b.upper, "unit": b.unit, "grade": b.grade,
-             "source": ";".join(b.sources), "note": b.note}
+            {
+                "observable": b.observable,
+                "lower": b.lower,
+                "upper": b.upper,
+                "unit": b.unit,
+                "grade": b.grade,
+                "source": ";".join(b.sources),
+                "note": b.note,
+            }
             for b in table
             if b.observable in model.quantities or b.observable == "doubling_time"
-        ]  # fmt: skip
+        ]
         print_table(title, rows)
 
 
@@ -266,9 +273,18 @@ def _show_toxicity(drug: str) -> None:
 
 
 HARD_TO_LOAD = (
-    "cgas_sting", "killing", "memory", "nk_cells", "tryptophan", "checkpoints_tim3_lag3_tigit", "hypoxia", "vessels",
-    "ifn_gamma", "antigen_presentation", "type1_interferon",
-)  # fmt: skip
+    "cgas_sting",
+    "killing",
+    "memory",
+    "nk_cells",
+    "tryptophan",
+    "checkpoints_tim3_lag3_tigit",
+    "hypoxia",
+    "vessels",
+    "ifn_gamma",
+    "antigen_presentation",
+    "type1_interferon",
+)
 
 
 def bench_example(full: bool = False) -> tuple[str, str, Workload]:

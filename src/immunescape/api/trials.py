@@ -59,6 +59,7 @@ class VirtualTrial:
         self,
         patients: int | None = None,
         seed: int = 1,
+        *,
         workers: int | None = None,
         out: str | Path | None = None,
         engine: str = "auto",

@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def claims_command(
+    *,
     only: Annotated[
         list[str] | None,
         typer.Option(

@@ -129,6 +129,7 @@ def _numbers(text: str, option: str) -> list[float]:
 
 @design_app.command("size")
 def size_command(
+    *,
     ctx: typer.Context,
     what: Annotated[
         str,
@@ -260,6 +261,7 @@ def _size_of_design(name: str, as_json: bool) -> None:
 
 @design_app.command("simulate")
 def design_command(
+    *,
     names: Annotated[
         list[str] | None,
         typer.Argument(

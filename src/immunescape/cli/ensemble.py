@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def ensemble_command(
+    *,
     trial: Annotated[
         str, typer.Argument(help="An included trial (see `trials`) or a YAML file.", autocompletion=completion.trials)
     ],

@@ -75,6 +75,7 @@ def _study_folder(folder: Path | None, example: bool, command: str) -> Path:
 
 
 def profile_command(
+    *,
     folder: Folder = None,
     patient: Annotated[
         list[str] | None, typer.Option("--patient", "-p", help="Only this patient; may be given several times.")
@@ -122,6 +123,7 @@ def profile_command(
 
 
 def cohort_command(
+    *,
     folder: Folder = None,
     outcome: Annotated[
         list[str] | None,

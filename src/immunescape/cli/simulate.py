@@ -20,6 +20,7 @@ __all__ = ["register"]
 
 
 def simulate_command(
+    *,
     regimens: Annotated[
         list[str] | None,
         typer.Argument(
@@ -84,7 +85,7 @@ def simulate_command(
         )
     if out is not None:
         check_folder(out)
-    patient = _patient(seed, covariate, number, run, arm, trial, region, engine)
+    patient = _patient(seed, covariate, number=number, run=run, arm=arm, trial=trial, region=region, engine=engine)
     patient = patient.changed(**{name: _change(text) for name, text in _pairs("--set", change).items()})
     shown = list(dict.fromkeys(observe or ()))
     courses = patient.compare(
@@ -119,6 +120,7 @@ def register(app: typer.Typer) -> None:
 def _patient(
     seed: int,
     covariate: list[str] | None,
+    *,
     number: int | None,
     run: Path | None,
     arm: str | None,

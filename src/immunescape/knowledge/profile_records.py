@@ -200,6 +200,7 @@ class PatientProfile:
     """
 
     patient: str
+    _: KW_ONLY
     samples: tuple[str, ...] = ()
     biomarkers: Mapping[str, Measurement] = field(default_factory=dict)
     calls: Mapping[str, Call] = field(default_factory=dict)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Model", "computation_order"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Model:
     """An assembled model: what is integrated, in base units (day, cm, cell, nanomole, milligram).
 
@@ -123,18 +123,18 @@ class Model:
         if check_units:
             _check_units(draft)
         return cls(
-            tuple(m for m in chosen if not isinstance(m, Drug)),
-            tuple(m for m in chosen if isinstance(m, Drug)),
-            draft.states,
-            draft.parameters,
-            draft.quantities,
-            draft.reactions,
-            draft.events,
-            draft.compartments,
-            tuple(c for c, _ in draft.clones.values()),
-            tuple(keys),
-            tuple(missing),
-            None if strengths is None else dict(strengths),
+            mechanisms=tuple(m for m in chosen if not isinstance(m, Drug)),
+            drugs=tuple(m for m in chosen if isinstance(m, Drug)),
+            states=draft.states,
+            parameters=draft.parameters,
+            quantities=draft.quantities,
+            reactions=draft.reactions,
+            events=draft.events,
+            compartments=draft.compartments,
+            clones=tuple(c for c, _ in draft.clones.values()),
+            modulations=tuple(keys),
+            missing_strengths=tuple(missing),
+            strengths=None if strengths is None else dict(strengths),
             specificity=option,
         )
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["PatientCourse"]
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@dataclass(frozen=True, repr=False, eq=False, kw_only=True)
 class PatientCourse:
     """Course of a patient under a regimen; made by :meth:`VirtualPatient.simulate`.
 

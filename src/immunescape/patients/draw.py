@@ -190,7 +190,7 @@ def _again(
     row = rows.iloc[0]
     stream = 0 if paired else names.index(str(row["arm"]))
     spec = PopulationSpec(
-        seed, stream, region=region_of(trial.population), rtol=RTOL, block_size=1, fit=fit, eligibility=None
+        seed, stream=stream, region=region_of(trial.population), rtol=RTOL, block_size=1, fit=fit, eligibility=None
     )
     # the model with the trial's drugs: growth leaves them out, and so gives the same state
     made = BlockMaker(prepared_model(trial.drugs, trial.specificity), spec, get_engine(engine)).block(number)

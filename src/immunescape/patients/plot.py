@@ -138,9 +138,13 @@ def _draw_tumour(axis: Axes, courses: Sequence[PatientCourse]) -> None:
             mark = MARKS.get(str(response), "o")
             inside = "white" if new and mark != "x" else style["color"]
             axis.plot(
-                float(day) / DAYS_PER_MONTH, float(change), mark, color=style["color"], markersize=5,
+                float(day) / DAYS_PER_MONTH,
+                float(change),
+                mark,
+                color=style["color"],
+                markersize=5,
                 markerfacecolor=inside,
-            )  # fmt: skip
+            )
         death = course.outcome.get("death_day")
         if death is not None:
             axis.plot(death / DAYS_PER_MONTH, 0.0, "P", color=style["color"], markersize=8, clip_on=False)
@@ -169,9 +173,13 @@ def _draw_drugs(axis: Axes, courses: Sequence[PatientCourse]) -> None:
             axis.plot(_months(course), values, **style)
             peak = int(np.nanargmax(values)) if np.isfinite(values).any() else 0
             axis.annotate(
-                name.removeprefix("conc_"), (_months(course)[peak], top), fontsize=6.5, color=style["color"],
-                xytext=(2, 2), textcoords="offset points",
-            )  # fmt: skip
+                name.removeprefix("conc_"),
+                (_months(course)[peak], top),
+                fontsize=6.5,
+                color=style["color"],
+                xytext=(2, 2),
+                textcoords="offset points",
+            )
     axis.set_yscale("log")
     if lowest:
         axis.set_ylim(min(lowest), 3e4 * max(lowest))

@@ -108,13 +108,33 @@ def simulate_patient(
     for name in names:
         used.unit(name)  # refuses an unknown one
     horizon = months * DAYS_PER_MONTH
-    followed, row, visits = _followed(patient, used, compiled, given, months, scans, rtol, conduct, engine)
+    followed, row, visits = _followed(
+        patient,
+        used,
+        compiled=compiled,
+        regimen=given,
+        months=months,
+        scans=scans,
+        rtol=rtol,
+        conduct=conduct,
+        engine=engine,
+    )
     end, doses = horizon, _planned(patient, given, horizon)
     if conduct == "trial":
         end = horizon if row["death_day"] is None else min(horizon, float(row["death_day"]))
         doses = followed["doses"]
     text = str(given) if given.drugs else "no treatment"
-    table = _trajectory(patient, used, compiled, followed, names, doses, end, every_days, rtol)
+    table = _trajectory(
+        patient,
+        used,
+        compiled=compiled,
+        followed=followed,
+        names=names,
+        doses=doses,
+        end=end,
+        every_days=every_days,
+        rtol=rtol,
+    )
     return PatientCourse(
         patient=patient,
         regimen=text,
@@ -183,6 +203,7 @@ def _meaning(model: Model, name: str) -> str:
 def _followed(
     patient: VirtualPatient,
     model: Model,
+    *,
     compiled: Compiled,
     regimen: Regimen,
     months: float,
@@ -272,6 +293,7 @@ def _planned(patient: VirtualPatient, regimen: Regimen, horizon: float) -> list[
 def _trajectory(
     patient: VirtualPatient,
     model: Model,
+    *,
     compiled: Compiled,
     followed: dict[str, Any],
     names: Sequence[str],

@@ -30,14 +30,28 @@ __all__ = ["Change", "VirtualPatient"]
 Change = float | str
 """A value in the unit of the parameter table, or a factor of the patient's own value, such as ``x2``."""
 _SHOWN = (
-    "age", "sex", "histology", "stage", "smoking", "ecog", "pdl1_tps", "tmb_mut_mb", "driver", "sld_mm", "n_lesions",
-)  # fmt: skip
+    "age",
+    "sex",
+    "histology",
+    "stage",
+    "smoking",
+    "ecog",
+    "pdl1_tps",
+    "tmb_mut_mb",
+    "driver",
+    "sld_mm",
+    "n_lesions",
+)
 _NAMES = {
-    "ecog": "ECOG", "pdl1_tps": "PD-L1 TPS", "tmb_mut_mb": "TMB", "sld_mm": "sum of diameters", "n_lesions": "lesions",
-}  # fmt: skip
+    "ecog": "ECOG",
+    "pdl1_tps": "PD-L1 TPS",
+    "tmb_mut_mb": "TMB",
+    "sld_mm": "sum of diameters",
+    "n_lesions": "lesions",
+}
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, kw_only=True)
 class VirtualPatient:
     """A virtual patient at diagnosis; made by :func:`immunescape.patient` or ``result.patient(number)``.
 

@@ -117,7 +117,9 @@ def run_trial(
         engine_name = _working_engine(trial, engine)
         enroller = Enroller(trial.population, trial.file or None)
         size = candidates_per_block(trial, max(sizes), enroller)
-        task = BlockTask(trial, seed, engine_name, RTOL, size, fit, enroller)
+        task = BlockTask(
+            trial=trial, seed=seed, engine=engine_name, rtol=RTOL, candidates=size, fit=fit, enroller=enroller
+        )
         store = BlockStore(kept, _key(trial, seed, engine_name, size, paired, fit))
         gathered = _streams(sizes, paired, by_cluster=cluster is not None)
 

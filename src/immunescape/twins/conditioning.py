@@ -30,7 +30,7 @@ _ROUND = 512
 _MOST = 6144
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TwinPopulation:
     """Virtual patients conditioned on what was measured in one patient.
 
@@ -168,7 +168,7 @@ def condition(
             known.check(fact)
     rounds: list[_Round] = []
     surprise: dict[str, float] = {}
-    task = GrowTask(seed, region, kinds["parameter"], None, course, engine)
+    task = GrowTask(seed, region=region, facts=kinds["parameter"], proposal=None, course=course, engine=engine)
     total = 0
     while True:
         n = max(twins, batch) if not rounds else batch
@@ -193,7 +193,9 @@ def condition(
             break
         if known is not None or course is not None:
             proposal = _proposal(rounds, kinds["observable"], known, course)
-            task = GrowTask(seed, region, kinds["parameter"], proposal, course, engine)
+            task = GrowTask(
+                seed, region=region, facts=kinds["parameter"], proposal=proposal, course=course, engine=engine
+            )
     if known is not None:
         surprise |= {f.target: _tail(f, known.scaled(rounds[0].grown.table, f), rounds[0]) for f in kinds["observable"]}
     if course is not None:
@@ -209,15 +211,15 @@ def condition(
     if not facts:
         chosen, counts = np.arange(min(twins, len(table))), np.ones(min(twins, len(table)), dtype=int)
     return TwinPopulation(
-        patient,
-        table.iloc[chosen],
-        counts / counts.sum(),
-        tuple(facts),
-        min(ess, effective(counts.astype(float))),
-        total,
-        surprise,
-        seed,
-        region,
+        patient=patient,
+        table=table.iloc[chosen],
+        weights=counts / counts.sum(),
+        facts=tuple(facts),
+        effective=min(ess, effective(counts.astype(float))),
+        candidates=total,
+        surprise=surprise,
+        seed=seed,
+        region=region,
         engine=engine,
     )
 

@@ -54,7 +54,7 @@ class Choice:
     lead: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MeasurementValue:
     """Value of one measurement.
 
@@ -238,7 +238,7 @@ def value_of_information(
     gains, changed, narrowing = _cross_fitted(twins, shares, starts, folds)
     gain = w @ gains
     error = np.sqrt((w**2) @ (gains - gain) ** 2)
-    p = _familywise(twins, shares, starts, folds, gain, rng, permutations)
+    p = _familywise(twins, shares, starts=starts, folds=folds, gain=gain, rng=rng, permutations=permutations)
     best, lead = _chosen(twins, shares, np.ones(len(w), dtype=bool))
     rows = []
     for k, r in enumerate(results):
@@ -249,11 +249,17 @@ def value_of_information(
         )
         rows.append(
             MeasurementValue(
-                r.biomarker, float(gain[k]), float(gain[k] - 1.96 * error[k]), float(gain[k] + 1.96 * error[k]),
-                float(w @ changed[:, k]), float(p[k]), bool(p[k] <= _SURE and gain[k] > 0.0), float(narrowing[k]),
-                choices,
+                biomarker=r.biomarker,
+                gain=float(gain[k]),
+                low=float(gain[k] - 1.96 * error[k]),
+                high=float(gain[k] + 1.96 * error[k]),
+                changed=float(w @ changed[:, k]),
+                p=float(p[k]),
+                shown=bool(p[k] <= _SURE and gain[k] > 0.0),
+                narrowing=float(narrowing[k]),
+                choices=choices,
             )
-        )  # fmt: skip
+        )
     rows.sort(key=lambda r: (not r.shown, -r.gain if r.shown else -r.narrowing, r.biomarker))
     return NextMeasurements(said[0], against, tuple(rows), tuple(left_out), len(names))
 
@@ -283,7 +289,7 @@ def measure_next(
     table = followed.twins.table.loc[list(paired.ids)]
     results, left = possible_results(
         record.open_questions, followed.twins.facts, table, paired.weights, known, seed=seed
-    )  # fmt: skip
+    )
     return value_of_information(
         results,
         {o.name: paired.scores[o.name] for o in peers},
@@ -349,6 +355,7 @@ def _cross_fitted(
 def _familywise(
     twins: _Twins,
     shares: FloatArray,
+    *,
     starts: NDArray[np.int64],
     folds: Sequence[NDArray[np.int64]],
     gain: FloatArray,

@@ -18,7 +18,7 @@ __all__ = ["Interaction", "Label", "interaction", "interactions"]
 Label = Literal["prognostic", "predictive", "both", "not established"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Interaction:
     """How a biomarker goes with the effect of treatment on one endpoint.
 
@@ -94,7 +94,9 @@ def interaction(
     name = biomarker or str(values.name)
     complete, missing = _complete(values, treated, time, event, name)
     events = int(complete["event"].sum())
-    empty = Interaction(name, endpoint, len(complete), missing, events, **_NOTHING)
+    empty = Interaction(
+        biomarker=name, endpoint=endpoint, n=len(complete), n_missing=missing, events=events, **_NOTHING
+    )
     binary = set(complete["x"].unique()) <= {0.0, 1.0}
     if binary:
         smallest, empty = _counted(complete, empty)
