@@ -35,10 +35,10 @@ class Source:
         try:
             loader = yaml.SafeLoader(text)
         except yaml.reader.ReaderError as error:
-            line = text.count("\n", 0, max(0, error.position)) + 1
+            row = text.count("\n", 0, max(0, error.position)) + 1
             raise InputError(
                 f"the character U+{int(error.character):04X} is not allowed in YAML",
-                where=f"{file}, line {line}",
+                where=f"{file}, line {row}",
                 hint="Save the file as plain text in UTF-8.",
             ) from None
         try:
