@@ -145,7 +145,7 @@ def assumed_strengths(
         For fewer than three draws, or where fewer are left.
     """
     from immunescape.population.reference_baseline import prepared_model
-    from immunescape.trial.runner import model_digest, run_trial
+    from immunescape.trial.runner import model_digest, numbers_digest, run_trial
 
     if draws < _FEWEST:
         raise InputError(f"{draws} draws give no spread", hint=f"At least {_FEWEST}; 24 or more to ship.")
@@ -197,7 +197,7 @@ def assumed_strengths(
         for kind in used
     }
     return {
-        "model": digest,
+        "model": numbers_digest(),
         "draws": draws,
         "lost": lost,
         "patients": patients,
