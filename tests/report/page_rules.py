@@ -106,6 +106,9 @@ def _picture_faults(data: list[dict[str, object]], layout: dict[str, dict[str, o
         faults.append("a legend that may lie over what is drawn")
     if "title" in layout:
         faults.append("a title within the plot, which a narrow screen cuts")
+    for shape in layout.get("shapes") or ():
+        if not shape.get("line", {}).get("color"):
+            faults.append("a line without a colour of its own, which a dark page hides")
     for trace in data:
         names = trace.get("y") if trace.get("orientation") == "h" or trace.get("mode") == "markers" else None
         bare = not isinstance(names, list) or not any(isinstance(v, str) for v in names)

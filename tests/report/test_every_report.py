@@ -101,7 +101,7 @@ def test_every_template_of_a_page_is_written_by_a_test_of_its_report() -> None:
 def test_words_of_responses_have_colours_of_their_own_on_a_dark_page_too() -> None:
     from immunescape.report.figures import RESPONSE_COLOURS
 
-    script = (TEMPLATES / "pictures.js").read_text(encoding="utf-8")
+    script = (TEMPLATES / "night.js").read_text(encoding="utf-8")
     night = dict(re.findall(r'"(#[0-9a-f]{6})": "(#[0-9a-f]{6})"', script))
     assert night[RESPONSE_COLOURS["CR"]] != RESPONSE_COLOURS["PR"]
     styles = "".join(p.read_text(encoding="utf-8") for p in TEMPLATES.glob("*.css"))
@@ -117,7 +117,8 @@ window.picturesDrawn.then(() => setTimeout(() => done([...document.querySelector
     return r.left < box.left - 1 || r.right > box.right + 1 || r.bottom > box.bottom + 1;
   }).map((e) => e.textContent);
   const below = !legend || legend.getBoundingClientRect().top >= box.top + size.t + size.h;
-  return {plot: [size.w, size.h], outside, below};
+  const bar = g.querySelector('.modebar-group');
+  return {plot: [size.w, size.h], outside, below, covered: !!bar && !matchMedia('(hover: hover)').matches};
 })), 300));
 """
 
@@ -131,6 +132,7 @@ def test_pictures_fit_a_phone_and_a_desk(page: Path, new_browser: Callable[..., 
     for picture in browser.execute_async_script(MEASURED):
         assert picture["outside"] == []
         assert picture["below"], "the legend stands below the plot"
+        assert not picture["covered"], "no buttons over the picture where nothing can hover"
         assert picture["plot"][0] >= 0.4 * width * (1 if width < 500 else 0.8)
         assert picture["plot"][1] >= 180
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width

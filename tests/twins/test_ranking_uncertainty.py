@@ -246,6 +246,28 @@ def test_draws_of_assumed_strengths_resume_and_move_classes_together(tmp_path, m
         assumed_strengths(draws=2)
 
 
+@pytest.mark.parametrize(
+    ("content", "whole"),
+    [
+        ({"kinds": {"ici": {"response": [1.0], "pfs": [None], "os": [3.5]}}}, True),
+        ({"lost": "no reference patient"}, True),
+        ({"kinds": {"ici": {"response": [1.0], "pfs": [None], "os": []}}}, False),
+        ({"kinds": {"ici": {"response": [1.0], "pfs": ["2"], "os": [3.5]}}}, False),
+        ({"kinds": {"ici": {"response": [1.0]}}}, False),
+        ({"kinds": {}}, False),
+        ({"kinds": None}, False),
+        ({"lost": 3}, False),
+    ],
+)
+def test_a_stored_draw_of_strengths_is_taken_only_where_it_is_whole(content, whole, tmp_path):
+    from immunescape.files import stored_json
+    from immunescape.twins import assumed
+
+    path = tmp_path / "draw-1.json"
+    path.write_text(json.dumps({"key": "k", **content}))
+    assert (stored_json(path, lambda c: assumed._whole(c, "k", ["ici"], 1)) is not None) == whole
+
+
 def test_every_class_of_the_tables_has_a_regimen_to_simulate():
     found = regimens_of_classes()
     assert {"ici", "ici and chemotherapy", "chemotherapy"} <= set(found)

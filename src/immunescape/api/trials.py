@@ -135,6 +135,22 @@ class VirtualResult:
         """One row per virtual patient: covariates, response, times (months) and events."""
         return self.result.patients
 
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of each column of :attr:`patients`; '' for words and truth values."""
+        return {column: note["unit"] for column, note in self._notes().items()}
+
+    @property
+    def meanings(self) -> dict[str, str]:
+        """Meaning of each column of :attr:`patients`."""
+        return {column: note["description"] for column, note in self._notes().items()}
+
+    def _notes(self) -> dict[str, dict[str, str]]:
+        from immunescape.report.result_files import column_notes
+
+        trial = self.result.trial
+        return column_notes([str(c) for c in self.patients.columns], trial.drugs, trial.specificity)
+
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``result.json``."""
         return self.result.to_json()

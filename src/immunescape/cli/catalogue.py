@@ -38,7 +38,7 @@ def mechanisms_command(
 
     rows = mechanisms_table()
     if not (verbose or as_json):
-        rows = [{name: row[name] for name in ("name", "title", "states")} for row in rows]
+        rows = [{name: row[name] for name in ("name", "title", "tested", "states")} for row in rows]
     show_rows("Mechanisms", rows, as_json)
 
 

@@ -21,6 +21,9 @@ __all__ = ["register"]
 LEAST_WEIGHTED = 20
 """Patients per arm that a calibration by weights starts from, at least."""
 
+_METHODS = ("morris", "sobol", "each")
+"""Of `sensitivity`."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
@@ -247,6 +250,8 @@ def sensitivity_command(
     from immunescape.report.sensitivity_report import print_sensitivity, write_sensitivity_figure
 
     check_file(png, "--png")
+    if method not in _METHODS:
+        raise unknown_word("method", method, _METHODS)
     if method == "each":
         if png is not None:
             stop("--png is for morris and sobol", "Leave it out, or take --json.")

@@ -31,7 +31,7 @@ from immunescape.evaluation.target_sets import data_targets
 from immunescape.evaluation.targets import Target, trial_targets
 from immunescape.evaluation.trial_classes import roles
 from immunescape.evaluation.weighting import Sample, effective_size, pool
-from immunescape.files import check_folder, whole_file
+from immunescape.files import check_folder, stored_json, whole_file
 from immunescape.population.fit import PopulationFit
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ __all__ = [
     "AblationResult",
     "Difference",
     "ablatable",
+    "chosen_mechanisms",
     "difference",
     "group_of",
     "label_of",
@@ -188,6 +189,29 @@ def ablatable() -> list[str]:
     ]
 
 
+def chosen_mechanisms(names: Sequence[str]) -> list[str]:
+    """Mechanisms of a run, each once: those named, or all that can be switched off.
+
+    Raises
+    ------
+    InputError
+        For one that does not exist, or may not be switched off.
+    """
+    from immunescape.model.registry import mechanisms
+
+    can_be = ablatable()
+    for name in names:
+        if name in can_be:
+            continue
+        if name in mechanisms():
+            raise InputError(
+                f"'{name}' is no mechanism that can be switched off",
+                hint="Body and tumour stay, and what acts on no other mechanism leaves nothing to compare.",
+            )
+        raise unknown_word("mechanism that can be switched off", name, can_be)
+    return list(dict.fromkeys(names)) or can_be
+
+
 def group_of(target: Target) -> str:
     """Kind of a figure of patients: ``kinetics``, ``odds`` or ``courses``."""
     if " of a lesion " in target.name:
@@ -318,7 +342,7 @@ def run_ablation(
         For a mechanism that does not exist or may not be switched off, a trial that is not a calibration trial, too few
         trials.
     """
-    chosen = _chosen(mechanisms)
+    chosen = chosen_mechanisms(mechanisms)
     protocols = _protocols(trials)
     for number, least, counted in ((patients, 8, "patients of an arm"), (seeds, 1, "seeds"), (rounds, 1, "rounds")):
         if number < least:
@@ -346,15 +370,6 @@ def run_ablation(
         model=str(run.set_up["model"]),
         targets=counts,
     )
-
-
-def _chosen(mechanisms: Sequence[str]) -> list[str]:
-    """Mechanisms to switch off: those that are named, each once, or all that can be."""
-    possible = ablatable()
-    for name in mechanisms:
-        if name not in possible:
-            raise unknown_word("mechanism that can be switched off", name, possible)
-    return list(dict.fromkeys(mechanisms)) or possible
 
 
 def _protocols(trials: Sequence[Trial] | None) -> list[Trial]:
@@ -505,15 +520,19 @@ def _content(
 
 def _stored(path: Path | None, set_up: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
     """Seeds of an earlier run of the same model and set-up; a damaged or other file counts as none."""
-    if path is None or not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["set_up"] != set_up:
-            return {}
-        return {int(k): v for k, v in content["seeds"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
+    kinds = {"trials", *(group for group, count in set_up["targets"].items() if count)}
+
+    def fits(content: Any) -> bool:
+        numbers = [
+            value
+            for seed in content["seeds"].values()
+            for value in (seed["move"], *(seed["scores"][kind] for kind in kinds))
+        ]
+        whole = all(isinstance(v, (int, float)) and math.isfinite(v) for v in numbers)
+        return whole and content["set_up"] == set_up and all(int(k) >= 0 for k in content["seeds"])
+
+    content = stored_json(path, fits)
+    return {} if content is None else {int(k): v for k, v in content["seeds"].items()}
 
 
 def _store(path: Path | None, set_up: Mapping[str, Any], name: str, stored: Mapping[int, Any]) -> None:

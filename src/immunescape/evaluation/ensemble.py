@@ -20,7 +20,7 @@ from immunescape.errors import InputError, ModelError
 from immunescape.evaluation.harness.figures import figures
 from immunescape.evaluation.posterior import Posterior
 from immunescape.evaluation.uncertainty import WIDTHS, draw, fit_of
-from immunescape.files import check_folder, whole_file
+from immunescape.files import check_folder, stored_json, whole_file
 from immunescape.population.fit import PopulationFit
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def run_ensemble(
     def made(number: int) -> dict[str, Any]:
         """Figures of a draw; -1 is the model as it ships."""
         path = None if out is None else out / f"{'central' if number < 0 else f'draw-{number}'}.json"
-        stored = _stored(path, key)
+        stored: dict[str, Any] | None = stored_json(path, lambda content: _whole(content, key, number))
         if stored is not None:
             return stored
         fit = None
@@ -222,14 +222,15 @@ def _plain(value: float) -> float | None:
     return float(f"{value:.5g}") if math.isfinite(value) else None
 
 
-def _stored(path: Path | None, key: str) -> dict[str, Any] | None:
-    if path is None or not path.is_file():
-        return None
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return content if content["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def _whole(content: Any, key: str, number: int) -> bool:
+    """Whether what was stored of a draw is of this run and complete."""
+    if content["key"] != key:
+        return False
+    if number >= 0 and isinstance(content.get("lost"), str):
+        return True
+    pairs = content["figures"].values()
+    numbers = [value for pair in pairs for value in pair if value is not None]
+    return bool(pairs) and all(len(pair) == 2 for pair in pairs) and all(isinstance(v, (int, float)) for v in numbers)
 
 
 def _keep(path: Path | None, key: str, content: dict[str, Any]) -> dict[str, Any]:

@@ -423,9 +423,9 @@ def _run(
             if name not in parameters:
                 parameters[name] = np.full(n * len(scenarios), model.parameters[name].base)
             parameters[name][rows] = value
-        if case.clones:
+        if case.clones or _clones_without_mechanism(model, case):
             cells_before = {c: v[rows] for c, v in states.items() if c.startswith("C_")}
-            for name, cells in _clones(model, cells_before, case).items():
+            for name, cells in clone_cells(model, cells_before, case).items():
                 states[name][rows] = cells
         tables += list(doses[case.regimens, case.treat_from]) if case.regimens else [Doses.none()] * n
     job = Job(
@@ -528,14 +528,19 @@ def linked_factor(
     return result
 
 
-def _clones(model: Model, states: Mapping[str, FloatArray], case: Scenario) -> dict[str, FloatArray]:
+def _clones_without_mechanism(model: Model, case: Scenario) -> list[str]:
+    """Return the clones of mechanisms that a scenario switches off: they do not exist in it."""
+    return [c.name for c in model.clones if c.fraction and model.quantities[f"fraction_{c.name}"].owner in case.off]
+
+
+def clone_cells(model: Model, states: Mapping[str, FloatArray], case: Scenario) -> dict[str, FloatArray]:
+    """Return the cells of every clone: shares as the scenario has them; the others keep their proportions."""
     registered = {c.name for c in model.clones}
     shares = dict(case.clones)
     for name, _ in case.clones:
         if name not in registered:
             raise unknown_word("clone", name, registered)
-        if model.quantities[f"fraction_{name}"].owner in case.off:
-            del shares[name]  # a clone of a mechanism that is switched off does not exist
+    shares |= dict.fromkeys(_clones_without_mechanism(model, case), 0.0)
     total = np.sum([states[f"C_{c}"] for c in registered], axis=0)
     others = [c for c in registered if c not in shares]
     rest = np.sum([states[f"C_{c}"] for c in others], axis=0) if others else np.zeros_like(total)

@@ -80,13 +80,13 @@ class PatientCourse:
 
         return write_omex(self, path)
 
-    def to_petab(self, folder: str | Path, estimate: Sequence[str] = ()) -> list[Path]:
+    def to_petab(self, folder: str | Path, estimate: str | Sequence[str] = ()) -> list[Path]:
         """Write a PEtab problem; see :func:`immunescape.patients.exchange.write_petab`."""
         from immunescape.patients.exchange import write_petab
 
         return write_petab(self, folder, estimate)
 
-    def plot(self, panels: Sequence[str] | None = None, path: str | Path | None = None) -> Figure:
+    def plot(self, panels: str | Sequence[str] | None = None, path: str | Path | None = None) -> Figure:
         """Plot the course; see :func:`immunescape.patients.plot.plot_courses`."""
         from immunescape.patients.plot import plot_courses
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from immunescape.errors import InputError
+from immunescape.errors import InputError, several
 from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ MARKS = {"CR": "v", "PR": "v", "SD": "o", "PD": "^", "NE": "x", "": "s"}
 
 
 def plot_courses(
-    courses: Sequence[PatientCourse], panels: Sequence[str] | None = None, path: str | Path | None = None
+    courses: Sequence[PatientCourse], panels: str | Sequence[str] | None = None, path: str | Path | None = None
 ) -> Figure:
     """Plot courses over months: the change of the tumour's diameter, serum concentrations, and further outputs.
 
@@ -54,9 +54,8 @@ def plot_courses(
 
     if not courses:
         raise InputError("no course to plot")
-    if isinstance(panels, str):
-        panels = [panels]
     if panels is not None:
+        panels = several(panels)
         for name in panels:
             for course in courses:
                 course.column(name)

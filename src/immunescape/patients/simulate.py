@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from immunescape.errors import EngineError, InputError, unknown_word
+from immunescape.errors import EngineError, InputError, several, unknown_word
 from immunescape.patients.course import PatientCourse
 from immunescape.patients.engine_doses import doses_after_visits
 
@@ -44,7 +44,7 @@ def simulate_patient(
     *,
     months: float = 24.0,
     conduct: Conduct = "trial",
-    observe: Sequence[str] | None = None,
+    observe: str | Sequence[str] | None = None,
     every_days: float = 1.0,
     scans: str | None = None,
     engine: str = "auto",
@@ -135,7 +135,7 @@ def _outputs(model: Model, observe: Sequence[str] | str | None) -> tuple[str, ..
     """Names to put out, each once; all observables where none are named. An unknown one is refused."""
     if observe is None:
         return _observables(model)
-    names = tuple(dict.fromkeys([observe] if isinstance(observe, str) else observe))
+    names = tuple(dict.fromkeys(several(observe)))
     for name in names:
         model.unit(name)
     return names

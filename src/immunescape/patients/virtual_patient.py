@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from immunescape.errors import InputError, unknown_word
+from immunescape.errors import InputError, several, unknown_word
 from immunescape.model.specificity import DEFAULT, Specificity
 
 if TYPE_CHECKING:
@@ -163,15 +163,14 @@ class VirtualPatient:
 
         return simulate_patient(self, regimen, **options)
 
-    def compare(self, regimens: Sequence[str], **options: Any) -> PatientCourses:
+    def compare(self, regimens: str | Sequence[str], **options: Any) -> PatientCourses:
         """Simulate the patient under several regimens with the same random numbers; options as in :meth:`simulate`."""
         from immunescape.patients.courses import PatientCourses
 
-        if isinstance(regimens, str):
-            regimens = [regimens]
-        if not regimens:
+        texts = several(regimens)
+        if not texts:
             raise InputError("no regimen to compare", hint="Give one or more regimen texts.")
-        return PatientCourses(tuple(self.simulate(text, **options) for text in regimens))
+        return PatientCourses(tuple(self.simulate(text, **options) for text in texts))
 
     def sweep(
         self, parameter: str, values: Sequence[Change] | Change, regimen: str = "none", **options: Any
@@ -189,11 +188,11 @@ class VirtualPatient:
         """
         from immunescape.patients.courses import PatientCourses
 
-        several: Sequence[Change] = [values] if isinstance(values, (str, int, float)) else values
-        if not len(several):
+        chosen: Sequence[Change] = [values] if isinstance(values, (str, int, float)) else values
+        if not len(chosen):
             raise InputError(f"no value of '{parameter}' to simulate", hint="Give one or more values.")
         courses = []
-        for value in several:
+        for value in chosen:
             text = f"{parameter} {value}" if isinstance(value, str) else f"{parameter} = {value:g}"
             courses.append(self.changed(**{parameter: value}).simulate(regimen, label=text, **options))
         return PatientCourses(tuple(courses))

@@ -33,8 +33,8 @@ def plotly_script() -> str:
     folder = files("immunescape.report")
     library = (folder / "vendor" / "plotly-cartesian.min.js").read_bytes()
     packed = base64.b64encode(gzip.compress(library, 9, mtime=0)).decode("ascii")
-    script = (folder / "templates" / "pictures.js").read_text(encoding="utf-8")
-    return script.replace("@plotly.js, packed@", packed)
+    night, script = ((folder / "templates" / name).read_text(encoding="utf-8") for name in ("night.js", "pictures.js"))
+    return night + script.replace("@plotly.js, packed@", packed)
 
 
 _AXIS = {"gridcolor": "#e6ebf0", "zerolinecolor": "#e6ebf0", "automargin": True, "title": {"standoff": 10}}
@@ -104,14 +104,14 @@ class Picture:
         height = self.layout.get("height", 420)
         words = self.words()
         shows = html.escape(words[0])
-        named = html.escape(label) or shows
+        named = f"{html.escape(label)}. {shows}" if label else shows  # its buttons take focus, so it is no image
         title = _title(self.layout)
         above = f'<p class="picture-title">{html.escape(title)}</p>' if title else ""
         below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
         rest = "".join(f"<li>{html.escape(text)}</li>" for text in words[1:])
         return (
             f'<figure class="picture" aria-label="{named}">{above}<div id="{name}" class="plotly-graph-div" '
-            f'role="img" aria-label="{shows}" style="height:{height}px; width:100%;"></div>'
+            f'style="height:{height}px; width:100%;"></div>'
             + (f"<details><summary>In words</summary><ul>{rest}</ul></details>" if rest else "")
             + f'{below}</figure><script type="application/json" class="picture-content" data-for="{name}">'
             + f"[{parts}]</script>"

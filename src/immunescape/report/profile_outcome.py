@@ -78,7 +78,7 @@ def association_lines(table: pd.DataFrame, titles: dict[str, str]) -> list[dict[
         level = "" if r.level in ("", "True") else f" = {str(r.level).replace('_', ' ')}"
         lines.append(
             {
-                "compared": short(titles.get(str(r.biomarker), str(r.biomarker)) + level, 28),
+                "compared": titles.get(str(r.biomarker), str(r.biomarker)) + level,
                 "patients": str(r.n) if pd.isna(r.n_positive) else f"{int(r.n_positive)} of {r.n}",
                 "estimate (95 %)": f"{_BRIEF.get(r.measure, r.measure)} {r.estimate:.2f}{_between(r, '-')}",
                 "p": f"{r.p:.2g}",
@@ -96,7 +96,7 @@ def interaction_lines(table: pd.DataFrame, titles: dict[str, str]) -> list[dict[
         words = titles.get(name, name) + (equals + level).replace("_", " ")
         lines.append(
             {
-                "biomarker": short(words, 24),
+                "biomarker": words,
                 "n": str(r.n),
                 "ratio of HR (95 %)": f"{r.ratio:.2f} ({r.ratio_low:.2f}-{r.ratio_high:.2f})",
                 "p": f"{r.p:.2g}",

@@ -58,7 +58,15 @@ def forest_picture(result: RankedPatient) -> Picture:
         )  # fmt: skip
     standard = next(r.option.title for r in result.ranking.rows if r.option.name == result.ranking.standard)
     height = 170 + 44 * max(len(rows), 1)
-    zero = {"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1, "line": {"width": 1, "dash": "dash"}}
+    zero = {
+        "type": "line",
+        "x0": 0,
+        "x1": 0,
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "line": {"color": "#666666", "width": 1, "dash": "dash"},
+    }
     return Picture(
         traces,
         {

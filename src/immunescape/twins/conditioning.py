@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from immunescape.population.covariates import Region
 
-__all__ = ["ENOUGH", "TwinPopulation", "condition"]
+__all__ = ["ENOUGH", "TwinPopulation", "check_number_of_twins", "condition"]
 
 FloatArray = NDArray[np.float64]
 ENOUGH = 200
@@ -105,6 +105,18 @@ class _Round:
     log_weight: FloatArray
 
 
+def check_number_of_twins(twins: int, enough: int = ENOUGH) -> None:
+    """Refuse fewer twins than a statement about a patient needs.
+
+    Raises
+    ------
+    InputError
+        With the least number.
+    """
+    if twins < enough:
+        raise InputError(f"{twins} twins", hint=f"At least {enough} are needed for a statement about a patient.")
+
+
 def condition(
     patient: str,
     facts: Sequence[Fact],
@@ -147,8 +159,7 @@ def condition(
         ones that cost most.
     """
     facts = checked(sorted(facts, key=lambda f: (f.kind, f.target)))
-    if twins < enough:
-        raise InputError(f"{twins} twins", hint=f"At least {enough} are needed for a statement about a patient.")
+    check_number_of_twins(twins, enough)
     kinds = {kind: tuple(f for f in facts if f.kind == kind) for kind in ("covariate", "parameter", "observable")}
     observables = _observables(kinds["observable"], region, workers)
     rounds: list[_Round] = []

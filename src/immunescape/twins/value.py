@@ -38,6 +38,8 @@ would change the choice between options that are equally good."""
 _LEAST = 8.0
 """Effective twins with a result below which that result changes no choice."""
 _SURE = 0.05
+_NAMED = 5
+"""Measurements without a value that a sentence names; more are counted."""
 _FLOOR = 1e-3
 """Score (0.024 months of life) taken for the least spread of the gain of random results."""
 
@@ -106,7 +108,9 @@ class NextMeasurements:
         said = [_sentence(row) for row in self.rows if row.shown]
         rest = [in_words(row.biomarker) for row in self.rows if not row.shown]
         if rest:
-            said.append(f"In no twin can a change of the first choice be told from chance by: {', '.join(rest)}.")
+            other = "other " if said else ""
+            them = ": " + ", ".join(rest) if len(rest) <= _NAMED else f" any of {len(rest)} {other}measurements"
+            said.append(f"In no twin can a change of the first choice be told from chance by{them}.")
         narrow = sorted((r for r in self.rows if r.narrowing >= 0.02), key=lambda r: -r.narrowing)[:3]
         over = f" over {self.against}" if self.against else ""
         if narrow:
