@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -105,14 +106,6 @@ def calibrate_command(
     from immunescape.report.calibration_report import cost_text, print_calibration
 
     trials = _calibration_trials(names, data, quiet=as_json)
-    began = time.monotonic()
-
-    def tell(number: int, what: str, done: int, total: int) -> None:
-        if not as_json:
-            last = rounds + (method == "surface")
-            which = f"round {number + 1} of {last}" if number < last else "fresh patients of the fit"
-            typer.echo(f"{which}: {done} of {total} {what}, {(time.monotonic() - began) / 60:.1f} minutes", err=True)
-
     if method not in ("weights", "surface"):
         raise unknown_word("method", method, ("weights", "surface"))
     if method == "weights" and patients < LEAST_WEIGHTED:
@@ -125,7 +118,7 @@ def calibrate_command(
         out=out,
         start=None if start is None else PopulationFit.read(start),
         engine=engine,
-        progress=tell,
+        progress=_report_rounds(rounds + (method == "surface"), quiet=as_json),
         cluster=cluster,
         moving=None if parameters is None else read_terms(parameters),
         spread=spread,
@@ -145,6 +138,19 @@ def calibrate_command(
     print_calibration(made)
     typer.echo(f"Written: {out / 'population_fit.csv'}, {out / 'calibration.json'}")
     typer.echo(NOTICE)
+
+
+def _report_rounds(last: int, *, quiet: bool) -> Callable[[int, str, int, int], None]:
+    """Progress of a calibration of `last` rounds, with the minutes since now."""
+    began = time.monotonic()
+
+    def report(number: int, simulated: str, done: int, total: int) -> None:
+        if not quiet:
+            stage = f"round {number + 1} of {last}" if number < last else "fresh patients of the fit"
+            minutes = (time.monotonic() - began) / 60
+            typer.echo(f"{stage}: {done} of {total} {simulated}, {minutes:.1f} minutes", err=True)
+
+    return report
 
 
 def _calibration_trials(names: list[str] | None, data: Path | None, *, quiet: bool) -> list[Trial]:

@@ -259,8 +259,8 @@ def tuned(samples: Samples, targets: Sequence[Target], fit: PopulationFit) -> fl
     grid = np.linspace(-FARTHEST, FARTHEST, 17)
     best = float(grid[int(np.argmin([loss(float(x)) for x in grid]))])
     step = float(grid[1] - grid[0])
-    found = minimize_scalar(loss, bounds=(best - step, best + step), method="bounded", options={"xatol": 0.01})
-    return float(found.x) if found.fun <= loss(best) else best
+    minimum = minimize_scalar(loss, bounds=(best - step, best + step), method="bounded", options={"xatol": 0.01})
+    return float(minimum.x) if minimum.fun <= loss(best) else best
 
 
 def score(samples: Samples, targets: Sequence[Target], fit: PopulationFit, move: float) -> float:
@@ -513,7 +513,7 @@ def _content(
     trials: Sequence[Trial], of_trials: Mapping[str, Sequence[Target]], of_patients: Mapping[str, Sequence[Target]]
 ) -> str:
     """Hash of the protocols and of every figure that errors are taken of: a changed file is another run."""
-    figures = [(t.name, t.value, t.sd) for part in (of_trials, of_patients) for ts in part.values() for t in ts]
+    figures = [(t.name, t.value, t.sd) for grouped in (of_trials, of_patients) for ts in grouped.values() for t in ts]
     text = "\x1f".join([*(t.text or repr(t) for t in trials), repr(figures)])
     return hashlib.sha256(text.encode()).hexdigest()
 

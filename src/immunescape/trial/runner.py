@@ -126,7 +126,7 @@ def run_trial(
 
         def report() -> None:
             if progress is not None:
-                progress(sum(min(g.found, g.wanted) * len(g.arms) for g in gathered), sum(sizes))
+                progress(sum(min(g.collected, g.asked) * len(g.arms) for g in gathered), sum(sizes))
 
         report()
         todo = _Queue(gathered, store, report)
@@ -223,23 +223,23 @@ class _Gathered:
 
     stream: int
     arms: tuple[int, ...]
-    wanted: int
+    asked: int
     guess: float = 0.0
 
     def __post_init__(self) -> None:
         self.blocks: dict[int, TrialBlock] = {}
         self.next = 0
-        self.found = 0
+        self.collected = 0
         self.candidates = 0
 
     def add(self, block: TrialBlock) -> None:
         """Take a block, in any order; counts go on with the first gap."""
         self.blocks[block.index] = block
         while self.next in self.blocks:
-            self.found += len(self.blocks[self.next].complete)
+            self.collected += len(self.blocks[self.next].complete)
             self.candidates += sum(self.blocks[self.next].fates.values())
             self.next += 1
-        if not self.found and self.candidates >= GIVE_UP:
+        if not self.collected and self.candidates >= GIVE_UP:
             raise InputError(
                 f"none of {self.candidates} candidates could enter the trial",
                 hint="Widen the eligibility, or ask less of the prior lines.",
@@ -248,20 +248,20 @@ class _Gathered:
     @property
     def done(self) -> bool:
         """Whether enough patients are at hand."""
-        return self.found >= self.wanted
+        return self.collected >= self.asked
 
     def expects(self, asked: int) -> bool:
         """Whether the first `asked` blocks will probably hold enough patients; what is not known yet counts nothing."""
         waiting = sum(len(block.complete) for i, block in self.blocks.items() if i >= self.next)
         unknown = asked - self.next - sum(i >= self.next for i in self.blocks)
-        each = (self.found + waiting) / len(self.blocks) if self.blocks else self.guess
-        return self.found + waiting + 0.9 * each * unknown >= self.wanted
+        each = (self.collected + waiting) / len(self.blocks) if self.blocks else self.guess
+        return self.collected + waiting + 0.9 * each * unknown >= self.asked
 
     def finish(
         self, trial: Trial
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]], dict[str, dict[str, int]]]:
         """Rows, scans, failures and candidates by fate, up to the last patient wanted in the order of candidates."""
-        numbers = [number for i in range(self.next) for number in self.blocks[i].complete][: self.wanted]
+        numbers = [number for i in range(self.next) for number in self.blocks[i].complete][: self.asked]
         last, chosen = numbers[-1], set(numbers)
         rows: list[dict[str, Any]] = []
         scans: list[dict[str, Any]] = []

@@ -131,15 +131,15 @@ def _data(name: str) -> dict[str, Any] | None:
     path = files("immunescape.knowledge").joinpath("data", f"{name}.json")
     if not path.is_file():
         return None
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
 
 
 @lru_cache(maxsize=1)
 def shipped_strengths() -> AssumedMoves | None:
     """Moves of ``assumed_strengths.json``; None where the file does not ship."""
-    found = _data("assumed_strengths")
-    return None if found is None else moves_of(found)
+    strengths = _data("assumed_strengths")
+    return None if strengths is None else moves_of(strengths)
 
 
 def moves_of(content: Mapping[str, Any]) -> AssumedMoves:
@@ -221,12 +221,12 @@ def draw_moves(
     kinds = sorted({o.kind for o in options})
     # drawn whether they are used or not, so that a source alone sees the same numbers as all together
     errors = {k: rng.standard_normal(2) for k in kinds}
-    own = {k: rng.standard_normal(3) for k in kinds}
+    of_kind = {k: rng.standard_normal(3) for k in kinds}
     out = {}
     for o in options:
         move = np.zeros(3)
         if "strengths" in sources:
-            move = move + uncertainty.strengths.move(o.kind, draw, own[o.kind])
+            move = move + uncertainty.strengths.move(o.kind, draw, of_kind[o.kind])
         if "class" in sources:
             # what an add-on may be off by beyond its backbone is the share that is delivered
             classed = uncertainty.classes
