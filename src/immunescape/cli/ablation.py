@@ -26,7 +26,7 @@ def ablate_command(
         typer.Option(
             "--mechanisms",
             "-m",
-            help="Comma-separated mechanisms [default: all that can be switched off].",
+            help="Comma-separated mechanisms [default: all that can be switched off]; a+b: both off together.",
             autocompletion=completion.mechanism_list,
         ),
     ] = "",
