@@ -62,12 +62,14 @@ class EngineError(ImmunescapeError):
     """A model that an engine cannot compile or integrate."""
 
 
-def nearest(word: str, candidates: Iterable[str], n: int = 3) -> list[str]:
-    """Return up to `n` candidates that look most like `word`, best first.
+def nearest(word: object, candidates: Iterable[str], n: int = 3) -> list[str]:
+    """Return up to `n` candidates that look most like `word`, best first; nothing looks like what is no text.
 
     Slips of one or two letters come first, then longer names that begin with the word (``CD8`` for ``CD8_density_T``),
     then what resembles it less.
     """
+    if not isinstance(word, str):
+        return []
     pool = {c.casefold(): c for c in candidates}
     short = word.casefold()
     alike = difflib.get_close_matches(short, list(pool), n=n, cutoff=0.5)
@@ -83,7 +85,7 @@ def several(names: str | Iterable[str]) -> list[str]:
 
 def unknown_word(
     kind: str,
-    word: str,
+    word: object,
     candidates: Iterable[str],
     *,
     where: str | None = None,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from immunescape.evaluation.ablation import (
     Ablation,
     AblationResult,
     ablatable,
+    chosen_mechanisms,
     difference,
     group_of,
     label_of,
@@ -85,7 +88,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     runs: list[tuple[str, int]] = []
 
     def simulate(trial, *, patients, seed, workers, engine, fit, paired):
-        off = next((n.removeprefix("switch_") for n in fit.values), "")
+        off = "+".join(n.removeprefix("switch_") for n in fit.values)
         if off == "arginine":
             raise EngineError("the tumour never reaches its diameter")
         runs.append((off, seed))
@@ -93,7 +96,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
     def of(result, arm, names, scores, fit, *, kinetics):
         assert names == ["k_kill"]
-        return patients(result.trial.name, arm.name, fit, result.seed, 1.0 if result.off == "glycolysis" else 4.0)
+        return patients(result.trial.name, arm.name, fit, result.seed, 1.0 if "glycolysis" in result.off else 4.0)
 
     monkeypatch.setattr(ablation.Sample, "of", of)
     monkeypatch.setattr(ablation, "data_targets", lambda data, trials: [odds_target(4.0)] if data else [])
@@ -161,8 +164,59 @@ def test_what_only_one_mechanism_explains_tests_that_mechanism(stand_in, tmp_pat
     assert again.rows[0].row() == rows["glycolysis"].row()
     run_ablation(["lipids"], **{**options, "seeds": 4})
     assert {seed % 1000 for _, seed in stand_in[before:]} == {4}  # only the seed that was not there
-    (tmp_path / "out" / "lipids.json").write_text("{", encoding="utf-8")
+    path = tmp_path / "out" / "lipids.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"move"', '"moved"'), encoding="utf-8")
     assert run_ablation(["lipids"], **options).rows[0].row() == rows["lipids"].row()  # a damaged file is made anew
+
+
+def test_mechanisms_joined_by_a_plus_are_switched_off_together(stand_in, tmp_path: Path) -> None:
+    trials = [load_trial("oak"), load_trial("checkmate-057")]
+    options = {"trials": trials, "data": tmp_path, "patients": 8, "seeds": 3, "rounds": 2, "out": tmp_path / "out"}
+    together, many = "glycolysis+lipids", "glycolysis+lipids+mdsc+pge2+tgf_beta"
+    result = run_ablation([together, "lipids", many], **options)
+    off = {name for name, _ in stand_in}
+    assert {"", "glycolysis+lipids", "lipids"} < off
+    rows = {r.mechanism: r for r in result.rows}
+    assert rows[together].differences["odds"].mean > 2.0 > rows["lipids"].differences["odds"].mean
+    assert rows[together].claims >= rows["lipids"].claims
+    assert len(list((tmp_path / "out").glob("5-together-*.json"))) == 1
+    before = len(stand_in)
+    run_ablation([many], **options)
+    assert len(stand_in) == before  # stored
+    path = tmp_path / "labels.csv"
+    assert record_labels(result, "2026-01-02", path) == ["lipids"]  # a set has no label of its own
+    assert sorted(mechanism_labels(path)) == ["lipids"]
+    with pytest.raises(InputError, match="lipid"):
+        run_ablation(["glycolysis+lipid"], **options)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content["seeds"].update({"1": {}}),
+        lambda content: content["seeds"].update({"1": None}),
+        lambda content: content["seeds"].update({"one": content["seeds"]["1"]}),
+        lambda content: content["seeds"]["1"].pop("move"),
+        lambda content: content["seeds"]["1"].update(move=float("nan")),
+        lambda content: content["seeds"]["1"]["scores"].pop("odds"),
+        lambda content: content["seeds"]["1"]["scores"].update(trials="0.5"),
+        lambda content: content.update(seeds=[1]),
+        lambda content: content.pop("set_up"),
+        lambda content: content["set_up"].update(patients=9),
+    ],
+)
+def test_a_stored_mechanism_that_reads_as_json_but_is_not_whole_counts_as_none(
+    tmp_path: Path, damage: Callable[[dict[str, Any]], object]
+) -> None:
+    set_up = {"patients": 8, "targets": {"courses": 0, "odds": 1, "kinetics": 0}}
+    seeds = {1: {"scores": {"trials": 1.5, "odds": 0.25}, "move": -0.5}}
+    path = tmp_path / "lipids.json"
+    ablation._store(path, set_up, "lipids", seeds)
+    assert ablation._stored(path, set_up) == seeds
+    content = json.loads(path.read_text(encoding="utf-8"))
+    damage(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert ablation._stored(path, set_up) == {}
 
 
 @pytest.mark.parametrize("changed", ["figures of patients", "a trial file"])
@@ -187,7 +241,7 @@ def test_what_is_stored_of_other_data_or_another_protocol_is_run_again(
     ("change", "message"),
     [
         ({"mechanisms": ["glycolisis"]}, "glycolysis"),
-        ({"mechanisms": ["body"]}, "mechanism that can be switched off"),
+        ({"mechanisms": ["body"]}, "'body' is no mechanism that can be switched off(.|\n)*Body and tumour stay"),
         ({"trials": ["keynote-010", "oak"]}, "validation trial"),
         ({"trials": ["oak"]}, "left out"),
         ({"trials": ["oak", "oak"]}, "'oak' is named twice"),
@@ -318,8 +372,50 @@ def test_the_cost_is_said_before_anything_runs(stand_in, tmp_path: Path, monkeyp
     )
     assert result.exit_code == 0, result.output
     assert "480 virtual patients" in result.stderr
+    assert "Mechanisms: 1, and the full model" in result.stderr
     assert json.loads(result.stdout)["mechanisms"][0]["mechanism"] == "lipids"
     assert "`lipids`" in (tmp_path / "ablation.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-m", "lipds"], "Did you mean 'lipids'"),
+        (["-m", "tumour_growth"], "'tumour_growth' is no mechanism that can be switched off"),
+        (["--trials", "keynote-010,oak"], "'keynote-010' is a validation trial"),
+        (["--trials", "oak,nosuch"], "unknown trial 'nosuch'"),
+        (["--trials", "oak"], "one trial cannot be left out of itself"),
+        (["-o", "FILE"], "is a file, not a folder"),
+    ],
+)
+def test_wrong_options_of_an_ablation_are_refused_before_anything_runs(
+    stand_in: list[tuple[str, int]], tmp_path: Path, words: list[str], message: str
+) -> None:
+    from immunescape.cli.program import app
+
+    (tmp_path / "file").write_text("")
+    given = [str(tmp_path / "file") if word == "FILE" else word for word in words]
+    given += [] if "-m" in given else ["-m", "lipids"]
+    given += [] if "-o" in given else ["-o", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, ["ablate", *given, "-n", "8", "--seeds", "1"])
+    assert result.exit_code != 0
+    assert message in " ".join(str(result.exception or result.output).split())
+    assert not stand_in
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mechanism_that_is_named_twice_is_taken_once() -> None:
+    assert chosen_mechanisms(["lipids", "mdsc", "lipids"]) == ["lipids", "mdsc"]
+    assert chosen_mechanisms([]) == ablatable()
+
+
+def test_the_list_of_mechanisms_shows_what_each_was_tested_by() -> None:
+    from immunescape.cli.program import app
+
+    result = CliRunner().invoke(app, ["mechanisms"])
+    assert result.exit_code == 0
+    row = next(line for line in result.stdout.splitlines() if line.startswith("lipids"))
+    assert short_label("lipids") in row
 
 
 def test_show_and_the_list_say_what_a_mechanism_was_tested_by() -> None:

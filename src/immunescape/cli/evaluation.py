@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json as json_module
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from immunescape.cli import completion
 from immunescape.cli.running import Cluster, Engine, Progress, Seed, Workers, interruptible, stop
 from immunescape.errors import unknown_word
 
@@ -19,6 +21,9 @@ __all__ = ["register"]
 
 LEAST_WEIGHTED = 20
 """Patients per arm that a calibration by weights starts from, at least."""
+
+_METHODS = ("morris", "sobol", "each")
+"""Of `sensitivity`."""
 
 
 def register(app: typer.Typer) -> None:
@@ -38,7 +43,10 @@ def calibrate_command(
     *,
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Trials or YAML files to fit to [default: the included calibration trials]."),
+        typer.Argument(
+            help="Trials or YAML files to fit to [default: the included calibration trials].",
+            autocompletion=completion.trials,
+        ),
     ] = None,
     data: Annotated[
         Path | None,
@@ -102,14 +110,6 @@ def calibrate_command(
     from immunescape.report.calibration_report import cost_text, print_calibration
 
     trials = _calibration_trials(names, data, quiet=as_json)
-    began = time.monotonic()
-
-    def tell(number: int, what: str, done: int, total: int) -> None:
-        if not as_json:
-            last = rounds + (method == "surface")
-            which = f"round {number + 1} of {last}" if number < last else "fresh patients of the fit"
-            typer.echo(f"{which}: {done} of {total} {what}, {(time.monotonic() - began) / 60:.1f} minutes", err=True)
-
     if method not in ("weights", "surface"):
         raise unknown_word("method", method, ("weights", "surface"))
     if method == "weights" and patients < LEAST_WEIGHTED:
@@ -122,7 +122,7 @@ def calibrate_command(
         out=out,
         start=None if start is None else PopulationFit.read(start),
         engine=engine,
-        progress=tell,
+        progress=_report_rounds(rounds + (method == "surface"), quiet=as_json),
         cluster=cluster,
         moving=None if parameters is None else read_terms(parameters),
         spread=spread,
@@ -142,6 +142,19 @@ def calibrate_command(
     print_calibration(made)
     typer.echo(f"Written: {out / 'population_fit.csv'}, {out / 'calibration.json'}")
     typer.echo(NOTICE)
+
+
+def _report_rounds(last: int, *, quiet: bool) -> Callable[[int, str, int, int], None]:
+    """Progress of a calibration of `last` rounds, with the minutes since now."""
+    began = time.monotonic()
+
+    def report(number: int, simulated: str, done: int, total: int) -> None:
+        if not quiet:
+            stage = f"round {number + 1} of {last}" if number < last else "fresh patients of the fit"
+            minutes = (time.monotonic() - began) / 60
+            typer.echo(f"{stage}: {done} of {total} {simulated}, {minutes:.1f} minutes", err=True)
+
+    return report
 
 
 def _calibration_trials(names: list[str] | None, data: Path | None, *, quiet: bool) -> list[Trial]:
@@ -167,7 +180,11 @@ def _calibration_trials(names: list[str] | None, data: Path | None, *, quiet: bo
 def validate_command(
     *,
     names: Annotated[
-        list[str] | None, typer.Argument(help="Trials or YAML files with published results [default: all included].")
+        list[str] | None,
+        typer.Argument(
+            help="Trials or YAML files with published results [default: all included].",
+            autocompletion=completion.trials,
+        ),
     ] = None,
     patients: Annotated[
         int | None,
@@ -217,7 +234,9 @@ def validate_command(
 
 def sensitivity_command(
     *,
-    trial: Annotated[str, typer.Argument(help="An included trial (see `trials`) or a YAML file.")],
+    trial: Annotated[
+        str, typer.Argument(help="An included trial (see `trials`) or a YAML file.", autocompletion=completion.trials)
+    ],
     method: Annotated[
         str,
         typer.Option("--method", help="morris, sobol, or each: every parameter of the model by its prior width."),
@@ -241,6 +260,8 @@ def sensitivity_command(
     from immunescape.report.sensitivity_report import print_sensitivity, write_sensitivity_figure
 
     check_file(png, "--png")
+    if method not in _METHODS:
+        raise unknown_word("method", method, _METHODS)
     if method == "each":
         if png is not None:
             stop("--png is for morris and sobol", "Leave it out, or take --json.")

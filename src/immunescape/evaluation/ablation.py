@@ -31,7 +31,7 @@ from immunescape.evaluation.target_sets import data_targets
 from immunescape.evaluation.targets import Target, trial_targets
 from immunescape.evaluation.trial_classes import roles
 from immunescape.evaluation.weighting import Sample, effective_size, pool
-from immunescape.files import check_folder, whole_file
+from immunescape.files import check_folder, stored_json, whole_file
 from immunescape.population.fit import PopulationFit
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ __all__ = [
     "AblationResult",
     "Difference",
     "ablatable",
+    "chosen_mechanisms",
     "difference",
     "group_of",
     "label_of",
@@ -53,6 +54,8 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 Samples = dict[tuple[str, str], Sample]
 FULL = "full model"
+TOGETHER = "+"
+"""Joins the names of mechanisms that are switched off together."""
 TUNED = "k_kill"
 PRIOR = 0.7
 """Standard deviation of the move, as in ``calibration_terms.csv``."""
@@ -188,6 +191,31 @@ def ablatable() -> list[str]:
     ]
 
 
+def chosen_mechanisms(names: Sequence[str]) -> list[str]:
+    """Mechanisms of a run, each once: those named, or all that can be switched off.
+
+    Names joined by `TOGETHER` ("lipids+pge2") are switched off together, as in a smaller model.
+
+    Raises
+    ------
+    InputError
+        For one that does not exist, or may not be switched off.
+    """
+    from immunescape.model.registry import mechanisms
+
+    can_be = ablatable()
+    for name in (single for together in names for single in together.split(TOGETHER)):
+        if name in can_be:
+            continue
+        if name in mechanisms():
+            raise InputError(
+                f"'{name}' is no mechanism that can be switched off",
+                hint="Body and tumour stay, and what acts on no other mechanism leaves nothing to compare.",
+            )
+        raise unknown_word("mechanism that can be switched off", name, can_be)
+    return list(dict.fromkeys(names)) or can_be
+
+
 def group_of(target: Target) -> str:
     """Kind of a figure of patients: ``kinetics``, ``odds`` or ``courses``."""
     if " of a lesion " in target.name:
@@ -196,12 +224,13 @@ def group_of(target: Target) -> str:
 
 
 def claims_naming(mechanism: str) -> int:
-    """How many claims, and statements that must not hold, are carried or guarded by a mechanism."""
+    """How many claims, and statements that must not hold, are carried or guarded by a mechanism, or one of several."""
     from immunescape.knowledge.claim_records import load_claims
     from immunescape.knowledge.must_not_records import load_must_not
 
-    return sum(c.kind != "context" and mechanism in c.mechanism for c in load_claims()) + sum(
-        mechanism in s.guarded_by for s in load_must_not()
+    off = set(mechanism.split(TOGETHER))
+    return sum(c.kind != "context" and bool(off & {*c.mechanism}) for c in load_claims()) + sum(
+        bool(off & {*s.guarded_by}) for s in load_must_not()
     )
 
 
@@ -235,8 +264,8 @@ def tuned(samples: Samples, targets: Sequence[Target], fit: PopulationFit) -> fl
     grid = np.linspace(-FARTHEST, FARTHEST, 17)
     best = float(grid[int(np.argmin([loss(float(x)) for x in grid]))])
     step = float(grid[1] - grid[0])
-    found = minimize_scalar(loss, bounds=(best - step, best + step), method="bounded", options={"xatol": 0.01})
-    return float(found.x) if found.fun <= loss(best) else best
+    minimum = minimize_scalar(loss, bounds=(best - step, best + step), method="bounded", options={"xatol": 0.01})
+    return float(minimum.x) if minimum.fun <= loss(best) else best
 
 
 def score(samples: Samples, targets: Sequence[Target], fit: PopulationFit, move: float) -> float:
@@ -318,7 +347,7 @@ def run_ablation(
         For a mechanism that does not exist or may not be switched off, a trial that is not a calibration trial, too few
         trials.
     """
-    chosen = _chosen(mechanisms)
+    chosen = chosen_mechanisms(mechanisms)
     protocols = _protocols(trials)
     for number, least, counted in ((patients, 8, "patients of an arm"), (seeds, 1, "seeds"), (rounds, 1, "rounds")):
         if number < least:
@@ -346,15 +375,6 @@ def run_ablation(
         model=str(run.set_up["model"]),
         targets=counts,
     )
-
-
-def _chosen(mechanisms: Sequence[str]) -> list[str]:
-    """Mechanisms to switch off: those that are named, each once, or all that can be."""
-    possible = ablatable()
-    for name in mechanisms:
-        if name not in possible:
-            raise unknown_word("mechanism that can be switched off", name, possible)
-    return list(dict.fromkeys(mechanisms)) or possible
 
 
 def _protocols(trials: Sequence[Trial] | None) -> list[Trial]:
@@ -453,7 +473,7 @@ class _Run:
 
     def of_seeds(self, name: str, numbers: Sequence[int], out: Path | None) -> dict[int, dict[str, Any]]:
         """Evaluations of one model by seed, stored ones first; each is stored as soon as it is made."""
-        path = None if out is None else out / f"{name.replace(' ', '-')}.json"
+        path = None if out is None else out / _file_name(name)
         stored = _stored(path, self.set_up)
         for number in numbers:
             if number not in stored:
@@ -465,7 +485,7 @@ class _Run:
         """Errors of a model without a mechanism, killing tuned again in rounds of simulating and weighting."""
         fit = PopulationFit.shipped()
         if name != FULL:
-            fit = fit.with_values({f"switch_{name}": ("set", 0.0)})
+            fit = fit.with_values({f"switch_{single}": ("set", 0.0) for single in name.split(TOGETHER)})
         now = fit
         gathered: dict[tuple[str, str], list[Sample]] = {}
         for k in range(self.rounds):
@@ -494,26 +514,37 @@ class _Run:
         return {arm.name: Sample.of(result, arm, [TUNED], scored, now, kinetics=kinetics) for arm in trial.arms}
 
 
+def _file_name(name: str) -> str:
+    """File of a mechanism; several together are too many for a file's name and are told apart by a hash."""
+    if name.count(TOGETHER) < 3:
+        return f"{name.replace(' ', '-')}.json"
+    return f"{name.count(TOGETHER) + 1}-together-{hashlib.sha256(name.encode()).hexdigest()[:12]}.json"
+
+
 def _content(
     trials: Sequence[Trial], of_trials: Mapping[str, Sequence[Target]], of_patients: Mapping[str, Sequence[Target]]
 ) -> str:
     """Hash of the protocols and of every figure that errors are taken of: a changed file is another run."""
-    figures = [(t.name, t.value, t.sd) for part in (of_trials, of_patients) for ts in part.values() for t in ts]
+    figures = [(t.name, t.value, t.sd) for grouped in (of_trials, of_patients) for ts in grouped.values() for t in ts]
     text = "\x1f".join([*(t.text or repr(t) for t in trials), repr(figures)])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _stored(path: Path | None, set_up: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
     """Seeds of an earlier run of the same model and set-up; a damaged or other file counts as none."""
-    if path is None or not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["set_up"] != set_up:
-            return {}
-        return {int(k): v for k, v in content["seeds"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
+    kinds = {"trials", *(group for group, count in set_up["targets"].items() if count)}
+
+    def fits(content: Any) -> bool:
+        numbers = [
+            value
+            for seed in content["seeds"].values()
+            for value in (seed["move"], *(seed["scores"][kind] for kind in kinds))
+        ]
+        whole = all(isinstance(v, (int, float)) and math.isfinite(v) for v in numbers)
+        return whole and content["set_up"] == set_up and all(int(k) >= 0 for k in content["seeds"])
+
+    content = stored_json(path, fits)
+    return {} if content is None else {int(k): v for k, v in content["seeds"].items()}
 
 
 def _store(path: Path | None, set_up: Mapping[str, Any], name: str, stored: Mapping[int, Any]) -> None:

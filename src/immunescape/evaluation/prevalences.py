@@ -181,7 +181,9 @@ def _compared(axis: Axis, studies: tuple[PublishedPrevalence, ...]) -> Prevalenc
 def prevalence_table(comparisons: Sequence[PrevalenceComparison] | None = None) -> str:
     """Write the comparison as Markdown: how many axes lie where, then a row for each axis."""
     rows = compare_prevalences() if comparisons is None else comparisons
-    count = {word: sum(row.position == word for row in rows) for word in ("inside", "below", "above", "none")}
+    count = {
+        position: sum(row.position == position for row in rows) for position in ("inside", "below", "above", "none")
+    }
     lines = [
         f"Of {len(rows)} axes, the assumed proportion lies inside the published range for {count['inside']}, below it",
         f"for {count['below']} and above it for {count['above']}; for {count['none']} none was found.",

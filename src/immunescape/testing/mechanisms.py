@@ -89,7 +89,7 @@ def _own_table(mechanism: Mechanism, folder: Path | None, caller: str) -> Mechan
     known = {**registry.mechanisms(), **registry.drugs()}
     if known.get(mechanism.name) is mechanism:
         return mechanism
-    return registry.with_own_table(mechanism, folder or Path(caller).parent, mechanism.name)
+    return registry.with_table_in(mechanism, folder or Path(caller).parent, mechanism.name)
 
 
 def _check(mechanism: Mechanism, engine: str) -> None:

@@ -161,11 +161,7 @@ def condition(
     facts = checked(sorted(facts, key=lambda f: (f.kind, f.target)))
     check_number_of_twins(twins, enough)
     kinds = {kind: tuple(f for f in facts if f.kind == kind) for kind in ("covariate", "parameter", "observable")}
-    known: Observables | None = None
-    if kinds["observable"]:
-        known = reference_observables(region, workers)
-        for fact in kinds["observable"]:
-            known.check(fact)
+    observables = _observables(kinds["observable"], region, workers)
     rounds: list[_Round] = []
     surprise: dict[str, float] = {}
     task = GrowTask(seed, region=region, facts=kinds["parameter"], proposal=None, course=course, engine=engine)
@@ -182,37 +178,30 @@ def condition(
                 f"no candidate with these covariates is diagnosed and plausible: {dict(grown.fates)}",
                 hint="Check the sum of diameters and the counts of lesions.",
             )
-        logs = [f.log_likelihood(known.scaled(grown.table, f)) for f in kinds["observable"]] if known else []
-        if course is not None:
-            logs += [f.log_likelihood(grown.levels[:, k]) for k, f in enumerate(course.facts)]
-        log_weight = grown.log_weight + np.sum(logs, axis=0) if logs else grown.log_weight
+        log_weight = _log_weight(grown, kinds["observable"], observables, course)
         rounds.append(_Round(grown, task.proposal, log_weight))
         weights = _pooled(rounds)
         ess = effective(weights)
         if ess >= enough or total >= most:
             break
-        if known is not None or course is not None:
-            proposal = _proposal(rounds, kinds["observable"], known, course)
+        if observables is not None or course is not None:
+            proposal = _proposal(rounds, kinds["observable"], observables, course)
             task = GrowTask(
                 seed, region=region, facts=kinds["parameter"], proposal=proposal, course=course, engine=engine
             )
-    if known is not None:
-        surprise |= {f.target: _tail(f, known.scaled(rounds[0].grown.table, f), rounds[0]) for f in kinds["observable"]}
+    if observables is not None:
+        surprise |= {
+            f.target: _tail(f, observables.scaled(rounds[0].grown.table, f), rounds[0]) for f in kinds["observable"]
+        }
     if course is not None:
         surprise |= {f.target: _tail(f, rounds[0].grown.levels[:, k], rounds[0]) for k, f in enumerate(course.facts)}
         facts = (*facts, *course.facts)
     if ess < enough:
         raise InputError(_too_few(ess, enough, total, surprise, facts), hint=_TOO_FEW)
-    import pandas as pd
-
-    table = pd.concat([r.grown.table for r in rounds])
-    rng = np.random.default_rng([seed, 21])
-    chosen, counts = np.unique(systematic(weights, twins, rng), return_counts=True)
-    if not facts:
-        chosen, counts = np.arange(min(twins, len(table))), np.ones(min(twins, len(table)), dtype=int)
+    table, counts = _drawn(rounds, weights, twins, seed, given=bool(facts))
     return TwinPopulation(
         patient=patient,
-        table=table.iloc[chosen],
+        table=table,
         weights=counts / counts.sum(),
         facts=tuple(facts),
         effective=min(ess, effective(counts.astype(float))),
@@ -222,6 +211,40 @@ def condition(
         region=region,
         engine=engine,
     )
+
+
+def _observables(facts: Sequence[Fact], region: Region, workers: int) -> Observables | None:
+    """Scales of what is observed in the reference population; None where nothing is."""
+    if not facts:
+        return None
+    observables = reference_observables(region, workers)
+    for fact in facts:
+        observables.check(fact)
+    return observables
+
+
+def _log_weight(
+    grown: Grown, facts: Sequence[Fact], observables: Observables | None, course: EarlyCourse | None
+) -> FloatArray:
+    """Log weights of candidates under what was observed and the course so far."""
+    logs = [f.log_likelihood(observables.scaled(grown.table, f)) for f in facts] if observables else []
+    if course is not None:
+        logs += [f.log_likelihood(grown.levels[:, k]) for k, f in enumerate(course.facts)]
+    return grown.log_weight + np.sum(logs, axis=0) if logs else grown.log_weight
+
+
+def _drawn(
+    rounds: Sequence[_Round], weights: FloatArray, twins: int, seed: int, *, given: bool
+) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """Twins drawn from the weighted candidates, and how many each stands for; the first ones if nothing is `given`."""
+    import pandas as pd
+
+    table = pd.concat([r.grown.table for r in rounds])
+    rng = np.random.default_rng([seed, 21])
+    chosen, counts = np.unique(systematic(weights, twins, rng), return_counts=True)
+    if not given:
+        chosen, counts = np.arange(min(twins, len(table))), np.ones(min(twins, len(table)), dtype=int)
+    return table.iloc[chosen], counts
 
 
 _TOO_FEW = "Check what is least likely (a unit, a sample that was swapped), or leave a measurement out of the files."
@@ -252,7 +275,7 @@ def _pooled(rounds: Sequence[_Round]) -> FloatArray:
 
 
 def _proposal(
-    rounds: Sequence[_Round], facts: Sequence[Fact], known: Observables | None, course: EarlyCourse | None
+    rounds: Sequence[_Round], facts: Sequence[Fact], observables: Observables | None, course: EarlyCourse | None
 ) -> Proposal | None:
     """Where to look next: parameters given the observables, by a linear fit to the candidates so far."""
     import pandas as pd
@@ -260,9 +283,9 @@ def _proposal(
     table = pd.concat([r.grown.table for r in rounds])
     scaled, values, errors = [], [], []
     for fact in facts:
-        if fact.value is None or known is None:
+        if fact.value is None or observables is None:
             continue
-        x, logs = known.scaled(table, fact), fact.scale == "sd_ln"
+        x, logs = observables.scaled(table, fact), fact.scale == "sd_ln"
         scaled.append(np.log(np.maximum(x, 1e-300)) if logs else x)
         values.append(np.log(fact.value) if logs else fact.value)
         errors.append(fact.spread)

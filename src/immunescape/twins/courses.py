@@ -61,8 +61,8 @@ class DaysAndThen(Schedule):
         """See `Schedule.times`."""
         last = max(self.days, default=0.0)
         later = [t for t in super().times(until_days) if t > last + 21.0]
-        found = np.asarray([*self.days, *later], dtype=float)
-        return found[found <= until_days + 1e-9]
+        days = np.asarray([*self.days, *later], dtype=float)
+        return days[days <= until_days + 1e-9]
 
 
 @dataclass(frozen=True)
@@ -255,9 +255,9 @@ def _follow(task: CourseTask, table: pd.DataFrame) -> Courses:
     rows: list[dict[str, Any]] = []
     scans: list[dict[str, Any]] = []
     for k, arm in enumerate(trial.arms):
-        own = copied(patients, simulator) if k + 1 < len(trial.arms) else patients
-        simulator.treat(own, arm, table)
-        for p in own:
+        arm_patients = copied(patients, simulator) if k + 1 < len(trial.arms) else patients
+        simulator.treat(arm_patients, arm, table)
+        for p in arm_patients:
             if p.failure:
                 lost[p.number] = p.failure
                 continue
@@ -279,17 +279,17 @@ def _follow(task: CourseTask, table: pd.DataFrame) -> Courses:
 
 def _length(line: LineRecord) -> float:
     """Days for which a recorded line is simulated."""
-    known = line.progression_day if line.progressed else min(line.end, line.last_day + 1.0)
+    recorded = line.progression_day if line.progressed else min(line.end, line.last_day + 1.0)
     if line.progressed:
-        return math.ceil((_LINE_BEYOND * (known - line.start) + 63.0) / 7.0) * 7.0
-    return max(math.ceil((known - line.start) / 7.0) * 7.0, 7.0)
+        return math.ceil((_LINE_BEYOND * (recorded - line.start) + 63.0) / 7.0) * 7.0
+    return max(math.ceil((recorded - line.start) / 7.0) * 7.0, 7.0)
 
 
 def _scan_days(line: LineRecord, length: float) -> list[float]:
     """Days from the start of the line: the patient's, then every nine weeks."""
-    own = [s.day - line.start for s in line.scans]
-    last = max(own, default=0.0)
-    return [*own, *np.arange(last + 63.0, length, 63.0)]
+    recorded = [s.day - line.start for s in line.scans]
+    last = max(recorded, default=0.0)
+    return [*recorded, *np.arange(last + 63.0, length, 63.0)]
 
 
 def follow(
@@ -345,7 +345,9 @@ def follow(
         finally:
             team.close()
     parts = [made[k] for k in range(len(pieces))]
-    history = tuple({i: o for part in parts for i, o in part.history[k].items()} for k in range(len(task.history)))
+    history = tuple(
+        {i: o for of_worker in parts for i, o in of_worker.history[k].items()} for k in range(len(task.history))
+    )
     return Courses(
         stacked([p.patients for p in parts]),
         stacked([p.scans for p in parts]),

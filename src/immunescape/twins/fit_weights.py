@@ -55,12 +55,12 @@ def fit_factors(followed: Followed, draws: int, seed: int, fits: Sequence[Popula
     out = np.ones((len(fits), len(table)))
     rows = followed.courses.patients.drop_duplicates("id").set_index("id")
     extra = [c for c in rows.columns if str(c).startswith(("p:", "frailty_", "lesion_draws")) and c not in table]
-    for batch, own in table.groupby([batch_of(int(i)) for i in table.index]):
+    for batch, of_batch in table.groupby([batch_of(int(i)) for i in table.index]):
         number, its_seed = first_number(int(str(batch))), seed_of(followed.twins.seed, int(str(batch)))
-        here = own.index.intersection(rows.index)
+        here = of_batch.index.intersection(rows.index)
         if not len(here):
             continue
-        whole = pd.concat([own.loc[here], rows.loc[here, extra]], axis=1)
+        whole = pd.concat([of_batch.loc[here], rows.loc[here, extra]], axis=1)
         whole["id"] = here.to_numpy() - number
         sample = Sample.of_scores(
             _complete(whole),

@@ -65,9 +65,9 @@ class Proposal:
         """Ln(density of the proposal / of the standard normal) (n,) at scores (n, k) of its parameters."""
         from scipy.linalg import solve_triangular
 
-        own = solve_triangular(self.factor, (scores - self.mean).T, lower=True)
+        standard = solve_triangular(self.factor, (scores - self.mean).T, lower=True)
         return np.asarray(
-            0.5 * (scores**2).sum(axis=1) - 0.5 * (own**2).sum(axis=0) - np.log(np.diag(self.factor)).sum()
+            0.5 * (scores**2).sum(axis=1) - 0.5 * (standard**2).sum(axis=0) - np.log(np.diag(self.factor)).sum()
         )
 
 
@@ -248,16 +248,16 @@ def grow_many(task: GrowTask, covariates: pd.DataFrame, *, workers: int = 1, siz
             team.close()
     parts = [made[k] for k in range(len(pieces))]
     fates: dict[str, int] = {}
-    for part in parts:
-        for name, count in part.fates.items():
+    for batch_rows in parts:
+        for name, count in batch_rows.fates.items():
             fates[name] = fates.get(name, 0) + count
-    tables = [part.table for part in parts if len(part.table)]
+    tables = [batch_rows.table for batch_rows in parts if len(batch_rows.table)]
     return Grown(
         pd.concat(tables) if tables else pd.DataFrame(),
         parts[0].names,
-        np.concatenate([part.scores for part in parts]),
-        np.concatenate([part.log_weight for part in parts]),
-        np.concatenate([part.levels for part in parts]),
+        np.concatenate([batch_rows.scores for batch_rows in parts]),
+        np.concatenate([batch_rows.log_weight for batch_rows in parts]),
+        np.concatenate([batch_rows.levels for batch_rows in parts]),
         fates,
     )
 

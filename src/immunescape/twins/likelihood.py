@@ -75,8 +75,8 @@ def _scans(record: LineRecord, outcome: LineOutcome) -> float:
         if twin is None:  # it had progressed or died before: as far out as three standard deviations
             total -= 4.5
             continue
-        own = math.log(max(scan.sld_mm / record.baseline_mm, _FLOOR))
-        total -= 0.5 * ((own - math.log(max(twin, _FLOOR))) / error) ** 2
+        measured = math.log(max(scan.sld_mm / record.baseline_mm, _FLOOR))
+        total -= 0.5 * ((measured - math.log(max(twin, _FLOOR))) / error) ** 2
     return total
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from immunescape.errors import InputError
 from immunescape.twins.conditioning import ENOUGH, TwinPopulation, condition
 from immunescape.twins.courses import Courses, CourseTask, follow, stacked, usual_regimen
 from immunescape.twins.covariates import effective
-from immunescape.twins.early import early_course
+from immunescape.twins.early import EarlyCourse, early_course
 from immunescape.twins.likelihood import arm_outcomes, line_log_likelihood, size_log_likelihood
 from immunescape.twins.records import LineRecord, PatientRecord
 
@@ -147,7 +147,7 @@ def forecast(patients: pd.DataFrame, weights: FloatArray, at_day: float = 0.0) -
     order = np.argsort(pfs)
     half = np.searchsorted(np.cumsum(w[order]), 0.5)
     median = pfs[order][min(int(half), len(pfs) - 1)]
-    found: dict[str, Any] = {
+    forecasts: dict[str, Any] = {
         "response": float(w @ patients["best_response"].isin(["CR", "PR"]).to_numpy(dtype=float)),
         "grade3": float(w @ patients["grade3_day"].notna().to_numpy(dtype=float)),
         "stopped": float(w @ patients["toxicity_stop_day"].notna().to_numpy(dtype=float)),
@@ -155,8 +155,8 @@ def forecast(patients: pd.DataFrame, weights: FloatArray, at_day: float = 0.0) -
     }
     for name, days, months in (("pfs", pfs, (6, 12)), ("os", os_, (6, 12, 24))):
         for month in months:
-            found[f"{name}_{month}"] = float(w @ (days > month * MONTH)) if month * MONTH > at_day else 1.0
-    return {k: None if v is None else round(v, 4) for k, v in found.items()}
+            forecasts[f"{name}_{month}"] = float(w @ (days > month * MONTH)) if month * MONTH > at_day else 1.0
+    return {k: None if v is None else round(v, 4) for k, v in forecasts.items()}
 
 
 def event_days(patients: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
@@ -203,27 +203,17 @@ def twins_on(
     InputError
         Where too few twins had such a course.
     """
-    import pandas as pd
-
-    ongoing = record.ongoing
-    course = None
-    if ongoing is not None and not record.history and not record.unknown_lines:
-        course = early_course(
-            usual_regimen(ongoing.drugs),
-            ongoing.baseline_mm,
-            [(s.day - ongoing.start, s.sld_mm) for s in ongoing.scans],
-            [replace(c, day=c.day - ongoing.start) for c in record.ctdna if c.day >= ongoing.start - 7.0],
-        )
+    ongoing, course = record.ongoing, _course_from_diagnosis(record)
     driver = next((f.allowed[0] for f in record.facts if f.target == "driver" and len(f.allowed) == 1), "none")
-    parts: list[Followed] = []
+    batches: list[Followed] = []
     more = _MORE if _informative(record) else 1.0
     for batch in range(_BATCHES):
-        own = seed_of(seed, batch)
+        batch_seed = seed_of(seed, batch)
         population = condition(
             record.patient,
             record.facts,
             twins=math.ceil(more * twins),
-            seed=own,
+            seed=batch_seed,
             region="east_asian" if region == "east_asian" else "western",
             workers=workers,
             engine=engine,
@@ -231,7 +221,7 @@ def twins_on(
             course=course,
         )
         task = CourseTask(
-            own,
+            batch_seed,
             arms,
             history=record.history,
             unknown_lines=record.unknown_lines,
@@ -248,32 +238,54 @@ def twins_on(
         if ongoing is not None:
             logs = logs + _ongoing(record, ongoing, population.table.index.to_numpy(), courses, course is None)
         weights = population.weights * np.exp(logs)
-        parts.append(_renumbered(Followed(population, courses, weights), first_number(batch)))
-        total = np.concatenate([p.weights for p in parts])
+        batches.append(_renumbered(Followed(population, courses, weights), first_number(batch)))
+        total = np.concatenate([b.weights for b in batches])
         if effective(total) >= enough or not _informative(record):
             break
     else:
         raise InputError(
-            f"only {effective(total):.0f} of {sum(len(p.twins) for p in parts)} twins have such a course; {enough} are "
-            "needed",
+            f"only {effective(total):.0f} of {sum(len(b.twins) for b in batches)} twins have such a course; "
+            f"{enough} are needed",
             hint="Check the days of scans and progression. Courses that the model cannot reproduce give no forecast.",
         )
-    first = parts[0].twins
-    table = pd.concat([p.twins.table for p in parts])
+    return _joined(batches, total, len(record.history))
+
+
+def _course_from_diagnosis(record: PatientRecord) -> EarlyCourse | None:
+    """Scans and ctDNA of a first line that is going on: they condition the twins while these are drawn."""
+    ongoing = record.ongoing
+    if ongoing is None or record.history or record.unknown_lines:
+        return None
+    return early_course(
+        usual_regimen(ongoing.drugs),
+        ongoing.baseline_mm,
+        [(s.day - ongoing.start, s.sld_mm) for s in ongoing.scans],
+        [replace(c, day=c.day - ongoing.start) for c in record.ctdna if c.day >= ongoing.start - 7.0],
+    )
+
+
+def _joined(batches: Sequence[Followed], total: FloatArray, lines: int) -> Followed:
+    """All batches as one population, with the weights `total` of its twins; `lines` earlier lines were followed."""
+    import pandas as pd
+
     weights = total / total.sum()
-    ess = effective(total)
-    joined = replace(
-        first, table=table, weights=weights, effective=ess, candidates=sum(p.twins.candidates for p in parts)
+    twins = replace(
+        batches[0].twins,
+        table=pd.concat([b.twins.table for b in batches]),
+        weights=weights,
+        effective=effective(total),
+        candidates=sum(b.twins.candidates for b in batches),
     )
+    first = batches[0].courses
     courses = Courses(
-        stacked([p.courses.patients for p in parts]),
-        stacked([p.courses.scans for p in parts]),
-        tuple({i: o for p in parts for i, o in p.courses.history[k].items()} for k in range(len(record.history))),
-        tuple(x for p in parts for x in p.courses.lost),
-        parts[0].courses.drugs,
-        parts[0].courses.specificity,
+        stacked([b.courses.patients for b in batches]),
+        stacked([b.courses.scans for b in batches]),
+        tuple({i: o for b in batches for i, o in b.courses.history[k].items()} for k in range(lines)),
+        tuple(lost for b in batches for lost in b.courses.lost),
+        first.drugs,
+        first.specificity,
     )
-    return Followed(joined, courses, weights)
+    return Followed(twins, courses, weights)
 
 
 def seed_of(seed: int, batch: int) -> int:
@@ -296,19 +308,19 @@ def _informative(record: PatientRecord) -> bool:
     return bool(record.history or record.ongoing is not None or math.isfinite(record.entry_mm) or record.unknown_lines)
 
 
-def _renumbered(part: Followed, offset: int) -> Followed:
+def _renumbered(piece: Followed, offset: int) -> Followed:
     if not offset:
-        return part
-    table = part.twins.table.copy()
+        return piece
+    table = piece.twins.table.copy()
     table.index = table.index + offset
-    patients, scans = part.courses.patients.copy(), part.courses.scans.copy()
+    patients, scans = piece.courses.patients.copy(), piece.courses.scans.copy()
     patients["id"] += offset
     if len(scans):
         scans["id"] += offset
-    history = tuple({i + offset: o for i, o in line.items()} for line in part.courses.history)
-    lost = tuple((i + offset, why) for i, why in part.courses.lost)
-    courses = replace(part.courses, patients=patients, scans=scans, history=history, lost=lost)
-    return Followed(replace(part.twins, table=table), courses, part.weights)
+    history = tuple({i + offset: o for i, o in line.items()} for line in piece.courses.history)
+    lost = tuple((i + offset, why) for i, why in piece.courses.lost)
+    courses = replace(piece.courses, patients=patients, scans=scans, history=history, lost=lost)
+    return Followed(replace(piece.twins, table=table), courses, piece.weights)
 
 
 def _log_weights(record: PatientRecord, population: TwinPopulation, courses: Courses) -> FloatArray:
