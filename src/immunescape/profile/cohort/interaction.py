@@ -225,7 +225,16 @@ def interactions(
                 events = int(event[~np.isnan(numbers)].sum())
                 missing = int(followed.sum()) - n
                 note = f"the same patients as {twin}: tested there"
-                rows.append(Interaction(label, endpoint, n, missing, events, **{**_NOTHING, "note": note}))
+                rows.append(
+                    Interaction(
+                        biomarker=label,
+                        endpoint=endpoint,
+                        n=n,
+                        n_missing=missing,
+                        events=events,
+                        **{**_NOTHING, "note": note},
+                    )
+                )
                 continue
             rows.append(interaction(x, arm, time, event, biomarker=label, endpoint=endpoint, minimum=minimum))
     table = pd.DataFrame([vars(r) for r in rows], columns=[f.name for f in dataclasses.fields(Interaction)])
