@@ -2,6 +2,7 @@
 
 python scripts/public_data.py list                 what there is, from where, under which licence
 python scripts/public_data.py fetch FOLDER [NAME]  download what can be, say what must be fetched by hand
+python scripts/public_data.py fetch --dry-run …    say what would be downloaded and to where, without a download
 python scripts/public_data.py check FOLDER         which files are there, and whether they are those that were used
 
 Nothing of it is part of the package. FOLDER is the `data` folder: tests look for ``../shared/data`` beside the
@@ -122,9 +123,32 @@ def check(folder: Path) -> dict[str, int]:
     return counts
 
 
+def plan(folder: Path, names: list[str]) -> int:
+    """Say of each source where it would be downloaded from and to, or that it is fetched by hand; 2: unknown name."""
+    rows = sources()
+    if unknown := sorted(set(names) - {row["folder"] for row in rows}):
+        print(f"unknown: {', '.join(unknown)}. Known: {', '.join(row['folder'] for row in rows)}", file=sys.stderr)
+        return 2
+    for row in rows:
+        if not names or row["folder"] in names:
+            how = "by hand" if row["how"] == "hand" else f"would be downloaded to {folder / row['folder']}"
+            print(f"{row['folder']}: {how}, from {row['address']} ({row['licence']})")
+    return 0
+
+
 def main(arguments: list[str]) -> int:
     """Run the command."""
+    if not {"-h", "--help"}.isdisjoint(arguments):
+        print(__doc__)
+        return 0
+    dry = "--dry-run" in arguments
+    arguments = [a for a in arguments if a != "--dry-run"]
+    if unknown := [a for a in arguments if a.startswith("-")]:
+        print(f"unknown option {unknown[0]}\n\n{__doc__}", file=sys.stderr)
+        return 2
     match arguments:
+        case ["fetch", folder, *names] if dry:
+            return plan(Path(folder), names)
         case ["list"]:
             for row in sources():
                 print(f"{row['folder']:20} {row['how']:8} {row['source']:16} {row['licence']:12} {row['address']}")

@@ -81,3 +81,26 @@ def test_the_data_at_hand_are_those_that_were_used(script, shared_data):
 def test_only_https_is_fetched(script):
     with pytest.raises(ValueError, match="https"):
         script.download("file:///etc/hostname")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["fetch", "--help"], ["-h"]])
+def test_help_is_printed_and_nothing_is_made(script, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert script.main(words) == 0
+    assert "fetch FOLDER" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_names_every_source_and_downloads_nothing(script, tmp_path, capsys):
+    assert script.main(["fetch", "--dry-run", str(tmp_path / "data")]) == 0
+    text = capsys.readouterr().out
+    for row in script.sources():
+        assert row["address"] in text
+    assert not list(tmp_path.iterdir())
+    assert script.main(["fetch", "--dry-run", str(tmp_path / "data"), "nothing"]) == 2
+    assert "Known: " in capsys.readouterr().err
+
+
+def test_an_unknown_option_is_refused(script, tmp_path, capsys):
+    assert script.main(["fetch", "--dryrun", str(tmp_path / "data")]) == 2
+    assert "--dryrun" in capsys.readouterr().err

@@ -34,7 +34,7 @@ class VirtualDesign:
 
         try:
             content = yaml.safe_load(self.text)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, TypeError, RecursionError):
             content = None  # reading the design says where the text is not YAML
         return str(content.get("name", Path(self.file).stem)) if isinstance(content, dict) else Path(self.file).stem
 

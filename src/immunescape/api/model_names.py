@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from immunescape.model import Model
 
-__all__ = ["name_facts", "names_of_the_model", "print_name"]
+__all__ = ["name_facts", "names_of_the_model", "parameter_names", "print_name"]
 
 
 @lru_cache(maxsize=1)
@@ -19,11 +19,16 @@ def _full_model() -> Model:
     return Model.build(drugs=list(drugs()))
 
 
+def parameter_names() -> list[str]:
+    """Parameters of the tables, and switches, of the model with every drug."""
+    parameters = _full_model().parameters.values()
+    return [p.name for p in parameters if p.grade != "defined" or p.name.startswith("switch_")]
+
+
 def names_of_the_model() -> list[str]:
     """Parameters of the tables, states and quantities of the model with every drug."""
     model = _full_model()
-    parameters = [p.name for p in model.parameters.values() if p.grade != "defined" or p.name.startswith("switch_")]
-    return [*parameters, *model.states, *model.quantities]
+    return [*parameter_names(), *model.states, *model.quantities]
 
 
 def name_facts(name: str) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from immunescape.cli import completion
 from immunescape.cli.running import Engine, interruptible
 
 __all__ = ["register"]
@@ -22,7 +23,12 @@ def ablate_command(
     *,
     mechanisms: Annotated[
         str,
-        typer.Option("--mechanisms", "-m", help="Comma-separated mechanisms [default: all that can be switched off]."),
+        typer.Option(
+            "--mechanisms",
+            "-m",
+            help="Comma-separated mechanisms [default: all that can be switched off]; a+b: both off together.",
+            autocompletion=completion.mechanism_list,
+        ),
     ] = "",
     trials: Annotated[
         str, typer.Option("--trials", help="Comma-separated calibration trials [default: four with patients' data].")

@@ -64,9 +64,19 @@ def show_command(
 def model_command(
     *,
     drugs: Annotated[
-        str, typer.Option("--drugs", help="Comma-separated drugs to include; 'all' for every drug, '' for none.")
+        str,
+        typer.Option(
+            "--drugs",
+            help="Comma-separated drugs to include; 'all' for every drug, '' for none.",
+            autocompletion=completion.drug_list,
+        ),
     ] = "all",
-    without: Annotated[str, typer.Option("--without", help="Comma-separated mechanisms to leave out.")] = "",
+    without: Annotated[
+        str,
+        typer.Option(
+            "--without", help="Comma-separated mechanisms to leave out.", autocompletion=completion.mechanism_list
+        ),
+    ] = "",
     equations: Annotated[bool, typer.Option("--equations", help="Print the assembled equations.")] = False,
     cite: Annotated[bool, typer.Option("--cite", help="Print the bibliography of what is switched on.")] = False,
     sbml: Annotated[Path | None, typer.Option("--sbml", help="Write SBML Level 3 Version 2 to this file.")] = None,
@@ -77,7 +87,9 @@ def model_command(
 ) -> None:
     """Print the model: mechanisms, states, parameters with their grade."""
     from immunescape.api.model import build_model, model_summary, print_bounds, print_model
+    from immunescape.files import check_file
 
+    check_file(sbml, "--sbml")
     model = build_model(drugs=drugs, without=without)
     if sbml is not None:
         try:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from immunescape.cli import completion
 from immunescape.cli.running import Cluster, Engine, Progress, interruptible, show_rows
 
 __all__ = ["register"]
@@ -22,7 +23,11 @@ def claims_command(
     *,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", help="Id of a claim, or (part of) the name of a chapter; repeatable."),
+        typer.Option(
+            "--only",
+            help="Id of a claim, or (part of) the name of a chapter; repeatable.",
+            autocompletion=completion.claims,
+        ),
     ] = None,
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=2, max=100_000, help="Virtual patients per scenario.")

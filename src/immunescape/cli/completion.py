@@ -4,7 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["claims", "covariates", "designs", "engines", "things", "trials"]
+__all__ = [
+    "claims",
+    "covariates",
+    "designs",
+    "drug_list",
+    "engines",
+    "mechanism_list",
+    "parameters",
+    "things",
+    "trials",
+]
+
+
+def _last_of_list(names: Iterable[str], incomplete: str) -> list[str]:
+    """Completions of the last name of a comma-separated list; those before it stay, and are not offered again."""
+    before, comma, last = incomplete.rpartition(",")
+    given = {name.strip() for name in before.split(",")}
+    return [f"{before}{comma}{name}" for name in _starting(names, last.strip()) if name not in given]
+
+
+def drug_list(incomplete: str) -> list[str]:
+    """Drugs, separated by commas."""
+    from immunescape.model.registry import drugs
+
+    return _last_of_list(drugs(), incomplete)
+
+
+def mechanism_list(incomplete: str) -> list[str]:
+    """Mechanisms, separated by commas."""
+    from immunescape.model.registry import mechanisms
+
+    return _last_of_list(mechanisms(), incomplete)
+
+
+def parameters(incomplete: str) -> list[str]:
+    """Parameters of the model, ready for a value."""
+    from immunescape.api.model_names import parameter_names
+
+    return _starting((f"{name}=" for name in parameter_names()), incomplete)
 
 
 def _starting(words: Iterable[str], incomplete: str) -> list[str]:

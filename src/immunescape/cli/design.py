@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from immunescape.cli import completion
+from immunescape.cli.folders import Force, refuse_other
 from immunescape.cli.running import Cluster, Progress, Seed, Workers, interruptible, show_rows, stop
 
 __all__ = ["register"]
@@ -129,7 +131,12 @@ def _numbers(text: str, option: str) -> list[float]:
 def size_command(
     *,
     ctx: typer.Context,
-    what: Annotated[str, typer.Argument(help="survival, rates, means; or a design that ships, or a YAML file.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="survival, rates, means; or a design that ships, or a YAML file.", autocompletion=completion.designs
+        ),
+    ],
     hazard_ratio: Annotated[
         float | None, typer.Option("--hazard-ratio", help="survival: under the alternative.")
     ] = None,
@@ -257,7 +264,10 @@ def design_command(
     *,
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Included designs (see `designs`) or YAML files; several are compared side by side."),
+        typer.Argument(
+            help="Included designs (see `designs`) or YAML files; several are compared side by side.",
+            autocompletion=completion.designs,
+        ),
     ] = None,
     replicates: Annotated[
         int, typer.Option("--replicates", "-r", min=1, max=10_000_000, help="Simulated trials per scenario.")
@@ -276,6 +286,7 @@ def design_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print design.json instead of tables.")] = False,
     template: Annotated[bool, typer.Option("--template", help="Print a commented YAML file to start from.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of a design file.")] = False,
+    force: Force = False,
 ) -> None:
     """Simulate a trial design: boundaries, power, type-I error, expected size and duration.
 
@@ -291,10 +302,13 @@ def design_command(
             "name a design or a YAML file",
             "`immunescape designs` lists those that ship; `--template` writes one to start from.",
         )
-    from immunescape.api.designs import run_designs
+    from immunescape.api.designs import load_design, run_designs
+    from immunescape.files import check_folder
 
     label = names[0] if len(names) == 1 else "comparison"
     folder = out or Path("immunescape-results") / Path(label).stem
+    check_folder(folder)
+    refuse_other(folder, "design", load_design(names[0]).name, force=force)
     with interruptible(folder, "replicates"), Progress(quiet=as_json) as advance:
         run = run_designs(names, replicates, seed, workers=workers, cluster=cluster, out=folder, progress=advance)
     if as_json:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from immunescape.cli import completion
 from immunescape.cli.running import Engine, Progress, interruptible
 
 __all__ = ["register"]
@@ -20,7 +21,9 @@ def register(app: typer.Typer) -> None:
 
 def ensemble_command(
     *,
-    trial: Annotated[str, typer.Argument(help="An included trial (see `trials`) or a YAML file.")],
+    trial: Annotated[
+        str, typer.Argument(help="An included trial (see `trials`) or a YAML file.", autocompletion=completion.trials)
+    ],
     draws: Annotated[
         int, typer.Option("--draws", min=2, max=10_000, help="Number of draws of the parameter values.")
     ] = 12,

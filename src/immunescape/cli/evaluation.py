@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from immunescape.cli import completion
 from immunescape.cli.running import Cluster, Engine, Progress, Seed, Workers, interruptible, stop
 from immunescape.errors import unknown_word
 
@@ -42,7 +43,10 @@ def calibrate_command(
     *,
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Trials or YAML files to fit to [default: the included calibration trials]."),
+        typer.Argument(
+            help="Trials or YAML files to fit to [default: the included calibration trials].",
+            autocompletion=completion.trials,
+        ),
     ] = None,
     data: Annotated[
         Path | None,
@@ -176,7 +180,11 @@ def _calibration_trials(names: list[str] | None, data: Path | None, *, quiet: bo
 def validate_command(
     *,
     names: Annotated[
-        list[str] | None, typer.Argument(help="Trials or YAML files with published results [default: all included].")
+        list[str] | None,
+        typer.Argument(
+            help="Trials or YAML files with published results [default: all included].",
+            autocompletion=completion.trials,
+        ),
     ] = None,
     patients: Annotated[
         int | None,
@@ -226,7 +234,9 @@ def validate_command(
 
 def sensitivity_command(
     *,
-    trial: Annotated[str, typer.Argument(help="An included trial (see `trials`) or a YAML file.")],
+    trial: Annotated[
+        str, typer.Argument(help="An included trial (see `trials`) or a YAML file.", autocompletion=completion.trials)
+    ],
     method: Annotated[
         str,
         typer.Option("--method", help="morris, sobol, or each: every parameter of the model by its prior width."),

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from immunescape.cli.folders import Force, refuse_other
 from immunescape.errors import InputError
 
 __all__ = ["register"]
@@ -87,6 +88,7 @@ def profile_command(
     example: Annotated[bool, typer.Option("--example", help="Profile the included synthetic example study.")] = False,
     template: Annotated[bool, typer.Option("--template", help="Print a commented manifest.yaml.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of profile.json.")] = False,
+    force: Force = False,
 ) -> None:
     """Profile patients: biomarkers and a call for each resistance mechanism from their files."""
     if template:
@@ -105,8 +107,11 @@ def profile_command(
 
     results = Path("immunescape-results")
     check_folder(results if out is None else out)
+    if out is not None:
+        refuse_other(out, "study", None, force=force)
     study = profile_study(folder, patients=patient, rules=rules, reference=reference, units=declared_units(unit))
     target = out or results / (study.name or "profile")
+    refuse_other(target, "study", study.name, force=force)
     written = study.save(target)
     if as_json:
         with (target / "profile.json").open(encoding="utf-8") as lines:
@@ -136,6 +141,7 @@ def cohort_command(
     ] = None,
     as_json: AsJson = False,
     example: Annotated[bool, typer.Option("--example", help="Test the included synthetic example study.")] = False,
+    force: Force = False,
 ) -> None:
     """Test mechanisms and biomarkers for association with response, PFS and OS, with false discovery rates."""
     from immunescape.api.profiles import profile_study
@@ -145,9 +151,12 @@ def cohort_command(
         from immunescape.report.files import check_folder
 
         check_folder(out)
+        refuse_other(out, "study", None, force=force)
     folder = _study_folder(folder, example, "cohort")
     study = profile_study(folder, rules=rules, reference=reference, units=declared_units(unit))
     endpoints = [e for e in (outcome or ["os"]) if e in ("pfs", "os")] or ["os"] if treated is not None else []
+    if out is not None:
+        refuse_other(out, "study", study.name, force=force)
     written = [] if out is None else study.save_statistics(out, outcome, treated)
     if as_json:
         table, _ = study.associations(outcome)

@@ -39,7 +39,11 @@ def simulate_command(
     ] = None,
     change: Annotated[
         list[str] | None,
-        typer.Option("--set", help="NAME=VALUE or NAME=x2: a parameter, changed from day 0; repeatable."),
+        typer.Option(
+            "--set",
+            help="NAME=VALUE or NAME=x2: a parameter, changed from day 0; repeatable.",
+            autocompletion=completion.parameters,
+        ),
     ] = None,
     number: Annotated[int | None, typer.Option("--id", min=0, help="Number of the patient (of a run: --run).")] = None,
     run: Annotated[Path | None, typer.Option("--run", help="Folder of a run, whose patient --id is taken.")] = None,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from immunescape.cli import completion
+from immunescape.cli.folders import Force, refuse_other
 from immunescape.cli.running import Cluster, Engine, Progress, Seed, Workers, first_with, interruptible, show_rows, stop
 
 __all__ = ["register"]
@@ -67,9 +68,7 @@ def trial_command(
     result_schema: Annotated[
         bool, typer.Option("--result-schema", help="Print the JSON schema of result.json.")
     ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Write into a folder that contains the results of another trial.")
-    ] = False,
+    force: Force = False,
 ) -> None:
     """Run a virtual trial and compare it with the published one."""
     if result_schema:
@@ -100,8 +99,7 @@ def trial_command(
         virtual = virtual.with_curves(curves)
     folder = out or Path("immunescape-results") / virtual.name
     check_folder(folder)
-    if not force:
-        _refuse_other(folder, virtual.name)
+    refuse_other(folder, "trial", virtual.name, force=force)
     with interruptible(folder), Progress(quiet=as_json) as advance:
         result = virtual.run(
             patients=patients, seed=seed, workers=workers, out=folder, engine=engine, paired=paired,
@@ -113,16 +111,6 @@ def trial_command(
         return
     result.show()
     typer.echo("\nWritten: " + ", ".join(str(p) for p in written))
-
-
-def _refuse_other(folder: Path, name: str) -> None:
-    """Refuse a folder that holds the result of another trial, which would be overwritten."""
-    try:
-        held = json_module.loads((folder / "result.json").read_text(encoding="utf-8")).get("trial")
-    except (OSError, ValueError, AttributeError):
-        return
-    if isinstance(held, str) and held != name:
-        stop(f"{folder} holds the result of '{held}'", "Choose another folder (--out), or overwrite it with --force.")
 
 
 def _read_ahead() -> None:

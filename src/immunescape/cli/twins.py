@@ -120,9 +120,11 @@ def rank_command(
     """Rank the regimens that a patient's setting allows, on the same twins; without --patient, of all patients."""
     _asked(folder, patient, example, "rank", cohort=True)
     from immunescape.api import RankingSettings, rank
+    from immunescape.files import check_file
     from immunescape.report.files import check_folder
     from immunescape.twins.ranking import read_weights
 
+    check_file(design, "--design")
     weights = read_weights(weight or [])
     settings = RankingSettings(weights=weights, margin=margin, twins=twins, seed=seed, workers=workers)
     question: dict[str, Any] = {"at": at, "options": options, "units": declared_units(unit), "settings": settings}

@@ -186,12 +186,16 @@ def record_labels(result: AblationResult, date: str, path: Path = FILE) -> list[
     """Write the rows of a run into the table, in place of older ones of the same mechanisms; return their names.
 
     Rows without a label, of too few seeds, are written as well and say so; one that could not be switched off says why.
+    Mechanisms that were switched off together have no label of their own and are left out.
     """
+    from immunescape.evaluation.ablation import TOGETHER
+
     kept = {}
     if path.is_file():
         with path.open(encoding="utf-8", newline="") as stream:
             kept = {row["mechanism"]: row for row in csv.DictReader(stream)}
-    for row in result.rows:
+    alone = [row for row in result.rows if TOGETHER not in row.mechanism]
+    for row in alone:
         kept[row.mechanism] = _cells(row, result, date)
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -199,7 +203,7 @@ def record_labels(result: AblationResult, date: str, path: Path = FILE) -> list[
     writer.writerows(kept[name] for name in sorted(kept))
     with whole_file(path, "cannot write the labels", hint="Run it where the package is installed for editing.") as file:
         file.write(text.getvalue().encode())
-    return [row.mechanism for row in result.rows]
+    return [row.mechanism for row in alone]
 
 
 def _cells(row: Ablation, result: AblationResult, date: str) -> dict[str, str]:

@@ -88,6 +88,27 @@ def _expanded(text: str, where: str) -> str:
     return re.sub(r"\$\{(\w+)\}", one, text)
 
 
+def _refuse_twice(text: str, file: str) -> None:
+    """Refuse a key that one mapping has twice: YAML would take the last in silence."""
+    waiting: list[Any] = [yaml.compose(text, Loader=yaml.SafeLoader)]
+    seen: set[int] = set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        elif isinstance(node, yaml.MappingNode):
+            keys: set[str] = set()
+            for key, value in node.value:
+                if str(key.value) in keys and key.value != "<<":
+                    place = f"{file}, line {key.start_mark.line + 1}"
+                    raise InputError(f"key '{key.value}' is given twice", where=place, hint="Keep one of them.")
+                keys.add(str(key.value))
+                waiting.append(value)
+
+
 def read_manifest(path: Path) -> Manifest:
     """Read ``manifest.yaml``.
 
@@ -103,6 +124,7 @@ def read_manifest(path: Path) -> Manifest:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
         raise InputError(f"broken YAML: {getattr(error, 'problem', error)}", where=f"{path.name}{place}") from None
+    _refuse_twice(text, path.name)
     if not isinstance(data, dict):
         raise InputError("a manifest is a mapping with the key 'files'", where=path.name, hint="See the template.")
     try:

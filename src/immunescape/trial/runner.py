@@ -7,6 +7,7 @@ interrupted. Finished blocks lie in ``OUT/.blocks/<key>/``, the key being a hash
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import time
@@ -413,6 +414,35 @@ def model_digest() -> str:
     """Hash of the package's files on which a simulated trial depends: model, engine, population, trial, knowledge."""
     digest = hashlib.sha256()
     _add_package(digest)
+    return digest.hexdigest()
+
+
+LEARNT_FROM_RUNS = ("class_evidence.csv", "prediction_errors.csv")
+"""Tables that are written from a run of the harness: no simulated patient depends on them."""
+
+
+PROSE = ("source", "note")
+"""Columns of tables that no simulation reads."""
+
+
+def numbers_digest() -> str:
+    """Hash of the tables of numbers that simulated patients depend on: parameters, links, fit and hazards.
+
+    In contrast to `model_digest`, it is unchanged by a rewording of the code, by sources and notes, and by the tables
+    that a run itself writes: what is learnt from runs carries it, so that a reader is told when the released numbers
+    have moved on.
+    """
+    digest = hashlib.sha256()
+    root = Path(str(files("immunescape")))
+    for package in ("model", "population", "trial", "knowledge/data"):
+        for path in sorted((root / package).rglob("*.csv")):
+            if path.name in LEARNT_FROM_RUNS:
+                continue
+            with path.open(encoding="utf-8-sig", newline="") as stream:
+                rows = list(csv.reader(stream))
+            read = [k for k, name in enumerate(rows[0] if rows else []) if name not in PROSE]
+            cells = [[row[k] for k in read if k < len(row)] for row in rows]
+            digest.update(json.dumps([path.relative_to(root).as_posix(), cells]).encode())
     return digest.hexdigest()
 
 

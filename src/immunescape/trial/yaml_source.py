@@ -32,7 +32,15 @@ class Source:
         self.file = file
         self.text = text
         self.lines: dict[Location, int] = {}
-        loader = yaml.SafeLoader(text)
+        try:
+            loader = yaml.SafeLoader(text)
+        except yaml.reader.ReaderError as error:
+            line = text.count("\n", 0, max(0, error.position)) + 1
+            raise InputError(
+                f"the character U+{int(error.character):04X} is not allowed in YAML",
+                where=f"{file}, line {line}",
+                hint="Save the file as plain text in UTF-8.",
+            ) from None
         try:
             node = loader.get_single_node()
             if node is None:

@@ -145,7 +145,7 @@ def assumed_strengths(
         For fewer than three draws, or where fewer are left.
     """
     from immunescape.population.reference_baseline import prepared_model
-    from immunescape.trial.runner import model_digest, run_trial
+    from immunescape.trial.runner import model_digest, numbers_digest, run_trial
 
     if draws < _FEWEST:
         raise InputError(f"{draws} draws give no spread", hint=f"At least {_FEWEST}; 24 or more to ship.")
@@ -188,7 +188,7 @@ def assumed_strengths(
             hint="Try more draws or a smaller width.",
         )
     return {
-        "model": digest,
+        "model": numbers_digest(),
         "draws": draws,
         "lost": lost,
         "patients": patients,

@@ -36,7 +36,7 @@ FloatArray = NDArray[np.float64]
 SOURCES = ("twins", "fit", "strengths", "class")
 FIT_DRAWS = 200
 _UNTESTED = "any class without a trial"
-_STAMP = re.compile(r"run of model ([0-9a-f]{12})")
+_STAMP = re.compile(r"run of numbers ([0-9a-f]{12})")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class AssumedMoves:
     ----------
     kinds : class of regimen -> (draws, 3) moves: log odds of response, ln of times to progression, ln of those to
         death. Rows are the same draws in all classes.
-    model : digest of the model that they were simulated with.
+    model : digest of the released numbers that they were simulated with (`numbers_digest`).
     """
 
     kinds: Mapping[str, FloatArray]
@@ -73,7 +73,8 @@ class ClassErrors:
         ``median`` (ln time) -> SD. What is most special counts.
     delivered : (figure, class of what is added) -> mean and SD of the share of the predicted effect that trials showed;
         figures are ``pfs_hr`` and ``os_hr``. Empty: shares are not used.
-    model : first digits of the digest of the model that was compared with the trials; '' where that is not stated.
+    model : first digits of the digest of the released numbers that were compared with the trials; '' where that is not
+        stated.
     """
 
     kinds: Mapping[str, Mapping[str, float]]
@@ -191,9 +192,9 @@ def shipped_class_errors() -> ClassErrors:
 
 def shipped_uncertainty(factors: FloatArray) -> RankingUncertainty:
     """Everything that ships, with the factors of the twins under other fits."""
-    from immunescape.trial.runner import model_digest
+    from immunescape.trial.runner import numbers_digest
 
-    strengths, classes, now = shipped_strengths(), shipped_class_errors(), model_digest()
+    strengths, classes, now = shipped_strengths(), shipped_class_errors(), numbers_digest()
     notes = []
     if strengths is None:
         notes.append("Intervals do not include the uncertainty of assumed strengths: no draws of them ship.")

@@ -150,7 +150,8 @@ ERROR_COLUMNS = ("comparison", "kind", "sd", "figures", "unit", "source", "grade
 
 def tables(run: Harness, fitted: Collection[str]) -> dict[str, str]:
     """Text of ``class_evidence.csv`` and ``prediction_errors.csv``, by name of the file."""
-    stamp = f"harness run of model {run.digest[:12]}, {run.patients} patients per arm, {len(run.seeds)} seed(s)"
+    numbers = f" of numbers {run.numbers[:12]}" if run.numbers else ""
+    stamp = f"harness run{numbers}, {run.patients} patients per arm, {len(run.seeds)} seed(s)"
     facts = [
         {
             "figure": figure,
