@@ -110,10 +110,7 @@ def calibrate_command(
     from immunescape.report.calibration_report import cost_text, print_calibration
 
     trials = _calibration_trials(names, data, quiet=as_json)
-    if method not in ("weights", "surface"):
-        raise unknown_word("method", method, ("weights", "surface"))
-    if method == "weights" and patients < LEAST_WEIGHTED:
-        stop(f"{patients} patients per arm are too few to be reweighted", f"Use at least {LEAST_WEIGHTED}.")
+    _check_method(method, patients)
     settings = CalibrationSettings(
         data=data,
         patients=patients,
@@ -142,6 +139,14 @@ def calibrate_command(
     print_calibration(made)
     typer.echo(f"Written: {out / 'population_fit.csv'}, {out / 'calibration.json'}")
     typer.echo(NOTICE)
+
+
+def _check_method(method: str, patients: int) -> None:
+    """Refuse a method that there is not, and too few patients for weights."""
+    if method not in ("weights", "surface"):
+        raise unknown_word("method", method, ("weights", "surface"))
+    if method == "weights" and patients < LEAST_WEIGHTED:
+        stop(f"{patients} patients per arm are too few to be reweighted", f"Use at least {LEAST_WEIGHTED}.")
 
 
 def _report_rounds(last: int, *, quiet: bool) -> Callable[[int, str, int, int], None]:
