@@ -7,7 +7,16 @@ import sys
 import types
 from collections.abc import Iterable
 
-__all__ = ["EngineError", "ImmunescapeError", "InputError", "ModelError", "nearest", "refuse_call", "unknown_word"]
+__all__ = [
+    "EngineError",
+    "ImmunescapeError",
+    "InputError",
+    "ModelError",
+    "PluginError",
+    "nearest",
+    "refuse_call",
+    "unknown_word",
+]
 
 
 class ImmunescapeError(Exception):
@@ -49,19 +58,23 @@ class ModelError(ImmunescapeError):
     """A mechanism, drug or parameter table that does not make a valid model."""
 
 
+class PluginError(ImmunescapeError):
+    """Code of another package that fails, or returns what it may not."""
+
+
 class EngineError(ImmunescapeError):
     """A model that an engine cannot compile or integrate."""
 
 
-def nearest(word: str, candidates: Iterable[str], n: int = 3) -> list[str]:
-    """Return up to `n` candidates that look most like `word`, best first."""
+def nearest(name: str, candidates: Iterable[str], n: int = 3) -> list[str]:
+    """Return up to `n` candidates that look most like `name`, best first."""
     pool = {c.casefold(): c for c in candidates}
-    return [pool[m] for m in difflib.get_close_matches(word.casefold(), list(pool), n=n, cutoff=0.5)]
+    return [pool[m] for m in difflib.get_close_matches(name.casefold(), list(pool), n=n, cutoff=0.5)]
 
 
 def unknown_word(
     kind: str,
-    word: str,
+    name: str,
     candidates: Iterable[str],
     *,
     where: str | None = None,
@@ -69,12 +82,12 @@ def unknown_word(
 ) -> ImmunescapeError:
     """Build the error for a misspelt word: names the nearest valid words, or lists them all where none is near."""
     valid = sorted(candidates)
-    close = nearest(word, valid)
+    close = nearest(name, valid)
     if close:
         hint = "Did you mean " + " or ".join(f"'{c}'" for c in close) + "?"
     else:
         hint = f"Known: {', '.join(valid[:40])}{' …' if len(valid) > 40 else ''}."
-    return error(f"unknown {kind} '{word}'", where=where, hint=hint)
+    return error(f"unknown {kind} '{name}'", where=where, hint=hint)
 
 
 def refuse_call(package: str, function: str) -> None:

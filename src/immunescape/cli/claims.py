@@ -56,6 +56,7 @@ def claims_command(
     from immunescape.evaluation.scenarios import Library
     from immunescape.files import check_file
     from immunescape.knowledge.claim_lock import claim_changes, later_forms, unlisted_changes
+    from immunescape.knowledge.claim_records import shipped_claims
     from immunescape.report.claims_report import changes_table, coverage_table, print_claims, write_claims
     from immunescape.report.must_not_report import print_must_not, write_must_not
 
@@ -111,7 +112,8 @@ def claims_command(
                 run.claims, run.later = run.claims[: len(chosen)], run.claims[len(chosen) :]
                 runs.append(run)
         result = of_all_seeds(runs)
-        result.unlocked = tuple(unlisted_changes([c for c in chosen if c.kind != "context"]))
+        included = {c.id for c in shipped_claims()}  # claims of plug-ins are not locked here
+        result.unlocked = tuple(unlisted_changes([c for c in chosen if c.kind != "context" and c.id in included]))
         if html is not None:
             write_claims(result, html, NOTICE)
         if as_json:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 __all__ = ["claims", "covariates", "designs", "engines", "things", "trials"]
 
 
-def _starting(words: Iterable[str], incomplete: str) -> list[str]:
-    return sorted(w for w in words if w.startswith(incomplete))
+def _starting(candidates: Iterable[str], incomplete: str) -> list[str]:
+    return sorted(w for w in candidates if w.startswith(incomplete))
 
 
 def trials(incomplete: str) -> list[str]:

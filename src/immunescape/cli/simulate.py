@@ -65,7 +65,7 @@ def simulate_command(
     limiting: Annotated[
         bool,
         typer.Option(
-            "--limiting", help="Also relieve each step of the cancer-immunity cycle, and name the one that limits."
+            "--limiting", help="Also relieve each step of the cancer-immunity cycle in turn and name the limiting one."
         ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
@@ -136,10 +136,10 @@ def _patient(
     return patient_of_run(run, number, arm, trial=trial or "")
 
 
-def _pairs(option: str, words: list[str] | None) -> dict[str, str]:
+def _pairs(option: str, assignments: list[str] | None) -> dict[str, str]:
     """Name -> text from words such as ``pdl1_tps=60``."""
     pairs: dict[str, str] = {}
-    for text in words or ():
+    for text in assignments or ():
         name, sign, value = (piece.strip() for piece in text.partition("="))
         if not sign or not name or not value:
             raise InputError(f"{option} {text}: no NAME=VALUE", hint=f"For example: {_EXAMPLES[option]}")
@@ -167,11 +167,11 @@ def _value(name: str, text: str) -> Any:
             raise InputError(
                 f"--with {name}={text}: not a number", hint=f"{about.meaning} in {about.unit or '1'}."
             ) from None
-    words = {str(v).casefold(): v for v in about.values}
-    words |= {w: v for w, v in (("yes", True), ("no", False)) if v in about.values and True in about.values}
-    if text.casefold() not in words:
+    value_of_text = {str(v).casefold(): v for v in about.values}
+    value_of_text |= {w: v for w, v in (("yes", True), ("no", False)) if v in about.values and True in about.values}
+    if text.casefold() not in value_of_text:
         raise unknown_word(f"value of {name}", text, [str(v) for v in about.values])
-    return words[text.casefold()]
+    return value_of_text[text.casefold()]
 
 
 def _change(text: str) -> float | str:

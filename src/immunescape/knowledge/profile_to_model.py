@@ -76,14 +76,14 @@ def _link(row: Row) -> ProfileLink:
     return ProfileLink(
         row["biomarker"],
         row["unit"],
-        row.parts("when", "|"),
+        row.split("when", "|"),
         row["target"],
         row["kind"],  # type: ignore[arg-type]
         row["transformation"],  # type: ignore[arg-type]
         row["factor"],
         row.number_or_none("spread"),
         row["spread_scale"],  # type: ignore[arg-type]
-        row.parts("source"),
+        row.split("source"),
         row["grade"],
         row["note"],
     )

@@ -40,14 +40,14 @@ def _number(value: Any) -> float | None:
     return None if value is None or pd.isna(value) else float(value)
 
 
-def _word(value: Any) -> str:
+def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
 _RATIO = ("neutrophils", "lymphocytes")
 
 
-def _labs(study: Study, found: dict[str, list[TimelineEvent]]) -> None:
+def _labs(study: Study, events: dict[str, list[TimelineEvent]]) -> None:
     rows = study.labs.dropna(subset=["day", "value"])
     counts: dict[tuple[str, float], dict[str, tuple[float, str]]] = defaultdict(dict)
     for patient, day, analyte, value, unit in zip(
@@ -56,15 +56,15 @@ def _labs(study: Study, found: dict[str, list[TimelineEvent]]) -> None:
         name = str(analyte).lower()
         kind = "nlr" if name in ("nlr", "neutrophil_lymphocyte_ratio") else "lab"
         if name in _RATIO:
-            counts[patient, float(day)][name] = (float(value), _word(unit))
+            counts[patient, float(day)][name] = (float(value), _text(unit))
             continue
-        found[patient].append(TimelineEvent(kind, float(day), str(analyte), float(value), _word(unit)))
+        events[patient].append(TimelineEvent(kind, float(day), str(analyte), float(value), _text(unit)))
     for (patient, day), pair in counts.items():
         if len(pair) < 2:
             continue
         (neutrophils, unit_n), (lymphocytes, unit_l) = (pair[n] for n in _RATIO)
         if unit_n == unit_l and lymphocytes > 0:
-            found[patient].append(TimelineEvent("nlr", day, "NLR", neutrophils / lymphocytes, "1"))
+            events[patient].append(TimelineEvent("nlr", day, "NLR", neutrophils / lymphocytes, "1"))
 
 
 def timelines(study: Study) -> dict[str, tuple[TimelineEvent, ...]]:
@@ -74,10 +74,10 @@ def timelines(study: Study) -> dict[str, tuple[TimelineEvent, ...]]:
     for patient, start, end, drug in zip(
         rows["patient"], rows["start_day"], rows["end_day"], rows["drug"], strict=True
     ):
-        events[patient].append(TimelineEvent("treatment", float(start), _word(drug), end_day=_number(end)))
+        events[patient].append(TimelineEvent("treatment", float(start), _text(drug), end_day=_number(end)))
     rows = study.responses.dropna(subset=["day"])
     for patient, day, recist, sld in zip(rows["patient"], rows["day"], rows["recist"], rows["sld_mm"], strict=True):
-        events[patient].append(TimelineEvent("response", float(day), _word(recist), _number(sld), "mm"))
+        events[patient].append(TimelineEvent("response", float(day), _text(recist), _number(sld), "mm"))
     rows = study.ctdna.dropna(subset=["day"])
     for patient, day, analyte, value, unit, lod, detected in zip(
         *(rows[c] for c in ("patient", "day", "analyte", "value", "unit", "lod", "detected")), strict=True
@@ -86,7 +86,7 @@ def timelines(study: Study) -> dict[str, tuple[TimelineEvent, ...]]:
         below = detected is False or (detected is not None and not pd.isna(detected) and not detected)
         shown = limit if below and limit is not None else number
         events[patient].append(
-            TimelineEvent("ctdna", float(day), _word(analyte) or "ctDNA", shown, _word(unit), below_limit=bool(below))
+            TimelineEvent("ctdna", float(day), _text(analyte) or "ctDNA", shown, _text(unit), below_limit=bool(below))
         )
     _labs(study, events)
     for patient, losses in gene_events(study).items():

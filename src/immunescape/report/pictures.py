@@ -90,37 +90,40 @@ class Picture:
         """HTML of the picture, for a page that holds `plotly_script`; `label` and `caption` go with the figure."""
         name = f"picture-{next(_counter)}"
         layout = {**self.layout, "template": _TEMPLATE}
-        parts = ", ".join(_script_text(part) for part in (list(self.data), layout, dict(config)))
+        arguments = ", ".join(_script_text(value) for value in (list(self.data), layout, dict(config)))
         height = self.layout.get("height", 420)
-        words = self.words()
-        shows = html.escape(words[0])
+        description = self.description()
+        shows = html.escape(description[0])
         named = html.escape(label) or shows
         below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
-        rest = "".join(f"<li>{html.escape(text)}</li>" for text in words[1:])
+        rest = "".join(f"<li>{html.escape(text)}</li>" for text in description[1:])
         return (
             f'<figure class="picture" aria-label="{named}"><div id="{name}" class="plotly-graph-div" title="{shows}" '
             f'style="height:{height}px; width:100%;"></div>'
             + (f"<details><summary>In words</summary><ul>{rest}</ul></details>" if rest else "")
-            + f'{below}</figure><script>Plotly.newPlot("{name}", {parts});</script>'
+            + f'{below}</figure><script>Plotly.newPlot("{name}", {arguments});</script>'
         )
 
-    def words(self) -> list[str]:
+    def description(self) -> list[str]:
         """What the picture shows, in words: title and axes, then a sentence for each named trace."""
         layout = self.layout
         title = _title(layout) or "Picture"
         x, y = (_title(layout.get(axis, {})) for axis in ("xaxis", "yaxis"))
-        words = [title + (f"; horizontal: {x}" if x else "") + (f"; vertical: {y}" if y else "") + "."]
+        sentences = [title + (f"; horizontal: {x}" if x else "") + (f"; vertical: {y}" if y else "") + "."]
         traces: dict[str, list[Mapping[str, Any]]] = {}
         for trace in self.data:
             if trace.get("name") and trace.get("type") != "heatmap":
                 traces.setdefault(str(trace["name"]), []).append(trace)
-        for name, own in traces.items():
-            words.append(f"{name}: " + (_extent(own[0]) if len(own) == 1 else f"{len(own)} lines."))
-        return words
+        for name, same_name_traces in traces.items():
+            sentences.append(
+                f"{name}: "
+                + (_extent(same_name_traces[0]) if len(same_name_traces) == 1 else f"{len(same_name_traces)} lines.")
+            )
+        return sentences
 
 
-def _title(part: Mapping[str, Any]) -> str:
-    title = part.get("title", "")
+def _title(element: Mapping[str, Any]) -> str:
+    title = element.get("title", "")
     text = str(title.get("text", "") if isinstance(title, Mapping) else title)
     return text.replace("<br>", " ")
 
