@@ -111,7 +111,15 @@ STUDY.given.add("labs")
 
 def biomarker(function: Callable[[Study], Any]) -> Biomarker:
     """A ratio from laboratory values that is measured by `function`."""
-    return Biomarker("acme_ratio", "Ratio of Acme", "blood", "1", "A ratio.", function, ("labs",))
+    return Biomarker(
+        name="acme_ratio",
+        title="Ratio of Acme",
+        family="blood",
+        unit="1",
+        definition="A ratio.",
+        function=function,
+        needs=("labs",),
+    )
 
 
 def test_a_biomarker_that_raises_is_named_with_its_package() -> None:

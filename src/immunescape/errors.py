@@ -15,6 +15,7 @@ __all__ = [
     "PluginError",
     "nearest",
     "refuse_call",
+    "several",
     "unknown_word",
 ]
 
@@ -67,9 +68,22 @@ class EngineError(ImmunescapeError):
 
 
 def nearest(name: str, candidates: Iterable[str], n: int = 3) -> list[str]:
-    """Return up to `n` candidates that look most like `name`, best first."""
+    """Return up to `n` candidates that look most like `name`, best first.
+
+    Slips of one or two letters come first, then longer names that begin with the name (``CD8`` for ``CD8_density_T``),
+    then what resembles it less.
+    """
     pool = {c.casefold(): c for c in candidates}
-    return [pool[m] for m in difflib.get_close_matches(name.casefold(), list(pool), n=n, cutoff=0.5)]
+    short = name.casefold()
+    alike = difflib.get_close_matches(short, list(pool), n=n, cutoff=0.5)
+    slips = [m for m in alike if difflib.SequenceMatcher(None, short, m).ratio() >= 0.8]
+    longer = sorted((c for c in pool if len(short) >= 3 and c.startswith(short)), key=lambda c: (len(c), c))
+    return [pool[m] for m in dict.fromkeys([*slips, *longer, *alike])][:n]
+
+
+def several(names: str | Iterable[str]) -> list[str]:
+    """Return names as a list; one name may stand for a list of one."""
+    return [names] if isinstance(names, str) else list(names)
 
 
 def unknown_word(

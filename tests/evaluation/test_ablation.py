@@ -54,10 +54,18 @@ def patients(trial: str, arm: str, fit: PopulationFit, seed: int, odds: float = 
     time = rng.exponential(9.0 * np.exp(0.3 * z[:, 0]))
     ends = (np.minimum(time, 40.0), (time < 40.0).astype(float))
     made = Sample(
-        trial, arm, ("k_kill",), z, np.zeros((n, 1)), np.ones(1),
-        {t: np.zeros(n) for t in terms if t not in ("shift", "scale")}, response,
-        {"pfs": ends, "os": ends, "os_last": ends}, {"strong": strong, "weak": ~strong}, ((fit, n),),
-    )  # fmt: skip
+        trial=trial,
+        arm=arm,
+        names=("k_kill",),
+        z=z,
+        linked=np.zeros((n, 1)),
+        left=np.ones(1),
+        covariates={t: np.zeros(n) for t in terms if t not in ("shift", "scale")},
+        response=response,
+        times={"pfs": ends, "os": ends, "os_last": ends},
+        groups={"strong": strong, "weak": ~strong},
+        proposals=((fit, n),),
+    )
     return pool([made])
 
 
@@ -122,8 +130,14 @@ def test_killing_is_tuned_to_what_was_published() -> None:
     sample = {("t", "a"): patients("t", "a", PopulationFit(), 1, n=8000)}
     truth = patients("t", "a", PopulationFit((FitTerm("k_kill", "shift", 0.5, 0, "assumed", "fitted"),)), 2, n=40_000)
     key = ("t", "a")
-    target = Target("ORR", "assumed", logit(float(truth.response.mean())), 0.05,
-                    lambda w: logit(float(w[key][0].response @ w[key][1])), lambda x: x)  # fmt: skip
+    target = Target(
+        "ORR",
+        "assumed",
+        logit(float(truth.response.mean())),
+        0.05,
+        lambda w: logit(float(w[key][0].response @ w[key][1])),
+        lambda x: x,
+    )
     move = tuned(sample, [target], PopulationFit())
     assert move == pytest.approx(0.5, abs=0.1)
     assert score(sample, [target], PopulationFit(), move) < 0.5 < score(sample, [target], PopulationFit(), 0.0)
@@ -226,7 +240,15 @@ def test_values_may_be_changed_once_and_to_a_number() -> None:
 
 
 def recorded(path: Path, *rows: Ablation) -> None:
-    result = AblationResult(rows, ("oak",), 60, (1, 2, 3), 2, "0123456789abcdef", {"trials": 5})
+    result = AblationResult(
+        rows=rows,
+        trials=("oak",),
+        patients=60,
+        seeds=(1, 2, 3),
+        rounds=2,
+        model="0123456789abcdef",
+        targets={"trials": 5},
+    )
     record_labels(result, "2026-01-02", path)
 
 

@@ -198,7 +198,9 @@ def test_a_failed_integration_is_counted_with_its_reason(small_model, engine):
 def test_implausible_patients_are_counted_by_reason(small_model, engine, monkeypatch):
     from immunescape.population import plausibility
 
-    tight = plausibility.Bound("CD8_density_T", 1e4, 2e4, "cell/milliliter", (), "assumed", "")
+    tight = plausibility.Bound(
+        observable="CD8_density_T", lower=1e4, upper=2e4, unit="cell/milliliter", sources=(), grade="assumed", note=""
+    )
     monkeypatch.setattr(plausibility, "bounds", lambda: (tight,))
     strict = Population.generate(small_model, seed=3, candidates=40, draws=1, engine=engine)
     loose = Population.generate(small_model, seed=3, candidates=40, draws=1, engine=engine, plausibility=False)

@@ -53,7 +53,16 @@ class World:
     def condition(self, patient, facts, *, twins, seed, course, **_) -> TwinPopulation:
         self.courses.append(course)
         table = pd.DataFrame({"lasting": np.arange(N) % 2 == 0}, index=pd.RangeIndex(N, name="id"))
-        return TwinPopulation(patient, table, np.full(N, 1 / N), tuple(facts), float(N), N, {}, seed)
+        return TwinPopulation(
+            patient=patient,
+            table=table,
+            weights=np.full(N, 1 / N),
+            facts=tuple(facts),
+            effective=float(N),
+            candidates=N,
+            surprise={},
+            seed=seed,
+        )
 
     def follow(self, task, table, **_) -> Courses:
         self.tasks.append(task)

@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def ablate_command(
+    *,
     mechanisms: Annotated[
         str,
         typer.Option("--mechanisms", "-m", help="Comma-separated mechanisms [default: all that can be switched off]."),

@@ -35,7 +35,7 @@ COMPARED = ("pfs_hr", "os_hr", "orr_difference")
 LOW, HIGH = 0.05, 0.95
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ensemble:
     """Figures over draws.
 
@@ -59,10 +59,16 @@ class Ensemble:
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return {
-            "trial": self.trial, "draws": self.draws, "lost": {str(k): v for k, v in self.lost.items()},
-            "patients": self.patients, "seed": self.seed, "width": self.width, "prior_widths": WIDTHS,
-            "seconds": round(self.seconds, 1), "figures": list(self.rows),
-        }  # fmt: skip
+            "trial": self.trial,
+            "draws": self.draws,
+            "lost": {str(k): v for k, v in self.lost.items()},
+            "patients": self.patients,
+            "seed": self.seed,
+            "width": self.width,
+            "prior_widths": WIDTHS,
+            "seconds": round(self.seconds, 1),
+            "figures": list(self.rows),
+        }
 
 
 def run_ensemble(
@@ -155,10 +161,27 @@ def run_ensemble(
         low, middle, high = _percentiles(known)
         arm, _, figure = name.rpartition("|")
         rows.append(
-            {"arm": arm, "figure": figure, "central": value, "se": se, "median": _plain(middle), "low": _plain(low),
-             "high": _plain(high), "draws": len(known)}
-        )  # fmt: skip
-    return Ensemble(trial.name, tuple(rows), draws, lost, patients, seed, width, time.perf_counter() - began)
+            {
+                "arm": arm,
+                "figure": figure,
+                "central": value,
+                "se": se,
+                "median": _plain(middle),
+                "low": _plain(low),
+                "high": _plain(high),
+                "draws": len(known),
+            }
+        )
+    return Ensemble(
+        trial=trial.name,
+        rows=tuple(rows),
+        draws=draws,
+        lost=lost,
+        patients=patients,
+        seed=seed,
+        width=width,
+        seconds=time.perf_counter() - began,
+    )
 
 
 def _gathered(of_trial: Mapping[str, Any]) -> dict[str, list[float | None]]:

@@ -68,7 +68,6 @@ def forest_picture(result: RankedPatient) -> Picture:
             "yaxis": {
                 "automargin": True, "categoryorder": "array", "categoryarray": [_wrapped(r.option.title) for r in rows]
             },
-            "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
         },
     )  # fmt: skip
 
@@ -122,9 +121,8 @@ def fan_picture(
         traces,
         {
             "title": {"text": title, "font": {"size": 15}}, "height": 340,
-            "margin": {"l": 56, "r": 16, "t": 44, "b": 90}, "xaxis": {"title": {"text": "months on treatment"}},
+            "margin": {"l": 56, "r": 16, "t": 44, "b": 56}, "xaxis": {"title": {"text": "months on treatment"}},
             "yaxis": {"title": {"text": "change in the sum of diameters (%)"}},
-            "legend": {"orientation": "h", "y": -0.32, "x": 0},
         },
     )  # fmt: skip
 

@@ -197,9 +197,16 @@ def assumed_strengths(
         for kind in used
     }
     return {
-        "model": digest, "draws": draws, "lost": lost, "patients": patients, "seed": seed, "width": width,
-        "prior_widths": WIDTHS, "regimens": used, "kinds": found,
-    }  # fmt: skip
+        "model": digest,
+        "draws": draws,
+        "lost": lost,
+        "patients": patients,
+        "seed": seed,
+        "width": width,
+        "prior_widths": WIDTHS,
+        "regimens": used,
+        "kinds": found,
+    }
 
 
 def _move(central: Sequence[float | None], moved: Sequence[float | None], figure: str) -> float:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from immunescape.population.covariates import Region
 
-__all__ = ["ENOUGH", "TwinPopulation", "condition"]
+__all__ = ["ENOUGH", "TwinPopulation", "check_number_of_twins", "condition"]
 
 FloatArray = NDArray[np.float64]
 ENOUGH = 200
@@ -30,7 +30,7 @@ _ROUND = 512
 _MOST = 6144
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TwinPopulation:
     """Virtual patients conditioned on what was measured in one patient.
 
@@ -105,6 +105,18 @@ class _Round:
     log_weight: FloatArray
 
 
+def check_number_of_twins(twins: int, enough: int = ENOUGH) -> None:
+    """Refuse fewer twins than a statement about a patient needs.
+
+    Raises
+    ------
+    InputError
+        With the least number.
+    """
+    if twins < enough:
+        raise InputError(f"{twins} twins", hint=f"At least {enough} are needed for a statement about a patient.")
+
+
 def condition(
     patient: str,
     facts: Sequence[Fact],
@@ -147,8 +159,7 @@ def condition(
         ones that cost most.
     """
     facts = checked(sorted(facts, key=lambda f: (f.kind, f.target)))
-    if twins < enough:
-        raise InputError(f"{twins} twins", hint=f"At least {enough} are needed for a statement about a patient.")
+    check_number_of_twins(twins, enough)
     kinds = {kind: tuple(f for f in facts if f.kind == kind) for kind in ("covariate", "parameter", "observable")}
     known: Observables | None = None
     if kinds["observable"]:
@@ -157,7 +168,7 @@ def condition(
             known.check(fact)
     rounds: list[_Round] = []
     surprise: dict[str, float] = {}
-    task = GrowTask(seed, region, kinds["parameter"], None, course, engine)
+    task = GrowTask(seed, region=region, facts=kinds["parameter"], proposal=None, course=course, engine=engine)
     total = 0
     while True:
         n = max(twins, batch) if not rounds else batch
@@ -182,7 +193,9 @@ def condition(
             break
         if known is not None or course is not None:
             proposal = _proposal(rounds, kinds["observable"], known, course)
-            task = GrowTask(seed, region, kinds["parameter"], proposal, course, engine)
+            task = GrowTask(
+                seed, region=region, facts=kinds["parameter"], proposal=proposal, course=course, engine=engine
+            )
     if known is not None:
         surprise |= {f.target: _tail(f, known.scaled(rounds[0].grown.table, f), rounds[0]) for f in kinds["observable"]}
     if course is not None:
@@ -198,15 +211,15 @@ def condition(
     if not facts:
         chosen, counts = np.arange(min(twins, len(table))), np.ones(min(twins, len(table)), dtype=int)
     return TwinPopulation(
-        patient,
-        table.iloc[chosen],
-        counts / counts.sum(),
-        tuple(facts),
-        min(ess, effective(counts.astype(float))),
-        total,
-        surprise,
-        seed,
-        region,
+        patient=patient,
+        table=table.iloc[chosen],
+        weights=counts / counts.sum(),
+        facts=tuple(facts),
+        effective=min(ess, effective(counts.astype(float))),
+        candidates=total,
+        surprise=surprise,
+        seed=seed,
+        region=region,
         engine=engine,
     )
 

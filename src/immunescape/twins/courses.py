@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,6 +84,7 @@ class CourseTask:
 
     seed: int
     arms: tuple[tuple[str, str], ...]
+    _: KW_ONLY
     history: tuple[LineRecord, ...] = ()
     unknown_lines: int = 0
     driver: str = "none"
@@ -176,7 +177,9 @@ def trial_of(task: CourseTask) -> Trial:
         PriorLine((Choice(parse_regimen(usual_regimen(line.drugs))),), "progressed", 24.0) for line in task.history
     )
     region = task.region if task.region in ("western", "east_asian") else "western"
-    arms = with_later_lines(arms, [True] * len(arms), (*had, *prior), task.line, region, _YEAR, drugs())
+    arms = with_later_lines(
+        arms, [True] * len(arms), prior=(*had, *prior), line=task.line, region=region, year=_YEAR, drugs=drugs()
+    )
     base = Schedule.parse(SCANS)
     return Trial(
         name="twins",

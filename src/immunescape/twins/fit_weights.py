@@ -63,9 +63,14 @@ def fit_factors(followed: Followed, draws: int, seed: int, fits: Sequence[Popula
         whole = pd.concat([own.loc[here], rows.loc[here, extra]], axis=1)
         whole["id"] = here.to_numpy() - number
         sample = Sample.of_scores(
-            _complete(whole), members, scores, PopulationFit.shipped(),
-            drugs=followed.courses.drugs, specificity=followed.courses.specificity, seed=its_seed,
-        )  # fmt: skip
+            _complete(whole),
+            members,
+            scores,
+            PopulationFit.shipped(),
+            drugs=followed.courses.drugs,
+            specificity=followed.courses.specificity,
+            seed=its_seed,
+        )
         places = table.index.get_indexer(here)
         for k, fit in enumerate(fits):
             out[k, places] = np.exp(sample.log_density(fit) - sample.drawn)

@@ -58,7 +58,7 @@ class Followed:
     weights: FloatArray
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TwinResult:
     """Twins of one patient.
 
@@ -96,8 +96,13 @@ class TwinResult:
             else {"target": least[0].target, "biomarker": least[0].biomarker, "probability": round(least[1], 4)},
             "facts": [
                 {
-                    "target": f.target, "kind": f.kind, "says": f.text, "biomarker": f.biomarker,
-                    "measured": f.measured, "grade": f.grade, "source": list(f.source),
+                    "target": f.target,
+                    "kind": f.kind,
+                    "says": f.text,
+                    "biomarker": f.biomarker,
+                    "measured": f.measured,
+                    "grade": f.grade,
+                    "source": list(f.source),
                     "probability": round(self.twins.surprise[f.target], 4) if f.target in self.twins.surprise else None,
                 }
                 for f in self.twins.facts
@@ -105,7 +110,9 @@ class TwinResult:
             "not_assessable": list(self.record.open_questions),
             "lines": [
                 {
-                    "drugs": list(line.drugs), "start_day": line.start, "best_response": line.best_response,
+                    "drugs": list(line.drugs),
+                    "start_day": line.start,
+                    "best_response": line.best_response,
                     "progression_day": line.progression_day if line.progressed else None,
                 }
                 for line in self.record.lines
@@ -115,7 +122,7 @@ class TwinResult:
             "forecast_before": self.before,
             "forecast": self.now,
             "notes": [*self.record.notes, *self.twins.notes],
-        }  # fmt: skip
+        }
 
 
 def forecast(patients: pd.DataFrame, weights: FloatArray, at_day: float = 0.0) -> dict[str, Any]:
@@ -213,21 +220,27 @@ def twins_on(
     for batch in range(_BATCHES):
         own = seed_of(seed, batch)
         population = condition(
-            record.patient, record.facts, twins=math.ceil(more * twins), seed=own,
-            region="east_asian" if region == "east_asian" else "western", workers=workers, engine=engine,
-            enough=math.ceil(more * enough), course=course,
-        )  # fmt: skip
+            record.patient,
+            record.facts,
+            twins=math.ceil(more * twins),
+            seed=own,
+            region="east_asian" if region == "east_asian" else "western",
+            workers=workers,
+            engine=engine,
+            enough=math.ceil(more * enough),
+            course=course,
+        )
         task = CourseTask(
             own,
             arms,
-            record.history,
-            record.unknown_lines,
-            str(driver),
-            months,
-            tuple(s.day - ongoing.start for s in ongoing.scans) if ongoing is not None else (),
-            record.line,
-            region,
-            engine,
+            history=record.history,
+            unknown_lines=record.unknown_lines,
+            driver=str(driver),
+            months=months,
+            scan_days=tuple(s.day - ongoing.start for s in ongoing.scans) if ongoing is not None else (),
+            line=record.line,
+            region=region,
+            engine=engine,
             lesions=lesions,
         )
         courses = follow(task, population.table, workers=workers, progress=progress)
@@ -358,18 +371,48 @@ def made_twins(
     ongoing = record.ongoing
     start = record if ongoing is None else replace(record, lines=record.history, ctdna=(), planned=ongoing)
     followed = twins_on(
-        start, arms, twins=twins, seed=seed, workers=workers, engine=engine, region=region, enough=enough,
+        start,
+        arms,
+        twins=twins,
+        seed=seed,
+        workers=workers,
+        engine=engine,
+        region=region,
+        enough=enough,
         progress=progress,
-    )  # fmt: skip
+    )
     before = forecast(*weighted(followed))
     if ongoing is None:
-        return TwinResult(record, followed.twins, label, regimen, followed.courses, before, before)
+        return TwinResult(
+            record=record,
+            twins=followed.twins,
+            label=label,
+            regimen=regimen,
+            courses=followed.courses,
+            before=before,
+            now=before,
+        )
     followed = twins_on(
-        record, arms, twins=twins, seed=seed, workers=workers, engine=engine, region=region, enough=enough,
+        record,
+        arms,
+        twins=twins,
+        seed=seed,
+        workers=workers,
+        engine=engine,
+        region=region,
+        enough=enough,
         progress=progress,
-    )  # fmt: skip
+    )
     now = forecast(*weighted(followed), ongoing.last_day - ongoing.start)
-    return TwinResult(record, followed.twins, label, regimen, followed.courses, before, now)
+    return TwinResult(
+        record=record,
+        twins=followed.twins,
+        label=label,
+        regimen=regimen,
+        courses=followed.courses,
+        before=before,
+        now=now,
+    )
 
 
 def weighted(followed: Followed, arm: str | None = None) -> tuple[pd.DataFrame, FloatArray]:

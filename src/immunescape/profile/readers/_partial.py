@@ -13,7 +13,7 @@ from immunescape.profile.study import Panel, ReadNote
 __all__ = ["Partial"]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Partial:
     """What one file gives.
 
