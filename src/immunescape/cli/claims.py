@@ -123,6 +123,7 @@ def _run_claims(only: list[str], html: Path | None, options: dict[str, Any], *, 
     from immunescape.evaluation.scenarios import Library
     from immunescape.files import check_file
     from immunescape.knowledge.claim_lock import later_forms, unlisted_changes
+    from immunescape.knowledge.claim_records import shipped_claims
     from immunescape.report.claims_report import print_claims, write_claims
 
     chosen = select_claims(only)
@@ -144,7 +145,8 @@ def _run_claims(only: list[str], html: Path | None, options: dict[str, Any], *, 
             run.claims, run.later = run.claims[: len(chosen)], run.claims[len(chosen) :]
             runs.append(run)
     result = of_all_seeds(runs)
-    result.unlocked = tuple(unlisted_changes([c for c in chosen if c.kind != "context"]))
+    included = {c.id for c in shipped_claims()}  # claims of plug-ins are not locked here
+    result.unlocked = tuple(unlisted_changes([c for c in chosen if c.kind != "context" and c.id in included]))
     if html is not None:
         write_claims(result, html, NOTICE)
     if as_json:

@@ -253,7 +253,7 @@ def sensitivity_command(
             "--patients", "-n", min=4, max=100_000, help="Number of trajectories, each from a different patient."
         ),
     ] = 30,
-    top: Annotated[int, typer.Option("--top", min=1, help="Parameters to show (and that sobol looks at).")] = 20,
+    top: Annotated[int, typer.Option("--top", min=1, help="Parameters to show (and to analyse with sobol).")] = 20,
     seed: Seed = 1,
     png: Annotated[Path | None, typer.Option("--png", help="Write a picture.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,

@@ -96,7 +96,7 @@ class Denied:
         effect = None if self.wrong is None else self.wrong[0]
         return {
             "kind": self.counter.kind,
-            "what": self.counter.words,
+            "what": self.counter.change,
             "because": self.counter.because,
             "effect": None if effect is None else rounded(effect.value),
             "ci": None if effect is None else [rounded(effect.low), rounded(effect.high)],

@@ -167,7 +167,7 @@ def _shipped(drugs: tuple[str, ...], engine: str, specificity: str) -> tuple[Mod
     return model, model.compiled(get_engine(engine))
 
 
-_OWN: dict[tuple[int, str], tuple[Model, Compiled]] = {}
+_COMPILED: dict[tuple[int, str], tuple[Model, Compiled]] = {}
 """The last models that users brought, compiled; each is kept, so that its identity stays its own."""
 
 
@@ -180,13 +180,13 @@ def _prepared(patient: VirtualPatient, regimen: Regimen, model: Model | None, en
     if lacking:
         raise InputError(f"the model has no {', '.join(lacking)}", hint="Build it with the drugs of the regimen.")
     key = (id(model), engine)
-    if key not in _OWN:
+    if key not in _COMPILED:
         from immunescape.engine import get_engine
 
-        while len(_OWN) >= 4:
-            _OWN.pop(next(iter(_OWN)))
-        _OWN[key] = (model, get_engine(engine).compile(model.to_sbml()))
-    return _OWN[key]
+        while len(_COMPILED) >= 4:
+            _COMPILED.pop(next(iter(_COMPILED)))
+        _COMPILED[key] = (model, get_engine(engine).compile(model.to_sbml()))
+    return _COMPILED[key]
 
 
 def _observables(model: Model) -> tuple[str, ...]:
