@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from immunescape.cli.program import app
 from immunescape.trial.recorded_lines import LineOutcome
+from immunescape.twins import earlier_lines
 from immunescape.twins import twin as module
 from immunescape.twins.conditioning import TwinPopulation
 from immunescape.twins.courses import Courses
@@ -219,6 +220,7 @@ def test_a_course_that_no_twin_has_is_refused_with_the_reason(world, tmp_path, m
                        patients=made.patients.head(0).assign(id=[], arm=[]))  # fmt: skip
 
     monkeypatch.setattr(module, "follow", dead)
+    monkeypatch.setattr(earlier_lines, "_MOST_GROWN", 1600)
     result = twin(written(tmp_path / "s"), tmp_path)
     assert result.exit_code != 0
     assert "twins" in str(result.exception)
@@ -270,6 +272,7 @@ def drawn_wide(made: Courses) -> Courses:
 def wide(world, monkeypatch) -> World:
     follow = world.follow
     monkeypatch.setattr(module, "follow", lambda task, table, **settings: drawn_wide(follow(task, table, **settings)))
+    monkeypatch.setattr(earlier_lines, "_MOST_GROWN", 1600)
     return world
 
 
@@ -297,6 +300,7 @@ def test_lines_without_names_that_nobody_survives_are_named_with_what_to_do(worl
         return replace(made, patients=made.patients.head(0), excluded={"died in an earlier line": len(table)})
 
     monkeypatch.setattr(module, "follow", dead)
+    monkeypatch.setattr(earlier_lines, "_MOST_GROWN", 1600)
     counted = {**FILES, "treatments": [FILES["treatments"][0], FILES["treatments"][2]]}
     said = refused(written(tmp_path / "s", counted, lines=2), tmp_path)
     assert "died in an earlier line" in said

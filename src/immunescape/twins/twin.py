@@ -249,6 +249,7 @@ def twins_on(
         factor = min(max(1.3 * enough / max(ess, 1.0), 1.5), 4.0)
         wanted, number = math.ceil(factor * wanted), math.ceil(factor * number)
     else:
+        assert ongoing is not None  # without one the first attempt is the last
         raise InputError(
             f"only {ess:.0f} of {len(population)} twins agree with the course on {ongoing.title} up to day "
             f"{record.at:g}; {enough} are needed",
