@@ -31,14 +31,21 @@ BOUNDS = (2.9626, 2.3590, 2.0141)
 def design() -> Design:
     control = PiecewiseExponential.from_median(12)
     truth = Generator(
-        ("new", "control"), ("all",), (1.0,),
+        ("new", "control"),
+        ("all",),
+        (1.0,),
         {("new", "all", "os"): control.with_effect(0.75), ("control", "all", "os"): control},
-    )  # fmt: skip
+    )
     return Design(
-        "benchmark", (Arm("new"), Arm("control", "control")), (Endpoint("os"),), 500, Accrual((500 / 24,), (24.0,)),
-        tuple(Milestone(events=n, endpoint="os") for n in EVENTS), {"alternative": truth},
-        GroupSequential((Hypothesis("OS", "os"),)),
-    )  # fmt: skip
+        name="benchmark",
+        arms=(Arm("new"), Arm("control", "control")),
+        endpoints=(Endpoint("os"),),
+        patients=500,
+        accrual=Accrual((500 / 24,), (24.0,)),
+        looks=tuple(Milestone(events=n, endpoint="os") for n in EVENTS),
+        truths={"alternative": truth},
+        rule=GroupSequential((Hypothesis("OS", "os"),)),
+    )
 
 
 def plain_loop(replicates: int) -> float:

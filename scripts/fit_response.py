@@ -61,14 +61,29 @@ def shell_of(inputs: pd.DataFrame) -> ResponseModel:
     """A model that holds only scales and classes, from the patients given."""
     names, columns = tuple(INPUTS), []
     classes = classes_of(inputs)
-    blank = ResponseModel(names, *(np.zeros(len(names)),) * 4, np.eye(len(names)), {}, {}, {}, classes)
+
+    def model(centre: np.ndarray, scale: np.ndarray, low: np.ndarray, high: np.ndarray) -> ResponseModel:
+        return ResponseModel(
+            inputs=names,
+            centre=centre,
+            scale=scale,
+            low=low,
+            high=high,
+            correlation=np.eye(len(names)),
+            coefficients={},
+            covariance={},
+            between={},
+            classes=classes,
+        )
+
+    blank = model(*(np.zeros(len(names)),) * 4)
     for n in names:
         seen = [observe(n, v, blank) for v in inputs[n]]
         x = np.array([o.value for o in seen if isinstance(o, Observed) and o.class_variance is None])
         low, high = np.percentile(x, [1, 99]) if not INPUTS[n].is_truth and len(x) else (0.0, 1.0)
         x = np.clip(x, low, high)
         columns.append((x.mean() if len(x) else 0.5, max(x.std(), 0.05) if len(x) else 0.5, low, high))
-    return ResponseModel(names, *np.array(columns).T, np.eye(len(names)), {}, {}, {}, classes)
+    return model(*np.array(columns).T)
 
 
 def prior_correlation(names: tuple[str, ...]) -> np.ndarray:
@@ -117,14 +132,14 @@ def fit(
             fits[e] = fit_logistic(
                 means[use],
                 rests,
-                gaps.member[use],
-                cohort[use],
-                label[use],
-                w[use],
-                centre,
-                sd,
-                None if start is None else start[2][e].between,
-                start and start[2][e],
+                member=gaps.member[use],
+                cohort=cohort[use],
+                outcome=label[use],
+                weights=w[use],
+                prior_mean=centre,
+                prior_sd=sd,
+                between=None if start is None else start[2][e].between,
+                start=start and start[2][e],
             )
         return mean, covariance, fits
 
@@ -142,16 +157,16 @@ def fit(
             drawn[e].append(_rescaled(f[e].coefficients, m, v, mean, covariance))
     sd = np.sqrt(np.diag(covariance))
     return ResponseModel(
-        names,
-        shell.centre + mean * shell.scale,
-        shell.scale * sd,
-        shell.low,
-        shell.high,
-        covariance / np.outer(sd, sd),
-        {e: _rescaled(f.coefficients, mean, covariance, mean, covariance) for e, f in fits.items()},
-        {e: np.cov(np.array(d).T) if len(d) > 1 else np.zeros((k + 1, k + 1)) for e, d in drawn.items()},
-        between,
-        shell.classes,
+        inputs=names,
+        centre=shell.centre + mean * shell.scale,
+        scale=shell.scale * sd,
+        low=shell.low,
+        high=shell.high,
+        correlation=covariance / np.outer(sd, sd),
+        coefficients={e: _rescaled(f.coefficients, mean, covariance, mean, covariance) for e, f in fits.items()},
+        covariance={e: np.cov(np.array(d).T) if len(d) > 1 else np.zeros((k + 1, k + 1)) for e, d in drawn.items()},
+        between=between,
+        classes=shell.classes,
     )
 
 

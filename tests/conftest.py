@@ -38,3 +38,20 @@ def shared_data() -> Path:
     if not root.is_dir():
         pytest.skip(f"reference data not found at {root}; set IMMUNESCAPE_SHARED to the folder that holds data/")
     return root
+
+
+@pytest.fixture(autouse=True)
+def _every_report_obeys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask the rules of all reports of each HTML page that a test writes."""
+    from tests.report.page_rules import page_faults
+
+    from immunescape.report import writing
+
+    write = writing.write_whole
+
+    def checked(path: Path, content: bytes) -> None:
+        write(path, content)
+        faults = page_faults(content.decode("utf-8"))
+        assert not faults, f"{path.name}: {faults}"
+
+    monkeypatch.setattr(writing, "write_whole", checked)

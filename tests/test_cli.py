@@ -73,6 +73,28 @@ def test_show(name):
     assert len(done.stdout.splitlines()) > 10
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("k_kill", ("parameter of killing", "unit: ", "grade: ", "used in: ", "--set k_kill=x2")),
+        ("CD8_T", ("quantity of", "equation: CD8_T = ", "--observe CD8_T")),
+        ("C_sensitive", ("state of", "d(C_sensitive)/dt = ", "--observe C_sensitive")),
+        ("switch_mdsc", ("0: as if absent", "--set switch_mdsc=0")),
+    ],
+)
+def test_show_explains_a_name_of_the_model(name, expected, capsys):
+    from immunescape.api.model import show, shown
+
+    show(name)
+    text = capsys.readouterr().out
+    for words in expected:
+        assert words in text
+    facts = shown(name)
+    json.dumps(facts)
+    assert facts["name"] == name
+    assert facts["used_in"]
+
+
 def test_model_prints_grades_equations_citations_and_writes_sbml(tmp_path):
     done = run("model", "--drugs", "pembrolizumab")
     assert done.returncode == 0, done.stderr

@@ -274,7 +274,7 @@ HARM = "regimen,quantity,value,unit,n,causality,source,grade,note\n" + "".join(
     f"toymab,{quantity},{value},percent,,treatment,assumed,assumed,\n"
     for quantity, value in (("grade3", 4), ("discontinuation", 2), ("death", 0.1))
 )
-DRUG = "from immunescape.model.factories import compact_antibody\n\nDRUG = compact_antibody('toymab', " + (
+DRUG = "from immunescape.model.factories import antibody\n\nDRUG = antibody('toymab', " + (
     "targets=('TIGIT',), molar_mass=148000, references=('wang2019',), note='A toy.', dose_units=('mg',), "
     "infusion_hours=1.0, synonyms=())\n"
 )

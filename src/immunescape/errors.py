@@ -7,7 +7,16 @@ import sys
 import types
 from collections.abc import Iterable
 
-__all__ = ["EngineError", "ImmunescapeError", "InputError", "ModelError", "nearest", "refuse_call", "unknown_word"]
+__all__ = [
+    "EngineError",
+    "ImmunescapeError",
+    "InputError",
+    "ModelError",
+    "nearest",
+    "refuse_call",
+    "several",
+    "unknown_word",
+]
 
 
 class ImmunescapeError(Exception):
@@ -53,15 +62,30 @@ class EngineError(ImmunescapeError):
     """A model that an engine cannot compile or integrate."""
 
 
-def nearest(word: str, candidates: Iterable[str], n: int = 3) -> list[str]:
-    """Return up to `n` candidates that look most like `word`, best first."""
+def nearest(word: object, candidates: Iterable[str], n: int = 3) -> list[str]:
+    """Return up to `n` candidates that look most like `word`, best first; nothing looks like what is no text.
+
+    Slips of one or two letters come first, then longer names that begin with the word (``CD8`` for ``CD8_density_T``),
+    then what resembles it less.
+    """
+    if not isinstance(word, str):
+        return []
     pool = {c.casefold(): c for c in candidates}
-    return [pool[m] for m in difflib.get_close_matches(word.casefold(), list(pool), n=n, cutoff=0.5)]
+    short = word.casefold()
+    alike = difflib.get_close_matches(short, list(pool), n=n, cutoff=0.5)
+    slips = [m for m in alike if difflib.SequenceMatcher(None, short, m).ratio() >= 0.8]
+    longer = sorted((c for c in pool if len(short) >= 3 and c.startswith(short)), key=lambda c: (len(c), c))
+    return [pool[m] for m in dict.fromkeys([*slips, *longer, *alike])][:n]
+
+
+def several(names: str | Iterable[str]) -> list[str]:
+    """Return names as a list; one name may stand for a list of one."""
+    return [names] if isinstance(names, str) else list(names)
 
 
 def unknown_word(
     kind: str,
-    word: str,
+    word: object,
     candidates: Iterable[str],
     *,
     where: str | None = None,

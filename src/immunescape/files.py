@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from immunescape.errors import ImmunescapeError, InputError
 
-__all__ = ["check_file", "check_folder", "whole_file"]
+__all__ = ["check_file", "check_folder", "stored_json", "whole_file"]
 
 _PROBE = 1 << 20
 """Bytes that have to fit before anything is computed; a report needs some megabytes."""
@@ -58,6 +59,26 @@ def whole_file(
         raise error(text, where=str(path) if where is None else where, hint=hint) from caught
     finally:
         _forget(temporary)
+
+
+def stored_json(path: Path | None, fits: Callable[[Any], bool]) -> Any:
+    """Content of a JSON file that an earlier run stored; None where it cannot be used, so that it is made anew.
+
+    Parameters
+    ----------
+    path
+        The file; None where nothing is stored.
+    fits
+        Whether content is of this run and whole. It may look up keys without asking whether they are there: content for
+        which it raises KeyError, TypeError, ValueError or AttributeError does not fit.
+    """
+    if path is None or not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return content if fits(content) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def check_folder(folder: Path, option: str = "--out") -> None:

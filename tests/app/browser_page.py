@@ -96,14 +96,53 @@ class Page:
                 time.sleep(1.5)
                 wait_for(lambda: self.script(WIDTHS) == [], 10)
                 self.browser.save_screenshot(str(folder / f"{name}-{width}.png"))
+                self.scheme("dark")
+                time.sleep(1.0)
+                self.browser.save_screenshot(str(folder / f"{name}-{width}-dark.png"))
+                self.scheme("light")
         self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
     def accessible(self) -> None:
         """Fields are labelled, figures have words, tables have captions and headers, ids are unique."""
         wrong = self.script(CHECKS)
         assert wrong == []
+        for name in ("dark", "light"):
+            self.scheme(name)
+            wait_for(lambda n=name: self.script("return document.documentElement.dataset.bsTheme") == n, 10)
+            time.sleep(0.3)  # figures are drawn again
+            assert self.faint() == [], name
+
+    def scheme(self, name: str) -> None:
+        """Have the system set to light or dark."""
+        features = [{"name": "prefers-color-scheme", "value": name}]
+        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+    def faint(self) -> list[str]:
+        """Texts whose contrast with what lies behind them is below 4.5 to 1."""
+        return list(self.script(CONTRAST))
 
 
+CONTRAST = """
+const light = (c) => c.map((v) => v / 255).map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+  .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+const parse = (text) => { const p = (text.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
+  return [p.slice(0, 3), p.length > 3 ? p[3] : 1]; };
+const behind = (e) => { for (let at = e; at; at = at.parentElement) {
+  const [rgb, alpha] = parse(getComputedStyle(at).backgroundColor);
+  if (alpha > 0.5) return rgb; } return [255, 255, 255]; };
+const faint = [];
+document.querySelectorAll('body *').forEach((e) => {
+  const svg = e instanceof SVGElement, own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+  if (!own || (!svg && e.offsetParent === null) || e.closest('option, script, style, [disabled]')) return;
+  if (svg && !(e.tagName === 'text' || e.tagName === 'tspan')) return;
+  const [rgb, alpha] = parse(svg ? getComputedStyle(e).fill : getComputedStyle(e).color);
+  const [a, b] = [light(rgb), light(behind(e))];
+  const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  const what = e.textContent.trim().slice(0, 60) + ' <' + e.tagName + ' ' + e.getAttribute('class') + '>';
+  if (ratio < 4.5 && alpha > 0) faint.push(ratio.toFixed(1) + ': ' + what);
+});
+return faint.slice(0, 20);
+"""
 WIDTHS = """
 return [...document.querySelectorAll('.isc-plot')].filter((e) => e.offsetParent).map((e) =>
   [e.clientWidth, e.querySelector('.main-svg').getBoundingClientRect().width]).filter((p) => Math.abs(p[0] - p[1]) > 2);

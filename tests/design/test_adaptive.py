@@ -44,11 +44,13 @@ def enrichment_design(**rule: Any) -> Design:
     parts: dict[Any, Any] = {(a, s, "os"): CONTROL for a in ("new", "control") for s in ("S", "R")}
     parts["new", "S", "os"] = CONTROL.with_effect(0.6)
     return survival_design(
-        Generator(("new", "control"), ("S", "R"), (0.45, 0.55), parts), (120, 240), accrual=Accrual((20.0,), (25.0,)),
+        Generator(("new", "control"), ("S", "R"), (0.45, 0.55), parts),
+        (120, 240),
+        accrual=Accrual((20.0,), (25.0,)),
         rule=Enrichment(
             "os", (TestedPopulation("all", ("S", "R")), TestedPopulation("S", ("S",))), spending=OBF, **rule
         ),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.slow
@@ -82,7 +84,7 @@ def test_enrichment_by_an_early_endpoint() -> None:
         base,
         truths={"alternative": truth},
         rule=rule,
-        endpoints=(Endpoint("os"), Endpoint("orr", "response", months=3)),
+        endpoints=(Endpoint("os"), Endpoint("orr", kind="response", months=3)),
     )
     found = simulate(design, 1200, seed=3)
     error = found.type_one_error
@@ -105,9 +107,12 @@ def multi_arm_design(**rule: Any) -> Design:
     ratios = (1 - 0.4 / 3, 1 - 0.8 / 3, 0.6, 1.0)
     parts = {(n, "all", "os"): CONTROL.with_effect(r) if r < 1 else CONTROL for n, r in zip(arms, ratios, strict=True)}
     return survival_design(
-        Generator(arms, ("all",), (1.0,), parts), (100, 200), accrual=Accrual((20.0,), (25.0,)),
-        arms=(*(Arm(a) for a in arms[:3]), Arm("control", "control")), rule=MultiArm("os", spending=OBF, **rule),
-    )  # fmt: skip
+        Generator(arms, ("all",), (1.0,), parts),
+        (100, 200),
+        accrual=Accrual((20.0,), (25.0,)),
+        arms=(*(Arm(a) for a in arms[:3]), Arm("control", "control")),
+        rule=MultiArm("os", spending=OBF, **rule),
+    )
 
 
 @pytest.mark.slow
@@ -180,10 +185,15 @@ def bayesian_design(**rule: Any) -> Design:
     """Two arms against a control, response read after 3 months, three looks."""
     looks = (Milestone(patients=80), Milestone(patients=140), Milestone(patients=200, follow_up=3))
     return Design(
-        "rar", (Arm("a"), Arm("b"), Arm("control", "control")), (Endpoint("orr", "response", months=3),), 200,
-        Accrual((10.0,), (20.0,)), looks, {"alternative": rates(0.45, 0.2, 0.2)},
-        Bayesian("orr", calibration=1500, **rule),
-    )  # fmt: skip
+        name="rar",
+        arms=(Arm("a"), Arm("b"), Arm("control", "control")),
+        endpoints=(Endpoint("orr", kind="response", months=3),),
+        patients=200,
+        accrual=Accrual((10.0,), (20.0,)),
+        looks=looks,
+        truths={"alternative": rates(0.45, 0.2, 0.2)},
+        rule=Bayesian("orr", calibration=1500, **rule),
+    )
 
 
 @pytest.mark.slow
@@ -205,13 +215,19 @@ def test_platform_shares_its_control() -> None:
     parts["a", "x", "pfs"] = PiecewiseExponential.from_median(5).with_effect(0.5)
     truth = Generator(arms, ("x", "y"), (0.5, 0.5), parts)
     entries = (
-        Entry("a", (60, 110), 0, strata=("x",), patients=80),
-        Entry("b", (60, 110), 6, strata=("y",), patients=80),
+        Entry("a", (60, 110), opens=0, strata=("x",), patients=80),
+        Entry("b", (60, 110), opens=6, strata=("y",), patients=80),
     )
     design = Design(
-        "platform", (Arm("a"), Arm("b"), Arm("control", "control")), (Endpoint("pfs"),), 420, Accrual((16.0,), (26.0,)),
-        (Milestone(months=1.0),), {"alternative": truth}, Platform(entries, "pfs"),
-    )  # fmt: skip
+        name="platform",
+        arms=(Arm("a"), Arm("b"), Arm("control", "control")),
+        endpoints=(Endpoint("pfs"),),
+        patients=420,
+        accrual=Accrual((16.0,), (26.0,)),
+        looks=(Milestone(months=1.0),),
+        truths={"alternative": truth},
+        rule=Platform(entries, "pfs"),
+    )
     found = simulate(design, 750, seed=1)
     summary = found.summary("alternative")
     assert summary["reject"]["a"].value > 0.7
@@ -226,15 +242,20 @@ def test_non_concurrent_controls_are_biased_by_drift() -> None:
     arms = ("a", "b", "control")
     parts = {(n, "all", "pfs"): PiecewiseExponential.from_median(6) for n in arms}
     truth = Generator(arms, ("all",), (1.0,), parts)
-    entries = (Entry("a", (90,), 0, patients=90), Entry("b", (90,), 14, patients=90))
+    entries = (Entry("a", (90,), opens=0, patients=90), Entry("b", (90,), opens=14, patients=90))
     error = {}
     for controls in ("concurrent", "all"):
         rule = Platform(entries, "pfs", controls=controls, multiplicity="per-arm", drift=0.25)
         design = Design(
-            "drift", (Arm("a"), Arm("b"), Arm("control", "control")), (Endpoint("pfs"),), 600,
-            Accrual((15.0,), (40.0,)),
-            (Milestone(months=1.0),), {"alternative": truth}, rule,
-        )  # fmt: skip
+            name="drift",
+            arms=(Arm("a"), Arm("b"), Arm("control", "control")),
+            endpoints=(Endpoint("pfs"),),
+            patients=600,
+            accrual=Accrual((15.0,), (40.0,)),
+            looks=(Milestone(months=1.0),),
+            truths={"alternative": truth},
+            rule=rule,
+        )
         error[controls] = simulate(design, 1500, seed=1, scenarios=["null"]).reject("null", "b")
     assert error["concurrent"].value <= 0.025 + 0.005 + 2 * error["concurrent"].error
     assert error["all"].value > error["concurrent"].value + 2 * error["all"].error
@@ -247,10 +268,16 @@ def test_two_stage_simulation_equals_enumeration() -> None:
         return Generator(("drug",), ("all",), (1.0,), {("drug", "all", "orr"): Rate(p)})
 
     design = Design(
-        "simon", (Arm("drug"),), (Endpoint("orr", "response", months=2),), found.n, Accrual((3.0,), (10.0,)),
-        TwoStage.looks(found, 2.0), {"target": one(0.3), "null": one(0.1)}, TwoStage("orr", found, 0.1, 0.3),
+        name="simon",
+        arms=(Arm("drug"),),
+        endpoints=(Endpoint("orr", kind="response", months=2),),
+        patients=found.n,
+        accrual=Accrual((3.0,), (10.0,)),
+        looks=TwoStage.looks(found, 2.0),
+        truths={"target": one(0.3), "null": one(0.1)},
+        rule=TwoStage("orr", found, 0.1, 0.3),
         alpha=0.05,
-    )  # fmt: skip
+    )
     result = simulate(design, 4000, seed=1)
     assert abs(result.power("target").value - result.plan["power"]) < 4 * result.power("target").error
     assert result.type_one_error is not None
@@ -261,11 +288,11 @@ def test_two_stage_simulation_equals_enumeration() -> None:
 
 
 def test_boin_equals_published_boundaries() -> None:
-    boin = Boin(0.3)
+    boin = Boin(target=0.3)
     assert boin.escalate_below == pytest.approx(0.236, abs=1e-3)  # Liu & Yuan 2015, table 1
     assert boin.de_escalate_above == pytest.approx(0.358, abs=1e-3)
-    assert Boin(0.2).escalate_below == pytest.approx(0.157, abs=1e-3)
-    assert Boin(0.2).de_escalate_above == pytest.approx(0.238, abs=1e-3)
+    assert Boin(target=0.2).escalate_below == pytest.approx(0.157, abs=1e-3)
+    assert Boin(target=0.2).de_escalate_above == pytest.approx(0.238, abs=1e-3)
     table = boin.table(6)
     assert [r["eliminate_at_least"] for r in table] == [None, None, 3, 3, 4, 4]
     found = boin.simulate([0.05, 0.15, 0.3, 0.45, 0.6], 2000)
@@ -318,7 +345,7 @@ def test_switching_methods_undo_the_dilution() -> None:
         (lambda: multi_arm_design(test=Statistic("rmst", months=12)), "independent increments"),
         (lambda: Entry("a", (60, 60)), "do not increase"),
         (lambda: bayesian_design(threshold=0.2), "between 0.5 and 1"),
-        (lambda: Boin(0.9), "BOIN"),
+        (lambda: Boin(target=0.9), "BOIN"),
         (lambda: Switching(patients=4), "20 patients"),
     ],
 )

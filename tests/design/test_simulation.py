@@ -104,7 +104,7 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
 def test_common_random_numbers_make_differences_sharp() -> None:
     design = survival_design()
     pocock = dataclasses.replace(
-        design, rule=GroupSequential((Hypothesis("OS", "os"),), Spending("pocock")), name="pocock"
+        design, rule=GroupSequential((Hypothesis("OS", "os"),), spending=Spending("pocock")), name="pocock"
     )
     found = compare([design, pocock], 1000, seed=5)
     gap = found.difference("alternative")
@@ -201,7 +201,7 @@ def test_futility_by_a_response_stops_useless_trials() -> None:
         truth,
         (80, 240),
         patients=400,
-        endpoints=(Endpoint("os"), Endpoint("orr", "response", lag=1, months=3)),
+        endpoints=(Endpoint("os"), Endpoint("orr", kind="response", lag=1, months=3)),
         rule=rule,
     )
     found = simulate(design, 1000, seed=2)
@@ -297,7 +297,7 @@ def test_data_lag_delays_looks() -> None:
         ({"rule": GroupSequential((Hypothesis("A", "os"), Hypothesis("A", "os", share=0.0)))}, "same name"),
         ({"arms": (Arm("new"), Arm("other"), Arm("control", "control"))}, "arms"),
         ({"rule": GroupSequential((Hypothesis("OS", "os", Statistic("rates")),))}, "does not fit"),
-        ({"rule": GroupSequential((Hypothesis("OS", "os"),), Spending("fixed"))}, "one look"),
+        ({"rule": GroupSequential((Hypothesis("OS", "os"),), spending=Spending("fixed"))}, "one look"),
         ({"patients": 1}, "no trial"),
     ],
 )

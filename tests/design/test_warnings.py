@@ -24,8 +24,15 @@ from immunescape.errors import InputError
 def decided(rejected: int, trials: int = 10_000) -> Decided:
     flags = np.zeros((trials, 1), dtype=bool)
     flags[:rejected] = True
-    rest = [np.ones(trials, dtype=np.int64), np.zeros(trials, dtype=np.int64), *(np.ones(trials) for _ in range(3))]
-    return Decided(flags, *rest)  # type: ignore[arg-type]
+    ones = np.ones(trials)
+    return Decided(
+        rejected=flags,
+        stage=np.ones(trials, dtype=np.int64),
+        reason=np.zeros(trials, dtype=np.int64),
+        patients=ones,
+        events=ones,
+        months=ones,
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,7 +56,7 @@ def responses() -> Generator:
 def test_a_given_posterior_threshold_is_called_uncalibrated() -> None:
     """At 0.95 and three looks the level is far above 2.5 %."""
     design = survival_design(
-        responses(), endpoints=(Endpoint("orr", "response", months=2),), patients=200,
+        responses(), endpoints=(Endpoint("orr", kind="response", months=2),), patients=200,
         looks=tuple(Milestone(patients=n, follow_up=2) for n in (80, 140, 200)), rule=Bayesian("orr", threshold=0.95),
     )  # fmt: skip
     found = simulate(design, 500, seed=1, scenarios=["null"])

@@ -81,7 +81,9 @@ def test_an_installed_simulator_gives_our_values_with_doses(name: str) -> None:
     if name not in installed_peers():
         pytest.skip(f"{name} is not installed")
     ours = NativeEngine().compile(TEXT)
-    job = Job(2, WORK.times, WORK.outputs, {"k": np.array([0.7, 0.4])}, doses=WORK.doses, rtol=1e-9, atol=1e-12)
+    job = Job(
+        2, WORK.times, WORK.outputs, parameters={"k": np.array([0.7, 0.4])}, doses=WORK.doses, rtol=1e-9, atol=1e-12
+    )
     theirs = PEERS[name][1](TEXT).run(job)
     assert theirs.failed == 0, dict(theirs.messages)
     np.testing.assert_allclose(theirs.values, ours.run(job).values, rtol=1e-6)

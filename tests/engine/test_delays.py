@@ -73,7 +73,7 @@ def test_a_delay_may_follow_time():
 
 
 def test_a_look_into_the_future_fails_with_a_word():
-    result = ReferenceEngine().compile(FALLING).run(Job(1, np.array([0.0, 1.0]), ("x",), {"lag": -1.0}))
+    result = ReferenceEngine().compile(FALLING).run(Job(1, np.array([0.0, 1.0]), ("x",), parameters={"lag": -1.0}))
     assert result.status[0] == FAILED
     assert "future" in result.messages[0]
 

@@ -60,7 +60,7 @@ def test_there_is_one_rounding(lanes: int) -> None:
     """(1 + e)(1 - e) - 1 = -e^2, of which two roundings leave nothing."""
     e = 2.0**-30
     text = sbml({"x": (0.0, "u - 1")}, {"a": 1.0, "b": 1.0}, rules={"u": "1", "y": "(x + a) * (x + b) - 1"})
-    job = Job(lanes, np.array([0.0, 1.0]), ("y",), {"a": np.full(lanes, 1 + e), "b": np.full(lanes, 1 - e)})
+    job = Job(lanes, np.array([0.0, 1.0]), ("y",), parameters={"a": np.full(lanes, 1 + e), "b": np.full(lanes, 1 - e)})
     assert np.all(NativeEngine(lanes=lanes).compile(text).run(job)["y"][:, 0] == -(e**2))
 
 
@@ -70,7 +70,7 @@ def _two_widths(text: str, job: Job) -> list[np.ndarray]:
 
 def test_a_processor_without_the_instruction_gives_one_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
     text = sbml({"x": (1.0, "-k * x + 0.3 * y * x"), "y": (0.5, "k * x - 0.3 * y * x - 0.1 * y")}, {"k": 0.7})
-    job = Job(5, np.linspace(0.0, 10.0, 6), ("x", "y"), {"k": np.linspace(0.2, 2.0, 5)})
+    job = Job(5, np.linspace(0.0, 10.0, 6), ("x", "y"), parameters={"k": np.linspace(0.2, 2.0, 5)})
     here = _two_widths(text, job)
     monkeypatch.setattr("immunescape.engine.toolchain.fused_flags", lambda: ())
     monkeypatch.setattr("immunescape.engine.shipped.fused_flags", lambda: ())

@@ -48,8 +48,8 @@ def test_linear_systems_agree_with_the_matrix_exponential(linear, entries, start
     a[2] = [0.0, 0.0, -stiffness]  # a fast mode that feeds the others
     times = np.array([0.0, 1e-3, 0.3, 1.0, 2.5])
     job = Job(
-        1, times, ("x0", "x1", "x2"), {f"a{i}{j}": a[i, j] for i in range(3) for j in range(3)},
-        {f"x{i}": start[i] for i in range(3)}, rtol=1e-9, atol=1e-12,
+        1, times, ("x0", "x1", "x2"), parameters={f"a{i}{j}": a[i, j] for i in range(3) for j in range(3)},
+        initial={f"x{i}": start[i] for i in range(3)}, rtol=1e-9, atol=1e-12,
     )  # fmt: skip
     result = linear.run(job)
     exact = np.array([expm(a * t) @ start for t in times])
@@ -93,7 +93,7 @@ def test_doses_at_any_time_add_up_and_mass_is_conserved(decay, doses, k):
         np.array([d[1] for d in doses]),
         np.array([d[2] for d in doses]),
     )
-    result = decay.run(Job(1, times, ("x", "total"), {"k": k}, doses=table, rtol=1e-8, atol=1e-10))
+    result = decay.run(Job(1, times, ("x", "total"), parameters={"k": k}, doses=table, rtol=1e-8, atol=1e-10))
     scale = 1.0 + sum(d[1] for d in doses)
     np.testing.assert_allclose(result["x"][0], _exact(times, k, doses), atol=1e-6 * scale)
     given_so_far = sum(d[1] * np.where(d[2], np.clip((times - d[0]) / (d[2] or 1), 0, 1), times >= d[0]) for d in doses)
@@ -140,7 +140,7 @@ def test_a_rising_and_a_falling_stop_end_where_the_quantity_crosses():
         assert np.isfinite(result.values[i, job.times <= exact[i], 0]).all()
         assert np.isnan(result.values[i, job.times > exact[i], 0]).all()
     falling = model.run(
-        Job(1, job.times, ("c",), {"g": -0.2}, stop=Stop("c", np.array([0.25]), rising=False), rtol=1e-9)
+        Job(1, job.times, ("c",), parameters={"g": -0.2}, stop=Stop("c", np.array([0.25]), rising=False), rtol=1e-9)
     )
     assert falling.end_time[0] == pytest.approx(np.log(4) / 0.2, rel=1e-7)
 
@@ -239,8 +239,10 @@ def test_initial_assignments_follow_overridden_parameters_and_initial_values_win
     model = NativeEngine().compile(text)
     times = np.array([0.0, 1.0])
     assert model.run(Job(1, times, ("x",)))["x"][0, 0] == 8.0
-    np.testing.assert_array_equal(model.run(Job(2, times, ("x",), {"x0": np.array([1.0, 2.0])}))["x"][:, 0], [2.0, 4.0])
-    assert model.run(Job(1, times, ("x",), {"x0": 1.0}, {"x": 5.0}))["x"][0, 0] == 5.0
+    np.testing.assert_array_equal(
+        model.run(Job(2, times, ("x",), parameters={"x0": np.array([1.0, 2.0])}))["x"][:, 0], [2.0, 4.0]
+    )
+    assert model.run(Job(1, times, ("x",), parameters={"x0": 1.0}, initial={"x": 5.0}))["x"][0, 0] == 5.0
 
 
 def test_what_cannot_be_generated_goes_to_the_reference_engine():
@@ -256,7 +258,7 @@ def test_misspelt_names_are_answered_with_the_nearest_word(decay):
     with pytest.raises(EngineError, match=r"totl.*\n.*total"):
         decay.run(Job(1, times, ("totl",)))
     with pytest.raises(EngineError, match="unknown parameter"):
-        decay.run(Job(1, times, ("x",), {"kk": 1.0}))
+        decay.run(Job(1, times, ("x",), parameters={"kk": 1.0}))
     with pytest.raises(EngineError, match="dosed state"):
         decay.run(Job(1, times, ("x",), doses=Doses(np.zeros(1), ("z",), np.ones(1), np.zeros(1))))
     with pytest.raises(EngineError, match="increasing"):

@@ -51,11 +51,11 @@ def job(n: int = N) -> Job:
         n,
         TIMES,
         ("c", "t", "ratio", "free"),
-        {"g": 0.1 * np.exp(0.5 * rng.standard_normal(n)), "kill": rng.uniform(0.2, 6, n)},
-        {"t": rng.uniform(1, 20, n)},
-        [doses_of(i) for i in range(n)],
-        Stop("c", np.full(n, 900.0)),
-        rng.uniform(20, 40, n),
+        parameters={"g": 0.1 * np.exp(0.5 * rng.standard_normal(n)), "kill": rng.uniform(0.2, 6, n)},
+        initial={"t": rng.uniform(1, 20, n)},
+        doses=[doses_of(i) for i in range(n)],
+        stop=Stop("c", np.full(n, 900.0)),
+        until=rng.uniform(20, 40, n),
         atol={"bound": 1e-10, "c": 1e-6},
     )
 
@@ -107,7 +107,7 @@ def explosive():
 def test_failing_patients_are_isolated_reported_and_counted(explosive):
     b = np.array([0.5, 2.0, 0.5, 0.1, 3.0, 0.9, 0.0, 0.3, 0.2, 2.5, 0.4])
     times = np.linspace(0, 3, 13)
-    base = Job(len(b), times, ("x", "y"), {"b": b}, max_steps=20_000)
+    base = Job(len(b), times, ("x", "y"), parameters={"b": b}, max_steps=20_000)
     result = explosive.run(base)
     bad = b > 1
     np.testing.assert_array_equal(result.status, np.where(bad, FAILED, OK))
@@ -126,7 +126,7 @@ def test_failing_patients_are_isolated_reported_and_counted(explosive):
 
 
 def test_a_patient_that_fails_once_is_rescued_on_the_safe_path(explosive, monkeypatch):
-    steps = Job(2, np.array([0.0, 2.0]), ("x",), {"b": np.array([0.1, 0.2])})
+    steps = Job(2, np.array([0.0, 2.0]), ("x",), parameters={"b": np.array([0.1, 0.2])})
     plain = explosive.run(steps)
     before = explosive.rescued
     hard = replace(steps, max_steps=int(plain.steps[1]) - 1)  # the second patient needs one step more

@@ -39,7 +39,7 @@ def test_both_matlab_trajectories_are_reproduced(tables, text, scenario):
 def test_a_treated_patient_agrees_with_the_reference_engine(tables, text):
     outputs = tuple(name for name, _ in OBSERVABLES.values())
     table = doses(tables / "reference_treated_scenario.json")
-    job = Job(1, np.linspace(0, 100, 51), outputs, {"k_C_T1": 9.0}, doses=table, rtol=1e-8, atol=1e-9)
+    job = Job(1, np.linspace(0, 100, 51), outputs, parameters={"k_C_T1": 9.0}, doses=table, rtol=1e-8, atol=1e-9)
     a, b = (get_engine(name).compile(text).run(job).values for name in ("native", "reference"))
     assert (np.abs(a - b) / np.abs(b).max(axis=(0, 1))).max() < 3e-6
 
@@ -54,6 +54,6 @@ def test_random_patients_agree_with_libroadrunner(tables, text):
         for name in ("k_C1_growth", "k_C_T1", "k_Treg")
     }
     table = doses(tables / "reference_A1_scenario.json")
-    job = Job(n, np.linspace(0, 120, 121), outputs, parameters, doses=table, rtol=1e-8, atol=1e-9)
+    job = Job(n, np.linspace(0, 120, 121), outputs, parameters=parameters, doses=table, rtol=1e-8, atol=1e-9)
     a, b = native.run(job).values, oracle.run(job).values
     assert (np.abs(a - b) / np.abs(b).max(axis=(0, 1))).max() < 3e-6

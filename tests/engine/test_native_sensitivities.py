@@ -23,7 +23,7 @@ def test_decay_has_the_derivatives_of_its_closed_solution():
     model = NativeEngine().compile_sensitivities(text, ("k", "a"), ("x", "y"))
     times = np.linspace(0, 6, 25)
     k, a = np.array([0.5, 1.3]), 3.0
-    result, s = model.run(Job(2, times, ("x", "y"), {"k": k}, rtol=1e-9, atol=1e-12))
+    result, s = model.run(Job(2, times, ("x", "y"), parameters={"k": k}, rtol=1e-9, atol=1e-12))
     decay = np.exp(-k[:, None] * times)
     np.testing.assert_allclose(result["x"], a * k[:, None] * decay, rtol=1e-7)
     by_k = a * decay * (1 - k[:, None] * times)
@@ -58,7 +58,13 @@ def test_a_stiff_model_with_doses_agrees_with_differences(method):
     for m, name in enumerate(names):
         value, step = plain.parameters[name], 1e-4 * plain.parameters[name]
         pair = Job(
-            2, times, outputs, {name: np.array([value - step, value + step])}, doses=DOSES, rtol=1e-11, atol=1e-13
+            2,
+            times,
+            outputs,
+            parameters={name: np.array([value - step, value + step])},
+            doses=DOSES,
+            rtol=1e-11,
+            atol=1e-13,
         )
         values = plain.run(pair).values
         difference = (values[1] - values[0]) / (2 * step)
@@ -67,7 +73,7 @@ def test_a_stiff_model_with_doses_agrees_with_differences(method):
 
 
 def test_values_are_the_same_bits_with_and_without_derivatives():
-    job = Job(3, np.linspace(0, 20, 21), ("c", "bound"), {"g": np.array([0.05, 0.1, 0.2])}, doses=DOSES)
+    job = Job(3, np.linspace(0, 20, 21), ("c", "bound"), parameters={"g": np.array([0.05, 0.1, 0.2])}, doses=DOSES)
     plain = NativeEngine().compile(STIFF).run(job)
     result, s = NativeEngine().compile_sensitivities(STIFF, ("kd",), ("c", "bound")).run(job)
     np.testing.assert_array_equal(result.values, plain.values)

@@ -33,7 +33,9 @@ def test_a_dose_is_an_amount_where_the_name_is_a_concentration() -> None:
     document.getModel().getSpecies("x").setHasOnlySubstanceUnits(False)
     doses = Doses(np.array([1.0]), ("x",), np.array([6.0]), np.zeros(1))
     text = with_dose_events(libsbml.writeSBMLToString(document), doses)
-    result = get_engine("reference").compile(text).run(Job(1, np.array([0.0, 1.0]), ("x",), {"decay_rate": 0.0}))
+    result = (
+        get_engine("reference").compile(text).run(Job(1, np.array([0.0, 1.0]), ("x",), parameters={"decay_rate": 0.0}))
+    )
     np.testing.assert_allclose(result["x"][0], [1.0, 7.0], rtol=1e-9)
 
 
@@ -72,6 +74,6 @@ def test_an_installed_library_agrees_with_the_closed_solution(name: str) -> None
         pytest.skip(f"{name} is not installed")
     model = PEERS[name][1](_decaying_species())
     times = np.linspace(0, 4, 9)
-    result = model.run(Job(2, times, ("x",), {"decay_rate": np.array([0.5, 1.0])}, rtol=1e-8, atol=1e-10))
+    result = model.run(Job(2, times, ("x",), parameters={"decay_rate": np.array([0.5, 1.0])}, rtol=1e-8, atol=1e-10))
     assert result.failed == 0, dict(result.messages)
     np.testing.assert_allclose(result.values[:, :, 0], np.exp(-np.outer([0.5, 1.0], times)), rtol=1e-5)

@@ -114,7 +114,7 @@ def test_doses_are_in_model_time_and_past_ones_are_gone():
 def test_patients_differ_in_parameters_starts_and_doses():
     doses = [Doses.none(), Doses(np.array([1.0]), ("x",), np.array([5.0]), np.zeros(1))]
     k, x = np.array([0.1, 0.7]), np.array([2.0, 3.0])
-    job = Job(2, np.array([0.0, 1.0]), ("x", "k"), {"k": k}, {"x": x}, doses, **TIGHT)
+    job = Job(2, np.array([0.0, 1.0]), ("x", "k"), parameters={"k": k}, initial={"x": x}, doses=doses, **TIGHT)
     result = decay().run(job)
     np.testing.assert_allclose(result["x"][:, 1], [2 * np.exp(-0.1), 3 * np.exp(-0.7) + 5], rtol=1e-8)
     np.testing.assert_array_equal(result["k"], [[0.1, 0.1], [0.7, 0.7]])
@@ -123,8 +123,8 @@ def test_patients_differ_in_parameters_starts_and_doses():
 
 def test_starts_follow_overridden_parameters():
     model = compiled({"x": (2 * K, ZERO)}, {"k": 1.0})
-    assert model.run(Job(1, np.array([0.0, 1.0]), ("x",), {"k": 4.0}))["x"][0, 1] == 8.0
-    assert model.run(Job(1, np.array([0.0, 1.0]), ("x",), {"k": 4.0}, {"x": 3.0}))["x"][0, 1] == 3.0
+    assert model.run(Job(1, np.array([0.0, 1.0]), ("x",), parameters={"k": 4.0}))["x"][0, 1] == 8.0
+    assert model.run(Job(1, np.array([0.0, 1.0]), ("x",), parameters={"k": 4.0}, initial={"x": 3.0}))["x"][0, 1] == 3.0
 
 
 def test_stop_is_found_on_the_trajectory():
@@ -149,7 +149,7 @@ def test_until_ends_each_patient():
 
 def test_a_patient_that_fails_is_reported_and_disturbs_nobody():
     model = compiled({"x": (1.0, K * X * X)}, {"k": 1.0})  # x = 1 / (1 - k t): infinite at t = 1 / k
-    result = model.run(Job(3, np.array([0.0, 0.9, 2.0]), ("x",), {"k": np.array([0.1, 1.0, -1.0])}, **TIGHT))
+    result = model.run(Job(3, np.array([0.0, 0.9, 2.0]), ("x",), parameters={"k": np.array([0.1, 1.0, -1.0])}, **TIGHT))
     assert list(result.status) == [OK, FAILED, OK]
     assert set(result.messages) == {1}
     assert "time 1" in result.messages[1]
@@ -325,5 +325,5 @@ def test_against_libroadrunner():
     oracle.timeCourseSelections = ["time", "X", "[Y]"]
     times = np.linspace(0, 20, 81)
     expected = np.asarray(oracle.simulate(times=times.tolist()))[:, 1:]
-    result = ReferenceEngine().compile(BRUSSELATOR).run(Job(1, times, ("X", "[Y]"), {"b": 3.2}, **TIGHT))
+    result = ReferenceEngine().compile(BRUSSELATOR).run(Job(1, times, ("X", "[Y]"), parameters={"b": 3.2}, **TIGHT))
     np.testing.assert_allclose(result.values[0], expected, rtol=2e-5, atol=1e-7)

@@ -76,7 +76,7 @@ def test_more_lanes_than_the_processor_has_are_refused(monkeypatch: pytest.Monke
 @pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="the wheel ziglang is not installed")
 def test_the_compiler_from_the_wheel_gives_the_same_bits(tmp_path, monkeypatch: pytest.MonkeyPatch):
     text = sbml({"x": (1.0, "-k * x ^ 1.3"), "y": (0.5, "exp(-x) - y / (y + x)")}, {"k": 0.7})
-    job = Job(5, np.linspace(0, 9, 10), ("x", "y"), {"k": np.linspace(0.1, 2, 5)})
+    job = Job(5, np.linspace(0, 9, 10), ("x", "y"), parameters={"k": np.linspace(0.1, 2, 5)})
     monkeypatch.setenv("IMMUNESCAPE_CACHE", str(tmp_path))
     system = NativeEngine()
     monkeypatch.setattr(shutil, "which", lambda name, **_: None)

@@ -45,7 +45,7 @@ def binding(request) -> tuple[Compiled, float]:
 
 
 def _relative(model: Compiled, unit: float, **job) -> np.ndarray:
-    result = model.run(Job(1, TIMES, ("A", "B", "C"), {"unit": unit, "k": 100 / unit}, **job))
+    result = model.run(Job(1, TIMES, ("A", "B", "C"), parameters={"unit": unit, "k": 100 / unit}, **job))
     assert result.failed == 0, result.messages
     return result.values[0] / unit
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from immunescape.evaluation.ablation import (
     Ablation,
     AblationResult,
     ablatable,
+    chosen_mechanisms,
     difference,
     group_of,
     label_of,
@@ -54,10 +57,18 @@ def patients(trial: str, arm: str, fit: PopulationFit, seed: int, odds: float = 
     time = rng.exponential(9.0 * np.exp(0.3 * z[:, 0]))
     ends = (np.minimum(time, 40.0), (time < 40.0).astype(float))
     made = Sample(
-        trial, arm, ("k_kill",), z, np.zeros((n, 1)), np.ones(1),
-        {t: np.zeros(n) for t in terms if t not in ("shift", "scale")}, response,
-        {"pfs": ends, "os": ends, "os_last": ends}, {"strong": strong, "weak": ~strong}, ((fit, n),),
-    )  # fmt: skip
+        trial=trial,
+        arm=arm,
+        names=("k_kill",),
+        z=z,
+        linked=np.zeros((n, 1)),
+        left=np.ones(1),
+        covariates={t: np.zeros(n) for t in terms if t not in ("shift", "scale")},
+        response=response,
+        times={"pfs": ends, "os": ends, "os_last": ends},
+        groups={"strong": strong, "weak": ~strong},
+        proposals=((fit, n),),
+    )
     return pool([made])
 
 
@@ -122,8 +133,14 @@ def test_killing_is_tuned_to_what_was_published() -> None:
     sample = {("t", "a"): patients("t", "a", PopulationFit(), 1, n=8000)}
     truth = patients("t", "a", PopulationFit((FitTerm("k_kill", "shift", 0.5, 0, "assumed", "fitted"),)), 2, n=40_000)
     key = ("t", "a")
-    target = Target("ORR", "assumed", logit(float(truth.response.mean())), 0.05,
-                    lambda w: logit(float(w[key][0].response @ w[key][1])), lambda x: x)  # fmt: skip
+    target = Target(
+        "ORR",
+        "assumed",
+        logit(float(truth.response.mean())),
+        0.05,
+        lambda w: logit(float(w[key][0].response @ w[key][1])),
+        lambda x: x,
+    )
     move = tuned(sample, [target], PopulationFit())
     assert move == pytest.approx(0.5, abs=0.1)
     assert score(sample, [target], PopulationFit(), move) < 0.5 < score(sample, [target], PopulationFit(), 0.0)
@@ -147,8 +164,38 @@ def test_what_only_one_mechanism_explains_tests_that_mechanism(stand_in, tmp_pat
     assert again.rows[0].row() == rows["glycolysis"].row()
     run_ablation(["lipids"], **{**options, "seeds": 4})
     assert {seed % 1000 for _, seed in stand_in[before:]} == {4}  # only the seed that was not there
-    (tmp_path / "out" / "lipids.json").write_text("{", encoding="utf-8")
+    path = tmp_path / "out" / "lipids.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"move"', '"moved"'), encoding="utf-8")
     assert run_ablation(["lipids"], **options).rows[0].row() == rows["lipids"].row()  # a damaged file is made anew
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content["seeds"].update({"1": {}}),
+        lambda content: content["seeds"].update({"1": None}),
+        lambda content: content["seeds"].update({"one": content["seeds"]["1"]}),
+        lambda content: content["seeds"]["1"].pop("move"),
+        lambda content: content["seeds"]["1"].update(move=float("nan")),
+        lambda content: content["seeds"]["1"]["scores"].pop("odds"),
+        lambda content: content["seeds"]["1"]["scores"].update(trials="0.5"),
+        lambda content: content.update(seeds=[1]),
+        lambda content: content.pop("set_up"),
+        lambda content: content["set_up"].update(patients=9),
+    ],
+)
+def test_a_stored_mechanism_that_reads_as_json_but_is_not_whole_counts_as_none(
+    tmp_path: Path, damage: Callable[[dict[str, Any]], object]
+) -> None:
+    set_up = {"patients": 8, "targets": {"courses": 0, "odds": 1, "kinetics": 0}}
+    seeds = {1: {"scores": {"trials": 1.5, "odds": 0.25}, "move": -0.5}}
+    path = tmp_path / "lipids.json"
+    ablation._store(path, set_up, "lipids", seeds)
+    assert ablation._stored(path, set_up) == seeds
+    content = json.loads(path.read_text(encoding="utf-8"))
+    damage(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert ablation._stored(path, set_up) == {}
 
 
 @pytest.mark.parametrize("changed", ["figures of patients", "a trial file"])
@@ -173,7 +220,7 @@ def test_what_is_stored_of_other_data_or_another_protocol_is_run_again(
     ("change", "message"),
     [
         ({"mechanisms": ["glycolisis"]}, "glycolysis"),
-        ({"mechanisms": ["body"]}, "mechanism that can be switched off"),
+        ({"mechanisms": ["body"]}, "'body' is no mechanism that can be switched off(.|\n)*Body and tumour stay"),
         ({"trials": ["keynote-010", "oak"]}, "validation trial"),
         ({"trials": ["oak"]}, "left out"),
         ({"trials": ["oak", "oak"]}, "'oak' is named twice"),
@@ -226,7 +273,15 @@ def test_values_may_be_changed_once_and_to_a_number() -> None:
 
 
 def recorded(path: Path, *rows: Ablation) -> None:
-    result = AblationResult(rows, ("oak",), 60, (1, 2, 3), 2, "0123456789abcdef", {"trials": 5})
+    result = AblationResult(
+        rows=rows,
+        trials=("oak",),
+        patients=60,
+        seeds=(1, 2, 3),
+        rounds=2,
+        model="0123456789abcdef",
+        targets={"trials": 5},
+    )
     record_labels(result, "2026-01-02", path)
 
 
@@ -296,8 +351,50 @@ def test_the_cost_is_said_before_anything_runs(stand_in, tmp_path: Path, monkeyp
     )
     assert result.exit_code == 0, result.output
     assert "480 virtual patients" in result.stderr
+    assert "Mechanisms: 1, and the full model" in result.stderr
     assert json.loads(result.stdout)["mechanisms"][0]["mechanism"] == "lipids"
     assert "`lipids`" in (tmp_path / "ablation.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-m", "lipds"], "Did you mean 'lipids'"),
+        (["-m", "tumour_growth"], "'tumour_growth' is no mechanism that can be switched off"),
+        (["--trials", "keynote-010,oak"], "'keynote-010' is a validation trial"),
+        (["--trials", "oak,nosuch"], "unknown trial 'nosuch'"),
+        (["--trials", "oak"], "one trial cannot be left out of itself"),
+        (["-o", "FILE"], "is a file, not a folder"),
+    ],
+)
+def test_wrong_options_of_an_ablation_are_refused_before_anything_runs(
+    stand_in: list[tuple[str, int]], tmp_path: Path, words: list[str], message: str
+) -> None:
+    from immunescape.cli.program import app
+
+    (tmp_path / "file").write_text("")
+    given = [str(tmp_path / "file") if word == "FILE" else word for word in words]
+    given += [] if "-m" in given else ["-m", "lipids"]
+    given += [] if "-o" in given else ["-o", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, ["ablate", *given, "-n", "8", "--seeds", "1"])
+    assert result.exit_code != 0
+    assert message in " ".join(str(result.exception or result.output).split())
+    assert not stand_in
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mechanism_that_is_named_twice_is_taken_once() -> None:
+    assert chosen_mechanisms(["lipids", "mdsc", "lipids"]) == ["lipids", "mdsc"]
+    assert chosen_mechanisms([]) == ablatable()
+
+
+def test_the_list_of_mechanisms_shows_what_each_was_tested_by() -> None:
+    from immunescape.cli.program import app
+
+    result = CliRunner().invoke(app, ["mechanisms"])
+    assert result.exit_code == 0
+    row = next(line for line in result.stdout.splitlines() if line.startswith("lipids"))
+    assert short_label("lipids") in row
 
 
 def test_show_and_the_list_say_what_a_mechanism_was_tested_by() -> None:

@@ -55,9 +55,9 @@ def made_up(n: int, seed: int, fit: PopulationFit | None = None) -> Sample:
     event = (time < 40.0).astype(float)
     nothing = np.zeros((n, 1))
     sample = Sample(
-        "t", "a", ("k_kill",), z, nothing, np.ones(1), {}, response,
-        {"pfs": (np.minimum(time, 40.0), event), "os": (np.minimum(time, 40.0), event)},
-        {"all": np.ones(n, dtype=bool)}, ((fit, n),),
+        trial="t", arm="a", names=("k_kill",), z=z, linked=nothing, left=np.ones(1), covariates={}, response=response,
+        times={"pfs": (np.minimum(time, 40.0), event), "os": (np.minimum(time, 40.0), event)},
+        groups={"all": np.ones(n, dtype=bool)}, proposals=((fit, n),),
     )  # fmt: skip
     return pool([sample])
 

@@ -26,7 +26,7 @@ from immunescape.trial.loading import load_trial
 def rows(predicted, published, met, rule=None, se=0.1):
     rule = rule or [False] * len(met)
     return [
-        Combined(f"t{k}", m, y, se, se, hit, r)
+        Combined(trial=f"t{k}", predicted=m, published=y, predicted_se=se, published_se=se, met=hit, rule=r)
         for k, (m, y, hit, r) in enumerate(zip(predicted, published, met, rule, strict=True))
     ]
 

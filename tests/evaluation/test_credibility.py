@@ -29,7 +29,20 @@ PAIR = "pembrolizumab / platinum doublet"
 
 
 def score(trial: str, role: str, endpoint: str, published: float, low: float, high: float) -> Score:
-    return Score(trial, role, "a / b", endpoint, math.sqrt(low * high), low, high, published, None, None, "ici", 100)
+    return Score(
+        trial=trial,
+        role=role,
+        arm="a / b",
+        endpoint=endpoint,
+        predicted=math.sqrt(low * high),
+        low=low,
+        high=high,
+        published=published,
+        published_low=None,
+        published_high=None,
+        regimen_class="ici",
+        n=100,
+    )
 
 
 GOOD = [
@@ -50,9 +63,29 @@ def assessment(
     assumed: int = 2, purpose: Purpose | None = None, name: str = "keynote-024",
 ) -> Credibility:  # fmt: skip
     trial = TRIAL if name == "keynote-024" else load_trial(open_protocols()[name])
-    figures = (ForecastFigure(PAIR, "pfs_hr", 0.6, 0.45, 0.8, monte_carlo, 600, 305),)
+    figures = (
+        ForecastFigure(
+            arm=PAIR,
+            endpoint="pfs_hr",
+            value=0.6,
+            low=0.45,
+            high=0.8,
+            monte_carlo_se=monte_carlo,
+            simulated=600,
+            planned=305,
+        ),
+    )
     cast = Forecast(
-        trial, figures, {"pfs": 0.9}, {"pfs_hr": {"constant": 0.64}}, (1, 2), 300, failed, "ab" * 32, "1", 1
+        trial=trial,
+        figures=figures,
+        success={"pfs": 0.9},
+        baselines={"pfs_hr": {"constant": 0.64}},
+        seeds=(1, 2),
+        patients=300,
+        failed=failed,
+        digest="ab" * 32,
+        version="1",
+        wall_s=1,
     )
     verified = Verification("native", "SciPy", "pembrolizumab", error)
     known = GOOD if scores is None else scores
@@ -63,20 +96,34 @@ def assessment(
     )  # fmt: skip
     drugs, setting = module._drug_rows(trial), module._setting_rows(trial)
     summary = summarise(known)
-    criteria = module._criteria(trial, verified, cast, known, summary, influential, drugs)
-    sensitive = Sensitivity(trial.name, "pembrolizumab", "morris", ("k_1",), [], 100, 0, 0, 0.3, 1, 1.0)
+    criteria = module._criteria(
+        trial, verified, made=cast, scores=known, summary=summary, influential=influential, drugs=drugs
+    )
+    sensitive = Sensitivity(
+        trial=trial.name,
+        arm="pembrolizumab",
+        method="morris",
+        parameters=("k_1",),
+        rows=[],
+        points=100,
+        undiagnosed=0,
+        failed=0,
+        orr=0.3,
+        seed=1,
+        seconds=1.0,
+    )
     return Credibility(
-        trial,
-        purpose or Purpose(),
-        cast,
-        verified,
-        tuple(known),
-        summary,
-        sensitive,
-        influential,
-        drugs,
-        setting,
-        criteria,
+        trial=trial,
+        purpose=purpose or Purpose(),
+        forecast=cast,
+        verification=verified,
+        scores=tuple(known),
+        summary=summary,
+        sensitivity=sensitive,
+        influential=influential,
+        drugs=drugs,
+        setting=setting,
+        criteria=criteria,
     )
 
 
@@ -153,14 +200,49 @@ def test_a_single_arm_trial_needs_enough_patients_as_well(
     error: float | None, low: float, high: float, seeds: tuple[int, ...], met: bool | None
 ) -> None:
     trial = load_trial("nivolumab-alt-803")
-    figures = (ForecastFigure(trial.arms[0].name, "orr_pct", 40.0, low, high, error, 600, 21),)
-    cast = Forecast(trial, figures, {}, {}, seeds, 300, 0, "ab" * 32, "1", 1)
+    figures = (
+        ForecastFigure(
+            arm=trial.arms[0].name,
+            endpoint="orr_pct",
+            value=40.0,
+            low=low,
+            high=high,
+            monte_carlo_se=error,
+            simulated=600,
+            planned=21,
+        ),
+    )
+    cast = Forecast(
+        trial=trial,
+        figures=figures,
+        success={},
+        baselines={},
+        seeds=seeds,
+        patients=300,
+        failed=0,
+        digest="ab" * 32,
+        version="1",
+        wall_s=1,
+    )
     assert module._monte_carlo(cast).met is met
 
 
 def test_one_comparison_without_an_interval_is_not_hidden_by_another() -> None:
-    good = ForecastFigure(PAIR, "pfs_hr", 0.6, 0.45, 0.8, 0.01, 600, 305)
-    cast = Forecast(TRIAL, (good, replace(good, endpoint="os_hr", low=None)), {}, {}, (1, 2), 300, 0, "ab" * 32, "1", 1)
+    good = ForecastFigure(
+        arm=PAIR, endpoint="pfs_hr", value=0.6, low=0.45, high=0.8, monte_carlo_se=0.01, simulated=600, planned=305
+    )
+    cast = Forecast(
+        trial=TRIAL,
+        figures=(good, replace(good, endpoint="os_hr", low=None)),
+        success={},
+        baselines={},
+        seeds=(1, 2),
+        patients=300,
+        failed=0,
+        digest="ab" * 32,
+        version="1",
+        wall_s=1,
+    )
     assert module._monte_carlo(cast).met is None
 
 

@@ -42,9 +42,21 @@ def virtual(n: int, seed: int, rho: float, shift: float = 0.0) -> Sample:
     worst = np.nanmax(np.c_[e[:, :1], lesions[:, :, 0]], axis=1)
     fit = fit_of(("k_growth", "shift", shift)) if shift else PopulationFit()
     sample = Sample(
-        "t", "a", ("k_growth",), e[:, :1], np.zeros((n, 1)), np.ones(1), {}, (worst < 0.5).astype(float),
-        {}, {}, ((fit, n),), {}, lesions=lesions, kinds=("correlation_growth",),
-    )  # fmt: skip
+        trial="t",
+        arm="a",
+        names=("k_growth",),
+        z=e[:, :1],
+        linked=np.zeros((n, 1)),
+        left=np.ones(1),
+        covariates={},
+        response=(worst < 0.5).astype(float),
+        times={},
+        groups={},
+        proposals=((fit, n),),
+        values={},
+        lesions=lesions,
+        kinds=("correlation_growth",),
+    )
     return pool([sample])
 
 
@@ -92,7 +104,7 @@ def test_lesions_of_several_samples_are_pooled_whatever_their_number() -> None:
 @pytest.fixture(scope="module")
 def worker() -> _Worker:
     trial = replace(load_trial("keynote-024"), lesions="several", follow_up_months=8.0)
-    return _Worker(BlockTask(trial, 3, "auto", 1e-4, 96, PopulationFit.shipped()))
+    return _Worker(BlockTask(trial=trial, seed=3, engine="auto", rtol=1e-4, candidates=96, fit=PopulationFit.shipped()))
 
 
 def test_scores_of_lesions_are_those_that_were_simulated(worker: _Worker) -> None:
@@ -109,9 +121,18 @@ def test_scores_of_lesions_are_those_that_were_simulated(worker: _Worker) -> Non
 
     scores = {t.term for t in fit.terms if t.term not in ("shift", "scale", *COEFFICIENT_TERMS)}
     sample = Sample(
-        "keynote-024", "a", names, z, linked, np.array([unexplained_share(n, region) for n in names]),
-        {s: standard_score(s, rows) for s in scores}, np.zeros(len(rows)), {}, {}, ((fit, len(rows)),),
-    )  # fmt: skip
+        trial="keynote-024",
+        arm="a",
+        names=names,
+        z=z,
+        linked=linked,
+        left=np.array([unexplained_share(n, region) for n in names]),
+        covariates={s: standard_score(s, rows) for s in scores},
+        response=np.zeros(len(rows)),
+        times={},
+        groups={},
+        proposals=((fit, len(rows)),),
+    )
     found, kinds = lesion_scores(rows, sample, fit, 3, 0)
     assert kinds == ("correlation_growth", "correlation_immunity", "")
     checked = 0

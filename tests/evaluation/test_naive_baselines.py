@@ -27,22 +27,27 @@ CHEMO, ICI = "chemotherapy, first line", "inhibitor, first line"
 
 
 def figure(trial: str, value: float, *, kind: str = CHEMO, control: bool = True, year: int = 2015, of: str = "orr_pct"):
-    return ArmFigure(trial, "arm", of, value, kind, control, year)
+    return ArmFigure(trial=trial, arm="arm", figure=of, value=value, kind=kind, control=control, year=year)
 
 
 def test_an_arm_is_predicted_by_all_arms_by_its_line_and_class_and_by_the_last_trials_control():
     published = [
-        figure("old", 20, year=2010), figure("new", 30, year=2014), figure("later", 50, year=2020),
-        figure("new", 60, kind=ICI, control=False, year=2014), figure("mine", 99, year=2016),
-    ]  # fmt: skip
+        figure("old", 20, year=2010),
+        figure("new", 30, year=2014),
+        figure("later", 50, year=2020),
+        figure("new", 60, kind=ICI, control=False, year=2014),
+        figure("mine", 99, year=2016),
+    ]
     values = {name: value for name, (value, _) in arm_baselines(figure("mine", 0, year=2016), published).items()}
     assert values == {"constant": 40.0, "line and class": pytest.approx(100 / 3), "last trial": 30.0}
 
 
 def test_the_last_trial_of_a_control_arm_is_a_control_and_of_one_year_the_mean_counts():
     published = [
-        figure("a", 10, year=2014), figure("b", 20, year=2014), figure("c", 90, year=2014, control=False),
-    ]  # fmt: skip
+        figure("a", 10, year=2014),
+        figure("b", 20, year=2014),
+        figure("c", 90, year=2014, control=False),
+    ]
     assert arm_baselines(figure("mine", 0, year=2016), published)["last trial"][0] == 15.0
     own = arm_baselines(figure("mine", 0, control=False, year=2016), published)
     assert own["last trial"][0] == 40.0
@@ -59,23 +64,44 @@ def test_a_class_without_another_trial_falls_back_on_the_constant_and_medians_ar
 
 def test_a_ratio_is_predicted_by_constant_class_round_number_and_no_effect_without_its_own_trial():
     published = [
-        RatioFigure("a", "pfs_hr", 0.5, "ici"), RatioFigure("b", "pfs_hr", 0.8, "own"),
-        RatioFigure("mine", "pfs_hr", 0.1, "ici"), RatioFigure("a", "os_hr", 0.9, "ici"),
-    ]  # fmt: skip
+        RatioFigure("a", "pfs_hr", 0.5, "ici"),
+        RatioFigure("b", "pfs_hr", 0.8, "own"),
+        RatioFigure("mine", "pfs_hr", 0.1, "ici"),
+        RatioFigure("a", "os_hr", 0.9, "ici"),
+    ]
     told = ratio_baselines("mine", "pfs_hr", "ici", published)
     assert {name: value for name, (value, _) in told.items()} == {
-        "constant": pytest.approx(math.sqrt(0.4)), "class": pytest.approx(0.5), "round": 0.65, "no effect": 1.0,
-    }  # fmt: skip
+        "constant": pytest.approx(math.sqrt(0.4)),
+        "class": pytest.approx(0.5),
+        "round": 0.65,
+        "no effect": 1.0,
+    }
     assert told["no effect"][1] == pytest.approx(math.sqrt((math.log(0.5) ** 2 + math.log(0.8) ** 2) / 2))
 
 
 def test_bias_and_median_error_are_points_for_response_and_percent_for_medians():
     judged = [
-        Judged("a", "x", "orr_pct", CHEMO, 20.0, 25.0, baselines={"constant": (30.0, 1.0)}),
-        Judged("b", "x", "orr_pct", CHEMO, 21.0, 20.0, baselines={"constant": (30.0, 1.0)}),
-        Judged("a", "x", "os_median_months", CHEMO, 12.0, 10.0),
-        Judged("b", "x", "os_median_months", CHEMO, None, 10.0),
-        Judged("c", "x", "os_median_months", CHEMO, 10.5, 10.0),
+        Judged(
+            trial="a",
+            arm="x",
+            figure="orr_pct",
+            kind=CHEMO,
+            predicted=20.0,
+            published=25.0,
+            baselines={"constant": (30.0, 1.0)},
+        ),
+        Judged(
+            trial="b",
+            arm="x",
+            figure="orr_pct",
+            kind=CHEMO,
+            predicted=21.0,
+            published=20.0,
+            baselines={"constant": (30.0, 1.0)},
+        ),
+        Judged(trial="a", arm="x", figure="os_median_months", kind=CHEMO, predicted=12.0, published=10.0),
+        Judged(trial="b", arm="x", figure="os_median_months", kind=CHEMO, predicted=None, published=10.0),
+        Judged(trial="c", arm="x", figure="os_median_months", kind=CHEMO, predicted=10.5, published=10.0),
     ]
     rows = {(r.figure, r.predictor): r for r in error_rows(judged)}
     assert rows["orr_pct", "model"].bias == pytest.approx(-2.0)
@@ -89,10 +115,19 @@ def test_bias_and_median_error_are_points_for_response_and_percent_for_medians()
 
 def ratios(predicted, published, kind="ici", figure_="pfs_hr", width=0.3):
     return [
-        Judged(f"{kind} {k}", "", figure_, kind, p, y, p * math.exp(-width), p * math.exp(width),
-               {"constant": (0.7, 0.2), "no effect": (1.0, 0.4)})
+        Judged(
+            trial=f"{kind} {k}",
+            arm="",
+            figure=figure_,
+            kind=kind,
+            predicted=p,
+            published=y,
+            low=p * math.exp(-width),
+            high=p * math.exp(width),
+            baselines={"constant": (0.7, 0.2), "no effect": (1.0, 0.4)},
+        )
         for k, (p, y) in enumerate(zip(predicted, published, strict=True))
-    ]  # fmt: skip
+    ]
 
 
 def reached(judged):
@@ -113,8 +148,22 @@ def test_predictions_that_are_right_meet_the_aims_and_those_that_promise_too_muc
 
 
 def test_response_that_is_too_low_on_chemotherapy_is_missed_though_the_median_is_met():
-    judged = [Judged(f"t{k}", "x", "orr_pct", CHEMO, 20.0 + k / 10, 24.0, None, None) for k in range(5)]
-    judged += [Judged(f"t{k}", "y", "orr_pct", ICI, 40.0, 40.0) for k in range(5)]
+    judged = [
+        Judged(
+            trial=f"t{k}",
+            arm="x",
+            figure="orr_pct",
+            kind=CHEMO,
+            predicted=20.0 + k / 10,
+            published=24.0,
+            low=None,
+            high=None,
+        )
+        for k in range(5)
+    ]
+    judged += [
+        Judged(trial=f"t{k}", arm="y", figure="orr_pct", kind=ICI, predicted=40.0, published=40.0) for k in range(5)
+    ]
     by = reached(judged)
     assert by["response: median absolute error at most 5 points"].met
     assert not by["response on chemotherapy: not too low (mean error above −2 standard errors)"].met
@@ -144,14 +193,50 @@ def test_naive_predictors_learn_on_no_validation_trial():
 def test_ones_own_trial_stands_beside_what_calibration_trials_would_have_said():
     trial = load_trial("keynote-010")
     scores = [
-        Score("keynote-010", "validation", "docetaxel", "orr_pct", 12.0, 8.0, 16.0, 9.0, None, None),
-        Score("keynote-010", "validation", "pembrolizumab / docetaxel", "os_hr", 0.8, 0.6, 1.0, 0.71, None, None),
-        Score("keynote-010", "validation", "docetaxel", "os_12_pct", 30.0, 25.0, 35.0, None, None, None),
+        Score(
+            trial="keynote-010",
+            role="validation",
+            arm="docetaxel",
+            endpoint="orr_pct",
+            predicted=12.0,
+            low=8.0,
+            high=16.0,
+            published=9.0,
+            published_low=None,
+            published_high=None,
+        ),
+        Score(
+            trial="keynote-010",
+            role="validation",
+            arm="pembrolizumab / docetaxel",
+            endpoint="os_hr",
+            predicted=0.8,
+            low=0.6,
+            high=1.0,
+            published=0.71,
+            published_low=None,
+            published_high=None,
+        ),
+        Score(
+            trial="keynote-010",
+            role="validation",
+            arm="docetaxel",
+            endpoint="os_12_pct",
+            predicted=30.0,
+            low=25.0,
+            high=35.0,
+            published=None,
+            published_low=None,
+            published_high=None,
+        ),
     ]
     judged = judged_scores(scores, [trial])
     assert [j.figure for j in judged] == ["orr_pct", "os_hr"]
-    later = [f for f in published_arm_figures(calibration_trials())
-             if f.kind == "chemotherapy, later line" and f.figure == "orr_pct"]  # fmt: skip
+    later = [
+        f
+        for f in published_arm_figures(calibration_trials())
+        if f.kind == "chemotherapy, later line" and f.figure == "orr_pct"
+    ]
     expected = sum(f.value for f in later) / len(later)
     assert judged[0].baselines["line and class"][0] == pytest.approx(expected)
     groups = {"validation": judged}

@@ -32,10 +32,19 @@ def virtual(n: int = 4000, seed: int = 1, **more: dict) -> tuple[Sample, np.ndar
     groups = {"responders": response, "best PD": ~response & (rng.uniform(size=n) < 0.5)}
     groups |= more.get("groups", {})
     sample = Sample(
-        "oak", "atezolizumab", (), np.empty((n, 0)), np.empty((n, 0)), np.empty(0), {}, response.astype(float),
-        {"pfs": (months, np.ones(n)), "os": (months, np.ones(n))}, groups, ((PopulationFit(), n),),
-        more.get("values", {}),
-    )  # fmt: skip
+        trial="oak",
+        arm="atezolizumab",
+        names=(),
+        z=np.empty((n, 0)),
+        linked=np.empty((n, 0)),
+        left=np.empty(0),
+        covariates={},
+        response=response.astype(float),
+        times={"pfs": (months, np.ones(n)), "os": (months, np.ones(n))},
+        groups=groups,
+        proposals=((PopulationFit(), n),),
+        values=more.get("values", {}),
+    )
     return sample, np.full(n, 1.0 / n)
 
 

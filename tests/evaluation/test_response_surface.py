@@ -35,8 +35,19 @@ def population(n: int, seed: int, x: np.ndarray, key: tuple[str, str] = KEY) -> 
     z = own.get("shift", 0.0) + own.get("scale", 1.0) * np.random.default_rng(seed).standard_normal(n)
     months = np.exp(0.5 * z) * 6.0
     times = {"pfs": (months, np.ones(n))}
-    sample = Sample(key[0], key[1], (), np.empty((n, 0)), np.empty((n, 0)), np.empty(0), {}, (z > CUT).astype(float),
-                    times, {}, ((fit, n),))  # fmt: skip
+    sample = Sample(
+        trial=key[0],
+        arm=key[1],
+        names=(),
+        z=np.empty((n, 0)),
+        linked=np.empty((n, 0)),
+        left=np.empty(0),
+        covariates={},
+        response=(z > CUT).astype(float),
+        times=times,
+        groups={},
+        proposals=((fit, n),),
+    )
     return {key: sample}
 
 
@@ -59,8 +70,8 @@ def targets(at: np.ndarray, sd: float = 0.02) -> list[Target]:
         return logit(float(w @ sample.response))
 
     return [
-        Target("response", "assumed", float(aims[0]), sd, response, lambda v: v, (KEY,), "orr"),
-        Target("late", "assumed", float(aims[1]), sd, late, lambda v: v, (KEY,), "median"),
+        Target("response", "assumed", float(aims[0]), sd, response, lambda v: v, arms=(KEY,), kind="orr"),
+        Target("late", "assumed", float(aims[1]), sd, late, lambda v: v, arms=(KEY,), kind="median"),
     ]
 
 
@@ -115,10 +126,14 @@ def test_patients_that_a_row_shares_with_its_mirror_image_make_slopes_more_preci
     shared = surface_about(centre)
     apart = fit_surface(
         targets(centre),
-        [(population(400, 10 + k, centre + r * half), population(400, 900 + k, centre - r * half))
-         for k, r in enumerate(rows)],
-        rows, centre, half,
-    )  # fmt: skip
+        [
+            (population(400, 10 + k, centre + r * half), population(400, 900 + k, centre - r * half))
+            for k, r in enumerate(rows)
+        ],
+        rows,
+        centre,
+        half,
+    )
     assert (shared.slope_se < 0.6 * apart.slope_se).all()
 
 
@@ -171,7 +186,7 @@ def test_leaving_a_trial_out_predicts_it_from_the_others() -> None:
     trial = load_trial("keynote-024")
     other = load_trial("oak")
     first, second = ("keynote-024", "pembrolizumab"), ("oak", "atezolizumab")
-    make = lambda name, key, aim: Target(name, "assumed", aim, 0.1, lambda w: 0.0, lambda v: v, (key,), "orr")  # noqa: E731
+    make = lambda name, key, aim: Target(name, "assumed", aim, 0.1, lambda w: 0.0, lambda v: v, arms=(key,), kind="orr")  # noqa: E731
     aims = [make("first", first, 1.0), make("second", second, -1.0)]
     surface = Surface(np.zeros(1), np.full(1, 1.0), np.zeros(2), np.zeros(2), np.ones((2, 1)), np.zeros((2, 1)))
     moving = (Term("k_kill", ("k_kill",), "shift", 10.0),)

@@ -23,7 +23,20 @@ from immunescape.trial.loading import list_trials, load_trial
 
 
 def score(trial: str, role: str, published: float, predicted: float = 0.7, kind: str = "ici") -> Score:
-    return Score(trial, role, "a / b", "os_hr", predicted, 0.5, 0.98, published, None, None, kind, 100)
+    return Score(
+        trial=trial,
+        role=role,
+        arm="a / b",
+        endpoint="os_hr",
+        predicted=predicted,
+        low=0.5,
+        high=0.98,
+        published=published,
+        published_low=None,
+        published_high=None,
+        regimen_class=kind,
+        n=100,
+    )
 
 
 @given(st.lists(st.tuples(st.integers(1, 20), st.booleans()), min_size=1, max_size=40))
@@ -75,7 +88,18 @@ def test_summary_measures_errors_on_the_log_scale() -> None:
 
 def test_a_median_that_is_not_reached_counts_as_far_off() -> None:
     def median(predicted: float | None) -> Score:
-        return Score("a", "calibration", "x", "os_median_months", predicted, None, None, 10.0, None, None)
+        return Score(
+            trial="a",
+            role="calibration",
+            arm="x",
+            endpoint="os_median_months",
+            predicted=predicted,
+            low=None,
+            high=None,
+            published=10.0,
+            published_low=None,
+            published_high=None,
+        )
 
     record = summarise([median(11.0), median(13.0), median(None)])["calibration"]
     assert record["median_figures"] == 3

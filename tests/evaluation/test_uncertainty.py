@@ -28,6 +28,7 @@ from immunescape.evaluation.uncertainty import (
     moved,
     uncertain,
 )
+from immunescape.files import stored_json
 from immunescape.model.parameters import Parameter, load_parameters
 from immunescape.model.reference_strengths import load_strengths, reference_id
 from immunescape.population.fit import PopulationFit
@@ -205,6 +206,36 @@ def test_an_ensemble_says_what_assumptions_leave_open_and_resumes(figures: list[
     (tmp_path / "draw-2.json").write_text("[", encoding="utf-8")
     assert run_ensemble(trial, draws=4, patients=8, out=tmp_path).rows == result.rows
     assert len(figures) == 5
+    path = tmp_path / "draw-2.json"
+    path.write_text(json.dumps({"key": json.loads(path.read_text(encoding="utf-8"))["key"]}), encoding="utf-8")
+    assert run_ensemble(trial, draws=4, patients=8, out=tmp_path).rows == result.rows
+    assert len(figures) == 6
+
+
+@pytest.mark.parametrize(
+    ("content", "number", "whole"),
+    [
+        ({"key": "k", "figures": {"a|orr_pct": [3.0, None]}}, 2, True),
+        ({"key": "k", "lost": "no reference patient"}, 2, True),
+        ({"key": "k", "lost": "no reference patient"}, -1, False),  # the model as it ships cannot be lost
+        ({"key": "other", "figures": {"a|orr_pct": [3.0, 1.0]}}, 2, False),
+        ({"key": "k"}, 2, False),
+        ({"key": "k", "lost": None}, 2, False),
+        ({"key": "k", "figures": None}, 2, False),
+        ({"key": "k", "figures": {}}, 2, False),
+        ({"key": "k", "figures": {"a|orr_pct": 3.0}}, 2, False),
+        ({"key": "k", "figures": {"a|orr_pct": [3.0]}}, 2, False),
+        ({"key": "k", "figures": {"a|orr_pct": ["3", 1.0]}}, 2, False),
+        ([], 2, False),
+        (None, 2, False),
+    ],
+)
+def test_a_stored_draw_is_taken_only_where_it_is_whole(
+    content: object, number: int, whole: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "draw.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert (stored_json(path, lambda c: ensemble._whole(c, "k", number)) is not None) == whole
 
 
 @pytest.mark.parametrize(
@@ -275,3 +306,13 @@ def test_the_share_that_readme_calls_assumed_is_that_of_the_tables() -> None:
     assumed = [p for p in every if p.grade == "assumed"]
     assert int(found[1]) == round(100 * len(assumed) / len(every))
     assert sum(bool(p.sources) for p in assumed) / len(assumed) == pytest.approx(0.5, abs=0.05)
+
+
+def test_an_unknown_method_of_sensitivity_is_answered_with_all_three() -> None:
+    from immunescape.cli.program import app
+
+    result = CliRunner().invoke(app, ["sensitivity", "keynote-024", "--method", "eech"])
+    assert result.exit_code != 0
+    assert "Did you mean 'each'" in str(result.exception or result.output)
+    result = CliRunner().invoke(app, ["sensitivity", "keynote-024", "--method", "x"])
+    assert "each, morris, sobol" in str(result.exception or result.output)

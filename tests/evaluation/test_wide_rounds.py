@@ -32,7 +32,19 @@ def population(n: int, seed: int, fit: PopulationFit, key: tuple[str, str] = KEY
     z = own.get("shift", 0.0) + own.get("scale", 1.0) * rng.standard_normal((n, 1))
     hidden = error * fit.of("lesions.scan_cv").get("factor", 1.0)
     response = (rng.uniform(size=n) < (1.0 - hidden) / (1.0 + np.exp(1.0 - z[:, 0]))).astype(float)
-    return Sample(key[0], key[1], ("k_kill",), z, np.zeros((n, 1)), np.ones(1), {}, response, {}, {}, ((fit, n),))
+    return Sample(
+        trial=key[0],
+        arm=key[1],
+        names=("k_kill",),
+        z=z,
+        linked=np.zeros((n, 1)),
+        left=np.ones(1),
+        covariates={},
+        response=response,
+        times={},
+        groups={},
+        proposals=((fit, n),),
+    )
 
 
 def pooled(fits: list[PopulationFit], n: int, seed: int, key: tuple[str, str] = KEY, error: float = 0.1) -> Sample:
@@ -43,7 +55,7 @@ def response_target(share: float, n: int, key: tuple[str, str] = KEY, name: str 
     q = min(max(share, 0.5 / n), 1.0 - 0.5 / n)
     sd = 1.0 / math.sqrt(n * q * (1.0 - q))
     figure = lambda w: logit(float(w[key][0].response @ w[key][1]))  # noqa: E731
-    return Target(name, "assumed", logit(share), sd, figure, lambda x: x, (key,), "orr")
+    return Target(name, "assumed", logit(share), sd, figure, lambda x: x, arms=(key,), kind="orr")
 
 
 def test_populations_lie_about_the_fit_as_far_as_was_asked_and_within_the_limits() -> None:

@@ -128,7 +128,15 @@ def test_factor_is_one_at_the_reference_and_moves_the_right_way(toys: Toys) -> N
 def test_one_pathway_shares_one_saturation_and_pathways_multiply(toys: Toys) -> None:
     def more(name: str, pathway: str) -> Mechanism:
         modulation = Modulation("killing", pathway, "inhibits", "2 * S_conc / K_S")
-        return Mechanism(name, name, name, (), "", ("toy_suppression",), modulations=(modulation,))
+        return Mechanism(
+            name=name,
+            title=name,
+            summary=name,
+            references=(),
+            parameters="",
+            requires=("toy_suppression",),
+            modulations=(modulation,),
+        )
 
     y = states(build(toys))
     x = build(toys).evaluate(y)["x_killing_cytokine_toy_suppression"]
@@ -342,7 +350,7 @@ def test_refuses_and_says_where(toys: Toys, case: str) -> None:
 
 def test_duplicate_parameters_name_both_tables(toys: Toys, tmp_path: Path) -> None:
     path = table(tmp_path, "again", "k_T,1,1/day,,,,,assumed,assumed,\n")
-    other = Mechanism("again", "", "", (), path)
+    other = Mechanism(name="again", title="", summary="", references=(), parameters=path)
     with pytest.raises(ModelError) as caught:
         build(toys, other)
     assert "killing.csv" in str(caught.value)

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from drug_simulation import compiled, host_of, simulate, trough_and_peak
 
+from immunescape.errors import ModelError
 from immunescape.model import registry
 from immunescape.model.assembly import Model
+from immunescape.model.drugs._antibody import IntegratedTissue, antibody
 from immunescape.model.drugs._covariates import covariate_parameters
 
 ANTIBODIES = [d.name for d in registry.drugs().values() if f"{d.name}_LN" in {s.name for s in d.states}]
@@ -156,3 +158,18 @@ def test_covariates_are_found_by_name():
         "crcl_carboplatin": "crcl_ml_min",
         "bsa_docetaxel": "bsa_m2",
     }
+
+
+def test_an_antibody_with_integrated_tissue_and_two_targets_is_refused():
+    with pytest.raises(ModelError, match=r"toymab: .*kd_eff_toymab, and 2 targets are named; use QuasiSteadyTissue"):
+        antibody(
+            "toymab",
+            targets=("PD-1", "LAG-3"),
+            kinetics=IntegratedTissue(),
+            molar_mass=150_000,
+            dose_units=("mg",),
+            infusion_hours=1,
+            synonyms=(),
+            references=(),
+            note="",
+        )

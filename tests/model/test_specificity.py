@@ -116,6 +116,12 @@ def test_an_unknown_option_names_the_nearest() -> None:
         Model.build(specificity="sprase")
 
 
+@pytest.mark.parametrize("word", [True, 3, ["sparse"], {"a": 1}, "", "Full"])
+def test_an_option_that_is_no_word_lists_those_that_are(word: object) -> None:
+    with pytest.raises(InputError, match=r"unknown specificity (.|\n)*(Known: full, none, series|Did you mean 'full')"):
+        Model.build(specificity=word)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("row", "wrong"),
     [

@@ -54,7 +54,11 @@ def test_the_same_seed_gives_the_same_patient(patient: VirtualPatient) -> None:
         ({"pdl1_tps": float("nan")}, "not a number"),
         ({"pdl1_tps": "60"}, "not a number"),
         ({"ecog": 3}, "value of ecog"),
-        ({"stk11": "yes"}, "value of stk11"),
+        ({"stk11": "perhaps"}, "value of stk11"),
+        ({"stk11": 1}, "value of stk11"),
+        ({"egfr": True}, "driver=EGFR"),
+        ({"squamous": True}, "histology=squamous"),
+        ({"tmb": 5}, "tmb_mut_mb"),
         ({"driver": "EGFR", "kras": True}, "together"),
         ({"n_lesions": 2.5}, "whole number"),
     ],
@@ -96,7 +100,17 @@ def test_scans_are_read_off_the_same_course_as_the_table(patient: VirtualPatient
 
     regimen = parse_regimen(PEMBROLIZUMAB)
     model, compiled = _prepared(patient, regimen, None, "auto")
-    again, _, scans = _followed(patient, model, compiled, regimen, 12.0, "every 6 weeks", 1e-6, "trial", "auto")
+    again, _, scans = _followed(
+        patient,
+        model,
+        compiled=compiled,
+        regimen=regimen,
+        months=12.0,
+        scans="every 6 weeks",
+        rtol=1e-6,
+        conduct="trial",
+        engine="auto",
+    )
     assert again["start"]["states"] == course.start["states"]
     ratio = course.table["V_scan_T"] / course.table["V_scan_T"].iloc[0]
     assert ratio.loc[84.0] ** (1 / 3) - 1 == pytest.approx(scans["change_pct"].iloc[2] / 100, abs=0.25)
@@ -128,6 +142,46 @@ def test_a_sweep_moves_what_the_parameter_does(patient: VirtualPatient) -> None:
     assert last[0] < last[1] < last[2]
     plain = patient.simulate("none", months=3, conduct="planned", observe=["V_T"])
     assert np.array_equal(sweep[1].table.to_numpy(), plain.table.to_numpy())
+
+
+def test_categories_are_taken_in_any_case_and_with_yes_and_no() -> None:
+    made = immunescape.patient(seed=2, driver="egfr", stk11="no", histology="NonSquamous")
+    assert (made.covariates["driver"], made.covariates["stk11"], made.covariates["histology"]) == (
+        "EGFR", False, "nonsquamous",
+    )  # fmt: skip
+
+
+def test_one_name_or_value_may_stand_for_a_list_of_one(patient: VirtualPatient) -> None:
+    course = patient.simulate("none", months=1, conduct="planned", observe="CD8_T")
+    assert list(course.table) == ["CD8_T"]
+    assert len(course.plot("CD8_T").axes) >= 2
+    assert len(patient.sweep("k_kill", "x2", months=1, conduct="planned", observe="V_T")) == 1
+    assert len(patient.sweep("k_kill", 0.5, months=1, conduct="planned", observe="V_T")) == 1
+
+
+def test_one_parameter_to_estimate_may_be_a_plain_name(patient: VirtualPatient, tmp_path) -> None:
+    course = patient.simulate("none", months=3, observe=["V_T"])
+    files = course.to_petab(tmp_path, "k_growth")
+    assert any(line.startswith("k_growth\t") for line in files[1].read_text().splitlines())
+
+
+def test_several_regimens_in_the_place_of_one_are_answered_by_compare(patient: VirtualPatient) -> None:
+    with pytest.raises(InputError, match=r"patient\.compare"):
+        patient.simulate(["none", PEMBROLIZUMAB])
+
+
+def test_an_output_that_was_not_asked_for_is_answered_by_how_to_ask(patient: VirtualPatient) -> None:
+    course = patient.simulate("none", months=1, conduct="planned", observe=["V_T", "CD8_density_T"])
+    with pytest.raises(InputError, match=r"observe=\['CD8_T'"):
+        course.plot(["CD8_T"])
+    with pytest.raises(InputError, match="CD8_density_T"):
+        course.column("CD8")
+
+
+def test_the_doses_that_are_counted_are_those_in_the_table(patient: VirtualPatient) -> None:
+    course = patient.simulate("carboplatin AUC 5 + pemetrexed 500 mg/m2 every 3 weeks for 4 cycles", months=6)
+    assert course.outcome["doses_given"] == len(course.doses)
+    assert f"after {len(course.doses)} doses" in " ".join(course.sentences())
 
 
 @pytest.mark.parametrize(

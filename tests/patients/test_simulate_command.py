@@ -32,12 +32,37 @@ def test_json_holds_doses_scans_and_outcome() -> None:
     assert content["outcome"]["best_response"] in ("CR", "PR", "SD", "PD", "NE")
 
 
+def test_a_short_course_is_printed_in_several_rows_to_its_last_day() -> None:
+    done = run("none", "--months", "2", "--planned")
+    assert done.exit_code == 0, done.output
+    first = [line.split()[0] for line in done.output.splitlines() if line[:1].isdigit()]
+    assert first == ["0", "0.5", "1", "1.5", "2"]
+
+
+@pytest.mark.parametrize("last", [0.3, 2.2, 4.5, 9.0, 11.6, 24.0, 60.0, 240.0])
+def test_every_course_is_printed_in_two_to_twelve_rows(last: float) -> None:
+    from immunescape.cli.simulate import _months_shown
+
+    months = _months_shown(last)
+    assert 2 <= len(set(months)) <= 12
+    assert (months[0], months[-1]) == (0.0, last)
+
+
+def test_what_the_integrator_leaves_below_zero_is_printed_as_zero() -> None:
+    from immunescape.cli.simulate import _three_digits
+
+    assert [_three_digits(v) for v in (-2.44e-06, 0.0, 2.44e-06, -3.0)] == ["0", "0", "2.44e-06", "-3"]
+
+
 @pytest.mark.parametrize(
     ("words", "answer"),
     [
         (["pembrolizumab 200 mg every 3 weks"], "weeks"),
         (["pembrolizumb 200 mg every 3 weeks"], "pembrolizumab"),
         (["none", "--with", "pdl1=3"], "pdl1_tps"),
+        (["none", "--with", "alk=yes"], "driver=ALK"),
+        (["none", "--with", "liver=yes"], "liver_mets"),
+        (["none", "--observe", "C_densitive"], "C_sensitive"),
         (["none", "--with", "pdl1_tps"], "NAME=VALUE"),
         (["none", "--with", "pdl1_tps=much"], "not a number"),
         (["none", "--with", "kras=maybe"], "value of kras"),

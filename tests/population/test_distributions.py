@@ -20,10 +20,12 @@ def distributions(draw):
     value = draw(st.floats(0.1, 100.0))
     spread = draw(st.floats(0.05, 2.0))
     if kind in ("uniform", "loguniform"):
-        return Distribution("x", kind, value, None, value, value * draw(st.floats(1.1, 100.0)))
+        return Distribution(
+            "x", kind=kind, value=value, spread=None, lower=value, upper=value * draw(st.floats(1.1, 100.0))
+        )
     lower = draw(st.one_of(st.none(), st.just(value * 0.5)))
     upper = draw(st.one_of(st.none(), st.just(value * 3.0)))
-    return Distribution("x", kind, value, spread, lower, upper)
+    return Distribution("x", kind=kind, value=value, spread=spread, lower=lower, upper=upper)
 
 
 @settings(max_examples=200, deadline=None)
@@ -41,11 +43,17 @@ def test_inverse_cdf_is_increasing_bounded_and_inverts_the_cdf(distribution, a, 
 @pytest.mark.parametrize(
     ("ours", "scipy_one"),
     [
-        (Distribution("x", "lognormal", 2.0, 0.7), stats.lognorm(0.7, scale=2.0)),
-        (Distribution("x", "normal", 2.0, 0.7), stats.norm(2.0, 0.7)),
-        (Distribution("x", "normal", 2.0, 0.7, 1.0, 2.5), stats.truncnorm(-1 / 0.7, 0.5 / 0.7, 2.0, 0.7)),
-        (Distribution("x", "uniform", 2.0, None, 1.0, 4.0), stats.uniform(1.0, 3.0)),
-        (Distribution("x", "loguniform", 2.0, None, 1.0, 400.0), stats.loguniform(1.0, 400.0)),
+        (Distribution("x", kind="lognormal", value=2.0, spread=0.7), stats.lognorm(0.7, scale=2.0)),
+        (Distribution("x", kind="normal", value=2.0, spread=0.7), stats.norm(2.0, 0.7)),
+        (
+            Distribution("x", kind="normal", value=2.0, spread=0.7, lower=1.0, upper=2.5),
+            stats.truncnorm(-1 / 0.7, 0.5 / 0.7, 2.0, 0.7),
+        ),
+        (Distribution("x", kind="uniform", value=2.0, spread=None, lower=1.0, upper=4.0), stats.uniform(1.0, 3.0)),
+        (
+            Distribution("x", kind="loguniform", value=2.0, spread=None, lower=1.0, upper=400.0),
+            stats.loguniform(1.0, 400.0),
+        ),
     ],
 )
 def test_against_scipy(ours, scipy_one):
@@ -56,7 +64,7 @@ def test_against_scipy(ours, scipy_one):
 
 
 def test_truncated_lognormal_keeps_its_shape_inside():
-    d = Distribution("x", "lognormal", 1.0, 1.0, 0.5, 2.0)
+    d = Distribution("x", kind="lognormal", value=1.0, spread=1.0, lower=0.5, upper=2.0)
     free = stats.lognorm(1.0)
     x = d.ppf(np.array([0.25, 0.5, 0.75]))
     expected = free.ppf(free.cdf(0.5) + np.array([0.25, 0.5, 0.75]) * (free.cdf(2.0) - free.cdf(0.5)))
@@ -84,7 +92,7 @@ def test_a_fixed_number_stays():
 )
 def test_invalid_distributions_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
-        Distribution("x", *arguments)
+        Distribution("x", **dict(zip(("kind", "value", "spread", "lower", "upper"), arguments, strict=False)))
 
 
 def test_copula_gives_the_rank_correlations():

@@ -6,6 +6,7 @@ import pytest
 
 from immunescape.engine import get_engine
 from immunescape.errors import InputError
+from immunescape.evaluation.scenarios import Scenario, clone_cells
 from immunescape.population import BlockMaker, Population, PopulationSpec, generate_block
 from immunescape.population.diagnosis import Grower, emerge
 from immunescape.population.linking import DIAMETER
@@ -173,6 +174,26 @@ def test_emergence_is_poisson_and_whole(small_model):
     np.testing.assert_array_equal(some["C_small"], cells[100:110])
 
 
+def test_a_clone_of_a_mechanism_that_is_switched_off_has_no_cells(small_model):
+    states = {"C_large": np.full(6, 1e9), "C_small": np.zeros(6), "CD8_T": np.ones(6), "toxin_C": np.zeros(6)}
+    owner = small_model.quantities["fraction_small"].owner
+    off = {"f_small": np.full(6, 0.1), f"switch_{owner}": np.array([1.0, 0.0, 1.0, 0.0, 1.0, 0.0])}
+    out = emerge(small_model, states, off, range(6), seed=1)
+    assert (out["C_small"][::2] > 9e7).all()
+    assert (out["C_small"][1::2] == 0.0).all()
+    np.testing.assert_array_equal(out["C_large"] + out["C_small"], 1e9)
+
+
+def test_a_scenario_without_a_mechanism_has_no_cells_of_its_clones(small_model):
+    states = {"C_large": np.full(3, 6e8), "C_small": np.full(3, 4e8)}
+    owner = small_model.quantities["fraction_small"].owner
+    cells = clone_cells(small_model, states, Scenario(off=(owner,), clones=(("small", 0.5),)))
+    np.testing.assert_array_equal(cells["C_small"], 0.0)
+    np.testing.assert_allclose(cells["C_large"], 1e9)
+    kept = clone_cells(small_model, states, Scenario(clones=(("small", 0.5),)))
+    np.testing.assert_allclose(kept["C_small"], 5e8)
+
+
 def test_a_failed_integration_is_counted_with_its_reason(small_model, engine):
     from dataclasses import replace
 
@@ -198,7 +219,9 @@ def test_a_failed_integration_is_counted_with_its_reason(small_model, engine):
 def test_implausible_patients_are_counted_by_reason(small_model, engine, monkeypatch):
     from immunescape.population import plausibility
 
-    tight = plausibility.Bound("CD8_density_T", 1e4, 2e4, "cell/milliliter", (), "assumed", "")
+    tight = plausibility.Bound(
+        observable="CD8_density_T", lower=1e4, upper=2e4, unit="cell/milliliter", sources=(), grade="assumed", note=""
+    )
     monkeypatch.setattr(plausibility, "bounds", lambda: (tight,))
     strict = Population.generate(small_model, seed=3, candidates=40, draws=1, engine=engine)
     loose = Population.generate(small_model, seed=3, candidates=40, draws=1, engine=engine, plausibility=False)

@@ -73,7 +73,7 @@ def test_links_of_axes_name_parameters_that_an_axis_makes_sparse() -> None:
 
 
 def test_a_sparse_distribution_has_its_mean_and_its_quantiles_come_back() -> None:
-    one = Distribution("x", "sparse", 2.0, 0.4, prevalence=0.3, silent=0.1)
+    one = Distribution("x", kind="sparse", value=2.0, spread=0.4, prevalence=0.3, silent=0.1)
     u = (np.arange(20_000) + 0.5) / 20_000
     x = one.ppf(u)
     assert x.mean() == pytest.approx(2.0, rel=0.01)
@@ -85,7 +85,7 @@ def test_a_sparse_distribution_has_its_mean_and_its_quantiles_come_back() -> Non
 
 def test_a_sparse_distribution_without_its_shares_is_refused() -> None:
     with pytest.raises(InputError, match="prevalence"):
-        Distribution("x", "sparse", 1.0, 0.4)
+        Distribution("x", kind="sparse", value=1.0, spread=0.4)
 
 
 def test_the_reference_patient_is_the_same_with_capacities_in_series() -> None:

@@ -76,7 +76,9 @@ def test_errors_of_the_structure_widen_the_interval(monkeypatch: pytest.MonkeyPa
 
 def adding(monkeypatch: pytest.MonkeyPatch, mean: float, sd: float) -> module.ForecastFigure:
     """The PFS ratio of the trial if its experimental arm added a drug of a class that delivers such a share."""
-    made = ClassEffect("pfs_hr", "a class", 3, mean, sd, mean - sd, mean + sd, 1.0)
+    made = ClassEffect(
+        figure="pfs_hr", drug_class="a class", trials=3, mean=mean, sd=sd, low=mean - sd, high=mean + sd, positive=1.0
+    )
     monkeypatch.setattr(class_effects, "shipped_effect", lambda *_: made)
     return next(f for f in module.forecast_of(results(0.8), patients=700).figures if f.endpoint == "pfs_hr")
 

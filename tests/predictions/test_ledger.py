@@ -29,12 +29,41 @@ def forecast(name: str = "harmoni-7", ratio: float = 0.7) -> Forecast:
     trial = load_trial(open_protocols()[name])
     pair = f"{trial.arms[0].name} / {trial.arms[-1].name}"
     figures = (
-        ForecastFigure(trial.arms[0].name, "orr_pct", 41.23456, 33.0, 50.0, 1.0, 900, 390),
-        ForecastFigure(pair, "pfs_hr", ratio, 0.5, 0.98, 0.03, 900, 780),
-        ForecastFigure(pair, "os_hr", 0.8, 0.6, None, None, 900, 780),
+        ForecastFigure(
+            arm=trial.arms[0].name,
+            endpoint="orr_pct",
+            value=41.23456,
+            low=33.0,
+            high=50.0,
+            monte_carlo_se=1.0,
+            simulated=900,
+            planned=390,
+        ),
+        ForecastFigure(
+            arm=pair,
+            endpoint="pfs_hr",
+            value=ratio,
+            low=0.5,
+            high=0.98,
+            monte_carlo_se=0.03,
+            simulated=900,
+            planned=780,
+        ),
+        ForecastFigure(
+            arm=pair, endpoint="os_hr", value=0.8, low=0.6, high=None, monte_carlo_se=None, simulated=900, planned=780
+        ),
     )
     return Forecast(
-        trial, figures, {"pfs": 0.8}, {"pfs_hr": {"constant": 0.64}}, (1, 2, 3), 300, 0, "ab" * 32, "1", 1.0
+        trial=trial,
+        figures=figures,
+        success={"pfs": 0.8},
+        baselines={"pfs_hr": {"constant": 0.64}},
+        seeds=(1, 2, 3),
+        patients=300,
+        failed=0,
+        digest="ab" * 32,
+        version="1",
+        wall_s=1.0,
     )
 
 
@@ -164,7 +193,17 @@ def test_a_later_prediction_of_a_trial_stands_beside_the_earlier_one(folder: Pat
 def test_a_result_is_entered_beside_and_changes_no_record(folder: Path) -> None:
     before = {p.name: p.read_bytes() for p in (folder / "records").iterdir()}
     enter_outcome(
-        folder, Outcome("harmoni-7", "pfs_hr", "ivonescimab / pembrolizumab", 0.6, 0.5, 0.72, "A 2027", "2027-01-01")
+        folder,
+        Outcome(
+            trial="harmoni-7",
+            endpoint="pfs_hr",
+            arm="ivonescimab / pembrolizumab",
+            value=0.6,
+            low=0.5,
+            high=0.72,
+            source="A 2027",
+            entered="2027-01-01",
+        ),
     )
     assert [o.value for o in read_outcomes(folder)] == [0.6]
     assert before == {p.name: p.read_bytes() for p in (folder / "records").iterdir()}
@@ -184,7 +223,16 @@ def test_a_result_is_entered_beside_and_changes_no_record(folder: Path) -> None:
     ],
 )
 def test_a_result_that_cannot_be_is_refused(folder: Path, change: dict[str, object], message: str) -> None:
-    good = Outcome("harmoni-7", "pfs_hr", "ivonescimab / pembrolizumab", 0.6, 0.5, 0.72, "A 2027", "2027-01-01")
+    good = Outcome(
+        trial="harmoni-7",
+        endpoint="pfs_hr",
+        arm="ivonescimab / pembrolizumab",
+        value=0.6,
+        low=0.5,
+        high=0.72,
+        source="A 2027",
+        entered="2027-01-01",
+    )
     with pytest.raises(ImmunescapeError, match=message):
         enter_outcome(folder, replace(good, **change))  # type: ignore[arg-type]
     assert read_outcomes(folder) == []
@@ -192,7 +240,17 @@ def test_a_result_that_cannot_be_is_refused(folder: Path, change: dict[str, obje
 
 def test_results_with_an_unknown_field_are_refused(folder: Path) -> None:
     enter_outcome(
-        folder, Outcome("harmoni-7", "pfs_hr", "ivonescimab / pembrolizumab", 0.6, 0.5, 0.72, "A 2027", "2027-01-01")
+        folder,
+        Outcome(
+            trial="harmoni-7",
+            endpoint="pfs_hr",
+            arm="ivonescimab / pembrolizumab",
+            value=0.6,
+            low=0.5,
+            high=0.72,
+            source="A 2027",
+            entered="2027-01-01",
+        ),
     )
     path = folder / "outcomes.yaml"
     path.write_text(path.read_text() + "  p_value: 0.01\n")

@@ -10,12 +10,21 @@ from immunescape.predictions.summary import figure_text, outcome_text, summary_r
 def prediction(trial: str) -> Prediction:
     figure = {"arm": "a / b", "endpoint": "pfs_hr", "value": 0.7, "low": 0.5, "high": None}
     return Prediction(
-        "r", trial, "", "2026-01-02", "?", "!", "", {"figures": [figure], "probability_of_success": {"pfs": 0.666}}
+        record="r",
+        trial=trial,
+        registry="",
+        date="2026-01-02",
+        question="?",
+        declared="!",
+        protocol="",
+        forecast={"figures": [figure], "probability_of_success": {"pfs": 0.666}},
     )
 
 
 def test_a_row_holds_the_interval_the_chance_and_the_result_of_its_own_trial() -> None:
-    result = Outcome("x", "pfs_hr", "a / b", 0.61, 0.5, 0.75, "A 2027", "2027-01-01")
+    result = Outcome(
+        trial="x", endpoint="pfs_hr", arm="a / b", value=0.61, low=0.5, high=0.75, source="A 2027", entered="2027-01-01"
+    )
     first, second = summary_rows([prediction("x"), prediction("y")], [result])
     assert first["PFS HR"] == "0.70 (0.50 to not reached)"
     assert first["OS HR"] == "–"
@@ -28,8 +37,24 @@ def test_medians_have_one_digit_and_results_without_interval_none() -> None:
     assert (
         figure_text({"endpoint": "os_median_months", "value": 17.26, "low": 15, "high": 20.04}) == "17.3 (15.0 to 20.0)"
     )
-    assert outcome_text(Outcome("x", "os_hr", "a", 0.8, None, None, "B", "2027-01-01")) == "0.8, B"
-    reached = Outcome("x", "os_median_months", "a", 30.0, 24.5, None, "B", "2027-01-01")
+    assert (
+        outcome_text(
+            Outcome(
+                trial="x", endpoint="os_hr", arm="a", value=0.8, low=None, high=None, source="B", entered="2027-01-01"
+            )
+        )
+        == "0.8, B"
+    )
+    reached = Outcome(
+        trial="x",
+        endpoint="os_median_months",
+        arm="a",
+        value=30.0,
+        low=24.5,
+        high=None,
+        source="B",
+        entered="2027-01-01",
+    )
     assert outcome_text(reached) == "30 (24.5 to not given), B"
 
 

@@ -88,7 +88,9 @@ def fitted(seen, variances, y, cohort):
     mean, covariance = fit_inputs(gaps, ones, np.eye(seen.shape[1]))
     means, rests = gaps.conditioned(mean, covariance)
     wide = np.full(seen.shape[1], 10.0)
-    return covariance, fit_logistic(means, rests, gaps.member, cohort, y, ones, 0 * wide, wide)
+    return covariance, fit_logistic(
+        means, rests, member=gaps.member, cohort=cohort, outcome=y, weights=ones, prior_mean=0 * wide, prior_sd=wide
+    )
 
 
 def test_the_fit_recovers_known_truth_through_gaps_and_measurement_errors():
@@ -100,7 +102,14 @@ def test_the_fit_recovers_known_truth_through_gaps_and_measurement_errors():
     # taking measured values for exact and gaps for averages, as a baseline, shrinks what is measured with an error
     naive = np.nan_to_num(seen)
     plain = fit_logistic(
-        naive, np.zeros((1, 3, 3)), np.zeros(len(y), int), cohort, y, np.ones(len(y)), np.zeros(3), np.full(3, 10.0)
+        naive,
+        np.zeros((1, 3, 3)),
+        member=np.zeros(len(y), int),
+        cohort=cohort,
+        outcome=y,
+        weights=np.ones(len(y)),
+        prior_mean=np.zeros(3),
+        prior_sd=np.full(3, 10.0),
     )
     assert np.abs(plain.coefficients[1:] - beta).max() > 2 * np.abs(fit.coefficients[1:] - beta).max()
 
@@ -124,9 +133,15 @@ def test_the_joint_distribution_of_complete_patients_is_theirs():
 def test_the_fit_refuses_outcomes_and_inputs_that_cannot_be():
     with pytest.raises(InputError, match="0 or 1"):
         fit_logistic(
-            np.zeros((2, 1)), np.zeros((1, 1, 1)), np.zeros(2, int), np.array(["a", "a"]), np.array([0.0, 2.0]),
-            np.ones(2), np.zeros(1), np.ones(1),
-        )  # fmt: skip
+            np.zeros((2, 1)),
+            np.zeros((1, 1, 1)),
+            member=np.zeros(2, int),
+            cohort=np.array(["a", "a"]),
+            outcome=np.array([0.0, 2.0]),
+            weights=np.ones(2),
+            prior_mean=np.zeros(1),
+            prior_sd=np.ones(1),
+        )
     with pytest.raises(InputError, match="negative"):
         Gaps.of(np.zeros((1, 1)), np.full((1, 1), -1.0))
 
@@ -228,9 +243,16 @@ def test_contributions_add_up_and_follow_the_evidence():
 def test_contributions_of_independent_inputs_are_coefficient_times_value():
     k, names = 3, ("pdl1", "tmb", "nlr")
     model = ResponseModel(
-        names, np.zeros(k), np.ones(k), np.full(k, -9.0), np.full(k, 9.0), np.eye(k),
-        {"response": np.array([-1.0, 0.5, 0.2, -0.3])}, {"response": np.zeros((4, 4))}, {"response": 0.0},
-    )  # fmt: skip
+        inputs=names,
+        centre=np.zeros(k),
+        scale=np.ones(k),
+        low=np.full(k, -9.0),
+        high=np.full(k, 9.0),
+        correlation=np.eye(k),
+        coefficients={"response": np.array([-1.0, 0.5, 0.2, -0.3])},
+        covariance={"response": np.zeros((4, 4))},
+        between={"response": 0.0},
+    )
     s = model.standing("response", {"pdl1": Observed(2.0), "nlr": Observed(1.0)})
     assert s.contributions == pytest.approx({"pdl1": 1.0, "nlr": -0.3})
     assert s.variance == pytest.approx(0.2**2)  # what tmb leaves open
@@ -331,8 +353,13 @@ def test_the_shipped_coefficients_are_what_the_script_fits(fitting):
 
 def test_the_order_of_rows_in_the_files_does_not_matter(fitting, tmp_path):
     need("toposcore")
-    for name in ("loris/chowell_train_nsclc.csv", "loris/shim_nsclc.csv", "oak/oak_clinical.csv",
-                 "oak/oak_btmb_variants.csv", "toposcore/DS1_oncology_clinical_data_DiscValid.csv"):  # fmt: skip
+    for name in (
+        "loris/chowell_train_nsclc.csv",
+        "loris/shim_nsclc.csv",
+        "oak/oak_clinical.csv",
+        "oak/oak_btmb_variants.csv",
+        "toposcore/DS1_oncology_clinical_data_DiscValid.csv",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         lines = (SHARED / name).read_text(encoding="utf-8").splitlines()
         (tmp_path / name).write_text("\n".join([lines[0], *lines[:0:-1]]) + "\n", encoding="utf-8")
@@ -358,8 +385,15 @@ def test_every_patient_of_a_study_gets_a_number_and_the_setting_is_read():
 
     study = study_of(
         patients=[
-            {"patient": "a", "prior_lines": 0.0, "histology": "Lung Squamous Cell Carcinoma", "sex": "Female",
-             "treatment": "pembrolizumab + carboplatin + paclitaxel", "smoking": "Never", "age": 61.0},
+            {
+                "patient": "a",
+                "prior_lines": 0.0,
+                "histology": "Lung Squamous Cell Carcinoma",
+                "sex": "Female",
+                "treatment": "pembrolizumab + carboplatin + paclitaxel",
+                "smoking": "Never",
+                "age": 61.0,
+            },
             {"patient": "b"},
             {"patient": "c", "histology": "non-squamous", "ecog": 9.0},
         ],
@@ -369,10 +403,15 @@ def test_every_patient_of_a_study_gets_a_number_and_the_setting_is_read():
         ],
         labs=[
             {"patient": "b", "day": -2.0, "analyte": a, "value": v, "unit": u}
-            for a, v, u in (("neutrophils", 8.0, "10^9/L"), ("leukocytes", 10.0, "10^9/L"), ("ldh", 400.0, "U/L"),
-                            ("ldh_upper_limit", 250.0, "U/L"), ("lymphocytes", 1.0, "10^9/L"))
+            for a, v, u in (
+                ("neutrophils", 8.0, "10^9/L"),
+                ("leukocytes", 10.0, "10^9/L"),
+                ("ldh", 400.0, "U/L"),
+                ("ldh_upper_limit", 250.0, "U/L"),
+                ("lymphocytes", 1.0, "10^9/L"),
+            )
         ],
-    )  # fmt: skip
+    )
     people = assemble(study).profile.patients
     a, b, c = (people[p].response for p in "abc")
     assert a.setting == "first systemic therapy, PD-(L)1 inhibitor with chemotherapy, squamous"

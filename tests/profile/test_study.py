@@ -62,8 +62,8 @@ def test_coverage_of_a_gene_is_true_false_or_unknown() -> None:
             }
         ),
         panels={
-            "full": Panel("full", frozenset({"B2M"}), 1.0),
-            "part": Panel("part", frozenset({"TP53"}), 1.0, complete=False),
+            "full": Panel("full", genes=frozenset({"B2M"}), megabases=1.0),
+            "part": Panel("part", genes=frozenset({"TP53"}), megabases=1.0, complete=False),
             "wes": Panel("wes", whole_exome=True),
         },
         given={"mutations", "samples", "patients"},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -10,6 +12,14 @@ from typer.testing import CliRunner
 
 from immunescape.api.trials import load_trial
 from immunescape.errors import InputError
+
+
+@dataclass(frozen=True)
+class _Result:
+    """The part of a result that published curves are looked up for."""
+
+    trial: Any
+
 
 HEAD = "time,event,arm\n"
 ROWS = "1.5,1,chemo\n3.0,1,chemo\n4.0,0,chemo\n2.0,1,pembrolizumab\n9.0,0,pembrolizumab\n"
@@ -110,8 +120,60 @@ def test_the_printed_legend_stands_below_the_curves(tmp_path, monkeypatch):
     assert [t.get_text() for t in figure.legends[0].get_texts()] == ["new, predicted", "old, predicted"]
 
 
+def test_a_curve_ends_where_fewer_than_five_in_a_hundred_are_at_risk():
+    from immunescape.report.curves import curve_of
+    from immunescape.stats.survival import kaplan_meier
+
+    table = kaplan_meier([float(t) for t in range(1, 41)], [True] * 40)
+    curve = curve_of("A", table, (0, 38, 40))
+    assert curve.months.max() == 39  # two of forty are at risk there, one at 40
+    assert curve.at_risk == {0.0: 40, 38.0: 3, 40.0: 1}
+    few = curve_of("B", kaplan_meier([3.0, 9.0], [True, False]))
+    assert few.months.max() == 9
+
+
+def test_no_report_makes_curves_in_a_way_of_its_own():
+    import ast
+
+    import immunescape
+
+    package = Path(immunescape.__file__).parent
+    makers = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Curve"
+    }
+    assert makers == {"report/curves.py"}
+
+
 def test_a_figure_of_a_course_hands_its_picture_to_a_notebook():
     from immunescape.patients.plot import _notebook_figure
 
     figure = _notebook_figure()(figsize=(1, 1))
     assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.1, 5.0), (0.8, 1.3), (0.01, 900.0), (0.45, 2.2)])
+def test_a_log_axis_has_at_least_three_labels_and_not_more_than_nine(low, high):
+    from immunescape.report.profile_figures import forest_figure
+
+    figure = forest_figure(["a"], [(low * high) ** 0.5], [low], [high], "Hazard ratio", [True])
+    assert 3 <= len(figure.layout.xaxis.tickvals) <= 9
+    assert all(0.9 * low <= t <= 1.1 * high for t in figure.layout.xaxis.tickvals)
+
+
+def test_the_scoreboard_draws_published_curves_of_the_data_folder_whole(tmp_path):
+    from immunescape.report import scoreboard_report, trial_report
+
+    (tmp_path / "km").mkdir()
+    (tmp_path / "km" / "keynote024_os.csv").write_text(HEAD + ROWS)
+    results = {name: _Result(load_trial(name).spec) for name in ("keynote-024", "oak")}
+    with_curves = {n: scoreboard_report._with_curves(r, tmp_path) for n, r in results.items()}
+    drawn = trial_report._published(with_curves["keynote-024"], "os")
+    assert list(next(c for c in drawn if c.arm == "platinum doublet").curve_months) == [0.0, 1.5, 3.0, 4.0]
+    assert all(not len(c.curve_months) for c in trial_report._published(with_curves["oak"], "os"))
+    assert scoreboard_report._with_curves(results["oak"], None) is results["oak"]
+    (tmp_path / "km" / "oak_os.csv").write_text(HEAD + "1,1,docetaxl\n")
+    with pytest.raises(InputError, match="docetaxl"):
+        scoreboard_report._with_curves(results["oak"], tmp_path)

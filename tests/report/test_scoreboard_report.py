@@ -13,9 +13,42 @@ from immunescape.report.scoreboard_report import kinetics_table, response_table
 def test_lesions_are_judged_by_distance_or_by_p() -> None:
     rows = kinetics_table(
         [
-            KineticsRow("OAK", "growth", 374, 215, 0.0441, 0.05, 0.153, 0.003, False, False),
-            KineticsRow("FIR", "best_change", 9, 50, -15.6, -12.2, 0.4, 0.2, True, True),
-            KineticsRow("FIR", "time_to_regrowth", 4, 0, 3.4, None, None, None, True, None),
+            KineticsRow(
+                group="OAK",
+                measure="growth",
+                n_observed=374,
+                n_simulated=215,
+                observed=0.0441,
+                simulated=0.05,
+                distance=0.153,
+                p=0.003,
+                small=False,
+                met=False,
+            ),
+            KineticsRow(
+                group="FIR",
+                measure="best_change",
+                n_observed=9,
+                n_simulated=50,
+                observed=-15.6,
+                simulated=-12.2,
+                distance=0.4,
+                p=0.2,
+                small=True,
+                met=True,
+            ),
+            KineticsRow(
+                group="FIR",
+                measure="time_to_regrowth",
+                n_observed=4,
+                n_simulated=0,
+                observed=3.4,
+                simulated=None,
+                distance=None,
+                p=None,
+                small=True,
+                met=None,
+            ),
         ]
     ).rows
     assert rows[0]["Aim"] == "distance <= 0.1: missed"
@@ -26,7 +59,16 @@ def test_lesions_are_judged_by_distance_or_by_p() -> None:
 
 
 def test_strata_without_virtual_patients_say_so() -> None:
-    row = ResponseRow("TPS < 1 %", "none", "one", 6, 1, 16.7, 0.4, 64.1)
+    row = ResponseRow(
+        stratum="TPS < 1 %",
+        prior="none",
+        drug="one",
+        n=6,
+        responders=1,
+        published=16.7,
+        published_low=0.4,
+        published_high=64.1,
+    )
     shown = response_table([row]).rows[0]
     assert shown["Simulated (%, 95 %)"] == "–"
     assert shown["Simulated arms"] == "none"

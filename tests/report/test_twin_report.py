@@ -21,7 +21,7 @@ NOTICE = "research alone"
 def made(n: int = 40) -> tuple[RankedPatient, TwinResult]:
     tps = Fact("pdl1_tps", "covariate", value=80.0, spread=10.0, scale="sd", biomarker="pdl1_tps", measured="80 %")
     line = LineRecord(("pembrolizumab",), 0.0, np.inf, 80.0, (Scan(42.0, 60.0, "SD"),), np.inf)
-    record = PatientRecord("P<1>", 42.0, (tps,), (line,))
+    record = PatientRecord("P<1>", 42.0, (tps,), lines=(line,))
     options, left = options_for(PatientRecord("P<1>", 0.0, (tps,)))
     rng = np.random.default_rng(1)
     rows, scans = [], []
@@ -37,12 +37,29 @@ def made(n: int = 40) -> tuple[RankedPatient, TwinResult]:
             scans += [{"id": i, "arm": option.name, "day": d, "change_pct": rng.normal(-20, 9)} for d in (42.0, 84.0)]
     table = pd.DataFrame(index=pd.RangeIndex(n, name="id"))
     weights = np.full(n, 1 / n)
-    twins = TwinPopulation("P<1>", table, weights, (tps,), float(n), n, {"pdl1_tps": 0.2}, 1)
+    twins = TwinPopulation(
+        patient="P<1>",
+        table=table,
+        weights=weights,
+        facts=(tps,),
+        effective=float(n),
+        candidates=n,
+        surprise={"pdl1_tps": 0.2},
+        seed=1,
+    )
     followed = Followed(twins, Courses(pd.DataFrame(rows), pd.DataFrame(scans)), weights)
     ranking = ranked(followed, options, discrepancy={}, limiting={"priming": 1.0})
     figures = forecast(followed.courses.patients.iloc[:n], weights)
     name = options[0].name
-    result = TwinResult(record, twins, name, options[0].regimen, followed.courses, figures, dict(figures))
+    result = TwinResult(
+        record=record,
+        twins=twins,
+        label=name,
+        regimen=options[0].regimen,
+        courses=followed.courses,
+        before=figures,
+        now=dict(figures),
+    )
     return RankedPatient(record, followed, ranking, left, "line 1"), result
 
 

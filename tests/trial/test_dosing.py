@@ -198,7 +198,18 @@ def test_a_record_that_cannot_be_dosed() -> None:
     records = given_doses("nivolumab 240 mg q2w", 10)
     with pytest.raises(InputError, match="'nivolumab' cannot be dosed"):
         to_doses(records, {"nivolumab": Unmeasured()})
-    bad = DoseRecord(0, "nivolumab", -1.0, 1.0, 0, None, 0, 0, 1, 1)
+    bad = DoseRecord(
+        time_days=0,
+        drug="nivolumab",
+        amount=-1.0,
+        planned=1.0,
+        planned_days=0,
+        duration_hours=None,
+        phase=0,
+        rule=0,
+        cycle=1,
+        day=1,
+    )
     with pytest.raises(InputError, match="a dose of -1 mg"):
         to_doses([bad], {"nivolumab": Antibody()})
 

@@ -37,7 +37,7 @@ def table() -> pd.DataFrame:
 
 
 def spec(*criteria: Criterion, **mix: tuple[tuple[Criterion, float], ...]) -> Enrolment:
-    return Enrolment(criteria, (1, 1), mix)
+    return Enrolment(criteria, (1, 1), mix=mix)
 
 
 def test_keynote_024_enrols_whom_it_should(table: pd.DataFrame) -> None:

@@ -19,7 +19,7 @@ from immunescape.trial.loading import load_trial
 @pytest.fixture(scope="module")
 def worker():
     trial = replace(load_trial("keynote-024"), lesions="several", follow_up_months=3.0)
-    return _Worker(BlockTask(trial, 3, "auto", 1e-4, 96))
+    return _Worker(BlockTask(trial=trial, seed=3, engine="auto", rtol=1e-4, candidates=96))
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,24 @@ from immunescape.trial.grammar import parse_regimen
 from immunescape.trial.regimen import DoseRule, Duration, Phase, Regimen
 
 DRUGS = [
-    "ALT-803", "anlotinib", "atezolizumab", "bevacizumab", "carboplatin", "cetuximab", "cisplatin", "durvalumab",
-    "fludarabine", "gemcitabine", "ipilimumab", "nab_paclitaxel", "nivolumab", "pembrolizumab", "pemetrexed",
-    "sintilimab", "tremelimumab",
-]  # fmt: skip
+    "ALT-803",
+    "anlotinib",
+    "atezolizumab",
+    "bevacizumab",
+    "carboplatin",
+    "cetuximab",
+    "cisplatin",
+    "durvalumab",
+    "fludarabine",
+    "gemcitabine",
+    "ipilimumab",
+    "nab_paclitaxel",
+    "nivolumab",
+    "pembrolizumab",
+    "pemetrexed",
+    "sintilimab",
+    "tremelimumab",
+]
 
 
 def parse(text: str) -> Regimen:
@@ -34,15 +48,21 @@ def only(text: str) -> DoseRule:
     ("text", "rule"),
     [
         ("pembrolizumab 200 mg every 3 weeks for up to 35 cycles", DoseRule("pembrolizumab", 200, "mg", 21, cycles=35)),
-        ("gemcitabine 1250 mg/m2 on days 1 and 8 every 3 weeks", DoseRule("gemcitabine", 1250, "mg/m2", 21, (1, 8))),
-        ("Gemcitabine 1250 mg/m^2 days 1, 8, and 15 q4w", DoseRule("gemcitabine", 1250, "mg/m2", 28, (1, 8, 15))),
+        (
+            "gemcitabine 1250 mg/m2 on days 1 and 8 every 3 weeks",
+            DoseRule("gemcitabine", 1250, "mg/m2", 21, days=(1, 8)),
+        ),
+        ("Gemcitabine 1250 mg/m^2 days 1, 8, and 15 q4w", DoseRule("gemcitabine", 1250, "mg/m2", 28, days=(1, 8, 15))),
         ("ipilimumab 1 mg/kg every 6 weeks", DoseRule("ipilimumab", 1, "mg/kg", 42)),
         (
             "durvalumab 10 mg/kg q2w up to 12 months",
             DoseRule("durvalumab", 10, "mg/kg", 14, limit=Duration(12, "month")),
         ),
-        ("anlotinib 12 mg days 1-14 q3w", DoseRule("anlotinib", 12, "mg", 21, tuple(range(1, 15)))),
-        ("anlotinib 12 mg daily on days 1-14 every 3 weeks", DoseRule("anlotinib", 12, "mg", 21, tuple(range(1, 15)))),
+        ("anlotinib 12 mg days 1-14 q3w", DoseRule("anlotinib", 12, "mg", 21, days=tuple(range(1, 15)))),
+        (
+            "anlotinib 12 mg daily on days 1-14 every 3 weeks",
+            DoseRule("anlotinib", 12, "mg", 21, days=tuple(range(1, 15))),
+        ),
         ("anlotinib 5 mg twice daily orally", DoseRule("anlotinib", 5, "mg", 1, per_day=2, route="oral")),
         (
             "nivolumab 240 mg every 2 weeks until progression or unacceptable toxicity",
@@ -50,7 +70,7 @@ def only(text: str) -> DoseRule:
         ),
         (
             "ALT-803 6 µg/kg subcutaneously weekly 5 of 6 weeks",
-            DoseRule("ALT-803", 6, "ug/kg", 42, (1, 8, 15, 22, 29), route="sc"),
+            DoseRule("ALT-803", 6, "ug/kg", 42, days=(1, 8, 15, 22, 29), route="sc"),
         ),
         (
             "nab-paclitaxel 100 mg/m² over 30 minutes weekly",
@@ -66,15 +86,15 @@ def only(text: str) -> DoseRule:
             DoseRule("cetuximab", 250, "mg/m2", 7, loading=400),
         ),
         ("tremelimumab 300 mg once", DoseRule("tremelimumab", 300, "mg", None)),
-        ("fludarabine 25 mg/m2 on days 1-5 once", DoseRule("fludarabine", 25, "mg/m2", None, (1, 2, 3, 4, 5))),
+        ("fludarabine 25 mg/m2 on days 1-5 once", DoseRule("fludarabine", 25, "mg/m2", None, days=(1, 2, 3, 4, 5))),
         ("nivolumab 3 mg/kg q2w from cycle 2", DoseRule("nivolumab", 3, "mg/kg", 14, start_day=15)),
         ("nivolumab 3 mg/kg q2w from week 3", DoseRule("nivolumab", 3, "mg/kg", 14, start_day=15)),
         (
             "gemcitabine 1000 mg/m2 on days 1 and 8 q3w for 8 doses",
-            DoseRule("gemcitabine", 1000, "mg/m2", 21, (1, 8), cycles=4),
+            DoseRule("gemcitabine", 1000, "mg/m2", 21, days=(1, 8), cycles=4),
         ),
     ],
-)  # fmt: skip
+)
 def test_reads_one_drug(text: str, rule: DoseRule) -> None:
     assert only(text) == rule
 
@@ -123,9 +143,14 @@ def test_planned_doses() -> None:
     regimen = parse("gemcitabine 1250 mg/m2 on days 1 and 8 q3w for 2 cycles, then after 2 weeks nivolumab 240 mg q2w")
     times = [(d.time_days, regimen.phases[d.phase].rules[d.rule].drug) for d in regimen.planned(85)]
     assert times == [
-        (0, "gemcitabine"), (7, "gemcitabine"), (21, "gemcitabine"), (28, "gemcitabine"),
-        (56, "nivolumab"), (70, "nivolumab"), (84, "nivolumab"),
-    ]  # fmt: skip
+        (0, "gemcitabine"),
+        (7, "gemcitabine"),
+        (21, "gemcitabine"),
+        (28, "gemcitabine"),
+        (56, "nivolumab"),
+        (70, "nivolumab"),
+        (84, "nivolumab"),
+    ]
     assert len(parse("durvalumab 10 mg/kg q2w up to 12 months").planned(1e4)) == 27  # days 0, 14, ..., 364
     assert len(parse("anlotinib 12 mg days 1-14 q3w").planned(42)) == 28
     assert len(parse("anlotinib 12 mg twice daily").planned(10)) == 20
@@ -317,23 +342,23 @@ SPECIAL = {"radiotherapy": _Radiation(), "TIL": _Cells(), "sotorasib": _Tablet()
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ("radiotherapy 60 Gy in 30 fractions", DoseRule("radiotherapy", 2, "Gy", None, WEEKDAYS)),
-        ("radiotherapy 8 Gy x 3", DoseRule("radiotherapy", 8, "Gy", None, (1, 2, 3))),
-        ("radiotherapy 3 x 8 Gy every 2 days", DoseRule("radiotherapy", 8, "Gy", None, (1, 3, 5))),
-        ("radiotherapy 8 Gy x3 every other day", DoseRule("radiotherapy", 8, "Gy", None, (1, 3, 5))),
-        ("radiotherapy 18 Gy × 3 on days 1, 4 and 8", DoseRule("radiotherapy", 18, "Gy", None, (1, 4, 8))),
+        ("radiotherapy 60 Gy in 30 fractions", DoseRule("radiotherapy", 2, "Gy", None, days=WEEKDAYS)),
+        ("radiotherapy 8 Gy x 3", DoseRule("radiotherapy", 8, "Gy", None, days=(1, 2, 3))),
+        ("radiotherapy 3 x 8 Gy every 2 days", DoseRule("radiotherapy", 8, "Gy", None, days=(1, 3, 5))),
+        ("radiotherapy 8 Gy x3 every other day", DoseRule("radiotherapy", 8, "Gy", None, days=(1, 3, 5))),
+        ("radiotherapy 18 Gy × 3 on days 1, 4 and 8", DoseRule("radiotherapy", 18, "Gy", None, days=(1, 4, 8))),
         ("radiotherapy 34 Gy once", DoseRule("radiotherapy", 34, "Gy", None)),
         (
             "radiotherapy 45 Gy in 30 fractions twice daily",
-            DoseRule("radiotherapy", 1.5, "Gy", None, WEEKDAYS[:15], per_day=2),
+            DoseRule("radiotherapy", 1.5, "Gy", None, days=WEEKDAYS[:15], per_day=2),
         ),
         ("TIL 1e9 cells once", DoseRule("TIL", 1e9, "cells", None)),
         ("TIL 5 x 10^10 cells once", DoseRule("TIL", 5e10, "cells", None)),
         ("TIL 1e6 cells/kg once", DoseRule("TIL", 1e6, "cells/kg", None)),
         ("sotorasib 960 mg once daily", DoseRule("sotorasib", 960, "mg", 1)),
-        ("sotorasib 960 mg daily 5 days on 2 off", DoseRule("sotorasib", 960, "mg", 7, (1, 2, 3, 4, 5))),
-        ("sotorasib 960 mg 2 weeks on, 1 week off", DoseRule("sotorasib", 960, "mg", 21, tuple(range(1, 15)))),
-        ("sotorasib 960 mg on weekdays", DoseRule("sotorasib", 960, "mg", 7, (1, 2, 3, 4, 5))),
+        ("sotorasib 960 mg daily 5 days on 2 off", DoseRule("sotorasib", 960, "mg", 7, days=(1, 2, 3, 4, 5))),
+        ("sotorasib 960 mg 2 weeks on, 1 week off", DoseRule("sotorasib", 960, "mg", 21, days=tuple(range(1, 15)))),
+        ("sotorasib 960 mg on weekdays", DoseRule("sotorasib", 960, "mg", 7, days=(1, 2, 3, 4, 5))),
         ("sotorasib 960 mg every 12 hours", DoseRule("sotorasib", 960, "mg", 1, per_day=2)),
         (
             "aldesleukin 600000 IU/kg every 8 hours for 6 doses",
@@ -341,10 +366,10 @@ SPECIAL = {"radiotherapy": _Radiation(), "TIL": _Cells(), "sotorasib": _Tablet()
         ),
         (
             "aldesleukin 18 MIU/m2 sc on days 1-5 q4w",
-            DoseRule("aldesleukin", 18, "MIU/m2", 28, (1, 2, 3, 4, 5), route="sc"),
+            DoseRule("aldesleukin", 18, "MIU/m2", 28, days=(1, 2, 3, 4, 5), route="sc"),
         ),
     ],
-)  # fmt: skip
+)
 def test_courses_cells_and_activity(text: str, rule: DoseRule) -> None:
     regimen = parse_regimen(text, SPECIAL)
     assert regimen.rules == (rule,)

@@ -60,7 +60,16 @@ def drawn(monkeypatch):
                 for i, d in enumerate(times)
             ]  # fmt: skip
         w = np.full(N, 1 / N)
-        twins = TwinPopulation(record.patient, table, w, record.facts, float(N), N, {}, seed)
+        twins = TwinPopulation(
+            patient=record.patient,
+            table=table,
+            weights=w,
+            facts=record.facts,
+            effective=float(N),
+            candidates=N,
+            surprise={},
+            seed=seed,
+        )
         return Followed(twins, Courses(pd.DataFrame(rows), pd.DataFrame()), w)
 
     monkeypatch.setattr("immunescape.twins.twin.twins_on", made_up)

@@ -58,7 +58,16 @@ class Grown:
     def drawn(self, twins: int) -> TwinPopulation:
         n = min(twins, self.grown)
         table = pd.DataFrame({"lasting": np.arange(n) % 2 == 0}, index=pd.RangeIndex(n, name="id"))
-        return TwinPopulation(self.patient, table, np.full(n, 1 / n), self.facts, float(n), self.grown, {}, self.seed)
+        return TwinPopulation(
+            patient=self.patient,
+            table=table,
+            weights=np.full(n, 1 / n),
+            facts=self.facts,
+            effective=float(n),
+            candidates=self.grown,
+            surprise={},
+            seed=self.seed,
+        )
 
 
 class World:

@@ -31,7 +31,7 @@ def words(target: str, *allowed) -> Fact:
 def record(tps: float = 80.0, histology: str = "nonsquamous", driver: str = "none", lines=(), unknown: int = 0):
     tps_fact = Fact("pdl1_tps", "covariate", value=tps, spread=10.0, scale="sd", biomarker="pdl1_tps")
     facts = (words("driver", driver), words("histology", histology), tps_fact)
-    return PatientRecord("P", 300.0 if lines else 0.0, facts, tuple(lines), unknown)
+    return PatientRecord("P", 300.0 if lines else 0.0, facts, lines=tuple(lines), unknown_lines=unknown)
 
 
 def line(*drugs: str, progressed: bool = True) -> LineRecord:
@@ -175,7 +175,9 @@ def followed(arms: dict[str, np.ndarray], n: int = 300) -> Followed:
             )  # fmt: skip
     table = pd.DataFrame(index=pd.RangeIndex(n, name="id"))
     weights = np.full(n, 1 / n)
-    twins = TwinPopulation("P", table, weights, (), float(n), n, {}, 1)
+    twins = TwinPopulation(
+        patient="P", table=table, weights=weights, facts=(), effective=float(n), candidates=n, surprise={}, seed=1
+    )
     return Followed(twins, Courses(pd.DataFrame(rows), pd.DataFrame()), weights)
 
 

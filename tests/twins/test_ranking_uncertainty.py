@@ -33,11 +33,24 @@ from immunescape.twins.ranking_uncertainty import (
 )
 from immunescape.twins.twin import MONTH, Followed
 
-MONO = Option("mono", "pembrolizumab", "ici", "", "standard", "tested", drugs=("pembrolizumab",))
+MONO = Option(
+    name="mono",
+    title="pembrolizumab",
+    kind="ici",
+    regimen="",
+    role="standard",
+    level="tested",
+    drugs=("pembrolizumab",),
+)
 BOTH = Option(
-    "both", "pembrolizumab and chemotherapy", "ici and chemotherapy", "", "option", "tested",
+    name="both",
+    title="pembrolizumab and chemotherapy",
+    kind="ici and chemotherapy",
+    regimen="",
+    role="option",
+    level="tested",
     drugs=("pembrolizumab", "carboplatin", "pemetrexed"),
-)  # fmt: skip
+)
 
 
 def followed(arms: dict[str, np.ndarray]) -> Followed:
@@ -45,17 +58,23 @@ def followed(arms: dict[str, np.ndarray]) -> Followed:
     n = len(next(iter(arms.values())))
     rows = [
         {
-            "id": i, "arm": name, "best_response": "PR" if months[i] > 12 else "PD",
-            "progression_day": months[i] * MONTH / 2, "death_day": months[i] * MONTH,
-            "grade3_day": None, "toxicity_stop_day": None,
+            "id": i,
+            "arm": name,
+            "best_response": "PR" if months[i] > 12 else "PD",
+            "progression_day": months[i] * MONTH / 2,
+            "death_day": months[i] * MONTH,
+            "grade3_day": None,
+            "toxicity_stop_day": None,
         }
         for name, months in arms.items()
         for i in range(n)
-    ]  # fmt: skip
+    ]
     table = pd.DataFrame(index=pd.RangeIndex(n, name="id"))
     weights = np.full(n, 1 / n)
     return Followed(
-        TwinPopulation("P", table, weights, (), float(n), n, {}, 1),
+        TwinPopulation(
+            patient="P", table=table, weights=weights, facts=(), effective=float(n), candidates=n, surprise={}, seed=1
+        ),
         Courses(pd.DataFrame(rows), pd.DataFrame()),
         weights,
     )
@@ -162,8 +181,10 @@ def test_the_errors_and_shares_of_the_last_run_of_the_harness_are_used():
 
     errors = module.shipped_class_errors()
     for kind, comparison in (
-        ("ici", "inhibitor against chemotherapy"), ("ici and chemotherapy", "inhibitor added"), ("targeted", "other")
-    ):  # fmt: skip
+        ("ici", "inhibitor against chemotherapy"),
+        ("ici and chemotherapy", "inhibitor added"),
+        ("targeted", "other"),
+    ):
         assert comparison_of(kind) == comparison
         for figure in ("orr", "median"):
             assert errors.sd(kind, figure) == shipped_discrepancy(comparison)[figure] > 0.0
@@ -188,12 +209,15 @@ def fake_trial(moves: dict[str, float]):
         base = rng.gamma(2.0, 200.0, patients)
         rows = [
             {
-                "id": i, "arm": arm.name, "best_response": "PR" if i % 3 == 0 else "PD",
-                "death_day": base[i] * changed ** moves[arm.name], "progression_day": base[i] / 2,
+                "id": i,
+                "arm": arm.name,
+                "best_response": "PR" if i % 3 == 0 else "PD",
+                "death_day": base[i] * changed ** moves[arm.name],
+                "progression_day": base[i] / 2,
             }
             for arm in trial.arms
             for i in range(patients)
-        ]  # fmt: skip
+        ]
         return SimpleNamespace(patients=pd.DataFrame(rows))
 
     return simulate
@@ -222,6 +246,28 @@ def test_draws_of_assumed_strengths_resume_and_move_classes_together(tmp_path, m
         assumed_strengths(draws=2)
 
 
+@pytest.mark.parametrize(
+    ("content", "whole"),
+    [
+        ({"kinds": {"ici": {"response": [1.0], "pfs": [None], "os": [3.5]}}}, True),
+        ({"lost": "no reference patient"}, True),
+        ({"kinds": {"ici": {"response": [1.0], "pfs": [None], "os": []}}}, False),
+        ({"kinds": {"ici": {"response": [1.0], "pfs": ["2"], "os": [3.5]}}}, False),
+        ({"kinds": {"ici": {"response": [1.0]}}}, False),
+        ({"kinds": {}}, False),
+        ({"kinds": None}, False),
+        ({"lost": 3}, False),
+    ],
+)
+def test_a_stored_draw_of_strengths_is_taken_only_where_it_is_whole(content, whole, tmp_path):
+    from immunescape.files import stored_json
+    from immunescape.twins import assumed
+
+    path = tmp_path / "draw-1.json"
+    path.write_text(json.dumps({"key": "k", **content}))
+    assert (stored_json(path, lambda c: assumed._whole(c, "k", ["ici"], 1)) is not None) == whole
+
+
 def test_every_class_of_the_tables_has_a_regimen_to_simulate():
     found = regimens_of_classes()
     assert {"ici", "ici and chemotherapy", "chemotherapy"} <= set(found)
@@ -248,7 +294,16 @@ def test_the_shipped_fit_itself_gives_factors_of_one_and_a_faster_fit_favours_fa
     fit = PopulationFit.shipped()
     assert "k_growth" in moved_parameters()
     rows = pd.DataFrame({"id": grown.index, "arm": "mono"})
-    twins = TwinPopulation("P", grown, np.full(len(grown), 1 / len(grown)), (), 60.0, 60, {}, 5)
+    twins = TwinPopulation(
+        patient="P",
+        table=grown,
+        weights=np.full(len(grown), 1 / len(grown)),
+        facts=(),
+        effective=60.0,
+        candidates=60,
+        surprise={},
+        seed=5,
+    )
     made = Followed(twins, Courses(rows, pd.DataFrame()), twins.weights)
     terms = [
         replace(t, value=t.value + 0.4) if (t.parameter, t.term) == ("k_growth", "shift") else t for t in fit.terms

@@ -31,7 +31,7 @@ def said(strategy: str, *lines: LineRecord, driver: str = "none", histology: str
         fact("histology", histology),
         Fact("pdl1_tps", "covariate", value=tps, spread=10.0, scale="sd", biomarker="pdl1_tps"),
     )
-    record = PatientRecord("P", 900.0, facts, lines, 0)
+    record = PatientRecord("P", 900.0, facts, lines=lines, unknown_lines=0)
     return "; ".join(cautions_of(load_strategies().strategies[strategy].kinds, record, setting_of(record)))
 
 

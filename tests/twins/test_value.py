@@ -50,6 +50,28 @@ def test_a_feature_that_decides_has_the_gain_that_is_computed_by_hand():
     assert "In no twin can a change of the first choice be told from chance by: TMB." in answer.words
 
 
+def test_many_measurements_without_a_value_are_counted_and_not_named_in_a_sentence():
+    decides = np.arange(N) % 4 == 0
+    rng = np.random.default_rng(5)
+    useless = [of_words(f"x{k}", rng.integers(0, 2, N)) for k in range(47)]
+    w = np.full(N, 1 / N)
+    answer = value_of_information([of_words("hla_loh", decides), *useless], two_options(decides), w, "A")
+    rest = sum(not row.shown for row in answer.rows)
+    assert rest > 40
+    assert f"In no twin can a change of the first choice be told from chance by any of {rest} other measurements." in (
+        answer.words
+    )
+    assert max(map(len, answer.words)) < 400
+
+
+def test_of_many_names_the_first_are_printed_with_a_count_of_the_others():
+    from immunescape.report.twin_text import first_of
+
+    names = [f"x{k}" for k in range(48)]
+    assert first_of(names).endswith("x9 and 38 more")
+    assert first_of(names[:11]).endswith("x9, x10")
+
+
 def test_what_a_feature_explains_of_the_benefit_narrows_its_range():
     decides = np.arange(N) % 2 == 0
     scores = two_options(decides, gain=0.1, noise=0.1)  # variance 0.15 squared between, 0.1 squared within
@@ -200,7 +222,9 @@ def ranking_of(n: int = N):
                 }
             )  # fmt: skip
     w = np.full(n, 1 / n)
-    twins = TwinPopulation("P", table, w, record.facts, float(n), n, {}, 1)
+    twins = TwinPopulation(
+        patient="P", table=table, weights=w, facts=record.facts, effective=float(n), candidates=n, surprise={}, seed=1
+    )
     followed = Followed(twins, Courses(pd.DataFrame(rows), pd.DataFrame()), w)
     return record, followed, options, ranked(followed, options, discrepancy={})
 

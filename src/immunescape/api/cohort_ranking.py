@@ -184,7 +184,9 @@ def rank_cohort(
 
     used = settings_with(settings, changes)
     if options is not None:  # a file that nobody can use is refused once, not with every patient
-        own_options(options, Setting(1, False, False, "", None, ""))
+        own_options(
+            options, Setting(line=1, had_inhibitor=False, had_platinum=False, histology="", pdl1=None, driver="")
+        )
     place = None if out is None else Path(out) / "patients"
     if place is not None:
         check_folder(Path(out or "."))

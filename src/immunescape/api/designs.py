@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,10 +71,10 @@ class VirtualDesign:
         progress
             Called with (done, all).
         """
-        return _run([self], replicates, seed, workers, cluster, out, progress)
+        return _run([self], replicates, seed=seed, workers=workers, cluster=cluster, out=out, progress=progress)
 
     def _repr_html_(self) -> str:
-        return f"<p><b>{self.name}</b> ({self.file})</p>"
+        return f"<p><b>{html.escape(self.name)}</b> ({html.escape(str(self.file))})</p>"
 
 
 @dataclass(frozen=True)
@@ -146,12 +147,13 @@ def run_designs(
     labels = [v.name for v in virtual]
     if not labels or len(set(labels)) != len(labels):
         raise InputError(f"designs need names of their own, not {labels}", hint="Give each file its own 'name'.")
-    return _run(virtual, replicates, seed, workers, cluster, out, progress)
+    return _run(virtual, replicates, seed=seed, workers=workers, cluster=cluster, out=out, progress=progress)
 
 
 def _run(
     virtual: Sequence[VirtualDesign],
     replicates: int,
+    *,
     seed: int,
     workers: int | None,
     cluster: Any,

@@ -114,16 +114,23 @@ def print_bounds(model: Model) -> None:
     kinds = (("At diagnosis", bounds()), ("Along trajectories, wherever there is a tumour", trajectory_bounds()))
     for title, table in kinds:
         rows = [
-            {"observable": b.observable, "lower": b.lower, "upper": b.upper, "unit": b.unit, "grade": b.grade,
-             "source": ";".join(b.sources), "note": b.note}
+            {
+                "observable": b.observable,
+                "lower": b.lower,
+                "upper": b.upper,
+                "unit": b.unit,
+                "grade": b.grade,
+                "source": ";".join(b.sources),
+                "note": b.note,
+            }
             for b in table
             if b.observable in model.quantities or b.observable == "doubling_time"
-        ]  # fmt: skip
+        ]
         print_table(title, rows)
 
 
 def show(name: str) -> None:
-    """Print one trial, drug, mechanism or biomarker: what it is, parameters with sources, equations, claims."""
+    """Print one trial, drug, mechanism, biomarker, or name of the model: sources, equations, claims."""
     from immunescape.model.registry import get_drug, mechanisms
     from immunescape.trial.loading import list_trials
 
@@ -139,27 +146,38 @@ def show(name: str) -> None:
     try:
         drug = get_drug(name)
     except InputError:
+        from immunescape.api.model_names import name_facts, print_name
+        from immunescape.profile.biomarkers import biomarkers
         from immunescape.report.text import print_biomarker
 
-        print_biomarker(_biomarker(name))
+        facts = None if name in biomarkers() else name_facts(name)
+        if facts is None:
+            print_biomarker(_biomarker(name))
+        else:
+            print_name(facts)
         return
     _show_part(drug.name, drug.name)
 
 
 def _biomarker(name: str) -> Biomarker:
     """Return a biomarker; a name that nothing has is refused with the nearest of all that can be shown."""
+    from immunescape.api.model_names import names_of_the_model
+    from immunescape.errors import nearest
     from immunescape.model.registry import drugs, mechanisms
     from immunescape.profile.biomarkers import biomarkers
     from immunescape.trial.loading import list_trials
 
     if name not in biomarkers():
         names = [*list_trials(), *mechanisms(), *drugs(), *biomarkers()]
-        raise unknown_word("trial, drug, mechanism or biomarker", name, names)
+        inner = nearest(name, names_of_the_model())
+        if inner and not nearest(name, names):
+            names = inner
+        raise unknown_word("trial, drug, mechanism, biomarker or name of the model", name, names)
     return biomarkers()[name]
 
 
 def shown(name: str) -> dict[str, Any]:
-    """Return what :func:`show` prints of a trial, drug, mechanism or biomarker as plain data."""
+    """Return what :func:`show` prints as plain data."""
     from immunescape.model import Model
     from immunescape.model.describe import parameter_table
     from immunescape.model.registry import get_drug, mechanisms
@@ -183,8 +201,12 @@ def shown(name: str) -> dict[str, Any]:
         try:
             target = get_drug(name).name
         except InputError:
+            from immunescape.api.model_names import name_facts
+            from immunescape.profile.biomarkers import biomarkers
             from immunescape.report.text import biomarker_facts
 
+            if name not in biomarkers() and (facts := name_facts(name)) is not None:
+                return facts
             return {"kind": "biomarker", **biomarker_facts(_biomarker(name))}
         kind, model = "drug", Model.build(drugs=[target])
     module = next(m for m in (*model.mechanisms, *model.drugs) if m.name == target)
@@ -251,9 +273,18 @@ def _show_toxicity(drug: str) -> None:
 
 
 HARD_TO_LOAD = (
-    "cgas_sting", "killing", "memory", "nk_cells", "tryptophan", "checkpoints_tim3_lag3_tigit", "hypoxia", "vessels",
-    "ifn_gamma", "antigen_presentation", "type1_interferon",
-)  # fmt: skip
+    "cgas_sting",
+    "killing",
+    "memory",
+    "nk_cells",
+    "tryptophan",
+    "checkpoints_tim3_lag3_tigit",
+    "hypoxia",
+    "vessels",
+    "ifn_gamma",
+    "antigen_presentation",
+    "type1_interferon",
+)
 
 
 def bench_example(full: bool = False) -> tuple[str, str, Workload]:

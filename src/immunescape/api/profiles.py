@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunescape.console import NOTICE, print_table
+from immunescape.errors import several
 from immunescape.profile.study_tables import StudyTables
 from immunescape.release import installed_version
 
@@ -59,7 +61,7 @@ class ProfiledStudy(StudyTables):
             print_patient(self, patient or next(iter(self.patients), ""))
         print(f"\n{NOTICE}")
 
-    def show_associations(self, endpoints: Collection[str] | None = None) -> None:
+    def show_associations(self, endpoints: str | Collection[str] | None = None) -> None:
         """Print the tests of :meth:`associations`, smallest p first."""
         from immunescape.report.profile_outcome import association_lines
 
@@ -88,7 +90,7 @@ class ProfiledStudy(StudyTables):
         return write_report(self, Path(path), NOTICE, statistics)
 
     def save_statistics(
-        self, folder: str | Path, endpoints: Collection[str] | None = None, treated: str | None = None
+        self, folder: str | Path, endpoints: str | Collection[str] | None = None, treated: str | None = None
     ) -> list[Path]:
         """Write what :meth:`associations` and :meth:`interactions` find, and the report, into a folder.
 
@@ -111,7 +113,7 @@ class ProfiledStudy(StudyTables):
         table, outcome = self.associations(endpoints)
         tables = {"associations.csv": table, "outcomes.csv": outcome.rename_axis("patient").reset_index()}
         if treated is not None:
-            for endpoint in [e for e in (endpoints or ["os"]) if e in ("pfs", "os")] or ["os"]:
+            for endpoint in [e for e in several(endpoints or ["os"]) if e in ("pfs", "os")] or ["os"]:
                 tables[f"interactions_{endpoint}.csv"] = self.interactions(treated, endpoint)
         target.mkdir(parents=True, exist_ok=True)
         written = []
@@ -136,13 +138,13 @@ class ProfiledStudy(StudyTables):
 
     def _repr_html_(self) -> str:
         table = self.prevalence.to_html(border=0)
-        return f"<h4>{self.name}: {len(self.patients)} patients</h4>{table}<p><i>{NOTICE}</i></p>"
+        return f"<h4>{html.escape(self.name)}: {len(self.patients)} patients</h4>{table}<p><i>{NOTICE}</i></p>"
 
 
 def profile_study(
     folder: str | Path,
     *,
-    patients: Collection[str] | None = None,
+    patients: str | Collection[str] | None = None,
     rules: str | Path | None = None,
     reference: str | Path | None = None,
     units: Mapping[str, str] | None = None,
@@ -184,7 +186,8 @@ def profile_study(
         from immunescape.profile.biomarkers.expression import load_reference
 
         study.expression_reference = load_reference(reference)
-    return ProfiledStudy(_by_setting(assemble(study, rule_set, patients)))
+    chosen = None if patients is None else several(patients)
+    return ProfiledStudy(_by_setting(assemble(study, rule_set, chosen)))
 
 
 def _by_setting(done: Assembled) -> Assembled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,7 @@ class VirtualTrial:
         self,
         patients: int | None = None,
         seed: int = 1,
+        *,
         workers: int | None = None,
         out: str | Path | None = None,
         engine: str = "auto",
@@ -116,7 +118,9 @@ class VirtualTrial:
 
     def _repr_html_(self) -> str:
         return (
-            f"<p><b>{self.spec.title}</b><br>" + "<br>".join(f"{a.name}: {a.regimen}" for a in self.spec.arms) + "</p>"
+            f"<p><b>{html.escape(self.spec.title)}</b><br>"
+            + "<br>".join(html.escape(f"{a.name}: {a.regimen}") for a in self.spec.arms)
+            + "</p>"
         )
 
 
@@ -130,6 +134,22 @@ class VirtualResult:
     def patients(self) -> pd.DataFrame:
         """One row per virtual patient: covariates, response, times (months) and events."""
         return self.result.patients
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of each column of :attr:`patients`; '' for words and truth values."""
+        return {column: note["unit"] for column, note in self._notes().items()}
+
+    @property
+    def meanings(self) -> dict[str, str]:
+        """Meaning of each column of :attr:`patients`."""
+        return {column: note["description"] for column, note in self._notes().items()}
+
+    def _notes(self) -> dict[str, dict[str, str]]:
+        from immunescape.report.result_files import column_notes
+
+        trial = self.result.trial
+        return column_notes([str(c) for c in self.patients.columns], trial.drugs, trial.specificity)
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``result.json``."""

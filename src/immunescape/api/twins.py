@@ -138,10 +138,11 @@ def twin(
         population finds least likely.
     """
     from immunescape.parallel import usable_cores
-    from immunescape.twins.conditioning import ENOUGH
+    from immunescape.twins.conditioning import ENOUGH, check_number_of_twins
     from immunescape.twins.records import patient_record
     from immunescape.twins.twin import made_twins
 
+    check_number_of_twins(twins, ENOUGH if enough is None else enough)
     study, patient = _profiled(folder, patient, units)
     record = patient_record(study.done.study, study.patients[patient], at)
     label, text = _line_of(record, regimen)
@@ -275,9 +276,11 @@ def rank(
     InputError
         As :func:`twin`, for an options file that cannot be used, and for a keyword that is no setting.
     """
+    from immunescape.twins.conditioning import check_number_of_twins
     from immunescape.twins.records import patient_record
 
     used = settings_with(settings, changes)
+    check_number_of_twins(used.twins)
     study, patient = _profiled(folder, patient, units)
     profile = study.patients[patient]
     record = patient_record(study.done.study, profile, at)

@@ -78,7 +78,7 @@ FACTORS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PatientChoice:
     """A virtual patient and what it is given.
 
@@ -141,7 +141,9 @@ class PatientChoice:
             raise InputError(f"the duration is {months} months", hint=f"Use {MONTHS[0]} to {MONTHS[1]} months.")
         given = {name: _typed(name, value) for name, value in covariates.items() if value not in (None, "")}
         times = {name: 2.0 ** float(power) for name, power in factors.items() if power}
-        return cls(int(seed), given, times, texts, float(months), conduct)
+        return cls(
+            seed=int(seed), covariates=given, factors=times, regimens=texts, months=float(months), conduct=conduct
+        )
 
     @property
     def changes(self) -> dict[str, str]:

@@ -20,7 +20,7 @@ MOST_SLIDERS = 16
 _MOST_SCALARS = 20_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Assumption:
     """A number of a design's text that a slider changes.
 
@@ -92,10 +92,17 @@ def assumptions(text: str) -> list[Assumption]:
         low, high, step = _ends(name, value, path)
         assumptions.append(
             Assumption(
-                ".".join(map(str, path)), f"{label}{_about(path, data)}", unit, value, low, high, step,
-                scalar.start_mark.index, scalar.end_mark.index,
+                key=".".join(map(str, path)),
+                label=f"{label}{_about(path, data)}",
+                unit=unit,
+                value=value,
+                low=low,
+                high=high,
+                step=step,
+                start=scalar.start_mark.index,
+                end=scalar.end_mark.index,
             )
-        )  # fmt: skip
+        )
     return assumptions
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Card", "card_of_picture", "plain_layout", "significant", "table_json"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Card:
     """A figure with its words.
 
@@ -88,13 +88,16 @@ def card_of_picture(
     }
     for name in [n for n in layout if n.startswith(("xaxis", "yaxis"))]:
         layout[name] = {
-            "gridcolor": "rgba(128,128,128,0.22)", "zeroline": False, "fixedrange": True, "automargin": True,
+            "gridcolor": "rgba(128,128,128,0.22)",
+            "zeroline": False,
+            "fixedrange": True,
+            "automargin": True,
             **layout[name],
-        }  # fmt: skip
+        }
         words = layout[name].get("title")
         if isinstance(words, dict):
             layout[name]["title"] = {**words, "standoff": 8}
-    return Card(key, title, picture.data, layout, alternative, note, rows)
+    return Card(key=key, title=title, data=picture.data, layout=layout, alternative=alternative, note=note, rows=rows)
 
 
 def table_json(title: str, table: Table, without: tuple[str, ...] = ()) -> dict[str, Any]:

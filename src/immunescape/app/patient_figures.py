@@ -33,10 +33,21 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = {"CR": "triangle-down", "PR": "triangle-down", "SD": "circle", "PD": "triangle-up", "NE": "x-thin"}
 MEANING = {"CR": "response", "PR": "response", "SD": "stable", "PD": "progression", "NE": "not evaluable"}
 _POINTS = 400
-_UNITS = {"dimensionless": "", "centimeter": "cm", "cell/milliliter": "cells/mL", "1/milliliter": "copies/mL",
-          "microgram/milliliter": "µg/mL", "micromole/liter": "µmol/L", "millimole/liter": "mmol/L",
-          "nanomole/liter": "nmol/L", "picomole/liter": "pmol/L", "milliliter": "mL", "1/day": "per day",
-          "cell/microliter": "cells/µL", "cell": "cells"}  # fmt: skip
+_UNITS = {
+    "dimensionless": "",
+    "centimeter": "cm",
+    "cell/milliliter": "cells/mL",
+    "1/milliliter": "copies/mL",
+    "microgram/milliliter": "µg/mL",
+    "micromole/liter": "µmol/L",
+    "millimole/liter": "mmol/L",
+    "nanomole/liter": "nmol/L",
+    "picomole/liter": "pmol/L",
+    "milliliter": "mL",
+    "1/day": "per day",
+    "cell/microliter": "cells/µL",
+    "cell": "cells",
+}
 SMALLEST_CM = 0.5
 """Diameter below which a lesion is too small to measure (RECIST 1.1, eisenhauer2009): densities in less tumour divide
 by nearly nothing, and are not drawn."""
@@ -176,7 +187,7 @@ def _tumour(courses: PatientCourses) -> Card:
         data += _scans(course, k)
         death = course.outcome.get("death_day")
         if death is not None:
-            data.append(_mark([death], [float(change[-1])], "cross", k, ["death"], 13, filled=True))
+            data.append(_mark([death], [float(change[-1])], symbol="cross", k=k, words=["death"], size=13, filled=True))
     layout = plain_layout("Months since the start of treatment", "Change of diameter (%)", _span(courses))
     top = max([45.0, *(float(v) for s in data for v in s["y"] if v is not None)])
     layout["yaxis"]["range"] = [-108, min(1.1 * top, 250)]
@@ -189,14 +200,26 @@ def _tumour(courses: PatientCourses) -> Card:
         else "Dotted: −30 % and +20 %."
     )
     return Card(
-        "tumour", "Tumour: change of diameter", data, layout,
-        f"Change of the tumour's diameter over months. {_from_to(courses, series, '%')}.", key,
-        [*_table(courses, series)], "%",
-    )  # fmt: skip
+        key="tumour",
+        title="Tumour: change of diameter",
+        data=data,
+        layout=layout,
+        alternative=f"Change of the tumour's diameter over months. {_from_to(courses, series, '%')}.",
+        note=key,
+        rows=[*_table(courses, series)],
+        unit="%",
+    )
 
 
 def _mark(
-    days: Sequence[float], values: Sequence[float], symbol: str, k: int, words: Sequence[str], size: int, filled: bool
+    days: Sequence[float],
+    values: Sequence[float],
+    *,
+    symbol: str,
+    k: int,
+    words: Sequence[str],
+    size: int,
+    filled: bool,
 ) -> dict[str, Any]:
     colour = COLOURS[k % len(COLOURS)]
     return {
@@ -206,12 +229,14 @@ def _mark(
         "y": significant(np.asarray(values, dtype=float)),
         "text": list(words),
         "marker": {
-            "symbol": symbol, "size": size, "color": colour if filled else "#ffffff",
+            "symbol": symbol,
+            "size": size,
+            "color": colour if filled else "#ffffff",
             "line": {"color": colour, "width": 1.6},
         },
         "hovertemplate": f"{'ABCDEFGH'[k]}, month %{{x:.1f}}: %{{y:.0f}} %, %{{text}}<extra></extra>",
         "showlegend": False,
-    }  # fmt: skip
+    }
 
 
 def _scans(course: PatientCourse, k: int) -> list[dict[str, Any]]:
@@ -222,7 +247,15 @@ def _scans(course: PatientCourse, k: int) -> list[dict[str, Any]]:
         kind = (SYMBOLS.get(str(response), "square"), not new)
         groups.setdefault(kind, []).append((float(day), float(change), label))
     return [
-        _mark([m[0] for m in marks], [m[1] for m in marks], symbol, k, [m[2] for m in marks], 8, filled)
+        _mark(
+            [m[0] for m in marks],
+            [m[1] for m in marks],
+            symbol=symbol,
+            k=k,
+            words=[m[2] for m in marks],
+            size=8,
+            filled=filled,
+        )
         for (symbol, filled), marks in groups.items()
     ]
 
@@ -256,10 +289,15 @@ def _drugs(courses: PatientCourses) -> Card | None:
         rows = [{"Drug": n, "Highest": f"{p:.3g} {_unit_of(c, n)}"} for p, n, _, c in top]
     peaks = "; ".join(f"{name} {peak:.3g}" for peak, name, *_ in top)
     return Card(
-        "drugs", "Drugs in serum", data, layout,
-        f"Concentrations in serum on a logarithmic axis. Highest: {peaks} {unit}.",
-        f"Drawn: {', '.join(names)}.", rows, "",
-    )  # fmt: skip
+        key="drugs",
+        title="Drugs in serum",
+        data=data,
+        layout=layout,
+        alternative=f"Concentrations in serum on a logarithmic axis. Highest: {peaks} {unit}.",
+        note=f"Drawn: {', '.join(names)}.",
+        rows=rows,
+        unit="",
+    )
 
 
 def _unit_of(course: PatientCourse, name: str) -> str:
@@ -294,6 +332,12 @@ def _output(courses: PatientCourses, name: str) -> Card:
         layout["yaxis"]["range"] = [0, 103]  # of a whole: courses stay comparable
     title = courses[0].meanings[name]
     return Card(
-        name, title, data, layout, f"{title}, over months. {_from_to(courses, series, unit)}.", note,
-        _table(courses, series), unit,
-    )  # fmt: skip
+        key=name,
+        title=title,
+        data=data,
+        layout=layout,
+        alternative=f"{title}, over months. {_from_to(courses, series, unit)}.",
+        note=note,
+        rows=_table(courses, series),
+        unit=unit,
+    )

@@ -14,7 +14,7 @@ from immunescape.errors import InputError
 __all__ = ["Limits", "make_app", "needs_shiny", "serve"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """What one user, and all together, may ask of the app.
 

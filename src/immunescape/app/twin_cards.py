@@ -41,10 +41,16 @@ def run_twins_task(request: Mapping[str, Any], folder: Path, progress: Progress)
     from immunescape.report.twin_text import forecast_rows
 
     made = twin(
-        request["study"] or None, request["patient"], at=float(request["at"]), twins=int(request["twins"]),
-        seed=int(request["seed"]), regimen=request.get("regimen") or None, workers=1, enough=request.get("enough"),
+        request["study"] or None,
+        request["patient"],
+        at=float(request["at"]),
+        twins=int(request["twins"]),
+        seed=int(request["seed"]),
+        regimen=request.get("regimen") or None,
+        workers=1,
+        enough=request.get("enough"),
         progress=progress,
-    )  # fmt: skip
+    )
     made.save(folder / "run")
     columns = [c for c in made.table.columns if not str(c).startswith("x:")]
     made.table[columns].to_csv(folder / "run" / "twins.csv", index_label="id")
@@ -89,10 +95,18 @@ def run_ranking_task(request: Mapping[str, Any], folder: Path, progress: Progres
         options = folder / OPTIONS
         options.write_text(own, encoding="utf-8")
     made = rank(
-        request["study"] or None, request["patient"], at=float(request["at"]), twins=int(request["twins"]),
-        seed=int(request["seed"]), weights=dict(request["weights"]), margin=float(request["margin"]),
-        options=options, workers=1, enough=request.get("enough"), progress=progress,
-    )  # fmt: skip
+        request["study"] or None,
+        request["patient"],
+        at=float(request["at"]),
+        twins=int(request["twins"]),
+        seed=int(request["seed"]),
+        weights=dict(request["weights"]),
+        margin=float(request["margin"]),
+        options=options,
+        workers=1,
+        enough=request.get("enough"),
+        progress=progress,
+    )
     made.save(folder / "run")
     made.table.to_csv(folder / "run" / "options.csv", index=False)
     result = made.result

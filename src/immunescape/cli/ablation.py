@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def ablate_command(
+    *,
     mechanisms: Annotated[
         str,
         typer.Option("--mechanisms", "-m", help="Comma-separated mechanisms [default: all that can be switched off]."),
@@ -57,20 +58,19 @@ def ablate_command(
     """Switch mechanisms off one at a time: which are tested by trials, patient data, claims, or not at all."""
     import datetime
 
-    from immunescape.evaluation.ablation import TRIALS, ablatable, run_ablation, simulated_patients
+    from immunescape.evaluation.ablation import TRIALS, chosen_mechanisms, run_ablation, simulated_patients
     from immunescape.evaluation.mechanism_labels import record_labels
     from immunescape.files import whole_file
     from immunescape.report.ablation_report import ablation_markdown
     from immunescape.trial.loading import load_trial
 
-    names = [name.strip() for name in mechanisms.split(",") if name.strip()]
+    names = chosen_mechanisms([name.strip() for name in mechanisms.split(",") if name.strip()])
     chosen = [load_trial(name.strip()) for name in trials.split(",") if name.strip()] or [load_trial(n) for n in TRIALS]
-    count = len(names) or len(ablatable())
-    total = simulated_patients(count, chosen, patients, seeds, rounds)
+    total = simulated_patients(len(names), chosen, patients, seeds, rounds)
     typer.echo(
-        f"{count} mechanisms and the full model, {seeds} seeds, {rounds} rounds: {total} virtual patients, at 300 to "
-        "600 per minute on one core, plus a minute to compile the model for each set of drugs. Completed seeds are "
-        "stored.",
+        f"Mechanisms: {len(names)}, and the full model; seeds: {seeds}; rounds: {rounds}. {total} virtual patients, at "
+        "300 to 600 per minute on one core, plus a minute to compile the model for each set of drugs. Completed seeds "
+        "are stored.",
         err=True,
     )
 

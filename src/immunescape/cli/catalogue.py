@@ -38,17 +38,21 @@ def mechanisms_command(
 
     rows = mechanisms_table()
     if not (verbose or as_json):
-        rows = [{name: row[name] for name in ("name", "title", "states")} for row in rows]
+        rows = [{name: row[name] for name in ("name", "title", "tested", "states")} for row in rows]
     show_rows("Mechanisms", rows, as_json)
 
 
 def show_command(
     name: Annotated[
-        str, typer.Argument(help="A drug, mechanism, biomarker or trial.", autocompletion=completion.things)
+        str,
+        typer.Argument(
+            help="A drug, mechanism, biomarker or trial; a parameter, state or quantity of the model.",
+            autocompletion=completion.things,
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show one drug, mechanism, biomarker or trial: parameters, sources, equations, claims."""
+    """Show one drug, mechanism, biomarker, trial or name of the model: parameters, sources, equations, claims."""
     from immunescape.api.model import show, shown
 
     if as_json:
@@ -58,6 +62,7 @@ def show_command(
 
 
 def model_command(
+    *,
     drugs: Annotated[
         str, typer.Option("--drugs", help="Comma-separated drugs to include; 'all' for every drug, '' for none.")
     ] = "all",

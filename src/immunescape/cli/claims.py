@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def claims_command(
+    *,
     only: Annotated[
         list[str] | None,
         typer.Option("--only", help="Id of a claim, or (part of) the name of a chapter; repeatable."),

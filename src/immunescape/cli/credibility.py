@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def credibility_command(
+    *,
     name: Annotated[
         str, typer.Argument(help="An included trial (see `trials`) or a YAML file.", autocompletion=completion.trials)
     ],

@@ -127,6 +127,7 @@ def _numbers(text: str, option: str) -> list[float]:
 
 @design_app.command("size")
 def size_command(
+    *,
     ctx: typer.Context,
     what: Annotated[str, typer.Argument(help="survival, rates, means; or a design that ships, or a YAML file.")],
     hazard_ratio: Annotated[
@@ -253,6 +254,7 @@ def _size_of_design(name: str, as_json: bool) -> None:
 
 @design_app.command("simulate")
 def design_command(
+    *,
     names: Annotated[
         list[str] | None,
         typer.Argument(help="Included designs (see `designs`) or YAML files; several are compared side by side."),

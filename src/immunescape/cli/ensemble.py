@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def ensemble_command(
+    *,
     trial: Annotated[str, typer.Argument(help="An included trial (see `trials`) or a YAML file.")],
     draws: Annotated[
         int, typer.Option("--draws", min=2, max=10_000, help="Number of draws of the parameter values.")

@@ -5,17 +5,23 @@ from __future__ import annotations
 import json as json_module
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from immunescape.cli.running import Cluster, Engine, Progress, Seed, Workers, interruptible, stop
 from immunescape.errors import unknown_word
 
+if TYPE_CHECKING:
+    from immunescape.trial.spec import Trial
+
 __all__ = ["register"]
 
 LEAST_WEIGHTED = 20
 """Patients per arm that a calibration by weights starts from, at least."""
+
+_METHODS = ("morris", "sobol", "each")
+"""Of `sensitivity`."""
 
 
 def register(app: typer.Typer) -> None:
@@ -32,6 +38,7 @@ def _protocol(name: str, data: Path | None) -> str:
 
 
 def calibrate_command(
+    *,
     names: Annotated[
         list[str] | None,
         typer.Argument(help="Trials or YAML files to fit to [default: the included calibration trials]."),
@@ -90,28 +97,14 @@ def calibrate_command(
 ) -> None:
     """Fit the population's distributions to published results of trials."""
     from immunescape.console import NOTICE
-    from immunescape.evaluation.calibration import calibrate
+    from immunescape.evaluation.calibration import CalibrationSettings, calibrate
     from immunescape.evaluation.fit_terms import read_terms
-    from immunescape.evaluation.harness.checks import only_checked
     from immunescape.evaluation.surface_rounds import calibrate_surface
-    from immunescape.evaluation.trial_classes import roles
     from immunescape.evaluation.wide_rounds import cost
     from immunescape.population.fit import PopulationFit
     from immunescape.report.calibration_report import cost_text, print_calibration
-    from immunescape.trial.loading import load_trial
 
-    chosen = names or sorted(name for name, (role, _) in roles().items() if role == "calibration")
-    for name in chosen:
-        if roles().get(name, ("", ""))[0] == "validation":
-            stop(f"trial '{name}' is kept for validation", "Fit to calibration trials or to trials of your own.")
-
-    trials = []
-    for name in chosen:
-        trial, missing = only_checked(load_trial(_protocol(name, data)))
-        if missing and not as_json:
-            why = "not fitted, entered from memory and not found again"
-            typer.echo(f"{trial.name}: {why}: {', '.join(missing)}", err=True)
-        trials.append(trial)
+    trials = _calibration_trials(names, data, quiet=as_json)
     began = time.monotonic()
 
     def tell(number: int, what: str, done: int, total: int) -> None:
@@ -124,28 +117,28 @@ def calibrate_command(
         raise unknown_word("method", method, ("weights", "surface"))
     if method == "weights" and patients < LEAST_WEIGHTED:
         stop(f"{patients} patients per arm are too few to be reweighted", f"Use at least {LEAST_WEIGHTED}.")
-    common: dict[str, Any] = {
-        "data": data,
-        "patients": patients,
-        "seed": seed,
-        "workers": workers,
-        "out": out,
-        "start": None if start is None else PopulationFit.read(start),
-        "engine": engine,
-        "progress": tell,
-        "cluster": cluster,
-        "moving": None if parameters is None else read_terms(parameters),
-        "spread": spread,
-        "draws": draws,
-        "left_out": left_out,
-    }
+    settings = CalibrationSettings(
+        data=data,
+        patients=patients,
+        seed=seed,
+        workers=workers,
+        out=out,
+        start=None if start is None else PopulationFit.read(start),
+        engine=engine,
+        progress=tell,
+        cluster=cluster,
+        moving=None if parameters is None else read_terms(parameters),
+        spread=spread,
+        draws=draws,
+        left_out=left_out,
+    )
     with interruptible(out):
         if method == "surface":
-            made = calibrate_surface(trials, steps=rounds, fresh=fresh, **common)
+            made = calibrate_surface(trials, settings, steps=rounds, fresh=fresh)
         else:
             if not as_json:
                 typer.echo(cost_text(cost(trials, patients, rounds, workers)), err=True)
-            made = calibrate(trials, rounds=rounds, points=points, **common)
+            made = calibrate(trials, settings, rounds=rounds, points=points)
     if as_json:
         typer.echo(json_module.dumps(made.to_json(), indent=2, allow_nan=False))
         return
@@ -154,7 +147,28 @@ def calibrate_command(
     typer.echo(NOTICE)
 
 
+def _calibration_trials(names: list[str] | None, data: Path | None, *, quiet: bool) -> list[Trial]:
+    """Trials to fit to, without the figures that were entered from memory and not found again."""
+    from immunescape.evaluation.harness.checks import only_checked
+    from immunescape.evaluation.trial_classes import roles
+    from immunescape.trial.loading import load_trial
+
+    chosen = names or sorted(name for name, (role, _) in roles().items() if role == "calibration")
+    for name in chosen:
+        if roles().get(name, ("", ""))[0] == "validation":
+            stop(f"trial '{name}' is kept for validation", "Fit to calibration trials or to trials of your own.")
+    trials = []
+    for name in chosen:
+        trial, missing = only_checked(load_trial(_protocol(name, data)))
+        if missing and not quiet:
+            why = "not fitted, entered from memory and not found again"
+            typer.echo(f"{trial.name}: {why}: {', '.join(missing)}", err=True)
+        trials.append(trial)
+    return trials
+
+
 def validate_command(
+    *,
     names: Annotated[
         list[str] | None, typer.Argument(help="Trials or YAML files with published results [default: all included].")
     ] = None,
@@ -171,7 +185,7 @@ def validate_command(
     ] = Path("immunescape-results/validate"),
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="Folder of patients' data to compare with: tumour_kinetics/, loris/, oak/."),
+        typer.Option("--data", help="Folder of patients' data to compare with: tumour_kinetics/, loris/, oak/, km/."),
     ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML page.")] = None,
     cluster: Cluster = None,
@@ -195,7 +209,7 @@ def validate_command(
             progress=tell, cluster=cluster,
         )  # fmt: skip
     if html is not None:
-        write_scoreboard(validation, html, NOTICE)
+        write_scoreboard(validation, html, NOTICE, data)
     if as_json:
         typer.echo(json_module.dumps(validation.to_json(), indent=2, allow_nan=False))
         return
@@ -205,6 +219,7 @@ def validate_command(
 
 
 def sensitivity_command(
+    *,
     trial: Annotated[str, typer.Argument(help="An included trial (see `trials`) or a YAML file.")],
     method: Annotated[
         str,
@@ -229,10 +244,12 @@ def sensitivity_command(
     from immunescape.report.sensitivity_report import print_sensitivity, write_sensitivity_figure
 
     check_file(png, "--png")
+    if method not in _METHODS:
+        raise unknown_word("method", method, _METHODS)
     if method == "each":
         if png is not None:
             stop("--png is for morris and sobol", "Leave it out, or take --json.")
-        _each(trial, arm, patients, top, seed, as_json, engine)
+        _each(trial=trial, arm=arm, patients=patients, top=top, seed=seed, as_json=as_json, engine=engine)
         return
     with interruptible(), Progress(quiet=as_json) as advance:
         result = run_sensitivity(
@@ -255,7 +272,7 @@ def sensitivity_command(
         typer.echo(f"Written: {png}")
 
 
-def _each(trial: str, arm: str, patients: int, top: int, seed: int, as_json: bool, engine: str) -> None:
+def _each(*, trial: str, arm: str, patients: int, top: int, seed: int, as_json: bool, engine: str) -> None:
     from immunescape.evaluation.audit import run_audit
     from immunescape.report.uncertainty_report import print_audit
 

@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def evidence_command(
+    *,
     kind: Annotated[
         str | None, typer.Option("--kind", help="Class of regimen, or a part of its name, such as ici.")
     ] = None,

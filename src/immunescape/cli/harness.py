@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def harness_command(
+    *,
     trials: Annotated[str, typer.Option("--trials", help="Comma-separated trials [default: all available].")] = "",
     data: Annotated[
         Path | None,

@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def judge_command(
+    *,
     data: Annotated[Path, typer.Option("--data", help="Folder with oak/, loris/, toposcore/ and tumour_kinetics/.")],
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients per setting.")

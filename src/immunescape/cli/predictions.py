@@ -144,7 +144,7 @@ def check_command(
 
 @predictions_app.command("make")
 def make_command(
-    trials: Annotated[
+    *, trials: Annotated[
         list[str] | None,
         typer.Argument(help="Trial files or included open trials [default: all included ones].",
                        autocompletion=completion.trials),
@@ -219,6 +219,7 @@ def make_command(
 
 @predictions_app.command("enter")
 def enter_command(
+    *,
     name: Annotated[str, typer.Argument(help="A predicted trial.")],
     endpoint: Annotated[str, typer.Option("--endpoint", help="pfs_hr, os_hr, orr_pct, pfs_median_months, …")],
     value: Annotated[float, typer.Option("--value", help="The published figure.")],
@@ -239,5 +240,8 @@ def enter_command(
         figures = [p.figure(endpoint) for p in read_predictions(folder) if p.trial == name]
         arm = next((str(f["arm"]) for f in figures if f is not None), "")
     today = datetime.date.today().isoformat()
-    enter_outcome(folder, Outcome(name, endpoint, arm, value, low, high, source, today))
+    enter_outcome(
+        folder,
+        Outcome(trial=name, endpoint=endpoint, arm=arm, value=value, low=low, high=high, source=source, entered=today),
+    )
     typer.echo(f"Entered: {name}, {endpoint} of '{arm}': {value:g}")

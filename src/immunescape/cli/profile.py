@@ -56,7 +56,25 @@ def declared_units(words: list[str] | None) -> dict[str, str]:
     return units
 
 
+def _study_folder(folder: Path | None, example: bool, command: str) -> Path:
+    """Return the folder to read: the one given, or that of the example."""
+    if folder is not None and example:
+        raise InputError("--example uses its own study folder", hint="Give either a folder or --example.")
+    if folder is not None:
+        return folder
+    if not example:
+        raise InputError(
+            "name a study folder",
+            hint=f"`immunescape {command} --example` runs one that ships; `immunescape profile --template` writes a "
+            "manifest.",
+        )
+    from immunescape.profile.loading import example_folder
+
+    return example_folder()
+
+
 def profile_command(
+    *,
     folder: Folder = None,
     patient: Annotated[
         list[str] | None, typer.Option("--patient", "-p", help="Only this patient; may be given several times.")
@@ -81,19 +99,10 @@ def profile_command(
 
         typer.echo(json_module.dumps(json_schema(), indent=2, ensure_ascii=False))
         return
-    if folder is None and not example:
-        raise InputError(
-            "name a study folder",
-            hint="`immunescape profile --example` runs one that ships; `--template` writes a manifest.",
-        )
+    folder = _study_folder(folder, example, "profile")
     from immunescape.api.profiles import profile_study
     from immunescape.report.files import check_folder
 
-    if example:
-        from immunescape.profile.loading import example_folder
-
-        folder = example_folder()
-    assert folder is not None
     results = Path("immunescape-results")
     check_folder(results if out is None else out)
     study = profile_study(folder, patients=patient, rules=rules, reference=reference, units=declared_units(unit))
@@ -109,7 +118,8 @@ def profile_command(
 
 
 def cohort_command(
-    folder: Annotated[Path, typer.Argument(help="Study folder.")],
+    *,
+    folder: Folder = None,
     outcome: Annotated[
         list[str] | None,
         typer.Option("--outcome", help="response, benefit, pfs or os; several allowed [default: all]."),
@@ -125,6 +135,7 @@ def cohort_command(
         typer.Option("--out", "-o", help="Folder for associations.csv, outcomes.csv, interactions and report.html."),
     ] = None,
     as_json: AsJson = False,
+    example: Annotated[bool, typer.Option("--example", help="Test the included synthetic example study.")] = False,
 ) -> None:
     """Test mechanisms and biomarkers for association with response, PFS and OS, with false discovery rates."""
     from immunescape.api.profiles import profile_study
@@ -134,6 +145,7 @@ def cohort_command(
         from immunescape.report.files import check_folder
 
         check_folder(out)
+    folder = _study_folder(folder, example, "cohort")
     study = profile_study(folder, rules=rules, reference=reference, units=declared_units(unit))
     endpoints = [e for e in (outcome or ["os"]) if e in ("pfs", "os")] or ["os"] if treated is not None else []
     written = [] if out is None else study.save_statistics(out, outcome, treated)

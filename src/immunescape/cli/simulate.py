@@ -20,6 +20,7 @@ __all__ = ["register"]
 
 
 def simulate_command(
+    *,
     regimens: Annotated[
         list[str] | None,
         typer.Argument(
@@ -80,7 +81,7 @@ def simulate_command(
         )
     if out is not None:
         check_folder(out)
-    patient = _patient(seed, covariate, number, run, arm, trial, region, engine)
+    patient = _patient(seed, covariate, number=number, run=run, arm=arm, trial=trial, region=region, engine=engine)
     patient = patient.changed(**{name: _change(text) for name, text in _pairs("--set", change).items()})
     shown = list(dict.fromkeys(observe or ()))
     courses = patient.compare(
@@ -115,6 +116,7 @@ def register(app: typer.Typer) -> None:
 def _patient(
     seed: int,
     covariate: list[str] | None,
+    *,
     number: int | None,
     run: Path | None,
     arm: str | None,
@@ -155,10 +157,10 @@ _EXAMPLES = {"--with": "--with pdl1_tps=60", "--set": "--set k_kill=x2"}
 def _value(name: str, text: str) -> Any:
     """A covariate's value as its kind wants it; what is wrong is refused where the patient is drawn."""
     from immunescape.errors import unknown_word
-    from immunescape.trial.covariates import COVARIATES
+    from immunescape.trial.covariates import COVARIATES, unknown_covariate
 
     if name not in COVARIATES:
-        raise unknown_word("covariate", name, COVARIATES)
+        raise unknown_covariate(name)
     about = COVARIATES[name]
     if about.is_number:
         try:
@@ -167,11 +169,10 @@ def _value(name: str, text: str) -> Any:
             raise InputError(
                 f"--with {name}={text}: not a number", hint=f"{about.meaning} in {about.unit or '1'}."
             ) from None
-    words = {str(v).casefold(): v for v in about.values}
-    words |= {w: v for w, v in (("yes", True), ("no", False)) if v in about.values and True in about.values}
-    if text.casefold() not in words:
+    category = about.category(text)
+    if category is None:
         raise unknown_word(f"value of {name}", text, [str(v) for v in about.values])
-    return words[text.casefold()]
+    return category
 
 
 def _change(text: str) -> float | str:
@@ -193,8 +194,19 @@ def _outputs(shown: list[str]) -> list[str]:
     return list(dict.fromkeys(["V_T", "diameter_T", *shown]))
 
 
+def _months_shown(last: float) -> list[float]:
+    """Months at which outputs are printed: four to ten of them, the first and the last day among them."""
+    step = next((s for s in (0.5, 1.0, 3.0, 6.0, 12.0) if last / s <= 9.0), 24.0)
+    return [*(step * k for k in range(int(last / step) + 1)), last]
+
+
+def _three_digits(value: float) -> str:
+    """Three significant digits; what the integrator leaves just below zero is none."""
+    return "0" if -1e-4 < value < 0.0 else f"{value:.3g}"
+
+
 def _show(courses: Any, shown: list[str], steps: Sequence[LimitingStep] = ()) -> None:
-    """Print the patient, what happened, the outputs every three months, and the steps that were relieved."""
+    """Print the patient, what happened, the outputs at intervals, and the steps that were relieved."""
     from immunescape.console import NOTICE, print_table
     from immunescape.units import DAYS_PER_MONTH
 
@@ -203,12 +215,12 @@ def _show(courses: Any, shown: list[str], steps: Sequence[LimitingStep] = ()) ->
     for course in courses:
         typer.echo(f"{course.label}\n  " + "\n  ".join(course.sentences()))
         days = course.table.index.to_numpy()
-        chosen = [int(abs(days - m * DAYS_PER_MONTH).argmin()) for m in range(0, int(days[-1] / DAYS_PER_MONTH) + 1, 3)]
+        chosen = [int(abs(days - m * DAYS_PER_MONTH).argmin()) for m in _months_shown(days[-1] / DAYS_PER_MONTH)]
         columns = [n for n in names if n in course.table.columns]
         rows: list[dict[str, Any]] = [{"month": "", **{n: _unit(course.units[n]) for n in columns}}]
         for i in dict.fromkeys(chosen):
-            values = {n: f"{course.table[n].iloc[i]:.3g}" for n in columns}
-            rows.append({"month": f"{days[i] / DAYS_PER_MONTH:.0f}", **values})
+            values = {n: _three_digits(float(course.table[n].iloc[i])) for n in columns}
+            rows.append({"month": f"{round(days[i] / DAYS_PER_MONTH, 1):g}", **values})
         print_table("", rows)
         typer.echo("")
     for step in steps:

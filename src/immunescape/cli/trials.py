@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def trial_command(
+    *,
     name: Annotated[
         str | None,
         typer.Argument(help="An included trial (see `trials`) or a YAML file.", autocompletion=completion.trials),

@@ -47,6 +47,7 @@ def _asked(folder: Path | None, patient: str | None, example: bool, command: str
 
 
 def twin_command(
+    *,
     folder: Folder = None,
     patient: Patient = None,
     at: At = 0.0,
@@ -90,6 +91,7 @@ def twin_command(
 
 
 def rank_command(
+    *,
     folder: Folder = None,
     patient: Patient = None,
     at: At = 0.0,

@@ -10,7 +10,7 @@ Sources: adaptive randomisation [thall2007]; predictive probability [lee2008]; p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -119,6 +119,7 @@ class Bayesian(Rule):
     fixed_allocation: ClassVar[bool] = False
 
     endpoint: str
+    _: KW_ONLY
     threshold: float | None = None
     futility: float = 0.0
     adaptive: bool = False
@@ -257,11 +258,18 @@ class Bayesian(Rule):
         chosen &= open_arms
         return (
             Decided(
-                rejected, stage, reason, by_look["patients"][last], by_look["events"][last], by_look["months"][last],
-                selected=chosen, by_look=by_look, extra=extra,
+                rejected=rejected,
+                stage=stage,
+                reason=reason,
+                patients=by_look["patients"][last],
+                events=by_look["events"][last],
+                months=by_look["months"][last],
+                selected=chosen,
+                by_look=by_look,
+                extra=extra,
             ),
             peak,
-        )  # fmt: skip
+        )
 
     @staticmethod
     def _read_at_the_end(design: Design) -> float:
@@ -306,12 +314,16 @@ class Bayesian(Rule):
         how = f"calibrated on {plan['replicates']} null replicates" if plan["calibrated"] else "given"
         return [
             {
-                "hypothesis": "each arm", "look": k + 1, "at": str(look), "test": f"posterior superiority ({how})",
-                "information": _fraction(look, design.looks[-1]), "threshold": float(plan["threshold"]),
+                "hypothesis": "each arm",
+                "look": k + 1,
+                "at": str(look),
+                "test": f"posterior superiority ({how})",
+                "information": _fraction(look, design.looks[-1]),
+                "threshold": float(plan["threshold"]),
                 "futility": self.futility or None,
             }
             for k, look in enumerate(design.looks)
-        ]  # fmt: skip
+        ]
 
 
 def _fraction(look: Milestone, last: Milestone) -> float | None:

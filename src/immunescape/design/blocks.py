@@ -48,13 +48,25 @@ Positive = Annotated[float, Field(gt=0)]
 PriorCount = Annotated[float, Field(gt=0, le=10_000)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Family = Literal[
-    "fixed", "obrien-fleming", "pocock", "wang-tsiatis", "lan-demets-obrien-fleming", "lan-demets-pocock",
-    "hwang-shih-decani", "power",
-]  # fmt: skip
+    "fixed",
+    "obrien-fleming",
+    "pocock",
+    "wang-tsiatis",
+    "lan-demets-obrien-fleming",
+    "lan-demets-pocock",
+    "hwang-shih-decani",
+    "power",
+]
 TestName = Literal[
-    "log-rank", "adjusted-log-rank", "fleming-harrington", "modestly-weighted", "max-combo", "rmst", "milestone",
+    "log-rank",
+    "adjusted-log-rank",
+    "fleming-harrington",
+    "modestly-weighted",
+    "max-combo",
+    "rmst",
+    "milestone",
     "rates",
-]  # fmt: skip
+]
 
 
 class Block(_TrialBlock):

@@ -22,9 +22,16 @@ from immunescape.design.recursion import (
 from immunescape.errors import InputError, unknown_word
 
 __all__ = [
-    "EFFICACY_FAMILIES", "PARAMETER_FAMILIES", "SPENDING", "Boundaries", "boundaries", "check_parameter",
-    "drift_for_power", "spend", "spent_lower_bounds",
-]  # fmt: skip
+    "EFFICACY_FAMILIES",
+    "PARAMETER_FAMILIES",
+    "SPENDING",
+    "Boundaries",
+    "boundaries",
+    "check_parameter",
+    "drift_for_power",
+    "spend",
+    "spent_lower_bounds",
+]
 
 
 def _ld_of(t: NDArray[np.float64], alpha: float, _: float) -> NDArray[np.float64]:
@@ -93,7 +100,7 @@ def spend(name: str, fraction: ArrayLike, error: float, parameter: float = 0.0) 
     return SPENDING[name](t, error, parameter)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Boundaries:
     """Boundaries on the scale of Z, with the error that they spend.
 
@@ -185,7 +192,16 @@ def boundaries(
                 break
     fixed = stats.norm.isf(alpha) + (stats.norm.isf(beta) if beta is not None else np.nan)
     spent = np.cumsum(exit_probabilities(efficacy, t, lower=_open_end(lower, efficacy) if binding else none).upper)
-    return Boundaries(family, t, efficacy, lower, spent, binding, float((drift / fixed) ** 2), float(drift))
+    return Boundaries(
+        family=family,
+        fraction=t,
+        efficacy=efficacy,
+        futility=lower,
+        alpha_spent=spent,
+        binding=binding,
+        inflation=float((drift / fixed) ** 2),
+        drift=float(drift),
+    )
 
 
 def _open_end(lower: NDArray[np.float64], efficacy: NDArray[np.float64]) -> NDArray[np.float64]:

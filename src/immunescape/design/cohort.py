@@ -93,7 +93,7 @@ def allocate(u: Floats, weights: Sequence[float], stratum: Ints | None = None) -
     return arm
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Milestone:
     """When an analysis happens: exactly one of events, months or patients.
 
@@ -157,7 +157,7 @@ class View:
         return self._ordered
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Cohort:
     """Patients of R replicates in order of entry.
 
@@ -184,11 +184,11 @@ class Cohort:
         streams: Streams,
         truth: Truth,
         endpoints: Sequence[Endpoint],
+        *,
         patients: int,
         accrual: Accrual,
         dropout: float,
         weights: Sequence[float] | None,
-        *,
         by_stratum: bool = True,
         shares: Sequence[float] | None = None,
     ) -> Cohort:
@@ -211,7 +211,15 @@ class Cohort:
         if getattr(truth, "prognostic", None) is not None:
             latent["score"] = streams.uniform("latent score", patients)
         cohort = cls(
-            streams, truth, tuple(endpoints), entry, stratum, arm, lost, np.ones(entry.shape, dtype=bool), latent
+            streams=streams,
+            truth=truth,
+            endpoints=tuple(endpoints),
+            entry=entry,
+            stratum=stratum,
+            arm=arm,
+            dropout=lost,
+            enrolled=np.ones(entry.shape, dtype=bool),
+            latent=latent,
         )
         if weights is not None:
             cohort.draw()

@@ -213,8 +213,9 @@ def pool_error(design: Design, pool: Pool, survival: list[str]) -> dict[str, Any
             )
             error = float(np.sqrt(1.0 / max(event[arm].sum(), 1) + 1.0 / max(event[control].sum(), 1)))
             hazard_ratios[f"{endpoint}: {arm}"] = {
-                "hazard_ratio": ratio, "log_se": error,
-            }  # fmt: skip
+                "hazard_ratio": ratio,
+                "log_se": error,
+            }
     return {
         "source": pool.source,
         "patients": {a.name: pool.size(a.name) for a in design.arms},

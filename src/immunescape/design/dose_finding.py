@@ -38,7 +38,7 @@ class BoinResult:
     choices: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Boin:
     """Bayesian optimal interval design [liu2015].
 

@@ -8,7 +8,7 @@ stages. Where the choice rests on an earlier endpoint than the test, the stages 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -60,6 +60,7 @@ class Enrichment(Rule):
 
     endpoint: str
     populations: tuple[TestedPopulation, ...]
+    _: KW_ONLY
     test: Statistic = LOG_RANK
     spending: Spending = OBRIEN_FLEMING_LIKE
     intersections: str = "simes"
@@ -273,17 +274,29 @@ class Enrichment(Rule):
         reason = np.where(won, 1, np.where(stopped, 2, 0))
         last = (np.arange(replicates), stage - 1)
         return Decided(
-            rejected, stage, reason, by_look["patients"][last], by_look["events"][last], by_look["months"][last],
-            selected=going, by_look=by_look, extra={SHORT: short.astype(float)} if by_events(design.looks) else {},
-        )  # fmt: skip
+            rejected=rejected,
+            stage=stage,
+            reason=reason,
+            patients=by_look["patients"][last],
+            events=by_look["events"][last],
+            months=by_look["months"][last],
+            selected=going,
+            by_look=by_look,
+            extra={SHORT: short.astype(float)} if by_events(design.looks) else {},
+        )
 
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See :class:`Rule`."""
         return [
             {
-                "hypothesis": "each population, closed test", "look": k + 1, "at": str(look), "test": str(self.test),
-                "information": float(plan["information"][k]), "efficacy_z": float(plan["bounds"][k]),
-                "efficacy_p": float(special.ndtr(-plan["bounds"][k])), "futility_z": None,
+                "hypothesis": "each population, closed test",
+                "look": k + 1,
+                "at": str(look),
+                "test": str(self.test),
+                "information": float(plan["information"][k]),
+                "efficacy_z": float(plan["bounds"][k]),
+                "efficacy_p": float(special.ndtr(-plan["bounds"][k])),
+                "futility_z": None,
             }
             for k, look in enumerate(design.looks)
-        ]  # fmt: skip
+        ]

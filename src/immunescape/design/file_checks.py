@@ -207,8 +207,9 @@ def _check_scenario(source: Any, scenario: Any, k: int) -> None:
     if scenario.pool is not None and scenario.correlation:
         raise InputError(
             "a virtual population brings the correlation of its endpoints",
-            where=source.where(("scenarios", k, "correlation")), hint="Remove 'correlation'.",
-        )  # fmt: skip
+            where=source.where(("scenarios", k, "correlation")),
+            hint="Remove 'correlation'.",
+        )
     keys = [(e.endpoint, e.arm, e.stratum) for e in scenario.truth]
     for j, key in enumerate(keys):
         if Counter(keys[:j])[key]:
@@ -216,8 +217,9 @@ def _check_scenario(source: Any, scenario: Any, k: int) -> None:
             raise InputError(
                 f"the truth of '{endpoint}' in arm '{arm or 'every arm'}', stratum '{stratum or 'every stratum'}' is "
                 "given twice",
-                where=source.where(("scenarios", k, "truth", j)), hint="Remove one of the two entries.",
-            )  # fmt: skip
+                where=source.where(("scenarios", k, "truth", j)),
+                hint="Remove one of the two entries.",
+            )
     for j, entry in enumerate(scenario.truth):
         check_truth_entry(entry, source.where(("scenarios", k, "truth", j)))
 
@@ -242,7 +244,7 @@ def check_truth_entry(entry: Any, where: str) -> None:
                 "ignored",
                 where=where,
                 hint="A delayed effect is hazard_ratio with delay." if name == "delay" else None,
-            )  # fmt: skip
+            )
 
 
 def _tests(block: Any, kind: DesignKind) -> list[Located]:

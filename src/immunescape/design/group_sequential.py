@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -60,6 +60,7 @@ class GroupSequential(Rule):
     kind: ClassVar[str] = "group-sequential"
 
     tested: tuple[Hypothesis, ...]
+    _: KW_ONLY
     spending: Spending = OBRIEN_FLEMING_LIKE
     transitions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     futility: tuple[float | None, ...] = ()
@@ -95,9 +96,10 @@ class GroupSequential(Rule):
         looks = len(design.looks)
         if looks > MOST_LOOKS:
             raise FieldError(
-                f"{looks} looks, at most {MOST_LOOKS} are offered", hint="Bounds of more looks add next to nothing.",
+                f"{looks} looks, at most {MOST_LOOKS} are offered",
+                hint="Bounds of more looks add next to nothing.",
                 field=("looks",),
-            )  # fmt: skip
+            )
         check_levels(self, design.alpha)
         for h in self.tested:
             kind = design.endpoint(h.endpoint).kind
@@ -218,8 +220,9 @@ class GroupSequential(Rule):
             if np.any(np.diff(information, prepend=0.0) <= 0) or np.any(np.diff(spent, prepend=0.0) <= 0):
                 raise FieldError(
                     f"boundaries do not increase in information for '{h.name}': {np.round(information, 3).tolist()}",
-                    hint="Set the looks further apart, or by this endpoint's own events.", field=("looks",),
-                )  # fmt: skip
+                    hint="Set the looks further apart, or by this endpoint's own events.",
+                    field=("looks",),
+                )
             at = h.tested_at(len(design.looks))
             bounds = np.full(len(design.looks), np.inf)
             bounds[at] = self.bounds(h, design.alpha * shares[h.name], spent, information)
@@ -255,8 +258,9 @@ class GroupSequential(Rule):
                 raise FieldError(
                     f"the futility bound at look {k + 1} (Z {lower[k]:.3f}) lies above the efficacy bound "
                     f"{efficacy[k]:.3f}",
-                    hint="Lower the futility bound on Z, or raise it as a hazard ratio.", field=("boundaries",),
-                )  # fmt: skip
+                    hint="Lower the futility bound on Z, or raise it as a hazard ratio.",
+                    field=("boundaries",),
+                )
         if self.binding:
             plan["bounds"][first.name] = self._binding(level, spent, information, lower)
 
@@ -312,9 +316,14 @@ class GroupSequential(Rule):
                 continue
             rows.append(
                 {
-                    "hypothesis": h.name, "look": k + 1, "at": str(look), "test": f"{h.test} (futility alone)",
-                    "population": ", ".join(h.strata) if h.strata else "all", "alpha": 0.0,
-                    "futility_z": low if np.isfinite(low) else None, "futility_hazard_ratio": ratio,
+                    "hypothesis": h.name,
+                    "look": k + 1,
+                    "at": str(look),
+                    "test": f"{h.test} (futility alone)",
+                    "population": ", ".join(h.strata) if h.strata else "all",
+                    "alpha": 0.0,
+                    "futility_z": low if np.isfinite(low) else None,
+                    "futility_hazard_ratio": ratio,
                 }
-            )  # fmt: skip
+            )
         return rows

@@ -128,9 +128,15 @@ class BetaSpending:
     def bounds(self, spending: Spending, alpha: float, information: Floats, *, binding: bool) -> Boundaries:
         """Efficacy and futility bounds of a hypothesis with the level `alpha`."""
         return boundaries(
-            spending.family, information, alpha=alpha, beta=self.beta, parameter=spending.parameter,
-            futility=self.family, futility_parameter=self.parameter, binding=binding,
-        )  # fmt: skip
+            spending.family,
+            information,
+            alpha=alpha,
+            beta=self.beta,
+            parameter=spending.parameter,
+            futility=self.family,
+            futility_parameter=self.parameter,
+            binding=binding,
+        )
 
 
 @dataclass(frozen=True)

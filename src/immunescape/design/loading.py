@@ -98,7 +98,16 @@ class _Builder(Building):
             self.refuse(f"a '{b.kind}' design needs the field '{kind.needs}'")
         endpoints = tuple(
             self.at(
-                partial(Endpoint, n, e.kind, e.visits_every, e.lag, e.months, e.competing or "", e.precluded),
+                partial(
+                    Endpoint,
+                    n,
+                    kind=e.kind,
+                    visits_every=e.visits_every,
+                    lag=e.lag,
+                    months=e.months,
+                    competing=e.competing or "",
+                    precluded=e.precluded,
+                ),
                 "endpoints",
                 n,
             )
@@ -233,9 +242,10 @@ class _Builder(Building):
             for stratum in strata:
                 for endpoint in by_name:
                     matching = [
-                        (j, e) for j, e in enumerate(block.truth)
+                        (j, e)
+                        for j, e in enumerate(block.truth)
                         if e.endpoint == endpoint and e.arm in (None, arm) and e.stratum in (None, stratum)
-                    ]  # fmt: skip
+                    ]
                     if not matching:
                         continue
                     j, entry = max(matching, key=lambda f: (f[1].arm is not None, f[1].stratum is not None, f[0]))

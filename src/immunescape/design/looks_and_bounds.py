@@ -72,8 +72,9 @@ def check_futility(rule: GroupSequential, design: Design) -> None:
         raise FieldError(
             "a maximum over weights has no joint distribution over looks that a futility bound which binds, or spends "
             "beta, could count on",
-            hint="Give bounds on Z that do not bind, or test by one weight.", field=("boundaries",),
-        )  # fmt: skip
+            hint="Give bounds on Z that do not bind, or test by one weight.",
+            field=("boundaries",),
+        )
     # other bounds than on Z are checked where they are planned
     efficacy = rule.quick_bounds(design)
     for k, bound in enumerate(rule.futility):
@@ -114,8 +115,9 @@ def check_reestimation(rule: GroupSequential, design: Design) -> None:
     if not rule.tested[0].test.proportional or not by_own_events:
         raise FieldError(
             "sample-size re-estimation works on log-rank events",
-            hint=f"Set every look by events of '{rule.tested[0].endpoint}'.", field=("reestimation",),
-        )  # fmt: skip
+            hint=f"Set every look by events of '{rule.tested[0].endpoint}'.",
+            field=("reestimation",),
+        )
     if rule.binding:
         raise FieldError(
             "sample-size re-estimation and a binding futility bound do not go together", field=("reestimation",)

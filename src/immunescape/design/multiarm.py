@@ -6,7 +6,7 @@ The type-I error is held by closed testing: intersections by Dunnett (or another
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -55,6 +55,7 @@ class MultiArm(Rule):
     kind: ClassVar[str] = "multi-arm"
 
     endpoint: str
+    _: KW_ONLY
     test: Statistic = LOG_RANK
     spending: Spending = OBRIEN_FLEMING_LIKE
     intersections: str = "dunnett"
@@ -152,9 +153,13 @@ class MultiArm(Rule):
                 total[:, j] = zc
             active[:, k] = now
             combined = closed_test(
-                z[:, : k + 1], active[:, : k + 1], plan["information"][: k + 1], plan["bounds"][: k + 1],
-                method=self.intersections, shares=plan["shares"],
-            )[:, -1]  # fmt: skip
+                z[:, : k + 1],
+                active[:, : k + 1],
+                plan["information"][: k + 1],
+                plan["bounds"][: k + 1],
+                method=self.intersections,
+                shares=plan["shares"],
+            )[:, -1]
             rejected = np.where(running[:, None], rejected | combined, rejected)
             staying = keep(total, now, self.select, self.keep_arms, self.bound) if k + 1 < looks else now.copy()
             by_look["months"][running, k] = month[running]
@@ -176,17 +181,29 @@ class MultiArm(Rule):
                 reassign(cohort, month, open_arms, [a.allocation for a in design.arms], k + 1)
         last = (np.arange(replicates), stage - 1)
         return Decided(
-            rejected, stage, reason, by_look["patients"][last], by_look["events"][last], by_look["months"][last],
-            selected=chosen, by_look=by_look, extra={SHORT: short.astype(float)} if by_events(design.looks) else {},
-        )  # fmt: skip
+            rejected=rejected,
+            stage=stage,
+            reason=reason,
+            patients=by_look["patients"][last],
+            events=by_look["events"][last],
+            months=by_look["months"][last],
+            selected=chosen,
+            by_look=by_look,
+            extra={SHORT: short.astype(float)} if by_events(design.looks) else {},
+        )
 
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See :class:`Rule`."""
         return [
             {
-                "hypothesis": "each arm, closed test", "look": k + 1, "at": str(look), "test": str(self.test),
-                "information": float(plan["information"][k]), "efficacy_z": float(plan["bounds"][k]),
-                "efficacy_p": float(stats.norm.sf(plan["bounds"][k])), "futility_z": None,
+                "hypothesis": "each arm, closed test",
+                "look": k + 1,
+                "at": str(look),
+                "test": str(self.test),
+                "information": float(plan["information"][k]),
+                "efficacy_z": float(plan["bounds"][k]),
+                "efficacy_p": float(stats.norm.sf(plan["bounds"][k])),
+                "futility_z": None,
             }
             for k, look in enumerate(design.looks)
-        ]  # fmt: skip
+        ]

@@ -68,8 +68,9 @@ def pilot_looks(
                 f"early futility at look {early.look} (month {float(np.mean(months[early.look - 1])):.1f}) reads "
                 f"'{early.endpoint}' {'of' if rates else 'with'} {read:.1f} {'patients' if rates else 'events'} on "
                 "average",
-                hint="Read an endpoint that is known by then, or take a later look.", field=("early_futility",),
-            )  # fmt: skip
+                hint="Read an endpoint that is known by then, or take a later look.",
+                field=("early_futility",),
+            )
     return out
 
 
@@ -115,15 +116,21 @@ def plan_rows(
             conditional = float(conditional_power(low, float(information[j]), float(bounds[-1])))
         rows.append(
             {
-                "hypothesis": h.name, "look": k + 1, "at": str(design.looks[k]), "test": str(h.test),
-                "population": ", ".join(h.strata) if h.strata else "all", "alpha": level,
-                "events": float(events[j]), "information": float(information[j]),
-                "efficacy_z": bound, "efficacy_p": float(stats.norm.sf(bound)),
+                "hypothesis": h.name,
+                "look": k + 1,
+                "at": str(design.looks[k]),
+                "test": str(h.test),
+                "population": ", ".join(h.strata) if h.strata else "all",
+                "alpha": level,
+                "events": float(events[j]),
+                "information": float(information[j]),
+                "efficacy_z": bound,
+                "efficacy_p": float(stats.norm.sf(bound)),
                 "cumulative_alpha": float(spent[j]),
                 "efficacy_hazard_ratio": float(h.test.margin * np.exp(-bound / root[j])) if survival else None,
                 "futility_z": low if stops else None,
                 "futility_hazard_ratio": float(h.test.margin * np.exp(-low / root[j])) if survival and stops else None,
                 "conditional_power_at_futility": conditional,
             }
-        )  # fmt: skip
+        )
     return rows

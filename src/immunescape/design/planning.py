@@ -67,7 +67,16 @@ def planning(design: Design, plan: Mapping[str, Any], scenario: str) -> dict[str
     efficacy = np.asarray(plan["bounds"][tested.name])
     # a futility stop costs power whether or not the efficacy bounds count on it
     lower = _lower_bounds(plan, tested.name, len(events))
-    bounds = Boundaries("", events / events[-1], efficacy, lower, np.zeros(len(events)), rule.binding, np.nan, np.nan)
+    bounds = Boundaries(
+        family="",
+        fraction=events / events[-1],
+        efficacy=efficacy,
+        futility=lower,
+        alpha_spent=np.zeros(len(events)),
+        binding=rule.binding,
+        inflation=np.nan,
+        drift=np.nan,
+    )
     # against the hazard ratio under the null: 1, or the margin of a test of non-inferiority
     gain = np.log(np.asarray(effect) / tested.test.margin)
     power = survival_power_at(gain, events * ratio / (1 + ratio) ** 2, bounds)
@@ -136,6 +145,8 @@ def _rates(design: Design, rule: GroupSequential, truth: Generator, plan: Mappin
             sizes[f"{target:g}"] = {"events": None, "patients": need}
     at_size = power_rates(high, low, float(size[-1]), stopped, ratio=ratio)
     return {
-        "months": [], "average_hazard_ratio": [], "cumulative_power": at_size.cumulative_power.tolist(),
+        "months": [],
+        "average_hazard_ratio": [],
+        "cumulative_power": at_size.cumulative_power.tolist(),
         "size_for_power": sizes,
-    }  # fmt: skip
+    }

@@ -9,7 +9,7 @@ which is biased where outcomes drift in calendar time).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,6 +44,7 @@ class Entry:
 
     arm: str
     looks: tuple[int, ...]
+    _: KW_ONLY
     opens: float = 0.0
     closes: float = np.inf
     strata: tuple[str, ...] = ()
@@ -79,6 +80,7 @@ class Platform(Rule):
 
     entries: tuple[Entry, ...]
     endpoint: str
+    _: KW_ONLY
     test: Statistic = LOG_RANK
     spending: Spending = OBRIEN_FLEMING_LIKE
     controls: str = "concurrent"
@@ -113,8 +115,9 @@ class Platform(Rule):
                 raise FieldError(
                     f"arm '{e.arm}' opens at month {e.opens:g}, but the last of {design.patients} patients is screened "
                     f"at about month {enrolled:.0f}",
-                    hint="Open it earlier, or screen more patients.", field=(*place, "opens"),
-                )  # fmt: skip
+                    hint="Open it earlier, or screen more patients.",
+                    field=(*place, "opens"),
+                )
             for s in e.strata:
                 if s not in design.strata:
                     raise in_field(unknown_word("stratum", s, design.strata), *place, "strata")
@@ -132,8 +135,9 @@ class Platform(Rule):
                     raise FieldError(
                         f"the futility bound {bound:g} of arm '{e.arm}' lies above the efficacy bound "
                         f"{critical[k]:.3f}",
-                        hint="Lower the futility bound.", field=(*place, "futility", k),
-                    )  # fmt: skip
+                        hint="Lower the futility bound.",
+                        field=(*place, "futility", k),
+                    )
 
     def hypotheses(self, design: Design) -> tuple[str, ...]:
         """See :class:`Rule`."""
@@ -213,7 +217,7 @@ class Platform(Rule):
         month, assigned = 0.0, np.zeros(replicates, dtype=np.int64)
         while month < last_month and alive.any():
             following = month + self.review_every
-            self._assign(cohort, design, fits, alive, closed_at, month, following, u)
+            self._assign(cohort, design, fits=fits, alive=alive, closed_at=closed_at, start=month, end=following, u=u)
             closed_at = np.minimum(closed_at, self._full(cohort, arms))
             month = following
             due_month = np.full(replicates, month)
@@ -265,14 +269,21 @@ class Platform(Rule):
         extra[SHORT] = short.astype(float)
         reason = np.where(failed.all(axis=1), 2, np.where(early.all(axis=1), 1, 0))
         return Decided(
-            rejected, np.ones(replicates, dtype=np.int64), reason, assigned.astype(float), events_at, months,
-            selected=~failed, extra=extra,
-        )  # fmt: skip
+            rejected=rejected,
+            stage=np.ones(replicates, dtype=np.int64),
+            reason=reason,
+            patients=assigned.astype(float),
+            events=events_at,
+            months=months,
+            selected=~failed,
+            extra=extra,
+        )
 
     def _assign(
         self,
         cohort: Cohort,
         design: Design,
+        *,
         fits: Flags,
         alive: Flags,
         closed_at: Floats,
@@ -369,10 +380,14 @@ class Platform(Rule):
                 bound = float(plan["bounds"][e.arm][k])
                 rows.append(
                     {
-                        "hypothesis": e.arm, "look": k + 1, "at": f"{look} {unit}", "test": str(self.test),
-                        "information": look / e.looks[-1], "efficacy_z": bound,
+                        "hypothesis": e.arm,
+                        "look": k + 1,
+                        "at": f"{look} {unit}",
+                        "test": str(self.test),
+                        "information": look / e.looks[-1],
+                        "efficacy_z": bound,
                         "efficacy_p": float(special.ndtr(-bound)),
                         "futility_z": e.futility[k] if k < len(e.futility) else None,
                     }
-                )  # fmt: skip
+                )
         return rows

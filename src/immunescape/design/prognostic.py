@@ -26,10 +26,26 @@ __all__ = ["PrognosticScore", "adjusted_log_rank", "fitted_score"]
 
 LATER_ENDINGS = ("_months", "_event", "_events", "_day", "_reason", "_cycles")
 LATER = (
-    "orr", "arm", "regimen", "id", "best_response", "best_change_pct", "doses", "death_cause", "dose_reduced",
-    "checkpoint_inhibitor", "ici_with_chemotherapy", "next_line", "next_line_regimen", "resistance", "draw", "weight",
-    "frailty_death", "frailty_new_lesion", "progression_new_lesion",
-)  # fmt: skip
+    "orr",
+    "arm",
+    "regimen",
+    "id",
+    "best_response",
+    "best_change_pct",
+    "doses",
+    "death_cause",
+    "dose_reduced",
+    "checkpoint_inhibitor",
+    "ici_with_chemotherapy",
+    "next_line",
+    "next_line_regimen",
+    "resistance",
+    "draw",
+    "weight",
+    "frailty_death",
+    "frailty_new_lesion",
+    "progression_new_lesion",
+)
 """Columns of a virtual trial that are outcomes, or drawn and not known in a patient."""
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -65,7 +65,7 @@ class Dropout:
         return value
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Decided:
     """What a block of replicates came to; arrays with one row per replicate.
 
@@ -210,7 +210,7 @@ def check_looks(looks: Sequence[Milestone], endpoints: Sequence[Endpoint], patie
             )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Design:
     """A trial design.
 
@@ -245,8 +245,9 @@ class Design:
         if self.alpha is not None and not LEAST_ALPHA <= self.alpha < 0.5:
             raise FieldError(
                 f"a one-sided alpha lies between {LEAST_ALPHA:g} and 0.5, not {self.alpha:g}",
-                hint="Beyond some six standard deviations no test statistic is normal.", field=("alpha",),
-            )  # fmt: skip
+                hint="Beyond some six standard deviations no test statistic is normal.",
+                field=("alpha",),
+            )
         names = [a.name for a in self.arms]
         if len(set(names)) != len(names):
             raise InputError("two arms have the same name")
@@ -255,8 +256,9 @@ class Design:
         if self.patients < least:
             raise FieldError(
                 f"{self.patients} patients in {len(self.arms)} arm(s) make no trial",
-                hint=f"Tests here rest on many patients: at least {least} in all.", field=("patients",),
-            )  # fmt: skip
+                hint=f"Tests here rest on many patients: at least {least} in all.",
+                field=("patients",),
+            )
         if compared and self.rule.fixed_allocation:
             total = sum(a.allocation for a in self.arms)
             for k, arm in enumerate(self.arms):
@@ -360,6 +362,12 @@ class Design:
         """Patients of one block, assigned to the arms by the planned allocation."""
         weights = [a.allocation for a in self.arms] if assign else None
         return Cohort.create(
-            streams, truth, self.endpoints, patients or self.patients, self.accrual, self.dropout.hazard, weights,
+            streams,
+            truth,
+            self.endpoints,
+            patients=patients or self.patients,
+            accrual=self.accrual,
+            dropout=self.dropout.hazard,
+            weights=weights,
             by_stratum=self.stratified_randomisation,
-        )  # fmt: skip
+        )

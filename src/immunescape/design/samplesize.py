@@ -38,7 +38,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrialSize:
     """Size and power of a test.
 
@@ -92,9 +92,16 @@ def _plan(
     stop = gone.upper + gone.lower
     stop[-1] += 1.0 - stop.sum()
     return TrialSize(
-        bounds, size, events, float(gone.upper.sum()), np.cumsum(gone.upper), float(stop[:-1].sum()),
-        float(stop @ size_per_look), float(stop @ bounds.fraction * events), months,
-    )  # fmt: skip
+        bounds=bounds,
+        patients=size,
+        events=events,
+        power=float(gone.upper.sum()),
+        cumulative_power=np.cumsum(gone.upper),
+        early_stop=float(stop[:-1].sum()),
+        expected_patients=float(stop @ size_per_look),
+        expected_events=float(stop @ bounds.fraction * events),
+        months=months,
+    )
 
 
 def sample_size_rates(

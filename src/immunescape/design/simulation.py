@@ -80,7 +80,7 @@ class Figure:
         return f"{self.value:.4g} ± {self.error:.2g}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class OperatingCharacteristics:
     """What a design does, by scenario.
 
@@ -359,17 +359,27 @@ def simulate(
 
     warnings, notes = diagnose(design, plan, outcomes, unstopped, errors)
     found_at = OperatingCharacteristics(
-        design, plan, seed, replicates, outcomes, warnings, notes, time.perf_counter() - began, unstopped, errors
+        design=design,
+        plan=plan,
+        seed=seed,
+        replicates=replicates,
+        outcomes=outcomes,
+        warnings=warnings,
+        notes=notes,
+        wall_s=time.perf_counter() - began,
+        unstopped=unstopped,
+        pool_errors=errors,
     )
     if naive or unfitted:
         notes["naive_truth"] = {
             s: compared(
-                design.rule.hypotheses(design), found_at.summary(s), replace(
-                    found_at, outcomes={s: fits[s]}, pool_errors={}
-                ).summary(s), errors.get(s),
+                design.rule.hypotheses(design),
+                found_at.summary(s),
+                replace(found_at, outcomes={s: fits[s]}, pool_errors={}).summary(s),
+                errors.get(s),
             )
             for s in naive
-        } | {s: {"verdict": reason} for s, reason in unfitted.items()}  # fmt: skip
+        } | {s: {"verdict": reason} for s, reason in unfitted.items()}
     return found_at
 
 
@@ -396,13 +406,16 @@ class Comparison:
                 summary = result.summary(scenario)
                 rows.append(
                     {
-                        "scenario": scenario, "design": result.design.name, "reject_any": summary["reject_any"],
+                        "scenario": scenario,
+                        "design": result.design.name,
+                        "reject_any": summary["reject_any"],
                         "difference": None if k == 0 else self.difference(scenario, 0, k),
                         "expected_patients": summary["expected_patients"],
                         "expected_events": summary["expected_events"],
-                        "expected_months": summary["expected_months"], "stop_early": summary["stop_early"],
+                        "expected_months": summary["expected_months"],
+                        "stop_early": summary["stop_early"],
                     }
-                )  # fmt: skip
+                )
         return rows
 
 

@@ -76,11 +76,13 @@ class TwoStage(Rule):
         """Exact error, power, early stopping and expected size."""
         s = self.simon
         return {
-            "r": (s.r1, s.r), "n": (s.n1, s.n), "alpha": float(s.promising(self.p0)),
+            "r": (s.r1, s.r),
+            "n": (s.n1, s.n),
+            "alpha": float(s.promising(self.p0)),
             "power": float(s.promising(self.p1)),
             "stop_early_null": float(s.stop_early(self.p0)),
             "expected_patients_null": float(s.expected_patients(self.p0)),
-        }  # fmt: skip
+        }
 
     def run(self, design: Design, truth: Truth, streams: Streams, plan: Mapping[str, Any]) -> Decided:
         """See :class:`Rule`."""
@@ -96,18 +98,23 @@ class TwoStage(Rule):
         months = np.where(goes, counts[1][1], counts[0][1])
         events = np.where(goes, counts[1][0], counts[0][0]).astype(float)
         patients = np.where(goes, self.simon.n, self.simon.n1).astype(float)
-        return Decided(rejected, stage, np.where(goes, 0, 2), patients, events, months)
+        return Decided(
+            rejected=rejected, stage=stage, reason=np.where(goes, 0, 2), patients=patients, events=events, months=months
+        )
 
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See :class:`Rule`."""
         return [
             {
-                "hypothesis": f"rate above {self.p0:g}", "look": k + 1, "at": str(look), "test": "responses, exact",
+                "hypothesis": f"rate above {self.p0:g}",
+                "look": k + 1,
+                "at": str(look),
+                "test": "responses, exact",
                 "information": plan["n"][k] / plan["n"][1],
                 "go_on" if k == 0 else "promising": f"more than {plan['r'][k]} of {plan['n'][k]}",
             }
             for k, look in enumerate(design.looks)
-        ]  # fmt: skip
+        ]
 
 
 @dataclass(frozen=True)
@@ -171,20 +178,24 @@ class Monitored(Rule):
                 stage[fails] = k + 1
                 running &= ~fails
         reason = np.where(stage < len(looks), 2, 0)
-        return Decided(rejected[:, None], stage, reason, patients, events, months)
+        return Decided(
+            rejected=rejected[:, None], stage=stage, reason=reason, patients=patients, events=events, months=months
+        )
 
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See :class:`Rule`."""
         last = len(self.bop2.looks) - 1
         return [
             {
-                "hypothesis": f"rate above {self.bop2.p0:g}", "look": k + 1, "at": str(design.looks[k]),
+                "hypothesis": f"rate above {self.bop2.p0:g}",
+                "look": k + 1,
+                "at": str(design.looks[k]),
                 "test": f"posterior, lambda {self.bop2.lam:.2f}, gamma {self.bop2.gamma:.2f}",
                 "information": n / self.bop2.looks[-1],
                 "promising" if k == last else "go_on": f"more than {plan['stop_at_most'][k]} of {n}",
             }
             for k, n in enumerate(self.bop2.looks)
-        ]  # fmt: skip
+        ]
 
 
 @dataclass(frozen=True)
@@ -233,16 +244,28 @@ class DoseFinding(Rule):
         per_cohort = self.boin.cohort / design.accrual.rates[-1] + design.endpoint(self.endpoint).months
         extra = {f"patients: {a.name}": n[:, k] for k, a in enumerate(design.arms)}
         zero = np.zeros(len(total), dtype=np.int64)
-        return Decided(rejected, zero + 1, zero, total, x.sum(axis=1), cohorts * per_cohort, extra=extra)
+        return Decided(
+            rejected=rejected,
+            stage=zero + 1,
+            reason=zero,
+            patients=total,
+            events=x.sum(axis=1),
+            months=cohorts * per_cohort,
+            extra=extra,
+        )
 
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See :class:`Rule`."""
         return [
             {
-                "hypothesis": "dose", "look": row["patients"], "at": f"{row['patients']} patients at a dose",
-                "test": "toxicities", "information": None, "escalate": f"at most {row['escalate_at_most']}",
+                "hypothesis": "dose",
+                "look": row["patients"],
+                "at": f"{row['patients']} patients at a dose",
+                "test": "toxicities",
+                "information": None,
+                "escalate": f"at most {row['escalate_at_most']}",
                 "de_escalate": f"at least {row['de_escalate_at_least']}",
                 "eliminate": "–" if row["eliminate_at_least"] is None else f"at least {row['eliminate_at_least']}",
             }
             for row in self.boin.table(4 * self.boin.cohort)
-        ]  # fmt: skip
+        ]

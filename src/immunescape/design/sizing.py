@@ -82,14 +82,20 @@ class Size:
         """Plain data."""
         plan = self.plan
         return {
-            "what": self.what, "measure": self.measure, "alpha": self.alpha, "power": plan.power, "ratio": self.ratio,
-            "patients": plan.patients, "patients_rounded_up": int(np.ceil(plan.patients - 1e-6)),
+            "what": self.what,
+            "measure": self.measure,
+            "alpha": self.alpha,
+            "power": plan.power,
+            "ratio": self.ratio,
+            "patients": plan.patients,
+            "patients_rounded_up": int(np.ceil(plan.patients - 1e-6)),
             "events": None if np.isnan(plan.events) else plan.events,
             "events_rounded_up": None if np.isnan(plan.events) else int(np.ceil(plan.events - 1e-6)),
             "expected_patients": plan.expected_patients,
             "expected_events": None if np.isnan(plan.events) else plan.expected_events,
-            "early_stop": plan.early_stop, "looks": self.looks(),
-        }  # fmt: skip
+            "early_stop": plan.early_stop,
+            "looks": self.looks(),
+        }
 
 
 def size_of_bounds(
@@ -120,9 +126,15 @@ def size_of_bounds(
     if len(fraction) == 1:
         return boundaries("fixed", [1.0], alpha=alpha, beta=1 - power)
     return boundaries(
-        family, fraction, alpha=alpha, beta=1 - power, parameter=parameter, futility=futility,
-        futility_parameter=futility_parameter, binding=binding,
-    )  # fmt: skip
+        family,
+        fraction,
+        alpha=alpha,
+        beta=1 - power,
+        parameter=parameter,
+        futility=futility,
+        futility_parameter=futility_parameter,
+        binding=binding,
+    )
 
 
 def _checked(size: Size) -> Size:
@@ -191,9 +203,15 @@ def size_survival(
         what = f"power of {events:g} events"
     else:
         plan = sample_size_survival(
-            hazard_ratio, control, bounds, accrual_months=accrual_months, follow_up_months=follow_up_months,
-            ratio=ratio, dropout=dropout, margin=margin,
-        )  # fmt: skip
+            hazard_ratio,
+            control,
+            bounds,
+            accrual_months=accrual_months,
+            follow_up_months=follow_up_months,
+            ratio=ratio,
+            dropout=dropout,
+            margin=margin,
+        )
         what = "events and patients"
     kind = f", non-inferiority margin {margin:g}" if margin != 1 else ""
     text = f"{what} for a hazard ratio of {hazard_ratio:g}, control median {median:g} months{kind}"

@@ -34,7 +34,7 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SwitchingData:
     """One trial.
 
@@ -97,7 +97,14 @@ class Switching:
         seen = np.minimum(time, censor)
         switched = np.where(switches & (progressed < seen), progressed, np.inf)
         return SwitchingData(
-            seen, event, treated, switched, np.where(progressed < seen, progressed, np.inf), censor, x, untreated
+            time=seen,
+            event=event,
+            treated=treated,
+            switched=switched,
+            progressed=np.where(progressed < seen, progressed, np.inf),
+            censor=censor,
+            covariate=x,
+            untreated=untreated,
         )
 
 
@@ -120,12 +127,14 @@ class Effect:
         """From a log hazard ratio and its standard error; `z` replaces their quotient."""
         reach = stats.norm.isf(0.025) * error
         return cls(
-            float(np.exp(log_ratio)), float(np.exp(log_ratio - reach)), float(np.exp(log_ratio + reach)),
+            float(np.exp(log_ratio)),
+            float(np.exp(log_ratio - reach)),
+            float(np.exp(log_ratio + reach)),
             float(-log_ratio / error) if z is None else z,
-        )  # fmt: skip
+        )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SwitchingEstimates:
     """Effect of the experimental arm over an untreated control by each method.
 
@@ -168,9 +177,15 @@ def analyse_switching(data: SwitchingData) -> SwitchingEstimates:
         observed = np.where(data.treated, data.event, data.untreated <= data.censor)
         true = float(hazard_ratio(ordered(untreated, observed, data.treated))[0])
     return SwitchingEstimates(
-        itt, _cox(ordered(cut, stays, data.treated)), ipcw(data),
-        Effect.of(float(np.log(adjusted)), float(max(error, 1e-6)), itt.z), psi, psi_low, psi_high, true,
-    )  # fmt: skip
+        itt=itt,
+        censored=_cox(ordered(cut, stays, data.treated)),
+        ipcw=ipcw(data),
+        rpsft=Effect.of(float(np.log(adjusted)), float(max(error, 1e-6)), itt.z),
+        psi=psi,
+        psi_low=psi_low,
+        psi_high=psi_high,
+        true=true,
+    )
 
 
 def _cox(data: OrderedData) -> Effect:

@@ -7,7 +7,7 @@ the same patient in every design and scenario that is compared. The null of a tr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -46,6 +46,7 @@ class Endpoint:
     """
 
     name: str
+    _: KW_ONLY
     kind: str = "survival"
     visits_every: float = 0.0
     lag: float = 0.0

@@ -59,7 +59,7 @@ def simon_admissible(
     for n in range(2, n_max + 1):
         best: tuple[float, SimonDesign] | None = None
         for n1 in range(1, n):
-            candidate = _for_sizes(n1, n, p0, p1, alpha, beta, best[0] if best else np.inf)
+            candidate = _for_sizes(n1, n, p0=p0, p1=p1, alpha=alpha, beta=beta, below=best[0] if best else np.inf)
             if candidate is not None:
                 best = candidate
         if best is not None:
@@ -68,7 +68,7 @@ def simon_admissible(
 
 
 def _for_sizes(
-    n1: int, n: int, p0: float, p1: float, alpha: float, beta: float, below: float
+    n1: int, n: int, *, p0: float, p1: float, alpha: float, beta: float, below: float
 ) -> tuple[float, SimonDesign] | None:
     """Best design of these sizes with an expected size under `below`; None without one."""
     x1 = np.arange(n1 + 1)

@@ -14,7 +14,7 @@ from immunescape.engine.time_features import CLOCK, TimeFeatures, is_linear, tim
 __all__ = ["CLOCK", "Plan", "analyse", "elimination_order", "substituted_constants", "unsupported"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """A system ready for code generation. All expressions are free of assignments; time is the name `CLOCK`.
 
@@ -123,17 +123,17 @@ def analyse(system: System) -> Plan | str:
                 return "tests for equality of states in rates"
             switches[node] = None
     return Plan(
-        system,
-        states,
-        fixed,
-        rates,
-        quantities,
-        triggers,
-        tuple(switches),
-        tuple(breaks),
-        changes,
-        clock,
-        {
+        system=system,
+        states=states,
+        fixed=fixed,
+        rates=rates,
+        quantities=quantities,
+        triggers=triggers,
+        switches=tuple(switches),
+        breaks=tuple(breaks),
+        changes=changes,
+        clock=clock,
+        clock_of={
             name: feature
             for name, value in quantities.items()
             if CLOCK in free_symbols(value)

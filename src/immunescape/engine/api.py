@@ -7,7 +7,7 @@ the time unit of the model (days for immunescape's own models), amounts in the u
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -88,6 +88,7 @@ class Job:
     n: int
     times: FloatArray
     outputs: tuple[str, ...]
+    _: KW_ONLY
     parameters: Mapping[str, float | FloatArray] = field(default_factory=dict)
     initial: Mapping[str, float | FloatArray] = field(default_factory=dict)
     doses: Doses | Sequence[Doses] | None = None
@@ -98,7 +99,7 @@ class Job:
     max_steps: int = 500_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """What came back, patient by patient.
 

@@ -67,7 +67,7 @@ class Workload:
         varied = self.varied or tuple(positive[:: max(1, len(positive) // _VARIED)][:_VARIED])
         factors = np.exp(self.spread * np.random.default_rng(1).standard_normal((max(n, 1), len(varied))))
         parameters = {name: model.parameters[name] * factors[:n, k] for k, name in enumerate(varied)}
-        return Job(n, self.times, outputs, parameters, doses=self.doses, rtol=rtol, atol=self.atol)
+        return Job(n, self.times, outputs, parameters=parameters, doses=self.doses, rtol=rtol, atol=self.atol)
 
 
 def bench_engine(
@@ -115,11 +115,19 @@ def bench_engine(
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ToleranceWarning)  # all get one absolute tolerance, whatever suits the model
-        return _bench(sbml, name, patients, rtol, workload, PEERS if engines is None else engines, limit)
+        return _bench(
+            sbml,
+            name,
+            patients=patients,
+            rtol=rtol,
+            workload=workload,
+            engines=PEERS if engines is None else engines,
+            limit=limit,
+        )
 
 
 def _bench(
-    sbml: str, name: str, patients: int, rtol: float, workload: Workload | None, engines: Iterable[str], limit: float
+    sbml: str, name: str, *, patients: int, rtol: float, workload: Workload | None, engines: Iterable[str], limit: float
 ) -> dict[str, Any]:
     began = time.monotonic()
     work = workload or Workload(np.linspace(0.0, 400.0, 401))

@@ -23,7 +23,7 @@ __all__ = ["Case", "check_case", "check_folder", "checking_engine", "find_cases"
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Case:
     """One case: a model, what to simulate, and what must come out.
 

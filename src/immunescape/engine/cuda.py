@@ -46,9 +46,19 @@ MOST_INFUSED = 64
 """States of one job that may be infused into: a thread's memory has a fixed size."""
 _THREADS = 64  # of a block
 _PTX_FLAGS = (
-    "--target=nvptx64-nvidia-cuda", "-march=sm_70", "--cuda-feature=+ptx75", "-O1", "-std=gnu11", "-nostdinc",
-    "-ffp-contract=off", "-fno-math-errno", "-w", "-DW=1", "-DTHREADS", f"-DMOST_SLOTS={MOST_INFUSED}",
-)  # fmt: skip
+    "--target=nvptx64-nvidia-cuda",
+    "-march=sm_70",
+    "--cuda-feature=+ptx75",
+    "-O1",
+    "-std=gnu11",
+    "-nostdinc",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-w",
+    "-DW=1",
+    "-DTHREADS",
+    f"-DMOST_SLOTS={MOST_INFUSED}",
+)
 """For devices from 2017 (Volta) on, and drivers from 2021 (470) on."""
 _STANDARD = Path(__file__).parent / "kernels" / "standard"
 _KERNEL = "immunescape_kernel"

@@ -25,7 +25,7 @@ _ADD_X, _ADD_Z, _SET_RATE, _INPUT_TURNS, _INPUT_JUMPS = (
 )
 
 
-@dataclass
+@dataclass(kw_only=True)
 class DoseTable:
     """Doses of all patients as one list of changes.
 

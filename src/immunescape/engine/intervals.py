@@ -17,10 +17,20 @@ Interval = tuple[FloatArray, FloatArray]
 """Lower and upper bounds, elementwise."""
 
 _RISING: Mapping[str, Callable[[Any], Any]] = {
-    "exp": np.exp, "ln": np.log, "log10": np.log10, "sqrt": np.sqrt, "floor": np.floor, "ceil": np.ceil,
-    "asin": np.arcsin, "atan": np.arctan, "sinh": np.sinh, "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh,
+    "exp": np.exp,
+    "ln": np.log,
+    "log10": np.log10,
+    "sqrt": np.sqrt,
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "asin": np.arcsin,
+    "atan": np.arctan,
+    "sinh": np.sinh,
+    "tanh": np.tanh,
+    "asinh": np.arcsinh,
+    "acosh": np.arccosh,
     "atanh": np.arctanh,
-}  # fmt: skip
+}
 
 
 def bounds(roots: Sequence[Expr], values: Mapping[str, Interval]) -> list[Interval]:

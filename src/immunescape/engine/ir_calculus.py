@@ -47,9 +47,17 @@ def rebuild(node: Expr, args: Sequence[Expr]) -> Expr:
 
 
 _BUILD: Mapping[str, Callable[..., Expr]] = {
-    "add": ir.add, "mul": ir.mul, "div": ir.div, "pow": ir.pow_, "min": ir.minimum, "max": ir.maximum,
-    "and": ir.land, "or": ir.lor, "not": ir.lnot, "if": ir.if_,
-}  # fmt: skip
+    "add": ir.add,
+    "mul": ir.mul,
+    "div": ir.div,
+    "pow": ir.pow_,
+    "min": ir.minimum,
+    "max": ir.maximum,
+    "and": ir.land,
+    "or": ir.lor,
+    "not": ir.lnot,
+    "if": ir.if_,
+}
 
 
 def substitute(roots: Sequence[Expr], values: Mapping[str, Expr], time: Expr | None = None) -> list[Expr]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from hashlib import blake2b
 
@@ -56,6 +56,7 @@ class Event:
     name: str
     trigger: Expr
     assignments: tuple[tuple[str, Expr], ...]
+    _: KW_ONLY
     delay: Expr | None = None
     priority: Expr | None = None
     persistent: bool = True
@@ -123,6 +124,7 @@ class System:
     parameters: Mapping[str, float]
     constants: tuple[Assignment, ...]
     states: tuple[State, ...]
+    _: KW_ONLY
     assignments: tuple[Assignment, ...] = ()
     algebraic: tuple[Assignment, ...] = ()
     residuals: tuple[Expr, ...] = ()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 __all__ = ["Layout", "Wanted"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Layout:
     """Where a compiled model keeps what: all that is needed to run it without reading the model again.
 

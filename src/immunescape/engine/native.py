@@ -222,9 +222,7 @@ class NativeModel:
         foresight, coarse = 1.0, np.flatnonzero(outcome.coarse)
         while len(coarse) and foresight > _LEAST_FORESIGHT:
             foresight *= _LESS_FORESIGHT
-            again = run_batch(
-                self._run, self.layout, _part(job, coarse), threads=self.threads, foresight=foresight
-            )  # fmt: skip
+            again = run_batch(self._run, self.layout, _part(job, coarse), threads=self.threads, foresight=foresight)
             for name in _RESULT_ARRAYS:
                 getattr(result, name)[coarse] = getattr(again.result, name)
             outcome.code[coarse] = again.code

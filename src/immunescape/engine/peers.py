@@ -103,7 +103,17 @@ class Peer(ABC):
                 progress(i + 1)
         final = np.full((job.n, len(self.states)), np.nan)
         end, steps = np.full(job.n, job.times[-1]), np.zeros(job.n, dtype=np.int64)
-        return Result(job.times, job.outputs, values, self.states, final, status, end, steps, messages)
+        return Result(
+            times=job.times,
+            outputs=job.outputs,
+            values=values,
+            states=self.states,
+            final=final,
+            status=status,
+            end_time=end,
+            steps=steps,
+            messages=messages,
+        )
 
     @abstractmethod
     def _load(self, sbml: str, job: Job) -> None:
@@ -161,10 +171,16 @@ class _Copasi(Peer):
         said = io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             frame = basico.run_time_course(
-                values=[float(t) for t in job.times], start_time=float(job.times[0]), r_tol=job.rtol,
-                a_tol=job.atol if isinstance(job.atol, float) else 1e-9, max_steps=job.max_steps, use_sbml_id=True,
-                use_initial_values=True, update_model=False, model=self._model,
-            )  # fmt: skip
+                values=[float(t) for t in job.times],
+                start_time=float(job.times[0]),
+                r_tol=job.rtol,
+                a_tol=job.atol if isinstance(job.atol, float) else 1e-9,
+                max_steps=job.max_steps,
+                use_sbml_id=True,
+                use_initial_values=True,
+                update_model=False,
+                model=self._model,
+            )
         if len(frame) < len(job.times):
             lines = [line.strip() for line in said.getvalue().splitlines() if line.strip()]
             reason = f": {lines[-1]}" if lines else ""
@@ -199,9 +215,13 @@ class _Amici(Peer):
         channel = importlib.import_module("amici.importers.utils").MeasurementChannel
         observables = [channel(id_=f"obs_{k}", formula=o) for k, o in enumerate(job.outputs)]
         importer.sbml2amici(
-            name, str(Path(folder) / name), observation_model=observables, verbose=False,
-            compute_conservation_laws=False, generate_sensitivity_code=False,
-        )  # fmt: skip
+            name,
+            str(Path(folder) / name),
+            observation_model=observables,
+            verbose=False,
+            compute_conservation_laws=False,
+            generate_sensitivity_code=False,
+        )
         sys.path.insert(0, str(Path(folder) / name))
         self._model = importlib.import_module(name).get_model()
 

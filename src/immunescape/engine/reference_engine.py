@@ -117,7 +117,18 @@ class ReferenceCompiled:
             if progress is not None:
                 progress(1)
         warn_unresolved(job, unresolved)
-        return Result(times, job.outputs, values, self.states, final, status, end_time, steps, messages, unresolved)
+        return Result(
+            times=times,
+            outputs=job.outputs,
+            values=values,
+            states=self.states,
+            final=final,
+            status=status,
+            end_time=end_time,
+            steps=steps,
+            messages=messages,
+            unresolved=unresolved,
+        )
 
     def _doses(self, job: Job) -> Sequence[tuple[FloatArray, ...]]:
         """Doses of each patient as columns: start, index of the state, amount, duration; of past ones what is left."""

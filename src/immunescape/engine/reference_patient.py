@@ -28,7 +28,7 @@ _NEWTON_STEPS = 50
 _INPUTS_AHEAD = 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PatientJob:
     """What is done with one patient: see `Job`.
 

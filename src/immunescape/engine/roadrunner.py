@@ -224,22 +224,30 @@ class RoadRunnerModel:
         integrator = runner.getIntegrator()
         short = _SHORT_STEP * float(times[-1] - start)
         for i in range(job.n):
-            given = (
+            start_values = (
                 {k: float(v[i]) for k, v in parameters.items()},
                 {k: float(v[i]) for k, v in initial.items()},
-                [*changes[id(dose_list[i])], *(Change(float(t), "", "turn", 0.0) for t in moments[i])],
-                None if job.stop is None else float(job.stop.value[i]),
-                float(times[-1]) if job.until is None else min(float(job.until[i]), float(times[-1])),
             )
+            given = [*changes[id(dose_list[i])], *(Change(float(t), "", "turn", 0.0) for t in moments[i])]
+            stop = None if job.stop is None else float(job.stop.value[i])
+            until = float(times[-1]) if job.until is None else min(float(job.until[i]), float(times[-1]))
             try:
                 integrator.maximum_time_step = 0.0
-                status[i], end_time[i] = patient.integrate(*given, values[i], final[i])
+                status[i], end_time[i] = patient.integrate(
+                    *start_values, changes=given, stop=stop, until=until, values=values[i], final=final[i]
+                )
                 if self._watches_states or (self._has_events and (infused or job.stop is not None)):
                     integrator.maximum_time_step = short
                     again = np.full_like(values[i], np.nan)
-                    # to the end that was found, so that a stop is not looked for again
-                    whole = (*given[:3], None, float(end_time[i]))
-                    patient.integrate(*whole, again, np.full_like(final[i], np.nan))
+                    # to the end that was reached, so that a stop is not looked for again
+                    patient.integrate(
+                        *start_values,
+                        changes=given,
+                        stop=None,
+                        until=float(end_time[i]),
+                        values=again,
+                        final=np.full_like(final[i], np.nan),
+                    )
                     if _differ(values[i], again):
                         raise FloatingPointError(_OTHER_COURSE)
                 if job.stop is not None and status[i] == OK:  # a peak beyond the stop, shorter than a step
@@ -247,8 +255,11 @@ class RoadRunnerModel:
                     fine = replace(job, times=np.union1d(times, np.linspace(start, float(times[-1]), 1001)))
                     second = kind_of_patient(runner, self.states, defaults, fine, outputs, watched)
                     second.take_over(patient)
-                    shape = (len(fine.times), len(outputs))
-                    if second.integrate(*given, np.full(shape, np.nan), np.full_like(final[i], np.nan))[0] != OK:
+                    unused = np.full((len(fine.times), len(outputs)), np.nan), np.full_like(final[i], np.nan)
+                    outcome, _ = second.integrate(
+                        *start_values, changes=given, stop=stop, until=until, values=unused[0], final=unused[1]
+                    )
+                    if outcome != OK:
                         raise FloatingPointError(_OTHER_COURSE)
             except (RuntimeError, FloatingPointError) as error:
                 status[i] = FAILED
@@ -259,7 +270,15 @@ class RoadRunnerModel:
                 progress(1)
         self._touched[id(runner)] = patient.touched
         return Result(
-            times, job.outputs, values, self.states, final, status, end_time, np.zeros(job.n, dtype=np.int64), messages
+            times=times,
+            outputs=job.outputs,
+            values=values,
+            states=self.states,
+            final=final,
+            status=status,
+            end_time=end_time,
+            steps=np.zeros(job.n, dtype=np.int64),
+            messages=messages,
         )
 
 

@@ -127,6 +127,7 @@ class PlainPatient(_Patient):
         self,
         parameters: Mapping[str, float],
         initial: Mapping[str, float],
+        *,
         changes: Sequence[Change],
         stop: float | None,
         until: float,
@@ -204,7 +205,7 @@ class PlainPatient(_Patient):
                 final[:] = sub[0][state]
                 return low
             low, high, before, after = float(fine[k - 1]), float(fine[k]), sub[k - 1], sub[k]
-        return _between(low, high, before, after, width, stop, final)
+        return _between(low, high, before=before, after=after, width=width, stop=stop, final=final)
 
 
 class EventfulPatient(_Patient):
@@ -214,6 +215,7 @@ class EventfulPatient(_Patient):
         self,
         parameters: Mapping[str, float],
         initial: Mapping[str, float],
+        *,
         changes: Sequence[Change],
         stop: float | None,
         until: float,
@@ -249,7 +251,7 @@ class EventfulPatient(_Patient):
                     beyond = _first_crossing(sub[:, width], stop, self.job.stop.rising)
                     k = len(fine) - 1 if beyond is None else max(beyond, 1)
                     low, high = float(fine[k - 1]), float(fine[k])
-                end = _between(low, high, sub[k - 1], sub[k], width, stop, final)
+                end = _between(low, high, before=sub[k - 1], after=sub[k], width=width, stop=stop, final=final)
             else:
                 final[:] = rows[0, width + 1 :]
         shown = grid <= end
@@ -291,7 +293,7 @@ class EventfulPatient(_Patient):
 
 
 def _between(
-    low: float, high: float, before: FloatArray, after: FloatArray, width: int, stop: float, final: FloatArray
+    low: float, high: float, *, before: FloatArray, after: FloatArray, width: int, stop: float, final: FloatArray
 ) -> float:
     """Time of the stop by linear interpolation in a narrow bracket; `final` gets the states there."""
     state = slice(width + 1, None)

@@ -28,8 +28,11 @@ _PROSE = ("notes", "annotation")
 _LARGE = re.compile(r"""(<(?:\w+:)?cn\b[^>]*?)\s+type\s*=\s*["']\s*integer\s*["']([^>]*>)(\s*[+-]?\d{10,}\s*<)""")
 _WHOLE, _REAL = re.compile(r"[+-]?\d+"), re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _PARTS_OF_NUMBERS = {
-    "integer": (_WHOLE,), "real": (_REAL,), "rational": (_WHOLE, _WHOLE), "e-notation": (_REAL, _WHOLE),
-}  # fmt: skip
+    "integer": (_WHOLE,),
+    "real": (_REAL,),
+    "rational": (_WHOLE, _WHOLE),
+    "e-notation": (_REAL, _WHOLE),
+}
 _IGNORED_PACKAGES = frozenset({"layout", "render", "groups", "comp", "l3v2extendedmath"})
 
 

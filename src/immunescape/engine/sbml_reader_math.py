@@ -28,28 +28,58 @@ def _names(**table: str) -> dict[int, str]:
 
 
 _UNARY = _names(
-    AST_FUNCTION_EXP="exp", AST_FUNCTION_LN="ln", AST_FUNCTION_ABS="abs", AST_FUNCTION_FLOOR="floor",
-    AST_FUNCTION_CEILING="ceil", AST_FUNCTION_SIN="sin", AST_FUNCTION_COS="cos", AST_FUNCTION_TAN="tan",
-    AST_FUNCTION_ARCSIN="asin", AST_FUNCTION_ARCCOS="acos", AST_FUNCTION_ARCTAN="atan", AST_FUNCTION_SINH="sinh",
-    AST_FUNCTION_COSH="cosh", AST_FUNCTION_TANH="tanh", AST_FUNCTION_ARCSINH="asinh", AST_FUNCTION_ARCCOSH="acosh",
+    AST_FUNCTION_EXP="exp",
+    AST_FUNCTION_LN="ln",
+    AST_FUNCTION_ABS="abs",
+    AST_FUNCTION_FLOOR="floor",
+    AST_FUNCTION_CEILING="ceil",
+    AST_FUNCTION_SIN="sin",
+    AST_FUNCTION_COS="cos",
+    AST_FUNCTION_TAN="tan",
+    AST_FUNCTION_ARCSIN="asin",
+    AST_FUNCTION_ARCCOS="acos",
+    AST_FUNCTION_ARCTAN="atan",
+    AST_FUNCTION_SINH="sinh",
+    AST_FUNCTION_COSH="cosh",
+    AST_FUNCTION_TANH="tanh",
+    AST_FUNCTION_ARCSINH="asinh",
+    AST_FUNCTION_ARCCOSH="acosh",
     AST_FUNCTION_ARCTANH="atanh",
-)  # fmt: skip
+)
 _RECIPROCAL = _names(
-    AST_FUNCTION_SEC="cos", AST_FUNCTION_CSC="sin", AST_FUNCTION_COT="tan", AST_FUNCTION_SECH="cosh",
-    AST_FUNCTION_CSCH="sinh", AST_FUNCTION_COTH="tanh",
-)  # fmt: skip
+    AST_FUNCTION_SEC="cos",
+    AST_FUNCTION_CSC="sin",
+    AST_FUNCTION_COT="tan",
+    AST_FUNCTION_SECH="cosh",
+    AST_FUNCTION_CSCH="sinh",
+    AST_FUNCTION_COTH="tanh",
+)
 _OF_RECIPROCAL = _names(
-    AST_FUNCTION_ARCSEC="acos", AST_FUNCTION_ARCCSC="asin", AST_FUNCTION_ARCCOT="atan", AST_FUNCTION_ARCSECH="acosh",
-    AST_FUNCTION_ARCCSCH="asinh", AST_FUNCTION_ARCCOTH="atanh",
-)  # fmt: skip
+    AST_FUNCTION_ARCSEC="acos",
+    AST_FUNCTION_ARCCSC="asin",
+    AST_FUNCTION_ARCCOT="atan",
+    AST_FUNCTION_ARCSECH="acosh",
+    AST_FUNCTION_ARCCSCH="asinh",
+    AST_FUNCTION_ARCCOTH="atanh",
+)
 _RELATIONS = _names(
-    AST_RELATIONAL_EQ="eq", AST_RELATIONAL_NEQ="ne", AST_RELATIONAL_LT="lt", AST_RELATIONAL_LEQ="le",
-    AST_RELATIONAL_GT="gt", AST_RELATIONAL_GEQ="ge",
-)  # fmt: skip
+    AST_RELATIONAL_EQ="eq",
+    AST_RELATIONAL_NEQ="ne",
+    AST_RELATIONAL_LT="lt",
+    AST_RELATIONAL_LEQ="le",
+    AST_RELATIONAL_GT="gt",
+    AST_RELATIONAL_GEQ="ge",
+)
 _NUMBERS = _names(
-    AST_INTEGER="", AST_REAL="", AST_REAL_E="", AST_RATIONAL="", AST_CONSTANT_E="", AST_CONSTANT_PI="",
-    AST_CONSTANT_TRUE="", AST_CONSTANT_FALSE="",
-)  # fmt: skip
+    AST_INTEGER="",
+    AST_REAL="",
+    AST_REAL_E="",
+    AST_RATIONAL="",
+    AST_CONSTANT_E="",
+    AST_CONSTANT_PI="",
+    AST_CONSTANT_TRUE="",
+    AST_CONSTANT_FALSE="",
+)
 
 
 def _piecewise(args: list[Expr]) -> Expr:

@@ -79,10 +79,14 @@ class ModelReader:
         """Refuse identifiers and rules that occur twice, of which the last would win without a word."""
         model = self.model
         parts = [
-            *model.getListOfCompartments(), *model.getListOfSpecies(), *model.getListOfParameters(),
-            *model.getListOfReactions(), *model.getListOfFunctionDefinitions(), *model.getListOfEvents(),
+            *model.getListOfCompartments(),
+            *model.getListOfSpecies(),
+            *model.getListOfParameters(),
+            *model.getListOfReactions(),
+            *model.getListOfFunctionDefinitions(),
+            *model.getListOfEvents(),
             *(ref for r in self.reactions.values() for ref in (*r.getListOfReactants(), *r.getListOfProducts())),
-        ]  # fmt: skip
+        ]
         self._once((p.getId() for p in parts), "the identifier '{}' is given to two parts of the model")
         ruled = (r.getVariable() for r in model.getListOfRules() if not r.isAlgebraic())
         self._once(ruled, "two rules determine '{}'")

@@ -133,9 +133,7 @@ def _partials(tape: Tape, index: int) -> list[tuple[int, int]]:
         positive = tape.node("gt", a, zero)
         inside = tape.node("call", "v_log", tape.node("if", positive, a, unit))
         lower = tape.node("call", "v_pow", a, tape.plus(b, minus), logarithm)
-        by_exponent = [] if b in tape.constants else [
-            (b, tape.node("if", positive, tape.times(index, inside), zero))
-        ]  # fmt: skip
+        by_exponent = [] if b in tape.constants else [(b, tape.node("if", positive, tape.times(index, inside), zero))]
         return [(a, tape.times(b, lower)), *by_exponent]
     derivative = slope(_IR_NAMES.get(name, name[2:]), ir.sym("a"), ir.sym("f"))
     return [(a, _computed(tape, derivative, {"a": a, "f": index}))]

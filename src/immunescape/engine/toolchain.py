@@ -20,9 +20,17 @@ __all__ = ["INSTALL_HINT", "Build", "Toolchain", "library_suffix"]
 
 COMMON_FLAGS = ("-std=gnu11", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-w")
 _EFFORT = (
-    "-O1", "-fno-dse", "-fno-tree-dse", "-fno-tree-fre", "-fno-tree-ccp", "-fno-tree-dominator-opts", "-fno-tree-pta",
-    "-fno-tree-sink", "-fno-ipa-modref", "-fno-asynchronous-unwind-tables",
-)  # fmt: skip
+    "-O1",
+    "-fno-dse",
+    "-fno-tree-dse",
+    "-fno-tree-fre",
+    "-fno-tree-ccp",
+    "-fno-tree-dominator-opts",
+    "-fno-tree-pta",
+    "-fno-tree-sink",
+    "-fno-ipa-modref",
+    "-fno-asynchronous-unwind-tables",
+)
 """Of gcc: straight-line code without repetitions gains nothing from more, and is compiled in a third of the time."""
 VECTOR_FLAGS = {8: ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"), 4: ("-mavx2",), 2: (), 1: ()}
 INSTALL_HINT = (

@@ -18,7 +18,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ from immunescape.evaluation.target_sets import data_targets
 from immunescape.evaluation.targets import Target, trial_targets
 from immunescape.evaluation.trial_classes import roles
 from immunescape.evaluation.weighting import Sample, effective_size, pool
-from immunescape.files import check_folder, whole_file
+from immunescape.files import check_folder, stored_json, whole_file
 from immunescape.population.fit import PopulationFit
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ __all__ = [
     "AblationResult",
     "Difference",
     "ablatable",
+    "chosen_mechanisms",
     "difference",
     "group_of",
     "label_of",
@@ -141,15 +142,18 @@ class Ablation:
             "k_kill_without": round(self.moved[0], 3),
             "k_kill_with": round(self.moved[1], 3),
             "differences": {
-                group: {"mean": round(d.mean, 4), "se": None if d.se is None else round(d.se, 4),
-                        "by_seed": [round(v, 4) for v in d.by_seed]}
+                group: {
+                    "mean": round(d.mean, 4),
+                    "se": None if d.se is None else round(d.se, 4),
+                    "by_seed": [round(v, 4) for v in d.by_seed],
+                }
                 for group, d in self.differences.items()
             },
             "cannot_be_switched_off": self.why or None,
-        }  # fmt: skip
+        }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AblationResult:
     """What `run_ablation` gives: rows by mechanism, and what they were made of."""
 
@@ -182,7 +186,30 @@ def ablatable() -> list[str]:
         m.name
         for m in mechanisms().values()
         if m.name not in ("body", "tumour_growth") and (m.modulations or m.clones or m.contributions or m.reactions)
-    ]  # fmt: skip
+    ]
+
+
+def chosen_mechanisms(names: Sequence[str]) -> list[str]:
+    """Mechanisms of a run, each once: those named, or all that can be switched off.
+
+    Raises
+    ------
+    InputError
+        For one that does not exist, or may not be switched off.
+    """
+    from immunescape.model.registry import mechanisms
+
+    can_be = ablatable()
+    for name in names:
+        if name in can_be:
+            continue
+        if name in mechanisms():
+            raise InputError(
+                f"'{name}' is no mechanism that can be switched off",
+                hint="Body and tumour stay, and what acts on no other mechanism leaves nothing to compare.",
+            )
+        raise unknown_word("mechanism that can be switched off", name, can_be)
+    return list(dict.fromkeys(names)) or can_be
 
 
 def group_of(target: Target) -> str:
@@ -246,9 +273,12 @@ def score(samples: Samples, targets: Sequence[Target], fit: PopulationFit, move:
 
 
 def scores(
-    samples: Samples, of_trials: Mapping[str, Sequence[Target]], of_patients: Mapping[str, Sequence[Target]],
-    fit: PopulationFit, folds: int,
-) -> tuple[dict[str, float], float]:  # fmt: skip
+    samples: Samples,
+    of_trials: Mapping[str, Sequence[Target]],
+    of_patients: Mapping[str, Sequence[Target]],
+    fit: PopulationFit,
+    folds: int,
+) -> tuple[dict[str, float], float]:
     """Errors by kind (each trial tuned to the others, patients tuned to all trials), and the move to all trials."""
     names = list(of_trials)
     errors: list[float] = []
@@ -312,14 +342,40 @@ def run_ablation(
         For a mechanism that does not exist or may not be switched off, a trial that is not a calibration trial, too few
         trials.
     """
-    from immunescape.trial.loading import load_trial
-    from immunescape.trial.runner import model_digest, run_trial
+    chosen = chosen_mechanisms(mechanisms)
+    protocols = _protocols(trials)
+    for number, least, counted in ((patients, 8, "patients of an arm"), (seeds, 1, "seeds"), (rounds, 1, "rounds")):
+        if number < least:
+            raise InputError(f"{number} {counted}", hint=f"At least {least}.")
+    if out is not None:
+        check_folder(out)
+    run = _Run.of(protocols, data, patients=patients, rounds=rounds, folds=folds, workers=workers, engine=engine)
+    if simulate is not None:
+        run = replace(run, simulate=simulate)
+    numbers = tuple(range(seed, seed + seeds))
+    began = time.perf_counter()
+    whole = run.of_seeds(FULL, numbers, out)
+    rows: list[Ablation] = []
+    for k, name in enumerate(chosen):
+        if progress is not None:
+            progress(name, k + 1, len(chosen), time.perf_counter() - began)
+        rows.append(_ablation(name, run, whole, out))
+    counts = {"trials": sum(map(len, run.of_trials.values())), **{g: len(t) for g, t in run.of_patients.items()}}
+    return AblationResult(
+        rows=tuple(rows),
+        trials=tuple(t.name for t in protocols),
+        patients=patients,
+        seeds=numbers,
+        rounds=rounds,
+        model=str(run.set_up["model"]),
+        targets=counts,
+    )
 
-    known = ablatable()
-    for name in mechanisms:
-        if name not in known:
-            raise unknown_word("mechanism that can be switched off", name, known)
-    chosen = list(dict.fromkeys(mechanisms)) or known
+
+def _protocols(trials: Sequence[Trial] | None) -> list[Trial]:
+    """Calibration trials, each once, and at least two."""
+    from immunescape.trial.loading import load_trial
+
     protocols = [load_trial(n) for n in TRIALS] if trials is None else list(trials)
     for trial in protocols:
         if roles().get(trial.name, ("calibration", ""))[0] != "calibration":
@@ -329,75 +385,128 @@ def run_ablation(
         raise InputError(f"trial '{twice[0]}' is named twice", hint="A trial cannot be predicted from itself.")
     if len(protocols) < 2:
         raise InputError("one trial cannot be left out of itself", hint="Name at least two calibration trials.")
-    for number, least, what in ((patients, 8, "patients of an arm"), (seeds, 1, "seeds"), (rounds, 1, "rounds")):
-        if number < least:
-            raise InputError(f"{number} {what}", hint=f"At least {least}.")
-    if out is not None:
-        check_folder(out)
-    of_trials = {t.name: trial_targets(t) for t in protocols}
-    of_patients: dict[str, list[Target]] = {group: [] for group in GROUPS[1:]}
-    for target in data_targets(data, protocols):
-        of_patients[group_of(target)].append(target)
-    numbers = tuple(range(seed, seed + seeds))
-    turns = folds or len(protocols)
-    set_up = {
-        "form": FORM, "model": model_digest(), "trials": [t.name for t in protocols], "patients": patients,
-        "rounds": rounds, "folds": turns, "targets": {g: len(t) for g, t in of_patients.items()},
-        "content": _content(protocols, of_trials, of_patients),
-    }  # fmt: skip
-    began = time.perf_counter()
+    return protocols
 
-    def evaluate(name: str, number: int) -> dict[str, Any]:
+
+def _ablation(name: str, run: _Run, whole: Mapping[int, Mapping[str, Any]], out: Path | None) -> Ablation:
+    """One mechanism against the full model, seed by seed."""
+    claims = claims_naming(name)
+    try:
+        off = run.of_seeds(name, tuple(whole), out)
+    except ImmunescapeError as error:
+        return Ablation(name, claims=claims, why=str(error).replace("\n", " "))
+    groups = [g for g in GROUPS if g in next(iter(whole.values()))["scores"]]
+    differences = {g: difference([off[n]["scores"][g] - whole[n]["scores"][g] for n in whole]) for g in groups}
+    without, within = (float(np.mean([seeds[n]["move"] for n in whole])) for seeds in (off, whole))
+    return Ablation(name, differences, (without, within), claims, label_of(differences, claims))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """What every mechanism is evaluated with.
+
+    Attributes
+    ----------
+    protocols : calibration trials. of_trials : trial -> its targets. of_patients : kind -> targets of patients' data.
+    patients, rounds, folds, workers, engine : as of `run_ablation`.
+    set_up : what stored evaluations must have been made with.
+    """
+
+    protocols: tuple[Trial, ...]
+    of_trials: Mapping[str, Sequence[Target]]
+    of_patients: Mapping[str, Sequence[Target]]
+    patients: int
+    rounds: int
+    folds: int
+    workers: int | None
+    engine: str
+    set_up: Mapping[str, Any]
+    simulate: Callable[..., TrialResult]
+
+    @classmethod
+    def of(
+        cls,
+        protocols: Sequence[Trial],
+        data: Path | None,
+        *,
+        patients: int,
+        rounds: int,
+        folds: int,
+        workers: int | None,
+        engine: str,
+    ) -> _Run:
+        """Collect the targets of the trials and of patients' data."""
+        from immunescape.trial.runner import model_digest, run_trial
+
+        of_trials = {t.name: trial_targets(t) for t in protocols}
+        of_patients: dict[str, list[Target]] = {group: [] for group in GROUPS[1:]}
+        for target in data_targets(data, protocols):
+            of_patients[group_of(target)].append(target)
+        turns = folds or len(protocols)
+        set_up = {
+            "form": FORM,
+            "model": model_digest(),
+            "trials": [t.name for t in protocols],
+            "patients": patients,
+            "rounds": rounds,
+            "folds": turns,
+            "targets": {g: len(t) for g, t in of_patients.items()},
+            "content": _content(protocols, of_trials, of_patients),
+        }
+        return cls(
+            protocols=tuple(protocols),
+            of_trials=of_trials,
+            of_patients=of_patients,
+            patients=patients,
+            rounds=rounds,
+            folds=turns,
+            workers=workers,
+            engine=engine,
+            set_up=set_up,
+            simulate=run_trial,
+        )
+
+    def of_seeds(self, name: str, numbers: Sequence[int], out: Path | None) -> dict[int, dict[str, Any]]:
+        """Evaluations of one model by seed, stored ones first; each is stored as soon as it is made."""
+        path = None if out is None else out / f"{name.replace(' ', '-')}.json"
+        stored = _stored(path, self.set_up)
+        for number in numbers:
+            if number not in stored:
+                stored[number] = self.evaluate(name, number)
+                _store(path, self.set_up, name, stored)
+        return {number: stored[number] for number in numbers}
+
+    def evaluate(self, name: str, seed: int) -> dict[str, Any]:
+        """Errors of a model without a mechanism, killing tuned again in rounds of simulating and weighting."""
         fit = PopulationFit.shipped()
         if name != FULL:
             fit = fit.with_values({f"switch_{name}": ("set", 0.0)})
         now = fit
         gathered: dict[tuple[str, str], list[Sample]] = {}
-        for k in range(rounds):
-            for trial in protocols:
-                result = (simulate or run_trial)(
-                    trial, patients=patients, seed=number + 1000 * k, workers=workers, engine=engine, fit=now,
-                    paired=trial.can_pair,
-                )  # fmt: skip
-                for arm in trial.arms:
-                    kinetics = bool(of_patients["kinetics"]) and trial.name == "oak"
-                    scored = [t for t in fit.of(TUNED) if t not in ("shift", "scale")]
-                    sample = Sample.of(result, arm, [TUNED], scored, now, kinetics=kinetics)
-                    gathered.setdefault((trial.name, arm.name), []).append(sample)
-            samples = {key: pool(parts) for key, parts in gathered.items()}
-            found, move = scores(samples, of_trials, of_patients, fit, turns)
+        for k in range(self.rounds):
+            for trial in self.protocols:
+                for arm, sample in self._samples(trial, seed + 1000 * k, fit, now).items():
+                    gathered.setdefault((trial.name, arm), []).append(sample)
+            samples = {key: pool(of_rounds) for key, of_rounds in gathered.items()}
+            errors, move = scores(samples, self.of_trials, self.of_patients, fit, self.folds)
             now = fit.shifted(TUNED, move)
         effective = min(effective_size(s.weights(now)) / len(s) for s in samples.values())
-        return {"scores": found, "move": move, "smallest_effective_share": effective}
+        return {"scores": errors, "move": move, "smallest_effective_share": effective}
 
-    def of_seeds(name: str) -> dict[int, dict[str, Any]]:
-        path = None if out is None else out / f"{name.replace(' ', '-')}.json"
-        stored = _stored(path, set_up)
-        for number in numbers:
-            if number not in stored:
-                stored[number] = evaluate(name, number)
-                _store(path, set_up, name, stored)
-        return {number: stored[number] for number in numbers}
-
-    whole = of_seeds(FULL)
-    rows: list[Ablation] = []
-    for k, name in enumerate(chosen):
-        if progress is not None:
-            progress(name, k + 1, len(chosen), time.perf_counter() - began)
-        claims = claims_naming(name)
-        try:
-            off = of_seeds(name)
-        except ImmunescapeError as error:
-            rows.append(Ablation(name, claims=claims, why=str(error).replace("\n", " ")))
-            continue
-        groups = [g for g in GROUPS if g in whole[numbers[0]]["scores"]]
-        differences = {g: difference([off[n]["scores"][g] - whole[n]["scores"][g] for n in numbers]) for g in groups}
-        moved = tuple(float(np.mean([run[n]["move"] for n in numbers])) for run in (off, whole))
-        rows.append(Ablation(name, differences, (moved[0], moved[1]), claims, label_of(differences, claims)))
-    counts = {"trials": sum(map(len, of_trials.values())), **{g: len(t) for g, t in of_patients.items()}}
-    return AblationResult(
-        tuple(rows), tuple(t.name for t in protocols), patients, numbers, rounds, str(set_up["model"]), counts
-    )
+    def _samples(self, trial: Trial, seed: int, fit: PopulationFit, now: PopulationFit) -> dict[str, Sample]:
+        """Patients of each arm, simulated with the fit `now`, that differs from `fit` in the tuned parameter."""
+        result = self.simulate(
+            trial,
+            patients=self.patients,
+            seed=seed,
+            workers=self.workers,
+            engine=self.engine,
+            fit=now,
+            paired=trial.can_pair,
+        )
+        kinetics = bool(self.of_patients["kinetics"]) and trial.name == "oak"
+        scored = [t for t in fit.of(TUNED) if t not in ("shift", "scale")]
+        return {arm.name: Sample.of(result, arm, [TUNED], scored, now, kinetics=kinetics) for arm in trial.arms}
 
 
 def _content(
@@ -411,15 +520,19 @@ def _content(
 
 def _stored(path: Path | None, set_up: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
     """Seeds of an earlier run of the same model and set-up; a damaged or other file counts as none."""
-    if path is None or not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["set_up"] != set_up:
-            return {}
-        return {int(k): v for k, v in content["seeds"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
+    kinds = {"trials", *(group for group, count in set_up["targets"].items() if count)}
+
+    def fits(content: Any) -> bool:
+        numbers = [
+            value
+            for seed in content["seeds"].values()
+            for value in (seed["move"], *(seed["scores"][kind] for kind in kinds))
+        ]
+        whole = all(isinstance(v, (int, float)) and math.isfinite(v) for v in numbers)
+        return whole and content["set_up"] == set_up and all(int(k) >= 0 for k in content["seeds"])
+
+    content = stored_json(path, fits)
+    return {} if content is None else {int(k): v for k, v in content["seeds"].items()}
 
 
 def _store(path: Path | None, set_up: Mapping[str, Any], name: str, stored: Mapping[int, Any]) -> None:

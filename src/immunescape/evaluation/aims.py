@@ -16,15 +16,21 @@ __all__ = ["Aim", "ErrorRow", "aims", "error_rows"]
 
 _95 = 1.959963984540054
 FIGURE_WORDS = {
-    "orr_pct": "response (points)", "pfs_median_months": "median PFS (%)", "os_median_months": "median OS (%)",
-    **{f"{e}_{m}_pct": f"{e.upper()} at {m // 12} year{'s' * (m > 12)} (points)"
-       for e in ("pfs", "os") for m in LANDMARKS},
-    "pfs_hr": "ln PFS hazard ratio", "os_hr": "ln OS hazard ratio",
-}  # fmt: skip
+    "orr_pct": "response (points)",
+    "pfs_median_months": "median PFS (%)",
+    "os_median_months": "median OS (%)",
+    **{
+        f"{e}_{m}_pct": f"{e.upper()} at {m // 12} year{'s' * (m > 12)} (points)"
+        for e in ("pfs", "os")
+        for m in LANDMARKS
+    },
+    "pfs_hr": "ln PFS hazard ratio",
+    "os_hr": "ln OS hazard ratio",
+}
 """Figure -> its name with the unit of the errors."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ErrorRow:
     """Errors of one predictor over figures of one kind.
 
@@ -118,7 +124,15 @@ def _error_row(
             truths = [math.log(j.published) for j, _ in told]
             inside = float(np.mean([b[0] <= y <= b[1] for (_, b), y in zip(told, truths, strict=True)]))
             score = float(np.mean([interval_score(*b, y) for (_, b), y in zip(told, truths, strict=True)]))
-    return ErrorRow(figure, predictor, len(judged), bias, float(np.median(absolute)), inside, score)
+    return ErrorRow(
+        figure=figure,
+        predictor=predictor,
+        n=len(judged),
+        bias=bias,
+        median_abs=float(np.median(absolute)),
+        inside=inside,
+        score=score,
+    )
 
 
 # --- aims ------------------------------------------------------------------------------------------------------------
@@ -212,9 +226,10 @@ def _arm_aims(judged: Sequence[Judged], rows: Mapping[tuple[str, str], ErrorRow]
             out.append(Aim(text, row.n, reached, row.median_abs <= PERCENT))
     for months in LANDMARKS:
         errors = [
-            abs(j.error(j.predicted)) for j in judged
+            abs(j.error(j.predicted))
+            for j in judged
             if j.figure in (f"pfs_{months}_pct", f"os_{months}_pct") and j.predicted is not None
-        ]  # fmt: skip
+        ]
         if errors:
             middle = float(np.median(errors))
             years = f"{months // 12} year{'s' * (months > 12)}"

@@ -33,7 +33,7 @@ _SPARE = 8
 """Candidates for each patient: those whose tumour is never diagnosed as things are say nothing."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Audit:
     """Parameters by what they do to the change of the diameter at week 18, over patients.
 
@@ -58,10 +58,17 @@ class Audit:
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return {
-            "trial": self.trial, "arm": self.arm, "patients": self.patients, "seed": self.seed, "points": self.points,
-            "undiagnosed": self.undiagnosed, "failed": self.failed, "seconds": round(self.seconds, 1),
-            "prior_widths": WIDTHS, "parameters": list(self.rows),
-        }  # fmt: skip
+            "trial": self.trial,
+            "arm": self.arm,
+            "patients": self.patients,
+            "seed": self.seed,
+            "points": self.points,
+            "undiagnosed": self.undiagnosed,
+            "failed": self.failed,
+            "seconds": round(self.seconds, 1),
+            "prior_widths": WIDTHS,
+            "parameters": list(self.rows),
+        }
 
 
 def strengths_at(model: Model, names: Sequence[str], values: Sequence[float], engine: str = "auto") -> FloatArray:
@@ -173,9 +180,14 @@ def run_audit(
     rows = []
     for k, name in enumerate(names):
         row = {
-            "parameter": name, "mechanism": p[name].owner, "value": p[name].value, "unit": p[name].unit,
-            "grade": p[name].grade, "basis": p[name].basis, "sources": list(p[name].sources),
-        }  # fmt: skip
+            "parameter": name,
+            "mechanism": p[name].owner,
+            "value": p[name].value,
+            "unit": p[name].unit,
+            "grade": p[name].grade,
+            "basis": p[name].basis,
+            "sources": list(p[name].sources),
+        }
         for j, output in enumerate(OUTPUTS):
             own = half[k, :, j][np.isfinite(half[k, :, j])]
             row[output] = {
@@ -186,6 +198,13 @@ def run_audit(
         rows.append(row)
     rows.sort(key=lambda r: (-r["change_week_18"]["rms"], -abs(r["orr"]["effect"])))
     return Audit(
-        treated.trial.name, treated.arm.name, tuple(rows), patients, len(values), int(np.isnan(values[:, 0]).sum()),
-        int(np.isinf(values[:, 0]).sum()), seed, time.perf_counter() - began,
-    )  # fmt: skip
+        trial=treated.trial.name,
+        arm=treated.arm.name,
+        rows=tuple(rows),
+        patients=patients,
+        points=len(values),
+        undiagnosed=int(np.isnan(values[:, 0]).sum()),
+        failed=int(np.isinf(values[:, 0]).sum()),
+        seed=seed,
+        seconds=time.perf_counter() - began,
+    )

@@ -15,29 +15,29 @@ fresh patients of the final fit show how far the model is off: those that it was
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
+from immunescape.evaluation.calibration_result import Calibration, Fitted, write_text
+from immunescape.evaluation.calibration_settings import CalibrationChanges, CalibrationSettings, settings_with
 from immunescape.evaluation.fit_terms import Term, coordinates, held_terms, limits, scored, terms, to_fit
-from immunescape.evaluation.posterior_draws import Draws, draw_posterior
-from immunescape.evaluation.target_sets import data_targets
+from immunescape.evaluation.posterior_draws import draw_posterior
+from immunescape.evaluation.target_sets import all_targets
 from immunescape.evaluation.targets import Target, Weighted
-from immunescape.evaluation.targets import trial_targets as targets_of
 from immunescape.evaluation.weighting import Sample, effective_size, pool
 from immunescape.evaluation.wide_rounds import SEED_STEP, PointTask, point_fits, simulate_points
-from immunescape.files import check_folder, whole_file
+from immunescape.files import check_folder
 from immunescape.population.fit import FitTerm, PopulationFit
 from immunescape.trial.spec import Trial
 
-__all__ = ["Calibration", "Fitted", "Term", "calibrate", "fit_weights", "terms"]
+__all__ = ["Calibration", "CalibrationSettings", "Fitted", "Term", "calibrate", "fit_weights", "terms"]
 
 FloatArray = NDArray[np.float64]
 KEEP = 0.30
@@ -46,28 +46,8 @@ KEEP_WIDE = 0.08
 """The same where a round has many populations, most of which are far from any one fit."""
 LEAST_PATIENTS = 8
 """Patients per arm of each of many populations, at least."""
-SURPRISE = 2.0
-"""Prior standard deviations from which on a move is a finding: the prior, or the model, is wrong."""
 KEEP_NOISE = 0.5
 """Share of the patients that is taken to be effective where the chance of virtual figures is reckoned."""
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A weighted fit: coordinates, posterior covariance, residuals, sizes.
-
-    Attributes
-    ----------
-    x, covariance : coordinates of the terms and their posterior covariance (Laplace).
-    loss : half the sum of squares, targets alone. targets : (name, published, predicted, residual in SD).
-    sizes : (trial, arm) -> (patients, effective patients, largest weight).
-    """
-
-    x: FloatArray
-    covariance: FloatArray
-    loss: float
-    targets: tuple[tuple[str, float, float, float], ...]
-    sizes: Mapping[tuple[str, str], tuple[int, float, float]]
 
 
 def chance(targets: Sequence[Target], weighted: Weighted, *, resamples: int = 100, seed: int = 0) -> FloatArray:
@@ -187,9 +167,13 @@ class Objective:
 
         limit = limits(self.moving)
         best = least_squares(
-            self.errors, np.clip(start, -limit + 1e-6, limit - 1e-6), bounds=(-limit, limit), x_scale=self.prior,
-            diff_step=1e-4, max_nfev=max_evaluations,
-        )  # fmt: skip
+            self.errors,
+            np.clip(start, -limit + 1e-6, limit - 1e-6),
+            bounds=(-limit, limit),
+            x_scale=self.prior,
+            diff_step=1e-4,
+            max_nfev=max_evaluations,
+        )
         jacobian = best.jac[: len(self.targets) + len(self.moving)]
         covariance = np.linalg.inv(jacobian.T @ jacobian)
         weighted = self.weigh(best.x)
@@ -253,141 +237,18 @@ def leave_one_out(
     return out
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """Result: the fit that ships, what each round gave, what was fitted to.
-
-    Attributes
-    ----------
-    fit : moved distributions. moving : what could move. rounds : one `Fitted` per round.
-    seed, patients : of each arm and round.
-    discrepancy : kind of figure -> SD of what the model leaves on fresh patients; see :func:`discrepancy`.
-    fresh : name of a target -> its figure from fresh patients.
-    left_out : comparison -> kind of figure -> SD of what a fit without the trial leaves, with the number of figures.
-    draws : from the posterior; None where none were asked for.
-    points, spread : populations of a round, and their spread in prior standard deviations.
-    """
-
-    fit: PopulationFit
-    moving: tuple[Term, ...]
-    rounds: tuple[Fitted, ...]
-    seed: int
-    patients: int
-    discrepancy: Mapping[str, float] = field(default_factory=dict)
-    fresh: Mapping[str, float] = field(default_factory=dict)
-    left_out: Mapping[str, Mapping[str, tuple[float, int]]] = field(default_factory=dict)
-    draws: Draws | None = None
-    points: int = 1
-    spread: float = 0.0
-
-    @property
-    def surprises(self) -> list[str]:
-        """Terms that moved by two prior standard deviations or more: the data contradict what was assumed."""
-        moves = [(t, float(x) / t.prior_sd) for t, x in zip(self.moving, self.last.x, strict=True)]
-        return [
-            f"{t.name}, {t.term}: {move:+.1f} prior standard deviations" for t, move in moves if abs(move) >= SURPRISE
-        ]
-
-    @property
-    def last(self) -> Fitted:
-        """The final fit."""
-        return self.rounds[-1]
-
-    def table(self) -> list[dict[str, Any]]:
-        """One record per term: value, standard error, shift in prior SD, and how much the data say about it.
-
-        ``identified`` is 1 - posterior variance / prior variance: 0 where the data say nothing.
-        """
-        error = np.sqrt(np.diag(self.last.covariance))
-        return [
-            {
-                "name": t.name,
-                "members": list(t.members),
-                "term": t.term,
-                "value": round(t.value(float(x)), 4),
-                "se": round(float(e), 4),
-                "moved_prior_sd": round(float(x) / t.prior_sd, 3),
-                "identified": round(max(0.0, 1.0 - float(e) ** 2 / t.prior_sd**2), 3),
-            }
-            for t, x, e in zip(self.moving, self.last.x, error, strict=True)
-        ]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain content of ``calibration.json``."""
-        last = self.last
-        total = sum(effective for _, effective, _ in last.sizes.values())
-        return {
-            "seed": self.seed,
-            "patients_per_arm_and_round": self.patients,
-            "effective_sample_size": round(total, 1),
-            "smallest_effective_sample_size_of_an_arm": round(min(e for _, e, _ in last.sizes.values()), 1),
-            "largest_weight_of_the_pooled_sample": largest_weight(last.sizes),
-            "loss": [round(r.loss, 3) for r in self.rounds],
-            "populations_per_round": self.points,
-            "spread_prior_sd": self.spread,
-            "discrepancy": {kind: round(sd, 4) for kind, sd in self.discrepancy.items()},
-            "discrepancy_left_out": {
-                what: {kind: {"sd": round(sd, 4), "figures": n} for kind, (sd, n) in own.items()}
-                for what, own in self.left_out.items()
-            },
-            "posterior_draws": None
-            if self.draws is None
-            else {
-                "draws": len(self.draws.x),
-                "proposals": self.draws.proposals,
-                "effective_proposals": round(self.draws.effective, 1),
-            },
-            "moved_two_prior_sd_or_more": self.surprises,
-            "terms": self.table(),
-            "targets": [
-                {"name": n, "published": round(p, 4), "predicted": round(q, 4), "residual_sd": round(r, 3)}
-                | ({"fresh": round(self.fresh[n], 4)} if math.isfinite(self.fresh.get(n, math.nan)) else {})
-                for n, p, q, r in last.targets
-            ],
-            "arms": [
-                {"trial": t, "arm": a, "patients": n, "effective": round(e, 1), "largest_weight": round(w, 5)}
-                for (t, a), (n, e, w) in last.sizes.items()
-            ],
-            "covariance": [[float(f"{v:.4g}") for v in row] for row in last.covariance],
-        }
-
-    def write(self, folder: Path) -> None:
-        """Write the fit, the record and the draws (where there are any) to a folder."""
-        write_text(folder / "population_fit.csv", self.fit.to_csv())
-        write_text(folder / "calibration.json", json.dumps(self.to_json(), indent=1) + "\n")
-        if self.draws is not None:
-            write_text(folder / "population_draws.csv", self.draws.to_csv())
-
-
 def kinetics_trials(targets: Sequence[Target]) -> tuple[str, ...]:
     """Trials whose lesions are measured one by one, for the targets that need it."""
     return ("oak",) if any(" of a lesion " in t.name for t in targets) else ()
 
 
-def largest_weight(sizes: Mapping[tuple[str, str], tuple[int, float, float]]) -> float:
-    """Largest share that one patient has in all arms together, each arm counting by its effective patients."""
-    total = sum(effective for _, effective, _ in sizes.values())
-    return round(max(w * effective / total for _, effective, w in sizes.values()), 6)
-
-
 def calibrate(
     trials: Sequence[Trial],
+    settings: CalibrationSettings | None = None,
     *,
-    data: Path | None = None,
-    patients: int = 300,
     rounds: int = 4,
-    seed: int = 1,
-    workers: int | None = None,
-    out: Path | None = None,
-    start: PopulationFit | None = None,
-    engine: str = "auto",
-    cluster: Any = None,
-    progress: Callable[[int, str, int, int], None] | None = None,
-    moving: Sequence[Term] | None = None,
     points: int = 1,
-    spread: float = 0.5,
-    draws: int = 0,
-    left_out: bool = False,
+    **changes: Unpack[CalibrationChanges],
 ) -> Calibration:
     """Fit the population to the published results of trials.
 
@@ -395,109 +256,172 @@ def calibrate(
     ----------
     trials
         Calibration trials; each needs published results.
-    data
-        Folder with ``km/`` (curves), ``loris/``, ``oak/``, ``toposcore/``, ``qsp_io/`` and ``tumour_kinetics/``; None
-        fits to the published figures alone.
-    patients, rounds
-        Virtual patients per arm in each round, and of the fresh patients after the last.
-    seed
-        Round k uses ``seed + k``.
-    workers, engine, cluster
-        As for a trial.
-    out
-        Folder that keeps finished patients and the fit of each round: an interrupted run resumes.
-    start
-        Fit to start from; None starts from no change. Each of its terms has to be one that may move.
-    progress
-        Called with (round, trial or populations, done, in all); the fresh patients are the round after the last.
-    moving
-        What may move; None: ``knowledge/data/calibration_terms.csv``. Other terms of the fit to start from stay.
-    points, spread
-        Populations of each round, which share its patients, and their standard deviation about the fit so far in prior
-        standard deviations; with one point a round has the fit itself (:mod:`immunescape.evaluation.wide_rounds`).
-    draws
-        Draws from the posterior that are kept (:mod:`immunescape.evaluation.posterior_draws`).
-    left_out
-        Whether to fit again without each trial, to learn how far the model is off where it has not been fitted.
+    settings, changes
+        What it is computed with: a record (:class:`CalibrationSettings`), keywords (``patients=100``), or both:
+        keywords replace fields of the record. Each term of the fit to start from has to be one that may move, unless
+        `moving` is given. The fresh patients are reported as the round after the last.
+    rounds
+        Rounds of simulating and fitting; round k uses ``seed + k``.
+    points
+        Populations of each round, which share its patients; with one a round has the fit itself
+        (:mod:`immunescape.evaluation.wide_rounds`).
 
     Raises
     ------
     InputError
-        For a trial without published results, a wrong folder, or a fit to start from with a term that may not move.
+        For a trial without published results, a wrong folder, a keyword that is no setting, or a fit to start from with
+        a term that may not move.
     """
-    from immunescape.parallel import usable_cores
-
-    if not trials:
-        raise InputError("no trial to calibrate to")
-    for what, number in (("rounds", rounds), ("populations per round", points)):
-        if number < 1:
-            raise InputError(f"{number} {what}", hint="At least one.")
-    if not spread > 0.0 and points > 1:
-        raise InputError(f"the spread of the populations is {spread}", hint="It is above 0.")
-    if out is not None:
-        check_folder(out)
-    fit = start or PopulationFit()
-    if moving is None:
-        moving = terms()
-        _check_start(fit, moving)
-    moving = tuple(moving)
-    held = held_terms(fit, moving)
-    targets = [t for trial in trials for t in targets_of(trial)] + data_targets(data, trials)
-    names, scores = scored(moving)
-    scores = sorted({*scores, *(t.term for t in held if t.parameter in names and t.term not in ("shift", "scale"))})
-    cores = workers if workers is not None else usable_cores()
-    kinetics = kinetics_trials(targets)
-    done: list[Fitted] = []
+    used = settings_with(settings, changes)
+    _check_numbers(trials, rounds, points, used.spread)
+    if used.out is not None:
+        check_folder(used.out)
+    weighted_rounds = _WeightedRounds.of(trials, used, points)
+    moving, done, fit = weighted_rounds.moving, [], used.start or PopulationFit()
     gathered: dict[tuple[str, str], list[Sample]] = {}
-
-    def simulate(number: int, fits: Sequence[PopulationFit]) -> list[dict[tuple[str, str], Sample]]:
-        """Patients of every arm of each population."""
-        each = max(LEAST_PATIENTS, math.ceil(patients / len(fits))) if len(fits) > 1 else patients
-        folder = None if out is None else out / f"round-{number}"
-        tasks = []
-        for k, one in enumerate(fits):
-            # a round of one population is split by trials, so that there is work for all workers
-            for group in [tuple(trials)] if len(fits) > 1 else [(t,) for t in trials]:
-                own = folder if folder is None or len(fits) == 1 else folder / f"population-{k:03d}"
-                tasks.append(PointTask(group, one, each, seed + number + SEED_STEP * k, tuple(names), tuple(scores),
-                                       kinetics, own, engine))  # fmt: skip
-
-        def tell(k: int, total: int) -> None:
-            if progress is not None:
-                progress(number, "populations" if len(fits) > 1 else "trials", k, total)
-
-        return simulate_points(tasks, workers=cores, cluster=cluster, progress=tell)
-
     for number in range(rounds):
-        fits = point_fits(fit, coordinates(fit, moving), moving, points, spread, seed + number)
-        for made in simulate(number, fits):
-            for key, sample in made.items():
+        fits = point_fits(fit, coordinates(fit, moving), moving, points, used.spread, used.seed + number)
+        for of_population in weighted_rounds.simulate(number, fits):
+            for key, sample in of_population.items():
                 gathered.setdefault(key, []).append(sample)
-        samples = {key: pool(parts) for key, parts in gathered.items()}
-        keep = KEEP if points == 1 else KEEP_WIDE
-        objective = Objective(samples, targets, moving, coordinates(fit, moving), keep, held)
+        samples = {key: pool(pooled) for key, pooled in gathered.items()}
+        objective = weighted_rounds.objective(samples, fit)
         fitted = objective.solve(coordinates(fit, moving))
         done.append(fitted)
-        fit = to_fit(fitted.x, moving, np.sqrt(np.diag(fitted.covariance)), fit_sources(trials, data), held)
-        if out is not None:
-            write_text(out / f"fit-{number}.csv", fit.to_csv())
+        errors = np.sqrt(np.diag(fitted.covariance))
+        fit = to_fit(fitted.x, moving, errors, fit_sources(trials, used.data), weighted_rounds.held)
+        if used.out is not None:
+            write_text(used.out / f"fit-{number}.csv", fit.to_csv())
     posterior = None
-    if draws:
-        posterior = draw_posterior(objective.log_posterior, done[-1].x, done[-1].covariance, moving, draws, seed)
-    apart = {}
-    if left_out and len(trials) > 1:
-        predicted = leave_one_out(samples, targets, moving, done[-1], keep=objective.keep, held=held)
-        apart = discrepancy_by_comparison(trials, targets, predicted, objective.spread)
-    fresh_parts = simulate(rounds, [fit])
-    fresh_samples = {key: sample for part in fresh_parts for key, sample in part.items()}
-    weighted = {key: (s, np.full(len(s), 1.0 / len(s))) for key, s in fresh_samples.items()}
-    fresh, left = checked(targets, weighted, moving, done[-1])
+    if used.draws:
+        posterior = draw_posterior(
+            objective.log_posterior, done[-1].x, done[-1].covariance, moving, used.draws, used.seed
+        )
+    apart = weighted_rounds.left_out(samples, objective, done[-1]) if used.left_out and len(trials) > 1 else {}
+    fresh, left = weighted_rounds.fresh_figures(rounds, fit, done[-1])
     result = Calibration(
-        fit, moving, tuple(done), seed, patients, left, fresh, apart, posterior, points, spread if points > 1 else 0.0
+        fit=fit,
+        moving=moving,
+        rounds=tuple(done),
+        seed=used.seed,
+        patients=weighted_rounds.patients,
+        discrepancy=left,
+        fresh=fresh,
+        left_out=apart,
+        draws=posterior,
+        points=points,
+        spread=used.spread if points > 1 else 0.0,
     )
-    if out is not None:
-        result.write(out)
+    if used.out is not None:
+        result.write(used.out)
     return result
+
+
+def _check_numbers(trials: Sequence[Trial], rounds: int, points: int, spread: float) -> None:
+    """Refuse a calibration of nothing."""
+    if not trials:
+        raise InputError("no trial to calibrate to")
+    for counted, number in (("rounds", rounds), ("populations per round", points)):
+        if number < 1:
+            raise InputError(f"{number} {counted}", hint="At least one.")
+    if not spread > 0.0 and points > 1:
+        raise InputError(f"the spread of the populations is {spread}", hint="It is above 0.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _WeightedRounds:
+    """What all rounds of a calibration by weights share.
+
+    Attributes
+    ----------
+    trials, targets : what is simulated, and what it is to agree with. moving, held : terms that move, and that stay.
+    names, scores : parameters and scores of patients that the weights need. kinetics : trials whose lesions are
+    measured. patients : per arm and round. points : populations of a round. settings : of the calibration.
+    """
+
+    trials: tuple[Trial, ...]
+    targets: list[Target]
+    moving: tuple[Term, ...]
+    held: tuple[FitTerm, ...]
+    names: tuple[str, ...]
+    scores: tuple[str, ...]
+    kinetics: tuple[str, ...]
+    patients: int
+    points: int
+    settings: CalibrationSettings
+
+    @classmethod
+    def of(cls, trials: Sequence[Trial], settings: CalibrationSettings, points: int) -> _WeightedRounds:
+        """Collect the targets, and the terms that move."""
+        start, moving = settings.start or PopulationFit(), settings.moving
+        if moving is None:
+            moving = terms()
+            _check_start(start, moving)
+        held = held_terms(start, moving)
+        targets = all_targets(trials, settings.data)
+        names, scores = scored(moving)
+        # terms that stay also act through the scores of the parameters that move
+        scores = sorted({*scores, *(t.term for t in held if t.parameter in names and t.term not in ("shift", "scale"))})
+        return cls(
+            trials=tuple(trials),
+            targets=targets,
+            moving=tuple(moving),
+            held=tuple(held),
+            names=tuple(names),
+            scores=tuple(scores),
+            kinetics=kinetics_trials(targets),
+            patients=300 if settings.patients is None else settings.patients,
+            points=points,
+            settings=settings,
+        )
+
+    def objective(self, samples: Mapping[tuple[str, str], Sample], fit: PopulationFit) -> Objective:
+        """What is minimised over all patients so far."""
+        keep = KEEP if self.points == 1 else KEEP_WIDE
+        return Objective(samples, self.targets, self.moving, coordinates(fit, self.moving), keep, self.held)
+
+    def simulate(self, number: int, fits: Sequence[PopulationFit]) -> list[dict[tuple[str, str], Sample]]:
+        """Patients of every arm of each population of a round."""
+        settings, many = self.settings, len(fits) > 1
+        patients = max(LEAST_PATIENTS, math.ceil(self.patients / len(fits))) if many else self.patients
+        folder = None if settings.out is None else settings.out / f"round-{number}"
+        tasks = [
+            PointTask(
+                trials=group,
+                fit=fit,
+                patients=patients,
+                seed=settings.seed + number + SEED_STEP * k,
+                names=self.names,
+                scores=self.scores,
+                kinetics=self.kinetics,
+                folder=folder if folder is None or not many else folder / f"population-{k:03d}",
+                engine=settings.engine,
+            )
+            for k, fit in enumerate(fits)
+            # a round of one population is split by trials, so that there is work for all workers
+            for group in ([self.trials] if many else [(t,) for t in self.trials])
+        ]
+
+        def report(done: int, total: int) -> None:
+            if settings.progress is not None:
+                settings.progress(number, "populations" if many else "trials", done, total)
+
+        return simulate_points(tasks, workers=settings.processes, cluster=settings.cluster, progress=report)
+
+    def left_out(
+        self, samples: Mapping[tuple[str, str], Sample], objective: Objective, fitted: Fitted
+    ) -> dict[str, dict[str, tuple[float, int]]]:
+        """How far the model is off on each trial that a fit has not seen, by comparison and kind of figure."""
+        predicted = leave_one_out(samples, self.targets, self.moving, fitted, keep=objective.keep, held=self.held)
+        return discrepancy_by_comparison(self.trials, self.targets, predicted, objective.spread)
+
+    def fresh_figures(
+        self, number: int, fit: PopulationFit, fitted: Fitted
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Figures of new patients of the final fit, and what they leave: those that it was fitted with flatter it."""
+        fresh = {key: sample for of_trials in self.simulate(number, [fit]) for key, sample in of_trials.items()}
+        weighted = {key: (s, np.full(len(s), 1.0 / len(s))) for key, s in fresh.items()}
+        return checked(self.targets, weighted, self.moving, fitted)
 
 
 def comparison_kind(trial: Trial) -> str:
@@ -565,10 +489,3 @@ def fit_sources(trials: Sequence[Trial], data: Path | None) -> str:
     if data is not None:
         keys |= dict.fromkeys(("chowell2022", "chang2024", "gandara2018", "laleh2022"))
     return ";".join(keys)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all, with a hint on how to resume."""
-    hint = "Make room or choose another folder (--out); the same command resumes."
-    with whole_file(path, "cannot write the fit", hint=hint) as file:
-        file.write(text.encode("utf-8"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ class Checked:
     """
 
     claim: Claim
+    _: KW_ONLY
     effect: Effect | None = None
     holds: bool | None = None
     controls: Controls = field(default_factory=Controls)
@@ -138,6 +139,7 @@ class ClaimsResult:
     claims: list[Checked]
     patients: int
     seed: int
+    _: KW_ONLY
     seconds: float = 0.0
     model: dict[str, int] = field(default_factory=dict)
     later: list[Checked] = field(default_factory=list)

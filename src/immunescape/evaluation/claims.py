@@ -59,7 +59,7 @@ ASSOCIATION = 4
 """Patients of a claim about a correlation across patients, for each patient of the others, which are paired."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """Scenarios of one claim.
 
@@ -162,7 +162,16 @@ def plan(claim: Claim, controls: Controls | None = None) -> Plan:
     if claim.among:
         names.append(DIAMETER)
         days += [claim.among_day, treat]
-    return Plan(claim, controls, stated, off, beside, back, tuple(dict.fromkeys(names)), tuple(dict.fromkeys(days)))
+    return Plan(
+        claim=claim,
+        controls=controls,
+        sides=stated,
+        off=off,
+        beside=beside,
+        reversed=back,
+        names=tuple(dict.fromkeys(names)),
+        days=tuple(dict.fromkeys(days)),
+    )
 
 
 def check_names(claim: Claim, model: Model) -> None:
@@ -362,11 +371,13 @@ def run_claims(
             if not group:
                 continue
             people = population or virtual_patients(size, seed, engine, cluster)
-            found = simulate_plans(group.values(), people, engine, progress, library, cluster)
+            found = simulate_plans(
+                group.values(), people, engine=engine, progress=progress, library=library, cluster=cluster
+            )
             for number, row in enumerate(checked):
                 if row.claim.id in group:
                     _judge(row, group[row.claim.id], found, people, seed + number)
-    return ClaimsResult(checked, patients, seed, time.perf_counter() - begin, model_counts(whole))
+    return ClaimsResult(checked, patients, seed, seconds=time.perf_counter() - begin, model=model_counts(whole))
 
 
 def virtual_patients(patients: int, seed: int, engine: str, cluster: Any, specificity: str | None = None) -> Population:
@@ -385,6 +396,7 @@ def virtual_patients(patients: int, seed: int, engine: str, cluster: Any, specif
 def simulate_plans(
     plans: Iterable[Plan],
     people: Population,
+    *,
     engine: str,
     progress: Callable[[int, int], None] | None,
     library: Library,

@@ -60,7 +60,7 @@ class Cohort:
     left_out: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ResponseRow:
     """Response in one stratum.
 
@@ -228,8 +228,12 @@ def _virtual(arms: Sequence[tuple[str, str]], results: Mapping[str, TrialResult]
         rows = result.patients[result.patients["arm"] == arm]
         best = best_at_cut(result.trial, rows, result.visits[result.visits["arm"] == arm])
         size = next(a.n for a in result.trial.arms if a.name == arm)
-        values = (rows[column].to_numpy(dtype=float), np.isin(best, ("CR", "PR")).astype(float),
-                  np.full(len(rows), size / max(len(rows), 1)), np.full(len(rows), k))  # fmt: skip
+        values = (
+            rows[column].to_numpy(dtype=float),
+            np.isin(best, ("CR", "PR")).astype(float),
+            np.full(len(rows), size / max(len(rows), 1)),
+            np.full(len(rows), k),
+        )
         for part, value in zip(parts, values, strict=True):
             part.append(value)
     score, response, weight, which = (np.concatenate(p) if p else np.empty(0) for p in parts)
@@ -239,7 +243,19 @@ def _virtual(arms: Sequence[tuple[str, str]], results: Mapping[str, TrialResult]
 def _row(stratum: str, prior: str, drug: str, answers: NDArray[np.bool_], share: _Share | None) -> ResponseRow:
     found = clopper_pearson(int(answers.sum()), len(answers))
     value, low, high = (None if v is None else 100.0 * v for v in (found.value, found.low, found.high))
-    return _with(ResponseRow(stratum, prior, drug, len(answers), int(answers.sum()), value, low, high), share)
+    return _with(
+        ResponseRow(
+            stratum=stratum,
+            prior=prior,
+            drug=drug,
+            n=len(answers),
+            responders=int(answers.sum()),
+            published=value,
+            published_low=low,
+            published_high=high,
+        ),
+        share,
+    )
 
 
 def _with(row: ResponseRow, share: _Share | None) -> ResponseRow:

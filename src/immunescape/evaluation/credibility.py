@@ -99,7 +99,7 @@ class Verification:
     error: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Credibility:
     """The assessment.
 
@@ -216,9 +216,13 @@ def assess(
     if scores is None:
         tell(f"validation: {len(roles())} published trials, {scored_patients} virtual patients per arm")
         scored = validate(
-            (), patients=scored_patients, seed=seeds[0], workers=workers, engine=engine,
+            (),
+            patients=scored_patients,
+            seed=seeds[0],
+            workers=workers,
+            engine=engine,
             out=None if out is None else out / "validation",
-        )  # fmt: skip
+        )
         scores = scored.scores
     sensitive: Sensitivity | None = None
     if trial.prior:
@@ -229,9 +233,21 @@ def assess(
     summary = summarise(scores, published_ratios())
     influential = () if sensitive is None else _graded(trial, sensitive)
     drugs, setting = _drug_rows(trial), _setting_rows(trial)
-    criteria = _criteria(trial, verified, made, scores, summary, influential, drugs)
+    criteria = _criteria(
+        trial, verified, made=made, scores=scores, summary=summary, influential=influential, drugs=drugs
+    )
     return Credibility(
-        trial, purpose, made, verified, tuple(scores), summary, sensitive, influential, drugs, setting, criteria
+        trial=trial,
+        purpose=purpose,
+        forecast=made,
+        verification=verified,
+        scores=tuple(scores),
+        summary=summary,
+        sensitivity=sensitive,
+        influential=influential,
+        drugs=drugs,
+        setting=setting,
+        criteria=criteria,
     )
 
 
@@ -378,21 +394,33 @@ def _graded(trial: Trial, sensitive: Sensitivity) -> tuple[Row, ...]:
 
 
 def _criteria(
-    trial: Trial, verified: Verification, made: Forecast, scores: Sequence[Score], summary: Mapping[str, Any],
-    influential: Sequence[Row], drugs: Sequence[Row],
-) -> tuple[Criterion, ...]:  # fmt: skip
+    trial: Trial,
+    verified: Verification,
+    *,
+    made: Forecast,
+    scores: Sequence[Score],
+    summary: Mapping[str, Any],
+    influential: Sequence[Row],
+    drugs: Sequence[Row],
+) -> tuple[Criterion, ...]:
     simulated = made.patients * len(trial.arms) * len(made.seeds)
     out = [
         Criterion(
-            "Numerical accuracy of the solution", f"relative error of the tumour's volume at most {SOLVER_ERROR:g}",
-            f"{verified.error:.1e} ({verified.engine} against {verified.oracle})", verified.error <= SOLVER_ERROR, 1,
+            "Numerical accuracy of the solution",
+            f"relative error of the tumour's volume at most {SOLVER_ERROR:g}",
+            f"{verified.error:.1e} ({verified.engine} against {verified.oracle})",
+            verified.error <= SOLVER_ERROR,
+            1,
         ),
         Criterion(
-            "Proportion of failed simulations", f"at most {100 * FAILED_SHARE:g} % of simulations fail",
-            f"{made.failed} of {simulated}", made.failed <= FAILED_SHARE * simulated, 1,
+            "Proportion of failed simulations",
+            f"at most {100 * FAILED_SHARE:g} % of simulations fail",
+            f"{made.failed} of {simulated}",
+            made.failed <= FAILED_SHARE * simulated,
+            1,
         ),
         _monte_carlo(made),
-    ]  # fmt: skip
+    ]
     kind = regimen_class(trial)
     alike = [s for s in scores if s.endpoint.endswith("_hr") and s.published is not None and s.covered is not None]
     # the trial's own result says nothing about trials like it; `own` is no kind but all that has no name
@@ -405,18 +433,21 @@ def _criteria(
             " intervals",
             f"{inside} of {len(same)} ratios of {len({s.trial for s in same})} other trials"
             f" ({'of a type that was not scored' if kind == 'own' else kind})",
-            None if not same else len({s.trial for s in same}) >= 2 and inside >= COVERED_SHARE * len(same), 2,
+            None if not same else len({s.trial for s in same}) >= 2 and inside >= COVERED_SHARE * len(same),
+            2,
         )
-    )  # fmt: skip
+    )
     experimental = set().union(*(_drugs_of(arm) for arm in trial.experimental))
     loose = [r["Drug"] for r in drugs if r["Drug"] in experimental and not str(r["Standing"]).startswith("fitted")]
     out.append(
         Criterion(
             "Trial evidence for every experimental drug",
             "each drug, or its class, in a calibration trial",
-            "all" if not loose else f"not for {', '.join(loose)}", not loose, 2,
+            "all" if not loose else f"not for {', '.join(loose)}",
+            not loose,
+            2,
         )
-    )  # fmt: skip
+    )
     out.extend(_skill(summary, scores))
     assumed = [r for r in influential if r["Grade"] == "assumed"]
     graded = [r for r in influential if r["Grade"] != "distribution of patients"]
@@ -425,9 +456,10 @@ def _criteria(
             "Evidence for the most influential parameters",
             f"at most {100 * ASSUMED_SHARE:g} % of the ten most influential parameters are assumed",
             f"{len(assumed)} of {len(graded)}" if graded else "not analysed",
-            None if not graded else len(assumed) <= ASSUMED_SHARE * len(graded), 3,
+            None if not graded else len(assumed) <= ASSUMED_SHARE * len(graded),
+            3,
         )
-    )  # fmt: skip
+    )
     return tuple(out)
 
 
@@ -454,8 +486,9 @@ def _monte_carlo(made: Forecast) -> Criterion:
         f"Monte Carlo error of {'response' if single else 'log hazard ratios'} at most {MONTE_CARLO_SHARE:g} of half"
         " the interval",
         text if missing or not shares else f"{worst:.2f}",
-        None if missing or not shares else worst <= MONTE_CARLO_SHARE, 1,
-    )  # fmt: skip
+        None if missing or not shares else worst <= MONTE_CARLO_SHARE,
+        1,
+    )
 
 
 @cache
@@ -478,9 +511,10 @@ def _skill(summary: Mapping[str, Any], scores: Sequence[Score]) -> list[Criterio
         known = {n: v for n, v in baselines.items() if v is not None}
         best = min(known, key=lambda n: known[n]) if known else None
         scored = {
-            s.trial for s in scores
+            s.trial
+            for s in scores
             if s.role == "validation" and s.endpoint == f"{end}_hr" and s.published and s.predicted and s.low and s.high
-        }  # fmt: skip
+        }
         missing = [name for name in _validation_trials(end) if name not in scored]
         judged = model is not None and best is not None and not missing
         out.append(
@@ -488,8 +522,10 @@ def _skill(summary: Mapping[str, Any], scores: Sequence[Score]) -> list[Criterio
                 f"Predictive skill on validation trials, {end.upper()}",
                 "interval score of log hazard ratios below that of the best naive baseline",
                 f"{model:.2f}; {best} {known[best]:.2f}; {part.get('hr_figures', 0)} ratios"
-                if judged and best is not None else f"no prediction with an interval of {', '.join(missing)}",
-                model < known[best] if judged and model is not None and best is not None else None, 3,
+                if judged and best is not None
+                else f"no prediction with an interval of {', '.join(missing)}",
+                model < known[best] if judged and model is not None and best is not None else None,
+                3,
             )
-        )  # fmt: skip
+        )
     return out

@@ -47,18 +47,27 @@ CURVES: Mapping[str, CurveFile] = {
     **_both("checkmate017", "checkmate-017", "brahmer2015", _NIVOLUMAB),
     **_both("checkmate057", "checkmate-057", "borghaei2015", _NIVOLUMAB),
     **_both(
-        "camel_nsq", "camel", "zhou2021camel",
+        "camel_nsq",
+        "camel",
+        "zhou2021camel",
         {"camrelizumab_chemo": "camrelizumab and chemotherapy", "chemo": "chemotherapy"},
     ),
     "ca184104_os": CurveFile(
-        "ca184-104", "os", "govindan2017",
-        {"ipilimumab_chemotherapy": "ipilimumab and chemotherapy", "chemotherapy": "chemotherapy"}, selected=True,
+        "ca184-104",
+        "os",
+        "govindan2017",
+        {"ipilimumab_chemotherapy": "ipilimumab and chemotherapy", "chemotherapy": "chemotherapy"},
+        selected=True,
     ),
     **_both("revel", "revel-control", "garon2014", {"placebo_docetaxel": "docetaxel"}, "ramucirumab_docetaxel"),
     **_both(
-        "lume_lung1", "lume-lung-1-control", "reck2014", {"docetaxel_placebo": "docetaxel"}, "docetaxel_nintedanib",
+        "lume_lung1",
+        "lume-lung-1-control",
+        "reck2014",
+        {"docetaxel_placebo": "docetaxel"},
+        "docetaxel_nintedanib",
     ),
     **_both("squire", "squire-control", "thatcher2015", {"gem_cis": "chemotherapy"}, "necitumumab_gem_cis"),
     **_both("inspire", "inspire-control", "pazares2015", {"ct": "chemotherapy"}, "necitumumab_ct"),
-}  # fmt: skip
+}
 """Name of the file, without its ending -> what it holds."""

@@ -20,7 +20,7 @@ from immunescape.errors import InputError, ModelError
 from immunescape.evaluation.harness.figures import figures
 from immunescape.evaluation.posterior import Posterior
 from immunescape.evaluation.uncertainty import WIDTHS, draw, fit_of
-from immunescape.files import check_folder, whole_file
+from immunescape.files import check_folder, stored_json, whole_file
 from immunescape.population.fit import PopulationFit
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ COMPARED = ("pfs_hr", "os_hr", "orr_difference")
 LOW, HIGH = 0.05, 0.95
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ensemble:
     """Figures over draws.
 
@@ -59,10 +59,16 @@ class Ensemble:
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return {
-            "trial": self.trial, "draws": self.draws, "lost": {str(k): v for k, v in self.lost.items()},
-            "patients": self.patients, "seed": self.seed, "width": self.width, "prior_widths": WIDTHS,
-            "seconds": round(self.seconds, 1), "figures": list(self.rows),
-        }  # fmt: skip
+            "trial": self.trial,
+            "draws": self.draws,
+            "lost": {str(k): v for k, v in self.lost.items()},
+            "patients": self.patients,
+            "seed": self.seed,
+            "width": self.width,
+            "prior_widths": WIDTHS,
+            "seconds": round(self.seconds, 1),
+            "figures": list(self.rows),
+        }
 
 
 def run_ensemble(
@@ -120,7 +126,7 @@ def run_ensemble(
     def made(number: int) -> dict[str, Any]:
         """Figures of a draw; -1 is the model as it ships."""
         path = None if out is None else out / f"{'central' if number < 0 else f'draw-{number}'}.json"
-        stored = _stored(path, key)
+        stored: dict[str, Any] | None = stored_json(path, lambda content: _whole(content, key, number))
         if stored is not None:
             return stored
         try:
@@ -155,10 +161,27 @@ def run_ensemble(
         low, middle, high = _percentiles(known)
         arm, _, figure = name.rpartition("|")
         rows.append(
-            {"arm": arm, "figure": figure, "central": value, "se": se, "median": _plain(middle), "low": _plain(low),
-             "high": _plain(high), "draws": len(known)}
-        )  # fmt: skip
-    return Ensemble(trial.name, tuple(rows), draws, lost, patients, seed, width, time.perf_counter() - began)
+            {
+                "arm": arm,
+                "figure": figure,
+                "central": value,
+                "se": se,
+                "median": _plain(middle),
+                "low": _plain(low),
+                "high": _plain(high),
+                "draws": len(known),
+            }
+        )
+    return Ensemble(
+        trial=trial.name,
+        rows=tuple(rows),
+        draws=draws,
+        lost=lost,
+        patients=patients,
+        seed=seed,
+        width=width,
+        seconds=time.perf_counter() - began,
+    )
 
 
 def _gathered(of_trial: Mapping[str, Any]) -> dict[str, list[float | None]]:
@@ -191,14 +214,15 @@ def _plain(value: float) -> float | None:
     return float(f"{value:.5g}") if math.isfinite(value) else None
 
 
-def _stored(path: Path | None, key: str) -> dict[str, Any] | None:
-    if path is None or not path.is_file():
-        return None
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return content if content["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def _whole(content: Any, key: str, number: int) -> bool:
+    """Whether what was stored of a draw is of this run and complete."""
+    if content["key"] != key:
+        return False
+    if number >= 0 and isinstance(content.get("lost"), str):
+        return True
+    pairs = content["figures"].values()
+    numbers = [value for pair in pairs for value in pair if value is not None]
+    return bool(pairs) and all(len(pair) == 2 for pair in pairs) and all(isinstance(v, (int, float)) for v in numbers)
 
 
 def _keep(path: Path | None, key: str, content: dict[str, Any]) -> dict[str, Any]:

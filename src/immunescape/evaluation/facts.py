@@ -31,13 +31,26 @@ DETECTED_SHARE = 0.2
 """Share of the cancer cells with loss of an HLA haplotype from which a sequenced sample shows it (assumed)."""
 _COVARIATES = 20_000
 _FACT_COLUMNS = (
-    "id", "trial", "figure", "group", "months", "text", "population", "unit", "published", "published_low",
-    "published_high", "calibrated", "source", "grade", "note",
-)  # fmt: skip
+    "id",
+    "trial",
+    "figure",
+    "group",
+    "months",
+    "text",
+    "population",
+    "unit",
+    "published",
+    "published_low",
+    "published_high",
+    "calibrated",
+    "source",
+    "grade",
+    "note",
+)
 Results = Mapping[str, "TrialResult"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fact:
     """One fact.
 
@@ -130,7 +143,7 @@ _FIGURES: Mapping[str, Callable[[TrialResult, str, float], _Figure]] = {
 _OF_COVARIATES = "pdl1_high"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ListedFact:
     """A row of ``review_facts.csv``.
 
@@ -163,11 +176,19 @@ def listed_facts() -> tuple[ListedFact, ...]:
         low, high = row.number_or_none("published_low"), row.number_or_none("published_high")
         listed.append(
             ListedFact(
-                row["id"], row["trial"], row["figure"], row["group"], row.number_or_none("months") or math.nan,
-                row["text"], row["population"], row["unit"], (row.number_or_none("published"), low, high),
-                row.choice("calibrated", ("yes", "no")) == "yes", row["source"],
+                id=row["id"],
+                trial=row["trial"],
+                figure=row["figure"],
+                group=row["group"],
+                months=row.number_or_none("months") or math.nan,
+                text=row["text"],
+                population=row["population"],
+                unit=row["unit"],
+                published=(row.number_or_none("published"), low, high),
+                calibrated=row.choice("calibrated", ("yes", "no")) == "yes",
+                source=row["source"],
             )
-        )  # fmt: skip
+        )
     return tuple(listed)
 
 
@@ -189,10 +210,16 @@ def facts(results: Results) -> list[Fact]:
             continue
         found.append(
             Fact(
-                listed.id, listed.text, listed.population, listed.source, listed.unit, *figure, *listed.published,
+                id=listed.id,
+                text=listed.text,
+                population=listed.population,
+                source=listed.source,
+                unit=listed.unit,
+                **dict(zip(("predicted", "low", "high"), figure, strict=True)),
+                **dict(zip(("published", "published_low", "published_high"), listed.published, strict=True)),
                 calibrated=listed.calibrated,
             )
-        )  # fmt: skip
+        )
     return found
 
 

@@ -116,7 +116,8 @@ def to_fit(
         note = f"as {term.name}" if len(term.members) > 1 else ""
         if abs(value) > 1e-9:
             rows += [
-                FitTerm(m, term.term, term.value(float(value)), error, source, "fitted", note) for m in term.members
+                FitTerm(m, term.term, term.value(float(value)), error, source, "fitted", note=note)
+                for m in term.members
             ]
     return PopulationFit(tuple(rows))
 

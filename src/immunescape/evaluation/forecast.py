@@ -47,7 +47,7 @@ _Z = 1.959963984540054  # two-sided 5 %, the usual level of a primary endpoint
 ROUND_RATIOS = {"pfs_hr": 0.65, "os_hr": 0.75}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ForecastFigure:
     """One figure that the trial will report.
 
@@ -78,7 +78,7 @@ class ForecastFigure:
         return asdict(self)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Forecast:
     """What the model expects of a trial.
 
@@ -162,10 +162,17 @@ def forecast(
 
         results.append(
             run_trial(
-                trial, patients=patients, seed=seed, workers=workers, out=None if out is None else out / f"seed-{seed}",
-                engine=engine, paired=trial.can_pair, progress=advance, cluster=cluster,
+                trial,
+                patients=patients,
+                seed=seed,
+                workers=workers,
+                out=None if out is None else out / f"seed-{seed}",
+                engine=engine,
+                paired=trial.can_pair,
+                progress=advance,
+                cluster=cluster,
             )
-        )  # fmt: skip
+        )
     return forecast_of(results, patients=patients, wall_s=time.perf_counter() - start)
 
 
@@ -180,9 +187,10 @@ def forecast_of(results: Sequence[TrialResult], *, patients: int, wall_s: float 
     for name, outcomes in by_seed.items():
         if not any(len(o.response) for o in outcomes):
             raise InputError(
-                f"no patient of arm '{name}' could be simulated", where=f"trial '{trial.name}'",
+                f"no patient of arm '{name}' could be simulated",
+                where=f"trial '{trial.name}'",
                 hint="`immunescape trial` with this protocol lists the reasons.",
-            )  # fmt: skip
+            )
     pooled = {name: _pool(outcomes) for name, outcomes in by_seed.items()}
     planned = {arm.name: arm.n or len(pooled[arm.name].response) for arm in trial.arms}
     rows = {name: _rows(rng, results, name, pooled[name], planned[name]) for name in names}
@@ -201,13 +209,30 @@ def forecast_of(results: Sequence[TrialResult], *, patients: int, wall_s: float 
         rates[name] = moved_share(data.response[drawn].mean(axis=1), error("orr"))
         of_seeds = [100 * float(o.response.mean()) for o in by_seed[name] if len(o.response)]
         figures.append(
-            _figure(name, "orr_pct", 100 * float(data.response.mean()), 100 * rates[name], of_seeds, size, log=False)
+            _figure(
+                name,
+                "orr_pct",
+                value=100 * float(data.response.mean()),
+                spread=100 * rates[name],
+                of_seeds=of_seeds,
+                size=size,
+                log=False,
+            )
         )
         for end in ("pfs", "os"):
             times, events = getattr(data, end)
             spread = np.array([km_median(times[r], events[r]) for r in drawn]) * np.exp(error("median"))
             of_seeds = [km_median(*getattr(o, end)) for o in by_seed[name] if len(o.response)]
-            figures.append(_figure(name, f"{end}_median_months", km_median(times, events), spread, of_seeds, size))
+            figures.append(
+                _figure(
+                    name,
+                    f"{end}_median_months",
+                    value=km_median(times, events),
+                    spread=spread,
+                    of_seeds=of_seeds,
+                    size=size,
+                )
+            )
     control = trial.arms[-1].name
     for arm in trial.arms[:-1]:
         name = arm.name
@@ -223,7 +248,7 @@ def forecast_of(results: Sequence[TrialResult], *, patients: int, wall_s: float 
                 for x, y in zip(by_seed[name], by_seed[control], strict=True)
                 if len(x.response) and len(y.response)
             ]
-            made = _figure(pair, f"{end}_hr", model**mean, ratios, of_seeds, size)
+            made = _figure(pair, f"{end}_hr", value=model**mean, spread=ratios, of_seeds=of_seeds, size=size)
             figures.append(made if mean == 1.0 else replace(made, unshrunk=model))
             if end in trial.endpoints.primary:
                 events = [t[1][r].sum(axis=1) for t, r in ((a, rows[name]), (b, rows[control]))]
@@ -236,16 +261,16 @@ def forecast_of(results: Sequence[TrialResult], *, patients: int, wall_s: float 
             success[_key(trial, name, "orr")] = float(np.mean(p - q > _Z * np.maximum(se, 1e-12)))
     failed = sum(int(arm["failed"]) for r in results for arm in r.arms)
     return Forecast(
-        trial,
-        tuple(figures),
-        success,
-        _baselines(trial),
-        seeds,
-        patients,
-        failed,
-        model_digest(),
-        installed_version(),
-        wall_s,
+        trial=trial,
+        figures=tuple(figures),
+        success=success,
+        baselines=_baselines(trial),
+        seeds=seeds,
+        patients=patients,
+        failed=failed,
+        digest=model_digest(),
+        version=installed_version(),
+        wall_s=wall_s,
     )
 
 
@@ -277,16 +302,32 @@ def _ratio(a: Any, b: Any) -> float:
 
 
 def _figure(
-    arm: str, endpoint: str, value: float, spread: FloatArray, of_seeds: Sequence[float], size: tuple[int, int],
+    arm: str,
+    endpoint: str,
+    *,
+    value: float,
+    spread: FloatArray,
+    of_seeds: Sequence[float],
+    size: tuple[int, int],
     log: bool = True,
-) -> ForecastFigure:  # fmt: skip
+) -> ForecastFigure:
     low, high = interval(spread)
     numbers = np.array(of_seeds, dtype=float)
     se = None
     if len(numbers) > 1 and np.isfinite(numbers).all() and (not log or (numbers > 0).all()):
         scaled = np.log(numbers) if log else numbers
         se = float(scaled.std(ddof=1) / math.sqrt(len(scaled)))
-    return ForecastFigure(arm, endpoint, value if math.isfinite(value) else None, low, high, se, *size)
+    simulated, planned = size
+    return ForecastFigure(
+        arm=arm,
+        endpoint=endpoint,
+        value=value if math.isfinite(value) else None,
+        low=low,
+        high=high,
+        monte_carlo_se=se,
+        simulated=simulated,
+        planned=planned,
+    )
 
 
 def _key(trial: Trial, arm: str, end: str) -> str:
@@ -300,7 +341,19 @@ def _baselines(trial: Trial) -> dict[str, dict[str, float]]:
         return {}
     out = {}
     for endpoint, number in ROUND_RATIOS.items():
-        score = Score(trial.name, "own", "", endpoint, None, None, None, None, None, None, regimen_class(trial))
+        score = Score(
+            trial=trial.name,
+            role="own",
+            arm="",
+            endpoint=endpoint,
+            predicted=None,
+            low=None,
+            high=None,
+            published=None,
+            published_low=None,
+            published_high=None,
+            regimen_class=regimen_class(trial),
+        )
         learnt = {name: predict(score) for name, predict in rivals(published_ratios()).items()}
         out[endpoint] = {
             **{name: math.exp(centre[0]) for name, centre in learnt.items() if centre is not None},

@@ -92,7 +92,7 @@ FILES = ("oak.csv", "birch.csv", "fir.csv")
 """Tables of the data folder, in ``tumour_kinetics/``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class KineticsRow:
     """How one measure of the lesions of one group agrees.
 
@@ -203,7 +203,16 @@ def _rows(
             met = p >= LEVEL if comparison.small else distance <= DISTANCE
         rows.append(
             KineticsRow(
-                comparison.name, measure, len(a), len(b), _median(a), _median(b), distance, p, comparison.small, met
+                group=comparison.name,
+                measure=measure,
+                n_observed=len(a),
+                n_simulated=len(b),
+                observed=_median(a),
+                simulated=_median(b),
+                distance=distance,
+                p=p,
+                small=comparison.small,
+                met=met,
             )
         )
     return tuple(rows)

@@ -42,13 +42,22 @@ GROUPS = ("trials", "courses", "odds", "kinetics")
 """Kinds of what is predicted: left-out trials; and of patients: courses, odds ratios, growth of single lesions."""
 LABELS = ("by trials", "by patients' data", "by claims only", "by nothing")
 COLUMNS = (
-    "mechanism", "label", "claims", *(f"{g}_{v}" for g in GROUPS for v in ("difference", "se")), "patients", "seeds",
-    "rounds", "trials", "model", "date", "note",
-)  # fmt: skip
+    "mechanism",
+    "label",
+    "claims",
+    *(f"{g}_{v}" for g in GROUPS for v in ("difference", "se")),
+    "patients",
+    "seeds",
+    "rounds",
+    "trials",
+    "model",
+    "date",
+    "note",
+)
 NOT_TESTED = "never ablated"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MechanismLabel:
     """One row: label (one of `LABELS`, or empty), claims that name it, kind -> (difference, se), and what was run."""
 
@@ -84,9 +93,17 @@ def _read(path: Path, changed: int) -> dict[str, MechanismLabel]:
                     if row[f"{g}_difference"]
                 }
                 found[row["mechanism"]] = MechanismLabel(
-                    row["mechanism"], row["label"], int(row["claims"]), numbers, int(row["patients"]),
-                    int(row["seeds"]), tuple(row["trials"].split(";")), row["model"], row["date"], row["note"],
-                )  # fmt: skip
+                    mechanism=row["mechanism"],
+                    label=row["label"],
+                    claims=int(row["claims"]),
+                    differences=numbers,
+                    patients=int(row["patients"]),
+                    seeds=int(row["seeds"]),
+                    trials=tuple(row["trials"].split(";")),
+                    model=row["model"],
+                    date=row["date"],
+                    note=row["note"],
+                )
             except ValueError as error:
                 raise InputError(f"a cell is wrong: {error}", where=where) from None
     return found
@@ -187,10 +204,17 @@ def record_labels(result: AblationResult, date: str, path: Path = FILE) -> list[
 
 def _cells(row: Ablation, result: AblationResult, date: str) -> dict[str, str]:
     cells = {
-        "mechanism": row.mechanism, "label": row.label, "claims": str(row.claims), "patients": str(result.patients),
-        "seeds": str(len(result.seeds)), "rounds": str(result.rounds), "trials": ";".join(result.trials),
-        "model": result.model[:16], "date": date, "note": f"cannot be switched off: {row.why}" if row.why else "",
-    }  # fmt: skip
+        "mechanism": row.mechanism,
+        "label": row.label,
+        "claims": str(row.claims),
+        "patients": str(result.patients),
+        "seeds": str(len(result.seeds)),
+        "rounds": str(result.rounds),
+        "trials": ";".join(result.trials),
+        "model": result.model[:16],
+        "date": date,
+        "note": f"cannot be switched off: {row.why}" if row.why else "",
+    }
     for group, d in row.differences.items():
         cells[f"{group}_difference"] = f"{d.mean:.4g}"
         cells[f"{group}_se"] = "" if d.se is None else f"{d.se:.4g}"

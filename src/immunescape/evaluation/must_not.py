@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +54,7 @@ class Denied:
     """
 
     statement: MustNot
+    _: KW_ONLY
     effect: Effect | None = None
     verdict: str = ""
     ablated: dict[str, tuple[Effect, str]] = field(default_factory=dict)
@@ -232,7 +233,15 @@ def run_must_not(
             continue
         people = population or virtual_patients(size, seed, engine, cluster)
         simulated = [
-            simulate_plans(some.values(), people, engine, progress, library, cluster, changes)
+            simulate_plans(
+                some.values(),
+                people,
+                engine=engine,
+                progress=progress,
+                library=library,
+                cluster=cluster,
+                rewirings=changes,
+            )
             for some, library, changes in (
                 ({k: p for k, p in group.items() if k[1] != _WRONG}, libraries[0], ()),
                 ({k: p for k, p in group.items() if k[1] == _WRONG}, libraries[1], tuple(dict.fromkeys(rewirings))),

@@ -44,9 +44,11 @@ __all__ = [
 ]
 
 ARM_FIGURES = (
-    "orr_pct", "pfs_median_months", "os_median_months",
+    "orr_pct",
+    "pfs_median_months",
+    "os_median_months",
     *(f"{end}_{months}_pct" for end in ("pfs", "os") for months in LANDMARKS),
-)  # fmt: skip
+)
 """Figures of an arm that naive predictions are made of."""
 ROUND_RATIOS = {"pfs_hr": 0.65, "os_hr": 0.75}
 """Round numbers near the mean of published first-line trials."""
@@ -61,7 +63,7 @@ def _scaled(figure: str, value: float) -> float:
     return math.log(value) if logarithmic(figure) else value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ArmFigure:
     """A published figure of an arm.
 
@@ -91,7 +93,7 @@ class RatioFigure:
     regimen_class: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Judged:
     """A predicted figure beside the published one and what naive predictors say.
 
@@ -154,7 +156,15 @@ def published_arm_figures(trials: Iterable[Trial]) -> list[ArmFigure]:
             for end in ("pfs", "os"):
                 values.update({f"{end}_{months:g}_pct": percent for months, percent in published.km.get(end, ())})
             out += [
-                ArmFigure(trial.name, arm.name, name, value, arm_kind(trial, arm), _is_control(trial, arm), trial.year)
+                ArmFigure(
+                    trial=trial.name,
+                    arm=arm.name,
+                    figure=name,
+                    value=value,
+                    kind=arm_kind(trial, arm),
+                    control=_is_control(trial, arm),
+                    year=trial.year,
+                )
                 for name, value in values.items()
                 if name in ARM_FIGURES and value is not None
             ]
@@ -209,8 +219,10 @@ def ratio_baselines(
     if others:
         same = [math.log(f.value) for f in others if f.regimen_class == regimen_class]
         found = {
-            "constant": math.exp(float(np.mean(logs))), "class": math.exp(float(np.mean(same or logs))), **found,
-        }  # fmt: skip
+            "constant": math.exp(float(np.mean(logs))),
+            "class": math.exp(float(np.mean(same or logs))),
+            **found,
+        }
     out: dict[str, tuple[float, float | None]] = {}
     for name, value in found.items():
         centre = math.log(value)
@@ -257,10 +269,30 @@ def judged_scores(scores: Sequence[Score], trials: Iterable[Trial]) -> list[Judg
         else:
             arm = next(a for a in trial.arms if a.name == s.arm)
             kind = arm_kind(trial, arm)
-            target = ArmFigure(s.trial, s.arm, s.endpoint, s.published, kind, _is_control(trial, arm), trial.year)
+            target = ArmFigure(
+                trial=s.trial,
+                arm=s.arm,
+                figure=s.endpoint,
+                value=s.published,
+                kind=kind,
+                control=_is_control(trial, arm),
+                year=trial.year,
+            )
             baselines = arm_baselines(target, arms)
         arm_name = "" if s.endpoint in ROUND_RATIOS else s.arm
-        out.append(Judged(s.trial, arm_name, s.endpoint, kind, s.predicted, s.published, s.low, s.high, baselines))
+        out.append(
+            Judged(
+                trial=s.trial,
+                arm=arm_name,
+                figure=s.endpoint,
+                kind=kind,
+                predicted=s.predicted,
+                published=s.published,
+                low=s.low,
+                high=s.high,
+                baselines=baselines,
+            )
+        )
     return out
 
 

@@ -77,9 +77,16 @@ def best_response_targets(path: Path, patients: Patients = "all") -> list[Target
                 continue
             share = own[word] / own["all"]
             out.append(
-                Target(f"{key[0]}: {key[1]}, best response {word} (%)", "gandara2018", logit(share),
-                       share_sd(share, own["all"], TOLERANCE["orr"]), _share_of(key, f"best {word}"), percent, (key,))
-            )  # fmt: skip
+                Target(
+                    f"{key[0]}: {key[1]}, best response {word} (%)",
+                    "gandara2018",
+                    logit(share),
+                    share_sd(share, own["all"], TOLERANCE["orr"]),
+                    _share_of(key, f"best {word}"),
+                    percent,
+                    arms=(key,),
+                )
+            )
     return out
 
 
@@ -127,8 +134,17 @@ def responder_targets(
             return logit(float(np.mean(parts))) if parts else math.nan
 
         sd = math.sqrt(len(points)) * share_sd(p, len(time), TOLERANCE["survival"])
-        out.append(Target(f"{label}, responders' PFS at {months:g} months (%)", source, logit(p), sd, figure, percent,
-                          tuple(arms)))  # fmt: skip
+        out.append(
+            Target(
+                f"{label}, responders' PFS at {months:g} months (%)",
+                source,
+                logit(p),
+                sd,
+                figure,
+                percent,
+                arms=tuple(arms),
+            )
+        )
     return out
 
 
@@ -189,7 +205,7 @@ def crossing_targets(
         sd = DEPENDENT * math.hypot(math.sqrt(sum(1.0 / e for e in events)), TOLERANCE["hr"])
         when = "after" if late else "before"
         name = f"{keys[0][0]}: PFS hazard ratio {when} {CROSSING_MONTHS:g} months"
-        out.append(Target(name, source, value, sd, figure, math.exp, keys))  # fmt: skip
+        out.append(Target(name, source, value, sd, figure, math.exp, arms=keys))
     return out
 
 
@@ -260,8 +276,17 @@ def clone_targets(arms: Sequence[Key]) -> list[Target]:
 
         p = carriers / n
         name = quantity.removesuffix("_share_T").replace("_", " ")
-        out.append(Target(f"acquired resistance to an inhibitor carried by {name} cells (%)", "gettinger2017", logit(p),
-                          share_sd(p, n, TOLERANCE["stratum"]), figure, percent, tuple(arms)))  # fmt: skip
+        out.append(
+            Target(
+                f"acquired resistance to an inhibitor carried by {name} cells (%)",
+                "gettinger2017",
+                logit(p),
+                share_sd(p, n, TOLERANCE["stratum"]),
+                figure,
+                percent,
+                arms=tuple(arms),
+            )
+        )
     return out
 
 
@@ -289,8 +314,17 @@ def odds_targets(data: Path, arms: Sequence[Key]) -> list[Target]:
             ratio, low, high = found
             own = [("oak", "atezolizumab")] if study == "OAK" else list(arms)
             sd = math.hypot(math.log(high / low) / (2.0 * 1.96), TOLERANCE["stratum"])
-            out.append(Target(f"response to PD-(L)1 blockade, odds ratio {factor} ({study})", STUDY_SOURCES[study],
-                              math.log(ratio), sd, _odds(factor, own), math.exp, tuple(own)))  # fmt: skip
+            out.append(
+                Target(
+                    f"response to PD-(L)1 blockade, odds ratio {factor} ({study})",
+                    STUDY_SOURCES[study],
+                    math.log(ratio),
+                    sd,
+                    _odds(factor, own),
+                    math.exp,
+                    arms=tuple(own),
+                )
+            )
     return out
 
 
@@ -341,5 +375,5 @@ def immune_targets(path: Path, arms: Sequence[Key] = UNTREATED) -> list[Target]:
             sd = DEPENDENT * share_sd(q, len(logs), RATIO_TOLERANCE)
             label = quantity.removesuffix("_ratio").replace("_", "/")
             name = f"tumours at diagnosis with {label} <= {edge:.3g} (%)"
-            out.append(Target(name, "thorsson2018;wang2023", logit(q), sd, figure, percent, tuple(arms)))  # fmt: skip
+            out.append(Target(name, "thorsson2018;wang2023", logit(q), sd, figure, percent, arms=tuple(arms)))
     return out

@@ -13,7 +13,7 @@ from immunescape.trial.spec import Trial
 __all__ = ["curves_at_hand"]
 
 
-def curves_at_hand(trial: Trial, folder: Path) -> dict[str, Mapping[str, EventTimes]]:
+def curves_at_hand(trial: Trial, folder: Path, *, required: bool = True) -> dict[str, Mapping[str, EventTimes]]:
     """Read the published curves of a trial from a folder.
 
     Parameters
@@ -23,6 +23,8 @@ def curves_at_hand(trial: Trial, folder: Path) -> dict[str, Mapping[str, EventTi
         :mod:`immunescape.evaluation.curve_files` names them.
     folder
         Folder of such files, or one that holds them in ``km/``. Columns ``time`` (months), ``event``, ``arm``.
+    required
+        Refuse a folder without any curve of the trial.
 
     Returns
     -------
@@ -32,7 +34,7 @@ def curves_at_hand(trial: Trial, folder: Path) -> dict[str, Mapping[str, EventTi
     Raises
     ------
     InputError
-        Where the folder holds no curve of the trial, or a file has an arm that the trial lacks.
+        Where the folder holds no curve of the trial and one is required, or a file has an arm that the trial lacks.
     """
     places = [folder / "km", folder] if (folder / "km").is_dir() else [folder]
     found: dict[str, Mapping[str, EventTimes]] = {}
@@ -46,7 +48,7 @@ def curves_at_hand(trial: Trial, folder: Path) -> dict[str, Mapping[str, EventTi
             continue
         names = [arm.name for arm in trial.arms]
         found[endpoint] = listed[stem].read(path) if listed else read_curves(path, names)
-    if not found:
+    if required and not found:
         raise InputError(
             f"no published curve of '{trial.name}'", where=str(folder), hint=f"Looked for: {', '.join(looked_for)}."
         )

@@ -21,8 +21,16 @@ if TYPE_CHECKING:
 
     from immunescape.trial.result import TrialResult
 
-__all__ = ["LEVEL", "ArmOutcomes", "arm_outcomes", "hazard_ratios", "interval", "km_median", "moved_share",
-           "resampled_rows"]  # fmt: skip
+__all__ = [
+    "LEVEL",
+    "ArmOutcomes",
+    "arm_outcomes",
+    "hazard_ratios",
+    "interval",
+    "km_median",
+    "moved_share",
+    "resampled_rows",
+]
 
 FloatArray = NDArray[np.float64]
 LEVEL = 0.95

@@ -150,9 +150,13 @@ def fit_surface(
         kept = np.clip(1.0 - (error / effect) ** 2, 0.0, 1.0)
     slope = np.nan_to_num(effect * np.nan_to_num(kept)).T / half
     return Surface(
-        np.array(centre, dtype=float), np.array(half, dtype=float), middle.mean(axis=0),
-        middle.std(axis=0, ddof=1) / math.sqrt(n), slope, np.nan_to_num(error)[:, None] / half,
-    )  # fmt: skip
+        np.array(centre, dtype=float),
+        np.array(half, dtype=float),
+        middle.mean(axis=0),
+        middle.std(axis=0, ddof=1) / math.sqrt(n),
+        slope,
+        np.nan_to_num(error)[:, None] / half,
+    )
 
 
 def _residual_variance(left: FloatArray, middle: FloatArray, freedom: NDArray[np.int_]) -> FloatArray:

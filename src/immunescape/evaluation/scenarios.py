@@ -8,7 +8,7 @@ share its compilation and are integrated as extra patients of one job.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ _RTOL = 1e-5
 _MAX_STEPS = 20_000  # ten times what a year takes; a patient that needs more counts as failed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scenario:
     """What is changed in every patient: parameters, switches, clones, doses. Hashable, so that equal ones run once.
 
@@ -88,12 +88,12 @@ def scenario(settings: Sequence[Setting], treat_from: float = 0.0) -> Scenario:
         off.update(setting.off)
         regimens += setting.give
     return Scenario(
-        tuple(sorted(factors.items())),
-        tuple(sorted(values.items())),
-        tuple(sorted(off)),
-        tuple(sorted(clones.items())),
-        tuple(regimens),
-        treat_from if regimens else 0.0,
+        factors=tuple(sorted(factors.items())),
+        values=tuple(sorted(values.items())),
+        off=tuple(sorted(off)),
+        clones=tuple(sorted(clones.items())),
+        regimens=tuple(regimens),
+        treat_from=treat_from if regimens else 0.0,
     )
 
 
@@ -221,64 +221,108 @@ def simulate(
     regimens = {text: parse_regimen(text) for s in scenarios for text in s.regimens}
     drugs = {s: tuple(dict.fromkeys(d for text in s.regimens for d in regimens[text].drugs)) for s in scenarios}
     library = {} if library is None else library
-    groups = [g for g in library if any(set(d) <= set(g) for d in drugs.values())]
-    groups += drug_groups({s: d for s, d in drugs.items() if not any(set(d) <= set(g) for g in groups)}, least=0)
-    new = [g for g in groups if g not in library]
-    option = DEFAULT if population.model is None else population.model.specificity
-    built = [_model(g, rewirings, option) for g in new]
-    if cluster is None:
-        library |= dict(zip(new, zip(built, _compile(built, engine), strict=True), strict=True))
-        models = [library[g][0] for g in groups]
-    else:
-        models = [library[g][0] if g in library else built[new.index(g)] for g in groups]
+    models = _models(drugs, library, population, engine=engine, rewirings=rewirings, here=cluster is None)
     grid = np.array(sorted({0.0, *(float(d) for d in days)}))
     if len(grid) == 1:
         grid = np.array([0.0, 1e-3])
-    found = Simulated(grid)
+    simulated = Simulated(grid)
     total, done = len(scenarios) * len(population), 0
 
-    def keep(part: Any, result: tuple[dict[Scenario, dict[str, FloatArray]], dict[Scenario, int]]) -> None:
+    def keep(shared: Any, result: tuple[dict[Scenario, dict[str, FloatArray]], dict[Scenario, int]]) -> None:
         nonlocal done
-        found.values.update(result[0])
-        found.failures.update(result[1])
-        done += len(part) * len(population)
+        simulated.values.update(result[0])
+        simulated.failures.update(result[1])
+        done += len(shared) * len(population)
         if progress is not None:
             progress(done, total)
 
-    doses: dict[tuple[Any, float], list[Doses]] = {}
+    doses = _DoseTables(population, scenarios, regimens)
     team = None
     if cluster is not None:
         from immunescape.parallel import open_team
 
         team = open_team(1, cluster)
     try:
-        for number, group in enumerate(groups):
-            mine = [s for s in scenarios if next(i for i, g in enumerate(groups) if set(drugs[s]) <= set(g)) == number]
-            mine.sort(key=lambda s: scenarios[s])
-            size = max(1, _PER_JOB // max(1, len(population)))
-            for start in range(0, len(mine), size):
-                part = tuple(mine[start : start + size])
-                for one in part:
-                    key = (one.regimens, one.treat_from)
-                    if one.regimens and (key not in doses):
-                        last = max(scenarios[s] for s in scenarios if (s.regimens, s.treat_from) == key)
-                        doses[key] = _doses(population, [regimens[t] for t in one.regimens], one.treat_from, last)
-                names = sorted({name for s in part for name in outputs[s]})
-                until = np.repeat([max(scenarios[s], float(grid[1])) for s in part], len(population))
-                rest = (part, names, until, grid)
-                if team is None:
-                    keep(part, _run(population, models[number], library[group][1], *rest, doses, rtol))
-                    continue
-                given = {k: doses[k] for k in {(s.regimens, s.treat_from) for s in part} if k in doses}
-                people = replace(population, model=None)
-                label = f"scenarios {start + 1} to {start + len(part)} with {', '.join(group) or 'no drug'}"
-                team.submit(part, label, _run_there, group, engine, rewirings, option, people, *rest, given, rtol)
+        for group, first, shared in _jobs(scenarios, drugs, tuple(models), len(population)):
+            names = sorted({name for s in shared for name in outputs[s]})
+            until = np.repeat([max(scenarios[s], float(grid[1])) for s in shared], len(population))
+            course = _Course(shared, tuple(names), until, grid, rtol)
+            if team is None:
+                keep(shared, _run(population, models[group], library[group][1], course, doses.of(shared)))
+                continue
+            people = replace(population, model=None)
+            label = f"scenarios {first + 1} to {first + len(shared)} with {', '.join(group) or 'no drug'}"
+            how = (group, engine, rewirings, _specificity(population))
+            team.submit(shared, label, _run_there, how, people, course, doses.of(shared))
         while team is not None and team.under_way:
             team.take(keep)
     finally:
         if team is not None:
             team.close()
-    return found
+    return simulated
+
+
+def _specificity(population: Population) -> str:
+    return DEFAULT if population.model is None else population.model.specificity
+
+
+def _models(
+    drugs: Mapping[Scenario, tuple[str, ...]],
+    library: Library,
+    population: Population,
+    *,
+    engine: str,
+    rewirings: tuple[Rewiring, ...],
+    here: bool,
+) -> dict[tuple[str, ...], Model]:
+    """Group of drugs -> model, as few as serve all scenarios; if they run `here`, `library` gets the new compiled."""
+    groups = [g for g in library if any(set(d) <= set(g) for d in drugs.values())]
+    groups += drug_groups({s: d for s, d in drugs.items() if not any(set(d) <= set(g) for g in groups)}, least=0)
+    new = {g: _model(g, rewirings, _specificity(population)) for g in groups if g not in library}
+    if here:
+        compiled = _compile(list(new.values()), engine)
+        library |= {g: pair for g, pair in zip(new, zip(new.values(), compiled, strict=True), strict=True)}
+    return {g: library[g][0] if g in library else new[g] for g in groups}
+
+
+def _jobs(
+    scenarios: Mapping[Scenario, float],
+    drugs: Mapping[Scenario, tuple[str, ...]],
+    groups: tuple[tuple[str, ...], ...],
+    patients: int,
+) -> Iterator[tuple[tuple[str, ...], int, tuple[Scenario, ...]]]:
+    """Scenarios that one job integrates: the group of drugs, the number of the first, and those of similar length."""
+    size = max(1, _PER_JOB // max(1, patients))
+    for group in groups:
+        served = [s for s in scenarios if next(g for g in groups if set(drugs[s]) <= set(g)) == group]
+        served.sort(key=lambda s: scenarios[s])  # a job runs as long as its longest scenario
+        for start in range(0, len(served), size):
+            yield group, start, tuple(served[start : start + size])
+
+
+@dataclass(frozen=True)
+class _DoseTables:
+    """Doses of all patients by regimens and the day on which they start, each made at its first use."""
+
+    population: Population
+    scenarios: Mapping[Scenario, float]
+    regimens: Mapping[str, Any]
+    made: dict[tuple[Any, float], list[Doses]] = field(default_factory=dict)
+
+    def of(self, shared: Sequence[Scenario]) -> dict[tuple[Any, float], list[Doses]]:
+        """Return the tables of the scenarios that have regimens."""
+        tables = {}
+        for s in shared:
+            key = (s.regimens, s.treat_from)
+            if s.regimens:
+                if key not in self.made:
+                    last = max(
+                        end for other, end in self.scenarios.items() if (other.regimens, other.treat_from) == key
+                    )
+                    given = [self.regimens[text] for text in s.regimens]
+                    self.made[key] = _doses(self.population, given, s.treat_from, last)
+                tables[key] = self.made[key]
+        return tables
 
 
 def _model(drugs: tuple[str, ...], rewirings: tuple[Rewiring, ...], specificity: str) -> Model:
@@ -311,15 +355,13 @@ def _compiled_there(
 
 
 def _run_there(
-    drugs: tuple[str, ...],
-    engine: str,
-    rewirings: tuple[Rewiring, ...],
-    specificity: str,
+    built: tuple[tuple[str, ...], str, tuple[Rewiring, ...], str],
     population: Population,
-    *rest: Any,
+    course: _Course,
+    doses: Mapping[Any, Sequence[Doses]],
 ) -> Any:
-    """Run a part on a worker of a cluster, which builds and compiles the model at its first."""
-    return _run(population, *_compiled_there(drugs, engine, rewirings, specificity), *rest)
+    """Run a course on a worker of a cluster, which builds and compiles the model at its first."""
+    return _run(population, *_compiled_there(*built), course, doses)
 
 
 def _doses(population: Population, regimens: Sequence[Any], start: float, last: float) -> list[Doses]:
@@ -343,21 +385,28 @@ def _doses(population: Population, regimens: Sequence[Any], start: float, last: 
     return tables
 
 
+@dataclass(frozen=True)
+class _Course:
+    """What is integrated together: scenarios, outputs, the end of each patient's course, output times."""
+
+    scenarios: tuple[Scenario, ...]
+    names: tuple[str, ...]
+    until: FloatArray
+    grid: FloatArray
+    rtol: float
+
+
 def _run(
     population: Population,
     model: Model,
     compiled: Compiled,
-    scenarios: Sequence[Scenario],
-    names: Sequence[str],
-    until: FloatArray,
-    grid: FloatArray,
+    course: _Course,
     doses: Mapping[Any, Sequence[Doses]],
-    rtol: float,
 ) -> tuple[dict[Scenario, dict[str, FloatArray]], dict[Scenario, int]]:
     """Values and failures of some scenarios, as in `Simulated`."""
     from immunescape.engine.api import FAILED, Doses, Job
 
-    n = len(population)
+    n, scenarios, names, grid = len(population), course.scenarios, course.names, course.grid
     for name in names:
         model.scale(name)  # refuses an unknown one
     base, initial = _base(population, model)
@@ -374,20 +423,20 @@ def _run(
             if name not in parameters:
                 parameters[name] = np.full(n * len(scenarios), model.parameters[name].base)
             parameters[name][rows] = value
-        if one.clones:
+        if one.clones or _clones_without_mechanism(model, one):
             own = {c: v[rows] for c, v in states.items() if c.startswith("C_")}
-            for name, cells in _clones(model, own, one).items():
+            for name, cells in clone_cells(model, own, one).items():
                 states[name][rows] = cells
         tables += list(doses[one.regimens, one.treat_from]) if one.regimens else [Doses.none()] * n
     job = Job(
         n=n * len(scenarios),
-        times=grid[grid <= until.max() + 1e-9],
-        outputs=tuple(names),
+        times=grid[grid <= course.until.max() + 1e-9],
+        outputs=names,
         parameters=parameters,
         initial=states,
         doses=tables,
-        until=until,
-        rtol=rtol,
+        until=course.until,
+        rtol=course.rtol,
         atol=model.atol(),
         max_steps=_MAX_STEPS,
     )
@@ -479,14 +528,19 @@ def linked_factor(
     return result
 
 
-def _clones(model: Model, states: Mapping[str, FloatArray], one: Scenario) -> dict[str, FloatArray]:
+def _clones_without_mechanism(model: Model, one: Scenario) -> list[str]:
+    """Return the clones of mechanisms that a scenario switches off: they do not exist in it."""
+    return [c.name for c in model.clones if c.fraction and model.quantities[f"fraction_{c.name}"].owner in one.off]
+
+
+def clone_cells(model: Model, states: Mapping[str, FloatArray], one: Scenario) -> dict[str, FloatArray]:
+    """Return the cells of every clone: shares as the scenario has them; the others keep their proportions."""
     known = {c.name for c in model.clones}
     shares = dict(one.clones)
     for name, _ in one.clones:
         if name not in known:
             raise unknown_word("clone", name, known)
-        if model.quantities[f"fraction_{name}"].owner in one.off:
-            del shares[name]  # a clone of a mechanism that is switched off does not exist
+    shares |= dict.fromkeys(_clones_without_mechanism(model, one), 0.0)
     total = np.sum([states[f"C_{c}"] for c in known], axis=0)
     others = [c for c in known if c not in shares]
     rest = np.sum([states[f"C_{c}"] for c in others], axis=0) if others else np.zeros_like(total)

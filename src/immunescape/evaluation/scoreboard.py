@@ -8,7 +8,7 @@ with the interval score (``gneiting2007``), which punishes width and misses alik
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ from immunescape.evaluation.weighting import weighted_survival
 
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
+    from immunescape.trial.spec import Published
 
 __all__ = [
     "LANDMARKS",
@@ -51,7 +52,7 @@ FloatArray = NDArray[np.float64]
 RESAMPLES = 400
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Score:
     """One predicted figure beside the published one.
 
@@ -115,101 +116,160 @@ def score_trial(result: TrialResult, *, resamples: int = RESAMPLES, seed: int = 
             f"trial '{result.trial.name}' has nothing to be scored against",
             hint="Add a `published:` block to its file; `immunescape trial --template` shows one.",
         )
-    role, kind = roles().get(result.trial.name, ("own", ""))
-    kind = kind or regimen_class(result.trial)
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x5C0E,)))
-    tables = {arm.name: arm_outcomes(result, arm.name) for arm in result.trial.arms}
-    sizes = {arm.name: arm.n or len(tables[arm.name].response) for arm in published.arms}
-    posterior = Posterior.shipped()
-    fits = [] if posterior is None else posterior.draws(resamples, seed)
-    draws = {
-        name: resampled_rows(rng, posterior_weights(result, name, fits), len(tables[name].response), size, resamples)
-        for name, size in sizes.items()
-        if name in tables and len(tables[name].response)
-    }
-    scores: list[Score] = []
-    structure = shipped_discrepancy(comparison_kind(result.trial))
+    scorer = _Scorer.of(result, published, resamples=resamples, seed=seed)
+    # in this order: each draws the errors of the model's structure from one stream
+    return [*scorer.arms(), *scorer.hazard_ratios(), *scorer.landmarks()]
 
-    def off(kind: str) -> FloatArray:
-        """Errors (resamples,) of the model's structure."""
-        return structure.get(kind, 0.0) * rng.standard_normal(resamples)
 
-    def add(
-        arm: str, endpoint: str, predicted: float | None, spread: FloatArray, value: Any, bounds: Any,
-        same: float | None = None, model: float | None = None,
-    ) -> None:  # fmt: skip
-        low, high = interval(spread)
-        plow, phigh = bounds or (None, None)
-        n = sum(len(tables[part].response) for part in arm.split(" / ") if part in tables)
-        size = sum(sizes.get(part, 0) for part in arm.split(" / "))
-        scores.append(
-            Score(
-                result.trial.name,
-                role,
-                arm,
-                endpoint,
-                predicted,
-                low,
-                high,
-                value,
-                plow,
-                phigh,
-                kind,
-                n,
-                same,
-                size,
-                model,
+@dataclass(frozen=True, kw_only=True)
+class _Scorer:
+    """A virtual trial resampled at the published sizes, and the figures that it is scored by.
+
+    Attributes
+    ----------
+    tables : arm -> outcomes of its virtual patients. sizes : arm -> published number of patients.
+    draws : arm -> rows of patients (resamples, size), each under another fit that the calibration leaves possible.
+    structure : kind of figure -> size of the error of the model's structure. rng : its stream.
+    """
+
+    result: TrialResult
+    published: Published
+    role: str
+    kind: str
+    resamples: int
+    seed: int
+    tables: Mapping[str, Any]
+    sizes: Mapping[str, int]
+    draws: Mapping[str, Any]
+    structure: Mapping[str, float]
+    rng: np.random.Generator
+
+    @classmethod
+    def of(cls, result: TrialResult, published: Published, *, resamples: int, seed: int) -> _Scorer:
+        """Resample the arms."""
+        role, kind = roles().get(result.trial.name, ("own", ""))
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x5C0E,)))
+        tables = {arm.name: arm_outcomes(result, arm.name) for arm in result.trial.arms}
+        sizes = {arm.name: arm.n or len(tables[arm.name].response) for arm in published.arms}
+        posterior = Posterior.shipped()
+        fits = [] if posterior is None else posterior.draws(resamples, seed)
+        draws = {
+            name: resampled_rows(
+                rng, posterior_weights(result, name, fits), len(tables[name].response), size, resamples
             )
+            for name, size in sizes.items()
+            if name in tables and len(tables[name].response)
+        }
+        return cls(
+            result=result,
+            published=published,
+            role=role,
+            kind=kind or regimen_class(result.trial),
+            resamples=resamples,
+            seed=seed,
+            tables=tables,
+            sizes=sizes,
+            draws=draws,
+            structure=shipped_discrepancy(comparison_kind(result.trial)),
+            rng=rng,
         )
 
-    figures = {str(arm["name"]): arm for arm in result.arms}
-    for arm in published.arms:
-        if arm.name not in draws:
-            continue
-        data, rows = tables[arm.name], draws[arm.name]
-        shares = moved_share(data.response[rows].mean(axis=1), off("orr"))
-        add(arm.name, "orr_pct", figures[arm.name]["orr_pct"], 100 * shares, arm.orr_pct, arm.orr_ci)
-        for name in ("pfs", "os"):
-            time, event = getattr(data, name)
-            spread = np.array([km_median(time[r], event[r]) for r in rows]) * np.exp(off("median"))
-            add(arm.name, f"{name}_median_months", figures[arm.name][f"{name}_median_months"], spread,
-                getattr(arm, f"{name}_median_months"), getattr(arm, f"{name}_median_ci"))  # fmt: skip
-    for k, record in enumerate([result.comparison, *result.comparison.get("others", [])]):
-        a, b = record.get("experimental"), record.get("control")
-        if a not in draws or b not in draws:
-            continue
-        known = published.others.get(str(a), {}) if k else vars(published)
-        for name in ("pfs", "os"):
-            ratios = hazard_ratios(getattr(tables[a], name), getattr(tables[b], name), draws[a], draws[b])
-            ratios = ratios * np.exp(off("hr"))
-            same = record.get("os_hr_same_course") if name == "os" else None
-            ratio = record.get(f"{name}_hr")
-            model = None
-            if role != "calibration" and ratio:
-                mean, delivered = delivered_shares(result.trial, str(a), f"{name}_hr", resamples, (seed,))
-                if mean != 1.0:
-                    # the effect is multiplied by the share that its class delivers, the chance of the trial is not
-                    model, ratios, ratio = ratio, ratios * ratio ** (delivered - 1.0), ratio**mean
-            add(f"{a} / {b}", f"{name}_hr", ratio, ratios, known.get(f"{name}_hr"), known.get(f"{name}_hr_ci"), same,
-                model)  # fmt: skip
-    for arm in published.arms:
-        for name in ("pfs", "os"):
-            for months, percent in arm.km.get(name, ()):
-                if arm.name not in draws or months not in LANDMARKS:
-                    continue
-                time, event = getattr(tables[arm.name], name)
-                if time.max() < months:
-                    continue  # beyond the follow-up of the virtual trial
-                at, n = np.array([float(months)]), len(time)
-                shares = np.array(
-                    [weighted_survival(time, event.astype(float), np.bincount(r, minlength=n) / len(r), at)[0]
-                     for r in draws[arm.name]]
-                )  # fmt: skip
-                # an error in ln of a median moves the log odds of survival by 2 ln 2 of it (exponential survival)
-                shares = moved_share(shares, 2.0 * math.log(2.0) * off("median"))
-                whole = 100 * float(weighted_survival(time, event.astype(float), np.full(n, 1 / n), at)[0])
-                add(arm.name, f"{name}_{months:g}_pct", whole, 100 * shares, percent, None)
-    return scores
+    def off(self, kind: str) -> FloatArray:
+        """Errors (resamples,) of the model's structure."""
+        return self.structure.get(kind, 0.0) * self.rng.standard_normal(self.resamples)
+
+    def score(
+        self,
+        arm: str,
+        endpoint: str,
+        predicted: float | None,
+        spread: FloatArray,
+        value: Any,
+        bounds: Any,
+        **others: Any,
+    ) -> Score:
+        """One figure with the interval of its resamples; `arm` is ``a / b`` for a comparison."""
+        low, high = interval(spread)
+        published_low, published_high = bounds or (None, None)
+        names = arm.split(" / ")
+        return Score(
+            trial=self.result.trial.name,
+            role=self.role,
+            arm=arm,
+            endpoint=endpoint,
+            predicted=predicted,
+            low=low,
+            high=high,
+            published=value,
+            published_low=published_low,
+            published_high=published_high,
+            regimen_class=self.kind,
+            n=sum(len(self.tables[name].response) for name in names if name in self.tables),
+            n_published=sum(self.sizes.get(name, 0) for name in names),
+            **others,
+        )
+
+    def arms(self) -> Iterator[Score]:
+        """Response rates and medians."""
+        figures = {str(arm["name"]): arm for arm in self.result.arms}
+        for arm in self.published.arms:
+            if arm.name not in self.draws:
+                continue
+            data, rows, of_arm = self.tables[arm.name], self.draws[arm.name], figures[arm.name]
+            shares = moved_share(data.response[rows].mean(axis=1), self.off("orr"))
+            yield self.score(arm.name, "orr_pct", of_arm["orr_pct"], 100 * shares, arm.orr_pct, arm.orr_ci)
+            for name in ("pfs", "os"):
+                time, event = getattr(data, name)
+                spread = np.array([km_median(time[r], event[r]) for r in rows]) * np.exp(self.off("median"))
+                median = f"{name}_median_months"
+                value, bounds = getattr(arm, median), getattr(arm, f"{name}_median_ci")
+                yield self.score(arm.name, median, of_arm[median], spread, value, bounds)
+
+    def hazard_ratios(self) -> Iterator[Score]:
+        """Hazard ratios of PFS and OS of each comparison."""
+        for k, record in enumerate([self.result.comparison, *self.result.comparison.get("others", [])]):
+            a, b = record.get("experimental"), record.get("control")
+            if a not in self.draws or b not in self.draws:
+                continue
+            published = self.published.others.get(str(a), {}) if k else vars(self.published)
+            for name in ("pfs", "os"):
+                outcomes = getattr(self.tables[a], name), getattr(self.tables[b], name)
+                ratios = hazard_ratios(*outcomes, self.draws[a], self.draws[b]) * np.exp(self.off("hr"))
+                ratio, model = record.get(f"{name}_hr"), None
+                if self.role != "calibration" and ratio:
+                    trial = self.result.trial
+                    mean, delivered = delivered_shares(trial, str(a), f"{name}_hr", self.resamples, (self.seed,))
+                    if mean != 1.0:
+                        # the effect is multiplied by the share that its class delivers, the chance of the trial is not
+                        model, ratios, ratio = ratio, ratios * ratio ** (delivered - 1.0), ratio**mean
+                yield self.score(
+                    f"{a} / {b}",
+                    f"{name}_hr",
+                    ratio,
+                    ratios,
+                    published.get(f"{name}_hr"),
+                    published.get(f"{name}_hr_ci"),
+                    same_course=record.get("os_hr_same_course") if name == "os" else None,
+                    unshrunk=model,
+                )
+
+    def landmarks(self) -> Iterator[Score]:
+        """Shares without the event at the months that were published, within the follow-up of the virtual trial."""
+        for arm in self.published.arms:
+            for name in ("pfs", "os"):
+                for months, percent in arm.km.get(name, ()):
+                    if arm.name not in self.draws or months not in LANDMARKS:
+                        continue
+                    time, event = getattr(self.tables[arm.name], name)
+                    if time.max() < months:
+                        continue
+                    at, n = np.array([float(months)]), len(time)
+                    counts = (np.bincount(r, minlength=n) / len(r) for r in self.draws[arm.name])
+                    shares = np.array([weighted_survival(time, event.astype(float), w, at)[0] for w in counts])
+                    # an error in ln of a median moves the log odds of survival by 2 ln 2 of it (exponential survival)
+                    shares = moved_share(shares, 2.0 * math.log(2.0) * self.off("median"))
+                    whole = 100 * float(weighted_survival(time, event.astype(float), np.full(n, 1 / n), at)[0])
+                    yield self.score(arm.name, f"{name}_{months:g}_pct", whole, 100 * shares, percent, None)
 
 
 Rival = Callable[[Score], tuple[float, float, float] | None]
@@ -226,7 +286,21 @@ def published_ratios() -> tuple[Score, ...]:
         for end in ("pfs_hr", "os_hr"):
             value = None if published is None else getattr(published, end)
             if role == "calibration" and value is not None:
-                out.append(Score(name, role, "", end, None, None, None, value, None, None, kind))
+                out.append(
+                    Score(
+                        trial=name,
+                        role=role,
+                        arm="",
+                        endpoint=end,
+                        predicted=None,
+                        low=None,
+                        high=None,
+                        published=value,
+                        published_low=None,
+                        published_high=None,
+                        regimen_class=kind,
+                    )
+                )
     return tuple(out)
 
 

@@ -36,7 +36,7 @@ _EDGE = 0.05
 _PER_JOB = 1000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sensitivity:
     """Result of a sensitivity analysis.
 
@@ -293,17 +293,17 @@ def run_sensitivity(
         rows = _sobol_rows(treated, chosen, values, base, rng)
         names = chosen
     return Sensitivity(
-        spec.name,
-        treated.arm.name,
-        method,
-        tuple(names),
-        rows,
-        len(values),
-        int(np.isnan(values[:, 0]).sum()),
-        int(np.isinf(values[:, 0]).sum()),
-        float(np.mean(values[np.isfinite(values[:, 0]), 0])),
-        seed,
-        time.perf_counter() - begin,
+        trial=spec.name,
+        arm=treated.arm.name,
+        method=method,
+        parameters=tuple(names),
+        rows=rows,
+        points=len(values),
+        undiagnosed=int(np.isnan(values[:, 0]).sum()),
+        failed=int(np.isinf(values[:, 0]).sum()),
+        orr=float(np.mean(values[np.isfinite(values[:, 0]), 0])),
+        seed=seed,
+        seconds=time.perf_counter() - begin,
     )
 
 

@@ -11,30 +11,30 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
 from immunescape.evaluation.calibration import (
-    Calibration,
-    Fitted,
     chance,
     checked,
     discrepancy_by_comparison,
     fit_sources,
     kinetics_trials,
 )
+from immunescape.evaluation.calibration_result import Calibration, Fitted
+from immunescape.evaluation.calibration_settings import CalibrationChanges, CalibrationSettings, settings_with
 from immunescape.evaluation.fit_terms import Term, coordinates, held_terms, limits, terms, to_fit
 from immunescape.evaluation.posterior_draws import Draws, covariance_root
 from immunescape.evaluation.response_surface import Surface, design_rows, fit_surface, solve_surface, updated
-from immunescape.evaluation.target_sets import data_targets
-from immunescape.evaluation.targets import Target, Weighted, trial_targets
+from immunescape.evaluation.target_sets import all_targets
+from immunescape.evaluation.targets import Target, Weighted
 from immunescape.evaluation.weighting import Sample, pool
 from immunescape.evaluation.wide_rounds import SEED_STEP, PointTask, simulate_points
 from immunescape.files import check_folder
-from immunescape.population.fit import PopulationFit
+from immunescape.population.fit import FitTerm, PopulationFit
 from immunescape.trial.spec import Trial
 
 __all__ = ["calibrate_surface", "half_widths"]
@@ -54,7 +54,7 @@ def half_widths(moving: Sequence[Term], spread: float) -> FloatArray:
     return np.minimum(spread * np.array([t.prior_sd for t in moving]), WIDEST)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Simulator:
     """Simulates all trials of a calibration under given fits.
 
@@ -73,21 +73,38 @@ class Simulator:
     engine: str
 
     def populations(
-        self, fits: Sequence[PopulationFit], seeds: Sequence[int], patients: int, folder: str,
+        self,
+        fits: Sequence[PopulationFit],
+        seeds: Sequence[int],
+        patients: int,
+        folder: str,
         progress: Callable[[int, int], None] | None = None,
-    ) -> list[Samples]:  # fmt: skip
+    ) -> list[Samples]:
         """Samples of each fit."""
         tasks = [
-            PointTask(self.trials, fit, patients, seed, (), (), self.kinetics,
-                      None if self.out is None else self.out / folder / f"population-{k:03d}", self.engine)
+            PointTask(
+                trials=self.trials,
+                fit=fit,
+                patients=patients,
+                seed=seed,
+                names=(),
+                scores=(),
+                kinetics=self.kinetics,
+                folder=None if self.out is None else self.out / folder / f"population-{k:03d}",
+                engine=self.engine,
+            )
             for k, (fit, seed) in enumerate(zip(fits, seeds, strict=True))
-        ]  # fmt: skip
+        ]
         return simulate_points(tasks, workers=self.workers, cluster=self.cluster, progress=progress)
 
-    def one(
-        self, fit: PopulationFit, patients: int, offset: int, folder: str,
+    def weighted(
+        self,
+        fit: PopulationFit,
+        patients: int,
+        offset: int,
+        folder: str,
         progress: Callable[[int, int], None] | None = None,
-    ) -> Weighted:  # fmt: skip
+    ) -> Weighted:
         """Equally weighted patients of one fit, simulated in pieces."""
         pieces = max(1, round(patients / PIECE))
         each = math.ceil(patients / pieces)
@@ -110,78 +127,113 @@ class Step:
 
 def calibrate_surface(
     trials: Sequence[Trial],
+    settings: CalibrationSettings | None = None,
     *,
-    data: Path | None = None,
-    patients: int = 16,
     steps: int = 3,
     fresh: int = 300,
-    spread: float = 0.5,
-    seed: int = 1,
-    workers: int | None = None,
-    out: Path | None = None,
-    start: PopulationFit | None = None,
-    engine: str = "auto",
-    cluster: Any = None,
-    progress: Callable[[int, str, int, int], None] | None = None,
-    moving: Sequence[Term] | None = None,
-    draws: int = 0,
-    left_out: bool = False,
+    **changes: Unpack[CalibrationChanges],
 ) -> Calibration:
     """Fit the population to the published results of trials by a response surface.
 
     Parameters
     ----------
-    trials, data, seed, workers, out, start, engine, cluster, moving
-        As for :func:`immunescape.evaluation.calibration.calibrate`.
-    patients
-        Virtual patients per arm of each population of the design, which has twice the next power of two above the
-        number of terms.
+    trials, settings, changes
+        As for :func:`immunescape.evaluation.calibration.calibrate`; `patients` are those of each population of the
+        design, which has twice the next power of two above the number of terms, and `spread` is its half-width
+        (:func:`half_widths`). Progress reports the design as round 0.
     steps, fresh
         Steps after the design, and virtual patients per arm of each; as many again, others, check the last fit.
-    spread
-        Half-width of the design in prior standard deviations (:func:`half_widths`).
-    progress
-        Called with (round, what, done, in all); round 0 is the design.
-    draws
-        Draws from the posterior that are kept.
-    left_out
-        Whether to fit again on the surface without each trial.
 
     Raises
     ------
     InputError
         For a trial without published results, a wrong folder, or numbers that are not positive.
     """
-    from immunescape.parallel import usable_cores
-
+    used = settings_with(settings, changes)
+    patients = 16 if used.patients is None else used.patients
     if not trials:
         raise InputError("no trial to calibrate to")
-    if patients < 2 or steps < 1 or fresh < 20 or not spread > 0.0:
+    if patients < 2 or steps < 1 or fresh < 20 or not used.spread > 0.0:
         raise InputError(
-            f"a design of {patients} patients, {steps} steps of {fresh} patients and a spread of {spread}",
+            f"a design of {patients} patients, {steps} steps of {fresh} patients and a spread of {used.spread}",
             hint="At least 2 patients per population, one step, 20 patients per arm in a step, a spread above 0.",
         )
-    if out is not None:
-        check_folder(out)
-    begin = start or PopulationFit()
-    moving = tuple(terms() if moving is None else moving)
+    if used.out is not None:
+        check_folder(used.out)
+    begin = used.start or PopulationFit()
+    moving = tuple(terms() if used.moving is None else used.moving)
     held = held_terms(begin, moving)
-    targets = [t for trial in trials for t in trial_targets(trial)] + data_targets(data, trials)
+    targets = all_targets(trials, used.data)
     simulator = Simulator(
-        tuple(trials), seed, kinetics_trials(targets), out,
-        workers if workers is not None else usable_cores(), cluster, engine,
-    )  # fmt: skip
+        trials=tuple(trials),
+        seed=used.seed,
+        kinetics=kinetics_trials(targets),
+        out=used.out,
+        workers=used.processes,
+        cluster=used.cluster,
+        engine=used.engine,
+    )
+    surface = _design(
+        simulator,
+        targets,
+        moving=moving,
+        start=begin,
+        patients=patients,
+        spread=used.spread,
+        progress=_report(used, 0, "populations of the design"),
+    )
+    best, surface, weighted = _steps(simulator, targets, surface, steps, fresh, (used, moving, held))
+    _, covariance = solve_surface(targets, surface, moving)
+    fitted = _fitted(targets, best, covariance, surface, weighted)
+    fit = to_fit(best.x, moving, np.sqrt(np.diag(covariance)), fit_sources(trials, used.data), held)
+    apart = {}
+    if used.left_out and len(trials) > 1:
+        predicted = left_out_figures(trials, targets, surface, moving)
+        spreads = [math.hypot(t.sd, e) for t, e in zip(targets, surface.value_se, strict=True)]
+        apart = discrepancy_by_comparison(trials, targets, predicted, spreads)
+    check = simulator.weighted(fit, fresh, FRESH_SEED, "fresh", _report(used, steps + 1, "parts"))
+    figures, left = checked(targets, check, moving, fitted)
+    result = Calibration(
+        fit=fit,
+        moving=moving,
+        rounds=(fitted,),
+        seed=used.seed,
+        patients=patients,
+        discrepancy=left,
+        fresh=figures,
+        left_out=apart,
+        draws=normal_draws(best.x, covariance, moving, used.draws, used.seed) if used.draws else None,
+        points=2 * len(design_rows(len(moving))),
+        spread=used.spread,
+    )
+    if used.out is not None:
+        result.write(used.out)
+    return result
 
-    def tell(number: int, what: str) -> Callable[[int, int], None] | None:
-        return None if progress is None else lambda done, total: progress(number, what, done, total)
 
-    surface = _design(simulator, targets, moving, begin, patients, spread, tell(0, "populations of the design"))
+def _report(settings: CalibrationSettings, number: int, simulated: str) -> Callable[[int, int], None] | None:
+    """Progress of one round."""
+    progress = settings.progress
+    return None if progress is None else lambda done, total: progress(number, simulated, done, total)
+
+
+def _steps(
+    simulator: Simulator,
+    targets: Sequence[Target],
+    surface: Surface,
+    steps: int,
+    fresh: int,
+    of_calibration: tuple[CalibrationSettings, Sequence[Term], Sequence[FitTerm]],
+) -> tuple[Step, Surface, Weighted]:
+    """Simulate where the surface is best, `steps` times; returns the best step, the surface, and the last patients."""
+    settings, moving, held = of_calibration
     best: Step | None = None
     reach = 1.0
     for number in range(1, steps + 1):
         x, _ = solve_surface(targets, surface, moving, reach=reach)
         tried = to_fit(x, moving, held=held)
-        weighted = simulator.one(tried, fresh, STEP_SEED, f"step-{number}", tell(number, "parts"))
+        progress = _report(settings, number, "parts")
+        weighted = simulator.weighted(tried, fresh, STEP_SEED, f"step-{number}", progress)
         step = _step(targets, weighted, x, moving)
         moved = updated(surface, x, step.value, step.error)
         if best is None or step.loss + step.prior < best.loss + best.prior:
@@ -191,30 +243,19 @@ def calibrate_surface(
             reach *= 0.5
     if best is None:
         raise InputError("no step was simulated")
-    _, covariance = solve_surface(targets, surface, moving)
-    fitted = _fitted(targets, best, covariance, surface, weighted)
-    fit = to_fit(best.x, moving, np.sqrt(np.diag(covariance)), fit_sources(trials, data), held)
-    posterior = None
-    if draws:
-        posterior = normal_draws(best.x, covariance, moving, draws, seed)
-    apart = {}
-    if left_out and len(trials) > 1:
-        predicted = left_out_figures(trials, targets, surface, moving)
-        spreads = [math.hypot(t.sd, e) for t, e in zip(targets, surface.value_se, strict=True)]
-        apart = discrepancy_by_comparison(trials, targets, predicted, spreads)
-    check = simulator.one(fit, fresh, FRESH_SEED, "fresh", tell(steps + 1, "parts"))
-    figures, left = checked(targets, check, moving, fitted)
-    points = 2 * len(design_rows(len(moving)))
-    made = Calibration(fit, moving, (fitted,), seed, patients, left, figures, apart, posterior, points, spread)
-    if out is not None:
-        made.write(out)
-    return made
+    return best, surface, weighted
 
 
 def _design(
-    simulator: Simulator, targets: Sequence[Target], moving: Sequence[Term], start: PopulationFit, patients: int,
-    spread: float, progress: Callable[[int, int], None] | None,
-) -> Surface:  # fmt: skip
+    simulator: Simulator,
+    targets: Sequence[Target],
+    *,
+    moving: Sequence[Term],
+    start: PopulationFit,
+    patients: int,
+    spread: float,
+    progress: Callable[[int, int], None] | None,
+) -> Surface:
     """Simulate the design about a fit, moved as little as the limits of the terms require."""
     half, bound = half_widths(moving, spread), limits(moving)
     centre = np.clip(coordinates(start, moving), -bound + half, bound - half)
@@ -290,9 +331,12 @@ def left_out_figures(
         if not mine or not others:
             continue
         part = replace(
-            surface, value=surface.value[others], value_se=surface.value_se[others], slope=surface.slope[others],
+            surface,
+            value=surface.value[others],
+            value_se=surface.value_se[others],
+            slope=surface.slope[others],
             slope_se=surface.slope_se[others],
-        )  # fmt: skip
+        )
         x, _ = solve_surface([targets[k] for k in others], part, moving)
         predicted = surface.at(x)
         out |= {targets[k].name: float(predicted[k]) for k in mine}

@@ -31,15 +31,37 @@ from immunescape.evaluation.targets import (
     response_by_sp142,
     response_by_tmb,
     stratum_targets,
+    trial_targets,
 )
 from immunescape.trial.spec import Trial
 
-__all__ = ["MONO_ARMS", "data_targets"]
+__all__ = ["MONO_ARMS", "all_targets", "data_targets"]
 
-MONO_ARMS = (("oak", "atezolizumab"), ("checkmate-017", "nivolumab"), ("checkmate-057", "nivolumab"))
-"""Arms with a checkpoint inhibitor alone, of unselected PD-L1, that stand beside a cohort's response by PD-L1."""
+MONO_ARMS = (
+    ("oak", "atezolizumab"),
+    ("checkmate-017", "nivolumab"),
+    ("checkmate-057", "nivolumab"),
+    ("all-comers-pembrolizumab", "pembrolizumab"),
+)
+"""Arms with a checkpoint inhibitor alone, of unselected PD-L1, that stand beside a cohort's response by biomarker; the
+last is no trial but the first-line patients of such a cohort (``harness/protocols``)."""
 RELAPSE_ARMS = (("keynote-024", "pembrolizumab"), *MONO_ARMS)
 """Arms whose patients with acquired resistance to an inhibitor alone are looked at for clones."""
+
+
+def all_targets(trials: Sequence[Trial], data: Path | None) -> list[Target]:
+    """Targets of the trials' published results and of the data folder.
+
+    A protocol without published results takes part where patients' data stand beside one of its arms (`MONO_ARMS`).
+
+    Raises
+    ------
+    InputError
+        For a trial that has neither published results nor data to stand beside, or a wrong folder.
+    """
+    beside = {name for name, _ in MONO_ARMS} if data is not None else set()
+    published = [t for trial in trials if trial.published or trial.name not in beside for t in trial_targets(trial)]
+    return published + data_targets(data, trials)
 
 
 def data_targets(data: Path | None, trials: Sequence[Trial]) -> list[Target]:

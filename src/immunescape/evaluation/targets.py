@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -81,6 +81,7 @@ class Target:
     sd: float
     figure: Callable[[Weighted], float]
     back: Callable[[float], float]
+    _: KW_ONLY
     arms: tuple[tuple[str, str], ...] = ()
     kind: str = ""
     tolerance: float = 0.0
@@ -137,21 +138,49 @@ def trial_targets(trial: Trial) -> list[Target]:
         own = ((trial.name, arm.name),)
         if arm.orr_pct is not None:
             p = arm.orr_pct / 100.0
-            out.append(Target(f"{label}, ORR (%)", src.get("orr", ""), logit(p), share_sd(p, n, TOLERANCE["orr"]),
-                              share(arm.name, "orr"), percent, own, "orr",
-                              TOLERANCE["orr"]))  # fmt: skip
+            out.append(
+                Target(
+                    f"{label}, ORR (%)",
+                    src.get("orr", ""),
+                    logit(p),
+                    share_sd(p, n, TOLERANCE["orr"]),
+                    share(arm.name, "orr"),
+                    percent,
+                    arms=own,
+                    kind="orr",
+                    tolerance=TOLERANCE["orr"],
+                )
+            )
         for endpoint, median in (("pfs", arm.pfs_median_months), ("os", arm.os_median_months)):
             sd = share_sd(0.5, n, TOLERANCE["survival"])
             if median is not None:
-                out.append(Target(f"{label}, {endpoint.upper()} at {median:g} months (%)", src.get(endpoint, ""), 0.0,
-                                  sd, survival(arm.name, endpoint, median, MEDIAN_WINDOW), percent, own, "median",
-                                  TOLERANCE["survival"]))  # fmt: skip
+                out.append(
+                    Target(
+                        f"{label}, {endpoint.upper()} at {median:g} months (%)",
+                        src.get(endpoint, ""),
+                        0.0,
+                        sd,
+                        survival(arm.name, endpoint, median, MEDIAN_WINDOW),
+                        percent,
+                        arms=own,
+                        kind="median",
+                        tolerance=TOLERANCE["survival"],
+                    )
+                )
         for point in arm.km.get("os", ()):
             if point[0] >= LATE_MONTHS:
                 p = point[1] / 100.0
-                out.append(Target(f"{label}, OS at {point[0]:g} months (%)", src.get("km", ""), logit(p),
-                                  share_sd(p, n, TOLERANCE["survival"]), survival(arm.name, "os_last", point[0], 0.0),
-                                  percent, own))  # fmt: skip
+                out.append(
+                    Target(
+                        f"{label}, OS at {point[0]:g} months (%)",
+                        src.get("km", ""),
+                        logit(p),
+                        share_sd(p, n, TOLERANCE["survival"]),
+                        survival(arm.name, "os_last", point[0], 0.0),
+                        percent,
+                        arms=own,
+                    )
+                )
     for endpoint in ("pfs", "os"):
         ratio = getattr(trial.published, f"{endpoint}_hr")
         interval = getattr(trial.published, f"{endpoint}_hr_ci")
@@ -166,9 +195,19 @@ def trial_targets(trial: Trial) -> list[Target]:
             (one, wa), (two, wb) = w[a], w[b]
             return weighted_hazard_ratio(one.times[e], wa, two.times[e], wb)
 
-        out.append(Target(f"{trial.name}: {endpoint.upper()} hazard ratio", src.get(endpoint, ""), math.log(ratio),
-                          math.hypot(error, TOLERANCE["hr"]), log_ratio, math.exp, (a, b), "hr",
-                          TOLERANCE["hr"]))  # fmt: skip
+        out.append(
+            Target(
+                f"{trial.name}: {endpoint.upper()} hazard ratio",
+                src.get(endpoint, ""),
+                math.log(ratio),
+                math.hypot(error, TOLERANCE["hr"]),
+                log_ratio,
+                math.exp,
+                arms=(a, b),
+                kind="hr",
+                tolerance=TOLERANCE["hr"],
+            )
+        )
     return out
 
 
@@ -206,8 +245,17 @@ def _curve(key: tuple[str, str], endpoint: str, time: FloatArray, event: FloatAr
 
         # points of one curve depend on each other, and on the median that counts already
         sd = DEPENDENT * share_sd(p, len(time), TOLERANCE["survival"])
-        out.append(Target(f"{key[0]}: {key[1]}, {endpoint.upper()} at {months:g} months (%)", source, logit(p), sd,
-                          figure, percent, (key,)))  # fmt: skip
+        out.append(
+            Target(
+                f"{key[0]}: {key[1]}, {endpoint.upper()} at {months:g} months (%)",
+                source,
+                logit(p),
+                sd,
+                figure,
+                percent,
+                arms=(key,),
+            )
+        )
     return out
 
 
@@ -231,9 +279,10 @@ def patient_rows(path: Path, patients: Patients) -> Iterator[tuple[int, dict[str
             if patients == "training" and study:
                 if not row.get(column):
                     raise InputError(
-                        f"no '{column}': the held-out patients cannot be identified", where=f"{path}, row {number}",
+                        f"no '{column}': the held-out patients cannot be identified",
+                        where=f"{path}, row {number}",
                         hint="A fit leaves out 30 % of these patients by their identifiers.",
-                    )  # fmt: skip
+                    )
                 if is_held_out(study, row[column]):
                     continue
             yield number, row
@@ -275,7 +324,7 @@ def oak_targets(path: Path, patients: Patients = "all") -> list[Target]:
         # these patients count already in the ratio of the whole trial
         sd = DEPENDENT * math.hypot(math.sqrt(1.0 / ea.sum() + 1.0 / eb.sum()), TOLERANCE["hr"])
         label = f"oak: {endpoint.upper()} hazard ratio, {name}"
-        out.append(Target(label, "gandara2018", ratio, sd, figure, math.exp, (one, two)))
+        out.append(Target(label, "gandara2018", ratio, sd, figure, math.exp, arms=(one, two)))
     return out
 
 
@@ -309,8 +358,17 @@ def kinetics_targets(path: Path, patients: Patients = "all") -> list[Target]:
                     return logit(float(known @ (np.nan_to_num(sample.values[rate]) <= edge)) / float(known.sum()))
 
                 sd = DEPENDENT * share_sd(share, n, TOLERANCE["survival"])
-                out.append(Target(f"{key[0]}: {key[1]}, {rate.replace('_', ' ')} of a lesion <= {edge:.3g} (%)",
-                                  "laleh2022", logit(share), sd, figure, percent, (key,)))  # fmt: skip
+                out.append(
+                    Target(
+                        f"{key[0]}: {key[1]}, {rate.replace('_', ' ')} of a lesion <= {edge:.3g} (%)",
+                        "laleh2022",
+                        logit(share),
+                        sd,
+                        figure,
+                        percent,
+                        arms=(key,),
+                    )
+                )
     return out
 
 
@@ -399,7 +457,7 @@ def ctdna_targets(path: Path, patients: Patients = "all") -> list[Target]:
         chance = math.sqrt(1.0 / event[high].sum() + 1.0 / event[~high].sum())
         name = f"{key[0]}: {key[1]}, OS hazard ratio of much over little ctDNA"
         sd = math.hypot(chance, TOLERANCE["stratum"])
-        out.append(Target(name, "gandara2018", ratio, sd, figure, math.exp, (key,)))
+        out.append(Target(name, "gandara2018", ratio, sd, figure, math.exp, arms=(key,)))
     return out
 
 
@@ -498,7 +556,15 @@ def stratum_targets(
 
         value = logit(responders / n) - logit(base[0] / base[1])
         variance = sum(1.0 / k + 1.0 / (m - k) for k, m in ((responders, n), base))
-        out.append(Target(f"response to {label}, odds ratio {name} v {first}", source, value,
-                          math.hypot(math.sqrt(variance), TOLERANCE["stratum"]), figure, math.exp,
-                          tuple(arms)))  # fmt: skip
+        out.append(
+            Target(
+                f"response to {label}, odds ratio {name} v {first}",
+                source,
+                value,
+                math.hypot(math.sqrt(variance), TOLERANCE["stratum"]),
+                figure,
+                math.exp,
+                arms=tuple(arms),
+            )
+        )
     return out

@@ -167,9 +167,13 @@ def _settled(
 
 
 def _solved(
-    bare: Model, changed: Callable[[float], Mapping[str, float]], aim: float, engine: str, tolerance: float,
+    bare: Model,
+    changed: Callable[[float], Mapping[str, float]],
+    aim: float,
+    engine: str,
+    tolerance: float,
     first: Mapping[Key, float] | None = None,
-) -> _Solved:  # fmt: skip
+) -> _Solved:
     """Find where the time to diagnosis, which grows with x, is that aimed at: steps to a bracket, then Brent's method.
 
     `first` are strengths to start from, those of a slower or untouched tumour; else the stored ones.

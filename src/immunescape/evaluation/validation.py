@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ class Validation:
     scores: tuple[Score, ...]
     patients: int | None
     seed: int
+    _: KW_ONLY
     kinetics: tuple[LesionArm, ...] = ()
     response_by_pdl1: tuple[ResponseRow, ...] = ()
     response_by_size: tuple[ResponseRow, ...] = ()
@@ -157,9 +158,16 @@ def validate(
                 progress(name, done, total)
 
         result = run_trial(
-            trial, patients=size, seed=seed, workers=workers, out=None if out is None else out / name, engine=engine,
-            paired=trial.can_pair, progress=tell, cluster=cluster,
-        )  # fmt: skip
+            trial,
+            patients=size,
+            seed=seed,
+            workers=workers,
+            out=None if out is None else out / name,
+            engine=engine,
+            paired=trial.can_pair,
+            progress=tell,
+            cluster=cluster,
+        )
         results.append(result)
         if number < scored:
             scores.extend(score_trial(result, seed=seed))

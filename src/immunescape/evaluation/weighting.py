@@ -56,7 +56,7 @@ LOW_PDL1, HIGH_PDL1 = 0.45, 0.16
 """Shares of OAK's patients with PD-L1 in TC0 and IC0, and in TC3 or IC3; virtual patients are parted by rank of TPS."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sample:
     """Patients of one arm, from one or more simulated populations.
 
@@ -162,27 +162,35 @@ class Sample:
         groups |= _carriers(rows)
         groups |= {f"SLD<{SLD_MM:g} mm": size < SLD_MM, f"SLD>={SLD_MM:g} mm": size >= SLD_MM}
         made = cls(
-            result.trial.name,
-            arm.name,
-            tuple(kept),
-            z,
-            np.column_stack([linked_score(n, rows) for n in kept]) if kept else np.empty((len(rows), 0)),
-            np.array([unexplained_share(n, region) for n in kept]),
-            {s: standard_score(s, rows) for s in scores},
-            np.isin(best, ("CR", "PR")).astype(float),
-            times,
-            groups,
-            ((fit, len(rows)),),
-            (_rates(result, arm, rows) if kinetics else {}) | _numbers(rows),
+            trial=result.trial.name,
+            arm=arm.name,
+            names=tuple(kept),
+            z=z,
+            linked=np.column_stack([linked_score(n, rows) for n in kept]) if kept else np.empty((len(rows), 0)),
+            left=np.array([unexplained_share(n, region) for n in kept]),
+            covariates={s: standard_score(s, rows) for s in scores},
+            response=np.isin(best, ("CR", "PR")).astype(float),
+            times=times,
+            groups=groups,
+            proposals=((fit, len(rows)),),
+            values=(_rates(result, arm, rows) if kinetics else {}) | _numbers(rows),
         )
         stream = 0 if result.paired else next(k for k, a in enumerate(result.trial.arms) if a.name == arm.name)
         return _with_lesions(made, rows, fit, result.seed, stream)
 
     @classmethod
     def of_scores(
-        cls, rows: pd.DataFrame, names: Sequence[str], scores: Sequence[str], fit: PopulationFit, *,
-        drugs: tuple[str, ...], specificity: str, seed: int, stream: int = 0,
-    ) -> Sample:  # fmt: skip
+        cls,
+        rows: pd.DataFrame,
+        names: Sequence[str],
+        scores: Sequence[str],
+        fit: PopulationFit,
+        *,
+        drugs: tuple[str, ...],
+        specificity: str,
+        seed: int,
+        stream: int = 0,
+    ) -> Sample:
         """Patients with their scores alone, without outcomes: for the ratio of densities between two fits.
 
         Parameters
@@ -203,7 +211,19 @@ class Sample:
         left = np.array([unexplained_share(n, rows["region"].iloc[0]) for n in kept])
         covariates = {s: standard_score(s, rows) for s in scores}
         none = np.zeros(len(rows))
-        made = cls("", "", tuple(kept), z, linked, left, covariates, none, {}, {}, ((fit, len(rows)),))
+        made = cls(
+            trial="",
+            arm="",
+            names=tuple(kept),
+            z=z,
+            linked=linked,
+            left=left,
+            covariates=covariates,
+            response=none,
+            times={},
+            groups={},
+            proposals=((fit, len(rows)),),
+        )
         return _with_lesions(made, rows, fit, seed, stream)
 
     def residuals(self, fit: PopulationFit) -> tuple[FloatArray, FloatArray]:
@@ -304,21 +324,21 @@ def pool(samples: Sequence[Sample]) -> Sample:
     first = samples[0]
     proposals = tuple(p for s in samples for p in s.proposals)
     joined = Sample(
-        first.trial,
-        first.arm,
-        first.names,
-        np.concatenate([s.z for s in samples]),
-        np.concatenate([s.linked for s in samples]),
-        first.left,
-        {k: np.concatenate([s.covariates[k] for s in samples]) for k in first.covariates},
-        np.concatenate([s.response for s in samples]),
-        {
+        trial=first.trial,
+        arm=first.arm,
+        names=first.names,
+        z=np.concatenate([s.z for s in samples]),
+        linked=np.concatenate([s.linked for s in samples]),
+        left=first.left,
+        covariates={k: np.concatenate([s.covariates[k] for s in samples]) for k in first.covariates},
+        response=np.concatenate([s.response for s in samples]),
+        times={
             k: (np.concatenate([s.times[k][0] for s in samples]), np.concatenate([s.times[k][1] for s in samples]))
             for k in first.times
         },
-        {k: np.concatenate([s.groups[k] for s in samples]) for k in first.groups},
-        proposals,
-        {k: np.concatenate([s.values[k] for s in samples]) for k in first.values},
+        groups={k: np.concatenate([s.groups[k] for s in samples]) for k in first.groups},
+        proposals=proposals,
+        values={k: np.concatenate([s.values[k] for s in samples]) for k in first.values},
         lesions=_stacked([s.lesions for s in samples], [len(s) for s in samples], len(first.names)),
         kinds=first.kinds,
     )

@@ -60,7 +60,7 @@ def scatter(centre: FloatArray, moving: Sequence[Term], count: int, spread: floa
     return values
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PointTask:
     """All trials of one population.
 
@@ -90,9 +90,15 @@ def simulate_point(task: PointTask) -> Samples:
     for trial in task.trials:
         folder = None if task.folder is None else task.folder / trial.name
         result = run_trial(
-            trial, patients=task.patients, seed=task.seed, workers=1, out=folder, engine=task.engine, fit=task.fit,
+            trial,
+            patients=task.patients,
+            seed=task.seed,
+            workers=1,
+            out=folder,
+            engine=task.engine,
+            fit=task.fit,
             paired=True,
-        )  # fmt: skip
+        )
         for arm in trial.arms:
             made[trial.name, arm.name] = Sample.of(
                 result, arm, task.names, task.scores, task.fit, kinetics=trial.name in task.kinetics

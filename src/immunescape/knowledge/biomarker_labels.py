@@ -8,7 +8,7 @@ of the table. A biomarker that was not tested there is ``not established``; neit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from typing import Literal
 
@@ -35,6 +35,7 @@ class BiomarkerLabel:
 
     biomarker: str
     label: Label
+    _: KW_ONLY
     definition: str = ""
     n: int = 0
     carriers: int = 0
@@ -87,18 +88,18 @@ def biomarker_labels() -> dict[str, BiomarkerLabel]:
         labels[row["biomarker"]] = BiomarkerLabel(
             row["biomarker"],
             _label(p_interaction < 0.05, p_control < 0.05),
-            row["definition"],
-            int(row["n"]),
-            int(row["carriers"]),
-            value["interaction_hr"],
-            (value["interaction_low"], value["interaction_high"]),
-            value["interaction_p"],
-            value["control_hr"],
-            (value["control_low"], value["control_high"]),
-            value["control_p"],
-            row["trial"],
-            row["source"],
-            row["note"],
+            definition=row["definition"],
+            n=int(row["n"]),
+            carriers=int(row["carriers"]),
+            interaction_hr=value["interaction_hr"],
+            interaction_interval=(value["interaction_low"], value["interaction_high"]),
+            interaction_p=value["interaction_p"],
+            control_hr=value["control_hr"],
+            control_interval=(value["control_low"], value["control_high"]),
+            control_p=value["control_p"],
+            trial=row["trial"],
+            source=row["source"],
+            note=row["note"],
         )
     return labels
 

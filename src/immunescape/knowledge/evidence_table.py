@@ -56,7 +56,7 @@ FEWEST = 80
 """Rows that the table of combination trials is to have."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EvidenceRow:
     """One trial in one setting; `lines` and `pdl1` are ranges as the table writes them.
 

@@ -181,7 +181,7 @@ class ReadNote:
     left: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PatientProfile:
     """Everything measured and called in one patient.
 
@@ -200,6 +200,7 @@ class PatientProfile:
     """
 
     patient: str
+    _: KW_ONLY
     samples: tuple[str, ...] = ()
     biomarkers: Mapping[str, Measurement] = field(default_factory=dict)
     calls: Mapping[str, Call] = field(default_factory=dict)
@@ -210,8 +211,16 @@ class PatientProfile:
     resistance: Any = None
     response: Any = None
 
+    def __repr__(self) -> str:
+        present = [name for name, call in self.calls.items() if call.state == "present"]
+        measured = sum(m.status != "not_assessable" for m in self.biomarkers.values())
+        return (
+            f"PatientProfile({self.patient!r}, {measured} of {len(self.biomarkers)} biomarkers measured; present: "
+            f"{', '.join(present) or 'no mechanism'})"
+        )
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class StudyProfile:
     """The profiles of a study's patients, with what was read and what was wrong with it.
 
@@ -227,3 +236,9 @@ class StudyProfile:
     patients: Mapping[str, PatientProfile]
     reads: tuple[ReadNote, ...] = ()
     problems: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return (
+            f"StudyProfile({self.study!r}, {len(self.patients)} patients, {len(self.reads)} files read, "
+            f"{len(self.problems)} problems)"
+        )

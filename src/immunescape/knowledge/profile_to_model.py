@@ -24,7 +24,7 @@ _TRANSFORMATIONS = ("identity", "set", "exclude", "range", "percentile")
 _SCALES = ("none", "sd", "sd_ln", "score", "interval")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProfileLink:
     """One row of the table.
 
@@ -74,16 +74,16 @@ def _link(row: Row) -> ProfileLink:
     if row["transformation"] == "range" and ".." not in row["factor"]:
         raise InputError(f"'{row['factor']}' is not a range", where=row.where, hint="Write it as 0..1.")
     return ProfileLink(
-        row["biomarker"],
-        row["unit"],
-        row.parts("when", "|"),
-        row["target"],
-        row["kind"],  # type: ignore[arg-type]
-        row["transformation"],  # type: ignore[arg-type]
-        row["factor"],
-        row.number_or_none("spread"),
-        row["spread_scale"],  # type: ignore[arg-type]
-        row.parts("source"),
-        row["grade"],
-        row["note"],
+        biomarker=row["biomarker"],
+        unit=row["unit"],
+        when=row.parts("when", "|"),
+        target=row["target"],
+        kind=row["kind"],  # type: ignore[arg-type]
+        transformation=row["transformation"],  # type: ignore[arg-type]
+        factor=row["factor"],
+        spread=row.number_or_none("spread"),
+        spread_scale=row["spread_scale"],  # type: ignore[arg-type]
+        source=row.parts("source"),
+        grade=row["grade"],
+        note=row["note"],
     )

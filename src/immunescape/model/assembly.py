@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,6 +23,7 @@ from immunescape.model.suppression import revise
 from immunescape.model.units import RATE, VOLUME, multiply
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from immunescape.engine.api import Compiled, Engine
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Model", "computation_order"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Model:
     """An assembled model: what is integrated, in base units (day, cm, cell, nanomole, milligram).
 
@@ -121,18 +123,18 @@ class Model:
         if check_units:
             _check_units(draft)
         return cls(
-            tuple(m for m in chosen if not isinstance(m, Drug)),
-            tuple(m for m in chosen if isinstance(m, Drug)),
-            draft.states,
-            draft.parameters,
-            draft.quantities,
-            draft.reactions,
-            draft.events,
-            draft.compartments,
-            tuple(c for c, _ in draft.clones.values()),
-            tuple(keys),
-            tuple(missing),
-            None if strengths is None else dict(strengths),
+            mechanisms=tuple(m for m in chosen if not isinstance(m, Drug)),
+            drugs=tuple(m for m in chosen if isinstance(m, Drug)),
+            states=draft.states,
+            parameters=draft.parameters,
+            quantities=draft.quantities,
+            reactions=draft.reactions,
+            events=draft.events,
+            compartments=draft.compartments,
+            clones=tuple(c for c, _ in draft.clones.values()),
+            modulations=tuple(keys),
+            missing_strengths=tuple(missing),
+            strengths=None if strengths is None else dict(strengths),
             specificity=option,
         )
 
@@ -262,6 +264,18 @@ class Model:
         from immunescape.model.describe import summary
 
         return summary(self)
+
+    def parameter_table(self) -> pd.DataFrame:
+        """Return a table of the parameters by name: value, unit, distribution, grade, source, mechanism, note."""
+        import pandas as pd
+
+        from immunescape.model.describe import parameter_table
+
+        return pd.DataFrame(parameter_table(self)).set_index("name")
+
+    def _repr_html_(self) -> str:
+        lines = self.describe().split("\nMechanisms:", 1)[0].splitlines()
+        return f"<p><b>{html.escape(repr(self))}</b></p>" + "".join(f"<p>{html.escape(line)}</p>" for line in lines)
 
     def __repr__(self) -> str:
         return (

@@ -27,7 +27,9 @@ def _add(draft: Draft, name: str, expression: Expression, meaning: str, owner: s
     draft.claim(name, kind, owner)
     if access:
         draft.access[name] |= access
-    draft.quantities[name] = ModelQuantity(name, expression, "dimensionless", meaning, owner, kind)
+    draft.quantities[name] = ModelQuantity(
+        name=name, expression=expression, unit="dimensionless", meaning=meaning, owner=owner, kind=kind
+    )
 
 
 def add_clones(draft: Draft) -> None:
@@ -86,12 +88,12 @@ def add_pools(draft: Draft) -> None:
     for name, (pool_, owner) in draft.pools.items():
         unit = parse_unit(pool_.unit, f"pool '{name}' of '{owner}'")
         draft.quantities[name] = ModelQuantity(
-            name,
-            total(terms[name]),
-            pool_.unit,
-            pool_.meaning,
-            owner,
-            "pool",
+            name=name,
+            expression=total(terms[name]),
+            unit=pool_.unit,
+            meaning=pool_.meaning,
+            owner=owner,
+            kind="pool",
             factor=unit.factor,
             dimension=unit.dimension,
         )

@@ -139,7 +139,7 @@ class Clone:
     traits: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Mechanism:
     """A part of the biology that can be switched off.
 
@@ -167,7 +167,7 @@ class Mechanism:
     events: tuple[Event, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Drug(Mechanism):
     """A mechanism that is dosed."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from immunescape.model.assembly import Model
     from immunescape.model.parameters import Parameter
 
-__all__ = ["bibliography", "citation_keys", "equations", "parameter_table", "state_table", "summary"]
+__all__ = ["bibliography", "citation_keys", "equations", "parameter_table", "reactions_of", "state_table", "summary"]
 
 
 def equations(model: Model, mechanism: str | None = None) -> str:
@@ -53,6 +53,11 @@ def _flows(model: Model) -> dict[str, list[str]]:
                 factor = "" if stoichiometry == 1 else f"{stoichiometry:g} * "
                 flows[state].append(f"{sign} {factor}{name}")
     return flows
+
+
+def reactions_of(model: Model, state: str) -> str:
+    """Write the right-hand side of a state: its reactions, with signs and stoichiometries."""
+    return " ".join(_flows(model)[state]).removeprefix("+ ") or "0"
 
 
 def _section(model: Model, mechanism: Mechanism, flows: dict[str, list[str]]) -> str:

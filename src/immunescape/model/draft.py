@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 from immunescape.errors import ModelError, unknown_word
 from immunescape.model import registry
@@ -40,6 +40,7 @@ class Draft:
     """Gathers the declarations of all mechanisms; `immunescape.model.assembly` drives it."""
 
     chosen: Sequence[Mechanism]
+    _: KW_ONLY
     clones: dict[str, tuple[Clone, str]] = field(default_factory=dict)
     traits: dict[str, tuple[Trait, str]] = field(default_factory=dict)
     pools: dict[str, tuple[Pool, str]] = field(default_factory=dict)
@@ -164,16 +165,16 @@ class Draft:
         atol = _ATOL[unit.dimension] if state.atol is None else state.atol * unit.factor
         initial = self.expression(state.initial, mechanism.name, f"initial value of state '{name}'", clone)
         self.states[name] = ModelState(
-            name,
-            state.unit,
-            unit.factor,
-            unit.dimension,
-            state.compartment,
-            state.meaning,
-            initial,
-            atol,
-            mechanism.name,
-            clone,
+            name=name,
+            unit=state.unit,
+            factor=unit.factor,
+            dimension=unit.dimension,
+            compartment=state.compartment,
+            meaning=state.meaning,
+            initial=initial,
+            atol=atol,
+            owner=mechanism.name,
+            clone=clone,
         )
 
     def add_dynamics(self, mechanism: Mechanism) -> None:
@@ -186,11 +187,11 @@ class Draft:
                 self.claim(name, "quantity", mechanism.name)
                 unit = parse_unit(quantity.unit, f"{label(mechanism)}, quantity '{name}'")
                 self.quantities[name] = ModelQuantity(
-                    name,
-                    self.expression(quantity.expression, mechanism.name, f"quantity '{name}'", clone),
-                    quantity.unit,
-                    quantity.meaning,
-                    mechanism.name,
+                    name=name,
+                    expression=self.expression(quantity.expression, mechanism.name, f"quantity '{name}'", clone),
+                    unit=quantity.unit,
+                    meaning=quantity.meaning,
+                    owner=mechanism.name,
                     observable=quantity.observable,
                     factor=unit.factor,
                     dimension=unit.dimension,
@@ -226,7 +227,13 @@ class Draft:
         if any(self.states[s].owner != mechanism.name for s in touched):
             rate = product([Name(switch_id(mechanism.name)), rate])
         self.reactions[name] = ModelReaction(
-            name, rate, reaction.meaning, sides[0], sides[1], dimension, mechanism.name
+            name=name,
+            rate=rate,
+            meaning=reaction.meaning,
+            reactants=sides[0],
+            products=sides[1],
+            dimension=dimension,
+            owner=mechanism.name,
         )
 
     def _event(self, event: Event, name: str, clone: str, mechanism: Mechanism) -> None:

@@ -6,9 +6,8 @@ the names that its docstring lists.
 
 from __future__ import annotations
 
-from immunescape.model.drugs._antibody import antibody
+from immunescape.model.drugs._antibody import IntegratedTissue, QuasiSteadyTissue, antibody
 from immunescape.model.drugs._chemotherapy import chemotherapy
-from immunescape.model.drugs._compact_antibody import compact_antibody
 from immunescape.model.drugs._small_molecule import small_molecule
 
-__all__ = ["antibody", "chemotherapy", "compact_antibody", "small_molecule"]
+__all__ = ["IntegratedTissue", "QuasiSteadyTissue", "antibody", "chemotherapy", "small_molecule"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -50,6 +50,7 @@ class Parameter:
     name: str
     value: float
     unit: str
+    _: KW_ONLY
     factor: float = 1.0
     dimension: Dimension = DIMENSIONLESS
     distribution: str = ""
@@ -201,17 +202,17 @@ def _read(row: dict[str, str], owner: str, where: str) -> Parameter:
         name,
         value,
         row["unit"],
-        unit.factor,
-        unit.dimension,
-        distribution,
-        _number(row, "spread", where),
-        _number(row, "lower", where),
-        _number(row, "upper", where),
-        sources,
-        grade,
-        row.get("note", ""),
-        owner,
-        where,
+        factor=unit.factor,
+        dimension=unit.dimension,
+        distribution=distribution,
+        spread=_number(row, "spread", where),
+        lower=_number(row, "lower", where),
+        upper=_number(row, "upper", where),
+        sources=sources,
+        grade=grade,
+        note=row.get("note", ""),
+        owner=owner,
+        origin=where,
     )
     _check_distribution(parameter)
     return parameter

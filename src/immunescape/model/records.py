@@ -14,7 +14,7 @@ __all__ = ["ModelEvent", "ModelQuantity", "ModelReaction", "ModelState", "Quanti
 QuantityKind = Literal["quantity", "pool", "factor", "strength", "trait", "fraction"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelState:
     """A state: `initial` is in base units, `factor` turns `unit` into base units, `atol` is in base units."""
 
@@ -30,7 +30,7 @@ class ModelState:
     clone: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelReaction:
     """A flow; `rate` is in base units per day for a stoichiometry of one, with the mechanism's switch where it acts."""
 
@@ -44,7 +44,7 @@ class ModelReaction:
     owner: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelQuantity:
     """A value that follows from states and parameters; `expression` is in base units."""
 

@@ -34,7 +34,7 @@ _PARAMETER = "parameter:"
 _RELATIVE = "relative:"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Axis:
     """A suppressive axis: what is active in some patients and nearly silent in the others.
 
@@ -110,9 +110,16 @@ def _read(path: Path, changed: int) -> tuple[Axis, ...]:
                 raise ModelError(f"'{cells['axis']}' occurs twice", where=where)
             sources = tuple(s for s in (w.strip() for w in cells["source"].split(";")) if s and s not in GRADES)
             axes[cells["axis"]] = Axis(
-                cells["axis"], tuple(cells["acts_on"].split()), prevalence, silent, spread, sources, cells["grade"],
-                cells["note"], where,
-            )  # fmt: skip
+                name=cells["axis"],
+                acts_on=tuple(cells["acts_on"].split()),
+                prevalence=prevalence,
+                silent=silent,
+                spread=spread,
+                sources=sources,
+                grade=cells["grade"],
+                note=cells["note"],
+                origin=where,
+            )
     return tuple(axes.values())
 
 
@@ -146,10 +153,19 @@ def add_activities(
             draft.claim(name, "activity", owner)
             draft.access[name] |= {key[2] for key in covered}
             draft.parameters[name] = Parameter(
-                name, 1.0, "dimensionless", distribution="sparse", spread=axis.spread, sources=axis.sources,
-                grade=axis.grade, note=f"activity of {axis.name} relative to the mean over patients. {axis.note}",
-                owner=owner, origin=axis.origin, prevalence=axis.prevalence, silent=axis.silent,
-            )  # fmt: skip
+                name,
+                1.0,
+                "dimensionless",
+                distribution="sparse",
+                spread=axis.spread,
+                sources=axis.sources,
+                grade=axis.grade,
+                note=f"activity of {axis.name} relative to the mean over patients. {axis.note}",
+                owner=owner,
+                origin=axis.origin,
+                prevalence=axis.prevalence,
+                silent=axis.silent,
+            )
         for key in covered:
             scaled.setdefault(key, []).append(Name(name))
             if axis.is_relative(key):
@@ -157,9 +173,14 @@ def add_activities(
         for other in axis.parameters:
             if other in draft.parameters:
                 draft.parameters[other] = replace(
-                    draft.parameters[other], distribution="sparse", spread=axis.spread, lower=None, upper=None,
-                    prevalence=axis.prevalence, silent=axis.silent,
-                )  # fmt: skip
+                    draft.parameters[other],
+                    distribution="sparse",
+                    spread=axis.spread,
+                    lower=None,
+                    upper=None,
+                    prevalence=axis.prevalence,
+                    silent=axis.silent,
+                )
     return scaled, relative
 
 
@@ -183,6 +204,13 @@ def revise(draft: Draft, table: Path = _REVISED) -> None:
         if name in draft.parameters:
             old = draft.parameters[name]
             draft.parameters[name] = replace(
-                old, value=new.value, unit=new.unit, factor=new.factor, dimension=new.dimension, sources=new.sources,
-                grade=new.grade, note=new.note, origin=new.origin,
-            )  # fmt: skip
+                old,
+                value=new.value,
+                unit=new.unit,
+                factor=new.factor,
+                dimension=new.dimension,
+                sources=new.sources,
+                grade=new.grade,
+                note=new.note,
+                origin=new.origin,
+            )

@@ -38,8 +38,15 @@ __all__ = [
 
 _INTERACTIONS = "toxicity_interactions"
 _INTERACTION_COLUMNS = (
-    "first", "second", "quantity", "hazard_factor", "toxicities", "source", "grade", "note",
-)  # fmt: skip
+    "first",
+    "second",
+    "quantity",
+    "hazard_factor",
+    "toxicities",
+    "source",
+    "grade",
+    "note",
+)
 _PROBABILITIES = ("grade3", "discontinuation", "death")
 _OTHERS = {
     "onset_median": "week",
@@ -53,7 +60,7 @@ _ATTRIBUTED = {f"attributed_{q}": "dimensionless" for q in _PROBABILITIES}
 _UNITS = {q: "percent" for q in _PROBABILITIES} | _OTHERS | _ATTRIBUTED
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ToxicityFact:
     """One published or assumed number.
 
@@ -77,7 +84,7 @@ class ToxicityFact:
     origin: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Interaction:
     """How the hazards of two drugs or classes act together: `hazard_factor` times their sum."""
 
@@ -91,7 +98,7 @@ class Interaction:
     note: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Toxicity:
     """Harm of a set of drugs that are given together.
 
@@ -183,16 +190,16 @@ def toxicity_facts() -> tuple[ToxicityFact, ...]:
             raise InputError(f"{quantity} cannot be {value:g} {row['unit']}", where=where)
         facts.append(
             ToxicityFact(
-                row["regimen"],
-                quantity,
-                value,
-                row["unit"],
-                count,
-                row["causality"],
-                _sources(row["source"]),
-                row["grade"],
-                row["note"],
-                where,
+                regimen=row["regimen"],
+                quantity=quantity,
+                value=value,
+                unit=row["unit"],
+                n=count,
+                causality=row["causality"],
+                sources=_sources(row["source"]),
+                grade=row["grade"],
+                note=row["note"],
+                origin=where,
             )
         )
     return tuple(facts)
@@ -208,14 +215,14 @@ def interactions() -> tuple[Interaction, ...]:
             _check_foreign((row["first"], row["second"]), row.where)
         table.append(
             Interaction(
-                row["first"],
-                row["second"],
-                row["quantity"],
-                float(row["hazard_factor"]),
-                row["toxicities"],
-                _sources(row["source"]),
-                row["grade"],
-                row["note"],
+                first=row["first"],
+                second=row["second"],
+                quantity=row["quantity"],
+                hazard_factor=float(row["hazard_factor"]),
+                toxicities=row["toxicities"],
+                sources=_sources(row["source"]),
+                grade=row["grade"],
+                note=row["note"],
             )
         )
     return tuple(table)
@@ -345,20 +352,20 @@ def _toxicity(drugs: frozenset[str]) -> Toxicity:
         other[quantity] = _merge(quantity, [_pooled(r) for r in rows])
         facts += [f for r in rows for f in r]
     return Toxicity(
-        tuple(sorted(drugs)),
-        label,
-        probability["grade3"],
-        probability["discontinuation"],
-        probability["death"],
-        other["onset_median"],
-        other["onset_spread"],
-        other["delay_per_cycle"] / 100,
-        other["delay_length"],
-        other["dose_reduction"] / 100,
-        other["reduced_dose"] / 100,
-        combined,
-        next(g for g in ("assumed", "fitted", "measured") if g in grades),
-        tuple(dict.fromkeys(facts)),
+        drugs=tuple(sorted(drugs)),
+        regimen=label,
+        grade3=probability["grade3"],
+        discontinuation=probability["discontinuation"],
+        death=probability["death"],
+        onset_median_weeks=other["onset_median"],
+        onset_spread=other["onset_spread"],
+        delay_per_cycle=other["delay_per_cycle"] / 100,
+        delay_weeks=other["delay_length"],
+        dose_reduction=other["dose_reduction"] / 100,
+        reduced_dose=other["reduced_dose"] / 100,
+        combined=combined,
+        grade=next(g for g in ("assumed", "fitted", "measured") if g in grades),
+        facts=tuple(dict.fromkeys(facts)),
     )
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["PatientCourse"]
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@dataclass(frozen=True, repr=False, eq=False, kw_only=True)
 class PatientCourse:
     """Course of a patient under a regimen; made by :meth:`VirtualPatient.simulate`.
 
@@ -80,13 +80,13 @@ class PatientCourse:
 
         return write_omex(self, path)
 
-    def to_petab(self, folder: str | Path, estimate: Sequence[str] = ()) -> list[Path]:
+    def to_petab(self, folder: str | Path, estimate: str | Sequence[str] = ()) -> list[Path]:
         """Write a PEtab problem; see :func:`immunescape.patients.exchange.write_petab`."""
         from immunescape.patients.exchange import write_petab
 
         return write_petab(self, folder, estimate)
 
-    def plot(self, panels: Sequence[str] | None = None, path: str | Path | None = None) -> Figure:
+    def plot(self, panels: str | Sequence[str] | None = None, path: str | Path | None = None) -> Figure:
         """Plot the course; see :func:`immunescape.patients.plot.plot_courses`."""
         from immunescape.patients.plot import plot_courses
 
@@ -101,6 +101,11 @@ class PatientCourse:
             For an output that was not asked for; names the nearest.
         """
         if name not in self.table.columns:
+            if name in self.model.quantities or name in self.model.states or name in self.model.parameters:
+                raise InputError(
+                    f"'{name}' was not put out in this course",
+                    hint=f"Simulate with observe=['{name}', …] (`--observe {name}`).",
+                )
             raise unknown_word("output of this course", name, [str(c) for c in self.table.columns])
         return self.table[name]
 

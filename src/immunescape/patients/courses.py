@@ -68,7 +68,7 @@ class PatientCourses:
             rows.append(row)
         return pd.DataFrame(rows)
 
-    def plot(self, panels: Sequence[str] | None = None, path: str | Path | None = None) -> Figure:
+    def plot(self, panels: str | Sequence[str] | None = None, path: str | Path | None = None) -> Figure:
         """Plot the courses over each other; see :func:`immunescape.patients.plot.plot_courses`."""
         from immunescape.patients.plot import plot_courses
 

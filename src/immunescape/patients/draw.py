@@ -62,6 +62,7 @@ def draw_patient(
         How distributions across patients are moved; None takes the fit that ships.
     **covariates
         Covariate = value: ``pdl1_tps=60``, ``stk11=True``, ``histology="squamous"``.
+        `immunescape.trial.covariates.COVARIATES` lists them with their units and values.
 
     Raises
     ------
@@ -189,7 +190,7 @@ def _again(
     row = rows.iloc[0]
     stream = 0 if paired else names.index(str(row["arm"]))
     spec = PopulationSpec(
-        seed, stream, region=region_of(trial.population), rtol=RTOL, block_size=1, fit=fit, eligibility=None
+        seed, stream=stream, region=region_of(trial.population), rtol=RTOL, block_size=1, fit=fit, eligibility=None
     )
     # the model with the trial's drugs: growth leaves them out, and so gives the same state
     made = BlockMaker(prepared_model(trial.drugs, trial.specificity), spec, get_engine(engine)).block(number)
@@ -247,15 +248,16 @@ def _plain(value: Any) -> Any:
 
 def _valid(name: str, value: Any) -> Any:
     """A covariate's value, checked as trial files check theirs."""
-    from immunescape.trial.covariates import COVARIATES
+    from immunescape.trial.covariates import COVARIATES, unknown_covariate
 
     if name not in COVARIATES:
-        raise unknown_word("covariate", name, COVARIATES)
+        raise unknown_covariate(name)
     about = COVARIATES[name]
     if not about.is_number:
-        if not any(value == v and isinstance(value, bool) == isinstance(v, bool) for v in about.values):
+        category = about.category(value)
+        if category is None:
             raise unknown_word(f"value of {name}", str(value), [str(v) for v in about.values])
-        return value
+        return category
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(float(value)):
         raise InputError(f"{value!r} is not a number", where=name, hint=f"Give {about.meaning} in {about.unit or '1'}.")
     if not about.low <= float(value) <= about.high:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from immunescape.errors import InputError, unknown_word
+from immunescape.errors import InputError, several, unknown_word
 
 if TYPE_CHECKING:
     from immunescape.patients.course import PatientCourse
@@ -190,7 +190,7 @@ def _generator(libsedml: Any, document: Any, report: Any, name: str, target: str
 
 
 def write_petab(
-    course: PatientCourse, folder: str | Path, estimate: Sequence[str] = (), *, noise: float = 0.1
+    course: PatientCourse, folder: str | Path, estimate: str | Sequence[str] = (), *, noise: float = 0.1
 ) -> list[Path]:
     """Write a PEtab problem (version 1): this patient's model and scans, parameters to be estimated.
 
@@ -224,7 +224,7 @@ def write_petab(
         raise InputError(f"noise is {noise}", hint="A positive number, such as 0.1.")
     values: Mapping[str, float] = course.start["parameters"]
     rows = ["parameterId\tparameterScale\tlowerBound\tupperBound\tnominalValue\testimate"]
-    for name in dict.fromkeys(estimate):
+    for name in dict.fromkeys(several(estimate)):
         if name not in course.model.parameters:
             raise unknown_word("parameter", name, course.model.parameters)
         value = float(values.get(name, course.model.parameters[name].base))

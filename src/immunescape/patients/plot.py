@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from immunescape.errors import InputError
+from immunescape.errors import InputError, several
 from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ MARKS = {"CR": "v", "PR": "v", "SD": "o", "PD": "^", "NE": "x", "": "s"}
 
 
 def plot_courses(
-    courses: Sequence[PatientCourse], panels: Sequence[str] | None = None, path: str | Path | None = None
+    courses: Sequence[PatientCourse], panels: str | Sequence[str] | None = None, path: str | Path | None = None
 ) -> Figure:
     """Plot courses over months: the change of the tumour's diameter, serum concentrations, and further outputs.
 
@@ -55,6 +55,7 @@ def plot_courses(
     if not courses:
         raise InputError("no course to plot")
     if panels is not None:
+        panels = several(panels)
         for name in panels:
             for course in courses:
                 course.column(name)
@@ -137,9 +138,13 @@ def _draw_tumour(axis: Axes, courses: Sequence[PatientCourse]) -> None:
             mark = MARKS.get(str(response), "o")
             inside = "white" if new and mark != "x" else style["color"]
             axis.plot(
-                float(day) / DAYS_PER_MONTH, float(change), mark, color=style["color"], markersize=5,
+                float(day) / DAYS_PER_MONTH,
+                float(change),
+                mark,
+                color=style["color"],
+                markersize=5,
                 markerfacecolor=inside,
-            )  # fmt: skip
+            )
         death = course.outcome.get("death_day")
         if death is not None:
             axis.plot(death / DAYS_PER_MONTH, 0.0, "P", color=style["color"], markersize=8, clip_on=False)
@@ -168,9 +173,13 @@ def _draw_drugs(axis: Axes, courses: Sequence[PatientCourse]) -> None:
             axis.plot(_months(course), values, **style)
             peak = int(np.nanargmax(values)) if np.isfinite(values).any() else 0
             axis.annotate(
-                name.removeprefix("conc_"), (_months(course)[peak], top), fontsize=6.5, color=style["color"],
-                xytext=(2, 2), textcoords="offset points",
-            )  # fmt: skip
+                name.removeprefix("conc_"),
+                (_months(course)[peak], top),
+                fontsize=6.5,
+                color=style["color"],
+                xytext=(2, 2),
+                textcoords="offset points",
+            )
     axis.set_yscale("log")
     if lowest:
         axis.set_ylim(min(lowest), 3e4 * max(lowest))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from immunescape.errors import EngineError, InputError, unknown_word
+from immunescape.errors import EngineError, InputError, several, unknown_word
 from immunescape.patients.course import PatientCourse
 from immunescape.patients.engine_doses import doses_after_visits
 
@@ -44,7 +44,7 @@ def simulate_patient(
     *,
     months: float = 24.0,
     conduct: Conduct = "trial",
-    observe: Sequence[str] | None = None,
+    observe: str | Sequence[str] | None = None,
     every_days: float = 1.0,
     scans: str | None = None,
     engine: str = "auto",
@@ -98,19 +98,43 @@ def simulate_patient(
     if rtol is None:
         rtol = patient.rtol
     _check_number("rtol", rtol, 0.0, 0.1)
+    if not isinstance(regimen, str):
+        raise InputError(
+            f"the regimen is {regimen!r}", hint="Give one text; several regimens are compared by patient.compare([…])."
+        )
     given = Regimen() if regimen.strip().casefold() in UNTREATED else parse_regimen(regimen)
     used, compiled = _prepared(patient, given, model, engine)
-    names = tuple(dict.fromkeys(observe)) if observe is not None else _observables(used)
+    names = tuple(dict.fromkeys(several(observe))) if observe is not None else _observables(used)
     for name in names:
         used.unit(name)  # refuses an unknown one
     horizon = months * DAYS_PER_MONTH
-    followed, row, visits = _followed(patient, used, compiled, given, months, scans, rtol, conduct, engine)
+    followed, row, visits = _followed(
+        patient,
+        used,
+        compiled=compiled,
+        regimen=given,
+        months=months,
+        scans=scans,
+        rtol=rtol,
+        conduct=conduct,
+        engine=engine,
+    )
     end, doses = horizon, _planned(patient, given, horizon)
     if conduct == "trial":
         end = horizon if row["death_day"] is None else min(horizon, float(row["death_day"]))
         doses = followed["doses"]
     text = str(given) if given.drugs else "no treatment"
-    table = _trajectory(patient, used, compiled, followed, names, doses, end, every_days, rtol)
+    table = _trajectory(
+        patient,
+        used,
+        compiled=compiled,
+        followed=followed,
+        names=names,
+        doses=doses,
+        end=end,
+        every_days=every_days,
+        rtol=rtol,
+    )
     return PatientCourse(
         patient=patient,
         regimen=text,
@@ -122,7 +146,7 @@ def simulate_patient(
         meanings={name: _meaning(used, name) for name in names},
         doses=_dose_table(doses),
         scans=visits,
-        outcome=_outcome(row) if conduct == "trial" else {},
+        outcome=_outcome(row, len(doses)) if conduct == "trial" else {},
         start=dict(followed["start"]),
         model=used,
         given=tuple(doses),
@@ -179,6 +203,7 @@ def _meaning(model: Model, name: str) -> str:
 def _followed(
     patient: VirtualPatient,
     model: Model,
+    *,
     compiled: Compiled,
     regimen: Regimen,
     months: float,
@@ -268,6 +293,7 @@ def _planned(patient: VirtualPatient, regimen: Regimen, horizon: float) -> list[
 def _trajectory(
     patient: VirtualPatient,
     model: Model,
+    *,
     compiled: Compiled,
     followed: dict[str, Any],
     names: Sequence[str],
@@ -314,7 +340,9 @@ def _dose_table(doses: Sequence[DoseRecord]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _outcome(row: dict[str, Any]) -> dict[str, Any]:
+def _outcome(row: dict[str, Any], doses: int) -> dict[str, Any]:
+    """What happened; `doses` counts those given, also the one on the day of the scan that ends treatment."""
+
     def day(name: str) -> float | None:
         value = row.get(name)
         return None if value is None or math.isnan(float(value)) else float(value)
@@ -327,6 +355,6 @@ def _outcome(row: dict[str, Any]) -> dict[str, Any]:
         "death_day": day("death_day"),
         "death_cause": row["death_cause"],
         "treatment_end_day": day("treatment_end_day"),
-        "doses_given": int(row["doses"]),
+        "doses_given": doses,
         "toxicity": [{"day": d, "grade": ">= 3", "outcome": o} for d, o in row["toxicity"]],
     }

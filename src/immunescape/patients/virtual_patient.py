@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from immunescape.errors import InputError, unknown_word
+from immunescape.errors import InputError, several, unknown_word
 from immunescape.model.specificity import DEFAULT, Specificity
 
 if TYPE_CHECKING:
@@ -30,14 +30,28 @@ __all__ = ["Change", "VirtualPatient"]
 Change = float | str
 """A value in the unit of the parameter table, or a factor of the patient's own value, such as ``x2``."""
 _SHOWN = (
-    "age", "sex", "histology", "stage", "smoking", "ecog", "pdl1_tps", "tmb_mut_mb", "driver", "sld_mm", "n_lesions",
-)  # fmt: skip
+    "age",
+    "sex",
+    "histology",
+    "stage",
+    "smoking",
+    "ecog",
+    "pdl1_tps",
+    "tmb_mut_mb",
+    "driver",
+    "sld_mm",
+    "n_lesions",
+)
 _NAMES = {
-    "ecog": "ECOG", "pdl1_tps": "PD-L1 TPS", "tmb_mut_mb": "TMB", "sld_mm": "sum of diameters", "n_lesions": "lesions",
-}  # fmt: skip
+    "ecog": "ECOG",
+    "pdl1_tps": "PD-L1 TPS",
+    "tmb_mut_mb": "TMB",
+    "sld_mm": "sum of diameters",
+    "n_lesions": "lesions",
+}
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, kw_only=True)
 class VirtualPatient:
     """A virtual patient at diagnosis; made by :func:`immunescape.patient` or ``result.patient(number)``.
 
@@ -149,17 +163,18 @@ class VirtualPatient:
 
         return simulate_patient(self, regimen, **options)
 
-    def compare(self, regimens: Sequence[str], **options: Any) -> PatientCourses:
+    def compare(self, regimens: str | Sequence[str], **options: Any) -> PatientCourses:
         """Simulate the patient under several regimens with the same random numbers; options as in :meth:`simulate`."""
         from immunescape.patients.courses import PatientCourses
 
-        if isinstance(regimens, str):
-            regimens = [regimens]
-        if not regimens:
+        texts = several(regimens)
+        if not texts:
             raise InputError("no regimen to compare", hint="Give one or more regimen texts.")
-        return PatientCourses(tuple(self.simulate(text, **options) for text in regimens))
+        return PatientCourses(tuple(self.simulate(text, **options) for text in texts))
 
-    def sweep(self, parameter: str, values: Sequence[Change], regimen: str = "none", **options: Any) -> PatientCourses:
+    def sweep(
+        self, parameter: str, values: Sequence[Change] | Change, regimen: str = "none", **options: Any
+    ) -> PatientCourses:
         """Simulate the patient for several values of one parameter; options as in :meth:`simulate`.
 
         Parameters
@@ -167,16 +182,17 @@ class VirtualPatient:
         parameter
             Parameter of the model.
         values
-            Values in the unit of its table, or factors such as ``"x2"``.
+            One or more values in the unit of its table, or factors such as ``"x2"``.
         regimen
             The treatment.
         """
         from immunescape.patients.courses import PatientCourses
 
-        if not len(values):
+        chosen: Sequence[Change] = [values] if isinstance(values, (str, int, float)) else values
+        if not len(chosen):
             raise InputError(f"no value of '{parameter}' to simulate", hint="Give one or more values.")
         courses = []
-        for value in values:
+        for value in chosen:
             text = f"{parameter} {value}" if isinstance(value, str) else f"{parameter} = {value:g}"
             courses.append(self.changed(**{parameter: value}).simulate(regimen, label=text, **options))
         return PatientCourses(tuple(courses))

@@ -10,7 +10,7 @@ number of processes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,6 +57,7 @@ class PopulationSpec:
     """
 
     seed: int
+    _: KW_ONLY
     stream: int = 0
     region: Region = "western"
     eligibility: Eligibility | None = None

@@ -166,7 +166,7 @@ def _truncated(
     out = np.empty(u.shape)
     for pair in {*zip(value.tolist(), spread.tolist(), strict=True)}:
         rows = (value == pair[0]) & (spread == pair[1])
-        out[rows] = Distribution(kind, kind, pair[0], pair[1], lower, upper).ppf(u[rows])
+        out[rows] = Distribution(kind, kind=kind, value=pair[0], spread=pair[1], lower=lower, upper=upper).ppf(u[rows])
     return out
 
 
@@ -373,7 +373,7 @@ def _blood(c: dict[str, NDArray[Any]], z: dict[str, FloatArray], t: ConditionalT
     from scipy.special import ndtr, ndtri
 
     def draw(name: str, kind: str, value: float, spread: float, lower: float | None, upper: float | None) -> FloatArray:
-        return Distribution(name, kind, value, spread, lower, upper).ppf(ndtr(z[name]))
+        return Distribution(name, kind=kind, value=value, spread=spread, lower=lower, upper=upper).ppf(ndtr(z[name]))
 
     number = t.number
     c["albumin_g_l"] = draw(
@@ -411,6 +411,11 @@ def _extent(c: dict[str, NDArray[Any]], z: dict[str, FloatArray], t: Conditional
     c["n_lesions"] = np.maximum(c["n_target_lesions"], c["n_sites"] + 1)
     smallest = t.number("sld_lower")
     sld = Distribution(
-        "sld", "lognormal", t.number("sld_median"), t.number("sld_sd_ln"), smallest, t.number("sld_upper")
+        "sld",
+        kind="lognormal",
+        value=t.number("sld_median"),
+        spread=t.number("sld_sd_ln"),
+        lower=smallest,
+        upper=t.number("sld_upper"),
     )
     c["sld_mm"] = np.maximum(sld.ppf(ndtr(z["sld"])), smallest * c["n_target_lesions"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from immunescape.model.draft import switch_id
 from immunescape.model.stored import untreated_model
 from immunescape.population.sampling import patient_generator
 
@@ -153,7 +154,8 @@ def emerge(
     states
         State -> (n,) amounts, base units.
     parameters
-        Name -> (n,) shares (dimensionless); a clone whose share is not there has the model's.
+        Name -> (n,) shares and switches of mechanisms (dimensionless); a clone whose share is not there has the
+        model's, and none where its mechanism is switched off.
     ids
         Numbers of the n patients.
     seed, stream
@@ -178,6 +180,8 @@ def emerge(
     named = ["emergence"] * len(ids) if purposes is None else purposes
     for clone in emerging:
         share = np.broadcast_to(parameters.get(clone.fraction, model.parameters[clone.fraction].base), total.shape)
+        # a clone of a mechanism that is switched off has no cells, as in the model's own initial state
+        share = share * parameters.get(switch_id(model.quantities[f"fraction_{clone.name}"].owner), 1.0)
         for k, patient in enumerate(ids):
             mean = float(np.clip(share[k], 0.0, 1.0)) * total[k] / each[k]
             cells = float(patient_generator(seed, stream, patient, f"{named[k]}:{clone.name}").poisson(mean))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -37,6 +37,7 @@ class Distribution:
     """
 
     name: str
+    _: KW_ONLY
     kind: str = ""
     value: float = math.nan
     spread: float | None = None
@@ -96,13 +97,13 @@ class Distribution:
         value = number("value")
         return cls(
             str(get("name")),
-            "" if isinstance(kind, float) else str(kind).strip(),
-            math.nan if value is None else value,
-            number("spread"),
-            number("lower"),
-            number("upper"),
-            number("prevalence"),
-            number("silent"),
+            kind="" if isinstance(kind, float) else str(kind).strip(),
+            value=math.nan if value is None else value,
+            spread=number("spread"),
+            lower=number("lower"),
+            upper=number("upper"),
+            prevalence=number("prevalence"),
+            silent=number("silent"),
         )
 
     @property

@@ -22,7 +22,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -68,6 +68,7 @@ class FitTerm:
     se: float
     source: str
     grade: str
+    _: KW_ONLY
     note: str = ""
 
 
@@ -129,7 +130,7 @@ class PopulationFit:
         for row in parse_rows(text, COLUMNS, origin):
             terms.append(
                 FitTerm(row["parameter"], row["term"], row.number("value"), row.number("se"), row["source"],
-                        row["grade"], row["note"])
+                        row["grade"], note=row["note"])
             )  # fmt: skip
         return cls(tuple(terms))
 

@@ -22,7 +22,7 @@ FloatArray = NDArray[np.float64]
 DOUBLING_TIME = "doubling_time"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Bound:
     """Plausible range of one observable, in `unit`."""
 
@@ -49,7 +49,17 @@ def read_bounds(table: str) -> tuple[Bound, ...]:
         lower, upper = row.number("lower"), row.number("upper")
         if not lower < upper:
             raise InputError("lower bound is not below upper bound", where=row.where)
-        bounds.append(Bound(row["observable"], lower, upper, row["unit"], row.sources, row["grade"], row["note"]))
+        bounds.append(
+            Bound(
+                observable=row["observable"],
+                lower=lower,
+                upper=upper,
+                unit=row["unit"],
+                sources=row.sources,
+                grade=row["grade"],
+                note=row["note"],
+            )
+        )
     return tuple(bounds)
 
 

@@ -29,7 +29,7 @@ __all__ = ["Population"]
 _METADATA = b"immunescape_population"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Population:
     """Virtual patients at diagnosis, before any treatment.
 
@@ -120,7 +120,16 @@ class Population:
         if (n is not None and n < 1) or (candidates is not None and candidates < 1):
             raise InputError("the number of patients or candidates must be at least 1")
         spec = PopulationSpec(
-            seed, stream, region, eligibility, max_days, rtol, plausibility, method, draws, block_size
+            seed,
+            stream=stream,
+            region=region,
+            eligibility=eligibility,
+            max_days=max_days,
+            rtol=rtol,
+            plausibility=plausibility,
+            method=method,
+            draws=draws,
+            block_size=block_size,
         )
         if workers < 1:
             raise InputError(f"the number of workers is {workers}", hint="Use at least one.")
@@ -171,7 +180,15 @@ class Population:
             return {str(k): int(v) for k, v in values.value_counts().sort_index().items()}
 
         counts = {"candidates": len(fates), **count(fates)}
-        return cls(table, model, seed, stream, counts, {"draws": len(draws), **count(draws["fate"])}, messages)
+        return cls(
+            table=table,
+            model=model,
+            seed=seed,
+            stream=stream,
+            counts=counts,
+            draws={"draws": len(draws), **count(draws["fate"])},
+            messages=messages,
+        )
 
     def _named(self, prefix: str) -> list[str]:
         return [c[len(prefix) :] for c in self.table.columns if str(c).startswith(prefix)]
@@ -250,7 +267,15 @@ class Population:
             )
         meta = json.loads(stored)
         messages = {int(k): v for k, v in meta["messages"].items()}
-        return cls(table.to_pandas(), model, meta["seed"], meta["stream"], meta["counts"], meta["draws"], messages)
+        return cls(
+            table=table.to_pandas(),
+            model=model,
+            seed=meta["seed"],
+            stream=meta["stream"],
+            counts=meta["counts"],
+            draws=meta["draws"],
+            messages=messages,
+        )
 
 
 def _blocks(maker: BlockMaker, start: int, limit: int, workers: int, cluster: Any) -> Iterator[Block]:

@@ -38,7 +38,7 @@ ENDPOINTS = ("orr_pct", "pfs_median_months", "os_median_months", "pfs_hr", "os_h
 _ROOM = "Make room, or name another folder with --folder."
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Prediction:
     """A prediction as entered.
 
@@ -64,7 +64,7 @@ class Prediction:
         return rows[0] if rows else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """A published figure of a trial that had been predicted; `source` is a citation, `entered` the date (ISO)."""
 
@@ -221,7 +221,7 @@ class _Outcomes(BaseModel):
 
 
 def _read(path: Path) -> Prediction:
-    return Prediction(path.name, **load_table(path, _Record).model_dump())
+    return Prediction(record=path.name, **load_table(path, _Record).model_dump())
 
 
 def read_outcomes(folder: Path | None = None) -> list[Outcome]:

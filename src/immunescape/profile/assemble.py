@@ -26,7 +26,7 @@ from immunescape.profile.timeline import timelines
 __all__ = ["Assembled", "assemble"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Assembled:
     """Everything made from one study.
 
@@ -40,6 +40,9 @@ class Assembled:
     study: Study
     measured: Mapping[str, Mapping[str, Measurement]]
     calls: CallTable
+
+    def __repr__(self) -> str:
+        return f"Assembled({self.profile!r})"
 
 
 def _only(study: Study, patients: Collection[str]) -> None:

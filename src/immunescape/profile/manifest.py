@@ -127,9 +127,11 @@ def panel_of(entry: PanelEntry, folder: Path, where: str) -> Panel:
         return read_panel_file(folder / _expanded(entry.genes, where), entry.name, entry.megabases)
     if entry.genes is None and not entry.whole_exome:
         shipped = need_panel(entry.name)
-        return Panel(entry.name, shipped.genes, entry.megabases or shipped.megabases, source=shipped.source)
+        return Panel(
+            entry.name, genes=shipped.genes, megabases=entry.megabases or shipped.megabases, source=shipped.source
+        )
     genes = frozenset(g for g in to_symbols(entry.genes or []) if g)
-    return Panel(entry.name, genes, entry.megabases, whole_exome=entry.whole_exome, source=where)
+    return Panel(entry.name, genes=genes, megabases=entry.megabases, whole_exome=entry.whole_exome, source=where)
 
 
 def root_of(manifest: Manifest, folder: Path, where: str) -> Path:

@@ -29,8 +29,8 @@ def known_panels() -> dict[str, Panel]:
     return {
         row["panel"]: Panel(
             row["panel"],
-            frozenset(genes.get(row["panel"], ())),
-            row.number("megabases"),
+            genes=frozenset(genes.get(row["panel"], ())),
+            megabases=row.number("megabases"),
             source=f"{row['source']}; {row['note']}",
         )
         for row in read_rows("panels")
@@ -77,7 +77,7 @@ def read_panel_file(path: Path, name: str | None = None, megabases: float | None
         megabases = shipped.megabases
     if megabases is not None and not 0.0 < megabases < 4000.0:
         raise InputError(f"{megabases:g} megabases is not a size of a panel", where=str(path))
-    return Panel(label, genes, megabases, source=path.name)
+    return Panel(label, genes=genes, megabases=megabases, source=path.name)
 
 
 def add_panels(study: Study) -> None:
@@ -90,7 +90,7 @@ def add_panels(study: Study) -> None:
     for name in sorted(named - set(study.panels)):
         shipped = shipped_panel(name)
         if shipped is not None:
-            study.panels[name] = Panel(name, shipped.genes, shipped.megabases, source=shipped.source)
+            study.panels[name] = Panel(name, genes=shipped.genes, megabases=shipped.megabases, source=shipped.source)
         elif name.upper() in _EXOME:
             study.panels[name] = Panel(name, whole_exome=True, source="named as exome or genome by the study")
             study.problems.append(
@@ -110,7 +110,13 @@ def add_panels(study: Study) -> None:
 def _derived(study: Study, name: str) -> Panel:
     of_panel = set(study.samples.loc[study.samples["panel"] == name, "sample"])
     mutated = study.mutations.loc[study.mutations["sample"].isin(of_panel), "gene"].dropna()
-    return Panel(name, frozenset(mutated), None, complete=False, source="derived from the mutations of its samples")
+    return Panel(
+        name,
+        genes=frozenset(mutated),
+        megabases=None,
+        complete=False,
+        source="derived from the mutations of its samples",
+    )
 
 
 def need_panel(name: str) -> Panel:

@@ -14,7 +14,7 @@ time would credit it with time in which it cannot occur.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -73,6 +73,7 @@ class Resistance:
 
     kind: Class
     why: str
+    _: KW_ONLY
     basis: Literal["scans", "pfs", ""] = ""
     progression_day: float | None = None
     exposure_days: float | None = None

@@ -34,7 +34,7 @@ class StratumCall:
     citation: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Option:
     """A strategy that the review matches to a mechanism that this patient shows.
 
@@ -107,14 +107,14 @@ def options_of(calls: CallTable, biomarkers: Mapping[str, Mapping[str, Measureme
             against = tuple(m for m in strategy.pointless_with if m in place and states[i, place[m]] == "present")
             chosen.append(
                 Option(
-                    name,
-                    strategy.title,
-                    strategy.tier,
-                    strategy.rationale,
-                    (*present, *uncertain),
-                    uncertain,
-                    against,
-                    tuple(strategy.trials),
+                    strategy=name,
+                    title=strategy.title,
+                    tier=strategy.tier,
+                    rationale=strategy.rationale,
+                    because=(*present, *uncertain),
+                    uncertain=uncertain,
+                    against=against,
+                    trials=tuple(strategy.trials),
                 )
             )
         options[patient] = tuple(sorted(chosen, key=lambda o: (bool(o.against), _TIERS.index(o.tier))))

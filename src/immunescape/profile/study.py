@@ -7,7 +7,7 @@ that no file gave is empty but has its columns: ``study.has(kind)`` tells "not g
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import Any, Literal
 
@@ -87,6 +87,7 @@ class Panel:
     """
 
     name: str
+    _: KW_ONLY
     genes: frozenset[str] = frozenset()
     megabases: float | None = None
     complete: bool = True
@@ -103,7 +104,7 @@ class Panel:
         return False if self.complete and self.genes else None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Study:
     """What was read of a study folder.
 

@@ -67,7 +67,7 @@ class StudyTables:
         return pd.DataFrame(rows, index=pd.Index(list(self.patients), name="patient"), columns=columns)
 
     def associations(
-        self, endpoints: Collection[str] | None = None, minimum: int = 5
+        self, endpoints: str | Collection[str] | None = None, minimum: int = 5
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Test mechanisms and biomarkers against outcomes.
 
@@ -84,10 +84,12 @@ class StudyTables:
             One row a test with estimate, interval, p and q (false discovery rate over the tests of one endpoint); the
             outcomes of each patient.
         """
+        from immunescape.errors import several
         from immunescape.profile.cohort import ENDPOINTS, associate, outcomes
 
         outcome = outcomes(self.done.study)
-        return associate(self._explanatory(), outcome, ENDPOINTS if endpoints is None else endpoints, minimum), outcome
+        tested = ENDPOINTS if endpoints is None else several(endpoints)
+        return associate(self._explanatory(), outcome, tested, minimum), outcome
 
     def interactions(self, treated: str, endpoint: str = "os") -> pd.DataFrame:
         """Test whether mechanisms and biomarkers change the effect of an arm: biomarker x treatment interaction.

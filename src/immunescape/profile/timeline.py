@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import pandas as pd
@@ -30,6 +30,7 @@ class TimelineEvent:
     kind: str
     day: float
     label: str
+    _: KW_ONLY
     value: float | None = None
     unit: str = ""
     end_day: float | None = None
@@ -58,13 +59,13 @@ def _labs(study: Study, found: dict[str, list[TimelineEvent]]) -> None:
         if name in _RATIO:
             counts[patient, float(day)][name] = (float(value), _word(unit))
             continue
-        found[patient].append(TimelineEvent(kind, float(day), str(analyte), float(value), _word(unit)))
+        found[patient].append(TimelineEvent(kind, float(day), str(analyte), value=float(value), unit=_word(unit)))
     for (patient, day), pair in counts.items():
         if len(pair) < 2:
             continue
         (neutrophils, unit_n), (lymphocytes, unit_l) = (pair[n] for n in _RATIO)
         if unit_n == unit_l and lymphocytes > 0:
-            found[patient].append(TimelineEvent("nlr", day, "NLR", neutrophils / lymphocytes, "1"))
+            found[patient].append(TimelineEvent("nlr", day, "NLR", value=neutrophils / lymphocytes, unit="1"))
 
 
 def timelines(study: Study) -> dict[str, tuple[TimelineEvent, ...]]:
@@ -77,7 +78,7 @@ def timelines(study: Study) -> dict[str, tuple[TimelineEvent, ...]]:
         events[patient].append(TimelineEvent("treatment", float(start), _word(drug), end_day=_number(end)))
     rows = study.responses.dropna(subset=["day"])
     for patient, day, recist, sld in zip(rows["patient"], rows["day"], rows["recist"], rows["sld_mm"], strict=True):
-        events[patient].append(TimelineEvent("response", float(day), _word(recist), _number(sld), "mm"))
+        events[patient].append(TimelineEvent("response", float(day), _word(recist), value=_number(sld), unit="mm"))
     rows = study.ctdna.dropna(subset=["day"])
     for patient, day, analyte, value, unit, lod, detected in zip(
         *(rows[c] for c in ("patient", "day", "analyte", "value", "unit", "lod", "detected")), strict=True
@@ -86,7 +87,9 @@ def timelines(study: Study) -> dict[str, tuple[TimelineEvent, ...]]:
         below = detected is False or (detected is not None and not pd.isna(detected) and not detected)
         shown = limit if below and limit is not None else number
         events[patient].append(
-            TimelineEvent("ctdna", float(day), _word(analyte) or "ctDNA", shown, _word(unit), below_limit=bool(below))
+            TimelineEvent(
+                "ctdna", float(day), _word(analyte) or "ctDNA", value=shown, unit=_word(unit), below_limit=bool(below)
+            )
         )
     _labs(study, events)
     for patient, losses in gene_events(study).items():

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from immunescape.report.figures import figure_html, legend_below
+from immunescape.report.figures import figure_html
 from immunescape.report.pictures import Picture, plotly_script
 from immunescape.report.tables import Row, Table
 from immunescape.report.writing import write_page
@@ -213,7 +213,6 @@ def outcome_figure(chapters: Mapping[str, Sequence[Checked]]) -> Picture:
         "margin": {"l": 10, "r": 16, "t": 44, "b": 56},
         "xaxis": {"title": {"text": "Claims"}},
         "yaxis": {"title": {"text": ""}},
-        "legend": legend_below(height),
         "font": {"family": "system-ui, sans-serif", "size": 13},
     }
     return Picture(data, layout)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immunescape.report.design_scripts import review_note, review_script, script
-from immunescape.report.figures import ARM_COLOURS, figure_html, legend_below
+from immunescape.report.figures import ARM_COLOURS, figure_html
 from immunescape.report.files import make_folder, write_whole
 from immunescape.report.pictures import plotly_script
 from immunescape.report.tables import Row, Table, number
@@ -344,7 +344,7 @@ def graph_figure(result: OperatingCharacteristics) -> Any:
     figure.add_scatter(
         x=[place[n][0] for n in graph.names], y=[place[n][1] for n in graph.names], mode="markers+text",
         text=[f"{n}<br>alpha {graph.weights[n] * total:.4g}" for n in graph.names], textposition="middle center",
-        textfont={"size": 11},
+        textfont={"size": 11, "color": "#1d2733"},
         marker={"size": 86, "color": "#e2ecf8", "line": {"color": ARM_COLOURS[0], "width": 1.5}}, showlegend=False,
         hoverinfo="skip",
     )  # fmt: skip
@@ -425,11 +425,9 @@ def stopping_figure(result: OperatingCharacteristics) -> Any:
 
 
 def _laid_out(figure: Any, title: str, x: str, y: str) -> Any:
-    # each entry of the legend may take a line of its own on a narrow screen
-    extra = 24 * max(0, sum(trace.showlegend is not False for trace in figure.data) - 2)
     figure.update_layout(
-        title={"text": title, "font": {"size": 16}}, height=400 + extra, xaxis_title=x, yaxis_title=y,
-        margin={"l": 56, "r": 16, "t": 44, "b": 56}, legend=legend_below(400),
+        title={"text": title, "font": {"size": 16}}, height=400, xaxis_title=x, yaxis_title=y,
+        margin={"l": 56, "r": 16, "t": 44, "b": 56},
         font={"family": "system-ui, sans-serif", "size": 13},
     )  # fmt: skip
     return figure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immunescape.report.pictures import Picture, level_line, numbers
+from immunescape.report.pictures import Picture, level_line, numbers, plain
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -24,7 +23,6 @@ __all__ = [
     "escape_figure",
     "figure_html",
     "kaplan_meier_figure",
-    "legend_below",
     "spider_figure",
     "waterfall_figure",
 ]
@@ -58,11 +56,6 @@ class PublishedCurve:
     median_months: float | None = None
 
 
-def legend_below(height: int) -> dict[str, Any]:
-    """Legend below the horizontal axis and its title, where it never covers what is drawn."""
-    return {"orientation": "h", "yanchor": "top", "y": -80.0 / max(height - 150, 100), "xanchor": "left", "x": 0}
-
-
 def _plain_layout(title: str, x: str, y: str, height: int = 420) -> dict[str, Any]:
     return {
         "title": {"text": title, "font": {"size": 16}},
@@ -70,7 +63,6 @@ def _plain_layout(title: str, x: str, y: str, height: int = 420) -> dict[str, An
         "margin": {"l": 56, "r": 16, "t": 44, "b": 56},
         "xaxis": {"title": {"text": x}},
         "yaxis": {"title": {"text": y}},
-        "legend": legend_below(height),
         "font": {"family": "system-ui, sans-serif", "size": 13},
     }
 
@@ -282,7 +274,7 @@ def figure_html(figure: go.Figure | Picture, tools: bool = True, label: str = ""
     """
     config = {"displaylogo": False, "responsive": True, "displayModeBar": "hover" if tools else False}
     if not isinstance(figure, Picture):
-        content = json.loads(figure.to_json())
+        content = plain(figure.to_plotly_json())
         layout = {k: v for k, v in content["layout"].items() if k != "template"}
         figure = Picture(content["data"], layout)
     return figure.html(config, label, caption)

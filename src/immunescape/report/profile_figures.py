@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from immunescape.report.figures import RESPONSE_COLOURS
 
@@ -81,12 +82,12 @@ def prevalence_figure(counts: pd.DataFrame, titles: Mapping[str, str], context: 
         )
     figure.update_layout(
         barmode="stack",
-        height=90 + 21 * len(order),
+        title={"text": "Patients in each state, by mechanism"},
+        height=110 + 21 * len(order),
         bargap=0.25,
         margin={"l": 10, "r": 16, "t": 34, "b": 44},
         xaxis_title="Patients",
         font=_FONT,
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0, "traceorder": "normal"},
     )
     figure.update_yaxes(automargin=True)
     return figure
@@ -183,6 +184,20 @@ def _steps(colours: Sequence[str]) -> list[list[float | str]]:
     return [[edge, colour] for k, colour in enumerate(colours) for edge in (k / n, (k + 1) / n)]
 
 
+def _log_ticks(low: NDArray[np.float64], high: NDArray[np.float64]) -> dict[str, Any]:
+    """Labels of a log axis, at least three of them and far enough apart for a narrow screen."""
+    first, last = float(np.min(low)), float(np.max(high))
+    decades = 10.0 ** np.arange(np.floor(np.log10(first)), np.ceil(np.log10(last)) + 1)
+    finer = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.1, 1.2, 1.3, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 9.0))
+    ticks = np.array([1.0])
+    for steps in finer:
+        every = np.sort(np.outer(decades, steps).ravel())
+        ticks = every[(every >= 0.95 * first) & (every <= 1.05 * last)]
+        if len(ticks) >= 3:
+            break
+    return {"tickvals": ticks.tolist(), "ticktext": [f"{t:g}" for t in ticks]}
+
+
 def forest_figure(
     labels: Sequence[str],
     estimate: Sequence[float],
@@ -220,11 +235,12 @@ def forest_figure(
     )
     figure.add_vline(x=1, line_dash="dash", line_color="#666", line_width=1)
     figure.update_layout(
+        title={"text": f"{measure} with its 95 % interval, smallest p first"},
         height=110 + 24 * len(y),
         margin={"l": 10, "r": 20, "t": 14, "b": 48},
         font=_FONT,
         showlegend=False,
     )
-    figure.update_xaxes(type="log", title=f"{measure}, 95 % interval (log axis)")
+    figure.update_xaxes(type="log", title=f"{measure}, 95 % interval (log axis)", **_log_ticks(lo, hi))
     figure.update_yaxes(automargin=True)
     return figure

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from immunescape.report.figures import Curve, figure_html, kaplan_meier_figure
+from immunescape.report.curves import curve_of
+from immunescape.report.figures import figure_html, kaplan_meier_figure
 from immunescape.report.pictures import Picture
 from immunescape.report.profile_figures import forest_figure, short
 from immunescape.report.tables import Table
@@ -77,7 +78,7 @@ def association_lines(table: pd.DataFrame, titles: dict[str, str]) -> list[dict[
         level = "" if r.level in ("", "True") else f" = {str(r.level).replace('_', ' ')}"
         lines.append(
             {
-                "compared": short(titles.get(str(r.biomarker), str(r.biomarker)) + level, 28),
+                "compared": titles.get(str(r.biomarker), str(r.biomarker)) + level,
                 "patients": str(r.n) if pd.isna(r.n_positive) else f"{int(r.n_positive)} of {r.n}",
                 "estimate (95 %)": f"{_BRIEF.get(r.measure, r.measure)} {r.estimate:.2f}{_between(r, '-')}",
                 "p": f"{r.p:.2g}",
@@ -95,7 +96,7 @@ def interaction_lines(table: pd.DataFrame, titles: dict[str, str]) -> list[dict[
         words = titles.get(name, name) + (equals + level).replace("_", " ")
         lines.append(
             {
-                "biomarker": short(words, 24),
+                "biomarker": words,
                 "n": str(r.n),
                 "ratio of HR (95 %)": f"{r.ratio:.2f} ({r.ratio_low:.2f}-{r.ratio_high:.2f})",
                 "p": f"{r.p:.2g}",
@@ -123,9 +124,7 @@ def _forest(table: pd.DataFrame, titles: dict[str, str]) -> str:
     return figure_html(forest_figure(labels, ratios["estimate"], ratios["low"], ratios["high"], measure, bold))
 
 
-def _curves(
-    study: StudyTables, table: pd.DataFrame, outcome: pd.DataFrame, titles: dict[str, str]
-) -> list[tuple[str, str]]:
+def _curves(study: StudyTables, table: pd.DataFrame, outcome: pd.DataFrame, titles: dict[str, str]) -> list[str]:
     from immunescape.profile.cohort_values import mechanism_values
     from immunescape.stats.survival import kaplan_meier
 
@@ -142,12 +141,10 @@ def _curves(
                 if not followed.any():
                     continue
                 km = kaplan_meier(months[followed], event[followed])
-                time, survival, low, high = (km[c].to_numpy(dtype=float) for c in ("time", "survival", "low", "high"))
-                curves.append(Curve(f"{word} (n = {int(followed.sum())})", time, survival, low, high))
+                curves.append(curve_of(f"{word} (n = {int(followed.sum())})", km))
             if curves:
-                figure = _as_measured(kaplan_meier_figure("", curves))
                 title = f"{short(titles[name], 60)}: {_TITLES[endpoint].lower()}"
-                figures.append((title, figure_html(figure, tools=False)))
+                figures.append(figure_html(_as_measured(kaplan_meier_figure(title, curves)), tools=False))
     return figures
 
 
@@ -158,8 +155,6 @@ def _as_measured(figure: Picture) -> Picture:
         for trace in figure.data
     ]
     layout = {**figure.layout, "height": 330, "xaxis": {**figure.layout["xaxis"], "title": {"text": "Months"}}}
-    layout["margin"] = {**layout["margin"], "t": 8}
-    layout["legend"] = {**layout["legend"], "bgcolor": "rgba(255,255,255,0.6)"}
     return Picture(data, layout)
 
 

@@ -152,6 +152,7 @@ def _cohort(study: StudyTables, statistics: bool) -> dict[str, Any]:
             (kinds.count("acquired"), "acquired resistance"),
         ],
         "overview_figure": drawn and figure_html(overview_figure(calls, counts, titles, tracks, context)),
+        "overview_width": min(700, 130 + 4 * len(study.patients)),  # narrower, and patients could not be told apart
         "state_legend": [(STATE_WORDS[s], c) for s, c in STATE_COLOURS.items()],
         "track_legends": [(name, track_legend(words.reindex(list(calls.index)))) for name, words in tracks.items()],
         "unassessed": "; ".join(short(titles[n], 80) for n in nobody),
@@ -217,7 +218,7 @@ def context(study: StudyTables, notice: str, statistics: bool = True) -> dict[st
 
 def _sentence(problem: str) -> str:
     text = problem.partition(": ")[2]
-    return f"{text[:1].upper()}{text[1:]}."
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def write_report(study: StudyTables, path: Path, notice: str, statistics: bool = True) -> Path:

@@ -32,9 +32,9 @@ def _bounds(least: float, most: float) -> str:
 
 
 def _print_read(study: StudyTables) -> None:
-    """Print what was read and left of each file, and every warning."""
+    """Print how many rows of each file were used, why others were not, and every warning."""
     reads = study.done.profile.reads
-    print_table("Read", [{"file": r.file, "rows": r.rows, "kept": r.kept, "left": r.left} for r in reads])
+    print_table("Read", [{"file": r.file, "rows": r.rows, "used": r.kept, "remarks": r.left} for r in reads])
     for problem in study.done.profile.problems:
         print(f"  ! {problem}")
 

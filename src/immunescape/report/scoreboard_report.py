@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from immunescape.evaluation.lesion_comparison import KineticsRow, LesionArm
     from immunescape.evaluation.scoreboard import Score
     from immunescape.evaluation.validation import Validation
+    from immunescape.trial.result import TrialResult
 
 __all__ = [
     "ENDPOINT_TEXT",
@@ -155,7 +156,9 @@ def summary_table(summary: dict[str, dict[str, Any]]) -> Table:
     """Errors by role and figure, hazard ratios of PFS and OS apart with those of the two rivals."""
     rows: list[Row] = []
 
-    def add(role: str, figure: str, predictor: str, error: str, n: int, covered: Any = None, score: Any = None) -> None:
+    def add(
+        role: str, figure: str, *, predictor: str, error: str, n: int, covered: Any = None, score: Any = None
+    ) -> None:
         rows.append(
             {
                 "Trials": role,
@@ -169,18 +172,30 @@ def summary_table(summary: dict[str, dict[str, Any]]) -> Table:
         )
 
     for role, record in summary.items():
-        add(role, "ORR (points)", "model", number(record["orr_median_abs_error"]), record["orr_figures"])
-        add(role, "medians (%)", "model", number(_percent(record["median_rel_error"])), record["median_figures"])
+        add(
+            role,
+            "ORR (points)",
+            predictor="model",
+            error=number(record["orr_median_abs_error"]),
+            n=record["orr_figures"],
+        )
+        add(
+            role,
+            "medians (%)",
+            predictor="model",
+            error=number(_percent(record["median_rel_error"])),
+            n=record["median_figures"],
+        )
         for end in ("pfs", "os"):
             for name, figures in {"model": record[end], **record[end]["rivals"]}.items():
                 add(
                     role,
                     f"log HR of {end.upper()}",
-                    name if name == "model" else f"baseline: {name}",
-                    number(figures["hr_median_abs_log_error"], 3),
-                    figures["hr_figures"],
-                    figures["hr_covered"],
-                    figures["hr_interval_score"],
+                    predictor=name if name == "model" else f"baseline: {name}",
+                    error=number(figures["hr_median_abs_log_error"], 3),
+                    n=figures["hr_figures"],
+                    covered=figures["hr_covered"],
+                    score=figures["hr_interval_score"],
                 )
     return Table(rows, ("n",))
 
@@ -251,8 +266,21 @@ def _lesion_figure(arm: LesionArm) -> go.Figure:
     return ecdf_figure(arm.comparison.name, panels)
 
 
-def write_scoreboard(validation: Validation, path: Path, notice: str) -> Path:
-    """Write the one-file page."""
+def _with_curves(result: TrialResult, folder: Path | None) -> TrialResult:
+    """Return the result with the published curves of its trial that a folder of data holds in ``km/``."""
+    from dataclasses import replace
+
+    from immunescape.evaluation.published_curves import curves_at_hand
+
+    published = result.trial.published
+    if folder is None or published is None or not (folder / "km").is_dir():
+        return result
+    curves = {**published.curves, **curves_at_hand(result.trial, folder / "km", required=False)}
+    return replace(result, trial=replace(result.trial, published=replace(published, curves=curves)))
+
+
+def write_scoreboard(validation: Validation, path: Path, notice: str, data: Path | None = None) -> Path:
+    """Write the one-file page; published curves in ``km/`` of the folder `data` are drawn whole."""
     from immunescape.report.figures import figure_html
     from immunescape.report.pictures import plotly_script
     from immunescape.report.trial_report import TITLES, survival_figure
@@ -262,7 +290,8 @@ def write_scoreboard(validation: Validation, path: Path, notice: str) -> Path:
     for role in validation.summary():
         sections.append((role, scores_table([s for s in validation.scores if s.role == role])))
     figures = [
-        (r.trial.title, [figure_html(survival_figure(r, endpoint)) for endpoint in TITLES]) for r in validation.results
+        (r.trial.title, [figure_html(survival_figure(_with_curves(r, data), endpoint)) for endpoint in TITLES])
+        for r in validation.results
     ]
     judged = validation.judged()
     values: dict[str, Any] = {

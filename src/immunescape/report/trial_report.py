@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immunescape.report import tables
+from immunescape.report.curves import curve_of, drawn_part
 from immunescape.report.figures import (
     Curve,
     PublishedCurve,
@@ -35,35 +36,12 @@ __all__ = ["TITLES", "read_ahead", "save", "survival_figure", "write_figure", "w
 TITLES = {"pfs": "Progression-free survival", "os": "Overall survival"}
 
 
-FEW = 0.05
-"""Share of the patients at risk below which a Kaplan-Meier curve is not drawn: its last steps say little."""
-
-
 def _curves(result: TrialResult, endpoint: str) -> list[Curve]:
     """Curves of the arms, as far as enough patients are at risk."""
-    kept = {}
-    for arm in result.arms:
-        table = result.curves[endpoint, arm["name"]]
-        months = table["time"].to_numpy(dtype=float)
-        n = np.array([tables.at_risk(table, float(t)) for t in months], dtype=float)
-        enough = n >= max(FEW * float(n[0] if len(n) else 0), 1.0)
-        kept[arm["name"]] = table[enough] if enough.any() else table.head(1)
-    last = max(float(table["time"].max()) for table in kept.values())
+    whole = {arm["name"]: result.curves[endpoint, arm["name"]] for arm in result.arms}
+    last = max(float(drawn_part(table)["time"].max()) for table in whole.values())
     ticks = np.arange(0, last + 1e-9, 12.0 if last > 30 else 6.0)
-    curves = []
-    for arm in result.arms:
-        table, whole = kept[arm["name"]], result.curves[endpoint, arm["name"]]
-        curves.append(
-            Curve(
-                arm["name"],
-                table["time"].to_numpy(dtype=float),
-                table["survival"].to_numpy(dtype=float),
-                table["low"].to_numpy(dtype=float),
-                table["high"].to_numpy(dtype=float),
-                {float(t): tables.at_risk(whole, float(t)) for t in ticks},
-            )
-        )
-    return curves
+    return [curve_of(name, table, ticks) for name, table in whole.items()]
 
 
 def _published(result: TrialResult, endpoint: str) -> list[PublishedCurve]:

@@ -58,7 +58,15 @@ def forest_picture(result: RankedPatient) -> Picture:
         )  # fmt: skip
     standard = next(r.option.title for r in result.ranking.rows if r.option.name == result.ranking.standard)
     height = 170 + 44 * max(len(rows), 1)
-    zero = {"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1, "line": {"width": 1, "dash": "dash"}}
+    zero = {
+        "type": "line",
+        "x0": 0,
+        "x1": 0,
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "line": {"color": "#666666", "width": 1, "dash": "dash"},
+    }
     return Picture(
         traces,
         {
@@ -68,7 +76,6 @@ def forest_picture(result: RankedPatient) -> Picture:
             "yaxis": {
                 "automargin": True, "categoryorder": "array", "categoryarray": [_wrapped(r.option.title) for r in rows]
             },
-            "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
         },
     )  # fmt: skip
 
@@ -122,9 +129,8 @@ def fan_picture(
         traces,
         {
             "title": {"text": title, "font": {"size": 15}}, "height": 340,
-            "margin": {"l": 56, "r": 16, "t": 44, "b": 90}, "xaxis": {"title": {"text": "months on treatment"}},
+            "margin": {"l": 56, "r": 16, "t": 44, "b": 56}, "xaxis": {"title": {"text": "months on treatment"}},
             "yaxis": {"title": {"text": "change in the sum of diameters (%)"}},
-            "legend": {"orientation": "h", "y": -0.32, "x": 0},
         },
     )  # fmt: skip
 

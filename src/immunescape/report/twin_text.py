@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from immunescape.console import print_table
@@ -10,7 +11,16 @@ if TYPE_CHECKING:
     from immunescape.twins.ranking import RankedPatient
     from immunescape.twins.twin import TwinResult
 
-__all__ = ["NEXT_NOTE", "forecast_rows", "next_rows", "option_rows", "print_ranking", "print_twins", "score_note"]
+__all__ = [
+    "NEXT_NOTE",
+    "first_of",
+    "forecast_rows",
+    "next_rows",
+    "option_rows",
+    "print_ranking",
+    "print_twins",
+    "score_note",
+]
 
 _FIGURES = {
     "response": "response",
@@ -22,6 +32,17 @@ _FIGURES = {
     "grade3": "toxicity of grade 3 or more",
     "stopped": "discontinued for toxicity",
 }
+
+
+_MEASUREMENTS = 10
+"""Measurements that a terminal shows; the report's table has all."""
+_NAMES = 10
+
+
+def first_of(names: Sequence[str]) -> str:
+    """Names with commas between them; of many the first, and how many more there are."""
+    more = len(names) - _NAMES
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:_NAMES])} and {more} more"
 
 
 def forecast_rows(before: dict[str, Any], now: dict[str, Any], moved: bool) -> list[dict[str, Any]]:
@@ -63,7 +84,8 @@ def print_twins(result: TwinResult) -> None:
     print()
     print_table("Conditioned on", rows)
     if record.open_questions:
-        print(f"\nNot assessable, therefore distributed as in the population: {', '.join(record.open_questions)}")
+        names = first_of(record.open_questions)
+        print(f"\nNot assessable, therefore distributed as in the population: {names}")
     for note in (*record.notes, *twins.notes):
         print(f"  ! {note}")
     moved = result.before is not result.now
@@ -168,5 +190,11 @@ def print_ranking(result: RankedPatient) -> None:
         print("\nWhat to measure next:")
         for sentence in result.next.words:
             print(f"  {sentence}")
+        rows = [{k: v for k, v in row.items() if not k.startswith("result:")} for row in next_rows(result)]
+        if rows:
+            print()
+            print_table("Measurements not made, the most informative first", rows[:_MEASUREMENTS])
+        if len(rows) > _MEASUREMENTS:
+            print(f"{len(rows) - _MEASUREMENTS} more stand in ranking.html and ranking.json.")
     if result.record.open_questions:
-        print(f"Not assessable: {', '.join(result.record.open_questions)}")
+        print(f"Not assessable: {first_of(result.record.open_questions)}")

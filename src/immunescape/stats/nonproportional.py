@@ -42,7 +42,7 @@ MAX_COMBO: tuple[tuple[float, float], ...] = ((0.0, 0.0), (0.0, 1.0), (1.0, 1.0)
 _TIE = 1e-9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OrderedData:
     """Patients of R trials by increasing time.
 
@@ -90,7 +90,15 @@ def ordered(time: ArrayLike, event: ArrayLike, treated: ArrayLike, use: ArrayLik
     beyond = np.cumsum(z[:, ::-1], axis=1)[:, ::-1]
     same = (t[:, 1:] == t[:, :-1]) & (t[:, 1:] >= 0) & (e[:, 1:] > 0)
     if not same.any():
-        return OrderedData(t, e, z, np.broadcast_to((n - position).astype(float), t.shape), beyond, None, None)
+        return OrderedData(
+            time=t,
+            event=e,
+            treated=z,
+            at_risk=np.broadcast_to((n - position).astype(float), t.shape),
+            at_risk_treated=beyond,
+            deaths=None,
+            first=None,
+        )
     new = np.ones(t.shape, dtype=bool)
     new[:, 1:] = t[:, 1:] != t[:, :-1]
     first = np.maximum.accumulate(np.where(new, position, 0), axis=1)
@@ -99,7 +107,15 @@ def ordered(time: ArrayLike, event: ArrayLike, treated: ArrayLike, use: ArrayLik
     last = np.minimum.accumulate(np.where(closing, position, n - 1)[:, ::-1], axis=1)[:, ::-1]
     seen = np.cumsum(e, axis=1)
     deaths = np.take_along_axis(seen, last, 1) - np.take_along_axis(seen, first, 1) + np.take_along_axis(e, first, 1)
-    return OrderedData(t, e, z, (n - first).astype(float), np.take_along_axis(beyond, first, 1), deaths, first)
+    return OrderedData(
+        time=t,
+        event=e,
+        treated=z,
+        at_risk=(n - first).astype(float),
+        at_risk_treated=np.take_along_axis(beyond, first, 1),
+        deaths=deaths,
+        first=first,
+    )
 
 
 def _terms(data: OrderedData, ratio: float = 1.0) -> tuple[Floats, Floats]:

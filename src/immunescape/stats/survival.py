@@ -21,7 +21,7 @@ _HALF = 0.5 + 1e-12
 """A product of shares that is one half exactly comes out a last digit above or below it; either counts as one half."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProductLimit:
     """A Kaplan-Meier curve: one value for the start and for each distinct time.
 
@@ -77,7 +77,9 @@ def product_limit(time: ArrayLike, event: ArrayLike, level: float = 0.95) -> Pro
         half = quantile * np.sqrt(spread) / log_survival
         low, high = (np.exp(-np.exp(np.log(-log_survival) + sign * half)) for sign in (-1.0, 1.0))
     low, high = (np.where(np.isnan(bound), 1.0, bound) for bound in (low, high))
-    return ProductLimit(moments, survival, low, high, at_risk, died, removed - died)
+    return ProductLimit(
+        time=moments, survival=survival, low=low, high=high, at_risk=at_risk, events=died, censored=removed - died
+    )
 
 
 def _crossing(time: FloatArray, curve: FloatArray) -> float | None:

@@ -104,9 +104,11 @@ def _check(mechanism: Mechanism, engine: str) -> None:
     everything = (*model.mechanisms, *model.drugs)
     gone = contract.off_set(name, everything)
     without = Model.build(
-        [m for m in model.mechanisms if m.name not in gone], [d for d in model.drugs if d.name not in gone],
-        check_units=False, strengths=model.strengths,
-    )  # fmt: skip
+        [m for m in model.mechanisms if m.name not in gone],
+        [d for d in model.drugs if d.name not in gone],
+        check_units=False,
+        strengths=model.strengths,
+    )
     contract.require_absence_exact(model, without, gone, grown.state)
     _check_run(grown, mechanism)
     _check_reference(grown, mechanism, gone)

@@ -7,7 +7,13 @@ from immunescape.errors import refuse_call
 refuse_call(__name__, "load_trial")
 
 WORKER_IMPORTS = (
-    "pandas", "scipy.special", "immunescape.trial.simulate", "immunescape.trial.blocks", "immunescape.engine.native",
-    "immunescape.model.stored", "immunescape.population.blocks", "immunescape.population.linking",
-)  # fmt: skip
+    "pandas",
+    "scipy.special",
+    "immunescape.trial.simulate",
+    "immunescape.trial.blocks",
+    "immunescape.engine.native",
+    "immunescape.model.stored",
+    "immunescape.population.blocks",
+    "immunescape.population.linking",
+)
 """Modules that the processes that simulate patients need."""

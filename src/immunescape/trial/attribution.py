@@ -42,10 +42,22 @@ GROWTH = "fast growth"
 """The group that is no escape: compared with all others, named only where none of them gains enough."""
 _FOUNDATION = frozenset(
     {
-        "body", "tumour_growth", "naive_t", "dendritic_cells", "neoantigen", "cd8", "killing", "mhc1", "memory",
-        "helper_t", "il2", "exhaustion", "checkpoints_pd1", "checkpoints_ctla4",
+        "body",
+        "tumour_growth",
+        "naive_t",
+        "dendritic_cells",
+        "neoantigen",
+        "cd8",
+        "killing",
+        "mhc1",
+        "memory",
+        "helper_t",
+        "il2",
+        "exhaustion",
+        "checkpoints_pd1",
+        "checkpoints_ctla4",
     }
-)  # fmt: skip
+)
 """Mechanisms without which there is no response to speak of, or whose absence is no effect of the reference patient."""
 
 
@@ -153,7 +165,7 @@ def attribute(
     if rows.empty:
         raise InputError(f"no patient of the arm '{chosen}' resisted", hint="Run more patients, or another arm.")
     size, stream = candidates_per_block(trial), 0 if paired else index
-    worker = _Worker(BlockTask(trial, seed, engine, RTOL, size))
+    worker = _Worker(BlockTask(trial=trial, seed=seed, engine=engine, rtol=RTOL, candidates=size))
     ids = [int(i) for i in rows["id"]]
     table = pd.concat([_block(worker, stream, k, size, ids) for k in sorted({i // size for i in ids})])
     options = candidates(worker.model)

@@ -53,7 +53,7 @@ def eligible_per_block(patients: int) -> float:
     return min(max(patients / 4.0, few), many)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BlockTask:
     """What all blocks of a run share; sent to each worker once."""
 
@@ -222,7 +222,7 @@ class _Worker:
             task, enroller = self.task, self.enroller_of(stream, region)
             spec = PopulationSpec(
                 task.seed,
-                stream,
+                stream=stream,
                 region=region,
                 eligibility=lambda table: enroller.mask(table, task.seed, stream),
                 rtol=task.rtol,

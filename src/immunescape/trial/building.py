@@ -84,7 +84,15 @@ class Builder:
         stage = next((c.allowed for c in population.criteria if c.covariate == "stage"), ())
         if block.later_lines == "default" and "IV" in stage:
             silent = [not ("subsequent" in arm.model_fields_set and not arm.subsequent) for arm in block.arms]
-            arms = with_later_lines(arms, silent, prior, population.line[0], population.region, year, self.drugs)
+            arms = with_later_lines(
+                arms,
+                silent,
+                prior=prior,
+                line=population.line[0],
+                region=population.region,
+                year=year,
+                drugs=self.drugs,
+            )
         self.check_line(population, prior)
         self.check_resection(block)
         population = entry_criteria(population, prior, block.population.measurable)
@@ -160,10 +168,13 @@ class Builder:
         default: tuple[int, int | None] = (1, 1)
         line = self.attempt(default, lambda: self.line(block.line, (*path, "line")))
         return Enrolment(
-            tuple(c for c in criteria if c is not None), line,
-            {name: shares for name, shares in mix.items() if shares},
-            block.pdl1.assay if block.pdl1 else None, region, regions=regions,
-        )  # fmt: skip
+            tuple(c for c in criteria if c is not None),
+            line,
+            mix={name: shares for name, shares in mix.items() if shares},
+            pdl1_assay=block.pdl1.assay if block.pdl1 else None,
+            region=region,
+            regions=regions,
+        )
 
     def regions(self, block: schema.PopulationBlock, path: Location) -> tuple[Any, Any]:
         """The main region, and the shares of several."""
@@ -354,10 +365,16 @@ class Builder:
         if sum(line.fraction for line in later) > 1 + 1e-9:
             self.refuse("the fractions of later therapy add up to more than 1", (*path, "subsequent"))
         return Arm(
-            block.name, block.role, block.n, self.choices(block, path),
-            block.stop_at_progression, block.beyond_progression, crossover, later,
-            {name: self.shares(name, shares, (*path, "mix", name)) for name, shares in block.mix.items()},
-        )  # fmt: skip
+            block.name,
+            block.role,
+            block.n,
+            self.choices(block, path),
+            stop_at_progression=block.stop_at_progression,
+            beyond_progression=block.beyond_progression,
+            crossover=crossover,
+            subsequent=later,
+            mix={name: self.shares(name, shares, (*path, "mix", name)) for name, shares in block.mix.items()},
+        )
 
     def check_arms(self, arms: tuple[Arm, ...]) -> None:
         """Refuse arms without a control, and names given twice."""
@@ -396,8 +413,9 @@ class Builder:
         if len(prior) < first - 1:
             self.refuse(
                 f"line {first} of treatment needs {first - 1} before it, 'prior' has {len(prior)}",
-                ("population", "line"), "Say under 'prior:' what patients had received, and with what outcome.",
-            )  # fmt: skip
+                ("population", "line"),
+                "Say under 'prior:' what patients had received, and with what outcome.",
+            )
         stage = next((c.allowed for c in population.criteria if c.covariate == "stage"), ())
         if last is not None and len(prior) > last - 1 and "IV" in stage:
             lines = "a line" if len(prior) == 1 else f"{len(prior)} lines"
@@ -422,8 +440,10 @@ class Builder:
                     _input(unknown_word("arm", arm.name, names, where=self.source.where((*where, "name"))))
                 )
             for value, interval in (
-                ("orr_pct", "orr_ci"), ("pfs_median_months", "pfs_median_ci"), ("os_median_months", "os_median_ci"),
-            ):  # fmt: skip
+                ("orr_pct", "orr_ci"),
+                ("pfs_median_months", "pfs_median_ci"),
+                ("os_median_months", "os_median_ci"),
+            ):
                 self.check_interval(getattr(arm, value), getattr(arm, interval), (*where, interval))
             km: dict[str, Any] = {end: tuple((p.months, p.percent) for p in points) for end, points in arm.km.items()}
             for end, points in km.items():

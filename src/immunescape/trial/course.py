@@ -64,7 +64,7 @@ class Streams:
         return self._made[purpose]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Line:
     """A line of treatment (or its absence): what is given from `start` (day of the course) on, and what was seen.
 
@@ -201,7 +201,9 @@ class Course:
             doses = administered(
                 regimen, BodySize.of(self.patient), until_days=until, changes=course.changes, planned=planned
             )
-        line = Line(name, start, regimen, visits, doses, course, fallback)
+        line = Line(
+            name=name, start=start, regimen=regimen, visits=visits, doses=doses, toxicity=course, fallback=fallback
+        )
         line.new_lesion_left = float(self.streams[f"new lesion {name}"].exponential())
         line.treatment_end = self._planned_end(line)
         self.lines.append(line)
@@ -420,8 +422,14 @@ class Course:
         """Drop the scans after the first `keep`: the line ended before them."""
         self.seen[np.isfinite(self.seen) & (self.seen > line.days[keep - 1])] = math.inf
         for rows in (
-            line.days, line.sld_mm, line.largest_mm, line.new_lesion, line.other_growth, line.gone, line.responses,
-        ):  # fmt: skip
+            line.days,
+            line.sld_mm,
+            line.largest_mm,
+            line.new_lesion,
+            line.other_growth,
+            line.gone,
+            line.responses,
+        ):
             del rows[keep:]
 
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immunescape.errors import ImmunescapeError, InputError, unknown_word
+
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COVARIATES", "DRIVERS", "REGIONS", "STAGES", "Covariate", "Criterion"]
+__all__ = ["COVARIATES", "DRIVERS", "REGIONS", "STAGES", "Covariate", "Criterion", "unknown_covariate"]
 
 DRIVERS = ("none", "EGFR", "ALK", "ROS1", "BRAF", "MET", "RET", "HER2")
 REGIONS = ("western", "east_asian")
@@ -36,6 +38,18 @@ class Covariate:
     def is_number(self) -> bool:
         """Whether it is measured on a scale (else it is one of `values`)."""
         return not self.values
+
+    def category(self, given: object) -> Any:
+        """Return the one of `values` that is meant, in any case, with yes and no for true and false.
+
+        None where it is none of them: no category is None.
+        """
+        if isinstance(given, str):
+            words = {str(v).casefold(): v for v in self.values}
+            if True in self.values and False in self.values:
+                words |= {"yes": True, "no": False}
+            return words.get(given.strip().casefold())
+        return next((v for v in self.values if v == given and isinstance(v, bool) == isinstance(given, bool)), None)
 
 
 _YES_NO = (True, False)
@@ -75,6 +89,17 @@ COVARIATES: Mapping[str, Covariate] = {
     "stage": Covariate("stage", values=STAGES),
 }
 """Every covariate by name."""
+
+
+def unknown_covariate(name: str) -> ImmunescapeError:
+    """Build the error for a word that is no covariate; a word that is a value of one (``EGFR``) names that one."""
+    for covariate, about in COVARIATES.items():
+        if name.casefold() in (str(v).casefold() for v in about.values if isinstance(v, str) and v != "none"):
+            value = about.category(name)
+            return InputError(
+                f"unknown covariate '{name}'", hint=f"It is a value of '{covariate}': write {covariate}={value}."
+            )
+    return unknown_word("covariate", name, COVARIATES)
 
 
 @dataclass(frozen=True)

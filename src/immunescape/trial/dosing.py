@@ -43,9 +43,16 @@ TOO_MUCH = 20.0
 """A dose of more than this many times the largest usual one is refused: a slip of the pen, such as mg/kg for mg."""
 _MASS = {"mg": 1.0, "g": 1000.0, "ug": 1e-3}
 _BASE = {
-    "mg": ("mg", 1.0), "g": ("mg", 1e3), "ug": ("mg", 1e-3), "IU": ("IU", 1.0), "MIU": ("IU", 1e6),
-    "cells": ("cells", 1.0), "Gy": ("Gy", 1.0), "CFU": ("CFU", 1.0), "dose": ("dose", 1.0),
-}  # fmt: skip
+    "mg": ("mg", 1.0),
+    "g": ("mg", 1e3),
+    "ug": ("mg", 1e-3),
+    "IU": ("IU", 1.0),
+    "MIU": ("IU", 1e6),
+    "cells": ("cells", 1.0),
+    "Gy": ("Gy", 1.0),
+    "CFU": ("CFU", 1.0),
+    "dose": ("dose", 1.0),
+}
 """Unit without its denominator -> the unit in which doses are recorded, and how many of it."""
 
 
@@ -99,7 +106,7 @@ class DoseChange:
             raise InputError(f"a dose cannot be changed by '{self.kind}' {self.value:g} at day {self.time_days:g}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DoseRecord:
     """One dose as given. `phase` and `rule` index into the regimen; `planned` is before reductions.
 
@@ -122,9 +129,19 @@ class DoseRecord:
     def at(self, time_days: float) -> DoseRecord:
         """Return the same dose at another time."""
         return DoseRecord(
-            time_days, self.drug, self.amount, self.planned, self.planned_days, self.duration_hours, self.phase,
-            self.rule, self.cycle, self.day, self.unit, self.route,
-        )  # fmt: skip
+            time_days=time_days,
+            drug=self.drug,
+            amount=self.amount,
+            planned=self.planned,
+            planned_days=self.planned_days,
+            duration_hours=self.duration_hours,
+            phase=self.phase,
+            rule=self.rule,
+            cycle=self.cycle,
+            day=self.day,
+            unit=self.unit,
+            route=self.route,
+        )
 
 
 def body_surface_area(weight_kg: float, height_cm: float, formula: Literal["dubois", "mosteller"] = "dubois") -> float:
@@ -280,18 +297,18 @@ def _given(
         planned, unit = dose_amount(amount, rule.unit, size, max_mg=rule.max_mg)
         records.append(
             DoseRecord(
-                time,
-                drug,
-                planned * factor,
-                planned,
-                dose.time_days,
-                rule.infusion_hours,
-                dose.phase,
-                dose.rule,
-                dose.cycle,
-                dose.day,
-                unit,
-                rule.route,
+                time_days=time,
+                drug=drug,
+                amount=planned * factor,
+                planned=planned,
+                planned_days=dose.time_days,
+                duration_hours=rule.infusion_hours,
+                phase=dose.phase,
+                rule=dose.rule,
+                cycle=dose.cycle,
+                day=dose.day,
+                unit=unit,
+                route=rule.route,
             )
         )
     return records

@@ -122,9 +122,10 @@ def enrolment_weights(population: Enrolment, table: pd.DataFrame, *, where: str 
             rest &= ~inside
             if share > 0 and not inside.any():
                 raise InputError(
-                    f"no candidate with {criterion}, of whom the trial has {100 * share:g} %", where=where,
+                    f"no candidate with {criterion}, of whom the trial has {100 * share:g} %",
+                    where=where,
                     hint="Check the share against the criteria, or screen more candidates.",
-                )  # fmt: skip
+                )
             margin.append((inside, share))
         left = 1.0 - sum(share for _, share in shares)
         if rest.any() or left > 0.02:

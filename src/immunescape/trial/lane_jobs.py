@@ -26,7 +26,7 @@ GONE_ML = 1e-3
 """Volume (1.2 mm) below which a lane without a cancer cell is integrated no further: debris is left."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LanePiece:
     """A piece of the trajectories of one patient's lanes.
 
@@ -144,4 +144,12 @@ class LaneJobs:
             steps = max(steps, int(result.steps[i]))
             if failure is None and int(result.status[i]) == FAILED:
                 failure = float(result.end_time[i]), result.messages.get(i, "failed")
-        return LanePiece(volume, living, failure, steps, tuple(states), tuple(alive), cells)
+        return LanePiece(
+            volume_ml=volume,
+            living_ml=living,
+            failure=failure,
+            steps=steps,
+            states=tuple(states),
+            alive=tuple(alive),
+            cells=cells,
+        )

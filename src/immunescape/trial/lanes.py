@@ -173,7 +173,18 @@ class LaneMaker:
             for of_patient, state, m in zip(parameters, states, multiples, strict=True)
         ]
         place = [(i, j) for i, of_patient in enumerate(lesions) for j in range(1, of_patient.lanes)]
-        grown = self._grow(table, place, multiples, haste, parameters, stream, shared, gone) if place else {}
+        grown = {}
+        if place:
+            grown = self._grow(
+                table,
+                place,
+                multiples=multiples,
+                haste=haste,
+                parameters=parameters,
+                stream=stream,
+                shared=shared,
+                gone=gone,
+            )
         for i, j in place:
             lane = grown.get((i, j)) or Lane(dict(parameters[i]), states[i].copy())
             made[i].append(replace(lane, parameters={**lane.parameters, **self._counting(multiples[i][j])}))
@@ -198,6 +209,7 @@ class LaneMaker:
         self,
         table: pd.DataFrame,
         place: Sequence[tuple[int, int]],
+        *,
         multiples: Sequence[FloatArray],
         haste: Sequence[FloatArray],
         parameters: Sequence[Mapping[str, float]],
@@ -222,7 +234,10 @@ class LaneMaker:
                     faster = values[name] * np.array([haste[i][j] for i, j in left])
                     top = np.inf if limit is None else float(self.model.to_base(name, limit))
                     values[name] = np.minimum(faster, np.maximum(top, values[name]))
-            for (i, j), lane in self._diagnosed(table, left, rows, values, multiples, parameters, stream):
+            diagnosed = self._diagnosed(
+                table, left, rows=rows, values=values, multiples=multiples, parameters=parameters, stream=stream
+            )
+            for (i, j), lane in diagnosed:
                 lane.draw = attempt
                 grown[i, j] = lane
             left = [p for p in left if p not in grown]
@@ -281,6 +296,7 @@ class LaneMaker:
         self,
         table: pd.DataFrame,
         left: Sequence[tuple[int, int]],
+        *,
         rows: NDArray[np.int64],
         values: Mapping[str, FloatArray],
         multiples: Sequence[FloatArray],
@@ -298,10 +314,15 @@ class LaneMaker:
         places = [left[int(k)] for k in grown]
         multiple = np.array([multiples[i][j] for i, j in places])
         states = emerge(
-            self.model, {n: v[grown] for n, v in growth.states.items()}, values_of_patients,
-            [int(table.index[i]) for i, _ in places], self.seed, stream,
-            purposes=[f"emergence in lesion {j}" for _, j in places], multiple=multiple,
-        )  # fmt: skip
+            self.model,
+            {n: v[grown] for n, v in growth.states.items()},
+            values_of_patients,
+            [int(table.index[i]) for i, _ in places],
+            self.seed,
+            stream,
+            purposes=[f"emergence in lesion {j}" for _, j in places],
+            multiple=multiple,
+        )
         good = implausible(self.model, baseline(self.model, states, values_of_patients)) == ""
         made = []
         for k in np.flatnonzero(good):

@@ -44,6 +44,7 @@ def enrolment_year(year: int | None, texts: Iterable[str]) -> int:
 def with_later_lines(
     arms: Sequence[Arm],
     silent: Sequence[bool],
+    *,
     prior: Sequence[PriorLine],
     line: int,
     region: str,

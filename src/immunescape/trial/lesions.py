@@ -108,7 +108,7 @@ class Lesions:
         return np.asarray(self.diameter_mm @ np.cbrt(self.growth(lane_ratio)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LesionModel:
     """Numbers of the lesions; see ``knowledge/data/lesions.csv``."""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 from immunescape.trial.tokens import number_text
 from immunescape.units import DAYS_PER
@@ -29,9 +29,26 @@ __all__ = [
 
 
 UNITS = (
-    "mg", "mg/kg", "mg/m2", "AUC", "ug", "ug/kg", "ug/m2", "g", "g/m2", "IU", "IU/kg", "IU/m2", "MIU", "MIU/m2",
-    "cells", "cells/kg", "Gy", "CFU", "dose",
-)  # fmt: skip
+    "mg",
+    "mg/kg",
+    "mg/m2",
+    "AUC",
+    "ug",
+    "ug/kg",
+    "ug/m2",
+    "g",
+    "g/m2",
+    "IU",
+    "IU/kg",
+    "IU/m2",
+    "MIU",
+    "MIU/m2",
+    "cells",
+    "cells/kg",
+    "Gy",
+    "CFU",
+    "dose",
+)
 """Units in which a regimen may state a dose; each drug accepts some of them."""
 
 INACTIVE = ("placebo", "observation", "best supportive care")
@@ -80,6 +97,7 @@ class DoseRule:
     amount: float
     unit: str
     interval_days: int | None
+    _: KW_ONLY
     days: tuple[int, ...] = (1,)
     per_day: int = 1
     cycles: int | None = None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["TrialResult", "build_result"]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class TrialResult:
     """Result of a virtual trial.
 
@@ -130,9 +130,20 @@ def build_result(
             curves[endpoint, arm.name] = kaplan_meier(last[f"{endpoint}_months"], last[f"{endpoint}_event"])
     comparison = compare(trial, tables, seed=seed, paired=paired)
     return TrialResult(
-        trial, seed, engine, version, paired, wall_s, tuple(arms), comparison, table, visits, curves, tuple(failures),
-        candidates,
-    )  # fmt: skip
+        trial=trial,
+        seed=seed,
+        engine=engine,
+        version=version,
+        paired=paired,
+        wall_s=wall_s,
+        arms=tuple(arms),
+        comparison=comparison,
+        patients=table,
+        visits=visits,
+        curves=curves,
+        failures=tuple(failures),
+        candidates=candidates,
+    )
 
 
 def _clean(value: Any) -> Any:

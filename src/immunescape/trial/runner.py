@@ -14,6 +14,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +117,9 @@ def run_trial(
         engine_name = _working_engine(trial, engine)
         enroller = Enroller(trial.population, trial.file or None)
         size = candidates_per_block(trial, max(sizes), enroller)
-        task = BlockTask(trial, seed, engine_name, RTOL, size, fit, enroller)
+        task = BlockTask(
+            trial=trial, seed=seed, engine=engine_name, rtol=RTOL, candidates=size, fit=fit, enroller=enroller
+        )
         store = BlockStore(kept, _key(trial, seed, engine_name, size, paired, fit))
         gathered = _streams(sizes, paired, by_cluster=cluster is not None)
 
@@ -141,6 +144,9 @@ def run_trial(
 
 def _check_request(trial: Trial, patients: int | None, seed: int, cores: int, paired: bool) -> None:
     """Refuse numbers that no trial can have, and pairs where arms have mixes of their own."""
+    for what, value in (("number of patients per arm", patients), ("seed", seed), ("number of workers", cores)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, Integral)):
+            raise InputError(f"the {what} is {value!r}", hint="Give a whole number.")
     if patients is not None and patients < 1:
         raise InputError(f"the number of patients per arm is {patients}", hint="Use at least one.")
     if seed < 0:

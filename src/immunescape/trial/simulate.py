@@ -65,7 +65,7 @@ class ArmBlock:
     excluded: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class SimulatedPatient:
     """A patient while being simulated: candidate number, table row, simulated tumours, course."""
 
@@ -170,7 +170,9 @@ class BlockSimulator:
         failures: list[dict[str, Any]] = []
         patients = self._at_diagnosis(table, stream)
         for number, line in enumerate(self.trial.prior):
-            patients = self._run_in(patients, line, number, table, failures, arm, excluded)
+            patients = self._run_in(
+                patients, line, number=number, table=table, failures=failures, arm=arm, excluded=excluded
+            )
         if self.trial.prior:
             patients = eligible_at_entry(self, patients, excluded)
         return patients, failures
@@ -236,7 +238,11 @@ class BlockSimulator:
             several = 1 if lesions is None else lesions.lanes
             course = Course(row, np.full(several, volumes[i]), streams, self.models, lesions=lesions)
             mine = dict(zip(values, at_growth, strict=True))
-            patients.append(SimulatedPatient(number, row, [Lane(mine, states[i].copy())], course, 0.0))
+            patients.append(
+                SimulatedPatient(
+                    number=number, row=row, lanes=[Lane(mine, states[i].copy())], course=course, horizon=0.0
+                )
+            )
         if self._lanes is not None:
             lesions_of = [p.course.lesions for p in patients]
             mine_of = [p.parameters for p in patients]
@@ -276,6 +282,7 @@ class BlockSimulator:
         self,
         patients: list[SimulatedPatient],
         line: PriorLine,
+        *,
         number: int,
         table: pd.DataFrame,
         failures: list[dict[str, Any]],

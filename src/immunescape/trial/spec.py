@@ -8,7 +8,7 @@ one of a user. All records are frozen and hold plain values and parsed texts
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
 from immunescape.model.specificity import DEFAULT, Specificity
@@ -103,6 +103,7 @@ class Arm:
     role: Literal["experimental", "control"]
     n: int
     choices: tuple[Choice, ...]
+    _: KW_ONLY
     stop_at_progression: bool = True
     beyond_progression: float = 0.0
     crossover: Crossover | None = None
@@ -148,6 +149,7 @@ class Enrolment:
 
     criteria: tuple[Criterion, ...]
     line: tuple[int, int | None]
+    _: KW_ONLY
     mix: Mapping[str, tuple[tuple[Criterion, float], ...]] = field(default_factory=dict)
     pdl1_assay: str | None = None
     region: Literal["western", "east_asian"] = "western"
@@ -180,6 +182,7 @@ class PublishedArm:
     """Published results of one arm; None where not published or not reached. Same names as in ``result.json``."""
 
     name: str
+    _: KW_ONLY
     n: int | None = None
     orr_pct: float | None = None
     orr_ci: Interval | None = None
@@ -209,6 +212,7 @@ class Published:
     """
 
     arms: tuple[PublishedArm, ...]
+    _: KW_ONLY
     pfs_hr: float | None = None
     pfs_hr_ci: Interval | None = None
     os_hr: float | None = None
@@ -224,15 +228,24 @@ class Published:
 
     def as_result(self) -> dict[str, Any]:
         """The block in the shape of ``result.json``: ``{"arms": [...], "comparison": {...}}``."""
-        names = ("name", "n", "orr_pct", "orr_ci", "dor_median_months", "pfs_median_months", "os_median_months",
-                 "grade3_pct", "discontinued_pct")  # fmt: skip
+        names = (
+            "name",
+            "n",
+            "orr_pct",
+            "orr_ci",
+            "dor_median_months",
+            "pfs_median_months",
+            "os_median_months",
+            "grade3_pct",
+            "discontinued_pct",
+        )
         pathology = tuple(n for n in ("mpr_pct", "pcr_pct") if any(getattr(arm, n) is not None for arm in self.arms))
         arms = [{name: _plain(getattr(arm, name)) for name in (*names, *pathology)} for arm in self.arms]
         comparison = {name: _plain(getattr(self, name)) for name in ("pfs_hr", "pfs_hr_ci", "os_hr", "os_hr_ci")}
         return {"arms": arms, "comparison": comparison}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trial:
     """A trial as read from its file; experimental arms first, the control last."""
 

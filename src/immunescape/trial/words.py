@@ -19,20 +19,75 @@ __all__ = [
 ]
 
 UNIT_WORDS = {
-    "mg": "mg", "g": "g", "ug": "ug", "µg": "ug", "μg": "ug", "mcg": "ug", "iu": "IU", "u": "IU", "miu": "MIU",
-    "cells": "cells", "cell": "cells", "gy": "Gy", "cfu": "CFU", "dose": "dose", "doses": "dose",
-}  # fmt: skip
+    "mg": "mg",
+    "g": "g",
+    "ug": "ug",
+    "µg": "ug",
+    "μg": "ug",
+    "mcg": "ug",
+    "iu": "IU",
+    "u": "IU",
+    "miu": "MIU",
+    "cells": "cells",
+    "cell": "cells",
+    "gy": "Gy",
+    "cfu": "CFU",
+    "dose": "dose",
+    "doses": "dose",
+}
 PER_WORDS = {"kg": "kg", "m2": "m2", "m²": "m2"}
-SPANS = {"day": "day", "days": "day", "d": "day", "week": "week", "weeks": "week", "wk": "week", "wks": "week",
-         "month": "month", "months": "month", "year": "year", "years": "year"}  # fmt: skip
+SPANS = {
+    "day": "day",
+    "days": "day",
+    "d": "day",
+    "week": "week",
+    "weeks": "week",
+    "wk": "week",
+    "wks": "week",
+    "month": "month",
+    "months": "month",
+    "year": "year",
+    "years": "year",
+}
 ROUTES = {
-    "iv": "iv", "intravenous": "iv", "intravenously": "iv", "sc": "sc", "subcutaneous": "sc", "subcutaneously": "sc",
-    "oral": "oral", "orally": "oral", "po": "oral", "intratumoral": "intratumoral", "intratumorally": "intratumoral",
-}  # fmt: skip
+    "iv": "iv",
+    "intravenous": "iv",
+    "intravenously": "iv",
+    "sc": "sc",
+    "subcutaneous": "sc",
+    "subcutaneously": "sc",
+    "oral": "oral",
+    "orally": "oral",
+    "po": "oral",
+    "intratumoral": "intratumoral",
+    "intratumorally": "intratumoral",
+}
 MODIFIERS = (
-    "every", "q3w", "weekly", "daily", "once", "twice", "on", "day", "days", "for", "up", "until", "from", "over",
-    "max", "with", "loading", "then", "plus", "in", "x", "weekdays", "to", *ROUTES,
-)  # fmt: skip
+    "every",
+    "q3w",
+    "weekly",
+    "daily",
+    "once",
+    "twice",
+    "on",
+    "day",
+    "days",
+    "for",
+    "up",
+    "until",
+    "from",
+    "over",
+    "max",
+    "with",
+    "loading",
+    "then",
+    "plus",
+    "in",
+    "x",
+    "weekdays",
+    "to",
+    *ROUTES,
+)
 QXW = re.compile(r"q(\d{0,3})(w|wk|wks|d)")
 HOURLY = {6: 4, 8: 3, 12: 2, 24: 1}
 """Doses a day at an interval of so many hours."""

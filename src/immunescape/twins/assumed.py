@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError, ModelError
 from immunescape.evaluation.uncertainty import WIDTHS, draw, fit_of
-from immunescape.files import check_folder, whole_file
+from immunescape.files import check_folder, stored_json, whole_file
 from immunescape.population.fit import PopulationFit
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def assumed_strengths(
 
     def made(number: int) -> dict[str, Any]:
         path = None if out is None else out / f"{'central' if number < 0 else f'draw-{number}'}.json"
-        stored = _stored(path, key)
+        stored: dict[str, Any] | None = stored_json(path, lambda content: _whole(content, key, used, number))
         if stored is not None:
             return stored
         try:
@@ -197,9 +197,16 @@ def assumed_strengths(
         for kind in used
     }
     return {
-        "model": digest, "draws": draws, "lost": lost, "patients": patients, "seed": seed, "width": width,
-        "prior_widths": WIDTHS, "regimens": used, "kinds": found,
-    }  # fmt: skip
+        "model": digest,
+        "draws": draws,
+        "lost": lost,
+        "patients": patients,
+        "seed": seed,
+        "width": width,
+        "prior_widths": WIDTHS,
+        "regimens": used,
+        "kinds": found,
+    }
 
 
 def _move(central: Sequence[float | None], moved: Sequence[float | None], figure: str) -> float:
@@ -208,14 +215,14 @@ def _move(central: Sequence[float | None], moved: Sequence[float | None], figure
     return time_stretch(_times(central), _times(moved))
 
 
-def _stored(path: Path | None, key: str) -> dict[str, Any] | None:
-    if path is None or not path.is_file():
-        return None
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return content if content["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # a damaged draw is made anew
+def _whole(content: Any, key: str, kinds: Iterable[str], number: int) -> bool:
+    """Whether what was stored of a draw is of this run and complete; a damaged draw is made anew."""
+    if content["key"] != key:
+        return False
+    if number >= 0 and isinstance(content.get("lost"), str):
+        return True
+    columns = [content["kinds"][kind][figure] for kind in kinds for figure in ("response", "pfs", "os")]
+    return all(column and all(v is None or isinstance(v, (int, float)) for v in column) for column in columns)
 
 
 def _keep(path: Path | None, content: dict[str, Any]) -> dict[str, Any]:

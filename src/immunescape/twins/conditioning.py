@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from immunescape.population.covariates import Region
 
-__all__ = ["ENOUGH", "Candidates", "TwinPopulation", "check_number", "condition", "tail"]
+__all__ = ["ENOUGH", "Candidates", "TwinPopulation", "check_number_of_twins", "condition", "tail"]
 
 FloatArray = NDArray[np.float64]
 ENOUGH = 200
@@ -30,7 +30,7 @@ _ROUND = 512
 _MOST = 6144
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TwinPopulation:
     """Virtual patients conditioned on what was measured in one patient.
 
@@ -169,7 +169,10 @@ class Candidates:
         proposal = None
         if self._rounds and (known is not None or course is not None):
             proposal = _proposal(self._rounds, self._kinds["observable"], known, course)
-        task = GrowTask(self.seed, self.region, self._kinds["parameter"], proposal, course, self.engine)
+        task = GrowTask(
+            self.seed, region=self.region, facts=self._kinds["parameter"], proposal=proposal, course=course,
+            engine=self.engine,
+        )  # fmt: skip
         drawn = conditional_covariates(
             self._kinds["covariate"], n, seed=self.seed, start=self.grown, region=self.region
         )  # fmt: skip
@@ -220,15 +223,15 @@ class Candidates:
         if not self.all_facts:
             chosen, counts = np.arange(min(twins, len(table))), np.ones(min(twins, len(table)), dtype=int)
         return TwinPopulation(
-            self.patient,
-            table.iloc[chosen],
-            counts / counts.sum(),
-            self.all_facts,
-            min(self.effective, effective(counts.astype(float))),
-            self.grown,
-            self.surprise,
-            self.seed,
-            self.region,
+            patient=self.patient,
+            table=table.iloc[chosen],
+            weights=counts / counts.sum(),
+            facts=self.all_facts,
+            effective=min(self.effective, effective(counts.astype(float))),
+            candidates=self.grown,
+            surprise=self.surprise,
+            seed=self.seed,
+            region=self.region,
             engine=self.engine,
         )
 
@@ -266,7 +269,7 @@ def condition(
         For a measurement that no patient can have, or where the measurements leave too few effective twins; names the
         ones that cost most.
     """
-    check_number(twins, enough)
+    check_number_of_twins(twins, enough)
     candidates = Candidates(
         patient, facts, first=twins, seed=seed, region=region, workers=workers, engine=engine, batch=batch,
         course=course,
@@ -276,8 +279,14 @@ def condition(
     return candidates.drawn(twins)
 
 
-def check_number(twins: int, enough: int) -> None:
-    """Refuse a number of twins that cannot be enough."""
+def check_number_of_twins(twins: int, enough: int = ENOUGH) -> None:
+    """Refuse fewer twins than a statement about a patient needs.
+
+    Raises
+    ------
+    InputError
+        With the least number.
+    """
     if twins < enough:
         raise InputError(f"{twins} twins", hint=f"At least {enough} are needed for a statement about a patient.")
 

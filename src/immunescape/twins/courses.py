@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,6 +86,7 @@ class CourseTask:
 
     seed: int
     arms: tuple[tuple[str, str], ...]
+    _: KW_ONLY
     history: tuple[LineRecord, ...] = ()
     unknown_lines: int = 0
     driver: str = "none"
@@ -119,6 +120,7 @@ class Courses:
     lost: tuple[tuple[int, str], ...] = ()
     drugs: tuple[str, ...] = ()
     specificity: str = DEFAULT
+    _: KW_ONLY
     excluded: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -181,7 +183,9 @@ def trial_of(task: CourseTask) -> Trial:
         PriorLine((Choice(parse_regimen(usual_regimen(line.drugs))),), "progressed", 24.0) for line in task.history
     )
     region = task.region if task.region in ("western", "east_asian") else "western"
-    arms = with_later_lines(arms, [True] * len(arms), (*had, *prior), task.line, region, _YEAR, drugs())
+    arms = with_later_lines(
+        arms, [True] * len(arms), prior=(*had, *prior), line=task.line, region=region, year=_YEAR, drugs=drugs()
+    )
     base = Schedule.parse(SCANS)
     return Trial(
         name="twins",
@@ -279,7 +283,7 @@ def _follow(task: CourseTask, table: pd.DataFrame) -> Courses:
         tuple((i, why) for i, why in sorted(lost.items()) if i not in seen_ids),
         _drugs(task, trial),
         trial.specificity,
-        excluded,
+        excluded=excluded,
     )
 
 
@@ -368,7 +372,7 @@ def joined(parts: Sequence[Courses]) -> Courses:
         tuple(x for p in parts for x in p.lost),
         parts[0].drugs,
         parts[0].specificity,
-        excluded,
+        excluded=excluded,
     )
 
 

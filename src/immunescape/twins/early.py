@@ -98,10 +98,16 @@ def early_course(
         measured = f"{'below ' if sample.below else ''}{sample.level:g} after {start.level:g}"
         facts.append(
             Fact(
-                name, "course", value=change, spread=errors["ctdna_discrepancy"].value, scale="sd", below=sample.below,
-                biomarker=name, measured=measured,
+                name,
+                "course",
+                value=change,
+                spread=errors["ctdna_discrepancy"].value,
+                scale="sd",
+                below=sample.below,
+                biomarker=name,
+                measured=measured,
             )
-        )  # fmt: skip
+        )
         places.append((max(sample.day, 0.0), "ctDNA_conc"))
     return EarlyCourse(regimen, tuple(facts), tuple(places)) if facts else None
 

@@ -39,7 +39,7 @@ _FOLLOWED = 24.0
 _ALPHA, _POWER = 0.025, 0.9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EnrichedTrial:
     """A trial of an option against the standard, enriched by a biomarker.
 
@@ -229,9 +229,18 @@ def _described(
             hint="More twins (--twins) or patients tell smaller differences.",
         )
     return EnrichedTrial(
-        biomarker, *words, float(w[positive].sum()), titles["option"], titles["standard"],
-        str(pair.option["level"].iloc[0]), hazards, ratios, patients, _mean(w[use], w[use])[2],
-    )  # fmt: skip
+        biomarker=biomarker,
+        positive=words[0],
+        negative=words[1],
+        share=float(w[positive].sum()),
+        option=titles["option"],
+        standard=titles["standard"],
+        level=str(pair.option["level"].iloc[0]),
+        hazards=hazards,
+        hazard_ratio=ratios,
+        patients=patients,
+        twins=_mean(w[use], w[use])[2],
+    )
 
 
 def design_text(trial: EnrichedTrial) -> str:
@@ -258,10 +267,13 @@ def design_text(trial: EnrichedTrial) -> str:
         for name, stratum in strata.items():
             truth.append(
                 {
-                    "endpoint": "os", "arm": arm, "stratum": stratum, "hazards": list(trial.hazards[name, arm]),
+                    "endpoint": "os",
+                    "arm": arm,
+                    "stratum": stratum,
+                    "hazards": list(trial.hazards[name, arm]),
                     "changes": list(_PIECES),
                 }
-            )  # fmt: skip
+            )
     share = round(trial.share, 3)
     content = {
         "name": "enriched-trial-of-twins",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,7 @@ class Fact:
 
     target: str
     kind: str
+    _: KW_ONLY
     allowed: tuple[str | bool | int, ...] = ()
     value: float | None = None
     spread: float = 0.0
@@ -153,8 +154,12 @@ def _fact(link: ProfileLink, m: Measurement) -> Fact | None:
     from immunescape.population.covariates import LEVELS
 
     about: dict[str, Any] = {
-        "biomarker": m.name, "measured": str(m.value), "source": link.source, "grade": link.grade, "note": link.note
-    }  # fmt: skip
+        "biomarker": m.name,
+        "measured": str(m.value),
+        "source": link.source,
+        "grade": link.grade,
+        "note": link.note,
+    }
     if link.transformation == "range":
         first, _, last = link.factor.partition("..")
         return Fact(link.target, link.kind, low=float(first), high=float(last), **about)

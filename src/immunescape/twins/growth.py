@@ -10,7 +10,7 @@ the Gaussian is.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,6 +85,7 @@ class GrowTask:
     """
 
     seed: int
+    _: KW_ONLY
     region: Region = "western"
     facts: tuple[Fact, ...] = ()
     proposal: Proposal | None = None

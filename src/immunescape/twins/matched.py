@@ -190,9 +190,7 @@ def matched_platform(
                 cuts.append({"cut": q, "share": float(mask.mean()), **_effect(tables[arm], control, mask)})
         enrichment[arm] = tuple(cuts)
     names = [*arms, NONE]
-    hazards = {
-        (arm, name): _hazards(t, stratum == name) for arm, t in tables.items() for name in names
-    }  # fmt: skip
+    hazards = {(arm, name): _hazards(t, stratum == name) for arm, t in tables.items() for name in names}
     shares = {name: float((stratum == name).mean()) for name in names}
     return MatchedPlatform(shares, tuple(effects), enrichment, hazards, needed_ratio(events, len(arms)), len(ids))
 

@@ -36,16 +36,24 @@ __all__ = [
 Level = Literal["tested", "extrapolated", "contradicted", "not ranked"]
 _PHASE_3 = ("3", "2/3")
 _CLASS_TITLES = {
-    "antiangiogenic": "antiangiogenic", "cytokine": "cytokine", "cell_therapy": "cell therapy",
-    "adc": "antibody-drug conjugate", "targeted": "targeted", "vaccine": "vaccine", "radiation": "radiotherapy",
-    "sting_agonist": "STING agonist", "epigenetic": "epigenetic drug", "costimulation": "costimulation",
-    "adenosine_antibody": "adenosine antibody", "flora": "flora",
-}  # fmt: skip
+    "antiangiogenic": "antiangiogenic",
+    "cytokine": "cytokine",
+    "cell_therapy": "cell therapy",
+    "adc": "antibody-drug conjugate",
+    "targeted": "targeted",
+    "vaccine": "vaccine",
+    "radiation": "radiotherapy",
+    "sting_agonist": "STING agonist",
+    "epigenetic": "epigenetic drug",
+    "costimulation": "costimulation",
+    "adenosine_antibody": "adenosine antibody",
+    "flora": "flora",
+}
 """Class in ``drug_classes.csv`` -> as the tables of regimens call it."""
 _OPTION_HINT = "A list of options: - name: …, regimen: …, and where one is due reason: …"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Setting:
     """The patient's setting on the day of the decision.
 
@@ -77,7 +85,7 @@ class Setting:
         return f"line {self.line}{after}; {self.histology or 'histology not known'}, {pdl1}, {driver}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Option:
     """One regimen of a setting.
 
@@ -148,13 +156,13 @@ def setting_of(record: PatientRecord) -> Setting:
         driver = "none"  # what was tested was not seen; guideline groups say so as well
     assumed_platinum = record.unknown_lines > 0 and driver != "EGFR"
     return Setting(
-        record.line,
-        bool(had) and contains_class(tuple(had), "ici"),
-        (bool(had) and contains_class(tuple(had), "platinum")) or assumed_platinum,
-        word("histology"),
-        score,
-        driver,
-        tuple(dict.fromkeys(failed)),
+        line=record.line,
+        had_inhibitor=bool(had) and contains_class(tuple(had), "ici"),
+        had_platinum=(bool(had) and contains_class(tuple(had), "platinum")) or assumed_platinum,
+        histology=word("histology"),
+        pdl1=score,
+        driver=driver,
+        progressed_on=tuple(dict.fromkeys(failed)),
     )
 
 
@@ -239,7 +247,15 @@ def options_for(
         reason = _needed(row["needs"], present, biomarkers or {})
         if reason is None:
             continue
-        option = _made(row["name"], row["title"], row["kind"], row["regimen"], row["role"], setting, reason)
+        option = _made(
+            row["name"],
+            row["title"],
+            kind=row["kind"],
+            regimen=row["regimen"],
+            role=row["role"],
+            setting=setting,
+            reason=reason,
+        )
         again = [d for d in option.drugs if d in setting.progressed_on]
         if again and len(again) == len(option.drugs):
             left.append(f"{option.title}: the disease progressed on it; it requires a reason in an options file")
@@ -259,7 +275,7 @@ def options_for(
 
 
 def _made(
-    name: str, title: str, kind: str, regimen: str, role: str, setting: Setting, reason: str, source: str = ""
+    name: str, title: str, *, kind: str, regimen: str, role: str, setting: Setting, reason: str, source: str = ""
 ) -> Option:
     from immunescape.twins.courses import regimen_of
 
@@ -267,7 +283,18 @@ def _made(
     drugs = tuple(regimen_of(regimen).drugs)
     if level == "extrapolated" and (untested := _tested_by_nothing(drugs)):
         level, reason = "not ranked", "; ".join(filter(None, (reason, *untested)))
-    return Option(name, title, kind, regimen, role, level, rows, reason, tuple(source.split(";")), drugs)
+    return Option(
+        name=name,
+        title=title,
+        kind=kind,
+        regimen=regimen,
+        role=role,
+        level=level,
+        evidence=rows,
+        reason=reason,
+        source=tuple(source.split(";")),
+        drugs=drugs,
+    )
 
 
 def _tested_by_nothing(drugs: Iterable[str]) -> list[str]:
@@ -352,7 +379,17 @@ def own_options(path: str | Path, setting: Setting, taken: Iterable[str] = ()) -
                 f"the option '{title}' already exists", where=where, hint="Give every option a unique name."
             )
         names.add(title)
-        found.append(_made(title, title, kind_of(drugs), item.regimen, "own", setting, item.reason.strip()))
+        found.append(
+            _made(
+                title,
+                title,
+                kind=kind_of(drugs),
+                regimen=item.regimen,
+                role="own",
+                setting=setting,
+                reason=item.reason.strip(),
+            )
+        )
     return tuple(found)
 
 

@@ -59,13 +59,20 @@ def outcomes_of(
         pfs, os_ = (days / MONTH for days in event_days(rows))
         table = pd.DataFrame(
             {
-                "patient": result.record.patient, "twin": ids, "weight": paired.weights, "option": o.name,
-                "title": o.title, "level": o.level, "standard": o.name == ranking.standard,
+                "patient": result.record.patient,
+                "twin": ids,
+                "weight": paired.weights,
+                "option": o.name,
+                "title": o.title,
+                "level": o.level,
+                "standard": o.name == ranking.standard,
                 "score": paired.scores[o.name],
-                "os_months": np.minimum(os_, months), "os_event": os_ <= months,
-                "pfs_months": np.minimum(pfs, months), "pfs_event": pfs <= months,
+                "os_months": np.minimum(os_, months),
+                "os_event": os_ <= months,
+                "pfs_months": np.minimum(pfs, months),
+                "pfs_event": pfs <= months,
                 "response": rows["best_response"].isin(["CR", "PR"]).to_numpy(dtype=bool),
             }
-        )  # fmt: skip
+        )
         parts.append(pd.concat([table, seen], axis=1))
     return pd.concat(parts, ignore_index=True)

@@ -129,7 +129,7 @@ def reference_observables(region: Region = "western", workers: int = 1) -> Obser
     with suppress(OSError, ValueError):
         return Observables(pd.read_parquet(file))
     covariates = sample_covariates(0, _PATIENTS, 0, 0, region=region)
-    grown = grow_many(GrowTask(0, region), covariates, workers=workers)
+    grown = grow_many(GrowTask(0, region=region), covariates, workers=workers)
     table = grown.table[[c for c in grown.table.columns if str(c).startswith("b:")]]
     with suppress(OSError):  # a folder that cannot be written costs time, nothing else
         folder.mkdir(parents=True, exist_ok=True)

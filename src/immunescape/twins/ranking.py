@@ -50,8 +50,17 @@ DRAWS = 400
 HORIZON = 24.0
 MARGIN = 0.05
 FIGURES = (
-    "response", "pfs_6", "pfs_12", "pfs_24", "os_6", "os_12", "os_24", "rmst_24", "grade3", "stopped",
-)  # fmt: skip
+    "response",
+    "pfs_6",
+    "pfs_12",
+    "pfs_24",
+    "os_6",
+    "os_12",
+    "os_24",
+    "rmst_24",
+    "grade3",
+    "stopped",
+)
 WEIGHTS: Mapping[str, float] = {"survival": 1.0, "progression_free": 0.5, "toxicity": 0.1}
 """Weights of benefit and harm, each a share of 24 months: of life, of life without progression, and of one severe
 toxicity. A default to be looked at and changed; no study measured it."""
@@ -67,7 +76,7 @@ class Figure:
     high: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ranked:
     """One option, with what the twins say of it.
 
@@ -327,9 +336,15 @@ def _gains_lost(
 
 
 def _drawn(
-    arms: Mapping[str, _Arm], options: Sequence[Option], w: FloatArray, uncertainty: RankingUncertainty, seed: int,
-    count: int, sources: Sequence[str] = SOURCES,
-) -> dict[str, list[dict[str, float]]]:  # fmt: skip
+    arms: Mapping[str, _Arm],
+    options: Sequence[Option],
+    *,
+    w: FloatArray,
+    uncertainty: RankingUncertainty,
+    seed: int,
+    count: int,
+    sources: Sequence[str] = SOURCES,
+) -> dict[str, list[dict[str, float]]]:
     """Figures (count,) of each option with one or more sources of uncertainty."""
     rng = np.random.default_rng([seed, 31])
     ess = 1.0 / float((w**2).sum())
@@ -414,7 +429,7 @@ def ranked(
         places = followed.twins.table.index.get_indexer(pd.Index(ids))
         uncertainty = replace(uncertainty, factors=uncertainty.factors[:, places])
     point = {o.name: _figures(arms[o.name], w, np.zeros(3)) for o in options}
-    drawn = _drawn(arms, options, w, uncertainty, seed, DRAWS)
+    drawn = _drawn(arms, options, w=w, uncertainty=uncertainty, seed=seed, count=DRAWS)
     scores = {n: np.array([_score(f, used) for f in rows]) for n, rows in drawn.items()}
     values = {n: _score(f, used) for n, f in point.items()}
     standard = options[0].name
@@ -427,15 +442,15 @@ def ranked(
         difference = _interval(values[o.name] - values[standard], scores[o.name] - scores[standard])
         rows.append(
             Ranked(
-                o,
-                {n: _interval(point[o.name][n], np.array([f[n] for f in drawn[o.name]])) for n in FIGURES},
-                _interval(values[o.name], scores[o.name]),
-                0.0 if o.level == "not ranked" else float((scores[o.name] >= top - 1e-12).mean()),
-                float((survival[o.name] >= survival[standard] - margin).mean()),
-                difference,
-                o.name != standard and (difference.low > 0.0 or difference.high < 0.0),
-                spread[o.name],
-                dict((early or {}).get(o.name, {})),
+                option=o,
+                figures={n: _interval(point[o.name][n], np.array([f[n] for f in drawn[o.name]])) for n in FIGURES},
+                score=_interval(values[o.name], scores[o.name]),
+                best=0.0 if o.level == "not ranked" else float((scores[o.name] >= top - 1e-12).mean()),
+                not_worse=float((survival[o.name] >= survival[standard] - margin).mean()),
+                against_standard=difference,
+                told_apart=o.name != standard and (difference.low > 0.0 or difference.high < 0.0),
+                spread=spread[o.name],
+                early=dict((early or {}).get(o.name, {})),
             )
         )
     rows.sort(key=lambda r: (_LEVELS.index(r.option.level), 0.0 if r.option.level == "not ranked" else -r.score.value))
@@ -443,14 +458,18 @@ def ranked(
 
 
 def _spread(
-    arms: Mapping[str, _Arm], options: Sequence[Option], w: FloatArray, uncertainty: RankingUncertainty, seed: int,
+    arms: Mapping[str, _Arm],
+    options: Sequence[Option],
+    w: FloatArray,
+    uncertainty: RankingUncertainty,
+    seed: int,
     weights: Mapping[str, float],
-) -> dict[str, dict[str, float]]:  # fmt: skip
+) -> dict[str, dict[str, float]]:
     """Option -> source -> SD of the difference of its score to the standard's (the standard: of its own score)."""
     out: dict[str, dict[str, float]] = {o.name: {} for o in options}
     standard = options[0].name
     for source in uncertainty.included:
-        drawn = _drawn(arms, options, w, uncertainty, seed, DRAWS // 2, (source,))
+        drawn = _drawn(arms, options, w=w, uncertainty=uncertainty, seed=seed, count=DRAWS // 2, sources=(source,))
         scores = {n: np.array([_score(f, weights) for f in rows]) for n, rows in drawn.items()}
         for name, values in scores.items():
             out[name][source] = float((values if name == standard else values - scores[standard]).std())

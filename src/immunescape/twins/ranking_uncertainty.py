@@ -209,9 +209,12 @@ def shipped_uncertainty(factors: FloatArray) -> RankingUncertainty:
 
 
 def draw_moves(
-    uncertainty: RankingUncertainty, options: Sequence[Option], draw: int, rng: np.random.Generator,
+    uncertainty: RankingUncertainty,
+    options: Sequence[Option],
+    draw: int,
+    rng: np.random.Generator,
     sources: Sequence[str] = SOURCES,
-) -> dict[str, FloatArray]:  # fmt: skip
+) -> dict[str, FloatArray]:
     """Moves (3,) of each option by name in one draw, without shares of gains that trials delivered."""
     standard = options[0]
     kinds = sorted({o.kind for o in options})

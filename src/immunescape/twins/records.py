@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +124,7 @@ class PatientRecord:
     patient: str
     at: float
     facts: tuple[Fact, ...]
+    _: KW_ONLY
     lines: tuple[LineRecord, ...] = ()
     unknown_lines: int = 0
     entry_mm: float = math.nan
@@ -203,15 +204,15 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
         profile.patient,
         at,
         checked(first[k] for k in sorted(first)),
-        tuple(before),
-        unknown,
-        entry,
-        planned,
-        ctdna,
-        _open(profile),
-        getattr(stratum, "name", "") or "",
-        getattr(stratum, "title", "") or "",
-        tuple(notes),
+        lines=tuple(before),
+        unknown_lines=unknown,
+        entry_mm=entry,
+        planned=planned,
+        ctdna=ctdna,
+        open_questions=_open(profile),
+        stratum=getattr(stratum, "name", "") or "",
+        stratum_title=getattr(stratum, "title", "") or "",
+        notes=tuple(notes),
     )
 
 
@@ -234,8 +235,8 @@ def record_of_history(study: Study, profile: PatientProfile) -> PatientRecord:
         profile.patient,
         _WHOLE_COURSE,
         tuple(facts[k] for k in sorted(facts)),
-        tuple(lines),
-        0 if recorded is None else max(int(recorded) - known_before, 0),
+        lines=tuple(lines),
+        unknown_lines=0 if recorded is None else max(int(recorded) - known_before, 0),
     )
 
 
@@ -301,10 +302,8 @@ def _of_row(row: Any, notes: list[str]) -> list[Fact]:
         words("ecog", "ecog", (int(min(ecog, 2)),))
     if age is not None:
         found.append(
-            Fact(
-                "age", "covariate", value=age, spread=0.5, scale="sd", biomarker="age", measured=f"{age:.0f} years"
-            )
-        )  # fmt: skip
+            Fact("age", "covariate", value=age, spread=0.5, scale="sd", biomarker="age", measured=f"{age:.0f} years")
+        )
     return found
 
 
@@ -321,10 +320,16 @@ def _of_tables(study: Study, patient: str, lines: list[LineRecord]) -> list[Fact
         error = math.hypot(table["reader_cv"].value, table["scan_cv"].value)
         found.append(
             Fact(
-                "sld_mm", "covariate", value=baseline, spread=error, scale="sd_ln", biomarker="sum of diameters",
-                measured=f"{baseline:.4g} mm", source=("oak",),
+                "sld_mm",
+                "covariate",
+                value=baseline,
+                spread=error,
+                scale="sd_ln",
+                biomarker="sum of diameters",
+                measured=f"{baseline:.4g} mm",
+                source=("oak",),
             )
-        )  # fmt: skip
+        )
     labs = study.labs[(study.labs["patient"] == patient) & (study.labs["day"].fillna(0.0) <= 0.0)]
     level, limit = (labs[labs["analyte"] == name] for name in ("ldh", "ldh_upper_limit"))
     if len(level) and len(limit):
@@ -334,10 +339,16 @@ def _of_tables(study: Study, patient: str, lines: list[LineRecord]) -> list[Fact
             ratio = float(last["value"]) / float(top["value"].iloc[-1])
             found.append(
                 Fact(
-                    "ldh_uln", "covariate", value=ratio, spread=0.15, scale="sd_ln", biomarker="ldh",
-                    measured=f"{ratio:.3g} upper limits of normal", grade="assumed",
+                    "ldh_uln",
+                    "covariate",
+                    value=ratio,
+                    spread=0.15,
+                    scale="sd_ln",
+                    biomarker="ldh",
+                    measured=f"{ratio:.3g} upper limits of normal",
+                    grade="assumed",
                 )
-            )  # fmt: skip
+            )
     return found
 
 

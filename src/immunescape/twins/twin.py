@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
-from immunescape.twins.conditioning import ENOUGH, Candidates, TwinPopulation, check_number
+from immunescape.twins.conditioning import ENOUGH, Candidates, TwinPopulation, check_number_of_twins
 from immunescape.twins.courses import Courses, CourseTask, follow, joined, usual_regimen
 from immunescape.twins.covariates import effective
 from immunescape.twins.earlier_lines import EarlierLines
-from immunescape.twins.early import early_course
+from immunescape.twins.early import EarlyCourse, early_course
 from immunescape.twins.likelihood import arm_outcomes, line_log_likelihood
 from immunescape.twins.records import LineRecord, PatientRecord
 
@@ -54,7 +54,7 @@ class Followed:
     weights: FloatArray
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TwinResult:
     """Twins of one patient.
 
@@ -92,8 +92,13 @@ class TwinResult:
             else {"target": least[0].target, "biomarker": least[0].biomarker, "probability": round(least[1], 4)},
             "facts": [
                 {
-                    "target": f.target, "kind": f.kind, "says": f.text, "biomarker": f.biomarker,
-                    "measured": f.measured, "grade": f.grade, "source": list(f.source),
+                    "target": f.target,
+                    "kind": f.kind,
+                    "says": f.text,
+                    "biomarker": f.biomarker,
+                    "measured": f.measured,
+                    "grade": f.grade,
+                    "source": list(f.source),
                     "probability": round(self.twins.surprise[f.target], 4) if f.target in self.twins.surprise else None,
                 }
                 for f in self.twins.facts
@@ -101,7 +106,9 @@ class TwinResult:
             "not_assessable": list(self.record.open_questions),
             "lines": [
                 {
-                    "drugs": list(line.drugs), "start_day": line.start, "best_response": line.best_response,
+                    "drugs": list(line.drugs),
+                    "start_day": line.start,
+                    "best_response": line.best_response,
                     "progression_day": line.progression_day if line.progressed else None,
                 }
                 for line in self.record.lines
@@ -111,7 +118,7 @@ class TwinResult:
             "forecast_before": self.before,
             "forecast": self.now,
             "notes": [*self.record.notes, *self.twins.notes],
-        }  # fmt: skip
+        }
 
 
 def forecast(patients: pd.DataFrame, weights: FloatArray, at_day: float = 0.0) -> dict[str, Any]:
@@ -192,31 +199,11 @@ def twins_on(
     InputError
         Where too few twins had such a course.
     """
-    check_number(twins, enough)
+    check_number_of_twins(twins, enough)
     ongoing = record.ongoing
     earlier = bool(record.history or record.unknown_lines)
-    course = None
-    if ongoing is not None and not earlier:
-        course = early_course(
-            usual_regimen(ongoing.drugs),
-            ongoing.baseline_mm,
-            [(s.day - ongoing.start, s.sld_mm) for s in ongoing.scans],
-            [replace(c, day=c.day - ongoing.start) for c in record.ctdna if c.day >= ongoing.start - 7.0],
-        )
-    driver = next((f.allowed[0] for f in record.facts if f.target == "driver" and len(f.allowed) == 1), "none")
-    task = CourseTask(
-        seed,
-        arms,
-        record.history,
-        record.unknown_lines,
-        str(driver),
-        months,
-        tuple(s.day - ongoing.start for s in ongoing.scans) if ongoing is not None else (),
-        record.line,
-        region,
-        engine,
-        lesions=lesions,
-    )
+    course = None if earlier else _course_from_diagnosis(record)
+    task = _task(record, arms, seed=seed, months=months, region=region, engine=engine, lesions=lesions)
     # a course that is still going on will cost some of the twins
     more = 1.0 if ongoing is None else _MORE
     wanted, number = math.ceil(more * enough), math.ceil(more * twins)
@@ -233,7 +220,7 @@ def twins_on(
             population = candidates.drawn(number)
         else:
             raise candidates.refusal(wanted)
-        done = {i for part in made for i in (*_ids(part), *(j for j, _ in part.lost))}
+        done = {i for courses in made for i in (*_ids(courses), *(j for j, _ in courses.lost))}
         new = population.table.loc[[i for i in population.table.index.tolist() if i not in done]]
         if len(new):
             made.append(follow(task, new, workers=workers, progress=progress))
@@ -262,6 +249,47 @@ def twins_on(
         )
     population = replace(population, weights=weights / weights.sum(), effective=min(ess, population.effective))
     return Followed(population, courses, weights)
+
+
+def _course_from_diagnosis(record: PatientRecord) -> EarlyCourse | None:
+    """Scans and ctDNA of a first line that is going on: they condition the twins while these are drawn."""
+    ongoing = record.ongoing
+    if ongoing is None:
+        return None
+    return early_course(
+        usual_regimen(ongoing.drugs),
+        ongoing.baseline_mm,
+        [(s.day - ongoing.start, s.sld_mm) for s in ongoing.scans],
+        [replace(c, day=c.day - ongoing.start) for c in record.ctdna if c.day >= ongoing.start - 7.0],
+    )
+
+
+def _task(
+    record: PatientRecord,
+    arms: tuple[tuple[str, str], ...],
+    *,
+    seed: int,
+    months: float,
+    region: str,
+    engine: str,
+    lesions: str,
+) -> CourseTask:
+    """What the twins of a patient get: the earlier lines as they were, then each of the arms."""
+    driver = next((f.allowed[0] for f in record.facts if f.target == "driver" and len(f.allowed) == 1), "none")
+    ongoing = record.ongoing
+    return CourseTask(
+        seed,
+        arms,
+        history=record.history,
+        unknown_lines=record.unknown_lines,
+        driver=str(driver),
+        months=months,
+        scan_days=tuple(s.day - ongoing.start for s in ongoing.scans) if ongoing is not None else (),
+        line=record.line,
+        region=region,
+        engine=engine,
+        lesions=lesions,
+    )
 
 
 def _ids(courses: Courses) -> set[int]:
@@ -325,18 +353,48 @@ def made_twins(
     ongoing = record.ongoing
     start = record if ongoing is None else replace(record, lines=record.history, ctdna=(), planned=ongoing)
     followed = twins_on(
-        start, arms, twins=twins, seed=seed, workers=workers, engine=engine, region=region, enough=enough,
+        start,
+        arms,
+        twins=twins,
+        seed=seed,
+        workers=workers,
+        engine=engine,
+        region=region,
+        enough=enough,
         progress=progress,
-    )  # fmt: skip
+    )
     before = forecast(*weighted(followed))
     if ongoing is None:
-        return TwinResult(record, followed.twins, label, regimen, followed.courses, before, before)
+        return TwinResult(
+            record=record,
+            twins=followed.twins,
+            label=label,
+            regimen=regimen,
+            courses=followed.courses,
+            before=before,
+            now=before,
+        )
     followed = twins_on(
-        record, arms, twins=twins, seed=seed, workers=workers, engine=engine, region=region, enough=enough,
+        record,
+        arms,
+        twins=twins,
+        seed=seed,
+        workers=workers,
+        engine=engine,
+        region=region,
+        enough=enough,
         progress=progress,
-    )  # fmt: skip
+    )
     now = forecast(*weighted(followed), ongoing.last_day - ongoing.start)
-    return TwinResult(record, followed.twins, label, regimen, followed.courses, before, now)
+    return TwinResult(
+        record=record,
+        twins=followed.twins,
+        label=label,
+        regimen=regimen,
+        courses=followed.courses,
+        before=before,
+        now=now,
+    )
 
 
 def weighted(followed: Followed, arm: str | None = None) -> tuple[pd.DataFrame, FloatArray]:

@@ -38,6 +38,8 @@ would change the choice between options that are equally good."""
 _LEAST = 8.0
 """Effective twins with a result below which that result changes no choice."""
 _SURE = 0.05
+_NAMED = 5
+"""Measurements without a value that a sentence names; more are counted."""
 _FLOOR = 1e-3
 """Score (0.024 months of life) taken for the least spread of the gain of random results."""
 
@@ -52,7 +54,7 @@ class Choice:
     lead: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MeasurementValue:
     """Value of one measurement.
 
@@ -106,7 +108,9 @@ class NextMeasurements:
         said = [_sentence(row) for row in self.rows if row.shown]
         rest = [in_words(row.biomarker) for row in self.rows if not row.shown]
         if rest:
-            said.append(f"In no twin can a change of the first choice be told from chance by: {', '.join(rest)}.")
+            other = "other " if said else ""
+            them = ": " + ", ".join(rest) if len(rest) <= _NAMED else f" any of {len(rest)} {other}measurements"
+            said.append(f"In no twin can a change of the first choice be told from chance by{them}.")
         narrow = sorted((r for r in self.rows if r.narrowing >= 0.02), key=lambda r: -r.narrowing)[:3]
         over = f" over {self.against}" if self.against else ""
         if narrow:
@@ -234,7 +238,7 @@ def value_of_information(
     gains, changed, narrowing = _cross_fitted(twins, shares, starts, folds)
     gain = w @ gains
     error = np.sqrt((w**2) @ (gains - gain) ** 2)
-    p = _familywise(twins, shares, starts, folds, gain, rng, permutations)
+    p = _familywise(twins, shares, starts=starts, folds=folds, gain=gain, rng=rng, permutations=permutations)
     best, lead = _chosen(twins, shares, np.ones(len(w), dtype=bool))
     rows = []
     for k, r in enumerate(results):
@@ -245,11 +249,17 @@ def value_of_information(
         )
         rows.append(
             MeasurementValue(
-                r.biomarker, float(gain[k]), float(gain[k] - 1.96 * error[k]), float(gain[k] + 1.96 * error[k]),
-                float(w @ changed[:, k]), float(p[k]), bool(p[k] <= _SURE and gain[k] > 0.0), float(narrowing[k]),
-                choices,
+                biomarker=r.biomarker,
+                gain=float(gain[k]),
+                low=float(gain[k] - 1.96 * error[k]),
+                high=float(gain[k] + 1.96 * error[k]),
+                changed=float(w @ changed[:, k]),
+                p=float(p[k]),
+                shown=bool(p[k] <= _SURE and gain[k] > 0.0),
+                narrowing=float(narrowing[k]),
+                choices=choices,
             )
-        )  # fmt: skip
+        )
     rows.sort(key=lambda r: (not r.shown, -r.gain if r.shown else -r.narrowing, r.biomarker))
     return NextMeasurements(said[0], against, tuple(rows), tuple(left_out), len(names))
 
@@ -279,7 +289,7 @@ def measure_next(
     table = followed.twins.table.loc[list(paired.ids)]
     results, left = possible_results(
         record.open_questions, followed.twins.facts, table, paired.weights, known, seed=seed
-    )  # fmt: skip
+    )
     return value_of_information(
         results,
         {o.name: paired.scores[o.name] for o in peers},
@@ -345,6 +355,7 @@ def _cross_fitted(
 def _familywise(
     twins: _Twins,
     shares: FloatArray,
+    *,
     starts: NDArray[np.int64],
     folds: Sequence[NDArray[np.int64]],
     gain: FloatArray,

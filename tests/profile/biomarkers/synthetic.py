@@ -250,7 +250,11 @@ def synthetic_study(n: int, seed: int = 1) -> Study:
         labs=labs,
         pdl1=pdl1,
         treatments=drugs,
-        panels={"panel": Panel("panel", frozenset([*GENES, "ALK", "ROS1", "RET", "MDM2", "MDM4", "CD274"]), 1.1)},
+        panels={
+            "panel": Panel(
+                "panel", genes=frozenset([*GENES, "ALK", "ROS1", "RET", "MDM2", "MDM4", "CD274"]), megabases=1.1
+            )
+        },
         given=set(COLUMNS) | {"panels"},
     )
 

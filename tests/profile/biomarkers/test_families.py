@@ -24,7 +24,7 @@ def build(**tables) -> Study:
     for name, column in tables.pop("columns", {}).items():
         patients[name] = [column]
     samples = tables.pop("samples", _frame("samples", patient=["p"], sample="s", panel="panel"))
-    panels = tables.pop("panels", {"panel": Panel("panel", frozenset({"B2M"}), 1.2)})
+    panels = tables.pop("panels", {"panel": Panel("panel", genes=frozenset({"B2M"}), megabases=1.2)})
     given = {"patients", "samples", *tables}
     return Study(patients=patients, samples=samples, panels=panels, given=given, **tables)
 
@@ -80,7 +80,7 @@ def test_burden_needs_the_size_of_the_panel():
     assert found.value == pytest.approx(10.0)
     low, high = poisson_interval(12)
     assert (found.low, found.high) == pytest.approx((low / 1.2, high / 1.2))
-    unsized = {"panel": Panel("panel", frozenset({"TTN"}), None)}
+    unsized = {"panel": Panel("panel", genes=frozenset({"TTN"}), megabases=None)}
     assert one("tmb", build(mutations=_mutations(12, 5), panels=unsized)).status == "not_assessable"
     assert one("tmb", build(mutations=_mutations(12, 5), panels={})).status == "not_assessable"
     assert one("tmb_nonsynonymous_count", build(mutations=_mutations(12, 5))).value == 12

@@ -51,7 +51,7 @@ def make(
         samples=_frame(
             "samples", patient=["p"], sample="s", panel=panel, panel_cna=panel, panel_sv=panel, tumour_purity=0.6
         ),
-        panels={"panel": Panel("panel", genes, 1.0)},
+        panels={"panel": Panel("panel", genes=genes, megabases=1.0)},
         given={"patients", "samples", "panels", *given},
         **tables,
     )

@@ -18,7 +18,9 @@ def _biomarker(needs: tuple[str, ...] = ("labs",)) -> Biomarker:
     def function(study: Study) -> dict[str, Measurement]:
         return {"a": Measurement("toy", 2.0, "1", "measured", method="made up")}
 
-    return Biomarker("toy", "Toy", "toy", "1", "A number.", function, needs)
+    return Biomarker(
+        name="toy", title="Toy", family="toy", unit="1", definition="A number.", function=function, needs=needs
+    )
 
 
 def test_nobody_is_left_out_and_absent_kinds_are_not_assessable():

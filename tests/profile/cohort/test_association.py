@@ -43,6 +43,40 @@ def test_direction_missing_and_false_discovery():
     assert "benefit" not in set(table["endpoint"])
 
 
+def test_the_same_patients_under_two_names_are_tested_once():
+    values, out = _cohort()
+    alone = associate(values, out)
+    values["flag_again"] = values["flag"]
+    values["flag_status"] = np.where(values["flag"], "lost", "wild_type")
+    values["good_copy"] = values["good"]
+    table = associate(values, out)
+    again = table[table["biomarker"].isin(["flag_again", "flag_status", "good_copy"])]
+    assert again["p"].isna().all()
+    assert again["q"].isna().all()
+    assert set(again["note"]) == {"the same patients as flag: tested there", "the same patients as good: tested there"}
+    kept = table[~table.index.isin(again.index)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, alone, check_dtype=False)
+
+
+def test_other_patients_without_a_value_make_another_comparison():
+    values, out = _cohort()
+    values["part"] = values["flag"].where(np.arange(len(values)) > 30, None)
+    table = associate(values[["flag", "part"]], out, ["os"])
+    assert table["p"].notna().all()
+
+
+def test_an_interaction_of_the_same_patients_is_tested_once():
+    values, out = _cohort()
+    values["flag_status"] = np.where(values["flag"], "lost", "wild_type")
+    treated = pd.Series(np.arange(len(values)) % 2 == 0, index=values.index)
+    table = interactions(values[["flag", "flag_status"]], treated, out).set_index("biomarker")
+    assert np.isfinite(table.loc["flag", "p"])
+    assert table.loc["flag", "q"] == pytest.approx(table.loc["flag", "p"])
+    assert np.isnan(table.loc["flag_status = wild_type", "p"])
+    assert table.loc["flag_status = wild_type", "note"] == "the same patients as flag: tested there"
+    assert table.loc["flag_status = wild_type", "n"] == table.loc["flag", "n"]
+
+
 def test_small_groups_are_not_tested_and_say_so():
     values, out = _cohort(20)
     values["rare"] = pd.Series([True] + [False] * 19, index=values.index).astype(object)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from immunescape.model.factories import compact_antibody
+from immunescape.model.factories import antibody
 
-DRUG = compact_antibody(
+DRUG = antibody(
     "domvanalimab",
     targets=("TIGIT",),
     molar_mass=148000,

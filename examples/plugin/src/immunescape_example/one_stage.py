@@ -66,7 +66,14 @@ class OneStage(Rule):
         month = cohort.month_of(design.looks[0]) + cohort.endpoint(self.endpoint).lag
         events = cohort.view(self.endpoint, month, everyone).event.sum(axis=1).astype(float)
         ones = np.ones(len(events))
-        return Decided((events > self.most)[:, None], ones.astype(int), 0 * ones, design.patients * ones, events, month)
+        return Decided(
+            rejected=(events > self.most)[:, None],
+            stage=ones.astype(int),
+            reason=0 * ones,
+            patients=design.patients * ones,
+            events=events,
+            months=month,
+        )
 
 
 def make(options: Options, file: Any, endpoints: tuple[Endpoint, ...]) -> tuple[Rule, tuple[Milestone, ...], int]:

@@ -10,18 +10,8 @@ from shiny import Inputs, Outputs, Session, reactive, render, ui
 
 from immunescape.app.design_text import assumptions, design_code, library_text, with_values
 from immunescape.app.jobs import Jobs
-from immunescape.app.views.parts import (
-    cards_of,
-    choose,
-    downloads,
-    figures_ui,
-    joined,
-    offer,
-    render_cards,
-    reproduce,
-    slider,
-    table_tag,
-)
+from immunescape.app.views.outcome import outcome_server, outcome_ui
+from immunescape.app.views.parts import choose, joined, reproduce, slider
 from immunescape.app.views.running import Running, run_buttons
 
 if TYPE_CHECKING:
@@ -50,7 +40,12 @@ def design_ui(limits: Limits) -> Tag:
         tags.details(
             tags.summary("Design as YAML: edit, or paste your own"),
             ui.input_text_area(
-                "d_text", "Design as YAML", library_text(FIRST), rows=18, spellcheck="false", width="100%",
+                "d_text",
+                "Design as YAML",
+                library_text(FIRST),
+                rows=18,
+                spellcheck="false",
+                width="100%",
                 update_on="blur",
             ),
         ),
@@ -58,16 +53,8 @@ def design_ui(limits: Limits) -> Tag:
         ui.input_numeric("d_seed", "Seed", 1, min=0, step=1),
         run_buttons("d", "Simulate the design"),
         class_="isc-controls",
-    )  # fmt: skip
-    results = tags.div(
-        tags.h2("Operating characteristics"),
-        ui.output_ui("d_message"),
-        ui.output_ui("d_head"),
-        figures_ui("d_figures", wide=True),
-        ui.output_ui("d_tables"),
-        ui.output_ui("d_exports"),
-        ui.output_ui("d_code"),
     )
+    results = tags.div(tags.h2("Operating characteristics"), *outcome_ui("d"))
     return tags.div(
         tags.p(
             "Power, type-I error, expected size and duration of a design under its scenarios and under the null. A few "
@@ -122,8 +109,11 @@ def design_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, 
             return
         replicates = min(max(int(input.d_replicates() or 50), 1), limits.replicates)  # whatever a page sends
         request: Mapping[str, Any] = {
-            "text": whole_text(), "name": input.d_name() or "", "replicates": replicates, "seed": int(seed),
-        }  # fmt: skip
+            "text": whole_text(),
+            "name": input.d_name() or "",
+            "replicates": replicates,
+            "seed": int(seed),
+        }
         run.start("design", request)
 
     @reactive.effect
@@ -131,45 +121,23 @@ def design_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, 
     def _cancel() -> None:
         run.cancel()
 
-    @render.ui
-    def d_message() -> Any:
-        return run.message("Planning the design; a virtual population is simulated first where the design names one …")
+    outcome_server(
+        output, run, "d",
+        files=FILES,
+        began="Planning the design; a virtual population is simulated first where the design names one …",
+        hint=tags.p("Change assumptions, then simulate.", class_="isc-hint"),
+        head=_head,
+        code=_code,
+    )  # fmt: skip
 
-    @render.ui
-    def d_head() -> Any:
-        result = run.result()
-        if result is None:
-            hint = "Change assumptions, then simulate."
-            return None if run.state() or run.refused() else tags.p(hint, class_="isc-hint")
-        asked = run.request()
-        return tags.p(
-            tags.strong(result["title"]), f" {asked['replicates']} simulated trials per scenario, seed {asked['seed']}."
-        )
 
-    @render_cards
-    def d_figures() -> Any:
-        result = run.result()
-        return cards_of(result["cards"]) if result is not None else []
+def _head(result: Mapping[str, Any], asked: Mapping[str, Any]) -> Tag:
+    return tags.p(
+        tags.strong(result["title"]), f" {asked['replicates']} simulated trials per scenario, seed {asked['seed']}."
+    )
 
-    @render.ui
-    def d_tables() -> Any:
-        result = run.result()
-        if result is None:
-            return None
-        return joined(*[table_tag(t["rows"], t["title"], t["numeric"]) for t in result["tables"]])
 
-    @render.ui
-    def d_exports() -> Any:
-        return downloads(FILES) if run.result() is not None else None
-
-    @render.ui
-    def d_code() -> Any:
-        if run.result() is None:
-            return None
-        asked = run.request()
-        python, command = design_code(asked["name"], asked["text"], asked["replicates"], asked["seed"])
-        more = [] if "design.yaml" not in command else [tags.p("design.yaml is the export above.", class_="isc-hint")]
-        return reproduce(python, command, more)
-
-    for name, (path, _) in FILES.items():
-        offer(output, run, name, path)
+def _code(asked: Mapping[str, Any]) -> Tag:
+    python, command = design_code(asked["name"], asked["text"], asked["replicates"], asked["seed"])
+    more = [] if "design.yaml" not in command else [tags.p("design.yaml is the export above.", class_="isc-hint")]
+    return reproduce(python, command, more)

@@ -32,6 +32,7 @@ def shiny_app(limits: Limits) -> App:
             tags.link(rel="icon", href="data:,"),
             tags.link(rel="stylesheet", href="isc/app.css"),
             tags.script(src="plotly/plotly.min.js"),
+            tags.script(src="report/night.js"),
         ),
         tags.header(
             tags.h1("immunescape"),
@@ -64,6 +65,7 @@ def shiny_app(limits: Limits) -> App:
     assets = {
         "/isc": Path(__file__).parent.parent / "www",
         "/plotly": Path(str(files("plotly") / "package_data")),
+        "/report": Path(str(files("immunescape.report") / "templates")),
     }
     threading.Thread(target=_warm_up, args=(simulator,), daemon=True, name="first patient").start()
     app = App(page, server, static_assets=assets)

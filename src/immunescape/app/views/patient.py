@@ -112,13 +112,16 @@ def patient_ui() -> Tag:
             *[
                 ui.download_button(f"p_{kind}", label, class_="btn-sm btn-outline-secondary")
                 for kind, label in (
-                    ("csv", "Courses, CSV"), ("scans", "Scans, CSV"), ("json", "JSON"), ("png", "Picture, PNG"),
+                    ("csv", "Courses, CSV"),
+                    ("scans", "Scans, CSV"),
+                    ("json", "JSON"),
+                    ("png", "Picture, PNG"),
                 )
             ],
             class_="isc-buttons",
         ),
         ui.output_ui("p_code"),
-    )  # fmt: skip
+    )
     proposals = json.dumps(suggestions()).replace("<", "\\u003c")
     return tags.div(
         tags.p(
@@ -137,15 +140,26 @@ def _regimen(name: str, label: str, value: str) -> Tag:
     return tags.div(
         tags.label(label, for_=name),
         tags.input(
-            id=name, type="text", value=value, class_="shiny-input-text form-control isc-regimen", autocomplete="off",
-            spellcheck="false", list=f"{name}-list", data_update_on="blur", aria_describedby=f"{name}-hint",
+            id=name,
+            type="text",
+            value=value,
+            class_="shiny-input-text form-control isc-regimen",
+            autocomplete="off",
+            spellcheck="false",
+            list=f"{name}-list",
+            data_update_on="blur",
+            aria_describedby=f"{name}-hint",
         ),
         tags.datalist(id=f"{name}-list"),
-        tags.div("Drugs, doses, intervals; + joins drugs; none: no treatment. Enter applies.",
-                 id=f"{name}-hint", class_="isc-hint") if name.endswith("a") else
-        tags.span("As above.", id=f"{name}-hint", class_="visually-hidden"),
+        tags.div(
+            "Drugs, doses, intervals; + joins drugs; none: no treatment. Enter applies.",
+            id=f"{name}-hint",
+            class_="isc-hint",
+        )
+        if name.endswith("a")
+        else tags.span("As above.", id=f"{name}-hint", class_="visually-hidden"),
         class_="form-group",
-    )  # fmt: skip
+    )
 
 
 def patient_server(input: Inputs, output: Outputs, session: Session, simulator: Simulator) -> None:

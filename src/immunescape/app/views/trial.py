@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from htmltools import Tag, tags
-from shiny import Inputs, Outputs, Session, reactive, render, ui
+from shiny import Inputs, Outputs, Session, reactive, ui
 
 from immunescape.app.jobs import Jobs
 from immunescape.app.trial_text import library_text, trial_code
-from immunescape.app.views.parts import (
-    cards_of,
-    choose,
-    downloads,
-    figures_ui,
-    joined,
-    offer,
-    render_cards,
-    reproduce,
-    slider,
-    table_tag,
-)
+from immunescape.app.views.outcome import outcome_server, outcome_ui, tables_of
+from immunescape.app.views.parts import choose, reproduce, slider
 from immunescape.app.views.running import Running, run_buttons
 
 __all__ = ["trial_server", "trial_ui"]
@@ -55,15 +46,7 @@ def trial_ui(most_patients: int) -> Tag:
         run_buttons("t", "Run the trial"),
         class_="isc-controls",
     )
-    results = tags.div(
-        tags.h2("Predicted beside published"),
-        ui.output_ui("t_message"),
-        ui.output_ui("t_head"),
-        figures_ui("t_figures", wide=True),
-        ui.output_ui("t_tables"),
-        ui.output_ui("t_exports"),
-        ui.output_ui("t_code"),
-    )
+    results = tags.div(tags.h2("Predicted beside published"), *outcome_ui("t"))
     return tags.div(
         tags.p(
             "Virtual patients are drawn by the protocol's criteria, treated, scanned and followed as it says. "
@@ -104,45 +87,25 @@ def trial_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, m
     def _cancel() -> None:
         run.cancel()
 
-    @render.ui
-    def t_message() -> Any:
-        return run.message("Reading the trial and preparing the model: up to half a minute for drugs that are new …")
+    outcome_server(
+        output, run, "t",
+        files=FILES,
+        began="Reading the trial and preparing the model: up to half a minute for drugs that are new …",
+        hint=tags.p("Choose a trial and run it.", class_="isc-hint"),
+        head=_head,
+        code=_code,
+        tables=lambda result: tables_of({"tables": [t for t in result["tables"] if t["rows"]]}),
+    )  # fmt: skip
 
-    @render.ui
-    def t_head() -> Any:
-        result = run.result()
-        if result is None:
-            return None if run.state() else tags.p("Choose a trial and run it.", class_="isc-hint")
-        asked = run.request()
-        return tags.p(
-            tags.strong(result["title"]),
-            f" {asked['patients']} per arm, seed {asked['seed']}, {result['seconds']:.0f} s. {result['note']}",
-        )
 
-    @render_cards
-    def t_figures() -> Any:
-        result = run.result()
-        return cards_of(result["cards"]) if result is not None else []
+def _head(result: Mapping[str, Any], asked: Mapping[str, Any]) -> Tag:
+    return tags.p(
+        tags.strong(result["title"]),
+        f" {asked['patients']} per arm, seed {asked['seed']}, {result['seconds']:.0f} s. {result['note']}",
+    )
 
-    @render.ui
-    def t_tables() -> Any:
-        result = run.result()
-        if result is None:
-            return None
-        return joined(*[table_tag(t["rows"], t["title"], t["numeric"]) for t in result["tables"] if t["rows"]])
 
-    @render.ui
-    def t_exports() -> Any:
-        return downloads(FILES) if run.result() is not None else None
-
-    @render.ui
-    def t_code() -> Any:
-        if run.result() is None:
-            return None
-        asked = run.request()
-        python, command = trial_code(asked["name"], asked["text"], asked["patients"], asked["seed"])
-        more = [] if "trial.yaml" not in command else [tags.p("trial.yaml is the export above.", class_="isc-hint")]
-        return reproduce(python, command, more)
-
-    for name, (path, _) in FILES.items():
-        offer(output, run, name, path)
+def _code(asked: Mapping[str, Any]) -> Tag:
+    python, command = trial_code(asked["name"], asked["text"], asked["patients"], asked["seed"])
+    more = [] if "trial.yaml" not in command else [tags.p("trial.yaml is the export above.", class_="isc-hint")]
+    return reproduce(python, command, more)

@@ -10,17 +10,8 @@ from shiny import Inputs, Outputs, Session, reactive, render, ui
 
 from immunescape.app.jobs import Jobs
 from immunescape.app.twin_cards import OPTIONS, WEIGHTS, twin_code
-from immunescape.app.views.parts import (
-    cards_of,
-    downloads,
-    figures_ui,
-    joined,
-    offer,
-    render_cards,
-    reproduce,
-    slider,
-    table_tag,
-)
+from immunescape.app.views.outcome import outcome_server, outcome_ui, tables_of
+from immunescape.app.views.parts import joined, reproduce, slider, table_tag
 from immunescape.app.views.running import Running, run_buttons
 
 __all__ = ["twins_server", "twins_ui"]
@@ -66,20 +57,9 @@ def twins_ui(most_twins: int) -> Tag:
     )
     results = tags.div(
         tags.h2("Twins"),
-        ui.output_ui("w_message"),
-        ui.output_ui("w_head"),
-        figures_ui("w_figures", wide=True),
-        ui.output_ui("w_tables"),
-        ui.output_ui("w_exports"),
-        ui.output_ui("w_code"),
+        *outcome_ui("w"),
         tags.h2("Ranked options", style="margin-top: 1.4rem"),
-        ui.output_ui("k_message"),
-        ui.output_ui("k_head"),
-        ui.output_ui("k_tables"),
-        figures_ui("k_figures", wide=True),
-        ui.output_ui("k_rest"),
-        ui.output_ui("k_exports"),
-        ui.output_ui("k_code"),
+        *outcome_ui("k", ("message", "head", "tables", "figures", "rest", "exports", "code")),
     )
     lead = tags.p(
         "Twins are virtual patients conditioned on the patient's measurements; what is not assessable varies among "
@@ -170,84 +150,35 @@ def twins_server(
     def _stop_ranking() -> None:
         ranking.cancel()
 
-    @render.ui
-    def w_message() -> Any:
-        return twins.message(_BEGAN)
-
-    @render.ui
-    def w_head() -> Any:
-        result = twins.result()
-        if result is None:
-            return None if twins.state() else tags.p("Show a patient's card, then draw the twins.", class_="isc-hint")
-        return _head(result, twins.request())
-
-    @render_cards
-    def w_figures() -> Any:
-        result = twins.result()
-        return cards_of(result["cards"]) if result is not None else []
-
-    @render.ui
-    def w_tables() -> Any:
-        result = twins.result()
-        if result is None:
-            return None
-        tables = [table_tag(t["rows"], t["title"], t["numeric"]) for t in result["tables"]]
-        return joined(*tables, *_remarks(result), tags.p(_LIMIT, class_="isc-hint"))
-
-    @render.ui
-    def w_exports() -> Any:
-        return downloads(TWIN_FILES) if twins.result() is not None else None
-
-    @render.ui
-    def w_code() -> Any:
-        return reproduce(*twin_code("twin", twins.request())) if twins.result() is not None else None
-
-    @render.ui
-    def k_message() -> Any:
-        return ranking.message(_BEGAN)
-
-    @render.ui
-    def k_head() -> Any:
-        result = ranking.result()
-        if result is None:
-            return None if ranking.state() else tags.p("Show a patient's card, then rank.", class_="isc-hint")
-        words = [tags.li(text) for text in result["words"]]
-        return joined(_head(result, ranking.request()), tags.ul(*words))
-
-    @render.ui
-    def k_tables() -> Any:
-        result = ranking.result()
-        if result is None:
-            return None
-        tables = [table_tag(t["rows"], t["title"], t["numeric"]) for t in result["tables"]]
-        return joined(*tables, tags.p(result["score"], class_="isc-hint"))
-
-    @render_cards
-    def k_figures() -> Any:
-        result = ranking.result()
-        return cards_of(result["cards"]) if result is not None else []
+    outcome_server(
+        output, twins, "w",
+        files=TWIN_FILES,
+        began=_BEGAN,
+        hint=tags.p("Show a patient's card, then draw the twins.", class_="isc-hint"),
+        head=_head,
+        code=lambda asked: reproduce(*twin_code("twin", asked)),
+        tables=lambda result: [*tables_of(result), *_remarks(result), tags.p(_LIMIT, class_="isc-hint")],
+    )  # fmt: skip
+    outcome_server(
+        output, ranking, "k",
+        files=RANK_FILES,
+        began=_BEGAN,
+        hint=tags.p("Show a patient's card, then rank.", class_="isc-hint"),
+        head=lambda result, asked: joined(_head(result, asked), tags.ul(*[tags.li(t) for t in result["words"]])),
+        code=_rank_code,
+        tables=lambda result: [*tables_of(result), tags.p(result["score"], class_="isc-hint")],
+    )  # fmt: skip
 
     @render.ui
     def k_rest() -> Any:
         result = ranking.result()
         return None if result is None else joined(*_rest(result))
 
-    @render.ui
-    def k_exports() -> Any:
-        return downloads(RANK_FILES) if ranking.result() is not None else None
 
-    @render.ui
-    def k_code() -> Any:
-        if ranking.result() is None:
-            return None
-        asked = ranking.request()
-        own = str(asked.get("options") or "")
-        more = [tags.h3(OPTIONS), tags.pre(own, class_="isc-plain", tabindex=0)] if own.strip() else []
-        return reproduce(*twin_code("rank", asked), more)
-
-    for run, files in ((twins, TWIN_FILES), (ranking, RANK_FILES)):
-        for name, (path, _) in files.items():
-            offer(output, run, name, path)
+def _rank_code(asked: Mapping[str, Any]) -> Tag:
+    own = str(asked.get("options") or "")
+    more = [tags.h3(OPTIONS), tags.pre(own, class_="isc-plain", tabindex=0)] if own.strip() else []
+    return reproduce(*twin_code("rank", asked), more)
 
 
 _LIMIT = "Proportions of twins. A forecast is no better than the model and its calibration."
@@ -255,9 +186,9 @@ _LIMIT = "Proportions of twins. A forecast is no better than the model and its c
 
 def _head(result: Mapping[str, Any], asked: Mapping[str, Any]) -> Tag:
     return tags.p(
-        tags.strong(f"{result['patient']}, day {asked['at']:g}"), f": {result['setting']}. {result['about']} "
-        f"Seed {asked['seed']}.",
-    )  # fmt: skip
+        tags.strong(f"{result['patient']}, day {asked['at']:g}"),
+        f": {result['setting']}. {result['about']} Seed {asked['seed']}.",
+    )
 
 
 def _remarks(result: Mapping[str, Any]) -> Sequence[Tag]:

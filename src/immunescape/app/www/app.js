@@ -161,7 +161,33 @@
     return card;
   }
 
+  // --- light or dark, as the system is set ---------------------------------------------------------------------------
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  function theme() { document.documentElement.dataset.bsTheme = dark.matches ? "dark" : "light"; }
+  theme();
+  dark.addEventListener("change", () => {
+    theme();
+    document.querySelectorAll(".isc-card").forEach((card) => { if (card.shown) fill(card, card.shown); });
+  });
+  const PAINTED = ["line", "marker", "error_x", "error_y", "fillcolor", "textfont"];
+  function toned(value) {
+    const copy = JSON.parse(JSON.stringify({ data: value.data, layout: value.layout }));
+    const night = window.immunescapeNight;
+    if (!dark.matches) return copy;
+    copy.data.forEach((trace) => PAINTED.forEach((part) => {
+      if (trace[part] !== undefined) trace[part] = night.recoloured(trace[part], part);
+    }));
+    ["shapes", "annotations"].forEach((part) => {
+      if (copy.layout[part]) copy.layout[part] = night.recoloured(copy.layout[part], part);
+    });
+    copy.layout.font = Object.assign({}, copy.layout.font, { color: "#dde5ec" });
+    copy.layout.paper_bgcolor = "#131a20"; // what is saved as a picture can be read on a light page too
+    return copy;
+  }
+
   function fill(card, value) {
+    card.shown = value;
+    const tone = toned(value);
     const heading = card.querySelector("h3");
     heading.textContent = value.title;
     card.querySelector("figcaption").textContent = value.note;
@@ -170,7 +196,7 @@
     plot.style.minHeight = value.layout.height + "px";
     const values = card.querySelector(".isc-values");
     values.replaceChildren(...(value.rows.length ? [tableOf(value)] : []));
-    Plotly.react(plot, value.data, value.layout, { displayModeBar: false, responsive: true }).then(() => fit(plot));
+    Plotly.react(plot, tone.data, tone.layout, { displayModeBar: false, responsive: true }).then(() => fit(plot));
     widths.observe(plot);
   }
 

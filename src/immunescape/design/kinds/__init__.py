@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from immunescape.design.records import Rule
@@ -79,6 +79,7 @@ class DesignKind:
     rule: type[Rule]
     options: type[BaseModel] | None
     make: Callable[[Any, Any, tuple[Endpoint, ...]], Made]
+    _: KW_ONLY
     reads: tuple[str, ...] = ()
     one_arm: bool = False
     fields: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)

@@ -32,7 +32,7 @@ def _make(
 ) -> tuple[DoseFinding, tuple[Milestone, ...], int]:
     boin = file.building.at(
         lambda: Boin(
-            block.target,
+            target=block.target,
             cohort=block.cohort,
             cohorts=block.cohorts,
             stop_at=block.stop_at or 10**6,

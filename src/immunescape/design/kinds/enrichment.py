@@ -47,8 +47,8 @@ def _make(
     rule = Enrichment(
         endpoint,
         tuple(TestedPopulation(p.name, tuple(p.strata)) for p in block.populations),
-        building.statistic(file.test, "test"),
-        spending,
+        test=building.statistic(file.test, "test"),
+        spending=spending,
         intersections=block.intersections,
         choose=block.choose,
         bound=block.bound,

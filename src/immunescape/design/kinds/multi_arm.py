@@ -34,8 +34,8 @@ def _make(_: object, file: Any, endpoints: tuple[Endpoint, ...]) -> tuple[MultiA
     chosen = SelectionBlock() if file.selection is None else file.selection
     rule = MultiArm(
         endpoint,
-        test,
-        spending,
+        test=test,
+        spending=spending,
         intersections=chosen.intersections,
         select=chosen.rule,
         keep_arms=chosen.keep,

@@ -39,7 +39,7 @@ def _make(
         building.at(partial(_entry, arm), "arms", k) for k, arm in enumerate(file.arms) if arm.role == "experimental"
     )
     options = {} if block is None else block.model_dump()
-    return Platform(entries, endpoint, test, spending, **options), (Milestone(months=1.0),), file.patients
+    return Platform(entries, endpoint, test=test, spending=spending, **options), (Milestone(months=1.0),), file.patients
 
 
 def _entry(arm: Any) -> Entry:

@@ -58,7 +58,7 @@ STEP_DAY = 42.0
 _LEAST = 0.02
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AddOn:
     """What one drug adds.
 

@@ -69,7 +69,7 @@ class Evidence:
     predicted_se: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClassEffect:
     """Share of the predicted effect that a class delivers: mean, SD and 80 % interval of its posterior.
 
@@ -159,7 +159,9 @@ def _effect(
         return float(weight @ ndtr((x - means) / spread))
 
     low, high = (float(brentq(lambda x, p=p: below(x) - p, mean - 9 * sd, mean + 9 * sd)) for p in (0.1, 0.9))
-    return ClassEffect(figure, name, trials, mean, sd, low, high, 1.0 - below(0.0))
+    return ClassEffect(
+        figure=figure, drug_class=name, trials=trials, mean=mean, sd=sd, low=low, high=high, positive=1.0 - below(0.0)
+    )
 
 
 def added_class(trial: Trial, arm: str = "") -> str:
@@ -221,8 +223,19 @@ def _of_class(effects: Sequence[ClassEffect], drug_class: str) -> ClassEffect:
 
 TABLE = "class_evidence"
 """Table of the evidence that predictions are shrunk by; `immunescape harness --from RUN --tables FOLDER` writes it."""
-COLUMNS = ("figure", "trial", "drug_class", "published", "published_se", "predicted", "predicted_se", "unit", "source",
-           "grade", "note")  # fmt: skip
+COLUMNS = (
+    "figure",
+    "trial",
+    "drug_class",
+    "published",
+    "published_se",
+    "predicted",
+    "predicted_se",
+    "unit",
+    "source",
+    "grade",
+    "note",
+)
 
 
 @cache

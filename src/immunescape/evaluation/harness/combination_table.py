@@ -39,7 +39,7 @@ LEAST = 3
 """Combinations from which on a mean or an error is given."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Combined:
     """One combination: ln hazard ratios and their errors, whether its trial succeeded, what the rule says.
 
@@ -55,7 +55,7 @@ class Combined:
     rule: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CombinationScore:
     """Scores of one figure over combinations.
 
@@ -97,12 +97,17 @@ def combined(chosen: Sequence[Protocol], compared: Sequence[Comparison], figure:
     by = {p.trial.name: p for p in chosen if p.met is not None and p.kind in ("addon", "switch") and p.counted}
     return [
         Combined(
-            c.trial, math.log(c.virtual), math.log(c.published), c.se or 0.0, c.published_se or 0.0,
-            bool(by[c.trial].met), contains_rule_drug(by[c.trial]),
+            trial=c.trial,
+            predicted=math.log(c.virtual),
+            published=math.log(c.published),
+            predicted_se=c.se or 0.0,
+            published_se=c.published_se or 0.0,
+            met=bool(by[c.trial].met),
+            rule=contains_rule_drug(by[c.trial]),
         )
         for c in compared
         if c.figure == figure and c.trial in by and c.virtual
-    ]  # fmt: skip
+    ]
 
 
 def combination_score(rows: Sequence[Combined], figure: str) -> CombinationScore:
@@ -114,16 +119,21 @@ def combination_score(rows: Sequence[Combined], figure: str) -> CombinationScore
     parts = {"all": np.ones(len(rows), dtype=bool), "with VEGF or KRAS inhibitor": rule, "without": ~rule}
     slope, slope_se = slope_of(m, y)
     return CombinationScore(
-        figure, len(rows), int(met.sum()),
-        {g: (int(k.sum()), float(m[k].mean()), float(y[k].mean())) for g, k in groups.items() if k.sum() >= LEAST},
-        {
+        figure=figure,
+        n=len(rows),
+        successes=int(met.sum()),
+        means={
+            g: (int(k.sum()), float(m[k].mean()), float(y[k].mean())) for g, k in groups.items() if k.sum() >= LEAST
+        },
+        errors={
             g: {name: float(np.median(np.abs(p[k] - y[k]))) for name, p in predictors.items()}
             for g, k in parts.items()
             if k.sum() >= LEAST
         },
-        slope, slope_se,
-        {name: area for name, p in predictors.items() if (area := roc_area(p, met)) is not None},
-    )  # fmt: skip
+        slope=slope,
+        slope_se=slope_se,
+        roc={name: area for name, p in predictors.items() if (area := roc_area(p, met)) is not None},
+    )
 
 
 def rivals(published: FloatArray, rule: NDArray[np.bool_]) -> dict[str, FloatArray]:

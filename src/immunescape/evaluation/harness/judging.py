@@ -59,7 +59,19 @@ def judged_figures(chosen: Sequence[Protocol], compared: Sequence[Comparison]) -
             kind, baselines = own.kind, arm_baselines(own, arms)
         if c.virtual is None and not c.figure.endswith("_median_months"):
             continue  # beyond the follow-up of the virtual trial
-        out.append(Judged(c.trial, c.arm, c.figure, kind, c.virtual, c.published, low, high, baselines))
+        out.append(
+            Judged(
+                trial=c.trial,
+                arm=c.arm,
+                figure=c.figure,
+                kind=kind,
+                predicted=c.virtual,
+                published=c.published,
+                low=low,
+                high=high,
+                baselines=baselines,
+            )
+        )
     return out
 
 
@@ -67,9 +79,14 @@ def _arm_figure(c: Comparison, trials: Mapping[str, object], kinds: Mapping[tupl
     trial = trials[c.trial]
     control = getattr(trial, "control", None)
     return ArmFigure(
-        c.trial, c.arm, c.figure, c.published, kinds[c.trial, c.arm], control is not None and control.name == c.arm,
-        int(getattr(trial, "year", 0)),
-    )  # fmt: skip
+        trial=c.trial,
+        arm=c.arm,
+        figure=c.figure,
+        value=c.published,
+        kind=kinds[c.trial, c.arm],
+        control=control is not None and control.name == c.arm,
+        year=int(getattr(trial, "year", 0)),
+    )
 
 
 def _interval(c: Comparison, structure: Mapping[str, float]) -> tuple[float | None, float | None]:

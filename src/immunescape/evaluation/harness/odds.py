@@ -41,6 +41,12 @@ def _row(factor: str, population: str, group: str, counts: list[list[int]]) -> d
     used = [c for c in counts if c[1] and c[3]]
     value, low, high = ratio or (None, None, None)
     return {
-        "factor": factor, "population": population, "patients": group, "with": sum(c[1] for c in used),
-        "without": sum(c[3] for c in used), "odds_ratio": value, "low": low, "high": high,
-    }  # fmt: skip
+        "factor": factor,
+        "population": population,
+        "patients": group,
+        "with": sum(c[1] for c in used),
+        "without": sum(c[3] for c in used),
+        "odds_ratio": value,
+        "low": low,
+        "high": high,
+    }

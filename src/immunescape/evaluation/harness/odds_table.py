@@ -42,7 +42,7 @@ LEAST_PATIENTS = 2000
 """Virtual patients below which the table says that it is provisional."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OddsRow:
     """One factor.
 
@@ -107,10 +107,23 @@ def _row(factor: str, studies: Sequence[str], virtual: Sequence[list[int]], real
     mine, mine_low, mine_high = simulated or (None, None, None)
     inside = None if mine is None or low is None or high is None else low <= mine <= high
     return OddsRow(
-        factor, " and ".join(here), sum(c[1] + c[3] for c in used), sum(c[1] for c in used), value, low, high,
-        held[0] if held else None, mine, mine_low, mine_high, sum(c[1] + c[3] for c in virtual),
-        sum(c[1] for c in virtual), inside, model, one,
-    )  # fmt: skip
+        factor=factor,
+        studies=" and ".join(here),
+        n=sum(c[1] + c[3] for c in used),
+        carriers=sum(c[1] for c in used),
+        published=value,
+        low=low,
+        high=high,
+        held_out=held[0] if held else None,
+        virtual=mine,
+        virtual_low=mine_low,
+        virtual_high=mine_high,
+        n_virtual=sum(c[1] + c[3] for c in virtual),
+        n_carriers=sum(c[1] for c in virtual),
+        inside=inside,
+        model=model,
+        one=one,
+    )
 
 
 def _se(ratio: tuple[float, float, float]) -> float:

@@ -27,8 +27,12 @@ if TYPE_CHECKING:
 __all__ = ["PredictionError", "fitted_trials", "prediction_errors", "tables"]
 
 KINDS = {
-    "orr_pct": "orr", "pfs_median_months": "median", "os_median_months": "median", "pfs_hr": "hr", "os_hr": "hr",
-}  # fmt: skip
+    "orr_pct": "orr",
+    "pfs_median_months": "median",
+    "os_median_months": "median",
+    "pfs_hr": "hr",
+    "os_hr": "hr",
+}
 UNITS = {"orr": "log odds", "median": "ln", "hr": "ln"}
 
 
@@ -149,22 +153,35 @@ def tables(run: Harness, fitted: Collection[str]) -> dict[str, str]:
     stamp = f"harness run of model {run.digest[:12]}, {run.patients} patients per arm, {len(run.seeds)} seed(s)"
     facts = [
         {
-            "figure": figure, "trial": e.trial, "drug_class": e.drug_class, "published": f"{e.published:.4f}",
-            "published_se": f"{e.published_se:.4f}", "predicted": f"{e.predicted:.4f}",
-            "predicted_se": f"{e.predicted_se:.4f}", "unit": "dimensionless", "source": "fitted", "grade": "fitted",
+            "figure": figure,
+            "trial": e.trial,
+            "drug_class": e.drug_class,
+            "published": f"{e.published:.4f}",
+            "published_se": f"{e.published_se:.4f}",
+            "predicted": f"{e.predicted:.4f}",
+            "predicted_se": f"{e.predicted_se:.4f}",
+            "unit": "dimensionless",
+            "source": "fitted",
+            "grade": "fitted",
             "note": stamp,
         }
         for figure in ("pfs_hr", "os_hr")
         for e in evidence(run.protocols, run.comparisons, figure)
-    ]  # fmt: skip
+    ]
     errors = [
         {
-            "comparison": e.comparison, "kind": e.kind, "sd": f"{e.sd:.4f}", "figures": e.figures,
-            "unit": "dimensionless", "source": "fitted", "grade": "fitted", "fit": fit_digest(),
+            "comparison": e.comparison,
+            "kind": e.kind,
+            "sd": f"{e.sd:.4f}",
+            "figures": e.figures,
+            "unit": "dimensionless",
+            "source": "fitted",
+            "grade": "fitted",
+            "fit": fit_digest(),
             "note": f"{UNITS[e.kind]}; bias {e.bias:+.3f}; {e.unseen} of trials not fitted to; {stamp}",
         }
         for e in prediction_errors(run, fitted)
-    ]  # fmt: skip
+    ]
     head = "# written by `immunescape harness --from RUN --tables FOLDER`; not to be edited by hand\n"
     return {
         "class_evidence.csv": head + _csv(COLUMNS, facts),

@@ -121,10 +121,20 @@ def patient_odds(data: Path) -> dict[str, dict[str, dict[str, list[Counts]]]]:
         t = patients_of(
             path,
             (
-                "PtID", "TRT01P", "BCOR", "TC3IC3", "btmb", "BEP", "KRASMUT", "EGFRMUT", "ECOGGR", "TOBHX", "HIST",
+                "PtID",
+                "TRT01P",
+                "BCOR",
+                "TC3IC3",
+                "btmb",
+                "BEP",
+                "KRASMUT",
+                "EGFRMUT",
+                "ECOGGR",
+                "TOBHX",
+                "HIST",
                 "blSLD",
             ),
-        )  # fmt: skip
+        )
         t = t[t["TRT01P"] != "Docetaxel"].reset_index(drop=True)
         yes = {"POSITIVE": 1.0, "NEGATIVE": 0.0}
         factors = {
@@ -145,10 +155,15 @@ def patient_odds(data: Path) -> dict[str, dict[str, dict[str, list[Counts]]]]:
         t = patients_of(
             path,
             (
-                "Group", "Best_response", "ICB_monotherapyORcombination", "ATB", "Akkermansia_muciniphila", "M1_liver",
+                "Group",
+                "Best_response",
+                "ICB_monotherapyORcombination",
+                "ATB",
+                "Akkermansia_muciniphila",
+                "M1_liver",
                 "ECOGPS",
             ),
-        )  # fmt: skip
+        )
         t = t[t["ICB_monotherapyORcombination"] == "monotherapy"].reset_index(drop=True)
         factors = {
             "antibiotics": t["ATB"].map({"yes": 1.0, "no": 0.0}),
@@ -199,8 +214,17 @@ def oak_references(data: Path) -> list[dict[str, Any]]:
     out: list[dict[str, Any]] = []
 
     def add(arm: str, figure: str, value: float, se: float | None) -> None:
-        out.append({"trial": "oak", "arm": arm, "figure": figure, "value": value, "se": se,
-                    "source": "gandara2018 (patients)", "checked": "computed"})  # fmt: skip
+        out.append(
+            {
+                "trial": "oak",
+                "arm": arm,
+                "figure": figure,
+                "value": value,
+                "se": se,
+                "source": "gandara2018 (patients)",
+                "checked": "computed",
+            }
+        )
 
     for arm, rows in t.groupby(t["TRT01P"].str.lower().replace({"mpdl3280a": "atezolizumab"})):
         n = len(rows)
@@ -230,12 +254,12 @@ def curve_references(data: Path) -> list[dict[str, Any]]:
             curve = kaplan_meier([time for time, _ in event_times], [event for _, event in event_times])
             for months in CURVE_MONTHS:
                 _add_point(
-                    curve, months,
+                    curve,
+                    months,
                     lambda v, se, a=arm, f=f"{file.endpoint}_{months}_pct", t=file.trial, s=file.source: out.append(
-                        {"trial": t, "arm": a, "figure": f, "value": v, "se": se, "source": s,
-                         "checked": "digitised"}
+                        {"trial": t, "arm": a, "figure": f, "value": v, "se": se, "source": s, "checked": "digitised"}
                     ),
-                )  # fmt: skip
+                )
     return out
 
 

@@ -36,7 +36,7 @@ FORM = 2
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Harness:
     """What a run of the harness gave.
 
@@ -74,8 +74,14 @@ class Harness:
             "patients": self.patients,
             "seeds": list(self.seeds),
             "trials": {
-                p.trial.name: {"role": p.role, "kind": p.kind, "primary_met": p.met, "checked": p.checked,
-                               "counted": p.counted, **self.rows[p.trial.name]}
+                p.trial.name: {
+                    "role": p.role,
+                    "kind": p.kind,
+                    "primary_met": p.met,
+                    "checked": p.checked,
+                    "counted": p.counted,
+                    **self.rows[p.trial.name],
+                }
                 for p in self.protocols
             },
             "comparisons": [c.row() for c in self.comparisons],
@@ -96,7 +102,7 @@ class Harness:
             },
             "class_effects": [e.row() for e in effects_of(self.protocols, self.comparisons)],
             "deviations": [d.row() for d in self.deviations],
-        }  # fmt: skip
+        }
 
 
 def judged_groups(run: Harness) -> dict[str, list[Judged]]:
@@ -156,16 +162,25 @@ def run_harness(
     for k, protocol in enumerate(chosen):
         for number in numbers:
             made.setdefault(protocol.trial.name, []).append(
-                _row(protocol, digest, patients, number, workers, out, engine)
+                _row(protocol, digest, patients=patients, seed=number, workers=workers, out=out, engine=engine)
             )
         if progress is not None:
             progress(protocol.trial.name, k + 1, len(chosen))
     rows = {name: pooled(of_seeds) for name, of_seeds in made.items()}
     compared = comparisons(chosen, rows, data)
     return Harness(
-        digest, installed_version(), patients, numbers, rows, tuple(chosen), tuple(deviations(chosen)), tuple(compared),
-        tuple(summaries(chosen, compared)), tuple(odds_rows(rows, data)), tuple(fifteen(rows, data)),
-    )  # fmt: skip
+        digest=digest,
+        version=installed_version(),
+        patients=patients,
+        seeds=numbers,
+        rows=rows,
+        protocols=tuple(chosen),
+        deviations=tuple(deviations(chosen)),
+        comparisons=tuple(compared),
+        summaries=tuple(summaries(chosen, compared)),
+        odds=tuple(odds_rows(rows, data)),
+        fifteen=tuple(fifteen(rows, data)),
+    )
 
 
 def fifteen(rows: Mapping[str, Row], data: Path | None) -> list[OddsRow]:
@@ -177,7 +192,7 @@ def fifteen(rows: Mapping[str, Row], data: Path | None) -> list[OddsRow]:
 
 
 def _row(
-    protocol: Protocol, digest: str, patients: int, seed: int, workers: int | None, out: Path | None, engine: str
+    protocol: Protocol, digest: str, *, patients: int, seed: int, workers: int | None, out: Path | None, engine: str
 ) -> Row:
     from immunescape.trial.runner import run_trial
 
@@ -226,11 +241,12 @@ def pooled(rows: Sequence[Row]) -> Row:
     return {
         "arms": arms,
         "comparison": {n: _mean(n, [row["comparison"][n] for row in rows]) for n in first["comparison"]},
-        "by_seed": {n: [row["comparison"][n][0] for row in rows] for n in ("pfs_hr", "os_hr")
-                    if n in first["comparison"]},
+        "by_seed": {
+            n: [row["comparison"][n][0] for row in rows] for n in ("pfs_hr", "os_hr") if n in first["comparison"]
+        },
         "helped": {n: _mean(n, [row["helped"][n] for row in rows]) for n in first["helped"]},
         "wall_s": round(sum(row["wall_s"] for row in rows), 2),
-    }  # fmt: skip
+    }
 
 
 def _mean(name: str, pairs: Sequence[Sequence[float | None]]) -> list[float | None]:

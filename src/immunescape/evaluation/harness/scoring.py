@@ -8,7 +8,7 @@ and the mean of the trial's class. Of a response rate: the constant, and the mea
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from immunescape.evaluation.harness.figures import CURVE_MONTHS
 from immunescape.evaluation.harness.protocols import Protocol
 from immunescape.evaluation.harness.real import curve_references, oak_references
 from immunescape.knowledge.tables import Row, read_rows
-from immunescape.trial.spec import Arm
+from immunescape.trial.spec import Arm, PublishedArm, Trial
 from immunescape.trial.toxicity import contains_class
 
 __all__ = ["Comparison", "Summary", "comparisons", "summaries"]
@@ -32,7 +32,7 @@ _95 = 3.92
 ArmClasses = Mapping[tuple[str, str], tuple[bool, bool, bool]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """One figure, virtual and published.
 
@@ -81,7 +81,7 @@ class Comparison:
         return {**asdict(self), "error": self.error, "z": self.z}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """Errors over the figures of one kind and role.
 
@@ -116,76 +116,184 @@ def comparisons(
     """Every published figure of the trials beside the virtual one."""
     out: list[Comparison] = []
     of_patients = [] if data is None else [*oak_references(data), *curve_references(data)]
+    recalled = _recalled()
     for protocol in chosen:
         trial, row = protocol.trial, rows[protocol.trial.name]
-        arms = {arm["name"]: arm for arm in row["arms"]}
         seen: set[tuple[str, str]] = set()
-
-        def add(
-            arm: str, figure: str, value: float | None, interval: Any, source: str, checked: str, n: float | None,
-            se: float | None = None, protocol: Protocol = protocol, row: Any = row, arms: Any = arms, seen: Any = seen,
-        ) -> None:  # fmt: skip
-            if value is None or (arm, figure) in seen:
-                return
-            seen.add((arm, figure))
-            low, high = interval or (None, None)
-            if (check := _check(protocol, arm, figure)) is not None:
-                checked = check.source if check.found else NOT_FOUND
-                low, high = (low, high) if check.low is None else (check.low, check.high)
-            guessed = False
-            logarithmic = figure.endswith(("_hr", "_median_months"))
-            if se is None and low and high:
-                se = (math.log(high / low) if logarithmic else high - low) / _95
-            elif se is None and figure.endswith("_pct") and n:
-                p = min(max(value / 100, 0.5 / n), 1 - 0.5 / n)
-                se, guessed = 100 * math.sqrt(p * (1 - p) / n), True
-            elif se is None and figure.endswith("_hr"):
-                sizes = [a.n for a in protocol.trial.arms]
-                se, guessed = math.sqrt(sum(1 / (EVENT_SHARE * s) for s in (sizes[0], sizes[-1]))), True
-            elif se is None and logarithmic and n:
-                se, guessed = 1 / math.sqrt(EVENT_SHARE * n), True
-            found = arms[arm]["figures"].get(figure) if arm in arms else row["comparison"].get(figure)
-            if found is None:
-                return
-            out.append(
-                Comparison(protocol.trial.name, protocol.role, protocol.kind, arm, figure, found[0], found[1], value,
-                           low, high, se, guessed, source, checked, int(n or 0), protocol.counted)
-            )  # fmt: skip
-
-        for ref in of_patients:
-            if ref["trial"] == trial.name:
-                add(ref["arm"], ref["figure"], ref["value"], None, ref["source"], ref["checked"], None, ref["se"])
-        published = trial.published
-        if published is not None:
-            sources = published.sources
-            for arm in published.arms:
-                n = arm.n or next((a.n for a in trial.arms if a.name == arm.name), None)
-                add(arm.name, "orr_pct", arm.orr_pct, arm.orr_ci, sources.get("orr", ""), protocol.checked, n)
-                for end in ("pfs", "os"):
-                    add(arm.name, f"{end}_median_months", getattr(arm, f"{end}_median_months"),
-                        getattr(arm, f"{end}_median_ci"), sources.get(end, ""), protocol.checked, n)  # fmt: skip
-                    for months, percent in arm.km.get(end, ()):
-                        if months in CURVE_MONTHS:
-                            add(arm.name, f"{end}_{months:g}_pct", percent, None, sources.get("km", ""), "", n)
-                add(arm.name, "dor_median_months", arm.dor_median_months, None, sources.get("dor", ""), "", n and n / 4)
-            for end in ("pfs", "os"):
-                add("", f"{end}_hr", getattr(published, f"{end}_hr"), getattr(published, f"{end}_hr_ci"),
-                    sources.get(end, ""), protocol.checked, None)  # fmt: skip
-            rates = [published.arm(a.name) for a in (trial.arms[0], trial.arms[-1])]
-            if len(trial.arms) > 1 and rates[0] and rates[1]:
-                a, b = rates[0].orr_pct, rates[1].orr_pct
-                if a is not None and b is not None:
-                    sizes = [r.n or 100 for r in rates if r]
-                    se = 100 * math.sqrt(sum(p / 100 * (1 - p / 100) / s for p, s in zip((a, b), sizes, strict=True)))
-                    add("", "orr_difference", a - b, None, sources.get("orr", ""), protocol.checked, None, se)
-        for row in _recalled():
-            if row["trial"] == trial.name:
-                low, high = row.number_or_none("low"), row.number_or_none("high")
-                interval = None if low is None or high is None else (low, high)
-                size = next((a.n for a in trial.arms if a.name == row["arm"]), None)
-                responders = size and (size / 4 if row["figure"].startswith("dor") else size)
-                add(row["arm"], row["figure"], row.number("value"), interval, row["source"], row["checked"], responders)
+        # the first source of a figure counts: data of patients, then the trial's file, then what was recalled
+        for figure in (
+            *_of_patients(trial.name, of_patients),
+            *_of_file(protocol),
+            *_of_table(trial, recalled),
+        ):
+            key = (figure.arm, figure.figure)
+            if figure.value is None or key in seen:
+                continue
+            seen.add(key)
+            compared = _compared(protocol, row, figure, figure.value)
+            if compared is not None:
+                out.append(compared)
     return out
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Published:
+    """A published figure; `n` patients (or responders) that it comes from, `se` where its source gives it."""
+
+    arm: str
+    figure: str
+    value: float | None
+    source: str
+    checked: str
+    interval: Any = None
+    n: float | None = None
+    se: float | None = None
+
+
+def _of_patients(trial: str, references: Iterable[Mapping[str, Any]]) -> Iterator[_Published]:
+    """Figures from data of single patients."""
+    for reference in references:
+        if reference["trial"] == trial:
+            yield _Published(**{k: reference[k] for k in ("arm", "figure", "value", "source", "checked", "se")})
+
+
+def _of_file(protocol: Protocol) -> Iterator[_Published]:
+    """Figures of the trial's file: of each arm, then hazard ratios, then the difference of response rates."""
+    trial, published = protocol.trial, protocol.trial.published
+    if published is None:
+        return
+    for arm in published.arms:
+        n = arm.n or next((a.n for a in trial.arms if a.name == arm.name), None)
+        yield from _of_arm(arm, n, published.sources, protocol.checked)
+    for end in ("pfs", "os"):
+        yield _Published(
+            arm="",
+            figure=f"{end}_hr",
+            value=getattr(published, f"{end}_hr"),
+            interval=getattr(published, f"{end}_hr_ci"),
+            source=published.sources.get(end, ""),
+            checked=protocol.checked,
+        )
+    rates = [published.arm(a.name) for a in (trial.arms[0], trial.arms[-1])]
+    if len(trial.arms) > 1 and rates[0] and rates[1]:
+        a, b = rates[0].orr_pct, rates[1].orr_pct
+        if a is not None and b is not None:
+            sizes = [r.n or 100 for r in rates if r]
+            se = 100 * math.sqrt(sum(p / 100 * (1 - p / 100) / s for p, s in zip((a, b), sizes, strict=True)))
+            yield _Published(
+                arm="",
+                figure="orr_difference",
+                value=a - b,
+                source=published.sources.get("orr", ""),
+                checked=protocol.checked,
+                se=se,
+            )
+
+
+def _of_arm(arm: PublishedArm, n: int | None, sources: Mapping[str, str], checked: str) -> Iterator[_Published]:
+    """Response rate, medians, landmarks of the curves and duration of response of one arm."""
+    yield _Published(
+        arm=arm.name,
+        figure="orr_pct",
+        value=arm.orr_pct,
+        interval=arm.orr_ci,
+        source=sources.get("orr", ""),
+        checked=checked,
+        n=n,
+    )
+    for end in ("pfs", "os"):
+        yield _Published(
+            arm=arm.name,
+            figure=f"{end}_median_months",
+            value=getattr(arm, f"{end}_median_months"),
+            interval=getattr(arm, f"{end}_median_ci"),
+            source=sources.get(end, ""),
+            checked=checked,
+            n=n,
+        )
+        for months, percent in arm.km.get(end, ()):
+            if months in CURVE_MONTHS:
+                landmark, source = f"{end}_{months:g}_pct", sources.get("km", "")
+                yield _Published(arm=arm.name, figure=landmark, value=percent, source=source, checked="", n=n)
+    yield _Published(
+        arm=arm.name,
+        figure="dor_median_months",
+        value=arm.dor_median_months,
+        source=sources.get("dor", ""),
+        checked="",
+        n=n and n / 4,  # about as many respond
+    )
+
+
+def _of_table(trial: Trial, recalled: Iterable[Row]) -> Iterator[_Published]:
+    """Figures that no trial file holds."""
+    for row in recalled:
+        if row["trial"] == trial.name:
+            low, high = row.number_or_none("low"), row.number_or_none("high")
+            size = next((a.n for a in trial.arms if a.name == row["arm"]), None)
+            yield _Published(
+                arm=row["arm"],
+                figure=row["figure"],
+                value=row.number("value"),
+                interval=None if low is None or high is None else (low, high),
+                source=row["source"],
+                checked=row["checked"],
+                n=size and (size / 4 if row["figure"].startswith("dor") else size),
+            )
+
+
+def _compared(protocol: Protocol, row: Any, published: _Published, value: float) -> Comparison | None:
+    """A published figure beside the virtual one; None where the virtual trial has none."""
+    figure, checked = published.figure, published.checked
+    low, high = published.interval or (None, None)
+    if (check := _check(protocol, published.arm, figure)) is not None:
+        checked = check.source if check.found else NOT_FOUND
+        low, high = (low, high) if check.low is None else (check.low, check.high)
+    se, guessed = _standard_error(protocol, published, value, (low, high))
+    arms = {arm["name"]: arm for arm in row["arms"]}
+    virtual = arms[published.arm]["figures"].get(figure) if published.arm in arms else row["comparison"].get(figure)
+    if virtual is None:
+        return None
+    return Comparison(
+        trial=protocol.trial.name,
+        role=protocol.role,
+        kind=protocol.kind,
+        arm=published.arm,
+        figure=figure,
+        virtual=virtual[0],
+        se=virtual[1],
+        published=value,
+        published_low=low,
+        published_high=high,
+        published_se=se,
+        guessed=guessed,
+        source=published.source,
+        checked=checked,
+        n=int(published.n or 0),
+        counted=protocol.counted,
+    )
+
+
+def _standard_error(
+    protocol: Protocol, published: _Published, value: float, bounds: tuple[float | None, float | None]
+) -> tuple[float | None, bool]:
+    """Error of a published figure, and whether it is guessed from numbers of patients: its own, or of its interval."""
+    low, high = bounds
+    figure, n = published.figure, published.n
+    logarithmic = figure.endswith(("_hr", "_median_months"))
+    if published.se is not None:
+        return published.se, False
+    if low and high:
+        return (math.log(high / low) if logarithmic else high - low) / _95, False
+    if figure.endswith("_pct") and n:
+        p = min(max(value / 100, 0.5 / n), 1 - 0.5 / n)
+        return 100 * math.sqrt(p * (1 - p) / n), True
+    if figure.endswith("_hr"):
+        sizes = [a.n for a in protocol.trial.arms]
+        return math.sqrt(sum(1 / (EVENT_SHARE * s) for s in (sizes[0], sizes[-1]))), True
+    if logarithmic and n:
+        return 1 / math.sqrt(EVENT_SHARE * n), True
+    return None, False
 
 
 def _check(protocol: Protocol, arm: str, figure: str) -> Check | None:
@@ -201,9 +309,16 @@ def _check(protocol: Protocol, arm: str, figure: str) -> Check | None:
 # --- errors ----------------------------------------------------------------------------------------------------------
 
 FIGURES = (
-    "pfs_hr", "os_hr", "orr_difference", "orr_pct", "pd_pct", "dor_median_months", "pfs_median_months",
-    "os_median_months", *(f"{end}_{months}_pct" for end in ("pfs", "os") for months in CURVE_MONTHS),
-)  # fmt: skip
+    "pfs_hr",
+    "os_hr",
+    "orr_difference",
+    "orr_pct",
+    "pd_pct",
+    "dor_median_months",
+    "pfs_median_months",
+    "os_median_months",
+    *(f"{end}_{months}_pct" for end in ("pfs", "os") for months in CURVE_MONTHS),
+)
 
 
 def summaries(chosen: Sequence[Protocol], compared: Sequence[Comparison]) -> list[Summary]:
@@ -239,11 +354,16 @@ def _summary(
     scores = [abs(c.z) for c in used if c.z is not None]
     spreads = [math.hypot(c.se, c.published_se) for c in used if c.se and c.published_se]
     return Summary(
-        role, figure, len(used), float(np.median(np.abs(errors))), float(errors.mean()),
-        0.6745 * float(np.median(spreads)) if spreads else None,  # the median of |normal|
-        float(np.mean([s > 2 for s in scores])) if scores else None,
-        _rank(used), _rivals(figure, used, compared, kinds),
-    )  # fmt: skip
+        role=role,
+        figure=figure,
+        n=len(used),
+        median_abs=float(np.median(np.abs(errors))),
+        mean_error=float(errors.mean()),
+        chance=0.6745 * float(np.median(spreads)) if spreads else None,  # the median of |normal|
+        beyond_2_se=float(np.mean([s > 2 for s in scores])) if scores else None,
+        rank=_rank(used),
+        rivals=_rivals(figure, used, compared, kinds),
+    )
 
 
 def _rank(used: Sequence[Comparison]) -> float | None:

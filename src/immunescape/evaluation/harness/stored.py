@@ -49,7 +49,7 @@ def read_run(path: Path, data: Path | None) -> Harness:
             }
             for name, row in content["trials"].items()
         }
-        head = str(content["digest"]), str(content["version"]), int(content["patients"])
+        digest, version, patients = str(content["digest"]), str(content["version"]), int(content["patients"])
         seeds = tuple(int(s) for s in content["seeds"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         problem = f"not a run of the harness ({error!r} is missing or wrong)"
@@ -60,10 +60,20 @@ def read_run(path: Path, data: Path | None) -> Harness:
         if arms != [arm.name for arm in protocol.trial.arms]:
             raise InputError(
                 f"the arms of '{protocol.trial.name}' are {', '.join(arms)} in the run, and others in its protocol",
-                where=str(file), hint="Run that trial again: `immunescape harness --trials`.",
-            )  # fmt: skip
+                where=str(file),
+                hint="Run that trial again: `immunescape harness --trials`.",
+            )
     compared = comparisons(chosen, rows, data)
     return Harness(
-        *head, seeds, rows, tuple(chosen), tuple(deviations(chosen)), tuple(compared),
-        tuple(summaries(chosen, compared)), tuple(odds_rows(rows, data)), tuple(fifteen(rows, data)),
-    )  # fmt: skip
+        digest=digest,
+        version=version,
+        patients=patients,
+        seeds=seeds,
+        rows=rows,
+        protocols=tuple(chosen),
+        deviations=tuple(deviations(chosen)),
+        comparisons=tuple(compared),
+        summaries=tuple(summaries(chosen, compared)),
+        odds=tuple(odds_rows(rows, data)),
+        fifteen=tuple(fifteen(rows, data)),
+    )

@@ -56,26 +56,40 @@ TRIALS = Columns(
 )
 COMBINATIONS = Columns(
     texts=(
-        "trial", "setting", "line", "histology", "pdl1", "driver", "experimental regimen", "control regimen",
-        "stand_in", "trial_file",
+        "trial",
+        "setting",
+        "line",
+        "histology",
+        "pdl1",
+        "driver",
+        "experimental regimen",
+        "control regimen",
+        "stand_in",
+        "trial_file",
     ),
     filled=("trial", "trial_file", "kind"),
     words={"kind": ("addon", "switch", "single"), "primary_endpoint_met": ("yes", "no", "na")},
     numbers={
-        "n_exp": _COUNT, "n_ctl": _COUNT, "orr_exp": _PERCENT, "orr_ctl": _PERCENT, "pfs_hr": _RATIO, "os_hr": _RATIO,
+        "n_exp": _COUNT,
+        "n_ctl": _COUNT,
+        "orr_exp": _PERCENT,
+        "orr_ctl": _PERCENT,
+        "pfs_hr": _RATIO,
+        "os_hr": _RATIO,
     },
     key=("trial_file",),
-)  # fmt: skip
+)
 
 CURVE_TRIALS = Columns(
     texts=("trial", "checked"),
     filled=("trial", "role", "kind"),
     words={
-        "role": ("calibration", "validation"), "kind": ("addon", "switch", "single"),
+        "role": ("calibration", "validation"),
+        "kind": ("addon", "switch", "single"),
         "primary_endpoint_met": ("yes", "no"),
     },
     key=("trial",),
-)  # fmt: skip
+)
 
 
 def read_table(path: Path, columns: Columns) -> list[dict[str, str]]:

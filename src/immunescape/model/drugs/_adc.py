@@ -18,6 +18,7 @@ Where the antigen is on regulatory T cells, not on cancer cells, those of the tu
 from __future__ import annotations
 
 from immunescape.model.declarations import Contribution, Drug, Modulation, Quantity, Reaction, State
+from immunescape.model.drugs._antibody_kinetics import serum_concentration
 
 __all__ = ["conjugate", "regulatory_t_cell_conjugate"]
 
@@ -27,13 +28,7 @@ def _serum_and_binding(name: str, title: str, antigen: str) -> tuple[State, Reac
     central = f"{name}_C"
     serum = f"{central} / v_{name}"
     quantities = [
-        Quantity(
-            f"conc_{name}",
-            f"{serum} * molar_mass_{name}",
-            "microgram/milliliter",
-            f"Serum concentration of {name}",
-            observable=True,
-        ),
+        serum_concentration(name, serum),
         Quantity(
             f"bound_{name}",
             f"kp_{name} * {serum} / (kp_{name} * {serum} + kd_{name})",
@@ -82,18 +77,11 @@ def conjugate(
     share = f"share_{d}" if own_antigen else f"{antigen.lower()}_share"
     copies = f"copies_{d}" if own_antigen else f"{antigen}_T"
     uptake = f"k_int_{d}" if own_antigen else f"{antigen}_internalisation"
-    relative = "" if own_antigen else f" * {antigen}_T / {antigen}_copies"
+    density = "" if own_antigen else f" * {antigen}_T / {antigen}_copies"  # relative to the reference tumour
     central = f"{d}_C"
     serum = f"{central} / v_{d}"
     in_serum, elimination, concentrations = _serum_and_binding(d, title, antigen)
-    death = Reaction(
-        f"{d}_death_{{clone}}",
-        f"kill_{d} * C_{{clone}}",
-        f"Death by the payload of {d}",
-        {"C_{clone}": 1},
-        {"C_dead_T": 1},
-    )
-    states, reactions = [in_serum], [elimination, death]
+    states, reactions = [in_serum], [elimination, _death(d)]
     quantities = [*concentrations, *_payload(d, f"{uptake} * {copies}", share)]
     if platelets:
         count, turnover, relative_count = _platelets(d, serum)
@@ -110,18 +98,8 @@ def conjugate(
         states=tuple(states),
         reactions=tuple(reactions),
         quantities=tuple(quantities),
-        contributions=(
-            Contribution("death_rate_{clone}", f"kill_{d}"),
-            Contribution("dying_T", f"kill_{d} * C_total"),
-            Contribution("dying_antigenic_T", f"kill_{d} * SUM(antigenicity_{{clone}} * C_{{clone}})"),
-            Contribution("immunogenic_dying_T", f"icd_{d} * kill_{d} * C_total"),
-        ),
-        modulations=(
-            Modulation("nk_killing", "adcc", "promotes", f"r_adcc_{d} * bound_{d}{relative}"),
-            Modulation("dc_maturation", "payload", "promotes", f"r_DC_{d} * H_payload_{d}"),
-            Modulation("mhc1_expression", "payload", "promotes", f"r_mhc1_{d} * H_payload_{d}"),
-            Modulation("pdl1_cancer", "payload", "promotes", f"r_pdl1_{d} * H_payload_{d}"),
-        ),
+        contributions=_deaths(d),
+        modulations=_immune_effects(d, density),
         drug_class="antibody-drug conjugate",
         targets=(antigen,),
         dose_state=central,
@@ -129,6 +107,37 @@ def conjugate(
         dose_units=("mg/kg", "mg"),
         infusion_hours=infusion_hours,
         synonyms=synonyms,
+    )
+
+
+def _death(d: str) -> Reaction:
+    """Cancer cells die of the payload."""
+    return Reaction(
+        f"{d}_death_{{clone}}",
+        f"kill_{d} * C_{{clone}}",
+        f"Death by the payload of {d}",
+        {"C_{clone}": 1},
+        {"C_dead_T": 1},
+    )
+
+
+def _deaths(d: str) -> tuple[Contribution, ...]:
+    """Those deaths in the sums over all causes: all cells, those with antigens, those that die immunogenically."""
+    return (
+        Contribution("death_rate_{clone}", f"kill_{d}"),
+        Contribution("dying_T", f"kill_{d} * C_total"),
+        Contribution("dying_antigenic_T", f"kill_{d} * SUM(antigenicity_{{clone}} * C_{{clone}})"),
+        Contribution("immunogenic_dying_T", f"icd_{d} * kill_{d} * C_total"),
+    )
+
+
+def _immune_effects(d: str, density: str) -> tuple[Modulation, ...]:
+    """Fc function of what is bound, at the antigen's `density`, and what the payload changes in cells that live on."""
+    return (
+        Modulation("nk_killing", "adcc", "promotes", f"r_adcc_{d} * bound_{d}{density}"),
+        Modulation("dc_maturation", "payload", "promotes", f"r_DC_{d} * H_payload_{d}"),
+        Modulation("mhc1_expression", "payload", "promotes", f"r_mhc1_{d} * H_payload_{d}"),
+        Modulation("pdl1_cancer", "payload", "promotes", f"r_pdl1_{d} * H_payload_{d}"),
     )
 
 

@@ -83,14 +83,7 @@ def chemotherapy(
         ``treg``, ``mdsc``: suppressive cells that it depletes in the tumour (needs ``treg_log``, ``mdsc_log``).
     """
     d = name
-    central = f"{d}_C"
-    states = [
-        State(central, "nanomole", "central", f"{title} in plasma", atol=_TOLERANCE),
-        *_peripheral_states(d, title, peripheral if kinetics == "linear" else 2),
-        State(
-            _effect(d), "nanomole", "central", f"{title} at its site of action (effect compartment)", atol=_TOLERANCE
-        ),
-    ]
+    states = _amounts(d, title, peripheral if kinetics == "linear" else 2)
     if kinetics == "linear":
         reactions = _linear_kinetics(d, peripheral, clearance)
     else:
@@ -111,16 +104,10 @@ def chemotherapy(
         states=tuple(states),
         reactions=tuple(reactions),
         quantities=_measures(d, volume),
-        contributions=(
-            *_kill(d, uncrossed),
-            Contribution("lymphodepletion", f"lympho_log_{d} * exposure_{d}"),
-            Contribution("immunogenic_dying_T", f"icd_{d} * kill_log_{d} * exposure_{d} * {_reached(d, uncrossed)}"),
-            *((Contribution("damage_dna_T", f"dna_{d} * exposure_{d}"),) if damages_dna else ()),
-            *(Contribution(f"{cell}_depletion", f"{cell}_log_{d} * exposure_{d}") for cell in depletes),
-        ),
+        contributions=_actions(d, uncrossed=uncrossed, damages_dna=damages_dna, depletes=depletes),
         drug_class=drug_class,
         targets=(target,),
-        dose_state=central,
+        dose_state=f"{d}_C",
         molar_mass=molar_mass,
         dose_units=dose_units,
         infusion_hours=infusion_hours,
@@ -143,10 +130,16 @@ def _outer(d: str, i: int) -> str:
     return f"{d}_P" if i == 1 else f"{d}_P{i}"
 
 
-def _peripheral_states(d: str, title: str, count: int) -> list[State]:
+def _amounts(d: str, title: str, peripheral: int) -> list[State]:
+    """Amounts in plasma, in each peripheral compartment, and in the effect compartment."""
+    at_work = f"{title} at its site of action (effect compartment)"
     return [
-        State(_outer(d, i), "nanomole", "peripheral", f"{title} in peripheral compartment {i}", atol=_TOLERANCE)
-        for i in range(1, count + 1)
+        State(f"{d}_C", "nanomole", "central", f"{title} in plasma", atol=_TOLERANCE),
+        *(
+            State(_outer(d, i), "nanomole", "peripheral", f"{title} in peripheral compartment {i}", atol=_TOLERANCE)
+            for i in range(1, peripheral + 1)
+        ),
+        State(_effect(d), "nanomole", "central", at_work, atol=_TOLERANCE),
     ]
 
 
@@ -216,6 +209,17 @@ def _measures(d: str, volume: str) -> tuple[Quantity, ...]:
             "1/day",
             f"Rate at which the exposure to {d} acts, in standard doses per day",
         ),
+    )
+
+
+def _actions(d: str, *, uncrossed: bool, damages_dna: bool, depletes: tuple[str, ...]) -> tuple[Contribution, ...]:
+    """What the exposure kills, and what its dead cells release."""
+    return (
+        *_kill(d, uncrossed),
+        Contribution("lymphodepletion", f"lympho_log_{d} * exposure_{d}"),
+        Contribution("immunogenic_dying_T", f"icd_{d} * kill_log_{d} * exposure_{d} * {_reached(d, uncrossed)}"),
+        *((Contribution("damage_dna_T", f"dna_{d} * exposure_{d}"),) if damages_dna else ()),
+        *(Contribution(f"{cell}_depletion", f"{cell}_log_{d} * exposure_{d}") for cell in depletes),
     )
 
 

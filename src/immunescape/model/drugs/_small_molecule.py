@@ -73,21 +73,16 @@ def small_molecule(
         With the observables ``conc_<name>`` (total in plasma) and ``occupancy_<name>``.
     """
     d = name
-    central = f"{d}_C"
-    dosed = f"{d}_D" if route == "oral" else central
-    acting = f"{d}_E" if effect_compartment else central
-    states = [State(central, "nanomole", "central", f"{title} in plasma")]
-    reactions = [Reaction(f"{d}_elimination", f"cl_{d} * {_plasma(d)}", f"Elimination of {d}", {central: 1})]
-    if route == "oral":
-        states.append(State(dosed, "nanomole", "central", f"{title} in the gut, not yet absorbed"))
-        reactions += _absorption(d, title, bioavailability)
-    if peripheral:
-        states.append(State(f"{d}_P", "nanomole", "peripheral", f"{title} in peripheral tissue"))
-        reactions.append(_distribution(d))
-    if effect_compartment:
-        states.append(State(acting, "nanomole", "central", f"{title} at its site of action (effect compartment)"))
-        reactions += _effect(d)
-    measures = [*_concentrations(d, acting), *(q for word in potencies for q in _inhibition(d, word))]
+    acting = f"{d}_E" if effect_compartment else f"{d}_C"
+    amounts, flows = _disposition(
+        d,
+        title,
+        oral=route == "oral",
+        peripheral=peripheral,
+        bioavailability=bioavailability,
+        effect=effect_compartment,
+    )
+    measures = [*_concentrations(d, acting), *(q for target in potencies for q in _inhibition(d, target))]
     return Drug(
         name=d,
         title=title,
@@ -95,21 +90,40 @@ def small_molecule(
         references=references,
         parameters=f"{d}.csv",
         requires=tuple(dict.fromkeys(("body", *requires))),
-        states=tuple(states),
-        reactions=tuple(reactions),
+        states=tuple(amounts),
+        reactions=tuple(flows),
         quantities=(*measures, *quantities),
         pools=pools,
         contributions=contributions,
         modulations=modulations,
         drug_class=drug_class,
         targets=targets,
-        dose_state=dosed,
+        dose_state=f"{d}_D" if route == "oral" else f"{d}_C",
         molar_mass=molar_mass,
         dose_units=dose_units,
         route=route,
         infusion_hours=infusion_hours if route == "iv" else 0.0,
         synonyms=synonyms,
     )
+
+
+def _disposition(
+    d: str, title: str, *, oral: bool, peripheral: bool, bioavailability: bool, effect: bool
+) -> tuple[list[State], list[Reaction]]:
+    """Amounts and flows: plasma, and as chosen the gut, peripheral tissue and the effect compartment."""
+    central = f"{d}_C"
+    states = [State(central, "nanomole", "central", f"{title} in plasma")]
+    reactions = [Reaction(f"{d}_elimination", f"cl_{d} * {_plasma(d)}", f"Elimination of {d}", {central: 1})]
+    if oral:
+        states.append(State(f"{d}_D", "nanomole", "central", f"{title} in the gut, not yet absorbed"))
+        reactions += _absorption(d, title, bioavailability)
+    if peripheral:
+        states.append(State(f"{d}_P", "nanomole", "peripheral", f"{title} in peripheral tissue"))
+        reactions.append(_distribution(d))
+    if effect:
+        states.append(State(f"{d}_E", "nanomole", "central", f"{title} at its site of action (effect compartment)"))
+        reactions += _effect(d)
+    return states, reactions
 
 
 def _plasma(d: str) -> str:

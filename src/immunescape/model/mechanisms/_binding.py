@@ -27,6 +27,10 @@ __all__ = ["Antibody", "Synapse", "costimulation", "pd1_synapse"]
 
 _DENSITY = "molecule/micrometer^2"
 _PLAIN = "dimensionless"
+_RECEPTORS = ("CD28", "CTLA4", "PD1", "PDL1")
+"""What is free of these is a state of the node synapse."""
+_P0, _P6, _Q0, _Q6 = "K_CD28_CD80", "K_CD28_CD86", "K_CTLA4_CD80", "K_CTLA4_CD86"
+_K1, _K2, _KC = "K_PD1_PDL1", "K_PD1_PDL2", "K_CD80_PDL1"
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,130 @@ def _newton(tag: str, k: str, first: tuple[str, str, str], second: tuple[str, st
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _NodeSynapse:
+    """Names of the node synapse: total densities of receptors and ligands, and the antibodies on three receptors."""
+
+    tag: str
+    cd28: str
+    ctla4: str
+    cd80: str
+    cd86: str
+    pd1: str
+    pdl1: str
+    pdl2: str
+    on_pd1: Antibody
+    on_pdl1: Antibody
+    on_ctla4: Antibody
+
+    @property
+    def free(self) -> tuple[str, str, str, str]:
+        """Free densities: CD28, CTLA-4, PD-1, PD-L1."""
+        tag = self.tag
+        return f"{tag}_S", f"{tag}_X", f"{tag}_R", f"{tag}_L"
+
+    @property
+    def ligands(self) -> tuple[str, str, str, str]:
+        """CD80 and CD86 per free one, and the free ones."""
+        tag = self.tag
+        return f"{tag}_d0", f"{tag}_d6", f"{tag}_b0", f"{tag}_b6"
+
+    def densities(self) -> list[Quantity]:
+        """What is free, CD80 and CD86 eliminated by their own balances, and what is bound."""
+        s, x, r, free = self.free
+        d0, d6, b0, b6 = self.ligands
+        totals = zip(self.free, _RECEPTORS, (self.cd28, self.ctla4, self.pd1, self.pdl1), strict=True)
+        return [
+            *(
+                Quantity(
+                    name, f"{self.tag}_{receptor}_free * {total}", _DENSITY, f"Free {receptor} in the node synapse"
+                )
+                for name, receptor, total in totals
+            ),
+            Quantity(d0, f"1 + {s} / {_P0} + {x} / {_Q0} + {free} / {_KC}", _PLAIN, "CD80 per free CD80"),
+            Quantity(d6, f"1 + {s} / {_P6} + {x} / {_Q6}", _PLAIN, "CD86 per free CD86"),
+            Quantity(b0, f"{self.cd80} / {d0}", _DENSITY, "Free CD80"),
+            Quantity(b6, f"{self.cd86} / {d6}", _DENSITY, "Free CD86"),
+            Quantity(
+                f"{self.tag}_CD28", f"{s} * ({b0} / {_P0} + {b6} / {_P6})", _DENSITY, "CD28 bound to CD80 or CD86"
+            ),
+            Quantity(
+                f"{self.tag}_PD1",
+                f"{r} * ({free} / {_K1} + {self.pdl2} / ({_K2} + {r}))",
+                _DENSITY,
+                "PD-1 bound to its ligands",
+            ),
+        ]
+
+    def costimulatory_balance(self, c: str) -> list[Quantity]:
+        """Balances of CD28 and CTLA-4 and their slopes, named by the prefix `c`."""
+        s, x, _, _ = self.free
+        d0, d6, b0, b6 = self.ligands
+        a4, x4 = self.on_ctla4.one_arm, self.on_ctla4.two_arms
+        # CD28 and CTLA-4 meet in the ligands that both bind, so each lowers what the other has
+        shared = f"({b0} / ({d0} * {_P0} * {_Q0}) + {b6} / ({d6} * {_P6} * {_Q6}))"
+        return [
+            Quantity(f"{c}_f1", f"{s} + {self.tag}_CD28 - {self.cd28}", _DENSITY, "Balance of CD28"),
+            Quantity(
+                f"{c}_f2",
+                f"{x} * (1 + 2 * {a4} + {x4} * {x} + {b0} / {_Q0} + {b6} / {_Q6}) - {self.ctla4}",
+                _DENSITY,
+                "Balance of CTLA-4",
+            ),
+            Quantity(
+                f"{c}_j11",
+                f"1 + {b0} / {_P0} * (1 - {s} / ({d0} * {_P0})) + {b6} / {_P6} * (1 - {s} / ({d6} * {_P6}))",
+                _PLAIN,
+                "Slope of the balance of CD28 in free CD28",
+            ),
+            Quantity(f"{c}_j12", f"-{s} * {shared}", _PLAIN, "Slope of the balance of CD28 in free CTLA-4"),
+            Quantity(f"{c}_j21", f"-{x} * {shared}", _PLAIN, "Slope of the balance of CTLA-4 in free CD28"),
+            Quantity(
+                f"{c}_j22",
+                f"1 + 2 * {a4} + 2 * {x4} * {x} + {b0} / {_Q0} * (1 - {x} / ({d0} * {_Q0}))"
+                f" + {b6} / {_Q6} * (1 - {x} / ({d6} * {_Q6}))",
+                _PLAIN,
+                "Slope of the balance of CTLA-4 in free CTLA-4",
+            ),
+        ]
+
+    def inhibitory_balance(self, p: str) -> list[Quantity]:
+        """Balances of PD-1 and PD-L1 and their slopes, named by the prefix `p`; PD-L1 also binds CD80 in cis."""
+        _, _, r, free = self.free
+        d0, _, b0, _ = self.ligands
+        a1, x1 = self.on_pd1.one_arm, self.on_pd1.two_arms
+        al, xl = self.on_pdl1.one_arm, self.on_pdl1.two_arms
+        return [
+            Quantity(
+                f"{p}_f1",
+                f"{r} * (1 + 2 * {a1} + {x1} * {r}) + {self.tag}_PD1 - {self.pd1}",
+                _DENSITY,
+                "Balance of PD-1",
+            ),
+            Quantity(
+                f"{p}_f2",
+                f"{free} * (1 + 2 * {al} + {xl} * {free} + {r} / {_K1} + {b0} / {_KC}) - {self.pdl1}",
+                _DENSITY,
+                "Balance of PD-L1",
+            ),
+            Quantity(
+                f"{p}_j11",
+                f"1 + 2 * {a1} + 2 * {x1} * {r} + {free} / {_K1}"
+                f" + {self.pdl2} * {_K2} / (({_K2} + {r}) * ({_K2} + {r}))",
+                _PLAIN,
+                "Slope of the balance of PD-1 in free PD-1",
+            ),
+            Quantity(f"{p}_j12", f"{r} / {_K1}", _PLAIN, "Slope of the balance of PD-1 in free PD-L1"),
+            Quantity(f"{p}_j21", f"{free} / {_K1}", _PLAIN, "Slope of the balance of PD-L1 in free PD-1"),
+            Quantity(
+                f"{p}_j22",
+                f"1 + 2 * {al} + 2 * {xl} * {free} + {r} / {_K1} + {b0} / {_KC} * (1 - {free} / ({d0} * {_KC}))",
+                _PLAIN,
+                "Slope of the balance of PD-L1 in free PD-L1",
+            ),
+        ]
+
+
 def costimulation(
     tag: str,
     *,
@@ -165,84 +293,25 @@ def costimulation(
 
     ``<tag>_CD28`` is CD28 bound to CD80 or CD86, ``<tag>_PD1`` is PD-1 bound to PD-L1 or PD-L2 (densities).
     """
-    s, x, r, free = (f"{tag}_{w}" for w in ("S", "X", "R", "L"))
-    d0, d6, b0, b6 = (f"{tag}_{w}" for w in ("d0", "d6", "b0", "b6"))
-    p0, p6, q0, q6 = "K_CD28_CD80", "K_CD28_CD86", "K_CTLA4_CD80", "K_CTLA4_CD86"
-    k1, k2, kc = "K_PD1_PDL1", "K_PD1_PDL2", "K_CD80_PDL1"
-    a4, x4 = on_ctla4.one_arm, on_ctla4.two_arms
-    a1, x1 = on_pd1.one_arm, on_pd1.two_arms
-    al, xl = on_pdl1.one_arm, on_pdl1.two_arms
+    synapse = _NodeSynapse(
+        tag=tag,
+        cd28=cd28,
+        ctla4=ctla4,
+        cd80=cd80,
+        cd86=cd86,
+        pd1=pd1,
+        pdl1=pdl1,
+        pdl2=pdl2,
+        on_pd1=on_pd1,
+        on_pdl1=on_pdl1,
+        on_ctla4=on_ctla4,
+    )
     c, p = f"{tag}_c", f"{tag}_p"
-    free_states = ((s, "CD28"), (x, "CTLA4"), (r, "PD1"), (free, "PDL1"))
-    totals = dict(zip((s, x, r, free), (cd28, ctla4, pd1, pdl1), strict=True))
-    quantities = [
-        *(
-            Quantity(name, f"{tag}_{receptor}_free * {totals[name]}", _DENSITY, f"Free {receptor} in the node synapse")
-            for name, receptor in free_states
-        ),
-        Quantity(d0, f"1 + {s} / {p0} + {x} / {q0} + {free} / {kc}", _PLAIN, "CD80 per free CD80"),
-        Quantity(d6, f"1 + {s} / {p6} + {x} / {q6}", _PLAIN, "CD86 per free CD86"),
-        Quantity(b0, f"{cd80} / {d0}", _DENSITY, "Free CD80"),
-        Quantity(b6, f"{cd86} / {d6}", _DENSITY, "Free CD86"),
-        Quantity(f"{tag}_CD28", f"{s} * ({b0} / {p0} + {b6} / {p6})", _DENSITY, "CD28 bound to CD80 or CD86"),
-        Quantity(f"{tag}_PD1", f"{r} * ({free} / {k1} + {pdl2} / ({k2} + {r}))", _DENSITY, "PD-1 bound to its ligands"),
-        Quantity(f"{c}_f1", f"{s} + {tag}_CD28 - {cd28}", _DENSITY, "Balance of CD28"),
-        Quantity(
-            f"{c}_f2", f"{x} * (1 + 2 * {a4} + {x4} * {x} + {b0} / {q0} + {b6} / {q6}) - {ctla4}", _DENSITY,
-            "Balance of CTLA-4",
-        ),
-        Quantity(
-            f"{c}_j11",
-            f"1 + {b0} / {p0} * (1 - {s} / ({d0} * {p0})) + {b6} / {p6} * (1 - {s} / ({d6} * {p6}))",
-            _PLAIN,
-            "Slope of the balance of CD28 in free CD28",
-        ),
-        Quantity(
-            f"{c}_j12",
-            f"-{s} * ({b0} / ({d0} * {p0} * {q0}) + {b6} / ({d6} * {p6} * {q6}))",
-            _PLAIN,
-            "Slope of the balance of CD28 in free CTLA-4",
-        ),
-        Quantity(
-            f"{c}_j21",
-            f"-{x} * ({b0} / ({d0} * {p0} * {q0}) + {b6} / ({d6} * {p6} * {q6}))",
-            _PLAIN,
-            "Slope of the balance of CTLA-4 in free CD28",
-        ),
-        Quantity(
-            f"{c}_j22",
-            f"1 + 2 * {a4} + 2 * {x4} * {x} + {b0} / {q0} * (1 - {x} / ({d0} * {q0}))"
-            f" + {b6} / {q6} * (1 - {x} / ({d6} * {q6}))",
-            _PLAIN,
-            "Slope of the balance of CTLA-4 in free CTLA-4",
-        ),
-        Quantity(f"{p}_f1", f"{r} * (1 + 2 * {a1} + {x1} * {r}) + {tag}_PD1 - {pd1}", _DENSITY, "Balance of PD-1"),
-        Quantity(
-            f"{p}_f2",
-            f"{free} * (1 + 2 * {al} + {xl} * {free} + {r} / {k1} + {b0} / {kc}) - {pdl1}",
-            _DENSITY,
-            "Balance of PD-L1",
-        ),
-        Quantity(
-            f"{p}_j11",
-            f"1 + 2 * {a1} + 2 * {x1} * {r} + {free} / {k1} + {pdl2} * {k2} / (({k2} + {r}) * ({k2} + {r}))",
-            _PLAIN,
-            "Slope of the balance of PD-1 in free PD-1",
-        ),
-        Quantity(f"{p}_j12", f"{r} / {k1}", _PLAIN, "Slope of the balance of PD-1 in free PD-L1"),
-        Quantity(f"{p}_j21", f"{free} / {k1}", _PLAIN, "Slope of the balance of PD-L1 in free PD-1"),
-        Quantity(
-            f"{p}_j22",
-            f"1 + 2 * {al} + 2 * {xl} * {free} + {r} / {k1} + {b0} / {kc} * (1 - {free} / ({d0} * {kc}))",
-            _PLAIN,
-            "Slope of the balance of PD-L1 in free PD-L1",
-        ),
-    ]  # fmt: skip
     return Synapse(
-        tuple(_free(f"{tag}_{w}_free", "lymph_node", f"{w} in the node synapse", "0.1") for _, w in free_states),
+        tuple(_free(f"{tag}_{w}_free", "lymph_node", f"{w} in the node synapse", "0.1") for w in _RECEPTORS),
         (
             *_newton(c, "k_equilibrium", (f"{tag}_CD28_free", cd28, "CD28"), (f"{tag}_CTLA4_free", ctla4, "CTLA-4")),
             *_newton(p, "k_equilibrium", (f"{tag}_PD1_free", pd1, "PD-1"), (f"{tag}_PDL1_free", pdl1, "PD-L1")),
         ),
-        tuple(quantities),
+        (*synapse.densities(), *synapse.costimulatory_balance(c), *synapse.inhibitory_balance(p)),
     )

@@ -32,7 +32,16 @@ def cd4_reactions(cell: str, meaning: str, *, clones: str, activation: str, entr
     entry
         Factor on entry into the tumour.
     """
-    c = cell
+    return (
+        *_in_node(cell, meaning, clones, activation),
+        *_circulation(cell, entry),
+        *_cytokine_division(cell),
+        *_lymphodepletion(cell),
+    )
+
+
+def _in_node(c: str, meaning: str, clones: str, activation: str) -> tuple[Reaction, ...]:
+    """Priming of naive cells by their antigens, a burst of divisions, death."""
     return (
         Reaction(
             f"{c}_priming",
@@ -48,6 +57,12 @@ def cd4_reactions(cell: str, meaning: str, *, clones: str, activation: str, entr
             products={f"{c}_LN": 1},
         ),
         Reaction(f"{c}_LN_death", f"k_{c}_death * {c}_LN", "Death in the node", reactants={f"{c}_LN": 1}),
+    )
+
+
+def _circulation(c: str, entry: str) -> tuple[Reaction, ...]:
+    """Egress to blood, exchange with tissue, entry into the tumour, and death in each."""
+    return (
         Reaction(
             f"{c}_egress",
             f"q_CD4_LN_out * {c}_LN",
@@ -79,15 +94,25 @@ def cd4_reactions(cell: str, meaning: str, *, clones: str, activation: str, entr
             products={f"{c}_T": 1},
         ),
         Reaction(f"{c}_T_death", f"k_{c}_death * {c}_T", "Death in the tumour", reactants={f"{c}_T": 1}),
-        *(
-            Reaction(
-                f"{s}_cytokine_division",
-                f"cd4_division * {s}",
-                f"Division under cytokines that are given: {w}",
-                products={s: 1},
-            )
-            for s, w in ((f"{c}_C", "in blood"), (f"{c}_P", "in other tissue"), (f"{c}_T", "in the tumour"))
-        ),
+    )
+
+
+def _cytokine_division(c: str) -> tuple[Reaction, ...]:
+    """Division that cytokines given as drugs drive, wherever the cells are."""
+    return tuple(
+        Reaction(
+            f"{state}_cytokine_division",
+            f"cd4_division * {state}",
+            f"Division under cytokines that are given: {place}",
+            products={state: 1},
+        )
+        for state, place in ((f"{c}_C", "in blood"), (f"{c}_P", "in other tissue"), (f"{c}_T", "in the tumour"))
+    )
+
+
+def _lymphodepletion(c: str) -> tuple[Reaction, ...]:
+    """Cells that divide or circulate are lost to chemotherapy."""
+    return (
         Reaction(
             f"a{c}_lymphodepletion",
             f"lymphodepletion * a{c}_LN",

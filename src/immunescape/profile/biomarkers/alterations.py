@@ -128,18 +128,18 @@ def _mutations(study: Study, genes: frozenset[str], states: _States, samples: _S
         given = _word(ccf, clonal)
         vaf, depth = (float(pd.to_numeric(x, errors="coerce")) for x in (vaf, depth))
         hit = Hit(
-            label,
-            kind in LOF or (effect is not None and effect.effect == "inactivating"),
-            given.word == "subclonal",
-            germline is True,
-            kind,
-            protein,
-            f"{source}, row {int(number)}" if number == number else source,
-            start,
-            vaf,
-            depth,
-            given,
-            _weak(vaf, depth),
+            label=label,
+            loss=kind in LOF or (effect is not None and effect.effect == "inactivating"),
+            subclonal=given.word == "subclonal",
+            germline=germline is True,
+            classification=kind,
+            protein=protein,
+            row=f"{source}, row {int(number)}" if number == number else source,
+            start=start,
+            vaf=vaf,
+            depth=depth,
+            fraction=given,
+            weak=_weak(vaf, depth),
         )
         state.hits.append(hit if not hit.weak else replace(hit, loss=False))
 
@@ -171,7 +171,15 @@ def _breakpoints(study: Study, genes: frozenset[str], states: _States, samples: 
             text = event if isinstance(event, str) and event else f"{gene}–{partner}"
             owner = samples.name(patient, sample)
             states.setdefault((patient, owner, gene), GeneState()).hits.append(
-                Hit(f"{gene} breakpoint ({text})", True, False, False, "Structural_Variant", "", source)
+                Hit(
+                    label=f"{gene} breakpoint ({text})",
+                    loss=True,
+                    subclonal=False,
+                    germline=False,
+                    classification="Structural_Variant",
+                    protein="",
+                    row=source,
+                )
             )
 
 

@@ -57,7 +57,7 @@ UNKNOWN_CONTENT = TumourContent(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Hit:
     """One alteration of one allele: words for a person, whether it destroys the protein, whether all cells have it."""
 
@@ -86,7 +86,7 @@ class Hit:
         return f"{self.label} [{'; '.join(added)}]" if added else self.label
 
 
-@dataclass
+@dataclass(kw_only=True)
 class GeneState:
     """What is known of one gene in one sample, or in all samples of one patient.
 

@@ -32,7 +32,7 @@ _METHOD = "Largest R * D of the patient's neoantigens, parameters supplied by th
 _NEEDED = ("a", "k", "w", "position_weights", "substitution_distance", "epitopes", "alignment_scores", "gap")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class QualityParameters:
     """Parameters of neoantigen quality, as in the file that the user supplies."""
 
@@ -110,15 +110,15 @@ def load_quality_parameters(path: str | Path) -> QualityParameters:
     if len(weights) != 9 or not data["epitopes"] or data["gap"] >= 0:
         raise InputError("position_weights needs 9 numbers, epitopes at least one, gap a negative number", where=where)
     return QualityParameters(
-        float(data["a"]),
-        float(data["k"]),
-        float(data["w"]),
-        tuple(float(x) for x in weights),
-        {str(n): float(v) for n, v in data["substitution_distance"].items()},
-        tuple(str(e) for e in data["epitopes"]),
-        {str(n): float(v) for n, v in data["alignment_scores"].items()},
-        float(data["gap"]),
-        Path(path).name,
+        a=float(data["a"]),
+        k=float(data["k"]),
+        w=float(data["w"]),
+        position_weights=tuple(float(x) for x in weights),
+        substitution_distance={str(n): float(v) for n, v in data["substitution_distance"].items()},
+        epitopes=tuple(str(e) for e in data["epitopes"]),
+        alignment_scores={str(n): float(v) for n, v in data["alignment_scores"].items()},
+        gap=float(data["gap"]),
+        origin=Path(path).name,
     )
 
 

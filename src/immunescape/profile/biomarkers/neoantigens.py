@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 import pandas as pd
 
@@ -41,6 +41,7 @@ class Neoantigen:
 
     gene: str
     peptide: str
+    _: KW_ONLY
     wt_peptide: str = ""
     affinities: dict[str, tuple[float, float]] = field(default_factory=dict)
     tpm: float = float("nan")

@@ -41,7 +41,7 @@ _TRUTH = {"yes": True, "true": True, "1": True, "1.0": True, "no": False, "false
 _SHARED: ContextVar[dict[object, object] | None] = ContextVar("shared", default=None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Biomarker:
     """What a biomarker is, and the function that measures it.
 

@@ -60,16 +60,26 @@ class _Share:
 
 _SHARES = {
     "sc_cd8_of_immune": _Share(
-        "CD8 T cells among immune cells", ("cd8",), IMMUNE, "",
-        "CD8 T cells over all immune cells.", ("sadefeldman2018",)
+        "CD8 T cells among immune cells",
+        ("cd8",),
+        IMMUNE,
+        "",
+        "CD8 T cells over all immune cells.",
+        ("sadefeldman2018",),
     ),
     "sc_cd8_progenitor": _Share(
-        "Progenitors among CD8 T cells", ("cd8",), ("cd8",), "progenitor",
+        "Progenitors among CD8 T cells",
+        ("cd8",),
+        ("cd8",),
+        "progenitor",
         "CD8 T cells that show TCF7 or CXCR5 and no HAVCR2, or that the file labels so, over CD8 T cells.",
         ("miller2019", "siddiqui2019", "im2016"),
     ),
     "sc_cd8_exhausted": _Share(
-        "Terminally exhausted among CD8 T cells", ("cd8",), ("cd8",), "exhausted",
+        "Terminally exhausted among CD8 T cells",
+        ("cd8",),
+        ("cd8",),
+        "exhausted",
         "CD8 T cells that show HAVCR2 with TOX or ENTPD1 and no TCF7, or that the file labels so, over CD8 T cells.",
         ("miller2019", "sadefeldman2018"),
     ),
@@ -77,26 +87,41 @@ _SHARES = {
         "Regulatory among T cells", ("treg",), T_CELLS, "", "Regulatory T cells over all T cells.", ("togashi2019",)
     ),
     "sc_mdsc_of_immune": _Share(
-        "MDSC among immune cells", ("mdsc",), IMMUNE, "",
+        "MDSC among immune cells",
+        ("mdsc",),
+        IMMUNE,
+        "",
         "Cells that the file labels as myeloid-derived suppressor cells over immune cells; no gene tells them well.",
         ("gabrilovich2009",),
     ),
     "sc_tam_spp1": _Share(
-        "SPP1 macrophages", ("macrophage",), ("macrophage",), "spp1",
-        "Macrophages that show SPP1 and no CXCL9, over macrophages.", ("bill2023",)
+        "SPP1 macrophages",
+        ("macrophage",),
+        ("macrophage",),
+        "spp1",
+        "Macrophages that show SPP1 and no CXCL9, over macrophages.",
+        ("bill2023",),
     ),
     "sc_tam_cxcl9": _Share(
-        "CXCL9 macrophages", ("macrophage",), ("macrophage",), "cxcl9",
-        "Macrophages that show CXCL9 and no SPP1, over macrophages.", ("bill2023",)
+        "CXCL9 macrophages",
+        ("macrophage",),
+        ("macrophage",),
+        "cxcl9",
+        "Macrophages that show CXCL9 and no SPP1, over macrophages.",
+        ("bill2023",),
     ),
     "sc_b_plasma_of_immune": _Share(
-        "B and plasma cells among immune cells", ("b", "plasma"), IMMUNE, "",
-        "B cells and plasma cells over immune cells.", ("patil2022",)
+        "B and plasma cells among immune cells",
+        ("b", "plasma"),
+        IMMUNE,
+        "",
+        "B cells and plasma cells over immune cells.",
+        ("patil2022",),
     ),
     "sc_nk_of_immune": _Share(
         "NK cells among immune cells", ("nk",), IMMUNE, "", "NK cells over immune cells.", ("sadefeldman2018",)
     ),
-}  # fmt: skip
+}
 
 
 Counts = dict[tuple[str, str], int]
@@ -199,13 +224,13 @@ def _register(names: Sequence[str]) -> None:
         share = _SHARES[name]
         register(
             Biomarker(
-                name,
-                share.title,
-                "single_cells",
-                "1",
-                f"{share.definition[:-1]}, in the sample before treatment; at least {MINIMUM_CELLS} cells.",
-                partial(_share, name=name),
-                ("cell_counts",),
+                name=name,
+                title=share.title,
+                family="single_cells",
+                unit="1",
+                definition=f"{share.definition[:-1]}, in the sample before treatment; at least {MINIMUM_CELLS} cells.",
+                function=partial(_share, name=name),
+                needs=("cell_counts",),
                 references=share.references,
                 limits=_LIMITS,
             )
@@ -215,13 +240,15 @@ def _register(names: Sequence[str]) -> None:
 _register(list(_SHARES))
 register(
     Biomarker(
-        "sc_tumour_mhc1",
-        "MHC class I of tumour cells against the T cells of the same sample",
-        "single_cells",
-        "log2",
-        "Mean difference of log2 CPM (pseudobulk) of HLA-A, HLA-B, HLA-C and B2M, tumour cells minus T cells.",
-        _mhc1,
-        ("pseudobulk",),
+        name="sc_tumour_mhc1",
+        title="MHC class I of tumour cells against the T cells of the same sample",
+        family="single_cells",
+        unit="log2",
+        definition=(
+            "Mean difference of log2 CPM (pseudobulk) of HLA-A, HLA-B, HLA-C and B2M, tumour cells minus T cells."
+        ),
+        function=_mhc1,
+        needs=("pseudobulk",),
         references=("gettinger2017",),
         limits="RNA, not the surface; a part of the tumour cells that lost it is hidden in the mean. No cut-off.",
     )

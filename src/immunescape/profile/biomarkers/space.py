@@ -23,7 +23,7 @@ from immunescape.profile.study import Study
 __all__ = ["LIMITS", "Section", "lymphoid_structures", "section_of"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """Numbers of the definitions; every one is assumed.
 
@@ -57,7 +57,7 @@ LIMITS = Limits()
 _POINTS = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Section:
     """What one sample shows.
 
@@ -181,14 +181,14 @@ def section_of(rows: pd.DataFrame) -> Section:
         structures += lymphoid_structures(points[kind == "b"], points[np.isin(kind, T_CELLS)])
     counts = {str(k): int(v) for k, v in rows["cell_type"].value_counts().items()}
     return Section(
-        area,
-        cd8,
-        counts,
-        np.sort(np.concatenate(distances)),
-        np.sort(np.concatenate(to_pdl1)) if to_pdl1 else np.empty(0),
-        stained,
-        tuple(sorted(structures, reverse=True)),
-        "compartments as given"
+        area=area,
+        cd8=cd8,
+        cells=counts,
+        tumour_distances=np.sort(np.concatenate(distances)),
+        pdl1_distances=np.sort(np.concatenate(to_pdl1)) if to_pdl1 else np.empty(0),
+        pdl1_told=stained,
+        structures=tuple(sorted(structures, reverse=True)),
+        compartments="compartments as given"
         if given
         else f"compartments by tumour cells among those not immune, {LIMITS.tile:g} um tiles",
     )
@@ -348,13 +348,13 @@ _SPACE = {
 for _name, _space in _SPACE.items():
     register(
         Biomarker(
-            _name,
-            _space.title,
-            "space",
-            _space.unit,
-            _space.definition,
-            partial(_measured, name=_name),
-            ("cells_in_space",),
+            name=_name,
+            title=_space.title,
+            family="space",
+            unit=_space.unit,
+            definition=_space.definition,
+            function=partial(_measured, name=_name),
+            needs=("cells_in_space",),
             words=_space.words,
             references=_space.references,
             limits="One section of one block; segmentation and panel decide what a cell is. Numbers of the definition "

@@ -52,7 +52,19 @@ def _evident(study: Study) -> dict[str, str]:
         if label in seen[owner]:
             continue
         seen[owner].append(label)
-        if gene in rules and match(gene, Hit(label, False, False, False, kind, change, "", float(start))):
+        if gene in rules and match(
+            gene,
+            Hit(
+                label=label,
+                loss=False,
+                subclonal=False,
+                germline=False,
+                classification=kind,
+                protein=change,
+                row="",
+                start=float(start),
+            ),
+        ):
             sure.add(owner)
             seen[owner].insert(0, seen[owner].pop())
     return {o: "; ".join(labels[:2]) for o, labels in seen.items() if len(labels) >= 2 or o in sure}

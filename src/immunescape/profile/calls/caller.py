@@ -84,7 +84,7 @@ def _reason(m: Measurement) -> str:
     return f" ({m.note if len(m.note) <= 240 else m.note[:239] + '…'})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CallTable:
     """Calls of every mechanism in every patient.
 
@@ -288,7 +288,7 @@ def call_mechanisms(
         names = measurements(rule)
         if names:
             coverage[:, j] = np.mean([_assessable(columns, name) for name in names], axis=0)
-    return CallTable(tuple(patients), rules, columns, codes, coverage)
+    return CallTable(patients=tuple(patients), rules=rules, columns=columns, codes=codes, coverage=coverage)
 
 
 def _assessable(columns: Columns, name: str) -> NDArray[np.bool_]:

@@ -23,7 +23,7 @@ Truth = NDArray[np.int8]
 _NUMERIC = ("at_least", "above", "at_most", "below")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Column:
     """One biomarker of all patients: bounds of what the value may be, percentile, coverage, word, unit."""
 
@@ -73,7 +73,9 @@ class Columns:
             else:
                 numbers[:3, i] = (value if m.low is None else m.low, value, value if m.high is None else m.high)
         low, middle, high, percentile, coverage = numbers
-        return Column(low, middle, high, percentile, coverage, verdict, unit)
+        return Column(
+            low=low, value=middle, high=high, percentile=percentile, coverage=coverage, word=verdict, unit=unit
+        )
 
 
 def _compare(test: str, x: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:

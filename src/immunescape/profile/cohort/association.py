@@ -15,7 +15,7 @@ from immunescape.stats.discrimination import auc, benjamini_hochberg, logistic
 from immunescape.stats.estimate import Estimate
 from immunescape.stats.exact import fisher
 
-__all__ = ["associate", "contrasts"]
+__all__ = ["associate", "contrasts", "same_comparison"]
 
 _COLUMNS = """biomarker level endpoint kind n n_missing n_positive n_events measure estimate low high p q test primary
 note""".split()
@@ -45,6 +45,20 @@ def contrasts(values: pd.Series) -> Iterator[tuple[str, str, pd.Series]]:
             yield level, "binary", values.map(lambda v, x=level: np.nan if pd.isna(v) else float(v == x)).astype(float)
     else:
         yield "", "number", pd.to_numeric(values, errors="coerce").astype(float)
+
+
+def same_comparison(x: Array) -> bytes:
+    """Key of a comparison between patients: the same for the same patients, whichever of two groups has the name.
+
+    Parameters
+    ----------
+    x
+        (n,) numbers of the patients, NaN where missing.
+    """
+    given = x[~np.isnan(x)]
+    if len(given) and set(given) <= {0.0, 1.0} and given[0] == 1.0:
+        x = 1.0 - x
+    return np.asarray(x + 0.0).tobytes()  # + 0.0: -0 becomes 0
 
 
 def _two_groups(x: Array, labels: Array, kind: str, minimum: int) -> list[tuple[str, Estimate, bool]]:
@@ -97,8 +111,9 @@ def associate(
     -------
     pandas.DataFrame
         One row for each comparison: estimate (odds ratio, AUC or hazard ratio) with interval, p, and ``q``, the false
-        discovery rate over all primary tests of that endpoint; what was not tested says why. ``n_missing`` counts
-        patients with the outcome but without the biomarker.
+        discovery rate over all primary tests of that endpoint; what was not tested says why. A comparison of the same
+        patients under a second name (``stk11_status = wild_type`` and the inactivation of STK11) is tested once: the
+        later row names the first. ``n_missing`` counts patients with the outcome but without the biomarker.
 
     Raises
     ------
@@ -119,13 +134,19 @@ def associate(
         followed = ~np.isnan(label) if time is None else ~(np.isnan(label) | np.isnan(time))
         if not followed.any():
             continue
+        first: dict[bytes, str] = {}
         for name, level, kind, x in compared:
             both = followed & ~np.isnan(x)
-            tested = (
-                [(*_survival(x, time, label, kind, minimum), True)]
-                if time is not None
-                else _two_groups(x, label, kind, minimum)
-            )
+            title = name if level in ("", "True") else f"{name} = {level}"
+            twin = first.setdefault(same_comparison(np.where(followed, x, np.nan)), title)
+            if twin != title:
+                why = f"the same patients as {twin}: tested there"
+                measure = ("hazard" if timed else "odds") + " ratio" + ("" if kind == "binary" else " per SD")
+                tested = [(measure, Estimate(None, test="not tested", note=why), True)]
+            elif time is not None:
+                tested = [(*_survival(x, time, label, kind, minimum), True)]
+            else:
+                tested = _two_groups(x, label, kind, minimum)
             for measure, estimate, primary in tested:
                 value, low, high, p = estimate.numbers()
                 rows.append(

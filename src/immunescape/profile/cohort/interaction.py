@@ -18,7 +18,7 @@ __all__ = ["Interaction", "Label", "interaction", "interactions"]
 Label = Literal["prognostic", "predictive", "both", "not established"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Interaction:
     """How a biomarker goes with the effect of treatment on one endpoint.
 
@@ -94,7 +94,9 @@ def interaction(
     name = biomarker or str(values.name)
     complete, missing = _complete(values, treated, time, event, name)
     events = int(complete["event"].sum())
-    empty = Interaction(name, endpoint, len(complete), missing, events, **_NOTHING)
+    empty = Interaction(
+        biomarker=name, endpoint=endpoint, n=len(complete), n_missing=missing, events=events, **_NOTHING
+    )
     binary = set(complete["x"].unique()) <= {0.0, 1.0}
     if binary:
         smallest, empty = _counted(complete, empty)
@@ -190,7 +192,8 @@ def interactions(
 ) -> pd.DataFrame:
     """Test every binary or numeric biomarker's interaction with treatment; one row each.
 
-    The column ``q`` is the false discovery rate over these tests; labels rest on p alone.
+    The column ``q`` is the false discovery rate over these tests; labels rest on p alone. A comparison of the same
+    patients under a second name is tested once, and the later row names the first.
 
     Parameters
     ----------
@@ -205,14 +208,25 @@ def interactions(
     minimum
         As for `interaction`.
     """
-    from immunescape.profile.cohort.association import contrasts
+    from immunescape.profile.cohort.association import contrasts, same_comparison
 
     time, event = (outcomes[f"{endpoint}_{what}"].reindex(values.index) for what in ("months", "event"))
     rows = []
+    arm = treated.reindex(values.index)
+    followed = (arm.notna() & time.notna() & event.notna()).to_numpy()
+    first: dict[bytes, str] = {}
     for name in values.columns:
         for level, kind, x in contrasts(values[name]):
             label = name if kind == "number" or level == "True" else f"{name} = {level}"
-            arm = treated.reindex(values.index)
+            numbers = np.where(followed, x.to_numpy(), np.nan)
+            twin = first.setdefault(same_comparison(numbers), label)
+            if twin != label:
+                n = int((~np.isnan(numbers)).sum())
+                events = int(event[~np.isnan(numbers)].sum())
+                missing = int(followed.sum()) - n
+                note = f"the same patients as {twin}: tested there"
+                rows.append(Interaction(label, endpoint, n, missing, events, **{**_NOTHING, "note": note}))
+                continue
             rows.append(interaction(x, arm, time, event, biomarker=label, endpoint=endpoint, minimum=minimum))
     table = pd.DataFrame([vars(r) for r in rows], columns=[f.name for f in dataclasses.fields(Interaction)])
     table["q"] = benjamini_hochberg(table["p"].to_numpy(dtype=float))

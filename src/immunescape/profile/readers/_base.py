@@ -22,7 +22,7 @@ from immunescape.registry import Registry
 __all__ = ["READERS", "Partial", "Reader", "all_readers", "get_reader", "reader"]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Partial:
     """What one file gives.
 

@@ -101,7 +101,7 @@ def _checked(values: pd.DataFrame, unit: Any, file: str, problems: list[str]) ->
 
 
 def finish_expression(
-    values: pd.DataFrame, unit: Any, file: str, name: str, out: Partial, bulk: bool = False, left: str = ""
+    values: pd.DataFrame, unit: Any, *, file: str, name: str, out: Partial, bulk: bool = False, left: str = ""
 ) -> Partial:
     """Check the unit, refuse single cells, and turn identifiers into HGNC symbols.
 

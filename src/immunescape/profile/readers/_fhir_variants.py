@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -139,6 +139,7 @@ class FoundVariants:
     """
 
     file: str
+    _: KW_ONLY
     unstated: str = ""
     rows: list[dict[str, Any]] = field(default_factory=list)
     copies: list[dict[str, Any]] = field(default_factory=list)
@@ -266,7 +267,7 @@ class FoundVariants:
         for sample, genes in self.studied.items():
             if genes:
                 name = f"genes studied in {sample}"
-                out.panels[name] = Panel(name, frozenset(genes), source=f"{self.file}, region studied (53041-0)")
+                out.panels[name] = Panel(name, genes=frozenset(genes), source=f"{self.file}, region studied (53041-0)")
         if any(not self.studied.get(s) for s in self.sequenced):
             out.problems.append(
                 f"{self.file}: no Observation says which genes were studied (53041-0), so that a gene without variant "

@@ -46,7 +46,7 @@ _SAME = {
 _WORDS = {spelling: unit for unit, spellings in _SAME.items() for spelling in spellings}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LabUnit:
     """One unit of an analyte: value × `factor` is in the `canonical` unit.
 
@@ -76,8 +76,8 @@ def lab_units() -> tuple[dict[str, dict[str, LabUnit]], dict[str, str]]:
     aliases: dict[str, str] = {}
     for row in read_rows("lab_units"):
         name = row["analyte"]
-        numbers = (row.number(c) for c in ("factor", "low", "high", "possible_low", "possible_high"))
-        record = LabUnit(name, row["canonical"], row["unit"], *numbers)
+        numbers = {c: row.number(c) for c in ("factor", "low", "high", "possible_low", "possible_high")}
+        record = LabUnit(analyte=name, canonical=row["canonical"], unit=row["unit"], **numbers)
         units.setdefault(name, {})[row["unit"]] = record
         aliases[name] = name
         aliases.update(dict.fromkeys(row.parts("aliases", "|"), name))

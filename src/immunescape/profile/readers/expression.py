@@ -119,7 +119,7 @@ def read_expression(path: Path, options: Mapping[str, Any]) -> Partial:
     wide = pd.DataFrame(number_block(table.frame, samples, path.name), table.frame.index, samples)
     values = wide.loc[keep].set_axis([str(i).removesuffix(".0") for i in ids[keep]], axis=0)
     bulk = bool(options.get("bulk"))
-    return finish_expression(values, options.get("unit"), path.name, "expression", out, bulk)
+    return finish_expression(values, options.get("unit"), file=path.name, name="expression", out=out, bulk=bulk)
 
 
 @reader(
@@ -157,7 +157,7 @@ def read_h5ad(path: Path, options: Mapping[str, Any]) -> Partial:
         raise InputError(f"this AnnData file cannot be read: {error}", where=path.name) from error
     if values.columns.has_duplicates:
         raise InputError("sample names are not unique", where=path.name)
-    return finish_expression(values, options.get("unit"), path.name, "h5ad", out, bulk)
+    return finish_expression(values, options.get("unit"), file=path.name, name="h5ad", out=out, bulk=bulk)
 
 
 _CELL_COLUMNS = frozenset(

@@ -63,7 +63,7 @@ class _Rows:
 
     def __init__(self, file: str, source_class: str = "") -> None:
         self.file = file
-        self.variants = FoundVariants(file, source_class)
+        self.variants = FoundVariants(file, unstated=source_class)
         self.problems: list[str] = []
         self.tables: dict[str, list[dict[str, Any]]] = {}
         self.left: dict[str, int] = {}
@@ -115,7 +115,7 @@ def _observation(resource: Mapping[str, Any], rows: _Rows) -> None:
     elif any(c in _MSI for c in codes):
         rows.add("msi", patient=patient, msi=_word(resource.get("valueCodeableConcept")) or value)
     elif any(w in (name := (_word(resource.get("code")) or "").casefold()) for w in _PDL1):
-        _pdl1(resource, patient, name, value, unit, when, rows)
+        _pdl1(resource, patient, name=name, value=value, unit=unit, when=when, rows=rows)
     elif any(c in _RESPONSE for c in codes):
         response = _recist_word(resource.get("valueCodeableConcept"))
         if response is None or when is None:
@@ -134,6 +134,7 @@ def _observation(resource: Mapping[str, Any], rows: _Rows) -> None:
 def _pdl1(
     resource: Mapping[str, Any],
     patient: str,
+    *,
     name: str,
     value: str | None,
     unit: str | None,

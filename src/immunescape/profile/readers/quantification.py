@@ -226,7 +226,7 @@ def read_quantification(path: Path, options: Mapping[str, Any]) -> Partial:
     _owner(out, sample, options, path.name)
     others = [c for c in columns if c not in (tool.genes, column)] if tool.needs else []
     left = f"{tool.name}: the column {column}" + (f"; not read: {', '.join(others)}" if others else "")
-    return finish_expression(values, unit, path.name, "quantification", out, left=left)
+    return finish_expression(values, unit, file=path.name, name="quantification", out=out, left=left)
 
 
 def _owner(out: Partial, sample: str, options: Mapping[str, Any], file: str) -> None:
@@ -250,4 +250,4 @@ def _feature_counts(table: Table, options: Mapping[str, Any], path: Path, out: P
         raise InputError(f"{len(columns)} samples: sample: and patient: name one", where=path.name)
     values = np.column_stack([number_column(table.frame[c], path.name, c).to_numpy() for c in columns])
     frame = pd.DataFrame(values, index=table.frame["Geneid"].astype(str), columns=names)
-    return finish_expression(frame, "counts", path.name, "quantification", out, left="featureCounts")
+    return finish_expression(frame, "counts", file=path.name, name="quantification", out=out, left="featureCounts")

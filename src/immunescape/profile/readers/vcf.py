@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,7 @@ class _Rows:
     """Rows of the file as they are read, and what was decided on those left out."""
 
     header: _Header
+    _: KW_ONLY
     tumour: int = -1
     normal: int | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)

@@ -104,4 +104,14 @@ def loris_score(biomarkers: Mapping[str, Measurement], prior_lines: float | None
     except InputError as error:
         return Score("loris_nsclc", _TITLE, None, inputs=given, note=error.message, citation=_CITATION)
     note = "trained on one centre's panel sequencing; mutational burden of another panel shifts it"
-    return Score("loris_nsclc", _TITLE, value, "", "", "no cut-off applied", given, note, _CITATION)
+    return Score(
+        "loris_nsclc",
+        _TITLE,
+        value,
+        unit="",
+        reading="",
+        rule="no cut-off applied",
+        inputs=given,
+        note=note,
+        citation=_CITATION,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
 __all__ = ["Reading", "Score"]
@@ -30,6 +30,7 @@ class Score:
     name: str
     title: str
     value: float | str | None
+    _: KW_ONLY
     unit: str = ""
     reading: Reading = ""
     rule: str = ""

@@ -113,6 +113,7 @@ class Fitted:
 def fit_logistic(
     means: Array,
     rests: Array,
+    *,
     member: NDArray[np.int64],
     cohort: NDArray[np.str_],
     outcome: Array,

@@ -49,7 +49,7 @@ class Observed:
     class_variance: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Standing:
     """Where one patient stands for one endpoint.
 
@@ -104,7 +104,7 @@ def mean_logistic(mean: Array, variance: Array) -> Array:
     return np.asarray(1.0 / (1.0 + np.exp(-eta))) @ _WEIGHTS
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ResponseModel:
     """Coefficients with their covariance, and the joint distribution of the inputs.
 
@@ -225,12 +225,15 @@ class ResponseModel:
         x, v = self.standardise(values)
         mean, variance = self.log_odds(endpoint, x, v)
         shares = self._shapley(endpoint, x, v) @ np.nan_to_num(x)
+        probability, low, high = self.interval(mean, variance)
         return Standing(
-            *self.interval(mean, variance),
-            mean,
-            variance,
-            float(self.coefficients[endpoint][0]),
-            {n: float(s) for n, s, seen in zip(self.inputs, shares, ~np.isnan(x), strict=True) if seen},
+            probability=probability,
+            low=low,
+            high=high,
+            log_odds=mean,
+            variance=variance,
+            average_log_odds=float(self.coefficients[endpoint][0]),
+            contributions={n: float(s) for n, s, seen in zip(self.inputs, shares, ~np.isnan(x), strict=True) if seen},
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -279,17 +282,19 @@ class ResponseModel:
         )
         ends = content["endpoints"]
         return cls(
-            names,
-            centre,
-            scale,
-            low,
-            high,
-            full(content["correlation"]),
-            {e: np.array([d["intercept"], *(d["coefficients"][n] for n in names)]) for e, d in ends.items()},
-            {e: full(d["covariance"]) for e, d in ends.items()},
-            {e: d["between_cohorts_variance"] for e, d in ends.items()},
-            {n: {c: (m[0], m[1]) for c, m in t.items()} for n, t in content["classes"].items()},
-            content["provenance"],
+            inputs=names,
+            centre=centre,
+            scale=scale,
+            low=low,
+            high=high,
+            correlation=full(content["correlation"]),
+            coefficients={
+                e: np.array([d["intercept"], *(d["coefficients"][n] for n in names)]) for e, d in ends.items()
+            },
+            covariance={e: full(d["covariance"]) for e, d in ends.items()},
+            between={e: d["between_cohorts_variance"] for e, d in ends.items()},
+            classes={n: {c: (m[0], m[1]) for c, m in t.items()} for n, t in content["classes"].items()},
+            provenance=content["provenance"],
         )
 
 

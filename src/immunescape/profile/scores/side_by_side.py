@@ -42,16 +42,8 @@ _CUTS = (
 )
 
 
-def _cut(
-    m: Measurement | None,
-    name: str,
-    title: str,
-    low: float,
-    high: float,
-    up: bool,
-    rule: str,
-    citation: tuple[str, ...],
-) -> Score:
+def _cut(m: Measurement | None, cut: tuple[str, str, float, float, bool, str, tuple[str, ...]]) -> Score:
+    name, title, low, high, up, rule, citation = cut
     if m is None or m.value is None or isinstance(m.value, (str, bool)):
         why = m.note if m is not None else "not measured"
         return Score(name, title, None, rule=rule, note=why, citation=citation)
@@ -61,7 +53,17 @@ def _cut(
     reading: Reading = above if value >= high else below if value < low else "between"
     if m.status == "below_limit":  # the value is a limit: what is known is only that it is not above it
         reading = below if value <= low else ""
-    return Score(name, title, value, m.unit, reading, rule, {name: value}, m.note, citation)
+    return Score(
+        name,
+        title,
+        value,
+        unit=m.unit,
+        reading=reading,
+        rule=rule,
+        inputs={name: value},
+        note=m.note,
+        citation=citation,
+    )
 
 
 def _toposcore(m: Measurement | None) -> Score:
@@ -73,7 +75,17 @@ def _toposcore(m: Measurement | None) -> Score:
     reading: Reading = (
         "favourable" if "SIG2" in class_name.upper() else "unfavourable" if "SIG1" in class_name.upper() else "between"
     )
-    return Score("toposcore", title, class_name, "", reading, rule, {"toposcore": class_name}, m.note, cited)
+    return Score(
+        "toposcore",
+        title,
+        class_name,
+        unit="",
+        reading=reading,
+        rule=rule,
+        inputs={"toposcore": class_name},
+        note=m.note,
+        citation=cited,
+    )
 
 
 def scores_of(
@@ -90,7 +102,7 @@ def scores_of(
     blood
         Baseline blood values, ``bmi`` and ``metastatic_sites`` (see `blood_scores`); None leaves the blood scores out.
     """
-    cuts = [_cut(biomarkers.get(row[0]), *row) for row in _CUTS]
+    cuts = [_cut(biomarkers.get(row[0]), row) for row in _CUTS]
     of_blood = () if blood is None else blood_scores(blood)
     loris = loris_score(biomarkers, prior_lines)
     return (loris, *cuts, *of_blood, _toposcore(biomarkers.get("toposcore_class")))

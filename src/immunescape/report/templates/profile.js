@@ -8,7 +8,13 @@ async function start(DATA) {
     for (const k of kids.flat()) if (k !== null && k !== undefined && k !== "") e.append(k);
     return e;
   };
-  const table = (head, rows) => el("div", "wide", el("table", "", el("thead", "", el("tr", "", head.map(h => el("th", "", h)))),
+  const header = (text, scope) => { const e = el("th", "", text); e.scope = scope; return e; };
+  const wide = (label, ...kids) => {
+    const e = el("div", "wide", ...kids);
+    e.tabIndex = 0; e.setAttribute("role", "group"); e.setAttribute("aria-label", label);
+    return e;
+  };
+  const table = (head, rows) => wide("table", el("table", "", el("thead", "", el("tr", "", head.map(h => header(h, "col")))),
     el("tbody", "", rows.map(r => el("tr", "", r.map(c => el("td", "", c)))))));
   const more = (title, body) => el("details", "", el("summary", "", title), body);
   const title = m => DATA.mechanisms[m] ? DATA.mechanisms[m][0] : m;
@@ -60,7 +66,8 @@ async function start(DATA) {
     const sizes = p.timeline.filter(e => e[0] === "response" && e[3] !== null).map(e => ["sld", e[1], "sum of diameters", e[3], "mm", null, false]);
     const series = [["response", "scans"], ["sld", "sum of diameters"], ["ctdna", "ctDNA"], ["nlr", "NLR"]].filter(s => s[0] === "sld" ? sizes.length : has(s[0]));
     const H = 26 * lanes.length + series.reduce((h, s) => h + (s[0] === "response" ? 34 : 84), 0) + 40;
-    const svg = document.createElementNS(NS, "svg"); svg.setAttribute("viewBox", `0 0 ${W} ${H}`); svg.setAttribute("class", "line");
+    const svg = document.createElementNS(NS, "svg"); svg.setAttribute("viewBox", `0 0 ${W} ${H}`); svg.setAttribute("class", "line timeline");
+    svg.setAttribute("role", "img"); svg.setAttribute("aria-label", "Treatments, scans and blood values by day since the first dose; the table below has every value");
     const add = (tag, at, text) => {
       const e = document.createElementNS(NS, tag);
       for (const [k, v] of Object.entries(at)) e.setAttribute(k, v);
@@ -93,7 +100,7 @@ async function start(DATA) {
       const yy = v => y + 8 + h * (1 - v / top);
       add("text", { x: 0, y: y + 22 }, label); add("text", { x: 0, y: y + 36 }, (rows[0][4] && rows[0][4] !== "1" ? rows[0][4].replace("vaf_fraction", "VAF (fraction)") : ""));
       add("text", { x: L - 8, y: yy(top) + 4, "text-anchor": "end" }, Number(top.toPrecision(3))); add("text", { x: L - 8, y: yy(0) + 4, "text-anchor": "end" }, "0");
-      add("line", { x1: L, x2: W - R, y1: yy(0), y2: yy(0), stroke: "#dfe5ea" });
+      add("line", { x1: L, x2: W - R, y1: yy(0), y2: yy(0), class: "axis" });
       for (const name of [...new Set(values.map(e => e[2]))]) {
         const pts = values.filter(e => e[2] === name);
         add("polyline", { points: pts.map(e => `${x(e[1])},${yy(e[3])}`).join(" "), fill: "none", stroke: "#c4621a", "stroke-width": 1.6, opacity: 0.8 });
@@ -114,10 +121,12 @@ async function start(DATA) {
     if (lo <= 0 && hi >= 0) add("line", { x1: x(0), x2: x(0), y1: 4, y2: y + 4, stroke: "#8a95a0", "stroke-dasharray": "3 3" });
     svg.setAttribute("viewBox", `0 0 ${W} ${y + 40}`);
     const losses = p.timeline.filter(e => e[0] === "gene");
-    if (!losses.length) return svg;
+    const dated = more(`All ${p.timeline.length} dated entries`, table(["Day", "What", "Which", "Value", "Until day"], p.timeline.map(e =>
+      [e[1], e[0], e[2] || "–", e[3] === null ? "–" : `${e[6] ? "< " : ""}${e[3]} ${e[4] && e[4] !== "1" ? e[4] : ""}`, e[5] === null ? "–" : e[5]])));
+    if (!losses.length) return el("div", "", wide("timeline", svg), dated);
     const box = el("div", ""), list = el("ul", "soft");
     for (const e of losses) list.append(el("li", "", `day ${e[1]}: ${e[2]}`));
-    box.append(svg, el("p", "soft", "Genes lost, by dated sample"), list);
+    box.append(wide("timeline", svg), dated, el("p", "soft", "Genes lost, by dated sample"), list);
     return box;
   }
 

@@ -33,9 +33,18 @@ __all__ = ["NUMBERS", "WORDS", "RealCohort", "read_real_cohorts"]
 
 NUMBERS = ("age", "albumin_g_l", "nlr", "tmb_mut_mb", "tmb_rank", "sld_mm", "n_sites")
 WORDS = (
-    "sex", "smoking", "histology", "ecog", "driver", "kras", "akkermansia", "antibiotics", "liver_mets", "brain_mets",
+    "sex",
+    "smoking",
+    "histology",
+    "ecog",
+    "driver",
+    "kras",
+    "akkermansia",
+    "antibiotics",
+    "liver_mets",
+    "brain_mets",
     "hla_loh",
-)  # fmt: skip
+)
 FIRST, LATER = "first line", "later line"
 RANKS = {"TC0 and IC0": (0.0, 0.45), "middle": (0.45, 0.84), "TC3 or IC3": (0.84, 1.0)}
 """Ranks of PD-L1 that OAK's classes take: 45 % are in TC0 and IC0, 16 % in TC3 or IC3 (``gandara2018``)."""
@@ -121,9 +130,29 @@ def _oak(path: Path) -> RealCohort:
 
     t = patients_of(
         path,
-        ("PtID", "TRT01P", "BCOR", "TC1IC1", "TC3IC3", "btmb", "BEP", "BAGE", "SEX", "HIST", "ECOGGR", "TOBHX", "blSLD",
-         "METSITES", "KRASMUT", "EGFRMUT", "PFS", "PFS.CNSR", "OS", "OS.CNSR"),
-    )  # fmt: skip
+        (
+            "PtID",
+            "TRT01P",
+            "BCOR",
+            "TC1IC1",
+            "TC3IC3",
+            "btmb",
+            "BEP",
+            "BAGE",
+            "SEX",
+            "HIST",
+            "ECOGGR",
+            "TOBHX",
+            "blSLD",
+            "METSITES",
+            "KRASMUT",
+            "EGFRMUT",
+            "PFS",
+            "PFS.CNSR",
+            "OS",
+            "OS.CNSR",
+        ),
+    )
     number = {c: pd.to_numeric(t[c], errors="coerce") for c in ("BAGE", "blSLD", "METSITES", "btmb", "ECOGGR")}
     assessed = t["BEP"] == "Y"
     burden = number["btmb"].where(assessed)
@@ -139,12 +168,21 @@ def _oak(path: Path) -> RealCohort:
     )
     table = pd.DataFrame(
         {
-            "patient": t["PtID"], "study": "oak", "held": held, "setting": LATER,
+            "patient": t["PtID"],
+            "study": "oak",
+            "held": held,
+            "setting": LATER,
             "arm": np.where(t["TRT01P"] == "Docetaxel", "docetaxel", "inhibitor"),
             # a missing best response is none, as in the trial's report
             "response": t["BCOR"].isin(("CR", "PR")).astype(float),
-            "pfs": t["PFS"], "pfs_event": t["PFS.CNSR"] == 0, "os": t["OS"], "os_event": t["OS.CNSR"] == 0,
-            "age": number["BAGE"], "sld_mm": number["blSLD"], "n_sites": number["METSITES"], "tmb_rank": rank,
+            "pfs": t["PFS"],
+            "pfs_event": t["PFS.CNSR"] == 0,
+            "os": t["OS"],
+            "os_event": t["OS.CNSR"] == 0,
+            "age": number["BAGE"],
+            "sld_mm": number["blSLD"],
+            "n_sites": number["METSITES"],
+            "tmb_rank": rank,
             "sex": _mapped(t["SEX"], {"m": "M", "f": "F"}),
             "smoking": _mapped(t["TOBHX"], {"never": "never", "previous": "former", "current": "current"}),
             "histology": _mapped(t["HIST"], {"squamous": "squamous", "non-squamous": "nonsquamous"}),
@@ -154,7 +192,7 @@ def _oak(path: Path) -> RealCohort:
             "pdl1_low": [RANKS[g][0] if g else np.nan for g in group],
             "pdl1_high": [RANKS[g][1] if g else np.nan for g in group],
         }
-    )  # fmt: skip
+    )
     inputs = ("age", "sld_mm", "n_sites", "tmb_rank", "sex", "smoking", "histology", "ecog", "driver", "kras")
     return _made("OAK", table, "rank", inputs)
 
@@ -164,9 +202,21 @@ def _loris(paths: Sequence[Path]) -> RealCohort:
 
     parts = []
     needed = (
-        "SAMPLE_ID", "TMB", "PDL1_TPS(%)", "Systemic_therapy_history", "Albumin", "NLR", "Age", "HLA_LOH", "Drug",
-        "PFS_Event", "PFS_Months", "OS_Event", "OS_Months", "Response",
-    )  # fmt: skip
+        "SAMPLE_ID",
+        "TMB",
+        "PDL1_TPS(%)",
+        "Systemic_therapy_history",
+        "Albumin",
+        "NLR",
+        "Age",
+        "HLA_LOH",
+        "Drug",
+        "PFS_Event",
+        "PFS_Months",
+        "OS_Event",
+        "OS_Months",
+        "Response",
+    )
     for study, path in zip(("loris_chowell", "loris_shim"), paths, strict=True):
         t = patients_of(path, needed)
         t = t[t["Drug"] == 0].reset_index(drop=True)  # 1: an inhibitor with other drugs
@@ -174,19 +224,29 @@ def _loris(paths: Sequence[Path]) -> RealCohort:
         parts.append(
             pd.DataFrame(
                 {
-                    "patient": t["SAMPLE_ID"], "study": study, "held": _held(study, t["SAMPLE_ID"]),
-                    "setting": np.where(t["Systemic_therapy_history"] == 1, LATER, FIRST), "arm": "inhibitor",
+                    "patient": t["SAMPLE_ID"],
+                    "study": study,
+                    "held": _held(study, t["SAMPLE_ID"]),
+                    "setting": np.where(t["Systemic_therapy_history"] == 1, LATER, FIRST),
+                    "arm": "inhibitor",
                     "response": t["Response"].astype(float),
-                    "pfs": t["PFS_Months"], "pfs_event": t["PFS_Event"] == 1,
-                    "os": t["OS_Months"], "os_event": t["OS_Event"] == 1,
-                    "age": t["Age"], "albumin_g_l": 10.0 * t["Albumin"], "nlr": t["NLR"], "tmb_mut_mb": t["TMB"],
+                    "pfs": t["PFS_Months"],
+                    "pfs_event": t["PFS_Event"] == 1,
+                    "os": t["OS_Months"],
+                    "os_event": t["OS_Event"] == 1,
+                    "age": t["Age"],
+                    "albumin_g_l": 10.0 * t["Albumin"],
+                    "nlr": t["NLR"],
+                    "tmb_mut_mb": t["TMB"],
                     "hla_loh": _mapped(t["HLA_LOH"], {1: True, 0: False}),
                     "ecog": pd.to_numeric(t["Performance_status"], errors="coerce")
-                    if "Performance_status" in t else np.nan,
-                    "pdl1_low": tps, "pdl1_high": tps,
+                    if "Performance_status" in t
+                    else np.nan,
+                    "pdl1_low": tps,
+                    "pdl1_high": tps,
                 }
             )
-        )  # fmt: skip
+        )
     inputs = ("age", "albumin_g_l", "nlr", "tmb_mut_mb", "ecog", "hla_loh")
     return _made("LORIS", pd.concat(parts, ignore_index=True), "tps", inputs, loris=True)
 
@@ -196,10 +256,28 @@ def _toposcore(path: Path) -> RealCohort:
 
     t = patients_of(
         path,
-        ("Group", "OS", "Death", "PFS", "PD", "Best_response", "LIGNE", "Age", "Gender", "ECOGPS", "Histology",
-         "Smoking", "ICB_monotherapyORcombination", "Number_metastatic_sites", "M1_liver", "M1_brain", "ATB",
-         "PDL1pos (1+49+ or >50)", "Akkermansia_muciniphila"),
-    )  # fmt: skip
+        (
+            "Group",
+            "OS",
+            "Death",
+            "PFS",
+            "PD",
+            "Best_response",
+            "LIGNE",
+            "Age",
+            "Gender",
+            "ECOGPS",
+            "Histology",
+            "Smoking",
+            "ICB_monotherapyORcombination",
+            "Number_metastatic_sites",
+            "M1_liver",
+            "M1_brain",
+            "ATB",
+            "PDL1pos (1+49+ or >50)",
+            "Akkermansia_muciniphila",
+        ),
+    )
     alone = t["ICB_monotherapyORcombination"] == "monotherapy"
     line = t["LIGNE"].astype(str).str.strip()
     setting = np.select([line == "1", line.isin((">1", "2", "3", ">2"))], [FIRST, LATER], "")
@@ -212,11 +290,16 @@ def _toposcore(path: Path) -> RealCohort:
     akk = pd.to_numeric(t["Akkermansia_muciniphila"], errors="coerce")
     table = pd.DataFrame(
         {
-            "patient": t["Group"], "study": "toposcore", "held": _held("toposcore", t["Group"]), "setting": setting,
+            "patient": t["Group"],
+            "study": "toposcore",
+            "held": _held("toposcore", t["Group"]),
+            "setting": setting,
             "arm": "inhibitor",
             "response": best.str.startswith(("CR", "PR")).astype(float).where(t["Best_response"].notna()),
-            "pfs": t["PFS"], "pfs_event": (t["PD"] == 1) | (t["Death"] == 1),
-            "os": t["OS"], "os_event": t["Death"] == 1,
+            "pfs": t["PFS"],
+            "pfs_event": (t["PD"] == 1) | (t["Death"] == 1),
+            "os": t["OS"],
+            "os_event": t["Death"] == 1,
             "age": pd.to_numeric(t["Age"], errors="coerce"),
             "n_sites": pd.to_numeric(t["Number_metastatic_sites"], errors="coerce"),
             "sex": _mapped(t["Gender"], {"male": "M", "female": "F"}),
@@ -229,13 +312,22 @@ def _toposcore(path: Path) -> RealCohort:
             "liver_mets": _mapped(t["M1_liver"], {1.0: True, 0.0: False}),
             "brain_mets": _mapped(t["M1_brain"], {1.0: True, 0.0: False}),
             "akkermansia": (akk > 0).astype(object).where(akk.notna(), None),
-            "pdl1_low": [r[0] for r in ranges], "pdl1_high": [r[1] for r in ranges],
+            "pdl1_low": [r[0] for r in ranges],
+            "pdl1_high": [r[1] for r in ranges],
         }
-    )  # fmt: skip
+    )
     inputs = (
-        "age", "n_sites", "sex", "smoking", "histology", "ecog", "antibiotics", "liver_mets", "brain_mets",
+        "age",
+        "n_sites",
+        "sex",
+        "smoking",
+        "histology",
+        "ecog",
+        "antibiotics",
+        "liver_mets",
+        "brain_mets",
         "akkermansia",
-    )  # fmt: skip
+    )
     return _made("TOPOSCORE", table, "tps", inputs)
 
 

@@ -87,9 +87,7 @@ def judge(
     if out is not None:
         check_folder(out)
     start, cpu = time.perf_counter(), time.process_time()
-    pools = made_pools(
-        patients, seed, workers=workers, out=out, engine=engine, simulate=simulate, progress=progress
-    )  # fmt: skip
+    pools = made_pools(patients, seed, workers=workers, out=out, engine=engine, simulate=simulate, progress=progress)
     found: list[dict[str, Any]] = []
     benefit: dict[str, Any] | None = None
     for cohort in cohorts:
@@ -99,11 +97,16 @@ def judge(
     lesions = data / "tumour_kinetics" / "oak.csv"
     monitoring = judged_monitoring(lesions, pools, seed) if lesions.is_file() else None
     result: dict[str, Any] = {
-        "form": FORM, "model": model_digest(), "version": installed_version(), "seed": seed,
+        "form": FORM,
+        "model": model_digest(),
+        "version": installed_version(),
+        "seed": seed,
         "pools": {name: len(pool) for name, pool in pools.items()},
         "seconds": {"wall": round(time.perf_counter() - start, 1), "cpu": round(time.process_time() - cpu, 1)},
-        "cohorts": found, "benefit": benefit, "monitoring": monitoring,
-    }  # fmt: skip
+        "cohorts": found,
+        "benefit": benefit,
+        "monitoring": monitoring,
+    }
     result["aims"] = aims(result)
     plain: dict[str, Any] = _without_nan(result)
     return plain
@@ -136,11 +139,14 @@ def judged_cohort(cohort: RealCohort, pools: Mapping[str, Pool], seed: int) -> d
     design = Design.of(train)
     x, z = design.rows(train), design.rows(test)
     return {
-        "name": cohort.name, "held_out": len(test.table), "others": len(train.table), "inputs": list(design.names),
+        "name": cohort.name,
+        "held_out": len(test.table),
+        "others": len(train.table),
+        "inputs": list(design.names),
         "effective": round(float(forecasts["test"]["effective"].median()), 1),
-        "response": _response(cohort, train, test, forecasts, x, z, seed),
-        **{end: _survival(train, test, forecasts, x, z, end, seed) for end in ("pfs", "os")},
-    }  # fmt: skip
+        "response": _response(cohort, train, test=test, forecasts=forecasts, x=x, z=z, seed=seed),
+        **{end: _survival(train, test, forecasts=forecasts, x=x, z=z, end=end, seed=seed) for end in ("pfs", "os")},
+    }
 
 
 def _pdl1(table: pd.DataFrame) -> FloatArray:
@@ -169,9 +175,15 @@ def _loris(table: pd.DataFrame) -> FloatArray:
 
 
 def _response(
-    cohort: RealCohort, train: RealCohort, test: RealCohort, forecasts: Mapping[str, pd.DataFrame], x: FloatArray,
-    z: FloatArray, seed: int,
-) -> dict[str, Any]:  # fmt: skip
+    cohort: RealCohort,
+    train: RealCohort,
+    *,
+    test: RealCohort,
+    forecasts: Mapping[str, pd.DataFrame],
+    x: FloatArray,
+    z: FloatArray,
+    seed: int,
+) -> dict[str, Any]:
     known = test.table["response"].notna().to_numpy()
     answer = test.table["response"].to_numpy(dtype=float)[known]
     fitted = train.table["response"].notna().to_numpy()
@@ -209,23 +221,29 @@ def _response(
     out["stacking"] = {
         "weights": {"logistic": _pair(both[1], both_se[1]), "model": _pair(both[2], both_se[2])},
         "auc_gain_over_logistic": _gain(
-            lambda rows: plain_auc(stacked[known][rows], answer[rows])
-            - plain_auc(chances["logistic"][known][rows], answer[rows]),
-            len(answer), seed,
+            lambda rows: (
+                plain_auc(stacked[known][rows], answer[rows])
+                - plain_auc(chances["logistic"][known][rows], answer[rows])
+            ),
+            len(answer),
+            seed,
         ),
         "auc_of_model_less_pdl1": _gain(
             lambda rows: _auc_both(chances["model"][known][rows], values["PD-L1"][known][rows], answer[rows]),
-            len(answer), seed,
+            len(answer),
+            seed,
         ),
         "auc_of_model_less_cox": _gain(
             lambda rows: _auc_both(values["model"][known][rows], values["Cox (PFS)"][known][rows], answer[rows]),
-            len(answer), seed,
+            len(answer),
+            seed,
         ),
         "auc_of_model_less_logistic": _gain(
             lambda rows: _auc_both(chances["model"][known][rows], chances["logistic"][known][rows], answer[rows]),
-            len(answer), seed,
+            len(answer),
+            seed,
         ),
-    }  # fmt: skip
+    }
     return out
 
 
@@ -251,9 +269,15 @@ def _out_of_fold(x: FloatArray, predict: Callable[[FloatArray, NDArray[np.int64]
 
 
 def _survival(
-    train: RealCohort, test: RealCohort, forecasts: Mapping[str, pd.DataFrame], x: FloatArray, z: FloatArray, end: str,
+    train: RealCohort,
+    test: RealCohort,
+    *,
+    forecasts: Mapping[str, pd.DataFrame],
+    x: FloatArray,
+    z: FloatArray,
+    end: str,
     seed: int,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     months, event = (
         {k: c.table[name].to_numpy(dtype=float) for k, c in (("train", train), ("test", test))}
         for name in (end, f"{end}_event")
@@ -261,15 +285,15 @@ def _survival(
     risk = cox_risk(x, months["train"], event["train"])
     # ln of the expected months: what a twin population says of the time
     mine = {k: -np.log(np.maximum(f[f"mean_{end}"].to_numpy(dtype=float), 0.05)) for k, f in forecasts.items()}
-    beside = _out_of_fold(
-        x, lambda a, b: cox_risk(a, months["train"][b], event["train"][b])(x), len(x)
-    )  # fmt: skip
+    beside = _out_of_fold(x, lambda a, b: cox_risk(a, months["train"][b], event["train"][b])(x), len(x))
     both = cox(months["train"], event["train"], {"cox": beside, "model": mine["train"]})
     weights = np.array([np.log(both.estimate(name).value or 1.0) for name in ("cox", "model")])
     values = {
-        "model": mine["test"], "Cox": risk(z), "stacked": np.column_stack([risk(z), mine["test"]]) @ weights,
+        "model": mine["test"],
+        "Cox": risk(z),
+        "stacked": np.column_stack([risk(z), mine["test"]]) @ weights,
         **{name: -value for name, value in _single(test.table).items()},
-    }  # fmt: skip
+    }
     t, e = months["test"], event["test"]
 
     pairs = {name: Pairs.of(t, value, e) for name, value in values.items()}
@@ -292,7 +316,7 @@ def _survival(
             "c_gain_over_cox": _gain(lambda rows: c_of("stacked", rows) - c_of("Cox", rows), len(t), seed),
             "c_of_model_less_cox": _gain(lambda rows: c_of("model", rows) - c_of("Cox", rows), len(t), seed),
         },
-    }  # fmt: skip
+    }
 
 
 def judged_interaction(cohort: RealCohort, pools: Mapping[str, Pool], seed: int) -> dict[str, Any]:
@@ -349,12 +373,13 @@ def judged_interaction(cohort: RealCohort, pools: Mapping[str, Pool], seed: int)
         }
     seen = [restricted_mean(t[arm == a], e[arm == a], HORIZON).value for a in (1.0, 0.0)]
     return {
-        "patients": len(test.table), "predictors": out,
+        "patients": len(test.table),
+        "predictors": out,
         "mean_benefit_months": {
             "predicted": round(float(np.mean(scores["model"][1])), 3),
             "seen": None if None in seen else round(float(seen[0] or 0.0) - float(seen[1] or 0.0), 3),
         },
-    }  # fmt: skip
+    }
 
 
 def aims(result: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -381,9 +406,14 @@ def aims(result: Mapping[str, Any]) -> list[dict[str, Any]]:
         for rival in ("last value stays", "Stein-Claret", "Stein-Claret with prior"):
             other = watched["diameters"][rival]["mean"][0]
             out.append(
-                {"cohort": "OAK lesions", "aim": f"later diameters nearer than by '{rival}'", "value": mine,
-                 "against": other, "met": mine < other}
-            )  # fmt: skip
+                {
+                    "cohort": "OAK lesions",
+                    "aim": f"later diameters nearer than by '{rival}'",
+                    "value": mine,
+                    "against": other,
+                    "met": mine < other,
+                }
+            )
     return out
 
 

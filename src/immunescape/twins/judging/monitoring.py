@@ -286,13 +286,12 @@ def judged_monitoring(path: Path, pools: Mapping[str, Pool], seed: int) -> dict[
         return [round(v, 4) for v in (float(values.mean()), low, high)]
 
     return {
-        "patients": len(test), "scans": scans, "carried": round(carried, 2), "regrown": int(events.sum()),
-        "diameters": {
-            p: {"median": round(float(np.median(v)), 4), "mean": mean_of(v)} for p, v in table.items()
-        },
+        "patients": len(test),
+        "scans": scans,
+        "carried": round(carried, 2),
+        "regrown": int(events.sum()),
+        "diameters": {p: {"median": round(float(np.median(v)), 4), "mean": mean_of(v)} for p, v in table.items()},
         "against": {p: mean_of(table["model"] - table[p]) for p in PREDICTORS[1:]},
-        "regrowth": {
-            p: round(concordance(days, -np.array(times[p]), events), 4) for p in PREDICTORS
-        },
+        "regrowth": {p: round(concordance(days, -np.array(times[p]), events), 4) for p in PREDICTORS},
         "coverage_80": round(float(np.mean(inside)), 4) if inside else None,
-    }  # fmt: skip
+    }

@@ -105,9 +105,15 @@ def made_pools(
                 progress(name, done, total)
 
         result = (simulate or run_trial)(
-            trial, patients=patients, seed=seed, workers=workers, engine=engine, paired=trial.can_pair,
-            out=None if out is None else out / f"pool-{name.replace(' ', '-')}", progress=tell,
-        )  # fmt: skip
+            trial,
+            patients=patients,
+            seed=seed,
+            workers=workers,
+            engine=engine,
+            paired=trial.can_pair,
+            out=None if out is None else out / f"pool-{name.replace(' ', '-')}",
+            progress=tell,
+        )
         found[name] = pool_of(name, result)
     return found
 
@@ -129,8 +135,10 @@ def pool_of(name: str, result: TrialResult) -> Pool:
         rows = whole.loc[ids]
         pfs, os_ = (days / MONTH for days in event_days(rows))
         outcomes[key] = {
-            "response": np.asarray(rows["best_response"].isin(["CR", "PR"]), dtype=float), "pfs": pfs, "os": os_,
-        }  # fmt: skip
+            "response": np.asarray(rows["best_response"].isin(["CR", "PR"]), dtype=float),
+            "pfs": pfs,
+            "os": os_,
+        }
         seen = simulated_lesions(rows.reset_index(), result.visits[result.visits["arm"] == a])
         lesions[key] = tuple(seen.values())
     covariates = tables[arms[0]].loc[ids].reset_index()

@@ -179,9 +179,13 @@ def calibration(chance: FloatArray, answer: FloatArray) -> dict[str, float]:
         weight = max(float((p * (1.0 - p)).sum()), 1e-9)
         shift += float((answer - p).sum()) / weight
     return {
-        "slope": float(beta[1]), "slope_se": float(error[1]), "intercept": shift, "intercept_se": weight**-0.5,
-        "forecast": float(chance.mean()), "observed": float(answer.mean()),
-    }  # fmt: skip
+        "slope": float(beta[1]),
+        "slope_se": float(error[1]),
+        "intercept": shift,
+        "intercept_se": weight**-0.5,
+        "forecast": float(chance.mean()),
+        "observed": float(answer.mean()),
+    }
 
 
 def net_benefit(chance: FloatArray, answer: FloatArray, threshold: float) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from immunescape.model.drugs._antibody import antibody
+from immunescape.model.drugs._antibody import IntegratedTissue, antibody
 
 DRUG = antibody(
     "atezolizumab",
-    target="PD-L1",
+    targets=("PD-L1",),
+    kinetics=IntegratedTissue(declining_clearance=True),
     isotype="Fc-silent IgG1",
     molar_mass=145_000,
     dose_units=("mg", "mg/kg"),
@@ -14,5 +15,4 @@ DRUG = antibody(
     synonyms=("MPDL3280A", "Tecentriq"),
     references=("stroh2017",),
     note="Population pharmacokinetics; clearance declines over time on treatment.",
-    declining_clearance=True,
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from immunescape.model.drugs._antibody import antibody
+from immunescape.model.drugs._antibody import IntegratedTissue, antibody
 
 DRUG = antibody(
     "bevacizumab",
-    target="VEGF",
+    targets=("VEGF",),
+    kinetics=IntegratedTissue(),
     isotype="IgG1",
     molar_mass=149_000,
     dose_units=("mg/kg", "mg"),

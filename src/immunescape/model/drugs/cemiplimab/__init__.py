@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from immunescape.model.drugs._antibody import antibody
+from immunescape.model.drugs._antibody import IntegratedTissue, antibody
 
 DRUG = antibody(
     "cemiplimab",
-    target="PD-1",
+    targets=("PD-1",),
+    kinetics=IntegratedTissue(declining_clearance=True),
     isotype="IgG4",
     molar_mass=146_000,
     dose_units=("mg", "mg/kg"),
@@ -14,5 +15,4 @@ DRUG = antibody(
     synonyms=("REGN2810", "Libtayo", "cemiplimab-rwlc"),
     references=("nguyen2022", "yang2021"),
     note="Population pharmacokinetics; clearance declines over time on treatment.",
-    declining_clearance=True,
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from immunescape.model.drugs._antibody import antibody
+from immunescape.model.drugs._antibody import IntegratedTissue, antibody
 
 DRUG = antibody(
     "durvalumab",
-    target="PD-L1",
+    targets=("PD-L1",),
+    kinetics=IntegratedTissue(declining_clearance=True, saturable_clearance=True),
     isotype="Fc-silent IgG1",
     molar_mass=146_000,
     dose_units=("mg", "mg/kg"),
@@ -14,6 +15,4 @@ DRUG = antibody(
     synonyms=("MEDI4736", "Imfinzi"),
     references=("baverel2018",),
     note="Population pharmacokinetics with linear clearance that declines over time, and saturable clearance.",
-    declining_clearance=True,
-    saturable_clearance=True,
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from immunescape.model.drugs._antibody import antibody
+from immunescape.model.drugs._antibody import IntegratedTissue, antibody
 
 DRUG = antibody(
     "ipilimumab",
-    target="CTLA-4",
+    targets=("CTLA-4",),
+    kinetics=IntegratedTissue(),
     isotype="IgG1",
     molar_mass=148_000,
     dose_units=("mg", "mg/kg"),

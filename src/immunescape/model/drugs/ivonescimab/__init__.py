@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from immunescape.model.drugs._compact_antibody import compact_antibody
+from immunescape.model.drugs._antibody import antibody
 
-DRUG = compact_antibody(
+DRUG = antibody(
     "ivonescimab",
     targets=("PD-1", "VEGF"),
     molar_mass=200000,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from immunescape.model.drugs._antibody import antibody
+from immunescape.model.drugs._antibody import IntegratedTissue, antibody
 
 DRUG = antibody(
     "oleclumab",
-    target="CD73",
+    targets=("CD73",),
+    kinetics=IntegratedTissue(),
     isotype="IgG1",
     molar_mass=146_000,
     dose_units=("mg", "mg/kg"),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from immunescape.model.declarations import Modulation
-from immunescape.model.drugs._compact_antibody import compact_antibody
+from immunescape.model.drugs._antibody import antibody
 
-DRUG = compact_antibody(
+DRUG = antibody(
     "sotigalimab",
     targets=("CD40",),
     molar_mass=146000,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from immunescape.model.declarations import Modulation
-from immunescape.model.drugs._compact_antibody import compact_antibody
+from immunescape.model.drugs._antibody import antibody
 
 _HELD = "occupancy_CD28_theralizumab"
 
-DRUG = compact_antibody(
+DRUG = antibody(
     "theralizumab",
     targets=("CD28",),
     molar_mass=148000,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from immunescape.model.drugs._antibody import antibody
+from immunescape.model.drugs._antibody import IntegratedTissue, antibody
 
 DRUG = antibody(
     "tremelimumab",
-    target="CTLA-4",
+    targets=("CTLA-4",),
+    kinetics=IntegratedTissue(),
     isotype="IgG2",
     molar_mass=149_000,
     dose_units=("mg", "mg/kg"),

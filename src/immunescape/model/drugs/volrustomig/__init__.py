@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from immunescape.model.drugs._compact_antibody import compact_antibody
+from immunescape.model.drugs._antibody import antibody
 
-DRUG = compact_antibody(
+DRUG = antibody(
     "volrustomig",
     targets=("PD-1", "CTLA-4"),
     molar_mass=150000,

@@ -67,7 +67,7 @@ def histology_word(word: object) -> str:
     return "squamous" if squamous else "adenocarcinoma"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reference:
     """A frozen reference.
 
@@ -350,23 +350,23 @@ def load_reference(name: str | Path) -> Reference:
         places = [folder / "statistics.csv.gz", folder / "statistics.csv"]
         statistics = pd.read_csv(next(p for p in places if p.is_file()), index_col="gene", keep_default_na=False)
         return Reference(
-            str(fields["name"]),
-            version,
-            str(fields["study"]),
-            str(fields["unit"]),
-            int(fields["samples"]),
-            int(fields["genes"]),
-            quantiles,
-            statistics[["mean", "deviation"]].astype(float),
-            {str(k): int(v) for k, v in dict(fields.get("strata") or {_ALL: fields["samples"]}).items()},
-            str(fields.get("preservation", "")),
-            str(fields.get("tissue", "")),
-            str(fields.get("limits", "")),
-            tuple(fields.get("citation") or ()),
-            bool(fields.get("whole", True)),
-            int(fields["format"]) >= 2,
-            str(fields.get("further", "")),
-            str(fields.get("bias", "")),
+            name=str(fields["name"]),
+            version=version,
+            study=str(fields["study"]),
+            unit=str(fields["unit"]),
+            samples=int(fields["samples"]),
+            genes=int(fields["genes"]),
+            quantiles=quantiles,
+            statistics=statistics[["mean", "deviation"]].astype(float),
+            strata={str(k): int(v) for k, v in dict(fields.get("strata") or {_ALL: fields["samples"]}).items()},
+            preservation=str(fields.get("preservation", "")),
+            tissue=str(fields.get("tissue", "")),
+            limits=str(fields.get("limits", "")),
+            citation=tuple(fields.get("citation") or ()),
+            whole=bool(fields.get("whole", True)),
+            fixed_genes=int(fields["format"]) >= 2,
+            further=str(fields.get("further", "")),
+            bias=str(fields.get("bias", "")),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
         raise InputError(f"broken reference: {error}", where=str(folder), hint="Build it again.") from None

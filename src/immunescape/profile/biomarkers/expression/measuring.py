@@ -101,13 +101,13 @@ _LIMITS = "Bulk tissue: purity and sampling affect every score; fresh and FFPE s
 for _signature in signatures().values():
     register(
         Biomarker(
-            _signature.name,
-            _signature.title,
-            "expression",
-            {"ssgsea": "ES/n", "mean_log2": "log2", "geometric_mean": "TPM"}[_signature.method],
-            f"{_method(_signature)}: {', '.join(_signature.genes)}. {_signature.note}".strip(),
-            partial(_measure, name=_signature.name),
-            ("expression",),
+            name=_signature.name,
+            title=_signature.title,
+            family="expression",
+            unit={"ssgsea": "ES/n", "mean_log2": "log2", "geometric_mean": "TPM"}[_signature.method],
+            definition=f"{_method(_signature)}: {', '.join(_signature.genes)}. {_signature.note}".strip(),
+            function=partial(_measure, name=_signature.name),
+            needs=("expression",),
             references=_signature.references,
             limits=_LIMITS + (" Own gene list." if _signature.source == "assumed" else ""),
         )
@@ -115,13 +115,13 @@ for _signature in signatures().values():
 for _gene in GENES:
     register(
         Biomarker(
-            f"expression_{_gene}",
-            f"Expression of {_gene}",
-            "expression",
-            "log2",
-            "log2(TPM + 1); log2(CPM + 1) where counts were given.",
-            partial(_measure, name=f"expression_{_gene}"),
-            ("expression",),
+            name=f"expression_{_gene}",
+            title=f"Expression of {_gene}",
+            family="expression",
+            unit="log2",
+            definition="log2(TPM + 1); log2(CPM + 1) where counts were given.",
+            function=partial(_measure, name=f"expression_{_gene}"),
+            needs=("expression",),
             limits=_LIMITS,
         )
     )

@@ -19,7 +19,7 @@ GENES = (
 """Single genes that are reported as ``expression_<gene>``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Signature:
     """A gene set and how it is scored.
 
@@ -67,14 +67,14 @@ def signatures() -> dict[str, Signature]:
             if gene not in symbols:
                 raise InputError(f"'{gene}' is no approved symbol", where=row.where)
         table[row["name"]] = Signature(
-            row["name"],
-            row["title"],
-            row["kind"],
-            row["method"],
-            row.number("min_coverage"),
-            genes,
-            row["source"],
-            row["grade"],
-            row["note"],
+            name=row["name"],
+            title=row["title"],
+            kind=row["kind"],
+            method=row["method"],
+            min_coverage=row.number("min_coverage"),
+            genes=genes,
+            source=row["source"],
+            grade=row["grade"],
+            note=row["note"],
         )
     return table
