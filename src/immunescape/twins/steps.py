@@ -56,7 +56,6 @@ def steps_moved(
     from immunescape.twins.early import early_levels
 
     heavy = np.argsort(-followed.twins.weights)[:_SOME]
-    heavy = heavy[followed.twins.table.index.to_numpy()[heavy] < 1_000_000]  # the first batch has the seed of the twins
     table = followed.twins.table.iloc[heavy].sort_index()
     if not len(table):
         return {}
