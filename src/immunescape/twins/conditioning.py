@@ -291,40 +291,6 @@ def check_number_of_twins(twins: int, enough: int = ENOUGH) -> None:
         raise InputError(f"{twins} twins", hint=f"At least {enough} are needed for a statement about a patient.")
 
 
-def _observables(facts: Sequence[Fact], region: Region, workers: int) -> Observables | None:
-    """Scales of what is observed in the reference population; None where nothing is."""
-    if not facts:
-        return None
-    observables = reference_observables(region, workers)
-    for fact in facts:
-        observables.check(fact)
-    return observables
-
-
-def _log_weight(
-    grown: Grown, facts: Sequence[Fact], observables: Observables | None, course: EarlyCourse | None
-) -> FloatArray:
-    """Log weights of candidates under what was observed and the course so far."""
-    logs = [f.log_likelihood(observables.scaled(grown.table, f)) for f in facts] if observables else []
-    if course is not None:
-        logs += [f.log_likelihood(grown.levels[:, k]) for k, f in enumerate(course.facts)]
-    return grown.log_weight + np.sum(logs, axis=0) if logs else grown.log_weight
-
-
-def _drawn(
-    rounds: Sequence[_Round], weights: FloatArray, twins: int, seed: int, *, given: bool
-) -> tuple[pd.DataFrame, NDArray[np.int64]]:
-    """Twins drawn from the weighted candidates, and how many each stands for; the first ones if nothing is `given`."""
-    import pandas as pd
-
-    table = pd.concat([r.grown.table for r in rounds])
-    rng = np.random.default_rng([seed, 21])
-    chosen, counts = np.unique(systematic(weights, twins, rng), return_counts=True)
-    if not given:
-        chosen, counts = np.arange(min(twins, len(table))), np.ones(min(twins, len(table)), dtype=int)
-    return table.iloc[chosen], counts
-
-
 _TOO_FEW = "Check what is least likely (a unit, a sample that was swapped), or leave a measurement out of the files."
 
 
